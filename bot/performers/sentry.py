@@ -28,7 +28,8 @@ from phases.record.service import Service
 from phases.root_cause import investigate as root_cause
 from phases.triage import measure as triage
 from phases.triage.questions import Sources
-from phases.verification import recheck, recurrence
+from phases.verification import recurrence
+from phases.verification.recheck import Recheck
 
 
 def measuring(ctx: EffectContext) -> dict[str, Performer]:
@@ -110,16 +111,8 @@ def measuring(ctx: EffectContext) -> dict[str, Performer]:
             (r.clock_started_at for r in incident.rounds if r.number == effect.round), None
         )
         forward = timedelta(seconds=ctx.forward_since(begun or now))
-        return await recheck.look_again(
-            incident,
-            service,
-            effect.round,
-            effect.number,
-            ctx.tracker,
-            ctx.endpoint,
-            now,
-            forward=forward,
-        )
+        check = Recheck(incident, service, ctx.tracker, ctx.endpoint, now, forward)
+        return await check.look(effect.round, effect.number)
 
     async def look_back(effect: LookBack, job: JobLike) -> GuardLooked:
         incident = await ctx.incident(job)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from phases.messages.results import Looked
@@ -25,6 +26,7 @@ GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
 BURNING_WINDOWS = 4  # the rate before is counted from the beginning of trouble, at most over four windows (an hour)
 MINUTE = timedelta(minutes=1)
+NEVER = Measured(per_minute=0.0, minutes=0.0)
 
 
 def grace(service: Service) -> timedelta:
@@ -69,166 +71,167 @@ NOT_MEASURED = ", so nothing was measured"
 """Ends the reason of a look that had nothing to count: no number of it may be shown."""
 
 
-async def look_again(
-    incident: Incident,
-    service: Service,
-    round_number: int,
-    look_number: int,
-    tracker: ErrorTracker | None,
-    endpoint: Endpoint,
-    now: datetime,
-    *,
-    forward: timedelta = timedelta(),
-) -> Looked:
-    """One look at Sentry and at the endpoint. Never raises: what cannot be asked is the look's verdict.
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """An incident that is measured after an action, and what it is measured with."""
 
-    `forward`: by so much the clock was set forward since the action. Minutes that never passed are quiet, or those of the
-    fire are counted: that proves nothing either way.
+    incident: Incident
+    service: Service
+    tracker: ErrorTracker | None
+    endpoint: Endpoint
+    now: datetime
+    forward: timedelta = timedelta()
+    """The time by which the clock was set forward since the action."""
 
-    Counts from the round's clock and a grace on, against the baseline that triage measured.
-    """
-    current = next((r for r in incident.rounds if r.number == round_number), None)
-    clock = (current.clock_started_at if current else None) or now
-    begin = min(clock + grace(service), now)
-    ids = _issues(incident) if tracker is not None else ()
-    answered, measured = await asyncio.gather(
-        _call(endpoint, service),
-        _measure(incident, service, current, tracker, ids, clock, begin, now),
-    )
-    unasked = () if service.endpoint else ("no endpoint is configured, so none was called",)
-    minutes = (now - begin) / MINUTE
-    look = Look(
-        number=look_number,
-        at=now,
-        verdict=LookVerdict.UNREACHABLE,
-        before_per_minute=incident.triage.per_minute if incident.triage else 0.0,
-        minutes=round(minutes, 2),
-        endpoint=answered,
-    )
-    if isinstance(measured, PortError):
-        return Looked(round=round_number, look=_with(look, reasons=(measured.text,)))
-    events, burning, new, untold = measured
-    held = limits(baseline(incident), burning, minutes)
-    judged, why = verdict(events, held, answered, new)
-    if untold is not None and judged is not LookVerdict.NOT_RECOVERED:
-        # Whether something is new in what runs now is not known, and that is never recovery.
-        return Looked(round=round_number, look=_with(look, reasons=(untold.text,)))
-    if not ids and judged is not LookVerdict.NOT_RECOVERED:
-        none = (
-            "no Sentry issue belongs to this incident"
-            if tracker is not None
-            else "Sentry is not set up"
+    async def look(self, round_number: int, look_number: int) -> Looked:
+        """Look at Sentry and at the endpoint once, and judge what they tell.
+
+        Counts from the round's clock and a grace on, against the baseline that triage measured.
+        Never raises: what cannot be asked is the look's verdict.
+        """
+        report = self.incident.triage
+        current = next((r for r in self.incident.rounds if r.number == round_number), None)
+        clock = (current.clock_started_at if current else None) or self.now
+        begin = min(clock + grace(self.service), self.now)
+        minutes = (self.now - begin) / MINUTE
+        answered, counts = await asyncio.gather(
+            self._call_endpoint(), self._counts(current, clock, begin)
         )
-        judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
-    elif forward and ids and (answered is None or answered.ok):
-        judged, why = (
-            LookVerdict.TOO_FEW,
-            (f"the clock here was set forward by {lasting(forward)} meanwhile",),
+        look = Look(
+            number=look_number,
+            at=self.now,
+            verdict=LookVerdict.UNREACHABLE,
+            before_per_minute=report.per_minute if report else 0.0,
+            minutes=round(minutes, 2),
+            endpoint=answered,
         )
-    elif judged is LookVerdict.RECOVERED and tracker is not None:
         try:
-            others = await _not_errors(incident, tracker)
+            if isinstance(counts, PortError):
+                raise counts
+            held = limits(baseline(self.incident), counts.burning, minutes)
+            judged, why = await self._verdict(counts, held, answered)
         except PortError as error:
-            return Looked(round=round_number, look=_with(look, reasons=(error.text,)))
-        if others:
-            judged = LookVerdict.TOO_FEW
-            why = (
-                *why,
-                f"{listed(others)} cannot be counted as errors, so whether that is over is not known",
-            )
-    picture = None
-    if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
-        picture, why_not = await _picture(tracker, incident, service, ids, now)
-        unasked = (*unasked, *why_not)
-    return Looked(
-        round=round_number,
-        picture=picture,
-        look=_with(
-            look,
-            verdict=judged,
-            events=events,
-            expected=round(held.expected, 2),
-            allowed=held.allowed,
-            unchanged=round(held.unchanged, 1),
-            before_per_minute=round(burning.per_minute, 2),
-            after_per_minute=round(events / minutes, 2) if minutes > 0 else 0.0,
-            new_issues=tuple(new),
-            reasons=(*why, *unasked),
-        ),
-    )
+            unreachable = look.model_copy(update={"reasons": (error.text,)})
+            return Looked(round=round_number, look=unreachable)
+        unasked = (
+            () if self.service.endpoint else ("no endpoint is configured, so none was called",)
+        )
+        picture = None
+        if judged is LookVerdict.RECOVERED and look_number > 0 and self.tracker is not None:
+            picture, no_picture = await self._picture(self.tracker)
+            unasked = (*unasked, *no_picture)
+        measured = {
+            "verdict": judged,
+            "events": counts.events,
+            "expected": round(held.expected, 2),
+            "allowed": held.allowed,
+            "unchanged": round(held.unchanged, 1),
+            "before_per_minute": round(counts.burning.per_minute, 2),
+            "after_per_minute": round(counts.events / minutes, 2) if minutes > 0 else 0.0,
+            "new_issues": counts.new,
+            "reasons": (*why, *unasked),
+        }
+        return Looked(round=round_number, picture=picture, look=look.model_copy(update=measured))
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The issues that are counted; none without Sentry."""
+        if self.tracker is None:
+            return ()
+        measured = self.incident.triage.issue_ids if self.incident.triage else ()
+        return tuple(dict.fromkeys((*measured, *self.incident.seeds)))
 
-async def _call(endpoint: Endpoint, service: Service) -> EndpointAnswer | None:
-    return await endpoint.call(service.endpoint) if service.endpoint else None
+    async def _verdict(
+        self, counts: _Counts, held: Limits, answered: EndpointAnswer | None
+    ) -> tuple[LookVerdict, tuple[str, ...]]:
+        """Judge the counts; a recovery counts only where nothing else is unknown.
 
+        Raises `PortError` where something is unknown that could be trouble.
+        """
+        judged, why = verdict(counts.events, held, answered, counts.new)
+        if judged is not LookVerdict.NOT_RECOVERED:
+            if counts.unknown is not None:
+                raise counts.unknown
+            if not self.ids:
+                none = "no Sentry issue belongs to this incident"
+                none = none if self.tracker is not None else "Sentry is not set up"
+                return LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
+        if self.forward and self.ids and (answered is None or answered.ok):
+            # Minutes that never passed are quiet, or those of the fire are counted.
+            jumped = f"the clock here was set forward by {lasting(self.forward)} meanwhile"
+            return LookVerdict.TOO_FEW, (jumped,)
+        if judged is not LookVerdict.RECOVERED or self.tracker is None:
+            return judged, why
+        if others := await _not_errors(self.incident, self.tracker):
+            unknown = "so whether that is over is not known"
+            why = (*why, f"{listed(others)} cannot be counted as errors, {unknown}")
+            return LookVerdict.TOO_FEW, why
+        return judged, why
 
-async def _measure(
-    incident: Incident,
-    service: Service,
-    current: Round | None,
-    tracker: ErrorTracker | None,
-    ids: Sequence[str],
-    clock: datetime,
-    begin: datetime,
-    now: datetime,
-) -> tuple[int, Measured, list[str], PortError | None] | PortError:
-    """Events since, the rate while it burned, and the short ids of issues new in what runs now; with why not all of these are known.
+    async def _call_endpoint(self) -> EndpointAnswer | None:
+        url = self.service.endpoint
+        return await self.endpoint.call(url) if url else None
 
-    A count that says "not recovered" says so whatever else could not be asked.
-    """
-    if tracker is None:
-        return 0, Measured(0.0, 0.0), [], None
+    async def _counts(
+        self, current: Round | None, clock: datetime, begin: datetime
+    ) -> _Counts | PortError:
+        tracker = self.tracker
+        if tracker is None:
+            return _Counts()
 
-    async def new_in(name: str) -> Sequence[IssueRow] | PortError:
+        async def new_in(name: str) -> Sequence[IssueRow] | PortError:
+            try:
+                return await tracker.new_issues(self.service, name, clock, self.now)
+            except PortError as error:
+                return error
+
+        since, until = burned(self.incident, self.service, current, clock)
         try:
-            return await tracker.new_issues(service, name, clock, now)
+            events, before, answers = await asyncio.gather(
+                tracker.count([self.service], self.ids, begin, self.now),
+                tracker.count([self.service], self.ids, since, until),
+                asyncio.gather(*(new_in(name) for name in _names(self.incident, current))),
+            )
         except PortError as error:
             return error
-
-    try:
-        (events, burning), told = await asyncio.gather(
-            tally(incident, service, current, tracker, ids, clock, (begin, now)),
-            asyncio.gather(*(new_in(name) for name in _names(incident, current))),
+        errors = [answer for answer in answers if isinstance(answer, PortError)]
+        new = [row.short_id for rows in answers if not isinstance(rows, PortError) for row in rows]
+        minutes = (until - since) / MINUTE
+        return _Counts(
+            events=events,
+            burning=Measured(before / minutes, minutes),
+            new=tuple(dict.fromkeys(new)),
+            unknown=errors[0] if errors else None,
         )
-    except PortError as error:
-        return error
-    new = [issue.short_id for found in told if not isinstance(found, PortError) for issue in found]
-    untold = next((found for found in told if isinstance(found, PortError)), None)
-    return events, burning, list(dict.fromkeys(new)), untold
+
+    async def _picture(self, tracker: ErrorTracker) -> tuple[Picture | None, tuple[str, ...]]:
+        """Return the picture, or why there is none: recovery is not kept waiting for it."""
+        detected, now, window = self.incident.detected_at, self.now, self.service.window
+        try:
+            if (short := quick(detected, now, window)) is not None:
+                empty, spans = short
+                counts = await asyncio.gather(
+                    *(tracker.count([self.service], self.ids, *span) for span in spans)
+                )
+                return empty.model_copy(update={"counts": tuple(counts)}), ()
+            since = begins(detected, now, window)
+            minutes = await tracker.per_minute([self.service], self.ids, since, now)
+        except PortError as error:
+            return None, (f"no picture of it: {error.text}",)
+        return drawn(minutes, detected, now, window), ()
 
 
-async def tally(
-    incident: Incident,
-    service: Service,
-    current: Round | None,
-    tracker: ErrorTracker,
-    ids: Sequence[str],
-    clock: datetime,
-    span: tuple[datetime, datetime],
-) -> tuple[int, Measured]:
-    """Events of these issues in the span, and their rate while they burned. Raises `PortError`."""
-    since, until = burned(incident, service, current, clock)
-    events, before = await asyncio.gather(
-        tracker.count([service], ids, *span), tracker.count([service], ids, since, until)
-    )
-    minutes = (until - since) / MINUTE
-    return events, Measured(before / minutes, minutes)
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What Sentry counted since the action, and before it."""
 
-
-async def _picture(
-    tracker: ErrorTracker, incident: Incident, service: Service, ids: Sequence[str], now: datetime
-) -> tuple[Picture | None, tuple[str, ...]]:
-    """Or why there is none: recovery is not kept waiting for a picture of it."""
-    since = begins(incident.detected_at, now, service.window)
-    try:
-        if (short := quick(incident.detected_at, now, service.window)) is not None:
-            empty, spans = short
-            counts = await asyncio.gather(*(tracker.count([service], ids, *span) for span in spans))
-            return empty.model_copy(update={"counts": tuple(counts)}), ()
-        minutes = await tracker.per_minute([service], ids, since, now)
-    except PortError as error:
-        return None, (f"no picture of it: {error.text}",)
-    return drawn(minutes, incident.detected_at, now, service.window), ()
+    events: int = 0
+    burning: Measured = NEVER
+    """The rate while it burned."""
+    new: tuple[str, ...] = ()
+    """Short ids of issues that are new in what runs now."""
+    unknown: PortError | None = None
+    """The reason why not all of the new issues are known."""
 
 
 def burned(
@@ -245,13 +248,9 @@ def burned(
 
 
 def baseline(incident: Incident) -> Measured:
-    """Before trouble began, as triage measured it."""
+    """Return the rate before trouble began, as triage measured it."""
     report = incident.triage
-    return (
-        Measured(report.baseline_per_minute, report.baseline_minutes)
-        if report
-        else Measured(0.0, 0.0)
-    )
+    return Measured(report.baseline_per_minute, report.baseline_minutes) if report else NEVER
 
 
 def running_release(current: Round | None) -> str | None:
@@ -346,12 +345,3 @@ async def is_monitor(incident: Incident, tracker: ErrorTracker, issue: str) -> s
             raise
         return None
     return row.short_id if row.category != ERROR else None
-
-
-def _issues(incident: Incident) -> tuple[str, ...]:
-    ids = incident.triage.issue_ids if incident.triage else ()
-    return tuple(dict.fromkeys((*ids, *incident.seeds)))
-
-
-def _with(look: Look, **changed: object) -> Look:
-    return look.model_copy(update=changed)

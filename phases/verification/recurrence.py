@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import NamedTuple
 
 from phases.messages.actions import GuardDue
 from phases.messages.results import GuardLooked
 from phases.ports.ports import ErrorTracker, PortError
-from phases.record.findings import IssueSeen, LookVerdict, Release
+from phases.ports.tracker_values import IssueRow
+from phases.record.findings import LookVerdict, Release
 from phases.record.incident import (
     VERIFIED,
     ActionKind,
@@ -183,17 +185,6 @@ def _spike(base: Measured, quiet_per_minute: float, minutes: float) -> int:
     return math.ceil(SPIKE_FACTOR * max(base.per_minute, quiet_per_minute) * minutes)
 
 
-def judged(
-    events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
-) -> tuple[Literal["back", "quiet", "cannot tell"], int]:
-    """And up to how many events are normal."""
-    held = limits(base, burning, minutes)
-    if back(events, base, burning, quiet_per_minute, minutes):
-        return "back", held.allowed
-    recovered = verdict(events, held, None, ())[0] is LookVerdict.RECOVERED
-    return ("quiet" if recovered else "cannot tell"), held.allowed
-
-
 def quiet_rate(current: Round | None) -> float:
     """Events a minute that the last measured look saw, and that recovery was said over."""
     looks = reversed(current.looks) if current else ()
@@ -215,188 +206,162 @@ async def look_back(
     *,
     forward: timedelta = timedelta(),
 ) -> GuardLooked:
-    """One look at Sentry. Never raises: what cannot be asked is the look's answer.
+    """Look at Sentry once. Never raises: what cannot be asked is the look's answer.
 
-    Only what came after recovery is counted: where the clock was set back since, that is less time, or none. `forward`: by so
-    much it was set forward since recovery; then nobody knows when that was.
+    Only events after recovery are counted: where the clock was set back since, that is less time,
+    or none. `forward` is the time by which it was set forward since: then nobody knows when
+    recovery was.
     """
-    length = SPAN * pace(service) if look.whole else soon(service)
-    since = (
-        now - length if look.alarm is None else min(now - length, look.alarm.at - every(service))
-    )
+    since = now - (SPAN * pace(service) if look.whole else soon(service))
+    if look.alarm is not None:
+        since = min(since, look.alarm.at - every(service))
     begin = max(recovery(look), since)
-    told = GuardLooked(
-        look=look, at=now, found="cannot tell", minutes=max((now - begin) / MINUTE, 0.0)
-    )
+    minutes = max((now - begin) / MINUTE, 0.0)
+    answer = GuardLooked(look=look, at=now, found="cannot tell", minutes=minutes)
     if tracker is None:
-        return told if look.alarm is None else told.model_copy(update={"found": "not set up"})
+        return answer if look.alarm is None else _with(answer, found="not set up")
     if forward:
-        return told.model_copy(
-            update={"text": f"the clock here was set forward by {lasting(forward)}"}
-        )
+        return _with(answer, text=f"the clock here was set forward by {lasting(forward)}")
     ids = issues(incident, look)
     if not ids or begin >= now:
-        return told
+        return answer
     try:
-        return await _asked(incident, service, tracker, ids, told, begin)
+        return await _Look(incident, service, tracker, ids, look, begin, now).judge(answer)
     except PortError as error:
-        return told.model_copy(update={"found": "not asked", "text": error.text})
+        return _with(answer, found="not asked", text=error.text)
 
 
-async def _asked(
-    incident: Incident,
-    service: Service,
-    tracker: ErrorTracker,
-    ids: tuple[str, ...],
-    told: GuardLooked,
-    begin: datetime,
-) -> GuardLooked:
-    """One cheap call where it is quiet. By which releases is asked only where it matters. Raises `PortError`."""
-    look, now = told.look, told.at
-    current = next((one for one in reversed(incident.rounds) if one.verdict in VERIFIED), None)
-    base, quiet = baseline(incident), quiet_rate(current)
-    events, burning = await asyncio.gather(
-        tracker.count([service], ids, begin, now),
-        _burning(incident, service, current, tracker, ids, look),
-    )
-    told = told.model_copy(
-        update={"look": look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})}
-    )
-    spans: list[tuple[datetime, Callable[..., bool]]] = [(begin, back if look.whole else back_soon)]
-    if look.alarm is not None:  # what has only just begun is lost among a quarter of an hour
-        spans.append((max(begin, now - soon(service)), back_soon))
-    old: Stragglers = (0, ())
-    for since, test in spans:
-        count = events if since == begin else await tracker.count([service], ids, since, now)
-        minutes = (now - since) / MINUTE
-        if (
-            test is back_soon
-        ):  # where recovery was not so long ago, as many events as in the whole of it
-            minutes = max(minutes, soon(service) / MINUTE)
-        if not test(count, base, burning, quiet, minutes):
-            continue
-        old = await _stragglers(incident, service, tracker, ids, since, now)
-        if (
-            test(count - old[0], base, burning, quiet, minutes)
-            or old[0] >= OLD_RATE * burning.per_minute * minutes
-        ):
-            counted_over = (now - since) / MINUTE
-            allowed = limits(base, burning, counted_over).allowed
-            return _with(told, found="back", events=count, minutes=counted_over, allowed=allowed)
-    if look.alarm is not None:
-        old = await _stragglers(incident, service, tracker, ids, begin, now) if events else (0, ())
-    found, allowed = judged(events - old[0], base, burning, quiet, told.minutes)
-    if found == "back":  # by a test that this look did not make
-        found = "cannot tell"
-    if (
-        look.alarm is not None
-    ):  # it asks whether that is more than usual, and not whether it is over
-        found = "quiet" if events - old[0] <= allowed else "cannot tell"
-    told = _with(told, found=found, events=events, allowed=allowed, stragglers=old[0], gone=old[1])
-    if look.alarm is not None and incident.status is Status.MITIGATED:
-        told = await _others(incident, service, tracker, ids, told, begin)
-    if told.found == "quiet" and look.issue and await is_monitor(incident, tracker, look.issue):
-        why = "it is not counted as errors, so whether that is a return is not known: please look"
-        return _with(told, found="cannot tell", text=why)
-    return told
+class _Stragglers(NamedTuple):
+    """Events of releases that no longer run: old tabs, apps and queues."""
+
+    events: int = 0
+    releases: tuple[str, ...] = ()
 
 
-Stragglers = tuple[int, tuple[str, ...]]
-"""Events of releases that no longer run, and these releases."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look after recovery. Every method raises `PortError`."""
 
+    incident: Incident
+    service: Service
+    tracker: ErrorTracker
+    ids: tuple[str, ...]
+    look: GuardLook
+    begin: datetime
+    now: datetime
 
-async def _burning(
-    incident: Incident,
-    service: Service,
-    current: Round | None,
-    tracker: ErrorTracker,
-    ids: tuple[str, ...],
-    look: GuardLook,
-) -> Measured:
-    """Asked for once: it does not change any more."""
-    if look.burned is not None:
-        return Measured(*look.burned)
-    clock = (current.clock_started_at if current else None) or recovery(look)
-    since, until = burned(incident, service, current, clock)
-    minutes = (until - since) / MINUTE
-    return Measured(await tracker.count([service], ids, since, until) / minutes, minutes)
-
-
-async def _stragglers(
-    incident: Incident,
-    service: Service,
-    tracker: ErrorTracker,
-    ids: tuple[str, ...],
-    since: datetime,
-    until: datetime,
-) -> Stragglers:
-    """Old tabs, apps and queues. Events without a release, or of one that nobody can name, are none."""
-    taken = gone(incident)
-    if not taken:
-        return 0, ()
-    found = await tracker.releases(service, ids, since, until)
-    named = [
-        (service.release.version_of(service.release.sentry, one.name) or one.name, one.events)
-        for one in found
-    ]
-    left = [Release(version=name) for name in taken]
-    theirs = [
-        (name, n)
-        for name, n in named
-        if name and any(Release(version=name).same_as(one) for one in left)
-    ]
-    return sum(events for _, events in theirs), tuple(name for name, events in theirs if events)
-
-
-async def _others(
-    incident: Incident,
-    service: Service,
-    tracker: ErrorTracker,
-    ids: tuple[str, ...],
-    told: GuardLooked,
-    begin: datetime,
-) -> GuardLooked:
-    """Whether something else burns: issues that are new or spiking as phase 1 has it, in a release that runs.
-
-    A monitor's event is no error of somebody's: one is enough, and no release is asked for. Those of the incident itself
-    are such issues, too, because no count of errors tells of them.
-    """
-    page = await tracker.page([service], begin, told.at)
-    rows = [
-        row
-        for row in page.rows
-        if row.level in LEVELS and (row.id not in ids or row.category != ERROR)
-    ]
-    rows = [row for row in rows if row.events >= (SPIKE_EVENTS if row.category == ERROR else 1)]
-    loud = [
-        row
-        for row in rows
-        if row.id in ids
-        or (one := seen(row, told.at, told.at - begin)).new
-        or one.spiking
-        or _down_again(one)
-    ]
-    for row in sorted(loud, key=lambda one: -one.events):
-        counts = row.category == ERROR
-        old, _ = (
-            await _stragglers(incident, service, tracker, (row.id,), begin, told.at)
-            if counts
-            else (0, ())
+    async def judge(self, answer: GuardLooked) -> GuardLooked:
+        """Make one cheap call where it is quiet; ask by which releases only where it matters."""
+        current = next((r for r in reversed(self.incident.rounds) if r.verdict in VERIFIED), None)
+        base, quiet = baseline(self.incident), quiet_rate(current)
+        events, burning = await asyncio.gather(self._count(self.begin), self._burning(current))
+        burned_at = self.look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})
+        answer = _with(answer, look=burned_at)
+        old = _Stragglers()
+        for since, test in self._tests():
+            count = events if since == self.begin else await self._count(since)
+            counted_over = minutes = (self.now - since) / MINUTE
+            if test is back_soon:  # soon after recovery: as many events as in the whole of it
+                minutes = max(minutes, soon(self.service) / MINUTE)
+            if not test(count, base, burning, quiet, minutes):
+                continue
+            old = await self._stragglers(self.ids, since)
+            runs_again = old.events >= OLD_RATE * burning.per_minute * minutes
+            if runs_again or test(count - old.events, base, burning, quiet, minutes):
+                allowed = limits(base, burning, counted_over).allowed
+                return _with(
+                    answer, found="back", events=count, minutes=counted_over, allowed=allowed
+                )
+        held = limits(base, burning, answer.minutes)
+        if self.look.alarm is not None:
+            # It asks whether that is more than usual, and not whether it is over.
+            old = await self._stragglers(self.ids, self.begin) if events else _Stragglers()
+            is_quiet = events - old.events <= held.allowed
+        else:
+            judged, _ = verdict(events - old.events, held, None, ())
+            is_quiet = judged is LookVerdict.RECOVERED
+        answer = _with(
+            answer,
+            found="quiet" if is_quiet else "cannot tell",
+            events=events,
+            allowed=held.allowed,
+            stragglers=old.events,
+            gone=old.releases,
         )
-        if not counts or row.events - old >= SPIKE_EVENTS:
-            lately = f"{counted(row.events, 'event')} in {lasting(told.at - begin)}"
-            return _with(
-                told,
-                found="fires",
-                text=foreign(f"{row.short_id} {row.title}: {lately}"),
-                url=row.url,
-            )
-    return told
+        if self.look.alarm is not None and self.incident.status is Status.MITIGATED:
+            answer = await self._others(answer)
+        return await self._without_monitor(answer)
+
+    def _tests(self) -> list[tuple[datetime, Callable[..., bool]]]:
+        """Return the times since when events are counted, each with its test for a return."""
+        tests: list[tuple[datetime, Callable[..., bool]]] = [
+            (self.begin, back if self.look.whole else back_soon)
+        ]
+        if self.look.alarm is not None:  # what has just begun is lost among a quarter of an hour
+            tests.append((max(self.begin, self.now - soon(self.service)), back_soon))
+        return tests
+
+    async def _without_monitor(self, answer: GuardLooked) -> GuardLooked:
+        """Return no quiet for an issue that is a monitor's: errors that stop say nothing of it."""
+        issue = self.look.issue
+        if answer.found != "quiet" or not issue:
+            return answer
+        if not await is_monitor(self.incident, self.tracker, issue):
+            return answer
+        why = "it is not counted as errors, so whether that is a return is not known: please look"
+        return _with(answer, found="cannot tell", text=why)
+
+    async def _count(self, since: datetime, until: datetime | None = None) -> int:
+        return await self.tracker.count([self.service], self.ids, since, until or self.now)
+
+    async def _burning(self, current: Round | None) -> Measured:
+        """Return the rate while it burned. It is asked for once: it does not change any more."""
+        if self.look.burned is not None:
+            return Measured(*self.look.burned)
+        clock = (current.clock_started_at if current else None) or recovery(self.look)
+        since, until = burned(self.incident, self.service, current, clock)
+        minutes = (until - since) / MINUTE
+        return Measured(await self._count(since, until) / minutes, minutes)
+
+    async def _stragglers(self, ids: tuple[str, ...], since: datetime) -> _Stragglers:
+        """Count events of releases that are gone; those of an unknown release are none of them."""
+        left = [Release(version=name) for name in gone(self.incident)]
+        if not left:
+            return _Stragglers()
+        names = self.service.release
+        events: dict[str, int] = {}
+        for share in await self.tracker.releases(self.service, ids, since, self.now):
+            name = names.version_of(names.sentry, share.name) or share.name
+            if name and any(Release(version=name).same_as(release) for release in left):
+                events[name] = events.get(name, 0) + share.events
+        return _Stragglers(sum(events.values()), tuple(name for name, n in events.items() if n))
+
+    async def _others(self, answer: GuardLooked) -> GuardLooked:
+        """Say whether something else burns: new or spiking issues, in a release that runs.
+
+        A monitor's event is no error of somebody's: one is enough, and no release is asked for.
+        Those of the incident itself are such issues, too, because no count of errors tells of them.
+        """
+        page = await self.tracker.page([self.service], self.begin, self.now)
+        for row in sorted(filter(self._is_loud, page.rows), key=lambda row: -row.events):
+            if row.category == ERROR:
+                old = await self._stragglers((row.id,), self.begin)
+                if row.events - old.events < SPIKE_EVENTS:
+                    continue
+            lately = f"{counted(row.events, 'event')} in {lasting(self.now - self.begin)}"
+            text = foreign(f"{row.short_id} {row.title}: {lately}")
+            return _with(answer, found="fires", text=text, url=row.url)
+        return answer
+
+    def _is_loud(self, row: IssueRow) -> bool:
+        counts, own = row.category == ERROR, row.id in self.ids
+        if row.level not in LEVELS or (own and counts):
+            return False
+        if row.events < (SPIKE_EVENTS if counts else 1):
+            return False
+        issue = seen(row, self.now, self.now - self.begin)
+        return own or issue.new or issue.spiking or (not counts and issue.regressed)
 
 
-def _down_again(issue: IssueSeen) -> bool:
-    return issue.category != ERROR and issue.regressed
-
-
-def _with(told: GuardLooked, **changed: object) -> GuardLooked:
-    return told.model_copy(update=changed)
+def _with(answer: GuardLooked, **changed: object) -> GuardLooked:
+    return answer.model_copy(update=changed)
