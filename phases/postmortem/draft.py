@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from phases.postmortem.adr import users_hit
 from phases.postmortem.contributing_factors import Hindsight, alerted, how_it_passed
 from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
@@ -18,6 +17,7 @@ from phases.record.markdown import Names, cut, readable
 from phases.record.timeline import line
 from phases.record.wording import lasting, listed, stamp
 from phases.root_cause.leading_cause import leading
+from phases.triage import who_is_hit
 
 DUE_DAYS = 14
 """An action item is proposed for two weeks after."""
@@ -90,7 +90,7 @@ def impact(incident: Incident, users: int | None = None) -> str:
         parts.append(f"{users:,} user{'' if users == 1 else 's'}")
     elif report is not None:
         window = lasting(timedelta(seconds=report.window_seconds))
-        parts.append(f"{users_hit(report.blast)} (counted over {window})")
+        parts.append(f"{who_is_hit.users(report.blast)} (counted over {window})")
     if report is not None and report.blast.top_features:
         parts.append(listed([share.name for share in report.blast.top_features]))
     began = (report.began_at if report else None) or incident.detected_at

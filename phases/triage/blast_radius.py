@@ -22,6 +22,7 @@ from phases.record.findings import (
 )
 from phases.record.incident import Severity
 from phases.record.wording import capital, counted, listed, rate, short
+from phases.triage.who_is_hit import USERS_UNKNOWN, how_many
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -386,10 +387,9 @@ def blast_radius(
 def _volume(
     who: Users, picture: EventPicture, window: timedelta, baseline_per_minute: float
 ) -> str:
-    some = "many users" if who.word is Word.MANY else "one user"
-    hit = some if who.count is None else counted(who.count, "user")
+    hit = how_many(who.word, "user") if who.count is None else counted(who.count, "user")
     if "users" in unknown(picture):
-        hit = "users not known" if who.count is None else f"at least {hit}"
+        hit = USERS_UNKNOWN if who.count is None else f"at least {hit}"
     minutes = window / MINUTE
     last = f"{round(minutes)} min" if minutes > 1.5 else f"{round(minutes * 60)} s"
     what = f"{hit}{_where(picture)}, {counted(picture.events, 'event')}"
@@ -404,26 +404,6 @@ def _volume(
 def _only(shares: Sequence[Share], events: int) -> str | None:
     named = [s for s in shares if s.name and s.events > 0]
     return named[0].name if len(named) == 1 and named[0].events >= events > 1 else None
-
-
-def who(blast: BlastRadius) -> str:
-    """Return `30 users`, `at least 30 users`, `users not known` or `many users`."""
-    known = blast.knows("users")
-    if blast.user_count is not None and (known or blast.user_count >= 2):
-        return (
-            counted(blast.user_count, "user")
-            if known
-            else f"at least {counted(blast.user_count, 'user')}"
-        )
-    if not known:
-        return "users not known"
-    return {Word.NOBODY: "nobody", Word.ONE: "one user", Word.MANY: "many users"}[blast.users]
-
-
-def nobody(report: TriageReport) -> str:
-    """Return why nobody counts as hit. Beside issues with events that is not "nothing unusual"."""
-    told = report.blast.sentences[:1] if report.issues or report.events > 0 else ()
-    return told[0].rstrip(".") if told else "Sentry shows nothing unusual"
 
 
 def severity_of(report: TriageReport) -> Severity:

@@ -19,8 +19,9 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.wording import capital, counted, lasting, listed, stamp
-from phases.triage.blast_radius import UNSURE_EVENTS, who
+from phases.triage.blast_radius import UNSURE_EVENTS
 from phases.triage.deploy_history import FIRST_EVENTS, History, targets_of
+from phases.triage.who_is_hit import scope
 
 DAY = timedelta(days=1)
 OLD = DAY  # Brakes: "the suspect's deploy is more than a day old"
@@ -250,19 +251,6 @@ def recommend(s: Situation) -> Recommendation:
     else:
         reasons.append("The blast radius is limited: find the cause first.")
     return said.model_copy(update={"reasons": tuple(reasons), "loud": everything})
-
-
-def scope(blast: BlastRadius) -> str:
-    users = who(blast)
-    names = [f.name for f in blast.top_features]
-    if not blast.knows("features"):
-        least = f", at least {listed(names)}" if names else ""
-        return capital(f"{users}, features not known{least}.")
-    if not names:
-        return capital(f"{users}, no feature named.")
-    if blast.features is Word.MANY:
-        return capital(f"{users}, {counted(len(names), 'feature')}: {listed(names)}.")
-    return capital(f"{users}, one feature: {names[0]}.")
 
 
 def when(s: Situation) -> str | None:
