@@ -50,7 +50,7 @@ class NotSetUp(PortError):
         super().__init__(system, text, retryable=False)
 
 
-# --- Sentry ----------------------------------------------------------------------------------------------------
+# --- Sentry ------------------------------------------------------------------------------------
 
 
 class ErrorTracker(Protocol):
@@ -125,7 +125,7 @@ class ErrorTracker(Protocol):
     async def by_short_id(self, short_id: str) -> IssueRow: ...
 
 
-# --- deploys ---------------------------------------------------------------------------------------------------
+# --- deploys -----------------------------------------------------------------------------------
 
 
 class DeployState(Value):
@@ -189,7 +189,7 @@ class HotfixRef(Value):
         return Release(version=f"hotfix {self.name}@{self.commit[:7]}", commit=self.commit)
 
 
-# --- source code -----------------------------------------------------------------------------------------------
+# --- source code -------------------------------------------------------------------------------
 
 
 class SourceCode(Protocol):
@@ -276,7 +276,7 @@ class Bisector(Protocol):
     async def cancel(self, service: Service, bisect_id: str) -> Bisect: ...
 
 
-# --- coordination ----------------------------------------------------------------------------------------------
+# --- coordination ------------------------------------------------------------------------------
 
 
 class Tickets(Protocol):
@@ -413,7 +413,7 @@ class Memory(Protocol):
         ...
 
 
-# --- who and what ----------------------------------------------------------------------------------------------
+# --- who and what ------------------------------------------------------------------------------
 
 
 class Catalogue(Protocol):

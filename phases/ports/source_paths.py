@@ -330,7 +330,7 @@ _EVERYWHERE = frozenset(
 )
 """Names that say little about which file is meant."""
 
-# --- kinds of files --------------------------------------------------------------------------------------------
+# --- kinds of files -----------------------------------------------------------------------------
 
 
 class FileKind(StrEnum):
@@ -398,7 +398,7 @@ def kind_of(path: str) -> FileKind:
     return next(kinds, FileKind.CODE)
 
 
-# --- libraries -------------------------------------------------------------------------------------------------
+# --- libraries ---------------------------------------------------------------------------------
 
 _LIBRARY = re.compile(
     r"(?:site-packages|dist-packages)/(?P<python>[A-Za-z0-9_.]+)"

@@ -19,8 +19,8 @@ from phases.root_cause.line_history import AGAIN, PATCH_LIMIT, Signal, follow
 from phases.root_cause.patch import ChangedSides, Patch
 from phases.root_cause.stack_trace import ours
 
-# The points say how much a clue is worth against the others; `tests/unit/test_suspects_histories.py`
-# holds them to histories with a known culprit.
+# The points say how much a clue is worth against the others.
+# `tests/unit/test_suspects_histories.py` holds them to histories with a known culprit.
 FRAMES = 24  # own frames whose files count
 NAME = 6.0  # changed lines with a name that the error quotes
 GONE = 2.4  # times that, when the commit takes away what the error misses
@@ -138,7 +138,7 @@ def own_frames(frames: Sequence[Frame]) -> list[Frame]:
     return list(distinct.values())[:FRAMES]
 
 
-# --- the words of the error ------------------------------------------------------------------------------------
+# --- the words of the error --------------------------------------------------------------------
 
 
 def _score_words(
@@ -204,7 +204,7 @@ def _score_named_files(
             score.add(points, f"{verb} {file.path}, which the error names")
 
 
-# --- what is not code ------------------------------------------------------------------------------------------
+# --- what is not code --------------------------------------------------------------------------
 
 
 def _score_settings(commit: Commit, clues: Clues, crashed_in_library: bool, score: _Score) -> None:
@@ -255,7 +255,7 @@ def _mentions(text: str, library: str) -> bool:
     return re.search(rf"(?<![\w-]){plain}(?![\w-])", text) is not None
 
 
-# --- what rarely breaks anything -------------------------------------------------------------------------------
+# --- what rarely breaks anything ---------------------------------------------------------------
 
 _MERGE = re.compile(r"Merge (?:branch|pull request|remote|tag|commit|bitbucket|in )", re.IGNORECASE)
 _REVERTS = re.compile(r"This reverts commit ([0-9a-f]{7,64})", re.IGNORECASE)

@@ -32,7 +32,7 @@ JUST = timedelta(seconds=30)  # closer than this nobody counts
 SOON = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-recent deploy"
 LATER = timedelta(hours=2)
 RELEASE_CONFIDENCE = ((SOON, 0.8), (LATER, 0.5), (timedelta(days=1), 0.25), (timedelta.max, 0.08))
-"""How sure it is that a release brought trouble that began within this time after its deploy."""
+"""The confidence in a release, by the time between its deploy and the beginning of trouble."""
 COMMITS = 3  # commits that become hypotheses of their own
 CLEAR_SCORE = 12.0  # less is a hint, not a finding
 CLEAR_LEAD = 1.6  # the first suspect has this many times the points of the second
@@ -86,7 +86,7 @@ QUESTIONS: dict[HypothesisKind, Question] = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The outcome of triage and of the walk over the source, against which hypotheses are checked."""
+    """The outcome of triage and of the walk, against which hypotheses are checked."""
 
     report: TriageReport
     service: Service
@@ -222,7 +222,7 @@ def _raised(
     )
 
 
-# --- the release -----------------------------------------------------------------------------------------------
+# --- the release -------------------------------------------------------------------------------
 
 
 def _release(facts: Facts) -> Hypothesis:
@@ -279,7 +279,7 @@ def _unexplained(report: TriageReport) -> str | None:
     return None
 
 
-# --- commits ---------------------------------------------------------------------------------------------------
+# --- commits -----------------------------------------------------------------------------------
 
 
 def _commit_says(suspect: Suspect) -> str:
@@ -312,7 +312,7 @@ def _commits(facts: Facts) -> list[Hypothesis]:
     return raised
 
 
-# --- configuration, dependencies -------------------------------------------------------------------------------
+# --- configuration, dependencies ---------------------------------------------------------------
 
 
 def _changed(facts: Facts, *kinds: FileKind) -> list[tuple[Commit, str]]:
@@ -381,7 +381,7 @@ def _shas(changed: Sequence[tuple[Commit, str]]) -> str:
     return listed(list(dict.fromkeys(commit.sha[:9] for commit, _ in changed)))
 
 
-# --- data and infrastructure -----------------------------------------------------------------------------------
+# --- data and infrastructure -------------------------------------------------------------------
 
 
 def _data(facts: Facts) -> Hypothesis:

@@ -136,7 +136,7 @@ async def _commits(
     return commits
 
 
-# --- from the crash outwards -----------------------------------------------------------------------------------
+# --- from the crash outwards -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +289,7 @@ def _touched(blame: Suspect, new: set[str] | None, span: _Range) -> str:
     return f"{text}: it was in {span.older} already."
 
 
-# --- the suspects ----------------------------------------------------------------------------------------------
+# --- the suspects ------------------------------------------------------------------------------
 
 
 async def _suspects(
@@ -357,7 +357,7 @@ async def _with_pulls(
     return list(await asyncio.gather(*(pull(suspect) for suspect in suspects)))
 
 
-# --- bisect ----------------------------------------------------------------------------------------------------
+# --- bisect ------------------------------------------------------------------------------------
 
 
 def _bisect_ends(

@@ -30,7 +30,7 @@ TELLING = 12  # characters of a line of code that can be told from others
 
 
 class Signal(NamedTuple):
-    """What speaks for a commit, in points and in words."""
+    """A reason for a commit, in points and in words."""
 
     points: float
     reason: str
@@ -53,7 +53,7 @@ class _Trail:
 
     @property
     def where(self) -> str:
-        """How far from the crash it is, for people."""
+        """Its distance from the crash, for people."""
         of = self.frame.of
         if of:
             return (
@@ -68,7 +68,7 @@ class _Trail:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What one commit did to the lines of the stack."""
+    """The effect of one commit on the lines of the stack."""
 
     signals: tuple[Signal, ...]
     wrote: frozenset[int | None]
@@ -143,7 +143,7 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
 
 
 def _located(frame: Frame, index: PathIndex) -> tuple[Frame, list[PathMatch]]:
-    """Return the frame with the paths that it may stand for, by its source where it was compiled."""
+    """Return the frame with the paths that it may stand for; a compiled one by its source."""
     matches = index.find(frame.file, frame.module)
     if matches or (source := index.built_from(frame.file)) is None:
         return frame, matches
@@ -186,7 +186,7 @@ def _file_change(patch: Patch, trails: Sequence[_Trail]) -> _FrameChange:
 
 
 class _FrameChange(NamedTuple):
-    """What a patch did to one frame, in points."""
+    """The effect of a patch on one frame, in points."""
 
     trail: _Trail
     path: str
@@ -271,7 +271,7 @@ _MADE = re.compile(
 
 
 def function_of(frame: Frame) -> str:
-    """Return the bare name of a frame's function, as it was written; empty where it says nothing."""
+    """Return the bare name of a frame's function; empty where it says nothing."""
     if _UNNAMED.search(frame.function):
         return ""
     text = _ASIDE.sub(" ", _COMPILED.sub(r"\1", frame.function))

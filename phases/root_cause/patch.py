@@ -1,4 +1,7 @@
-"""A patch in git's unified form: where it changes a file, whether it wrote a given line, and where that line stood before."""
+"""Phase 2: read a patch in git's unified form.
+
+A patch says where it changes a file, whether it wrote a line, and where that line stood before.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ _RENAMED = re.compile(r"(?m)^rename from (.+)$")
 _ADDED = re.compile(r"\n\+(?!\+\+ )(.*)")
 _REMOVED = re.compile(r"\n-(?!-- )(.*)")
 _DEFINES = re.compile(
-    r"\n (\s*(?:export |default |pub |async )*(?:def|class|func|function|fn|fun|sub|public|private|protected|static|void|struct"
-    r"|interface|module) [^=\n]*)"
+    r"\n (\s*(?:export |default |pub |async )*(?:def|class|func|function|fn|fun|sub|public|private"
+    r"|protected|static|void|struct|interface|module) [^=\n]*)"
 )
 
 
@@ -27,11 +30,11 @@ class Hunk(NamedTuple):
     new_count: int
     begin: int
     end: int
-    """Where its lines stand in the patch's text."""
+    """The place of its lines in the patch's text."""
 
 
 class ChangedSides(NamedTuple):
-    """Whether a text stands in added lines, and whether in removed ones."""
+    """The sides of a patch on which a text stands."""
 
     added: bool = False
     removed: bool = False
@@ -39,20 +42,20 @@ class ChangedSides(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LineFate:
-    """What one patch did to the line that later stood at the asked place."""
+    """The effect of one patch on the line that later stood at the asked place."""
 
     written: bool
     """The patch added this very line."""
     distance: int | None
     """Lines between it and the nearest change of the patch; None where the patch has no hunks."""
     before: int
-    """Where it stood before the patch (for a written line: where it would have stood)."""
+    """Its place before the patch (for a written line: where it would have stood)."""
     text: str = ""
     """The line itself, where the patch shows it."""
 
 
 class Patch:
-    """One file's patch. What is asked of it is worked out once, and only then: most patches are never looked into."""
+    """One file's patch. Each answer is worked out when it is first asked for: most never are."""
 
     __slots__ = ("_around", "_changed", "_hunks", "_shape", "path", "text")
 
@@ -84,7 +87,7 @@ class Patch:
 
     @property
     def around(self) -> str:
-        """What heads the hunks, and unchanged lines in them that define something."""
+        """The headings of the hunks, and unchanged lines in them that define something."""
         if self._around is None:
             headings = (match.group(5) for match in _HUNK.finditer(self.text))
             self._around = "\n".join((*headings, *_DEFINES.findall(self.text)))
@@ -92,7 +95,7 @@ class Patch:
 
     @property
     def only_shape(self) -> bool:
-        """Whether nothing that runs was changed: only blanks, empty lines and comments."""
+        """Nothing that runs was changed: only blanks, empty lines and comments."""
         if self._shape is None:
             self._shape = _only_shape(self.text, self.path)
         return self._shape
@@ -111,7 +114,7 @@ class Patch:
         return any(self.changes_of(function)) or _has_word(self.around, function)
 
     def adds(self, line: str) -> bool:
-        """Whether it adds this line of code, as far as blanks around it do not matter."""
+        """Say whether it adds this line of code, whatever blanks are around it."""
         return line in self.text and line in self.changed[0]
 
     @property
@@ -166,7 +169,10 @@ def _whole_word(word: str) -> re.Pattern[str]:
 
 
 def _only_shape(text: str, path: str) -> bool:
-    """Read up to the first hunk that does more. Where indentation has a meaning, a line that moved in or out is a change."""
+    """Read up to the first hunk that does more.
+
+    Where indentation has a meaning, a line that moved in or out is a change.
+    """
     indented = path.lower().endswith(_INDENTED)
     at = text.find("\n@@ ")
     if at < 0:
@@ -233,5 +239,5 @@ def _hunks(text: str) -> tuple[Hunk, ...]:
     return tuple(found)
 
 
-def _nearer(one: int | None, other: int) -> int:
-    return other if one is None else min(one, other)
+def _nearer(nearest: int | None, distance: int) -> int:
+    return distance if nearest is None else min(nearest, distance)

@@ -1,6 +1,5 @@
-"""Phase 1, who is hit: which issues belong, since when, how many users and features, and how sure that is.
-
-Values in, values out; the numbers are those of the rules ("The picture", "Severity").
+"""Phase 1: the issues of the incident, since when they burn, how many users and features they hit,
+and how sure that is. The numbers are those of the rules ("The picture", "Severity").
 """
 
 from __future__ import annotations
@@ -57,11 +56,11 @@ ERROR, CRON = "error", "cron"  # categories of issues; monitors have more of the
 PARTS: tuple[Part, ...] = ("users", "features", "places")
 
 
-# --- issues ----------------------------------------------------------------------------------------------------
+# --- issues ------------------------------------------------------------------------------------
 
 
 def baseline_of(row: IssueRow, until: datetime) -> float:
-    """Events a minute over the day before the window; zero for an issue first seen in the last day."""
+    """Events a minute over the day before the window; zero for an issue of the last day."""
     if row.first_seen >= until - DAY or row.minutes_before <= 0:
         return 0.0
     return row.events_before / row.minutes_before
@@ -91,7 +90,10 @@ def seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
 def belonging(
     rows: Sequence[IssueRow], until: datetime, window: timedelta, seeds: Collection[str]
 ) -> tuple[IssueSeen, ...]:
-    """The incident's issues, most events first: new or spiking ones whatever their status, and those that were named."""
+    """Return the incident's issues, most events first.
+
+    New or spiking ones belong to it whatever their status, and those that were named.
+    """
     found = {
         row.id: issue
         for row in rows
@@ -126,7 +128,7 @@ def counted_before(rows: Sequence[IssueRow], ids: Collection[str], now: datetime
     return 0.0 if untold else DAY / MINUTE
 
 
-# --- when ------------------------------------------------------------------------------------------------------
+# --- when --------------------------------------------------------------------------------------
 
 
 def first_loud_minute(
@@ -179,12 +181,13 @@ def baseline(
     project_since: datetime | None,
     asked_since: datetime | None = None,
 ) -> tuple[float, float]:
-    """Events a minute over the 24 h before trouble began, and over how many minutes; of a younger project over all there is.
+    """Return events a minute over the 24 h before trouble began, and the minutes counted.
 
-    `asked_since`: where the minutes begin. Trouble that has been going on for hours began so long after it, and what was not
-    asked for is not silence.
+    Of a younger project all minutes are counted that there are. Under 15 minutes of them: zero, of
+    zero minutes (rules: Verification).
 
-    (rules: Verification); under 15 minutes of it: zero, of zero minutes.
+    `asked_since` is the time at which the known minutes begin. Trouble that has been going on for
+    hours began that long after it, and minutes that were not asked for are not silence.
     """
     begin = max(at for at in (began - DAY, project_since, asked_since) if at is not None)
     if began - begin < BASELINE_LEAST:
@@ -199,7 +202,7 @@ def baseline(
     return sum(whole) / span, span
 
 
-# --- who -------------------------------------------------------------------------------------------------------
+# --- who ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +211,11 @@ class Users:
     count: int | None
     inferred: bool
     says: tuple[str, ...] = ()
-    """What the reader must know of the count."""
+    """Notes for the reader of the count."""
 
 
 def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
-    """How many end users are hit (rules: Users)."""
+    """Count the end users that are hit (rules: Users)."""
     if "users" in unknown(picture):
         return _users_unknown(picture)
     if picture.events <= 0 or picture.user_count is None:
@@ -231,7 +234,7 @@ def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
         says = (
             f"{counted(len(shared), 'user name')} shared by many addresses: addresses are counted.",
         )
-    # Sentry leaves events without an address out of its count: who has none is nobody of that one place.
+    # Sentry leaves events without an address out of its count: such a user is not of that place.
     without = sum(u.addresses is None for u in picture.users)
     elsewhere = without if without < len(picture.users) else 0
     there = picture.user_count - elsewhere
@@ -295,11 +298,11 @@ def _where(picture: EventPicture) -> str:
     return f" in {listed(parts)}" if parts else ""
 
 
-# --- what ------------------------------------------------------------------------------------------------------
+# --- what --------------------------------------------------------------------------------------
 
 
 def feature_of(transaction: str, features: Mapping[str, str]) -> str | None:
-    """The catalogue feature that the transaction matches, else the transaction itself; without one there is none."""
+    """Return the catalogue feature that a transaction matches, else the transaction itself."""
     if not transaction:
         return None
     return next(
@@ -321,7 +324,7 @@ def folded(transactions: Sequence[Share], features: Mapping[str, str]) -> tuple[
 
 
 def hit_features(shares: Sequence[Share], events: int) -> tuple[Share, ...]:
-    """Those with enough events to count."""
+    """Return the features with enough events to count."""
     return tuple(
         s for s in shares if s.events >= FEATURE_EVENTS and s.events >= FEATURE_SHARE * events
     )
@@ -333,7 +336,7 @@ def _features(picture: EventPicture, hit: Sequence[Share], known: bool) -> Word:
     return Word.MANY if len(hit) >= 2 or not (known or few) else Word.ONE
 
 
-# --- together --------------------------------------------------------------------------------------------------
+# --- together ----------------------------------------------------------------------------------
 
 
 def confidence(known: bool, events: int) -> Confidence:
@@ -349,7 +352,7 @@ def blast_radius(
     window: timedelta,
     baseline_per_minute: float,
 ) -> BlastRadius:
-    """Who is hit, as a value with sentences that a person can check."""
+    """Say who is hit, as a value with sentences that a person can check."""
     who = users(picture, addresses_last_day)
     if who.word is Word.NOBODY:
         return BlastRadius(

@@ -86,7 +86,7 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
 def _without_moving_names(
     deploys: list[DeploySeen], deployable: Collection[str]
 ) -> list[DeploySeen]:
-    """Leave out names such as `main`, which move, where only Sentry tells them and others tell more."""
+    """Leave out Sentry's names that move, such as `main`, where another source tells deploys."""
     if all(d.source in ("bot", "sentry", STANDS_IN) for d in deploys):
         return deploys
     return [

@@ -46,7 +46,7 @@ SHOWN_TARGETS = 10
 
 @dataclass(frozen=True, slots=True)
 class _Deploys:
-    """What was deployed, what runs, and what may be deployed."""
+    """The deploys, the running release, and the releases that may be deployed."""
 
     known: History
     neighbours: tuple[DeploySeen, ...]
@@ -85,7 +85,7 @@ class _Trouble:
 
 @dataclass(frozen=True, slots=True)
 class _Impact:
-    """Who is hit, since which second, by which deploy, and where in the code."""
+    """The people hit, the second of the beginning, the deploy, and the place in the code."""
 
     suspect: DeploySeen | None
     began: datetime | None
@@ -159,7 +159,7 @@ async def triage(
     return Triaged(report=report.model_copy(update=measured))
 
 
-# --- the three rounds ------------------------------------------------------------------------------------------
+# --- the three rounds --------------------------------------------------------------------------
 
 
 async def _deploys(
@@ -220,7 +220,7 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trou
 
 
 async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impact:
-    """Third: who is hit, by which release, since which second, where in the code, what is one way."""
+    """Third: ask who is hit, by which release, since which second, and where in the code."""
     window, issues, ids = ask.sources.service.window, trouble.issues, trouble.ids
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
     if not issues:
@@ -241,7 +241,7 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
     return _Impact(suspect, began, picture, by_release, event, one_way)
 
 
-# --- small rules -----------------------------------------------------------------------------------------------
+# --- small rules -------------------------------------------------------------------------------
 
 
 def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:

@@ -27,10 +27,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class TriageNotes(Notes):
-    """What the reader must know of the numbers; gathered on the way."""
+    """Notes for the reader of the numbers, gathered on the way."""
 
     unasked: dict[str, None] = field(default_factory=dict[str, None])
-    """What could not be asked and could change the decision, without the reason."""
+    """Missing answers that could change the decision, without the reason."""
     incomplete: bool = False
     """Sentry may tell some of it at another try."""
 

@@ -1,7 +1,7 @@
-"""Phase 5, how a look is judged: events against what the baseline allows, the endpoint, new issues.
+"""Phase 5: judge a look: events against the baseline, the endpoint, new issues.
 
-Workflow: "confirm new event rate dropped to zero or pre-incident baseline; hit affected endpoint manually to confirm". The test
-on counts: `counts.py`. When looks are due and what they lead to: `verification_steps.py`.
+Workflow: "confirm new event rate dropped to zero or pre-incident baseline; hit affected endpoint
+manually to confirm".
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ from phases.verification.event_counts import SIZE, Limits, Measured, limits
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
-BURNING_WINDOWS = 4  # the rate before is counted from the beginning of trouble, at most over four windows (an hour)
+BURNING_WINDOWS = 4  # the rate before is counted over so many windows (an hour) at most
 MINUTE = timedelta(minutes=1)
 NEVER = Measured(per_minute=0.0, minutes=0.0)
 
 
 def grace(service: Service) -> timedelta:
-    """What happened this soon after the action may still be the old release dying."""
+    """Return the time after the action in which the old release may still be dying."""
     return min(GRACE, timedelta(seconds=service.recheck_after_seconds) / GRACE_SHARE)
 
 
 def verdict(
     events: int, held: Limits, endpoint: EndpointAnswer | None, new: Sequence[str]
 ) -> tuple[LookVerdict, tuple[str, ...]]:
-    """Recovered: few enough events, *and* the endpoint answers well, *and* no issue is new in what runs now.
+    """Judge one look, with the reasons, the comparison of the counts first.
 
-    With the reasons, the comparison of the counts first.
+    Recovery is few enough events, *and* an endpoint that answers well, *and* no issue that is new
+    in what runs now.
     """
     reasons = [compared(events, held)]
     bad: list[str] = []
@@ -223,7 +224,7 @@ class Recheck:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """What Sentry counted since the action, and before it."""
+    """The counts of Sentry since the action, and before it."""
 
     events: int = 0
     burning: Measured = NEVER
@@ -237,7 +238,10 @@ class _Counts:
 def burned(
     incident: Incident, service: Service, current: Round | None, clock: datetime
 ) -> tuple[datetime, datetime]:
-    """From when to when the trouble was left alone: from its beginning until somebody acted, an hour at most."""
+    """Return the time in which the trouble was left alone.
+
+    It lasts from the beginning until somebody acted, an hour at most.
+    """
     action = current.action if current else None
     until = (action.started_at or action.at) if action else clock
     began = incident.triage.began_at if incident.triage else None
@@ -254,7 +258,7 @@ def baseline(incident: Incident) -> Measured:
 
 
 def running_release(current: Round | None) -> str | None:
-    """What the deployer said runs after the action; None where nothing was deployed."""
+    """Return the release that the deployer said runs after the action, if any was deployed."""
     action = current.action if current else None
     if action is None:
         return None
@@ -264,12 +268,13 @@ def running_release(current: Round | None) -> str | None:
 
 
 def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
-    """What events of the running release may carry: its version, or its commit."""
+    """Return the names that events of the running release may carry: its version, its commit."""
     action = current.action if current else None
     if action is not None and action.kind is ActionKind.FIXED:
         return _ran_all_along(incident, action.at)
     running, meant = running_release(current), action.to_release if action else None
-    # Sentry may know what was deployed by its commit alone. Where something else runs, that commit says nothing of it.
+    # Sentry may know what was deployed by its commit alone. Where something else runs, that commit
+    # says nothing of it.
     shipped = action is not None and action.kind is ActionKind.HOTFIX
     by_commit = meant is not None and (
         shipped or running is None or meant.same_as(Release(version=running))
@@ -282,7 +287,10 @@ def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
 
 
 def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
-    """*Fixed another way* deploys nothing: what runs is what the newest deploy before it brought, else what triage saw."""
+    """Return the names of the release that ran before *Fixed another way*, which deploys nothing.
+
+    It is that of the newest deploy before it, else that which triage saw.
+    """
     done = (
         one
         for one in reversed(incident.rounds)
@@ -313,7 +321,8 @@ def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
 async def _not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ...]:
     """Return the short ids of a monitor's issues: errors that stop say nothing of them.
 
-    What an alert named since triage was never measured, so Sentry is asked what it is. Raises `PortError`.
+    An issue that an alert named since triage was never measured, so Sentry is asked what it is.
+    Raises `PortError`.
     """
     measured = incident.triage.issue_ids if incident.triage else ()
     named = [id for id in incident.seeds if id not in measured]
@@ -330,7 +339,7 @@ def monitors(incident: Incident) -> dict[str, str]:
 
 
 async def is_monitor(incident: Incident, tracker: ErrorTracker, issue: str) -> str | None:
-    """Return its short id where an issue is a monitor's; None: it is counted as errors, or it is gone.
+    """Return the short id of a monitor's issue; None: it is counted as errors, or it is gone.
 
     Raises `PortError` where another try may tell.
     """

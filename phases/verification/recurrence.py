@@ -1,7 +1,7 @@
-"""After recovery the bot looks by itself whether it burns again: Sentry calls a return in the release that runs no regression.
+"""Phase 5: look after recovery whether the trouble is back.
 
-How such a look is judged; what it leads to: `guard_steps.py`. It says that trouble is back only where it is sure: below
-that it says nothing, because nobody is woken by a guess.
+Sentry calls a return in the release that runs no regression. A look says that trouble is back only
+where it is sure: nobody is woken by a guess.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from phases.record.incident import (
     GuardLook,
     Incident,
     Round,
-    RoundAction,
     Status,
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
@@ -54,25 +53,25 @@ from phases.verification.recheck import (
 
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
 LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD)
-"""After recovery: most of what comes back does so soon, and the last look is the guard's end."""
+"""After recovery: most returns come soon, and the last look is the guard's end."""
 SPAN = timedelta(minutes=15)  # a look counts what burns now: phase 1's "last 15 minutes"
-EVERY = timedelta(minutes=1)  # in between: one cheap call …
-SOON = timedelta(
-    minutes=3
-)  # … at the newest minutes, so that a return at the old rate is seen within three
-LEAST = timedelta(
-    seconds=1
-)  # where re-checks come sooner than the workflow has them, no look comes sooner than this
-OLD_RATE = 0.5  # of the fire's rate: so many events of a release that was taken back are no stragglers, it runs again
+EVERY = timedelta(minutes=1)
+"""In between comes one cheap call …"""
+SOON = timedelta(minutes=3)
+"""… at the newest minutes, so that a return at the old rate is seen within three."""
+LEAST = timedelta(seconds=1)
+"""No look comes sooner than this, where re-checks come sooner than the workflow has them."""
+OLD_RATE = 0.5
+"""Of the fire's rate: so many events of a release that was taken back are no stragglers."""
 
 
 def pace(service: Service) -> float:
-    """Where re-checks come sooner than the workflow has them, so do these looks; never later, or the guard would be over."""
+    """Return the share of the usual waits, as re-checks have it; never more, or the hour is over."""
     return min(service.recheck_until_seconds / RECHECK_UNTIL_SECONDS, 1.0)
 
 
 def due(number: int, service: Service) -> timedelta:
-    """So long after recovery comes the look of this number."""
+    """Return the time after recovery at which the look of this number comes."""
     return LOOKS[number - 1] * pace(service)
 
 
@@ -89,7 +88,7 @@ def recovery(look: GuardLook) -> datetime:
 
 
 def watch(draft: Draft, service: Service) -> Draft:
-    """The first look is due. None where nothing was measured, so that nothing could be told; nor in a drill."""
+    """Set the timer of the first look, unless nothing was measured or this is a drill."""
     incident = draft.incident
     if incident.drill or not _measured(incident) or incident.guard_until is None:
         return draft
@@ -102,63 +101,58 @@ def _measured(incident: Incident) -> bool:
 
 
 def issues(incident: Incident, look: GuardLook) -> tuple[str, ...]:
-    """Those that recovery was verified for, and the one that an alarm names."""
+    """Return the issues that recovery was verified for, and the one that an alarm names."""
     measured = incident.triage.issue_ids if incident.triage else ()
     named = (look.issue,) if look.issue else ()
     return tuple(dict.fromkeys((*measured, *incident.seeds[: look.seeds], *named)))
 
 
 def gone(incident: Incident) -> frozenset[str]:
-    """Names of what was taken out of production, as far as nobody has deployed it again since: versions, and their commits.
+    """Return the versions and commits that were taken out of production and are not back.
 
-    Events carry either; who deploys it again may call it by either, too.
+    Events carry either name, and a person who deploys it again may use either.
     """
-    acted = [
-        one.action
-        for one in incident.rounds
-        if one.action is not None and one.action.result == "done"
-    ]
-    deployed = [one for one in acted if one.kind is not ActionKind.FIXED]
-    taken = [one.from_release for one in deployed if one.from_release is not None]
-    taken += [
-        Release(version=name) for name in (*map(_read, deployed), *incident.rolled_back) if name
-    ]
-    newest = next(
-        (one for one in reversed(incident.rounds) if running_release(one) is not None), None
-    )
-    since = newest.action.at if newest is not None and newest.action is not None else None
-    runs = [
+    actions = [round.action for round in incident.rounds if round.action is not None]
+    deployed = [a for a in actions if a.result == "done" and a.kind is not ActionKind.FIXED]
+    taken = [action.from_release for action in deployed if action.from_release is not None]
+    before = [action.proof.before for action in deployed if action.proof]
+    taken += [Release(version=name) for name in (*before, *incident.rolled_back) if name]
+    running = _running(incident)
+    again = [release for release in taken if any(release.same_as(other) for other in running)]
+    out = [release for release in taken if not any(release.same_as(other) for other in again)]
+    return frozenset(name for release in out for name in (release.version, release.commit) if name)
+
+
+def _running(incident: Incident) -> list[Release]:
+    """Return the release of the newest deploy here, and those that others deployed since."""
+    newest = next((r for r in reversed(incident.rounds) if running_release(r) is not None), None)
+    action = newest.action if newest is not None else None
+    releases = [
         Release(version=version)
         for at, version in deploys_heard(incident)
-        if since is None or at > since
+        if action is None or at > action.at
     ]
-    if (
-        newest is not None
-        and newest.action is not None
-        and (running := running_release(newest)) is not None
-    ):
-        runs.append(Release(version=running))
-        meant = newest.action.to_release
-        runs += [meant] if meant is not None and meant.same_as(runs[-1]) else []
-    again = [one for one in taken if any(one.same_as(other) for other in runs)]
-    out = [one for one in taken if not any(one.same_as(other) for other in again)]
-    return frozenset(name for one in out for name in (one.version, one.commit) if name)
-
-
-def _read(acted: RoundAction) -> str | None:
-    return acted.proof.before if acted.proof else None
+    version = running_release(newest)
+    if action is not None and version is not None:
+        releases.append(Release(version=version))
+        meant = action.to_release
+        releases += [meant] if meant is not None and meant.same_as(releases[-1]) else []
+    return releases
 
 
 def back(
     events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
 ) -> bool:
-    """Not recovered by the re-check's own test, *and* enough events to tell, *and* more than the baseline brings by chance in
-    one look of 10,000, *and* a spike as phase 1 has it: over the baseline (which knows nothing of the time of day), and over
-    what was still there when recovery was said.
+    """Say whether trouble is back for sure.
+
+    It is back where the re-check's own test says not recovered, *and* events are enough to tell,
+    *and* more than the baseline brings by chance in one look of 10,000, *and* a spike as phase 1
+    has it: over the baseline (which knows nothing of the time of day), and over what was still
+    there when recovery was said.
     """
-    if events < max(SIZE, _spike(base, quiet_per_minute, minutes)) or events <= usual(
-        base, minutes, FALSE_RETURN
-    ):
+    if events < max(SIZE, _spike(base, quiet_per_minute, minutes)):
+        return False
+    if events <= usual(base, minutes, FALSE_RETURN):
         return False
     return verdict(events, limits(base, burning, minutes), None, ())[0] is LookVerdict.NOT_RECOVERED
 
@@ -166,19 +160,20 @@ def back(
 def back_soon(
     events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
 ) -> bool:
-    """At the newest minutes: at about the old rate, *and* a spike, *and* more than the baseline brings by chance in one look of
-    100,000, because there are so many such looks. Where the baseline was never measured, as many events as the re-check needs.
+    """Say whether trouble is back for sure in the newest minutes.
+
+    It is back at about the old rate, *and* with a spike, *and* with more than the baseline brings
+    by chance in one look of 100,000, because there are so many such looks. Where the baseline was
+    never measured, it takes as many events as the re-check needs.
     """
     least = SOON_SIZE if base.minutes > 0 else SIZE
-    if (
-        events < max(least, _spike(base, quiet_per_minute, minutes))
-        or events < OLD_RATE * burning.per_minute * minutes
-    ):
+    if events < max(least, _spike(base, quiet_per_minute, minutes)):
         return False
-    lately = Measured(
-        max(base.per_minute, quiet_per_minute), base.minutes
-    )  # the baseline knows nothing of the time of day
-    return burning.minutes > 0 and events > usual(lately, minutes, FALSE_SOON)
+    if burning.minutes <= 0 or events < OLD_RATE * burning.per_minute * minutes:
+        return False
+    # The baseline knows nothing of the time of day.
+    lately = Measured(max(base.per_minute, quiet_per_minute), base.minutes)
+    return events > usual(lately, minutes, FALSE_SOON)
 
 
 def _spike(base: Measured, quiet_per_minute: float, minutes: float) -> int:
@@ -186,15 +181,13 @@ def _spike(base: Measured, quiet_per_minute: float, minutes: float) -> int:
 
 
 def quiet_rate(current: Round | None) -> float:
-    """Events a minute that the last measured look saw, and that recovery was said over."""
-    looks = reversed(current.looks) if current else ()
-    counted = (
-        one for one in looks if one.number > 0 and one.verdict is not LookVerdict.UNREACHABLE
-    )
-    last = next(
-        (one for one in counted if not any(why.endswith(NOT_MEASURED) for why in one.reasons)), None
-    )
-    return last.after_per_minute if last is not None else 0.0
+    """Return the events a minute over which recovery was said, by the last measured look."""
+    for look in reversed(current.looks) if current else ():
+        if look.number == 0 or look.verdict is LookVerdict.UNREACHABLE:
+            continue
+        if not any(why.endswith(NOT_MEASURED) for why in look.reasons):
+            return look.after_per_minute
+    return 0.0
 
 
 async def look_back(
