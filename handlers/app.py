@@ -55,15 +55,8 @@ from handlers.webhooks.github import github_route
 from handlers.webhooks.linear import Owner, linear_route
 from handlers.webhooks.sentry import sentry_route
 from handlers.webhooks.slack import slack_route
-from phases.ports.ports import (
-    Catalogue,
-    Deployer,
-    Memory,
-    People,
-    PortError,
-    PullRequests,
-    SourceCode,
-)
+from phases.ports.coordination import Memory
+from phases.ports.ports import Catalogue, Deployer, People, PortError, PullRequests, SourceCode
 from phases.record.service import Service
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from bot.clients.http.client import Http, HttpError, retry_after
 from bot.runtime.backoff import waited
-from phases.ports.ports import PortError, Posted
+from phases.ports.coordination import Posted
+from phases.ports.ports import PortError
 
 SYSTEM = "Discord"
 CONTENT_LIMIT = 2000

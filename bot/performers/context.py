@@ -14,21 +14,17 @@ from handlers.dispatcher import Dispatcher
 from handlers.views.blocks import Message
 from phases.messages.actions import Action
 from phases.messages.effects import PostLive
+from phases.ports.coordination import Announcer, Archive, Memory, Pager, Tickets
 from phases.ports.ports import (
-    Announcer,
-    Archive,
     Bisector,
     Catalogue,
     Deployer,
     DeployHistory,
     Endpoint,
     ErrorTracker,
-    Memory,
     NotSetUp,
-    Pager,
     PortError,
     SourceCode,
-    Tickets,
 )
 from phases.record.findings import DeploySeen
 from phases.record.incident import Entry, Incident

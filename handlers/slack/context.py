@@ -13,7 +13,8 @@ from handlers.ids import new_ulid
 from handlers.ports import Deployments, Deploys, Drafts, Issues, Members, Once, Viewers, Whereabouts
 from handlers.slack.background import Tasks
 from handlers.slack.rich_blocks import NEVER, Taste
-from phases.ports.ports import Catalogue, Deployer, Memory, People, PullRequests, SourceCode
+from phases.ports.coordination import Memory
+from phases.ports.ports import Catalogue, Deployer, People, PullRequests, SourceCode
 from phases.record.incident import Incident
 from phases.record.service import Service
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from phases.ports.source_paths import foreign
+from phases.ports.library_paths import foreign
 from phases.postmortem.adr import cause_in_one_line, minutes_taken, what_was_done_in_all
 from phases.record.durations import durations
 from phases.record.findings import Frame, TriageReport, Word

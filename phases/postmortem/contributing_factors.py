@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+from phases.ports.file_kinds import FileKind, kind_of
 from phases.ports.notes import Notes
 from phases.ports.ports import PullRequests, SourceCode
-from phases.ports.source_paths import FileKind, kind_of
 from phases.ports.source_values import Commit, Covered, PullChecks
 from phases.record.findings import Frame, Value
 from phases.record.incident import Entry, Incident

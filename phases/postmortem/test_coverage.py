@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from phases.ports.source_paths import FileKind, kind_of
+from phases.ports.file_kinds import FileKind, kind_of
 
 _TEST_AFFIX = re.compile(r"^(?:test|tests|spec)[_-]|[._-](?:test|tests|spec)$", re.IGNORECASE)
 _CAMEL_AFFIX = re.compile(r"(?:Tests?|Spec|IT)$")

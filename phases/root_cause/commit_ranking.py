@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from phases.ports.source_paths import FileKind, PathIndex, foreign, kind_of
+from phases.ports.file_kinds import FileKind, kind_of
+from phases.ports.library_paths import foreign
+from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Suspect, Value
 from phases.root_cause.error_clues import Clues, clues_of

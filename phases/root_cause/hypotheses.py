@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from phases.ports.source_paths import FileKind, kind_of
+from phases.ports.file_kinds import FileKind, kind_of
 from phases.ports.source_values import Commit
 from phases.record.findings import (
     Bisect,

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from phases.messages.results import Investigated
+from phases.ports.library_paths import foreign
 from phases.ports.notes import Notes
 from phases.ports.ports import PortError, PullRequests, SourceCode
-from phases.ports.source_paths import foreign
 from phases.ports.source_values import Commit, Place
 from phases.record.findings import Frame, Investigation, Suspect, TriageReport, Word
 from phases.record.incident import Incident

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phases.ports.source_paths import foreign
+from phases.ports.library_paths import foreign
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import Frame, TriageReport
 from phases.record.wording import short
@@ -23,8 +23,8 @@ REPORTS = {
 
 
 COMPONENTS = "React ErrorBoundary "
-"""The beginning of the type of an error that React's SDK hangs below the real one as its cause, with
-the tree of components for a stack: `captureReactException` in
+"""The beginning of the type of an error that React's SDK hangs below the real one as its cause.
+Its stack is the tree of components: `captureReactException` in
 https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts"""
 
 

@@ -66,7 +66,7 @@ OLD_RATE = 0.5
 
 
 def pace(service: Service) -> float:
-    """Return the share of the usual waits, as re-checks have it; never more, or the hour is over."""
+    """Return the share of the usual waits, as of re-checks; never more, or the hour is over."""
     return min(service.recheck_until_seconds / RECHECK_UNTIL_SECONDS, 1.0)
 
 

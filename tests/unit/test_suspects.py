@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from bot.cli.rank_suspects import suspects_main
-from phases.ports.source_paths import PathIndex, foreign, kind_of, library_of
+from phases.ports.file_kinds import kind_of
+from phases.ports.library_paths import foreign, library_of
+from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.commit_ranking import Thrown, newest_first, rank
