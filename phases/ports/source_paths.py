@@ -99,8 +99,8 @@ class PathIndex:
 
         `module` (`com.acme.shop.Pay`, `shop.pay`) helps where a file is a bare name, as in Java.
         """
-        found = self._of_go_module(file, module) or self._named(file, module)
-        return self._told_apart(found, file, module) if len(found) > 1 else found
+        matches = self._of_go_module(file, module) or self._named(file, module)
+        return self._closest(matches, file, module) if len(matches) > 1 else matches
 
     def _named(self, file: str, module: str = "") -> list[PathMatch]:
         if file in self._exact:
@@ -130,11 +130,11 @@ class PathIndex:
                 path for name in self._by_stem.get(wanted[-1], ()) for path in self._by_name[name]
             ]
             named = [(path, (*path.lower().split("/")[:-1], wanted[-1])) for path in stems]
-        found = [_match(wanted, path, parts, strict=strict) for path, parts in named]
+        matches = [_match(wanted, path, parts, strict=strict) for path, parts in named]
         if whole:  # a file of the same name in another place is no file of this library
-            found = [m for m in found if m.shared == len(wanted)]
-        best = max(((m.quality, m.shared) for m in found), default=(0.0, 0))
-        return [m for m in found if (m.quality, m.shared) == best and m.quality > 0]
+            matches = [m for m in matches if m.shared == len(wanted)]
+        best = max(((m.quality, m.shared) for m in matches), default=(0.0, 0))
+        return [m for m in matches if (m.quality, m.shared) == best and m.quality > 0]
 
     def locate(self, file: str, module: str = "", built_at: str = "") -> list[str]:
         """Return the paths that a frame stands for, several where they fit equally well.
@@ -144,11 +144,11 @@ class PathIndex:
         bare = not re.search(r"[/\\]", file)
         if bare and (_PACKAGE.match(built_at) or library_of(built_at) is not None):
             file = built_at
-        found = [m for m in self.find(file, module) if m.quality >= FITS]
-        if not found and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
-            found = [m for m in self.find(name) if m.quality >= FITS]
-        paths, generic = [m.path for m in found], bool(found) and found[0].quality <= GENERIC
-        if not built_at or built_at == file or (len(found) == 1 and not generic):
+        matches = [m for m in self.find(file, module) if m.quality >= FITS]
+        if not matches and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
+            matches = [m for m in self.find(name) if m.quality >= FITS]
+        paths, generic = [m.path for m in matches], bool(matches) and matches[0].quality <= GENERIC
+        if not built_at or built_at == file or (len(matches) == 1 and not generic):
             return paths
         there = [m.path for m in self.find(built_at) if m.quality >= FITS]
         both = [path for path in paths if path in there]
@@ -163,7 +163,7 @@ class PathIndex:
         if built is None:
             return None
         before, (*folders, stem) = (built["before"] or "").split("/"), built["inside"].split("/")
-        found: dict[tuple[int, bool], list[str]] = {}
+        sources: dict[tuple[int, bool], list[str]] = {}
         for path in (
             p for name in self._by_stem.get(stem.split(".", 1)[0], ()) for p in self._by_name[name]
         ):
@@ -176,10 +176,10 @@ class PathIndex:
                 continue
             root = above[: top - 1] if top and above[top - 1] == "src" else above[:top]
             shared = next((n for n in range(len(root), 0, -1) if root[-n:] == before[-n:]), 0)
-            found.setdefault((shared, not root), []).append(path)
-        best = max(found, default=(0, False))
+            sources.setdefault((shared, not root), []).append(path)
+        best = max(sources, default=(0, False))
         unsure = best == (0, False) and not folders and stem + ".ts" in _EVERYWHERE
-        return found[best][0] if found and len(found[best]) == 1 and not unsure else None
+        return sources[best][0] if sources and len(sources[best]) == 1 and not unsure else None
 
     def _of_go_module(self, file: str, module: str) -> list[PathMatch]:
         """Find a file by its import path.
@@ -203,15 +203,15 @@ class PathIndex:
         known = whole.shared if whole is not None else 0
         return [m for m in fit if m is whole or m.shared == most > known]
 
-    def _told_apart(self, found: list[PathMatch], file: str, module: str) -> list[PathMatch]:
+    def _closest(self, matches: list[PathMatch], file: str, module: str) -> list[PathMatch]:
         """Keep those that agree in upper and lower case, or that the frame's module names."""
         as_written = written(file)
-        same = [m for m in found if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
-        found = same or found
-        if module and len(found) > 1 and len(as_written) > 1 and not file.endswith(".go"):
+        same = [m for m in matches if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
+        matches = same or matches
+        if module and len(matches) > 1 and len(as_written) > 1 and not file.endswith(".go"):
             of_module = {m.path for m in self._named(as_written[-1], module) if m.quality >= FITS}
-            found = [m for m in found if m.path in of_module] or found
-        return found
+            matches = [m for m in matches if m.path in of_module] or matches
+        return matches
 
     def _of_package(self, name: str, inside: tuple[str, ...]) -> tuple[str, ...]:
         """With the package's name, where a folder is called so; an app's folder often is not."""
@@ -284,8 +284,8 @@ def _match(
     if wanted[-1].endswith(_DOTNET):
         wanted, parts = _words(wanted), _words(parts)
     shared = 0
-    for one, other in zip(reversed(wanted), reversed(parts), strict=False):
-        if one != other:
+    for part, other in zip(reversed(wanted), reversed(parts), strict=False):
+        if part != other:
             break
         shared += 1
     whole = shared == min(len(wanted), len(parts))

@@ -73,8 +73,8 @@ class Place(Value):
 
 def placed(index: PathIndex, frame: Frame, *, complete: bool = True) -> Place:
     """Find a frame's file among the paths of a repository."""
-    found = index.locate(frame.file, frame.module, frame.path)
-    if len(found) == 1:
-        return Place(path=found[0], complete=complete)
-    built_from = None if found else index.built_from(frame.file)
-    return Place(several=tuple(found[:SEVERAL]), built_from=built_from, complete=complete)
+    paths = index.locate(frame.file, frame.module, frame.path)
+    if len(paths) == 1:
+        return Place(path=paths[0], complete=complete)
+    built_from = None if paths else index.built_from(frame.file)
+    return Place(several=tuple(paths[:SEVERAL]), built_from=built_from, complete=complete)

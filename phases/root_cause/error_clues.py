@@ -178,9 +178,9 @@ def _phrases(value: str) -> tuple[str, ...]:
     They have three words and 14 characters at least.
     """
     pieces = re.split(r"`[^`]*`|'[^']*'|\"[^\"]*\"|[\d#$€£%{}<>\[\]():=\n]+|\.\s", value[:600])
-    kept = [p.strip(" ,.;-!?") for p in pieces]
-    told = [p for p in kept if len(p) >= 14 and p.count(" ") >= 2 and not _STOCK.search(p)]
-    return tuple(sorted(dict.fromkeys(told), key=len, reverse=True)[:2])
+    bare = [piece.strip(" ,.;-!?") for piece in pieces]
+    phrases = [p for p in bare if len(p) >= 14 and p.count(" ") >= 2 and not _STOCK.search(p)]
+    return tuple(sorted(dict.fromkeys(phrases), key=len, reverse=True)[:2])
 
 
 _STOCK = re.compile(
@@ -198,7 +198,7 @@ _STOCK = re.compile(
 
 
 def _files(value: str) -> tuple[str, ...]:
-    found = [
+    files = [
         m.group().strip("./\\")
         for m in _FILE.finditer(value)
         if "://" not in value[max(0, m.start() - 3) : m.end()]
@@ -209,22 +209,16 @@ def _files(value: str) -> tuple[str, ...]:
             r"(?i)(?:module named|from|module) ['\"]?([A-Za-z_]\w*(?:\.\w+)+)", value
         )
     ]
-    return tuple(dict.fromkeys([*found, *modules]))[:6]
+    return tuple(dict.fromkeys([*files, *modules]))[:6]
+
+
+_NO_LIBRARIES = ("java", "javax", "system", "builtins", "com", "org", "net", "io", "errors")
+"""Beginnings of an error's type that name no library."""
 
 
 def _libraries(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
-    found = [library for frame in frames if (library := library_of(frame.file)) is not None]
+    libraries = [name for frame in frames if (name := library_of(frame.file)) is not None]
     root = type.split(".")[0].lower() if "." in type else ""
-    if root and root not in (
-        "java",
-        "javax",
-        "system",
-        "builtins",
-        "com",
-        "org",
-        "net",
-        "io",
-        "errors",
-    ):
-        found.append(root)
-    return tuple(dict.fromkeys(found))[:8]
+    if root and root not in _NO_LIBRARIES:
+        libraries.append(root)
+    return tuple(dict.fromkeys(libraries))[:8]

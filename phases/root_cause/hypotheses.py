@@ -180,8 +180,8 @@ def _judged_by_bisect(
         text = hypothesis.found
         if confirmed.found not in text:
             text = f"{confirmed.found} {capital(text)}".strip()
-        kept = {"id": hypothesis.id, "found": text, "url": hypothesis.url or confirmed.url}
-        return confirmed.model_copy(update=kept)
+        same = {"id": hypothesis.id, "found": text, "url": hypothesis.url or confirmed.url}
+        return confirmed.model_copy(update=same)
     ruled_out = {
         "verdict": Verdict.RULED_OUT,
         "confidence": 0.03,
@@ -233,19 +233,19 @@ def _release(facts: Facts) -> Hypothesis:
             unknown = "No deploy is known from before the trouble."
         return _raised(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
     version = report.suspect.version
-    sure, found = _after_deploy(report, version)
+    sure, finding = _after_deploy(report, version)
     fresh = [issue for issue in report.issues if issue.new]
     if fresh:
         many = len(report.issues)
         which = "The issue" if many == 1 else f"{len(fresh)} of {many} issues"
-        found += f" {which} had never been seen before."
+        finding += f" {which} had never been seen before."
         minutes = report.suspect_minutes
         sure += 0.1 if minutes is not None and timedelta(minutes=minutes) <= LATER else 0.0
     if (against := _unexplained(report)) is not None:
-        sure, found = min(sure, 0.15), f"{found} But {against}."
+        sure, finding = min(sure, 0.15), f"{finding} But {against}."
     return _raised(
         HypothesisKind.RELEASE,
-        found,
+        finding,
         round(min(sure, 0.92), 2),
         Verdict.SUPPORTED if sure >= 0.75 else Verdict.OPEN,
         says=f"Release {version} brought it",
@@ -326,24 +326,24 @@ def _configuration(facts: Facts) -> Hypothesis:
     migrated = any(kind_of(path) is FileKind.MIGRATION for _, path in changed)
     fits = of_setting or (migrated and speaks_of_database(error))
     if facts.commits is None:
-        found, sure = "The changed files are not known.", 0.15
+        finding, sure = "The changed files are not known.", 0.15
     elif changed:
-        found = f"{facts.span} changes {_paths(changed)} ({_shas(changed)})."
+        finding = f"{facts.span} changes {_paths(changed)} ({_shas(changed)})."
         sure = 0.45 if fits else 0.25
     else:
         unseen = "a flag that was switched elsewhere cannot be seen from here"
-        found = f"No configuration file changed in {facts.span}; {unseen}."
+        finding = f"No configuration file changed in {facts.span}; {unseen}."
         sure = 0.15 if fits else 0.08
     if fits:
         of = "speaks of a setting" if of_setting else "comes from the database"
-        found += f" The error {of}."
-    return _raised(HypothesisKind.CONFIGURATION, found, sure)
+        finding += f" The error {of}."
+    return _raised(HypothesisKind.CONFIGURATION, finding, sure)
 
 
 def _dependency(facts: Facts) -> Hypothesis:
     bumps = _changed(facts, FileKind.DEPENDENCY)
     neighbours = [d for d in facts.report.deploys if d.service != facts.service.name]
-    found: list[str] = []
+    findings: list[str] = []
     sure = 0.05
     if neighbours:
         began = facts.report.began_at
@@ -351,26 +351,26 @@ def _dependency(facts: Facts) -> Hypothesis:
             began is None or d.started_at <= began <= d.started_at + LATER for d in neighbours
         )
         deploys = [f"{d.service} {d.release.version} at {stamp(d.started_at)}" for d in neighbours]
-        found.append(f"Deployed beside it: {listed(deploys)}.")
+        findings.append(f"Deployed beside it: {listed(deploys)}.")
         sure = 0.4 if near and facts.report.suspect is None else 0.25 if near else 0.1
     named = [s for s in facts.suspects[:5] if any("dependency `" in reason for reason in s.reasons)]
     if named:
-        found.append(f"{named[0].sha[:9]} {named[0].reasons[0]}.")
+        findings.append(f"{named[0].sha[:9]} {named[0].reasons[0]}.")
         sure = max(sure, 0.55)
     elif bumps:
-        found.append(f"{_paths(bumps)} changed ({_shas(bumps)}).")
+        findings.append(f"{_paths(bumps)} changed ({_shas(bumps)}).")
         sure = max(sure, 0.2)
-    if facts.commits is None and not found:
+    if facts.commits is None and not findings:
         return _raised(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
     nothing = facts.commits is not None and not bumps and not neighbours
     if nothing:
         beside = "" if facts.service.depends_on else " No neighbours are named in the catalogue."
-        found.append(
+        findings.append(
             f"No dependency changed in {facts.span}, and no neighbour was deployed.{beside}"
         )
     over = nothing and bool(facts.service.depends_on)
     verdict = Verdict.RULED_OUT if over else Verdict.OPEN
-    return _raised(HypothesisKind.DEPENDENCY, " ".join(found), sure, verdict)
+    return _raised(HypothesisKind.DEPENDENCY, " ".join(findings), sure, verdict)
 
 
 def _paths(changed: Sequence[tuple[Commit, str]]) -> str:
@@ -386,14 +386,14 @@ def _shas(changed: Sequence[tuple[Commit, str]]) -> str:
 
 def _data(facts: Facts) -> Hypothesis:
     report = facts.report
-    sure, found = _who_has_the_errors(report)
+    sure, finding = _who_has_the_errors(report)
     verdict = Verdict.RULED_OUT if sure < 0.1 else Verdict.OPEN
     if report.suspect is None and report.issues and not any(issue.new for issue in report.issues):
-        found += " An old issue got louder without a deploy: more traffic, or new data."
+        finding += " An old issue got louder without a deploy: more traffic, or new data."
         sure, verdict = max(sure, 0.4), Verdict.OPEN
     if sure >= 0.6:
         verdict = Verdict.SUPPORTED
-    return _raised(HypothesisKind.DATA, found, sure, verdict)
+    return _raised(HypothesisKind.DATA, finding, sure, verdict)
 
 
 def _who_has_the_errors(report: TriageReport) -> tuple[float, str]:
@@ -430,8 +430,8 @@ def _infrastructure(facts: Facts) -> Hypothesis:
     share = len(outside) / len(titles)
     everywhere = report.suspect is None or report.blast.features is Word.MANY
     sure = 0.2 + 0.4 * share if everywhere else 0.1 + 0.3 * share
-    found = (
+    finding = (
         f"{len(outside)} of {counted(len(titles), 'issue')} speak of connections, time-outs "
         f"or memory (“{short(outside[0], 100)}”)."
     )
-    return _raised(HypothesisKind.INFRASTRUCTURE, found, round(min(sure, 0.7), 2))
+    return _raised(HypothesisKind.INFRASTRUCTURE, finding, round(min(sure, 0.7), 2))

@@ -59,7 +59,7 @@ def leading(incident: Incident) -> Leading:
 
 
 def _best(incident: Incident) -> Hypothesis | None:
-    """That a release brought it says less than which of its commits, or whose data, it was."""
+    """Return the best hypothesis; a commit or somebody's data says more than a release."""
     alive = [h for h in incident.hypotheses if h.verdict is not Verdict.RULED_OUT]
 
     def rank(hypothesis: Hypothesis) -> tuple[bool, bool, float]:

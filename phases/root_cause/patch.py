@@ -225,7 +225,7 @@ def _bare(row: str, indented: bool) -> str:
 
 def _hunks(text: str) -> tuple[Hunk, ...]:
     matches = list(_HUNK.finditer(text))
-    found: list[Hunk] = []
+    hunks: list[Hunk] = []
     ends = [*(m.start() + 1 for m in matches[1:]), len(text)]
     for match, end in zip(matches, ends, strict=False):  # without a hunk there is one end too many
         old, old_count, new, new_count, _ = match.groups()
@@ -233,10 +233,10 @@ def _hunks(text: str) -> tuple[Hunk, ...]:
         new_lines = 1 if new_count is None else int(new_count)
         # An empty side is named by the line before it (POSIX, diff -u).
         old_start, new_start = int(old) + (old_lines == 0), int(new) + (new_lines == 0)
-        found.append(
+        hunks.append(
             Hunk(old_start, old_lines, new_start, new_lines, min(match.end() + 1, end), end)
         )
-    return tuple(found)
+    return tuple(hunks)
 
 
 def _nearer(nearest: int | None, distance: int) -> int:

@@ -94,14 +94,14 @@ def belonging(
 
     New or spiking ones belong to it whatever their status, and those that were named.
     """
-    found = {
+    issues = {
         row.id: issue
         for row in rows
         if row.events > 0 and row.level in LEVELS
         for issue in (seen(row, until, window),)
         if issue.new or issue.spiking or row.id in seeds
     }
-    return tuple(sorted(found.values(), key=lambda i: (-i.events, i.first_seen, i.id)))
+    return tuple(sorted(issues.values(), key=lambda i: (-i.events, i.first_seen, i.id)))
 
 
 def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:
@@ -115,11 +115,11 @@ def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPict
         others = [i for i in issues if i.events > 0]
     if not others:
         return picture
-    found = tuple(
+    uncounted = tuple(
         Share(name=i.title if i.category == CRON else "", events=i.events) for i in others
     )
-    extra = 0 if picture.per_issue else sum(share.events for share in found)
-    return picture.model_copy(update={"not_counted": found, "events": picture.events + extra})
+    extra = 0 if picture.per_issue else sum(share.events for share in uncounted)
+    return picture.model_copy(update={"not_counted": uncounted, "events": picture.events + extra})
 
 
 def counted_before(rows: Sequence[IssueRow], ids: Collection[str], now: datetime) -> float:
@@ -268,14 +268,13 @@ def _users_unknown(picture: EventPicture) -> Users:
     says: list[str] = []
     if others:
         verb = "is" if others == 1 else "are"
-        lacks = (
-            "users not known" if least is None else "their users are not known"
-        )  # beside a number of others
+        # Beside a number of others they are theirs.
+        lacks = USERS_UNKNOWN if least is None else "their users are not known"
         says.append(f"{counted(others, 'event')} {verb} not counted as errors: {lacks}.")
     if "users" in picture.unknown or (picture.user_count is None and not others):
         says.append("Users could not be asked for: taken as many.")
-    one = picture.events == 1 and not others
-    return Users(Word.ONE if one else Word.MANY, least, True, tuple(says))
+    single = picture.events == 1 and not others
+    return Users(Word.ONE if single else Word.MANY, least, True, tuple(says))
 
 
 def _word(count: int) -> Word:
@@ -288,8 +287,8 @@ def _places(shares: Sequence[Share]) -> int:
 
 def _where(picture: EventPicture) -> str:
     parts = [
-        counted(number, one)
-        for number, one in (
+        counted(number, place)
+        for number, place in (
             (_places(picture.regions), "region"),
             (_places(picture.organisations), "organisation"),
         )

@@ -116,10 +116,7 @@ async def triage(
     trouble = await _trouble(ask, incident, page)
     impact = await _impact(ask, trouble, deploys)
     addresses = await ask.addresses(impact.picture)
-    if impact.began and trouble.minutes.known:
-        calm, over = baseline(trouble.minutes, impact.began, page.since, ask.since - DAY)
-    else:
-        calm, over = trouble.usual, counted_before(trouble.rows, trouble.ids, now)
+    calm, over = _rate_before(ask, page, trouble, impact.began)
     service, picture, issues = sources.service, impact.picture, trouble.issues
     unshipped = [fix for fix in fixes if fix.release.version not in shipped(incident)]
     situation = Situation(
@@ -173,13 +170,13 @@ async def _deploys(
     by_github, (by_sentry, all_told), running, (releases, cannot_deploy) = await asyncio.gather(
         ask.deploys_on_github(), ask.deploys_in_sentry(), ask.running(), ask.releases()
     )
-    told = (*by_github, *by_sentry)
-    own = [d for d in (*known_deploys, *told) if d.service == service.name]
+    outside = (*by_github, *by_sentry)
+    own = [d for d in (*known_deploys, *outside) if d.service == service.name]
     known = history(own, deployable=releases or ()).without(incident.rolled_back)
     return _Deploys(
         known=known,
         neighbours=tuple(
-            d for d in told if d.service != service.name and d.source not in FIRST_EVENTS
+            d for d in outside if d.service != service.name and d.source not in FIRST_EVENTS
         ),
         all_told=all_told,
         running=running or (known.deploys[0].release if known.deploys else None),
@@ -239,6 +236,15 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
         by_release = await ask.events_by_release(ids, suspect)
         one_way = await ask.one_way_changes(deploys.targets(suspect), deploys.running)
     return _Impact(suspect, began, picture, by_release, event, one_way)
+
+
+def _rate_before(
+    ask: Questions, page: IssuePage, trouble: _Trouble, began: datetime | None
+) -> tuple[float, float]:
+    """Return the events a minute before trouble began, and the minutes that were counted."""
+    if began and trouble.minutes.known:
+        return baseline(trouble.minutes, began, page.since, ask.since - DAY)
+    return trouble.usual, counted_before(trouble.rows, trouble.ids, ask.now)
 
 
 # --- small rules -------------------------------------------------------------------------------

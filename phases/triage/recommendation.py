@@ -212,7 +212,7 @@ def recommend(s: Situation) -> Recommendation:
     everything = many and blast.features is Word.MANY
     # Brakes are told whoever is hit: for the person who presses the button, and for a cause that
     # is confirmed later.
-    found = Recommendation(
+    advice = Recommendation(
         choice=Choice.INVESTIGATE,
         against=against(s),
         brakes=brakes(s),
@@ -224,10 +224,10 @@ def recommend(s: Situation) -> Recommendation:
     chosen: dict[str, object]
     if many and (began := when(s)) is not None:
         reasons.append(began)
-    if everything and not found.brakes and target is not None and found.suspect is not None:
+    if everything and not advice.brakes and target is not None and advice.suspect is not None:
         if blast.unknown:
             reasons.append(AS_MANY)
-        last = f"{target.version} was the last healthy release before {found.suspect.version}."
+        last = f"{target.version} was the last healthy release before {advice.suspect.version}."
         chosen = {"choice": Choice.ROLLBACK, "reasons": (*reasons, last)}
     elif s.fix is not None:
         known = f"A fix is known: {s.fix}."
@@ -235,7 +235,7 @@ def recommend(s: Situation) -> Recommendation:
     else:
         reasons.append(_why_no_action(many, blast.features is Word.MANY))
         chosen = {"reasons": tuple(reasons), "loud": everything}
-    return found.model_copy(update=chosen)
+    return advice.model_copy(update=chosen)
 
 
 def _why_no_action(many_users: bool, many_features: bool) -> str:

@@ -279,11 +279,8 @@ def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
     by_commit = meant is not None and (
         shipped or running is None or meant.same_as(Release(version=running))
     )
-    return tuple(
-        dict.fromkeys(
-            name for name in (running, meant.commit if meant and by_commit else None) if name
-        )
-    )
+    commit = meant.commit if meant and by_commit else None
+    return tuple(dict.fromkeys(name for name in (running, commit) if name))
 
 
 def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
@@ -292,30 +289,25 @@ def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
     It is that of the newest deploy before it, else that which triage saw.
     """
     done = (
-        one
-        for one in reversed(incident.rounds)
-        if one.action is not None and one.action.result == "done"
+        r for r in reversed(incident.rounds) if r.action is not None and r.action.result == "done"
     )
-    newest = next((one for one in done if running_release(one) is not None), None)
+    newest = next((round for round in done if running_release(round) is not None), None)
     own = newest.action.finished_at if newest is not None and newest.action is not None else None
-    seen = incident.triage.running if incident.triage is not None else None
-    found = [(own, _names(incident, newest))] if own is not None else []
-    if incident.triage is not None and seen is not None:
-        found.append(
-            (incident.triage.at, tuple(name for name in (seen.version, seen.commit) if name))
-        )
-    found += [(when, (version,)) for when, version in deploys_heard(incident) if when <= at]
-    return tuple(dict.fromkeys(max(found, key=lambda one: one[0], default=(at, ()))[1]))
+    known = [(own, _names(incident, newest))] if own is not None else []
+    report = incident.triage
+    if report is not None and report.running is not None:
+        names = (report.running.version, report.running.commit)
+        known.append((report.at, tuple(name for name in names if name)))
+    known += [(when, (version,)) for when, version in deploys_heard(incident) if when <= at]
+    _, newest_names = max(known, key=lambda entry: entry[0], default=(at, ()))
+    return tuple(dict.fromkeys(newest_names))
 
 
 def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
-    """Deploys by others that the incident was told of: when, and which version."""
-    told = (
-        one.removeprefix("deploy:").rpartition("@")
-        for one in incident.heard
-        if one.startswith("deploy:")
-    )
-    return tuple((datetime.fromisoformat(at), version) for version, _, at in told)
+    """Return the deploys by others that the incident was told of: times and versions."""
+    keys = [key.removeprefix("deploy:") for key in incident.heard if key.startswith("deploy:")]
+    parts = (key.rpartition("@") for key in keys)
+    return tuple((datetime.fromisoformat(at), version) for version, _, at in parts)
 
 
 async def _not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ...]:
@@ -326,12 +318,12 @@ async def _not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, .
     """
     measured = incident.triage.issue_ids if incident.triage else ()
     named = [id for id in incident.seeds if id not in measured]
-    found = await asyncio.gather(*(is_monitor(incident, tracker, id) for id in named))
-    return tuple(dict.fromkeys((*monitors(incident).values(), *(one for one in found if one))))
+    answers = await asyncio.gather(*(is_monitor(incident, tracker, id) for id in named))
+    return tuple(dict.fromkeys((*monitors(incident).values(), *filter(None, answers))))
 
 
 def monitors(incident: Incident) -> dict[str, str]:
-    """Short ids, by id, of those of a monitor's issues that triage measured."""
+    """Return the short ids, by id, of a monitor's issues that triage measured."""
     report = incident.triage
     if report is None:
         return {}
