@@ -60,14 +60,14 @@ PARTS: tuple[Part, ...] = ("users", "features", "places")
 
 
 def baseline_of(row: IssueRow, until: datetime) -> float:
-    """Events a minute over the day before the window; zero for an issue of the last day."""
+    """Return events a minute over the day before the window; zero for an issue of the last day."""
     if row.first_seen >= until - DAY or row.minutes_before <= 0:
         return 0.0
     return row.events_before / row.minutes_before
 
 
-def seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
-    """The issue with what makes it unusual."""
+def issue_seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
+    """Return the issue with what makes it unusual."""
     baseline = baseline_of(row, until)
     per_minute = row.events / (window / MINUTE)
     return IssueSeen(
@@ -98,7 +98,7 @@ def belonging(
         row.id: issue
         for row in rows
         if row.events > 0 and row.level in LEVELS
-        for issue in (seen(row, until, window),)
+        for issue in (issue_seen(row, until, window),)
         if issue.new or issue.spiking or row.id in seeds
     }
     return tuple(sorted(issues.values(), key=lambda i: (-i.events, i.first_seen, i.id)))

@@ -37,17 +37,19 @@ class Point(NamedTuple):
     """The marks within its time."""
 
 
-def begins(detected: datetime, now: datetime, window: timedelta) -> datetime:
+def chart_begin(detected: datetime, now: datetime, window: timedelta) -> datetime:
     """Return the begin of the picture of an incident that was detected then, in whole minutes."""
     return _whole(max(detected - BEFORE_WINDOWS * window, now - LONGEST))
 
 
-def drawn(minutes: Minutes, detected: datetime, now: datetime, window: timedelta) -> Picture | None:
+def chart_of(
+    minutes: Minutes, detected: datetime, now: datetime, window: timedelta
+) -> Picture | None:
     """Return at most 20 equal spans of whole minutes, one of which begins with the alert's.
 
     The result is None where Sentry has no minutes.
     """
-    begin, alert = begins(detected, now, window), _whole(detected)
+    begin, alert = chart_begin(detected, now, window), _whole(detected)
     if not minutes.known or alert < begin or now <= alert:
         return None
     # One span more than fits evenly: the first is cut, so that the alert's begins with the alert.
@@ -62,7 +64,7 @@ def drawn(minutes: Minutes, detected: datetime, now: datetime, window: timedelta
     return Picture(begin=first, until=now, seconds=60 * step, counts=tuple(counts))
 
 
-def quick(
+def quick_chart(
     detected: datetime, now: datetime, window: timedelta
 ) -> tuple[Picture, list[tuple[datetime, datetime]]] | None:
     """Return a picture to be filled, and the spans to count events in, for very short windows.

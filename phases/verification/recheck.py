@@ -19,7 +19,7 @@ from phases.record.incident import ActionKind, Incident, Round
 from phases.record.service import Service
 from phases.record.wording import counted, lasting, listed
 from phases.triage.blast_radius import ERROR
-from phases.verification.event_chart import begins, drawn, quick
+from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import SIZE, Limits, Measured, limits
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
@@ -209,17 +209,17 @@ class Recheck:
         """Return the picture, or why there is none: recovery is not kept waiting for it."""
         detected, now, window = self.incident.detected_at, self.now, self.service.window
         try:
-            if (short := quick(detected, now, window)) is not None:
+            if (short := quick_chart(detected, now, window)) is not None:
                 empty, spans = short
                 counts = await asyncio.gather(
                     *(tracker.count([self.service], self.ids, *span) for span in spans)
                 )
                 return empty.model_copy(update={"counts": tuple(counts)}), ()
-            since = begins(detected, now, window)
+            since = chart_begin(detected, now, window)
             minutes = await tracker.per_minute([self.service], self.ids, since, now)
         except PortError as error:
             return None, (f"no picture of it: {error.text}",)
-        return drawn(minutes, detected, now, window), ()
+        return chart_of(minutes, detected, now, window), ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.record.wording import counted, foreign, lasting
 from phases.steps.change import Draft
 from phases.steps.rounds import GUARD_TIMER
-from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, seen
+from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
 from phases.verification.event_counts import (
     FALSE_RETURN,
     FALSE_SOON,
@@ -352,7 +352,7 @@ class _Look:
             return False
         if row.events < (SPIKE_EVENTS if counts else 1):
             return False
-        issue = seen(row, self.now, self.now - self.begin)
+        issue = issue_seen(row, self.now, self.now - self.begin)
         return own or issue.new or issue.spiking or (not counts and issue.regressed)
 
 
