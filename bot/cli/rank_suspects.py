@@ -1,10 +1,16 @@
-"""`firebreak suspects`: ranks commits for a crash. JSON in on stdin, JSON out, so that the ranking can be judged on other histories.
+"""`firebreak suspects`: rank commits for a crash, so that the ranking can be judged elsewhere, too.
 
-In: `{"frames": [{"file","function","line","in_app"}], "exception": {"type","value"}, "commits": [{"sha","author","date","message",
-"files": [{"path","added","deleted","patch"}]}], "chained": [{"type","value","frames"}]}`; frames with the crashing one first (a trace that
-plainly begins where the program does is turned round). `chained`: what `exception` was raised because of, the oldest first.
-Out: `[{"sha","score","reasons"}]`, best first.
-Only `sha` and `path` must be there; what else is known helps.
+JSON comes in on stdin:
+
+    {"frames": [{"file", "function", "line", "in_app"}],
+     "exception": {"type", "value"},
+     "commits": [{"sha", "author", "date", "message",
+                  "files": [{"path", "added", "deleted", "patch"}]}],
+     "chained": [{"type", "value", "frames"}]}
+
+Frames begin with the crashing one; a trace that plainly begins where the program does is turned
+round. `chained` are the errors because of which `exception` was raised, the oldest first. Only
+`sha` and `path` are needed. JSON goes out on stdout, best first: `[{"sha", "score", "reasons"}]`.
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ from typing import Annotated, Any, TextIO, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from phases.ports.source_paths import foreign
+from phases.ports.library_paths import foreign
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.commit_ranking import Thrown, rank
@@ -27,7 +33,10 @@ from phases.root_cause.stack_trace import COMPONENTS, evidence
 
 
 def _date(value: Any) -> datetime | None:
-    """ISO 8601, seconds since 1970, or as mails write it; a date that cannot be read only costs the order."""
+    """Read ISO 8601, seconds since 1970, or a mail's date.
+
+    A date that cannot be read only costs the order.
+    """
     if isinstance(value, bool) or value is None:
         return None
     try:
@@ -60,14 +69,16 @@ class _In(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _there(cls, value: Any) -> Any:
-        """What is null in a list is left out."""
+    def _without_nulls(cls, value: Any) -> Any:
+        """Leave out nulls in lists."""
         if not isinstance(value, dict):
             return value
-        told = cast("dict[str, Any]", value)
+        fields = cast("dict[str, Any]", value)
         return {
-            k: [one for one in v if one is not None] if isinstance(v, list) else v
-            for k, v in told.items()
+            name: [item for item in content if item is not None]
+            if isinstance(content, list)
+            else content
+            for name, content in fields.items()
         }
 
 
@@ -89,7 +100,7 @@ class _Chained(_Exception):
     frames: list[_Frame] | None = None
 
     @property
-    def told(self) -> bool:
+    def counts(self) -> bool:
         return bool(self.type or self.value or self.frames) and not self.type.startswith(COMPONENTS)
 
 
@@ -116,7 +127,10 @@ class _Question(_In):
 
 
 def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
-    """Reads one question, writes one answer. Exit code 0; 2 with one line on stderr where the question cannot be read."""
+    """Read one question and write one answer. Return the exit code.
+
+    The code is 2, with one line on stderr, where the question cannot be read.
+    """
     try:
         question = _Question.model_validate(json.load(stdin))
     except json.JSONDecodeError as error:
@@ -134,11 +148,10 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
         return _refuse(f"{where or 'the whole'}: {first['msg'][0].lower()}{first['msg'][1:]}{more}")
     thrown = question.exception or _Exception()
     frames = _crash_first(question.frames)
-    if causes := [one for one in question.chained or () if one.told]:
-        frames = evidence(
-            [*((one.type, _crash_first(one.frames)) for one in causes), (thrown.type, frames)]
-        )
-        thrown = next((one for one in causes if one.type or one.value), thrown)
+    if causes := [cause for cause in question.chained or () if cause.counts]:
+        stacks = [(cause.type, _crash_first(cause.frames)) for cause in causes]
+        frames = evidence([*stacks, (thrown.type, frames)])
+        thrown = next((cause for cause in causes if cause.type or cause.value), thrown)
     ranked = rank(
         frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits]
     )
@@ -151,8 +164,8 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
     return 0
 
 
-def _crash_first(told: Sequence[_Frame] | None) -> list[Frame]:
-    marked = any(f.in_app and "in_app" in f.model_fields_set for f in told or ())
+def _crash_first(given: Sequence[_Frame] | None) -> list[Frame]:
+    marked = any(f.in_app and "in_app" in f.model_fields_set for f in given or ())
     frames = [
         Frame(
             file=f.file,
@@ -162,22 +175,24 @@ def _crash_first(told: Sequence[_Frame] | None) -> list[Frame]:
             module=f.module,
             context=tuple(f.context or ()),
         )
-        for f in told or ()
+        for f in given or ()
     ]
     return frames[::-1] if _begins(frames[:1]) and not _begins(frames[-1:]) else frames
 
 
 _START = re.compile(
-    r"<module>|(?:.*[.:])?main|Main|\{main\}|<main>|__main__|_run_module_as_main|_bootstrap(?:_inner)?|runtime\.goexit|_start"
+    r"<module>|(?:.*[.:])?main|Main|\{main\}|<main>|__main__|_run_module_as_main"
+    r"|_bootstrap(?:_inner)?|runtime\.goexit|_start"
     r"|(?:java\.lang\.)?Thread\.run|processTicksAndRejections"
 )
 _SERVES = re.compile(
-    r"(?:.*[.:])?(?:inner|__call__|wsgi_app|full_dispatch_request|run_asgi|handle_request|serve|ServeHTTP|doFilter)"
+    r"(?:.*[.:])?(?:inner|__call__|wsgi_app|full_dispatch_request|run_asgi|handle_request|serve"
+    r"|ServeHTTP|doFilter)"
 )
 
 
 def _begins(frames: Sequence[Frame]) -> bool:
-    """Whether this frame is where a program, a thread or a request begins: the far end of a trace from the crash."""
+    """Say whether a program, a thread or a request begins here, far from the crash."""
     return any(
         _START.fullmatch(f.function) or (foreign(f.file) and _SERVES.fullmatch(f.function))
         for f in frames

@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.clients.http.client import Http
 from bot.clients.http.errors import HttpError, json_of, retry_after
-from phases.ports.ports import PortError, Posted
+from phases.ports.coordination import Posted
+from phases.ports.ports import PortError
 from phases.record.markdown import cut
 
 SYSTEM = "Discord"

@@ -17,18 +17,15 @@ from bot.store.memory import RedisMemory
 from handlers.slack.context import Context
 from handlers.views.blocks import Message
 from phases.messages.base import Action, Effect
+from phases.ports.coordination import Announcer, Archive, Pager, Tickets
 from phases.ports.ports import (
-    Announcer,
-    Archive,
     Bisector,
     Endpoint,
     ErrorTracker,
     Merges,
     NotSetUp,
-    Pager,
     PortError,
     Reverts,
-    Tickets,
 )
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service

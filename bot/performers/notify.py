@@ -7,7 +7,8 @@ from handlers import views
 from phases.coordination.discord import discord_text
 from phases.messages.effects import Page, PinDiscord, Say, TellDiscord, TellPager
 from phases.messages.results import DiscordPosted, EffectDone, Paged
-from phases.ports.ports import Pager, PortError
+from phases.ports.coordination import Pager
+from phases.ports.ports import PortError
 from phases.record.incident import Incident
 from phases.record.markdown import one_line
 from phases.record.privacy import page_text

@@ -7,7 +7,8 @@ from functools import partial
 from bot.performers.context import EffectContext, Job, performs
 from phases.messages.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
 from phases.messages.results import AdrNumbered, AdrWritten, EffectDone, LeadZone, Zones
-from phases.ports.ports import Archive, NotSetUp, PortError
+from phases.ports.coordination import Archive
+from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.action_items import items
 from phases.postmortem.adr import adr_text, up_to_date
 from phases.postmortem.adr_status import completed

@@ -29,7 +29,9 @@ from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.root_cause import investigate as root_cause
 from phases.triage import measure as triage
-from phases.verification import recheck, recurrence
+from phases.triage.questions import Sources
+from phases.verification import recurrence
+from phases.verification.recheck import Recheck
 
 
 @performs(Triage)
@@ -37,18 +39,17 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
     tracker = need_tracker(context)
     incident = await context.incident(job)
     service = context.service(incident)
-    answer = await triage.triage(
-        incident,
+    sources = Sources(
         service,
-        context.neighbours(service),
         tracker,
+        context.neighbours(service),
         context.deployer_for(service),
         context.source_for(service),
-        [*await _own_deploys(context, service), *await context.deploys.known(service.name)],
-        context.now(),
-        burning=await _burning(context, service, incident),
-        elsewhere=context.deployments,
+        context.deployments,
     )
+    known = [*await _own_deploys(context, service), *await context.deploys.known(service.name)]
+    burning = await _burning(context, service, incident)
+    answer = await triage.triage(incident, sources, known, context.now(), burning=burning)
     question = recall.question(incident, answer.report, context.now())
     try:
         memories = await context.memory.recall(question)
@@ -150,16 +151,15 @@ async def look_again(effect: LookAgain, job: Job, context: EffectContext) -> Loo
     incident = await context.incident(job)
     now = context.now()
     begun = next((r.clock_started_at for r in incident.rounds if r.number == effect.round), None)
-    return await recheck.look_again(
-        incident,
-        context.service(incident),
-        effect.round,
-        effect.number,
-        context.tracker,
-        context.endpoint,
-        now,
+    check = Recheck(
+        incident=incident,
+        service=context.service(incident),
+        tracker=context.tracker,
+        endpoint=context.endpoint,
+        now=now,
         forward=timedelta(seconds=context.forward_since(begun or now)),
     )
+    return await check.look(effect.round, effect.number)
 
 
 @performs(LookBack)

@@ -41,7 +41,8 @@ from phases.messages.results import (
     TicketOpened,
     TicketSynced,
 )
-from phases.ports.ports import PortError, Tickets
+from phases.ports.coordination import Tickets
+from phases.ports.ports import PortError
 from phases.postmortem.action_items import items, sub_issue_body, sub_issue_title
 from phases.postmortem.adr import summary
 from phases.record.documents import ActionItem, SubIssue, Ticket

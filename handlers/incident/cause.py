@@ -17,6 +17,7 @@ from handlers.views.blocks import Message, View
 from phases.messages.commands import JudgeHypothesis, NameCause
 from phases.record.findings import Hypothesis, HypothesisKind, Verdict
 from phases.record.incident import Incident
+from phases.root_cause.leading_cause import Leading, leading
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,36 +29,31 @@ class Proposal:
 
 
 def proposal(incident: Incident, hypothesis: str | None = None) -> Proposal:
-    """The hypothesis that was clicked; else what is named already, what the bisect found, or the likeliest."""
-    alive = [h for h in incident.hypotheses if h.verdict is not Verdict.RULED_OUT]
-    best = max(alive, key=lambda h: (h.verdict is Verdict.SUPPORTED, h.confidence), default=None)
+    """Return the hypothesis that was clicked, else the leading cause."""
+    lead = leading(incident)
     clicked = next((h for h in incident.hypotheses if h.id == hypothesis), None)
-    culprit = incident.bisect.culprit if incident.bisect else None
-    if clicked is None and incident.cause is not None:
-        return Proposal(incident.cause.text, incident.cause.commit, incident.cause.release)
-    if clicked is None and culprit is not None:
+    if clicked is None and lead.named is not None:
+        return Proposal(lead.named.text, lead.named.commit, lead.named.release)
+    if clicked is None and lead.bisected is not None:
+        culprit = lead.bisected
         by = f" by {culprit.author}" if culprit.author else ""
-        return Proposal(
-            f"{culprit.sha[:9]} “{culprit.subject}”{by}", culprit.sha, _release(incident), None
-        )
-    chosen = clicked or best
-    return _from(incident, chosen) if chosen is not None else Proposal("")
+        text = f"{culprit.sha[:9]} “{culprit.subject}”{by}"
+        return Proposal(text, culprit.sha, lead.release)
+    chosen = clicked or lead.hypothesis
+    return _from(lead, chosen) if chosen is not None else Proposal("")
 
 
-def _from(incident: Incident, one: Hypothesis) -> Proposal:
-    """What a person confirms with this hypothesis: the commit or release that it speaks of, where it speaks of one."""
-    culprit = incident.bisect.culprit if incident.bisect else None
-    commit = culprit.sha if culprit is not None and one.kind is HypothesisKind.COMMIT else None
-    released = one.kind in (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
-    said = f"{one.says.rstrip('.')}. {one.found}" if one.found else one.says
+def _from(lead: Leading, chosen: Hypothesis) -> Proposal:
+    """Return the hypothesis with the commit or release that it speaks of, if any."""
+    of_commit = chosen.kind is HypothesisKind.COMMIT
+    of_release = of_commit or chosen.kind is HypothesisKind.RELEASE
+    text = f"{chosen.says.rstrip('.')}. {chosen.found}" if chosen.found else chosen.says
     return Proposal(
-        slack_text.cut(said, 2000), commit, _release(incident) if released else None, one.id
+        text=slack_text.cut(text, 2000),
+        commit=lead.bisected.sha if lead.bisected is not None and of_commit else None,
+        release=lead.release if of_release else None,
+        hypothesis=chosen.id,
     )
-
-
-def _release(incident: Incident) -> str | None:
-    suspect = incident.triage.suspect if incident.triage else None
-    return suspect.version if suspect else None
 
 
 def ask(interaction: Interaction, incident: Incident, hypothesis: str | None = None) -> None:

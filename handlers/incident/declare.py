@@ -11,7 +11,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers import deliveries
 from handlers.dispatcher import Recorded, Unknown
-from handlers.incident.issue_links import adopt, service_named
+from handlers.incident.issue_links import Adopted, adopt, service_named
 from handlers.slack import message_text, slack_text
 from handlers.slack.context import Context
 from handlers.slack.interaction import Interaction
@@ -70,7 +70,7 @@ async def declare_text(
     interaction: Interaction, text: str, way: str = "command", *, drill: bool = False
 ) -> Message | None:
     """Words alone: declared where the service is known, else asked for in the form."""
-    service = await _service(interaction.ctx, text)
+    service, adopted = await _service(interaction.ctx, text)
     if not text.strip() or service is None:
         note = _which(interaction.ctx) if text.strip() else ""
         ask_form(
@@ -78,7 +78,7 @@ async def declare_text(
         )
         return None
     said = Said.from_text(text, service.name, way, interaction.channel, drill=drill)
-    return await answer(interaction, said, await declare(interaction, said))
+    return await answer(interaction, said, await declare(interaction, said, adopted))
 
 
 def ask_form(
@@ -112,12 +112,15 @@ def ask_form(
     interaction.open(view)
 
 
-async def _service(ctx: Context, text: str) -> Service | None:
-    """Sentry is only asked where the words alone do not name the service."""
-    found = service_named(text, ctx.catalogue)
-    return found or service_named(
-        text, ctx.catalogue, await adopt(text, ctx.catalogue, ctx.tracker)
-    )
+async def _service(ctx: Context, text: str) -> tuple[Service | None, Adopted | None]:
+    """Return the service, and what Sentry told of the issues that the text names.
+
+    Sentry is only asked where the words alone do not name the service.
+    """
+    if (service := service_named(text, ctx.catalogue)) is not None:
+        return service, None
+    adopted = await adopt(text, ctx.catalogue, ctx.tracker)
+    return service_named(text, ctx.catalogue, adopted), adopted
 
 
 def _which(ctx: Context) -> str:
@@ -125,14 +128,17 @@ def _which(ctx: Context) -> str:
     return f"The words do not name one service. I know: {names}."
 
 
-async def declare(interaction: Interaction, said: Said) -> Recorded | Refused | Unknown:
+async def declare(
+    interaction: Interaction, said: Said, adopted: Adopted | None = None
+) -> Recorded | Refused | Unknown:
+    """Declare the incident. `adopted`: what Sentry has told already; it is asked once a command."""
     ctx = interaction.ctx
     text = f"{said.title}\n{said.description}"
     kind = "phrase" if said.way == "phrase" else "person"
     way = said.way if said.way in WAY else "command"
     where = WAY["form" if way in ("message", "phrase") and not said.place else way]
     service = ctx.catalogue.get(said.service)
-    adopted = await adopt(text, ctx.catalogue, ctx.tracker)
+    adopted = adopted or await adopt(text, ctx.catalogue, ctx.tracker)
     description = "\n".join(
         one
         for one in (slack_text.cut(said.description, slack_text.DESCRIPTION - 200), adopted.note)

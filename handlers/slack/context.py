@@ -13,11 +13,11 @@ from handlers.dispatcher import Dispatcher
 from handlers.ports import Deployments, Deploys, Drafts, Members, Once, Viewers
 from handlers.slack.background import Tasks
 from handlers.slack.rich_blocks import NEVER, Taste
+from phases.ports.coordination import Memory
 from phases.ports.ports import (
     Catalogue,
     Deployer,
     ErrorTracker,
-    Memory,
     People,
     PullRequests,
     SourceCode,

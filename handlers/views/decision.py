@@ -41,7 +41,9 @@ from phases.record.limits import DRILL
 from phases.record.service import DeployCommands, Service
 from phases.record.wording import lasting
 from phases.triage.blast_radius import SHOWN
-from phases.triage.recommendation import AS_MANY, AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
+from phases.triage.deploy_history import FIRST_EVENTS
+from phases.triage.recommendation import AS_MANY, AT_ONCE, BEGAN, NOT_SAFE
+from phases.triage.who_is_hit import scope
 
 REASONS = 5
 ISSUES = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from handlers.views import phrasing
@@ -19,19 +20,19 @@ from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import inline_code, link, person, spoken, when, words
 from phases.record.findings import Bisect, Hypothesis, Suspect, Verdict
 from phases.record.incident import Incident
+from phases.root_cause.hypotheses import best
 from phases.root_cause.investigate import WORTH_IT
 from phases.root_cause.revert import asked, culprit
 
 BEST = 3
 SUSPECTS = 3
 _SIGNS = {Verdict.SUPPORTED: DONE, Verdict.OPEN: WAITING, Verdict.RULED_OUT: WRONG}
-_ORDER = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
 
 
 def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message:
     """Live. A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be made here."""
     del now  # every time in it is a fact of the record
-    ranked = _ranked(incident)
+    ranked = best(incident.hypotheses, len(incident.hypotheses))
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
         blocks.append(section(_bisect(incident.bisect)))
@@ -61,10 +62,6 @@ def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message
     return message(_fallback(incident, ranked), blocks)
 
 
-def _ranked(incident: Incident) -> list[Hypothesis]:
-    return sorted(incident.hypotheses, key=lambda h: (_ORDER[h.verdict], -h.confidence))
-
-
 def evidence(incident: Incident, now: datetime) -> Message:
     """For the thread: the walk from the crash to commit, pull request and author, the suspects, and the hypotheses
     that the tree beside it has no room for."""
@@ -85,7 +82,8 @@ def evidence(incident: Incident, now: datetime) -> Message:
             inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9]
         )
         blocks.append(context(f"Less likely: {others}"))
-    blocks += [context(_hypothesis(one)) for one in _ranked(incident)[BEST : BEST + 9]]
+    ranked = best(incident.hypotheses, len(incident.hypotheses))
+    blocks += [context(_hypothesis(one)) for one in ranked[BEST : BEST + 9]]
     if len(blocks) == 1:
         blocks.append(context("Nothing was found yet."))
     return message(f"{incident.id}: evidence", blocks)
@@ -172,8 +170,8 @@ def _bisect(bisect: Bisect) -> str:
             return f"{WAITING} *Bisect stopped*{reason} ({ends})"
 
 
-def _fallback(incident: Incident, ranked: list[Hypothesis]) -> str:
+def _fallback(incident: Incident, ranked: Sequence[Hypothesis]) -> str:
     if incident.cause is not None:
         return f"{incident.id}: root cause: {spoken(incident.cause.text, 300, lines=False)}"
-    best = f": {words(ranked[0].says, 200)} ({ranked[0].verdict.value})" if ranked else ""
-    return f"{incident.id}: looking for the cause{best}"
+    first = f": {words(ranked[0].says, 200)} ({ranked[0].verdict.value})" if ranked else ""
+    return f"{incident.id}: looking for the cause{first}"

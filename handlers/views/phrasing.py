@@ -20,7 +20,8 @@ from phases.record.findings import (
 from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.record.service import Service
 from phases.record.wording import capital
-from phases.triage.blast_radius import nobody, who
+from phases.triage import who_is_hit
+from phases.triage.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
 from phases.verification.recheck import NOT_MEASURED
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
@@ -36,7 +37,6 @@ STATUS_WORDS = {
     Status.CANCELLED: f"{WAITING} Cancelled",
 }
 
-UNKNOWN_USERS, UNKNOWN_FEATURES = "users not known", "features not known"
 SEVERITY_SIGNS = {
     Severity.SEV1: "🔴",
     Severity.SEV2: "🟠",
@@ -113,7 +113,7 @@ def scope(blast: BlastRadius) -> str:
     told = (users(blast), features(blast))
     return (
         "users and features not known"
-        if told == (UNKNOWN_USERS, UNKNOWN_FEATURES)
+        if told == (USERS_UNKNOWN, FEATURES_UNKNOWN)
         else "; ".join(told)
     )
 
@@ -126,17 +126,15 @@ def silent(incident: Incident) -> str:
 
 def users(blast: BlastRadius) -> str:
     """`31 users`, `many users (inferred)`, `at least 31 users`, `users not known`."""
-    if not blast.knows("users"):
-        return who(blast)
-    known = count(blast.user_count, "user") if blast.user_count else how_many(blast.users, "user")
-    return f"{known} (inferred)" if blast.inferred else known
+    inferred = " (inferred)" if blast.inferred and blast.knows("users") else ""
+    return f"{who_is_hit.users(blast)}{inferred}"
 
 
 def features(blast: BlastRadius) -> str:
     """Return the names of the loudest, how many there are, or that they are not known."""
     named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
     if not blast.knows("features"):
-        return f"{UNKNOWN_FEATURES}, at least {named}" if named else UNKNOWN_FEATURES
+        return f"{FEATURES_UNKNOWN}, at least {named}" if named else FEATURES_UNKNOWN
     return named or how_many(blast.features, "feature")
 
 
@@ -145,11 +143,6 @@ def how_often(report: TriageReport) -> str:
         f"{count(report.events, 'event')} in {minutes(report.window_seconds)} "
         f"({rate(report.per_minute)}/min, normally {rate(report.baseline_per_minute)})"
     )
-
-
-def how_many(word: Word, thing: str) -> str:
-    """`one user`, `many users`: where nobody counted them."""
-    return {Word.NOBODY: f"no {thing}", Word.ONE: f"one {thing}", Word.MANY: f"many {thing}s"}[word]
 
 
 def done(action: RoundAction, limit: int = 120) -> str:

@@ -32,8 +32,8 @@ from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
 from phases.record.wording import lasting
-from phases.root_cause.investigate import proposed_cause
-from phases.triage.blast_radius import nobody
+from phases.root_cause.leading_cause import proposed_cause
+from phases.triage.who_is_hit import how_many, nobody
 
 LINES = 12  # issue C: in at most 12 lines; as they wrap on a phone, title included, buttons apart
 TOPIC = 250
@@ -131,8 +131,8 @@ def _who(incident: Incident, report: TriageReport) -> str:
     if blast.users is Word.NOBODY:
         return f"nobody; {words(nobody(report), 300)}"
     if report.manual_by is not None:
-        named = features or phrasing.how_many(blast.features, "feature")
-        return f"{phrasing.how_many(blast.users, 'user')}; {named} (reported, not measured)"
+        named = features or how_many(blast.features, "feature")
+        return f"{how_many(blast.users, 'user')}; {named} (reported, not measured)"
     scope = phrasing.scope(blast)
     if not incident.open or incident.recovered_at is not None:
         return scope

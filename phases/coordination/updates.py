@@ -14,7 +14,7 @@ from phases.record.findings import TriageReport, Value, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.record.wording import capital, counted, listed
 from phases.steps.change import Change, Timer
-from phases.triage.blast_radius import who
+from phases.triage import who_is_hit
 
 UPDATE = "update"
 """The timer's name."""
@@ -110,7 +110,11 @@ def _users(report: TriageReport | None) -> str:
         features = "production"
     if not blast.knows("users") and blast.user_count is None:
         return f"Users get errors in {features}; how many is not known."
-    many = capital(who(blast)) if blast.user_count else capital(blast.users.value) + " user"
+    many = (
+        capital(who_is_hit.users(blast))
+        if blast.user_count
+        else capital(blast.users.value) + " user"
+    )
     many += "s" if not blast.user_count and blast.users is Word.MANY else ""
     return f"{many} get errors in {features}."
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from phases.messages.actions import ShrinkDue
 from phases.record.documents import ActionItem, Postmortem
-from phases.record.findings import Cause, Frame, Recommendation, TriageReport, Verdict
+from phases.record.findings import Cause, Frame, Recommendation, TriageReport
 from phases.record.incident import Incident, Round, Status
 from phases.record.service import Service
 from phases.record.wording import short
+from phases.root_cause.leading_cause import leading
 from phases.steps.change import Change, Draft
 
 SHRINK = "shrink"  # timer
@@ -86,8 +87,7 @@ def _bytes(incident: Incident) -> int:
 
 def _without_evidence(incident: Incident) -> Incident:
     """What stands in the thread, the ADR or nowhere any more is not kept twice."""
-    held = [one for one in incident.hypotheses if one.verdict is Verdict.SUPPORTED]
-    best = max(held, key=lambda one: one.confidence, default=None)
+    best = leading(incident).supported
     found = incident.recollection
     fields: dict[str, Any] = {
         "description": "",

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from phases.ports.source_paths import foreign
+from phases.ports.library_paths import foreign
 from phases.postmortem.adr import cause_in_one_line, minutes_taken, what_was_done_in_all
 from phases.record.durations import durations
-from phases.record.findings import Frame, TriageReport, Verdict, Word
+from phases.record.findings import Frame, TriageReport, Word
 from phases.record.incident import VERIFIED, Incident, Status
 from phases.record.markdown import cut
 from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
 from phases.record.wording import counted
+from phases.root_cause.leading_cause import leading
 from phases.root_cause.stack_trace import with_cause
 
 SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
@@ -224,9 +225,8 @@ def features(incident: Incident) -> tuple[str, ...]:
 
 def cause_kind(incident: Incident) -> str:
     """`release`, `data`, `dependency` …: of the hypothesis that held, else of what the cause names; empty: not known."""
-    held = [one for one in incident.hypotheses if one.verdict is Verdict.SUPPORTED]
-    if held:
-        return max(held, key=lambda one: one.confidence).kind.value
+    if (held := leading(incident).supported) is not None:
+        return held.kind.value
     if incident.cause is None:
         return ""
     if incident.cause.release is not None:

@@ -1,1 +1,1 @@
-"""What the phases need from outside: protocols, and the values that they answer with."""
+"""Protocols by which the phases ask the outside, and the values that answer."""

@@ -1,15 +1,16 @@
-"""What the phases need from outside, as small protocols; `bot/clients/` keeps them. Every error that a port raises is a `PortError`."""
+"""The protocols by which the phases ask the outside; `bot/clients/` keeps them.
+
+Every error that a port raises is a `PortError`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from phases.ports.source_values import Commit, Covered, Place, PullChecks
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.documents import Adr, LinearIssue, SubIssue, Ticket
 from phases.record.findings import (
     Bisect,
     DeployOutput,
@@ -22,15 +23,14 @@ from phases.record.findings import (
     Suspect,
     Value,
 )
-from phases.record.incident import Incident
-from phases.record.memories import Counted, PastIncident, Question, Recalled
 from phases.record.service import Service
 
 
 class PortError(Exception):
-    """An outside system did not do what was asked. `system` names it, `retryable` says whether trying again may help.
+    """An outside system did not do what was asked.
 
-    `retry_after` in seconds, where the system asked for it. The text is shown to people: no token, no end user in it.
+    `system` names it, `retryable` says whether trying again may help, `retry_after` is in seconds,
+    where the system asked for it. The text is shown to people: no token, no end user in it.
     """
 
     def __init__(
@@ -50,13 +50,15 @@ class NotSetUp(PortError):
         super().__init__(system, text, retryable=False)
 
 
-# --- Sentry ----------------------------------------------------------------------------------------------------
+# --- Sentry ------------------------------------------------------------------------------------
 
 
 class ErrorTracker(Protocol):
-    """Sentry, as the phases ask it. Times are aware, in UTC. Of `services` the first is the incident's: its environments count.
+    """Sentry, as the phases ask it.
 
-    Every call raises `PortError`. Where a plan has no Discover, each answers with what there is and says so.
+    Times are aware, in UTC. The first of `services` is the incident's: its environments count.
+    Every call raises `PortError`. Where a plan has no Discover, each answers with what there is and
+    says so.
     """
 
     async def page(
@@ -67,7 +69,10 @@ class ErrorTracker(Protocol):
         *,
         after: str | None = None,
     ) -> IssuePage:
-        """Issues of level error or fatal with events in the window, 100 a page; `after` is a page's `next`."""
+        """Return the issues of level error or fatal with events in the window.
+
+        A page holds 100; `after` is a page's `next`.
+        """
         ...
 
     async def per_minute(
@@ -77,7 +82,7 @@ class ErrorTracker(Protocol):
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
-        """When the first event of these issues in this span happened, to the second."""
+        """Return the time of the first event of these issues in this span, to the second."""
         ...
 
     async def picture(
@@ -87,11 +92,17 @@ class ErrorTracker(Protocol):
     async def releases(
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
-        """Events by release, names as Sentry writes them and `` for none, of the service's own projects only."""
+        """Return events by release, of the service's own projects only.
+
+        Names are as Sentry writes them, and `` for none.
+        """
         ...
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
-        """Distinct client addresses over all events of the service; None where Sentry does not tell."""
+        """Count the client addresses over all events of the service.
+
+        The result is None where Sentry does not tell.
+        """
         ...
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
@@ -99,11 +110,17 @@ class ErrorTracker(Protocol):
         ...
 
     async def elsewhere(self, service: Service, issue: str) -> str | None:
-        """The environment that an issue burns in, where it does in none that counts; None: it does, or nobody can tell."""
+        """Return the environment that an issue burns in, where it does in none that counts.
+
+        The result is None where it does, or nobody can tell.
+        """
         ...
 
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
-        """Deploys to the counted environment, and the first events of releases there, marked as such; newest first."""
+        """Return deploys to the counted environment, newest first.
+
+        The first events of releases there are among them, marked as such.
+        """
         ...
 
     async def count(
@@ -125,7 +142,7 @@ class ErrorTracker(Protocol):
     async def by_short_id(self, short_id: str) -> IssueRow: ...
 
 
-# --- deploys ---------------------------------------------------------------------------------------------------
+# --- deploys -----------------------------------------------------------------------------------
 
 
 class DeployState(Value):
@@ -133,7 +150,7 @@ class DeployState(Value):
     lines: tuple[str, ...] = ()
     """The newest lines of output, redacted, at most five."""
     output: DeployOutput | None = None
-    """What the thread shows of it; None where the deployer has no output of its own."""
+    """The output that the thread shows; None where the deployer has none of its own."""
     reason: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -142,32 +159,47 @@ class DeployState(Value):
 
 
 class Deployer(Protocol):
-    """The small port of every deployer. A deploy is started under a record and then asked about; nothing waits for it."""
+    """The small port of every deployer.
+
+    A deploy is started under a record and then asked about; nothing waits for it.
+    """
 
     async def running(self, service: Service) -> Release | None:
-        """What runs now; None where it cannot be named."""
+        """Return the release that runs; None where it cannot be named."""
         ...
 
     async def releases(self, service: Service) -> Sequence[Release]:
-        """What may be deployed, newest first; names that fit no pattern are left out."""
+        """Return the releases that may be deployed, newest first.
+
+        Names that fit no pattern are left out.
+        """
         ...
 
     async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
-        """Starts once: with a known `deploy_id` it does nothing. Raises `PortError` when nothing was started."""
+        """Start a deploy once: with a known `deploy_id` nothing is done.
+
+        Raises `PortError` when nothing was started.
+        """
         ...
 
     async def look(self, service: Service, deploy_id: str) -> DeployState: ...
 
     async def give_up(self, service: Service, deploy_id: str) -> bool:
-        """True: nothing was started, and from now on nothing will be. False: that cannot be said."""
+        """Return whether nothing was started, and from now on nothing will be.
+
+        False: that cannot be said.
+        """
         ...
 
 
 class DeployHistory(Protocol):
-    """Who else knows of deploys: GitHub's deployments."""
+    """Another source of deploys: GitHub's deployments."""
 
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
-        """Deploys to the environment that counts, of the services that it knows. Raises `PortError`."""
+        """Return deploys to the environment that counts, of the services that it knows.
+
+        Raises `PortError`.
+        """
         ...
 
 
@@ -181,22 +213,32 @@ class HotfixRef(Value):
     """The description of a pull request: it may name the issue that it mends."""
     url: str | None = None
     checks: Literal["green", "red", "running"] | None = None
-    """Of its head commit; None where it has none, or nobody can tell."""
+    """The checks of its head commit; None where it has none, or nobody can tell."""
 
     @property
     def release(self) -> Release:
-        """What is deployed when this is shipped: `hotfix <branch>@<sha7>`, by its full head commit (rules: Releases and deploys)."""
+        """The release that is deployed when this is shipped: `hotfix <branch>@<sha7>`.
+
+        It goes by its full head commit (rules: Releases and deploys).
+        """
         return Release(version=f"hotfix {self.name}@{self.commit[:7]}", commit=self.commit)
 
 
-# --- source code -----------------------------------------------------------------------------------------------
+# --- source code -------------------------------------------------------------------------------
 
 
 class SourceCode(Protocol):
     """Git: the local clone (`checkout`) or GitHub."""
 
+    def remarks(self, service: Service) -> Sequence[str]:
+        """Return what is missing from the newest answers, in sentences."""
+        ...
+
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
-        """Commits in `newer` that are not in `older` (versions), newest first, with files and patches, at most 500."""
+        """Return the commits in `newer` that are not in `older` (versions), newest first.
+
+        They have their files and patches; 500 at most.
+        """
         ...
 
     async def place(self, service: Service, release: str, frame: Frame) -> Place:
@@ -204,13 +246,19 @@ class SourceCode(Protocol):
         ...
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
-        """The commit that last touched that line as of `release`; None where file or line are not there."""
+        """Return the commit that last touched that line as of `release`.
+
+        The result is None where file or line are not there.
+        """
         ...
 
     async def snippet(
         self, service: Service, release: str, file: str, line: int
     ) -> Sequence[tuple[int, str]]:
-        """The code around a line; empty where file or line are not there. Raises where that cannot be told."""
+        """Return the code around a line; empty where file or line are not there.
+
+        Raises `PortError` where that cannot be told.
+        """
         ...
 
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
@@ -242,16 +290,17 @@ class PullRequests(Protocol):
 
 
 class Merges(Protocol):
-    """Whether a shipped hotfix is merged, and the ordinary merge of its pull request."""
+    """The ordinary merge of a shipped hotfix's pull request."""
 
     async def state(self, service: Service, fix: Release) -> MergeState | None:
-        """How its branch or pull request stands; None where nobody can tell."""
+        """Return the state of its branch or pull request; None where nobody can tell."""
         ...
 
     async def merge(self, service: Service, number: int, commit: str) -> MergeState:
-        """Merges the pull request if its head is `commit` and its checks allow; merged already is success.
+        """Merge the pull request if its head is `commit` and its checks allow.
 
-        Raises `PortError` with the reason and what to do, where it is refused.
+        One that is merged already is a success. Raises `PortError` with the reason and what to do,
+        where it is refused.
         """
         ...
 
@@ -263,7 +312,10 @@ class Reverts(Protocol):
 
 
 class Bisector(Protocol):
-    """`git bisect run` in a scratch worktree, in a process group of its own, under a record that outlives the bot."""
+    """`git bisect run` in a scratch worktree, in a process group of its own.
+
+    Its record outlives the bot.
+    """
 
     async def start(self, service: Service, bisect_id: str, good: str, bad: str) -> Bisect: ...
 
@@ -272,88 +324,7 @@ class Bisector(Protocol):
     async def cancel(self, service: Service, bisect_id: str) -> Bisect: ...
 
 
-# --- coordination ----------------------------------------------------------------------------------------------
-
-
-class Tickets(Protocol):
-    """Linear. `key` makes every creation idempotent: the same key is the same thing."""
-
-    async def open(
-        self,
-        service: Service,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        priority: int,
-        parent: Ticket | None = None,
-    ) -> Ticket: ...
-
-    async def open_item(
-        self,
-        service: Service,
-        parent: Ticket,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        due: date | None,
-        assignee: str | None,
-    ) -> SubIssue:
-        """A sub-issue; `assignee` as `person` knows them."""
-        ...
-
-    async def person(self, *, name: str, email: str | None) -> str | None:
-        """Linear's id of an active user, by e-mail address, else by a name that only one has. Neither is kept."""
-        ...
-
-    async def look(self, id: str) -> Sequence[LinearIssue]:
-        """The issue as it stands, and its sub-issues after it; none where it is gone."""
-        ...
-
-    async def move(
-        self, id: str, *, state: str | None = None, priority: int | None = None
-    ) -> LinearIssue:
-        """Writes what is given: the type of a state, of which the team's first is taken."""
-        ...
-
-    async def find(self, identifier: str) -> Ticket | None:
-        """The issue that people call `ENG-123`; None where there is none that our key may see."""
-        ...
-
-    async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None: ...
-
-    async def comment(self, ticket: Ticket, *, key: str, body: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """A post outside, and the channel that it is in, where that is known."""
-
-    id: str
-    channel: str | None = None
-
-
-class Announcer(Protocol):
-    """Discord: one post an incident, edited in place, pinned where we may."""
-
-    async def post(
-        self, text: str, *, author: str, maybe_posted_since: datetime | None = None
-    ) -> Posted:
-        """`maybe_posted_since`: an earlier try may have arrived since then, and is looked for first."""
-        ...
-
-    async def edit(self, id: str, text: str) -> None: ...
-
-    async def pin(self, id: str, channel: str | None, *, pinned: bool) -> None: ...
-
-
-class Pager(Protocol):
-    async def page(self, *, key: str, text: str) -> None: ...
-
-    async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
-        """Somebody is at it, or it is over; a key that nothing was triggered with is nothing."""
-        ...
+# --- who and what --------------------------------------------------------------------------------
 
 
 class Endpoint(Protocol):
@@ -362,56 +333,16 @@ class Endpoint(Protocol):
         ...
 
 
-class Archive(Protocol):
-    """Where post-mortems are written."""
-
-    async def highest(self, service: Service) -> int:
-        """The highest ADR number in use there; 0 where there is none."""
-        ...
-
-    async def template(self, service: Service) -> str:
-        """The folder's own template for such files; empty where there is none."""
-        ...
-
-    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
-        """Writes once: the file name carries the incident's id."""
-        ...
-
-    def repository(self, service: Service) -> str:
-        """A stable name of the place, for the claim on the number."""
-        ...
-
-    async def revise(
-        self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
-    ) -> str | None:
-        """Changes the written file once: `revised` changes nothing in a text that it has changed. The pull request, if any."""
-        ...
-
-
-class Memory(Protocol):
-    async def recall(self, asked: Question) -> Recalled:
-        """What was there before. Raises `PortError`."""
-        ...
-
-    async def newest(self, service: str | None, many: int) -> Sequence[PastIncident]:
-        """The newest of a service, or of all; newest first. Raises `PortError`."""
-        ...
-
-    async def since(self, at: datetime) -> Sequence[Counted]:
-        """What trends count of all that was detected since then. Raises `PortError`."""
-        ...
-
-
-# --- who and what ----------------------------------------------------------------------------------------------
-
-
 class Catalogue(Protocol):
     def get(self, name: str) -> Service | None: ...
 
     def all(self) -> Sequence[Service]: ...
 
     def named_in(self, text: str) -> Service | None:
-        """The service that the text names, by name or alias as a whole word; the only one; else None."""
+        """Return the service that the text names, by name or alias as a whole word.
+
+        Else the only one there is, else None.
+        """
         ...
 
     def by_sentry_project(self, slug: str) -> Service | None: ...

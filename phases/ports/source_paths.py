@@ -1,4 +1,4 @@
-"""File names as stack traces, commits and error messages write them, brought together; and what kind of file a path is."""
+"""The file of a repository that a stack trace or an error message means by a name."""
 
 from __future__ import annotations
 
@@ -8,26 +8,33 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
+from phases.ports.library_paths import library_of
+
 _ASYNC = re.compile(r"^async\s+", re.IGNORECASE)
 _SCHEME = re.compile(
-    r"^(?:webpack-internal:/{2,3}\([\w-]+\)/|[a-z][a-z0-9+.-]+:(?:///+|//[^/]+(?=/)|(?=[a-z]{2,}://))|package:\w+/|~/)",
+    r"^(?:webpack-internal:/{2,3}\([\w-]+\)/|[a-z][a-z0-9+.-]+:(?:///+|//[^/]+(?=/)"
+    r"|(?=[a-z]{2,}://))|package:\w+/|~/)",
     re.IGNORECASE,
 )
-"""`app:///src/x.ts`, `webpack://shop/./src/x.ts`, `https://host/x.js`, `webpack-internal:///(rsc)/./src/x.ts`, `package:shop/x.dart`.
-What stands between two and three slashes is a host; after three slashes it is a folder."""
+"""`app:///src/x.ts`, `webpack://shop/./src/x.ts`, `https://host/x.js`, `package:shop/x.dart`,
+`webpack-internal:///(rsc)/./src/x.ts`. Behind two slashes stands a host, behind three a folder."""
 _DRIVE = re.compile(r"^/*[A-Za-z]:(?=/)")
 _BEHIND = re.compile(r"(?: \[[\w-]+\])?(?: \(\w+\))?$|:\d+(?::\d+)?$")
-"""Turbopack names the layer and the kind of a module (`[project]/src/x.ts [app-rsc] (ecmascript)`); others a line and a column."""
+"""Turbopack names the layer and the kind of a module (`[project]/src/x.ts [app-rsc] (ecmascript)`);
+others a line and a column."""
 _PACKAGE = re.compile(r"^package:(\w+)/(.+)$")
-"""Dart's files: they lie in `lib` of the package. https://dart.dev/tools/pub/package-layout#public-libraries"""
+"""Dart's files: they lie in `lib` of the package. https://dart.dev/tools/pub/package-layout"""
 _BUILT = re.compile(r"(?:(?P<before>.*)/)?(?:dist|build|out)/(?P<inside>.+)\.[cm]?js$")
-"""Where compilers of TypeScript write to."""
+"""The folders that compilers of TypeScript write to."""
 _BUNDLER = frozenset(("", ".", "..", "~", "(rsc)", "_n_e", "[project]"))
 
 
 @lru_cache(maxsize=20_000)
 def parts_of(file: str) -> tuple[str, ...]:
-    """The folders and the name of a file, lower case, without scheme, drive, query, `.` and `..`; the name last."""
+    """Return the folders and the name of a file, in lower case, the name last.
+
+    Scheme, drive, query, `.` and `..` are left out.
+    """
     return tuple(part.lower() for part in written(file))
 
 
@@ -43,7 +50,7 @@ def written(file: str) -> list[str]:
 
 
 def without_query(file: str) -> str:
-    """A file's name without what a bundler or a browser writes behind it: `Cart.vue?4f2a` changes with every build."""
+    """Return a file's name without a query: `Cart.vue?4f2a` changes with every build."""
     return file.split("?", 1)[0].split("#", 1)[0]
 
 
@@ -51,28 +58,30 @@ def without_query(file: str) -> str:
 class PathMatch:
     path: str
     quality: float
-    """From 0 to 1: 1 where the shorter of the two is the end of the longer one, at least two parts long."""
+    """From 0 to 1; 1 where the shorter is the end of the longer, at least two parts long."""
     shared: int
-    """How many parts agree, counted from the end."""
+    """The number of parts that agree, counted from the end."""
 
 
 JVM = (".java", ".kt", ".kts", ".scala", ".groovy", ".clj")
 _OMIT_THE_ROOT = (".kt", ".scala")
-"""Their folders may leave out the package that all files share: https://kotlinlang.org/docs/coding-conventions.html#directory-structure"""
+"""Their folders may leave out the package that all files share: https://kotlinlang.org/docs/coding-
+conventions.html#directory-structure"""
 _JVM_ROOTS = frozenset(("java", "kotlin", "scala", "groovy", "clojure"))
 _DOTNET = (".cs", ".vb", ".fs")
 FITS = 0.3
 """A match of less quality names no file …"""
 GENERIC = 0.35
-"""… and one of this is only a name that is everywhere: what else is known must not contradict it."""
+"""… and one of this is only a name that is everywhere: nothing else may contradict it."""
 _AT_THE_ROOT = re.compile(
-    r"^/(?:app|code|srv|srv/app|usr/src/app|usr/app|workspace|var/task|var/www|var/www/html|opt/app|home/site/wwwroot|build|src)/(?=[^/]+$)"
+    r"^/(?:app|code|srv|srv/app|usr/src/app|usr/app|workspace|var/task|var/www|var/www/html"
+    r"|opt/app|home/site/wwwroot|build|src)/(?=[^/]+$)"
 )
-"""Where images and platforms put a service; its own folder in the repository is lost then."""
+"""The folders in which images put a service; its own folder in the repository is lost then."""
 
 
 class PathIndex:
-    """Paths by their last part, so that a frame's file is looked up instead of compared with every path."""
+    """Paths by their last part: a file is looked up instead of compared with every path."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self.paths = tuple(dict.fromkeys(paths))
@@ -86,12 +95,12 @@ class PathIndex:
             self._by_stem.setdefault(name.split(".", 1)[0], []).append(name)
 
     def find(self, file: str, module: str = "") -> list[PathMatch]:
-        """The paths that `file` may stand for, the best ones only (equally good ones together).
+        """Return the best of the paths that `file` may stand for, several where they are as good.
 
-        `module` (`com.acme.shop.Pay`, `shop.pay`) helps where a file is a bare name, as Java's frames write it.
+        `module` (`com.acme.shop.Pay`, `shop.pay`) helps where a file is a bare name, as in Java.
         """
-        found = self._of_go_module(file, module) or self._named(file, module)
-        return self._told_apart(found, file, module) if len(found) > 1 else found
+        matches = self._of_go_module(file, module) or self._named(file, module)
+        return self._closest(matches, file, module) if len(matches) > 1 else matches
 
     def _named(self, file: str, module: str = "") -> list[PathMatch]:
         if file in self._exact:
@@ -121,37 +130,40 @@ class PathIndex:
                 path for name in self._by_stem.get(wanted[-1], ()) for path in self._by_name[name]
             ]
             named = [(path, (*path.lower().split("/")[:-1], wanted[-1])) for path in stems]
-        found = [_match(wanted, path, parts, strict=strict) for path, parts in named]
+        matches = [_match(wanted, path, parts, strict=strict) for path, parts in named]
         if whole:  # a file of the same name in another place is no file of this library
-            found = [m for m in found if m.shared == len(wanted)]
-        best = max(((m.quality, m.shared) for m in found), default=(0.0, 0))
-        return [m for m in found if (m.quality, m.shared) == best and m.quality > 0]
+            matches = [m for m in matches if m.shared == len(wanted)]
+        best = max(((m.quality, m.shared) for m in matches), default=(0.0, 0))
+        return [m for m in matches if (m.quality, m.shared) == best and m.quality > 0]
 
     def locate(self, file: str, module: str = "", built_at: str = "") -> list[str]:
-        """The paths that a frame stands for: one where it is known, several where they fit equally well, none where nothing fits.
+        """Return the paths that a frame stands for, several where they fit equally well.
 
         `built_at` (the frame's absolute path) decides where the file alone does not.
         """
         bare = not re.search(r"[/\\]", file)
         if bare and (_PACKAGE.match(built_at) or library_of(built_at) is not None):
             file = built_at
-        found = [m for m in self.find(file, module) if m.quality >= FITS]
-        if not found and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
-            found = [m for m in self.find(name) if m.quality >= FITS]
-        paths, generic = [m.path for m in found], bool(found) and found[0].quality <= GENERIC
-        if not built_at or built_at == file or (len(found) == 1 and not generic):
+        matches = [m for m in self.find(file, module) if m.quality >= FITS]
+        if not matches and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
+            matches = [m for m in self.find(name) if m.quality >= FITS]
+        paths, generic = [m.path for m in matches], bool(matches) and matches[0].quality <= GENERIC
+        if not built_at or built_at == file or (len(matches) == 1 and not generic):
             return paths
         there = [m.path for m in self.find(built_at) if m.quality >= FITS]
         both = [path for path in paths if path in there]
         return both or ([] if generic else paths or there)
 
     def built_from(self, file: str) -> str | None:
-        """The source of a file that TypeScript's compiler wrote (`dist/pay.js`): its lines are others, what changed there counts all the same."""
+        """Return the source of a file that TypeScript's compiler wrote (`dist/pay.js`).
+
+        Its lines are others; a change there counts all the same.
+        """
         built = _BUILT.match("/".join(parts_of(file)))
         if built is None:
             return None
         before, (*folders, stem) = (built["before"] or "").split("/"), built["inside"].split("/")
-        found: dict[tuple[int, bool], list[str]] = {}
+        sources: dict[tuple[int, bool], list[str]] = {}
         for path in (
             p for name in self._by_stem.get(stem.split(".", 1)[0], ()) for p in self._by_name[name]
         ):
@@ -164,15 +176,17 @@ class PathIndex:
                 continue
             root = above[: top - 1] if top and above[top - 1] == "src" else above[:top]
             shared = next((n for n in range(len(root), 0, -1) if root[-n:] == before[-n:]), 0)
-            found.setdefault((shared, not root), []).append(path)
-        best = max(found, default=(0, False))
+            sources.setdefault((shared, not root), []).append(path)
+        best = max(sources, default=(0, False))
         unsure = best == (0, False) and not folders and stem + ".ts" in _EVERYWHERE
-        return found[best][0] if found and len(found[best]) == 1 and not unsure else None
+        return sources[best][0] if sources and len(sources[best]) == 1 and not unsure else None
 
     def _of_go_module(self, file: str, module: str) -> list[PathMatch]:
-        """By the import path, which says more than a path in a container where only a part of the repository was copied.
+        """Find a file by its import path.
 
-        Where a module begins in the repository is not known: a file that shares more of it is not ruled out by one that lies at the top.
+        That says more than a path in a container to which only a part of the repository was copied.
+        The folder in which a module begins is not known: a file that shares more of the path is not
+        ruled out by one that lies at the top.
         """
         if (
             not file.endswith(".go")
@@ -189,15 +203,15 @@ class PathIndex:
         known = whole.shared if whole is not None else 0
         return [m for m in fit if m is whole or m.shared == most > known]
 
-    def _told_apart(self, found: list[PathMatch], file: str, module: str) -> list[PathMatch]:
-        """Of several that fit equally well those that agree in upper and lower case, or of whose module the frame is."""
+    def _closest(self, matches: list[PathMatch], file: str, module: str) -> list[PathMatch]:
+        """Keep those that agree in upper and lower case, or that the frame's module names."""
         as_written = written(file)
-        same = [m for m in found if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
-        found = same or found
-        if module and len(found) > 1 and len(as_written) > 1 and not file.endswith(".go"):
+        same = [m for m in matches if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
+        matches = same or matches
+        if module and len(matches) > 1 and len(as_written) > 1 and not file.endswith(".go"):
             of_module = {m.path for m in self._named(as_written[-1], module) if m.quality >= FITS}
-            found = [m for m in found if m.path in of_module] or found
-        return found
+            matches = [m for m in matches if m.path in of_module] or matches
+        return matches
 
     def _of_package(self, name: str, inside: tuple[str, ...]) -> tuple[str, ...]:
         """With the package's name, where a folder is called so; an app's folder often is not."""
@@ -226,7 +240,8 @@ class PathIndex:
 
 
 _OF_THE_CLASS = re.compile(r"[$+<`]")
-"""Behind it stand inner classes, closures and what a compiler made: `Pay$Inner`, `Pay+<Total>d__3`, ``Pay`1``."""
+"""The beginning of inner classes, closures and what a compiler made: `Pay$Inner`,
+`Pay+<Total>d__3`, ``Pay`1``."""
 
 
 def folders_of(module: str, name: str) -> tuple[str, ...]:
@@ -243,7 +258,10 @@ def folders_of(module: str, name: str) -> tuple[str, ...]:
 
 
 def _inside_library(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """What stands behind the folder of libraries: a service that is installed as a package has its own files there."""
+    """Return the part behind the folder of libraries.
+
+    A service that is installed as a package has its own files there.
+    """
     after = max((n for n, part in enumerate(parts) if part in _LIBRARY_FOLDERS), default=-1)
     inside = parts[after + 1 :]
     return (
@@ -259,12 +277,15 @@ _LIBRARY_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules", 
 def _match(
     wanted: tuple[str, ...], path: str, parts: tuple[str, ...], *, strict: bool
 ) -> PathMatch:
-    """How well a path fits. `strict`: the folders are known for sure, so what contradicts them is another file."""
+    """Say how well a path fits.
+
+    `strict`: the folders are known for sure, so a path that contradicts them is another file.
+    """
     if wanted[-1].endswith(_DOTNET):
         wanted, parts = _words(wanted), _words(parts)
     shared = 0
-    for one, other in zip(reversed(wanted), reversed(parts), strict=False):
-        if one != other:
+    for part, other in zip(reversed(wanted), reversed(parts), strict=False):
+        if part != other:
             break
         shared += 1
     whole = shared == min(len(wanted), len(parts))
@@ -288,7 +309,7 @@ def _words(parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _below_the_root(parts: tuple[str, ...], shared: int) -> bool:
-    """Whether all folders below `src/main/kotlin` agree."""
+    """Say whether all folders below `src/main/kotlin` agree."""
     root = len(parts) - shared - 1
     return (
         parts[-1].endswith(_OMIT_THE_ROOT)
@@ -299,157 +320,13 @@ def _below_the_root(parts: tuple[str, ...], shared: int) -> bool:
 
 
 _EVERYWHERE = frozenset(
-    [
-        "__init__.py",
-        "__main__.py",
-        "main.py",
-        "app.py",
-        "utils.py",
-        "util.py",
-        "helpers.py",
-        "base.py",
-        "models.py",
-        "views.py",
-        "index.js",
-        "index.ts",
-        "index.tsx",
-        "index.jsx",
-        "index.php",
-        "main.go",
-        "main.rs",
-        "mod.rs",
-        "lib.rs",
-        "main.c",
-        "utils.js",
-        "utils.ts",
-        "helpers.js",
-        "types.ts",
-        "init.lua",
-    ]
+    re.findall(
+        r"\S+",
+        """
+        __init__.py __main__.py main.py app.py utils.py util.py helpers.py base.py models.py
+        views.py index.js index.ts index.tsx index.jsx index.php main.go main.rs mod.rs lib.rs
+        main.c utils.js utils.ts helpers.js types.ts init.lua
+        """,
+    )
 )
 """Names that say little about which file is meant."""
-
-# --- kinds of files --------------------------------------------------------------------------------------------
-
-_TESTS = re.compile(
-    r"(?:^|/)(?:tests?|testing|specs?|__tests__|__mocks__|fixtures|testdata|e2e|cypress)/"
-    r"|(?:^|/)(?:test_[^/]*|conftest\.py|[^/]*(?:_test|_spec|\.test|\.spec|-test|-spec)\.[a-z]+)$"
-    r"|(?:^|/)[^/]*(?-i:Tests?|Spec|IT)\.(?:java|kt|cs|scala|swift|php|groovy)$",
-    re.IGNORECASE,
-)
-_DOCS = re.compile(
-    r"\.(?:md|mdx|rst|adoc|txt|png|jpe?g|gif|svg|ico|pdf)$"
-    r"|(?:^|/)docs?/|(?:^|/)(?:licen[cs]e|copying|notice|authors|contributors|changelog|changes|news|codeowners|readme)(?:\.[a-z]+)?$"
-    r"|(?:^|/)\.(?:gitignore|gitattributes|mailmap|editorconfig|all-contributorsrc)$",
-    re.IGNORECASE,
-)
-_CI = re.compile(
-    r"(?:^|/)(?:\.github|\.circleci|\.gitlab|\.buildkite|\.azure-pipelines|\.devcontainer|\.vscode|\.idea)/"
-    r"|(?:^|/)(?:\.gitlab-ci\.yml|\.travis\.yml|appveyor\.yml|jenkinsfile|azure-pipelines\.yml|tox\.ini|noxfile\.py|\.coveragerc"
-    r"|\.pre-commit-config\.yaml|\.flake8|\.pylintrc|\.rubocop\.yml|\.eslintrc[^/]*|\.prettierrc[^/]*|mypy\.ini|pytest\.ini"
-    r"|ruff\.toml|codecov\.yml|renovate\.json|dependabot\.yml)$",
-    re.IGNORECASE,
-)
-_DEPENDENCIES = re.compile(
-    r"(?:^|/)(?:requirements[^/]*\.(?:txt|in)|constraints[^/]*\.txt|pyproject\.toml|poetry\.lock|uv\.lock|pdm\.lock|pipfile(?:\.lock)?"
-    r"|setup\.(?:py|cfg)|environment\.ya?ml|package\.json|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?"
-    r"|go\.(?:mod|sum)|cargo\.(?:toml|lock)|gemfile(?:\.lock)?|[^/]+\.gemspec|composer\.(?:json|lock)|pom\.xml|build\.gradle(?:\.kts)?"
-    r"|gradle\.lockfile|libs\.versions\.toml|[^/]+\.csproj|packages\.config|packages\.lock\.json|directory\.packages\.props|mix\.(?:exs|lock)"
-    r"|rebar\.(?:config|lock)|pubspec\.(?:yaml|lock)|package\.(?:swift|resolved)|podfile(?:\.lock)?|deps\.edn|project\.clj|build\.sbt|conanfile\.(?:txt|py)"
-    r"|vcpkg\.json|\.tool-versions|\.python-version|\.nvmrc|\.node-version|\.ruby-version|runtime\.txt|flake\.lock)$"
-    r"|(?:^|/)requirements/[^/]+\.txt$",
-    re.IGNORECASE,
-)
-_CONFIGURATION = re.compile(
-    r"\.(?:ya?ml|toml|ini|cfg|conf|config|properties|env|hcl|tf|tfvars|plist)$|\.env(?:\.[\w-]+)?$"
-    r"|(?:^|/)(?:config|configs|conf|settings|deploy|deployment|k8s|kubernetes|helm|charts|terraform|ansible|infra|flags|features?_flags?)/"
-    r"|(?:^|/)(?:dockerfile[^/]*|docker-compose[^/]*|compose\.ya?ml|procfile|nginx[^/]*|settings[^/]*\.py|config[^/]*\.(?:py|js|ts|rb|go|json|php|exs?)"
-    r"|appsettings[^/]*\.json|application[^/]*\.(?:ya?ml|properties)|feature[-_]?flags?[^/]*|flags\.[a-z]+|web\.config|\.htaccess)$",
-    re.IGNORECASE,
-)
-_MIGRATION = re.compile(
-    r"(?:^|/)(?:migrations?|migrate|alembic|flyway|liquibase)/|\.sql$|(?:^|/)schema\.(?:rb|prisma)$",
-    re.IGNORECASE,
-)
-
-TESTS, DOCS, CI, DEPENDENCY, MIGRATION, CONFIGURATION, CODE = (
-    "tests",
-    "documentation",
-    "build and CI settings",
-    "dependency",
-    "migration",
-    "configuration",
-    "code",
-)
-
-
-@lru_cache(maxsize=20_000)
-def kind_of(path: str) -> str:
-    """Which kind of file this is, by its name alone. `requirements.txt` is no documentation, `tests/config.yml` is a test."""
-    for kind, pattern in (
-        (DEPENDENCY, _DEPENDENCIES),
-        (TESTS, _TESTS),
-        (CI, _CI),
-        (DOCS, _DOCS),
-        (MIGRATION, _MIGRATION),
-        (CONFIGURATION, _CONFIGURATION),
-    ):
-        if pattern.search(path):
-            return kind
-    return CODE
-
-
-# --- libraries -------------------------------------------------------------------------------------------------
-
-_LIBRARY = re.compile(
-    r"(?:site-packages|dist-packages)/(?P<python>[A-Za-z0-9_.]+)"
-    r"|node_modules/(?:\.pnpm/[^/]+/node_modules/)?(?P<node>@[^/]+/[^/]+|[^/@]+)"
-    r"|/gems/(?P<ruby>[A-Za-z0-9_-]+?)-\d[^/]*/"
-    r"|(?:pkg/mod|/vendor)/(?P<go>(?:github\.com|gitlab\.com|bitbucket\.org|gopkg\.in|golang\.org/x|google\.golang\.org)/[^@]+?)(?:@|/(?=[^/]+\.go$)|$)"
-    r"|(?:registry/src/[^/]+)/(?P<rust>[A-Za-z0-9_-]+?)-\d[^/]*/"
-    r"|\.?cargo/git/checkouts/(?P<rust_git>[A-Za-z0-9_-]+?)-[0-9a-f]{16}/"
-    r"|\.pub-cache/(?:hosted/[^/]+|git)/(?P<dart>\w+?)-[^/]+/"
-    r"|/vendor/(?P<php>(?!github\.com|bundle)[a-z0-9_.-]+/[a-z0-9_.-]+)/"
-)
-_FOREIGN = re.compile(
-    r"^<|^\[internal\]|^(?:node:|dart:|package:flutter/)|^internal/[\w/-]+(?:\.js)?$|/usr/(?:local/)?lib(?:64)?/(?:python|ruby|go)|/lib/python\d|/[Pp]ython3\d+/[Ll]ib/|/usr/local/go/src/|^/rustc/"
-    r"|(?:^|/)(?:jdk|java\.base)/|\[native code\]"
-)
-_GO_STANDARD = re.compile(
-    r"(?:archive|bufio|bytes|compress|container|context|crypto|database/sql|debug|embed|encoding|errors|expvar|flag|fmt|go|hash|html|image|internal"
-    r"|io|iter|log|maps|math|mime|net|os|path|plugin|reflect|regexp|runtime|slices|sort|strconv|strings|sync|syscall|testing|text|time|unicode"
-    r"|unique|unsafe|vendor)(?:/|$)"
-)
-"""Packages of Go's own library, https://pkg.go.dev/std; with `-trimpath` their files have no folder that tells them."""
-_FOREIGN_MODULE = re.compile(
-    r"(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|scala|groovy|clojure|android|androidx|dalvik|com\.android|com\.google\.android"
-    r"|org\.springframework|org\.apache|org\.hibernate|org\.eclipse|io\.netty|io\.reactivex|io\.micrometer|reactor|rx|okhttp3|retrofit2"
-    r"|System|Microsoft|UnityEngine|UnityEditor)\."
-)
-"""Java's and .NET's frames name no path: what is not ours shows in the class."""
-
-
-def library_of(file: str) -> str | None:
-    """The package that a frame's file belongs to, as its manifest would call it; None for code of our own."""
-    match = _LIBRARY.search(file.replace("\\", "/"))
-    return (
-        next((name.removesuffix(".py").lower() for name in match.groups() if name), None)
-        if match
-        else None
-    )
-
-
-def foreign(file: str, module: str = "") -> bool:
-    """Whether a frame plainly belongs to a library or to the language, whatever the trace says of it."""
-    if library_of(file) is not None or _FOREIGN.search(file) is not None:
-        return True
-    if file.endswith(".go"):
-        return _GO_STANDARD.match(module) is not None
-    return _FOREIGN_MODULE.match(module) is not None
-
-
-def in_library(file: str) -> str | None:
-    """From where an absolute path speaks of a library or of the language: before that stand a machine's folders and its people."""
-    text = file.replace("\\", "/")
-    match = _LIBRARY.search(text) or _FOREIGN.search(text)
-    return text[match.start() :] if match else None

@@ -1,4 +1,4 @@
-"""What a source of code tells: commits, which file a frame stands for, tests, checks. Asked for through `ports.py`."""
+"""The values that a source of code answers with: commits, files, tests, checks."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ class Commit(Value):
 
 
 class Covered(Value):
-    """Which tests name a file, as far as the source can tell."""
+    """The tests that name a file, as far as the source can tell."""
 
     naming: tuple[str, ...] = ()
-    """Test files that are called after it, or (where `read`) say its name in their text; at most five."""
+    """Test files that are called after it, or (where `read`) say its name in their text; five at
+    most."""
     files: int = 0
     """Test files of its language that were looked through."""
     read: bool = True
@@ -49,7 +50,7 @@ class Check(Value):
 
 
 class PullChecks(Value):
-    """What ran on the newest commit of a pull request."""
+    """The checks of the newest commit of a pull request."""
 
     pull_request: str
     """`#7`"""
@@ -58,22 +59,22 @@ class PullChecks(Value):
 
 
 class Place(Value):
-    """Which file of a repository a frame stands for."""
+    """The file of a repository that a frame stands for."""
 
     path: str | None = None
     """None: not found, or not which of several."""
     several: tuple[str, ...] = ()
-    """Those that fit equally well, where there are more than one."""
+    """Files that fit equally well, where there are more than one."""
     built_from: str | None = None
     """Its source, where it is itself written by a compiler: nothing is known of its lines."""
     complete: bool = True
-    """False where the source shows only a part of its files: then what is not found may still be there."""
+    """False where the source shows a part of its files: others may still be there."""
 
 
 def placed(index: PathIndex, frame: Frame, *, complete: bool = True) -> Place:
-    """Where a frame's file is among the paths of a repository."""
-    found = index.locate(frame.file, frame.module, frame.path)
-    if len(found) == 1:
-        return Place(path=found[0], complete=complete)
-    built_from = None if found else index.built_from(frame.file)
-    return Place(several=tuple(found[:SEVERAL]), built_from=built_from, complete=complete)
+    """Find a frame's file among the paths of a repository."""
+    paths = index.locate(frame.file, frame.module, frame.path)
+    if len(paths) == 1:
+        return Place(path=paths[0], complete=complete)
+    built_from = None if paths else index.built_from(frame.file)
+    return Place(several=tuple(paths[:SEVERAL]), built_from=built_from, complete=complete)

@@ -1,4 +1,4 @@
-"""What an error tracker tells: issues of a window, who is behind them, one event, minute by minute. Asked for through `ports.py`."""
+"""The values that an error tracker answers with: issues, users, events, minutes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class IssueRow(Value):
     minutes_before: float = 0.0
     """… which was this long. 0: Sentry did not say."""
     category: str = "error"
-    """Sentry's word: `error`; `uptime`, `cron`, `outage` for monitors; `metric`, `performance` and more. Only errors have users and features."""
+    """Sentry's word: `error`; `uptime`, `cron`, `outage` for monitors; `metric`, `performance` and
+    more. Only errors have users and features."""
 
 
 class IssuePage(Value):
@@ -38,17 +39,21 @@ class IssuePage(Value):
 
     rows: tuple[IssueRow, ...]
     next: str | None = None
-    """Where the next page begins; None: this was the last."""
+    """The beginning of the next page; None: this was the last."""
     since: datetime | None = None
-    """When the oldest of these projects was made, where Sentry tells."""
+    """The time at which the oldest of these projects was made, where Sentry tells."""
     missing: str = ""
-    """Why the issues of some projects are not here, where they were asked for one by one; empty: all are."""
+    """The reason why issues of some projects are not here, where they were asked for one by one;
+    empty: all are."""
     passing: bool = False
     """Another try may tell them."""
 
 
 class Minutes(Value):
-    """Events of some issues together, by whole minutes of event time. Minutes without events may be missing."""
+    """Events of some issues together, by whole minutes of event time.
+
+    Minutes without events may be missing.
+    """
 
     counts: dict[datetime, int] = Field(default_factory=dict[datetime, int])
     incomplete: tuple[datetime, ...] = ()
@@ -72,7 +77,8 @@ class EventPicture(Value):
 
     events: int
     users: tuple[UserShare, ...] = ()
-    """The catalogue's `not_users` excepted, most events first; may be cut, then `user_count` knows more."""
+    """The users without the catalogue's `not_users`, most events first; may be cut, then
+    `user_count` knows more."""
     user_count: int | None = None
     """Distinct users, `not_users` excepted; None where they could not be asked for."""
     events_without_user: int = 0
@@ -83,23 +89,25 @@ class EventPicture(Value):
     regions: tuple[Share, ...] = ()
     organisations: tuple[Share, ...] = ()
     per_issue: bool = False
-    """Counted issue by issue from tags, over each issue's whole life: this Sentry has no Discover."""
+    """Counted issue by issue from tags, over each issue's life: this Sentry has no Discover."""
     sampled: bool = False
     unknown: tuple[Part, ...] = ()
-    """What could not be asked for: the fields of it hold what is known all the same, which may be nothing."""
+    """The parts that could not be asked for: their fields hold what is known all the same, which
+    may be nothing."""
     why: tuple[str, ...] = ()
     """The reasons, in Sentry's words."""
     passing: bool = False
     """Another try may tell it."""
     not_counted: tuple[Share, ...] = ()
-    """Issues that are not counted as errors (a monitor's), by the feature that they are about; `` where that is not known."""
+    """Issues that are not counted as errors (a monitor's), by the feature that they are about; ``
+    where that is not known."""
 
 
 class EventDetail(Value):
-    """What the newest event of an issue shows."""
+    """The newest event of an issue."""
 
     exception_type: str | None
-    """Of the cause: the exception that was raised first."""
+    """The type of the cause: the exception that was raised first."""
     handled: bool | None
     frames: tuple[Frame, ...]
     """Crashing frame first: the cause's, then those of what it was wrapped in."""
@@ -113,4 +121,4 @@ class EventDetail(Value):
     kind: str = ""
     """`exception`, `message`, `csp` and the like; empty: nothing of these."""
     in_app_told: bool = True
-    """Whether any frame is marked as in-app."""
+    """A frame is marked as in-app."""

@@ -15,7 +15,7 @@ from phases.record.markdown import Names, inline, one_line, paragraphs
 from phases.record.timeline import line
 from phases.record.tokens import what_was_done
 from phases.record.wording import counted, listed, rate, stamp
-from phases.triage.blast_radius import who
+from phases.triage.who_is_hit import FEATURES_UNKNOWN, users
 from phases.verification.event_chart import explained, in_words, mermaid
 
 KINDS = ("tests", "monitors", "gates")
@@ -71,7 +71,7 @@ def blast(incident: Incident) -> str:
     if report is None:
         return "not measured"
     found = report.blast
-    parts = [users_hit(found), _features(found)]
+    parts = [users(found), _features(found)]
     parts += [
         f"{what} {_names(shares)}"
         for what, shares in (("in", found.regions), ("of", found.organisations))
@@ -110,20 +110,12 @@ def what_was_done_in_all(incident: Incident) -> str:
     return ("; then ".join(said) or "none") + practised
 
 
-def users_hit(found: BlastRadius) -> str:
-    if not found.knows("users"):
-        return who(found)
-    if found.user_count is not None:
-        return counted(found.user_count, "user")
-    return {Word.NOBODY: "no user", Word.ONE: "one user", Word.MANY: "many users"}[found.users]
-
-
 def _features(found: BlastRadius) -> str:
     if found.features is Word.NOBODY:
         return ""
     if not found.knows("features"):
         least = f", at least {_names(found.top_features)}" if found.top_features else ""
-        return f"features not known{least}"
+        return f"{FEATURES_UNKNOWN}{least}"
     what = {Word.ONE: "one feature", Word.MANY: "several features"}[found.features]
     if found.features is Word.MANY and len(found.top_features) > 1:
         what = counted(len(found.top_features), "feature")

@@ -6,26 +6,24 @@ Facts only, each from the record or looked up in the source; whose meaning a per
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
 
-from phases.ports.ports import PortError, PullRequests, SourceCode
-from phases.ports.source_paths import TESTS, kind_of
+from phases.ports.file_kinds import FileKind, kind_of
+from phases.ports.notes import Notes
+from phases.ports.ports import PullRequests, SourceCode
 from phases.ports.source_values import Commit, Covered, PullChecks
 from phases.record.findings import Frame, Value
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
 from phases.record.wording import lasting, listed, short, stamp
+from phases.root_cause.leading_cause import leading
 
 AT_ONCE_SECONDS = 5  # detected so soon after the first event: no delay worth a word
 ASK_SECONDS = 4.0
 """A person waits in front of the form: what has not answered by then is left out, and that is said."""
 ALERT = "Sentry "
 """How a timeline entry begins that is an alert of Sentry (`AddEvidence` of the webhook)."""
-
-T = TypeVar("T")
 
 
 class Hindsight(Value):
@@ -42,27 +40,14 @@ class Hindsight(Value):
     """What could not be asked."""
 
 
-@dataclass(slots=True)
-class _Notes:
-    lines: list[str] = field(default_factory=list[str])
-
-    async def soft(self, asked: Awaitable[T | None], what: str) -> T | None:
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                return await asked
-        except TimeoutError:
-            self.lines.append(f"{what}: no answer in time")
-        except PortError as error:
-            self.lines.append(f"{what}: {error.text}")
-        return None
-
-
 async def look_back(
     incident: Incident, service: Service, source: SourceCode | None, pulls: PullRequests | None
 ) -> Hindsight:
     """Asks the source for the tests of the crashing file, the commit that brought it, and its pull request's checks."""
-    notes = _Notes()
-    sha, confirmed = culprit(incident)
+    ends = asyncio.get_running_loop().time() + ASK_SECONDS
+    notes = Notes(form="{cost}: {why}", no_answer="no answer in time", ends=ends)
+    lead = leading(incident)
+    sha = lead.commit
     report = incident.triage
     release = (report.suspect or report.running) if report else None
     frame = report.frame if report else None
@@ -70,25 +55,29 @@ async def look_back(
     async def tests() -> Covered | None:
         if source is None or release is None or frame is None:
             return None
-        return await notes.soft(_covered_by(source, service, release.version, frame), "Tests")
+        return await notes.soft(_covered_by(source, service, release.version, frame), None, "Tests")
 
     async def commit() -> Commit | None:
         return (
-            await notes.soft(source.commit(service, sha), "The commit")
+            await notes.soft(source.commit(service, sha), None, "The commit")
             if source is not None and sha
             else None
         )
 
     async def checks() -> PullChecks | None:
         return (
-            await notes.soft(pulls.checks(service, sha), "Checks")
+            await notes.soft(pulls.checks(service, sha), None, "Checks")
             if pulls is not None and sha
             else None
         )
 
     seen, brought, ran = await asyncio.gather(tests(), commit(), checks())
     return Hindsight(
-        tests=seen, commit=brought, confirmed=confirmed, checks=ran, notes=tuple(notes.lines)
+        tests=seen,
+        commit=brought,
+        confirmed=lead.confirmed,
+        checks=ran,
+        notes=tuple(notes.sentences),
     )
 
 
@@ -97,15 +86,6 @@ async def _covered_by(
 ) -> Covered | None:
     place = await source.place(service, release, frame)
     return await source.tests_of(service, release, place.path) if place.path else None
-
-
-def culprit(incident: Incident) -> tuple[str, bool]:
-    """The commit that brought it, and whether somebody stands behind that; empty where none is known."""
-    if incident.cause is not None and incident.cause.commit:
-        return incident.cause.commit, True
-    if incident.bisect is not None and incident.bisect.culprit is not None:
-        return incident.bisect.culprit.sha, True
-    return (incident.suspects[0].sha, False) if incident.suspects else ("", False)
 
 
 # --- why monitoring did not catch it earlier -------------------------------------------------------------------
@@ -178,7 +158,7 @@ def covered(tests: Covered) -> str:
 
 
 def _touched(commit: Commit, *, confirmed: bool) -> str:
-    tests = [one.path for one in commit.files if kind_of(one.path) == TESTS]
+    tests = [one.path for one in commit.files if kind_of(one.path) is FileKind.TESTS]
     who = "Commit" if confirmed else "Suspect commit"
     return f"{who} {commit.sha[:9]} changed {listed(tests) if tests else 'no test'}."
 

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from phases.postmortem.adr import users_hit
 from phases.postmortem.contributing_factors import Hindsight, alerted, how_it_passed
 from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
-from phases.record.findings import Hypothesis, Verdict
 from phases.record.incident import Entry, Incident
 from phases.record.markdown import Names, cut, readable
 from phases.record.timeline import line
 from phases.record.wording import lasting, listed, stamp
+from phases.root_cause.leading_cause import leading
+from phases.triage import who_is_hit
 
 DUE_DAYS = 14
 """An action item is proposed for two weeks after."""
@@ -90,7 +90,7 @@ def impact(incident: Incident, users: int | None = None) -> str:
         parts.append(f"{users:,} user{'' if users == 1 else 's'}")
     elif report is not None:
         window = lasting(timedelta(seconds=report.window_seconds))
-        parts.append(f"{users_hit(report.blast)} (counted over {window})")
+        parts.append(f"{who_is_hit.users(report.blast)} (counted over {window})")
     if report is not None and report.blast.top_features:
         parts.append(listed([share.name for share in report.blast.top_features]))
     began = (report.began_at if report else None) or incident.detected_at
@@ -104,25 +104,17 @@ def impact(incident: Incident, users: int | None = None) -> str:
     return ", ".join(parts)
 
 
-def _best(incident: Incident) -> Hypothesis | None:
-    alive = [one for one in incident.hypotheses if one.verdict is not Verdict.RULED_OUT]
-    return max(
-        alive, key=lambda one: (one.verdict is Verdict.SUPPORTED, one.confidence), default=None
-    )
-
-
 def _cause(incident: Incident) -> str:
-    """The confirmed cause; else what a bisect named; else the leading hypothesis, marked as such."""
-    if incident.cause is not None:
-        return "\n".join([incident.cause.text, *(f"- {one}" for one in incident.cause.evidence)])
-    culprit = incident.bisect.culprit if incident.bisect else None
-    if culprit is not None:
-        return f"Commit {culprit.sha[:9]} ({culprit.subject}), found by bisect."
-    best = _best(incident)
-    if best is None:
+    """Return the confirmed cause, else the bisect's commit, else the leading hypothesis as such."""
+    lead = leading(incident)
+    if lead.named is not None:
+        return "\n".join([lead.named.text, *(f"- {fact}" for fact in lead.named.evidence)])
+    if lead.bisected is not None:
+        return f"Commit {lead.bisected.sha[:9]} ({lead.bisected.subject}), found by bisect."
+    if lead.hypothesis is None:
         return ""
-    found = f"\n- {best.found}" if best.found else ""
-    return f"Probably: {best.says}{found}"
+    found = f"\n- {lead.hypothesis.found}" if lead.hypothesis.found else ""
+    return f"Probably: {lead.hypothesis.says}{found}"
 
 
 def _items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from phases.ports.source_paths import TESTS, kind_of
+from phases.ports.file_kinds import FileKind, kind_of
 
 _TEST_AFFIX = re.compile(r"^(?:test|tests|spec)[_-]|[._-](?:test|tests|spec)$", re.IGNORECASE)
 _CAMEL_AFFIX = re.compile(r"(?:Tests?|Spec|IT)$")
@@ -34,7 +34,9 @@ def tests_among(file: str, paths: Iterable[str]) -> list[str]:
     """The test files of the same language as `file`."""
     endings = _endings(file)
     return [
-        path for path in paths if PurePosixPath(path).suffix in endings and kind_of(path) == TESTS
+        path
+        for path in paths
+        if PurePosixPath(path).suffix in endings and kind_of(path) is FileKind.TESTS
     ]
 
 

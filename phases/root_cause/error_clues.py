@@ -1,4 +1,4 @@
-"""What a crash says of its cause besides its frames: names in the error's text, files it speaks of, libraries in its stack."""
+"""Phase 2: read a crash for names, files and libraries besides those of its frames."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from phases.ports.source_paths import library_of
+from phases.ports.library_paths import library_of
 from phases.record.findings import Frame
 
 NAMES = 9
@@ -24,53 +24,69 @@ _EVERYWHERE = frozenset(
     ("__init__", "__call__", "__new__", "__main__", "initialize", "constructor", "toString")
 )
 _CODED = re.compile(
-    r"\b(?:[A-Za-z]+_\w+|_\w{2,}|[a-z]+[A-Z]\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+|[A-Z][A-Z0-9]+_[A-Z0-9_]+)\b"
+    r"\b(?:[A-Za-z]+_\w+|_\w{2,}|[a-z]+[A-Z]\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+"
+    r"|[A-Z][A-Z0-9]+_[A-Z0-9_]+)\b"
 )
 _DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b")
 _FILE = re.compile(r"[\w./\\@-]*[\w-]\.[A-Za-z][A-Za-z0-9]{0,9}\b|(?:[\w.-]+/){1,}[\w.-]+")
 _MISSING = re.compile(
-    r"no attribute|not defined|has no (?:member|field|property)|cannot import|can't import|no module named|cannot find|can't find|not found"
-    r"|unknown (?:column|field|key|option|property)|does ?n[o']t exist|undefined (?:method|function|variable|column|index|array key|property|constant)"
-    r"|is not a function|missing|no such|unrecognized|unexpected keyword|unresolved|keyerror|required|is undefined|reading '|of undefined"
-    r"|nomethod|nosuchmethod|nosuchfield|classnotfound|noclassdef|invalid (?:column|field)|not a valid",
+    r"no attribute|not defined|has no (?:member|field|property)|cannot import|can't import"
+    r"|no module named|cannot find|can't find|not found"
+    r"|unknown (?:column|field|key|option|property)|does ?n[o']t exist|undefined (?:method"
+    r"|function|variable|column|index|array key|property|constant)"
+    r"|is not a function|missing|no such|unrecognized|unexpected keyword|unresolved|keyerror"
+    r"|required|is undefined|reading '|of undefined"
+    r"|nomethod|nosuchmethod|nosuchfield|classnotfound|noclassdef|invalid (?:column|field)"
+    r"|not a valid",
     re.IGNORECASE,
 )
 _PLAIN = frozenset(
     re.findall(
         r"\S+",
-        """none nonetype null nil nilclass undefined object str int float bool bytes list dict tuple set string number boolean array map function
-    module class type self this true false error exception value index range key name file line user users data result response request
-    argument arguments attribute method import property properties id the and for not with from has was are its param parameter positional
-    required got unexpected keyword missing of reading read set setting cannot invoke because is return local parameter expected object's
-    integer character char long double void main default unknown invalid java lang util com org net io http https localhost callable iterable
-    subscriptable hashable instance must be able to an no such directory at in on to by code status message server client get post put""",
+        """
+        none nonetype null nil nilclass undefined object str int float bool bytes list dict tuple
+        set string number boolean array map function module class type self this true false error
+        exception value index range key name file line user users data result response request
+        argument arguments attribute method import property properties id the and for not with
+        from has was are its param parameter positional required got unexpected keyword missing of
+        reading read set setting cannot invoke because is return local parameter expected object's
+        integer character char long double void main default unknown invalid java lang util com
+        org net io http https localhost callable iterable subscriptable hashable instance must be
+        able to an no such directory at in on to by code status message server client get post put
+        """,
     )
 )
 _BUILT_IN = re.compile(
-    r"(?:\w+\.)*(?:Exception|Error|BaseException|RuntimeError|ValueError|TypeError|KeyError|IndexError|AttributeError|NameError|ImportError"
-    r"|ModuleNotFoundError|LookupError|AssertionError|ZeroDivisionError|ArithmeticError|OSError|IOError|FileNotFoundError|PermissionError"
-    r"|NotImplementedError|RecursionError|UnboundLocalError|UnicodeDecodeError|UnicodeEncodeError|StopIteration|SyntaxError|ReferenceError"
-    r"|RangeError|NoMethodError|ArgumentError|StandardError|NullPointerException|IllegalArgumentException|IllegalStateException"
-    r"|IndexOutOfBoundsException|ArrayIndexOutOfBoundsException|ClassCastException|RuntimeException|ConcurrentModificationException"
-    r"|UnsupportedOperationException|NumberFormatException|NullReferenceException|InvalidOperationException|ArgumentException"
+    r"(?:\w+\.)*(?:Exception|Error|BaseException|RuntimeError|ValueError|TypeError|KeyError"
+    r"|IndexError|AttributeError|NameError|ImportError"
+    r"|ModuleNotFoundError|LookupError|AssertionError|ZeroDivisionError|ArithmeticError|OSError"
+    r"|IOError|FileNotFoundError|PermissionError"
+    r"|NotImplementedError|RecursionError|UnboundLocalError|UnicodeDecodeError|UnicodeEncodeError"
+    r"|StopIteration|SyntaxError|ReferenceError"
+    r"|RangeError|NoMethodError|ArgumentError|StandardError|NullPointerException"
+    r"|IllegalArgumentException|IllegalStateException"
+    r"|IndexOutOfBoundsException|ArrayIndexOutOfBoundsException|ClassCastException"
+    r"|RuntimeException|ConcurrentModificationException"
+    r"|UnsupportedOperationException|NumberFormatException|NullReferenceException"
+    r"|InvalidOperationException|ArgumentException"
     r"|ArgumentNullException|KeyNotFoundException|panic|runtime error|UnhandledRejection)"
 )
 _DATABASE = re.compile(
-    r"sql|operationalerror|programmingerror|integrityerror|dataerror|psycopg|undefinedcolumn|undefinedtable|activerecord|sequelize"
+    r"sql|operationalerror|programmingerror|integrityerror|dataerror|psycopg|undefinedcolumn"
+    r"|undefinedtable|activerecord|sequelize"
     r"|\bcolumn\b|\brelation\b|\btable\b|constraint|duplicate key|deadlock",
     re.IGNORECASE,
 )
 _OUTSIDE = re.compile(
-    r"timed? ?out|connection|econn|enotfound|refused|unreachable|dns|getaddrinfo|ssl|certificate|handshake|socket|broken ?pipe|network"
-    r"|503|502|504|service unavailable|too many (?:connections|requests|open files)|no space left|out ?of ?memory|oomkilled|memoryerror|cannot allocate",
+    r"timed? ?out|connection|econn|enotfound|refused|unreachable|dns|getaddrinfo|ssl|certificate"
+    r"|handshake|socket|broken ?pipe|network"
+    r"|503|502|504|service unavailable|too many (?:connections|requests|open files)|no space left"
+    r"|out ?of ?memory|oomkilled|memoryerror|cannot allocate",
     re.IGNORECASE,
 )
-_NOTHING = re.compile(
-    r"none ?type|\bnone\b|\bnull\b|nullpointer|nullreference|\bnil\b|nilclass|\bundefined\b(?! (?:method|variable|local))",
-    re.I,
-)
 _SETTING = re.compile(
-    r"improperlyconfigured|configuration|environment variable|\benv\b|settings?\b|missing (?:key|option|config)|not configured|feature flag",
+    r"improperlyconfigured|configuration|environment variable|\benv\b|settings?\b|missing (?:key"
+    r"|option|config)|not configured|feature flag",
     re.I,
 )
 
@@ -94,16 +110,13 @@ class Clues:
     """Files and modules that the error's text speaks of."""
     libraries: tuple[str, ...] = ()
     """Packages in the stack or in the error's type, the nearest to the crash first."""
-    database: bool = False
-    outside: bool = False
-    """It speaks of networks, time-outs, memory: something that code rarely brings alone."""
-    setting: bool = False
-    nothing: bool = False
-    """It stumbled over None, null, nil or undefined: somebody gave nothing back."""
 
 
 def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
-    """Reads the error's type and text, and which libraries the stack went through. Texts are looked at up to 2,000 characters."""
+    """Read the error's type and text, and the libraries that the stack went through.
+
+    Of a text 2,000 characters are looked at.
+    """
     value = value[:2000]
     whole = f"{type}: {value}"
     return Clues(
@@ -112,11 +125,20 @@ def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
         phrases=_phrases(value),
         files=_files(value),
         libraries=_libraries(type, frames),
-        database=_DATABASE.search(whole) is not None,
-        outside=_OUTSIDE.search(whole) is not None,
-        setting=_SETTING.search(whole) is not None,
-        nothing=_NOTHING.search(whole) is not None,
     )
+
+
+def speaks_of_database(text: str) -> bool:
+    return _DATABASE.search(text) is not None
+
+
+def speaks_of_outside(text: str) -> bool:
+    """Say whether a text speaks of networks, time-outs or memory: code rarely brings these."""
+    return _OUTSIDE.search(text) is not None
+
+
+def speaks_of_setting(text: str) -> bool:
+    return _SETTING.search(text) is not None
 
 
 def _names(type: str, value: str) -> tuple[Name, ...]:
@@ -132,7 +154,7 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
         quoted = next(g for g in groups if g)
         words = _IDENTIFIER.findall(quoted)
         if len(words) <= 4:
-            # Of a dotted name the last part is the one that is spoken of; `com.acme.` stands in every file.
+            # The last part of a dotted name tells most; `com.acme.` stands in every file.
             for position, word in enumerate(reversed(words)):
                 add(word, 1.0 if position == 0 else 0.25)
     for word in _CALLED.findall(value):
@@ -151,25 +173,32 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
 
 
 def _phrases(value: str) -> tuple[str, ...]:
-    """Pieces between what is filled in: quoted parts, numbers, colons. Three words and 14 characters at least."""
+    """Return the pieces between quoted parts, numbers and colons.
+
+    They have three words and 14 characters at least.
+    """
     pieces = re.split(r"`[^`]*`|'[^']*'|\"[^\"]*\"|[\d#$€£%{}<>\[\]():=\n]+|\.\s", value[:600])
-    kept = [p.strip(" ,.;-!?") for p in pieces]
-    told = [p for p in kept if len(p) >= 14 and p.count(" ") >= 2 and not _STOCK.search(p)]
-    return tuple(sorted(dict.fromkeys(told), key=len, reverse=True)[:2])
+    bare = [piece.strip(" ,.;-!?") for piece in pieces]
+    phrases = [p for p in bare if len(p) >= 14 and p.count(" ") >= 2 and not _STOCK.search(p)]
+    return tuple(sorted(dict.fromkeys(phrases), key=len, reverse=True)[:2])
 
 
 _STOCK = re.compile(
-    r"object has no attribute|missing \w* ?required|got an unexpected keyword|cannot read propert|is not (?:a function|defined|callable|iterable"
-    r"|subscriptable)|takes \w* ?positional|unsupported operand|has no len|list index out|index out of|division by zero|invalid literal for"
-    r"|undefined method|does not exist|wrong number of arguments|no such file|cannot import name|no module named|object is not|unexpected token"
-    r"|not supported between|cannot invoke|return value of|argument of type|not enough values|too many values|nil pointer|must be of type"
+    r"object has no attribute|missing \w* ?required|got an unexpected keyword|cannot read propert"
+    r"|is not (?:a function|defined|callable|iterable"
+    r"|subscriptable)|takes \w* ?positional|unsupported operand|has no len|list index out"
+    r"|index out of|division by zero|invalid literal for"
+    r"|undefined method|does not exist|wrong number of arguments|no such file|cannot import name"
+    r"|no module named|object is not|unexpected token"
+    r"|not supported between|cannot invoke|return value of|argument of type|not enough values"
+    r"|too many values|nil pointer|must be of type"
     r"|call to (?:a member|undefined)|connection refused|timed out|local variable|cannot unpack",
     re.IGNORECASE,
 )
 
 
 def _files(value: str) -> tuple[str, ...]:
-    found = [
+    files = [
         m.group().strip("./\\")
         for m in _FILE.finditer(value)
         if "://" not in value[max(0, m.start() - 3) : m.end()]
@@ -180,55 +209,16 @@ def _files(value: str) -> tuple[str, ...]:
             r"(?i)(?:module named|from|module) ['\"]?([A-Za-z_]\w*(?:\.\w+)+)", value
         )
     ]
-    return tuple(dict.fromkeys([*found, *modules]))[:6]
+    return tuple(dict.fromkeys([*files, *modules]))[:6]
+
+
+_NO_LIBRARIES = ("java", "javax", "system", "builtins", "com", "org", "net", "io", "errors")
+"""Beginnings of an error's type that name no library."""
 
 
 def _libraries(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
-    found = [library for frame in frames if (library := library_of(frame.file)) is not None]
+    libraries = [name for frame in frames if (name := library_of(frame.file)) is not None]
     root = type.split(".")[0].lower() if "." in type else ""
-    if root and root not in (
-        "java",
-        "javax",
-        "system",
-        "builtins",
-        "com",
-        "org",
-        "net",
-        "io",
-        "errors",
-    ):
-        found.append(root)
-    return tuple(dict.fromkeys(found))[:8]
-
-
-_GIVES_NOTHING = re.compile(
-    r"(?m)^[ \t]*(?:return(?:[ \t]+(?:None|null|nil|undefined))?[ \t]*;?|pass|nil|None|.*(?:=|=>|:|\?\?|\|\|)[ \t]*(?:None|null|nil|undefined)[ \t]*[,;]?)[ \t]*$"
-)
-_GIVES = re.compile(r"(?m)^[ \t]*return[ \t]+(?!(?:None|null|nil|undefined)\b)\S")
-
-
-def gives_nothing(added: str, removed: str) -> bool:
-    """Whether a change lets something give nothing back: an empty return, None set somewhere, or a return that is gone."""
-    if _GIVES_NOTHING.search(added):
-        return True
-    return _GIVES.search(removed) is not None and _GIVES.search(added) is None
-
-
-_CALL = re.compile(r"([A-Za-z_$][\w$]*)\s*(\(|\b)")
-_KEYWORDS = frozenset(
-    re.findall(
-        r"\S+",
-        """if else elif for while return yield from import with as try except raise not and or in is lambda assert del pass await async def class
-        new const let var function typeof throw catch switch case this self super print len str int list dict set range isinstance true false
-        none null nil int64 string bool err error fmt func public private static final void foreach unless then end do begin echo""",
-    )
-)
-
-
-def code_words(line: str) -> list[tuple[str, float]]:
-    """Names in a line of code: what it calls weighs 1, what else it names less."""
-    found: dict[str, float] = {}
-    for name, bracket in _CALL.findall(line):
-        if len(name) >= 4 and name.lower() not in _KEYWORDS and name.lower() not in _PLAIN:
-            found[name] = max(found.get(name, 0.0), 1.0 if bracket == "(" else 0.4)
-    return list(found.items())
+    if root and root not in _NO_LIBRARIES:
+        libraries.append(root)
+    return tuple(dict.fromkeys(libraries))[:8]

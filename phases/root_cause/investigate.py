@@ -1,133 +1,50 @@
-"""Phase 2, root cause: a hypothesis tree, a walk over the evidence, suspects in order, and the ends of a bisect.
+"""Phase 2: walk from the crashing frame outwards to commits, pull requests and authors.
 
-Workflow: "Hypothesis tree from the Sentry stack trace; tracer agent for evidence walk; bisect to introducing commit (almost certainly the
-most-recent deploy)". It runs beside the decision, read-only, and needs nobody's leave. The tree: `hypotheses.py`; the ranking of commits:
-`suspects.py`; what the findings do to the record: `root_cause_steps.py`.
+Workflow: "Hypothesis tree from the Sentry stack trace; tracer agent for evidence walk; bisect to
+introducing commit (almost certainly the most-recent deploy)". It only reads, beside the decision.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from phases.messages.results import Investigated
+from phases.ports.library_paths import foreign
+from phases.ports.notes import Notes
 from phases.ports.ports import PortError, PullRequests, SourceCode
-from phases.ports.source_paths import foreign
-from phases.ports.source_remarks import remarks_of
 from phases.ports.source_values import Commit, Place
-from phases.record.findings import (
-    Cause,
-    Frame,
-    HypothesisKind,
-    Investigation,
-    Suspect,
-    TriageReport,
-    Verdict,
-    Word,
-)
+from phases.record.findings import Frame, Investigation, Suspect, TriageReport, Word
 from phases.record.incident import Incident
 from phases.record.service import Service
-from phases.record.wording import capital, counted, listed, short, stamp
-from phases.root_cause.commit_ranking import Thrown, pull_request, rank, with_blame
-from phases.root_cause.hypotheses import Facts, after_bisect, best, merge, tree
+from phases.record.wording import counted, listed, short, stamp
+from phases.root_cause.commit_ranking import Thrown, pull_request, rank
+from phases.root_cause.hypotheses import Facts, tree
 from phases.root_cause.stack_trace import other_line, without_stack
-
-__all__ = ["after_bisect", "best", "investigate", "merge", "proposed_cause"]
 
 SUSPECTS = 5
 WALKED_FRAMES = 5  # frames of our own that are followed to their commits
 PULLS_SECONDS = 3.0
 WORTH_IT = "is worth its time"  # said until a bisect is under way
-CAUSE = 2000  # characters
+NOTE = 300  # characters
 SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
 LINES_SECONDS = 10.0  # for one question about a line, so that its silence costs no pull request
 
-T = TypeVar("T")
 
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """The versions between which the trouble began."""
 
-# --- the cause as the bot would put it -------------------------------------------------------------------------
+    older: str | None
+    """The last release that was well."""
+    newer: str | None
+    """The release under suspicion; without one, that which runs."""
 
-
-def proposed_cause(incident: Incident) -> Cause | None:
-    """The bisect's culprit, else the best hypothesis that is supported; None where nothing is. A person, or the bisect, stands behind it."""
-    report, bisect = incident.triage, incident.bisect
-    at = report.at if report else incident.declared_at
-    suspect = report.suspect.version if report and report.suspect else None
-    if bisect is not None and bisect.state == "found" and bisect.culprit is not None:
-        culprit = bisect.culprit
-        known = next((s for s in incident.suspects if s.sha == culprit.sha), culprit)
-        return Cause(
-            text=_sentence(culprit, suspect),
-            at=at,
-            evidence=tuple(dict.fromkeys((*culprit.reasons, *known.reasons)))[:5],
-            commit=culprit.sha,
-            release=suspect,
-        )
-    supported = [h for h in incident.hypotheses if h.verdict is Verdict.SUPPORTED]
-    if not supported:
-        return None
-    # That a release brought it says less than which of its commits, or whose data, it was.
-    told = best([h for h in supported if h.kind is not HypothesisKind.RELEASE], 1) or best(
-        supported, 1
-    )
-    first = told[0]
-    culprit = next(
-        (
-            s
-            for s in incident.suspects
-            if first.kind is HypothesisKind.COMMIT and s.sha[:9] in first.says
-        ),
-        None,
-    )
-    others = [h.found for h in best(supported, 3) if h.id != first.id and h.found]
-    of_release = first.kind in (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
-    return Cause(
-        text=_sentence(culprit, suspect) if culprit else short(first.says, CAUSE),
-        at=at,
-        by=first.by,
-        evidence=tuple(x for x in (first.found, *others) if x)[:5],
-        commit=culprit.sha if culprit else None,
-        release=suspect if of_release else None,
-    )
-
-
-def _sentence(culprit: Suspect, release: str | None) -> str:
-    by = f" by {short(culprit.author, 200)}" if culprit.author else ""
-    shipped = f", shipped in {short(release, 200)}" if release else ""
-    return f"Commit {culprit.sha[:9]}{by}, “{short(culprit.subject, 200)}”{shipped}, brought it."
-
-
-# --- the walk --------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Notes:
-    said: dict[str, None] = field(default_factory=dict[str, None])
-    ends: float = field(default_factory=lambda: asyncio.get_running_loop().time() + SOURCE_SECONDS)
-    """The moment on the loop's clock from which on nothing more is waited for."""
-
-    def say(self, text: str) -> None:
-        self.said.setdefault(text[:300])
-
-    async def soft(
-        self, asked: Awaitable[T], otherwise: T, cost: str, seconds: float = SOURCE_SECONDS
-    ) -> T:
-        """Say what could not be asked, or not within `seconds`, and what that costs; the investigation goes on without it."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            async with asyncio.timeout_at(min(began + seconds, self.ends)):
-                return await asked
-        except TimeoutError:
-            self.say(
-                f"{capital(cost)}: the source did not answer within {loop.time() - began:.0f} s."
-            )
-        except PortError as error:
-            self.say(f"{capital(cost)}: {error.text}.")
-        return otherwise
+    def __str__(self) -> str:
+        return f"{self.older}..{self.newer}" if self.older and self.newer else "the release"
 
 
 async def investigate(
@@ -137,98 +54,89 @@ async def investigate(
     bisector_available: bool,
     now: datetime,
 ) -> Investigated:
-    """One walk over the evidence: from the crashing frame outwards to commits, pull requests and authors; then the tree.
+    """Walk over the evidence once, rank the commits, and raise the hypotheses.
 
-    Never raises for a source that cannot be asked: what is missing stands in `notes`. Ends within `SOURCE_SECONDS` and a little.
+    Never raises for a source that cannot be asked: what is missing stands in the notes. Ends
+    within `SOURCE_SECONDS` and a little.
     """
     del now  # everything here is a fact of triage or of the history
-    notes = _Notes()
+    ends = asyncio.get_running_loop().time() + SOURCE_SECONDS
+    notes = Notes(form="{cost}: {why}.", ends=ends)
     report = incident.triage
     if report is None:
         notes.say("There is no triage yet: nothing to start the walk from.")
-        return Investigated(investigation=Investigation(notes=tuple(notes.said)))
+        return Investigated(investigation=Investigation(notes=_texts(notes)))
     if report.manual_by is not None:
         notes.say("Sentry was not asked: there is no stack to walk along.")
-    older, newer = _ends(report)
+    span = _range(report)
     commits, stops = await asyncio.gather(
-        _commits(service, source, older, newer, notes),
-        _stops(report, service, source, newer, notes),
+        _commits(service, source, span, notes),
+        _stops(report, service, source, span.newer, notes),
     )
-    for remark in remarks_of(source, service):
+    for remark in source.remarks(service) if source else ():
         notes.say(remark)
-    walk = _walk(
-        stops[:WALKED_FRAMES], commits, older, newer, crashed=report.event_kind != "message"
-    )
-    suspects: list[Suspect] = []
-    message = error_text(report)
-    if commits:
-        known = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
-        frames = [stop.in_source for stop in known]
-        if report.event_kind == "message":
-            frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
-        blamed = {number: stop.blame for number, stop in enumerate(known) if stop.blame is not None}
-        ranked = rank(frames, Thrown(type=report.exception_type or "", value=message), commits)
-        ranked = [_linked(s, service) for s in with_blame(ranked, frames, blamed)[:SUSPECTS]]
-        suspects = await _with_pulls(ranked, service, source)
-    span = f"{older}..{newer}" if older and newer else "the release"
+    suspects = await _suspects(report, service, source, commits or (), stops)
     facts = Facts(
         report=report,
         service=service,
         suspects=tuple(suspects),
         commits=tuple(commits) if commits is not None else None,
-        span=span,
-        message=message,
+        span=str(span),
+        message=error_text(report),
     )
-    good, bad = _bisect_ends(report, older, newer, commits, bisector_available, notes)
-    found = Investigation(
-        hypotheses=tree(facts),
-        suspects=tuple(suspects),
-        walk=tuple(walk),
-        good=good,
-        bad=bad,
-        notes=tuple(notes.said),
+    good, bad = _bisect_ends(report, span, commits, bisector_available, notes)
+    return Investigated(
+        investigation=Investigation(
+            hypotheses=tree(facts),
+            suspects=tuple(suspects),
+            walk=tuple(_walk(report, stops[:WALKED_FRAMES], commits, span)),
+            good=good,
+            bad=bad,
+            notes=_texts(notes),
+        )
     )
-    return Investigated(investigation=found)
 
 
-def _ends(report: TriageReport) -> tuple[str | None, str | None]:
-    """From the last release that was well to the one under suspicion (without one: the one that runs)."""
+def _texts(notes: Notes) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text[:NOTE] for text in notes.sentences))
+
+
+def _range(report: TriageReport) -> _Range:
     newer = report.suspect or report.running
     if newer is None:
-        return None, None
+        return _Range(None, None)
     healthy = report.recommendation.target or (report.targets[0] if report.targets else None)
     if healthy is not None and healthy.version != newer.version:
-        return healthy.version, newer.version
-    earlier = False
-    for deploy in report.deploys:
-        if earlier and deploy.release.version != newer.version:
-            return deploy.release.version, newer.version
-        earlier = earlier or deploy.release.version == newer.version
-    return None, newer.version
+        return _Range(healthy.version, newer.version)
+    versions = [deploy.release.version for deploy in report.deploys]
+    at = versions.index(newer.version) if newer.version in versions else len(versions)
+    older = next((version for version in versions[at:] if version != newer.version), None)
+    return _Range(older, newer.version)
 
 
 async def _commits(
-    service: Service, source: SourceCode | None, older: str | None, newer: str | None, notes: _Notes
+    service: Service, source: SourceCode | None, span: _Range, notes: Notes
 ) -> Sequence[Commit] | None:
+    newer = span.newer
     if source is None:
-        notes.say(
-            f"No source: `checkout` of {service.name} is not set in the catalogue, so no commits and no blame."
-        )
+        lacks = f"`checkout` of {service.name} is not set in the catalogue"
+        notes.say(f"No source: {lacks}, so no commits and no blame.")
         return None
     if newer is None:
         notes.say("Which release runs is not known: no commits to look at.")
         return None
-    if older is None:
-        notes.say(
-            f"No release before {newer} is known: which commits are new in it cannot be told."
-        )
+    if span.older is None:
+        new = "which commits are new in it cannot be told"
+        notes.say(f"No release before {newer} is known: {new}.")
         return None
-    commits = await notes.soft(
-        source.commits(service, older, newer), None, "the commits are not known"
-    )
+    asked = source.commits(service, span.older, newer)
+    commits = await notes.soft(asked, None, "The commits are not known")
     if commits is not None and not commits:
-        notes.say(f"There is no commit in {newer} that is not in {older} too.")
+        notes.say(f"There is no commit in {newer} that is not in {span.older} too.")
     return commits
+
+
+# --- from the crash outwards -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +150,11 @@ class _Stop:
     missing: bool = False
     """The file has fewer lines."""
     differs: str = ""
-    """What stands at its line in the source, where that is not what the stack shows."""
+    """The line at its place in the source, where that is not what the stack shows."""
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the source has no such file: then nothing that changed there is on the way to the crash."""
+        """The source has no such file: nothing that changed there is on the way to the crash."""
         place = self.place
         return (
             place is not None
@@ -256,7 +164,7 @@ class _Stop:
 
     @property
     def in_source(self) -> Frame:
-        """The frame as the ranking compares it with changed files: by its path in the source, and by its line where that is the same."""
+        """The frame by its path in the source, and by its line where that is the same."""
         if self.place is not None and self.place.built_from:
             return self.frame.model_copy(
                 update={"file": self.place.built_from, "path": "", "line": None, "context": ()}
@@ -275,85 +183,81 @@ async def _stops(
     service: Service,
     source: SourceCode | None,
     newer: str | None,
-    notes: _Notes,
+    notes: Notes,
 ) -> list[_Stop]:
-    """The frames of our own code, each with its file in the source, and the first with the commit that last touched their line."""
-    frames = _frames(report)
+    """Return the frames of our own code, each with its file in the source.
+
+    The first of them have the commit that last touched their line.
+    """
+    frames = list(report.frames) or ([report.frame] if report.frame else [])
     if not frames:
         notes.say(without_stack(report.event_kind) or "No frame of our own code is known.")
     if source is None or newer is None:
         return [_Stop(frame) for frame in frames]
     if report.running and report.running.version != newer:
         notes.say(f"Lines are read at {newer}; by now {report.running.version} runs.")
-    cost = "who last touched the lines is not known"
+    cost = "Who last touched the lines is not known"
 
     async def stop(number: int, frame: Frame) -> _Stop:
         place = await notes.soft(source.place(service, newer, frame), None, cost, LINES_SECONDS)
         if place is None or place.path is None or frame.line is None or number >= WALKED_FRAMES:
             return _Stop(frame, place)
+        where = (service, newer, place.path, frame.line)
         blame, snippet = await asyncio.gather(
-            notes.soft(
-                source.blame(service, newer, place.path, frame.line), None, cost, LINES_SECONDS
-            ),
-            notes.soft(
-                source.snippet(service, newer, place.path, frame.line), None, cost, LINES_SECONDS
-            ),
+            notes.soft(source.blame(*where), None, cost, LINES_SECONDS),
+            notes.soft(source.snippet(*where), None, cost, LINES_SECONDS),
         )
         if differs := other_line(frame, snippet or ()):
             return _Stop(frame, place, differs=differs)
         known = frame.model_copy(update={"context": frame.context or tuple(snippet or ())[:5]})
-        return _Stop(
-            known, place, blame, missing=blame is None and snippet is not None and not snippet
-        )
+        missing = blame is None and snippet is not None and not snippet
+        return _Stop(known, place, blame, missing=missing)
 
-    found = list(
-        await asyncio.gather(*(stop(number, frame) for number, frame in enumerate(frames)))
-    )
-    if any(one.place is not None and not one.place.complete for one in found):
+    stops = await asyncio.gather(*(stop(number, frame) for number, frame in enumerate(frames)))
+    if any(stop.place is not None and not stop.place.complete for stop in stops):
         notes.say(
-            "The repository has more files than could be listed: a frame that was not found may still be in it."
+            "The repository has more files than could be listed: "
+            "a frame that was not found may still be in it."
         )
-    return found
+    return list(stops)
 
 
 def _walk(
+    report: TriageReport,
     stops: Sequence[_Stop],
     commits: Sequence[Commit] | None,
-    older: str | None,
-    newer: str | None,
-    *,
-    crashed: bool,
+    span: _Range,
 ) -> list[str]:
-    """Sentences for the thread, from the crashing frame outwards."""
+    """Return sentences for the thread, from the crashing frame outwards."""
+    crashed = report.event_kind != "message"
     new = {commit.sha for commit in commits} if commits is not None else None
     walk: list[str] = []
     for number, stop in enumerate(stops):
         sentence = _place(number, stop.frame, crashed=crashed)
         if stop.blame is not None:
-            sentence += f" {_touched(stop.blame, new, older, newer)}"
-        elif (unknown := _unknown(stop, newer or "this release")) is not None:
+            sentence += f" {_touched(stop.blame, new, span)}"
+        elif (unknown := _unknown(stop, span.newer or "this release")) is not None:
             sentence += f" {unknown}"
         walk.append(sentence)
     return walk
 
 
 def _unknown(stop: _Stop, release: str) -> str | None:
-    """Why nobody is named for a line: said of the source only where that was looked at."""
+    """Return why nobody is named for a line, as far as the source was looked at."""
     place = stop.place
     if place is None:
         return None
     if place.several:
-        return f"Several files of {release} fit ({listed(place.several)}), so who last touched the line is not known."
+        several = f"Several files of {release} fit ({listed(place.several)})"
+        return f"{several}, so who last touched the line is not known."
     if place.built_from:
-        return f"It is built from {place.built_from}: which line of that it was is not known without its source map."
+        lost = "which line of that it was is not known without its source map"
+        return f"It is built from {place.built_from}: {lost}."
     if place.path is None and stop.frame.file in ("?", stop.frame.module):
         return "The stack names no file for it."
     if place.path is None:
-        where = (
-            f"in the source of {release}"
-            if place.complete
-            else "among the files that were looked at"
-        )
+        whole = f"in the source of {release}"
+        where = whole if place.complete else "among the files that were looked at"
         return f"Its file could not be found {where}."
     if stop.differs:
         return f"In {release} another line stands there: {short(stop.differs, 120)}."
@@ -372,23 +276,46 @@ def _place(number: int, frame: Frame, *, crashed: bool) -> str:
     return f"{begin} {where}{function}{f': {short(code, 120)}' if code else ''}."
 
 
-def _touched(blame: Suspect, new: set[str] | None, older: str | None, newer: str | None) -> str:
+def _touched(blame: Suspect, new: set[str] | None, span: _Range) -> str:
     pull = pull_request(blame.subject)
-    told = f"Last touched by {blame.sha[:9]} “{short(blame.subject, 100)}”"
-    told += f" by {blame.author}" if blame.author else ""
-    told += f", {stamp(blame.at)}" if blame.at else ""
-    told += f", pull request {pull}" if pull and pull not in blame.subject else ""
+    text = f"Last touched by {blame.sha[:9]} “{short(blame.subject, 100)}”"
+    text += f" by {blame.author}" if blame.author else ""
+    text += f", {stamp(blame.at)}" if blame.at else ""
+    text += f", pull request {pull}" if pull and pull not in blame.subject else ""
     if new is None:
-        return f"{told}."
-    return f"{told}: new in {newer}." if blame.sha in new else f"{told}: it was in {older} already."
+        return f"{text}."
+    if blame.sha in new:
+        return f"{text}: new in {span.newer}."
+    return f"{text}: it was in {span.older} already."
 
 
-def _frames(report: TriageReport) -> list[Frame]:
-    return list(report.frames) or ([report.frame] if report.frame else [])
+# --- the suspects ------------------------------------------------------------------------------
+
+
+async def _suspects(
+    report: TriageReport,
+    service: Service,
+    source: SourceCode | None,
+    commits: Sequence[Commit],
+    stops: Sequence[_Stop],
+) -> list[Suspect]:
+    if not commits:
+        return []
+    stops = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
+    frames = [stop.in_source for stop in stops]
+    if report.event_kind == "message":
+        frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
+    blamed = {number: stop.blame.sha for number, stop in enumerate(stops) if stop.blame}
+    thrown = Thrown(type=report.exception_type or "", value=error_text(report))
+    ranked = rank(frames, thrown, commits, blamed)[:SUSPECTS]
+    return await _with_pulls([_linked(suspect, service) for suspect in ranked], service, source)
 
 
 def error_text(report: TriageReport) -> str:
-    """The cause's text; where the event did not tell: Sentry's title of the loudest issue is `<type>: <text>`."""
+    """Return the cause's text; where the event did not tell, that of the loudest issue's title.
+
+    Sentry's titles are `<type>: <text>`.
+    """
     if report.exception_value:
         return report.exception_value
     title = report.issues[0].title if report.issues else ""
@@ -397,7 +324,7 @@ def error_text(report: TriageReport) -> str:
 
 
 def _linked(suspect: Suspect, service: Service) -> Suspect:
-    """Links of a repository on GitHub, which is what `repository` names (contract: services.toml)."""
+    """Add links to a repository on GitHub, which `repository` of services.toml names."""
     if not service.repository:
         return suspect
     base = f"https://github.com/{service.repository}"
@@ -413,7 +340,7 @@ def _linked(suspect: Suspect, service: Service) -> Suspect:
 async def _with_pulls(
     suspects: Sequence[Suspect], service: Service, source: SourceCode | None
 ) -> list[Suspect]:
-    """The pull request of each, where the source knows it; a link that is missing is no loss worth a word or a wait."""
+    """Add the pull requests that the source knows; a missing link is worth no word and no wait."""
     if not isinstance(source, PullRequests):
         return list(suspects)
 
@@ -422,27 +349,28 @@ async def _with_pulls(
             return suspect
         try:
             async with asyncio.timeout(PULLS_SECONDS):
-                return suspect.model_copy(
-                    update={"pull_request": await source.pull_request(service, suspect.sha)}
-                )
+                url = await source.pull_request(service, suspect.sha)
         except (TimeoutError, PortError):
             return suspect
+        return suspect.model_copy(update={"pull_request": url})
 
     return list(await asyncio.gather(*(pull(suspect) for suspect in suspects)))
 
 
-# --- bisect ----------------------------------------------------------------------------------------------------
+# --- bisect ------------------------------------------------------------------------------------
 
 
 def _bisect_ends(
     report: TriageReport,
-    older: str | None,
-    newer: str | None,
+    span: _Range,
     commits: Sequence[Commit] | None,
     available: bool,
-    notes: _Notes,
+    notes: Notes,
 ) -> tuple[str | None, str | None]:
-    """The ends of a bisect, where one is worth its time: a deploy is under suspicion, and there are commits between."""
+    """Return the ends of a bisect, where one is worth its time.
+
+    It is where a deploy is under suspicion, and there are commits between.
+    """
     missing: list[str] = []
     if report.suspect is None:
         missing.append("no release is under suspicion")
@@ -450,7 +378,7 @@ def _bisect_ends(
         missing.append(
             "no reproduction script is set up (`bisect` and `checkout` in the catalogue)"
         )
-    if older is None or newer is None:
+    if span.older is None or span.newer is None:
         missing.append("no release that was well is known")
     if commits is not None and not commits:
         missing.append("there is no commit between the releases")
@@ -460,7 +388,6 @@ def _bisect_ends(
         notes.say(f"No bisect: {listed(missing)}.")
         return None, None
     if commits is not None:
-        notes.say(
-            f"A bisect from {older} to {newer} {WORTH_IT}: {counted(len(commits), 'commit')} between them."
-        )
-    return older, newer
+        many = f"{counted(len(commits), 'commit')} between them"
+        notes.say(f"A bisect from {span.older} to {span.newer} {WORTH_IT}: {many}.")
+    return span.older, span.newer

@@ -1,18 +1,19 @@
-"""The lines of a stack, followed backwards through the patches of their files: which commit wrote them, which changed what is around them."""
+"""Phase 2: follow the lines of a stack backwards through the patches of their files.
+
+This shows which commit wrote a line, and which commits changed what is around it.
+"""
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from phases.ports.source_paths import PathIndex, parts_of
+from phases.ports.source_paths import PathIndex, PathMatch, parts_of
 from phases.ports.source_values import Commit
 from phases.record.findings import Frame
-from phases.root_cause.patch import Patch, Word
+from phases.root_cause.patch import Patch
 
 LINES = 10  # own frames whose lines are followed through the patches
 PATCH_LIMIT = 60_000  # characters of a patch that are looked at
@@ -23,10 +24,16 @@ TOUCHED = 5.0  # changed the file
 FUNCTION = 4.0  # changed lines that name the function, in its file
 BESIDE_LINES = 3
 NEAR_LINES = 25
-OFTEN = 0.25  # how much less it says when a file is changed all the time
 AGAIN = 0.3  # how much less a line says that only catches an exception and raises another
 FAR = 0.5  # how much less a change of the file says that is far from the line
 TELLING = 12  # characters of a line of code that can be told from others
+
+
+class Signal(NamedTuple):
+    """A reason for a commit, in points and in words."""
+
+    points: float
+    reason: str
 
 
 @dataclass(slots=True)
@@ -39,20 +46,33 @@ class _Trail:
     line: int | None
     text: str
     """The source of the crashing line, where the trace has it and it says something."""
-    function: Word | None
-    """The bare name of its function, where that says anything."""
-    where: str
-    """How far from the crash it is, for people."""
+    function: str
+    """The bare name of its function; empty where that says nothing."""
     settled: bool = False
-    """The commit that wrote the line is found; older ones can only have touched what was around it."""
+    """The commit that wrote the line is found; older ones only touched what was around it."""
+
+    @property
+    def where(self) -> str:
+        """Its distance from the crash, for people."""
+        of = self.frame.of
+        if of:
+            return (
+                f"where it is raised again as {of}" if self.frame.again else f"in the stack of {of}"
+            )
+        calls = {0: "where it crashes", 1: "one call above the crash"}
+        return calls.get(self.rank, f"{self.rank} calls above the crash")
+
+    def added_by(self, patch: Patch) -> bool:
+        return bool(self.text) and not self.settled and patch.adds(self.text)
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
-    points: list[list[tuple[float, str]]]
-    """For each commit: points with their reasons."""
-    lines: list[tuple[int, str]]
-    """Crashing lines as the trace or a patch shows them, with the rank of their frame."""
+class History:
+    """The effect of one commit on the lines of the stack."""
+
+    signals: tuple[Signal, ...]
+    wrote: frozenset[int | None]
+    """Numbers of the lines that it wrote."""
 
 
 def follow(
@@ -60,136 +80,119 @@ def follow(
     index: PathIndex,
     commits: Sequence[Commit],
     patches: Sequence[Sequence[Patch]],
-) -> Followed:
-    """Walks from the newest commit to the oldest and keeps, for each frame, where its line stood before each patch.
+) -> list[History]:
+    """Walk from the newest commit to the oldest, and say of each what it did to the stack's lines.
 
-    `patches`: for each commit those of its files, in their order.
+    For each frame the place of its line before each patch is kept. `patches`: for each commit
+    those of its files, in their order.
     """
     trails = _trails(own, index)
-    everything = [trail for here in trails.values() for trail in here]
-    often = Counter(file.path for commit in commits for file in commit.files if file.path in trails)
-    told: list[list[tuple[float, str]]] = []
+    histories: list[History] = []
     for commit, of_commit in zip(commits, patches, strict=True):
-        found: list[list[tuple[float, str]]] = []
+        changes: list[_FrameChange] = []
         moved: dict[str, str] = {}
-        focus = 1 / (1 + math.log10(max(1, len(commit.files))) / 1.5)
         for file, patch in zip(commit.files, of_commit, strict=True):
-            here = trails.get(file.path)
-            if here:
-                rare = 1 / (1 + OFTEN * math.log2(max(1, often[file.path])))
-                found.append(_one_file(patch, here, focus * rare))
+            if here := trails.get(file.path):
+                changes.append(_file_change(patch, here))
                 if (before := patch.renamed_from) is not None:
                     moved[file.path] = before
         for path, before in moved.items():
             trails.setdefault(before, []).extend(trails.pop(path))
-        found.sort(key=lambda points: -sum(p for p, _ in points))
-        told.append(
-            [
-                (p * 0.5**position, reason)
-                for position, points in enumerate(found)
-                for p, reason in points
-            ]
+        changes.sort(key=lambda change: -change.worth)
+        histories.append(
+            History(
+                signals=tuple(
+                    Signal(signal.points * 0.5**position, signal.reason)
+                    for position, change in enumerate(changes)
+                    for signal in change.signals
+                ),
+                wrote=frozenset(change.trail.frame.line for change in changes if change.wrote),
+            )
         )
-    lines = [(trail.rank, trail.text) for trail in everything if trail.text]
-    return Followed(told, sorted(dict.fromkeys(lines)))
+    return histories
 
 
 def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
-    trails: dict[str, list[_Trail]] = {}
-    matches = [index.find(frame.file, frame.module) for frame in own]
-    built = {
-        n: path
-        for n, frame in enumerate(own)
-        if not matches[n] and (path := index.built_from(frame.file))
-    }
-    own = [
-        f.model_copy(update={"file": built[n], "line": None, "context": ()}) if n in built else f
-        for n, f in enumerate(own)
-    ]
-    matches = [index.find(frame.file) if n in built else matches[n] for n, frame in enumerate(own)]
+    located = [_located(frame, index) for frame in own]
     roots = {
-        _root(f.file, m[0].path)
-        for f, m in zip(own, matches, strict=True)
-        if len(m) == 1 and m[0].quality == 1
+        _root(frame.file, matches[0].path)
+        for frame, matches in located
+        if len(matches) == 1 and matches[0].quality == 1
     }
-    for rank, (frame, matched) in enumerate(zip(own, matches, strict=True)):
-        known = tuple(parts_of(frame.file))
-        # Where the deployed code lies is known from another frame: then a path that agrees only in part is another file.
-        elsewhere = any(root and known[: len(root)] == root for root in roots)
-        for match in matched:
-            if (
-                match.quality < 1
-                and elsewhere
-                and len(known) > 1
-                and match.shared < len(parts_of(match.path))
-            ):
+    trails: dict[str, list[_Trail]] = {}
+    for rank, (frame, matches) in enumerate(located):
+        parts = parts_of(frame.file)
+        # Where the deployed code lies is known from another frame: then a path that agrees only
+        # in part is another file.
+        rooted = len(parts) > 1 and any(root and parts[: len(root)] == root for root in roots)
+        for match in matches:
+            if rooted and match.quality < 1 and match.shared < len(parts_of(match.path)):
                 continue
-            weight = (
-                match.quality / (1 + 0.4 * rank) / len(matched) * (AGAIN if frame.again else 1.0)
-            )
-            line = frame.line if rank < LINES else None
+            again = AGAIN if frame.again else 1.0
             trails.setdefault(match.path, []).append(
                 _Trail(
-                    rank,
-                    frame,
-                    weight,
-                    line,
-                    _source_line(frame),
-                    Word(name) if (name := function_of(frame)) else None,
-                    _where(rank, frame),
+                    rank=rank,
+                    frame=frame,
+                    weight=match.quality / (1 + 0.4 * rank) / len(matches) * again,
+                    line=frame.line if rank < LINES else None,
+                    text=_source_line(frame),
+                    function=function_of(frame),
                 )
             )
     return trails
 
 
+def _located(frame: Frame, index: PathIndex) -> tuple[Frame, list[PathMatch]]:
+    """Return the frame with the paths that it may stand for; a compiled one by its source."""
+    matches = index.find(frame.file, frame.module)
+    if matches or (source := index.built_from(frame.file)) is None:
+        return frame, matches
+    frame = frame.model_copy(update={"file": source, "line": None, "context": ()})
+    return frame, index.find(source)
+
+
 def _root(file: str, path: str) -> tuple[str, ...]:
-    """The folders that stand before a repository's path where it is deployed."""
+    """Return the folders that stand before a repository's path where it is deployed."""
     whole, inside = parts_of(file), parts_of(path)
     return whole[: max(0, len(whole) - len(inside))]
 
 
 def _source_line(frame: Frame) -> str:
-    of_line = [text for number, text in frame.context if number == frame.line or frame.line is None]
-    text = (
-        of_line[0].strip()
-        if of_line and (frame.line is not None or len(frame.context) == 1)
-        else ""
-    )
+    if frame.line is None and len(frame.context) != 1:
+        return ""
+    texts = (text for number, text in frame.context if frame.line in (number, None))
+    text = next(texts, "").strip()
     return text if len(text) >= TELLING else ""
 
 
-def _one_file(patch: Patch, trails: Sequence[_Trail], focus: float) -> list[tuple[float, str]]:
-    """The best that this file's change says about any frame in it."""
-    best: _Seen | None = None
-    caught: _Seen | None = None
+def _file_change(patch: Patch, trails: Sequence[_Trail]) -> _FrameChange:
+    """Return the strongest of what this file's patch did to the frames in it."""
+    changes: list[_FrameChange] = []
     most = 0.0
     for trail in trails:
         if (
             trail.line is None
-            and trail.weight * (TOUCHED * focus + FUNCTION) <= most
-            and not _adds(patch, trail)
+            and trail.weight * (TOUCHED + FUNCTION) <= most
+            and not trail.added_by(patch)
         ):
             continue  # it could not win, and has no line to be followed
-        seen = _one_trail(patch, trail, focus)
-        caught = seen if seen.wrote and trail.frame.again else caught
-        if best is None or seen.worth > most:
-            best, most = seen, seen.worth
-    if caught is not None and best is not None and not best.wrote:
-        best = caught  # it changed how the error is worded, which lies beside the call that failed
-    return best.told(patch.path) if best is not None else []
+        changes.append(_frame_change(patch, trail))
+        most = max(most, changes[-1].worth)
+    strongest = max(changes, key=lambda change: change.worth)
+    # A commit that wrote a line which raises again changed how the error is worded. What else it
+    # changed lies beside the call that failed, and only looks nearer.
+    worded = [change for change in changes if change.wrote and change.trail.frame.again]
+    return strongest if strongest.wrote or not worded else worded[-1]
 
 
-def _adds(patch: Patch, trail: _Trail) -> bool:
-    return bool(trail.text) and not trail.settled and patch.adds(trail.text)
-
-
-class _Seen(NamedTuple):
-    """What a patch says about one frame, in points; put into words only where it is the best."""
+class _FrameChange(NamedTuple):
+    """The effect of a patch on one frame, in points."""
 
     trail: _Trail
+    path: str
     touched: float
-    says: str = ""
-    """What is said of the change itself, where it is not simply a change of the file."""
+    shape: bool = False
+    """The patch changes only comments or blanks."""
     line: float = 0.0
     distance: int | None = None
     """Lines between the change and the frame's; None: it wrote that line."""
@@ -203,75 +206,53 @@ class _Seen(NamedTuple):
     def worth(self) -> float:
         return self.touched + self.line + self.function
 
-    def told(self, path: str) -> list[tuple[float, str]]:
-        where = self.trail.where
-        points = [(self.touched, f"changes {self.says}{path}, {where}")]
+    @property
+    def signals(self) -> list[Signal]:
+        path, where = self.path, self.trail.where
+        number = self.trail.frame.line
+        line = f"{path}:{number}" if number else f"the line in {path}"
+        only = "only comments or blanks in " if self.shape else ""
+        signals = [Signal(self.touched, f"changes {only}{path}, {where}")]
         if self.wrote:
-            points.append((self.line, f"wrote {_line(self.trail, path)}, {where}"))
+            signals.append(Signal(self.line, f"wrote {line}, {where}"))
         elif self.line and self.distance is not None and self.distance <= BESIDE_LINES:
-            points.append(
-                (self.line, f"changes the lines around {_line(self.trail, path)}, {where}")
-            )
+            signals.append(Signal(self.line, f"changes the lines around {line}, {where}"))
         elif self.line:
-            points.append((self.line, f"changes {path} {self.distance} lines off, {where}"))
-        if self.function and self.trail.function is not None:
-            points.append((self.function, f"changes `{self.trail.function.text}`, {where}"))
-        return points
+            signals.append(Signal(self.line, f"changes {path} {self.distance} lines off, {where}"))
+        if self.function:
+            signals.append(Signal(self.function, f"changes `{self.trail.function}`, {where}"))
+        return signals
 
 
-def _one_trail(patch: Patch, trail: _Trail, focus: float) -> _Seen:
-    touched = TOUCHED * trail.weight * focus
+def _frame_change(patch: Patch, trail: _Trail) -> _FrameChange:
+    """Judge a patch for one frame, and move the frame's line to where it stood before the patch."""
+    touched = TOUCHED * trail.weight
     if not patch.hunks:
-        return _Seen(trail, touched)
+        return _FrameChange(trail, patch.path, touched)
+    fate = patch.fate(trail.line) if trail.line is not None else None
+    trail.line = fate.before if fate else None
     if patch.only_shape:
-        if trail.line is not None:
-            trail.line = patch.fate(trail.line).before
-        return _Seen(trail, touched * 0.15, says="only comments or blanks in ")
-    worth = trail.weight * (0.5 if trail.settled else 1.0)
-    line = trail.line
-    distance: int | None = None
-    written = False
-    if line is not None:
-        fate = patch.fate(line)
-        written, distance, trail.line = (
-            fate.written and not trail.settled,
-            fate.distance,
-            fate.before,
-        )
-        trail.text = trail.text or (fate.text if len(fate.text) >= TELLING else "")
-    far = line is not None and (distance is None or distance > NEAR_LINES)
-    touched *= FAR if far else 1.0
-    written = written or _adds(patch, trail)
-    function = (
-        FUNCTION * worth if trail.function is not None and patch.find(trail.function) else 0.0
-    )
+        return _FrameChange(trail, patch.path, touched * 0.15, shape=True)
+    if fate and len(fate.text) >= TELLING:
+        trail.text = trail.text or fate.text
+    written = (fate is not None and fate.written and not trail.settled) or trail.added_by(patch)
+    weight = trail.weight * (0.5 if trail.settled else 1.0)
+    function = FUNCTION * weight if trail.function and patch.names(trail.function) else 0.0
+    distance = fate.distance if fate else None
+    near = distance is not None and distance <= NEAR_LINES
+    if fate and not near:
+        touched *= FAR
     if written:
         trail.settled = True
-        return _Seen(trail, touched, line=LINE * trail.weight, function=function)
-    if distance is None or distance > NEAR_LINES:
-        return _Seen(trail, touched, function=function)
-    near = (
-        BESIDE * worth
-        if distance <= BESIDE_LINES
-        else NEAR * worth * (1 - distance / (2 * NEAR_LINES))
+        points = LINE * trail.weight
+        return _FrameChange(trail, patch.path, touched, line=points, function=function)
+    if distance is None or not near:
+        return _FrameChange(trail, patch.path, touched, function=function)
+    beside = distance <= BESIDE_LINES
+    points = weight * (BESIDE if beside else NEAR * (1 - distance / (2 * NEAR_LINES)))
+    return _FrameChange(
+        trail, patch.path, touched, line=points, distance=distance, function=function
     )
-    return _Seen(trail, touched, line=near, distance=distance, function=function)
-
-
-def _where(rank: int, frame: Frame) -> str:
-    if frame.of:
-        return (
-            f"where it is raised again as {frame.of}"
-            if frame.again
-            else f"in the stack of {frame.of}"
-        )
-    if rank == 0:
-        return "where it crashes"
-    return "one call above the crash" if rank == 1 else f"{rank} calls above the crash"
-
-
-def _line(trail: _Trail, path: str) -> str:
-    return f"{path}:{trail.frame.line}" if trail.frame.line else f"the line in {path}"
 
 
 _NAMELESS = re.compile(
@@ -284,12 +265,13 @@ _ASIDE = re.compile(r"/\d+|\([^()]*\)|\{[^}]*\}+|<[^<>]*>|::h[0-9a-f]{16}$")
 """Arity, arguments and receivers, closures, generics, Rust's hash."""
 _WORD = re.compile(r"[A-Za-z_]\w*[?!]?")
 _MADE = re.compile(
-    r"func\d+|lambda|locals|async|await|new|fn|in|block|anonymous|closure|invokeSuspend|MoveNext|_?\d*"
+    r"func\d+|lambda|locals|async|await|new|fn|in|block|anonymous|closure|invokeSuspend|MoveNext"
+    r"|_?\d*"
 )
 
 
 def function_of(frame: Frame) -> str:
-    """The bare name of a frame's function, as somebody wrote it; empty where it has none that says anything."""
+    """Return the bare name of a frame's function; empty where it says nothing."""
     if _UNNAMED.search(frame.function):
         return ""
     text = _ASIDE.sub(" ", _COMPILED.sub(r"\1", frame.function))

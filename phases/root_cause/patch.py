@@ -1,9 +1,13 @@
-"""A patch in git's unified form: where it changes a file, whether it wrote a given line, and where that line stood before."""
+"""Phase 2: read a patch in git's unified form.
+
+A patch says where it changes a file, whether it wrote a line, and where that line stood before.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 NEAR_LINES = 3
@@ -14,8 +18,8 @@ _RENAMED = re.compile(r"(?m)^rename from (.+)$")
 _ADDED = re.compile(r"\n\+(?!\+\+ )(.*)")
 _REMOVED = re.compile(r"\n-(?!-- )(.*)")
 _DEFINES = re.compile(
-    r"\n (\s*(?:export |default |pub |async )*(?:def|class|func|function|fn|fun|sub|public|private|protected|static|void|struct"
-    r"|interface|module) [^=\n]*)"
+    r"\n (\s*(?:export |default |pub |async )*(?:def|class|func|function|fn|fun|sub|public|private"
+    r"|protected|static|void|struct|interface|module) [^=\n]*)"
 )
 
 
@@ -24,62 +28,34 @@ class Hunk(NamedTuple):
     old_count: int
     new_start: int
     new_count: int
-    heading: str
-    """What git prints behind the numbers: most often the function that the hunk begins in."""
     begin: int
     end: int
-    """Where its lines stand in the patch's text."""
+    """The place of its lines in the patch's text."""
 
 
-class Word:
-    """A word to look for, on its own: `rate` is not in `rates`."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def stands_in(self, lines: str) -> bool:
-        word = self.text
-        at = lines.find(word)
-        while at >= 0:
-            before, behind = lines[at - 1 : at], lines[at + len(word) : at + len(word) + 1]
-            if not (before.isalnum() or before == "_" or behind.isalnum() or behind == "_"):
-                return True
-            at = lines.find(word, at + 1)
-        return False
-
-
-class Found(NamedTuple):
-    """Where a word stands in a patch."""
+class ChangedSides(NamedTuple):
+    """The sides of a patch on which a text stands."""
 
     added: bool = False
     removed: bool = False
-    around: bool = False
-    """It heads a hunk, or is defined in an unchanged line of one: the change is in it, or right beside."""
-
-    def join(self, other: Found) -> Found:
-        return Found(
-            self.added or other.added, self.removed or other.removed, self.around or other.around
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class LineFate:
-    """What one patch did to the line that later stood at the asked place."""
+    """The effect of one patch on the line that later stood at the asked place."""
 
     written: bool
     """The patch added this very line."""
     distance: int | None
     """Lines between it and the nearest change of the patch; None where the patch has no hunks."""
     before: int
-    """Where it stood before the patch (for a written line: where it would have stood)."""
+    """Its place before the patch (for a written line: where it would have stood)."""
     text: str = ""
     """The line itself, where the patch shows it."""
 
 
 class Patch:
-    """One file's patch. What is asked of it is worked out once, and only then: most patches are never looked into."""
+    """One file's patch. Each answer is worked out when it is first asked for: most never are."""
 
     __slots__ = ("_around", "_changed", "_hunks", "_shape", "path", "text")
 
@@ -111,7 +87,7 @@ class Patch:
 
     @property
     def around(self) -> str:
-        """What heads the hunks, and unchanged lines in them that define something."""
+        """The headings of the hunks, and unchanged lines in them that define something."""
         if self._around is None:
             headings = (match.group(5) for match in _HUNK.finditer(self.text))
             self._around = "\n".join((*headings, *_DEFINES.findall(self.text)))
@@ -119,23 +95,26 @@ class Patch:
 
     @property
     def only_shape(self) -> bool:
-        """Whether nothing that runs was changed: only blanks, empty lines and comments."""
+        """Nothing that runs was changed: only blanks, empty lines and comments."""
         if self._shape is None:
             self._shape = _only_shape(self.text, self.path)
         return self._shape
 
-    def find(self, word: Word) -> Found | None:
-        """Where the word stands, as a whole word; None where it does not."""
-        if word.text not in self.text:
-            return None
+    def changes_of(self, text: str) -> ChangedSides:
+        """Say on which side the text stands, as a whole word: `rate` is not in `rates`."""
+        if text not in self.text:
+            return ChangedSides()
         added, removed = self.changed
-        here, gone = word.stands_in(added), word.stands_in(removed)
-        if here or gone:
-            return Found(here, gone)
-        return Found(around=True) if word.stands_in(self.around) else None
+        return ChangedSides(_has_word(added, text), _has_word(removed, text))
+
+    def names(self, function: str) -> bool:
+        """Say whether changed lines name a function, or the change stands in it."""
+        if function not in self.text:
+            return False
+        return any(self.changes_of(function)) or _has_word(self.around, function)
 
     def adds(self, line: str) -> bool:
-        """Whether it adds this line of code, as far as blanks around it do not matter."""
+        """Say whether it adds this line of code, whatever blanks are around it."""
         return line in self.text and line in self.changed[0]
 
     @property
@@ -180,8 +159,20 @@ class Patch:
         return LineFate(written, nearest, before, text.strip())
 
 
+def _has_word(lines: str, word: str) -> bool:
+    return word in lines and _whole_word(word).search(lines) is not None
+
+
+@lru_cache(maxsize=1_000)
+def _whole_word(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+
+
 def _only_shape(text: str, path: str) -> bool:
-    """Read up to the first hunk that does more. Where indentation has a meaning, a line that moved in or out is a change."""
+    """Read up to the first hunk that does more.
+
+    Where indentation has a meaning, a line that moved in or out is a change.
+    """
     indented = path.lower().endswith(_INDENTED)
     at = text.find("\n@@ ")
     if at < 0:
@@ -234,21 +225,19 @@ def _bare(row: str, indented: bool) -> str:
 
 def _hunks(text: str) -> tuple[Hunk, ...]:
     matches = list(_HUNK.finditer(text))
-    found: list[Hunk] = []
+    hunks: list[Hunk] = []
     ends = [*(m.start() + 1 for m in matches[1:]), len(text)]
     for match, end in zip(matches, ends, strict=False):  # without a hunk there is one end too many
-        old, old_count, new, new_count, heading = match.groups()
+        old, old_count, new, new_count, _ = match.groups()
         old_lines = 1 if old_count is None else int(old_count)
         new_lines = 1 if new_count is None else int(new_count)
         # An empty side is named by the line before it (POSIX, diff -u).
         old_start, new_start = int(old) + (old_lines == 0), int(new) + (new_lines == 0)
-        found.append(
-            Hunk(
-                old_start, old_lines, new_start, new_lines, heading, min(match.end() + 1, end), end
-            )
+        hunks.append(
+            Hunk(old_start, old_lines, new_start, new_lines, min(match.end() + 1, end), end)
         )
-    return tuple(found)
+    return tuple(hunks)
 
 
-def _nearer(one: int | None, other: int) -> int:
-    return other if one is None else min(one, other)
+def _nearer(nearest: int | None, distance: int) -> int:
+    return distance if nearest is None else min(nearest, distance)

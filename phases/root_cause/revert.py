@@ -13,26 +13,16 @@ from phases.record.limits import HEARD
 from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import short
+from phases.root_cause.leading_cause import leading
 from phases.steps.announce import tell, worked
 from phases.steps.change import Change, Draft, Refused
 
 
 def culprit(incident: Incident) -> Suspect | None:
-    """The commit to take back: the bisect's, else that of the confirmed cause, else the first suspect; with its pull request."""
-    found = incident.bisect.culprit if incident.bisect is not None else None
-    sha = (
-        found.sha
-        if found is not None
-        else incident.cause.commit
-        if incident.cause is not None
-        else None
-    )
-    if sha is None:
-        meant = incident.suspects[:1]
-    else:
-        meant = tuple(
-            s for s in (*incident.suspects, *([found] if found else ())) if s.sha.startswith(sha)
-        )
+    """Return the commit to take back, where its pull request is known."""
+    lead = leading(incident)
+    known = (*incident.suspects, *((lead.bisected,) if lead.bisected else ()))
+    meant = (s for s in known if lead.commit and s.sha.startswith(lead.commit))
     return next((s for s in meant if s.pull_request is not None), None)
 
 

@@ -1,10 +1,10 @@
-"""What a stack says before any source is asked: which frames are ours, and how its error is put into words."""
+"""Phase 2: read a stack before any source is asked: our own frames, and its error in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phases.ports.source_paths import foreign
+from phases.ports.library_paths import foreign
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import Frame, TriageReport
 from phases.record.wording import short
@@ -23,12 +23,16 @@ REPORTS = {
 
 
 COMPONENTS = "React ErrorBoundary "
-"""So the type begins of an error that React's SDK hangs below the real one as its cause, with the tree of components for a stack:
-https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts `captureReactException`"""
+"""The beginning of the type of an error that React's SDK hangs below the real one as its cause.
+Its stack is the tree of components: `captureReactException` in
+https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts"""
 
 
 def ours(frames: Sequence[Frame]) -> list[Frame]:
-    """Frames of our own code. Where none is marked as ours: those of no known library; where there are none either: all."""
+    """Return the frames of our own code.
+
+    Where none is marked as ours: those of no known library; where there are none either: all.
+    """
     marked = [f for f in frames if f.in_app]
     return (
         [f for f in marked if not foreign(f.file)]
@@ -43,10 +47,11 @@ Stack = tuple[str, Sequence[Frame]]
 
 
 def evidence(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> list[Frame]:
-    """The frames of all exceptions, the crash first, each place once.
+    """Return the frames of all exceptions, the crash first, each place once.
 
-    `chain`: the cause first, then what it was wrapped in, outwards; `beside`: the others of a group. From the cause's stack the way leads on
-    through its callers. Where a wrapper was raised says the least: there somebody only caught the cause.
+    `chain`: the cause first, then what it was wrapped in, outwards; `beside`: the others of a
+    group. From the cause's stack the way leads on through its callers. The place where a wrapper
+    was raised says the least: there somebody only caught the cause.
     """
     way: list[Frame] = []
     deeper: list[Frame] = []
@@ -66,14 +71,14 @@ def evidence(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> list[Frame
             way += stack[caught + 1 :]
         begun = begun or len(way)
     others = [frame for of, stack in beside for frame in _marked(stack, of)]
-    seen: dict[tuple[str, str, str, int | None], Frame] = {}
+    places: dict[tuple[str, str, str, int | None], Frame] = {}
     for frame in (*way[:begun], *others, *deeper, *way[begun:], *apart, *again):
-        seen.setdefault((frame.file, frame.module, frame.function, frame.line), frame)
-    return list(seen.values())
+        places.setdefault((frame.file, frame.module, frame.function, frame.line), frame)
+    return list(places.values())
 
 
 def _function(frame: Frame) -> tuple[str, str, str, int | None]:
-    """What tells one function from another; where it has no name, its line must do."""
+    """Return a function's identity; where it has no name, its line must do."""
     return (frame.file, frame.module, frame.function, None if frame.function else frame.line)
 
 
@@ -82,20 +87,23 @@ def _marked(frames: Sequence[Frame], of: str, *, again: bool = False) -> list[Fr
 
 
 def error(type: str | None, value: str, limit: int = VALUE) -> str:
-    """`KeyError: 'region'`, in one line."""
+    """Return `KeyError: 'region'`, in one line."""
     return ": ".join(part for part in (type or "", short(" ".join(value.split()), limit)) if part)
 
 
-def with_cause(title: str, told: EventDetail | TriageReport) -> str:
-    """A title that Sentry gave, with the cause: it names an issue after what was caught last, which is often the same for everything."""
-    cause = error(told.exception_type, told.exception_value)
-    if not told.wrapped_in or not cause or (told.exception_type or cause) in title:
+def with_cause(title: str, event: EventDetail | TriageReport) -> str:
+    """Return a title of Sentry with the cause.
+
+    Sentry names an issue after what was caught last, which is often the same for everything.
+    """
+    cause = error(event.exception_type, event.exception_value)
+    if not event.wrapped_in or not cause or (event.exception_type or cause) in title:
         return title
     return short(f"{short(title, max(TITLE - len(cause) - 12, 40))}, caused by {cause}", TITLE)
 
 
 def without_stack(kind: str) -> str:
-    """Why an event has no frames, in one sentence; empty where an exception should have had some."""
+    """Return why an event has no frames; empty where an exception should have had some."""
     if kind == "message":
         return "The newest event is a logged message without a stack: it names no line."
     if kind in REPORTS:
@@ -104,14 +112,13 @@ def without_stack(kind: str) -> str:
 
 
 def other_line(frame: Frame, snippet: Sequence[tuple[int, str]]) -> str:
-    """The source's line at a frame's number, where the stack shows another one there; empty where they agree or one is not known.
+    """Return the source's line at a frame's number, where the stack shows another one there.
 
-    Then the source is not what ran: another release, or a file of the same name.
+    Then the source is not what ran: another release, or a file of the same name. The result is
+    empty where they agree or one is not known.
     """
-    told, there = (dict(lines).get(frame.line or 0, "") for lines in (frame.context, snippet))
-    if (
-        "{snip}" in told or "…" in told
-    ):  # Sentry cuts long lines, and addresses of people are taken out
-        return ""
-    one, other = (" ".join(text.split())[:COMPARED] for text in (told, there))
-    return other if one and other and one != other else ""
+    shown, source = (dict(rows).get(frame.line or 0, "") for rows in (frame.context, snippet))
+    if "{snip}" in shown or "…" in shown:
+        return ""  # Sentry cuts long lines, and addresses of people are taken out
+    shown, source = (" ".join(text.split())[:COMPARED] for text in (shown, source))
+    return source if shown and source and shown != source else ""

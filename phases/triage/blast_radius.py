@@ -1,6 +1,5 @@
-"""Phase 1, who is hit: which issues belong, since when, how many users and features, and how sure that is.
-
-Values in, values out; the numbers are those of the rules ("The picture", "Severity").
+"""Phase 1: the issues of the incident, since when they burn, how many users and features they hit,
+and how sure that is. The numbers are those of the rules ("The picture", "Severity").
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from phases.record.findings import (
 )
 from phases.record.incident import Severity
 from phases.record.wording import capital, counted, listed, rate, short
+from phases.triage.who_is_hit import USERS_UNKNOWN, how_many
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -56,18 +56,18 @@ ERROR, CRON = "error", "cron"  # categories of issues; monitors have more of the
 PARTS: tuple[Part, ...] = ("users", "features", "places")
 
 
-# --- issues ----------------------------------------------------------------------------------------------------
+# --- issues ------------------------------------------------------------------------------------
 
 
 def baseline_of(row: IssueRow, until: datetime) -> float:
-    """Events a minute over the day before the window; zero for an issue first seen in the last day."""
+    """Return events a minute over the day before the window; zero for an issue of the last day."""
     if row.first_seen >= until - DAY or row.minutes_before <= 0:
         return 0.0
     return row.events_before / row.minutes_before
 
 
-def seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
-    """The issue with what makes it unusual."""
+def issue_seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
+    """Return the issue with what makes it unusual."""
     baseline = baseline_of(row, until)
     per_minute = row.events / (window / MINUTE)
     return IssueSeen(
@@ -90,15 +90,18 @@ def seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
 def belonging(
     rows: Sequence[IssueRow], until: datetime, window: timedelta, seeds: Collection[str]
 ) -> tuple[IssueSeen, ...]:
-    """The incident's issues, most events first: new or spiking ones whatever their status, and those that were named."""
-    found = {
+    """Return the incident's issues, most events first.
+
+    New or spiking ones belong to it whatever their status, and those that were named.
+    """
+    issues = {
         row.id: issue
         for row in rows
         if row.events > 0 and row.level in LEVELS
-        for issue in (seen(row, until, window),)
+        for issue in (issue_seen(row, until, window),)
         if issue.new or issue.spiking or row.id in seeds
     }
-    return tuple(sorted(found.values(), key=lambda i: (-i.events, i.first_seen, i.id)))
+    return tuple(sorted(issues.values(), key=lambda i: (-i.events, i.first_seen, i.id)))
 
 
 def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:
@@ -112,11 +115,11 @@ def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPict
         others = [i for i in issues if i.events > 0]
     if not others:
         return picture
-    found = tuple(
+    uncounted = tuple(
         Share(name=i.title if i.category == CRON else "", events=i.events) for i in others
     )
-    extra = 0 if picture.per_issue else sum(share.events for share in found)
-    return picture.model_copy(update={"not_counted": found, "events": picture.events + extra})
+    extra = 0 if picture.per_issue else sum(share.events for share in uncounted)
+    return picture.model_copy(update={"not_counted": uncounted, "events": picture.events + extra})
 
 
 def counted_before(rows: Sequence[IssueRow], ids: Collection[str], now: datetime) -> float:
@@ -125,7 +128,7 @@ def counted_before(rows: Sequence[IssueRow], ids: Collection[str], now: datetime
     return 0.0 if untold else DAY / MINUTE
 
 
-# --- when ------------------------------------------------------------------------------------------------------
+# --- when --------------------------------------------------------------------------------------
 
 
 def first_loud_minute(
@@ -178,12 +181,13 @@ def baseline(
     project_since: datetime | None,
     asked_since: datetime | None = None,
 ) -> tuple[float, float]:
-    """Events a minute over the 24 h before trouble began, and over how many minutes; of a younger project over all there is.
+    """Return events a minute over the 24 h before trouble began, and the minutes counted.
 
-    `asked_since`: where the minutes begin. Trouble that has been going on for hours began so long after it, and what was not
-    asked for is not silence.
+    Of a younger project all minutes are counted that there are. Under 15 minutes of them: zero, of
+    zero minutes (rules: Verification).
 
-    (rules: Verification); under 15 minutes of it: zero, of zero minutes.
+    `asked_since` is the time at which the known minutes begin. Trouble that has been going on for
+    hours began that long after it, and minutes that were not asked for are not silence.
     """
     begin = max(at for at in (began - DAY, project_since, asked_since) if at is not None)
     if began - begin < BASELINE_LEAST:
@@ -198,7 +202,7 @@ def baseline(
     return sum(whole) / span, span
 
 
-# --- who -------------------------------------------------------------------------------------------------------
+# --- who ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +211,11 @@ class Users:
     count: int | None
     inferred: bool
     says: tuple[str, ...] = ()
-    """What the reader must know of the count."""
+    """Notes for the reader of the count."""
 
 
 def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
-    """How many end users are hit (rules: Users)."""
+    """Count the end users that are hit (rules: Users)."""
     if "users" in unknown(picture):
         return _users_unknown(picture)
     if picture.events <= 0 or picture.user_count is None:
@@ -230,7 +234,7 @@ def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
         says = (
             f"{counted(len(shared), 'user name')} shared by many addresses: addresses are counted.",
         )
-    # Sentry leaves events without an address out of its count: who has none is nobody of that one place.
+    # Sentry leaves events without an address out of its count: such a user is not of that place.
     without = sum(u.addresses is None for u in picture.users)
     elsewhere = without if without < len(picture.users) else 0
     there = picture.user_count - elsewhere
@@ -264,14 +268,13 @@ def _users_unknown(picture: EventPicture) -> Users:
     says: list[str] = []
     if others:
         verb = "is" if others == 1 else "are"
-        lacks = (
-            "users not known" if least is None else "their users are not known"
-        )  # beside a number of others
+        # Beside a number of others they are theirs.
+        lacks = USERS_UNKNOWN if least is None else "their users are not known"
         says.append(f"{counted(others, 'event')} {verb} not counted as errors: {lacks}.")
     if "users" in picture.unknown or (picture.user_count is None and not others):
         says.append("Users could not be asked for: taken as many.")
-    one = picture.events == 1 and not others
-    return Users(Word.ONE if one else Word.MANY, least, True, tuple(says))
+    single = picture.events == 1 and not others
+    return Users(Word.ONE if single else Word.MANY, least, True, tuple(says))
 
 
 def _word(count: int) -> Word:
@@ -284,8 +287,8 @@ def _places(shares: Sequence[Share]) -> int:
 
 def _where(picture: EventPicture) -> str:
     parts = [
-        counted(number, one)
-        for number, one in (
+        counted(number, place)
+        for number, place in (
             (_places(picture.regions), "region"),
             (_places(picture.organisations), "organisation"),
         )
@@ -294,11 +297,11 @@ def _where(picture: EventPicture) -> str:
     return f" in {listed(parts)}" if parts else ""
 
 
-# --- what ------------------------------------------------------------------------------------------------------
+# --- what --------------------------------------------------------------------------------------
 
 
 def feature_of(transaction: str, features: Mapping[str, str]) -> str | None:
-    """The catalogue feature that the transaction matches, else the transaction itself; without one there is none."""
+    """Return the catalogue feature that a transaction matches, else the transaction itself."""
     if not transaction:
         return None
     return next(
@@ -320,7 +323,7 @@ def folded(transactions: Sequence[Share], features: Mapping[str, str]) -> tuple[
 
 
 def hit_features(shares: Sequence[Share], events: int) -> tuple[Share, ...]:
-    """Those with enough events to count."""
+    """Return the features with enough events to count."""
     return tuple(
         s for s in shares if s.events >= FEATURE_EVENTS and s.events >= FEATURE_SHARE * events
     )
@@ -332,7 +335,7 @@ def _features(picture: EventPicture, hit: Sequence[Share], known: bool) -> Word:
     return Word.MANY if len(hit) >= 2 or not (known or few) else Word.ONE
 
 
-# --- together --------------------------------------------------------------------------------------------------
+# --- together ----------------------------------------------------------------------------------
 
 
 def confidence(known: bool, events: int) -> Confidence:
@@ -348,7 +351,7 @@ def blast_radius(
     window: timedelta,
     baseline_per_minute: float,
 ) -> BlastRadius:
-    """Who is hit, as a value with sentences that a person can check."""
+    """Say who is hit, as a value with sentences that a person can check."""
     who = users(picture, addresses_last_day)
     if who.word is Word.NOBODY:
         return BlastRadius(
@@ -386,10 +389,9 @@ def blast_radius(
 def _volume(
     who: Users, picture: EventPicture, window: timedelta, baseline_per_minute: float
 ) -> str:
-    some = "many users" if who.word is Word.MANY else "one user"
-    hit = some if who.count is None else counted(who.count, "user")
+    hit = how_many(who.word, "user") if who.count is None else counted(who.count, "user")
     if "users" in unknown(picture):
-        hit = "users not known" if who.count is None else f"at least {hit}"
+        hit = USERS_UNKNOWN if who.count is None else f"at least {hit}"
     minutes = window / MINUTE
     last = f"{round(minutes)} min" if minutes > 1.5 else f"{round(minutes * 60)} s"
     what = f"{hit}{_where(picture)}, {counted(picture.events, 'event')}"
@@ -404,26 +406,6 @@ def _volume(
 def _only(shares: Sequence[Share], events: int) -> str | None:
     named = [s for s in shares if s.name and s.events > 0]
     return named[0].name if len(named) == 1 and named[0].events >= events > 1 else None
-
-
-def who(blast: BlastRadius) -> str:
-    """Return `30 users`, `at least 30 users`, `users not known` or `many users`."""
-    known = blast.knows("users")
-    if blast.user_count is not None and (known or blast.user_count >= 2):
-        return (
-            counted(blast.user_count, "user")
-            if known
-            else f"at least {counted(blast.user_count, 'user')}"
-        )
-    if not known:
-        return "users not known"
-    return {Word.NOBODY: "nobody", Word.ONE: "one user", Word.MANY: "many users"}[blast.users]
-
-
-def nobody(report: TriageReport) -> str:
-    """Return why nobody counts as hit. Beside issues with events that is not "nothing unusual"."""
-    told = report.blast.sentences[:1] if report.issues or report.events > 0 else ()
-    return told[0].rstrip(".") if told else "Sentry shows nothing unusual"
 
 
 def severity_of(report: TriageReport) -> Severity:

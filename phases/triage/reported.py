@@ -17,6 +17,7 @@ from phases.record.findings import (
 from phases.record.limits import NOTHING
 from phases.record.service import Service
 from phases.record.wording import capital, listed, short
+from phases.triage.who_is_hit import how_many
 
 REPORTED_FEATURES = 10  # of the manual form
 
@@ -25,10 +26,12 @@ def manual(action: ManualTriage, service: Service, now: datetime) -> TriageRepor
     """What a person reports where Sentry cannot be asked. Marked as such; never a measured recommendation."""
     features = Word.NOBODY if action.users is Word.NOBODY else action.features
     names = tuple(short(n.strip()) for n in action.feature_names if n.strip())[:REPORTED_FEATURES]
-    who = {Word.NOBODY: "nobody", Word.ONE: "one user", Word.MANY: "many users"}[action.users]
-    what = {Word.NOBODY: "", Word.ONE: "one feature", Word.MANY: "many features"}[features]
-    said = capital(f"{who}, {what}" if what else f"{who} is hit")
-    said += f": {listed(names)}." if names and what else "."
+    who = "nobody" if action.users is Word.NOBODY else how_many(action.users, "user")
+    if features is Word.NOBODY:
+        said = capital(f"{who} is hit.")
+    else:
+        named = f": {listed(names)}" if names else ""
+        said = capital(f"{who}, {how_many(features, 'feature')}{named}.")
     return TriageReport(
         at=now,
         window_seconds=service.window_seconds,

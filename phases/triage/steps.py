@@ -31,7 +31,8 @@ from phases.steps.rounds import (
     replace_round,
     start_investigation,
 )
-from phases.triage.blast_radius import nobody, severity_of, who
+from phases.triage import who_is_hit
+from phases.triage.blast_radius import severity_of
 from phases.triage.reported import beside_people, manual, with_reported
 
 MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window
@@ -177,20 +178,17 @@ def headline(report: TriageReport) -> str:
     """The picture in one sentence for timeline, ticket and Discord."""
     blast = report.blast
     if report.manual_by:
-        users, features = _many(blast.users, "user"), _many(blast.features, "feature")
+        users = who_is_hit.how_many(blast.users, "user")
+        features = who_is_hit.how_many(blast.features, "feature")
         return f"reported: {users}, {features} (not measured)"
     if blast.users is Word.NOBODY:
-        return nobody(report)
-    users = who(blast) if blast.unknown or blast.user_count else _many(blast.users, "user")
+        return who_is_hit.nobody(report)
+    users = who_is_hit.users(blast)
     names = listed([f.name for f in blast.top_features]) or "no feature named"
     if not blast.knows("features"):
-        names = "features not known"
+        names = who_is_hit.FEATURES_UNKNOWN
     window = lasting(timedelta(seconds=report.window_seconds))
     return f"{users}, {names}; {counted(report.events, 'event')} in {window}"
-
-
-def _many(word: Word, thing: str) -> str:
-    return {Word.NOBODY: f"no {thing}", Word.ONE: f"one {thing}", Word.MANY: f"many {thing}s"}[word]
 
 
 def waits_for_rollback(report: TriageReport) -> bool:

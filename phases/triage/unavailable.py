@@ -1,4 +1,7 @@
-"""Phase 1: what could not be asked, and what that costs. Each part of the picture fails by itself."""
+"""Phase 1: what could not be asked, and what that costs.
+
+Each part of the picture fails by itself, and is never taken for the mild value.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from phases.ports.notes import Notes
 from phases.ports.ports import PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, Minutes
 from phases.record.findings import Share
@@ -15,56 +19,34 @@ from phases.record.wording import listed, short
 from phases.root_cause.stack_trace import without_stack
 from phases.triage.recommendation import Situation
 
-PART_SECONDS = 6.0  # for each of Sentry's parts: three rounds end well within the 30 s that any effect may take
+PART_SECONDS = 6.0
+"""For each of Sentry's parts: three rounds end well within the 30 s that any effect may take."""
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Notes:
-    """What the reader must know of the numbers; gathered on the way."""
+class TriageNotes(Notes):
+    """Notes for the reader of the numbers, gathered on the way."""
 
-    said: dict[str, None] = field(default_factory=dict[str, None])
     unasked: dict[str, None] = field(default_factory=dict[str, None])
-    """What could not be asked and could change the decision, in sentences without the reason."""
+    """Missing answers that could change the decision, without the reason."""
     incomplete: bool = False
     """Sentry may tell some of it at another try."""
 
-    def say(self, text: str) -> None:
-        self.said.setdefault(text)
-
-    def lack(self, error: PortError, cost: str) -> None:
-        """Note that a part of the picture is missing on which the decision is made."""
-        self.unasked.setdefault(f"{cost}.")
-        self.miss(error, cost)
-
-    def miss(self, error: PortError, cost: str) -> None:
-        """Note that something is missing which changes no decision."""
-        self.say(f"{cost} ({error.text}).")
+    def miss(self, error: PortError, cost: str, *, decides: bool) -> None:
+        """Note that Sentry did not tell something; `decides`: the decision is made on it."""
+        if decides:
+            self.unasked.setdefault(f"{cost}.")
+        self.say(self.form.format(cost=cost, why=error.text))
         self.incomplete = self.incomplete or error.retryable
 
-    async def part(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """Return a part of the picture on which the decision is made, else `otherwise`."""
+    async def ask(self, asked: Awaitable[T], otherwise: T, cost: str, *, decides: bool) -> T:
+        """Return Sentry's answer; where there is none, note that and return `otherwise`."""
         try:
             return await in_time(asked)
         except PortError as error:
-            self.lack(error, cost)
-            return otherwise
-
-    async def beside(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """Return what Sentry tells beside it, else `otherwise`."""
-        try:
-            return await in_time(asked)
-        except PortError as error:
-            self.miss(error, cost)
-            return otherwise
-
-    async def soft(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """Return what others tell, else `otherwise`, with a note of what that costs."""
-        try:
-            return await asked
-        except PortError as error:
-            self.say(f"{cost} ({error.text}).")
+            self.miss(error, cost, decides=decides)
             return otherwise
 
 
@@ -74,12 +56,11 @@ async def in_time(asked: Awaitable[T]) -> T:
         async with asyncio.timeout(PART_SECONDS):
             return await asked
     except TimeoutError:
-        raise PortError(
-            "Sentry", f"Sentry did not answer within {PART_SECONDS:g} s", retryable=True
-        ) from None
+        text = f"Sentry did not answer within {PART_SECONDS:g} s"
+        raise PortError("Sentry", text, retryable=True) from None
 
 
-def say_of(
+def say_of_numbers(
     notes: Notes,
     situation: Situation,
     picture: EventPicture,
@@ -90,7 +71,8 @@ def say_of(
     """Say how the numbers of a picture were come by."""
     if situation.known.stands_in:
         notes.say(
-            "No deploys to this environment are known: the first event of each release stands for its deploy."
+            "No deploys to this environment are known: "
+            "the first event of each release stands for its deploy."
         )
     if not minutes.known:
         notes.say("Without events by minute the beginning is the first seen of what is new.")
@@ -102,13 +84,14 @@ def say_of(
         notes.say("Sentry counted a sample: the numbers are estimates.")
     pattern = service.release.sentry
     strange = [
-        short(s.name)
-        for s in carried
-        if s.name and service.release.version_of(pattern, s.name) is None
+        short(share.name)
+        for share in carried
+        if share.name and service.release.version_of(pattern, share.name) is None
     ]
     if strange:
         notes.say(
-            f"Sentry names releases that do not fit {pattern}: {listed(strange)}. They are never chosen."
+            f"Sentry names releases that do not fit {pattern}: {listed(strange)}. "
+            "They are never chosen."
         )
 
 
@@ -118,5 +101,6 @@ def say_of_stack(notes: Notes, detail: EventDetail) -> None:
         notes.say(why)
     if not detail.in_app_told:
         notes.say(
-            "Sentry marks no frame of the stack as in-app: those of no known library are taken as ours."
+            "Sentry marks no frame of the stack as in-app: "
+            "those of no known library are taken as ours."
         )

@@ -1,6 +1,6 @@
-"""Phase 5, the picture of an incident: events a minute from half an hour before the alert until it was over, and what happened when.
+"""Phase 5: the chart of an incident: events a minute until it was over, and what happened when.
 
-The same numbers in three forms: points for a chart, a Mermaid `xychart-beta` for the ADR, and one line of words.
+The same numbers come as points for Slack's chart, as Mermaid for the ADR, and as a line of words.
 """
 
 from __future__ import annotations
@@ -34,20 +34,25 @@ class Point(NamedTuple):
     """Minutes (or seconds) since the alert: `-12`, `0`, `3`."""
     per_minute: float
     marks: tuple[Mark, ...]
-    """What happened in its time."""
+    """The marks within its time."""
 
 
-def begins(detected: datetime, now: datetime, window: timedelta) -> datetime:
-    """Where the picture of an incident that was detected then begins, in whole minutes."""
+def chart_begin(detected: datetime, now: datetime, window: timedelta) -> datetime:
+    """Return the begin of the picture of an incident that was detected then, in whole minutes."""
     return _whole(max(detected - BEFORE_WINDOWS * window, now - LONGEST))
 
 
-def drawn(minutes: Minutes, detected: datetime, now: datetime, window: timedelta) -> Picture | None:
-    """At most 20 equal spans of whole minutes, one of which begins with the alert's; None where Sentry has no minutes."""
-    begin, alert = begins(detected, now, window), _whole(detected)
+def chart_of(
+    minutes: Minutes, detected: datetime, now: datetime, window: timedelta
+) -> Picture | None:
+    """Return at most 20 equal spans of whole minutes, one of which begins with the alert's.
+
+    The result is None where Sentry has no minutes.
+    """
+    begin, alert = chart_begin(detected, now, window), _whole(detected)
     if not minutes.known or alert < begin or now <= alert:
         return None
-    # One span more than fits evenly: the first is cut off where the alert's has to begin with the alert.
+    # One span more than fits evenly: the first is cut, so that the alert's begins with the alert.
     step = next(
         s for s in range(1, 2 * round(LONGEST / MINUTE)) if _spans(begin, alert, now, s) <= POINTS
     )
@@ -59,10 +64,13 @@ def drawn(minutes: Minutes, detected: datetime, now: datetime, window: timedelta
     return Picture(begin=first, until=now, seconds=60 * step, counts=tuple(counts))
 
 
-def quick(
+def quick_chart(
     detected: datetime, now: datetime, window: timedelta
 ) -> tuple[Picture, list[tuple[datetime, datetime]]] | None:
-    """Where windows are so short that whole minutes show nothing: a picture to be filled, and the spans to count events in."""
+    """Return a picture to be filled, and the spans to count events in, for very short windows.
+
+    There whole minutes would show nothing.
+    """
     alert = detected.replace(microsecond=0)
     for seconds in QUICK_SECONDS:
         span = timedelta(seconds=seconds)
@@ -85,13 +93,10 @@ def points(incident: Incident) -> tuple[Point, ...]:
     if picture is None:
         return ()
     all_marks, span = marks(incident), timedelta(seconds=picture.seconds)
-    one = MINUTE if span >= MINUTE else timedelta(seconds=1)
-    alert = (
-        _whole(incident.detected_at)
-        if one is MINUTE
-        else incident.detected_at.replace(microsecond=0)
-    )
-    found: list[Point] = []
+    step = MINUTE if span >= MINUTE else timedelta(seconds=1)
+    alert = incident.detected_at.replace(microsecond=0)
+    alert = _whole(alert) if step is MINUTE else alert
+    spans: list[Point] = []
     for number, events in enumerate(picture.counts):
         start = picture.begin + number * span
         last = number == len(picture.counts) - 1
@@ -99,29 +104,33 @@ def points(incident: Incident) -> tuple[Point, ...]:
         inside = tuple(
             mark for mark in all_marks if start <= mark.at < end or (last and mark.at >= end)
         )
-        found.append(
+        spans.append(
             Point(
-                f"{round((start - alert) / one)}",
+                f"{round((start - alert) / step)}",
                 _rounded(events / ((end - start) / MINUTE)),
                 inside,
             )
         )
-    return tuple(found)
+    return tuple(spans)
 
 
 def marks(incident: Incident) -> list[Mark]:
     """Deploy, alert, actions and recovery within the picture, oldest first."""
     if incident.picture is None:
         return []
-    found = [Mark(incident.detected_at, "alert", "alert"), *_deploys(incident), *_actions(incident)]
+    happened = [
+        Mark(incident.detected_at, "alert", "alert"),
+        *_deploys(incident),
+        *_actions(incident),
+    ]
     if incident.recovered_at is not None:
-        found.append(Mark(incident.recovered_at, "recovered", "recovered"))
+        happened.append(Mark(incident.recovered_at, "recovered", "recovered"))
     begin, end = incident.picture.begin, incident.picture.until + MINUTE
-    return sorted(mark for mark in found if begin <= mark.at <= end)
+    return sorted(mark for mark in happened if begin <= mark.at <= end)
 
 
 def _deploys(incident: Incident) -> Iterator[Mark]:
-    """Of the suspect, where there is one; else whatever was deployed."""
+    """Yield the deploys of the suspect, where there is one, else all."""
     report = incident.triage
     for deploy in report.deploys if report else ():
         if (
@@ -135,8 +144,8 @@ def _deploys(incident: Incident) -> Iterator[Mark]:
 
 
 def _actions(incident: Incident) -> Iterator[Mark]:
-    for one in incident.rounds:
-        if (done := one.action) is None or done.result in ("not started", "waiting"):
+    for round in incident.rounds:
+        if (done := round.action) is None or done.result in ("not started", "waiting"):
             continue
         to = done.to_release.version if done.to_release else ""
         says = (
@@ -153,50 +162,53 @@ def _actions(incident: Incident) -> Iterator[Mark]:
         )
 
 
-# --- in words and for the ADR ----------------------------------------------------------------------------------
+# --- in words and for the ADR ------------------------------------------------------------------
 
 
 def in_words(incident: Incident) -> str:
-    """`Events a minute, each for 3 min: 0, 0, alert 42, 40, rollback to 1.2.0 3, 0.`; empty without a picture."""
-    found = points(incident)
-    if incident.picture is None or not found:
+    """Return `Events a minute, each for 3 min: 0, 0, alert 42, 40, rollback to 1.2.0 3, 0.`"""
+    spans = points(incident)
+    if incident.picture is None or not spans:
         return ""
-    said = (
+    texts = (
         f"{''.join(f'[{mark.says}] ' for mark in point.marks)}{_written(point.per_minute)}"
-        for point in found
+        for point in spans
     )
     seconds = incident.picture.seconds
     span = f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
-    return f"Events a minute, each for {span}: {', '.join(said)}."
+    return f"Events a minute, each for {span}: {', '.join(texts)}."
 
 
 def unit(picture: Picture) -> str:
-    """What the labels count."""
+    """Return the unit of the labels."""
     return "minutes" if picture.seconds >= 60 else "seconds"
 
 
 def mermaid(incident: Incident) -> list[str]:
-    """Markdown lines, without words of anybody's: https://mermaid.js.org/syntax/xyChart.html ; letters stand for what happened."""
-    found = points(incident)
-    if incident.picture is None or not found:
+    """Return a chart in Markdown; letters stand for what happened, without anybody's words.
+
+    https://mermaid.js.org/syntax/xyChart.html
+    """
+    spans = points(incident)
+    if incident.picture is None or not spans:
         return []
     labels = (
-        f'"{p.label}{" " if p.marks else ""}{"".join(letter(m) for m in p.marks)}"' for p in found
+        f'"{p.label}{" " if p.marks else ""}{"".join(letter(m) for m in p.marks)}"' for p in spans
     )
-    top = max(1, *(p.per_minute for p in found))
+    top = max(1, *(p.per_minute for p in spans))
     return [
         "```mermaid",
         "xychart-beta",
         '    title "Events a minute"',
         f'    x-axis "{unit(incident.picture).capitalize()} since the alert" [{", ".join(labels)}]',
         f'    y-axis "Events a minute" 0 --> {_written(top)}',
-        f"    bar [{', '.join(f'{_written(p.per_minute)}' for p in found)}]",
+        f"    bar [{', '.join(f'{_written(p.per_minute)}' for p in spans)}]",
         "```",
     ]
 
 
 def explained(incident: Incident) -> list[str]:
-    """What the letters stand for, and when that was."""
+    """Return the meaning of the letters, and the time of each."""
     return [f"{letter(mark)}: {mark.says}, {stamp(mark.at)}" for mark in marks(incident)]
 
 
@@ -210,7 +222,7 @@ def _whole(at: datetime) -> datetime:
 
 
 def _rounded(per_minute: float) -> float:
-    """What is shown is the same number everywhere."""
+    """Round in one way: the same number is shown everywhere."""
     return round(per_minute, 1) if per_minute < 100 else float(round(per_minute))
 
 

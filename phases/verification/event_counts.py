@@ -1,8 +1,10 @@
-"""Phase 5, the test on counts: few enough events for the baseline, and fewer than an unchanged fire would ever bring by chance.
+"""Phase 5: the test on counts: few enough events for the baseline, and fewer than an unchanged fire
+would ever bring by chance.
 
-Errors come in bursts, so counts scatter more than Poisson's: up to `SPREAD` × as much (variance over mean), as in a negative
-binomial distribution. What was measured before is an estimate itself: the shorter it was measured, the more scatter is
-allowed for. `make bench` measures the rates of wrong verdicts over simulated series.
+Errors come in bursts, so counts scatter more than Poisson's: up to `SPREAD` × as much (variance
+over mean), as in a negative binomial distribution. The rate before is an estimate itself: the
+shorter it was measured, the more scatter is allowed for. `make bench` measures the rates of wrong
+verdicts over simulated series.
 """
 
 from __future__ import annotations
@@ -15,18 +17,18 @@ from statistics import NormalDist
 SPREAD = 3.0  # rules, Verification: overdispersion 1–3; the worst is always assumed
 FALSE_RECOVERY = 0.0004  # a look; of two looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
-FALSE_RETURN = 0.0001  # a look after recovery (the guard); of three together under 1 in 1,000, at a rush hour too
-FALSE_SOON = (
-    FALSE_RETURN / 10
-)  # a look at the newest three minutes; sixty of them together stay under FALSE_RETURN (`make bench`)
+FALSE_RETURN = 0.0001
+"""A look after recovery: of three together under 1 in 1,000, at a rush hour too."""
+FALSE_SOON = FALSE_RETURN / 10
+"""A look at the newest three minutes: sixty together stay under FALSE_RETURN (`make bench`)."""
 SOON_SIZE = 10  # phase 1's spike: fewer events in a few minutes wake nobody
 GREW = 0.001
 SIZE = 20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
 STRAGGLERS = 3  # of a baseline of zero: old pages, queues, retries
-HALF = (
-    0.5  # of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)
-)
-LARGE = 700  # silence has a chance of exp(-700) or less: from here on the normal distribution, with its skewness, is exact enough
+HALF = 0.5
+"""Of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)."""
+LARGE = 700
+"""From a chance of silence of exp(-700) on, the normal distribution with its skewness is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a number of events in a look means; all of it in events."""
+    """The meaning of a number of events in a look; all of it in events."""
 
     expected: float
     """As the baseline has it."""
@@ -48,7 +50,7 @@ class Limits:
     allowed: int
     """At most as many as the baseline brings, but for one look in a hundred."""
     quiet: int
-    """An unchanged fire is as quiet as this by chance in one look of 2,500; -1: even silence may be chance."""
+    """An unchanged fire is as quiet by chance in one look of 2,500; -1: even silence may be."""
     grew: int
     """More than this is no small trouble, however small it was before."""
 
@@ -69,7 +71,7 @@ class Limits:
 
 
 def limits(baseline: Measured, burning: Measured, minutes: float) -> Limits:
-    """What the events of a look over so many minutes will be held against."""
+    """Return the limits for the events of a look over so many minutes."""
     expected = baseline.per_minute * minutes
     unchanged = burning.per_minute * minutes
     quiet = -1
@@ -94,7 +96,10 @@ def usual(baseline: Measured, minutes: float, chance: float) -> int:
 
 
 def at_most(mean: float, spread: float, chance: float) -> int:
-    """The smallest number that a count of this mean and variance over mean exceeds with at most this chance."""
+    """Return the smallest number that such a count exceeds with at most this chance.
+
+    `spread` is variance over mean.
+    """
     if mean <= 0:
         return 0
     if _silence(mean, spread) < -LARGE:
@@ -117,16 +122,19 @@ def _silence(mean: float, spread: float) -> float:
 
 
 def _below(mean: float, spread: float) -> Iterator[tuple[int, float]]:
-    """(n, chance of at most n) for n = 0, 1, …: negative binomial, Poisson where the variance is the mean."""
+    """Yield (n, chance of at most n) for n = 0, 1, …, of a negative binomial distribution.
+
+    Where the variance is the mean, that is Poisson's.
+    """
     # The chance of n events over that of n - 1 is (mean + more * (n - 1)) / (spread * n).
     more = spread - 1
-    number, one = 0, math.exp(_silence(mean, spread))
-    sum_ = one
+    number, chance = 0, math.exp(_silence(mean, spread))
+    below = chance
     while True:
-        yield number, min(sum_, 1.0)
+        yield number, min(below, 1.0)
         number += 1
-        one *= (mean + more * (number - 1)) / (spread * number)
-        sum_ += one
+        chance *= (mean + more * (number - 1)) / (spread * number)
+        below += chance
 
 
 def _normal(mean: float, spread: float, below: float) -> float:

@@ -1,13 +1,14 @@
-"""Phase 5, how a look is judged: events against what the baseline allows, the endpoint, new issues.
+"""Phase 5: judge a look: events against the baseline, the endpoint, new issues.
 
-Workflow: "confirm new event rate dropped to zero or pre-incident baseline; hit affected endpoint manually to confirm". The test
-on counts: `counts.py`. When looks are due and what they lead to: `verification_steps.py`.
+Workflow: "confirm new event rate dropped to zero or pre-incident baseline; hit affected endpoint
+manually to confirm".
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from phases.messages.results import Looked
@@ -18,26 +19,28 @@ from phases.record.incident import ActionKind, Incident, Round
 from phases.record.service import Service
 from phases.record.wording import counted, lasting, listed
 from phases.triage.blast_radius import ERROR
-from phases.verification.event_chart import begins, drawn, quick
+from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import SIZE, Limits, Measured, limits
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
-BURNING_WINDOWS = 4  # the rate before is counted from the beginning of trouble, at most over four windows (an hour)
+BURNING_WINDOWS = 4  # the rate before is counted over so many windows (an hour) at most
 MINUTE = timedelta(minutes=1)
+NEVER = Measured(per_minute=0.0, minutes=0.0)
 
 
 def grace(service: Service) -> timedelta:
-    """What happened this soon after the action may still be the old release dying."""
+    """Return the time after the action in which the old release may still be dying."""
     return min(GRACE, timedelta(seconds=service.recheck_after_seconds) / GRACE_SHARE)
 
 
 def verdict(
     events: int, held: Limits, endpoint: EndpointAnswer | None, new: Sequence[str]
 ) -> tuple[LookVerdict, tuple[str, ...]]:
-    """Recovered: few enough events, *and* the endpoint answers well, *and* no issue is new in what runs now.
+    """Judge one look, with the reasons, the comparison of the counts first.
 
-    With the reasons, the comparison of the counts first.
+    Recovery is few enough events, *and* an endpoint that answers well, *and* no issue that is new
+    in what runs now.
     """
     reasons = [compared(events, held)]
     bad: list[str] = []
@@ -69,172 +72,176 @@ NOT_MEASURED = ", so nothing was measured"
 """Ends the reason of a look that had nothing to count: no number of it may be shown."""
 
 
-async def look_again(
-    incident: Incident,
-    service: Service,
-    round_number: int,
-    look_number: int,
-    tracker: ErrorTracker | None,
-    endpoint: Endpoint,
-    now: datetime,
-    *,
-    forward: timedelta = timedelta(),
-) -> Looked:
-    """One look at Sentry and at the endpoint. Never raises: what cannot be asked is the look's verdict.
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """An incident that is measured after an action, and what it is measured with."""
 
-    `forward`: by so much the clock was set forward since the action. Minutes that never passed are quiet, or those of the
-    fire are counted: that proves nothing either way.
+    incident: Incident
+    service: Service
+    tracker: ErrorTracker | None
+    endpoint: Endpoint
+    now: datetime
+    forward: timedelta = timedelta()
+    """The time by which the clock was set forward since the action."""
 
-    Counts from the round's clock and a grace on, against the baseline that triage measured.
-    """
-    current = next((r for r in incident.rounds if r.number == round_number), None)
-    clock = (current.clock_started_at if current else None) or now
-    begin = min(clock + grace(service), now)
-    ids = _issues(incident) if tracker is not None else ()
-    answered, measured = await asyncio.gather(
-        _call(endpoint, service),
-        _measure(incident, service, current, tracker, ids, clock, begin, now),
-    )
-    unasked = () if service.endpoint else ("no endpoint is configured, so none was called",)
-    minutes = (now - begin) / MINUTE
-    look = Look(
-        number=look_number,
-        at=now,
-        verdict=LookVerdict.UNREACHABLE,
-        before_per_minute=incident.triage.per_minute if incident.triage else 0.0,
-        minutes=round(minutes, 2),
-        endpoint=answered,
-    )
-    if isinstance(measured, PortError):
-        return Looked(round=round_number, look=_with(look, reasons=(measured.text,)))
-    events, burning, new, untold = measured
-    held = limits(baseline(incident), burning, minutes)
-    judged, why = verdict(events, held, answered, new)
-    if untold is not None and judged is not LookVerdict.NOT_RECOVERED:
-        # Whether something is new in what runs now is not known, and that is never recovery.
-        return Looked(round=round_number, look=_with(look, reasons=(untold.text,)))
-    if not ids and judged is not LookVerdict.NOT_RECOVERED:
-        none = (
-            "no Sentry issue belongs to this incident"
-            if tracker is not None
-            else "Sentry is not set up"
+    async def look(self, round_number: int, look_number: int) -> Looked:
+        """Look at Sentry and at the endpoint once, and judge what they tell.
+
+        Counts from the round's clock and a grace on, against the baseline that triage measured.
+        Never raises: what cannot be asked is the look's verdict.
+        """
+        report = self.incident.triage
+        current = next((r for r in self.incident.rounds if r.number == round_number), None)
+        clock = (current.clock_started_at if current else None) or self.now
+        begin = min(clock + grace(self.service), self.now)
+        minutes = (self.now - begin) / MINUTE
+        answered, counts = await asyncio.gather(
+            self._call_endpoint(), self._counts(current, clock, begin)
         )
-        judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
-    elif forward and ids and (answered is None or answered.ok):
-        judged, why = (
-            LookVerdict.TOO_FEW,
-            (f"the clock here was set forward by {lasting(forward)} meanwhile",),
+        look = Look(
+            number=look_number,
+            at=self.now,
+            verdict=LookVerdict.UNREACHABLE,
+            before_per_minute=report.per_minute if report else 0.0,
+            minutes=round(minutes, 2),
+            endpoint=answered,
         )
-    elif judged is LookVerdict.RECOVERED and tracker is not None:
         try:
-            others = await _not_errors(incident, tracker)
+            if isinstance(counts, PortError):
+                raise counts
+            held = limits(baseline(self.incident), counts.burning, minutes)
+            judged, why = await self._verdict(counts, held, answered)
         except PortError as error:
-            return Looked(round=round_number, look=_with(look, reasons=(error.text,)))
-        if others:
-            judged = LookVerdict.TOO_FEW
-            why = (
-                *why,
-                f"{listed(others)} cannot be counted as errors, so whether that is over is not known",
-            )
-    picture = None
-    if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
-        picture, why_not = await _picture(tracker, incident, service, ids, now)
-        unasked = (*unasked, *why_not)
-    return Looked(
-        round=round_number,
-        picture=picture,
-        look=_with(
-            look,
-            verdict=judged,
-            events=events,
-            expected=round(held.expected, 2),
-            allowed=held.allowed,
-            unchanged=round(held.unchanged, 1),
-            before_per_minute=round(burning.per_minute, 2),
-            after_per_minute=round(events / minutes, 2) if minutes > 0 else 0.0,
-            new_issues=tuple(new),
-            reasons=(*why, *unasked),
-        ),
-    )
+            unreachable = look.model_copy(update={"reasons": (error.text,)})
+            return Looked(round=round_number, look=unreachable)
+        unasked = (
+            () if self.service.endpoint else ("no endpoint is configured, so none was called",)
+        )
+        picture = None
+        if judged is LookVerdict.RECOVERED and look_number > 0 and self.tracker is not None:
+            picture, no_picture = await self._picture(self.tracker)
+            unasked = (*unasked, *no_picture)
+        measured = {
+            "verdict": judged,
+            "events": counts.events,
+            "expected": round(held.expected, 2),
+            "allowed": held.allowed,
+            "unchanged": round(held.unchanged, 1),
+            "before_per_minute": round(counts.burning.per_minute, 2),
+            "after_per_minute": round(counts.events / minutes, 2) if minutes > 0 else 0.0,
+            "new_issues": counts.new,
+            "reasons": (*why, *unasked),
+        }
+        return Looked(round=round_number, picture=picture, look=look.model_copy(update=measured))
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The issues that are counted; none without Sentry."""
+        if self.tracker is None:
+            return ()
+        measured = self.incident.triage.issue_ids if self.incident.triage else ()
+        return tuple(dict.fromkeys((*measured, *self.incident.seeds)))
 
-async def _call(endpoint: Endpoint, service: Service) -> EndpointAnswer | None:
-    return await endpoint.call(service.endpoint) if service.endpoint else None
+    async def _verdict(
+        self, counts: _Counts, held: Limits, answered: EndpointAnswer | None
+    ) -> tuple[LookVerdict, tuple[str, ...]]:
+        """Judge the counts; a recovery counts only where nothing else is unknown.
 
+        Raises `PortError` where something is unknown that could be trouble.
+        """
+        judged, why = verdict(counts.events, held, answered, counts.new)
+        if judged is not LookVerdict.NOT_RECOVERED:
+            if counts.unknown is not None:
+                raise counts.unknown
+            if not self.ids:
+                none = "no Sentry issue belongs to this incident"
+                none = none if self.tracker is not None else "Sentry is not set up"
+                return LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
+        if self.forward and self.ids and (answered is None or answered.ok):
+            # Minutes that never passed are quiet, or those of the fire are counted.
+            jumped = f"the clock here was set forward by {lasting(self.forward)} meanwhile"
+            return LookVerdict.TOO_FEW, (jumped,)
+        if judged is not LookVerdict.RECOVERED or self.tracker is None:
+            return judged, why
+        if others := await _not_errors(self.incident, self.tracker):
+            unknown = "so whether that is over is not known"
+            why = (*why, f"{listed(others)} cannot be counted as errors, {unknown}")
+            return LookVerdict.TOO_FEW, why
+        return judged, why
 
-async def _measure(
-    incident: Incident,
-    service: Service,
-    current: Round | None,
-    tracker: ErrorTracker | None,
-    ids: Sequence[str],
-    clock: datetime,
-    begin: datetime,
-    now: datetime,
-) -> tuple[int, Measured, list[str], PortError | None] | PortError:
-    """Events since, the rate while it burned, and the short ids of issues new in what runs now; with why not all of these are known.
+    async def _call_endpoint(self) -> EndpointAnswer | None:
+        url = self.service.endpoint
+        return await self.endpoint.call(url) if url else None
 
-    A count that says "not recovered" says so whatever else could not be asked.
-    """
-    if tracker is None:
-        return 0, Measured(0.0, 0.0), [], None
+    async def _counts(
+        self, current: Round | None, clock: datetime, begin: datetime
+    ) -> _Counts | PortError:
+        tracker = self.tracker
+        if tracker is None:
+            return _Counts()
 
-    async def new_in(name: str) -> Sequence[IssueRow] | PortError:
+        async def new_in(name: str) -> Sequence[IssueRow] | PortError:
+            try:
+                return await tracker.new_issues(self.service, name, clock, self.now)
+            except PortError as error:
+                return error
+
+        since, until = burned(self.incident, self.service, current, clock)
         try:
-            return await tracker.new_issues(service, name, clock, now)
+            events, before, answers = await asyncio.gather(
+                tracker.count([self.service], self.ids, begin, self.now),
+                tracker.count([self.service], self.ids, since, until),
+                asyncio.gather(*(new_in(name) for name in _names(self.incident, current))),
+            )
         except PortError as error:
             return error
-
-    try:
-        (events, burning), told = await asyncio.gather(
-            tally(incident, service, current, tracker, ids, clock, (begin, now)),
-            asyncio.gather(*(new_in(name) for name in _names(incident, current))),
+        errors = [answer for answer in answers if isinstance(answer, PortError)]
+        new = [row.short_id for rows in answers if not isinstance(rows, PortError) for row in rows]
+        minutes = (until - since) / MINUTE
+        return _Counts(
+            events=events,
+            burning=Measured(before / minutes, minutes),
+            new=tuple(dict.fromkeys(new)),
+            unknown=errors[0] if errors else None,
         )
-    except PortError as error:
-        return error
-    new = [issue.short_id for found in told if not isinstance(found, PortError) for issue in found]
-    untold = next((found for found in told if isinstance(found, PortError)), None)
-    return events, burning, list(dict.fromkeys(new)), untold
+
+    async def _picture(self, tracker: ErrorTracker) -> tuple[Picture | None, tuple[str, ...]]:
+        """Return the picture, or why there is none: recovery is not kept waiting for it."""
+        detected, now, window = self.incident.detected_at, self.now, self.service.window
+        try:
+            if (short := quick_chart(detected, now, window)) is not None:
+                empty, spans = short
+                counts = await asyncio.gather(
+                    *(tracker.count([self.service], self.ids, *span) for span in spans)
+                )
+                return empty.model_copy(update={"counts": tuple(counts)}), ()
+            since = chart_begin(detected, now, window)
+            minutes = await tracker.per_minute([self.service], self.ids, since, now)
+        except PortError as error:
+            return None, (f"no picture of it: {error.text}",)
+        return chart_of(minutes, detected, now, window), ()
 
 
-async def tally(
-    incident: Incident,
-    service: Service,
-    current: Round | None,
-    tracker: ErrorTracker,
-    ids: Sequence[str],
-    clock: datetime,
-    span: tuple[datetime, datetime],
-) -> tuple[int, Measured]:
-    """Events of these issues in the span, and their rate while they burned. Raises `PortError`."""
-    since, until = burned(incident, service, current, clock)
-    events, before = await asyncio.gather(
-        tracker.count([service], ids, *span), tracker.count([service], ids, since, until)
-    )
-    minutes = (until - since) / MINUTE
-    return events, Measured(before / minutes, minutes)
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """The counts of Sentry since the action, and before it."""
 
-
-async def _picture(
-    tracker: ErrorTracker, incident: Incident, service: Service, ids: Sequence[str], now: datetime
-) -> tuple[Picture | None, tuple[str, ...]]:
-    """Or why there is none: recovery is not kept waiting for a picture of it."""
-    since = begins(incident.detected_at, now, service.window)
-    try:
-        if (short := quick(incident.detected_at, now, service.window)) is not None:
-            empty, spans = short
-            counts = await asyncio.gather(*(tracker.count([service], ids, *span) for span in spans))
-            return empty.model_copy(update={"counts": tuple(counts)}), ()
-        minutes = await tracker.per_minute([service], ids, since, now)
-    except PortError as error:
-        return None, (f"no picture of it: {error.text}",)
-    return drawn(minutes, incident.detected_at, now, service.window), ()
+    events: int = 0
+    burning: Measured = NEVER
+    """The rate while it burned."""
+    new: tuple[str, ...] = ()
+    """Short ids of issues that are new in what runs now."""
+    unknown: PortError | None = None
+    """The reason why not all of the new issues are known."""
 
 
 def burned(
     incident: Incident, service: Service, current: Round | None, clock: datetime
 ) -> tuple[datetime, datetime]:
-    """From when to when the trouble was left alone: from its beginning until somebody acted, an hour at most."""
+    """Return the time in which the trouble was left alone.
+
+    It lasts from the beginning until somebody acted, an hour at most.
+    """
     action = current.action if current else None
     until = (action.started_at or action.at) if action else clock
     began = incident.triage.began_at if incident.triage else None
@@ -245,17 +252,13 @@ def burned(
 
 
 def baseline(incident: Incident) -> Measured:
-    """Before trouble began, as triage measured it."""
+    """Return the rate before trouble began, as triage measured it."""
     report = incident.triage
-    return (
-        Measured(report.baseline_per_minute, report.baseline_minutes)
-        if report
-        else Measured(0.0, 0.0)
-    )
+    return Measured(report.baseline_per_minute, report.baseline_minutes) if report else NEVER
 
 
 def running_release(current: Round | None) -> str | None:
-    """What the deployer said runs after the action; None where nothing was deployed."""
+    """Return the release that the deployer said runs after the action, if any was deployed."""
     action = current.action if current else None
     if action is None:
         return None
@@ -265,65 +268,62 @@ def running_release(current: Round | None) -> str | None:
 
 
 def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
-    """What events of the running release may carry: its version, or its commit."""
+    """Return the names that events of the running release may carry: its version, its commit."""
     action = current.action if current else None
     if action is not None and action.kind is ActionKind.FIXED:
         return _ran_all_along(incident, action.at)
     running, meant = running_release(current), action.to_release if action else None
-    # Sentry may know what was deployed by its commit alone. Where something else runs, that commit says nothing of it.
+    # Sentry may know what was deployed by its commit alone. Where something else runs, that commit
+    # says nothing of it.
     shipped = action is not None and action.kind is ActionKind.HOTFIX
     by_commit = meant is not None and (
         shipped or running is None or meant.same_as(Release(version=running))
     )
-    return tuple(
-        dict.fromkeys(
-            name for name in (running, meant.commit if meant and by_commit else None) if name
-        )
-    )
+    commit = meant.commit if meant and by_commit else None
+    return tuple(dict.fromkeys(name for name in (running, commit) if name))
 
 
 def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
-    """*Fixed another way* deploys nothing: what runs is what the newest deploy before it brought, else what triage saw."""
+    """Return the names of the release that ran before *Fixed another way*, which deploys nothing.
+
+    It is that of the newest deploy before it, else that which triage saw.
+    """
     done = (
-        one
-        for one in reversed(incident.rounds)
-        if one.action is not None and one.action.result == "done"
+        r for r in reversed(incident.rounds) if r.action is not None and r.action.result == "done"
     )
-    newest = next((one for one in done if running_release(one) is not None), None)
+    newest = next((round for round in done if running_release(round) is not None), None)
     own = newest.action.finished_at if newest is not None and newest.action is not None else None
-    seen = incident.triage.running if incident.triage is not None else None
-    found = [(own, _names(incident, newest))] if own is not None else []
-    if incident.triage is not None and seen is not None:
-        found.append(
-            (incident.triage.at, tuple(name for name in (seen.version, seen.commit) if name))
-        )
-    found += [(when, (version,)) for when, version in deploys_heard(incident) if when <= at]
-    return tuple(dict.fromkeys(max(found, key=lambda one: one[0], default=(at, ()))[1]))
+    known = [(own, _names(incident, newest))] if own is not None else []
+    report = incident.triage
+    if report is not None and report.running is not None:
+        names = (report.running.version, report.running.commit)
+        known.append((report.at, tuple(name for name in names if name)))
+    known += [(when, (version,)) for when, version in deploys_heard(incident) if when <= at]
+    _, newest_names = max(known, key=lambda entry: entry[0], default=(at, ()))
+    return tuple(dict.fromkeys(newest_names))
 
 
 def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
-    """Deploys by others that the incident was told of: when, and which version."""
-    told = (
-        one.removeprefix("deploy:").rpartition("@")
-        for one in incident.heard
-        if one.startswith("deploy:")
-    )
-    return tuple((datetime.fromisoformat(at), version) for version, _, at in told)
+    """Return the deploys by others that the incident was told of: times and versions."""
+    keys = [key.removeprefix("deploy:") for key in incident.heard if key.startswith("deploy:")]
+    parts = (key.rpartition("@") for key in keys)
+    return tuple((datetime.fromisoformat(at), version) for version, _, at in parts)
 
 
 async def _not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ...]:
     """Return the short ids of a monitor's issues: errors that stop say nothing of them.
 
-    What an alert named since triage was never measured, so Sentry is asked what it is. Raises `PortError`.
+    An issue that an alert named since triage was never measured, so Sentry is asked what it is.
+    Raises `PortError`.
     """
     measured = incident.triage.issue_ids if incident.triage else ()
     named = [id for id in incident.seeds if id not in measured]
-    found = await asyncio.gather(*(is_monitor(incident, tracker, id) for id in named))
-    return tuple(dict.fromkeys((*monitors(incident).values(), *(one for one in found if one))))
+    answers = await asyncio.gather(*(is_monitor(incident, tracker, id) for id in named))
+    return tuple(dict.fromkeys((*monitors(incident).values(), *filter(None, answers))))
 
 
 def monitors(incident: Incident) -> dict[str, str]:
-    """Short ids, by id, of those of a monitor's issues that triage measured."""
+    """Return the short ids, by id, of a monitor's issues that triage measured."""
     report = incident.triage
     if report is None:
         return {}
@@ -331,7 +331,7 @@ def monitors(incident: Incident) -> dict[str, str]:
 
 
 async def is_monitor(incident: Incident, tracker: ErrorTracker, issue: str) -> str | None:
-    """Return its short id where an issue is a monitor's; None: it is counted as errors, or it is gone.
+    """Return the short id of a monitor's issue; None: it is counted as errors, or it is gone.
 
     Raises `PortError` where another try may tell.
     """
@@ -346,12 +346,3 @@ async def is_monitor(incident: Incident, tracker: ErrorTracker, issue: str) -> s
             raise
         return None
     return row.short_id if row.category != ERROR else None
-
-
-def _issues(incident: Incident) -> tuple[str, ...]:
-    ids = incident.triage.issue_ids if incident.triage else ()
-    return tuple(dict.fromkeys((*ids, *incident.seeds)))
-
-
-def _with(look: Look, **changed: object) -> Look:
-    return look.model_copy(update=changed)

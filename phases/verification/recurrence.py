@@ -1,7 +1,7 @@
-"""After recovery the bot looks by itself whether it burns again: Sentry calls a return in the release that runs no regression.
+"""Phase 5: look after recovery whether the trouble is back.
 
-How such a look is judged; what it leads to: `guard_steps.py`. It says that trouble is back only where it is sure: below
-that it says nothing, because nobody is woken by a guess.
+Sentry calls a return in the release that runs no regression. A look says that trouble is back only
+where it is sure: nobody is woken by a guess.
 """
 
 from __future__ import annotations
@@ -9,27 +9,28 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import NamedTuple
 
 from phases.messages.actions import GuardDue
 from phases.messages.results import GuardLooked
 from phases.ports.ports import ErrorTracker, PortError
-from phases.record.findings import IssueSeen, LookVerdict, Release
+from phases.ports.tracker_values import IssueRow
+from phases.record.findings import LookVerdict, Release
 from phases.record.incident import (
     VERIFIED,
     ActionKind,
     GuardLook,
     Incident,
     Round,
-    RoundAction,
     Status,
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.record.wording import counted, foreign, lasting
 from phases.steps.change import Draft
 from phases.steps.rounds import GUARD_TIMER
-from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, seen
+from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
 from phases.verification.event_counts import (
     FALSE_RETURN,
     FALSE_SOON,
@@ -52,25 +53,25 @@ from phases.verification.recheck import (
 
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
 LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD)
-"""After recovery: most of what comes back does so soon, and the last look is the guard's end."""
+"""After recovery: most returns come soon, and the last look is the guard's end."""
 SPAN = timedelta(minutes=15)  # a look counts what burns now: phase 1's "last 15 minutes"
-EVERY = timedelta(minutes=1)  # in between: one cheap call …
-SOON = timedelta(
-    minutes=3
-)  # … at the newest minutes, so that a return at the old rate is seen within three
-LEAST = timedelta(
-    seconds=1
-)  # where re-checks come sooner than the workflow has them, no look comes sooner than this
-OLD_RATE = 0.5  # of the fire's rate: so many events of a release that was taken back are no stragglers, it runs again
+EVERY = timedelta(minutes=1)
+"""In between comes one cheap call …"""
+SOON = timedelta(minutes=3)
+"""… at the newest minutes, so that a return at the old rate is seen within three."""
+LEAST = timedelta(seconds=1)
+"""No look comes sooner than this, where re-checks come sooner than the workflow has them."""
+OLD_RATE = 0.5
+"""Of the fire's rate: so many events of a release that was taken back are no stragglers."""
 
 
 def pace(service: Service) -> float:
-    """Where re-checks come sooner than the workflow has them, so do these looks; never later, or the guard would be over."""
+    """Return the share of the usual waits, as of re-checks; never more, or the hour is over."""
     return min(service.recheck_until_seconds / RECHECK_UNTIL_SECONDS, 1.0)
 
 
 def due(number: int, service: Service) -> timedelta:
-    """So long after recovery comes the look of this number."""
+    """Return the time after recovery at which the look of this number comes."""
     return LOOKS[number - 1] * pace(service)
 
 
@@ -87,7 +88,7 @@ def recovery(look: GuardLook) -> datetime:
 
 
 def watch(draft: Draft, service: Service) -> Draft:
-    """The first look is due. None where nothing was measured, so that nothing could be told; nor in a drill."""
+    """Set the timer of the first look, unless nothing was measured or this is a drill."""
     incident = draft.incident
     if incident.drill or not _measured(incident) or incident.guard_until is None:
         return draft
@@ -100,63 +101,58 @@ def _measured(incident: Incident) -> bool:
 
 
 def issues(incident: Incident, look: GuardLook) -> tuple[str, ...]:
-    """Those that recovery was verified for, and the one that an alarm names."""
+    """Return the issues that recovery was verified for, and the one that an alarm names."""
     measured = incident.triage.issue_ids if incident.triage else ()
     named = (look.issue,) if look.issue else ()
     return tuple(dict.fromkeys((*measured, *incident.seeds[: look.seeds], *named)))
 
 
 def gone(incident: Incident) -> frozenset[str]:
-    """Names of what was taken out of production, as far as nobody has deployed it again since: versions, and their commits.
+    """Return the versions and commits that were taken out of production and are not back.
 
-    Events carry either; who deploys it again may call it by either, too.
+    Events carry either name, and a person who deploys it again may use either.
     """
-    acted = [
-        one.action
-        for one in incident.rounds
-        if one.action is not None and one.action.result == "done"
-    ]
-    deployed = [one for one in acted if one.kind is not ActionKind.FIXED]
-    taken = [one.from_release for one in deployed if one.from_release is not None]
-    taken += [
-        Release(version=name) for name in (*map(_read, deployed), *incident.rolled_back) if name
-    ]
-    newest = next(
-        (one for one in reversed(incident.rounds) if running_release(one) is not None), None
-    )
-    since = newest.action.at if newest is not None and newest.action is not None else None
-    runs = [
+    actions = [round.action for round in incident.rounds if round.action is not None]
+    deployed = [a for a in actions if a.result == "done" and a.kind is not ActionKind.FIXED]
+    taken = [action.from_release for action in deployed if action.from_release is not None]
+    before = [action.proof.before for action in deployed if action.proof]
+    taken += [Release(version=name) for name in (*before, *incident.rolled_back) if name]
+    running = _running(incident)
+    again = [release for release in taken if any(release.same_as(other) for other in running)]
+    out = [release for release in taken if not any(release.same_as(other) for other in again)]
+    return frozenset(name for release in out for name in (release.version, release.commit) if name)
+
+
+def _running(incident: Incident) -> list[Release]:
+    """Return the release of the newest deploy here, and those that others deployed since."""
+    newest = next((r for r in reversed(incident.rounds) if running_release(r) is not None), None)
+    action = newest.action if newest is not None else None
+    releases = [
         Release(version=version)
         for at, version in deploys_heard(incident)
-        if since is None or at > since
+        if action is None or at > action.at
     ]
-    if (
-        newest is not None
-        and newest.action is not None
-        and (running := running_release(newest)) is not None
-    ):
-        runs.append(Release(version=running))
-        meant = newest.action.to_release
-        runs += [meant] if meant is not None and meant.same_as(runs[-1]) else []
-    again = [one for one in taken if any(one.same_as(other) for other in runs)]
-    out = [one for one in taken if not any(one.same_as(other) for other in again)]
-    return frozenset(name for one in out for name in (one.version, one.commit) if name)
-
-
-def _read(acted: RoundAction) -> str | None:
-    return acted.proof.before if acted.proof else None
+    version = running_release(newest)
+    if action is not None and version is not None:
+        releases.append(Release(version=version))
+        meant = action.to_release
+        releases += [meant] if meant is not None and meant.same_as(releases[-1]) else []
+    return releases
 
 
 def back(
     events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
 ) -> bool:
-    """Not recovered by the re-check's own test, *and* enough events to tell, *and* more than the baseline brings by chance in
-    one look of 10,000, *and* a spike as phase 1 has it: over the baseline (which knows nothing of the time of day), and over
-    what was still there when recovery was said.
+    """Say whether trouble is back for sure.
+
+    It is back where the re-check's own test says not recovered, *and* events are enough to tell,
+    *and* more than the baseline brings by chance in one look of 10,000, *and* a spike as phase 1
+    has it: over the baseline (which knows nothing of the time of day), and over what was still
+    there when recovery was said.
     """
-    if events < max(SIZE, _spike(base, quiet_per_minute, minutes)) or events <= usual(
-        base, minutes, FALSE_RETURN
-    ):
+    if events < max(SIZE, _spike(base, quiet_per_minute, minutes)):
+        return False
+    if events <= usual(base, minutes, FALSE_RETURN):
         return False
     return verdict(events, limits(base, burning, minutes), None, ())[0] is LookVerdict.NOT_RECOVERED
 
@@ -164,46 +160,34 @@ def back(
 def back_soon(
     events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
 ) -> bool:
-    """At the newest minutes: at about the old rate, *and* a spike, *and* more than the baseline brings by chance in one look of
-    100,000, because there are so many such looks. Where the baseline was never measured, as many events as the re-check needs.
+    """Say whether trouble is back for sure in the newest minutes.
+
+    It is back at about the old rate, *and* with a spike, *and* with more than the baseline brings
+    by chance in one look of 100,000, because there are so many such looks. Where the baseline was
+    never measured, it takes as many events as the re-check needs.
     """
     least = SOON_SIZE if base.minutes > 0 else SIZE
-    if (
-        events < max(least, _spike(base, quiet_per_minute, minutes))
-        or events < OLD_RATE * burning.per_minute * minutes
-    ):
+    if events < max(least, _spike(base, quiet_per_minute, minutes)):
         return False
-    lately = Measured(
-        max(base.per_minute, quiet_per_minute), base.minutes
-    )  # the baseline knows nothing of the time of day
-    return burning.minutes > 0 and events > usual(lately, minutes, FALSE_SOON)
+    if burning.minutes <= 0 or events < OLD_RATE * burning.per_minute * minutes:
+        return False
+    # The baseline knows nothing of the time of day.
+    lately = Measured(max(base.per_minute, quiet_per_minute), base.minutes)
+    return events > usual(lately, minutes, FALSE_SOON)
 
 
 def _spike(base: Measured, quiet_per_minute: float, minutes: float) -> int:
     return math.ceil(SPIKE_FACTOR * max(base.per_minute, quiet_per_minute) * minutes)
 
 
-def judged(
-    events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
-) -> tuple[Literal["back", "quiet", "cannot tell"], int]:
-    """And up to how many events are normal."""
-    held = limits(base, burning, minutes)
-    if back(events, base, burning, quiet_per_minute, minutes):
-        return "back", held.allowed
-    recovered = verdict(events, held, None, ())[0] is LookVerdict.RECOVERED
-    return ("quiet" if recovered else "cannot tell"), held.allowed
-
-
 def quiet_rate(current: Round | None) -> float:
-    """Events a minute that the last measured look saw, and that recovery was said over."""
-    looks = reversed(current.looks) if current else ()
-    counted = (
-        one for one in looks if one.number > 0 and one.verdict is not LookVerdict.UNREACHABLE
-    )
-    last = next(
-        (one for one in counted if not any(why.endswith(NOT_MEASURED) for why in one.reasons)), None
-    )
-    return last.after_per_minute if last is not None else 0.0
+    """Return the events a minute over which recovery was said, by the last measured look."""
+    for look in reversed(current.looks) if current else ():
+        if look.number == 0 or look.verdict is LookVerdict.UNREACHABLE:
+            continue
+        if not any(why.endswith(NOT_MEASURED) for why in look.reasons):
+            return look.after_per_minute
+    return 0.0
 
 
 async def look_back(
@@ -215,187 +199,162 @@ async def look_back(
     *,
     forward: timedelta = timedelta(),
 ) -> GuardLooked:
-    """One look at Sentry. Never raises: what cannot be asked is the look's answer.
+    """Look at Sentry once. Never raises: what cannot be asked is the look's answer.
 
-    Only what came after recovery is counted: where the clock was set back since, that is less time, or none. `forward`: by so
-    much it was set forward since recovery; then nobody knows when that was.
+    Only events after recovery are counted: where the clock was set back since, that is less time,
+    or none. `forward` is the time by which it was set forward since: then nobody knows when
+    recovery was.
     """
-    length = SPAN * pace(service) if look.whole else soon(service)
-    since = (
-        now - length if look.alarm is None else min(now - length, look.alarm.at - every(service))
-    )
+    since = now - (SPAN * pace(service) if look.whole else soon(service))
+    if look.alarm is not None:
+        since = min(since, look.alarm.at - every(service))
     begin = max(recovery(look), since)
-    told = GuardLooked(
-        look=look, at=now, found="cannot tell", minutes=max((now - begin) / MINUTE, 0.0)
-    )
+    minutes = max((now - begin) / MINUTE, 0.0)
+    answer = GuardLooked(look=look, at=now, found="cannot tell", minutes=minutes)
     if tracker is None:
-        return told if look.alarm is None else told.model_copy(update={"found": "not set up"})
+        return answer if look.alarm is None else _with(answer, found="not set up")
     if forward:
-        return told.model_copy(
-            update={"text": f"the clock here was set forward by {lasting(forward)}"}
-        )
+        return _with(answer, text=f"the clock here was set forward by {lasting(forward)}")
     ids = issues(incident, look)
     if not ids or begin >= now:
-        return told
+        return answer
     try:
-        return await _asked(incident, service, tracker, ids, told, begin)
+        return await _Look(incident, service, tracker, ids, look, begin, now).judge(answer)
     except PortError as error:
-        return told.model_copy(update={"found": "not asked", "text": error.text})
+        return _with(answer, found="not asked", text=error.text)
 
 
-async def _asked(
-    incident: Incident,
-    service: Service,
-    tracker: ErrorTracker,
-    ids: tuple[str, ...],
-    told: GuardLooked,
-    begin: datetime,
-) -> GuardLooked:
-    """One cheap call where it is quiet. By which releases is asked only where it matters. Raises `PortError`."""
-    look, now = told.look, told.at
-    current = next((one for one in reversed(incident.rounds) if one.verdict in VERIFIED), None)
-    base, quiet = baseline(incident), quiet_rate(current)
-    events, burning = await asyncio.gather(
-        tracker.count([service], ids, begin, now),
-        _burning(incident, service, current, tracker, ids, look),
-    )
-    told = told.model_copy(
-        update={"look": look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})}
-    )
-    spans: list[tuple[datetime, Callable[..., bool]]] = [(begin, back if look.whole else back_soon)]
-    if look.alarm is not None:  # what has only just begun is lost among a quarter of an hour
-        spans.append((max(begin, now - soon(service)), back_soon))
-    old: Stragglers = (0, ())
-    for since, test in spans:
-        count = events if since == begin else await tracker.count([service], ids, since, now)
-        minutes = (now - since) / MINUTE
-        if (
-            test is back_soon
-        ):  # where recovery was not so long ago, as many events as in the whole of it
-            minutes = max(minutes, soon(service) / MINUTE)
-        if not test(count, base, burning, quiet, minutes):
-            continue
-        old = await _stragglers(incident, service, tracker, ids, since, now)
-        if (
-            test(count - old[0], base, burning, quiet, minutes)
-            or old[0] >= OLD_RATE * burning.per_minute * minutes
-        ):
-            counted_over = (now - since) / MINUTE
-            allowed = limits(base, burning, counted_over).allowed
-            return _with(told, found="back", events=count, minutes=counted_over, allowed=allowed)
-    if look.alarm is not None:
-        old = await _stragglers(incident, service, tracker, ids, begin, now) if events else (0, ())
-    found, allowed = judged(events - old[0], base, burning, quiet, told.minutes)
-    if found == "back":  # by a test that this look did not make
-        found = "cannot tell"
-    if (
-        look.alarm is not None
-    ):  # it asks whether that is more than usual, and not whether it is over
-        found = "quiet" if events - old[0] <= allowed else "cannot tell"
-    told = _with(told, found=found, events=events, allowed=allowed, stragglers=old[0], gone=old[1])
-    if look.alarm is not None and incident.status is Status.MITIGATED:
-        told = await _others(incident, service, tracker, ids, told, begin)
-    if told.found == "quiet" and look.issue and await is_monitor(incident, tracker, look.issue):
-        why = "it is not counted as errors, so whether that is a return is not known: please look"
-        return _with(told, found="cannot tell", text=why)
-    return told
+class _Stragglers(NamedTuple):
+    """Events of releases that no longer run: old tabs, apps and queues."""
+
+    events: int = 0
+    releases: tuple[str, ...] = ()
 
 
-Stragglers = tuple[int, tuple[str, ...]]
-"""Events of releases that no longer run, and these releases."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look after recovery. Every method raises `PortError`."""
 
+    incident: Incident
+    service: Service
+    tracker: ErrorTracker
+    ids: tuple[str, ...]
+    look: GuardLook
+    begin: datetime
+    now: datetime
 
-async def _burning(
-    incident: Incident,
-    service: Service,
-    current: Round | None,
-    tracker: ErrorTracker,
-    ids: tuple[str, ...],
-    look: GuardLook,
-) -> Measured:
-    """Asked for once: it does not change any more."""
-    if look.burned is not None:
-        return Measured(*look.burned)
-    clock = (current.clock_started_at if current else None) or recovery(look)
-    since, until = burned(incident, service, current, clock)
-    minutes = (until - since) / MINUTE
-    return Measured(await tracker.count([service], ids, since, until) / minutes, minutes)
-
-
-async def _stragglers(
-    incident: Incident,
-    service: Service,
-    tracker: ErrorTracker,
-    ids: tuple[str, ...],
-    since: datetime,
-    until: datetime,
-) -> Stragglers:
-    """Old tabs, apps and queues. Events without a release, or of one that nobody can name, are none."""
-    taken = gone(incident)
-    if not taken:
-        return 0, ()
-    found = await tracker.releases(service, ids, since, until)
-    named = [
-        (service.release.version_of(service.release.sentry, one.name) or one.name, one.events)
-        for one in found
-    ]
-    left = [Release(version=name) for name in taken]
-    theirs = [
-        (name, n)
-        for name, n in named
-        if name and any(Release(version=name).same_as(one) for one in left)
-    ]
-    return sum(events for _, events in theirs), tuple(name for name, events in theirs if events)
-
-
-async def _others(
-    incident: Incident,
-    service: Service,
-    tracker: ErrorTracker,
-    ids: tuple[str, ...],
-    told: GuardLooked,
-    begin: datetime,
-) -> GuardLooked:
-    """Whether something else burns: issues that are new or spiking as phase 1 has it, in a release that runs.
-
-    A monitor's event is no error of somebody's: one is enough, and no release is asked for. Those of the incident itself
-    are such issues, too, because no count of errors tells of them.
-    """
-    page = await tracker.page([service], begin, told.at)
-    rows = [
-        row
-        for row in page.rows
-        if row.level in LEVELS and (row.id not in ids or row.category != ERROR)
-    ]
-    rows = [row for row in rows if row.events >= (SPIKE_EVENTS if row.category == ERROR else 1)]
-    loud = [
-        row
-        for row in rows
-        if row.id in ids
-        or (one := seen(row, told.at, told.at - begin)).new
-        or one.spiking
-        or _down_again(one)
-    ]
-    for row in sorted(loud, key=lambda one: -one.events):
-        counts = row.category == ERROR
-        old, _ = (
-            await _stragglers(incident, service, tracker, (row.id,), begin, told.at)
-            if counts
-            else (0, ())
+    async def judge(self, answer: GuardLooked) -> GuardLooked:
+        """Make one cheap call where it is quiet; ask by which releases only where it matters."""
+        current = next((r for r in reversed(self.incident.rounds) if r.verdict in VERIFIED), None)
+        base, quiet = baseline(self.incident), quiet_rate(current)
+        events, burning = await asyncio.gather(self._count(self.begin), self._burning(current))
+        burned_at = self.look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})
+        answer = _with(answer, look=burned_at)
+        old = _Stragglers()
+        for since, test in self._tests():
+            count = events if since == self.begin else await self._count(since)
+            counted_over = minutes = (self.now - since) / MINUTE
+            if test is back_soon:  # soon after recovery: as many events as in the whole of it
+                minutes = max(minutes, soon(self.service) / MINUTE)
+            if not test(count, base, burning, quiet, minutes):
+                continue
+            old = await self._stragglers(self.ids, since)
+            runs_again = old.events >= OLD_RATE * burning.per_minute * minutes
+            if runs_again or test(count - old.events, base, burning, quiet, minutes):
+                allowed = limits(base, burning, counted_over).allowed
+                return _with(
+                    answer, found="back", events=count, minutes=counted_over, allowed=allowed
+                )
+        held = limits(base, burning, answer.minutes)
+        if self.look.alarm is not None:
+            # It asks whether that is more than usual, and not whether it is over.
+            old = await self._stragglers(self.ids, self.begin) if events else _Stragglers()
+            is_quiet = events - old.events <= held.allowed
+        else:
+            judged, _ = verdict(events - old.events, held, None, ())
+            is_quiet = judged is LookVerdict.RECOVERED
+        answer = _with(
+            answer,
+            found="quiet" if is_quiet else "cannot tell",
+            events=events,
+            allowed=held.allowed,
+            stragglers=old.events,
+            gone=old.releases,
         )
-        if not counts or row.events - old >= SPIKE_EVENTS:
-            lately = f"{counted(row.events, 'event')} in {lasting(told.at - begin)}"
-            return _with(
-                told,
-                found="fires",
-                text=foreign(f"{row.short_id} {row.title}: {lately}"),
-            )
-    return told
+        if self.look.alarm is not None and self.incident.status is Status.MITIGATED:
+            answer = await self._others(answer)
+        return await self._without_monitor(answer)
+
+    def _tests(self) -> list[tuple[datetime, Callable[..., bool]]]:
+        """Return the times since when events are counted, each with its test for a return."""
+        tests: list[tuple[datetime, Callable[..., bool]]] = [
+            (self.begin, back if self.look.whole else back_soon)
+        ]
+        if self.look.alarm is not None:  # what has just begun is lost among a quarter of an hour
+            tests.append((max(self.begin, self.now - soon(self.service)), back_soon))
+        return tests
+
+    async def _without_monitor(self, answer: GuardLooked) -> GuardLooked:
+        """Return no quiet for an issue that is a monitor's: errors that stop say nothing of it."""
+        issue = self.look.issue
+        if answer.found != "quiet" or not issue:
+            return answer
+        if not await is_monitor(self.incident, self.tracker, issue):
+            return answer
+        why = "it is not counted as errors, so whether that is a return is not known: please look"
+        return _with(answer, found="cannot tell", text=why)
+
+    async def _count(self, since: datetime, until: datetime | None = None) -> int:
+        return await self.tracker.count([self.service], self.ids, since, until or self.now)
+
+    async def _burning(self, current: Round | None) -> Measured:
+        """Return the rate while it burned. It is asked for once: it does not change any more."""
+        if self.look.burned is not None:
+            return Measured(*self.look.burned)
+        clock = (current.clock_started_at if current else None) or recovery(self.look)
+        since, until = burned(self.incident, self.service, current, clock)
+        minutes = (until - since) / MINUTE
+        return Measured(await self._count(since, until) / minutes, minutes)
+
+    async def _stragglers(self, ids: tuple[str, ...], since: datetime) -> _Stragglers:
+        """Count events of releases that are gone; those of an unknown release are none of them."""
+        left = [Release(version=name) for name in gone(self.incident)]
+        if not left:
+            return _Stragglers()
+        names = self.service.release
+        events: dict[str, int] = {}
+        for share in await self.tracker.releases(self.service, ids, since, self.now):
+            name = names.version_of(names.sentry, share.name) or share.name
+            if name and any(Release(version=name).same_as(release) for release in left):
+                events[name] = events.get(name, 0) + share.events
+        return _Stragglers(sum(events.values()), tuple(name for name, n in events.items() if n))
+
+    async def _others(self, answer: GuardLooked) -> GuardLooked:
+        """Say whether something else burns: new or spiking issues, in a release that runs.
+
+        A monitor's event is no error of somebody's: one is enough, and no release is asked for.
+        Those of the incident itself are such issues, too, because no count of errors tells of them.
+        """
+        page = await self.tracker.page([self.service], self.begin, self.now)
+        for row in sorted(filter(self._is_loud, page.rows), key=lambda row: -row.events):
+            if row.category == ERROR:
+                old = await self._stragglers((row.id,), self.begin)
+                if row.events - old.events < SPIKE_EVENTS:
+                    continue
+            lately = f"{counted(row.events, 'event')} in {lasting(self.now - self.begin)}"
+            text = foreign(f"{row.short_id} {row.title}: {lately}")
+            return _with(answer, found="fires", text=text)
+        return answer
+
+    def _is_loud(self, row: IssueRow) -> bool:
+        counts, own = row.category == ERROR, row.id in self.ids
+        if row.level not in LEVELS or (own and counts):
+            return False
+        if row.events < (SPIKE_EVENTS if counts else 1):
+            return False
+        issue = issue_seen(row, self.now, self.now - self.begin)
+        return own or issue.new or issue.spiking or (not counts and issue.regressed)
 
 
-def _down_again(issue: IssueSeen) -> bool:
-    return issue.category != ERROR and issue.regressed
-
-
-def _with(told: GuardLooked, **changed: object) -> GuardLooked:
-    return told.model_copy(update=changed)
+def _with(answer: GuardLooked, **changed: object) -> GuardLooked:
+    return answer.model_copy(update=changed)

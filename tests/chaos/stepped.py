@@ -125,16 +125,15 @@ async def _run(url: str, world: World) -> dict[str, Any]:
         assert incident is not None
         begun = incident.rounds[0].clock_started_at
         assert begun is not None
-        return await recheck.look_again(
+        check = recheck.Recheck(
             incident,
             catalogue.get(incident.service) or service,
-            effect.round,
-            effect.number,
             world,  # pyright: ignore[reportArgumentType]
             world,  # pyright: ignore[reportArgumentType]
             world.now(),
-            forward=timedelta(seconds=steady.forward_since(begun)),
+            timedelta(seconds=steady.forward_since(begun)),
         )
+        return await check.look(effect.round, effect.number)
 
     outbox_.RECLAIM_SECONDS, outbox_.RENEW_SECONDS, outbox_.BLOCK_SECONDS = 2.0, 0.5, 0.2
     kinds = [str(one["const"]) for one in _kinds()]

@@ -87,6 +87,9 @@ class Shop:
     async def look(self, service: Service, deploy_id: str) -> DeployState:
         raise AssertionError("the outbox does not run here")
 
+    def remarks(self, service: Service) -> Sequence[str]:
+        return ()
+
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
         return self.branches
 

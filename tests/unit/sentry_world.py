@@ -20,6 +20,7 @@ from phases.record.findings import DeploySeen, Release, Suspect, TriageReport
 from phases.record.incident import Incident, Source
 from phases.record.service import Service
 from phases.triage.measure import triage
+from phases.triage.questions import Sources
 from sandbox.faults import Faults
 from sandbox.sentry.api.app import sentry_app
 from sandbox.sentry.state import Sentry as LocalSentry
@@ -94,6 +95,9 @@ class Repository:
     async def snippet(
         self, service: Service, release: str, file: str, line: int
     ) -> Sequence[tuple[int, str]]:
+        return ()
+
+    def remarks(self, service: Service) -> Sequence[str]:
         return ()
 
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
@@ -197,11 +201,7 @@ class World:
     async def triage(self, now: datetime = NOW, **fields: Any) -> TriageReport:
         found = await triage(
             incident(**fields),
-            self.service,
-            self.neighbours,
-            self.client,
-            self.deployer,
-            self.source,
+            Sources(self.service, self.client, self.neighbours, self.deployer, self.source),
             self.known,
             now,
         )

@@ -29,6 +29,7 @@ from phases.record.service import ReleaseNames, Service
 from phases.root_cause.hypotheses import CLEAR_LEAD
 from phases.root_cause.investigate import investigate
 from phases.triage.measure import triage
+from phases.triage.questions import Sources
 from sandbox.faults import Faults
 from sandbox.sentry import Sentry, sentry_app
 
@@ -116,7 +117,7 @@ async def measured(client: Client, service: Service) -> TriageReport:
         )
         for v in ("1", "2")
     ]
-    return (await triage(incident(), service, (), client, None, None, deploys, now)).report
+    return (await triage(incident(), Sources(service, client), deploys, now)).report
 
 
 async def test_from_a_wrapped_crash_to_whoever_wrote_its_line(till: tuple[Path, str, str]) -> None:

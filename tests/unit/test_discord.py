@@ -17,7 +17,8 @@ from bot.clients.discord import Discord as Client
 from bot.performers import registered
 from phases.coordination.discord import discord_text
 from phases.messages.effects import PinDiscord, TellDiscord
-from phases.ports.ports import Announcer, PortError
+from phases.ports.coordination import Announcer
+from phases.ports.ports import PortError
 from phases.record.incident import Incident, Status
 from sandbox.discord import BOT_TOKEN, PINS, Discord, discord_app
 from sandbox.faults import Fault, Faults

@@ -12,7 +12,8 @@ from bot.clients.git.archive import LocalArchive
 from bot.clients.github.archive import Archives, GitHubArchive
 from bot.clients.http.client import AGAIN_PAUSES
 from bot.store.incident_store import Store
-from phases.ports.ports import Archive, NotSetUp, PortError
+from phases.ports.coordination import Archive
+from phases.ports.ports import NotSetUp, PortError
 from phases.record.service import AdrPlace, Service
 from sandbox.faults import Fault
 

@@ -18,7 +18,8 @@ from phases.record.findings import LookVerdict
 from phases.record.incident import GuardLook, Incident, Status
 from phases.steps.change import Change
 from phases.verification.event_counts import SIZE, Measured, limits
-from phases.verification.recurrence import GUARD, SPAN, judged, look_back
+from phases.verification.recheck import verdict
+from phases.verification.recurrence import GUARD, SPAN, back, look_back
 from phases.workflow import step
 from sandbox.faults import Fault
 from tests.bench.recovery import guard_rates
@@ -31,6 +32,17 @@ MINUTES = SPAN.total_seconds() / 60
 
 
 # --- how a look is judged ----------------------------------------------------------------------------------------
+
+
+def judged(
+    events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
+) -> tuple[Found, int]:
+    """The verdict of a look, and up to how many events are normal."""
+    held = limits(base, burning, minutes)
+    if back(events, base, burning, quiet_per_minute, minutes):
+        return "back", held.allowed
+    recovered = verdict(events, held, None, ())[0] is LookVerdict.RECOVERED
+    return ("quiet" if recovered else "cannot tell"), held.allowed
 
 
 @pytest.mark.parametrize(

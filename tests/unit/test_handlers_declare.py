@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from handlers_world import SHOP, House, house
 
 from bot.store.incident_store import Store
 from handlers.events.declare_phrases import sounds_like_fire
+from handlers.incident.issue_links import Adopted, adopt
+from phases.ports.ports import Catalogue
+from phases.ports.tracker_values import IssueRow
 from phases.record.incident import Status
 from sandbox.faults import Fault
 
@@ -47,6 +51,34 @@ async def test_without_a_service_the_form_asks_and_lists_them(home: House) -> No
     assert incident.seeds == ("77",)
     shown = await alice.open_modal("incident.declared")
     assert incident.id in str(shown)
+
+
+async def test_sentry_is_asked_once_for_the_issue_that_words_name(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look-up may take 0.7 s of the 3 s in which Slack waits."""
+    asked: list[str] = []
+
+    class Sentry:
+        async def issue(self, id: str) -> IssueRow:
+            asked.append(id)
+            at = datetime(2026, 5, 4, tzinfo=UTC)
+            return IssueRow.model_validate(
+                {"id": id, "short_id": "SEARCH-WEB-1", "title": "x", "url": None, "events": 1}
+                | {"project": "search-web", "level": "error", "first_seen": at}
+            )
+
+        async def by_short_id(self, short_id: str) -> IssueRow:
+            raise AssertionError(short_id)
+
+    async def counted(text: str, catalogue: Catalogue, sentry: object) -> Adopted:
+        return await adopt(text, catalogue, Sentry())
+
+    monkeypatch.setattr("handlers.incident.declare.adopt", counted)
+    await home.slack.alice.command("/incident it burns: https://acme.sentry.io/issues/4711/")
+    incident = await home.newest()
+    assert (incident.service, incident.seeds) == ("search", ("4711",))
+    assert asked == ["4711"]
 
 
 async def test_empty_words_are_asked_for(home: House) -> None:

@@ -20,6 +20,7 @@ from phases.ports.ports import PortError
 from phases.record.findings import Choice, Release, TriageReport
 from phases.record.service import DeployCommands, DeployWorkflow, ReleaseNames, Service
 from phases.triage.measure import triage
+from phases.triage.questions import Sources
 from sandbox.faults import Fault
 
 X, Y, Z = "ab" * 20, "cd" * 20, "ef" * 20
@@ -54,9 +55,8 @@ async def looked(
     w: World, hub: Hub, service: Service, deployer: Deployer, now: datetime = NOW
 ) -> TriageReport:
     elsewhere = GitHubDeployments(hub.client)
-    found = await triage(
-        incident(), service, (), w.client, deployer, None, (), now, elsewhere=elsewhere
-    )
+    sources = Sources(service, w.client, (), deployer, deploy_history=elsewhere)
+    found = await triage(incident(), sources, (), now)
     return found.report
 
 
@@ -96,9 +96,8 @@ async def test_the_tag_at_the_commit_is_what_the_deployer_gets(hub: Hub) -> None
             w.local.add_release(sha, projects=["shop"], created=ago(minutes).timestamp())
         w.burn("/cart", "/pay", release=Z)
         elsewhere = GitHubDeployments(hub.client)
-        found = await triage(
-            incident(), service, (), w.client, hub.deployer, None, (), NOW, elsewhere=elsewhere
-        )
+        sources = Sources(service, w.client, (), hub.deployer, deploy_history=elsewhere)
+        found = await triage(incident(), sources, (), NOW)
     report = found.report
     assert report.running == Release(version="1.3.0", commit=Z)
     assert (report.suspect, report.recommendation.choice) == (
@@ -247,7 +246,7 @@ async def test_a_command_that_lists_tags_and_a_clone_know_the_commits_without_gi
         for sha, minutes in ((shas[0], 900), (shas[1], 600), (shas[2], 8)):
             w.deployed(sha, minutes)
         w.burn("/cart", "/pay", release=shas[2])
-        found = await triage(incident(), shop, (), w.client, deployer, None, (), NOW)
+        found = await triage(incident(), Sources(shop, w.client, (), deployer), (), NOW)
     assert found.report.suspect == Release(version=shas[2], commit=shas[2])
     assert found.report.recommendation.target == Release(version="1.1.0", commit=shas[1])
     nowhere = shop.model_copy(update={"checkout": str(tmp_path / "none")})

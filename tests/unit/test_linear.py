@@ -11,7 +11,8 @@ from local_http import serving
 
 from bot.clients.linear.client import Linear as Client
 from bot.clients.linear.client import LinearError, made_id
-from phases.ports.ports import PortError, Tickets
+from phases.ports.coordination import Tickets
+from phases.ports.ports import PortError
 from phases.record.documents import Ticket
 from phases.record.service import Service
 from sandbox.faults import Fault, Faults

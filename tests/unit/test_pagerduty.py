@@ -8,7 +8,8 @@ import pytest
 from local_http import serving
 
 from bot.clients.pagerduty import PagerDuty as Client
-from phases.ports.ports import Pager, PortError
+from phases.ports.coordination import Pager
+from phases.ports.ports import PortError
 from sandbox.faults import Fault, Faults
 from sandbox.pagerduty import ROUTING_KEY, PagerDuty, pagerduty_app
 

@@ -21,13 +21,13 @@ from phases.record.incident import ActionKind, Incident, Round, RoundAction
 from phases.verification.event_chart import (
     LONGEST,
     POINTS,
-    begins,
-    drawn,
+    chart_begin,
+    chart_of,
     in_words,
     marks,
     mermaid,
     points,
-    quick,
+    quick_chart,
 )
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.block_kit.limits import check_message_blocks
@@ -73,7 +73,7 @@ def rolled_back(**fields: object) -> Incident:
         "detected_at": ALERT,
         "triage": report(deploys=deploys, suspect=Release(version="1.3.0")),
         "rounds": (one,),
-        "picture": drawn(burned(), ALERT, RECOVERED, WINDOW),
+        "picture": chart_of(burned(), ALERT, RECOVERED, WINDOW),
         "recovered_at": RECOVERED,
     }
     return incident(**{**given, **fields})
@@ -91,7 +91,7 @@ def test_from_half_an_hour_before_the_alert_to_now() -> None:
         seconds=180,
         counts=(0,) * 9 + (80, 120, 120, 0, 0),
     )
-    assert begins(ALERT, RECOVERED, WINDOW) == ALERT - 30 * MINUTE
+    assert chart_begin(ALERT, RECOVERED, WINDOW) == ALERT - 30 * MINUTE
 
 
 def test_what_happened_stands_where_it_happened() -> None:
@@ -111,7 +111,7 @@ def test_what_happened_stands_where_it_happened() -> None:
 
 def test_words_that_do_not_fit_on_the_axis_are_letters() -> None:
     at_once = rolled_back(
-        picture=drawn(burned(), ALERT, ALERT + 2 * MINUTE, WINDOW), recovered_at=ALERT + MINUTE
+        picture=chart_of(burned(), ALERT, ALERT + 2 * MINUTE, WINDOW), recovered_at=ALERT + MINUTE
     )
     action = at_once.rounds[0].action
     assert action is not None
@@ -148,7 +148,7 @@ def test_every_event_is_in_it_once(
 ) -> None:
     now = ALERT + minutes * MINUTE + timedelta(seconds=seconds)
     found = Minutes(counts={ALERT + at * MINUTE: n for at, n in counts.items()})
-    picture = drawn(found, ALERT, now, window * MINUTE)
+    picture = chart_of(found, ALERT, now, window * MINUTE)
     if picture is None:
         assert now - ALERT > LONGEST, "the alert itself is too long ago"
         return
@@ -156,7 +156,7 @@ def test_every_event_is_in_it_once(
     assert (ALERT - picture.begin) % (timedelta(seconds=picture.seconds)) == timedelta(0), (
         "one span begins with the alert"
     )
-    assert begins(ALERT, now, window * MINUTE) <= picture.begin <= ALERT
+    assert chart_begin(ALERT, now, window * MINUTE) <= picture.begin <= ALERT
     inside = [n for at, n in found.counts.items() if picture.begin <= at < now]
     assert sum(picture.counts) == sum(inside)
     last = now - (picture.begin + (len(picture.counts) - 1) * timedelta(seconds=picture.seconds))
@@ -164,8 +164,8 @@ def test_every_event_is_in_it_once(
 
 
 def test_short_windows_are_shown_in_seconds() -> None:
-    assert quick(ALERT, RECOVERED, WINDOW) is None, "whole minutes are enough"
-    found = quick(ALERT, ALERT + timedelta(seconds=47), timedelta(seconds=60))
+    assert quick_chart(ALERT, RECOVERED, WINDOW) is None, "whole minutes are enough"
+    found = quick_chart(ALERT, ALERT + timedelta(seconds=47), timedelta(seconds=60))
     assert found is not None
     empty, spans = found
     assert (empty.seconds, len(spans), spans[0][0]) == (10, 16, ALERT - 2 * MINUTE)
@@ -206,7 +206,7 @@ def test_the_same_numbers_in_chart_words_and_adr() -> None:
 
 
 def test_without_minutes_of_sentry_there_is_none() -> None:
-    assert drawn(Minutes(known=False), ALERT, RECOVERED, WINDOW) is None
+    assert chart_of(Minutes(known=False), ALERT, RECOVERED, WINDOW) is None
     bare = rolled_back(picture=None)
     assert (points(bare), marks(bare), in_words(bare), mermaid(bare)) == ((), [], "", [])
     assert shown(bare).rich == ()

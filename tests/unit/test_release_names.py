@@ -14,7 +14,7 @@ from bot.config.settings import Faults
 from phases.messages.actions import DeployedByOthers
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import ReleaseNames, Service
-from phases.triage.recommendation import healthy_before, history, suspect_of, targets_of
+from phases.triage.deploy_history import healthy_before, history, suspect_of, targets_of
 from phases.verification.post_deploy import deploy_told, named
 from tests.unit.story import mitigated
 

@@ -32,7 +32,8 @@ from phases.record.findings import (
 from phases.record.incident import Incident, Source
 from phases.record.service import ReleaseNames, Service
 from phases.root_cause.hypotheses import after_bisect, best, merge
-from phases.root_cause.investigate import investigate, proposed_cause
+from phases.root_cause.investigate import investigate
+from phases.root_cause.leading_cause import proposed_cause
 from tests.unit.repositories import Repository
 
 NOW = datetime(2024, 5, 2, 14, 10, tzinfo=UTC)

@@ -22,6 +22,7 @@ from bot.config.settings import load
 from phases.ports.ports import PortError
 from phases.record.findings import Choice, TriageReport, Word
 from phases.triage.measure import triage
+from phases.triage.questions import Sources
 
 SORTS = ("last_seen", "first_seen", "count", "priority")
 
@@ -110,7 +111,7 @@ class GlitchTip:
 
 async def measured(client: Sentry) -> TriageReport:
     deployer = Deployer(["v3", "v2"], "v3")
-    return (await triage(incident(), SHOP, (), client, deployer, None, (), NOW)).report
+    return (await triage(incident(), Sources(SHOP, client, (), deployer), (), NOW)).report
 
 
 async def test_glitchtip_is_asked_in_its_own_words() -> None:

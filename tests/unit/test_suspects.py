@@ -13,13 +13,20 @@ from typing import Any
 import pytest
 
 from bot.cli.rank_suspects import suspects_main
-from phases.ports.source_paths import PathIndex, foreign, kind_of, library_of
+from phases.ports.file_kinds import kind_of
+from phases.ports.library_paths import foreign, library_of
+from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.commit_ranking import Thrown, newest_first, rank
-from phases.root_cause.error_clues import clues_of, code_words, gives_nothing
+from phases.root_cause.error_clues import (
+    clues_of,
+    speaks_of_database,
+    speaks_of_outside,
+    speaks_of_setting,
+)
 from phases.root_cause.line_history import function_of
-from phases.root_cause.patch import Found, Patch, Word
+from phases.root_cause.patch import ChangedSides, Patch
 
 # --- the program -----------------------------------------------------------------------------------------------
 
@@ -288,13 +295,12 @@ def test_where_a_line_stood_before(line: int, written: bool, before: int, distan
 
 def test_words_in_a_patch_are_whole_words_with_a_sign() -> None:
     patch = Patch(PATCH, "pay.py")
-    assert patch.find(Word("again")) == Found(added=True)
-    assert patch.find(Word("five")) == Found(added=True, removed=True)
-    assert patch.find(Word("refund")) == Found(around=True)
-    assert patch.find(Word("helper")) == Found(around=True)
-    assert patch.find(Word("fiv")) is None
-    assert patch.find(Word("pay")) is None  # only in its head
-    assert patch.find(Word("three")) is None
+    assert patch.changes_of("again") == ChangedSides(added=True)
+    assert patch.changes_of("five") == ChangedSides(added=True, removed=True)
+    for unchanged in ("refund", "helper", "fiv", "pay", "three"):  # `pay` is only in its head
+        assert not any(patch.changes_of(unchanged))
+    assert all(patch.names(word) for word in ("again", "refund", "helper"))
+    assert not any(patch.names(word) for word in ("fiv", "pay", "three"))
 
 
 @pytest.mark.parametrize(
@@ -329,7 +335,7 @@ def test_odd_patches_are_no_trouble(text: str) -> None:
     patch = Patch(text, "x.py")
     for line in (-1, 0, 1, 10**9):
         patch.fate(line)
-    assert patch.find(Word("zzz")) is None
+    assert not patch.names("zzz")
     assert patch.renamed_from is None
 
 
@@ -361,23 +367,10 @@ def test_names_that_an_error_speaks_of(type: str, value: str, name: str) -> None
 
 
 def test_what_kind_of_error_it_is() -> None:
-    assert clues_of("OperationalError", "no such table: x", ()).database
-    assert clues_of("Error", "connect ECONNREFUSED 10.0.0.1:5432", ()).outside
-    assert clues_of("ImproperlyConfigured", "x", ()).setting
-    assert clues_of("TypeError", "'NoneType' object is not iterable", ()).nothing
-    assert not clues_of("ValueError", "nothing fits", ()).nothing
+    assert speaks_of_database("OperationalError: no such table: x")
+    assert speaks_of_outside("Error: connect ECONNREFUSED 10.0.0.1:5432")
+    assert speaks_of_setting("ImproperlyConfigured: x")
     assert clues_of("X", "a " * 100_000 + "'" * 50_000, ()).names == ()
-
-
-def test_words_of_a_line_of_code() -> None:
-    assert dict(code_words("return self.rate_of(cart.region) if cart else None")) == {
-        "rate_of": 1.0,
-        "cart": 0.4,
-        "region": 0.4,
-    }
-    assert gives_nothing("    return None", "")
-    assert gives_nothing("    log()", "    return total")
-    assert not gives_nothing("    return total + 1", "    return total")
 
 
 def test_the_newest_goes_first_whichever_way_the_dates_run() -> None:

@@ -10,16 +10,14 @@ from hypothesis import strategies as st
 from sentry_world import NOW, ago
 
 from phases.record.findings import BlastRadius, Choice, Confidence, DeploySeen, Release, Share, Word
-from phases.triage.recommendation import (
+from phases.triage.deploy_history import (
     History,
-    Situation,
-    brakes,
     healthy_before,
     history,
-    recommend,
     suspect_of,
     was_rolled_back,
 )
+from phases.triage.recommendation import Situation, brakes, recommend
 
 WINDOW = timedelta(minutes=15)
 V1, V2, V3 = (Release(version=f"v{n}") for n in (1, 2, 3))

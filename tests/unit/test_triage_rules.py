@@ -28,7 +28,8 @@ from phases.triage.blast_radius import (
     severity_of,
     users,
 )
-from phases.triage.measure import by_version, fix_of, one_way_match
+from phases.triage.measure import by_version, fix_of
+from phases.triage.questions import one_way_match
 from phases.triage.reported import manual
 
 WINDOW = timedelta(minutes=15)

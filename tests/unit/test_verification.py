@@ -22,8 +22,8 @@ from phases.record.incident import ActionKind, Incident, Round, RoundAction
 from phases.record.service import Service
 from phases.record.wording import counted
 from phases.verification.event_counts import SIZE, Measured, limits
+from phases.verification.recheck import Recheck, grace, running_release, verdict
 from phases.verification.recheck import burned as left_alone
-from phases.verification.recheck import grace, look_again, running_release, verdict
 from phases.verification.steps import sentence
 from sandbox.faults import Fault
 
@@ -141,7 +141,8 @@ async def look(
     forward: timedelta = timedelta(),
 ) -> Look:
     endpoint = HttpEndpoint(timeout=1, pause=0)
-    said = await look_again(burning, service, 1, number, w.client, endpoint, NOW, forward=forward)
+    check = Recheck(burning, service, w.client, endpoint, NOW, forward)
+    said = await check.look(1, number)
     await endpoint.aclose()
     assert said.round == 1
     return said.look
@@ -383,7 +384,8 @@ async def test_errors_that_stop_do_not_say_that_a_monitors_issue_is_over() -> No
 async def test_without_sentry_or_without_issues_nothing_is_measured() -> None:
     one = Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6))
     endpoint = HttpEndpoint()
-    none = await look_again(incident(rounds=(one,)), SHOP, 1, 1, None, endpoint, NOW)
+    check = Recheck(incident(rounds=(one,)), SHOP, None, endpoint, NOW)
+    none = await check.look(1, 1)
     assert none.look.verdict is LookVerdict.TOO_FEW, "there is nobody to ask again every minute"
     assert sentence(none.look) == "Sentry is not set up, so nothing was measured."
     async with world() as w:

@@ -17,7 +17,8 @@ from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
 from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
 from bot.clients.http.errors import HttpError
-from phases.ports.ports import Archive, NotSetUp, PortError
+from phases.ports.coordination import Archive
+from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr import BRANCH
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
 from phases.record.documents import Adr

@@ -131,6 +131,9 @@ class GitHubSource:
         first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
         return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
 
+    def remarks(self, service: Service) -> Sequence[str]:
+        return ()
+
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
         """Return open pull requests of the repository's own branches.
 

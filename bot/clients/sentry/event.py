@@ -18,7 +18,8 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from bot.clients.sentry.models import Shape, scrubbed
-from phases.ports.source_paths import foreign, in_library, without_query, written
+from phases.ports.library_paths import foreign, in_library
+from phases.ports.source_paths import without_query, written
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import Frame
 from phases.record.wording import foreign as nobodys_call

@@ -24,7 +24,7 @@ from bot.clients.http.errors import HttpError
 from phases.ports.tracker_values import IssueRow, UserShare
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
-from phases.triage.recommendation import STANDS_IN, UNTOLD
+from phases.triage.deploy_history import STANDS_IN, UNTOLD
 
 ROLLOUT = timedelta(minutes=15)
 """A deploy whose start is not told took at most this long."""

@@ -1,0 +1,221 @@
+"""Phase 1: the deploys of a service as several sources tell of them, the suspect among them,
+and the releases to which a rollback may go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from phases.record.findings import DeploySeen, Release
+from phases.record.release_names import Names, names, numbered
+from phases.record.service import DEPLOYABLE
+
+GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 15 minutes
+SAME_DEPLOY = timedelta(minutes=10)
+"""Two sources tell of one deploy within this time: their clocks and moments differ."""
+ROLLED_BACK_WITHIN = timedelta(days=1)  # Healthy: "deployed over it within a day"
+
+SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
+"""The sources of deploys, the one whose word is taken first (rules: Deploy history)."""
+STANDS_IN = "first event"
+UNTOLD = "first event, deploys not told"
+"""The source of a release whose own deploys could not be asked for: it counts beside what is told
+of the others."""
+FIRST_EVENTS = (STANDS_IN, UNTOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Deploys of one service to the counted environment, newest first."""
+
+    deploys: tuple[DeploySeen, ...] = ()
+    first: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """Version → when it was first there, as far as anybody knows."""
+    names: Names = field(default_factory=Names)
+
+    @property
+    def stands_in(self) -> bool:
+        """Nobody told of a deploy: the first event of each release stands for it."""
+        return bool(self.deploys) and all(d.source == STANDS_IN for d in self.deploys)
+
+    def without(self, rolled_back: Collection[str]) -> History:
+        """Return the history in which these versions are not healthy, whatever the sources say."""
+        out = {self.names.called(version) for version in rolled_back}
+        deploys = (
+            d.model_copy(update={"rolled_back": True}) if d.release.version in out else d
+            for d in self.deploys
+        )
+        return replace(self, deploys=tuple(deploys))
+
+
+def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> History:
+    """Join what several sources tell of one service's deploys, by version, or by commit.
+
+    `deployable` is the deployer's list. First events stand for deploys only where no other source
+    knows any. The bot's own records do not count as one: that the bot rolled back once does not
+    mean that ordinary deploys are told of.
+    """
+    raw = _without_moving_names(
+        [deploy for source in sources for deploy in source],
+        {release.version for release in deployable},
+    )
+    by_sentry = [d.release for d in raw if d.source in ("sentry", STANDS_IN)]
+    known = names(by_sentry, deployable, (d.release for d in raw))
+    deploys = [d.model_copy(update={"release": known.of(d.release)}) for d in raw]
+    first: dict[str, datetime] = {}
+    for d in deploys:
+        first[d.release.version] = min(d.started_at, first.get(d.release.version, d.started_at))
+    others_tell = any(d.source not in ("bot", *FIRST_EVENTS) for d in deploys)
+    joined: list[DeploySeen] = []
+    for d in sorted(deploys, key=_rank):
+        stands = any(_stands_already(d, other) for other in joined)
+        if (d.source == STANDS_IN and others_tell) or (d.source in FIRST_EVENTS and stands):
+            continue
+        at = next((n for n, other in enumerate(joined) if _same(d, other, deploys)), None)
+        if at is None:
+            joined.append(d)
+        else:
+            joined[at] = _joined(joined[at], d)
+    joined = [_with_first_sign(d, first[d.release.version]) for d in joined]
+    newest_first = sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)
+    return History(tuple(newest_first), first, known)
+
+
+def _without_moving_names(
+    deploys: list[DeploySeen], deployable: Collection[str]
+) -> list[DeploySeen]:
+    """Leave out Sentry's names that move, such as `main`, where another source tells deploys."""
+    if all(d.source in ("bot", "sentry", STANDS_IN) for d in deploys):
+        return deploys
+    return [
+        d
+        for d in deploys
+        if d.source not in ("sentry", STANDS_IN)
+        or numbered(d.release.version)
+        or d.release.version in deployable
+    ]
+
+
+def _stands_already(deploy: DeploySeen, other: DeploySeen) -> bool:
+    """The first event of another build of the version stands for a deploy of its own."""
+    another_build = other.source in FIRST_EVENTS and deploy.started_at != other.started_at
+    return deploy.release.version == other.release.version and not another_build
+
+
+def _with_first_sign(deploy: DeploySeen, first: datetime) -> DeploySeen:
+    """Take the first sign of a release shortly before a deploy's end as its start.
+
+    CI's webhook tells of the end only.
+    """
+    ends_only = deploy.source == "webhook" and deploy.started_at == deploy.finished_at
+    if not ends_only or not deploy.started_at - SAME_DEPLOY <= first < deploy.started_at:
+        return deploy
+    return deploy.model_copy(update={"started_at": first})
+
+
+def _rank(deploy: DeploySeen) -> tuple[int, datetime]:
+    source = deploy.source
+    return (SOURCES.index(source) if source in SOURCES else len(SOURCES), deploy.started_at)
+
+
+def _same(deploy: DeploySeen, other: DeploySeen, deploys: Sequence[DeploySeen]) -> bool:
+    """Say whether two sources tell of one deploy: the same version, near in time, nothing between.
+
+    A source that tells of a deploy twice names the same moment, as GitHub does by its webhook and
+    when it is asked.
+    """
+    if not other.release.same_as(deploy.release):
+        return False
+    if deploy.source == other.source:
+        return deploy.started_at == other.started_at
+    begin, end = sorted((deploy.started_at, other.started_at))
+    between = (d for d in deploys if begin < d.started_at < end and d.source != STANDS_IN)
+    return end - begin <= SAME_DEPLOY and all(d.release.same_as(deploy.release) for d in between)
+
+
+def _joined(better: DeploySeen, other: DeploySeen) -> DeploySeen:
+    release = better.release
+    if release.commit is None and other.release.commit is not None:
+        release = release.model_copy(update={"commit": other.release.commit})
+    return better.model_copy(
+        update={
+            "release": release,
+            "finished_at": better.finished_at or other.finished_at,
+            "by": better.by or other.by,
+            "rolled_back": better.rolled_back or other.rolled_back,
+        }
+    )
+
+
+def suspect_of(
+    deploys: Sequence[DeploySeen], began: datetime | None, window: timedelta
+) -> DeploySeen | None:
+    """Return the deploy that had started last when trouble began, whatever its version number."""
+    if began is None:
+        return None
+    grace = window * GRACE_PER_WINDOW
+    before = (d for d in deploys if d.started_at <= began + grace)
+    return max(before, key=lambda d: d.started_at, default=None)
+
+
+def was_rolled_back(version: str, known: History) -> bool:
+    """Say whether it is recorded so, or an older release was deployed over it within a day."""
+    deploys = [d for d in known.deploys if d.release.version == version]
+    if any(d.rolled_back for d in deploys):
+        return True
+    return any(
+        other.release.version != version
+        and d.started_at < other.started_at <= d.started_at + ROLLED_BACK_WITHIN
+        and known.first[other.release.version] < known.first[version]
+        for d in deploys
+        for other in known.deploys
+    )
+
+
+def healthy_before(
+    suspect: DeploySeen | None,
+    known: History,
+    listed_by_deployer: Collection[Release] | None,
+    *,
+    burning: Collection[str] = (),
+) -> tuple[Release, ...]:
+    """Return the healthy releases that were deployed before the suspect, the last one first.
+
+    A rollback goes never to the suspect, never to one deployed since, and only to what may be
+    deployed and is in the deployer's list; None: the list is not known, then there is no target.
+    `burning` are the versions with an open incident of their own.
+    """
+    if suspect is None or listed_by_deployer is None:
+        return ()
+    may = {r.version: r for r in listed_by_deployer if DEPLOYABLE.fullmatch(r.version)}
+    for release in tuple(may.values()):  # by its commit, where the deployer has another name for it
+        may.setdefault(known.names.of(release).version, release)
+    out = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
+    out |= {suspect.release.version, *(known.names.called(version) for version in burning)}
+    healthy: dict[str, Release] = {}
+    for d in sorted(known.deploys, key=lambda d: d.started_at, reverse=True):
+        version = d.release.version
+        if version in healthy or version in out or version not in may:
+            continue
+        if not was_rolled_back(version, known):
+            commit = may[version].commit or d.release.commit
+            healthy[version] = may[version].model_copy(update={"commit": commit})
+    return tuple(healthy.values())
+
+
+def targets_of(
+    suspect: DeploySeen | None,
+    known: History,
+    listed_by_deployer: Collection[Release] | None,
+    running: Release | None,
+    *,
+    burning: Collection[str] = (),
+    rolled_back: Collection[str] = (),
+) -> tuple[Release, ...]:
+    """Return the healthy ones, without what runs already and what this incident rolled back."""
+    healthy = healthy_before(suspect, known, listed_by_deployer, burning=burning)
+    out = {known.names.called(version) for version in rolled_back}
+    out |= {known.names.of(running).version} if running is not None else set()
+    return tuple(r for r in healthy if known.names.of(r).version not in out)
