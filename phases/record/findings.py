@@ -12,7 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_COMMIT, _PART = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?"), re.compile(r"[0-9a-f]{7,64}")
+COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
+"""Git abbreviates no commit further:
+https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreabbrev
+"""
 
 
 class Value(BaseModel):
@@ -37,8 +41,10 @@ class Release(Value):
             return True
         mine, theirs = self.commit or self.version, other.commit or other.version
         shorter, longer = sorted((mine.lower(), theirs.lower()), key=len)
-        sure = _COMMIT.fullmatch(longer) or (_PART.fullmatch(longer) and not shorter.isdecimal())
-        return bool(sure and _PART.fullmatch(shorter)) and longer.startswith(shorter)
+        sure = COMMIT.fullmatch(longer) or (
+            ABBREVIATED.fullmatch(longer) and not shorter.isdecimal()
+        )
+        return bool(sure and ABBREVIATED.fullmatch(shorter)) and longer.startswith(shorter)
 
 
 class Evidence(Value):

@@ -6,16 +6,14 @@ A release is called what Sentry calls it, because events carry that name, else w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from phases.record.findings import Release
-from phases.record.service import COMMIT, HOTFIX
+from phases.record.findings import ABBREVIATED, COMMIT, Release
+from phases.record.service import HOTFIX
 
-_PART = re.compile(r"[0-9a-f]{7,64}")
 _SHORT = 7
-"""Git abbreviates no commit further: https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreabbrev"""
+"""Letters by which commits are indexed: no abbreviated commit has fewer (`ABBREVIATED`)."""
 
 Index = Mapping[str, tuple[Release, ...]]
 """Releases by the first letters of their commits."""
@@ -77,7 +75,9 @@ def names(
 
 def numbered(version: str) -> bool:
     """Whether a name can be a version's or a commit's: `main` and `latest` move."""
-    return any(letter.isdigit() for letter in version) or bool(_PART.fullmatch(version.lower()))
+    return any(letter.isdigit() for letter in version) or bool(
+        ABBREVIATED.fullmatch(version.lower())
+    )
 
 
 def _whole(version: str) -> str | None:
@@ -86,7 +86,7 @@ def _whole(version: str) -> str | None:
 
 def _begins(release: Release) -> str | None:
     commit = (release.commit or release.version).lower()
-    return commit[:_SHORT] if _PART.fullmatch(commit) else None
+    return commit[:_SHORT] if ABBREVIATED.fullmatch(commit) else None
 
 
 def _index(releases: Iterable[Release]) -> dict[str, tuple[Release, ...]]:
