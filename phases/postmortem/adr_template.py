@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from phases.postmortem.adr_headings import IN_ENGLISH, Language, fact, heading, language_of
+from phases.postmortem.adr_headings import ENGLISH, Language, fact, heading, language_of
 from phases.record.markdown import inline
 
 LIMIT = 64 * 1024
@@ -86,7 +86,7 @@ def follow(
     ]
     language = language_of([one.text for one in asked], needed=needed)
     if language is None:
-        language, asked = IN_ENGLISH, []
+        language, asked = ENGLISH, []
     sections = [replace(one, title=language.headings.get(one.key, one.title)) for one in sections]
     placed = _place(asked, sections, language)
     told |= there | placed
