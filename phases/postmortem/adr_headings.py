@@ -79,7 +79,7 @@ def fact(key: str) -> str | None:
     return next((known for known, pattern in _FACTS.items() if re.fullmatch(pattern, name)), None)
 
 
-def heading(text: str) -> bool:
+def asks_for_part(text: str) -> bool:
     """True if the text asks for a part in any of the languages."""
     return any(language.key(text) is not None for language in LANGUAGES)
 
