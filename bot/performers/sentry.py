@@ -57,7 +57,7 @@ def measuring(ctx: EffectContext) -> dict[str, Performer]:
                 update={"report": answer.report.model_copy(update={"notes": notes})}
             )
         found = recall.recollect(recalled, asked, ctx.now())
-        return answer.model_copy(update={"past": recall.in_record(recalled), "recollection": found})
+        return answer.model_copy(update={"recollection": found})
 
     async def look_up(effect: LookUpIssues, job: JobLike) -> IssuesLookedUp:
         del job

@@ -19,7 +19,7 @@ from phases.record.findings import (
     Value,
 )
 from phases.record.incident import Channel, GuardLook, MessageRef
-from phases.record.memories import PastIncident, Recollection
+from phases.record.memories import Recollection
 
 
 class ArchiveDue(Value):
@@ -78,7 +78,6 @@ class Invited(Value):
 class Triaged(Value):
     type: Literal["triaged"] = "triaged"
     report: TriageReport
-    past: tuple[PastIncident, ...] = ()
     recollection: Recollection | None = None
 
 

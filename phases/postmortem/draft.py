@@ -15,7 +15,8 @@ from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINIS
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.findings import Hypothesis, Verdict
 from phases.record.incident import Entry, Incident
-from phases.record.markdown import Names, cut, readable
+from phases.record.markdown import Names, readable
+from phases.record.text import cut
 from phases.record.timeline import line
 from phases.record.wording import lasting, listed, stamp
 

@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Value
-from phases.record.markdown import cut
+from phases.record.text import cut
 
 PART_LIMIT = 3000  # a text input of Slack: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
 PARTS_BYTES = 14 * 1024  # the record has 32 KiB for everything (rules: Size and memory)

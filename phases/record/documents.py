@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from phases.record.findings import Value
+from phases.record.text import PERSON
 
 
 class Ticket(Value):
@@ -75,10 +76,10 @@ class ActionItem(Value):
     @property
     def person(self) -> str | None:
         """The owner's Slack id, where the owner is a person of Slack's."""
-        found = re.fullmatch(
-            r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@?([UW][A-Z0-9]{8,})", self.owner.strip()
+        match = re.fullmatch(
+            rf"<@({PERSON})(?:\|[^>]*)?>|@?([UW][A-Z0-9]{{8,}})", self.owner.strip()
         )
-        return (found.group(1) or found.group(2)) if found else None
+        return (match[1] or match[2]) if match else None
 
 
 IN_THE_ADR = "in the ADR"

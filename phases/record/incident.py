@@ -26,7 +26,7 @@ from phases.record.findings import (
     TriageReport,
     Value,
 )
-from phases.record.memories import PastIncident, Recollection
+from phases.record.memories import Recollection
 
 RECORD_LIMIT_BYTES = 32 * 1024  # rules: Size and memory
 
@@ -254,9 +254,8 @@ class Incident(Value):
     triage: TriageReport | None = None
     triage_overdue: bool = False
     """Three seconds passed without an answer of Sentry."""
-    past: tuple[PastIncident, ...] = ()
     recollection: Recollection | None = None
-    """What the earlier ones have to do with this one."""
+    """What earlier incidents have to do with this one."""
 
     rounds: tuple[Round, ...] = ()
     rolled_back: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ memory) is made from `outside`.
 from __future__ import annotations
 
 from phases.record.incident import Incident, Round, Source
-from phases.record.markdown import cut
+from phases.record.text import cut
 
 TITLE = "private incident"
 
@@ -31,7 +31,6 @@ def outside(incident: Incident) -> Incident:
         "source": Source(kind=incident.source.kind, text="a person"),
         "seeds": (),
         "triage": None,
-        "past": (),
         "investigation": None,
         "hypotheses": (),
         "suspects": (),

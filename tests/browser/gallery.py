@@ -63,7 +63,7 @@ from phases.record.incident import (
     Severity,
     Status,
 )
-from phases.record.memories import PastIncident
+from phases.record.memories import Recollection
 from phases.verification.steps import sentence
 
 HINDSIGHT = Hindsight(
@@ -105,14 +105,10 @@ DEPLOYS = tuple(
         ("1.1.0", timedelta(days=10), "dana"),
     )
 )
-LAST = PastIncident(
-    id="INC-0000",
-    service="shop",
-    at=NOW,
-    title="x",
-    cause="rates were empty",
-    action="rollback to 1.1.0",
-    open_items=2,
+LAST = Recollection(
+    lines=(
+        "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: rates were empty; 2 action items open",
+    )
 )
 
 
@@ -201,7 +197,7 @@ FAILED = deciding().model_copy(
                 effect="{}",
             ),
         ),
-        "past": (LAST,),
+        "recollection": LAST,
     }
 )
 RESOLVED = MITIGATED.model_copy(

@@ -20,7 +20,7 @@ from bot.clients.processes.commands import CommandFailed, run
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.findings import Bisect, Suspect
 from phases.record.service import Service
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 STEP_SECONDS = 180.0
 """How long the script may take for one commit; then that commit cannot be told."""

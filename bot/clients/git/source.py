@@ -22,7 +22,7 @@ from phases.postmortem import test_coverage
 from phases.postmortem.adr import BRANCH
 from phases.record.findings import Frame, Suspect
 from phases.record.service import DEPLOYABLE, Service
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 COMMITS = 500
 HOTFIXES = 25

@@ -22,7 +22,7 @@ from bot.clients.http.unreachable import why
 from bot.runtime.ack_priority import people_first
 from bot.runtime.backoff import waited
 from phases.ports.ports import PortError
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 AGAIN_PAUSES = (0.2, 0.8)
 """Seconds before what may come twice is sent again after a fault: one of many calls must not spoil them all."""
