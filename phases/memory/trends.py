@@ -1,4 +1,4 @@
-"""Trends: incidents by service and month, their cost, how fast they were met, what keeps coming back.
+"""Trends: incidents by service and month, their cost and times, and what keeps coming back.
 
 There are no end users in them, only counts. Workflow: "trend across months reveals fragile areas
 worth structural refactors".

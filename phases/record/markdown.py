@@ -50,7 +50,7 @@ def inline(text: str, names: Names, limit: int = 1000) -> str:
 
 
 def paragraphs(text: str, names: Names, limit: int = 8000) -> str:
-    """Return lines of Markdown. Lists and line breaks stay; headings, code, HTML and links do not."""
+    """Return lines of Markdown with lists and line breaks, without headings, code, HTML, links."""
     lines: list[str] = []
     for line in cut(readable(text, names).strip(), limit).split("\n"):
         words = line.strip()

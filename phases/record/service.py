@@ -89,7 +89,7 @@ class Table(BaseModel):
 
 
 class ReleaseNames(Table):
-    """How each system writes a `version` (rules: Releases and deploys)."""
+    """Patterns of a `version` in each system (rules: Releases and deploys)."""
 
     sentry: str = _BARE
     """May hold `{build}` or `*`, for a part that only Sentry knows and that is not the version."""

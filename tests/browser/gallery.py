@@ -31,7 +31,7 @@ from phases.memory.trends import Month
 from phases.messages.effects import Say
 from phases.ports.ports import HotfixRef
 from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullChecks
-from phases.postmortem.contributing_factors import Hindsight
+from phases.postmortem.contributing_factors import LookedUp
 from phases.postmortem.draft import draft
 from phases.record.documents import ActionItem, Adr
 from phases.record.findings import (
@@ -66,7 +66,7 @@ from phases.record.incident import (
 from phases.record.memories import Recollection
 from phases.verification.steps import sentence
 
-HINDSIGHT = Hindsight(
+HINDSIGHT = LookedUp(
     tests=Covered(files=41),
     commit=Commit(sha="c0ffee1234567", files=(CommitFile(path="shop/pay.py"),)),
     confirmed=True,
