@@ -438,5 +438,6 @@ def _kept_nowhere(given: Mapping[str, str]) -> list[str]:
         return []
     return [
         "neither REDIS_URL nor DATA_DIR is set: set REDIS_URL to a Redis or Valkey, or DATA_DIR to "
-        f"a folder that is kept, in which the bot runs its own{_slip(given, 'redis_url', 'data_dir')}"
+        "a folder that is kept, in which the bot runs its own"
+        f"{_slip(given, 'redis_url', 'data_dir')}"
     ]
