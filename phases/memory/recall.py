@@ -246,11 +246,11 @@ def recollect(recalled: Recalled, question: Question, now: datetime) -> Recollec
         place = f"Same place ({cut(question.file, 120)})"
         likeness = "Same Sentry issue" if same_issue(past, question) else place
         lines.append(f"{likeness} before {_summary(past, now, question.service)}")
-    told = {past.id for past in same[: SAID - 1]}
+    listed = {past.id for past in same[: SAID - 1]}
     shared = [past for past in newest if set(past.features) & set(question.features)]
     lines += _not_done(same or shared, now)
-    rest = [past for past in newest if past.id not in told]
-    for past in rest[: SAID - len(told)]:
+    rest = [past for past in newest if past.id not in listed]
+    for past in rest[: SAID - len(listed)]:
         order = "Last time" if past.id == newest[0].id else "Before that"
         lines.append(f"{order} {_summary(past, now, question.service)}")
     if recalled.in_span > 1:

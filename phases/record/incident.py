@@ -169,8 +169,6 @@ class GuardLook(Value):
     """The next of the looks at each quarter of an hour."""
     seeds: int
     """The number of the incident's seeds at recovery: later ones are another issue's alerts."""
-    again: bool = False
-    """True if Sentry could not be asked a few minutes ago."""
     whole: bool = True
     """True for the look at the quarter of an hour; False for one in between."""
     missed: int = 0

@@ -91,8 +91,8 @@ def _shorter(value: Any, characters: int, entries: int, name: str = "") -> Any:
         return short(value, ABSURD if whole else characters)
     if isinstance(value, tuple):
         values = cast("tuple[Any, ...]", value)
-        kept = values if name in _ALL else values[:entries]
-        return tuple(_shorter(entry, characters, entries, name) for entry in kept)
+        shown = values if name in _ALL else values[:entries]
+        return tuple(_shorter(entry, characters, entries, name) for entry in shown)
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         return {key: _shorter(field, characters, entries, key) for key, field in fields.items()}
