@@ -1,40 +1,46 @@
-"""Holds a record under its limit: what stands in the thread anyway goes first, what people need to go on never.
+"""Holds a record under its limit. First goes what stands in the thread anyway.
 
-A record over the limit could not be written, and then nobody could act on it: so this always ends small enough.
+A record over the limit could not be written, and then nobody could act on the incident: so this
+always ends small enough. What people need to go on is never cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from phases.failures import kept
 from phases.record.documents import IN_THE_ADR
-from phases.record.findings import Hypothesis
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
+from phases.record.shortening import shortened
 from phases.record.wording import short
 from phases.root_cause.hypotheses import best
 from phases.steps.change import Change
 
-Fields = dict[str, Any]
+STEPS = ((400, 12), (160, 6), (80, 3), (60, 1))
+"""Characters of a text, entries of a list."""
 
 
 def fitted(change: Change) -> Change:
-    """The same change with a record that fits (rules: Size and memory); each cut only where the one before was not enough."""
+    """Return the same change with a record that fits (rules: Size and memory).
+
+    Each cut is made only if the one before was not enough.
+    """
     incident = change.incident
     record = as_json(incident)
-    for cut in CUTS:
+    for step in (None, *STEPS):
         if len(record.encode()) <= RECORD_LIMIT_BYTES:
             break
-        incident = incident.model_copy(update=cut(incident))
+        fields = _smaller(incident, *step) if step else _told_elsewhere(incident)
+        incident = incident.model_copy(update=fields)
         record = as_json(incident)
     return replace(change, incident=incident, written=(incident, record))
 
 
-def _evidence(incident: Incident) -> Fields:
-    """The walk and the output of earlier deploys are in the thread, the frames were walked along, the ADR has the parts."""
-    fields: Fields = {"rounds": (*(_quiet(r) for r in incident.rounds[:-1]), *incident.rounds[-1:])}
+def _told_elsewhere(incident: Incident) -> dict[str, Any]:
+    """Drop what the thread shows (the walk, the output of earlier deploys) or the ADR has."""
+    before, current = incident.rounds[:-1], incident.rounds[-1:]
+    fields: dict[str, Any] = {"rounds": (*map(_without_output, before), *current)}
     if incident.investigation is not None:
         slim = {"walk": (), "hypotheses": (), "suspects": ()}
         fields["investigation"] = incident.investigation.model_copy(update=slim)
@@ -42,79 +48,49 @@ def _evidence(incident: Incident) -> Fields:
         slim = {"frames": (), "issues": incident.triage.issues[:5]}
         fields["triage"] = incident.triage.model_copy(update=slim)
     if incident.postmortem is not None and incident.adr is not None:
-        slim = {"timeline": IN_THE_ADR, "monitoring": IN_THE_ADR, "tests": IN_THE_ADR}
-        fields["postmortem"] = incident.postmortem.model_copy(update=slim)
+        parts: dict[str, Any] = dict.fromkeys(("timeline", "monitoring", "tests"), IN_THE_ADR)
+        fields["postmortem"] = incident.postmortem.model_copy(update=parts)
     return fields
 
 
-def _history(incident: Incident) -> Fields:
-    rounds = tuple(r.model_copy(update={"looks": r.looks[-2:]}) for r in incident.rounds[-8:])
-    return {
-        "failures": kept(incident.failures, 3),
-        "rounds": rounds,
-        "heard": incident.heard[-10:],
-        "pins": dict(list(incident.pins.items())[-10:]),
+def _without_output(round: Round) -> Round:
+    if round.action is None:
+        return round
+    return round.model_copy(update={"action": round.action.model_copy(update={"output": None})})
+
+
+def _smaller(incident: Incident, characters: int, entries: int) -> dict[str, Any]:
+    """Shorten findings; of what grows by itself the newest stays.
+
+    Decisions, claims, proofs and the parts of a post-mortem that is not in the ADR stay whole.
+    """
+    report = incident.triage
+    leading = {hypothesis.id for hypothesis in best(incident.hypotheses, 2 * entries)}
+    rounds = incident.rounds[-max(entries, 3) :]
+    fields: dict[str, Any] = {
+        "description": short(incident.description, characters),
+        "failures": kept(incident.failures, max(entries // 2, 1)),
+        "rounds": tuple(
+            _without_output(round).model_copy(
+                update={"looks": round.looks[-max(entries // 3, 1) :]}
+            )
+            for round in rounds
+        ),
+        "heard": incident.heard[-entries:],
+        "pins": dict(list(incident.pins.items())[-entries:]),
+        "hypotheses": tuple(
+            shortened(hypothesis, characters, entries)
+            for hypothesis in incident.hypotheses
+            if hypothesis.id in leading
+        ),
+        "suspects": tuple(
+            shortened(suspect, characters, entries) for suspect in incident.suspects[:entries]
+        ),
     }
-
-
-def _quiet(one: Round) -> Round:
-    if one.action is None or one.action.output is None:
-        return one
-    return one.model_copy(update={"action": one.action.model_copy(update={"output": None})})
-
-
-def _tree(incident: Incident) -> Fields:
-    reasons = [
-        s.model_copy(update={"reasons": tuple(short(r, 120) for r in s.reasons[:2])})
-        for s in incident.suspects
-    ]
-    return {"hypotheses": _shorter(incident, 6, 160), "suspects": tuple(reasons[:2])}
-
-
-def _words(incident: Incident) -> Fields:
-    fields: Fields = {"description": short(incident.description, 400), "past": incident.past[:1]}
-    fields["rounds"] = tuple(_quiet(r) for r in incident.rounds)
     if incident.recollection is not None:
-        lines = tuple(short(line, 200) for line in incident.recollection.lines[:3])
-        fields["recollection"] = incident.recollection.model_copy(update={"lines": lines})
-    if incident.triage is not None:
-        issues = tuple(
-            i.model_copy(update={"title": short(i.title, 80)}) for i in incident.triage.issues[:3]
-        )
-        notes = tuple(short(n, 160) for n in incident.triage.notes[:3])
-        slim = {
-            "issues": issues,
-            "notes": notes,
-            "deploys": incident.triage.deploys[:3],
-            "frame": None,
-        }
-        fields["triage"] = incident.triage.model_copy(update=slim)
+        fields["recollection"] = shortened(incident.recollection, characters, entries)
+    if report is not None:
+        # The ids of its issues are claims, and people decide by the other two.
+        whole = {name: getattr(report, name) for name in ("issue_ids", "blast", "recommendation")}
+        fields["triage"] = shortened(report, characters, entries).model_copy(update=whole)
     return fields
-
-
-def _last(incident: Incident) -> Fields:
-    """What is left are decisions, claims, proofs and the parts of a post-mortem that is not written yet."""
-    rounds = tuple(r.model_copy(update={"looks": r.looks[-1:]}) for r in incident.rounds[-3:])
-    return {
-        "hypotheses": _shorter(incident, 2, 60),
-        "suspects": (),
-        "failures": kept(incident.failures, 1),
-        "rounds": rounds,
-    }
-
-
-def _shorter(incident: Incident, most: int, limit: int) -> tuple[Hypothesis, ...]:
-    def slim(one: Hypothesis) -> Hypothesis:
-        cut = {
-            "says": short(one.says, limit),
-            "found": short(one.found, limit),
-            "predicts": "",
-            "check": "",
-        }
-        return one.model_copy(update=cut)
-
-    left = {h.id for h in best(incident.hypotheses, most)}
-    return tuple(slim(h) for h in incident.hypotheses if h.id in left)
-
-
-CUTS: tuple[Callable[[Incident], Fields], ...] = (_evidence, _history, _tree, _words, _last)

@@ -33,7 +33,7 @@ from phases.record.incident import (
     Source,
     Status,
 )
-from phases.record.memories import PastIncident
+from phases.record.memories import Recollection
 
 LONG = (
     "The pool of database connections of the payment service in eu-west is used up since the release of this morning, "
@@ -50,16 +50,10 @@ CULPRIT = Suspect(
     at=NOW,
     subject=f"Rates are whole numbers: {LONG}",
 )
-EARLIER = tuple(
-    PastIncident(
-        id=f"INC-000{n}",
-        service="checkout-service",
-        at=NOW,
-        title=LONG,
-        cause=LONG,
-        action="rollback to 1.1.0",
+EARLIER = Recollection(
+    lines=tuple(
+        f"Last time (INC-000{n}, 22 Nov): rolled back to 1.1.0; cause: {LONG}" for n in (1, 2, 3)
     )
-    for n in (1, 2, 3)
 )
 FAILURES = tuple(
     Failure(effect_id=f"{n}-1", kind=kind, reason=LONG, at=NOW, effect="{}")
@@ -150,7 +144,7 @@ def full(status: Status, action: RoundAction | None = None, **fields: Any) -> In
         "updated_at": LATER,
         "update_due": NOW + timedelta(minutes=30),
         "failures": FAILURES,
-        "past": EARLIER,
+        "recollection": EARLIER,
         "else_reason": "INC-1041",
     }
     return incident(**{**given, **fields})

@@ -19,7 +19,7 @@ from bot.cli.store_access import opened, run
 from bot.store.errors import said
 from bot.store.incident_store import Store
 from bot.store.redis import Script, run_script
-from phases.record.wording import FORGOTTEN, SOMEBODY
+from phases.record.text import FORGOTTEN, SOMEBODY
 
 PASSES = 3
 """A running bot may write while it is looked through: until nothing is found, at most so often."""

@@ -1,4 +1,7 @@
-"""The addresses in the settings: read as they were surely meant, or refused with how to write them. No address is ever said back."""
+"""The URLs in the settings: read as they were surely meant, or refused with how to write them.
+
+No fault repeats a URL.
+"""
 
 from __future__ import annotations
 
@@ -30,22 +33,23 @@ HOSTED = (
     "pagerduty.com",
     "discord.com",
 )
-"""Whoever speaks to these without TLS shows a token to everybody on the way, and is sent elsewhere."""
+"""Without TLS these would show a token to everybody on the way; they redirect."""
 SENTRY_PAGES = re.compile(r"/(?:api/0|organizations|settings|issues|projects|auth)(?:/.*)?$")
-"""What follows the address of a Sentry, in its API and in the browser."""
+"""Paths behind the URL of a Sentry, in its API and in the browser."""
 WEBHOOK = re.compile(r"/webhooks/[^/]+/[^/]+$")
 """https://docs.discord.com/developers/resources/webhook"""
 HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?"
 )
+_NEAR = re.compile(r"\.(?:localhost|local|internal|lan|home|corp|intranet|svc|test|docker)$")
 
 
 class Wrong(Exception):
-    """The sentence says what is wrong with an address, without the setting's name."""
+    """A fault of a URL, without the setting's name."""
 
 
 def read(field: str, value: str, *, org: str = "") -> str:
-    """Return the address that the clients call. Raises `Wrong`."""
+    """Return the URL that the clients call. Raises `Wrong`."""
     parts = _split(field, value)
     match field:
         case "sentry_url":
@@ -68,7 +72,7 @@ def read(field: str, value: str, *, org: str = "") -> str:
 
 
 def is_url(value: str) -> bool:
-    """Return whether this is an absolute http or https URL with a host and no white space, which the HTTP client takes."""
+    """True for an absolute http or https URL with a host that the HTTP client takes."""
     try:
         parts = urlsplit(value)
         _ = parts.port
@@ -79,13 +83,13 @@ def is_url(value: str) -> bool:
 
 
 def unencrypted(value: str) -> bool:
-    """Return whether what is sent there can be read on its way over the internet."""
+    """True if a request there can be read on its way over the internet."""
     parts = urlsplit(value)
     return parts.scheme == "http" and not _is_near(parts.hostname or "")
 
 
 def is_host(value: str) -> bool:
-    """Return whether a server may listen there: an address, or a name, without a port."""
+    """True for an address or a name, without a port."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
@@ -105,7 +109,8 @@ def _split(field: str, value: str) -> SplitResult:
         raise Wrong(f"is no URL: it must begin with https:// (or http://) and name a host; {write}")
     if not is_url(value):
         raise Wrong(
-            f"is no URL: it must begin with https:// (or http://) and name a host and, if any, a port; {write}"
+            "is no URL: it must begin with https:// (or http://) and name a host and, if any, a "
+            f"port; {write}"
         )
     parts = urlsplit(value)
     if parts.username is not None or parts.password is not None:
@@ -114,14 +119,18 @@ def _split(field: str, value: str) -> SplitResult:
         raise Wrong(f"goes on with ? or #, and the API's paths could not follow; {write}")
     if parts.scheme == "http" and _is_of(parts, *HOSTED):
         raise Wrong(
-            "begins with http://, which would show the token to everybody on the way; begin it with https://"
+            "begins with http://, which would show the token to everybody on the way; begin it "
+            "with https://"
         )
     return parts._replace(netloc=parts.netloc.lower())
 
 
 def _sentry(parts: SplitResult, org: str) -> str:
-    """The API is below `/api/0/`; an organisation's own host leads back to it for its own pages only:
-    https://github.com/getsentry/sentry/blob/master/src/sentry/middleware/customer_domain.py"""
+    """Return the URL in front of `/api/0/`.
+
+    An organisation's own host leads back to it for its own pages only:
+    https://github.com/getsentry/sentry/blob/master/src/sentry/middleware/customer_domain.py
+    """
     host = parts.hostname or ""
     if ".ingest." in f".{host}":
         raise Wrong(
@@ -139,7 +148,10 @@ def _sentry(parts: SplitResult, org: str) -> str:
 
 
 def _github(parts: SplitResult) -> str:
-    """https://docs.github.com/en/enterprise-server@latest/rest/using-the-rest-api/getting-started-with-the-rest-api"""
+    """Return the URL of the API.
+
+    https://docs.github.com/en/enterprise-server@latest/rest/using-the-rest-api/getting-started-with-the-rest-api
+    """
     host, path = parts.hostname or "", re.sub(r"/graphql/?$", "", parts.path).rstrip("/")
     if host in ("github.com", "www.github.com", "api.github.com"):
         return "https://api.github.com"
@@ -192,23 +204,11 @@ def _names_a_host(parts: SplitResult) -> bool:
 
 
 def _is_near(host: str) -> bool:
-    """On this machine or in this network, as far as the name tells."""
+    """True on this machine or in this network, as far as the name tells."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        near = (
-            "localhost",
-            "local",
-            "internal",
-            "lan",
-            "home",
-            "corp",
-            "intranet",
-            "svc",
-            "test",
-            "docker",
-        )
-        return "." not in host or host.rsplit(".", 1)[-1] in near
+        return "." not in host or _NEAR.search(host) is not None
     return address.is_private or address.is_loopback or address.is_link_local
 
 

@@ -1,6 +1,7 @@
-"""Variables that are not the bot's own and that its clients obey: whom to believe, and which proxy to take.
+"""Variables of the bot's clients: certificates and proxies.
 
-Read here by the clients' own rules, so that a wrong one is a sentence at the start and not a traceback at the first call.
+They are checked by the clients' own rules, so that a wrong one is a sentence at the start and not a
+traceback at the first call.
 """
 
 from __future__ import annotations
@@ -22,20 +23,19 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 def strip(environment: MutableMapping[str, str]) -> None:
-    """Take off what stands around a value, as of the bot's own: the clients read these by themselves, and take them as they are."""
+    """Take off blanks and quotes around the values: the clients would not."""
     for name in (*VARIABLES, *PROXIES):
-        given = environment.get(name)
-        if given is not None and given != (cleaned := pasted.clean(given)):
-            environment[name] = cleaned
+        if name in environment:
+            environment[name] = pasted.clean(environment[name])
 
 
 def faults(environment: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with them, a sentence each. A proxy's address is never said: it may hold a password."""
-    found = [
+    """Return the faults, a sentence each. None repeats a proxy's URL: it may hold a password."""
+    return [
         *_file(environment.get("SSL_CERT_FILE", "")),
         *_folders(environment.get("SSL_CERT_DIR", "")),
+        *(wrong for name in PROXIES if (wrong := _proxy(name, environment.get(name, "")))),
     ]
-    return found + [wrong for name in PROXIES if (wrong := _proxy(name, environment.get(name, "")))]
 
 
 def _file(name: str) -> list[str]:
@@ -47,7 +47,8 @@ def _file(name: str) -> list[str]:
         ]
     if not Path(name).is_file():
         return [
-            f"SSL_CERT_FILE names {name}, and there is no such file: name a file of certificates in PEM form"
+            f"SSL_CERT_FILE names {name}, and there is no such file: name a file of "
+            "certificates in PEM form"
         ]
     try:
         ssl.create_default_context(cafile=name)
@@ -66,7 +67,8 @@ def _folders(names: str) -> list[str]:
             wrong.append(f"SSL_CERT_DIR names {name}, and there is no such folder")
         elif not any(_HASHED.fullmatch(file.name) for file in folder.iterdir()):
             wrong.append(
-                f"SSL_CERT_DIR names {name}, in which OpenSSL finds no certificate: run openssl rehash {name}"
+                f"SSL_CERT_DIR names {name}, in which OpenSSL finds no certificate: run openssl "
+                f"rehash {name}"
             )
     return wrong
 
@@ -79,10 +81,13 @@ def _proxy(name: str, value: str) -> str:
         httpx.Proxy(value)
     except (ValueError, httpx.InvalidURL):
         parts = urlsplit("")
-    # What follows the host is no part of a proxy: a password that is not percent-encoded ends there.
+    # Nothing follows a proxy's host: there a password ends that is not percent-encoded.
     plain = not (
         parts.path.strip("/") or parts.query or parts.fragment or "@" in value.partition("@")[2]
     )
     if parts.scheme in ("http", "https") and plain and value == value.strip():
         return ""
-    return f"{name} cannot be used: write it as http://proxy.example.com:3128 (with a user: http://name:password@…, percent-encoded)"
+    return (
+        f"{name} cannot be used: write it as http://proxy.example.com:3128 (with a user: "
+        "http://name:password@…, percent-encoded)"
+    )

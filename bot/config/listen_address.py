@@ -1,4 +1,4 @@
-"""Whether HOST and PORT can be listened on: tried before anything else starts, so that it is a sentence and no half start."""
+"""HOST and PORT are tried before anything else starts: a fault is a sentence and no half start."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class CannotListen(Exception):
-    """The address is right, and is not to be had now."""
+    """The address is right, and is not free now."""
 
 
 def try_out(host: str, port: int) -> None:
-    """Binds for a moment. Raises `Faults` for a HOST that is not of this machine, `CannotListen` where it is not free."""
+    """Bind for a moment. Raises `Faults` for another machine's HOST, `CannotListen` if not free."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise _not_here(host) from error
-    if not [address for family, *_, address in found if _bound(family, address, port)]:
+    if not [address for family, *_, address in addresses if _bound(family, address, port)]:
         raise _not_here(host)
 
 
 def _bound(family: int, address: Any, port: int) -> bool:
-    """Whether this address is of this machine; of a name's several not all have to be. Raises `CannotListen`."""
+    """True if this address is this machine's. Not every address of a name has to be."""
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         # As the server will: a port that was left a moment ago is free.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Take off what files, `.env` lines and the clipboard put around a value, which is no part of it."""
+"""Take off blanks and quotes that files, `.env` lines and the clipboard put around a value."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import unicodedata
 from pathlib import Path
 
 AROUND = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
-"""Categories of what nobody sees: blanks of every width, line ends, a byte order mark, zero-width characters."""
+"""Categories of invisible letters: blanks, line ends, byte order marks, zero-width letters."""
 QUOTES = (('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"))
-"""`docker --env-file` and Kubernetes take the quotes of a `.env` line as part of the value; a shell does not."""
+"""`docker --env-file` and Kubernetes keep the quotes of a `.env` line; a shell does not."""
 _UNFILLED = re.compile(
     r"\$\{\w+[^}]*\}|\$\(\w+\)|^\$[A-Z_]\w*|^%[A-Za-z]/|\{\{.*\}\}|^<[^<>#@|]+>$"
 )
@@ -22,7 +22,10 @@ _CHANNEL_LINK = re.compile(
 _CHANNEL_MENTION = re.compile(r"<#(\w+)(?:\|[^>]*)?>")
 _ID = re.compile(r"[CDG][A-Z0-9]+")
 _CHANNEL = re.compile(r"[\w-]{1,80}")
-"""An id, or a name: small letters of any language, digits, hyphens and underscores (https://slack.com/help/articles/201402297)."""
+"""An id, or a name: small letters of any language, digits, hyphens and underscores.
+
+https://slack.com/help/articles/201402297
+"""
 
 
 def clean(text: str) -> str:
@@ -32,25 +35,23 @@ def clean(text: str) -> str:
 
 
 def quoted(text: str) -> bool:
-    """Return whether a pair of quotes stands around the value."""
+    """True if a pair of quotes stands around the value."""
     text = _stripped(text)
-    return len(text) > 1 and any(
-        text.startswith(one) and text.endswith(other) for one, other in QUOTES
-    )
+    return len(text) > 1 and (text[0], text[-1]) in QUOTES
 
 
 def unfilled(text: str) -> bool:
-    """Return whether a shell, or what deploys, should have put something in: `${TOKEN}`, `$(TOKEN)`, `{{ token }}`."""
+    """True if a shell or a deploy should have filled it in: `${TOKEN}`, `{{ token }}`."""
     return _UNFILLED.search(text) is not None
 
 
 def is_text(value: str) -> bool:
-    """Return whether the value can be sent and signed: the environment keeps bytes that are no UTF-8 as lone surrogates."""
+    """True if the value is UTF-8: the environment keeps other bytes as lone surrogates."""
     return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def folder(text: str) -> Path:
-    """Return the path with `~` read as a home; as it stands where there is no such home."""
+    """Return the path with `~` read as a home, if there is such a home."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -60,14 +61,14 @@ def folder(text: str) -> Path:
 def channels(text: str) -> tuple[str, ...]:
     """Return the ids and names of a list with commas, semicolons or white space between them."""
     words = re.split(r"[,;\s]+", clean(text).removeprefix("[").removesuffix("]"))
-    return tuple(found for word in words if (found := channel(word)))
+    return tuple(name for word in words if (name := channel(word)))
 
 
 def channel(text: str) -> str:
     """Return a channel's id or name: of `#name`, of a mention, or of the link that Slack copies."""
     text = clean(text)
-    if found := _CHANNEL_LINK.fullmatch(text) or _CHANNEL_MENTION.fullmatch(text):
-        return found.group(1)
+    if match := _CHANNEL_LINK.fullmatch(text) or _CHANNEL_MENTION.fullmatch(text):
+        return match[1]
     name = text.lstrip("#")
     return name if _ID.fullmatch(name) else name.lower()
 

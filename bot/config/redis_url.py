@@ -1,8 +1,9 @@
-"""`REDIS_URL`, read once and by our own rules: every fault is named, and nothing of a secret is in what is said of it.
+"""`REDIS_URL`, read by our own rules: every fault is named, and no fault holds a part of a secret.
 
-`urllib.parse` reads a `/`, `?` or `#` in a password as the end of the host, repeats parts of it in its errors, and
-redis-py takes `redis://h/name` for database 0 and any `?x=` for an argument. So the URL is taken apart here, as
-RFC 3986 (https://datatracker.ietf.org/doc/html/rfc3986#section-3) has it, and what does not fit is refused.
+`urllib.parse` reads a `/`, `?` or `#` in a password as the end of the host and repeats parts of it
+in its errors. redis-py takes `redis://h/name` for database 0 and any `?x=` for an argument. So the
+URL is parsed here, as in RFC 3986
+(https://datatracker.ietf.org/doc/html/rfc3986#section-3), and anything else is refused.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
     "unix": ("db", *_LOGIN),
     "sentinel": ("db", *_LOGIN, *_SENTINELS),
 }
-"""The parameters of each scheme. Time limits are the bot's own: what is waited for before an ack stays bounded."""
+"""The parameters of each scheme. Time limits are the bot's own: an ack waits for a bounded time."""
 _SECRET = ("password", "sentinel_password")
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
@@ -44,7 +45,7 @@ _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 class WrongAddress(ValueError):
-    """What is wrong with a URL: what can be said of it, each; never a part of the URL that may be a secret."""
+    """The faults of a URL. None of them repeats a part of the URL that may be a secret."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(f"REDIS_URL {fault}" for fault in faults))
@@ -53,15 +54,15 @@ class WrongAddress(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where Redis is, and who the bot is to it."""
+    """The place of Redis, and the bot's login there."""
 
     scheme: str
     hosts: tuple[tuple[str, int], ...] = ()
-    """One; of sentinels any number."""
+    """One host, or any number of sentinels."""
     path: str = ""
-    """Of a unix socket."""
+    """The path of a unix socket."""
     master: str = ""
-    """The name by which sentinels know the primary."""
+    """The sentinels' name of the primary."""
     db: int = 0
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
@@ -72,7 +73,7 @@ class Address:
 
 
 def faults(url: str) -> tuple[str, ...]:
-    """What is wrong with such a URL; empty where nothing is."""
+    """Return everything that is wrong with such a URL."""
     try:
         parsed(url)
     except WrongAddress as wrong:
@@ -81,15 +82,12 @@ def faults(url: str) -> tuple[str, ...]:
 
 
 def parsed(url: str) -> Address:
-    """Raises `WrongAddress` with everything that is wrong."""
+    """Parse the URL. Raises `WrongAddress` with everything that is wrong."""
     scheme, colon, rest = url.strip().partition("://")
     scheme = scheme.lower()
     if not colon or scheme not in SCHEMES:
-        raise WrongAddress(
-            [
-                f"must begin with {', '.join(f'{one}://' for one in SCHEMES[:-1])} or {SCHEMES[-1]}://"
-            ]
-        )
+        *schemes, last = (f"{known}://" for known in SCHEMES)
+        raise WrongAddress([f"must begin with {', '.join(schemes)} or {last}"])
     if not pasted.is_text(url):
         raise WrongAddress([pasted.NO_TEXT])
     if pasted.unfilled(url):
@@ -100,7 +98,7 @@ def parsed(url: str) -> Address:
 
 
 class _Reader:
-    """Takes one URL apart and collects its faults."""
+    """Parses one URL and collects its faults."""
 
     def __init__(self, scheme: str, rest: str) -> None:
         self._scheme = scheme
@@ -112,17 +110,17 @@ class _Reader:
         self._path = slash + path
         behind = rest[len(authority) :]
         self._split = "@" in behind and not (scheme == "unix" and not authority)
-        """An @ behind the host: what was taken for the host is the beginning of a password."""
+        """An @ behind the host: the seeming host is the beginning of a password."""
         self._query = query
         self._given: dict[str, str] = {}
 
     def address(self) -> Address:
         if self._split:
-            raise WrongAddress(
-                [
-                    f"has a / ? or # in its user, its password or a parameter: write it percent-encoded ({WRITTEN})"
-                ]
+            fault = (
+                "has a / ? or # in its user, its password or a parameter: write it "
+                f"percent-encoded ({WRITTEN})"
             )
+            raise WrongAddress([fault])
         if self._hash:
             self._faults.append("has something behind a #; in a password a # is written %23")
         self._read_query()
@@ -162,19 +160,19 @@ class _Reader:
                 self._given[name] = self._decoded(value, name)
 
     def _unknown(self, name: str) -> str:
-        # A password with an & ends there, and what is behind it looks like a name: such a name is not repeated.
-        secret = any(f"{one}=" in self._query for one in _SECRET)
+        # The rest of a password behind an & looks like a name: such a name is not repeated.
+        secret = any(f"{field}=" in self._query for field in _SECRET)
         shown = name if re.fullmatch(r"[a-z][a-z_]{0,30}", name) and not secret else "one"
         takes = ", ".join(TAKEN[self._scheme])
         return (
             f"has a parameter that the bot does not know ({shown}); {self._scheme}:// takes {takes}"
         )
 
-    def _decoded(self, text: str, what: str) -> str:
-        """A % that begins no escape is meant as it is, unless others do: then nobody can tell."""
+    def _decoded(self, text: str, part: str) -> str:
+        """Decode escapes. A % that begins no escape is one, unless other % begin escapes."""
         escapes = len(_ESCAPE.findall(text))
         if escapes and text.count("%") > escapes:
-            self._faults.append(f"has a % in its {what} that is not percent-encoded: write it %25")
+            self._faults.append(f"has a % in its {part} that is not percent-encoded: write it %25")
         return unquote(text)
 
     def _read_login(self) -> tuple[str | None, str | None]:
@@ -184,9 +182,8 @@ class _Reader:
         for name, here in zip(_LOGIN, (username, secret), strict=True):
             if here and self._given.get(name):
                 self._faults.append(f"gives {name} twice")
-        return username or self._given.get("username") or None, secret or self._given.get(
-            "password"
-        ) or None
+        username = username or self._given.get("username") or None
+        return username, secret or self._given.get("password") or None
 
     def _read_hosts(self) -> tuple[tuple[str, int], ...]:
         if self._scheme == "unix":
@@ -196,8 +193,8 @@ class _Reader:
         several = self._scheme == "sentinel"
         default = SENTINEL_PORT if several else PORT
         named = self._hosts.split(",") if several else [self._hosts]
-        found = [self._host(one, default) for one in named]
-        return tuple(one for one in found if one is not None)
+        hosts = [self._host(name, default) for name in named]
+        return tuple(host for host in hosts if host is not None)
 
     def _host(self, text: str, default: int) -> tuple[str, int] | None:
         what = "sentinel" if self._scheme == "sentinel" else "host"
@@ -210,7 +207,8 @@ class _Reader:
             port = port.removeprefix(":")
         elif text.count(":") > 1:
             self._faults.append(
-                f"has a {what} and a port that cannot be told apart: an IPv6 address stands in [ ], and user and password end with @"
+                f"has a {what} and a port that cannot be told apart: an IPv6 address stands in "
+                "[ ], and user and password end with @"
             )
             return None
         else:
@@ -237,7 +235,8 @@ class _Reader:
         name = unquote(self._path.strip("/"))
         if not name or "/" in name:
             self._faults.append(
-                "must end with the name of the master that the sentinels watch (sentinel://h1:26379,h2:26379/master)"
+                "must end with the name of the master that the sentinels watch "
+                "(sentinel://h1:26379,h2:26379/master)"
             )
         return name
 
@@ -245,7 +244,8 @@ class _Reader:
         given = self._given.get("db", "")
         if path and not _is_number(path):
             self._faults.append(
-                "has something behind the host that is no number: only the number of a database may stand there (/0)"
+                "has something behind the host that is no number: only the number of a database "
+                "may stand there (/0)"
             )
             return 0
         if "db" in self._given and not _is_number(given):
@@ -256,7 +256,7 @@ class _Reader:
         return int(given or path or 0)
 
     def _read_tls(self) -> dict[str, str | bool]:
-        found: dict[str, str | bool] = {}
+        tls: dict[str, str | bool] = {}
         for name in _TLS:
             if (value := self._given.get(name)) is None:
                 continue
@@ -266,22 +266,25 @@ class _Reader:
                     self._faults.append(
                         "has an ssl_cert_reqs that is not required, optional or none"
                     )
-                found[name] = value
+                tls[name] = value
             elif name == "ssl_check_hostname":
                 if value.lower() not in (*_YES, *_NO):
                     self._faults.append("has an ssl_check_hostname that is not true or false")
-                found[name] = value.lower() in _YES
+                tls[name] = value.lower() in _YES
             else:
                 if not Path(value).exists():
                     self._faults.append(f"names a file in {name} that is not there")
-                found[name] = value
+                tls[name] = value
         if not self._faults:
-            self._faults += _unreadable(found)
-        return found
+            self._faults += _unreadable(tls)
+        return tls
 
 
 def _unreadable(tls: Mapping[str, str | bool]) -> list[str]:
-    """What OpenSSL would say of the files at the first connection. Nobody is asked for the passphrase of a key."""
+    """Return OpenSSL's faults of the files at the first connection.
+
+    Nobody is asked for the passphrase of a key.
+    """
     wrong: list[str] = []
     context, asked_for = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), list[bool]()
     file, key = tls.get("ssl_certfile"), tls.get("ssl_keyfile")
@@ -305,14 +308,16 @@ def _unreadable(tls: Mapping[str, str | bool]) -> list[str]:
     except (OSError, ValueError) as error:
         if asked_for:
             wrong.append(
-                "names a key with a passphrase, which nobody can type in for the bot: name one without"
+                "names a key with a passphrase, which nobody can type in for the bot: name one "
+                "without"
             )
         elif getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
             wrong.append("names a key that does not belong to the certificate in ssl_certfile")
         else:
             also = "" if key else "; a key that is not in it is named in ssl_keyfile"
             wrong.append(
-                f"names files in ssl_certfile and ssl_keyfile that cannot be used as certificate and key{also}"
+                "names files in ssl_certfile and ssl_keyfile that cannot be used as certificate "
+                f"and key{also}"
             )
     return wrong
 

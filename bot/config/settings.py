@@ -1,29 +1,39 @@
-"""The bot's settings, from the environment (docs: README, Settings). Wrong ones are all named at once, each with how to mend it."""
+"""The bot's settings, from the environment (docs: README, Settings).
+
+Wrong ones are all named at once, each with how to mend it.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.config import addresses, environment, pasted, redis_url, tokens
 from phases.record.service import RECHECK_AFTER_SECONDS, RECHECK_UNTIL_SECONDS, WINDOW_SECONDS
 
 SENTRY_ORG = re.compile(r"[A-Za-z0-9][\w-]*")
-"""https://github.com/getsentry/sentry/blob/master/src/sentry/slug/patterns.py; underscores as in older ones."""
-WORDS = ("slack_rich_blocks", "sentry_resolve")
-"""Settings of one word, which may be written large."""
+"""https://github.com/getsentry/sentry/blob/master/src/sentry/slug/patterns.py; underscores as in
+older ones."""
 
 
 class Faults(Exception):
-    """What is wrong with the settings or the catalogue, one sentence a fault. The program ends with exit code 2."""
+    """The faults of the settings or the catalogue, a sentence each. Exit code 2."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(f"- {fault}" for fault in faults))
@@ -32,7 +42,7 @@ class Faults(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Off:
-    """A system without settings, and what its absence costs."""
+    """A system without settings, and the cost of its absence."""
 
     system: str
     variables: tuple[str, ...]
@@ -42,12 +52,36 @@ class Off:
         return f"{self.system} is off ({', '.join(self.variables)} not set): {self.costs}"
 
 
-class Settings(BaseSettings):
-    """Every variable that the bot knows; its name is the field's in capitals. Empty is the same as not set."""
+class Storage(BaseSettings):
+    """The settings of the store, for commands that need nothing else."""
 
     model_config = SettingsConfigDict(
         extra="ignore", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
     )
+
+    redis_url: SecretStr | None = None
+    data_dir: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A value with nothing but blanks or quotes is not set."""
+        return {name: value for name, value in given.items() if pasted.clean(_text(value))}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, str | SecretStr):
+            return given
+        faults: list[str] = []
+        value = _read(info.field_name or "", _text(given), info.data, faults)
+        if faults:
+            raise PydanticCustomError("faults", "{faults}", {"faults": faults})
+        return value
+
+
+class Settings(Storage):
+    """Every variable that the bot knows; its name is the field's in capitals. Empty is not set."""
 
     slack_bot_token: SecretStr
     slack_signing_secret: SecretStr | None = None
@@ -56,16 +90,14 @@ class Settings(BaseSettings):
     slack_rich_blocks: Literal["auto", "off"] = "auto"
     incidents_channel: str | None = None
     watched_channels: str = ""
-    """Ids or names, with commas or spaces between them; `watched` has them apart."""
+    """Ids or names, with commas or spaces between them; `watched` has them as a tuple."""
 
-    redis_url: SecretStr | None = None
-    data_dir: Path | None = None
     redis_wait_replicas: int = Field(default=0, ge=0, le=16)
 
     services_file: Path = Path("services.toml")
 
-    sentry_url: str = "https://sentry.io"
     sentry_org: str | None = None
+    sentry_url: str = "https://sentry.io"
     sentry_auth_token: SecretStr | None = None
     sentry_webhook_secret: SecretStr | None = None
     sentry_resolve: Literal["on", "off"] = "on"
@@ -82,7 +114,9 @@ class Settings(BaseSettings):
     deploy_webhook_secret: SecretStr | None = None
 
     recheck_after_seconds: int = Field(default=RECHECK_AFTER_SECONDS, ge=1, le=24 * 3600)
-    recheck_until_seconds: int = Field(default=RECHECK_UNTIL_SECONDS, ge=1, le=24 * 3600)
+    recheck_until_seconds: int = Field(
+        default=RECHECK_UNTIL_SECONDS, ge=1, le=24 * 3600, validate_default=True
+    )
     window_seconds: int = Field(default=WINDOW_SECONDS, ge=10, le=24 * 3600)
 
     port: int = Field(default=3000, ge=0, le=65535)
@@ -90,12 +124,17 @@ class Settings(BaseSettings):
     host: str = "0.0.0.0"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @model_validator(mode="before")
+    @field_validator("recheck_until_seconds")
     @classmethod
-    def _without_what_stands_around(cls, given: Any) -> Any:
-        """Every value is cleaned before it is read; what is empty then is not set."""
-        cleaned = {name: _cleaned(name, value) for name, value in dict(given).items()}
-        return {name: value for name, value in cleaned.items() if value not in ("", None)}
+    def _second_look_after_the_first(cls, until: int, info: ValidationInfo) -> int:
+        after = info.data.get("recheck_after_seconds", 0)
+        if after >= until:
+            fault = (
+                f"RECHECK_UNTIL_SECONDS ({until}) must be more than RECHECK_AFTER_SECONDS "
+                f"({after}): the second look comes after the first"
+            )
+            raise PydanticCustomError("faults", "{faults}", {"faults": [fault]})
+        return until
 
     @property
     def socket_mode(self) -> bool:
@@ -103,7 +142,7 @@ class Settings(BaseSettings):
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """The channels in which the phrases are listened for; empty: every public channel the bot is in."""
+        """The channels in which the phrases are listened for; empty: all that the bot is in."""
         return pasted.channels(self.watched_channels)
 
     @property
@@ -127,278 +166,278 @@ class Settings(BaseSettings):
         return self.pagerduty_routing_key is not None
 
     def warnings(self) -> tuple[str, ...]:
-        """What works and is not well: said at the start and by `firebreak doctor`."""
-        seen = [name for name in _URLS if addresses.unencrypted(_text(getattr(self, name)))]
-        said = "begins with http:// and leads out of this network: whoever is on the way reads the token. Use https://"
-        found = [f"{name.upper()} {said}" for name in seen]
+        """Return oddities that work: shown at the start and by `firebreak doctor`."""
+        warnings = [
+            f"{name.upper()} begins with http:// and leads out of this network: whoever is on the "
+            "way reads the token. Use https://"
+            for name in addresses.EXAMPLES
+            if addresses.unencrypted(_text(getattr(self, name)))
+        ]
         if _text(self.sentry_auth_token).startswith("sntrys_"):
             # https://github.com/getsentry/sentry/blob/master/src/sentry/api/endpoints/org_auth_tokens.py
-            only = "is an organisation token (sntrys_), which has the scope org:ci and may read nothing"
-            found.append(f"SENTRY_AUTH_TOKEN {only}: {tokens.WHERE['sentry_auth_token']}")
-        return tuple(found)
+            warnings.append(
+                "SENTRY_AUTH_TOKEN is an organisation token (sntrys_), which has the scope org:ci "
+                f"and may read nothing: {tokens.WHERE['sentry_auth_token']}"
+            )
+        return tuple(warnings)
 
     def describe_off(self) -> tuple[Off, ...]:
-        """Which systems have no settings, and what that costs: said at the start and by `firebreak doctor`."""
-        found: list[Off] = []
-        for on, system, variables, costs in (
-            (self.sentry_on, "Sentry", ("SENTRY_ORG", "SENTRY_AUTH_TOKEN"), _NO_SENTRY),
-            (
-                self.sentry_webhook_secret,
-                "Sentry's webhook",
-                ("SENTRY_WEBHOOK_SECRET",),
-                _NO_SENTRY_HOOK,
-            ),
-            (self.linear_on, "Linear", ("LINEAR_API_KEY",), _NO_LINEAR),
-            (
-                not self.linear_on or self.linear_webhook_secret,
-                "Linear's webhook",
-                ("LINEAR_WEBHOOK_SECRET",),
-                _NO_LINEAR_HOOK,
-            ),
-            (self.github_on, "GitHub", ("GITHUB_TOKEN",), _NO_GITHUB),
-            (self.discord_on, "Discord", ("DISCORD_WEBHOOK_URL",), _NO_DISCORD),
-            (
-                not self.discord_on or self.discord_bot_token,
-                "Discord's pin",
-                ("DISCORD_BOT_TOKEN",),
-                _NO_DISCORD_PIN,
-            ),
-            (self.pagerduty_on, "PagerDuty", ("PAGERDUTY_ROUTING_KEY",), _NO_PAGER),
-            (
-                self.deploy_webhook_secret,
-                "The deploy webhook",
-                ("DEPLOY_WEBHOOK_SECRET",),
-                _NO_DEPLOY_HOOK,
-            ),
-            (self.incidents_channel, "The announcement", ("INCIDENTS_CHANNEL",), _NO_ANNOUNCEMENT),
-        ):
-            if not on:
-                found.append(Off(system, variables, costs))
-        return tuple(found)
+        """Return the systems without settings: shown at the start and by `firebreak doctor`."""
+        on: dict[str, object] = {
+            "Sentry": self.sentry_on,
+            "Sentry's webhook": self.sentry_webhook_secret,
+            "Linear": self.linear_on,
+            "Linear's webhook": not self.linear_on or self.linear_webhook_secret,
+            "GitHub": self.github_on,
+            "Discord": self.discord_on,
+            "Discord's pin": not self.discord_on or self.discord_bot_token,
+            "PagerDuty": self.pagerduty_on,
+            "The deploy webhook": self.deploy_webhook_secret,
+            "The announcement": self.incidents_channel,
+        }
+        return tuple(off for off in _OFF if not on[off.system])
 
 
-_NO_SENTRY = "nothing is measured; people fill in the triage form, and recovery counts only on a person's word, marked not measured"
-_NO_SENTRY_HOOK = "alerts do not open incidents; people declare them"
-_NO_LINEAR = "incidents have no ticket; the summary says Linear: none"
-_NO_LINEAR_HOOK = "what people move in Linear is seen by asking: after up to 5 minutes, action items after up to an hour"
-_NO_GITHUB = (
-    "pull requests, the github deployer and ADRs by pull request do not work; local clones do"
+_OFF = (
+    Off(
+        "Sentry",
+        ("SENTRY_ORG", "SENTRY_AUTH_TOKEN"),
+        "nothing is measured; people fill in the triage form, and recovery counts only on a "
+        "person's word, marked not measured",
+    ),
+    Off(
+        "Sentry's webhook",
+        ("SENTRY_WEBHOOK_SECRET",),
+        "alerts do not open incidents; people declare them",
+    ),
+    Off("Linear", ("LINEAR_API_KEY",), "incidents have no ticket; the summary says Linear: none"),
+    Off(
+        "Linear's webhook",
+        ("LINEAR_WEBHOOK_SECRET",),
+        "what people move in Linear is seen by asking: after up to 5 minutes, action items after "
+        "up to an hour",
+    ),
+    Off(
+        "GitHub",
+        ("GITHUB_TOKEN",),
+        "pull requests, the github deployer and ADRs by pull request do not work; local clones do",
+    ),
+    Off("Discord", ("DISCORD_WEBHOOK_URL",), "no status post outside Slack"),
+    Off(
+        "Discord's pin",
+        ("DISCORD_BOT_TOKEN",),
+        "the post in Discord is not pinned, and after a lost answer there may be two",
+    ),
+    Off(
+        "PagerDuty",
+        ("PAGERDUTY_ROUTING_KEY",),
+        "nobody is paged; the owners are mentioned in the incident's channel instead",
+    ),
+    Off(
+        "The deploy webhook",
+        ("DEPLOY_WEBHOOK_SECRET",),
+        "CI cannot report deploys or ask whether to hold",
+    ),
+    Off(
+        "The announcement",
+        ("INCIDENTS_CHANNEL",),
+        "incidents are not announced in a common channel; whoever is not in the incident's channel "
+        "hears nothing",
+    ),
 )
-_NO_DISCORD = "no status post outside Slack"
-_NO_DISCORD_PIN = "the post in Discord is not pinned, and after a lost answer there may be two"
-_NO_PAGER = "nobody is paged; the owners are mentioned in the incident's channel instead"
-_NO_DEPLOY_HOOK = "CI cannot report deploys or ask whether to hold"
-_NO_ANNOUNCEMENT = "incidents are not announced in a common channel; whoever is not in the incident's channel hears nothing"
-
-_URLS = tuple(addresses.EXAMPLES)
 
 
 def load(**given: Any) -> Settings:
-    """Reads the environment; `given` wins over it (tests, the local world). Raises `Faults` with everything that is wrong."""
+    """Read the environment; `given` wins over it. Raises `Faults` with everything that is wrong."""
+    environment.strip(os.environ)
+    values = _given(given)
     faults: list[str] = []
     settings: Settings | None = None
-    environment.strip(os.environ)
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        faults += [
-            _said(str(fault["loc"][0]), dict(fault))
-            for fault in found
-            if fault["type"] != "missing"
-        ]
-    raw = _Raw(given)
-    read, wrong = _addresses(raw)
-    faults += _missing(raw) + _shapes(raw) + wrong + environment.faults(os.environ)
+        faults = _sentences(error)
+    faults = [*_missing(values), *faults, *environment.faults(os.environ)]
     if settings is None or faults:
         raise Faults(faults)
-    return settings.model_copy(update=read)
-
-
-def services_file() -> tuple[Path, bool]:
-    """The catalogue's file, and whether SERVICES_FILE names it, although other settings may be wrong."""
-    named = _Raw({})("services_file")
-    return pasted.folder(named or Settings.model_fields["services_file"].default), bool(named)
-
-
-def _text(value: SecretStr | str | None) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
-
-
-def _cleaned(name: str, value: Any) -> Any:
-    if isinstance(value, SecretStr):
-        return SecretStr(cleaned) if (cleaned := pasted.clean(value.get_secret_value())) else None
-    if not isinstance(value, str):
-        return value
-    value = pasted.clean(value)
-    match name:
-        case "log_level":
-            return value.upper()
-        case "incidents_channel":
-            return pasted.channel(value)
-        case "host":
-            return value.removeprefix("[").removesuffix("]")
-        case "data_dir" | "services_file":
-            return str(pasted.folder(value)) if value else ""
-        case _:
-            return value.lower() if name in WORDS else value
+    return settings
 
 
 def where_it_is_kept() -> tuple[str | None, Path | None]:
-    """`REDIS_URL`, else `DATA_DIR`, for commands that need nothing else. Raises `Faults`."""
+    """Return `REDIS_URL`, else `DATA_DIR`. Raises `Faults`."""
     environment.strip(os.environ)
-    raw = _Raw({})
-    redis = raw("redis_url")
-    faults = _kept_nowhere(raw) + _redis_shape(redis) + _paths(raw, "data_dir")
+    faults = _kept_nowhere(_given({}))
+    storage = Storage.model_construct()
+    try:
+        storage = Storage()
+    except ValidationError as error:
+        faults += _sentences(error)
     if faults:
         raise Faults(faults)
-    return (redis, None) if redis else (None, pasted.folder(raw("data_dir")))
+    if storage.redis_url is not None:
+        return storage.redis_url.get_secret_value(), None
+    return None, storage.data_dir
 
 
-class _Raw:
-    """Values as they were given, so that every fault is found although some value does not fit its type."""
-
-    def __init__(self, given: dict[str, Any]) -> None:
-        self._values = {k.lower(): v for k, v in os.environ.items() if v} | {
-            k: v.get_secret_value() if isinstance(v, SecretStr) else str(v)
-            for k, v in given.items()
-            if v is not None
-        }
-
-    def __call__(self, field: str) -> str:
-        return pasted.clean(self.given(field))
-
-    def given(self, field: str) -> str:
-        """As it was given, with what stands around it."""
-        return self._values.get(field, "")
-
-    def slip(self, field: str) -> str:
-        """A name in the environment that looks like `field` mistyped, as a hint."""
-        near = difflib.get_close_matches(
-            field, [n for n in self._values if n not in Settings.model_fields], 1, 0.85
-        )
-        return f" ({near[0].upper()} is set: a slip of the pen?)" if near else ""
+def services_file() -> tuple[Path, bool]:
+    """Return the catalogue's file, and if SERVICES_FILE names it; other settings may be wrong."""
+    named = _given({}).get("services_file", "")
+    return pasted.folder(named or Settings.model_fields["services_file"].default), bool(named)
 
 
-def _missing(raw: _Raw) -> list[str]:
-    faults: list[str] = []
-    if not raw("slack_bot_token"):
-        faults.append(
-            "SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-…) from your app's page, "
-            f"OAuth & Permissions{raw.slip('slack_bot_token')}"
-        )
-    if not raw("slack_signing_secret") and not raw("slack_app_token"):
-        faults.append(
-            "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set: set SLACK_APP_TOKEN (xapp-…, scope connections:write) "
-            "for Socket Mode, or SLACK_SIGNING_SECRET for HTTP; both are under Basic Information of your app"
-            f"{raw.slip('slack_app_token') or raw.slip('slack_signing_secret')}"
-        )
-    faults += _kept_nowhere(raw)
-    for one, other in (("sentry_auth_token", "sentry_org"), ("sentry_org", "sentry_auth_token")):
-        if raw(one) and not raw(other):
-            what = (
-                "the slug in the URL of your organisation"
-                if other == "sentry_org"
-                else "an internal integration's token"
-            )
+# --- one value -----------------------------------------------------------------------------------
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
+
+
+def _read(field: str, given: str, before: Mapping[str, Any], faults: list[str]) -> Any:
+    """Return the value of a field; what is wrong with it is added to `faults`.
+
+    The value itself is never in a fault: it may be a secret. `before` has the fields above it.
+    """
+    name, value = field.upper(), pasted.clean(given)
+    if field in tokens.WHERE:
+        faults += tokens.faults(field, given)
+        if field not in tokens.IN_HEADERS and not pasted.is_text(value):
+            faults.append(f"{name} {pasted.NO_TEXT}")
+        return value
+    if field in addresses.EXAMPLES:
+        try:
+            return addresses.read(field, value, org=before.get("sentry_org") or "")
+        except addresses.Wrong as wrong:
+            faults.append(f"{name} {wrong}")
+            return value
+    match field:
+        case "redis_url":
+            faults += [f"REDIS_URL {fault}" for fault in redis_url.faults(value)]
+        case "data_dir" | "services_file":
+            faults += _path_faults(name, value)
+            return pasted.folder(value)
+        case "sentry_org" if not SENTRY_ORG.fullmatch(value):
             faults.append(
-                f"{one.upper()} is set but {other.upper()} is not: set it to {what}, or unset {one.upper()}"
+                "SENTRY_ORG is no slug: set the part of the URL behind /organizations/, or before "
+                ".sentry.io"
             )
+        case "incidents_channel" | "watched_channels":
+            names = pasted.channels(value)
+            if field == "incidents_channel":
+                value = pasted.channel(value)
+                names = (value,)
+            if any(channel and not pasted.is_channel(channel) for channel in names):
+                faults.append(
+                    f"{name} names no channel: write an id (C0123…) or a name as Slack shows it"
+                )
+            return value or None if field == "incidents_channel" else value
+        case "host":
+            value = value.removeprefix("[").removesuffix("]")
+            if not addresses.is_host(value):
+                faults.append(
+                    "HOST must be an address or a name to listen on, without a port: that is PORT"
+                )
+        case "log_level":
+            return value.upper()
+        case "slack_rich_blocks" | "sentry_resolve":
+            return value.lower()
+        case _:
+            pass
+    return value
+
+
+def _path_faults(name: str, value: str) -> list[str]:
+    faults: list[str] = []
+    path = pasted.folder(value)
+    if pasted.unfilled(value):
+        faults.append(f"{name} {pasted.UNFILLED}")
+    elif str(path).startswith("~"):
+        faults.append(
+            f"{name} begins with ~, and this machine knows no such home: write the whole path"
+        )
+    elif not pasted.is_text(value):
+        faults.append(f"{name} {pasted.NO_TEXT}")
+    elif name == "DATA_DIR" and path.is_file():
+        faults.append(f"DATA_DIR names {value}, which is a file: name a folder")
     return faults
 
 
-def _kept_nowhere(raw: _Raw) -> list[str]:
-    if raw("redis_url") or raw("data_dir"):
+def _sentences(error: ValidationError) -> list[str]:
+    """Return the faults of single variables in words. `_missing` has the others."""
+    sentences: list[str] = []
+    for fault in error.errors(include_url=False):
+        name, context = str(fault["loc"][0]).upper(), fault.get("ctx", {})
+        match fault["type"]:
+            case "missing":
+                pass
+            case "faults":
+                sentences += context["faults"]
+            case "int_parsing" | "int_type" | "int_from_float":
+                sentences.append(f"{name} must be a whole number")
+            case "greater_than_equal":
+                sentences.append(f"{name} must be at least {context.get('ge')}")
+            case "less_than_equal":
+                sentences.append(f"{name} must be at most {context.get('le')}")
+            case "literal_error":
+                sentences.append(f"{name} must be one of {context.get('expected')}")
+            case _:
+                sentences.append(f"{name}: {fault['msg']}")
+    return sentences
+
+
+# --- settings that are missing -------------------------------------------------------------------
+
+
+def _given(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return every value that is set, also of other programs, by its name in small letters."""
+    values = {name.lower(): value for name, value in os.environ.items()}
+    values |= {name: _text(value) for name, value in given.items() if value is not None}
+    return {name: text for name, value in values.items() if (text := pasted.clean(value))}
+
+
+def _slip(given: Mapping[str, str], *fields: str) -> str:
+    """Return a hint if a name in the environment looks like one of the fields mistyped."""
+    strange = [name for name in given if name not in Settings.model_fields]
+    for field in fields:
+        if near := difflib.get_close_matches(field, strange, 1, 0.85):
+            return f" ({near[0].upper()} is set: a slip of the pen?)"
+    return ""
+
+
+def _missing(given: Mapping[str, str]) -> list[str]:
+    faults: list[str] = []
+    if "slack_bot_token" not in given:
+        faults.append(
+            "SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-…) from your app's "
+            f"page, OAuth & Permissions{_slip(given, 'slack_bot_token')}"
+        )
+    if "slack_signing_secret" not in given and "slack_app_token" not in given:
+        faults.append(
+            "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set: set SLACK_APP_TOKEN (xapp-…, "
+            "scope connections:write) for Socket Mode, or SLACK_SIGNING_SECRET for HTTP; both are "
+            f"under Basic Information of your app"
+            f"{_slip(given, 'slack_app_token', 'slack_signing_secret')}"
+        )
+    faults += _kept_nowhere(given)
+    if "sentry_auth_token" in given and "sentry_org" not in given:
+        faults.append(
+            "SENTRY_AUTH_TOKEN is set but SENTRY_ORG is not: set it to the slug in the URL of your "
+            "organisation, or unset SENTRY_AUTH_TOKEN"
+        )
+    if "sentry_org" in given and "sentry_auth_token" not in given:
+        faults.append(
+            "SENTRY_ORG is set but SENTRY_AUTH_TOKEN is not: set it to an internal integration's "
+            "token, or unset SENTRY_ORG"
+        )
+    return faults
+
+
+def _kept_nowhere(given: Mapping[str, str]) -> list[str]:
+    if "redis_url" in given or "data_dir" in given:
         return []
     return [
-        "neither REDIS_URL nor DATA_DIR is set: set REDIS_URL to a Redis or Valkey, or DATA_DIR to a folder that is "
-        f"kept, in which the bot runs its own{raw.slip('redis_url') or raw.slip('data_dir')}"
+        "neither REDIS_URL nor DATA_DIR is set: set REDIS_URL to a Redis or Valkey, or DATA_DIR to "
+        "a folder that is kept, in which the bot runs its own"
+        f"{_slip(given, 'redis_url', 'data_dir')}"
     ]
-
-
-def _redis_shape(redis: str) -> list[str]:
-    return [f"REDIS_URL {fault}" for fault in redis_url.faults(redis)] if redis else []
-
-
-def _shapes(raw: _Raw) -> list[str]:
-    faults = [fault for field in tokens.WHERE for fault in tokens.faults(field, raw.given(field))]
-    org = raw("sentry_org")
-    if org and not SENTRY_ORG.fullmatch(org):
-        faults.append(
-            "SENTRY_ORG is no slug: set the part of the URL behind /organizations/, or before .sentry.io"
-        )
-    for field, names in (
-        ("incidents_channel", (pasted.channel(raw("incidents_channel")),)),
-        ("watched_channels", pasted.channels(raw("watched_channels"))),
-    ):
-        if any(name and not pasted.is_channel(name) for name in names):
-            faults.append(
-                f"{field.upper()} names no channel: write an id (C0123…) or a name as Slack shows it"
-            )
-    if not addresses.is_host(_cleaned("host", raw("host")) or "0.0.0.0"):
-        faults.append(
-            "HOST must be an address or a name to listen on, without a port: that is PORT"
-        )
-    faults += _paths(raw, "data_dir", "services_file")
-    no_text = (
-        n for n in (*tokens.WHERE, "data_dir", "services_file") if not pasted.is_text(raw(n))
-    )
-    faults += [
-        f"{name.upper()} {pasted.NO_TEXT}" for name in no_text if name not in tokens.IN_HEADERS
-    ]
-    faults += _redis_shape(raw("redis_url"))
-    after = raw("recheck_after_seconds") or str(RECHECK_AFTER_SECONDS)
-    until = raw("recheck_until_seconds") or str(RECHECK_UNTIL_SECONDS)
-    if after.isdecimal() and until.isdecimal() and int(after) >= int(until):
-        faults.append(
-            f"RECHECK_UNTIL_SECONDS ({until}) must be more than RECHECK_AFTER_SECONDS ({after}): "
-            "the second look comes after the first"
-        )
-    return faults
-
-
-def _paths(raw: _Raw, *names: str) -> list[str]:
-    faults: list[str] = []
-    for name in names:
-        given = raw(name)
-        if pasted.unfilled(given):
-            faults.append(f"{name.upper()} {pasted.UNFILLED}")
-        elif given.startswith("~") and str(pasted.folder(given)).startswith("~"):
-            faults.append(
-                f"{name.upper()} begins with ~, and this machine knows no such home: write the whole path"
-            )
-        elif name == "data_dir" and given and pasted.folder(given).is_file():
-            faults.append(f"DATA_DIR names {given}, which is a file: name a folder")
-    return faults
-
-
-def _addresses(raw: _Raw) -> tuple[dict[str, Any], list[str]]:
-    """The addresses as they are called, and what is wrong with the others."""
-    read: dict[str, Any] = {}
-    faults: list[str] = []
-    for field in _URLS:
-        if not (value := raw(field)):
-            continue
-        try:
-            address = addresses.read(field, value, org=raw("sentry_org"))
-        except addresses.Wrong as wrong:
-            faults.append(f"{field.upper()} {wrong}")
-        else:
-            read[field] = SecretStr(address) if field == "discord_webhook_url" else address
-    return read, faults
-
-
-def _said(field: str, fault: dict[str, Any]) -> str:
-    """One fault of a single variable, in words; the value itself is never said, it may be a secret. `_missing` says the rest."""
-    name, limits = field.upper(), fault.get("ctx", {})
-    match fault["type"]:
-        case "int_parsing" | "int_type" | "int_from_float":
-            return f"{name} must be a whole number"
-        case "greater_than_equal":
-            return f"{name} must be at least {limits.get('ge')}"
-        case "less_than_equal":
-            return f"{name} must be at most {limits.get('le')}"
-        case "literal_error":
-            return f"{name} must be one of {limits.get('expected')}"
-        case _:
-            return f"{name}: {fault['msg']}"

@@ -12,7 +12,7 @@ from handlers.slack.slack_text import spelled
 
 
 def read(path: Path) -> str:
-    """Return the file's text: UTF-8 with or without a byte order mark, any line ends. Raises `Faults`.
+    """Return the text of a UTF-8 file with any line ends. Raises `Faults`.
 
     TOML is UTF-8 (https://toml.io/en/v1.0.0#spec). Editors on Windows put a mark before it, or save
     it as UTF-16.
@@ -31,20 +31,18 @@ def read(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def odd_letter(text: str, said: str) -> str:
-    """Name a letter of the unreadable line that only looks like TOML's: a curved quote, a no-break space."""
-    found = re.search(r"at line (\d+)", said)
+def odd_letter(text: str, error: str) -> str:
+    """Name a letter of the unreadable line that only looks like TOML's: a curved quote."""
+    match = re.search(r"at line (\d+)", error)
     lines = text.split("\n")
-    line = lines[int(found.group(1)) - 1] if found and int(found.group(1)) <= len(lines) else ""
+    line = lines[int(match[1]) - 1] if match and int(match[1]) <= len(lines) else ""
     for letter in line:
         if unicodedata.category(letter) == "Cc" and letter != "\t":
             return f"; that line has the control character U+{ord(letter):04X}: take it out"
         if letter.isascii() or letter.isalpha():
             continue
         plain = spelled(letter)
-        instead = (
-            "take it out" if not plain else f"write {plain}" if plain != " " else "write a blank"
-        )
+        instead = f"write {'a blank' if plain == ' ' else plain}" if plain else "take it out"
         if len(plain) <= 1 and plain != letter:
             name = unicodedata.name(letter, f"U+{ord(letter):04X}").lower()
             return f"; that line has a {name}: {instead}"

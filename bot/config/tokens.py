@@ -1,4 +1,4 @@
-"""What is wrong with a token or a secret, by its shape alone. The value itself is never said."""
+"""Faults of tokens and secrets, by their shape alone. No fault repeats a value."""
 
 from __future__ import annotations
 
@@ -11,17 +11,25 @@ WHERE = {
     "slack_bot_token": "it must begin with xoxb- (OAuth & Permissions, Bot User OAuth Token)",
     "slack_app_token": "it must begin with xapp- (Basic Information, App-Level Tokens)",
     "slack_signing_secret": "copy the Signing Secret (Basic Information of your Slack app)",
-    "sentry_auth_token": "copy the token of an internal integration (Sentry, Settings, Custom Integrations)",
-    "sentry_webhook_secret": "copy the Client Secret of the internal integration (Sentry, Settings, Custom Integrations)",
+    "sentry_auth_token": (
+        "copy the token of an internal integration (Sentry, Settings, Custom Integrations)"
+    ),
+    "sentry_webhook_secret": (
+        "copy the Client Secret of the internal integration (Sentry, Settings, Custom Integrations)"
+    ),
     "linear_api_key": "copy a personal API key, lin_api_… (Linear, Settings, Security & access)",
     "linear_webhook_secret": "copy the signing secret of the webhook (Linear, Settings, API)",
     "github_token": "copy an access token, github_pat_… or ghp_… (docs/github.md)",
-    "github_webhook_secret": "choose a long random text, and set the same one in GitHub (docs/alerts.md)",
+    "github_webhook_secret": (
+        "choose a long random text, and set the same one in GitHub (docs/alerts.md)"
+    ),
     "discord_bot_token": "copy the bot's token (Discord's Developer Portal, Bot)",
     "pagerduty_routing_key": "copy the Integration Key of an Events API v2 integration",
-    "deploy_webhook_secret": "choose a long random text, and give the same one to CI (docs/alerts.md)",
+    "deploy_webhook_secret": (
+        "choose a long random text, and give the same one to CI (docs/alerts.md)"
+    ),
 }
-"""Every field that holds a token or a secret → where the right one is found."""
+"""Every field with a token or a secret → the place of the right one."""
 IN_HEADERS = frozenset(
     {
         "slack_bot_token",
@@ -34,7 +42,7 @@ IN_HEADERS = frozenset(
 )
 """They travel in a header: printable ASCII without blanks (RFC 9110, 5.5, and RFC 6750, 2.1)."""
 CHOSEN = frozenset({"github_webhook_secret", "deploy_webhook_secret"})
-"""People make these up: what stands in quotes or in blanks may be meant."""
+"""People make these up: quotes and blanks may be a part of them."""
 
 KINDS = (
     # https://docs.slack.dev/authentication/tokens
@@ -68,13 +76,14 @@ KINDS = (
     ("glpat-", "a token of GitLab", ""),
     ("-----BEGIN", "a key or a certificate, and no token", ""),
 )
-"""How tokens begin that tell what they are; what; the one field they belong into."""
+"""Beginnings of tokens, their kinds, and the one field that they belong into."""
 _NO = {"slack_bot_token": "is no bot token", "slack_app_token": "is no app-level token"}
-"""Of these every right one begins as `KINDS` has it; of the others older ones have no beginning of their own."""
+"""Fields whose tokens all begin as in `KINDS`. Older tokens of other systems have no beginning."""
 NOTHING = ("null", "none", "nil", "undefined", "changeme", "todo")
-"""What templates and programs write where there was no value."""
+"""Words that templates and programs write for a missing value."""
 _OF_SLACK = (
-    # Basic Information, App Credentials; a signing secret has 32 hexadecimal digits, as the client secret beside it:
+    # Basic Information, App Credentials. A signing secret has 32 hexadecimal digits, as the client
+    # secret beside it:
     # https://docs.slack.dev/authentication/verifying-requests-from-slack
     (re.compile(r"\d+\.\d+"), "the Client ID"),
     (re.compile(r"A0[0-9A-Z]{6,}"), "the App ID"),
@@ -93,7 +102,7 @@ def is_dsn(value: str) -> bool:
 
 
 def faults(field: str, given: str) -> list[str]:
-    """Return what is wrong with the value of `field` as it was given; nothing where nobody can see a fault."""
+    """Return the faults of the value of `field`, with everything that stands around it."""
     name, where, value = field.upper(), WHERE[field], pasted.clean(given)
     if not value:
         return []
@@ -101,8 +110,8 @@ def faults(field: str, given: str) -> list[str]:
         return [f"{name} {wrong}: {where}"]
     if field in CHOSEN:
         if pasted.quoted(given):
-            kept = "stands in quotes, which a shell takes off and docker's --env-file keeps"
-            return [f"{name} {kept}: set it without quotes"]
+            quotes = "stands in quotes, which a shell takes off and docker's --env-file keeps"
+            return [f"{name} {quotes}: set it without quotes"]
         if _control(value):
             return [f"{name} has a line break or another control character inside: {where}"]
     if pasted.unfilled(value):
@@ -122,14 +131,13 @@ def faults(field: str, given: str) -> list[str]:
     if field in IN_HEADERS and (
         odd := next((n for n, c in enumerate(value, 1) if not "!" <= c <= "~"), 0)
     ):
-        return [
-            f"{name} has U+{ord(value[odd - 1]):04X} as its character {odd}, which no token has: {where}"
-        ]
+        code = f"U+{ord(value[odd - 1]):04X}"
+        return [f"{name} has {code} as its character {odd}, which no token has: {where}"]
     return []
 
 
 def _with_its_word(value: str) -> str:
-    """The scheme of a header was copied with the token."""
+    """Return a fault if the scheme of a header was copied with the token."""
     word, _, rest = value.partition(" ")
     known = rest and word.rstrip(":").lower() in ("authorization", *SCHEMES)
     return f"holds the word {word} before the token; set the token alone" if known else ""
@@ -144,7 +152,7 @@ def _whole_line(name: str, value: str) -> str:
 
 
 def _other_kind(field: str, value: str) -> str:
-    """It is surely another kind of token, or none."""
+    """Return a fault if it is surely another kind of token, or none."""
     if is_dsn(value):
         return "is a DSN of Sentry, with which events are sent and nothing can be read"
     if _scheme(value):
@@ -160,10 +168,10 @@ def _other_kind(field: str, value: str) -> str:
     for begin, kind, belongs in KINDS:
         if value.startswith(begin):
             rightly = f", and belongs into {belongs.upper()}" if belongs else ""
-            said = f"{kind} ({begin}){rightly}"
+            other = f"{kind} ({begin}){rightly}"
             if field == belongs:
                 return ""
-            return f"{_NO[field]} but {said}" if field in _NO else f"is {said}"
+            return f"{_NO[field]} but {other}" if field in _NO else f"is {other}"
     if field in _NO:
         begins = ("xoxb-", "xoxe.xoxb-") if field == "slack_bot_token" else ("xapp-",)
         return "" if value.startswith(begins) else _NO[field]
@@ -171,7 +179,7 @@ def _other_kind(field: str, value: str) -> str:
 
 
 def _scheme(value: str) -> str:
-    """Return `https` of `https://…`; empty where the value is no URL."""
+    """Return `https` of `https://…`, or nothing for a value that is no URL."""
     try:
         parts = urlsplit(value)
     except ValueError:

@@ -58,9 +58,7 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         report = answer.report.model_copy(update={"notes": notes})
         return answer.model_copy(update={"report": report})
     recollection = recall.recollect(memories, question, context.now())
-    return answer.model_copy(
-        update={"past": recall.in_record(memories), "recollection": recollection}
-    )
+    return answer.model_copy(update={"recollection": recollection})
 
 
 async def _own_deploys(context: EffectContext, service: Service) -> list[DeploySeen]:

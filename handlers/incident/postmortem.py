@@ -24,7 +24,7 @@ from handlers.views import postmortem as shown
 from handlers.views.blocks import Message, View
 from phases.messages.commands import SubmitPostmortem
 from phases.ports.ports import PortError
-from phases.postmortem.contributing_factors import look_back
+from phases.postmortem.contributing_factors import look_up
 from phases.postmortem.draft import draft
 from phases.postmortem.gate import Parts, submitted
 from phases.postmortem.steps import not_now
@@ -98,7 +98,7 @@ async def _proposed(ctx: Context, incident: Incident) -> tuple[Parts, tuple[str,
     service = ctx.service(incident)
     entries, found = await asyncio.gather(
         ctx.dispatcher.timeline(incident.id),
-        look_back(incident, service, ctx.source_for(service), ctx.pulls_for(service)),
+        look_up(incident, service, ctx.source_for(service), ctx.pulls_for(service)),
     )
     names = await _names(ctx, incident, entries)
     return draft(incident, entries, ctx.now(), names, found), found.notes

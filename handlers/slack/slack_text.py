@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from phases.record.text import cut, printable
+
 _TOKEN = re.compile(r"<([^<>\n]{1,3000})>")
 _HOST = r"(?:https?://|(?<![\w./@-])(?=[\w-]+\.[\w.-]*[a-z]))(?P<host>[^\s/<>|\"'(),;]+)"
 """An address's host; without `https://` before it, where it has a dot."""
@@ -49,9 +51,7 @@ def plain(text: str) -> str:
 
 def typed(text: str) -> str:
     """What was entered in a form, or comes from another program: nothing is encoded there, so nothing is decoded."""
-    return "".join(
-        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs")
-    ).strip()
+    return printable(text).strip()
 
 
 def _token(found: re.Match[str]) -> str:
@@ -108,10 +108,6 @@ def title(text: str) -> str:
     """The first line, on one line, cut."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return cut(" ".join(first.split()), TITLE)
-
-
-def cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 def sentry_issues(text: str) -> tuple[str, ...]:

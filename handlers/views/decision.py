@@ -75,9 +75,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
     blocks += [context(line) for line in _missing(current, service)]
     blocks += _reasons(recommendation, _said_above(current, report))
-    blocks += [
-        context(words(said, 400)) for said in recall.sentences(incident.past, incident, now)[:1]
-    ]
+    blocks += [context(words(said, 400)) for said in recall.sentences(incident)[:1]]
     if report is not None:
         why = recommendation.reasons if recommendation is not None else ()
         blocks += _picture(report, service, began=not any(one.startswith(BEGAN) for one in why))

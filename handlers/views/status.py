@@ -52,7 +52,7 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
         ),
         *(what := [_stands(incident), *_ended(incident), _hit(incident)]),
         *(facts := _facts(incident, now, service)),
-        *(small := [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident, now)]),
+        *(small := [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident)]),
     ]
     texts = iter(fitted(told, LINES))
     title = next(texts)
@@ -339,7 +339,7 @@ def _described(incident: Incident) -> str:
     return f"› {words(incident.description, 400)}" if differs else ""
 
 
-def _remembered(incident: Incident, now: datetime) -> list[Fact]:
+def _remembered(incident: Incident) -> list[Fact]:
     if incident.shrunk_at is not None:
         return [
             Fact(
@@ -348,9 +348,7 @@ def _remembered(incident: Incident, now: datetime) -> list[Fact]:
                 SMALL,
             )
         ]
-    if not incident.open or not (incident.past or incident.recollection):
-        return []
-    said = recall.sentences(incident.past, incident, now)[:REMEMBERED]
+    said = recall.sentences(incident)[:REMEMBERED] if incident.open else ()
     return [Fact(words(one, 400), (7, 7, 7, 7), SMALL, whole=True) for one in said]
 
 

@@ -9,16 +9,22 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
-from phases.record.wording import FORGOTTEN, SOMEBODY
+from phases.record.text import (
+    FORGOTTEN,
+    PERSON,
+    SOMEBODY,
+    TOKEN,
+    printable,
+    token_words,
+    visible,
+    without_mass_mentions,
+)
 
 ELLIPSIS = "…"
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 _FSI, _PDI = (
     "\u2068",
     "\u2069",
 )  # ours, around right-to-left words: https://www.unicode.org/reports/tr9/
-_TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80}(?: \{[a-z_]{1,30}\})*)(?:\|([^<>]{0,200}))?>")
-_MASS = re.compile(r"@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
 _KEPT = re.compile(
     r"&lt;([@#][UWCG][A-Z0-9]{1,20}|!date\^\d{1,12}\^(?:\{[a-z_]{1,30}\} ?){1,3}\|[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC)&gt;"
 )
@@ -38,7 +44,7 @@ def size(text: str) -> int:
 
 def clean(raw: str, *, lines: bool = False) -> str:
     """Without control characters, lone surrogates, direction overrides and Slack's tokens; on one line unless `lines`."""
-    return _tidy(_TOKEN.sub(_readable, _visible(raw)), lines=lines)
+    return _tidy(TOKEN.sub(lambda token: token_words(*token.groups()), visible(raw)), lines=lines)
 
 
 def _enough(raw: str, limit: int) -> str:
@@ -46,40 +52,23 @@ def _enough(raw: str, limit: int) -> str:
     return raw if len(raw) <= 4 * limit + 200 else raw[: 4 * limit + 200]
 
 
-def _visible(raw: str) -> str:
-    return "".join(
-        c
-        for c in raw.replace("\r\n", "\n").replace("\r", "\n")
-        if c in "\n\t" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _BIDI_CONTROLS)
-    )
-
-
 def _tidy(text: str, *, lines: bool) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() if lines else " ".join(text.split())
 
 
-def _readable(found: re.Match[str]) -> str:
-    """One of Slack's own tokens as a person reads it."""
-    sign, what, label = found.groups()
-    if sign == "!" and what.startswith("date^"):
-        return label or what
-    if sign == "#":
-        return f"#{label or what}"
-    if what == FORGOTTEN:
-        return SOMEBODY
-    return f"@{(label or what.split('^')[0]).lstrip('@')}"
+def _mentioning(token: re.Match[str]) -> str:
+    """Return a token's words. A single person, a channel and a time stay tokens.
 
-
-def _mentioning(found: re.Match[str]) -> str:
-    """The same, but a single person, a channel and a time stay tokens: nobody can tell what #C024BE91L is."""
-    sign, what, _ = found.groups()
-    if sign == "!" and what.startswith("date^"):
-        return found.group(0)
-    if sign == "@" and what != FORGOTTEN and re.fullmatch(r"[UW][A-Z0-9]{1,20}", what):
-        return f"<@{what}>"
-    if sign == "#" and re.fullmatch(r"[CG][A-Z0-9]{1,20}", what):
-        return f"<#{what}>"
-    return _readable(found)
+    Nobody can tell what #C024BE91L is.
+    """
+    sign, id, label = token.groups()
+    if sign == "!" and id.startswith("date^"):
+        return token[0]
+    if sign == "@" and id != FORGOTTEN and re.fullmatch(PERSON, id):
+        return f"<@{id}>"
+    if sign == "#" and re.fullmatch(r"[CG][A-Z0-9]{1,20}", id):
+        return f"<#{id}>"
+    return token_words(sign, id, label)
 
 
 def cut(text: str, limit: int) -> str:
@@ -114,7 +103,7 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
 
     Links are never masked: what is clicked is what is read. A time in UTC is shown in the reader's zone.
     """
-    text = _escaped(_tidy(_TOKEN.sub(_mentioning, _visible(_enough(raw, limit))), lines=lines))
+    text = _escaped(_tidy(TOKEN.sub(_mentioning, visible(_enough(raw, limit))), lines=lines))
     text = _KEPT.sub(r"<\1>", text)
     if text.count("```") % 2:  # a block that nobody closed would swallow what stands below
         text = text.replace("```", "ˋˋˋ")
@@ -124,7 +113,7 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
 
 def plain(raw: str, limit: int) -> str:
     """For `plain_text` objects, which format nothing: cleaned, defused and cut, not escaped."""
-    return cut_plain(_MASS.sub("@\u200b", clean(_enough(raw, limit))), limit)
+    return cut_plain(without_mass_mentions(clean(_enough(raw, limit))), limit)
 
 
 def cut_plain(text: str, limit: int) -> str:
@@ -137,15 +126,8 @@ def cut_plain(text: str, limit: int) -> str:
 
 def code(raw: str, limit: int = 2900) -> str:
     """A preformatted block. Fences inside are broken up, so that nothing gets out of it."""
-    inside = _entities(
-        "".join(
-            c
-            for c in _enough(raw, limit)
-            if c == "\n"
-            or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _BIDI_CONTROLS)
-        )
-    )
-    inside = _MASS.sub("@\u200b", inside.replace("```", "ˋˋˋ")).strip("\n`")
+    inside = _entities(visible(_enough(raw, limit)))
+    inside = without_mass_mentions(inside.replace("```", "ˋˋˋ")).strip("\n`")
     return f"```\n{cut(inside, limit - 8)}\n```"
 
 
@@ -165,7 +147,7 @@ def link(url: str | None, label: str, limit: int = 120) -> str:
         lambda found: f"%{ord(found.group(0)):02X}" if ord(found.group(0)) < 128 else "",
         url,
     )
-    safe = "".join(c for c in safe if unicodedata.category(c) not in ("Cc", "Cs"))
+    safe = printable(safe)
     if size(safe) > 1000:
         return shown
     return f"<{_entities(safe)}|{shown.replace('|', '¦')}>" if shown else f"<{_entities(safe)}>"
@@ -175,7 +157,7 @@ def person(id: str | None, nobody: str = "nobody yet") -> str:
     """A mention of one person or user group by Slack id."""
     if id == FORGOTTEN:
         return SOMEBODY
-    if id and re.fullmatch(r"[UW][A-Z0-9]{1,20}", id):
+    if id and re.fullmatch(PERSON, id):
         return f"<@{id}>"
     if id and re.fullmatch(r"S[A-Z0-9]{2,20}", id):
         return f"<!subteam^{id}>"
@@ -214,8 +196,7 @@ def _entities(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    escaped = _MASS.sub("@\u200b", _entities(text))
-    return _QUOTE.sub(r"\1›", escaped)
+    return _QUOTE.sub(r"\1›", without_mass_mentions(_entities(text)))
 
 
 def _isolated(text: str, limit: int) -> str:

@@ -37,7 +37,7 @@ from phases.mitigation.hotfix_merge import open_hotfix, pull_of
 from phases.ports.ports import PortError
 from phases.record.findings import DeploySeen, MergeState, Release
 from phases.record.service import DeployWorkflow, Service, environment_among
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 log = logging.getLogger(__name__)
 

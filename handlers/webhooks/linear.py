@@ -24,7 +24,7 @@ from handlers.webhooks.signature import hmac_fits, refused, signed_body
 from phases.coordination.ticket import issue_claim
 from phases.messages.actions import TicketTold
 from phases.record.documents import LinearIssue
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from handlers.webhooks.signature import hmac_fits, refused, signed_body
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
-from phases.record.wording import foreign
+from phases.record.text import foreign
 from phases.triage.blast_radius import ERROR, SPIKE_EVENTS, SPIKE_FACTOR
 
 ANSWER_SECONDS = 0.9

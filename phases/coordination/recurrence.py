@@ -77,9 +77,7 @@ def _not_asked(draft: Draft, action: GuardLooked, service: Service) -> Draft:
         return draft
     last = look.number >= len(LOOKS) and passed >= due(len(LOOKS), service)
     wait = max(RETRY * pace(service), every(service)) if last else every(service)
-    return draft.timer(
-        GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update={"again": True}))
-    )
+    return draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=look))
 
 
 def _guarded(incident: Incident, look: GuardLook) -> bool:
@@ -104,7 +102,7 @@ def _next(draft: Draft, look: GuardLook, service: Service) -> Draft:
     whole = left <= wait
     if whole:
         wait = max(left, timedelta(seconds=1))
-    following = {"number": number, "whole": whole, "again": False}
+    following = {"number": number, "whole": whole}
     return draft.timer(
         GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update=following))
     )

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate
 from phases.record.findings import TriageReport, Value, Word
-from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
+from phases.record.incident import ActionKind, Incident, Severity, Status
+from phases.record.tokens import what_was_done
 from phases.record.wording import capital, counted, listed
 from phases.steps.change import Change, Timer
 from phases.triage import who_is_hit
@@ -128,28 +129,14 @@ def _doing(incident: Incident) -> str:
             else "We decide what to do."
         )
     action = current.action
-    if incident.status is Status.VERIFYING:
-        return f"{_done(action)}. We check that it helped."
-    return f"{_under_way(action)}."
-
-
-def _done(action: RoundAction) -> str:
-    to = action.to_release.version if action.to_release else "an earlier release"
+    done = incident.status is Status.VERIFYING
     match action.kind:
-        case ActionKind.ROLLBACK:
-            return f"Rolled back to {to}"
-        case ActionKind.HOTFIX:
-            return f"A {to} is out" if to.startswith("hotfix") else f"Hotfix {to} is out"
         case ActionKind.FIXED:
-            return capital(action.sentence[:300].rstrip("."))
-
-
-def _under_way(action: RoundAction) -> str:
-    to = action.to_release.version if action.to_release else "an earlier release"
-    match action.kind:
-        case ActionKind.ROLLBACK:
-            return f"We roll back to {to}"
-        case ActionKind.HOTFIX:
-            return f"We ship {to}"
-        case ActionKind.FIXED:
-            return capital(action.sentence[:300].rstrip("."))
+            words = capital(action.sentence[:300].rstrip("."))
+        case ActionKind.HOTFIX if done:
+            words = f"A {what_was_done(action)} is out"
+        case _ if done:
+            words = capital(what_was_done(action, "past"))
+        case _:
+            words = f"We {what_was_done(action, 'present')}"
+    return f"{words}. We check that it helped." if done else f"{words}."

@@ -1,7 +1,8 @@
-"""What is left of the record of an incident that has long been over: at most 4 KiB, and it still says how it went.
+"""The record of an incident that has long been over: at most 4 KiB, and it still says how it went.
 
-Kept: status, severity, people, times, what was done with its proof, the cause, the action items, ticket and ADR; so that status,
-summary, proofs and durations are what they were. The timeline is a list of its own and stays whole.
+Kept are status, severity, people, times, actions with their proof, the cause, the action items,
+ticket and ADR; so status, summary, proofs and durations are what they were. The timeline is a list
+of its own and stays whole.
 """
 
 from __future__ import annotations
@@ -10,198 +11,91 @@ from datetime import datetime
 from typing import Any
 
 from phases.messages.actions import ShrinkDue
-from phases.record.documents import ActionItem, Postmortem
-from phases.record.findings import Cause, Frame, Recommendation, TriageReport
-from phases.record.incident import Incident, Round, Status
+from phases.record.documents import IN_THE_ADR, Postmortem
+from phases.record.findings import Verdict
+from phases.record.incident import Incident, Status
 from phases.record.service import Service
-from phases.record.wording import short
-from phases.root_cause.leading_cause import leading
+from phases.record.shortening import fitted
 from phases.steps.change import Change, Draft
 
 SHRINK = "shrink"  # timer
 SHRINK_SECONDS = 30 * 24 * 3600  # rules: 30 days after *closed*
 SHRUNK_LIMIT_BYTES = 4 * 1024  # rules: Size and memory
 OVER = (Status.CLOSED, Status.CANCELLED)
-IN_THE_ADR = "in the ADR"
-_STEPS = ((160, 12), (80, 8), (40, 5), (20, 3), (8, 1))
-"""Characters of a text, entries of a list: each only where the one before was not enough."""
-_ABSURD = 200
-_FIXED = frozenset(
-    {
-        "id",
-        "ulid",
-        "service",
-        "environment",
-        "identifier",
-        "ts",
-        "commit",
-        "version",
-        "url",
-        "path",
-        "by",
-        "lead",
-        "declared_by",
-    }
-    | {"merged", "invited", "issue_ids", "seeds", "rolled_back", "duplicate_of", "else_reason"}
-)
-_EXACT = frozenset(
-    {
-        "status",
-        "kind",
-        "result",
-        "verdict",
-        "choice",
-        "users",
-        "features",
-        "confidence",
-        "owner",
-        "state",
-    }
-)
+STEPS = ((400, 25), (120, 12), (80, 8), (40, 5), (20, 3), (8, 1))
+"""Characters of a text, entries of a list."""
+_EACH = "__all__"
+_DROPPED: dict[str, Any] = {
+    **dict.fromkeys(("description", "heard", "investigation", "suspects", "bisect"), True),
+    **dict.fromkeys(("paged", "latest_update", "pins", "zones", "failures"), True),
+    "triage": {
+        **dict.fromkeys(("issues", "deploys", "targets", "frames", "notes"), True),
+        "blast": {"sentences"},
+        "frame": {"in_app", "module", "context", "path", "of", "again"},
+        "recommendation": {
+            "reasons",
+            "against",
+            "brakes",
+            "offer_rollback",
+            "suspect",
+            "target",
+            "loud",
+        },
+    },
+    "recollection": {"lines"},
+    "rounds": {
+        _EACH: {
+            "recommendation": True,
+            "action": {"lines", "output"},
+            "looks": {_EACH: {"new_issues", "reasons"}},
+        }
+    },
+    "hypotheses": {_EACH: {"predicts", "check", "found"}},
+    "postmortem": {"items": {_EACH: {"ticket", "reminded_on"}}},
+}
+"""Fields that stand in the thread or the ADR, or are needed no more."""
 
 
 def shrink_due(incident: Incident, action: ShrinkDue, service: Service, now: datetime) -> Change:
     del action, service
     draft = Draft(incident, now)
-    if incident.status not in OVER or incident.shrunk_at is not None:
-        return draft.done()
-    draft.incident = shrunk(incident, now)
+    if incident.status in OVER and incident.shrunk_at is None:
+        draft.incident = shrunk(incident, now)
     return draft.done()
 
 
 def shrunk(incident: Incident, now: datetime) -> Incident:
-    """The same incident in at most 4 KiB (as `size.as_json` writes it)."""
-    small = _without_evidence(incident).model_copy(update={"shrunk_at": now})
-    for limit, many in _STEPS:
-        if _bytes(small) <= SHRUNK_LIMIT_BYTES:
-            return small
-        small = Incident.model_validate(
-            _shorter(small.model_dump(mode="json", exclude_defaults=True), limit, many)
+    """Return the same incident in at most 4 KiB (as `as_json` writes it)."""
+    supported = [h for h in incident.hypotheses if h.verdict is Verdict.SUPPORTED]
+    best = max(supported, key=lambda hypothesis: hypothesis.confidence, default=None)
+    acted = [
+        round.model_copy(update={"looks": round.looks[-1:]})
+        for round in incident.rounds
+        if round.action is not None
+    ]
+    messages = {n: r for n, r in incident.messages.items() if n in ("status", "announcement")}
+    recollection = incident.recollection
+    if recollection is not None:
+        recollection = (
+            recollection.model_copy(update={"told": True}) if recollection.pattern else None
         )
-    return small
-
-
-def _bytes(incident: Incident) -> int:
-    return len(incident.model_dump_json(exclude_defaults=True).encode())
-
-
-def _without_evidence(incident: Incident) -> Incident:
-    """What stands in the thread, the ADR or nowhere any more is not kept twice."""
-    best = leading(incident).supported
-    found = incident.recollection
-    fields: dict[str, Any] = {
-        "description": "",
-        "messages": {
-            name: ref
-            for name, ref in incident.messages.items()
-            if name in ("status", "announcement")
-        },
-        "heard": (),
-        "seeds": incident.seeds[:10],
-        "triage": _triage(incident.triage) if incident.triage else None,
-        "past": (),
-        "recollection": found.model_copy(update={"lines": (), "told": True})
-        if found and found.pattern
-        else None,
-        "rounds": _rounds(incident),
-        "investigation": None,
-        "hypotheses": (best.model_copy(update={"predicts": "", "check": "", "found": ""}),)
-        if best
-        else (),
-        "suspects": (),
-        "bisect": None,
-        "cause": _cause(incident.cause) if incident.cause else None,
-        "paged": (),
-        "postmortem": _postmortem(incident) if incident.postmortem else None,
-        "latest_update": None,
-        "pins": {},
-        "zones": {},
-        "failures": (),
-    }
-    return incident.model_copy(update=fields)
-
-
-def _triage(report: TriageReport) -> TriageReport:
-    blast = report.blast
-    few = {
-        "sentences": (),
-        "top_features": blast.top_features[:5],
-        "regions": blast.regions[:3],
-        "organisations": blast.organisations[:3],
-    }
-    frame = report.frame
-    fields: dict[str, Any] = {
-        "blast": blast.model_copy(update=few),
-        "issues": (),
-        "issue_ids": report.issue_ids[:10],
-        "deploys": (),
-        "targets": (),
-        "frame": Frame(file=frame.file, function=frame.function, line=frame.line)
-        if frame
-        else None,
-        "frames": (),
-        "recommendation": Recommendation(choice=report.recommendation.choice),
-        "notes": (),
-    }
-    return report.model_copy(update=fields)
-
-
-def _rounds(incident: Incident) -> tuple[Round, ...]:
-    """The first decision and the last four: from when to when it took, and what worked."""
-    acted = [one for one in incident.rounds if one.action is not None]
-    return tuple(_round(one) for one in dict.fromkeys((*acted[:1], *acted[-4:])))
-
-
-def _round(one: Round) -> Round:
-    action = one.action
-    quiet = {"lines": (), "output": None, "reason": short(action.reason, 80)} if action else {}
-    looks = tuple(
-        look.model_copy(update={"new_issues": (), "reasons": ()}) for look in one.looks[-1:]
+    left = incident.model_copy(
+        update={
+            "shrunk_at": now,
+            "messages": messages,
+            # The first decision and the last four: the durations, and what worked.
+            "rounds": (*acted[:1], *acted[1:][-4:]),
+            "hypotheses": (best,) if best else (),
+            "recollection": recollection,
+            "postmortem": incident.postmortem and _parts(incident.postmortem, incident),
+        }
     )
-    fields: dict[str, Any] = {
-        "why": short(one.why, 80),
-        "recommendation": None,
-        "action": action.model_copy(update=quiet) if action else None,
-        "looks": looks,
-    }
-    return one.model_copy(update=fields)
+    fields = left.model_dump(exclude_defaults=True, exclude=_DROPPED)
+    return fitted(Incident.model_validate(fields), SHRUNK_LIMIT_BYTES, STEPS, exclude_defaults=True)
 
 
-def _cause(cause: Cause) -> Cause:
-    evidence = tuple(short(one, 40) for one in cause.evidence)
-    return cause.model_copy(update={"text": short(cause.text, 400), "evidence": evidence})
-
-
-def _postmortem(incident: Incident) -> Postmortem:
-    written = incident.postmortem
-    assert written is not None
+def _parts(written: Postmortem, incident: Incident) -> Postmortem:
+    if incident.adr is None:
+        return written
     parts = ("timeline", "impact", "root_cause", "monitoring", "tests", "revisit")
-    fields: dict[str, Any] = {
-        name: IN_THE_ADR if incident.adr else short(getattr(written, name), 120) for name in parts
-    }
-    return written.model_copy(
-        update={**fields, "items": tuple(_item(one) for one in written.items)}
-    )
-
-
-def _item(item: ActionItem) -> ActionItem:
-    fields: dict[str, Any] = {
-        "text": short(item.text, 80),
-        "owner": item.owner[:60],
-        "ticket": None,
-        "reminded_on": None,
-    }
-    return item.model_copy(update=fields)
-
-
-def _shorter(thing: Any, limit: int, many: int, name: str = "") -> Any:
-    """Every free text shorter, every list with fewer entries; names, ids, times and links stay, unless they are absurdly long."""
-    if isinstance(thing, str):
-        fixed = name in _FIXED or name in _EXACT or name.endswith(("_at", "_by")) or name == "at"
-        return short(thing, _ABSURD if fixed else limit)
-    if isinstance(thing, list):
-        most = len(thing) if name == "merged" else many  # pyright: ignore[reportUnknownArgumentType]
-        return [_shorter(one, limit, many, name) for one in thing[:most]]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    if isinstance(thing, dict):
-        return {key: _shorter(value, limit, many, key) for key, value in thing.items()}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    return thing
+    return written.model_copy(update=dict.fromkeys(parts, IN_THE_ADR))

@@ -41,7 +41,7 @@ def _told(change: Change) -> Change:
     found = incident.recollection
     if found is None or found.told or not incident.open or "decision:1" not in incident.messages:
         return change
-    said = sentences(incident.past, incident, incident.detected_at)
+    said = sentences(incident)
     told = incident.model_copy(update={"recollection": found.model_copy(update={"told": True})})
     if len(said) < 2:
         return replace(change, incident=told)

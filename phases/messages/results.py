@@ -19,7 +19,7 @@ from phases.record.findings import (
     TriageReport,
 )
 from phases.record.incident import Channel, GuardLook, MessageRef
-from phases.record.memories import PastIncident, Recollection
+from phases.record.memories import Recollection
 
 
 class ArchiveDue(Action):
@@ -82,7 +82,6 @@ class Triaged(Action):
 
     type: Literal["triaged"] = "triaged"
     report: TriageReport
-    past: tuple[PastIncident, ...] = ()
     recollection: Recollection | None = None
 
 

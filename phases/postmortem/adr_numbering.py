@@ -1,283 +1,297 @@
-"""How a folder names its decision records, so that the next one is named like them; and which of its files is the template.
+"""The names of decision records in a folder: the next one is named like them. And its template.
 
-Shapes that people use: `0007-x.md` (adr-tools, MADR), `ADR-0007-x.md`, `0007_x.md`, `7. x.md`, `adr-007.md`, `0007-x.adoc`, a folder for
-each decision or each year, and `20240927-x.md` (log4brains), which has no number.
+Shapes that people use: `0007-x.md` (adr-tools, MADR), `ADR-0007-x.md`, `0007_x.md`, `7. x.md`,
+`adr-007.md`, `0007-x.adoc`, a folder for each decision or each year, and `20240927-x.md`
+(log4brains), which has no number.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 from pathlib import PurePosixPath
+from typing import TypeVar
 
+from phases.postmortem.adr_headings import unaccented
 from phases.record.incident import Incident
+
+T = TypeVar("T")
 
 SLUG_LIMIT = 50
 MARKDOWN = ("md", "markdown", "mdown", "mkd")
 YEARS = range(1990, 2100)
-"""A number that is one of these, with no other near it, is a year."""
+"""A number in this range is a year if no other number is near it."""
 TEMPLATE_FOLDERS = ("templates", "template", "_templates", ".templates")
 
 _DOCUMENT = re.compile(
     r"(?P<stem>.*)\.(?P<ext>md|markdown|mdown|mkd|mdx|adoc|asciidoc|asc|rst|txt|org)", re.IGNORECASE
 )
 _WORD = r"(?:adrs?|decisions?|records?|dr|rfc|pm|post-?mortems?)"
-_REST = r"(?P<number>\d{1,6})(?:(?<=\d\d\d)[a-z])?(?P<after>\s?[-–—_.:]+\s?|\s+|$)(?P<slug>.*)"
-_PLAIN = re.compile(
-    rf"(?P<before>(?:(?:[^\W\d_]{{1,20}}[-_ .])?{_WORD}[-_ .#]{{0,2}})?){_REST}", re.IGNORECASE
+_KNOWN = re.compile(rf"(?<![^\W\d_]){_WORD}[-_ .#]{{0,2}}$", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"(?P<words>(?:[^\W\d_](?:[^\W\d]|[-. #]){0,60})?)"
+    r"(?P<year>(?:(?:19|20)\d\d[-_.](?=\d{2,5}(?:[-_. ]|$)))?)"
+    r"(?P<digits>\d{1,6})(?:(?<=\d\d\d)[a-z])?"
+    r"(?P<after>\s?[-–—_.:]+\s?|\s+|$)(?P<slug>.*)"
 )
-_PREFIXED = re.compile(
-    rf"(?P<before>[^\W\d_][^\W\d_\s]*(?:[-_ .][^\W\d_]+){{0,3}}[-_ .#]{{1,2}}|[A-Z]{{1,6}}){_REST}"
-)
-_OWN = re.compile(r"[A-Z]{1,6}(?:[-_ .][A-Z]{1,6}){0,3}[-_ .#]?0\d{1,5}(?!\d).*")
-"""Short words in capitals and a number with a nought in front: `D007-x`, `LADR-0007-x`; not `UTF-8`."""
 _DATED = re.compile(
-    rf"(?:{_WORD}[-_ .]?)?(?P<year>\d{{4}})(?P<dash>[-_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)[-_. ]+(?P<rest>.*)",
+    rf"(?:{_WORD}[-_ .]?)?(?P<year>\d{{4}})(?P<dash>[-_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)"
+    r"[-_. ]+(?P<rest>.*)",
     re.IGNORECASE,
 )
-_OF_A_YEAR = re.compile(
-    rf"(?P<before>(?:{_WORD}[-_ .]?)?(?:19|20)\d\d[-_.])(?P<rest>\d{{2,5}}(?:[-_. ].*|$))",
-    re.IGNORECASE,
+_TEMPLATE = (
+    r"(?:template|vorlage|modelo|modele|plantilla|modello|sjabloon|szablon|skabelon|sablon|шаблон"
+    r"|模板|模版|テンフレート)"
 )
-_COUNTED = re.compile(r"0\d{2,5}(?!\d).*")
-"""Behind a day: `20240312-0007-x`."""
-_TEMPLATE = r"(?:template|vorlage|modelo|modele|plantilla|modello|sjabloon|szablon|skabelon|sablon|шаблон|模板|模版|テンフレート)"
 _BESIDE = (
-    r"(?:adrs?|decisions?|records?|architecture|architectural|any|log|madr|nygard|rfc|pm|post|mortem|postmortem|incident|document|doc|markdown|md"
+    r"(?:adrs?|decisions?|records?|architecture|architectural|any|log|madr|nygard|rfc|pm|post|mortem"
+    r"|postmortem|incident|document|doc|markdown|md"
     r"|n{2,4}|x{2,4}|y{4}(?:mm)?(?:dd)?|mm|dd"
     r"|short|long|full|bare|minimal|simple|basic|default|base|new|empty|example|v\d{1,2}"
     r"|en|us|uk|de|ch|at|fr|es|pt|br|it|nl|pl|cs|sv|da|no|fi|ru|ua|tr|ja|jp|zh|cn|ko|kr)"
 )
-"""Words beside *template* that say which kind or language of template; any other says what a decision was about."""
+"""Words beside *template* for a kind or language of template.
+
+Any other word is the subject of a decision.
+"""
 _NO_DECISION = re.compile(
-    rf"(?:(?:[^\W\d_]{{1,20}}[-_ .]){{1,4}}(?=00)|{_WORD}[-_ .#]{{0,2}})?(?:(?:0+|9{{3,}})(?!\d))?[-_ .]*(?P<words>.*)",
+    rf"(?:(?:[^\W\d_]{{1,20}}[-_ .]){{1,4}}(?=00)|{_WORD}[-_ .#]{{0,2}})?"
+    r"(?:(?:0+|9{3,})(?!\d))?[-_ .]*(?P<words>.*)",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """One file or folder whose name holds a number."""
+class _Name:
+    """The parts of a file's or folder's name that holds a number."""
 
-    before: str
+    words: str
+    year: str
     digits: str
     after: str
     slug: str
     ext: str
-    of_a_year: bool = False
-    dated: bool = False
+    dated: bool
 
     @property
     def number(self) -> int:
         return int(self.digits)
 
+    @property
+    def separator(self) -> str:
+        """The text behind the number; where no title follows it: the sign in front of it."""
+        before = (self.words + self.year)[-1:]
+        return self.after or (before if before in ("-", "_", " ") else "")
+
+    @property
+    def style(self) -> tuple[str, bool, str]:
+        return self.words, bool(self.year), self.separator
+
+    def counts(self, prefixes: Collection[str]) -> bool:
+        """True if the number is one of a decision, not of `python-3-migration` or `UTF-8`.
+
+        `prefixes` are words in front of a number that at least half of the files begin with.
+        Capitals and a leading nought count, too: `D007-x`, `LADR-0007-x`.
+        """
+        if _KNOWN.search(self.words):
+            return True
+        nought = self.digits.startswith("0")
+        if self.dated:
+            return not self.words and nought and len(self.digits) > 2
+        capitals = self.words.isupper() and nought
+        return not self.words or (not self.year and (capitals or self.words.lower() in prefixes))
+
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """The way of one folder: what stands around the number, and the highest one."""
+    """The style of one folder's names: the text around the number, and the highest number."""
 
     highest: int = 0
     before: str = ""
+    by_year: str = ""
+    """A sign, where the year and this sign stand in front of the number."""
     width: int = 4
     after: str = "-"
     blank: str = "-"
-    """Between the words of the title."""
+    """Stands between the words of the title."""
     ext: str = "md"
     dated: str = ""
-    """`%Y%m%d`, `%Y_%m_%d` or `%Y-%m-%d`, where files are named by their day and have no number."""
+    """`%Y%m%d`, `%Y_%m_%d` or `%Y-%m-%d`, where names begin with a day and have no number."""
     folders: bool = False
     """A folder for each year."""
-    of_a_year: bool = False
     foreign: str = ""
-    """The format of the folder's files, where it is not Markdown: ours are, and end like it."""
+    """The format of the folder's files, where it is not Markdown. Ours are, and end so."""
     prefixes: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> Numbering:
-        """From the paths of all files below the folder."""
+        """Return the numbering of a folder. `paths` are those of all files below it."""
         documents = [
-            path for path in dict.fromkeys(paths) if _DOCUMENT.fullmatch(path) and not _beside(path)
+            path
+            for path in dict.fromkeys(paths)
+            if _DOCUMENT.fullmatch(path) and not _of_templates(path)
         ]
         prefixes = _shared_prefixes(documents)
-        named = {path: found for path in documents if (found := _files(path, prefixes))}
-        numbers = _without_years([one.number for found in named.values() for one in found])
-        told = {
-            path: one
-            for path, found in named.items()
-            for one in found
-            if one.number in numbers and not one.dated
+        names = {path: parts for path in documents if (parts := _names(path, prefixes))}
+        numbers = _without_years([name.number for parts in names.values() for name in parts])
+        numbered = {
+            path: name
+            for path, parts in names.items()
+            for name in parts
+            if name.number in numbers and not name.dated
         }
-        if not told:
-            by_day = _by_day(documents)
-            counted = [one.before for found in named.values() for one in found if one.dated]
-            before = "" if not by_day or (counted and not any(counted)) else "adr-"
-            return cls(highest=max(numbers, default=0), before=before, dated=by_day)
-        files = [
-            one for path, one in told.items() if one.ext and _name(path) not in ("README", "index")
-        ] or [*told.values()]
-        written = [one for one in files if one.ext.lower() in MARKDOWN] or files
-        style, _ = Counter(
-            (one.before, _around(one), one.of_a_year) for one in written
-        ).most_common(1)[0]
-        like = max(
-            (one for one in written if (one.before, _around(one), one.of_a_year) == style),
-            key=lambda one: one.number,
-        )
-        padded = Counter(len(one.digits) for one in files if one.digits.startswith("0"))
-        ext = Counter(one.ext for one in written).most_common(1)[0][0]
-        above = Counter(
-            PurePosixPath(path).parent.as_posix() for path, one in told.items() if one in written
-        )
+        if not numbered:
+            dated = _by_day(documents)
+            words = [name.words for parts in names.values() for name in parts if name.dated]
+            bare = not dated or (words and not any(words))
+            return cls(max(numbers, default=0), before="" if bare else "adr-", dated=dated)
+        files = [name for name in numbered.values() if name.ext] or [*numbered.values()]
+        padded = [len(name.digits) for name in files if name.digits.startswith("0")]
+        files = [name for name in files if name.ext.lower() in MARKDOWN] or files
+        style = _most(name.style for name in files)
+        newest = max((name for name in files if name.style == style), key=lambda name: name.number)
+        ext = _most(name.ext for name in files)
+        markdown = ext.lower() in MARKDOWN
+        parents = {str(PurePosixPath(p).parent) for p, name in numbered.items() if name in files}
         return cls(
             highest=max(numbers),
-            before=like.before,
-            width=padded.most_common(1)[0][0] if padded else 1,
-            after=_around(like) or "-",
-            blank=_blank(written),
-            ext=ext if ext.lower() in MARKDOWN else "md",
-            folders=bool(above) and all(re.fullmatch(r"(?:19|20)\d\d", folder) for folder in above),
-            of_a_year=like.of_a_year,
-            foreign="" if ext.lower() in MARKDOWN or not ext else ext,
+            before=newest.words,
+            by_year=newest.year[-1:],
+            width=_most(padded) if padded else 1,
+            after=newest.separator or "-",
+            blank=_blank(files),
+            ext=ext if markdown else "md",
+            folders=all(re.fullmatch(r"(?:19|20)\d\d", parent) for parent in parents),
+            foreign="" if markdown else ext,
             prefixes=prefixes,
         )
 
     def number(self, path: str) -> int | None:
-        """The number of a file that is named so; that of our own where the folder names files by their day."""
-        found = _files(path, self.prefixes)
-        return found[-1].number if found else None
+        """Return the number in a file's name.
+
+        Where the folder names files by their day, only our own files have one.
+        """
+        names = _names(path, self.prefixes)
+        return names[-1].number if names else None
 
     def file(self, incident: Incident, number: int) -> str:
-        """The path below the folder; the incident's id in it makes writing it twice writing it once."""
-        at = (incident.postmortem.at if incident.postmortem else incident.detected_at).astimezone(
-            UTC
-        )
+        """Return the path below the folder.
+
+        The incident's id is in it, so that a post-mortem that is written twice is one file.
+        """
+        written = incident.postmortem.at if incident.postmortem else incident.detected_at
+        at = written.astimezone(UTC)
         slug = self.blank.join((incident.id.lower(), *_words(incident.title)))
+        numbered = f"{self.before}{f'{at.year}{self.by_year}' if self.by_year else ''}"
+        numbered += f"{number:0{self.width}d}{self.after}{slug}.{self.ext}"
         if self.dated:
-            return (
-                f"{at.strftime(self.dated)}-{self.before}{number:0{self.width}d}-{slug}.{self.ext}"
-            )
-        before = (
-            re.sub(r"(?:19|20)\d\d", str(at.year), self.before, count=1)
-            if self.of_a_year
-            else self.before
-        )
-        name = f"{before}{number:0{self.width}d}{self.after}{slug}.{self.ext}"
-        return f"{at.year}/{name}" if self.folders else name
+            return f"{at.strftime(self.dated)}-{numbered}"
+        return f"{at.year}/{numbered}" if self.folders else numbered
 
 
 def is_of(path: str, incident: Incident) -> bool:
-    """Whether a file is named after an incident: its number may be another incident's in another life of the bot."""
+    """True if a file is named after an incident.
+
+    The number does not say so: it may be another incident's in another life of the bot.
+    """
     document = _DOCUMENT.fullmatch(PurePosixPath(path).name)
     if document is None or document["ext"].lower() not in MARKDOWN:
         return False
-    return (
-        re.search(
-            rf"(?<![a-z0-9]){re.escape(incident.id.lower())}(?![a-z0-9])", document["stem"].lower()
-        )
-        is not None
-    )
+    id = re.escape(incident.id.lower())
+    return bool(re.search(rf"(?<![a-z0-9]){id}(?![a-z0-9])", document["stem"].lower()))
 
 
 def template_among(paths: Sequence[str]) -> str | None:
-    """Of the files below a folder its template; one for post-mortems before one for decisions, the plainest name first."""
-    found = [
-        path
-        for path in paths
-        if _template_like(path) and PurePosixPath(path).suffix.lower().lstrip(".") in MARKDOWN
-    ]
+    """Return the template among the files below a folder.
+
+    One for post-mortems goes before one for decisions, the plainest name first.
+    """
     return min(
-        found,
+        (
+            path
+            for path in paths
+            if _template_like(path) and PurePosixPath(path).suffix.lower()[1:] in MARKDOWN
+        ),
         key=lambda path: (not re.search("post|incident", path, re.IGNORECASE), len(path), path),
         default=None,
     )
 
 
 def _template_like(path: str) -> bool:
-    """By its name: no number of a decision, *template*, and no word that a decision could be about."""
+    """True for a name with *template*, no decision's number, and no subject of a decision."""
     *folders, name = PurePosixPath(path).parts
     if len(folders) > 1 or (folders and folders[0].lower() not in TEMPLATE_FOLDERS):
         return False
-    document = _DOCUMENT.fullmatch(name)
-    stem = _plain(document["stem"]) if document else _plain(name)
-    found = _NO_DECISION.fullmatch(stem)
-    words = re.split(r"[-_ .]+", found["words"].strip("-_ .")) if found else []
-    known = [word for word in words if word]
-    if any(not re.fullmatch(rf"{_TEMPLATE}|{_BESIDE}", word, re.IGNORECASE) for word in known):
+    match = _NO_DECISION.fullmatch(unaccented(_stem(name)))
+    words = [word for word in re.split(r"[-_ .]+", match["words"]) if word] if match else []
+    if any(not re.fullmatch(rf"{_TEMPLATE}|{_BESIDE}", word, re.IGNORECASE) for word in words):
         return False
-    return bool(folders) or any(re.fullmatch(_TEMPLATE, word, re.IGNORECASE) for word in known)
+    return bool(folders) or any(re.fullmatch(_TEMPLATE, word, re.IGNORECASE) for word in words)
 
 
-def _beside(path: str) -> bool:
+def _of_templates(path: str) -> bool:
     return _template_like(path) or PurePosixPath(path).parts[0].lower() in TEMPLATE_FOLDERS
 
 
-def _files(path: str, prefixes: frozenset[str]) -> list[_Named]:
-    """What is numbered on the way to a file: folders of a decision, then the file itself."""
-    *folders, name = PurePosixPath(path).parts
+def _stem(path: str) -> str:
+    """Return a file's name without its ending."""
+    name = PurePosixPath(path).name
     document = _DOCUMENT.fullmatch(name)
+    return document["stem"] if document else name
+
+
+def _names(path: str, prefixes: Collection[str]) -> list[_Name]:
+    """Return the numbered names on the way to a file: folders first, then the file itself."""
+    *folders, file = PurePosixPath(path).parts
+    document = _DOCUMENT.fullmatch(file)
     parts = [(folder, "") for folder in folders[:3]]
-    parts.append((document["stem"], document["ext"]) if document else (name, ""))
-    return [found for stem, ext in parts if (found := _named(stem, ext, prefixes)) is not None]
+    parts.append((document["stem"], document["ext"]) if document else (file, ""))
+    names = (_name(stem, ext) for stem, ext in parts)
+    return [name for name in names if name is not None and name.counts(prefixes)]
 
 
-def _named(stem: str, ext: str, prefixes: frozenset[str]) -> _Named | None:
-    if (dated := _dated(stem)) is not None:
-        found = _PLAIN.fullmatch(dated["rest"])
-        return (
-            _made(found, ext, dated=True)
-            if found and (found["before"] or _COUNTED.match(dated["rest"]))
-            else None
-        )
-    yearly = _OF_A_YEAR.fullmatch(stem)
-    if yearly is not None and (found := _PLAIN.fullmatch(yearly["rest"])) is not None:
-        return _Named(
-            yearly["before"], found["number"], found["after"], found["slug"], ext, of_a_year=True
-        )
-    found = _PLAIN.fullmatch(stem)
-    own = _PREFIXED.fullmatch(stem) if found is None else None
-    if own is not None and (own["before"].lower() in prefixes or _OWN.fullmatch(stem)):
-        found = own
-    return _made(found, ext) if found else None
-
-
-def _made(found: re.Match[str], ext: str, *, dated: bool = False) -> _Named:
-    return _Named(found["before"], found["number"], found["after"], found["slug"], ext, dated=dated)
+def _name(stem: str, ext: str) -> _Name | None:
+    dated = _dated(stem)
+    match = _NUMBERED.fullmatch(dated["rest"] if dated else stem)
+    return _Name(**match.groupdict(), ext=ext, dated=dated is not None) if match else None
 
 
 def _dated(stem: str) -> re.Match[str] | None:
-    found = _DATED.fullmatch(stem)
+    match = _DATED.fullmatch(stem)
+    if match is None:
+        return None
     try:
-        return (
-            found
-            if found
-            and date(int(found["year"]), int(found["month"]), int(found["day"])).year in YEARS
-            else None
-        )
+        day = date(int(match["year"]), int(match["month"]), int(match["day"]))
     except ValueError:
         return None
+    return match if day.year in YEARS else None
 
 
 def _by_day(documents: Sequence[str]) -> str:
-    """How files that have no number are named by their day; empty where they are not."""
-    days = [found for path in documents if (found := _dated(_name(path))) is not None]
+    """Return the format of the days in files' names, or nothing where names have no days."""
+    days = [match for path in documents if (match := _dated(_stem(path))) is not None]
     if not days or 2 * len(days) < len(documents):
         return ""
     return days[-1]["dash"].join(("%Y", "%m", "%d"))
 
 
 def _shared_prefixes(documents: Sequence[str]) -> frozenset[str]:
-    """Words in front of a number that at least half of the files begin with: `shop-7-x.md`, and not `python-3-migration.md`."""
-    found = Counter(
-        own["before"].lower()
-        for path in documents
-        if (own := _PREFIXED.fullmatch(_name(path))) is not None
+    """Return words in front of a number that at least half of the files begin with.
+
+    `shop-7-x.md` has one, and `python-3-migration.md` has not.
+    """
+    names = (_name(_stem(path), "") for path in documents)
+    words = Counter(
+        name.words.lower()
+        for name in names
+        if name is not None and not name.dated
+        if not name.words[-1:].isalpha() or name.words.isupper()
     )
     return frozenset(
-        before for before, many in found.items() if many > 1 and 2 * many >= len(documents)
+        word for word, files in words.items() if files > 1 and 2 * files >= len(documents)
     )
 
 
@@ -287,34 +301,22 @@ def _without_years(numbers: Sequence[int]) -> frozenset[int]:
 
 
 def _is_month(number: int) -> bool:
-    """`202409-x`: six digits that are a year and a month."""
+    """True for six digits that are a year and a month: `202409-x`."""
     return number // 100 in YEARS and 1 <= number % 100 <= 12
 
 
-def _around(one: _Named) -> str:
-    """What stands behind the number; where no title followed it: what stands in front."""
-    return one.after or (one.before[-1:] if one.before[-1:] in ("-", "_", " ") else "")
+def _most(values: Iterable[T]) -> T:
+    """Return the most frequent value."""
+    return Counter(values).most_common(1)[0][0]
 
 
-def _blank(named: Sequence[_Named]) -> str:
-    told = Counter(sign for one in named for sign in one.slug if sign in "-_ ")
-    if told:
-        return told.most_common(1)[0][0]
-    return "_" if any("_" in _around(one) for one in named) else "-"
+def _blank(names: Sequence[_Name]) -> str:
+    signs = [sign for name in names for sign in name.slug if sign in "-_ "]
+    if signs:
+        return _most(signs)
+    return "_" if any("_" in name.separator for name in names) else "-"
 
 
 def _words(title: str) -> list[str]:
-    slug = re.sub(r"[^a-z0-9]+", "-", _plain(title).encode("ascii", "ignore").decode()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", unaccented(title)).strip("-")
     return slug[:SLUG_LIMIT].strip("-").split("-") if slug else ["incident"]
-
-
-def _plain(text: str) -> str:
-    """In small letters without accents."""
-    return "".join(
-        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
-    ).lower()
-
-
-def _name(path: str) -> str:
-    document = _DOCUMENT.fullmatch(PurePosixPath(path).name)
-    return document["stem"] if document else PurePosixPath(path).name

@@ -1,39 +1,45 @@
-"""Phase 6, the post-mortem in the shape that the folder's own template gives: its front matter, its title, its headings in its order.
+"""The post-mortem in the shape of the folder's own template: front matter, title, headings.
 
-Known shapes: MADR (https://adr.github.io/madr/), Nygard's (https://github.com/npryce/adr-tools), post-mortem templates. A part of
-ours goes under the heading that asks for it; without one, below the heading of its kind (context, decision, consequences); else
-at the end. Guidance and placeholders of the template do not get into the file.
+Known shapes: MADR (https://adr.github.io/madr/), Nygard's (https://github.com/npryce/adr-tools),
+post-mortem templates. A part of ours goes under the heading that asks for it; without one, below
+the heading of its kind (context, decision, consequences); else at the end. Guidance and
+placeholders of the template do not get into the file.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from phases.postmortem.adr_headings import IN_ENGLISH, Language, fact, heading, language_of
+from phases.postmortem.adr_headings import ENGLISH, Language, asks_for_part, fact, language_of
 from phases.record.markdown import inline
 
 LIMIT = 64 * 1024
 
-_KIND: Mapping[str, tuple[str, ...]] = {
+FACT = re.compile(
+    r"^(?P<mark>\s*(?:[-*+]\s+)?(?:\*\*|__)?)(?P<key>[^\W\d_][\w -]{0,60}?(?:\([^)]{1,5}\))?)"
+    r"(?P<colon>(?:\*\*|__)?\s*:\s*(?:\*\*|__)?)\s*(?P<value>.*)$"
+)
+"""`status: accepted` in front matter (MADR), `* **Status**: accepted` or `Date: 2026-11-22`."""
+HEADING = re.compile(r"^(?P<level>#{1,6})\s+(?P<text>.*?)\s*#*$")
+
+_KINDS: Mapping[str, tuple[str, ...]] = {
     "context": ("impact", "timeline", "cause", "before"),
     "decision": ("done", "picture", "items"),
     "consequences": ("monitoring", "tests", "revisit", "proofs"),
 }
 _ONLY_WHERE_ASKED = ("status", "date", "summary", "options")
+"""Parts that stand only where a template asks for them."""
 _OPTIONAL = "<!--optional-->"
 _IS_OPTIONAL = re.compile(
     r"optional|optionn?el|opcional|opzionale|facultati|opcjonal|任意|可选", re.IGNORECASE
 )
-_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
-_FACT = re.compile(
-    r"^(?P<mark>\s*(?:[-*+]\s+)?(?:\*\*|__)?)(?P<key>[^\W\d_][^\W\d_ -]*(?:[ -][^\W\d_]+){0,3}(?:\([^)]{1,5}\))?)(?P<after>(?:\*\*|__)?\s*:\s*(?:\*\*|__)?)\s*(?P<value>.*)$"
-)
 _PLACEHOLDER = re.compile(r"[{}<>\[\]|…]|\.\.\.|^\s*$|yyyy|tbd|todo", re.IGNORECASE)
 _NUMBERED = re.compile(
-    r"^(?P<before>(?:ADR|RFC|PM|DR)?[- #]?)(?P<number>N{2,6}|X{2,6}|0{2,6}|#{2,6}|NUMBER|\d{1,6}|[{<\[][^}>\]]*n[uú]m[^}>\]]*[}>\]]"
+    r"^(?P<before>(?:ADR|RFC|PM|DR)?[- #]?)"
+    r"(?P<number>N{2,6}|X{2,6}|0{2,6}|#{2,6}|NUMBER|\d{1,6}|[{<\[][^}>\]]*n[uú]m[^}>\]]*[}>\]]"
     r"|(?<=[A-Za-z][- #])[{<\[][^}>\]]{1,20}[}>\]])(?P<after>\s*[.:—–-]?\s+)",
     re.IGNORECASE,
 )
@@ -48,9 +54,25 @@ class Section:
     lines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything that the file says, whatever its shape."""
+
+    number: int
+    title: str
+    facts: Mapping[str, str]
+    """Plain words by key: `status`, `date`, `people`, `title`."""
+    head: Sequence[str]
+    """Lines right behind the title."""
+    meta: Sequence[tuple[str, str]]
+    """Names and Markdown, below `head`."""
+    sections: Sequence[Section]
+    """Every part but `status` and `date`, which are facts."""
+
+
 @dataclass(slots=True)
-class _Asked:
-    """A heading of the template, and what of ours goes below it."""
+class _Heading:
+    """A heading of the template, and the parts of ours that go below it."""
 
     level: int
     text: str
@@ -58,54 +80,57 @@ class _Asked:
     own: list[Section] = field(default_factory=list[Section])
     below: list[Section] = field(default_factory=list[Section])
 
+    @property
+    def full(self) -> bool:
+        return bool(self.own or self.below)
 
-def follow(
-    template: str,
-    *,
-    number: int,
-    title: str,
-    facts: Mapping[str, str],
-    head: Sequence[str],
-    meta: Sequence[tuple[str, str]],
-    sections: Sequence[Section],
-) -> str:
-    """The file. `facts`: plain words by key (`status`, `date`, `people`); `head` stands right behind the title, `meta` after it.
+    def lines(self) -> Iterator[str]:
+        yield from (f"{'#' * self.level} {self.text}", "")
+        for section in self.own:
+            yield from (*section.lines, "")
+        for section in self.below:
+            yield from (f"{'#' * min(self.level + 1, 6)} {section.title}", "", *section.lines, "")
 
-    `sections` holds every part; those that only a template asks for (`status`, `date`, `summary`, `options`) only there.
-    Headings are in the template's language, where it is one of `adr_words.py`. Of another template only front matter and title are
-    followed: nothing may stand below a heading that asks for something else.
+
+def follow(template: str, content: Content) -> str:
+    """Return the file.
+
+    Headings are in the template's language, where it is one of `adr_headings.toml`. Of a template
+    in another language only front matter and title are followed: nothing may stand below a heading
+    that asks for something else.
     """
     front, body = _front_matter(template.removeprefix("\ufeff").replace("\r\n", "\n")[:LIMIT])
-    told, filled = _filled(front, facts, number)
-    asked_title, facts_lines, asked = _outline(body)
-    below_title, there = _below_title(facts_lines, facts)
+    front, in_front = _filled(front, content)
+    title, top, headings = _outline(body)
+    top, at_top = _below_title(top, content.facts)
     needed = [
-        one.text
-        for one in asked
-        if one.level == 2 and not one.optional and not _PLACEHOLDER.search(one.text)
+        heading.text
+        for heading in headings
+        if heading.level == 2 and not heading.optional and not _PLACEHOLDER.search(heading.text)
     ]
-    language = language_of([one.text for one in asked], needed=needed)
+    language = language_of([heading.text for heading in headings], needed=needed)
     if language is None:
-        language, asked = IN_ENGLISH, []
-    sections = [replace(one, title=language.headings.get(one.key, one.title)) for one in sections]
-    placed = _place(asked, sections, language)
-    told |= there | placed
-    lines: list[str] = ["---", *filled, "---", ""] if filled else []
-    lines += [f"# {_titled(asked_title, number, title)}", "", *head, ""]
-    lines += [
-        *below_title,
-        *(f"- {name}: {value}" for name, value in meta if name.lower() not in told),
-        "",
+        language, headings = ENGLISH, []
+    facts = [Section(key, key.capitalize(), (content.facts[key],)) for key in ("status", "date")]
+    sections = [
+        replace(section, title=language.headings.get(section.key, section.title))
+        for section in (*facts, *content.sections)
     ]
-    for one in _kept(asked, language):
-        lines += _written(one)
+    placed = _place(headings, sections, language)
+    stated = in_front | at_top | placed
+    lines = ["---", *front, "---", ""] if front else []
+    lines += [f"# {_numbered(title, content)}", "", *content.head, "", *top]
+    lines += [f"- {name}: {text}" for name, text in content.meta if name.lower() not in stated]
+    lines.append("")
+    for heading in _wanted(headings, language):
+        lines += heading.lines()
     for section in sections:
         if section.key not in placed and section.key not in _ONLY_WHERE_ASKED:
             lines += [f"## {section.title}", "", *section.lines, ""]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip()) + "\n"
 
 
-# --- front matter and title --------------------------------------------------------------------------------------
+# --- front matter and title ----------------------------------------------------------------------
 
 
 def _front_matter(text: str) -> tuple[list[str], str]:
@@ -116,78 +141,74 @@ def _front_matter(text: str) -> tuple[list[str], str]:
     return ([], text) if end is None else (lines[1:end], "\n".join(lines[end + 1 :]))
 
 
-_NAMES_IT = re.compile(r"id|slug|number|permalink|sidebar_label", re.IGNORECASE)
-_OF_TEMPLATE = re.compile(r"(?<!\d)0{2,}(?!\d)")
+_FILE_KEYS = re.compile(r"id|slug|number|permalink|sidebar_label", re.IGNORECASE)
+"""Keys that name the file itself. Two documents with one `id` break Docusaurus:
+https://docusaurus.io/docs/api/plugins/@docusaurus/plugin-content-docs
+"""
+_NOUGHTS = re.compile(r"(?<!\d)0{2,}(?!\d)")
 
 
-def _filled(
-    front: Sequence[str], facts: Mapping[str, str], number: int
-) -> tuple[set[str], list[str]]:
-    """The keys that are known get our values, placeholders go, what the folder sets for all of its files stays.
+def _filled(front: Sequence[str], content: Content) -> tuple[list[str], set[str]]:
+    """Return the front matter with our facts, and the keys of these facts.
 
-    In what names the file itself the template's number is ours: two documents of one `id` break Docusaurus
-    (https://docusaurus.io/docs/api/plugins/@docusaurus/plugin-content-docs).
+    Placeholders go. Everything that the folder sets for all of its files stays. In keys that name
+    the file, the template's number becomes ours.
     """
-    kept: list[str] = []
-    told: set[str] = set()
+    lines: list[str] = []
+    keys: set[str] = set()
     dropping = False
     for line in front:
-        found = re.match(r"^([^\W\d_][\w -]*?)\s*:\s*(.*)$", line)
-        if found is None:
+        match = FACT.match(line) if line[:1].isalpha() else None
+        if match is None:
             if not dropping and line.strip() and not line.lstrip().startswith("#"):
-                kept.append(line)
+                lines.append(line)
             continue
-        key, value = fact(found.group(1)) or found.group(1).strip().lower(), found.group(2)
-        known = facts.get(key)
-        dropping = known is not None or (
-            bool(_PLACEHOLDER.search(value)) and not re.fullmatch(r"\[[\w, -]*\]|", value)
-        )
-        if known is not None:
-            kept.append(f"{found.group(1).strip()}: {json.dumps(known, ensure_ascii=False)}")
-            told.add(key)
+        name, value = match["key"].strip(), match["value"]
+        key = fact(name) or name.lower()
+        placeholder = _PLACEHOLDER.search(value) and not re.fullmatch(r"\[[\w, -]*\]|", value)
+        dropping = key in content.facts or bool(placeholder)
+        if key in content.facts:
+            lines.append(f"{name}: {json.dumps(content.facts[key], ensure_ascii=False)}")
+            keys.add(key)
+        elif not dropping and _FILE_KEYS.fullmatch(name):
+            lines.append(_NOUGHTS.sub(lambda m: f"{content.number:0{len(m[0])}d}", line))
         elif not dropping:
-            ours = _NAMES_IT.fullmatch(found.group(1).strip())
-            kept.append(
-                _OF_TEMPLATE.sub(lambda own: f"{number:0{len(own.group())}d}", line)
-                if ours
-                else line
-            )
-    return told, kept
+            lines.append(line)
+    return lines, keys
 
 
-def _titled(asked: str, number: int, title: str) -> str:
-    """In the template's way of numbering, where it has one."""
-    found = _NUMBERED.match(asked)
-    if found is None:
-        return f"ADR-{number:04d}: {title}"
-    width = len(found["number"]) if re.fullmatch(r"(.)\1+|\d+", found["number"]) else 4
-    return f"{found['before']}{number:0{width}d}{found['after']}{title}"
+def _numbered(asked: str, content: Content) -> str:
+    """Return our title with its number, in the template's style of numbering if it has one."""
+    match = _NUMBERED.match(asked)
+    if match is None:
+        return f"ADR-{content.number:04d}: {content.title}"
+    width = len(match["number"]) if re.fullmatch(r"(.)\1+|\d+", match["number"]) else 4
+    return f"{match['before']}{content.number:0{width}d}{match['after']}{content.title}"
 
 
-def _below_title(lines: Sequence[str], facts: Mapping[str, str]) -> tuple[list[str], set[str]]:
-    """`* Status: {proposed}`, `Date: YYYY-MM-DD` between the title and the first heading."""
-    kept: list[str] = []
-    told: set[str] = set()
-    for line in lines:
-        found = _FACT.match(line)
-        key = (fact(found["key"]) or found["key"].strip().lower()) if found else ""
-        known = facts.get(key)
-        if found is not None and known is not None:
-            mark = found["mark"] if found["mark"].strip() else "- " + found["mark"]
-            kept.append(f"{mark}{found['key']}{found['after'].rstrip()} {inline(known, {})}")
-            told.add(key)
-    return kept, told
+def _below_title(top: Sequence[str], facts: Mapping[str, str]) -> tuple[list[str], set[str]]:
+    """Return the facts between the title and the first heading with our values, and their keys."""
+    lines: list[str] = []
+    keys: set[str] = set()
+    for line in top:
+        match = FACT.match(line)
+        key = (fact(match["key"]) or match["key"].strip().lower()) if match else ""
+        if match is not None and key in facts:
+            mark = match["mark"] if match["mark"].strip() else "- " + match["mark"]
+            lines.append(f"{mark}{match['key']}{match['colon'].rstrip()} {inline(facts[key], {})}")
+            keys.add(key)
+    return lines, keys
 
 
-# --- headings ------------------------------------------------------------------------------------------------------
+# --- headings ------------------------------------------------------------------------------------
 
 
-def _outline(body: str) -> tuple[str, list[str], list[_Asked]]:
-    """The title, the lines below it, and the headings; what stands under a heading is guidance."""
-    title, top, asked, fenced = "", list[str](), list[_Asked](), False
+def _outline(body: str) -> tuple[str, list[str], list[_Heading]]:
+    """Return the title, the lines below it, and the headings without their guidance."""
+    title, top, headings, fenced = "", list[str](), list[_Heading](), False
     text = re.sub(
         r"<!--.*?-->",
-        lambda found: _OPTIONAL if _IS_OPTIONAL.search(found[0]) else "",
+        lambda comment: _OPTIONAL if _IS_OPTIONAL.search(comment[0]) else "",
         body,
         flags=re.DOTALL,
     )
@@ -197,65 +218,55 @@ def _outline(body: str) -> tuple[str, list[str], list[_Asked]]:
         text,
         flags=re.MULTILINE,
     )
-    ahead = False  # what is said right in front of a heading is said of it
+    optional = False  # a remark right in front of a heading is about the heading
     for line in text.split("\n"):
         if line.lstrip().startswith(("```", "~~~")):
             fenced = not fenced
-        found = None if fenced else _HEADING.match(line)
-        if found is not None and len(found[1]) == 1 and not title and not heading(found[2]):
-            title = found[2].replace(_OPTIONAL, "").strip()
-        elif found is not None:
-            words = found[2].replace(_OPTIONAL, "").strip()
-            asked.append(
-                _Asked(max(len(found[1]), 2), words, optional=ahead or _OPTIONAL in found[2])
-            )
-        elif not asked:
+        match = None if fenced else HEADING.match(line)
+        words = match["text"].replace(_OPTIONAL, "").strip() if match else ""
+        if match and len(match["level"]) == 1 and not title and not asks_for_part(match["text"]):
+            title = words
+        elif match:
+            level = max(len(match["level"]), 2)
+            headings.append(_Heading(level, words, optional or _OPTIONAL in match["text"]))
+        elif not headings:
             top.append(line.replace(_OPTIONAL, ""))
-        ahead = line.strip() == _OPTIONAL or (ahead and not line.strip())
-    return title, top, asked
+        optional = line.strip() == _OPTIONAL or (optional and not line.strip())
+    return title, top, headings
 
 
-def _place(asked: Sequence[_Asked], sections: Sequence[Section], language: Language) -> set[str]:
-    """Puts each part where it is asked for; the keys of those that found a place."""
+def _place(
+    headings: Sequence[_Heading], sections: Sequence[Section], language: Language
+) -> set[str]:
+    """Put each part under the heading that asks for it, and return the keys of these parts."""
+
+    def free(key: str) -> _Heading | None:
+        return next((h for h in headings if language.key(h.text) == key and not h.own), None)
+
     placed: set[str] = set()
     for section in sections:
-        spot = next(
-            (one for one in asked if language.key(one.text) == section.key and not one.own), None
-        )
-        if spot is not None:
+        if (spot := free(section.key)) is not None:
             spot.own.append(section)
             placed.add(section.key)
-    for kind, keys in _KIND.items():
-        spot = next((one for one in asked if language.key(one.text) == kind and not one.own), None)
-        if spot is not None:
-            spot.below += [one for one in sections if one.key in keys and one.key not in placed]
-            placed |= {one.key for one in spot.below}
+    for kind, keys in _KINDS.items():
+        if (spot := free(kind)) is not None:
+            spot.below += [part for part in sections if part.key in keys and part.key not in placed]
+            placed |= {part.key for part in spot.below}
     return placed
 
 
-def _kept(asked: Sequence[_Asked], language: Language) -> list[_Asked]:
-    """What is filled, or has something filled below it; and what is not known, and so is for people to fill.
+def _wanted(headings: Sequence[_Heading], language: Language) -> Iterator[_Heading]:
+    """Yield the headings that are full, have full ones below them, or are for people to fill.
 
-    A heading that is known and stayed empty is said elsewhere; one that is optional, or a placeholder, is not missed.
+    A known heading that stayed empty is answered elsewhere. People fill an unknown one, if it is
+    neither optional nor a placeholder.
     """
-    kept: list[_Asked] = []
-    for at, one in enumerate(asked):
-        children = list[_Asked]()
-        for other in asked[at + 1 :]:
-            if other.level <= one.level:
+    for place, heading in enumerate(headings):
+        full = heading.full
+        for below in headings[place + 1 :]:
+            if below.level <= heading.level:
                 break
-            children.append(other)
-        full = bool(one.own or one.below) or any(child.own or child.below for child in children)
-        strange = language.key(one.text) is None and one.level == 2 and not one.optional
-        if full or (strange and not _PLACEHOLDER.search(one.text)):
-            kept.append(one)
-    return kept
-
-
-def _written(one: _Asked) -> list[str]:
-    lines = [f"{'#' * one.level} {one.text}", ""]
-    for section in one.own:
-        lines += [*section.lines, ""]
-    for section in one.below:
-        lines += [f"{'#' * min(one.level + 1, 6)} {section.title}", "", *section.lines, ""]
-    return lines
+            full = full or below.full
+        unknown = language.key(heading.text) is None and heading.level == 2
+        if full or (unknown and not heading.optional and not _PLACEHOLDER.search(heading.text)):
+            yield heading

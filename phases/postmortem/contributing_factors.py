@@ -1,6 +1,6 @@
-"""Phase 6, what the evidence says to the two whys: was there an alert, was the file covered by a test, which checks ran.
+"""Phase 6, facts for the two whys: the first alert, the tests of the file, the checks that ran.
 
-Facts only, each from the record or looked up in the source; whose meaning a person has to say.
+Each fact is from the record or looked up in the source. A person has to say what it means.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from phases.record.service import Service
 from phases.record.wording import lasting, listed, short, stamp
 from phases.root_cause.leading_cause import leading
 
-AT_ONCE_SECONDS = 5  # detected so soon after the first event: no delay worth a word
+AT_ONCE_SECONDS = 5  # a shorter delay is not worth a word
 ASK_SECONDS = 4.0
-"""A person waits in front of the form: what has not answered by then is left out, and that is said."""
+"""A person waits in front of the form. What has not answered by then is left out, with a note."""
 ALERT = "Sentry "
-"""How a timeline entry begins that is an alert of Sentry (`AddEvidence` of the webhook)."""
+"""The beginning of a timeline entry that is an alert of Sentry (`AddEvidence` of the webhook)."""
 
 
-class Hindsight(Value):
-    """What was looked up when the form was opened. None: not asked, or not known."""
+class LookedUp(Value):
+    """Facts that were looked up when the form was opened. None: not asked, or not known."""
 
     tests: Covered | None = None
     commit: Commit | None = None
-    """The commit that brought it, as far as it is known."""
+    """The commit that brought the trouble."""
     confirmed: bool = False
-    """Whether a bisect or a person named that commit; else it is the first of the suspects."""
+    """True if a bisect or a person named that commit; else it is the first of the suspects."""
     checks: PullChecks | None = None
     users: int | None = None
     notes: tuple[str, ...] = ()
-    """What could not be asked."""
+    """Questions without an answer, with the reason."""
 
 
-async def look_back(
+async def look_up(
     incident: Incident, service: Service, source: SourceCode | None, pulls: PullRequests | None
-) -> Hindsight:
-    """Asks the source for the tests of the crashing file, the commit that brought it, and its pull request's checks."""
+) -> LookedUp:
+    """Ask for the tests of the crashing file, the commit, and its pull request's checks."""
     ends = asyncio.get_running_loop().time() + ASK_SECONDS
     notes = Notes(form="{cost}: {why}", no_answer="no answer in time", ends=ends)
     lead = leading(incident)
@@ -58,23 +58,19 @@ async def look_back(
         return await notes.soft(_covered_by(source, service, release.version, frame), None, "Tests")
 
     async def commit() -> Commit | None:
-        return (
-            await notes.soft(source.commit(service, sha), None, "The commit")
-            if source is not None and sha
-            else None
-        )
+        if source is None or not sha:
+            return None
+        return await notes.soft(source.commit(service, sha), None, "The commit")
 
     async def checks() -> PullChecks | None:
-        return (
-            await notes.soft(pulls.checks(service, sha), None, "Checks")
-            if pulls is not None and sha
-            else None
-        )
+        if pulls is None or not sha:
+            return None
+        return await notes.soft(pulls.checks(service, sha), None, "Checks")
 
-    seen, brought, ran = await asyncio.gather(tests(), commit(), checks())
-    return Hindsight(
-        tests=seen,
-        commit=brought,
+    covered, commits, ran = await asyncio.gather(tests(), commit(), checks())
+    return LookedUp(
+        tests=covered,
+        commit=commits,
         confirmed=lead.confirmed,
         checks=ran,
         notes=tuple(notes.sentences),
@@ -88,22 +84,21 @@ async def _covered_by(
     return await source.tests_of(service, release, place.path) if place.path else None
 
 
-# --- why monitoring did not catch it earlier -------------------------------------------------------------------
+# --- why monitoring did not catch it earlier ------------------------------------------------------
 
 
 def alerted(incident: Incident, entries: Sequence[Entry]) -> str:
-    """Who said it first, how long after it began, and whether an alert fired at all."""
+    """Return the first report, its delay, and the first alert if there was one."""
     began = incident.triage.began_at if incident.triage else None
     after = _after(incident.detected_at, began) if began else f"at {stamp(incident.detected_at)}"
     match incident.source.kind:
         case "sentry":
             return f"{incident.source.text} fired {after}."
         case "person" | "phrase":
-            return f"A person said it first, {after}, via {incident.source.text}. {_first_alert(incident, entries)}"
+            first = f"A person said it first, {after}, via {incident.source.text}."
         case _:
-            return (
-                f"Detected {after}, via {incident.source.text}. {_first_alert(incident, entries)}"
-            )
+            first = f"Detected {after}, via {incident.source.text}."
+    return f"{first} {_first_alert(incident, entries)}"
 
 
 def _after(detected: datetime, began: datetime) -> str:
@@ -113,34 +108,34 @@ def _after(detected: datetime, began: datetime) -> str:
 
 
 def _first_alert(incident: Incident, entries: Sequence[Entry]) -> str:
-    alerts = [one for one in entries if one.kind == "evidence" and one.text.startswith(ALERT)]
-    first = min(alerts, key=lambda one: one.at, default=None)
+    alerts = [e for e in entries if e.kind == "evidence" and e.text.startswith(ALERT)]
+    first = min(alerts, key=lambda entry: entry.at, default=None)
     if first is None:
         return "No alert fired."
     name = short(first.text.partition(":")[0], 80)
     return f"The first alert ({name}) came {lasting(first.at - incident.detected_at)} later."
 
 
-# --- why it slipped through tests and CI -----------------------------------------------------------------------
+# --- why it slipped through tests and CI ----------------------------------------------------------
 
 
-def how_it_passed(incident: Incident, found: Hindsight) -> str:
-    """Where it crashed, which test names that file, what the commit touched, what the checks said."""
+def how_it_passed(incident: Incident, looked_up: LookedUp) -> str:
+    """Return the place of the crash, the tests of that file, the commit and its checks."""
     report = incident.triage
-    said: list[str] = []
+    sentences: list[str] = []
     if report is not None and report.frame is not None:
         function = f", {report.frame.function}" if report.frame.function else ""
         file = (
             "a file that the stack does not name" if report.frame.file == "?" else report.frame.file
         )
-        said.append(f"{report.exception_type or 'The error'} in {file}{function}.")
-        if found.tests is not None:
-            said.append(covered(found.tests))
-    if found.commit is not None:
-        said.append(_touched(found.commit, confirmed=found.confirmed))
-    if found.checks is not None:
-        said.append(_ran(found.checks))
-    return " ".join(said)
+        sentences.append(f"{report.exception_type or 'The error'} in {file}{function}.")
+        if looked_up.tests is not None:
+            sentences.append(covered(looked_up.tests))
+    if looked_up.commit is not None:
+        sentences.append(_touched(looked_up.commit, confirmed=looked_up.confirmed))
+    if looked_up.checks is not None:
+        sentences.append(_ran(looked_up.checks))
+    return " ".join(sentences)
 
 
 def covered(tests: Covered) -> str:
@@ -158,7 +153,7 @@ def covered(tests: Covered) -> str:
 
 
 def _touched(commit: Commit, *, confirmed: bool) -> str:
-    tests = [one.path for one in commit.files if kind_of(one.path) is FileKind.TESTS]
+    tests = [file.path for file in commit.files if kind_of(file.path) is FileKind.TESTS]
     who = "Commit" if confirmed else "Suspect commit"
     return f"{who} {commit.sha[:9]} changed {listed(tests) if tests else 'no test'}."
 
@@ -166,5 +161,5 @@ def _touched(commit: Commit, *, confirmed: bool) -> str:
 def _ran(checks: PullChecks) -> str:
     if not checks.checks:
         return f"No check ran on {checks.pull_request}."
-    told = [f"{one.name} {one.conclusion}" for one in checks.checks]
-    return f"Checks on {checks.pull_request}: {listed(told, most=8)}."
+    results = [f"{check.name} {check.conclusion}" for check in checks.checks]
+    return f"Checks on {checks.pull_request}: {listed(results, most=8)}."

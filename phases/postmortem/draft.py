@@ -1,6 +1,7 @@
-"""Phase 6, what the form proposes: facts of the record and of what was looked up since. What only people know is left to them.
+"""Phase 6, the form's proposals: facts of the record, and facts that were looked up since.
 
-A proposed answer to a "why" states what is known and ends in `because …`: it is refused until a person has finished it.
+A proposed answer to a "why" states what is known and ends in `because …`: it is refused until a
+person has finished it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from phases.postmortem.contributing_factors import Hindsight, alerted, how_it_passed
+from phases.postmortem.contributing_factors import LookedUp, alerted, how_it_passed
 from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
-from phases.record.markdown import Names, cut, readable
+from phases.record.markdown import Names, readable
+from phases.record.text import cut
 from phases.record.timeline import line
 from phases.record.wording import lasting, listed, stamp
 from phases.root_cause.leading_cause import leading
@@ -34,45 +36,47 @@ def draft(
     entries: Sequence[Entry],
     now: datetime,
     names: Names | None = None,
-    found: Hindsight | None = None,
+    looked_up: LookedUp | None = None,
 ) -> Parts:
-    """What is known, as a first draft. `found`: what was looked up when the form was opened."""
-    names, found = names or {}, found or Hindsight()
+    """Return a first draft of the post-mortem."""
+    names, looked_up = names or {}, looked_up or LookedUp()
     monitoring = f"{alerted(incident, entries)} It was not caught earlier {UNFINISHED}"
-    slipped = f"{how_it_passed(incident, found)} It slipped through {UNFINISHED}".strip()
+    slipped = f"{how_it_passed(incident, looked_up)} It slipped through {UNFINISHED}".strip()
     fresh = Parts(
         timeline=_timeline(entries, names),
-        impact=cut(readable(impact(incident, found.users), names), IMPACT_LIMIT),
+        impact=cut(readable(impact(incident, looked_up.users), names), IMPACT_LIMIT),
         root_cause=cut(readable(_cause(incident), names), PART_LIMIT),
         monitoring=cut(readable(monitoring, names), PART_LIMIT),
         tests=cut(readable(slipped, names), PART_LIMIT),
         items=_items(incident, now),
         revisit="When the action items are complete.",
     )
-    return (
-        _again(fresh, incident.postmortem) if incident.rewriting and incident.postmortem else fresh
-    )
+    if incident.rewriting and incident.postmortem is not None:
+        return _again(fresh, incident.postmortem)
+    return fresh
 
 
 def _again(fresh: Parts, before: Postmortem) -> Parts:
-    """Of an incident that went on after its post-mortem: what was said then, beside what has happened since."""
-    kept = {
-        name: getattr(before, name) for name in ("root_cause", "monitoring", "tests", "revisit")
-    }
-    said = {name: text for name, text in kept.items() if text and text != IN_THE_ADR}
-    return fresh.model_copy(update={**said, "items": before.items or fresh.items})
+    """Return the earlier answers with the newest timeline, for an incident that went on."""
+    names = ("root_cause", "monitoring", "tests", "revisit")
+    answers = {name: getattr(before, name) for name in names}
+    written = {name: text for name, text in answers.items() if text and text != IN_THE_ADR}
+    return fresh.model_copy(update={**written, "items": before.items or fresh.items})
 
 
 def _timeline(entries: Sequence[Entry], names: Names) -> str:
-    """Alert → triage → action → resolve (workflow, phase 4). What matters least is left out where it gets too long."""
-    kept = sorted(entries, key=lambda entry: entry.at)
+    """Return alert → triage → action → resolve (workflow, phase 4).
+
+    If it gets too long, the least important kinds of entries are left out.
+    """
+    shown = sorted(entries, key=lambda entry: entry.at)
     left_out, text = 0, ""
     for kinds in ((), *_LEFT_OUT_FIRST):
-        fewer = [entry for entry in kept if entry.kind not in kinds]
-        left_out += len(kept) - len(fewer)
-        kept = fewer
+        fewer = [entry for entry in shown if entry.kind not in kinds]
+        left_out += len(shown) - len(fewer)
+        shown = fewer
         lines = [
-            f"{stamp(e.at)}  {cut(' '.join(readable(line(e), names).split()), 200)}" for e in kept
+            f"{stamp(e.at)}  {cut(' '.join(readable(line(e), names).split()), 200)}" for e in shown
         ]
         if left_out:
             lines.append(f"({left_out} smaller entries left out; the file lists them all)")
@@ -83,7 +87,10 @@ def _timeline(entries: Sequence[Entry], names: Names) -> str:
 
 
 def impact(incident: Incident, users: int | None = None) -> str:
-    """`37 users, cart and payment, 20 min (13:59 to 14:19 UTC)`: counts and minutes. `users`: over the whole time, where Sentry told."""
+    """Return counts and minutes: `37 users, cart and payment, 20 min, from 13:59 to 14:19 UTC`.
+
+    `users` are Sentry's count over the whole time, where it is known.
+    """
     report = incident.triage
     parts: list[str] = []
     if users is not None:
@@ -118,7 +125,7 @@ def _cause(incident: Incident) -> str:
 
 
 def _items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
-    """A row of each kind; with a proposal where the evidence speaks for one. Owner: who leads."""
+    """Return a row of each kind, with a proposal if the evidence speaks for one."""
     report = incident.triage
     who = incident.lead or incident.declared_by
     features = [share.name for share in report.blast.top_features] if report else []

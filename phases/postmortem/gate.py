@@ -1,8 +1,7 @@
-"""Phase 6, the post-mortem: the gate in front of *resolved*, the parts as people send them, and their checks.
+"""Phase 6, the post-mortem: the parts as people send them, and their checks.
 
-Workflow: "Phase 6 — Post-mortem (always, mandatory)"; "Phase 6 ADR cannot be written without root cause → block; do not
-declare resolved without understanding why". What the form proposes is in `postmortem_draft.py`, the six proofs in `proofs.py`,
-the texts that leave the bot in `adr.py`.
+Workflow: "Phase 6 — Post-mortem (always, mandatory)". The form's proposals are in `draft.py`, the
+six proofs in `proofs.py`, the texts that leave the bot in `adr.py`.
 """
 
 from __future__ import annotations
@@ -13,30 +12,30 @@ from itertools import zip_longest
 
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Value
-from phases.record.markdown import cut
+from phases.record.text import cut
 
-PART_LIMIT = 3000  # a text input of Slack: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
+PART_LIMIT = 3000
+"""A text input of Slack:
+https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
+"""
 PARTS_BYTES = 14 * 1024  # the record has 32 KiB for everything (rules: Size and memory)
 ITEMS_LEAST = 3
 """Rows for action items that the form begins with: one for each kind."""
 ITEMS_LIMIT = 10
-"""Rows at most: what is longer is not done, and a form has 100 blocks (https://docs.slack.dev/reference/views)."""
+"""Rows at most: longer lists are not done.
+
+A form has 100 blocks (https://docs.slack.dev/reference/views).
+"""
 ITEM_LIMIT = 300
 IMPACT_LIMIT = 500
 
 UNFINISHED = "because …"
-"""How a proposed sentence ends that only a person can finish."""
+"""The end of a proposed sentence that only a person can finish."""
 _EMPTY = frozenset({"", "-", "--", ".", "…", "?", "n/a", "na", "none", "tbd", "todo"})
 
 
-# --- the gate --------------------------------------------------------------------------------------------------
-
-
-# --- the parts -------------------------------------------------------------------------------------------------
-
-
 class Parts(Value):
-    """What the form holds: as it is proposed, as a draft is kept, and as a person sends it."""
+    """The form's texts: as proposed, as a draft, and as a person sends them."""
 
     timeline: str = ""
     impact: str = ""
@@ -47,8 +46,6 @@ class Parts(Value):
     """The form's rows in their order; one without a text is no item."""
     revisit: str = ""
 
-
-# --- the check -------------------------------------------------------------------------------------------------
 
 _ASKED = {
     "timeline": "the timeline, from the alert to the end",
@@ -62,9 +59,10 @@ _ASKED = {
 def submitted(
     parts: Parts, by: str, at: datetime, before: Sequence[ActionItem] = ()
 ) -> Postmortem | dict[str, str]:
-    """The post-mortem, or what is wrong: name of the part (`item_1` for the first row) → sentence, for a form to show under it.
+    """Return the post-mortem, or the faults by the part's name (`item_1` for the first row).
 
-    `before`: the items of a post-mortem that is sent again. They keep their places, and what is known of each.
+    `before` are the items of a post-mortem that is sent again. They keep their places, and
+    everything that is known of each.
     """
     wrong: dict[str, str] = {}
     texts: dict[str, str] = {name: getattr(parts, name).strip() for name in _ASKED}
@@ -78,9 +76,8 @@ def submitted(
     wrong |= _wrong_items(parts.items)
     items = _merged(parts.items, before)
     impact = cut(" ".join(parts.impact.split()), IMPACT_LIMIT)
-    size = sum(
-        len(text.encode()) for text in (*texts.values(), impact, *(one.text for one in items))
-    )
+    everything = (*texts.values(), impact, *(item.text for item in items))
+    size = sum(len(text.encode()) for text in everything)
     if not wrong and size > PARTS_BYTES:
         longest = max(texts, key=lambda name: len(texts[name].encode()))
         wrong[longest] = (
@@ -119,20 +116,18 @@ def _wrong_items(rows: Sequence[ActionItem]) -> dict[str, str]:
 
 
 def _merged(rows: Sequence[ActionItem], before: Sequence[ActionItem]) -> tuple[ActionItem, ...]:
-    """Rows that say something. One that was an item before and was emptied is dropped, not forgotten: its number stays."""
-    kept: list[ActionItem] = []
+    """Return the rows that are not empty.
+
+    An emptied row that was an item before is dropped, not forgotten: its number stays.
+    """
+    items: list[ActionItem] = []
     for old, row in zip_longest(before, rows):
-        if old is None and row is not None and not is_empty(row.text):
-            kept.append(_tidy(row))
-        elif old is not None and row is not None and not is_empty(row.text):
-            kept.append(
-                old.model_copy(
-                    update=_tidy(row).model_dump(include={"kind", "text", "owner", "due"})
-                )
-            )
+        if row is not None and not is_empty(row.text):
+            written = _tidy(row).model_dump(include={"kind", "text", "owner", "due"})
+            items.append(old.model_copy(update=written) if old else _tidy(row))
         elif old is not None:
-            kept.append(old.model_copy(update={"dropped": True}) if old.open else old)
-    return tuple(kept)
+            items.append(old.model_copy(update={"dropped": True}) if old.open else old)
+    return tuple(items)
 
 
 def _tidy(item: ActionItem) -> ActionItem:

@@ -1,4 +1,4 @@
-"""The six proofs of an incident (workflow: Outputs / Evidence): each is missing or complete, and says what it is."""
+"""The six proofs of an incident (workflow: Outputs / Evidence), each missing or complete."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from phases.record.wording import counted, lasting, stamp
 
 
 class Proof(Value):
-    """One of the six proofs (workflow: Outputs / Evidence)."""
-
     name: str
     complete: bool
     says: str
 
 
 def proofs(incident: Incident) -> tuple[Proof, ...]:
-    """The six, each missing or complete, for `status`, the ADR and the export. Texts may hold `<@U…>`."""
+    """Return the six, for `status`, the ADR and the export. Texts may hold `<@U…>`."""
     return (
         _triage_proof(incident),
         _cause_proof(incident),
@@ -74,28 +72,31 @@ def _cause_proof(incident: Incident) -> Proof:
 
 
 def _deploy_proof(incident: Incident) -> Proof:
-    """Release before and after, read back from the deployer; *fixed another way* has none to show."""
-    said: list[str] = []
+    """Show the release before and after, read back from the deployer.
+
+    *Fixed another way* has none to show.
+    """
+    sentences: list[str] = []
     complete = False
-    for one in incident.rounds:
-        action = one.action
+    for round in incident.rounds:
+        action = round.action
         if action is None or action.result in ("waiting", "not started"):
             continue
         if action.kind is ActionKind.FIXED:
-            said.append("no deploy was needed")
+            sentences.append("no deploy was needed")
             complete = True
         elif action.proof is not None and action.proof.after is not None:
-            said.append(
+            sentences.append(
                 f"{action.proof.before or 'not known'} → {action.proof.after} ({action.result})"
             )
             complete = action.result == "done"
         else:
-            said.append(f"{what_was_done(action)}: {action.result}, release not read back")
+            sentences.append(f"{what_was_done(action)}: {action.result}, release not read back")
             complete = False
     return Proof(
         name="Deploy proof",
         complete=complete,
-        says="; ".join(said) or "nothing was done on production",
+        says="; ".join(sentences) or "nothing was done on production",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which tests belong to a source file: by what they are called, by where they may lie, and by what names it in their text."""
+"""The tests of a source file: by their names, by their places, and by their texts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ _SHAPES = {
     **dict.fromkeys((".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs"), _SCRIPT),
     **dict.fromkeys((".java", ".kt", ".groovy", ".scala"), _JVM),
 }
-"""What a test is called by the custom of its language …"""
+"""Names of tests by the custom of their language."""
 _ANY = ("test_{stem}{ending}", "{stem}_test{ending}", "{stem}.test{ending}", "{stem}Test{ending}")
-"""… and of any other."""
 
 
 def tests_among(file: str, paths: Iterable[str]) -> list[str]:
-    """The test files of the same language as `file`."""
+    """Return the test files of the same language as `file`."""
     endings = _endings(file)
     return [
         path
@@ -41,35 +40,36 @@ def tests_among(file: str, paths: Iterable[str]) -> list[str]:
 
 
 def called_after(test: str, file: str) -> bool:
-    """`tests/test_pay.py`, `pay_test.go`, `pay.test.ts`, `PayTest.java` of `pay` or `Pay`."""
+    """True for `tests/test_pay.py`, `pay_test.go`, `pay.test.ts`, `PayTest.java` of `pay`."""
     wanted, name = _stem(file), _stem(test)
     return bool(wanted) and wanted in (_TEST_AFFIX.sub("", name), _CAMEL_AFFIX.sub("", name))
 
 
 def patterns(file: str) -> list[str]:
-    """What names `file` in a test's text, as whole words: extended regular expressions. Empty where its name says nothing."""
+    """Return extended regular expressions for whole words that name `file` in a test's text.
+
+    Empty if its name says nothing.
+    """
     path = PurePosixPath(file)
     stem, folder = _stem(file), path.parent.name
     if stem in ("__init__", "index", "mod", "__main__"):
         stem, folder = folder, path.parent.parent.name
     if not _PLAIN.fullmatch(stem):
         return []
-    found = (
-        [f"{stem}[.]{path.suffix.lstrip('.')}"]
-        if path.suffix[1:].isalnum() and stem == _stem(file)
-        else []
-    )
+    names: list[str] = []
+    if path.suffix[1:].isalnum() and stem == _stem(file):
+        names.append(f"{stem}[.]{path.suffix.lstrip('.')}")
     if _PLAIN.fullmatch(folder):
-        found += [f"{folder}[./]{stem}", f"{folder} import .*{stem}"]
+        names += [f"{folder}[./]{stem}", f"{folder} import .*{stem}"]
     else:
-        found += [f"import {stem}", f"from {stem}"]
+        names += [f"import {stem}", f"from {stem}"]
     if "_" in stem.strip("_") or re.search(r"[a-z][A-Z]", stem):
-        found.append(stem)  # a name like this means nothing else
-    return found
+        names.append(stem)  # a name like this means nothing else
+    return names
 
 
 def candidates(file: str) -> list[str]:
-    """Where the test of `file` usually lies, for a source that can only be asked path by path."""
+    """Return the usual paths of a file's tests, for a source that is asked path by path."""
     path = PurePosixPath(file)
     stem, ending = _stem(file), path.suffix
     names = [shape.format(stem=stem, ending=ending) for shape in _SHAPES.get(ending, _ANY)]

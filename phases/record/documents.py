@@ -1,4 +1,4 @@
-"""What is written down of an incident: its ticket, its post-mortem with the action items, its ADR. Plain values, as in `report.py`."""
+"""The documents of an incident: its ticket, its post-mortem with the action items, its ADR."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from datetime import date, datetime
 from typing import Literal
 
 from phases.record.findings import Value
+from phases.record.text import PERSON
 
 
 class Ticket(Value):
-    """A Linear issue, and what was last known to be true of it there."""
+    """A Linear issue, as it was last known there."""
 
     id: str
     identifier: str
     url: str
     state: str = ""
-    """The type of its workflow state: `triage backlog unstarted started completed canceled`; empty: not known."""
+    """The type of its workflow state; empty: not known.
+
+    `triage`, `backlog`, `unstarted`, `started`, `completed` or `canceled`.
+    """
     state_at: datetime | None = None
-    """As of when, in Linear's time: what is older is no news."""
+    """The time of `state`, in Linear's time: an older state is no news."""
     priority: int | None = None
     """Linear's priorities: 1 urgent … 4 low, 0 none."""
     priority_at: datetime | None = None
     asked: tuple[str, ...] = ()
-    """`state:priority`, as we have asked for and not heard back of yet: what comes back of it is no person's word."""
+    """Requests of ours (`state:priority`) that Linear has not told of yet: no person's change."""
 
 
 class LinearIssue(Value):
-    """A Linear issue as Linear tells of it, by a webhook or when it is asked."""
+    """A Linear issue as Linear describes it, in a webhook or an answer."""
 
     id: str
     state: str
-    """Type of its workflow state."""
+    """The type of its workflow state."""
     state_name: str = ""
     priority: int = 0
     at: datetime | None = None
-    """When it was last changed, in Linear's time."""
+    """The time of its last change, in Linear's time."""
 
 
 class SubIssue(Value):
@@ -47,7 +51,7 @@ class SubIssue(Value):
     state: str = ""
     state_at: datetime | None = None
     asked: str = ""
-    """The type of state that we have asked for and not heard back of yet."""
+    """The type of state that we requested and that Linear has not told of yet."""
 
 
 class ActionItem(Value):
@@ -62,11 +66,11 @@ class ActionItem(Value):
     dropped: bool = False
     """It will not be done: somebody cancelled it."""
     settled_by: str = ""
-    """Who said that it is done or dropped: a Slack mention, or a name as Linear knows it."""
+    """The person who marked it: a Slack mention, or a name as Linear knows it."""
     settled_at: datetime | None = None
     ticket: SubIssue | None = None
     reminded_on: date | None = None
-    """When its owner was last reminded that it is overdue."""
+    """The day on which its owner was last reminded that it is overdue."""
 
     @property
     def open(self) -> bool:
@@ -75,18 +79,18 @@ class ActionItem(Value):
     @property
     def person(self) -> str | None:
         """The owner's Slack id, where the owner is a person of Slack's."""
-        found = re.fullmatch(
-            r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@?([UW][A-Z0-9]{8,})", self.owner.strip()
+        match = re.fullmatch(
+            rf"<@({PERSON})(?:\|[^>]*)?>|@?([UW][A-Z0-9]{{8,}})", self.owner.strip()
         )
-        return (found.group(1) or found.group(2)) if found else None
+        return (match[1] or match[2]) if match else None
 
 
 IN_THE_ADR = "in the ADR"
-"""Stands for a part in a record that had to be shortened: the file has it."""
+"""Stands for a part of a post-mortem in a shortened record: the file has it."""
 
 
 class Postmortem(Value):
-    """The six parts, none empty, as a person submitted them; beside them who was hit and for how long."""
+    """The six parts as a person submitted them, none empty; beside them the impact."""
 
     timeline: str
     impact: str = ""

@@ -1,4 +1,4 @@
-"""How long an incident took, part by part: to detect, to decide, to act, to recover. None: it has not happened (yet)."""
+"""The parts of an incident's time: to detect, to decide, to act, to recover. None: not yet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from phases.record.incident import Incident, RoundAction
 
 
 class Durations(Value):
-    """The four parts; `to_recover` is the whole way from *Detected*, as the summary's `took`."""
+    """The four parts. `to_recover` is the whole time from *Detected*, as the summary's `took`."""
 
     to_detect: timedelta | None = None
     to_decide: timedelta | None = None
@@ -27,7 +27,7 @@ def durations(incident: Incident) -> Durations:
 
 
 def to_detect(incident: Incident) -> timedelta | None:
-    """From the beginning of trouble, as triage measured it, to *Detected*."""
+    """Return the time from the beginning of trouble, as triage measured it, to *Detected*."""
     report = incident.triage
     if report is None or report.manual_by is not None:
         return None
@@ -35,27 +35,33 @@ def to_detect(incident: Incident) -> timedelta | None:
 
 
 def to_decide(incident: Incident) -> timedelta | None:
-    """From *Detected* to the first action on production that a person chose; *Investigate* decides nothing."""
+    """Return the time from *Detected* to the first action on production that a person chose.
+
+    *Investigate* decides nothing.
+    """
     acted = _acted(incident)
     return _between(incident.detected_at, acted[0].at) if acted else None
 
 
 def to_act(incident: Incident) -> timedelta | None:
-    """From the first choice to the first action that was carried out: a deploy that failed on the way counts as time."""
+    """Return the time from the first choice to the first action that was carried out.
+
+    A failed deploy in between counts as time.
+    """
     acted = _acted(incident)
-    carried_out = next((one for one in acted if one.result == "done"), None)
+    carried_out = next((action for action in acted if action.result == "done"), None)
     return _between(acted[0].at, carried_out.finished_at) if carried_out else None
 
 
 def to_recover(incident: Incident) -> timedelta | None:
-    """From *Detected* to verified recovery, never to the paperwork."""
+    """Return the time from *Detected* to verified recovery, never to the paperwork."""
     return _between(incident.detected_at, incident.recovered_at)
 
 
 def _acted(incident: Incident) -> list[RoundAction]:
-    return [one.action for one in incident.rounds if one.action is not None]
+    return [round.action for round in incident.rounds if round.action is not None]
 
 
 def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
-    """Never negative: what was declared before its first event was measured took no time."""
+    """Return the time between, or zero if an incident was declared before its first event."""
     return None if start is None or end is None else max(end - start, timedelta())

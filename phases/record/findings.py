@@ -1,7 +1,4 @@
-"""What the phases find out: plain values, that the record keeps, actions carry and views show.
-
-They stand below the phase files, because the record holds them and the phase files read the record.
-"""
+"""The findings of the phases: plain values that the record keeps, actions carry and views show."""
 
 from __future__ import annotations
 
@@ -12,37 +9,43 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_COMMIT, _PART = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?"), re.compile(r"[0-9a-f]{7,64}")
+COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
+"""Git abbreviates no commit further:
+https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreabbrev
+"""
 
 
 class Value(BaseModel):
-    """An immutable value. Keys that a newer bot wrote are kept, so that an older one beside it takes nothing away."""
+    """An immutable value. Unknown keys, which a newer bot wrote, are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Release(Value):
-    """A release by its one identity, `version`, as the catalogue writes it (rules: Releases and deploys)."""
+    """A release by its one identity, `version` (rules: Releases and deploys)."""
 
     version: str
     commit: str | None = None
-    """Full sha, where it is known: others may call the release by it, and a hotfix is shipped by it."""
+    """Full sha, if it is known: others may call the release by it; a hotfix is shipped by it."""
 
     def same_as(self, other: Release) -> bool:
-        """By version, or by the commit, which others may know alone, also abbreviated.
+        """True for the same version, or the same commit, which may be abbreviated.
 
         Two abbreviated ones need a letter: `20261129` is a date.
         """
         if self.version == other.version:
             return True
-        mine, theirs = self.commit or self.version, other.commit or other.version
-        shorter, longer = sorted((mine.lower(), theirs.lower()), key=len)
-        sure = _COMMIT.fullmatch(longer) or (_PART.fullmatch(longer) and not shorter.isdecimal())
-        return bool(sure and _PART.fullmatch(shorter)) and longer.startswith(shorter)
+        names = (self.commit or self.version, other.commit or other.version)
+        shorter, longer = sorted((name.lower() for name in names), key=len)
+        sure = COMMIT.fullmatch(longer) or (
+            ABBREVIATED.fullmatch(longer) and not shorter.isdecimal()
+        )
+        return bool(sure and ABBREVIATED.fullmatch(shorter)) and longer.startswith(shorter)
 
 
 class Evidence(Value):
-    """One observation with where it came from; text is for people, escaped only when it is shown."""
+    """One observation with its source; the text is escaped only when it is shown."""
 
     at: datetime
     source: str
@@ -50,7 +53,7 @@ class Evidence(Value):
     url: str | None = None
 
 
-# --- Phase 1: triage -------------------------------------------------------------------------------------------
+# --- Phase 1: triage -----------------------------------------------------------------------------
 
 
 class Frame(Value):
@@ -62,11 +65,14 @@ class Frame(Value):
     context: tuple[tuple[int, str], ...] = ()
     """Line numbers with their source, at most five, around `line`."""
     path: str = ""
-    """Where the file lay when it was built or ran, where that says more than `file`. It is compared, never shown."""
+    """The file's place when it was built or ran, if that says more than `file`; never shown."""
     of: str = ""
-    """The exception whose stack this is, where it is not the cause's: one that the cause was wrapped in, or another of a group."""
+    """The exception whose stack this is, if it is not the cause's.
+
+    One that the cause was wrapped in, or another of a group.
+    """
     again: bool = False
-    """Whether somebody only caught another exception here, and raised `of` instead."""
+    """True if the code only caught another exception here, and raised `of` instead."""
 
 
 class Share(Value):
@@ -104,12 +110,12 @@ class DeploySeen(Value):
     finished_at: datetime | None = None
     by: str | None = None
     source: str
-    """`bot`, `webhook`, `github`, `sentry`, `deployer`, or a first event (`decision.py FIRST_EVENTS`)."""
+    """`bot`, `webhook`, `github`, `sentry`, `deployer`, or a first event (`FIRST_EVENTS`)."""
     rolled_back: bool = False
 
 
 class Word(StrEnum):
-    """How many, in the only words the decision knows (rules: The picture)."""
+    """A number in the only words that the decision knows (rules: The picture)."""
 
     NOBODY = "nobody"
     ONE = "one"
@@ -123,11 +129,11 @@ class Confidence(StrEnum):
 
 
 Part = Literal["users", "features", "places"]
-"""What a picture is made of; `places` are regions and organisations."""
+"""The parts of a blast radius; `places` are regions and organisations."""
 
 
 class BlastRadius(Value):
-    """Who is hit: a value with its evidence, its confidence, and sentences a person can check."""
+    """The users and features that are hit, with confidence, and sentences a person can check."""
 
     users: Word
     user_count: int | None = None
@@ -153,19 +159,19 @@ class Choice(StrEnum):
 
 
 class Recommendation(Value):
-    """What the bot says to do, with its reasons for and against."""
+    """The bot's advice, with its reasons for and against."""
 
     choice: Choice
     reasons: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     brakes: tuple[str, ...] = ()
-    """Why a rollback is not recommended although it would be; each is shown."""
+    """Reasons not to recommend a rollback that would be recommended otherwise; each is shown."""
     offer_rollback: bool = True
     suspect: Release | None = None
     target: Release | None = None
-    """Where a rollback goes to: the healthy release deployed last before the suspect."""
+    """The target of a rollback: the healthy release deployed last before the suspect."""
     loud: bool = False
-    """Braked many × many: said loudly, people paged."""
+    """Many users and features are hit, and brakes hold the rollback: people are paged."""
 
 
 class TriageReport(Value):
@@ -175,14 +181,14 @@ class TriageReport(Value):
     per_minute: float
     baseline_per_minute: float
     baseline_minutes: float = 0.0
-    """Over how many minutes that was counted; 0: not known, or too young a project to have one."""
+    """The minutes of that baseline; 0: not known, or the project is too young to have one."""
     began_at: datetime | None = None
     blast: BlastRadius
     issues: tuple[IssueSeen, ...] = ()
     """The incident's issues, most events first, at most ten; `issue_ids` has all of them."""
     issue_ids: tuple[str, ...] = ()
     monitors: dict[str, str] = Field(default_factory=dict[str, str])
-    """Short ids, by id, of those that are not counted as errors (a monitor's), at most twenty."""
+    """Short ids, by id, of issues that are not counted as errors (a monitor's), at most twenty."""
     running: Release | None = None
     suspect: Release | None = None
     suspect_minutes: float | None = None
@@ -192,28 +198,31 @@ class TriageReport(Value):
     targets: tuple[Release, ...] = ()
     """Healthy releases a rollback could go to, best first."""
     exception_type: str | None = None
-    """Of the cause: the innermost exception of the loudest issue's newest event."""
+    """The cause's type: the innermost exception of the loudest issue's newest event."""
     exception_value: str = ""
     """The cause's text, without addresses of people."""
     wrapped_in: tuple[str, ...] = ()
-    """The types of the exceptions that the cause was raised again as, the last one caught last."""
+    """The types of the exceptions that the cause was raised again as, the outermost last."""
     event_kind: str = ""
-    """What the newest event is: `exception`, `message`, `csp` and the like; empty: no event was read."""
+    """The newest event's kind: `exception`, `message`, `csp` and the like; empty: none was read."""
     frame: Frame | None = None
     """Top in-app frame of the loudest issue."""
     frames: tuple[Frame, ...] = ()
-    """In-app frames, crashing frame first, at most ten. Where Sentry marks none: those of no known library."""
+    """In-app frames, crashing frame first, at most ten.
+
+    If Sentry marks none: those of no known library.
+    """
     handled: bool | None = None
     recommendation: Recommendation
     notes: tuple[str, ...] = ()
-    """What the reader must know of these numbers: per-issue counts, sampling, no deploys known."""
+    """Remarks on these numbers for the reader: per-issue counts, sampling, no known deploys."""
     incomplete: bool = False
-    """Something could not be asked for just now: it is measured again soon, in place."""
+    """A question had no answer: it is measured again soon, in place."""
     manual_by: str | None = None
-    """Slack id of who filled in the manual form, where Sentry was not measured."""
+    """Slack id of the person who filled in the manual form, if Sentry was not measured."""
 
 
-# --- Phase 2: root cause ---------------------------------------------------------------------------------------
+# --- Phase 2: root cause -------------------------------------------------------------------------
 
 
 class HypothesisKind(StrEnum):
@@ -234,7 +243,7 @@ class Verdict(StrEnum):
 
 class Hypothesis(Value):
     id: str
-    """`H1`, `H2` … in the order in which they were raised."""
+    """`H1`, `H2` … in the order of raising."""
     kind: HypothesisKind
     says: str
     predicts: str = ""
@@ -248,7 +257,7 @@ class Hypothesis(Value):
 
 
 class Suspect(Value):
-    """A commit that may have brought the trouble, with why."""
+    """A commit that may have brought the trouble, with reasons."""
 
     sha: str
     author: str = ""
@@ -274,7 +283,7 @@ class Bisect(Value):
 
 
 class Investigation(Value):
-    """What one walk over the evidence brought."""
+    """The result of one walk over the evidence."""
 
     hypotheses: tuple[Hypothesis, ...] = ()
     suspects: tuple[Suspect, ...] = ()
@@ -283,35 +292,35 @@ class Investigation(Value):
     """Frame by frame to commit, pull request and author: sentences for the thread."""
     good: str | None = None
     bad: str | None = None
-    """The ends of a bisect, where one is worth starting; releases or shas."""
+    """The ends of a bisect, if one is worth starting; releases or shas."""
     notes: tuple[str, ...] = ()
 
 
 class Cause(Value):
-    """The root cause as known. It counts once a person or a bisect stands behind it."""
+    """The root cause. It counts once a person or a bisect has confirmed it."""
 
     text: str = Field(max_length=2000)
     at: datetime
     by: str | None = None
-    """Slack id of the person who named or confirmed it; None where a bisect found it."""
+    """Slack id of the person who named or confirmed it; None if a bisect found it."""
     evidence: tuple[str, ...] = ()
     commit: str | None = None
     release: str | None = None
 
 
-# --- Phase 3: action -------------------------------------------------------------------------------------------
+# --- Phase 3: action -----------------------------------------------------------------------------
 
 
 class DeployOutput(Value):
-    """The newest lines that a deploy has printed, redacted."""
+    """The newest lines of a deploy's output, redacted."""
 
     lines: tuple[str, ...] = ()
     cut: bool = False
-    """Earlier lines are left out."""
+    """True if earlier lines are left out."""
 
 
 class DeployProof(Value):
-    """Release before and after, read back from the deployer."""
+    """The release before and after, read back from the deployer."""
 
     before: str | None = None
     after: str | None = None
@@ -320,27 +329,27 @@ class DeployProof(Value):
 
 
 class MergeState(Value):
-    """How the branch or pull request of a shipped hotfix stands, as GitHub or the local clone tells."""
+    """The state of a shipped hotfix's branch or pull request, from GitHub or the local clone."""
 
     merged: bool = False
     closed: bool = False
     """Closed without a merge."""
     at: datetime | None = None
     by: str = ""
-    """Login of who merged it; empty where nobody tells."""
+    """Login of the person who merged it; empty if it is not known."""
     head: str | None = None
-    """Head commit of the pull request …"""
+    """Head commit of the pull request."""
     holds: bool | None = None
-    """… and whether it holds what was shipped, where it is another commit; None: nobody can tell."""
+    """True if `head`, being another commit, holds what was shipped; None: not known."""
 
 
-# --- Phase 5: verification -------------------------------------------------------------------------------------
+# --- Phase 5: verification -----------------------------------------------------------------------
 
 
 class EndpointAnswer(Value):
     ok: bool
     said: str
-    """`200 in 31 ms`, `503`, `no answer within 5 s`: for people."""
+    """Words for people: `200 in 31 ms`, `503`, `no answer within 5 s`."""
 
 
 class LookVerdict(StrEnum):
@@ -358,10 +367,10 @@ class Look(Value):
     verdict: LookVerdict
     events: int = 0
     expected: float = 0.0
-    """As many as the baseline lets one expect."""
+    """The number of events that the baseline predicts."""
     allowed: int = 0
     unchanged: float = 0.0
-    """About as many would have come had nothing changed."""
+    """The number of events if nothing had changed, about."""
     minutes: float = 0.0
     before_per_minute: float = 0.0
     after_per_minute: float = 0.0
@@ -371,12 +380,12 @@ class Look(Value):
 
 
 class Picture(Value):
-    """Events of the incident's issues in equal spans of time: what a chart of it is drawn from (`picture.py`)."""
+    """Events of the incident's issues in equal spans of time, for a chart (`event_chart.py`)."""
 
     begin: datetime
     until: datetime
-    """The last span ends here, a little earlier or later than the others."""
+    """The end of the last span, which is a little longer or shorter than the others."""
     seconds: int
-    """How long a span is: whole minutes, or less where windows are short."""
+    """The length of a span: whole minutes, or less if windows are short."""
     counts: tuple[int, ...]
     """Events, at most 20 spans."""

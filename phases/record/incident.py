@@ -1,4 +1,4 @@
-"""The one record of an incident: what is true of it now. Frozen; at most 32 KiB as JSON; the timeline is a list of its own."""
+"""The one record of an incident: frozen, at most 32 KiB as JSON. The timeline is another list."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from phases.record.findings import (
     TriageReport,
     Value,
 )
-from phases.record.memories import PastIncident, Recollection
+from phases.record.memories import Recollection
 
 RECORD_LIMIT_BYTES = 32 * 1024  # rules: Size and memory
 
 
 class Status(StrEnum):
-    """The life of an incident. Open is everything that is not resolved, closed or cancelled."""
+    """The life of an incident. An incident is open until it is resolved, closed or cancelled."""
 
     DECLARED = "declared"
     DECIDING = "deciding"
@@ -56,11 +56,11 @@ class Severity(IntEnum):
 
 
 class Source(Value):
-    """How the incident came to be known: the summary's `via <source>`."""
+    """The way by which the incident became known: the summary's `via <source>`."""
 
     kind: Literal["person", "phrase", "sentry", "deploy", "github"]
     text: str
-    """`/incident by Alice`, `Sentry alert SHOP-3`: for people, with Slack ids as `<@U…>`."""
+    """Words for people: `/incident by <@U…>`, `Sentry alert SHOP-3`."""
     url: str | None = None
 
 
@@ -75,15 +75,18 @@ class Channel(Value):
     id: str
     name: str
     thread_ts: str | None = None
-    """Set where no channel could be created and the incident runs in a thread (rules: When Slack itself gets in the way)."""
+    """Set if no channel could be created and the incident runs in a thread.
+
+    (rules: When Slack itself gets in the way)
+    """
 
 
 class Bookmark(Value):
-    """One of the channel's, by its name in `Incident.bookmarks`."""
+    """One of the channel's bookmarks."""
 
     link: str
     id: str | None = None
-    """Slack's; None while it is being added."""
+    """Slack's id; None while it is being added."""
 
 
 class ActionKind(StrEnum):
@@ -95,13 +98,13 @@ class ActionKind(StrEnum):
 
 
 class Merge(Value):
-    """What becomes of a hotfix that was shipped past its merge (rules: Hotfix)."""
+    """The merge of a hotfix that was shipped before it was merged (rules: Hotfix)."""
 
     asked_by: str | None = None
-    """Slack id of who has it merged: under way."""
+    """Slack id of the person who asked for the merge that is under way."""
     state: MergeState = MergeState()
     by: str = ""
-    """Who merged it, or said so: `<@U…>` or a login."""
+    """The person who merged it, or said so: `<@U…>` or a login."""
 
 
 class RoundAction(Value):
@@ -113,7 +116,7 @@ class RoundAction(Value):
     from_release: Release | None = None
     to_release: Release | None = None
     sentence: str = ""
-    """What *fixed another way* was, in the person's words."""
+    """*Fixed another way* in the person's words."""
     deploy_id: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -122,15 +125,15 @@ class RoundAction(Value):
     lines: tuple[str, ...] = ()
     """The newest lines of the deploy, at most five, redacted."""
     lines_at: datetime | None = None
-    """When these were shown; the next ones come some seconds later."""
+    """The time at which these were shown; the next ones come some seconds later."""
     output: DeployOutput | None = None
-    """More of the same, for the message in the decision's thread."""
+    """More lines, for the message in the decision's thread."""
     output_asked: bool = False
-    """That message was asked for; posted once."""
+    """True if that message was requested; it is posted once."""
     proof: DeployProof | None = None
     break_glass: str | None = None
     merge: Merge | None = None
-    """Of a hotfix that runs: whether it is merged."""
+    """The merge of a hotfix that runs."""
 
 
 class Round(Value):
@@ -141,16 +144,16 @@ class Round(Value):
     why: str
     recommendation: Recommendation | None = None
     asked: bool = False
-    """Its decision message was asked for; posted once."""
+    """True if its decision message was requested; it is posted once."""
     action: RoundAction | None = None
     looks: tuple[Look, ...] = ()
     clock_started_at: datetime | None = None
-    """From here the looks are counted: deploy finished, or *fixed another way* said."""
+    """The looks are counted from here: the deploy's end, or *fixed another way*."""
     verdict: (
         Literal["recovered", "not recovered", "ask a person", "confirmed by a person"] | None
     ) = None
     investigate_by: str | None = None
-    """Who chose *Investigate*; it never uses up the round."""
+    """The person who chose *Investigate*; that never uses up the round."""
 
 
 VERIFIED = ("recovered", "confirmed by a person")
@@ -161,41 +164,39 @@ class GuardLook(Value):
     """One of the bot's own looks after recovery (rules: Guard)."""
 
     until: datetime
-    """The guard that it belongs to, by its end (`Incident.guard_until`): one of an earlier recovery changes nothing."""
+    """The end of its guard (`Incident.guard_until`): a look of an earlier one changes nothing."""
     number: int
-    """Of the looks at a quarter of an hour the one that comes next."""
+    """The next of the looks at each quarter of an hour."""
     seeds: int
-    """So many of the incident's seeds were there at recovery: what was named since is another issue's alert."""
-    again: bool = False
-    """Sentry could not be asked a few minutes ago."""
+    """The number of the incident's seeds at recovery: later ones are another issue's alerts."""
     whole: bool = True
-    """It is that look; else one of those in between, at the newest minutes."""
+    """True for the look at the quarter of an hour; False for one in between."""
     missed: int = 0
-    """So many looks in a row Sentry could not be asked."""
+    """The number of looks in a row for which Sentry could not be asked."""
     burned: tuple[float, float] | None = None
-    """Events a minute while it burned, and over how many minutes that was counted, as the first look found it."""
+    """Events a minute during the fire, and the minutes of that count, as the first look found."""
     alarm: Evidence | None = None
-    """It answers this alarm; None: one of the bot's own."""
+    """The alarm that it answers; None: one of the bot's own."""
     issue: str | None = None
-    """What the alarm names, where it is the incident's."""
+    """The issue that the alarm names, if it is the incident's."""
 
 
 class Alarm(Value):
-    """The newest alarm after recovery, and what was said of those within an hour."""
+    """The newest alarm after recovery, and the answer to those within an hour."""
 
     at: datetime
     said: Literal["", "quiet", "cannot tell"] = ""
     blind: bool = False
-    """It was said that Sentry could not be asked, and it has not answered since."""
+    """True if people were told that Sentry could not be asked, and it has not answered since."""
 
 
 class PinnedMessage(Value):
     """A message that people pinned to the timeline, or took back."""
 
     seen: str
-    """`event_ts` of the newest that Slack told of it: what was read for an older one is late."""
+    """`event_ts` of Slack's newest event for it: a text read for an older one is late."""
     mark: str = ""
-    """A fingerprint of what the timeline shows; empty while it shows nothing."""
+    """A fingerprint of the text in the timeline; empty while it shows nothing."""
 
 
 class Failure(Value):
@@ -218,13 +219,13 @@ class Incident(Value):
     service: str
     environment: str = "production"
     private: bool = False
-    """Seen by the members of its channel only; outside there is its number, and that it is private."""
+    """Only members of its channel see it; others see its number, and that it is private."""
     drill: bool = False
-    """Practice: marked everywhere, counted apart, nobody is paged and nothing is deployed."""
+    """Practice: marked everywhere, counted separately; nobody is paged, nothing is deployed."""
     status: Status = Status.DECLARED
     severity: Severity | None = None
     severity_by: str | None = None
-    """Slack id of the person whose word it is; None when triage proposed it."""
+    """Slack id of the person who chose it; None if triage proposed it."""
     source: Source
     declared_by: str | None = None
     lead: str | None = None
@@ -233,7 +234,7 @@ class Incident(Value):
     else_reason: str | None = None
     """Declared as *something else* beside an open incident of the service: that incident's id."""
     duplicate_of: str | None = None
-    """Merged into this incident, where it goes on."""
+    """The id of the incident into which it was merged."""
     merged: tuple[str, ...] = ()
     """Its duplicates: their timelines are read with its own."""
 
@@ -241,21 +242,20 @@ class Incident(Value):
     messages: dict[str, MessageRef] = Field(default_factory=dict[str, MessageRef])
     """The live messages by name: `status`, `decision:1`, `tree`, `announcement`."""
     channel_archived: bool = False
-    """No bot can open it again: who opens the incident again gets another one."""
+    """No bot can open it again: a reopened incident gets another channel."""
     bookmarks: dict[str, Bookmark] = Field(default_factory=dict[str, Bookmark])
     """The channel's bookmarks by name: `sentry`, `ticket`, `adr`, `runbook`."""
     invited: tuple[str, ...] = ()
 
     seeds: tuple[str, ...] = ()
-    """Sentry issue ids that alerts or people named: they belong to the incident whatever triage finds."""
+    """Sentry issue ids of alerts or people: they belong to the incident whatever triage finds."""
     heard: tuple[str, ...] = ()
-    """Alerts without an issue, and deploys by others, that were said already: one key each, so that each is said once."""
+    """Keys of alerts without an issue, and of others' deploys, so that each is told once."""
     triage: TriageReport | None = None
     triage_overdue: bool = False
     """Three seconds passed without an answer of Sentry."""
-    past: tuple[PastIncident, ...] = ()
     recollection: Recollection | None = None
-    """What the earlier ones have to do with this one."""
+    """Sentences on earlier incidents."""
 
     rounds: tuple[Round, ...] = ()
     rolled_back: tuple[str, ...] = ()
@@ -267,38 +267,38 @@ class Incident(Value):
     suspects: tuple[Suspect, ...] = ()
     bisect: Bisect | None = None
     tree_asked: bool = False
-    """The message with the hypothesis tree was asked for; posted once."""
+    """True if the message with the hypothesis tree was requested; it is posted once."""
     cause: Cause | None = None
 
     ticket: Ticket | None = None
     ticket_off: bool = False
     """There will be none: Linear is not set up, or the service has no team there."""
     escalated: str | None = None
-    """The Linear issue that a person named when it was declared (`ENG-123`) …"""
+    """The Linear issue that a person named when it was declared (`ENG-123`)."""
     parent: Ticket | None = None
-    """… and as it was found: the ticket's parent."""
+    """The same issue as it was found: the ticket's parent."""
     discord_id: str | None = None
     discord_channel: str | None = None
     discord_pinned: bool = False
-    """Its pin was asked for, and not yet to be taken off."""
+    """True if its pin was requested, and is not to be taken off yet."""
     discord_asked: bool = False
-    """Its first post was asked for: until its id is known nothing more is, or there would be two posts."""
+    """True if its first post was requested: a second one would be another post."""
     paged: tuple[str, ...] = ()
-    """Why people were paged, one key each (`sev1`, `rollback failed: 1`), so that each is paged once."""
+    """Reasons of pages, one key each (`sev1`, `rollback failed: 1`), so that each is paged once."""
 
     postmortem: Postmortem | None = None
     adr: Adr | None = None
     adr_before: Adr | None = None
-    """Its ADR, where it went on after that was written: the file is written anew, under its number …"""
+    """Its ADR, if it went on after that was written: the file is written anew with its number."""
     rewriting: bool = False
-    """… and its parts have not been sent again yet."""
+    """True until the parts of that ADR are sent again."""
     postmortem_due: datetime | None = None
-    """When somebody is reminded of the post-mortem next; None while nobody owes one."""
+    """The next reminder of the post-mortem; None while nobody owes one."""
     postmortem_reminded: int = 0
     lead_offset: int = 0
     """Seconds that the lead's clock is ahead of UTC, as Slack last said."""
     zones: dict[str, int] = Field(default_factory=dict[str, int])
-    """The same of those who owe action items, by Slack id."""
+    """The same for owners of action items, by Slack id."""
 
     picture: Picture | None = None
     """Measured when recovery was verified."""
@@ -309,25 +309,28 @@ class Incident(Value):
     cancel_reason: str | None = None
     guard_until: datetime | None = None
     cause_fixed_by: str | None = None
-    """Slack id of who said that what was rolled back is mended: deploys need not wait any more."""
+    """Slack id of the person who said that the cause is mended: deploys need not wait any more."""
     alarm: Alarm | None = None
-    """An alarm after recovery that was looked at, or is being (rules: Guard)."""
+    """An alarm after recovery that is or was checked (rules: Guard)."""
     fired_at: datetime | None = None
-    """When something fired after recovery, and was said in the channel: for an hour more of it goes into the thread."""
+    """The time of an alert after recovery that the channel shows.
+
+    For an hour, more alerts go into the thread.
+    """
     latest_update: str | None = None
     updated_at: datetime | None = None
-    """When a person last said how it stands."""
+    """The time of the last update by a person."""
     update_due: datetime | None = None
-    """When people expect to hear of it next; None while nobody waits for that (rules: Updates)."""
+    """The time of the next update; None while nobody waits for one (rules: Updates)."""
     update_promised: bool = False
-    """That time is a person's word, and not the severity's."""
+    """True if a person chose that time, and not the severity."""
     reminded: Literal["", "lead", "channel"] = ""
-    """Who was reminded of the update that is due."""
+    """The receiver of the reminder of the update that is due."""
     pins: dict[str, PinnedMessage] = Field(default_factory=dict[str, PinnedMessage])
-    """Messages in the timeline by `ts`, the newest told of last (rules: Timeline)."""
+    """Messages in the timeline by `ts`, the newest last (rules: Timeline)."""
     failures: tuple[Failure, ...] = ()
     shrunk_at: datetime | None = None
-    """Since then only what says how it went is left of the record (rules: Size and memory)."""
+    """The time at which the record was made small (rules: Size and memory)."""
 
     @property
     def round(self) -> Round | None:
@@ -340,33 +343,37 @@ class Incident(Value):
 
     @property
     def mark(self) -> str:
-        """`inc-0042-k3v9`: what its deploys and bisects are called outside.
+        """The name of its deploys and bisects outside: `inc-0042-k3v9`.
 
-        Numbers begin anew with an empty Redis; a run that stands outside from before must not be taken for this one's.
+        Numbers begin anew with an empty Redis. An earlier run outside must not be taken for this
+        incident's.
         """
         return f"{self.id}-{self.ulid[-4:]}".lower()
 
     @property
     def apart(self) -> bool:
-        """A drill or a private incident: it holds nothing that others could run into, and is not told outside."""
+        """True for a drill or a private incident: it claims nothing, and nobody outside is told."""
         return self.drill or self.private
 
 
 def as_json(incident: Incident) -> str:
-    """The record as it is kept; of a small one only what it says."""
+    """Return the record as it is stored; a small one without its defaults."""
     return incident.model_dump_json(exclude_defaults=incident.shrunk_at is not None)
 
 
 class Entry(Value):
-    """One line of the timeline. Never changed, never lost; a withdrawal is an entry that hides another."""
+    """A line of the timeline, never changed or lost. A withdrawal hides other entries."""
 
     at: datetime
     kind: str
-    """`declared`, `triage`, `decision`, `deploy`, `check`, `note`, `cause`, `comms`, `failure`, `resolved` …"""
+    """`declared`, `triage`, `decision`, `deploy`, `check`, `note`, `cause`, `comms` …"""
     text: str = Field(max_length=2000)
     by: str | None = None
     url: str | None = None
     ref: str | None = None
-    """Set where its words can change or be taken back (`message:<ts>`): the newest entry of a `ref` is the one shown."""
+    """Set if its words can change or be taken back (`message:<ts>`).
+
+    The newest entry of a `ref` is shown.
+    """
     hides: str | None = None
     """A withdrawal: entries with this `ref` are not shown any more, and their words are erased."""

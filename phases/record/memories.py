@@ -1,4 +1,4 @@
-"""What is remembered of an incident (knowledge loop), and what of it is said when its service burns again: plain values."""
+"""The memory of an incident (knowledge loop), and what is recalled when its service burns again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PastItem(Value):
 
 
 class PastIncident(Value):
-    """What is left of an incident once users were fine again; at most 4 KiB as JSON. What an older bot kept lacks the newer fields."""
+    """The memory of an incident from which users recovered; at most 4 KiB as JSON."""
 
     id: str
     service: str
@@ -37,38 +37,35 @@ class PastIncident(Value):
     features: tuple[str, ...] = ()
     open_items: int = 0
 
-    environment: str = ""
     status: str = ""
     severity: int | None = None
     drill: bool = False
-    """Practice: never recalled at triage, counted apart."""
+    """Practice: never recalled at triage, counted separately."""
     private: bool = False
-    """Never recalled at triage, and shown to nobody but its members; nothing but id, service, times and counts is kept of it."""
+    """Never recalled at triage, shown to its members only. Holds id, service, times and counts."""
     file: str = ""
-    """Top in-app frame of the loudest issue: file …"""
+    """The file of the loudest issue's top in-app frame."""
     function: str = ""
-    """… and function."""
     issues: tuple[str, ...] = ()
     """Sentry issue ids, the loudest first, at most twenty."""
     tried: tuple[str, ...] = ()
     """`rollback`, `hotfix`, `fixed`: every action on production, in order."""
     worked: str = ""
-    """The one of them after which recovery was verified; empty: none, or it came back."""
+    """The last of them, if recovery was verified after it and it did not come back; else empty."""
     impact_minutes: int | None = None
-    """From the beginning of trouble to verified recovery, 0 where nobody was hit."""
+    """From the beginning of trouble to verified recovery; 0 if nobody was hit."""
     detect_seconds: int | None = None
     decide_seconds: int | None = None
-    act_seconds: int | None = None
     recover_seconds: int | None = None
     items: tuple[PastItem, ...] = ()
-    """Those still open, at most five; `open_items` counts them all."""
+    """The open ones, at most five; `open_items` counts them all."""
     items_total: int = 0
     adr_url: str | None = None
     channel: str | None = None
 
 
 class Counted(NamedTuple):
-    """What trends count of a memory, and nothing else: ten thousand are read at once."""
+    """The fields of a memory that trends count: ten thousand are read at once."""
 
     id: str
     service: str
@@ -93,21 +90,21 @@ def counted_of(past: PastIncident) -> Counted:
 
 
 class Recollection(Value):
-    """What was remembered when triage asked, in sentences: they are true of that moment and stay."""
+    """Sentences from the memory, as triage asked for them. They do not change later."""
 
     pattern: str = ""
-    """What keeps coming back, in one plain sentence; empty: nothing does."""
+    """One sentence on what keeps coming back; empty if nothing does."""
     lines: tuple[str, ...] = ()
     told: bool = False
-    """Said in the thread of the decision."""
+    """Posted in the thread of the decision."""
 
 
 class Question(Value):
-    """What triage asks the memory: this service, this place in the code, these Sentry issues."""
+    """Triage's question to the memory: this service, this place in the code, these issues."""
 
     service: str
     before: str
-    """The incident that asks."""
+    """The id of the incident that asks."""
     since: datetime
     file: str = ""
     function: str = ""
@@ -118,11 +115,11 @@ class Question(Value):
 
 
 class Recalled(Value):
-    """What the memory answers."""
+    """The memory's answer."""
 
     in_span: int = 0
     """Incidents of the service since the question's `since`."""
     newest: tuple[PastIncident, ...] = ()
-    """Of the service, newest first, at most twenty, whatever their age."""
+    """The service's, newest first, at most twenty, whatever their age."""
     alike: tuple[PastIncident, ...] = ()
-    """Of any service, with the same file or a same Sentry issue; newest first."""
+    """Any service's with the same file or the same Sentry issue, newest first."""

@@ -1,21 +1,22 @@
-"""What is said of a private incident where others can read it: its number, that it is private, and nothing else.
+"""A private incident where others can read it: its number, that it is private, and nothing else.
 
-In its channel it is an incident like any other. Everything that leaves the channel (announcement, ticket, page, post-mortem,
-memory) is made from `outside`.
+In its channel it is an incident like any other. Everything that leaves the channel (announcement,
+ticket, page, post-mortem, memory) is made from `outside`.
 """
 
 from __future__ import annotations
 
 from phases.record.incident import Incident, Round, Source
-from phases.record.markdown import cut
+from phases.record.text import cut
 
 TITLE = "private incident"
 
 
 def outside(incident: Incident) -> Incident:
-    """The incident as strangers may read it; one that is not private as it is.
+    """Return the incident as strangers may read it. One that is not private does not change.
 
-    Of a post-mortem the six parts stay: a person wrote them for this file, and was told who can read it.
+    The six parts of a post-mortem stay: a person wrote them for this file, and was told who can
+    read it.
     """
     if not incident.private:
         return incident
@@ -31,13 +32,12 @@ def outside(incident: Incident) -> Incident:
         "source": Source(kind=incident.source.kind, text="a person"),
         "seeds": (),
         "triage": None,
-        "past": (),
         "investigation": None,
         "hypotheses": (),
         "suspects": (),
         "bisect": None,
         "cause": cause,
-        "rounds": tuple(_hidden(one) for one in incident.rounds),
+        "rounds": tuple(_hidden(round) for round in incident.rounds),
         "latest_update": None,
         "cancel_reason": "it was private" if incident.cancel_reason else None,
         "escalated": None,
@@ -47,20 +47,20 @@ def outside(incident: Incident) -> Incident:
     return incident.model_copy(update=hidden)
 
 
-def _hidden(one: Round) -> Round:
-    """Releases are seen in production anyway; what people wrote is not."""
-    action = one.action
+def _hidden(round: Round) -> Round:
+    """Return the round without people's words. Releases are seen in production anyway."""
+    action = round.action
     if action is not None:
         sentence = "by people" if action.sentence else ""
         glass = "not told" if action.break_glass else None
         action = action.model_copy(
             update={"sentence": sentence, "reason": "", "lines": (), "break_glass": glass}
         )
-    return one.model_copy(update={"why": "not told", "action": action, "recommendation": None})
+    return round.model_copy(update={"why": "not told", "action": action, "recommendation": None})
 
 
 def page_text(incident: Incident, text: str) -> str:
-    """A pager is read by whoever is on call, and its history by many: `text` only where the incident is not private."""
+    """Return `text` unless the incident is private: many people can read a pager's history."""
     if not incident.private:
         return text
     return f"{incident.id}: a private incident needs people. Look in Slack, or ask who declared it."

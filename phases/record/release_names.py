@@ -1,21 +1,19 @@
-"""One release has several names: a tag, a commit, an abbreviated commit. They are joined by the commit.
+"""The names of one release (a tag, a commit, an abbreviated commit), joined by the commit.
 
-A release is called what Sentry calls it, because events carry that name, else what the deployer calls it
+A release goes by its name in Sentry, because events carry that name, else by the deployer's name
 (rules: Releases and deploys).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from phases.record.findings import Release
-from phases.record.service import COMMIT, HOTFIX
+from phases.record.findings import ABBREVIATED, COMMIT, Release
+from phases.record.service import HOTFIX
 
-_PART = re.compile(r"[0-9a-f]{7,64}")
 _SHORT = 7
-"""Git abbreviates no commit further: https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreabbrev"""
+"""Letters by which commits are indexed: no abbreviated commit has fewer (`ABBREVIATED`)."""
 
 Index = Mapping[str, tuple[Release, ...]]
 """Releases by the first letters of their commits."""
@@ -23,29 +21,32 @@ Index = Mapping[str, tuple[Release, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What is known of the names of one service's releases."""
+    """The known names of one service's releases."""
 
     sentry: Mapping[str, Release] = field(default_factory=dict[str, Release])
     deployable: Mapping[str, Release] = field(default_factory=dict[str, Release])
     commits: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Version → commit, by whoever told both."""
+    """Version → commit, from every source that knows both."""
     moving: frozenset[str] = frozenset()
-    """Names that were told of several commits, such as a branch's: they say nothing of what was deployed."""
+    """Names of several commits, such as a branch's: they do not tell what was deployed."""
     by_sentry: Index = field(default_factory=dict[str, tuple[Release, ...]])
     by_deployer: Index = field(default_factory=dict[str, tuple[Release, ...]])
 
     def of(self, release: Release) -> Release:
-        """The release by the name that counts, with its commit where one is known. A hotfix keeps its own name."""
+        """Return the release by the name that counts, with its commit if it is known.
+
+        A hotfix keeps its own name.
+        """
         version = release.version
         commit = release.commit or self.commits.get(version) or _whole(version)
         known = Release(version=version, commit=commit)
         if version in self.sentry or HOTFIX.fullmatch(version):
             return known
-        found = _same(known, self.by_sentry)
-        if found is None and version not in self.deployable:
-            found = _same(known, self.by_deployer)
-        if found is not None:
-            return Release(version=found.version, commit=commit or found.commit)
+        same = _same(known, self.by_sentry)
+        if same is None and version not in self.deployable:
+            same = _same(known, self.by_deployer)
+        if same is not None:
+            return Release(version=same.version, commit=commit or same.commit)
         moves = version in self.moving and version not in self.deployable
         return Release(version=commit, commit=commit) if moves and commit else known
 
@@ -56,13 +57,15 @@ class Names:
 def names(
     sentry: Iterable[Release], deployable: Iterable[Release], others: Iterable[Release]
 ) -> Names:
-    """What Sentry's releases, the deployer's list and everybody else's words say together."""
-    by_sentry, by_deployer = ({one.version: one for one in told} for told in (sentry, deployable))
+    """Join the names from Sentry, the deployer and every other source."""
+    by_sentry = {release.version: release for release in sentry}
+    by_deployer = {release.version: release for release in deployable}
     commits: dict[str, str] = {}
     moving: set[str] = set()
-    for one in (*by_sentry.values(), *by_deployer.values(), *others):
-        if one.commit is not None and commits.setdefault(one.version, one.commit) != one.commit:
-            moving.add(one.version)
+    for release in (*by_sentry.values(), *by_deployer.values(), *others):
+        version, commit = release.version, release.commit
+        if commit is not None and commits.setdefault(version, commit) != commit:
+            moving.add(version)
     for name in moving:
         del commits[name]
     return Names(
@@ -76,8 +79,10 @@ def names(
 
 
 def numbered(version: str) -> bool:
-    """Whether a name can be a version's or a commit's: `main` and `latest` move."""
-    return any(letter.isdigit() for letter in version) or bool(_PART.fullmatch(version.lower()))
+    """True if a name can be a version's or a commit's: `main` and `latest` move."""
+    return any(letter.isdigit() for letter in version) or bool(
+        ABBREVIATED.fullmatch(version.lower())
+    )
 
 
 def _whole(version: str) -> str | None:
@@ -86,21 +91,19 @@ def _whole(version: str) -> str | None:
 
 def _begins(release: Release) -> str | None:
     commit = (release.commit or release.version).lower()
-    return commit[:_SHORT] if _PART.fullmatch(commit) else None
+    return commit[:_SHORT] if ABBREVIATED.fullmatch(commit) else None
 
 
 def _index(releases: Iterable[Release]) -> dict[str, tuple[Release, ...]]:
-    found: dict[str, tuple[Release, ...]] = {}
-    for one in releases:
-        if (begins := _begins(one)) is not None:
-            found[begins] = (*found.get(begins, ()), one)
-    return found
+    index: dict[str, tuple[Release, ...]] = {}
+    for release in releases:
+        if (begins := _begins(release)) is not None:
+            index[begins] = (*index.get(begins, ()), release)
+    return index
 
 
 def _same(release: Release, index: Index) -> Release | None:
     begins = _begins(release)
-    return (
-        next((one for one in index.get(begins, ()) if one.same_as(release)), None)
-        if begins is not None
-        else None
-    )
+    if begins is None:
+        return None
+    return next((known for known in index.get(begins, ()) if known.same_as(release)), None)

@@ -1,4 +1,7 @@
-"""What the catalogue says of one service, with its numbers. `bot/config/catalogue.py` reads the file and makes these."""
+"""One service of the catalogue, and the names of its releases.
+
+`bot/config/catalogue.py` reads the file.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,26 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from phases.record.findings import Release, Value
+from phases.record.findings import ABBREVIATED, COMMIT, Release
 
 WINDOW_SECONDS = 900  # workflow, phase 1: "in last 15 minutes"
 RECHECK_AFTER_SECONDS = 300  # workflow, phase 5: "Wait 5-10 min after action"
 RECHECK_UNTIL_SECONDS = 600
 
-DEPLOYABLE = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9._+@/ -]{0,198}[A-Za-z0-9._+@/-])?"
-)  # rules: Releases and deploys
+# rules: Releases and deploys
+DEPLOYABLE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+@/ -]{0,198}[A-Za-z0-9._+@/-])?")
 HOTFIX = re.compile(
     r"hotfix (?:#[1-9][0-9]{0,8}|[A-Za-z0-9][A-Za-z0-9._+@/ -]{0,180})@[0-9a-f]{7,40}"
 )
-"""What a hotfix is called: by its branch, or by its pull request."""
+"""A hotfix's name: by its branch, or by its pull request."""
 
-
-_PART = re.compile(r"(\{version\}(?:\{build\}|\*)?|\{build\}|\*)")
-_READS = {"{version}": "(?P<version>.+)", "{build}": ".+", "*": ".*"}
 _BARE = "{version}"
-COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
+_PLACEHOLDER = re.compile(r"(\{version\}(?:\{build\}|\*)?|\{build\}|\*)")
+_READS = {"{version}": "(?P<version>.+)", "{build}": ".+", "*": ".*"}
 _NUMBERED = re.compile(
     r"\d+\.\d.*|\d+(?:-\d+)*|\d{8}.*|(?:.*[^A-Za-z0-9])?(?:v\d|\d+\.\d+\.\d).*|.*@\d.*"
 )
@@ -37,13 +36,14 @@ _NUMBERED = re.compile(
 
 The branches `release/1.3` and `12-fix` are not numbered so.
 """
-
-
 _BRANCH = re.compile(
     r"(?:feat(?:ure)?|bug-?fix|fix|hot-?fix|support|chore|dependabot|renovate)/", re.IGNORECASE
 )
-"""How branches begin: `hotfix/1.4.1`. https://nvie.com/posts/a-successful-git-branching-model/ and Dependabot, Renovate"""
-_BEFORE = re.compile(
+"""The beginning of a branch: `hotfix/1.4.1`.
+
+https://nvie.com/posts/a-successful-git-branching-model/ and Dependabot, Renovate
+"""
+_PRERELEASE = re.compile(
     r"(?:alpha|beta|rc|cr|pre|preview|dev|snapshot|canary|next|nightly|m|a|b|c)(?![a-z])",
     re.IGNORECASE,
 )
@@ -59,46 +59,70 @@ def _reader(pattern: str) -> re.Pattern[str]:
     reads = (
         _READS.get(part)
         or (r"(?P<version>[^+]+)(?:\+.*)?" if part.startswith(_BARE) else re.escape(part))
-        for part in _PART.split(pattern)
+        for part in _PLACEHOLDER.split(pattern)
     )
     return re.compile("".join(reads), re.DOTALL)
 
 
-class ReleaseNames(Value):
-    """How each system writes a `version` (rules: Releases and deploys)."""
+def _tuple(value: Any) -> Any:
+    """Return a list of TOML as a tuple: strict validation would refuse it."""
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+
+
+def _owners(value: Any) -> Any:
+    """Owners may stand in one text, with commas or blanks between them."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else _tuple(value)
+
+
+def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value))
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+Arguments = Annotated[Texts, Field(min_length=1)]
+
+
+class Table(BaseModel):
+    """A table of `services.toml`. An unknown key is a fault, and a number where text belongs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ReleaseNames(Table):
+    """Patterns of a `version` in each system (rules: Releases and deploys)."""
 
     sentry: str = _BARE
-    """May hold `{build}` or `*`: what is there in Sentry alone and says nothing of the version."""
+    """May hold `{build}` or `*`, for a part that only Sentry knows and that is not the version."""
     tag: str = _BARE
     deploy: str = _BARE
 
     def version_of(self, pattern: str, name: str) -> str | None:
-        """The version in `name` as `pattern` writes it, or None where it does not fit: shown, never chosen."""
-        found = _reader(pattern).fullmatch(name)
-        return found["version"] if found else None
+        """Return the version in `name` as `pattern` writes it, or None where it does not fit."""
+        match = _reader(pattern).fullmatch(name)
+        return match["version"] if match else None
 
     @property
     def with_builds(self) -> bool:
-        """Whether Sentry alone knows the whole name of a release."""
+        """True if only Sentry knows the whole name of a release."""
         return "{build}" in self.sentry or "*" in self.sentry
 
     def in_sentry(self, version: str) -> str:
-        """As Sentry's search finds it: where names have builds, of whatever build."""
+        """Return the name for Sentry's search. A build may be any build."""
         return self.sentry.replace(_BARE, version).replace("{build}", "*")
 
 
-class DeployCommands(Value):
+class DeployCommands(Table):
     """The `command` deployer: argv lists, a placeholder fills one whole argument, no shell."""
 
     directory: str
-    run: tuple[str, ...]
-    current: tuple[str, ...]
-    releases: tuple[str, ...]
-    hotfix: tuple[str, ...] = ()
-    limit_seconds: int = 900
+    run: Arguments
+    current: Arguments
+    releases: Arguments
+    hotfix: Texts = ()
+    limit_seconds: int = Field(default=900, ge=1, le=24 * 3600)
 
 
-class DeployWorkflow(Value):
+class DeployWorkflow(Table):
     """The `github` deployer: by workflow dispatch, or by the Deployments API."""
 
     via: Literal["workflow", "deployments"] = "workflow"
@@ -107,39 +131,45 @@ class DeployWorkflow(Value):
     environment: str = "production"
 
 
-class AdrPlace(Value):
-    """Where post-mortems are written: a local directory of a Git clone, or a path in a GitHub repository."""
+class AdrPlace(Table):
+    """A directory in a local Git clone, or a path in a GitHub repository, for post-mortems."""
 
     directory: str | None = None
     repository: str | None = None
-    path: str = "docs/adr"
+    path: Annotated[str, AfterValidator(lambda path: path.strip("/"))] = "docs/adr"
 
 
-class Service(Value):
+class Service(Table):
+    # A blank that was pasted along is no part of a slug, an environment or an address.
+    model_config = ConfigDict(str_strip_whitespace=True)
+
     name: str
-    aliases: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
+    aliases: Texts = ()
+    owners: Annotated[tuple[str, ...], BeforeValidator(_owners), AfterValidator(_distinct)] = ()
     """As written in the catalogue: `@group-handle`, `@user`, or Slack ids."""
-    sentry: tuple[str, ...] = ()
-    environments: tuple[str, ...] = ("production",)
+    sentry: Annotated[Texts, AfterValidator(_distinct)] = ()
+    environments: Arguments = ("production",)
     features: dict[str, str] = Field(default_factory=dict[str, str])
     """Feature → transaction pattern (`*` and `?` as in a shell)."""
     region_tag: str = "region"
     org_tag: str = "customer"
-    not_users: tuple[str, ...] = ()
+    not_users: Texts = ()
     release: ReleaseNames = ReleaseNames()
-    beside: tuple[str, ...] = ()
-    """How the other services of the same repository write their tags and deploys (`bot/config/catalogue.py` fills it in)."""
-    beside_in_sentry: tuple[str, ...] = ()
-    """And how they are written in Sentry, whose releases are an organisation's."""
-    depends_on: tuple[str, ...] = ()
+    beside: Texts = ()
+    """Patterns of the tags and deploys of other services in the same repository.
+
+    `bot/config/catalogue.py` fills this and `beside_in_sentry` in.
+    """
+    beside_in_sentry: Texts = ()
+    """Patterns of their releases in Sentry, whose releases are an organisation's."""
+    depends_on: Texts = ()
     runbook: str | None = None
-    one_way: tuple[str, ...] = ()
+    one_way: Texts = ()
     repository: str | None = None
     deployer: Literal["command", "github"] | None = None
     deploy: DeployCommands | DeployWorkflow | None = None
     checkout: str | None = None
-    bisect: tuple[str, ...] = ()
+    bisect: Texts = ()
     endpoint: str | None = None
     linear_team: str | None = None
     adr: AdrPlace | None = None
@@ -151,8 +181,9 @@ class Service(Value):
     def version_in(self, name: str) -> str | None:
         """Return the version that a name in Git or of the deployer stands for.
 
-        None: it is no release of this service; it is shown, never chosen. Beside a pattern that says something a bare
-        `{version}` reads only what begins with a digit: not `billing-v7.1.0`.
+        None means that the name is no release of this service: it is shown, never chosen. Beside a
+        pattern with more letters, a bare `{version}` reads only names that begin with a digit: not
+        `billing-v7.1.0`.
         """
         patterns = sorted({self.release.tag, self.release.deploy}, key=lambda p: (-len(p), p))
         for pattern in patterns:
@@ -163,7 +194,7 @@ class Service(Value):
         return None
 
     def version_in_sentry(self, name: str) -> str | None:
-        """Return the version that a release in Sentry stands for; None: it is no release of this service."""
+        """Return the version of a release in Sentry, or None if it is not this service's."""
         pattern = self.release.sentry
         others = any(
             len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside_in_sentry
@@ -171,56 +202,58 @@ class Service(Value):
         return None if others else self.release.version_of(pattern, name)
 
     def of_another(self, name: str, pattern: str = _BARE) -> bool:
-        """Whether a pattern of another service in the same repository fits, and says more than `pattern`."""
+        """True if a longer pattern of another service in the same repository fits."""
         return any(len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside)
 
     def deployed(
         self,
         ref: str,
         sha: str,
-        told: str = "",
+        payload_name: str = "",
         tags: Mapping[str, str] | None = None,
         gone: Collection[str] = (),
     ) -> Release | None:
-        """Return the release of a deployment on GitHub; None: it is another service's.
+        """Return the release of a deployment on GitHub, or None if it is another service's.
 
         A `ref` may be a tag, a branch or a commit, and does not say which
-        (https://docs.github.com/en/rest/deployments/deployments#create-a-deployment). A tag names a version. Everything
-        else moves: then the commit names what was deployed, by a tag that points at it, else by itself.
+        (https://docs.github.com/en/rest/deployments/deployments#create-a-deployment). A tag names a
+        version. Everything else moves: then the commit names what was deployed, by a tag that
+        points at it, else by itself.
 
-        `tags` are the repository's, with their commits; None: they cannot be asked for. `gone` are names that are neither
-        a tag nor a branch now: as little is known of them as without the tags. `told` is what the deployment's payload
-        calls it. It is believed of a hotfix whose commit it names.
+        `tags` are the repository's, with their commits; None if they cannot be asked for. `gone`
+        are names that are neither a tag nor a branch now: as little is known of them as without the
+        tags. `payload_name` is the release's name in the deployment's payload. It is believed of a
+        hotfix whose commit it names.
         """
         commit = sha.lower() if COMMIT.fullmatch(sha.lower()) else None
-        if HOTFIX.fullmatch(told) and sha.startswith(told.rpartition("@")[2]):
-            return Release(version=told, commit=commit)
+        if HOTFIX.fullmatch(payload_name) and sha.startswith(payload_name.rpartition("@")[2]):
+            return Release(version=payload_name, commit=commit)
         name = tag_in(ref)
         if _may_be_tag(ref, name, sha):
             sure = name != ref or (tags is not None and name in tags)
             if sure or tags is None or name in gone:
                 version = self.version_in(name)
-                if version is not None and self._tells(name, sure=sure):
+                if version is not None and self._names_version(name, sure=sure):
                     return Release(version=version, commit=commit)
                 if version is None and (self.of_another(name) or _numbered(name, sure=sure)):
                     return None
         if commit is None:
             return Release(version=name)
-        at = sorted(
-            n
-            for n, there in (tags or {}).items()
-            if there.lower() == commit and self._tells(n, sure=True)
-        )
-        versions = [version for n in at if (version := self.version_in(n)) is not None]
+        versions = [
+            version
+            for tag, tagged in sorted((tags or {}).items())
+            if tagged.lower() == commit and self._names_version(tag, sure=True)
+            if (version := self.version_in(tag)) is not None
+        ]
         return Release(version=max(versions, key=_natural, default=commit), commit=commit)
 
-    def _tells(self, name: str, *, sure: bool) -> bool:
-        """Whether a name is a version's: a bare pattern would read `latest` and `main`, too, which move."""
-        said = any(
+    def _names_version(self, name: str, *, sure: bool) -> bool:
+        """True if a name is a version's. A bare pattern would fit `latest` and `main`, too."""
+        fits = any(
             p != _BARE and _reader(p).fullmatch(name)
             for p in (self.release.tag, self.release.deploy)
         )
-        return said or _numbered(name, sure=sure)
+        return fits or _numbered(name, sure=sure)
 
     @property
     def environment(self) -> str:
@@ -234,24 +267,23 @@ class Service(Value):
 
 def tag_in(ref: str) -> str:
     """Return the tag that a `ref` names as one, else all of it."""
-    return (
-        ref.removeprefix("refs/").removeprefix("tags/")
-        if ref.startswith(("refs/tags/", "tags/"))
-        else ref
-    )
+    for prefix in ("refs/tags/", "tags/"):
+        if ref.startswith(prefix):
+            return ref.removeprefix(prefix)
+    return ref
 
 
-def environment_among(told: str, ours: Collection[str]) -> str | None:
-    """Return the environment of ours that CI or GitHub means; capitals make no difference.
+def environment_among(name: str, ours: Collection[str]) -> str | None:
+    """Return the environment of ours that CI or GitHub means. Capitals make no difference.
 
     Vercel deploys to `Production`. "Environment names are not case sensitive":
     https://docs.github.com/en/actions/how-tos/deploy/configure-and-manage-deployments/manage-environments
     """
-    return next((one for one in ours if one.strip().casefold() == told.strip().casefold()), None)
+    return next((own for own in ours if own.strip().casefold() == name.strip().casefold()), None)
 
 
 def _may_be_tag(ref: str, name: str, sha: str) -> bool:
-    """Not where it says that it is something else: another kind of ref, or the commit itself."""
+    """False if the ref says that it is another kind of ref, or is the commit itself."""
     other = ref.startswith("refs/") and name == ref
     return (
         bool(name)
@@ -261,16 +293,22 @@ def _may_be_tag(ref: str, name: str, sha: str) -> bool:
 
 
 def _numbered(name: str, *, sure: bool) -> bool:
-    """Whether a name has a number. One that may be a branch (not `sure`) must be numbered as tags mostly are."""
-    return bool(
-        re.search(r"\d", name) if sure else _NUMBERED.fullmatch(name) and not _BRANCH.match(name)
-    )
+    """True if a name has a number.
+
+    A name that may be a branch (not `sure`) must be numbered as tags mostly are.
+    """
+    if sure:
+        return bool(re.search(r"\d", name))
+    return bool(_NUMBERED.fullmatch(name) and not _BRANCH.match(name))
 
 
 def _natural(version: str) -> tuple[bool, list[tuple[int, int, str]]]:
-    """1.10 after 1.9, and a release after its candidates: what is promoted has both tags (https://semver.org/#spec-item-11)."""
+    """Return a sort key: 1.10 after 1.9, and a release after its candidates.
+
+    A promoted candidate has both tags (https://semver.org/#spec-item-11).
+    """
     words = re.split(r"(\d+)", version.partition("+")[0])
-    final = not any(_BEFORE.search(word) for word in words[2:])
+    final = not any(_PRERELEASE.search(word) for word in words[2:])
     return final, [
         (1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", version)
     ]

@@ -8,20 +8,21 @@ from phases.record.incident import Entry
 from phases.record.tokens import mentioned
 
 PEOPLES = ("pin", "update")
-"""Kinds of entries that hold what people said."""
+"""Kinds of entries that hold people's words."""
 
 
 def stub(entry: Entry) -> Entry:
-    """An entry as it stands in the list: where its words can be taken back, without them."""
+    """Return an entry as the list holds it: without words that can be taken back."""
     if entry.ref is None:
         return entry
     return Entry(at=entry.at, kind=entry.kind, text="", ref=entry.ref)
 
 
 def shown(entries: Sequence[Entry], words: Mapping[str, Entry]) -> list[Entry]:
-    """By time, each `ref` once with its newest words; nothing that was taken back.
+    """Return the entries by time, each `ref` once with its newest words.
 
-    An entry that has a `ref` and words of its own (joined from elsewhere) stands as it is.
+    What was taken back is left out. An entry with a `ref` and words of its own (joined from
+    elsewhere) stays as it is.
     """
     hidden: set[str] = set()
     newest: dict[str, int] = {}
@@ -44,6 +45,6 @@ def shown(entries: Sequence[Entry], words: Mapping[str, Entry]) -> list[Entry]:
 
 
 def line(entry: Entry) -> str:
-    """What it says, and who said it where those are a person's words."""
+    """Return the entry's text, with the person's name in front of a person's words."""
     by = mentioned(entry.by) if entry.by else "a bot"
     return f"{by}: {entry.text}" if entry.kind in PEOPLES and by not in entry.text else entry.text

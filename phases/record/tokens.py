@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from phases.record.incident import ActionKind, RoundAction
 
-REASON = 300  # characters of a reason as it is kept and said
+REASON = 300  # characters of a reason as it is kept and shown
+Form = Literal["noun", "past", "present"]
+_ACTIONS: dict[ActionKind, dict[Form, str]] = {
+    ActionKind.ROLLBACK: {
+        "noun": "rollback to {to}",
+        "past": "rolled back to {to}",
+        "present": "roll back to {to}",
+    },
+    ActionKind.HOTFIX: {
+        "noun": "hotfix {to}",
+        "past": "shipped hotfix {to}",
+        "present": "ship hotfix {to}",
+    },
+    ActionKind.FIXED: dict.fromkeys(("noun", "past", "present"), "fixed: {sentence}"),
+}
+"""The words of the summary's `Action` (rules: Post-mortem), and of sentences."""
 
 
 def mentioned(person: str | None) -> str:
     return f"<@{person}>" if person else "Firebreak"
 
 
-def what_was_done(action: RoundAction) -> str:
-    """The words of the summary's `Action` (rules: Post-mortem): `rollback to v41`, `hotfix …`, `fixed: flag off`."""
+def what_was_done(action: RoundAction, form: Form = "noun") -> str:
+    """`rollback to v41`, `hotfix …`, `fixed: flag off`; in the past `rolled back to v41`."""
     to = action.to_release.version if action.to_release else "?"
-    match action.kind:
-        case ActionKind.ROLLBACK:
-            return f"rollback to {to}"
-        case ActionKind.HOTFIX:
-            return to if to.startswith("hotfix") else f"hotfix {to}"
-        case ActionKind.FIXED:
-            return f"fixed: {action.sentence}"
+    return _ACTIONS[action.kind][form].format(
+        to=to.removeprefix("hotfix "), sentence=action.sentence
+    )

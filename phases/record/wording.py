@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-FORGOTTEN = "U0FORGOTTEN"
-"""Stands where the Slack id of a person was who is forgotten (`firebreak forget`)."""
-SOMEBODY = "somebody"
-
-
-_PEOPLES = re.compile(r"<([@#!])([^<>\s|]{1,80})(?:\|([^<>\n]{0,200}))?>")
-
-
-def foreign(told: str) -> str:
-    """What another program tells: what Slack would read as a mention or a channel is words there, nobody's call.
-
-    People mention people in Slack; an error message, a commit or a ticket mentions nobody.
-    """
-    return _PEOPLES.sub(r"\1\2", told) if "<" in told else told
+from phases.record.text import cut
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 user`, `1,240 users`."""
+    """Return `1 user` or `1,240 users`."""
     return f"{number:,} {one if number == 1 else (many or one + 's')}"
 
 
 def rate(per_minute: float) -> str:
-    """Events a minute: `14.3`, `0.2`, `120`, `0`; never `0` for something that happens."""
+    """Return events a minute: `14.3`, `0.2`, `120`; `0` only if nothing happens."""
     if 0 < per_minute < 0.1:
         return "under 0.1"
     return f"{per_minute:,.0f}" if per_minute >= 100 else f"{per_minute:.1f}".removesuffix(".0")
 
 
 def lasting(span: timedelta) -> str:
-    """`40 s`, `3 min`, `5 h 20 min`, `2 days`."""
+    """Return `40 s`, `3 min`, `5 h 20 min` or `2 days`."""
     seconds = max(round(span.total_seconds()), 0)
     if seconds < 90:
         return f"{seconds} s"
@@ -49,12 +35,15 @@ def lasting(span: timedelta) -> str:
 
 
 def stamp(at: datetime) -> str:
-    """`2026-11-22 14:03 UTC`; Slack shows it in the reader's own zone (`handlers/views/text.py local`)."""
+    """Return `2026-11-22 14:03 UTC`.
+
+    Slack shows it in the reader's own zone (`handlers/views/text.py local`).
+    """
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def listed(names: Sequence[str], *, most: int = 3) -> str:
-    """`cart`, `cart and pay`, `cart, pay, search and 4 more`."""
+    """Return `cart`, `cart and pay` or `cart, pay, search and 4 more`."""
     names = list(names)
     if len(names) > most:
         names = [*names[:most], f"{len(names) - most} more"]
@@ -64,9 +53,8 @@ def listed(names: Sequence[str], *, most: int = 3) -> str:
 
 
 def short(name: str, limit: int = 80) -> str:
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+    return cut(name, limit)
 
 
 def capital(text: str) -> str:
-    """A sentence begins with a capital letter; the rest stays as it is."""
     return text[:1].upper() + text[1:]

@@ -66,9 +66,7 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     report = report.model_copy(
         update={"issue_ids": tuple(dict.fromkeys(known))[:ISSUES], "monitors": monitors}
     )
-    draft.set(
-        triage=report, past=action.past or incident.past, recollection=_remembered(incident, action)
-    ).cancel(OVERDUE)
+    draft.set(triage=report, recollection=_remembered(incident, action)).cancel(OVERDUE)
     if incident.source.kind == "sentry":  # what people called it stays
         draft.set(title=with_cause(incident.title, report))
     for issue in loudest:

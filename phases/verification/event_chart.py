@@ -12,6 +12,7 @@ from typing import NamedTuple
 from phases.ports.tracker_values import Minutes
 from phases.record.findings import Picture
 from phases.record.incident import ActionKind, Incident
+from phases.record.tokens import what_was_done
 from phases.record.wording import short, stamp
 
 BEFORE_WINDOWS = 2  # "from 30 minutes before the alert": two windows
@@ -145,21 +146,12 @@ def _deploys(incident: Incident) -> Iterator[Mark]:
 
 def _actions(incident: Incident) -> Iterator[Mark]:
     for round in incident.rounds:
-        if (done := round.action) is None or done.result in ("not started", "waiting"):
+        action = round.action
+        if action is None or action.result in ("not started", "waiting"):
             continue
-        to = done.to_release.version if done.to_release else ""
-        says = (
-            "fixed another way"
-            if done.kind is ActionKind.FIXED
-            else to
-            if to.startswith("hotfix")
-            else ""
-        )
-        yield Mark(
-            done.started_at or done.at,
-            done.kind.value,
-            short(says or f"{done.kind.value} to {to}", NAME),
-        )
+        fixed = action.kind is ActionKind.FIXED
+        words = "fixed another way" if fixed else what_was_done(action)
+        yield Mark(action.started_at or action.at, action.kind.value, short(words, NAME))
 
 
 # --- in words and for the ADR ------------------------------------------------------------------

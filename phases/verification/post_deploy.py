@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from phases.ports.tracker_values import IssueRow
-from phases.record.findings import DeploySeen, Release, Value
-from phases.record.service import ABBREVIATED, COMMIT, Service, tag_in
+from phases.record.findings import ABBREVIATED, COMMIT, DeploySeen, Release, Value
+from phases.record.service import Service, tag_in
 from phases.record.wording import counted, short
 
 LOOKS = (0.1, 0.2, 0.4, 0.7, 1.0)

@@ -27,7 +27,8 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
-from phases.record.wording import counted, foreign, lasting
+from phases.record.text import foreign
+from phases.record.wording import counted, lasting
 from phases.steps.change import Draft
 from phases.steps.rounds import GUARD_TIMER
 from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen

@@ -31,7 +31,7 @@ from phases.memory.trends import Month
 from phases.messages.effects import Say
 from phases.ports.ports import HotfixRef
 from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullChecks
-from phases.postmortem.contributing_factors import Hindsight
+from phases.postmortem.contributing_factors import LookedUp
 from phases.postmortem.draft import draft
 from phases.record.documents import ActionItem, Adr
 from phases.record.findings import (
@@ -63,10 +63,10 @@ from phases.record.incident import (
     Severity,
     Status,
 )
-from phases.record.memories import PastIncident
+from phases.record.memories import Recollection
 from phases.verification.steps import sentence
 
-HINDSIGHT = Hindsight(
+HINDSIGHT = LookedUp(
     tests=Covered(files=41),
     commit=Commit(sha="c0ffee1234567", files=(CommitFile(path="shop/pay.py"),)),
     confirmed=True,
@@ -105,14 +105,10 @@ DEPLOYS = tuple(
         ("1.1.0", timedelta(days=10), "dana"),
     )
 )
-LAST = PastIncident(
-    id="INC-0000",
-    service="shop",
-    at=NOW,
-    title="x",
-    cause="rates were empty",
-    action="rollback to 1.1.0",
-    open_items=2,
+LAST = Recollection(
+    lines=(
+        "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: rates were empty; 2 action items open",
+    )
 )
 
 
@@ -201,7 +197,7 @@ FAILED = deciding().model_copy(
                 effect="{}",
             ),
         ),
-        "past": (LAST,),
+        "recollection": LAST,
     }
 )
 RESOLVED = MITIGATED.model_copy(

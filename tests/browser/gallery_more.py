@@ -72,7 +72,7 @@ def past_one(number: int, month: int = 10, **fields: Any) -> PastIncident:
         "title": "checkout is failing",
         "cause": "v1.3.0 rounds tax rates to whole numbers",
         "cause_kind": "release",
-        "action": "rollback to 1.2.0",
+        "action": "rolled back to 1.2.0",
         "tried": ("rollback",),
         "worked": "rollback",
         "minutes": 9,
@@ -112,7 +112,7 @@ YEAR = (
     past_one(
         38,
         9,
-        action="rollback to 1.1.0; then hotfix #12",
+        action="rolled back to 1.1.0; then shipped hotfix #12",
         tried=("rollback", "hotfix"),
         worked="hotfix",
     ),

@@ -255,9 +255,9 @@ def test_titles_that_are_headings_and_headings_of_a_company() -> None:
 
 
 def test_every_language_knows_every_part_and_its_own_words() -> None:
-    parts = set(LANGUAGES[0].asked)
+    parts = set(LANGUAGES[0].patterns)
     for language in LANGUAGES:
-        assert set(language.asked) == parts, language.code
+        assert set(language.patterns) == parts, language.code
         for key, title in language.headings.items():
             assert language.key(title) == key, (language.code, title)
         if language.headings:

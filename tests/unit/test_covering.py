@@ -8,7 +8,7 @@ import pytest
 
 from bot.clients.git.source import LocalGit
 from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullChecks
-from phases.postmortem.contributing_factors import Hindsight, covered, how_it_passed
+from phases.postmortem.contributing_factors import LookedUp, covered, how_it_passed
 from phases.postmortem.test_coverage import called_after, candidates, patterns
 from phases.record.service import ReleaseNames, Service
 from tests.factories import incident, report
@@ -88,7 +88,7 @@ async def test_in_a_real_clone(tmp_path: Path):
 
 def test_each_fact_is_a_sentence():
     one = incident(triage=report())
-    found = Hindsight(
+    found = LookedUp(
         tests=Covered(naming=("tests/test_pay.py",), files=9),
         commit=Commit(
             sha="c0ffee1234567",
@@ -105,7 +105,7 @@ def test_each_fact_is_a_sentence():
     assert covered(Covered(read=False)) == "No test is called after that file."
     bare = how_it_passed(
         incident(),
-        Hindsight(
+        LookedUp(
             commit=Commit(sha="c0ffee1234567"), confirmed=True, checks=PullChecks(pull_request="#7")
         ),
     )

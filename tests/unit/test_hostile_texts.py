@@ -52,7 +52,7 @@ from phases.record.incident import (
 from phases.record.markdown import in_git, one_line, paragraphs
 from phases.record.memories import PastIncident, counted_of
 from phases.record.privacy import page_text
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 NAMES = {f"U0{n}": attack for n, attack in enumerate(ATTACKS)} | {
     "U0ALICE": "Alice <!channel> [x](https://evil.example)"

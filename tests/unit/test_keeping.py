@@ -29,7 +29,7 @@ from phases.messages.effects import Invite, Say
 from phases.postmortem.gate import Parts
 from phases.record.claims import fingerprint_claim
 from phases.record.incident import Entry, Incident, MessageRef, Status
-from phases.record.wording import FORGOTTEN
+from phases.record.text import FORGOTTEN
 from phases.steps.change import Change, Timer
 from tests.factories import report
 from tests.unit import incidents

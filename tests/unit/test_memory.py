@@ -13,19 +13,21 @@ from hypothesis import strategies as st
 from phases.memory.recall import (
     MEMORY_LIMIT_BYTES,
     SPAN,
+    STEPS,
     cause_kind,
-    fitted,
+    day,
     kept,
+    outcome,
     past,
     question,
     recollect,
-    sentence,
     sentences,
 )
 from phases.postmortem.adr import adr_text
 from phases.record.findings import Cause, Frame, IssueSeen
 from phases.record.incident import Round, Status
 from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
+from phases.record.shortening import fitted
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 
@@ -38,7 +40,7 @@ def before(number: int, month: int = 10, **changes: Any) -> PastIncident:
         "title": "payment is slow",
         "cause": "v1.3.0 dropped an index",
         "cause_kind": "release",
-        "action": "rollback to v1.2.0",
+        "action": "rolled back to v1.2.0",
         "minutes": 9,
         "adr": "ADR-0004",
         "features": ("payment",),
@@ -84,12 +86,11 @@ def test_what_is_kept_of_an_incident() -> None:
         title="checkout is failing",
         cause="v42 dropped the region key",
         cause_kind="release",
-        action="rollback to v41",
+        action="rolled back to v41",
         minutes=16,
         adr="ADR-0007",
         features=("cart", "payment", "search"),
         open_items=2,
-        environment="production",
         status="mitigated",
         severity=1,
         file="shop/pricing.py",
@@ -130,7 +131,7 @@ def test_remembered_from_the_first_recovery_until_it_is_cancelled() -> None:
     reopened = kept(back)
     assert reopened is not None
     assert (reopened.worked, reopened.tried, reopened.minutes) == ("", ("rollback",), None)
-    assert "and it came back" in sentence(reopened, NOW)
+    assert "and it came back" in outcome(reopened)
     assert kept(recovered.model_copy(update={"status": Status.CANCELLED})) is None
     burning = (Round(number=1, opened_at=incidents.T0, why="triage"),)
     assert kept(incidents.incident(rounds=burning, recovered_at=None)) is None
@@ -155,9 +156,8 @@ def test_a_memory_is_small_whatever_was_written(text: str, many: list[str]) -> N
         1, title=text * 3, cause=text * 9, action=text * 9, file=text * 2, features=tuple(many)
     )
     items = tuple(PastItem(kind="tests", text=name, owner=text[:40]) for name in many)
-    small = fitted(
-        one.model_copy(update={"items": items, "issues": tuple(many), "environment": text})
-    )
+    big = one.model_copy(update={"items": items, "issues": tuple(many)})
+    small = fitted(big, MEMORY_LIMIT_BYTES, STEPS)
     assert len(small.model_dump_json().encode()) <= MEMORY_LIMIT_BYTES
     assert (small.id, small.at, small.minutes, small.adr) == (one.id, one.at, one.minutes, one.adr)
 
@@ -180,23 +180,23 @@ def test_the_kind_of_cause_comes_from_what_held() -> None:
 
 
 def test_last_time_in_one_sentence() -> None:
-    assert sentence(before(3), NOW) == (
-        "Last time (INC-0003, 12 Oct): rolled back to v1.2.0, over after 9 min; "
+    assert outcome(before(3)) == (
+        "rolled back to v1.2.0, over after 9 min; "
         "cause: v1.3.0 dropped an index; ADR-0004; 2 action items open"
     )
     older = before(
         3,
-        action="rollback to v1 (failed); then fixed: flag off",
+        action="rolled back to v1 (failed); then fixed: flag off",
         adr=None,
         open_items=1,
         cause="",
         minutes=None,
     )
-    older = older.model_copy(update={"at": datetime(2025, 3, 1, tzinfo=UTC)})
-    assert sentence(older, NOW) == (
-        "Last time (INC-0003, 1 Mar 2025): rolled back to v1 (failed); then fixed: flag off; 1 action item open"
+    assert outcome(older) == (
+        "rolled back to v1 (failed); then fixed: flag off; 1 action item open"
     )
-    assert "nothing was done" in sentence(before(3, action="none"), NOW)
+    assert day(datetime(2025, 3, 1, tzinfo=UTC), NOW) == "1 Mar 2025"
+    assert "nothing was done" in outcome(before(3, action=""))
 
 
 def test_the_third_fire_in_a_file_is_a_pattern_in_one_plain_sentence() -> None:
@@ -297,7 +297,8 @@ def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
         pattern="Third fire in shop/cart.py in 90 days.", lines=("Last time (INC-0003, 12 Oct): …",)
     )
     now = incidents.incident(recollection=found)
-    assert sentences([before(3)], now, NOW) == (found.pattern, *found.lines)
+    assert sentences(now) == (found.pattern, *found.lines)
+    assert sentences(incidents.incident()) == ()
     text = adr_text(now, incidents.entries(), 7, incidents.NAMES)
     assert (
         "\n## Seen before\n\nThird fire in shop/cart.py in 90 days.\n\n- Last time (INC-0003, 12 Oct): …\n"
@@ -306,14 +307,6 @@ def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
     assert "## Seen before" not in adr_text(
         incidents.incident(), incidents.entries(), 7, incidents.NAMES
     )
-
-
-def test_what_an_older_bot_recalled_can_still_be_said() -> None:
-    old = [before(n, n) for n in range(1, 6)]
-    said = sentences(old, incidents.incident(), NOW)
-    assert [one.split(" (")[0] for one in said] == ["Last time", "Before that", "Before that"]
-    assert "INC-0005" in said[0]
-    assert sentences([], incidents.incident(), NOW) == ()
 
 
 @pytest.mark.parametrize(

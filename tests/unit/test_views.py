@@ -40,7 +40,7 @@ from phases.record.incident import (
     Severity,
     Status,
 )
-from phases.record.memories import PastIncident
+from phases.record.memories import Recollection
 from phases.record.service import DeployCommands
 
 HOTFIX = DeployCommands(
@@ -248,20 +248,16 @@ def test_a_changed_target_changes_the_seal() -> None:
 
 
 def test_the_status_says_it_all_with_signs_and_words() -> None:
-    past = PastIncident(
-        id="INC-0000",
-        service="shop",
-        at=NOW,
-        title="x",
-        cause="empty rates",
-        action="rollback to 1.1.0",
-        open_items=2,
+    recollection = Recollection(
+        lines=(
+            "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 action items open",
+        )
     )
     failure = Failure(
         effect_id="7-1", kind="ticket.open", reason="Linear: no such team", at=NOW, effect="{}"
     )
     shown = views.status(
-        deciding(past=(past,), failures=(failure,)),
+        deciding(recollection=recollection, failures=(failure,)),
         NOW,
         service(runbook="https://wiki.example/shop"),
     )
@@ -310,16 +306,14 @@ def test_after_the_end_nothing_can_be_clicked() -> None:
 
 
 def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_became_known() -> None:
-    past = PastIncident(
-        id="INC-0000",
-        service="shop",
-        at=NOW,
-        title="x",
-        cause="empty rates",
-        action="rollback to 1.1.0",
-        open_items=2,
+    recollection = Recollection(
+        lines=(
+            "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 action items open",
+        )
     )
-    said = text_of(views.status(deciding(triage=None, past=(past,), rounds=()), NOW, service()))
+    said = text_of(
+        views.status(deciding(triage=None, recollection=recollection, rounds=()), NOW, service())
+    )
     assert "empty rates; 2 action items open" in said
     assert "via /incident by <@U0ALICE>" in said
 

@@ -60,7 +60,7 @@ from phases.record.incident import (
     Source,
     Status,
 )
-from phases.record.memories import PastIncident
+from phases.record.memories import Recollection
 from sandbox.slack.block_kit.limits import check_message_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -282,13 +282,8 @@ def incidents(draw: st.DrawFn) -> Incident:
         "picture": draw(st.none() | pictures),
         "cancel_reason": draw(maybe),
         "latest_update": draw(maybe),
-        "past": draw(
-            some(
-                st.builds(
-                    PastIncident, id=texts, service=texts, at=times, title=texts, cause=texts
-                ),
-                5,
-            )
+        "recollection": draw(
+            st.none() | st.builds(Recollection, pattern=texts, lines=some(texts, 5))
         ),
         "failures": draw(
             some(

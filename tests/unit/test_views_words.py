@@ -108,7 +108,6 @@ def test_what_has_one_line_on_a_phone_is_said_whole() -> None:
     over = {
         "recovered_at": NOW + timedelta(minutes=2),
         "triage": report(),
-        "past": (),
         "severity": 1,
     }
     full = incident(

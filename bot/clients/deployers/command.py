@@ -23,8 +23,8 @@ from bot.clients.processes.commands import CommandFailed, Output, run
 from bot.runtime.redaction import HIDDEN, LINES_SHOWN, printed, redact
 from phases.ports.ports import DeployState, NotSetUp, PortError
 from phases.record.findings import DeployOutput, Release
-from phases.record.markdown import cut
 from phases.record.service import ABBREVIATED, COMMIT, DEPLOYABLE, DeployCommands, Service
+from phases.record.text import cut
 
 log = logging.getLogger(__name__)
 

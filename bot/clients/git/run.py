@@ -16,7 +16,7 @@ from bot.clients.processes.commands import CommandFailed, Output, run
 from bot.runtime.redaction import redact
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.service import ABBREVIATED, Service
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 SECONDS = 10.0
 CONTENTS_SECONDS = 8.0

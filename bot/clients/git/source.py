@@ -23,7 +23,7 @@ from phases.postmortem import test_coverage
 from phases.postmortem.adr import BRANCH
 from phases.record.findings import Frame, Suspect
 from phases.record.service import COMMIT, DEPLOYABLE, Service
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 COMMITS = 500
 HOTFIXES = 25

@@ -20,8 +20,8 @@ from bot.clients.linear import documents as shapes
 from bot.runtime.redaction import redact
 from phases.ports.ports import PortError
 from phases.record.documents import LinearIssue, SubIssue, Ticket
-from phases.record.markdown import cut
 from phases.record.service import Service
+from phases.record.text import cut
 
 SYSTEM = "Linear"
 TITLE_LIMIT = 255

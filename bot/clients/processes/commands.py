@@ -13,7 +13,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from phases.record.wording import foreign
+from phases.record.text import foreign
 
 OUTPUT_LIMIT = 64 * 1024
 """Bytes of output that are kept of a command, unless it asks for more."""
