@@ -52,7 +52,7 @@ from phases.ports.ports import PortError
 from phases.postmortem.gate import Parts
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import Entry, Incident, Source, Status
-from phases.record.memories import PastIncident, Question
+from phases.record.memories import Question
 from phases.steps.change import Draft
 
 log = logging.getLogger("firebreak")
@@ -338,7 +338,6 @@ async def _homes_and_edits(own: Store) -> None:
     await viewers.drawn(WHO, "proof")
     await viewers.drawn(WHO, "")
     marks = Marks(own)
-    await marks.adopt()
     found, _ = await marks.since(0, 10)
     name = found[0][0] if found else member(ID, "status")
     begun = await marks.begin(name)
@@ -360,11 +359,9 @@ async def _past(own: Store) -> None:
     for one in await deploys.watches():
         await deploys.ended(one)
     memory = RedisMemory(own)
-    await memory.keep(PastIncident(id=ID, service=SERVICE, at=now, title="proof"))
     await memory.recall(Question(service=SERVICE, before="INC-0002", since=now - timedelta(days=1)))
     await memory.newest(SERVICE, 1)
     await memory.since(now - timedelta(days=1))
-    await memory.catch_up()
 
 
 def _deploy(now: datetime) -> DeploySeen:

@@ -48,16 +48,6 @@ return cleared
 """
 )
 
-# KEYS: marks, the hash of an earlier version, counter. Marks that it left, or that one of its replicas still sets.
-ADOPT = Script(
-    """
-local old = redis.call('HKEYS', KEYS[2])
-for _, member in ipairs(old) do redis.call('ZADD', KEYS[1], string.format('%.0f', redis.call('INCR', KEYS[3])), member) end
-if #old > 0 then redis.call('DEL', KEYS[2]) end
-return #old
-"""
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Begun:
@@ -90,12 +80,6 @@ class Marks:
         return [
             (member, float(score)) for member, score in zip(new[::2], new[1::2], strict=True)
         ], int(newest or 0)
-
-    async def adopt(self) -> None:
-        """Takes over what an earlier version of the bot marked in its own way."""
-        await run_script(
-            self._redis, ADOPT, [self._keys.marks, self._keys.dirty, self._keys.dirty_counter]
-        )
 
     async def begin(self, member: str) -> Begun | None:
         """The lease for the only edit of this message, or None where one is under way (or was a moment ago)."""

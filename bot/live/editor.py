@@ -38,7 +38,7 @@ APART_SECONDS = 0.05
 AT_MOST = 500
 """So many marks are taken from Redis in one look: reading more would hold up whoever clicks meanwhile."""
 ANEW_SECONDS = 30.0
-"""How often all marks are read again: those that an older bot beside this one sets in its own way, and whatever went amiss."""
+"""All marks are read again so often, which heals whatever went wrong."""
 NOT_POSTED_SECONDS = 1.0
 NOT_POSTED_AT_MOST = 30.0
 """Between two looks whether a marked message is posted by now: twice as long each time, for some never are. Who posts one looks at once."""
@@ -184,7 +184,6 @@ class Live:
         now = time.monotonic()
         if now >= self._anew:
             self._seen, self._anew = 0, now + ANEW_SECONDS
-            await self._marks.adopt()
         marks, newest = await self._marks.since(self._seen, AT_MOST)
         if newest < int(
             self._seen

@@ -1,6 +1,6 @@
 """The knowledge loop's store: what is left of every incident, by service, file and Sentry issue. JSON, one field an incident.
 
-Memories are written by the commit that makes them true (`commit.lua`); here they are read, and what an older bot left is taken up.
+Memories are written by the commit that makes them true (`commit.lua`); here they are read.
 """
 
 from __future__ import annotations
@@ -13,28 +13,17 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.store.commit import (
-    Memory,
-    counted_json,
-    from_ms,
-    memory_request,
-    recall_indexes,
-    recall_member,
-    to_ms,
-)
+from bot.store.commit import from_ms, to_ms
 from bot.store.incident_store import Store
 from bot.store.redis import AnswerLost, NotRecorded, Script, answering, run_script
 from phases.memory.recall import RECALLED
 from phases.ports.ports import PortError
-from phases.record.incident import Incident
 from phases.record.memories import Counted, PastIncident, Question, Recalled
 
 log = logging.getLogger(__name__)
 
 PAST: TypeAdapter[tuple[PastIncident, ...]] = TypeAdapter(tuple[PastIncident, ...])
 WIDTH = len(Counted._fields)
-BATCH = 100
-"""Records an older bot left are read in batches of this size."""
 
 # KEYS: the prefix. ARGV: service, since in ms, the incident that asks, how many, the file's index, the issues' indexes ...
 # Answers: how many of the service since then, the service's newest, and of all services those with the file, and those with an issue.
@@ -69,22 +58,6 @@ return {count, newest, read(read({}, {ARGV[5]}), {unpack(ARGV, 6)})}
 """
 )
 
-# KEYS: the prefix. ARGV: incident, its version as it was read, the request's `memory` as JSON. Older than the record: nothing.
-KEEP = Script(
-    """
-local prefix, incident, version = KEYS[1], ARGV[1], ARGV[2]
-local memory = cjson.decode(ARGV[3])
-if version ~= '' and redis.call('HGET', prefix .. ':incident:' .. incident, 'version') ~= version then return 0 end
-redis.call('HSET', prefix .. ':memory:' .. memory.service, incident, memory.record)
-redis.call('HSET', prefix .. ':recall:counted', memory.member, memory.counted)
-for _, name in ipairs(memory.index) do
-  redis.call('ZADD', prefix .. ':recall:' .. name, string.format('%.0f', memory.at), memory.member)
-end
-return 1
-"""
-)
-
-
 # KEYS: the prefix. Answers all that trends count, as one JSON array of arrays: ten thousand answers of their own take long to read.
 COUNTED = Script(
     """
@@ -110,18 +83,6 @@ class RedisMemory:
         except (NotRecorded, AnswerLost) as error:
             raise PortError("redis", error.text.rstrip("."), retryable=True) from error
         return Recalled(in_span=count, newest=_newest(_read(newest)), alike=_newest(_read(alike)))
-
-    async def keep(self, past: PastIncident) -> None:
-        """Raises `PortError` where Redis does not take it."""
-        memory: Memory = {
-            "service": past.service,
-            "member": recall_member(past.service, past.id),
-            "at": to_ms(past.at),
-            "index": sorted(recall_indexes(past)),
-            "record": past.model_dump_json(exclude_defaults=True),
-            "counted": counted_json(past),
-        }
-        await self._keep(past.id, "", memory)
 
     async def newest(self, service: str | None, many: int) -> tuple[PastIncident, ...]:
         """The newest of a service, or of all; newest first. Raises `PortError`."""
@@ -151,50 +112,6 @@ class RedisMemory:
                 pipe.hmget(f"{self._store.keys.prefix}:memory:{service}", ids)
             found = [one for each in await pipe.execute() for one in each if one is not None]
         return _newest(_read(found))
-
-    async def catch_up(self) -> int:
-        """Takes up what an older bot remembered, or left unremembered, from its records; how many. Raises `PortError`."""
-        redis, keys = self._store.redis, self._store.keys
-        taken = 0
-        with answering():
-            members = cast("list[str]", await redis.zrange(f"{keys.prefix}:recall:all", 0, -1))
-            known = {one.rpartition("|")[2] for one in members}
-            ids = [
-                one
-                for one in cast("list[str]", await redis.zrange(keys.all, 0, -1))
-                if one not in known
-            ]
-            for start in range(0, len(ids), BATCH):
-                pipe = redis.pipeline(transaction=False)
-                for id in ids[start : start + BATCH]:
-                    pipe.hmget(keys.incident(id), "version", "record")
-                for version, record in await pipe.execute():
-                    taken += await self._take_up(version, record)
-        return taken
-
-    async def _take_up(self, version: str | None, record: str | None) -> int:
-        if not version or not record:
-            return 0
-        try:
-            incident = Incident.model_validate_json(record)
-        except ValidationError as error:
-            log.error("a record cannot be remembered: %s fields do not fit", error.error_count())
-            return 0
-        memory = memory_request(None, incident)
-        return await self._keep(incident.id, version, memory) if memory is not None else 0
-
-    async def _keep(self, incident: str, version: str, memory: Memory) -> int:
-        try:
-            return await run_script(
-                self._store.redis,
-                KEEP,
-                [self._store.keys.prefix],
-                incident,
-                version,
-                json.dumps(memory),
-            )
-        except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
 
 
 def _counted(row: list[Any]) -> Counted:

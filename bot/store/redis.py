@@ -77,8 +77,6 @@ class Keys:
         self.timer_actions = f"{prefix}:timers:actions"
         self.marks = f"{prefix}:dirty:marks"
         """Live messages that must be rendered again, by the counter of their newest mark."""
-        self.dirty = f"{prefix}:dirty"
-        """The same as an earlier version kept it: a hash, which had to be read whole."""
         self.dirty_counter = f"{prefix}:dirty:counter"
         self.budget = f"{prefix}:live:budget"
         self.pause = f"{prefix}:live:pause"

@@ -1,4 +1,4 @@
-"""Looks back: takes up, at the start, what an older bot left unremembered; posts the trends on the first of each month, once.
+"""Posts the trends on the first of each month, once.
 
 Any replica may post: a lease keeps two from trying at once, the message's own metadata tells a second try what the first one did.
 """
@@ -22,7 +22,6 @@ from phases.ports.ports import PortError
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
-AGAIN_SECONDS = 5.0
 POST_HOUR = 9
 """UTC, on the first of the month."""
 LATE_DAYS = 7
@@ -64,25 +63,13 @@ class LookingBack:
 
     async def run(self) -> None:
         """Until cancelled."""
-        taken_up = False
         while True:
-            taken_up = taken_up or await self._tried(self.take_up())
-            await self._tried(self.post())
-            await asyncio.sleep(SWEEP_SECONDS if taken_up else AGAIN_SECONDS)
-
-    async def _tried(self, work: Awaitable[object]) -> bool:
-        try:
-            await work
-        except PortError as error:
-            end_if_cancelled()
-            log.warning("looking back: %s; trying again", error.text)
-            return False
-        return True
-
-    async def take_up(self) -> None:
-        """Until everything that the records tell is remembered. Raises `PortError`."""
-        if taken := await self._memory.catch_up():
-            log.info("memory: %s earlier incidents taken up", taken)
+            try:
+                await self.post()
+            except PortError as error:
+                end_if_cancelled()
+                log.warning("looking back: %s; trying again", error.text)
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def post(self) -> bool:
         """Posts the trends where a month has begun and nobody has yet; whether it did. Raises `PortError`."""

@@ -209,18 +209,6 @@ async def test_marks_without_a_message_end_with_the_incident(
         await until(lambda: clean(store))
 
 
-async def test_marks_of_an_earlier_version_are_taken_over(
-    store: Store, incidents: Incidents
-) -> None:
-    """It kept them in a hash; one of its replicas may still run beside this one."""
-    await store.redis.hset(store.keys.dirty, "INC-0001|status", 7)
-    slack = Slack()
-    async with running(Live(store, incidents, render, slack).run()):
-        await until(lambda: len(slack.edits) == 1)
-        await until(lambda: clean(store))
-    assert not await store.redis.exists(store.keys.dirty)
-
-
 async def test_more_marks_than_one_look_takes(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
