@@ -26,7 +26,7 @@ from bot.live.editor import Live
 from bot.outbox.worker import Outbox
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.redis import NotRecorded, answering
+from bot.store.redis import StoreError, store_errors
 from bot.timers.scheduler import Clock
 
 # Slack waits 3 s for an ack; the goal is a p99 of 15 ms.
@@ -56,12 +56,12 @@ async def standing(store: Store) -> Standing | None:
     """None where Redis cannot be read."""
     try:
         return await what_stands(store)
-    except NotRecorded:
+    except StoreError:
         return None
 
 
 async def what_stands(store: Store) -> Standing:
-    """Raises `NotRecorded` where Redis cannot be read."""
+    """Raises `StoreError` where Redis cannot be read."""
     keys = store.keys
     pipe = store.redis.pipeline(transaction=False)
     pipe.time()
@@ -73,7 +73,7 @@ async def what_stands(store: Store) -> Standing:
     pipe.zcard(keys.timers)
     pipe.zrange(keys.timers, 0, 0, withscores=True)
     pipe.zcard(keys.marks)
-    with answering(NotRecorded):
+    with store_errors():
         answers: list[Any] = await pipe.execute()
         (seconds, micros), open_now, queued, first, waiting, aside, timers, due, dirty = answers
         now = seconds + micros / 1e6

@@ -39,16 +39,14 @@ from bot.store.redis import (
     NotRecorded,
     StoreError,
     TooFewReplicas,
-    answering,
     connect,
-    run_script,
+    store_errors,
 )
 from bot.store.throttle import StoreOnce
 from bot.timers.scheduler import DROP, DUE
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import MeasureDue
 from phases.messages.effects import ArchiveChannel, OpenChannel, SetTopic
-from phases.ports.ports import PortError
 from phases.postmortem.gate import Parts
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import Entry, Incident, Source, Status
@@ -77,7 +75,7 @@ async def must_work(url: str, *, wait_replicas: int = 0) -> None:
     store = patient(url, wait_replicas=wait_replicas)
     try:
         await records(store)
-    except (StoreError, PortError) as error:
+    except StoreError as error:
         trouble = await told(url, store, error)
         if trouble.final:
             raise CannotUse(f"{trouble.says}. {trouble.mend}.") from error
@@ -94,7 +92,7 @@ def patient(url: str, *, wait_replicas: int = 0) -> Store:
     )
 
 
-async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble:
+async def told(url: str, store: Store, error: StoreError) -> Trouble:
     """The trouble; where it is that of an old Redis, its version; where a connection was cut or never came about, whether TLS is why."""
     if isinstance(error, TooOld):
         return Trouble(error.text.rstrip("."), NEWEST, final=True)
@@ -147,7 +145,7 @@ async def _of_tls(at: redis_url.Address) -> Trouble | None:
 async def records(store: Store) -> None:
     """What must not fail in the middle: a commit with its claims, timers and effects, the stream read, both ended by their commits.
 
-    Raises `StoreError` or `PortError`, as `everything`.
+    Raises `StoreError`, as `everything`.
     """
     async with _apart(store) as own:
         await _commits(own, Queue(own, SERVICE))
@@ -179,7 +177,7 @@ async def _apart(store: Store) -> AsyncIterator[Store]:
 
 
 async def _remove(own: Store) -> None:
-    with answering(NotRecorded):
+    with store_errors():
         keys = [key async for key in own.redis.scan_iter(match=f"{own.keys.prefix}:*", count=1000)]
         if keys:
             await own.redis.delete(*keys)
@@ -201,7 +199,7 @@ async def _version(redis: Redis) -> str:
 async def _server(redis: Redis) -> dict[str, Any]:
     """What INFO says of the server; empty where it does not tell. Raises `NotRecorded` where it cannot be reached."""
     try:
-        with answering(NotRecorded):
+        with store_errors():
             return dict(await redis.info("server"))
     except NotRecorded as error:
         if isinstance(error.__cause__, ResponseError):
@@ -230,9 +228,8 @@ async def _commits(own: Store, queue: Queue) -> list[Held]:
     ended = EffectEnded(held[0].entry)
     loaded = await own.load(ID, ended)
     await _commit(own, loaded, _recovered(loaded), ended)
-    keys = [own.keys.timers, own.keys.timer_actions]
     later = loaded.server_now + timedelta(days=1)
-    due: Any = await run_script(own.redis, DUE, keys, to_ms(later), 100)
+    due: Any = await own.run(DUE, at=to_ms(later), limit=100)
     if not due:
         raise NotRecorded("Redis keeps a timer and does not give it out again.")
     incident, _, name = due[0].partition("|")
@@ -317,9 +314,7 @@ async def _rest(own: Store) -> None:
     await own.owner("number:1")
     await own.changed()
     await own.copied()
-    await run_script(
-        own.redis, DROP, [own.keys.timers, own.keys.timer_actions], member(ID, "proof"), to_ms(now)
-    )
+    await own.run(DROP, member=member(ID, "proof"), at=to_ms(now))
     await set_back(own)
     await StoreOnce(own).first("proof", 60)
     drafts = RedisDrafts(own)

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from bot.cli.store_access import opened, run
 from bot.store.errors import said
 from bot.store.incident_store import Store
-from bot.store.redis import Script, run_script
+from bot.store.redis import Script
 from phases.record.wording import FORGOTTEN, SOMEBODY
 
 PASSES = 3
@@ -35,93 +35,8 @@ _PLACES = {
     "timers": "what waits to be done",
 }
 
-# KEYS: one key. ARGV: prefix of records, how many pairs, then pattern, replacement, plain text to look for first; each.
-# Answers how many values were changed. A record gets a new version, so that nobody who has read the old one can write it back.
-FORGET = Script(
-    """
-local key, records, pairs_ = KEYS[1], ARGV[1], tonumber(ARGV[2])
-local function without(text)
-  local found = text
-  for i = 0, pairs_ - 1 do
-    if string.find(found, ARGV[5 + i * 3], 1, true) then found = string.gsub(found, ARGV[3 + i * 3], ARGV[4 + i * 3]) end
-  end
-  return found
-end
-local kind = redis.call('TYPE', key).ok
-local changed = 0
-if kind == 'string' then
-  local old = redis.call('GET', key)
-  local new = without(old)
-  if new ~= old then changed = 1; redis.call('SET', key, new, 'KEEPTTL') end
-elseif kind == 'hash' then
-  local all = redis.call('HGETALL', key)
-  for i = 1, #all, 2 do
-    local field, new = without(all[i]), without(all[i + 1])
-    if field ~= all[i] then
-      changed = changed + 1
-      redis.call('HDEL', key, all[i])
-      local name, number = field, 1
-      while redis.call('HEXISTS', key, name) == 1 do number = number + 1; name = field .. number end
-      redis.call('HSET', key, name, new)
-    elseif new ~= all[i + 1] then
-      changed = changed + 1
-      redis.call('HSET', key, field, new)
-    end
-  end
-  if changed > 0 and string.sub(key, 1, #records) == records then redis.call('HINCRBY', key, 'version', 1) end
-elseif kind == 'list' then
-  for i, old in ipairs(redis.call('LRANGE', key, 0, -1)) do
-    local new = without(old)
-    if new ~= old then changed = changed + 1; redis.call('LSET', key, i - 1, new) end
-  end
-elseif kind == 'set' then
-  for _, old in ipairs(redis.call('SMEMBERS', key)) do
-    local new = without(old)
-    if new ~= old then changed = changed + 1; redis.call('SREM', key, old); redis.call('SADD', key, new) end
-  end
-elseif kind == 'zset' then
-  local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-  for i = 1, #all, 2 do
-    local new = without(all[i])
-    if new ~= all[i] then changed = changed + 1; redis.call('ZREM', key, all[i]); redis.call('ZADD', key, all[i + 1], new) end
-  end
-elseif kind == 'stream' then
-  -- An entry cannot be changed: it is added again and dropped. What it wants done may be done twice, which is safe where the second
-  -- try knows that it is the second (`Held.attempt`).
-  for _, entry in ipairs(redis.call('XRANGE', key, '-', '+')) do
-    local fields, other = {}, false
-    for i, old in ipairs(entry[2]) do
-      fields[i] = without(old)
-      other = other or fields[i] ~= old
-    end
-    if other then
-      changed = changed + 1
-      local wanted, tried = false, 0
-      for i = 1, #fields, 2 do
-        if fields[i] == 'effect' then wanted = true end
-        if fields[i] == 'attempt' then tried = i + 1 end
-      end
-      if tried > 0 then
-        fields[tried] = tostring(tonumber(fields[tried]) + 1)
-      elseif wanted then
-        fields[#fields + 1] = 'attempt'; fields[#fields + 1] = '1'
-      end
-      redis.call('XADD', key, '*', unpack(fields))
-      for _, group in ipairs(redis.call('XINFO', 'GROUPS', key)) do
-        for at, name in ipairs(group) do if name == 'name' then redis.call('XACK', key, group[at + 1], entry[1]) end end
-      end
-      redis.call('XDEL', key, entry[1])
-    end
-  end
-end
-local renamed = without(key)
-if renamed ~= key and redis.call('EXISTS', key) == 1 then
-  changed = changed + 1
-  if redis.call('RENAMENX', key, renamed) == 0 then redis.call('DEL', key) end
-end
-return changed
-"""
-)
+FORGET = Script("forget")
+"""Run once for each key."""
 
 
 def forget_main(person: str, names: Sequence[str]) -> int:
@@ -173,11 +88,10 @@ async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = 
 async def _through(store: Store, person: str, names: Sequence[str]) -> Counter[str]:
     prefix = store.keys.prefix
     patterns = _patterns(person, names)
-    arguments = [f"{prefix}:incident:", len(patterns), *(part for one in patterns for part in one)]
     found: Counter[str] = Counter()
     keys = [key async for key in store.redis.scan_iter(match=f"{_literally(prefix)}:*", count=500)]
     for key in dict.fromkeys(keys):
-        changed: int = await run_script(store.redis, FORGET, [key], *arguments)
+        changed: int = await store.run(FORGET, key=key, patterns=patterns)
         if changed:
             place = key.removeprefix(f"{prefix}:").partition(":")[0]
             found[_PLACES.get(place, "other")] += changed

@@ -283,8 +283,6 @@ class Outbox:
                         action = await performer(effect, job)
         except PortError as error:
             await self._not_done(held, effect, job, error.text, error.retryable, error.retry_after)
-        except StoreError as error:
-            await self._not_done(held, effect, job, error.text, True, None)
         except TimeoutError:
             await self._not_done(
                 held, effect, job, f"not done within {PERFORM_SECONDS:.0f} s", True, None

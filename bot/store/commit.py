@@ -24,7 +24,7 @@ COMMIT_SECONDS = 60
 """How long a commit's id is known. It is tried again within `SAY_SECONDS` only."""
 
 
-class _Claim(TypedDict, total=False):
+class Claim(TypedDict, total=False):
     key: str
     ms: int
     soft: bool
@@ -60,7 +60,7 @@ class Part(TypedDict, total=False):
     effects: list[str]
     timers: list[dict[str, str | int]]
     cancels: list[str]
-    claims: list[_Claim]
+    claims: list[Claim]
     releases: Sequence[str]
     dirty: list[str]
     index: list[str]
@@ -142,9 +142,9 @@ def urgency(incident: Incident, trigger: Trigger | None) -> int:
 def part_of(before: Incident | None, base: int, change: Change) -> Part:
     incident = change.incident
     was, now = indexes(before), indexes(incident)
-    claims: list[_Claim] = []
+    claims: list[Claim] = []
     for claim in change.claims:
-        wanted: _Claim = {"key": claim.key, "soft": claim.soft}
+        wanted: Claim = {"key": claim.key, "soft": claim.soft}
         if claim.seconds is not None:
             wanted["ms"] = claim.seconds * 1000
         claims.append(wanted)
@@ -206,6 +206,13 @@ def memory_request(before: Incident | None, incident: Incident) -> Memory | None
     now = kept(incident)
     if was is None and now is None:
         return None
+    return memory_of(incident, now, was)
+
+
+def memory_of(
+    incident: Incident, now: PastIncident | None, was: PastIncident | None = None
+) -> Memory:
+    """Writes the memory `now` in the place of `was`."""
     old, new = recall_indexes(was), recall_indexes(now)
     memory: Memory = {
         "service": incident.service,

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from bot.store.commit import to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import answering
+from bot.store.redis import store_errors
 from phases.record.findings import DeploySeen
 from phases.verification.post_deploy import Watched
 
@@ -48,20 +48,20 @@ class Deploys:
                 at=at,
             )
             pipe.hset(self._watches, one.key, one.model_dump_json())
-        with answering():
+        with store_errors():
             await pipe.execute()
 
     async def known(self, service: str) -> Sequence[DeploySeen]:
         """Newest first."""
-        with answering():
+        with store_errors():
             kept: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
         return tuple(DeploySeen.model_validate_json(one) for one in kept)
 
     async def watches(self) -> Sequence[Watched]:
-        with answering():
+        with store_errors():
             kept = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
         return tuple(Watched.model_validate_json(one) for one in kept.values())
 
     async def ended(self, watched: Watched) -> None:
-        with answering():
+        with store_errors():
             await self._redis.hdel(self._watches, watched.key)  # pyright: ignore[reportGeneralTypeIssues]

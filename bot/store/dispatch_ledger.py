@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.store.incident_store import Store
-from bot.store.redis import answering
+from bot.store.redis import store_errors
 
 KEPT_SECONDS = 24 * 3600
 
@@ -30,13 +30,13 @@ class Dispatches:
     async def first(self, deploy_id: str) -> bool:
         """True once for each `deploy_id`: whoever hears it may dispatch."""
         value = json.dumps({"at": datetime.now(UTC).isoformat()})
-        with answering():
+        with store_errors():
             return bool(
                 await self._store.redis.set(self._key(deploy_id), value, nx=True, ex=KEPT_SECONDS)
             )
 
     async def known(self, deploy_id: str) -> Dispatch | None:
-        with answering():
+        with store_errors():
             value = await self._store.redis.get(self._key(deploy_id))
         if value is None:
             return None
@@ -48,12 +48,12 @@ class Dispatches:
         known = await self.known(deploy_id)
         at = known.at if known else datetime.now(UTC)
         value = json.dumps({"at": at.isoformat(), "run": run})
-        with answering():
+        with store_errors():
             await self._store.redis.set(self._key(deploy_id), value, ex=KEPT_SECONDS)
 
     async def forget(self, deploy_id: str) -> None:
         """GitHub surely took nothing: it may be tried again."""
-        with answering():
+        with store_errors():
             await self._store.redis.delete(self._key(deploy_id))
 
     def _key(self, deploy_id: str) -> str:

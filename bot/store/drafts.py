@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.store.incident_store import Store
-from bot.store.redis import answering
+from bot.store.redis import store_errors
 from handlers.ports import Kept
 from phases.postmortem.gate import Parts
 from phases.record.findings import Value
@@ -64,5 +64,5 @@ class RedisDrafts:
 
 
 async def _asked(answer: Any) -> Any:
-    with answering():
+    with store_errors():
         return await answer

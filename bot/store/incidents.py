@@ -89,7 +89,7 @@ class Incidents:
                 return await self._say(action, incident, trigger, deadline, ends)
         except NotThisVersion as error:
             log.error("nothing recorded of %s: %s", action.type, error.text)
-            return Refused("version", f"{error.text} Run the newest one. Nothing was changed.")
+            return Refused("version", f"{error.text}. Run the newest one. Nothing was changed.")
         except NotRecorded as error:
             log.error(
                 "nothing recorded of %s for %s: %s",
@@ -97,7 +97,7 @@ class Incidents:
                 incident or "a new incident",
                 error.text,
             )
-            return Unknown(f"{error.text} {NOTHING}")
+            return Unknown(f"{error.text}. {NOTHING}")
         except AnswerLost as error:
             log.error(
                 "answer lost for %s of %s: %s",
@@ -105,7 +105,7 @@ class Incidents:
                 incident or "a new incident",
                 error.text,
             )
-            return Unknown(f"{error.text} {Unknown().text}") if error.halfway else Unknown()
+            return Unknown(f"{error.text}. {Unknown().text}") if error.halfway else Unknown()
 
     async def _say(
         self,
@@ -289,7 +289,7 @@ class Incidents:
             async with asyncio.timeout_at(ends):
                 await lock.acquire()
         except TimeoutError as error:
-            raise NotRecorded("Too much happens at once.") from error
+            raise NotRecorded("Too much happens at once") from error
         try:
             yield
         finally:

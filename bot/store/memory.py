@@ -15,9 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.store.commit import from_ms, to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import AnswerLost, NotRecorded, Script, answering, run_script
+from bot.store.redis import Script, store_errors
 from phases.memory.recall import RECALLED
-from phases.ports.ports import PortError
 from phases.record.memories import Counted, PastIncident, Question, Recalled
 
 log = logging.getLogger(__name__)
@@ -25,45 +24,8 @@ log = logging.getLogger(__name__)
 PAST: TypeAdapter[tuple[PastIncident, ...]] = TypeAdapter(tuple[PastIncident, ...])
 WIDTH = len(Counted._fields)
 
-# KEYS: the prefix. ARGV: service, since in ms, the incident that asks, how many, the file's index, the issues' indexes ...
-# Answers: how many of the service since then, the service's newest, and of all services those with the file, and those with an issue.
-RECALL = Script(
-    """
-local prefix, service, since, asking, many = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local function recall(name) return prefix .. ':recall:' .. name end
-local own = service .. '|' .. asking
-local seen = {}
-local function read(found, names)
-  local room = many
-  for _, name in ipairs(names) do
-    if room <= 0 then break end
-    for _, member in ipairs(redis.call('ZREVRANGE', recall(name), 0, many)) do
-      if room <= 0 then break end
-      if not seen[member] and member ~= own then
-        seen[member] = true
-        local of, id = string.match(member, '^(.*)|([^|]*)$')
-        local kept = of and redis.call('HGET', prefix .. ':memory:' .. of, id)
-        if kept then found[#found + 1] = kept; room = room - 1 end
-      end
-    end
-  end
-  return found
-end
-local count = redis.call('ZCOUNT', recall('service:' .. service), since, '+inf')
-local asked = redis.call('ZSCORE', recall('service:' .. service), own)
-if asked and tonumber(asked) >= tonumber(since) then count = count - 1 end
-local newest = read({}, {'service:' .. service})
-seen = {}
-return {count, newest, read(read({}, {ARGV[5]}), {unpack(ARGV, 6)})}
-"""
-)
-
-# KEYS: the prefix. Answers all that trends count, as one JSON array of arrays: ten thousand answers of their own take long to read.
-COUNTED = Script(
-    """
-return '[' .. table.concat(redis.call('HVALS', KEYS[1] .. ':recall:counted'), ',') .. ']'
-"""
-)
+RECALL = Script("recall")
+COUNTED = Script("recall_counted")
 
 
 class RedisMemory:
@@ -74,14 +36,15 @@ class RedisMemory:
 
     async def recall(self, asked: Question) -> Recalled:
         """One round trip."""
-        names = [f"file:{asked.file}", *(f"issue:{issue}" for issue in asked.issues)]
-        arguments = (asked.service, to_ms(asked.since), asked.before, RECALLED, *names)
-        try:
-            count, newest, alike = await run_script(
-                self._store.redis, RECALL, [self._store.keys.prefix], *arguments
-            )
-        except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
+        count, newest, alike = await self._store.run(
+            RECALL,
+            service=asked.service,
+            since=to_ms(asked.since),
+            asking=asked.before,
+            limit=RECALLED,
+            file=f"file:{asked.file}",
+            issues=[f"issue:{issue}" for issue in asked.issues],
+        )
         return Recalled(in_span=count, newest=_newest(_read(newest)), alike=_newest(_read(alike)))
 
     async def newest(self, service: str | None, many: int) -> tuple[PastIncident, ...]:
@@ -91,10 +54,7 @@ class RedisMemory:
 
     async def since(self, at: datetime) -> list[Counted]:
         """What trends count of all that was detected since then. Raises `PortError`."""
-        try:
-            rows: str = await run_script(self._store.redis, COUNTED, [self._store.keys.prefix])
-        except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
+        rows: str = await self._store.run(COUNTED)
         begin = to_ms(at)
         return [_counted(row) for row in json.loads(rows) if row[2] >= begin]
 
@@ -103,7 +63,7 @@ class RedisMemory:
 
     async def _of(self, find: Callable[[], Awaitable[Any]]) -> tuple[PastIncident, ...]:
         by_service: dict[str, list[str]] = {}
-        with answering():
+        with store_errors():
             for member in cast("list[str]", await find()):
                 service, _, id = member.rpartition("|")
                 by_service.setdefault(service, []).append(id)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from redis import exceptions as redis_errors
@@ -17,10 +19,9 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from bot.config import redis_url
 from bot.store import sentinel
-from bot.store.errors import ANSWERS, of, said
+from bot.store.errors import ANSWERS, of
 from bot.store.pool import Pool
 from handlers.dispatcher import StoreUnavailable
-from phases.ports.ports import PortError
 
 CONNECT_SECONDS = 5.0
 """TCP, TLS and AUTH to another continent take a second or two, and more where a packet is lost."""
@@ -31,13 +32,15 @@ SAY_SECONDS = 2.0
 """A commit with all its tries. redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice."""
 CONNECTIONS = 16
 """More would be opened by a burst, which costs more than it gains: one program asks, one answers, a millisecond each time."""
-Command = Sequence[str | bytes | int | float]
+Command = Sequence[str | bytes | float]
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+LUA = Path(__file__).parent / "lua"
 GROUP = "workers"
 """The consumer group of the outbox."""
 
 
 class StoreError(StoreUnavailable):
-    """Redis could not be used."""
+    """Redis could not be used, or nobody knows whether it carried out what was asked."""
 
 
 class NotRecorded(StoreError):
@@ -49,7 +52,7 @@ class NotRecorded(StoreError):
 
 
 class NotThisVersion(NotRecorded):
-    """What stands there is no record that this version of the bot can read."""
+    """The text in Redis is no record that this version of the bot can read."""
 
 
 class AnswerLost(StoreError):
@@ -61,7 +64,31 @@ class AnswerLost(StoreError):
 
 
 class TooFewReplicas(AnswerLost):
-    """It is written, and by fewer replicas than REDIS_WAIT_REPLICAS asks for."""
+    """The commit is written, and by fewer replicas than REDIS_WAIT_REPLICAS asks for."""
+
+
+FAILURES = (RedisError, OSError, asyncio.IncompleteReadError)
+"""Every error by which redis-py says that a command failed."""
+
+
+def store_error(error: BaseException, *, sent: bool) -> StoreError:
+    """Return our error for one of redis-py. `sent`: the command may have reached Redis."""
+    trouble = of(error)
+    if isinstance(error, ANSWERS):
+        # It failed inside a script, which may have written by then.
+        if "user_script" in str(error):
+            return AnswerLost(trouble.says, halfway=True)
+        return NotRecorded(trouble.says, refused=True)
+    return AnswerLost(trouble.says) if sent else NotRecorded(trouble.says, refused=trouble.final)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Around commands of redis-py that only read, or that may be carried out twice: their errors become ours."""
+    try:
+        yield
+    except FAILURES as error:
+        raise store_error(error, sent=False) from error
 
 
 class Keys:
@@ -71,16 +98,12 @@ class Keys:
         self.prefix = prefix
         self.outbox = f"{prefix}:outbox"
         self.waiting = f"{prefix}:outbox:waiting"
-        self.waiting_fields = f"{prefix}:outbox:waiting:fields"
         self.aside = f"{prefix}:outbox:aside"
         self.timers = f"{prefix}:timers"
         self.timer_actions = f"{prefix}:timers:actions"
         self.marks = f"{prefix}:dirty:marks"
         """Live messages that must be rendered again, by the counter of their newest mark."""
         self.dirty_counter = f"{prefix}:dirty:counter"
-        self.budget = f"{prefix}:live:budget"
-        self.pause = f"{prefix}:live:pause"
-        self.bucket = f"{prefix}:live:bucket"
         self.strict = f"{prefix}:live:strict"
         self.fence = f"{prefix}:fence"
         self.all = f"{prefix}:index:all"
@@ -109,19 +132,22 @@ class Keys:
         """`all`, `open`, `owing`, `channel:<id>`, `service:<name>`: sorted sets of incident ids by number."""
         return f"{self.prefix}:index:{name}"
 
-    def lease(self, member: str) -> str:
-        return f"{self.prefix}:live:lease:{member}"
-
     def rendered(self, member: str) -> str:
         return f"{self.prefix}:live:rendered:{member}"
+
+
+def source(name: str) -> str:
+    """Return the text of a script in the folder `lua`, with the prelude before it."""
+    return "".join((LUA / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
 
 
 class Script:
     """A Lua script, called by its hash; sent whole where the server does not know it (yet, or any more)."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.text = source(name)
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 def connect(
@@ -166,17 +192,6 @@ def connect(
             return Redis.from_pool(Pool(host=host, port=port, **secure, **kept))
 
 
-@contextmanager
-def answering(kind: type[NotRecorded | AnswerLost] | None = None) -> Iterator[None]:
-    """Around a command of redis-py: its errors become `PortError`, or `kind`, which says the reason."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        if kind is None:
-            raise PortError("redis", said(error).rstrip("."), retryable=True) from error
-        raise kind(said(error)) from error
-
-
 async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> None:
     """Waits, for less than `seconds`, until so many replicas have what this connection wrote. Raises `AnswerLost`: it may be lost with the primary.
 
@@ -192,17 +207,17 @@ async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> 
             "WAIT", replicas, max(1, round(min(seconds, READ_SECONDS) * 800))
         )
         reached = int(await connection.read_response())
-    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
+    except FAILURES as error:
         raise AnswerLost(
-            f"Nobody knows whether the replicas of Redis have it: {said(error)}"
+            f"Nobody knows whether the replicas of Redis have it: {of(error).says}"
         ) from error
     finally:
         await redis.connection_pool.release(connection)
     if reached < replicas:
-        raise TooFewReplicas(f"Only {reached} of {replicas} replicas of Redis have it.")
+        raise TooFewReplicas(f"Only {reached} of {replicas} replicas of Redis have it")
 
 
-async def call(redis: Redis, *command: Any) -> Any:
+async def call(redis: Redis, *command: str | bytes | float) -> Any:
     """Sends one command, once. Raises `NotRecorded` where it was surely not carried out, `AnswerLost` where it may have been.
 
     redis-py raises the same errors before and after sending; taking the connection first tells the two apart.
@@ -210,33 +225,34 @@ async def call(redis: Redis, *command: Any) -> Any:
     connection = await _taken(redis)
     try:
         (answer,) = await _exchange(connection, (command,))
-    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
-        raise AnswerLost(said(error)) from error
+    except FAILURES as error:
+        raise store_error(error, sent=True) from error
     finally:
         await redis.connection_pool.release(connection)
     if isinstance(answer, NoScriptError):
         raise answer
-    if isinstance(answer, ANSWERS):
-        if "user_script" in str(
-            answer
-        ):  # it failed inside a script, which may have written by then
-            raise AnswerLost(said(answer), halfway=True) from answer
-        raise NotRecorded(said(answer), refused=True) from answer
+    if isinstance(answer, Exception):
+        raise store_error(answer, sent=True) from answer
     return answer
 
 
-async def ask(redis: Redis, *commands: Command) -> list[Any]:
-    """Sends reading commands together; their answers as Redis writes them, or its error in an answer's place. Raises `NotRecorded`.
+async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) -> list[Any]:
+    """Sends reading commands together and returns their answers as Redis writes them. Raises `NotRecorded`.
 
+    An error that begins with one of `allowed` stands in its answer's place.
     A third of what a pipeline of redis-py costs, which a click has to wait for.
     """
     connection = await _taken(redis)
     try:
-        return await _exchange(connection, commands)
-    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
-        raise NotRecorded(said(error)) from error
+        answers = await _exchange(connection, commands)
+    except FAILURES as error:
+        raise store_error(error, sent=False) from error
     finally:
         await redis.connection_pool.release(connection)
+    for answer in answers:
+        if isinstance(answer, Exception) and not (allowed and str(answer).startswith(allowed)):
+            raise store_error(answer, sent=False) from answer
+    return answers
 
 
 async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
@@ -277,22 +293,23 @@ def _packed(commands: Sequence[Command]) -> bytes:
 
 async def _taken(redis: Redis) -> Any:
     """A connection of the pool. Raises `NotRecorded`: nothing was sent yet."""
-    try:
+    with store_errors():
         return await redis.connection_pool.get_connection()
-    except (RedisError, OSError) as error:
-        raise NotRecorded(
-            said(error), refused=isinstance(error, ANSWERS) or of(error).final
-        ) from error
 
 
 async def run_script(
-    redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float
+    redis: Redis, script: Script, prefix: str, *texts: str, **arguments: object
 ) -> Any:
-    """EVALSHA, and EVAL where the server lost the script. Raises as `call`."""
+    """Runs a script under the keys of `prefix`. Raises as `call`.
+
+    The script reads `arguments` by name and none that is None; it does not look into `texts`.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    words = (1, prefix, _encode(given), *texts)
     try:
-        return await call(redis, "EVALSHA", script.sha, len(keys), *keys, *args)
+        return await call(redis, "EVALSHA", script.sha, *words)
     except NoScriptError:
-        return await call(redis, "EVAL", script.text, len(keys), *keys, *args)
+        return await call(redis, "EVAL", script.text, *words)
 
 
 def end_if_cancelled() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.store.incident_store import Store
-from bot.store.redis import answering
+from bot.store.redis import store_errors
 
 
 class StoreOnce:
@@ -12,6 +12,6 @@ class StoreOnce:
 
     async def first(self, key: str, seconds: int) -> bool:
         """True for the first who asks for `key` within `seconds`. Raises `PortError` where Redis cannot say."""
-        with answering():
+        with store_errors():
             name = f"{self._store.keys.prefix}:once:{key}"
             return bool(await self._store.redis.set(name, "1", nx=True, ex=seconds))

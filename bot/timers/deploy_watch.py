@@ -13,7 +13,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.store.deploy_history import Deploys
-from bot.store.redis import StoreError
 from handlers.dispatcher import Delivery, Dispatcher
 from handlers.ids import new_ulid
 from handlers.slack import slack_text
@@ -98,7 +97,7 @@ class Watch:
             return
         try:
             raised = await self._look(watched, service, self._tracker, now)
-        except (PortError, StoreError) as error:
+        except PortError as error:
             log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
             raised = None
         except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bot.store.incident_store import Store
 from bot.store.memory import RedisMemory
-from bot.store.redis import answering, end_if_cancelled
+from bot.store.redis import end_if_cancelled, store_errors
 from handlers.views import history as views
 from handlers.views.blocks import Message
 from phases.memory.trends import MONTHS, trends, visible
@@ -98,13 +98,13 @@ class LookingBack:
     async def _turn(self, month: str) -> bool:
         """False where it is posted, or another replica is about to."""
         done, lease = self._keys(month)
-        with answering():
+        with store_errors():
             if await self._store.redis.exists(done):
                 return False
             return bool(await self._store.redis.set(lease, "1", nx=True, ex=LEASE_SECONDS))
 
     async def _done(self, month: str) -> None:
-        with answering():
+        with store_errors():
             await self._store.redis.set(self._keys(month)[0], "1", ex=POSTED_SECONDS)
 
     def _keys(self, month: str) -> tuple[str, str]:

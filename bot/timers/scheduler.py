@@ -23,7 +23,7 @@ from bot.runtime.clock_jump import Steady
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import Script, StoreError, run_script
+from bot.store.redis import Script, StoreError
 from handlers.dispatcher import Dispatcher, Recorded, TimerDue, Unknown
 from phases.messages.actions import ACTION
 from phases.steps.change import Refused
@@ -39,35 +39,8 @@ AT_MOST = 500
 AT_ONCE = 16
 LONGEST_WAIT_SECONDS = 60.0
 
-# KEYS: timers, actions. ARGV: now in ms or -1 for the server's clock, how many. Answers: member, due ms, action; flat.
-DUE = Script(
-    """
-local now = tonumber(ARGV[1])
-if now < 0 then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, ARGV[2])
-local answer = {}
-for i = 1, #found, 2 do
-  answer[#answer + 1] = found[i]
-  answer[#answer + 1] = string.format('%.0f', tonumber(found[i + 1]))
-  answer[#answer + 1] = redis.call('HGET', KEYS[2], found[i]) or ''
-end
-return answer
-"""
-)
-
-# KEYS: timers, actions. ARGV: member, due ms. Removes the timer unless it was set again by now.
-DROP = Script(
-    """
-local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not due or tonumber(due) ~= tonumber(ARGV[2]) then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-return 1
-"""
-)
+DUE = Script("timers_due")
+DROP = Script("timer_drop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +128,8 @@ class Clock:
             self._silent = True
 
     async def _due(self) -> list[Due]:
-        now = to_ms(self._now()) if self._now else -1
-        keys = [self._store.keys.timers, self._store.keys.timer_actions]
-        flat: Any = await run_script(self._store.redis, DUE, keys, now, AT_MOST)
+        at = to_ms(self._now()) if self._now else None
+        flat: Any = await self._store.run(DUE, at=at, limit=AT_MOST)
         found: list[Due] = []
         for name, at, action in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             incident, _, timer = name.partition("|")
@@ -238,8 +210,7 @@ class Clock:
         await self._drop(due)
 
     async def _drop(self, due: Due) -> None:
-        keys = [self._store.keys.timers, self._store.keys.timer_actions]
-        await run_script(self._store.redis, DROP, keys, member(due.incident, due.name), due.at_ms)
+        await self._store.run(DROP, member=member(due.incident, due.name), at=due.at_ms)
 
     async def _watch(self, job: Job) -> None:
         """APScheduler's trigger lives on the wall clock: set back by an hour, it would sleep for an hour."""

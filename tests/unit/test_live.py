@@ -451,7 +451,7 @@ async def test_an_edit_of_a_killed_bot_is_made_by_the_next(
 ) -> None:
     """The lease of the dead is left behind; it ends by itself, and the mark is still there."""
     await change(incidents, "x [status]")
-    await store.redis.set(store.keys.lease("INC-0001|status"), "of the dead", px=400)
+    await store.redis.set("{fb}:live:lease:INC-0001|status", "of the dead", px=400)
     slack = Slack()
     async with running(Live(store, incidents, render, slack).run()):
         await until(lambda: clean(store))

@@ -68,7 +68,7 @@ async def test_what_may_work_later_is_tried_again(store: Store, redis_url: str) 
         await until(world.empty)
     assert attempts == [1, 2, 3]
     assert outbox.counts["retried"] == 2
-    assert await store.redis.hlen(store.keys.waiting_fields) == 0
+    assert await store.redis.hlen(f"{store.keys.waiting}:fields") == 0
     assert await world.notes("failure") == []
 
 

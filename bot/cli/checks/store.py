@@ -23,7 +23,6 @@ from bot.store.eviction import MEND as MEND_EVICTION
 from bot.store.eviction import thrown_away
 from bot.store.incident_store import Store
 from bot.store.redis import StoreError
-from phases.ports.ports import PortError
 
 SHOWN = 10
 MEND_ASIDE = "written by another version of the bot: run the newest one, which takes it up by itself; if this is the newest, do it by hand"
@@ -59,7 +58,7 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         await everything(opened)
         count, newest = await set_aside_count(opened), await set_aside(opened)
         records = await _records(opened)
-    except (PortError, StoreError) as error:
+    except StoreError as error:
         trouble = await told(url, opened, error)
         return [broken(name, f"{trouble.says}.", trouble.mend)]
     found = [*await _told_by_itself(opened, name, settings.redis_wait_replicas), *records]
