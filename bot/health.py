@@ -6,13 +6,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.store.errors import said
 from bot.store.incident_store import Store
+from bot.store.redis import StoreError, call
 
 READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"
@@ -29,9 +28,9 @@ def routes(
 
     async def _redis() -> str:
         try:
-            await store.redis.set(f"{store.keys.prefix}:ready", "1", px=60_000)
-        except (RedisError, OSError) as error:
-            return said(error)
+            await call(store.redis, "SET", f"{store.keys.prefix}:ready", "1", "PX", 60_000)
+        except StoreError as error:
+            return f"{error.text}."
         return TAKES_WRITES
 
     known, asked_at, asking = "", float("-inf"), asyncio.Lock()

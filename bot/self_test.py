@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +31,7 @@ from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
 from bot.store.drafts import RedisDrafts
 from bot.store.errors import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Trouble, of
+from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Done, Loaded, Store
 from bot.store.memory import RedisMemory
@@ -42,7 +43,6 @@ from bot.store.redis import (
     connect,
     store_errors,
 )
-from bot.store.throttle import StoreOnce
 from bot.timers.scheduler import DROP, DUE
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import MeasureDue
@@ -56,6 +56,7 @@ from phases.steps.change import Draft
 log = logging.getLogger("firebreak")
 
 OLDEST = (6, 2)
+MEND_EVICTION = "set maxmemory-policy noeviction: every key of the bot is needed"
 WITHHELD = "a command is renamed (rename-command) or withheld, by this Redis or by what stands before it: allow it"
 READ_SECONDS = 5.0
 ID, WHO, SERVICE = "INC-0001", "U0PROOF", "proof"
@@ -63,41 +64,85 @@ ULID = "01JNAAAAAAAAAAAAAAAAAAAAAA"
 
 
 class CannotUse(Exception):
-    """Redis is there and the bot cannot work on it. The text says why, and how to mend it."""
+    """The bot cannot work on this Redis. The text says why, and how to mend it."""
 
 
 class TooOld(NotRecorded):
-    """It says itself that it is."""
+    """Redis says itself that its version is too old."""
 
 
-async def must_work(url: str, *, wait_replicas: int = 0) -> None:
-    """At the start. Raises `CannotUse` where only another setting mends it; what may pass is said in the log, and the bot waits."""
-    store = patient(url, wait_replicas=wait_replicas)
+async def check_at_start(url: str, *, wait_replicas: int = 0) -> None:
+    """Raise `CannotUse` where only another setting helps; trouble that may pass is logged, and the bot waits."""
+    store = slow_store(url, wait_replicas=wait_replicas)
     try:
-        await records(store)
-    except StoreError as error:
-        trouble = await told(url, store, error)
-        if trouble.final:
-            raise CannotUse(f"{trouble.says}. {trouble.mend}.") from error
-        log.critical("nothing can be recorded now: %s. %s", trouble.says, trouble.mend)
+        await _check_commits(url, store)
+        await check_eviction(store.redis)
     finally:
         await store.close()
 
 
-def patient(url: str, *, wait_replicas: int = 0) -> Store:
-    """A store for whom nobody waits with an ack in hand."""
+async def _check_commits(url: str, store: Store) -> None:
+    try:
+        await try_commits(store)
+    except StoreError as error:
+        trouble = await diagnose(url, store, error)
+        if trouble.final:
+            raise CannotUse(f"{trouble.says}. {trouble.mend}.") from error
+        log.critical("nothing can be recorded now: %s. %s", trouble.says, trouble.mend)
+
+
+def slow_store(url: str, *, wait_replicas: int = 0) -> Store:
+    """Return a store with long limits, for commands that nobody in Slack waits for."""
     return Store(
         connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS),
         wait_replicas=wait_replicas,
     )
 
 
-async def told(url: str, store: Store, error: StoreError) -> Trouble:
-    """The trouble; where it is that of an old Redis, its version; where a connection was cut or never came about, whether TLS is why."""
+def eviction_policy(info: Mapping[str, Any]) -> str | None:
+    """Return the policy by which this Redis would throw keys away when it is full; None where it would not.
+
+    `info` as redis-py parses INFO (https://redis.io/docs/latest/develop/reference/eviction/).
+    Every key of the bot is needed: an incident, a claim, the record of a deploy.
+    """
+    policy = str(info.get("maxmemory_policy") or "noeviction")
+    return policy if int(info.get("maxmemory") or 0) and policy != "noeviction" else None
+
+
+async def check_eviction(redis: Redis) -> None:
+    """Raise `CannotUse` where any key may be thrown away; log it where only expiring ones may.
+
+    A Redis that cannot be asked now is not refused: the bot waits for it.
+    """
+    try:
+        with store_errors():
+            policy = eviction_policy(await redis.info("memory"))
+    except StoreError:
+        return
+    if policy is None:
+        return
+    if not policy.startswith("volatile-"):
+        raise CannotUse(
+            "Redis throws any key away when it is full "
+            f"(maxmemory-policy {policy}). Please {MEND_EVICTION}."
+        )
+    log.critical(
+        "Redis throws keys away when it is full (maxmemory-policy %s): "
+        "what was delivered twice may count twice then. Please %s.",
+        policy,
+        MEND_EVICTION,
+    )
+
+
+async def diagnose(url: str, store: Store, error: StoreError) -> Trouble:
+    """Return the trouble behind an error.
+
+    For an old Redis it names the version. For a connection that was cut or never came about it says whether TLS is why.
+    """
     if isinstance(error, TooOld):
-        return Trouble(error.text.rstrip("."), NEWEST, final=True)
+        return Trouble(error.text, NEWEST, final=True)
     if isinstance(error, TooFewReplicas):
-        return Trouble(error.text.rstrip("."), "start its replicas, or lower REDIS_WAIT_REPLICAS")
+        return Trouble(error.text, "start its replicas, or lower REDIS_WAIT_REPLICAS")
     trouble = of(error)
     if trouble in (CLOSED, NO_CONNECTION):
         return await _of_tls(redis_url.parsed(url)) or trouble
@@ -110,9 +155,9 @@ async def told(url: str, store: Store, error: StoreError) -> Trouble:
             f"REDIS_URL: {redis_url.FORM['sentinel']}",
             final=True,
         )
-    if not (version := _number(server)):
+    if not (version := server.get("redis_version")):
         return trouble
-    mend = WITHHELD if _is_new(version) else NEWEST
+    mend = WITHHELD if version_of(server) >= OLDEST else NEWEST
     return Trouble(f"{trouble.says} (it is version {version})", mend, final=True)
 
 
@@ -121,10 +166,8 @@ async def _of_tls(at: redis_url.Address) -> Trouble | None:
     if at.scheme not in ("redis", "rediss"):
         return None
     context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = (
-        False,
-        ssl.CERT_NONE,
-    )  # nothing is said to it that matters
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # nothing secret is sent
     ((host, port),) = at.hosts
     try:
         async with asyncio.timeout(READ_SECONDS):
@@ -142,17 +185,17 @@ async def _of_tls(at: redis_url.Address) -> Trouble | None:
     return ONLY_TLS if at.scheme == "redis" else NO_TLS
 
 
-async def records(store: Store) -> None:
-    """What must not fail in the middle: a commit with its claims, timers and effects, the stream read, both ended by their commits.
+async def try_commits(store: Store) -> None:
+    """Try what must not fail in the middle: commits with claims, timers and effects, the stream read, both ended by their commits.
 
-    Raises `StoreError`, as `everything`.
+    Raises `StoreError`, as does `try_everything`.
     """
     async with _apart(store) as own:
         await _commits(own, Queue(own, SERVICE))
 
 
-async def everything(store: Store) -> None:
-    """All that the bot ever asks of Redis."""
+async def try_everything(store: Store) -> None:
+    """Try all that the bot ever asks of Redis."""
     async with _apart(store) as own:
         queue = Queue(own, SERVICE)
         held = await _commits(own, queue)
@@ -165,7 +208,7 @@ async def everything(store: Store) -> None:
 @asynccontextmanager
 async def _apart(store: Store) -> AsyncIterator[Store]:
     """The same Redis under other keys. They share the hash tag, so that they are allowed where the bot's own are."""
-    await _old(store)
+    await _refuse_old(store)
     own = store.beside(f"proof:{uuid4().hex}")
     try:
         yield own
@@ -183,21 +226,22 @@ async def _remove(own: Store) -> None:
             await own.redis.delete(*keys)
 
 
-async def _old(store: Store) -> None:
+async def _refuse_old(store: Store) -> None:
     """An old Redis knows some of the commands, and would fail in the middle of a script at another."""
-    version = await _version(store.redis)
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    if numbers and numbers < OLDEST:
-        raise TooOld(f"This Redis is too old: it is version {version}, and 6.2 is needed.")
+    server = await _server(store.redis)
+    if () < version_of(server) < OLDEST:
+        raise TooOld(
+            f"This Redis is too old: it is version {server['redis_version']}, and 6.2 is needed"
+        )
 
 
-async def _version(redis: Redis) -> str:
-    """Empty where it does not tell. A Valkey says which Redis it is like. Raises `NotRecorded` where it cannot be reached."""
-    return _number(await _server(redis))
+def version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the version that INFO names; a Valkey names the Redis that it is like. Empty where it names none."""
+    return tuple(int(part) for part in re.findall(r"\d+", str(info.get("redis_version") or "")))
 
 
 async def _server(redis: Redis) -> dict[str, Any]:
-    """What INFO says of the server; empty where it does not tell. Raises `NotRecorded` where it cannot be reached."""
+    """Return what INFO says of the server; empty where the server refuses to say."""
     try:
         with store_errors():
             return dict(await redis.info("server"))
@@ -205,15 +249,6 @@ async def _server(redis: Redis) -> dict[str, Any]:
         if isinstance(error.__cause__, ResponseError):
             return {}
         raise
-
-
-def _number(server: dict[str, Any]) -> str:
-    return str(server.get("redis_version") or "")
-
-
-def _is_new(version: str) -> bool:
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return found is not None and (int(found.group(1)), int(found.group(2))) >= OLDEST
 
 
 async def _commits(own: Store, queue: Queue) -> list[Held]:
@@ -316,7 +351,7 @@ async def _rest(own: Store) -> None:
     await own.copied()
     await own.run(DROP, member=member(ID, "proof"), at=to_ms(now))
     await set_back(own)
-    await StoreOnce(own).first("proof", 60)
+    await ExpiringKeys(own).first("proof", 60)
     drafts = RedisDrafts(own)
     await drafts.keep(ID, WHO, Parts(), now, writing=True)
     await drafts.of(ID)

@@ -33,9 +33,8 @@ from bot.runtime.ack_priority import Courtesy
 from bot.self_test import CannotUse
 from bot.store.drafts import RedisDrafts
 from bot.store.embedded import ValkeyError
-from bot.store.eviction import ThrowsAway
+from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
-from bot.store.throttle import StoreOnce
 from bot.store.webhook_log import Arrivals, opened
 from bot.wiring import Bot, now, wire, workers
 from handlers.app import Listeners, listeners
@@ -75,7 +74,7 @@ def serve() -> int:
         return 2
     try:
         asyncio.run(_serve(settings, catalogue))
-    except (ValkeyError, ThrowsAway, CannotUse) as error:
+    except (ValkeyError, CannotUse) as error:
         print(f"Firebreak cannot start: {error}", file=sys.stderr)
         return 1
     except PortError as error:
@@ -113,7 +112,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             me=bot.me,
             source_for=bot.source_for,
             deployer_for=bot.deployer_for,
-            once=StoreOnce(bot.store),
+            once=ExpiringKeys(bot.store),
             deploys=bot.deploys,
             drafts=RedisDrafts(bot.store),
             viewers=StoreViewers(bot.store),

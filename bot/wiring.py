@@ -44,11 +44,10 @@ from bot.performers import SYSTEMS, performers
 from bot.performers.context import EffectContext
 from bot.runtime.ack_priority import Courtesy
 from bot.runtime.clock_jump import Steady
-from bot.self_test import must_work
+from bot.self_test import check_at_start
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
 from bot.store.embedded import embedded
-from bot.store.eviction import must_keep
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.memory import RedisMemory
@@ -129,8 +128,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     url = await _redis_url(settings, stack)
     store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(store.close)
-    await must_work(url, wait_replicas=settings.redis_wait_replicas)
-    await must_keep(store.redis)
+    await check_at_start(url, wait_replicas=settings.redis_wait_replicas)
     dispatcher = Incidents(store, step, catalogue)
 
     taste = StoreTaste(store, settings.slack_rich_blocks)

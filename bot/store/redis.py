@@ -14,12 +14,12 @@ from redis import exceptions as redis_errors
 from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from bot.config import redis_url
 from bot.store import sentinel
-from bot.store.errors import ANSWERS, of
+from bot.store.errors import ANSWERS, FAILURES, of
 from bot.store.pool import Pool
 from handlers.dispatcher import StoreUnavailable
 
@@ -65,10 +65,6 @@ class AnswerLost(StoreError):
 
 class TooFewReplicas(AnswerLost):
     """The commit is written, and by fewer replicas than REDIS_WAIT_REPLICAS asks for."""
-
-
-FAILURES = (RedisError, OSError, asyncio.IncompleteReadError)
-"""Every error by which redis-py says that a command failed."""
 
 
 def store_error(error: BaseException, *, sent: bool) -> StoreError:

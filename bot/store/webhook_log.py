@@ -13,13 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from redis.exceptions import RedisError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.config.settings import Settings
 from bot.store.incident_store import Store
+from bot.store.redis import StoreError, read, store_errors
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +134,8 @@ class Arrivals:
             self._well, self._refused = set(), Counter()
             try:
                 await self._put(well, refused)
-            except (RedisError, OSError) as error:
-                log.warning("what came in could not be noted (%s)", type(error).__name__)
+            except StoreError as error:
+                log.warning("what came in could not be noted: %s", error.text)
                 self._well |= well
                 self._refused.update(refused)
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -152,13 +151,15 @@ class Arrivals:
         for whose, times in refused.items():
             pipe.hincrby(key, f"{whose}:refused", times)
             pipe.hset(key, f"{whose}:refused_at", now)
-        await pipe.execute()
+        with store_errors():
+            await pipe.execute()
         self._begun = True
 
 
 async def arrived(store: Store) -> dict[str, Arrived]:
-    """By whose door it is. Raises what Redis raises."""
-    told: Any = await store.redis.hgetall(_key(store))
+    """By whose door it is. Raises `bot.store.redis.StoreError`."""
+    (fields,) = await read(store.redis, ("HGETALL", _key(store)))
+    told: dict[str, str] = dict(zip(fields[::2], fields[1::2], strict=True))
 
     def of(whose: str) -> Arrived:
         return Arrived(

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
 from bot.store.memory import RedisMemory
-from bot.store.redis import end_if_cancelled, store_errors
+from bot.store.redis import end_if_cancelled
 from handlers.views import history as views
 from handlers.views.blocks import Message
 from phases.memory.trends import MONTHS, trends, visible
@@ -55,7 +56,7 @@ class LookingBack:
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self._store = store
+        self._once = ExpiringKeys(store)
         self._memory = memory
         self._slack = slack
         self._incidents_channel = incidents_channel
@@ -77,9 +78,12 @@ class LookingBack:
         begin = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         if not begin + timedelta(hours=POST_HOUR) <= now < begin + timedelta(days=LATE_DAYS):
             return False
+        month = f"{begin:%Y-%m}"
         channel = await self._incidents_channel()
-        if channel is None or not await self._turn(f"{begin:%Y-%m}"):
+        if channel is None or await self._once.get(f"trends:{month}:done") is not None:
             return False
+        if not await self._once.first(f"trends:{month}:lease", LEASE_SECONDS):
+            return False  # another replica is about to
         remembered = await self._memory.since(begin - timedelta(days=31 * MONTHS))
         found = trends(visible(remembered), now, upto=1)
         if found.all.total.incidents + found.all.total.drills:
@@ -87,26 +91,10 @@ class LookingBack:
                 channel,
                 views.trends(found, post=True),
                 incident="",
-                effect=f"trends.{begin:%Y-%m}",
+                effect=f"trends.{month}",
                 since=begin,
                 maybe_posted=True,
             )
-            log.info("trends: posted for the month before %s", f"{begin:%Y-%m}")
-        await self._done(f"{begin:%Y-%m}")
+            log.info("trends: posted for the month before %s", month)
+        await self._once.set(f"trends:{month}:done", POSTED_SECONDS)
         return True
-
-    async def _turn(self, month: str) -> bool:
-        """False where it is posted, or another replica is about to."""
-        done, lease = self._keys(month)
-        with store_errors():
-            if await self._store.redis.exists(done):
-                return False
-            return bool(await self._store.redis.set(lease, "1", nx=True, ex=LEASE_SECONDS))
-
-    async def _done(self, month: str) -> None:
-        with store_errors():
-            await self._store.redis.set(self._keys(month)[0], "1", ex=POSTED_SECONDS)
-
-    def _keys(self, month: str) -> tuple[str, str]:
-        key = f"{self._store.keys.prefix}:once:trends:{month}"
-        return f"{key}:done", f"{key}:lease"

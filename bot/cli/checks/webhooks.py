@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
-from redis.exceptions import RedisError
-
 from bot.cli.checks import Finding, broken, works
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
 from bot.config.tokens import WHERE
 from bot.store.embedded import running
 from bot.store.incident_store import Store
+from bot.store.redis import StoreError
 from bot.store.webhook_log import Arrived, Dispatcher, arrived, opened
 
 A_DAY = timedelta(days=1)
@@ -30,7 +29,7 @@ async def doors(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
     stack.push_async_callback(store.close)
     try:
         known = await arrived(store)
-    except (RedisError, OSError):
+    except StoreError:
         return []  # likewise
     now = datetime.now(UTC)
     return [found(dispatcher, known[dispatcher.whose], settings.port, now) for dispatcher in wanted]
