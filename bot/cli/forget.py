@@ -13,12 +13,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from redis.exceptions import RedisError
-
-from bot.cli.store_access import opened, run
-from bot.store.errors import said
+from bot.cli.store_access import run
 from bot.store.incident_store import Store
-from bot.store.redis import Script
+from bot.store.redis import Script, StoreError, store_errors
 from phases.record.wording import FORGOTTEN, SOMEBODY
 
 PASSES = 3
@@ -48,29 +45,25 @@ def forget_main(person: str, names: Sequence[str]) -> int:
         )
         return 2
 
-    async def command() -> int:
-        async with opened(must_exist=True) as store:
-            return await forget(store, person, names)
-
-    return run(command)
+    return run(lambda store: forget(store, person, names))
 
 
 async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = sys.stdout) -> int:
-    found: Counter[str] = Counter()
+    changed: Counter[str] = Counter()
     for _ in range(PASSES):
-        this = await _through(store, person, names)
-        found += this
-        if not this:
+        changed_now = await _pass(store, person, names)
+        changed += changed_now
+        if not changed_now:
             break
     else:
         print(
             f"A running bot goes on writing {person}: run this again once that person is quiet.",
             file=sys.stderr,
         )
-    if not found:
+    if not changed:
         print(f"{person} stands nowhere: nothing was changed.", file=out)
         return 0
-    for place, count in sorted(found.items()):
+    for place, count in sorted(changed.items()):
         print(f"{place}: {count} changed", file=out)
     print(
         f"{person} is forgotten here; Slack, tickets and post-mortems keep what they have.",
@@ -81,26 +74,31 @@ async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = 
             'A name that was typed in plain words is not found by an id: add --name "Ann Lee".',
             file=out,
         )
-    await _rewritten(store, out)
+    try:
+        await _rewrite_log(store)
+    except StoreError as error:
+        print(f"Redis did not write its log anew; send it BGREWRITEAOF. {error.text}.", file=out)
     return 0
 
 
-async def _through(store: Store, person: str, names: Sequence[str]) -> Counter[str]:
+async def _pass(store: Store, person: str, names: Sequence[str]) -> Counter[str]:
+    """Look through every key once; return how many values were changed, by place."""
     prefix = store.keys.prefix
     patterns = _patterns(person, names)
-    found: Counter[str] = Counter()
-    keys = [key async for key in store.redis.scan_iter(match=f"{_literally(prefix)}:*", count=500)]
+    changed: Counter[str] = Counter()
+    every_key = re.sub(r"([\[\]*?\\])", r"\\\1", prefix) + ":*"
+    with store_errors():
+        keys = [key async for key in store.redis.scan_iter(match=every_key, count=500)]
     for key in dict.fromkeys(keys):
-        changed: int = await store.run(FORGET, key=key, patterns=patterns)
-        if changed:
+        if count := int(await store.run(FORGET, key=key, patterns=patterns)):
             place = key.removeprefix(f"{prefix}:").partition(":")[0]
-            found[_PLACES.get(place, "other")] += changed
-    return found
+            changed[_PLACES.get(place, "other")] += count
+    return changed
 
 
 def _patterns(person: str, names: Sequence[str]) -> list[tuple[str, str, str]]:
     """Lua pattern, what stands in its place, and a plain text without which the pattern need not be tried."""
-    found = [
+    patterns = [
         (f"<@{person}|[^<>]*>", f"<@{FORGOTTEN}>", person),
         (f"%f[%w]{person}%f[%W]", FORGOTTEN, person),
         (f"(\\\\[nrt]){person}%f[%W]", f"%1{FORGOTTEN}", person),  # behind a line break in JSON
@@ -108,29 +106,21 @@ def _patterns(person: str, names: Sequence[str]) -> list[tuple[str, str, str]]:
     for name in names:
         literal = re.sub(r"([^\w\s])", r"%\1", name.strip(), flags=re.ASCII)
         if literal:
-            found.append((f"%f[%w]{literal}%f[%W]", SOMEBODY, name.strip()))
-    return found
+            patterns.append((f"%f[%w]{literal}%f[%W]", SOMEBODY, name.strip()))
+    return patterns
 
 
-def _literally(prefix: str) -> str:
-    return re.sub(r"([\[\]*?\\])", r"\\\1", prefix)
-
-
-async def _rewritten(store: Store, out: TextIO) -> None:
-    """The log of writes on disk still has the old words until it is written anew."""
+async def _rewrite_log(store: Store) -> None:
+    """Have Redis write its append-only file anew: until then the old words stand on its disk."""
     redis = store.redis
-    try:
+    with store_errors():
         info: dict[str, Any] = await redis.info("persistence")
         if not int(info.get("aof_enabled") or 0):
             return
         await redis.bgrewriteaof()
         ends = asyncio.get_running_loop().time() + REWRITE_SECONDS
-        while True:
+        while asyncio.get_running_loop().time() < ends:
             await asyncio.sleep(0.1)
             info = await redis.info("persistence")
             if not int(info["aof_rewrite_in_progress"]) and not int(info["aof_rewrite_scheduled"]):
-                break
-            if asyncio.get_running_loop().time() > ends:
-                break
-    except (RedisError, OSError) as error:
-        print(f"Redis did not write its log anew; send it BGREWRITEAOF. {said(error)}", file=out)
+                return

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from bot.cli.export_format import Archived, Unreadable, read
-from bot.cli.store_access import opened, run
+from bot.cli.store_access import run
 from bot.store.commit import Claim, Request, indexes, member, memory_of
 from bot.store.incident_store import Conflict, Done, Store, Taken
 from bot.store.redis import GROUP, AnswerLost
@@ -15,14 +15,9 @@ from phases.memory.recall import kept
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 
 
-def import_main(lines: TextIO = sys.stdin, *, go_on: bool = False) -> int:
+def import_main(*, go_on: bool = False) -> int:
     """Exit code 0; 1 where a line was not imported; 2 for wrong settings."""
-
-    async def command() -> int:
-        async with opened(must_exist=False) as store:
-            return await import_lines(store, lines, go_on=go_on)
-
-    return run(command)
+    return run(lambda store: import_lines(store, sys.stdin, go_on=go_on), must_exist=False)
 
 
 async def import_lines(
@@ -34,33 +29,39 @@ async def import_lines(
         if not text.strip():
             continue
         try:
-            one = read(text)
-            was_new = await put(store, one, go_on=go_on)
+            archived = read(text)
+            was_new = await put(store, archived, go_on=go_on)
         except Unreadable as error:
             print(f"line {number}: not imported: {error}.", file=out)
             bad += 1
             continue
         new, here = new + was_new, here + (not was_new)
-        if was_new and one.incident.open:
-            print(f"line {number}: {_open(one, go_on=go_on)}", file=out)
+        if was_new and archived.incident.open:
+            print(f"line {number}: {_open(archived, go_on=go_on)}", file=out)
     print(f"Incidents imported: {new}; here already: {here}; lines not imported: {bad}.", file=out)
     return 1 if bad else 0
 
 
-def _open(one: Archived, *, go_on: bool) -> str:
-    id, timers = one.incident.id, ", ".join(sorted(one.timers)) or "none"
+def _open(archived: Archived, *, go_on: bool) -> str:
+    id, timers = archived.incident.id, ", ".join(sorted(archived.timers)) or "none"
     if go_on:
-        return f"{id} is open and goes on here (timers: {timers}). What was being sent when it was exported is not: look at its failures."
+        return (
+            f"{id} is open and goes on here (timers: {timers}). "
+            "What was being sent when it was exported is not: look at its failures."
+        )
     return (
         f"{id} is open: nothing of it goes on by itself here (timers left out: {timers}). "
         "Once the bot that it comes from is off, `firebreak import --go-on` takes it over."
     )
 
 
-async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
-    """False where it was here already. Raises `Unreadable` where its number belongs to another incident, or the service burns here."""
-    incident = one.incident
-    answer = await store.write(_request(one, go_on=go_on), one.record)
+async def put(store: Store, archived: Archived, *, go_on: bool = False) -> bool:
+    """Write an incident; False where it is here already.
+
+    Raises `Unreadable` where its number belongs to another incident, or its service has an open one here.
+    """
+    incident = archived.incident
+    answer = await store.write(_request(archived, go_on=go_on), archived.record)
     match answer:
         case Done():
             return True
@@ -80,9 +81,9 @@ async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
             raise AnswerLost(f"Redis answered {type(answer).__name__} to an import")
 
 
-def _request(one: Archived, *, go_on: bool) -> Request:
+def _request(archived: Archived, *, go_on: bool) -> Request:
     """The commit that creates the incident as it was."""
-    incident = one.incident
+    incident = archived.incident
     claims: list[Claim] = [{"key": f"number:{incident.number}", "soft": False}]
     if incident.open and not incident.apart:
         if incident.else_reason is None:
@@ -93,7 +94,7 @@ def _request(one: Archived, *, go_on: bool) -> Request:
         for issue in issues_of(incident):
             claims.append({"key": fingerprint_claim(issue), "soft": True})
     # What is under way elsewhere does not go on here as well; reminders and the like do.
-    timers = one.timers if go_on or not incident.open else {}
+    timers = archived.timers if go_on or not incident.open else {}
     request: Request = {
         "commit": f"import:{incident.ulid}",
         "commit_ms": 1,
@@ -104,8 +105,8 @@ def _request(one: Archived, *, go_on: bool) -> Request:
         "incident": incident.id,
         "number": incident.number,
         "base": 0,
-        "entries": list(one.entries),
-        "words": [{"ref": ref, "entry": entry} for ref, entry in one.words.items()],
+        "entries": list(archived.entries),
+        "words": [{"ref": ref, "entry": entry} for ref, entry in archived.words.items()],
         "erased": [],
         "effects": [],
         "timers": [
@@ -121,6 +122,6 @@ def _request(one: Archived, *, go_on: bool) -> Request:
         "index": sorted(indexes(incident)),
         "unindex": [],
     }
-    if memory := one.memory or kept(incident):
+    if memory := archived.memory or kept(incident):
         request["memory"] = memory_of(incident, memory)
     return request
