@@ -44,6 +44,7 @@ from bot.performers import SYSTEMS, performers
 from bot.performers.context import EffectContext
 from bot.runtime.ack_priority import Courtesy
 from bot.runtime.clock_jump import Steady
+from bot.runtime.worker import end_if_cancelled
 from bot.self_test import check_at_start
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
@@ -51,7 +52,6 @@ from bot.store.embedded import embedded
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.memory import RedisMemory
-from bot.store.redis import end_if_cancelled
 from bot.store.rich_blocks import StoreTaste
 from bot.timers.deploy_watch import Watch
 from bot.timers.monthly_trends import LookingBack

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import time
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,9 +15,10 @@ from typing import Any, NamedTuple, Protocol
 from bot.live.dirty_marks import RANKS, Begun, Marks
 from bot.live.edit_budget import Budget
 from bot.runtime.ack_priority import Courtesy, people_first
+from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, end_if_cancelled
+from bot.store.redis import StoreError
 from handlers.dispatcher import Dispatcher
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
@@ -86,7 +86,7 @@ class _End(NamedTuple):
     """Seconds for which the message is left alone now."""
 
 
-class Live:
+class Live(Worker):
     """Edits what is marked until it is cancelled. Any number may run on one Redis."""
 
     def __init__(
@@ -101,7 +101,7 @@ class Live:
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
-        self.running = False
+        super().__init__(log, "live messages")
         self._store = store
         self._dispatcher = dispatcher
         self._render = render
@@ -126,19 +126,12 @@ class Live:
         """Kind → until when its share of the budget is used up."""
 
     async def run(self) -> None:
-        silent = False
         try:
             while True:
-                end_if_cancelled()
                 self._store.dirtied.clear()
-                try:
+                wait = TROUBLE_SECONDS
+                with self.turn():
                     wait = await self.sweep()
-                    self.running, silent = True, False
-                except StoreError as error:
-                    self.running, wait = False, TROUBLE_SECONDS
-                    if not silent:
-                        log.error("live messages: %s", error.text)
-                    silent = True
                 await asyncio.sleep(min(APART_SECONDS, wait))
                 try:
                     async with asyncio.timeout(wait):
@@ -236,8 +229,7 @@ class Live:
             log.warning("live message %s waits for Redis: %s", one, error.text)
             self._held_off[one] = time.monotonic() + TROUBLE_SECONDS
         except Exception as error:  # noqa: BLE001  a fault of ours must not end the others' edits, nor spin
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error("live message %s failed with %s\n%s", one, type(error).__name__, where)
+            log_crash(log, f"live message {one} failed", error)
             self._held_off[one] = time.monotonic() + FAULT_SECONDS
 
     async def _under_lease(self, one: str, heard: float, begun: Begun) -> _End:
@@ -261,10 +253,7 @@ class Live:
         try:
             message = await self._render(name, incident, self._now())
         except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error(
-                "live message %s cannot be rendered: %s\n%s", one, type(error).__name__, where
-            )
+            log_crash(log, f"live message {one} cannot be rendered", error)
             return self._drop(one, "it cannot be rendered")
         fingerprint = _fingerprint(message)
         if fingerprint == begun.shows:

@@ -7,7 +7,6 @@ import logging
 import os
 import random
 import socket
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -24,9 +23,10 @@ from bot.outbox.stream import Held, Queue
 from bot.runtime.ack_priority import Courtesy, people_first
 from bot.runtime.backoff import patient
 from bot.runtime.clock_jump import passed
+from bot.runtime.worker import Worker, end_if_cancelled, log_crash
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, connect, end_if_cancelled
+from bot.store.redis import StoreError, connect
 from handlers.dispatcher import Dispatcher, EffectEnded, Recorded, Unknown
 from phases.messages.actions import Action
 from phases.messages.effects import EFFECT, Effect
@@ -138,19 +138,12 @@ class Outbox:
     # --- loops -------------------------------------------------------------------------------------------------
 
     async def _forever(self, what: str, body: Callable[[], Awaitable[None]]) -> None:
-        failing = False
+        loop = Worker(log, f"outbox, {what}")
         while True:
-            end_if_cancelled()
-            try:
+            with loop.turn():
                 await body()
-                if failing:
-                    log.warning("outbox: %s works again", what)
-                failing = False
-                self.running = True
-            except StoreError as error:
-                if not failing:
-                    log.error("outbox: cannot %s: %s", what, error.text)
-                failing, self.running = True, False
+            self.running = loop.running
+            if not loop.running:
                 await asyncio.sleep(random.uniform(0.3, 1))
 
     async def _read(self, blocking: Redis) -> None:
@@ -348,16 +341,7 @@ class Outbox:
         await self._end(held, effect, job, reason)
 
     async def _crashed(self, held: Held, effect: Effect, job: Job, error: Exception) -> None:
-        # Without the exception's own text, which may hold what somebody typed or a token.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error(
-            "effect %s (%s) failed with %s\n%s",
-            job.effect_id,
-            effect.type,
-            type(error).__name__,
-            where,
-            extra=_of(held, job),
-        )
+        log_crash(log, f"effect {job.effect_id} ({effect.type}) failed", error, **_of(held, job))
         self._count(effect.type, "crashed")
         if held.crashes + 1 < CRASHES:
             again = await self._queue.retry(

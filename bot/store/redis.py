@@ -306,13 +306,3 @@ async def run_script(
         return await call(redis, "EVALSHA", script.sha, *words)
     except NoScriptError:
         return await call(redis, "EVAL", script.text, *words)
-
-
-def end_if_cancelled() -> None:
-    """For loops over Redis: before Python 3.12, `asyncio.wait_for` inside redis-py can swallow a cancellation.
-
-    https://github.com/python/cpython/issues/86296
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

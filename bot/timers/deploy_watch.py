@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Callable
 from datetime import datetime
 
+from bot.runtime.worker import Worker, log_crash
 from bot.store.deploy_history import Deploys
 from handlers.dispatcher import Delivery, Dispatcher
 from handlers.ids import new_ulid
@@ -37,7 +37,7 @@ AGAIN_SECONDS = 10.0
 """After a Sentry, or a store, that could not be asked."""
 
 
-class Watch:
+class Watch(Worker):
     """Runs until cancelled. How many looks were made is not kept: after a restart it looks once more, which harms nothing."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Watch:
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self.running = False
+        super().__init__(log, "watch")
         self._deploys = deploys
         self._dispatcher = dispatcher
         self._tracker = tracker
@@ -58,22 +58,12 @@ class Watch:
         self._made: dict[str, int] = {}
         self._later: dict[str, float] = {}
         """Not before; monotonic seconds."""
-        self._silent = False
 
     async def run(self) -> None:
-        try:
-            while True:
-                try:
-                    await self.sweep()
-                    self.running, self._silent = True, False
-                except PortError as error:
-                    self.running = False
-                    if not self._silent:
-                        log.error("watch: %s", error.text)
-                    self._silent = True
-                await asyncio.sleep(SWEEP_SECONDS)
-        finally:
-            self.running = False
+        while True:
+            with self.turn():
+                await self.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
         """Every look that is due, once. Raises `PortError` where Redis cannot be used."""
@@ -101,10 +91,7 @@ class Watch:
             log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
             raised = None
         except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error(
-                "after the deploy of %s: %s\n%s", watched.service, type(error).__name__, where
-            )
+            log_crash(log, f"after the deploy of {watched.service}", error)
             raised = None
         if raised is None and over(watched, service, now):
             log.warning("the deploy of %s is not watched any longer", watched.service)

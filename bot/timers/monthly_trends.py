@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.runtime.worker import Worker
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
 from bot.store.memory import RedisMemory
-from bot.store.redis import end_if_cancelled
 from handlers.views import history as views
 from handlers.views.blocks import Message
 from phases.memory.trends import MONTHS, trends, visible
-from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class Poster(Protocol):
     ) -> str: ...
 
 
-class LookingBack:
+class LookingBack(Worker):
     def __init__(
         self,
         store: Store,
@@ -56,6 +55,7 @@ class LookingBack:
         *,
         now: Callable[[], datetime],
     ) -> None:
+        super().__init__(log, "monthly trends")
         self._once = ExpiringKeys(store)
         self._memory = memory
         self._slack = slack
@@ -65,11 +65,8 @@ class LookingBack:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            try:
+            with self.turn():
                 await self.post()
-            except PortError as error:
-                end_if_cancelled()
-                log.warning("looking back: %s; trying again", error.text)
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def post(self) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,10 +19,11 @@ from pydantic import ValidationError
 from bot.outbox.dead_letters import VERSION
 from bot.outbox.stream import put_aside
 from bot.runtime.clock_jump import Steady
+from bot.runtime.worker import Worker, log_crash
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import Script, StoreError
+from bot.store.redis import Script
 from handlers.dispatcher import Dispatcher, Recorded, TimerDue, Unknown
 from phases.messages.actions import ACTION
 from phases.steps.change import Refused
@@ -52,7 +52,7 @@ class Due:
     """JSON."""
 
 
-class Clock:
+class Clock(Worker):
     """Says the actions of due timers until it is cancelled. Any number of clocks may run on one Redis.
 
     Due is decided by the clock of the Redis server, or by `now`. `wall` is the wall clock in seconds, as `time.time`.
@@ -69,7 +69,7 @@ class Clock:
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start of this process."""
-        self.running = False
+        super().__init__(log, "clock")
         self.swept_at = 0.0
         """Monotonic seconds of the last sweep that reached Redis."""
         self.job: Job | None = None
@@ -80,7 +80,6 @@ class Clock:
         self._steady = steady or Steady()
         self._later: dict[tuple[str, str, int], tuple[float, float]] = {}
         """Timers whose action failed here: not before, and the wait after that; monotonic seconds."""
-        self._silent = False
 
     async def run(self) -> None:
         """Sweeps every 250 ms until cancelled."""
@@ -99,13 +98,13 @@ class Clock:
         try:
             await self._watch(self.job)
         finally:
-            self.running = False
             scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # it shuts down in the loop's next turn
+            self.running = False
 
     async def sweep(self) -> None:
         """Says what is due, once."""
-        try:
+        with self.turn():
             more = True
             if self._now is None and (seconds := await set_back(self._store)):
                 log.warning(
@@ -114,18 +113,10 @@ class Clock:
                 )
             while more:
                 due = await self._due()
-                self.running, self.swept_at = True, time.monotonic()
-                if self._silent:
-                    log.warning("clock: Redis answers again")
-                self._silent = False
+                self.swept_at = time.monotonic()
                 # Each clock in an order of its own: two that begin with the same timer do half of the work twice.
                 random.shuffle(due)
                 more = await self._fire_all(due) and len(due) == AT_MOST
-        except StoreError as error:
-            self.running = False
-            if not self._silent:
-                log.error("clock: cannot sweep: %s", error.text)
-            self._silent = True
 
     async def _due(self) -> list[Due]:
         at = to_ms(self._now()) if self._now else None
@@ -166,15 +157,7 @@ class Clock:
                 action, due.incident, TimerDue(due.incident, due.name, due.at_ms)
             )
         except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error(
-                "timer %s of %s failed with %s\n%s",
-                due.name,
-                due.incident,
-                type(error).__name__,
-                where,
-                extra=_of(due),
-            )
+            log_crash(log, f"timer {due.name} of {due.incident} failed", error, **_of(due))
             self.counts["failed"] += 1
             wait = min(LONGEST_WAIT_SECONDS, wait * 2)
             self._later[key] = (time.monotonic() + wait, wait)
