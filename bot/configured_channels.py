@@ -21,7 +21,7 @@ EARLY_SECONDS = 60.0
 AGAIN_SECONDS = 30.0
 
 
-class StoreRemembers:
+class ChannelCache:
     """Ids by name in Redis, for every replica and the next start. Out of reach, the list is read."""
 
     def __init__(self, store: Store) -> None:

@@ -20,11 +20,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from bot.config import redis_url
-from bot.live.dirty_marks import Marks
-from bot.live.edit_budget import Budget
+from bot.live.dirty_marks import DirtyMarks
+from bot.live.edit_budget import EditBudget
 from bot.metrics import what_stands
 from bot.outbox.dead_letters import VERSION, take_up
-from bot.outbox.stream import Held, Queue, put_aside, set_aside, set_aside_count
+from bot.outbox.stream import PendingEntry, Queue, add_timer_letter, dead_letter_count, set_aside
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.deploy_history import Deploys
@@ -251,7 +251,7 @@ async def _server(redis: Redis) -> dict[str, Any]:
         raise
 
 
-async def _commits(own: Store, queue: Queue) -> list[Held]:
+async def _commits(own: Store, queue: Queue) -> list[PendingEntry]:
     """Three commits that use all that a commit can do; what is left of the effects is still held."""
     delivery = Delivery(("proof",))
     loaded = await own.load(None, delivery)
@@ -317,8 +317,8 @@ async def _commit(own: Store, loaded: Loaded, draft: Draft, trigger: Trigger) ->
         raise NotRecorded(f"Redis took a commit and answered {type(answer).__name__}.")
 
 
-async def _outbox(own: Store, queue: Queue, held: list[Held]) -> None:
-    await put_aside(
+async def _outbox(own: Store, queue: Queue, held: list[PendingEntry]) -> None:
+    await add_timer_letter(
         own, incident=ID, name="proof", reason="proof", text='{"type":"measure_due"}', why=VERSION
     )
     for one in held:
@@ -335,7 +335,7 @@ async def _outbox(own: Store, queue: Queue, held: list[Held]) -> None:
     await queue.hand_back()
     await queue.forget_consumers(0)
     await set_aside(own)
-    await set_aside_count(own)
+    await dead_letter_count(own)
     await take_up(own)
 
 
@@ -367,14 +367,14 @@ async def _homes_and_edits(own: Store) -> None:
     await viewers.looking()
     await viewers.drawn(WHO, "proof")
     await viewers.drawn(WHO, "")
-    marks = Marks(own)
+    marks = DirtyMarks(own)
     found, _ = await marks.since(0, 10)
     name = found[0][0] if found else member(ID, "status")
     begun = await marks.begin(name)
     if begun is not None:
         await marks.end(name, begun, clear=True, shows="proof")
     await marks.remember(name, "proof")
-    budget = Budget(own)
+    budget = EditBudget(own)
     await budget.spend("status", "proof", changes=name)
     await budget.refused(1, "proof")
     await budget.strict()

@@ -29,13 +29,13 @@ from bot.config.listen_address import CannotListen, try_out
 from bot.config.settings import Faults, Settings
 from bot.metrics import Metrics, Timed
 from bot.runtime import logs
-from bot.runtime.ack_priority import Courtesy
+from bot.runtime.ack_priority import AckPriority
 from bot.self_test import CannotUse
 from bot.store.drafts import RedisDrafts
 from bot.store.embedded import ValkeyError
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
-from bot.store.webhook_log import Arrivals, opened
+from bot.store.webhook_log import WebhookLog, opened
 from bot.wiring import Bot, now, wire, workers
 from handlers.app import Listeners, listeners
 from phases.ports.ports import PortError
@@ -126,7 +126,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             members=ChannelMembers(bot.slack),
             owner=bot.store.owner,
             taste=bot.slack.taste,
-            asked=bot.courtesy.somebody_asks,
+            asked=bot.ack_priority.somebody_asks,
         )
         stack.push_async_callback(heard.tasks.drain, LAST_SECONDS)
         metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live, bot.watch)
@@ -145,7 +145,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         serving = asyncio.create_task(server.serve(), name="http")
         drawing = asyncio.create_task(heard.homes.run(), name="app home")
         listening = asyncio.create_task(
-            _socket_mode(settings, heard, metrics, bot.courtesy), name="socket mode"
+            _socket_mode(settings, heard, metrics, bot.ack_priority), name="socket mode"
         )
         told = asyncio.create_task(ended.wait(), name="signal")
         _settle()
@@ -202,7 +202,7 @@ def _end_surely() -> None:
 
 
 async def _socket_mode(
-    settings: Settings, heard: Listeners, metrics: Metrics, courtesy: Courtesy
+    settings: Settings, heard: Listeners, metrics: Metrics, ack_priority: AckPriority
 ) -> None:
     if settings.slack_app_token is None:
         await asyncio.Event().wait()
@@ -210,7 +210,7 @@ async def _socket_mode(
 
     @contextlib.contextmanager
     def timed(path: str) -> Iterator[None]:
-        with metrics.timed(path), courtesy.somebody_asks():
+        with metrics.timed(path), ack_priority.somebody_asks():
             yield
 
     await SocketMode(heard.app, settings.slack_app_token.get_secret_value(), timed).run()
@@ -237,6 +237,6 @@ def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
         return {name: "set up" if is_on else "off" for name, is_on in on.items()}
 
     routes = [*health.routes(bot.store, running, systems), metrics.route(), *heard.routes]
-    arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(bot.settings), now)
+    arrivals = WebhookLog(Starlette(routes=routes), bot.store, opened(bot.settings), now)
     arrivals.begin()
     return Timed(arrivals, metrics.acks, [route.path for route in routes])

@@ -36,14 +36,14 @@ from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
-from bot.configured_channels import Announced, StoreRemembers
+from bot.configured_channels import Announced, ChannelCache
 from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.outbox.worker import Outbox
 from bot.performers import SYSTEMS, performers
 from bot.performers.context import EffectContext
-from bot.runtime.ack_priority import Courtesy
-from bot.runtime.clock_jump import Steady
+from bot.runtime.ack_priority import AckPriority
+from bot.runtime.clock_jump import ClockJumps
 from bot.runtime.worker import end_if_cancelled
 from bot.self_test import check_at_start
 from bot.store.deploy_history import Deploys
@@ -52,9 +52,9 @@ from bot.store.embedded import embedded
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.memory import RedisMemory
-from bot.store.rich_blocks import StoreTaste
-from bot.timers.deploy_watch import Watch
-from bot.timers.monthly_trends import LookingBack
+from bot.store.rich_blocks import RichBlocksSetting
+from bot.timers.deploy_watch import DeployWatch
+from bot.timers.monthly_trends import MonthlyTrends
 from bot.timers.scheduler import Clock
 from phases.ports.ports import (
     Bisector,
@@ -94,8 +94,8 @@ class Bot:
     tracker: ErrorTracker | None
     deploys: Deploys
     memory: RedisMemory
-    watch: Watch
-    looking_back: LookingBack
+    watch: DeployWatch
+    monthly_trends: MonthlyTrends
     deployer_for: Callable[[Service], Deployer | None]
     source_for: Callable[[Service], SourceCode | None]
     pulls_for: Callable[[Service], PullRequests | None]
@@ -103,7 +103,7 @@ class Bot:
     incidents_channel: Callable[[], Awaitable[str | None]]
     look_early: Callable[[], Coroutine[Any, Any, None]]
     """Finds what the settings name before somebody waits for it."""
-    courtesy: Courtesy
+    ack_priority: AckPriority
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     await check_at_start(url, wait_replicas=settings.redis_wait_replicas)
     dispatcher = Incidents(store, step, catalogue)
 
-    taste = StoreTaste(store, settings.slack_rich_blocks)
+    taste = RichBlocksSetting(store, settings.slack_rich_blocks)
     slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
     await slack.start()
     stack.push_async_callback(slack.aclose)
@@ -196,12 +196,12 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
 
     memory = RedisMemory(store)
     deploys = Deploys(store, watching=tracker is not None)
-    slack.channels.remembers = StoreRemembers(store)
+    slack.channels.remembers = ChannelCache(store)
     announced = Announced(slack, settings.incidents_channel)
     render = renderer(catalogue, reverts=reverts is not None)
-    courtesy = Courtesy()
-    live = Live(store, dispatcher, render, slack, courtesy=courtesy)
-    steady = Steady()
+    ack_priority = AckPriority()
+    live = Live(store, dispatcher, render, slack, ack_priority=ack_priority)
+    clock_jumps = ClockJumps()
     ctx = EffectContext(
         dispatcher=dispatcher,
         slack=slack,
@@ -224,7 +224,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         posted=live.posted,
         incidents_channel=announced.channel,
         now=now,
-        forward_since=steady.forward_since,
+        forward_since=clock_jumps.forward_since,
     )
     return Bot(
         settings=settings,
@@ -241,22 +241,22 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
             SYSTEMS,
             url=url,
             alone=settings.redis_url is None,
-            courtesy=courtesy,
+            ack_priority=ack_priority,
         ),
-        clock=Clock(store, dispatcher, steady=steady),
+        clock=Clock(store, dispatcher, clock_jumps=clock_jumps),
         live=live,
         tracker=tracker,
         deploys=deploys,
         memory=memory,
-        watch=Watch(deploys, dispatcher, tracker, catalogue, now=now),
-        looking_back=LookingBack(store, memory, slack, announced.channel, now=now),
+        watch=DeployWatch(deploys, dispatcher, tracker, catalogue, now=now),
+        monthly_trends=MonthlyTrends(store, memory, slack, announced.channel, now=now),
         deployer_for=the_deployer,
         source_for=the_source,
         pulls_for=lambda service: hub if service.repository else None,
         deployments=deployments,
         incidents_channel=announced.channel,
         look_early=announced.early,
-        courtesy=courtesy,
+        ack_priority=ack_priority,
     )
 
 
@@ -307,7 +307,7 @@ async def workers(bot: Bot) -> None:
         group.create_task(lasting("clock", bot.clock.run), name="clock")
         group.create_task(lasting("live messages", bot.live.run), name="live")
         group.create_task(lasting("watch", bot.watch.run), name="watch")
-        group.create_task(lasting("looking back", bot.looking_back.run), name="looking back")
+        group.create_task(lasting("looking back", bot.monthly_trends.run), name="looking back")
         group.create_task(lasting("looking for channels", bot.look_early), name="channels")
 
 

@@ -61,7 +61,7 @@ RETRY_SECONDS = (
 )
 TICKET_RETRY_SECONDS = 15 * 60  # architecture, 5: the ticket is tried again every 15 minutes
 LONGEST_RETRY_SECONDS = 15 * 60
-COMMIT_SECONDS = 2  # bot/store/redis.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
+COMMIT_SECONDS = 2  # bot/store/redis.py DISPATCH_SECONDS: a line of the timeline may be so much older than what was wanted with it
 SLOWER = 10  # what has failed for an hour is tried every sixth minute
 
 WORDS: dict[str, str] = {

@@ -18,7 +18,7 @@ END = Script("edit_end")
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class EditLease:
     """What was found when an edit began, under its lease."""
 
     token: str
@@ -28,7 +28,7 @@ class Begun:
     """The fingerprint of what this message shows, as far as it is known."""
 
 
-class Marks:
+class DirtyMarks:
     """Raises `bot.store.redis.StoreError` when Redis cannot be used. A member is `<incident>|<name>`."""
 
     def __init__(self, store: Store) -> None:
@@ -37,7 +37,7 @@ class Marks:
         self._keys = store.keys
 
     async def since(self, counter: float, at_most: int) -> tuple[list[tuple[str, float]], int]:
-        """Marks that are newer than `counter`, the oldest of them first, each with its own; and the newest that was ever given."""
+        """DirtyMarks that are newer than `counter`, the oldest of them first, each with its own; and the newest that was ever given."""
         between = (f"({counter}", "+inf", "BYSCORE", "LIMIT", 0, at_most, "WITHSCORES")
         new, newest = await read(
             self._redis,
@@ -48,7 +48,7 @@ class Marks:
             (member, float(score)) for member, score in zip(new[::2], new[1::2], strict=True)
         ], int(newest or 0)
 
-    async def begin(self, member: str) -> Begun | None:
+    async def begin(self, member: str) -> EditLease | None:
         """The lease for the only edit of this message, or None where one is under way (or was a moment ago)."""
         token = uuid4().hex
         found = await self._store.run(
@@ -57,12 +57,12 @@ class Marks:
         if found is None:
             return None
         counter, sent = found
-        return Begun(token, float(counter) if counter else None, sent or None)
+        return EditLease(token, float(counter) if counter else None, sent or None)
 
     async def end(
         self,
         member: str,
-        begun: Begun,
+        begun: EditLease,
         *,
         clear: bool = False,
         shows: str | None = None,

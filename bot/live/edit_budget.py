@@ -41,7 +41,7 @@ SPEND = Script("edit_spend")
 REFUSED = Script("edit_refused")
 
 
-class Budget:
+class EditBudget:
     """Raises `bot.store.redis.StoreError` when Redis cannot be used."""
 
     def __init__(self, store: Store) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from bot.live.dirty_marks import RANKS, Begun, Marks
-from bot.live.edit_budget import Budget
-from bot.runtime.ack_priority import Courtesy, people_first
+from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
+from bot.live.edit_budget import EditBudget
+from bot.runtime.ack_priority import AckPriority, people_first
 from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
 from bot.store.incident_store import Store
@@ -97,7 +97,7 @@ class Live(Worker):
         slack: Editor,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        courtesy: Courtesy | None = None,
+        ack_priority: AckPriority | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
@@ -107,9 +107,9 @@ class Live(Worker):
         self._render = render
         self._slack = slack
         self._now = now
-        self._courtesy = courtesy or Courtesy()
-        self._marks = Marks(store)
-        self._budget = Budget(store)
+        self._ack_priority = ack_priority or AckPriority()
+        self._marks = DirtyMarks(store)
+        self._budget = EditBudget(store)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._known: dict[_Place, dict[str, float]] = {}
         """Place in the queue → member → its newest mark that we know of; who waits longest stands first."""
@@ -209,7 +209,7 @@ class Live(Worker):
         self._store.dirtied.set()
 
     async def _edit(self, one: str, heard: float) -> None:
-        self._courtesy.in_background()
+        self._ack_priority.in_background()
         try:
             await people_first()
             begun = await self._marks.begin(one)
@@ -232,7 +232,7 @@ class Live(Worker):
             log_crash(log, f"live message {one} failed", error)
             self._held_off[one] = time.monotonic() + FAULT_SECONDS
 
-    async def _under_lease(self, one: str, heard: float, begun: Begun) -> _End:
+    async def _under_lease(self, one: str, heard: float, begun: EditLease) -> _End:
         # The mark was read first, then the state: a mark that comes in between is newer than what was read, and stays.
         if begun.counter is None:
             self._forget(one, heard)

@@ -21,7 +21,7 @@ FORGET_CONSUMERS = Script("outbox_forget_consumers")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PendingEntry:
     """An outbox entry that this worker holds. Fields are strings, as `commit.lua` wrote them."""
 
     entry: str
@@ -37,14 +37,14 @@ class Held:
     def crashes(self) -> int:
         return int(self.fields.get("crashes", "0"))
 
-    def again(self) -> Held:
+    def again(self) -> PendingEntry:
         """The same for another try by the worker that holds it."""
         tried = str(int(self.fields.get("attempt", "0")) + 1)
         return replace(self, fields={**self.fields, "attempt": tried})
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class DeadLetter:
     """What could not be decoded, for `firebreak doctor`."""
 
     at: datetime
@@ -70,7 +70,7 @@ class Queue:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
-    async def read(self, blocking: Redis, count: int, block_ms: int) -> list[Held]:
+    async def read(self, blocking: Redis, count: int, block_ms: int) -> list[PendingEntry]:
         """New entries; waits up to `block_ms` for the first. `blocking` is a client that nobody else uses."""
         with store_errors():
             try:
@@ -82,16 +82,18 @@ class Queue:
                     raise
                 await self.ensure_group()
                 return []
-        return [Held(entry, fields) for _, entries in answer or [] for entry, fields in entries]
+        return [
+            PendingEntry(entry, fields) for _, entries in answer or [] for entry, fields in entries
+        ]
 
-    async def reclaim(self, idle_ms: int) -> list[Held]:
+    async def reclaim(self, idle_ms: int) -> list[PendingEntry]:
         """What nobody renewed for `idle_ms`: its worker is dead or stuck. Ours from now on."""
         with store_errors():
             # What is told last, the entries that were deleted meanwhile, is told from 7.0 on; 6.2 lists them as None.
             answer: Any = await self._redis.xautoclaim(
                 self._keys.outbox, GROUP, self._consumer, min_idle_time=idle_ms, count=100
             )
-            found: list[Held] = []
+            found: list[PendingEntry] = []
             for entry, fields in answer[1]:
                 if entry is None:
                     continue
@@ -99,7 +101,7 @@ class Queue:
                     self._keys.outbox, GROUP, entry, entry, 1
                 )
                 if pending and fields is not None:
-                    found.append(Held(entry, fields, pending[0]["times_delivered"]))
+                    found.append(PendingEntry(entry, fields, pending[0]["times_delivered"]))
             return found
 
     async def renew(self, entries: list[str]) -> list[str]:
@@ -150,12 +152,12 @@ class Queue:
         await self._store.run(FORGET_CONSUMERS, group=GROUP, idle=round(idle_seconds * 1000))
 
 
-async def set_aside(store: Store) -> list[SetAside]:
+async def set_aside(store: Store) -> list[DeadLetter]:
     """What could not be decoded, newest first, at most 100."""
     with store_errors():
         entries: Any = await store.redis.xrevrange(store.keys.aside, count=100)
     return [
-        SetAside(
+        DeadLetter(
             at=from_ms(int(entry.split("-")[0])),
             incident=fields.get("incident", ""),
             effect_id=fields.get("id", ""),
@@ -165,12 +167,12 @@ async def set_aside(store: Store) -> list[SetAside]:
     ]
 
 
-async def set_aside_count(store: Store) -> int:
+async def dead_letter_count(store: Store) -> int:
     with store_errors():
         return int(await store.redis.xlen(store.keys.aside))
 
 
-async def put_aside(
+async def add_timer_letter(
     store: Store, *, incident: str, name: str, reason: str, text: str, at_ms: int = 0, why: str = ""
 ) -> None:
     """Keeps a timer that this version of the bot cannot read, or whose incident it cannot read."""

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from bot.outbox.dead_letters import VERSION, take_up
-from bot.outbox.stream import Held, Queue
-from bot.runtime.ack_priority import Courtesy, people_first
+from bot.outbox.stream import PendingEntry, Queue
+from bot.runtime.ack_priority import AckPriority, people_first
 from bot.runtime.backoff import patient
 from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
@@ -97,7 +97,7 @@ class Outbox:
         url: str,
         limits: Mapping[str, int] | None = None,
         alone: bool = False,
-        courtesy: Courtesy | None = None,
+        ack_priority: AckPriority | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start of this process."""
@@ -110,7 +110,7 @@ class Outbox:
         self._systems = systems
         self._url = url
         self._alone = alone
-        self._courtesy = courtesy or Courtesy()
+        self._ack_priority = ack_priority or AckPriority()
         self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._queue = Queue(store, self.consumer)
         limits = {**LIMITS, **(limits or {})}
@@ -183,7 +183,7 @@ class Outbox:
         await take_up(self._store)
         await asyncio.sleep(TAKE_UP_SECONDS)
 
-    def _take(self, held: Held, asked: float) -> None:
+    def _take(self, held: PendingEntry, asked: float) -> None:
         self._sure[held.entry] = asked
         if held.entry in self._held:  # our own, reclaimed after this process stood still
             return
@@ -218,8 +218,8 @@ class Outbox:
 
     # --- one effect --------------------------------------------------------------------------------------------
 
-    async def _run(self, held: Held) -> None:
-        self._courtesy.in_background()
+    async def _run(self, held: PendingEntry) -> None:
+        self._ack_priority.in_background()
         one = held
         try:
             while True:
@@ -238,7 +238,7 @@ class Outbox:
             self._sure.pop(held.entry, None)
             self._room.set()
 
-    async def _one(self, held: Held) -> None:
+    async def _one(self, held: PendingEntry) -> None:
         decoded = _decode(held)
         if isinstance(decoded, str):
             self._count("unknown", "aside")
@@ -260,7 +260,7 @@ class Outbox:
         try:
             async with self._turns[self._systems.get(effect.type, effect.type)]:
                 # After standing still (a machine asleep, a long wait for its turn without Redis) it may be another's, who does it, or has.
-                # Begun here as well it would be done twice: who begins for the first time does not look for what is done.
+                # EditLease here as well it would be done twice: who begins for the first time does not look for what is done.
                 if passed() - self._sure[
                     held.entry
                 ] > SURE * RECLAIM_SECONDS and not await self._still_ours([held.entry]):
@@ -285,7 +285,7 @@ class Outbox:
         else:
             await self._done(held, effect, job, action)
 
-    async def _done(self, held: Held, effect: Effect, job: Job, action: Action) -> None:
+    async def _done(self, held: PendingEntry, effect: Effect, job: Job, action: Action) -> None:
         try:
             answer = await self._say(action, job, held)
         except StoreError:
@@ -317,7 +317,7 @@ class Outbox:
 
     async def _not_done(
         self,
-        held: Held,
+        held: PendingEntry,
         effect: Effect,
         job: Job,
         reason: str,
@@ -340,7 +340,9 @@ class Outbox:
                 return
         await self._end(held, effect, job, reason)
 
-    async def _crashed(self, held: Held, effect: Effect, job: Job, error: Exception) -> None:
+    async def _crashed(
+        self, held: PendingEntry, effect: Effect, job: Job, error: Exception
+    ) -> None:
         log_crash(log, f"effect {job.effect_id} ({effect.type}) failed", error, **_of(held, job))
         self._count(effect.type, "crashed")
         if held.crashes + 1 < CRASHES:
@@ -354,7 +356,7 @@ class Outbox:
             held, effect, job, f"the bot failed ({type(error).__name__}); its log says where"
         )
 
-    async def _end(self, held: Held, effect: Effect, job: Job, reason: str) -> None:
+    async def _end(self, held: PendingEntry, effect: Effect, job: Job, reason: str) -> None:
         self._count(effect.type, "failed")
         log.warning(
             "effect %s (%s) failed: %s", job.effect_id, effect.type, reason, extra=_of(held, job)
@@ -396,7 +398,7 @@ class Outbox:
             )
             await self._queue.ack(held.entry)
 
-    async def _aside(self, held: Held, effect: Effect, reason: str) -> None:
+    async def _aside(self, held: PendingEntry, effect: Effect, reason: str) -> None:
         """Its incident's record is another version's: what it wants is kept for that one."""
         self._count(effect.type, "aside")
         log.error(
@@ -408,7 +410,7 @@ class Outbox:
         self.counts[result] += 1
         self.ended[kind, result] += 1
 
-    async def _say(self, action: Action, job: Job, held: Held) -> Recorded | Refused:
+    async def _say(self, action: Action, job: Job, held: PendingEntry) -> Recorded | Refused:
         """Says it until it is answered: the effect is done, and only its result may be missing."""
         pause = 0.2
         while True:
@@ -421,7 +423,7 @@ class Outbox:
             pause = min(pause * 2, 5)
 
 
-def _decode(held: Held) -> tuple[Effect, Job] | str:
+def _decode(held: PendingEntry) -> tuple[Effect, Job] | str:
     """The effect and its job, or why it cannot be read."""
     try:
         effect = EFFECT.validate_json(held.fields["effect"])
@@ -442,6 +444,6 @@ def _wait(attempt: int) -> float:
     ) * random.uniform(0.9, 1.1)
 
 
-def _of(held: Held, job: Job) -> dict[str, str]:
+def _of(held: PendingEntry, job: Job) -> dict[str, str]:
     """Fields of a log line about one effect: whose it is, and which delivery of it."""
     return {"incident": job.incident, "entry": held.entry}

@@ -15,7 +15,7 @@ LONGEST_SECONDS = 0.1
 """A piece of background work waits no longer than this, however many people ask: it must come to its end, too."""
 
 
-class Courtesy:
+class AckPriority:
     """One for a process. Pieces of background work go one a turn of the event loop, and none while somebody waits for an ack."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Courtesy:
 
     def in_background(self) -> None:
         """From now on this task, and every task that it begins, is background work."""
-        _courtesy.set(self)
+        _ack_priority.set(self)
 
     async def interaction(self) -> None:
         if not self._asking and not self._given and not self._waiting:
@@ -70,8 +70,8 @@ class Courtesy:
 
 async def people_first() -> None:
     """Before a piece of background work, and after each answer that it waited for. For people's own requests it does nothing."""
-    if (courtesy := _courtesy.get()) is not None:
-        await courtesy.interaction()
+    if (ack_priority := _ack_priority.get()) is not None:
+        await ack_priority.interaction()
 
 
 def _let_go(waiting: asyncio.Future[None]) -> None:
@@ -79,6 +79,6 @@ def _let_go(waiting: asyncio.Future[None]) -> None:
         waiting.set_result(None)
 
 
-_courtesy: ContextVar[Courtesy | None] = ContextVar(
+_ack_priority: ContextVar[AckPriority | None] = ContextVar(
     "whom background work lets go first", default=None
 )

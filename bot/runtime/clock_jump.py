@@ -19,7 +19,7 @@ def passed() -> float:
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
-class Steady:
+class ClockJumps:
     """Asked now and then (`look`), it notes by how much the clock was set forward, and when."""
 
     def __init__(

@@ -21,7 +21,7 @@ from phases.steps.change import Change
 
 DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
 COMMIT_SECONDS = 60
-"""How long a commit's id is known. It is tried again within `SAY_SECONDS` only."""
+"""How long a commit's id is known. It is tried again within `DISPATCH_SECONDS` only."""
 
 
 class Claim(TypedDict, total=False):

@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 from bot.store import sentinel
 from bot.store.commit import Request, member, part_of, request_of
 from bot.store.redis import (
+    DISPATCH_SECONDS,
     GROUP,
-    SAY_SECONDS,
     AnswerLost,
     Command,
     Keys,
@@ -276,7 +276,7 @@ class Store:
         also: Loaded | None = None,
         trigger: Trigger | None = None,
         deadline: datetime | None = None,
-        seconds: float = SAY_SECONDS,
+        seconds: float = DISPATCH_SECONDS,
     ) -> Answer:
         """Writes a change, all of it or nothing; `also` is the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
 
@@ -327,7 +327,7 @@ class Store:
     async def copied(self) -> None:
         """Waits until what is written by now has its replicas, where any are asked for. Raises `AnswerLost`."""
         if self._wait_replicas:
-            await copied(self.redis, self._wait_replicas, SAY_SECONDS, fence=self.keys.fence)
+            await copied(self.redis, self._wait_replicas, DISPATCH_SECONDS, fence=self.keys.fence)
 
 
 def _server_time(answer: Sequence[str]) -> datetime:

@@ -24,7 +24,7 @@ from bot.store.incident_store import (
     Store,
     Taken,
 )
-from bot.store.redis import SAY_SECONDS, AnswerLost, NotRecorded, NotThisVersion
+from bot.store.redis import DISPATCH_SECONDS, AnswerLost, NotRecorded, NotThisVersion
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
 from phases.coordination.duplicates import joined
 from phases.messages.actions import Action
@@ -83,7 +83,7 @@ class Incidents:
         `deadline` is in the time of the Redis server: later nothing is committed (`Refused`, code `late`).
         Whatever the answer: an action that is said again with the same `because` counts once.
         """
-        ends = asyncio.get_running_loop().time() + SAY_SECONDS
+        ends = asyncio.get_running_loop().time() + DISPATCH_SECONDS
         try:
             async with self._turn(incident, ends):
                 return await self._say(action, incident, trigger, deadline, ends)

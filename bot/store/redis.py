@@ -28,7 +28,7 @@ CONNECT_SECONDS = 5.0
 TAKE_SECONDS = 1.0
 """So long a request waits for a connection; one that takes longer is still made, for those who come after."""
 READ_SECONDS = 0.8
-SAY_SECONDS = 2.0
+DISPATCH_SECONDS = 2.0
 """A commit with all its tries. redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice."""
 CONNECTIONS = 16
 """More would be opened by a burst, which costs more than it gains: one program asks, one answers, a millisecond each time."""

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 REFUSED_SECONDS = 24 * 3600  # rules: Charts and tables
 
 
-class StoreTaste:
+class RichBlocksSetting:
     """Keeps `handlers.slack.rich_blocks.Taste`."""
 
     def __init__(self, store: Store, setting: Literal["auto", "off"]) -> None:

@@ -73,7 +73,7 @@ def opened(settings: Settings) -> tuple[Dispatcher, ...]:
     )
 
 
-class Arrivals:
+class WebhookLog:
     """ASGI middleware around our routes; counts by the answer: 401 is a signature that does not fit."""
 
     def __init__(

@@ -37,7 +37,7 @@ AGAIN_SECONDS = 10.0
 """After a Sentry, or a store, that could not be asked."""
 
 
-class Watch(Worker):
+class DeployWatch(Worker):
     """Runs until cancelled. How many looks were made is not kept: after a restart it looks once more, which harms nothing."""
 
     def __init__(

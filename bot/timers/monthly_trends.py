@@ -45,7 +45,7 @@ class Poster(Protocol):
     ) -> str: ...
 
 
-class LookingBack(Worker):
+class MonthlyTrends(Worker):
     def __init__(
         self,
         store: Store,

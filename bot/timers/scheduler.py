@@ -17,8 +17,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import ValidationError
 
 from bot.outbox.dead_letters import VERSION
-from bot.outbox.stream import put_aside
-from bot.runtime.clock_jump import Steady
+from bot.outbox.stream import add_timer_letter
+from bot.runtime.clock_jump import ClockJumps
 from bot.runtime.worker import Worker, log_crash
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
@@ -65,7 +65,7 @@ class Clock(Worker):
         *,
         now: Callable[[], datetime] | None = None,
         wall: Callable[[], float] = time.time,
-        steady: Steady | None = None,
+        clock_jumps: ClockJumps | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start of this process."""
@@ -77,7 +77,7 @@ class Clock(Worker):
         self._dispatcher = dispatcher
         self._now = now
         self._wall = wall
-        self._steady = steady or Steady()
+        self._clock_jumps = clock_jumps or ClockJumps()
         self._later: dict[tuple[str, str, int], tuple[float, float]] = {}
         """Timers whose action failed here: not before, and the wait after that; monotonic seconds."""
 
@@ -189,7 +189,7 @@ class Clock(Worker):
         self.counts["aside"] += 1
         log.error("timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_of(due))
         kept = {"incident": due.incident, "name": due.name, "reason": reason, "text": due.action}
-        await put_aside(self._store, **kept, at_ms=due.at_ms, why=VERSION)
+        await add_timer_letter(self._store, **kept, at_ms=due.at_ms, why=VERSION)
         await self._drop(due)
 
     async def _drop(self, due: Due) -> None:
@@ -202,7 +202,7 @@ class Clock(Worker):
             await asyncio.sleep(WATCH_SECONDS)
             passed, shown = time.monotonic() - monotonic, self._wall() - wall
             monotonic, wall = monotonic + passed, wall + shown
-            self._steady.look()
+            self._clock_jumps.look()
             if abs(passed - shown) > PARTED_SECONDS:
                 log.warning("the wall clock was set by %+.1f s", shown - passed)
                 job.modify(next_run_time=datetime.now(UTC))

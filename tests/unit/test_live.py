@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from small_world import declare, dispatcher, running, until, update
 
-from bot.live.edit_budget import Budget
+from bot.live.edit_budget import EditBudget
 from bot.live.editor import Live, Rendered
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
@@ -286,7 +286,7 @@ async def test_the_bucket_fills_again(
 async def test_a_hundred_edits_go_at_once_after_a_quiet_time_and_progress_leaves_them(
     store: Store,
 ) -> None:
-    budget = Budget(store)
+    budget = EditBudget(store)
     while await budget.spend("progress", uuid4().hex) == 0:
         pass  # a day of deploys
     waits = [await budget.spend("status", uuid4().hex) for _ in range(100)]
@@ -297,7 +297,7 @@ async def test_a_hundred_edits_go_at_once_after_a_quiet_time_and_progress_leaves
 async def test_once_slack_was_strict_no_minute_has_more_than_fifty(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    budget = Budget(store)
+    budget = EditBudget(store)
     for _ in range(49):
         assert await budget.spend("status", uuid4().hex) == 0
     refused = uuid4().hex

@@ -17,7 +17,7 @@ from bot.clients.slack.client import Slack
 from bot.store.commit import counted_json, recall_indexes, recall_member, to_ms
 from bot.store.incident_store import Store
 from bot.store.memory import RedisMemory
-from bot.timers.monthly_trends import LATE_DAYS, LookingBack
+from bot.timers.monthly_trends import LATE_DAYS, MonthlyTrends
 from phases.ports.ports import PortError
 from phases.record.memories import PastIncident
 from sandbox.faults import Fault
@@ -34,7 +34,7 @@ class Month:
     slack: World
     store: Store
     memory: RedisMemory
-    replicas: list[LookingBack] = field(default_factory=list[LookingBack])
+    replicas: list[MonthlyTrends] = field(default_factory=list[MonthlyTrends])
     at: datetime = FIRST
 
     def posts(self) -> list[Json]:
@@ -55,7 +55,7 @@ async def december(store: Store) -> AsyncIterator[Month]:
             return found.id
 
         month.replicas = [
-            LookingBack(store, memory, slack, channel, now=lambda: month.at) for _ in range(2)
+            MonthlyTrends(store, memory, slack, channel, now=lambda: month.at) for _ in range(2)
         ]
         try:
             await slack.join(found.id)

@@ -8,7 +8,7 @@ import pytest
 from outbox_world import Perform, World, done, quick_outbox, wanting
 from small_world import running, until
 
-from bot.outbox.stream import set_aside, set_aside_count
+from bot.outbox.stream import dead_letter_count, set_aside
 from bot.outbox.worker import Job
 from bot.store.incident_store import Store
 from bot.store.redis import GROUP, NotRecorded
@@ -255,7 +255,7 @@ async def test_what_cannot_be_decoded_is_set_aside_and_counted(
         await until(world.empty)
         await until(lambda: outbox.counts["aside"] == 3)
     found = await set_aside(store)
-    assert await set_aside_count(store) == 3
+    assert await dead_letter_count(store) == 3
     assert {(one.effect_id, one.reason) for one in found} == {
         ("INC-0001.9.1", "1 fields do not fit any effect of this version"),
         ("INC-0001.9.2", "a number is no number"),

@@ -10,7 +10,7 @@ from typing import Any
 from small_world import declare, dispatcher, update
 
 from bot.outbox.stream import Queue
-from bot.runtime.clock_jump import Steady
+from bot.runtime.clock_jump import ClockJumps
 from bot.store.clock_rewind import set_back
 from bot.store.commit import to_ms
 from bot.store.incident_store import Store
@@ -145,7 +145,7 @@ async def test_a_timer_whose_commit_comes_too_late_is_said_again_not_dropped(sto
 
 def test_a_clock_set_forward_is_known_and_one_asleep_is_none() -> None:
     wall, passed = 1_000_000.0, 50.0
-    steady = Steady(lambda: wall, lambda: passed)
+    clock_jumps = ClockJumps(lambda: wall, lambda: passed)
 
     def after(seconds: float, *, set_by: float = 0) -> Callable[[], datetime]:
         nonlocal wall, passed
@@ -154,12 +154,12 @@ def test_a_clock_set_forward_is_known_and_one_asleep_is_none() -> None:
 
     began = after(0)()
     after(HOUR)  # asleep: the machine counts on
-    assert steady.forward_since(began) == 0
+    assert clock_jumps.forward_since(began) == 0
     before = after(1)()
     later = after(1, set_by=HOUR)()
-    assert steady.forward_since(before) == HOUR
-    assert steady.forward_since(later + timedelta(seconds=1)) == 0
+    assert clock_jumps.forward_since(before) == HOUR
+    assert clock_jumps.forward_since(later + timedelta(seconds=1)) == 0
     after(1, set_by=-HOUR)
-    assert steady.forward_since(before) == HOUR, (
+    assert clock_jumps.forward_since(before) == HOUR, (
         "set back again: what was counted meanwhile is not known to be right"
     )

@@ -110,7 +110,7 @@ class SlackPeople:
         try:
             return (await self.person(id, None)).name
         except PortError:
-            return id  # a name is a courtesy; the id says who as well
+            return id  # a name is a ack_priority; the id says who as well
 
     async def email(self, id: str) -> str | None:
         """For one look-up elsewhere, and kept nowhere. None without the scope `users:read.email`."""

@@ -55,7 +55,7 @@ local function in_sorted_set()
 end
 
 -- An entry cannot be changed: it is added again and dropped. What it wants done may be done twice,
--- which is safe where the second try knows that it is the second (`Delivered.attempt`).
+-- which is safe where the second try knows that it is the second (`PendingEntry.attempt`).
 local function in_stream()
   for _, entry in ipairs(redis.call('XRANGE', name, '-', '+')) do
     local words, other = {}, false
