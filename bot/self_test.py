@@ -1,7 +1,8 @@
-"""Does once what a bot does all day, on keys of its own that are removed afterwards: what Redis would refuse later it refuses here.
+"""Does once what a bot does all day, on keys of its own that are removed afterwards.
 
-A right that is missing shows in the middle of a script, when half of it is written. So a bot does not start on such a Redis, and
-`firebreak doctor` says which right it is. Nothing here is guessed from INFO, which a managed Redis may refuse or embellish.
+A missing right shows in the middle of a script, when half of it is written. So a bot does not start
+on such a Redis, and `firebreak doctor` says which right is missing. Nothing is guessed from INFO,
+which a managed Redis may refuse or embellish.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from bot.config import redis_url
 from bot.live.dirty_marks import DirtyMarks
 from bot.live.edit_budget import EditBudget
 from bot.metrics import what_stands
-from bot.outbox.dead_letters import VERSION, take_up
-from bot.outbox.stream import PendingEntry, Queue, add_timer_letter, dead_letter_count, set_aside
+from bot.outbox.dead_letters import add_timer_letter, dead_letter_count, dead_letters, take_up
+from bot.outbox.stream import PendingEntry, Queue
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.deploy_history import Deploys
@@ -57,7 +58,10 @@ log = logging.getLogger("firebreak")
 
 OLDEST = (6, 2)
 MEND_EVICTION = "set maxmemory-policy noeviction: every key of the bot is needed"
-WITHHELD = "a command is renamed (rename-command) or withheld, by this Redis or by what stands before it: allow it"
+WITHHELD = (
+    "a command is renamed (rename-command) or withheld, "
+    "by this Redis or by what stands before it: allow it"
+)
 READ_SECONDS = 5.0
 ID, WHO, SERVICE = "INC-0001", "U0PROOF", "proof"
 ULID = "01JNAAAAAAAAAAAAAAAAAAAAAA"
@@ -72,7 +76,7 @@ class TooOld(NotRecorded):
 
 
 async def check_at_start(url: str, *, wait_replicas: int = 0) -> None:
-    """Raise `CannotUse` where only another setting helps; trouble that may pass is logged, and the bot waits."""
+    """Raise `CannotUse` where only another setting helps; trouble that may pass is logged."""
     store = slow_store(url, wait_replicas=wait_replicas)
     try:
         await _check_commits(url, store)
@@ -100,7 +104,7 @@ def slow_store(url: str, *, wait_replicas: int = 0) -> Store:
 
 
 def eviction_policy(info: Mapping[str, Any]) -> str | None:
-    """Return the policy by which this Redis would throw keys away when it is full; None where it would not.
+    """Return the policy by which this Redis would throw keys away when it is full; else None.
 
     `info` as redis-py parses INFO (https://redis.io/docs/latest/develop/reference/eviction/).
     Every key of the bot is needed: an incident, a claim, the record of a deploy.
@@ -137,7 +141,8 @@ async def check_eviction(redis: Redis) -> None:
 async def diagnose(url: str, store: Store, error: StoreError) -> Trouble:
     """Return the trouble behind an error.
 
-    For an old Redis it names the version. For a connection that was cut or never came about it says whether TLS is why.
+    For an old Redis it names the version. For a connection that was cut or never came about it
+    says whether TLS is why.
     """
     if isinstance(error, TooOld):
         return Trouble(error.text, NEWEST, final=True)
@@ -162,7 +167,11 @@ async def diagnose(url: str, store: Store, error: StoreError) -> Trouble:
 
 
 async def _of_tls(at: redis_url.Address) -> Trouble | None:
-    """A TLS server cuts who speaks plainly, and a plain one waits for the rest of a TLS greeting: asked in the other way it tells."""
+    """Return the trouble where one side speaks TLS and the other does not.
+
+    A TLS server cuts a plain connection, and a plain server waits for the rest of a TLS greeting:
+    asked in the other way it answers.
+    """
     if at.scheme not in ("redis", "rediss"):
         return None
     context = ssl.create_default_context()
@@ -186,7 +195,7 @@ async def _of_tls(at: redis_url.Address) -> Trouble | None:
 
 
 async def try_commits(store: Store) -> None:
-    """Try what must not fail in the middle: commits with claims, timers and effects, the stream read, both ended by their commits.
+    """Try what must not fail in the middle: commits that use all that a commit can do.
 
     Raises `StoreError`, as does `try_everything`.
     """
@@ -207,7 +216,7 @@ async def try_everything(store: Store) -> None:
 
 @asynccontextmanager
 async def _apart(store: Store) -> AsyncIterator[Store]:
-    """The same Redis under other keys. They share the hash tag, so that they are allowed where the bot's own are."""
+    """The same Redis under other keys with the same hash tag, which the same rights allow."""
     await _refuse_old(store)
     own = store.beside(f"proof:{uuid4().hex}")
     try:
@@ -227,7 +236,7 @@ async def _remove(own: Store) -> None:
 
 
 async def _refuse_old(store: Store) -> None:
-    """An old Redis knows some of the commands, and would fail in the middle of a script at another."""
+    """An old Redis knows only some commands, and would fail in the middle of a script."""
     server = await _server(store.redis)
     if () < version_of(server) < OLDEST:
         raise TooOld(
@@ -236,7 +245,10 @@ async def _refuse_old(store: Store) -> None:
 
 
 def version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the version that INFO names; a Valkey names the Redis that it is like. Empty where it names none."""
+    """Return the version that INFO names, empty where it names none.
+
+    A Valkey names the Redis that it is like.
+    """
     return tuple(int(part) for part in re.findall(r"\d+", str(info.get("redis_version") or "")))
 
 
@@ -252,7 +264,7 @@ async def _server(redis: Redis) -> dict[str, Any]:
 
 
 async def _commits(own: Store, queue: Queue) -> list[PendingEntry]:
-    """Three commits that use all that a commit can do; what is left of the effects is still held."""
+    """Make three commits that use all of a commit; return the effects that are still held."""
     delivery = Delivery(("proof",))
     loaded = await own.load(None, delivery)
     await _commit(own, loaded, _opened(loaded.server_now), delivery)
@@ -319,7 +331,7 @@ async def _commit(own: Store, loaded: Loaded, draft: Draft, trigger: Trigger) ->
 
 async def _outbox(own: Store, queue: Queue, held: list[PendingEntry]) -> None:
     await add_timer_letter(
-        own, incident=ID, name="proof", reason="proof", text='{"type":"measure_due"}', why=VERSION
+        own, incident=ID, name="proof", reason="proof", action='{"type":"measure_due"}'
     )
     for one in held:
         await queue.renew([one.entry])
@@ -329,12 +341,12 @@ async def _outbox(own: Store, queue: Queue, held: list[PendingEntry]) -> None:
     await queue.promote()
     for at, one in enumerate(await queue.read(own.redis, 100, 1)):
         if at == 0:
-            await queue.set_aside(one.entry, "proof", why=VERSION)
+            await queue.set_aside(one.entry, "proof")
         elif at == 1:
             await queue.ack(one.entry)
     await queue.hand_back()
     await queue.forget_consumers(0)
-    await set_aside(own)
+    await dead_letters(own)
     await dead_letter_count(own)
     await take_up(own)
 

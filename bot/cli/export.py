@@ -1,4 +1,7 @@
-"""`firebreak export`: incidents with their timelines as JSON lines, oldest first; nothing is changed."""
+"""`firebreak export`: incidents with their timelines as JSON lines, oldest first.
+
+Nothing is changed.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,10 @@ async def _timers(store: Store) -> Timers:
 
 
 async def _parts(store: Store, id: str, timers: Timers) -> dict[str, Any] | None:
-    """Return all of an incident as it stands at one moment, as `export_format.line` takes it; None where it is not there."""
+    """Return an incident as it stands at one moment, for `export_format.line`.
+
+    None where it is not there.
+    """
     redis, keys = store.redis, store.keys
     pipe = redis.pipeline(transaction=True)
     pipe.hget(keys.incident(id), "record")

@@ -1,7 +1,7 @@
-"""`firebreak forget <slack-id>`: puts nobody in the place of a person, everywhere in Redis; twice changes nothing.
+"""`firebreak forget <slack-id>`: replaces a person by nobody, everywhere in Redis.
 
-Every key of the bot is looked through, whatever it holds: records, timelines, memories, drafts, what waits to be done. What was
-written elsewhere (Slack, tickets, post-mortems in Git) stays there.
+Every key of the bot is looked through: records, timelines, memories, drafts, and what waits to be
+done. A second run changes nothing. Text elsewhere (Slack, tickets, post-mortems in Git) stays.
 """
 
 from __future__ import annotations
@@ -37,10 +37,14 @@ FORGET = Script("forget")
 
 
 def forget_main(person: str, names: Sequence[str]) -> int:
-    """Exit code 0, also where nothing was found; 1 where Redis cannot be used; 2 for a wrong id or wrong settings."""
+    """Exit code 0, also where the person stands nowhere; 1 where Redis cannot be used.
+
+    2 for a wrong id or wrong settings.
+    """
     if not _ID.fullmatch(person) or person == FORGOTTEN:
         print(
-            f"{person!r} is no Slack id of a person: it looks like U024BE7LH (Profile, Copy member ID).",
+            f"{person!r} is no Slack id of a person: "
+            "it looks like U024BE7LH (Profile, Copy member ID).",
             file=sys.stderr,
         )
         return 2
@@ -97,7 +101,10 @@ async def _pass(store: Store, person: str, names: Sequence[str]) -> Counter[str]
 
 
 def _patterns(person: str, names: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Lua pattern, what stands in its place, and a plain text without which the pattern need not be tried."""
+    """Return the replacements as forget.lua takes them: Lua pattern, replacement, plain text.
+
+    Without the plain text in it a value need not be matched against the pattern.
+    """
     patterns = [
         (f"<@{person}|[^<>]*>", f"<@{FORGOTTEN}>", person),
         (f"%f[%w]{person}%f[%W]", FORGOTTEN, person),

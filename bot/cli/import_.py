@@ -1,4 +1,7 @@
-"""`firebreak import`: what `firebreak export` wrote, put into this store. What is here already stays as it is; twice changes nothing."""
+"""`firebreak import`: writes what `firebreak export` wrote into this store.
+
+An incident that is here already stays as it is, so a second run changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ def import_main(*, go_on: bool = False) -> int:
 async def import_lines(
     store: Store, lines: Iterable[str], out: TextIO = sys.stderr, *, go_on: bool = False
 ) -> int:
-    """`go_on`: an open incident's timers and live messages are taken over; for when the bot that it comes from is off."""
+    """`go_on`: timers and live messages of open incidents are taken over.
+
+    That is for when the bot that they come from is off.
+    """
     new = here = bad = 0
     for number, text in enumerate(lines, 1):
         if not text.strip():
@@ -58,7 +64,8 @@ def _open(archived: Archived, *, go_on: bool) -> str:
 async def put(store: Store, archived: Archived, *, go_on: bool = False) -> bool:
     """Write an incident; False where it is here already.
 
-    Raises `Unreadable` where its number belongs to another incident, or its service has an open one here.
+    Raises `Unreadable` where its number belongs to another incident, or where its service has
+    an open incident here.
     """
     incident = archived.incident
     answer = await store.write(_request(archived, go_on=go_on), archived.record)

@@ -1,4 +1,7 @@
-"""The store for commands that are no bot: on `REDIS_URL`, on the folder, or on the Valkey of the bot that runs there."""
+"""The store for commands that are no bot.
+
+It is on `REDIS_URL`, on the Valkey of the bot that runs on the folder, or on one started for it.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,10 @@ from bot.store.redis import Script, call, read
 
 LEASE_SECONDS = 10.0
 RANKS = 8
-"""A mark's score is its counter and, in eighths, how urgent it is (bot/store/commit.py `urgency`): the whole part says what is newer."""
+"""A mark's score is its counter and, in eighths, how urgent it is (bot/store/commit.py `urgency`).
+
+The whole part says which mark is newer.
+"""
 REMEMBERED_SECONDS = 7 * 24 * 3600
 
 BEGIN = Script("edit_begin")
@@ -29,7 +32,10 @@ class EditLease:
 
 
 class DirtyMarks:
-    """Raises `bot.store.redis.StoreError` when Redis cannot be used. A member is `<incident>|<name>`."""
+    """The marks of live messages; a member is `<incident>|<name>`.
+
+    Raises `bot.store.redis.StoreError` when Redis cannot be used.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -37,7 +43,7 @@ class DirtyMarks:
         self._keys = store.keys
 
     async def since(self, counter: float, at_most: int) -> tuple[list[tuple[str, float]], int]:
-        """DirtyMarks that are newer than `counter`, the oldest of them first, each with its own; and the newest that was ever given."""
+        """Return the marks newer than `counter`, oldest first, and the newest counter given."""
         between = (f"({counter}", "+inf", "BYSCORE", "LIMIT", 0, at_most, "WITHSCORES")
         new, newest = await read(
             self._redis,
@@ -49,7 +55,10 @@ class DirtyMarks:
         ], int(newest or 0)
 
     async def begin(self, member: str) -> EditLease | None:
-        """The lease for the only edit of this message, or None where one is under way (or was a moment ago)."""
+        """Return the lease for the only edit of this message.
+
+        None where an edit is under way, or was a moment ago.
+        """
         token = uuid4().hex
         found = await self._store.run(
             BEGIN, member=member, token=token, lease=round(LEASE_SECONDS * 1000)
@@ -68,8 +77,11 @@ class DirtyMarks:
         shows: str | None = None,
         cool_seconds: float = 0,
     ) -> bool:
-        """Gives the lease back, or keeps everybody off this message for a moment. Whether its mark was cleared: not when there is a newer
-        one, or the lease ran out. `shows`: the fingerprint of what Slack shows now."""
+        """Give the lease back, or keep everybody off this message for `cool_seconds`.
+
+        `shows`: the fingerprint of what Slack shows now. Returns whether the mark was cleared: not
+        when there is a newer one, or when the lease ran out.
+        """
         cleared = await self._store.run(
             END,
             member=member,

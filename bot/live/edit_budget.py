@@ -1,9 +1,11 @@
-"""How many edits Slack is sent, over all replicas together: in bursts while it takes them, evenly once it did not.
+"""How many edits all replicas together send to Slack: bursts while it takes them, evenly otherwise.
 
-`chat.update` is Tier 3 (https://docs.slack.dev/reference/methods/chat.update): "50+ per minute", of which Slack says that it is at least so
-many and that "sporadic bursts are welcome" (https://docs.slack.dev/apis/web-api/rate-limits). So there is a bucket that fills with 48 a
-minute: after quiet minutes a hundred messages can be brought up to date at once, and over a long time the tier holds. Where Slack answers 429,
-everybody waits as long as it says, and for an hour no minute has more than 50 edits.
+`chat.update` is Tier 3 (https://docs.slack.dev/reference/methods/chat.update): "50+ per minute".
+Slack says that this is a minimum, and that "sporadic bursts are welcome"
+(https://docs.slack.dev/apis/web-api/rate-limits). So there is a bucket that fills with 48 edits a
+minute. After quiet minutes a hundred messages can be brought up to date at once, and over a long
+time the tier holds. Where Slack answers 429, everybody waits as long as it says, and for an hour no
+minute has more than 50 edits.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ LEAVE: Mapping[str, int] = {
     "tree": 120,
     "announcement": 120,
 }
-"""So many edits a kind leaves in the bucket for what matters more: decisions and statuses of a hundred incidents at any time."""
+"""Edits that a kind leaves in the bucket for more important kinds.
+
+Decisions and statuses of a hundred incidents find room at any time.
+"""
 STRICT: Mapping[str, int] = {
     "decision": 50,
     "status": 47,
@@ -48,9 +53,11 @@ class EditBudget:
         self._store = store
 
     async def spend(self, kind: str, id: str, *, changes: str | None = None) -> float:
-        """Takes one edit, if this kind may have it now: 0, or the seconds after which to ask again. `id`: of this very edit.
+        """Take one edit, if this kind may have it now.
 
-        `changes`: the live message that is edited. With the 0 it is forgotten what it shows: until Slack says so, nobody knows.
+        Returns 0, or the seconds after which to ask again. `id` names this edit. `changes` is the
+        live message that is edited: with the 0 it is forgotten what it shows, because until Slack
+        answers nobody knows.
         """
         ms = await self._store.run(
             SPEND,
@@ -65,7 +72,7 @@ class EditBudget:
         return int(ms) / 1000
 
     async def refused(self, seconds: float, id: str) -> None:
-        """Slack asked for patience: no edit by any replica for so long, and no bursts for an hour."""
+        """Slack asked to wait: no replica edits for so long, and no bursts for an hour."""
         await self._store.run(
             REFUSED,
             id=id,

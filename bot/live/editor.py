@@ -1,4 +1,4 @@
-"""Live messages: rendered from the newest state under a lease, so that the last state wins and Slack is not flooded."""
+"""Live messages: rendered from the newest state under a lease, so that the last state wins."""
 
 from __future__ import annotations
 
@@ -26,22 +26,25 @@ from phases.record.incident import Incident, MessageRef
 log = logging.getLogger(__name__)
 
 KINDS = ("decision", "status", "progress", "tree", "announcement")
-"""In the order of importance; of one kind first what is most urgent (bot/store/commit.py `urgency`), then what waits longest."""
+"""The kinds by importance. Within a kind: the most urgent first (bot/store/commit.py `urgency`)."""
 COOL_SECONDS: Mapping[str, float] = {"progress": 5.0}
 """How long after an edit a message is left alone; the marks of that time become one edit."""
 COOL = 1.0
 EDIT_SECONDS = 8.0
-"""Shorter than the lease: an edit is over, one way or the other, before anybody else may begin one."""
+"""Shorter than the lease: an edit has ended before anybody else may begin one."""
 LOOK_SECONDS = 0.5
 APART_SECONDS = 0.05
-"""Between two looks: many changes in a row are heard of together, and cost one look, not one each."""
+"""Between two looks: many changes in a row cost one look, not one each."""
 AT_MOST = 500
-"""So many marks are taken from Redis in one look: reading more would hold up whoever clicks meanwhile."""
+"""Marks that one look takes from Redis: reading more would hold up acks meanwhile."""
 ANEW_SECONDS = 30.0
 """All marks are read again so often, which heals whatever went wrong."""
 NOT_POSTED_SECONDS = 1.0
 NOT_POSTED_AT_MOST = 30.0
-"""Between two looks whether a marked message is posted by now: twice as long each time, for some never are. Who posts one looks at once."""
+"""Between two looks whether a marked message is posted by now; twice as long each time.
+
+Some messages are never posted. A message that is posted is looked at at once.
+"""
 BUSY_SECONDS = 0.2
 TROUBLE_SECONDS = 2.0
 FAULT_SECONDS = 30.0
@@ -112,14 +115,17 @@ class Live(Worker):
         self._budget = EditBudget(store)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._known: dict[_Place, dict[str, float]] = {}
-        """Place in the queue → member → its newest mark that we know of; who waits longest stands first."""
+        """Place in the queue → member → its newest known mark, the one that waits longest first."""
         self._place: dict[str, _Place] = {}
         self._seen = 0.0
         """All marks up to this counter are known."""
         self._anew = 0.0
         """When all are read again (monotonic seconds)."""
         self._not_before: dict[str, tuple[float, float, float]] = {}
-        """Member → counter of the mark that has to wait, for how long, and until when (monotonic seconds). A newer mark asks anew."""
+        """Member → counter of the mark that has to wait, for how long, until when (monotonic).
+
+        A newer mark does not have to wait.
+        """
         self._held_off: dict[str, float] = {}
         """Member → until when whatever its mark, e.g. while another replica edits it."""
         self._spent: dict[str, float] = {}
@@ -173,7 +179,7 @@ class Live(Worker):
         return wait
 
     async def _listen(self) -> bool:
-        """Takes in the marks that are new, or (now and then) all of them; whether there are more to be taken in at once."""
+        """Take in the new marks, or (now and then) all; return whether there are more at once."""
         now = time.monotonic()
         if now >= self._anew:
             self._seen, self._anew = 0, now + ANEW_SECONDS
@@ -200,7 +206,7 @@ class Live(Worker):
             self._not_before.pop(one, None)
 
     async def posted(self, incident: str, name: str, message: Rendered) -> None:
-        """What a live message showed when it was posted: the same again is not sent as its first edit."""
+        """Remember what a live message showed when it was posted, so that it is not sent again."""
         await self._marks.remember(member(incident, name), _fingerprint(message))
         self._not_before.pop(member(incident, name), None)
 
@@ -233,7 +239,7 @@ class Live(Worker):
             self._held_off[one] = time.monotonic() + FAULT_SECONDS
 
     async def _under_lease(self, one: str, heard: float, begun: EditLease) -> _End:
-        # The mark was read first, then the state: a mark that comes in between is newer than what was read, and stays.
+        # The mark was read first, then the state: a mark in between is newer, and stays.
         if begun.counter is None:
             self._forget(one, heard)
             return _End()

@@ -1,15 +1,14 @@
-"""The outbox in Redis: a stream with a consumer group, a waiting room for what is tried again, and what was set aside."""
+"""The outbox in Redis: a stream with a consumer group, and a waiting room for the next tries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from bot.store.commit import from_ms
+from bot.outbox.dead_letters import VERSION
 from bot.store.incident_store import Store
 from bot.store.redis import GROUP, Script, store_errors
 
@@ -30,7 +29,7 @@ class PendingEntry:
 
     @property
     def attempt(self) -> int:
-        """1 for the first try; what was given back, reclaimed or tried again counts up."""
+        """1 for the first try; an entry handed back, reclaimed or tried again counts up."""
         return int(self.fields.get("attempt", "0")) + self.deliveries
 
     @property
@@ -38,23 +37,13 @@ class PendingEntry:
         return int(self.fields.get("crashes", "0"))
 
     def again(self) -> PendingEntry:
-        """The same for another try by the worker that holds it."""
-        tried = str(int(self.fields.get("attempt", "0")) + 1)
-        return replace(self, fields={**self.fields, "attempt": tried})
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """What could not be decoded, for `firebreak doctor`."""
-
-    at: datetime
-    incident: str
-    effect_id: str
-    reason: str
+        """Return the same entry for another try by the worker that holds it."""
+        attempt = str(int(self.fields.get("attempt", "0")) + 1)
+        return replace(self, fields={**self.fields, "attempt": attempt})
 
 
 class Queue:
-    """The worker's commands. Raises `bot.store.redis.NotRecorded` or `AnswerLost` when Redis cannot be used."""
+    """The worker's commands. Raises `bot.store.redis.StoreError` when Redis cannot be used."""
 
     def __init__(self, store: Store, consumer: str) -> None:
         self._store = store
@@ -71,7 +60,10 @@ class Queue:
                     raise
 
     async def read(self, blocking: Redis, count: int, block_ms: int) -> list[PendingEntry]:
-        """New entries; waits up to `block_ms` for the first. `blocking` is a client that nobody else uses."""
+        """Return new entries; wait up to `block_ms` for the first.
+
+        `blocking` is a client that nobody else uses.
+        """
         with store_errors():
             try:
                 answer: Any = await blocking.xreadgroup(
@@ -87,13 +79,13 @@ class Queue:
         ]
 
     async def reclaim(self, idle_ms: int) -> list[PendingEntry]:
-        """What nobody renewed for `idle_ms`: its worker is dead or stuck. Ours from now on."""
+        """Take over what nobody renewed for `idle_ms`: its worker is dead or stuck."""
         with store_errors():
-            # What is told last, the entries that were deleted meanwhile, is told from 7.0 on; 6.2 lists them as None.
+            # Entries that were deleted meanwhile stand last from 7.0 on; 6.2 lists them as None.
             answer: Any = await self._redis.xautoclaim(
                 self._keys.outbox, GROUP, self._consumer, min_idle_time=idle_ms, count=100
             )
-            found: list[PendingEntry] = []
+            reclaimed: list[PendingEntry] = []
             for entry, fields in answer[1]:
                 if entry is None:
                     continue
@@ -101,16 +93,19 @@ class Queue:
                     self._keys.outbox, GROUP, entry, entry, 1
                 )
                 if pending and fields is not None:
-                    found.append(PendingEntry(entry, fields, pending[0]["times_delivered"]))
-            return found
+                    reclaimed.append(PendingEntry(entry, fields, pending[0]["times_delivered"]))
+            return reclaimed
 
     async def renew(self, entries: list[str]) -> list[str]:
-        """Resets the idle time of what is still ours, and names it, without counting a delivery; what another reclaimed is its own."""
+        """Reset the idle time of the entries that are still ours, and return them.
+
+        This counts as no delivery. An entry that another worker reclaimed is its own.
+        """
         with store_errors():
             ours: Any = await self._redis.xpending_range(
                 self._keys.outbox, GROUP, "-", "+", 10_000, consumername=self._consumer
             )
-            held = [one["message_id"] for one in ours if one["message_id"] in set(entries)]
+            held = [row["message_id"] for row in ours if row["message_id"] in set(entries)]
             if held:
                 await self._redis.xclaim(
                     self._keys.outbox, GROUP, self._consumer, 0, held, justid=True
@@ -118,7 +113,10 @@ class Queue:
         return held
 
     async def retry(self, entry: str, delay: float, *, limit: float, crashed: bool = False) -> str:
-        """Puts an entry into the waiting room for `delay` seconds: `waiting`; or `over`, beyond `limit` since its first try; or `gone`."""
+        """Put an entry into the waiting room for `delay` seconds: `waiting`.
+
+        `over` where that is more than `limit` seconds after its first try; `gone` where it ended.
+        """
         answer = await self._store.run(
             RETRY,
             group=GROUP,
@@ -130,59 +128,24 @@ class Queue:
         return str(answer)
 
     async def promote(self) -> float | None:
-        """Puts what is due back into the stream. Seconds until the next one, or None."""
+        """Put what is due back into the stream. Returns the seconds until the next one, or None."""
         ms = int(await self._store.run(PROMOTE))
         return None if ms < 0 else ms / 1000
 
-    async def set_aside(self, entry: str, reason: str, *, why: str = "") -> None:
-        await self._store.run(SET_ASIDE, group=GROUP, entry=entry, reason=reason, why=why)
+    async def set_aside(self, entry: str, reason: str) -> None:
+        """Make an entry a dead letter for another version."""
+        await self._store.run(SET_ASIDE, group=GROUP, entry=entry, reason=reason, why=VERSION)
 
     async def ack(self, entry: str) -> None:
-        """Ends an entry that has no result to record."""
+        """End an entry that has no result to record."""
         with store_errors():
             await self._redis.xack(self._keys.outbox, GROUP, entry)
             await self._redis.xdel(self._keys.outbox, entry)
 
     async def hand_back(self) -> int:
-        """Everything this worker holds becomes free at once. Returns how many."""
+        """Free everything this worker holds, at once. Returns how many."""
         return int(await self._store.run(HAND_BACK, group=GROUP, consumer=self._consumer))
 
     async def forget_consumers(self, idle_seconds: float) -> None:
-        """Removes the names of workers that are gone and hold nothing."""
+        """Remove the names of workers that are gone and hold nothing."""
         await self._store.run(FORGET_CONSUMERS, group=GROUP, idle=round(idle_seconds * 1000))
-
-
-async def set_aside(store: Store) -> list[DeadLetter]:
-    """What could not be decoded, newest first, at most 100."""
-    with store_errors():
-        entries: Any = await store.redis.xrevrange(store.keys.aside, count=100)
-    return [
-        DeadLetter(
-            at=from_ms(int(entry.split("-")[0])),
-            incident=fields.get("incident", ""),
-            effect_id=fields.get("id", ""),
-            reason=fields.get("reason", ""),
-        )
-        for entry, fields in entries
-    ]
-
-
-async def dead_letter_count(store: Store) -> int:
-    with store_errors():
-        return int(await store.redis.xlen(store.keys.aside))
-
-
-async def add_timer_letter(
-    store: Store, *, incident: str, name: str, reason: str, text: str, at_ms: int = 0, why: str = ""
-) -> None:
-    """Keeps a timer that this version of the bot cannot read, or whose incident it cannot read."""
-    fields = {
-        "incident": incident,
-        "id": name,
-        "effect": text,
-        "reason": reason,
-        "timer": name,
-        "at": str(at_ms),
-    }
-    with store_errors():
-        await store.redis.xadd(store.keys.aside, {**fields, "why": why})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The worker of the outbox: performs effects, tries again, and says how each ended. At least once, and each one ends."""
+"""The worker of the outbox: performs effects at least once, and reports how each one ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from bot.outbox.dead_letters import VERSION, take_up
+from bot.outbox.dead_letters import take_up
 from bot.outbox.stream import PendingEntry, Queue
 from bot.runtime.ack_priority import AckPriority, people_first
 from bot.runtime.backoff import patient
@@ -57,10 +57,13 @@ PROMOTE_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
 CONSUMER_SECONDS = 300.0
 TAKE_UP_SECONDS = 60.0
-"""Between two looks at what was set aside: an older replica may set it aside once more until it is replaced."""
+"""Between two looks at the dead letters.
+
+An older replica may set an effect aside once more until it is replaced.
+"""
 AT_ONCE = 4
 LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2, "discord": 1}
-"""Discord one at a time: its post is edited with the newest state, and an older edit must not come last."""
+"""Discord one at a time: an older edit of its post must not come last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,10 @@ Performer = Callable[[Any, Job], Awaitable[Action]]
 class Outbox:
     """Runs effects until it is cancelled.
 
-    `performers` and `systems` go by the effect's type; `limits` is how many run at once for an outside system (else 4).
-    `url` is where the store lives: reading blocks, so it has a client of its own. `alone` says that nobody else uses this
-    Redis (the embedded one): what is held at the start belonged to a bot that is dead, and is taken over at once.
+    `performers` and `systems` go by the effect's type; `limits` is how many run at once for an
+    outside system (else 4). `url` is where the store lives: reading blocks, so it has a client of
+    its own. `alone` says that nobody else uses this Redis (the embedded one): what is held at the
+    start belonged to a bot that is dead, and is taken over at once.
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class Outbox:
         ack_priority: AckPriority | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start of this process."""
+        """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start."""
         self.ended: Counter[tuple[str, str]] = Counter()
         """The same by the effect's type: (type, result)."""
         self.running = False
@@ -123,7 +127,7 @@ class Outbox:
         self._put_off = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled. Then what runs may finish for 5 s; the rest is handed back for the next worker."""
+        """Run until cancelled. Running effects may then finish for 5 s; the rest is handed back."""
         blocking = connect(self._url, read_seconds=BLOCK_SECONDS + 2, connections=2)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(blocking.connection_pool.disconnect)
@@ -135,7 +139,7 @@ class Outbox:
                 group.create_task(self._forever("promote", self._promote))
                 group.create_task(self._forever("take up", self._take_up))
 
-    # --- loops -------------------------------------------------------------------------------------------------
+    # --- loops ------------------------------------------------------------------------------------
 
     async def _forever(self, what: str, body: Callable[[], Awaitable[None]]) -> None:
         loop = Worker(log, f"outbox, {what}")
@@ -216,7 +220,7 @@ class Outbox:
                 error.text,
             )
 
-    # --- one effect --------------------------------------------------------------------------------------------
+    # --- one effect -------------------------------------------------------------------------------
 
     async def _run(self, held: PendingEntry) -> None:
         self._ack_priority.in_background()
@@ -245,7 +249,7 @@ class Outbox:
             log.error(
                 "outbox: entry %s (%s) set aside: %s", held.entry, held.fields.get("id"), decoded
             )
-            await self._queue.set_aside(held.entry, decoded, why=VERSION)
+            await self._queue.set_aside(held.entry, decoded)
             return
         effect, job = decoded
         performer = self._performers.get(effect.type)
@@ -259,8 +263,9 @@ class Outbox:
             return
         try:
             async with self._turns[self._systems.get(effect.type, effect.type)]:
-                # After standing still (a machine asleep, a long wait for its turn without Redis) it may be another's, who does it, or has.
-                # EditLease here as well it would be done twice: who begins for the first time does not look for what is done.
+                # After standing still (a machine asleep, a long wait without Redis) the effect may
+                # be another worker's. Begun here as well it would be done twice: a first try does
+                # not look for what is done.
                 if passed() - self._sure[
                     held.entry
                 ] > SURE * RECLAIM_SECONDS and not await self._still_ours([held.entry]):
@@ -404,7 +409,7 @@ class Outbox:
         log.error(
             "outbox: effect %s (%s) set aside: %s", held.fields.get("id"), effect.type, reason
         )
-        await self._queue.set_aside(held.entry, reason, why=VERSION)
+        await self._queue.set_aside(held.entry, reason)
 
     def _count(self, kind: str, result: str) -> None:
         self.counts[result] += 1

@@ -1,4 +1,4 @@
-"""The turns of a worker's loop: trouble is logged once when it begins and once when it has passed."""
+"""The turns of a worker's loop: trouble is logged once when it begins and once when it is over."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class Worker:
 
 
 def end_if_cancelled() -> None:
-    """For loops over Redis: before Python 3.12, `asyncio.wait_for` inside redis-py can swallow a cancellation.
+    """End a loop over Redis whose cancellation was swallowed.
+
+    Before Python 3.12 `asyncio.wait_for` inside redis-py can do that.
 
     https://github.com/python/cpython/issues/86296
     """
@@ -52,6 +54,9 @@ def end_if_cancelled() -> None:
 
 
 def log_crash(log: logging.Logger, what: str, error: Exception, **fields: str) -> None:
-    """Log where an error was raised; without its text, which may hold what somebody typed or a token."""
+    """Log where an error was raised, without its text.
+
+    The text may hold what somebody typed, or a token.
+    """
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("%s: %s\n%s", what, type(error).__name__, frames, extra=fields)

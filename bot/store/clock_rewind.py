@@ -1,4 +1,4 @@
-"""A clock of Redis that is set back: what waits in Redis is moved with it, once over all replicas, so that it comes when it was promised."""
+"""A clock of Redis that is set back: what waits there is moved with it, once over all replicas."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from bot.store.redis import GROUP, Script
 LEAST_SECONDS = 2.0
 """A smaller step makes nobody late. So often the time is written down, too."""
 NEAR_SECONDS = 3 * 3600.0
-"""What is due later than that is meant by the calendar ("on Tuesday at nine") and stays where it is. The longest promise
-between people is two hours (phases/coordination/updates.py NEXT_MINUTES)."""
+"""A later time is meant by the calendar ("on Tuesday at nine") and stays where it is.
+
+The longest promise between people is two hours (phases/coordination/updates.py NEXT_MINUTES).
+"""
 SEEN_SECONDS = 5.0
 """What should have ended while the step was not seen yet has ended."""
 
@@ -17,7 +19,7 @@ SET_BACK = Script("clock_rewind")
 
 
 async def set_back(store: Store) -> float:
-    """The seconds by which the clock of Redis was set back since anybody looked, where it was; then all that waits was moved.
+    """Move what waits; return the seconds by which the clock was set back since anybody looked.
 
     Raises `bot.store.redis.StoreError` when Redis cannot be used.
     """

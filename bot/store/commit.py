@@ -1,4 +1,4 @@
-"""What `commit.lua` is asked: a change as JSON, with the indexes and the memory that follow from it. Pure."""
+"""The request of `commit.lua`: a change as JSON, with its indexes and its memory. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Memory(TypedDict, total=False):
 
 
 class Part(TypedDict, total=False):
-    """One incident of a commit. Entries, effects and actions are JSON that the script does not look into."""
+    """One incident of a commit. The script does not look into entries, effects and actions."""
 
     incident: str
     number: int
@@ -90,7 +90,7 @@ def member(incident: str, name: str) -> str:
 
 
 def to_ms(at: datetime) -> int:
-    """Milliseconds since 1970. Raises ValueError for a naive time, which would mean another moment on each machine."""
+    """Milliseconds since 1970. Raises ValueError for a naive time."""
     if at.tzinfo is None:
         raise ValueError("a time without a time zone")
     return round(at.timestamp() * 1000)
@@ -134,7 +134,7 @@ def request_of(
 
 
 def urgency(incident: Incident, trigger: Trigger | None) -> int:
-    """Which of many marked messages are brought up to date first: where somebody acted, then the worse ones. 0 to 7."""
+    """Return 0 (first) to 7: where somebody acted, then the worse incidents are rendered first."""
     looks_on = isinstance(trigger, Delivery)
     return (0 if looks_on else 4) + ((incident.severity or Severity.SEV2) - 1)
 
@@ -199,7 +199,11 @@ def indexes(incident: Incident | None) -> set[str]:
 
 
 def memory_request(before: Incident | None, incident: Incident) -> Memory | None:
-    """What a commit does to the memory; None: nothing is remembered of it, before or after; or what is, knows more than the record."""
+    """Return what a commit does to the memory.
+
+    None where nothing is remembered, before or after, and where the memory knows more than a
+    record that was compacted.
+    """
     if incident.shrunk_at is not None:
         return None
     was = kept(before) if before is not None else None
@@ -239,7 +243,7 @@ def recall_member(service: str, incident: str) -> str:
 
 
 def recall_indexes(past: PastIncident | None) -> set[str]:
-    """Where a memory is found: everything by service; by place and issue only what may be told to everybody."""
+    """Return the indexes of a memory: by place and issue only what everybody may be told."""
     if past is None:
         return set()
     names = {"all", f"of:{past.service}"}

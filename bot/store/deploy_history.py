@@ -1,7 +1,8 @@
 """Deploys that CI told of, in Redis: what triage knows of them, and which of them are watched.
 
-A watch is one field of one hash, written before the webhook is answered and removed when the watch has ended: a killed bot
-finds it again. That it fires once is the commit's work: the incident is declared with a delivery claim of the watch.
+A watch is one field of one hash, written before the webhook is answered and removed when the watch
+has ended: a killed bot finds it again. It fires once, because the incident is declared with a
+delivery claim of the watch.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Deploys:
         return f"{self._prefix}:deploys:{service}"
 
     async def told(self, deploy: DeploySeen, environment: str) -> None:
-        """Remembers a finished deploy and begins its watch, together; telling it twice is telling it once."""
+        """Remember a finished deploy and begin its watch, together; a second time is no change."""
         at = deploy.finished_at or deploy.started_at
         key = self._key(deploy.service)
         pipe = self._redis.pipeline(transaction=True)

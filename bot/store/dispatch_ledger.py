@@ -1,6 +1,7 @@
-"""Which deploys were handed to GitHub: written in Redis before the request, so that no replica sends a second one.
+"""The deploys that were handed to GitHub: written in Redis before the request.
 
-A workflow dispatch has no key of its own, and its run shows only some seconds later (docs/code.md, What each effect does).
+So no replica sends a second one. A workflow dispatch has no key of its own, and its run shows only
+some seconds later (docs/code.md, What each effect does).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Drafts of post-mortems in Redis: a hash an incident, a field a person; beside the record, so that its 32 KiB are not used up."""
+"""Drafts of post-mortems in Redis: a hash an incident, a field a person.
+
+They stand beside the record, so that its 32 KiB are not used up.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ class RedisDrafts:
             try:
                 one = _Field.model_validate_json(text)
             except ValidationError:
-                continue  # of another version of the bot: a draft is not worth an error in front of the form
+                continue  # of another version: not worth an error before the form
             found.append(Kept(by=by, at=one.at, parts=one.parts, opened_at=one.opened_at))
         return found
 

@@ -1,7 +1,8 @@
 """What is wrong with Redis, in words: the one place that reads redis-py's errors and the server's.
 
-The words are our own. What a server says may hold a password ("unknown command `AUTH`, with args beginning with: …"), and
-redis-py's errors hold what was taken for a host. A reason that is not known is not guessed: then only its code is said.
+The words are our own. A server's words may hold a password ("unknown command `AUTH`, with args
+beginning with: …"), and redis-py's errors hold what was taken for a host. An unknown reason is not
+guessed: then only its code is said.
 """
 
 from __future__ import annotations
@@ -40,12 +41,16 @@ ANSWERS = (ResponseError, BusyLoadingError, AuthenticationError, AuthorizationEr
 FAILURES = (RedisError, OSError, asyncio.IncompleteReadError)
 """Every error by which redis-py says that a command failed."""
 LOGIN = (
-    "REDIS_URL: user and password (redis://user:password@host; a password alone: redis://:password@host); "
+    "REDIS_URL: user and password "
+    "(redis://user:password@host; a password alone: redis://:password@host); "
     "characters such as / # ? [ ] @ : % have to be percent-encoded (docs/settings.md)"
 )
 RIGHTS = "give this user the rights in docs/operations.md, Rights in Redis"
 REACH = "REDIS_URL: is it running, and reachable from here?"
-IN_ITS_WORDS = "Redis answers, and refuses in words that the bot does not know: redis-cli with the same address shows them"
+IN_ITS_WORDS = (
+    "Redis answers, and refuses in words that the bot does not know: "
+    "redis-cli with the same address shows them"
+)
 TLS = "REDIS_URL: rediss:// where Redis speaks TLS, redis:// where it does not"
 TRUST = (
     "SSL_CERT_FILE or rediss://…?ssl_ca_certs=FILE names a file with the authority's certificate; "
@@ -65,7 +70,10 @@ NEWEST = "use Redis 6.2 or newer, or Valkey"
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`says` is a sentence without its full stop, `mend` what to do. `final`: only somebody who changes settings mends it."""
+    """`says` is a sentence without its full stop, `mend` what to do.
+
+    `final`: only other settings help.
+    """
 
     says: str
     mend: str = REACH
@@ -75,7 +83,8 @@ class Trouble:
 NO_CONNECTION = Trouble("No connection to Redis came about in time")
 CLOSED = Trouble(
     "Redis closed the connection",
-    f"{REACH} One that wants TLS (rediss://), or a certificate of the bot's (ssl_certfile, ssl_keyfile), does so, too",
+    f"{REACH} One that wants TLS (rediss://), or a certificate of the bot's "
+    "(ssl_certfile, ssl_keyfile), does so, too",
 )
 ONLY_TLS = Trouble("Redis speaks TLS there, and REDIS_URL does not", TLS, final=True)
 NO_TLS = Trouble("What answers there speaks no TLS, and REDIS_URL does", TLS, final=True)
@@ -208,7 +217,7 @@ _CODE = re.compile(r"-?([A-Z]{2,20})\b")
 
 
 def of(error: BaseException) -> Trouble:
-    """The trouble behind an error of redis-py, of the operating system, or of ours that was raised from one."""
+    """Return the trouble behind an error of redis-py, of the operating system, or of ours."""
     chain = list(_chain(error))
     for one in chain:
         if found := _known(one):
@@ -299,10 +308,16 @@ def _sentinels(error: BaseException) -> Trouble:
     """What a sentinel answered is the cause (bot/store/sentinel.py)."""
     why = of(error.__cause__) if isinstance(error.__cause__, ANSWERS) else None
     if why is None:
-        mend = "REDIS_URL: are the sentinels reachable from here, and is the name behind the / the one that they watch?"
+        mend = (
+            "REDIS_URL: are the sentinels reachable from here, "
+            "and is the name behind the / the one that they watch?"
+        )
         return Trouble("No sentinel names a primary of that name, or none answers", mend)
     if why is _NO_PASSWORD:
-        mend = "REDIS_URL: …/master?sentinel_password=… is the sentinels' own password (docs/settings.md)"
+        mend = (
+            "REDIS_URL: …/master?sentinel_password=… is the sentinels' own password "
+            "(docs/settings.md)"
+        )
         return Trouble(
             "The sentinels want a password, and REDIS_URL gives none for them", mend, final=True
         )

@@ -9,7 +9,10 @@ from bot.store.redis import call, read
 
 
 class ExpiringKeys:
-    """The keys `<prefix>:<name>:…`. Also `handlers.ports.Once`. Raises `bot.store.redis.StoreError`."""
+    """The keys `<prefix>:<name>:…`; also `handlers.ports.Once`.
+
+    Raises `bot.store.redis.StoreError`.
+    """
 
     def __init__(self, store: Store, name: str = "once") -> None:
         self._redis = store.redis

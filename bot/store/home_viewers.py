@@ -1,4 +1,4 @@
-"""Who has App Home open, in Redis: any replica may keep it current, one at a time does; a restart forgets nobody."""
+"""The people who have App Home open, in Redis: one replica at a time keeps it current."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DRAWN = Script("home_drawn")
 
 
 class StoreViewers:
-    """Keeps `handlers.ports.Viewers`. Raises `bot.store.redis.StoreError` where Redis cannot be used."""
+    """Keeps `handlers.ports.Viewers`. Raises `bot.store.redis.StoreError`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

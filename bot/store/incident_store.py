@@ -1,4 +1,4 @@
-"""Incidents in Redis: one record an incident, one script a commit (`commit.lua`), and the reads beside it."""
+"""Incidents in Redis: one record an incident, one script a commit, and the reads beside it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ Answer = Done | Already | Duplicate | Gone | Late | Conflict | Taken
 
 
 class Store:
-    """Reads and commits. Give it a client of `bot.store.redis.connect`, or a URL with `Store.open`."""
+    """Reads and commits, with a client of `bot.store.redis.connect`."""
 
     def __init__(self, redis: Redis, *, prefix: str = "{fb}", wait_replicas: int = 0) -> None:
         self.redis = redis
@@ -115,7 +115,7 @@ class Store:
         """Incidents whose records this version met and could not read."""
         self._read_before: dict[str, tuple[str, Incident]] = {}
         self.dirtied = asyncio.Event()
-        """Set by every commit of this process that marks a live message: `bot.live` need not wait for its next look."""
+        """Set by every commit of this process that marks a live message, for `bot.live`."""
 
     @classmethod
     def open(cls, url: str, *, prefix: str = "{fb}", wait_replicas: int = 0) -> Store:
@@ -131,10 +131,10 @@ class Store:
     async def close(self) -> None:
         await sentinel.close(self.redis)
 
-    # --- reads -------------------------------------------------------------------------------------------------
+    # --- reads ------------------------------------------------------------------------------------
 
     async def load(self, incident: str | None, trigger: Trigger | None = None) -> Loaded:
-        """The record with its version, the server's time, and whether `because` was dealt with before; one round trip.
+        """Return the record and its version, and whether `trigger` was dealt with before.
 
         Raises `NotRecorded` when Redis or the record cannot be read.
         """
@@ -169,7 +169,10 @@ class Store:
         )
 
     def _parsed(self, id: str, record: str) -> Incident:
-        """What is read again as it was is not parsed again: of an incident that opens two reads in three. Raises `NotThisVersion`."""
+        """Return the record; the one that was read last for this incident is not parsed again.
+
+        Of an incident that opens these are two reads in three. Raises `NotThisVersion`.
+        """
         known, incident = self._read_before.pop(id, ("", None))
         if incident is None or known != record:
             try:
@@ -188,7 +191,7 @@ class Store:
         return incident
 
     async def get(self, incidents: Iterable[str]) -> list[Incident]:
-        """The records of these incidents, in their order; what is not there, or is no record, is left out (and logged)."""
+        """Return the records of these incidents, in their order; unreadable ones are left out."""
         found: list[Incident] = []
         for some in _batches(list(incidents), TOGETHER):
             found += await self._get(some)
@@ -203,7 +206,7 @@ class Store:
         return self._readable(zip(ids, records, strict=True))
 
     async def standing_in(self, *indexes: str) -> list[Incident]:
-        """The incidents of `get(ids(*indexes))`, in one round trip: for a few, as those of one service or channel."""
+        """Return `get(ids(*indexes))` in one round trip: for the few of one service or channel."""
         answer = await self.run(INCIDENTS_IN, indexes=indexes)
         return self._readable(zip(answer[::2], answer[1::2], strict=True))
 
@@ -223,7 +226,7 @@ class Store:
         return found
 
     async def timeline(self, incident: str) -> list[Entry]:
-        """What is shown of it, by time: the newest words of what can change, and nothing that was taken back."""
+        """Return what is shown, by time: the newest words, and nothing that was taken back."""
         lines, words = await read(
             self.redis,
             ("LRANGE", self.keys.timeline(incident), 0, -1),
@@ -239,7 +242,7 @@ class Store:
         )
 
     async def ids(self, *indexes: str) -> list[str]:
-        """Incidents that stand in all these indexes (`all`, `open`, `owing`, `channel:<id>`, `service:<name>`), newest first."""
+        """Return the incidents that stand in all these indexes (`Keys.index`), newest first."""
         keys = [self.keys.index(name) for name in indexes]
         if len(keys) == 1:
             return await self._read("ZRANGE", keys[0], 0, -1, "REV")
@@ -265,7 +268,7 @@ class Store:
         """Runs a script on the keys of this store (`bot.store.redis.run_script`)."""
         return await run_script(self.redis, script, self.keys.prefix, *texts, **arguments)
 
-    # --- the commit --------------------------------------------------------------------------------------------
+    # --- the commit -------------------------------------------------------------------------------
 
     async def commit(
         self,
@@ -278,7 +281,9 @@ class Store:
         deadline: datetime | None = None,
         seconds: float = DISPATCH_SECONDS,
     ) -> Answer:
-        """Writes a change, all of it or nothing; `also` is the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
+        """Write a change, all of it or nothing; `also` is the other incident of a merge.
+
+        After a lost answer it asks again with the same id, within `seconds`.
 
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
@@ -325,7 +330,7 @@ class Store:
         return _answer(await self.run(COMMIT, *records, **request))
 
     async def copied(self) -> None:
-        """Waits until what is written by now has its replicas, where any are asked for. Raises `AnswerLost`."""
+        """Wait until all that was written has its replicas. Raises `AnswerLost`."""
         if self._wait_replicas:
             await copied(self.redis, self._wait_replicas, DISPATCH_SECONDS, fence=self.keys.fence)
 

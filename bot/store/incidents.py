@@ -1,4 +1,4 @@
-"""The door to the incidents: load, step, commit, and again when somebody else was faster. The only caller of `step`."""
+"""Dispatches actions: load, step, commit, and again after a conflict. The only caller of `step`."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ Step = Callable[[Incident | None, Action, Service, datetime], Change | Refused]
 
 NOTHING = "Nothing was recorded. Try again in a moment."
 LOOKED_SECONDS = 0.25
-"""How long what was looked at may serve as what is loaded: a click looks, and speaks a moment later."""
+"""The age up to which a loaded record may serve again: a click loads, and speaks a moment later."""
 LOOKED_AT_MOST = 500
 
 
 class Incidents:
-    """`handlers.dispatcher.Door` over a store.
+    """Keeps `handlers.dispatcher.Dispatcher` over a store. Raises `bot.store.redis.StoreError`.
 
-    `step` is `phases.workflow.step`. `now` is for tests: without it the time of a step is the time of the Redis server,
-    which is also what timers are compared with, so that replicas with wrong clocks agree.
+    `step` is `phases.workflow.step`. `now` is for tests: without it the time of a step is the time
+    of the Redis server. Timers are compared with it, too, so that replicas with wrong clocks agree.
     """
 
     def __init__(
@@ -63,13 +63,16 @@ class Incidents:
         self._step = step
         self._catalogue = catalogue
         self._now = now
-        # One at a time an incident in this process: the version decides, this only spares the losers their work.
+        # One at a time an incident in this process. The version decides; this spares work.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._declaring = asyncio.Lock()
-        """One new incident at a time: twenty at once would all try for the same number, and hold up who waits for an ack."""
+        """One new incident at a time: twenty at once would all try for the same number."""
         self._looked: dict[str, tuple[float, Loaded]] = {}
-        """What was just looked at, and when. It spares a round trip and can do no harm: the commit checks version and
-        delivery, and who is refused by it is refused by what is loaded anew."""
+        """The records loaded last, and when.
+
+        They spare a round trip: the commit checks version and delivery, and who is refused by an
+        older record is refused by one that is loaded anew.
+        """
 
     async def dispatch(
         self,
@@ -80,7 +83,7 @@ class Incidents:
     ) -> Recorded | Refused | Unknown:
         """Loads, steps, commits; again on a conflict, for 2 s in all.
 
-        `deadline` is in the time of the Redis server: later nothing is committed (`Refused`, code `late`).
+        `deadline` is in the time of the Redis server: later nothing is committed (code `late`).
         Whatever the answer: an action that is said again with the same `because` counts once.
         """
         ends = asyncio.get_running_loop().time() + DISPATCH_SECONDS
@@ -153,7 +156,7 @@ class Incidents:
             for record in records:
                 if too_large := _too_large(change.incident.id, record, trigger):
                     return too_large
-            # Later than this nobody waits for the answer; a commit that was held up must not come true after it.
+            # Later nobody waits for the answer: a held-up commit must not come true then.
             latest = loaded.server_now + timedelta(seconds=left)
             answer = await self._store.commit(
                 commit_id,
@@ -195,7 +198,6 @@ class Incidents:
             await asyncio.sleep(random.uniform(0, 0.01))
 
     async def load(self, incident: str) -> Incident | None:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         try:
             loaded = await self._store.load(incident)
         except NotThisVersion as error:
@@ -218,7 +220,7 @@ class Incidents:
         return dataclasses.replace(loaded, server_now=loaded.server_now + timedelta(seconds=ago))
 
     async def timeline(self, incident: str) -> list[Entry]:
-        """With those of its duplicates, by time and marked. Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        """Return the entries with those of its duplicates, by time and marked."""
         entries = await self._store.timeline(incident)
         record = await self.load(incident)
         for id in record.merged if record is not None else ():
@@ -226,25 +228,21 @@ class Incidents:
         return sorted(entries, key=lambda entry: entry.at)
 
     async def owing(self) -> list[Incident]:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         return await self._store.get(await self._store.ids("owing"))
 
     async def owner(self, claim: str) -> str | None:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         return await self._store.owner(claim)
 
     async def holding(self, service: str) -> list[Incident]:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         return await self._store.get(await self._store.ids("holding", f"service:{service}"))
 
     async def changed(self) -> str:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         return await self._store.changed()
 
     async def find(
         self, *, channel: str | None = None, service: str | None = None, open_only: bool = True
     ) -> list[Incident]:
-        """Newest first. Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        """Return incidents by channel or service, newest first."""
         indexes = ["open"] if open_only else ["all"]
         if channel is not None:
             indexes.append(f"channel:{channel}")
@@ -256,7 +254,7 @@ class Incidents:
 
     async def _again(self, seen: str, loaded: Loaded) -> Recorded | Refused:
         """What was dealt with before: by the delivery's incident, or by the one that was loaded."""
-        if seen:  # its first answer may be lost because no replica has it yet: acked now, it must have one
+        if seen:  # its first answer may be lost because no replica has it yet
             await self._store.copied()
         if not seen or (loaded.incident is not None and loaded.incident.id == seen):
             incident = loaded.incident
@@ -271,7 +269,7 @@ class Incidents:
         return Recorded(incident, again=True)
 
     def _service(self, action: Action, loaded: Loaded) -> Service:
-        """The catalogue's service; one that was removed since lives on under its name, with every default."""
+        """Return the catalogue's service; a removed one lives on with every default."""
         name = loaded.incident.service if loaded.incident else getattr(action, "service", "")
         return self._catalogue.get(name) or Service(name=name)
 
@@ -297,7 +295,7 @@ class Incidents:
 
 
 def _told(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
-    """Fields of the log line: which incident, how it stands, and what brought it there. Ids only, never what was said."""
+    """Return the fields of the log line: ids only, never what was said."""
     fields = {"incident": incident.id, "status": incident.status.value}
     match trigger:
         case Delivery(claims=claims):
@@ -321,7 +319,10 @@ def _taken(answer: Taken) -> str:
         case "open":
             return f"{answer.owner} is already open for {rest.partition(':')[0]}."
         case "deploying":
-            return f"{answer.owner} is deploying {rest} right now; one deploy a service at a time. Wait for its result."
+            return (
+                f"{answer.owner} is deploying {rest} right now; one deploy a service at a time. "
+                "Wait for its result."
+            )
         case "fingerprint":
             return f"This Sentry issue belongs to {answer.owner}."
         case "adr":
@@ -331,7 +332,10 @@ def _taken(answer: Taken) -> str:
 
 
 def _too_large(id: str, record: str, trigger: Trigger | None) -> Refused | None:
-    """rules: Size and memory. What the bot's own timers and effects bring is never turned away: it would be lost."""
+    """Refuse a record over its limit (rules: Size and memory).
+
+    The bot's own timers and effects are never turned away: they would be lost.
+    """
     size = len(record) if record.isascii() else len(record.encode())
     if size <= RECORD_LIMIT_BYTES:
         return None

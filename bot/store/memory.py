@@ -1,4 +1,4 @@
-"""The knowledge loop's store: what is left of every incident, by service, file and Sentry issue. JSON, one field an incident.
+"""The memory of past incidents, by service, file and Sentry issue: JSON, one field an incident.
 
 Memories are written by the commit that makes them true (`commit.lua`); here they are read.
 """
@@ -82,7 +82,7 @@ def _counted(row: list[Any]) -> Counted:
 
 
 def _read(kept: Sequence[Any]) -> tuple[PastIncident, ...]:
-    """All at once; one by one only where one of them cannot be read, which is left out and logged."""
+    """Parse all at once; one by one only where one cannot be read, which is left out."""
     try:
         return PAST.validate_json(f"[{','.join(kept)}]")
     except ValidationError:

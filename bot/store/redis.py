@@ -1,4 +1,4 @@
-"""How this bot speaks to Redis: short time limits, no silent retries, and an error that says whether something may have arrived."""
+"""The bot's way to Redis: short limits, no silent retries, errors that say what may be written."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ from handlers.dispatcher import StoreUnavailable
 CONNECT_SECONDS = 5.0
 """TCP, TLS and AUTH to another continent take a second or two, and more where a packet is lost."""
 TAKE_SECONDS = 1.0
-"""So long a request waits for a connection; one that takes longer is still made, for those who come after."""
+"""The wait of a request for a connection; a slower one is still made, for those who come after."""
 READ_SECONDS = 0.8
 DISPATCH_SECONDS = 2.0
-"""A commit with all its tries. redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice."""
+"""A commit with all its tries.
+
+redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice.
+"""
 CONNECTIONS = 16
-"""More would be opened by a burst, which costs more than it gains: one program asks, one answers, a millisecond each time."""
+"""A burst would open more, which costs more than it gains: an answer takes a millisecond."""
 Command = Sequence[str | bytes | float]
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 LUA = Path(__file__).parent / "lua"
@@ -56,7 +59,10 @@ class NotThisVersion(NotRecorded):
 
 
 class AnswerLost(StoreError):
-    """The request was sent and no answer came, or (`halfway`) Redis failed in the middle of it: it may be written or not."""
+    """The request was sent and no answer came, or (`halfway`) Redis failed in the middle of it.
+
+    The change may be written or not.
+    """
 
     def __init__(self, text: str, *, halfway: bool = False) -> None:
         super().__init__(text)
@@ -80,7 +86,7 @@ def store_error(error: BaseException, *, sent: bool) -> StoreError:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Around commands of redis-py that only read, or that may be carried out twice: their errors become ours."""
+    """Around commands of redis-py that only read, or that may run twice: errors become ours."""
     try:
         yield
     except FAILURES as error:
@@ -88,7 +94,7 @@ def store_errors() -> Iterator[None]:
 
 
 class Keys:
-    """Every key of the bot; all carry one hash tag, so that one script may touch them all in a cluster, too."""
+    """The keys of the bot; one hash tag, so that a script may touch them all in a cluster."""
 
     def __init__(self, prefix: str = "{fb}") -> None:
         self.prefix = prefix
@@ -112,7 +118,7 @@ class Keys:
         return f"{self.prefix}:timeline:{id}"
 
     def words(self, id: str) -> str:
-        """What the timeline's entries with a `ref` say, by `ref`: what is taken back is erased here."""
+        """The words of the timeline's entries with a `ref`; what is taken back is erased here."""
         return f"{self.prefix}:words:{id}"
 
     def claim(self, key: str) -> str:
@@ -125,7 +131,7 @@ class Keys:
         return f"{self.prefix}:commit:{id}"
 
     def index(self, name: str) -> str:
-        """`all`, `open`, `owing`, `channel:<id>`, `service:<name>`: sorted sets of incident ids by number."""
+        """Sorted sets of ids: `all`, `open`, `owing`, `channel:<id>`, `service:<…>`."""
         return f"{self.prefix}:index:{name}"
 
     def rendered(self, member: str) -> str:
@@ -138,7 +144,7 @@ def source(name: str) -> str:
 
 
 class Script:
-    """A Lua script, called by its hash; sent whole where the server does not know it (yet, or any more)."""
+    """A Lua script, called by its hash; sent whole where the server does not know it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -153,7 +159,9 @@ def connect(
     take_seconds: float = TAKE_SECONDS,
     connections: int = CONNECTIONS,
 ) -> Redis:
-    """A client for `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet. Raises `bot.config.redis_url.WrongAddress`.
+    """Return a client for a URL of `bot.config.redis_url`; nothing is sent yet.
+
+    Raises `bot.config.redis_url.WrongAddress`.
 
     `take_seconds`: how long a request waits for a connection.
     """
@@ -165,7 +173,7 @@ def connect(
         "db": at.db,
         "username": at.username,
         "password": at.password,
-        "driver_info": None,  # CLIENT SETINFO would be one more right to give, and one more way to go
+        "driver_info": None,  # CLIENT SETINFO would be one more right, and one more round trip
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": read_seconds,
         "retry": Retry(NoBackoff(), 0),
@@ -189,9 +197,11 @@ def connect(
 
 
 async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> None:
-    """Waits, for less than `seconds`, until so many replicas have what this connection wrote. Raises `AnswerLost`: it may be lost with the primary.
+    """Wait, for less than `seconds`, until `replicas` replicas have what was written before.
 
-    `WAIT` counts from the last write of its own connection (https://redis.io/docs/latest/commands/wait/), so it writes
+    Raises `AnswerLost` where they do not: it may be lost with the primary.
+    `WAIT` counts from the last write of its own connection
+    (https://redis.io/docs/latest/commands/wait/), so it writes
     `fence` first: what was written before, over whatever connection, is copied before it.
     """
     connection = await _taken(redis)
@@ -214,9 +224,11 @@ async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> 
 
 
 async def call(redis: Redis, *command: str | bytes | float) -> Any:
-    """Sends one command, once. Raises `NotRecorded` where it was surely not carried out, `AnswerLost` where it may have been.
+    """Send one command, once.
 
-    redis-py raises the same errors before and after sending; taking the connection first tells the two apart.
+    Raises `NotRecorded` where it was surely not carried out, `AnswerLost` where it may have been.
+    redis-py raises the same errors before and after sending; taking the connection first tells the
+    two apart.
     """
     connection = await _taken(redis)
     try:
@@ -233,7 +245,9 @@ async def call(redis: Redis, *command: str | bytes | float) -> Any:
 
 
 async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) -> list[Any]:
-    """Sends reading commands together and returns their answers as Redis writes them. Raises `NotRecorded`.
+    """Send reading commands together and return their answers as Redis writes them.
+
+    Raises `NotRecorded`.
 
     An error that begins with one of `allowed` stands in its answer's place.
     A third of what a pipeline of redis-py costs, which a click has to wait for.
@@ -252,9 +266,10 @@ async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) 
 
 
 async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
-    """All written at once, then all answers read, within the connection's limit for one. Where that fails it is closed by redis-py.
+    """Write all commands at once, then read all answers, within the connection's limit for one.
 
-    One limit around everything: redis-py would start a task to watch each writing, and a timer for each answer.
+    Where that fails redis-py closes the connection. The one limit is around everything: redis-py
+    would start a task to watch each writing, and a timer for each answer.
     """
     limit, connection.socket_timeout = connection.socket_timeout, None
     try:
@@ -267,7 +282,7 @@ async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
                 except redis_errors.ConnectionError as error:
                     if not isinstance(error, ANSWERS):
                         raise
-                    # "No" to all of them (NOAUTH, LOADING): redis-py closes the connection and reads no further.
+                    # "No" to all of them (NOAUTH, LOADING): redis-py closes the connection.
                     answers += [error] * (len(commands) - len(answers))
                 except ANSWERS as error:
                     answers.append(error)

@@ -1,4 +1,4 @@
-"""Whether the workspace takes charts and tables: a setting, and a refusal that all replicas remember for a day."""
+"""Charts and tables: a setting, and a refusal of Slack that all replicas remember for a day."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RichBlocksSetting:
             return False
 
     async def refused(self) -> None:
-        """Remember that Slack refuses them. Without Redis the next message is tried with them, and refused again."""
+        """Remember that Slack refuses them. Without Redis the next message is refused again."""
         log.warning("Slack refuses charts and tables here: sent without them for a day")
         try:
             await self._keys.set("refused", REFUSED_SECONDS)

@@ -1,7 +1,8 @@
-"""When each kind of webhook last came in, and how often one was refused for its signature: for `firebreak doctor`.
+"""The last arrival of each kind of webhook, and its wrong signatures: for `firebreak doctor`.
 
-A secret that is set proves nothing: whether anybody reaches us, and signs with the same one, shows only when something comes.
-One hash in Redis; written behind the answer, and at most once a second or (where it came well) a minute.
+A secret that is set proves nothing: only an arrival shows that somebody reaches us and signs with
+the same one. One hash in Redis, written behind the answer: at most once a second, and once a minute
+for webhooks that came well.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ DOORS = (
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What is known of one door; `refused` counts wrong signatures since the last one that was right."""
+    """The arrivals at one path; `refused` counts wrong signatures since the last right one."""
 
     since: datetime | None = None
     """The first start with this secret set."""
@@ -74,7 +75,7 @@ def opened(settings: Settings) -> tuple[Dispatcher, ...]:
 
 
 class WebhookLog:
-    """ASGI middleware around our routes; counts by the answer: 401 is a signature that does not fit."""
+    """ASGI middleware around our routes; an answer of 401 is a signature that does not fit."""
 
     def __init__(
         self, app: ASGIApp, store: Store, doors: Iterable[Dispatcher], now: Callable[[], datetime]

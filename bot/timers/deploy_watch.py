@@ -1,6 +1,7 @@
-"""The post-deploy watch: looks at Sentry after every deploy that was told of, and raises an incident by itself.
+"""The post-deploy watch: looks at Sentry after every deploy, and raises an incident by itself.
 
-Any replica may look; the claim in the incident's commit lets one of them raise it (rules: `phases/verification/post_deploy.py`).
+Any replica may look; the claim in the incident's commit lets one of them raise it
+(rules: `phases/verification/post_deploy.py`).
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ AGAIN_SECONDS = 10.0
 
 
 class DeployWatch(Worker):
-    """Runs until cancelled. How many looks were made is not kept: after a restart it looks once more, which harms nothing."""
+    """Runs until cancelled.
+
+    The number of looks is not kept: after a restart it looks once more, which harms nothing.
+    """
 
     def __init__(
         self,
@@ -106,7 +110,7 @@ class DeployWatch(Worker):
     async def _look(
         self, watched: Watched, service: Service, tracker: ErrorTracker, now: datetime
     ) -> bool | None:
-        """True: there were new issues, and an incident knows; False: none; None: it could not be recorded."""
+        """True: new issues, and an incident knows; False: none; None: it could not be recorded."""
         since = new_since(watched, service)
         found = await asyncio.gather(
             *(tracker.new_issues(service, name, since, now) for name in watched.names)

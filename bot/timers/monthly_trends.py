@@ -1,6 +1,7 @@
 """Posts the trends on the first of each month, once.
 
-Any replica may post: a lease keeps two from trying at once, the message's own metadata tells a second try what the first one did.
+Any replica may post: a lease keeps two from trying at once, and the metadata of the message tells a
+second try what the first one did.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class MonthlyTrends(Worker):
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def post(self) -> bool:
-        """Posts the trends where a month has begun and nobody has yet; whether it did. Raises `PortError`."""
+        """Post the trends of a new month; return whether this replica did. Raises `PortError`."""
         now = self._now()
         begin = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         if not begin + timedelta(hours=POST_HOUR) <= now < begin + timedelta(days=LATE_DAYS):

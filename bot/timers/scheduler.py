@@ -1,4 +1,4 @@
-"""The clock: one APScheduler job sweeps the due timers. It holds no state and no lease; the commit decides who was first."""
+"""The clock: one APScheduler job sweeps the due timers, without state and without a lease."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import ValidationError
 
-from bot.outbox.dead_letters import VERSION
-from bot.outbox.stream import add_timer_letter
+from bot.outbox.dead_letters import add_timer_letter
 from bot.runtime.clock_jump import ClockJumps
 from bot.runtime.worker import Worker, log_crash
 from bot.store.clock_rewind import set_back
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 0.25
 WATCH_SECONDS = 1.0
 PARTED_SECONDS = 0.5
-"""How far the wall clock may move against the monotonic one in `WATCH_SECONDS` before it counts as set."""
+"""The step of the wall clock against the monotonic one that counts as a set clock."""
 AT_MOST = 500
 """Timers of one look; with so many the next look comes at once."""
 AT_ONCE = 16
@@ -53,9 +52,10 @@ class Due:
 
 
 class Clock(Worker):
-    """Says the actions of due timers until it is cancelled. Any number of clocks may run on one Redis.
+    """Dispatches the actions of due timers. Any number of clocks may run on one Redis.
 
-    Due is decided by the clock of the Redis server, or by `now`. `wall` is the wall clock in seconds, as `time.time`.
+    Due is decided by the clock of the Redis server, or by `now`.
+    `wall` is the wall clock in seconds, as `time.time`.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Clock(Worker):
         clock_jumps: ClockJumps | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start of this process."""
+        """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start."""
         super().__init__(log, "clock")
         self.swept_at = 0.0
         """Monotonic seconds of the last sweep that reached Redis."""
@@ -79,7 +79,7 @@ class Clock(Worker):
         self._wall = wall
         self._clock_jumps = clock_jumps or ClockJumps()
         self._later: dict[tuple[str, str, int], tuple[float, float]] = {}
-        """Timers whose action failed here: not before, and the wait after that; monotonic seconds."""
+        """Timers whose action failed here: not before, and the wait after that (monotonic)."""
 
     async def run(self) -> None:
         """Sweeps every 250 ms until cancelled."""
@@ -114,7 +114,7 @@ class Clock(Worker):
             while more:
                 due = await self._due()
                 self.swept_at = time.monotonic()
-                # Each clock in an order of its own: two that begin with the same timer do half of the work twice.
+                # Each clock in an order of its own: two in the same order do half of it twice.
                 random.shuffle(due)
                 more = await self._fire_all(due) and len(due) == AT_MOST
 
@@ -128,7 +128,7 @@ class Clock(Worker):
         return found
 
     async def _fire_all(self, due: Sequence[Due]) -> bool:
-        """`AT_ONCE` at a time: as many tasks as timers would hold up the loop. Whether any was dealt with."""
+        """Fire `AT_ONCE` at a time; return whether any was dealt with."""
         left, dealt = iter(due), 0
 
         async def fire() -> None:
@@ -185,18 +185,24 @@ class Clock(Worker):
         return True
 
     async def _aside(self, due: Due, reason: str) -> None:
-        """Another version may know it. First kept, then dropped: in between it is there twice, never not at all."""
+        """Keep the timer for another version, then drop it: it may be there twice, never not."""
         self.counts["aside"] += 1
         log.error("timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_of(due))
-        kept = {"incident": due.incident, "name": due.name, "reason": reason, "text": due.action}
-        await add_timer_letter(self._store, **kept, at_ms=due.at_ms, why=VERSION)
+        await add_timer_letter(
+            self._store,
+            incident=due.incident,
+            name=due.name,
+            reason=reason,
+            action=due.action,
+            at_ms=due.at_ms,
+        )
         await self._drop(due)
 
     async def _drop(self, due: Due) -> None:
         await self._store.run(DROP, member=member(due.incident, due.name), at=due.at_ms)
 
     async def _watch(self, job: Job) -> None:
-        """APScheduler's trigger lives on the wall clock: set back by an hour, it would sleep for an hour."""
+        """APScheduler's trigger lives on the wall clock: set back by an hour, it would sleep."""
         monotonic, wall = time.monotonic(), self._wall()
         while True:
             await asyncio.sleep(WATCH_SECONDS)

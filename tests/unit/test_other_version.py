@@ -13,8 +13,7 @@ from small_world import dispatcher, running, until
 from bot.cli.checks.store import store as look_at_store
 from bot.config.catalogue import Catalogue
 from bot.config.settings import load
-from bot.outbox.dead_letters import take_up
-from bot.outbox.stream import dead_letter_count
+from bot.outbox.dead_letters import dead_letter_count, take_up
 from bot.store.incident_store import Store
 from bot.timers.scheduler import Clock
 from handlers.dispatcher import Recorded

@@ -12,7 +12,7 @@ from bot.cli.checks import Finding, broken, works
 from bot.cli.checks.durability import NAME, fsync_of, promise
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
-from bot.outbox.stream import dead_letter_count, set_aside
+from bot.outbox.dead_letters import dead_letter_count, dead_letters
 from bot.self_test import (
     MEND_EVICTION,
     diagnose,
@@ -57,7 +57,7 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
     stack.push_async_callback(opened.close)
     try:
         await try_everything(opened)
-        count, newest = await dead_letter_count(opened), await set_aside(opened)
+        count, newest = await dead_letter_count(opened), await dead_letters(opened)
         records = await _records(opened)
     except StoreError as error:
         trouble = await diagnose(url, opened, error)
