@@ -184,12 +184,12 @@ async def _of_tls(at: redis_url.Address) -> Trouble | None:
             reader, writer = await asyncio.open_connection(host, port, ssl=secure)
             try:
                 writer.write(b"PING\r\n")
-                said = await reader.read(1) if secure is None else b"+"
+                answer = await reader.read(1) if secure is None else b"+"
             finally:
                 writer.close()
     except (OSError, ValueError):
         return None
-    if said not in (b"+", b"-"):
+    if answer not in (b"+", b"-"):
         return None
     return ONLY_TLS if at.scheme == "redis" else NO_TLS
 
@@ -333,17 +333,17 @@ async def _outbox(own: Store, queue: Queue, held: list[PendingEntry]) -> None:
     await add_timer_letter(
         own, incident=ID, name="proof", reason="proof", action='{"type":"measure_due"}'
     )
-    for one in held:
-        await queue.renew([one.entry])
+    for pending in held:
+        await queue.renew([pending.entry])
     await queue.reclaim(0)
-    for one in held:
-        await queue.retry(one.entry, 0, limit=60)
+    for pending in held:
+        await queue.retry(pending.entry, 0, limit=60)
     await queue.promote()
-    for at, one in enumerate(await queue.read(own.redis, 100, 1)):
+    for at, pending in enumerate(await queue.read(own.redis, 100, 1)):
         if at == 0:
-            await queue.set_aside(one.entry, "proof")
+            await queue.set_aside(pending.entry, "proof")
         elif at == 1:
-            await queue.ack(one.entry)
+            await queue.ack(pending.entry)
     await queue.hand_back()
     await queue.forget_consumers(0)
     await dead_letters(own)
@@ -380,8 +380,8 @@ async def _homes_and_edits(own: Store) -> None:
     await viewers.drawn(WHO, "proof")
     await viewers.drawn(WHO, "")
     marks = DirtyMarks(own)
-    found, _ = await marks.since(0, 10)
-    name = found[0][0] if found else member(ID, "status")
+    newest, _ = await marks.since(0, 10)
+    name = newest[0][0] if newest else member(ID, "status")
     begun = await marks.begin(name)
     if begun is not None:
         await marks.end(name, begun, clear=True, shows="proof")
@@ -398,8 +398,8 @@ async def _past(own: Store) -> None:
     deploys = Deploys(own, watching=True)
     await deploys.told(_deploy(now), "production")
     await deploys.known(SERVICE)
-    for one in await deploys.watches():
-        await deploys.ended(one)
+    for watched in await deploys.watches():
+        await deploys.ended(watched)
     memory = RedisMemory(own)
     await memory.recall(Question(service=SERVICE, before="INC-0002", since=now - timedelta(days=1)))
     await memory.newest(SERVICE, 1)

@@ -22,7 +22,7 @@ END = Script("edit_end")
 
 @dataclass(frozen=True, slots=True)
 class EditLease:
-    """What was found when an edit began, under its lease."""
+    """The lease of an edit, with what Redis held when it began."""
 
     token: str
     counter: float | None
@@ -60,12 +60,12 @@ class DirtyMarks:
         None where an edit is under way, or was a moment ago.
         """
         token = uuid4().hex
-        found = await self._store.run(
+        answer = await self._store.run(
             BEGIN, member=member, token=token, lease=round(LEASE_SECONDS * 1000)
         )
-        if found is None:
+        if answer is None:
             return None
-        counter, sent = found
+        counter, sent = answer
         return EditLease(token, float(counter) if counter else None, sent or None)
 
     async def end(
@@ -94,7 +94,7 @@ class DirtyMarks:
         return bool(cleared)
 
     async def remember(self, member: str, fingerprint: str) -> None:
-        """What this message shows, as it was posted."""
+        """Remember what a message shows, as it was posted."""
         await call(
             self._redis, "SET", self._keys.rendered(member), fingerprint, "EX", REMEMBERED_SECONDS
         )

@@ -1,4 +1,4 @@
-"""How many edits all replicas together send to Slack: bursts while it takes them, evenly otherwise.
+"""The edits that all replicas together send to Slack: bursts while it takes them, else evenly.
 
 `chat.update` is Tier 3 (https://docs.slack.dev/reference/methods/chat.update): "50+ per minute".
 Slack says that this is a minimum, and that "sporadic bursts are welcome"
@@ -83,6 +83,6 @@ class EditBudget:
         )
 
     async def strict(self) -> bool:
-        """Whether Slack refused a burst within the last hour."""
+        """Return whether Slack refused a burst within the last hour."""
         (answer,) = await read(self._store.redis, ("EXISTS", self._store.keys.strict))
         return bool(answer)

@@ -71,7 +71,7 @@ Render = Callable[[str, Incident, datetime], Awaitable[Rendered]]
 
 
 class _Place(NamedTuple):
-    """Where a mark stands in the queue."""
+    """The place of a mark in the queue."""
 
     importance: int
     urgency: int
@@ -79,7 +79,7 @@ class _Place(NamedTuple):
 
 
 class _End(NamedTuple):
-    """How an edit ended."""
+    """The end of an edit."""
 
     clear: bool = False
     """Its mark is dealt with."""
@@ -163,19 +163,19 @@ class Live(Worker):
             if spent > now:
                 wait = min(wait, spent - now)
                 continue
-            for one, counter in self._known[place].items():
+            for marked, counter in self._known[place].items():
                 if len(self._tasks) >= AT_ONCE:
                     return wait
-                if one in self._tasks:
+                if marked in self._tasks:
                     continue
-                held, _, until = self._not_before.get(one, (0, 0.0, 0.0))
-                until = max(until if held == counter else 0.0, self._held_off.get(one, 0.0))
+                held, _, until = self._not_before.get(marked, (0, 0.0, 0.0))
+                until = max(until if held == counter else 0.0, self._held_off.get(marked, 0.0))
                 if until > now:
                     wait = min(wait, until - now)
                     continue
-                task = asyncio.create_task(self._edit(one, counter), name=f"live {one}")
-                self._tasks[one] = task
-                task.add_done_callback(lambda _, one=one: self._ended(one))
+                task = asyncio.create_task(self._edit(marked, counter), name=f"live {marked}")
+                self._tasks[marked] = task
+                task.add_done_callback(lambda _, marked=marked: self._ended(marked))
         return wait
 
     async def _listen(self) -> bool:
@@ -189,102 +189,102 @@ class Live(Worker):
         ):  # Redis lost the end of its memory, and counts those numbers again
             self._seen = self._anew = 0
             return True
-        for one, counter in marks:
-            place, before = _place(one, counter), self._place.get(one)
+        for marked, counter in marks:
+            place, before = _place(marked, counter), self._place.get(marked)
             if before is not None and before != place:
-                self._known[before].pop(one, None)
-            self._place[one] = place
-            self._known.setdefault(place, {})[one] = counter
+                self._known[before].pop(marked, None)
+            self._place[marked] = place
+            self._known.setdefault(place, {})[marked] = counter
             self._seen = counter
         return len(marks) == AT_MOST
 
-    def _forget(self, one: str, counter: float) -> None:
+    def _forget(self, marked: str, counter: float) -> None:
         """Its mark is gone, unless a newer one was heard of meanwhile."""
-        place = self._place.get(one)
-        if place is not None and self._known[place].get(one, counter + 1) <= counter:
-            del self._known[place][one], self._place[one]
-            self._not_before.pop(one, None)
+        place = self._place.get(marked)
+        if place is not None and self._known[place].get(marked, counter + 1) <= counter:
+            del self._known[place][marked], self._place[marked]
+            self._not_before.pop(marked, None)
 
     async def posted(self, incident: str, name: str, message: Rendered) -> None:
         """Remember what a live message showed when it was posted, so that it is not sent again."""
         await self._marks.remember(member(incident, name), _fingerprint(message))
         self._not_before.pop(member(incident, name), None)
 
-    def _ended(self, one: str) -> None:
-        self._tasks.pop(one, None)
+    def _ended(self, marked: str) -> None:
+        self._tasks.pop(marked, None)
         self._store.dirtied.set()
 
-    async def _edit(self, one: str, heard: float) -> None:
+    async def _edit(self, marked: str, heard: float) -> None:
         self._ack_priority.in_background()
         try:
             await people_first()
-            begun = await self._marks.begin(one)
+            begun = await self._marks.begin(marked)
             if begun is None:
-                self._held_off[one] = time.monotonic() + BUSY_SECONDS
+                self._held_off[marked] = time.monotonic() + BUSY_SECONDS
                 return
             end = _End()
             try:
-                end = await self._under_lease(one, heard, begun)
+                end = await self._under_lease(marked, heard, begun)
             finally:
                 cleared = await self._marks.end(
-                    one, begun, clear=end.clear, shows=end.shows, cool_seconds=end.cool
+                    marked, begun, clear=end.clear, shows=end.shows, cool_seconds=end.cool
                 )
                 if cleared and begun.counter is not None:
-                    self._forget(one, begun.counter)
+                    self._forget(marked, begun.counter)
         except StoreError as error:
-            log.warning("live message %s waits for Redis: %s", one, error.text)
-            self._held_off[one] = time.monotonic() + TROUBLE_SECONDS
+            log.warning("live message %s waits for Redis: %s", marked, error.text)
+            self._held_off[marked] = time.monotonic() + TROUBLE_SECONDS
         except Exception as error:  # noqa: BLE001  a fault of ours must not end the others' edits, nor spin
-            log_crash(log, f"live message {one} failed", error)
-            self._held_off[one] = time.monotonic() + FAULT_SECONDS
+            log_crash(log, f"live message {marked} failed", error)
+            self._held_off[marked] = time.monotonic() + FAULT_SECONDS
 
-    async def _under_lease(self, one: str, heard: float, begun: EditLease) -> _End:
+    async def _under_lease(self, marked: str, heard: float, begun: EditLease) -> _End:
         # The mark was read first, then the state: a mark in between is newer, and stays.
         if begun.counter is None:
-            self._forget(one, heard)
+            self._forget(marked, heard)
             return _End()
-        id, _, name = one.partition("|")
+        id, _, name = marked.partition("|")
         incident = await self._dispatcher.load(id)
         ref = incident.messages.get(name) if incident else None
         if incident is None or (ref is None and not incident.open):
-            return self._drop(one, "there is no such message")
+            return self._drop(marked, "there is no such message")
         if ref is None:  # its effect will post it
-            held, before, _ = self._not_before.get(one, (0, 0.0, 0.0))
+            held, before, _ = self._not_before.get(marked, (0, 0.0, 0.0))
             wait = (
                 min(NOT_POSTED_AT_MOST, before * 2) if held == begun.counter else NOT_POSTED_SECONDS
             )
-            self._not_before[one] = (begun.counter, wait, time.monotonic() + wait)
+            self._not_before[marked] = (begun.counter, wait, time.monotonic() + wait)
             return _End()
         await people_first()
         try:
             message = await self._render(name, incident, self._now())
         except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one
-            log_crash(log, f"live message {one} cannot be rendered", error)
-            return self._drop(one, "it cannot be rendered")
+            log_crash(log, f"live message {marked} cannot be rendered", error)
+            return self._drop(marked, "it cannot be rendered")
         fingerprint = _fingerprint(message)
         if fingerprint == begun.shows:
             self.counts["unchanged"] += 1
             return _End(clear=True)
-        if wait := await self._budget.spend(_kind(one), begun.token, changes=one):
+        if wait := await self._budget.spend(_kind(marked), begun.token, changes=marked):
             self.counts["put off"] += 1
-            self._spent[_kind(one)] = time.monotonic() + wait
+            self._spent[_kind(marked)] = time.monotonic() + wait
             return _End()
-        return await self._send(one, ref, message, fingerprint, begun.token)
+        return await self._send(marked, ref, message, fingerprint, begun.token)
 
     async def _send(
-        self, one: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str
+        self, marked: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str
     ) -> _End:
         try:
             async with asyncio.timeout(EDIT_SECONDS):
                 await self._slack.update(ref.channel, ref.ts, message)
         except (PortError, TimeoutError) as error:
-            return await self._not_sent(one, error, token)
+            return await self._not_sent(marked, error, token)
         self.counts["edited"] += 1
-        return _End(clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(one), COOL))
+        return _End(clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(marked), COOL))
 
-    async def _not_sent(self, one: str, error: PortError | TimeoutError, token: str) -> _End:
+    async def _not_sent(self, marked: str, error: PortError | TimeoutError, token: str) -> _End:
         if isinstance(error, PortError) and not error.retryable:
-            return self._drop(one, error.text)
+            return self._drop(marked, error.text)
         wait = TROUBLE_SECONDS
         if isinstance(error, PortError) and error.retry_after is not None:
             wait = error.retry_after
@@ -292,23 +292,23 @@ class Live(Worker):
         reason = (
             error.text if isinstance(error, PortError) else f"not done within {EDIT_SECONDS:.0f} s"
         )
-        log.warning("live message %s again in %.0f s: %s", one, wait, reason)
-        self._held_off[one] = time.monotonic() + wait
+        log.warning("live message %s again in %.0f s: %s", marked, wait, reason)
+        self._held_off[marked] = time.monotonic() + wait
         return _End()
 
-    def _drop(self, one: str, reason: str) -> _End:
+    def _drop(self, marked: str, reason: str) -> _End:
         self.counts["dropped"] += 1
-        log.warning("live message %s is left as it is: %s", one, reason)
+        log.warning("live message %s is left as it is: %s", marked, reason)
         return _End(clear=True)
 
 
-def _kind(one: str) -> str:
+def _kind(marked: str) -> str:
     """`INC-0001|decision:2` → `decision`."""
-    return one.partition("|")[2].partition(":")[0]
+    return marked.partition("|")[2].partition(":")[0]
 
 
-def _place(one: str, counter: float) -> _Place:
-    kind = _kind(one)
+def _place(marked: str, counter: float) -> _Place:
+    kind = _kind(marked)
     importance = KINDS.index(kind) if kind in KINDS else len(KINDS)
     return _Place(importance, round(counter % 1 * RANKS), kind)
 

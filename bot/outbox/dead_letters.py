@@ -56,7 +56,7 @@ async def take_up(store: Store) -> int:
 
 
 def _readable(fields: Mapping[str, str]) -> bool:
-    """Whether this version can read the letter, and it was set aside for no other reason."""
+    """Return whether this version can read the letter; a letter for another reason stays."""
     if fields.get("why") != VERSION or not fields.get("incident"):
         return False
     adapter: Any = ACTION if "timer" in fields else EFFECT

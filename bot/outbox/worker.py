@@ -163,7 +163,7 @@ class Outbox:
     async def _renew(self) -> None:
         await asyncio.sleep(RENEW_SECONDS)
         if self._held:
-            await self._still_ours(list(self._held))
+            await self._renew_ours(list(self._held))
 
     async def _reclaim(self) -> None:
         await self._queue.ensure_group()
@@ -194,11 +194,11 @@ class Outbox:
         task = asyncio.create_task(self._run(held), name=f"effect {held.fields.get('id')}")
         self._held[held.entry] = task
 
-    async def _still_ours(self, entries: list[str]) -> list[str]:
-        """Which of them are; those stay ours."""
+    async def _renew_ours(self, entries: list[str]) -> list[str]:
+        """Renew the entries that are still ours, and return them."""
         asked = passed()
         ours = await self._queue.renew(entries)
-        self._sure.update({one: asked for one in ours if one in self._held})
+        self._sure.update({entry: asked for entry in ours if entry in self._held})
         return ours
 
     async def _drain(self) -> None:
@@ -224,11 +224,11 @@ class Outbox:
 
     async def _run(self, held: PendingEntry) -> None:
         self._ack_priority.in_background()
-        one = held
+        pending = held
         try:
             while True:
                 try:
-                    await self._one(one)
+                    await self._one(pending)
                     return
                 except StoreError as error:
                     end_if_cancelled()
@@ -236,7 +236,9 @@ class Outbox:
                         "outbox: effect %s waits for Redis: %s", held.fields.get("id"), error.text
                     )
                     await asyncio.sleep(random.uniform(0.5, 2))
-                    one = one.again()  # it may have been done by then, and only not be known
+                    pending = (
+                        pending.again()
+                    )  # it may have been done by then, and only not be known
         finally:
             self._held.pop(held.entry, None)
             self._sure.pop(held.entry, None)
@@ -268,7 +270,7 @@ class Outbox:
                 # not look for what is done.
                 if passed() - self._sure[
                     held.entry
-                ] > SURE * RECLAIM_SECONDS and not await self._still_ours([held.entry]):
+                ] > SURE * RECLAIM_SECONDS and not await self._renew_ours([held.entry]):
                     log.warning(
                         "effect %s was taken over by another worker",
                         job.effect_id,

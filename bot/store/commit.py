@@ -69,7 +69,7 @@ class Part(TypedDict, total=False):
 
 
 class Request(Part, total=False):
-    """What `commit.lua` reads from its first argument; the records follow it, opaque."""
+    """The arguments of `commit.lua`; the records follow them, opaque."""
 
     commit: str
     deadline: int
@@ -85,7 +85,7 @@ class Request(Part, total=False):
 
 
 def member(incident: str, name: str) -> str:
-    """How a timer or a dirty mark is called: `INC-0001|status`."""
+    """Return the name of a timer or a dirty mark: `INC-0001|status`."""
     return f"{incident}|{name}"
 
 
@@ -233,12 +233,14 @@ def memory_of(
 
 def counted_json(past: PastIncident) -> str:
     """`at` in milliseconds; bot/store/memory.py reads it."""
-    one = counted_of(past)
-    return json.dumps(one._replace(at=to_ms(one.at)), ensure_ascii=False, separators=(",", ":"))  # pyright: ignore[reportArgumentType]
+    counted = counted_of(past)
+    return json.dumps(
+        counted._replace(at=to_ms(counted.at)), ensure_ascii=False, separators=(",", ":")
+    )  # pyright: ignore[reportArgumentType]
 
 
 def recall_member(service: str, incident: str) -> str:
-    """How an incident is called in the memory's indexes."""
+    """Return the name of an incident in the memory's indexes."""
     return f"{service}|{incident}"
 
 

@@ -41,27 +41,27 @@ class Deploys:
         pipe.zremrangebyrank(key, 0, -KEPT - 1)
         if self._watching:
             release = deploy.release
-            one = Watched(
+            watch = Watched(
                 service=deploy.service,
                 environment=environment,
                 version=release.version,
                 commit=release.commit,
                 at=at,
             )
-            pipe.hset(self._watches, one.key, one.model_dump_json())
+            pipe.hset(self._watches, watch.key, watch.model_dump_json())
         with store_errors():
             await pipe.execute()
 
     async def known(self, service: str) -> Sequence[DeploySeen]:
         """Newest first."""
         with store_errors():
-            kept: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
-        return tuple(DeploySeen.model_validate_json(one) for one in kept)
+            deploys: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
+        return tuple(DeploySeen.model_validate_json(deploy) for deploy in deploys)
 
     async def watches(self) -> Sequence[Watched]:
         with store_errors():
-            kept = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
-        return tuple(Watched.model_validate_json(one) for one in kept.values())
+            watches = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
+        return tuple(Watched.model_validate_json(watch) for watch in watches.values())
 
     async def ended(self, watched: Watched) -> None:
         with store_errors():

@@ -35,14 +35,14 @@ class RedisDrafts:
         self._prefix = store.keys.prefix
 
     async def of(self, incident: str) -> Sequence[Kept]:
-        found: list[Kept] = []
+        drafts: list[Kept] = []
         for by, text in (await _asked(self._redis.hgetall(self._key(incident)))).items():
             try:
-                one = _Field.model_validate_json(text)
+                field = _Field.model_validate_json(text)
             except ValidationError:
                 continue  # of another version: not worth an error before the form
-            found.append(Kept(by=by, at=one.at, parts=one.parts, opened_at=one.opened_at))
-        return found
+            drafts.append(Kept(by=by, at=field.at, parts=field.parts, opened_at=field.opened_at))
+        return drafts
 
     async def keep(
         self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool
@@ -50,7 +50,7 @@ class RedisDrafts:
         await self._put(incident, by, _Field(at=at, parts=parts, opened_at=at if writing else None))
 
     async def opened(self, incident: str, by: str, at: datetime | None) -> None:
-        before = next((one for one in await self.of(incident) if one.by == by), None)
+        before = next((draft for draft in await self.of(incident) if draft.by == by), None)
         if before is not None:
             await self._put(incident, by, _Field(at=before.at, parts=before.parts, opened_at=at))
         elif at is not None:

@@ -61,10 +61,10 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
             watching = asyncio.create_task(
                 _keep(servers, lambda: _start(data, socket, folder, lock), folder, data)
             )
-            _tell(data, socket)
+            _write_note(data, socket)
             yield f"unix://{socket}"
         finally:
-            _tell(data, None)
+            _write_note(data, None)
             if watching is not None:
                 watching.cancel()
             await asyncio.shield(asyncio.to_thread(_stop, servers[-1]))
@@ -74,7 +74,7 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
 
 async def running(data_dir: Path) -> str | None:
     """Return the URL of the Valkey that a bot runs on this folder; None where none answers."""
-    url = _told(data_dir)
+    url = _read_note(data_dir)
     if url is None:
         return None
     redis = connect(url, connections=1)
@@ -87,15 +87,15 @@ async def running(data_dir: Path) -> str | None:
     return url
 
 
-def _told(data_dir: Path) -> str | None:
+def _read_note(data_dir: Path) -> str | None:
     try:
         return f"unix://{(data_dir.absolute() / SOCKET).read_text().strip()}"
     except OSError:
         return None
 
 
-def _tell(data: Path, socket: str | None) -> None:
-    """Where it answers, for the commands that are run beside the bot."""
+def _write_note(data: Path, socket: str | None) -> None:
+    """Note the path of the socket for the commands that are run beside the bot."""
     note = data / SOCKET
     if socket is None:
         note.unlink(missing_ok=True)

@@ -53,7 +53,7 @@ def main(folder: str, lock: int, command: list[str]) -> int:
 
 
 def wait_for_the_end(seconds: float) -> bool:
-    """Whether the bot is gone by now."""
+    """Return whether the bot is gone by now."""
     ready, _, _ = select.select([sys.stdin], [], [], seconds)
     return bool(ready) and not os.read(sys.stdin.fileno(), 512)
 

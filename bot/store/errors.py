@@ -1,4 +1,4 @@
-"""What is wrong with Redis, in words: the one place that reads redis-py's errors and the server's.
+"""The trouble with Redis in words: the one place that reads redis-py's errors and the server's.
 
 The words are our own. A server's words may hold a password ("unknown command `AUTH`, with args
 beginning with: …"), and redis-py's errors hold what was taken for a host. An unknown reason is not
@@ -219,11 +219,11 @@ _CODE = re.compile(r"-?([A-Z]{2,20})\b")
 def of(error: BaseException) -> Trouble:
     """Return the trouble behind an error of redis-py, of the operating system, or of ours."""
     chain = list(_chain(error))
-    for one in chain:
-        if found := _known(one):
-            return found
+    for cause in chain:
+        if trouble := _known(cause):
+            return trouble
     text = getattr(chain[0], "text", "")
-    answered = any(isinstance(one, ANSWERS) for one in chain)
+    answered = any(isinstance(cause, ANSWERS) for cause in chain)
     return Trouble(
         str(text).rstrip(".") or _unknown(chain[-1]), IN_ITS_WORDS if answered else REACH
     )
@@ -236,9 +236,9 @@ def said(error: BaseException) -> str:
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error and what it came of, the outermost first."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    known: set[int] = set()
+    while error is not None and id(error) not in known:
+        known.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 
@@ -246,15 +246,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _known(error: BaseException) -> Trouble | None:
     if isinstance(error, MasterNotFoundError):
         return _sentinels(error)
-    if isinstance(error, RedisError) and (found := _answered(error)):
-        return found
+    if isinstance(error, RedisError) and (trouble := _answered(error)):
+        return trouble
     if isinstance(error, InvalidResponse):
         return _no_redis(str(error))
     return _of_the_way(error)
 
 
 def _answered(error: RedisError) -> Trouble | None:
-    """What Redis itself said."""
+    """The trouble that Redis itself named."""
     text = str(error)
     low = text.lower()
     if isinstance(error, NoPermissionError) or (
@@ -305,7 +305,7 @@ def _lacks(text: str) -> Trouble:
 
 
 def _sentinels(error: BaseException) -> Trouble:
-    """What a sentinel answered is the cause (bot/store/sentinel.py)."""
+    """The trouble of sentinels: the answer of one is the cause (bot/store/sentinel.py)."""
     why = of(error.__cause__) if isinstance(error.__cause__, ANSWERS) else None
     if why is None:
         mend = (
@@ -339,7 +339,7 @@ def _no_redis(text: str) -> Trouble:
 
 
 def _of_the_way(error: BaseException) -> Trouble | None:
-    """What happened on the way to it."""
+    """The trouble on the way to Redis."""
     low = str(error).lower()
     match error:
         case ssl.SSLCertVerificationError():
@@ -392,13 +392,13 @@ def _os(error: OSError) -> Trouble | None:
     numbers = (
         {error.errno}
         if error.errno
-        else {int(one) for one in re.findall(r"\[Errno (\d+)\]", str(error))}
+        else {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
     )
     if numbers == {errno.ECONNREFUSED}:
         return Trouble("Nothing answers where Redis should be (connection refused)")
     numbers.discard(errno.ECONNREFUSED)
-    said = "; ".join(os.strerror(number) for number in sorted(numbers) if number)
-    return Trouble(f"Redis cannot be reached: {said}") if said else None
+    reasons = "; ".join(os.strerror(number) for number in sorted(numbers) if number)
+    return Trouble(f"Redis cannot be reached: {reasons}") if reasons else None
 
 
 def _tls(error: ssl.SSLError) -> Trouble:
@@ -415,7 +415,7 @@ def _tls(error: ssl.SSLError) -> Trouble:
 
 
 def _unknown(error: BaseException) -> str:
-    """Of a text that nobody has looked at only its code is said."""
-    found = _CODE.match(str(error)) if isinstance(error, RedisError) else None
-    code = found.group(1) if found and found.group(1) != "ERR" else type(error).__name__
+    """Return the code of a text that nobody has looked at, and nothing else of it."""
+    match = _CODE.match(str(error)) if isinstance(error, RedisError) else None
+    code = match.group(1) if match and match.group(1) != "ERR" else type(error).__name__
     return f"Redis cannot be used ({code})"

@@ -28,10 +28,14 @@ class StoreViewers:
         await self._store.run(OPEN, user=user, span=round(seconds * 1000), limit=at_most)
 
     async def looking(self) -> Looking | None:
-        found: list[Any] = await self._store.run(LOOK, me=self._me, turn=round(TURN_SECONDS * 1000))
-        if not found:
+        answer: list[Any] = await self._store.run(
+            LOOK, me=self._me, turn=round(TURN_SECONDS * 1000)
+        )
+        if not answer:
             return None
-        return Looking(mark=str(found[0]), shown=dict(zip(found[1::2], found[2::2], strict=True)))
+        return Looking(
+            mark=str(answer[0]), shown=dict(zip(answer[1::2], answer[2::2], strict=True))
+        )
 
     async def drawn(self, user: str, shown: str) -> None:
         await self._store.run(

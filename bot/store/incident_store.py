@@ -192,13 +192,13 @@ class Store:
 
     async def get(self, incidents: Iterable[str]) -> list[Incident]:
         """Return the records of these incidents, in their order; unreadable ones are left out."""
-        found: list[Incident] = []
+        records: list[Incident] = []
         for some in _batches(list(incidents), TOGETHER):
-            found += await self._get(some)
+            records += await self._get(some)
             await asyncio.sleep(
                 0
             )  # others have their turn: an answer that is there already is read without one
-        return found
+        return records
 
     async def _get(self, ids: Sequence[str]) -> list[Incident]:
         commands = (("HGET", self.keys.incident(id), "record") for id in ids)
@@ -211,19 +211,19 @@ class Store:
         return self._readable(zip(answer[::2], answer[1::2], strict=True))
 
     def _readable(self, records: Iterable[tuple[str, str | None]]) -> list[Incident]:
-        """What is no record is left out, and logged."""
-        found: list[Incident] = []
+        """Parse the records; what is no record is left out, and logged."""
+        incidents: list[Incident] = []
         for id, record in records:
             if not record:
                 continue
             try:
-                found.append(Incident.model_validate_json(record))
+                incidents.append(Incident.model_validate_json(record))
             except ValidationError as error:
                 self.unreadable.add(id)
                 log.error(
                     "record of %s cannot be read: %s fields do not fit", id, error.error_count()
                 )
-        return found
+        return incidents
 
     async def timeline(self, incident: str) -> list[Entry]:
         """Return what is shown, by time: the newest words, and nothing that was taken back."""
@@ -250,7 +250,7 @@ class Store:
         return both[::-1]
 
     async def owner(self, claim: str) -> str | None:
-        """Who holds a claim; None where it is free."""
+        """Return the incident that holds a claim; None where it is free."""
         return await self._read("GET", self.keys.claim(claim))
 
     async def changed(self) -> str:

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from bot.store.incident_store import (
     Already,
+    Answer,
     Conflict,
     Done,
     Duplicate,
@@ -89,7 +90,7 @@ class Incidents:
         ends = asyncio.get_running_loop().time() + DISPATCH_SECONDS
         try:
             async with self._turn(incident, ends):
-                return await self._say(action, incident, trigger, deadline, ends)
+                return await self._step_and_commit(action, incident, trigger, deadline, ends)
         except NotThisVersion as error:
             log.error("nothing recorded of %s: %s", action.type, error.text)
             return Refused("version", f"{error.text}. Run the newest one. Nothing was changed.")
@@ -110,7 +111,7 @@ class Incidents:
             )
             return Unknown(f"{error.text}. {Unknown().text}") if error.halfway else Unknown()
 
-    async def _say(
+    async def _step_and_commit(
         self,
         action: Action,
         incident: str | None,
@@ -168,34 +169,43 @@ class Incidents:
                 seconds=left,
             )
             self._looked.pop(change.incident.id, None)
-            match answer:
-                case Done() | Already():
-                    log.info(
-                        "%s %s",
-                        change.incident.id,
-                        action.type,
-                        extra=_told(change.incident, trigger),
-                    )
-                    return Recorded(change.incident)
-                case Duplicate(incident=owner):
-                    return await self._again(owner, loaded)
-                case Gone():
-                    return await self._again("", loaded)
-                case Late() if isinstance(trigger, TimerDue | EffectEnded):
-                    return Unknown(
-                        NOTHING
-                    )  # Redis was slow, or its clock was set forward: said again, never dropped
-                case Late():
-                    return Refused("late", f"This came too late and was not carried out. {NOTHING}")
-                case Taken(claim=claim) if claim == _number(change.incident).key:
-                    pass  # the next free number
-                case Taken():
-                    return Refused("taken", _taken(answer), owner=answer.owner, claim=answer.claim)
-                case Conflict():
-                    above = max(0, above - 1)  # the same number is fine if it is still free
-                case _:
-                    assert_never(answer)
+            outcome = await self._outcome(answer, action, change.incident, loaded, trigger)
+            if outcome is not None:
+                return outcome
+            if isinstance(answer, Conflict):
+                above = max(0, above - 1)  # the same number is fine if it is still free
             await asyncio.sleep(random.uniform(0, 0.01))
+
+    async def _outcome(
+        self,
+        answer: Answer,
+        action: Action,
+        changed: Incident,
+        loaded: Loaded,
+        trigger: Trigger | None,
+    ) -> Recorded | Refused | Unknown | None:
+        """Return what a commit's answer means for the action; None: step and commit again."""
+        match answer:
+            case Done() | Already():
+                log.info("%s %s", changed.id, action.type, extra=_log_fields(changed, trigger))
+                return Recorded(changed)
+            case Duplicate(incident=owner):
+                return await self._again(owner, loaded)
+            case Gone():
+                return await self._again("", loaded)
+            case Late() if isinstance(trigger, TimerDue | EffectEnded):
+                # Redis was slow, or its clock was set forward: dispatched again, never dropped.
+                return Unknown(NOTHING)
+            case Late():
+                return Refused("late", f"This came too late and was not carried out. {NOTHING}")
+            case Taken(claim=claim) if claim == _number(changed).key:
+                return None  # the next free number
+            case Taken():
+                return Refused("taken", _taken_text(answer), owner=answer.owner, claim=answer.claim)
+            case Conflict():
+                return None
+            case _:
+                assert_never(answer)
 
     async def load(self, incident: str) -> Incident | None:
         try:
@@ -211,9 +221,9 @@ class Incidents:
 
     def _just_looked_at(self, incident: str | None) -> Loaded | None:
         """Once, and with the time of now."""
-        if incident is None or (found := self._looked.pop(incident, None)) is None:
+        if incident is None or (loaded_before := self._looked.pop(incident, None)) is None:
             return None
-        at, loaded = found
+        at, loaded = loaded_before
         ago = asyncio.get_running_loop().time() - at
         if ago > LOOKED_SECONDS:
             return None
@@ -253,7 +263,7 @@ class Incidents:
         return await self._store.get(await self._store.ids(*indexes))
 
     async def _again(self, seen: str, loaded: Loaded) -> Recorded | Refused:
-        """What was dealt with before: by the delivery's incident, or by the one that was loaded."""
+        """Answer what was dealt with before: in the delivery's incident `seen`, or in the loaded one."""
         if seen:  # its first answer may be lost because no replica has it yet
             await self._store.copied()
         if not seen or (loaded.incident is not None and loaded.incident.id == seen):
@@ -294,7 +304,7 @@ class Incidents:
             lock.release()
 
 
-def _told(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
+def _log_fields(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
     """Return the fields of the log line: ids only, never what was said."""
     fields = {"incident": incident.id, "status": incident.status.value}
     match trigger:
@@ -312,8 +322,8 @@ def _number(incident: Incident) -> Claim:
     return Claim(f"number:{incident.number}")
 
 
-def _taken(answer: Taken) -> str:
-    """What a taken claim means to people (architecture: Rules across incidents)."""
+def _taken_text(answer: Taken) -> str:
+    """Say what a taken claim means (docs/code.md, What makes it safe, 3)."""
     kind, _, rest = answer.claim.partition(":")
     match kind:
         case "open":

@@ -53,7 +53,7 @@ class RedisMemory:
         return await self._of(lambda: self._store.redis.zrevrange(self._recall(name), 0, many - 1))
 
     async def since(self, at: datetime) -> list[Counted]:
-        """What trends count of all that was detected since then. Raises `PortError`."""
+        """Return what trends count of all that was detected since then."""
         rows: str = await self._store.run(COUNTED)
         begin = to_ms(at)
         return [_counted(row) for row in json.loads(rows) if row[2] >= begin]
@@ -70,8 +70,10 @@ class RedisMemory:
             pipe = self._store.redis.pipeline(transaction=False)
             for service, ids in by_service.items():
                 pipe.hmget(f"{self._store.keys.prefix}:memory:{service}", ids)
-            found = [one for each in await pipe.execute() for one in each if one is not None]
-        return _newest(_read(found))
+            memories = [
+                memory for each in await pipe.execute() for memory in each if memory is not None
+            ]
+        return _newest(_read(memories))
 
 
 def _counted(row: list[Any]) -> Counted:
@@ -86,13 +88,13 @@ def _read(kept: Sequence[Any]) -> tuple[PastIncident, ...]:
     try:
         return PAST.validate_json(f"[{','.join(kept)}]")
     except ValidationError:
-        found: list[PastIncident] = []
-        for one in kept:
+        memories: list[PastIncident] = []
+        for memory in kept:
             try:
-                found.append(PastIncident.model_validate_json(one))
+                memories.append(PastIncident.model_validate_json(memory))
             except ValidationError as error:
                 log.error("a memory cannot be read: %s fields do not fit", error.error_count())
-        return tuple(found)
+        return tuple(memories)
 
 
 def _newest(found: Sequence[PastIncident]) -> tuple[PastIncident, ...]:

@@ -166,7 +166,7 @@ def connect(
     `take_seconds`: how long a request waits for a connection.
     """
     at = redis_url.parsed(url)
-    kept: dict[str, Any] = {
+    options: dict[str, Any] = {
         "max_connections": connections,
         "take_seconds": take_seconds,
         "timeout": take_seconds * 0.9,  # for one of those that are there, where all are taken
@@ -183,17 +183,17 @@ def connect(
     }
     match at.scheme:
         case "sentinel":
-            return sentinel.connect(at, **kept)
+            return sentinel.connect(at, **options)
         case "unix":
             return Redis.from_pool(
-                Pool(connection_class=UnixDomainSocketConnection, path=at.path, **kept)
+                Pool(connection_class=UnixDomainSocketConnection, path=at.path, **options)
             )
         case scheme:
             ((host, port),) = at.hosts
             secure: dict[str, Any] = (
                 {"connection_class": SSLConnection, **at.tls} if scheme == "rediss" else {}
             )
-            return Redis.from_pool(Pool(host=host, port=port, **secure, **kept))
+            return Redis.from_pool(Pool(host=host, port=port, **secure, **options))
 
 
 async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> None:

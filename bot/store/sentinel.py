@@ -23,7 +23,7 @@ ANSWER_SECONDS = 1.0
 
 
 class WaitingPool(SentinelConnectionPool, Pool):
-    """Where all connections are taken, a command waits for one, as without sentinels.
+    """A command waits where all connections are taken, as without sentinels.
 
     Redis-py's own pool for sentinels refuses at once: of a hundred clicks all but sixteen.
     """
@@ -38,18 +38,18 @@ class Sentinels(Sentinel):
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         failed: list[RedisError] = []
-        for one in tuple(self.sentinels):
+        for sentinel in tuple(self.sentinels):
             try:
-                masters: Any = await one.sentinel_masters()
+                masters: Any = await sentinel.sentinel_masters()
             except RedisError as error:
                 failed.append(error)
                 continue
             state = masters.get(service_name)
             if state and self.check_master_state(state, service_name):
-                self.sentinels.remove(one)
-                self.sentinels.insert(0, one)
+                self.sentinels.remove(sentinel)
+                self.sentinels.insert(0, sentinel)
                 return state["ip"], state["port"]
-        # One that answers knows better why than one that does not.
+        # A sentinel that answers knows better why than one that does not.
         failed.sort(key=lambda error: isinstance(error, ANSWERS))
         raise MasterNotFoundError("no sentinel names a primary") from (
             failed[-1] if failed else None
@@ -83,6 +83,6 @@ async def close(redis: Redis) -> None:
     await redis.aclose()
     await pool.disconnect()
     if isinstance(pool, SentinelConnectionPool):
-        for one in pool.sentinel_manager.sentinels:
-            await one.aclose()
-            await one.connection_pool.disconnect()
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
+            await sentinel.connection_pool.disconnect()

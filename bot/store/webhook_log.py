@@ -160,14 +160,14 @@ class WebhookLog:
 async def arrived(store: Store) -> dict[str, Arrived]:
     """By whose door it is. Raises `bot.store.redis.StoreError`."""
     (fields,) = await read(store.redis, ("HGETALL", _key(store)))
-    told: dict[str, str] = dict(zip(fields[::2], fields[1::2], strict=True))
+    noted: dict[str, str] = dict(zip(fields[::2], fields[1::2], strict=True))
 
     def of(whose: str) -> Arrived:
         return Arrived(
-            since=_when(told.get(f"{whose}:since")),
-            at=_when(told.get(f"{whose}:at")),
-            refused=int(told.get(f"{whose}:refused") or 0),
-            refused_at=_when(told.get(f"{whose}:refused_at")),
+            since=_when(noted.get(f"{whose}:since")),
+            at=_when(noted.get(f"{whose}:at")),
+            refused=int(noted.get(f"{whose}:refused") or 0),
+            refused_at=_when(noted.get(f"{whose}:refused_at")),
         )
 
     return {dispatcher.whose: of(dispatcher.whose) for dispatcher in DOORS}

@@ -72,12 +72,12 @@ class DeployWatch(Worker):
     async def sweep(self) -> None:
         """Every look that is due, once. Raises `PortError` where Redis cannot be used."""
         watches = await self._deploys.watches()
-        keys = {one.key for one in watches}
+        keys = {watched.key for watched in watches}
         self._made = {key: made for key, made in self._made.items() if key in keys}
         self._later = {key: at for key, at in self._later.items() if key in keys}
-        await asyncio.gather(*(self._one(one) for one in watches))
+        await asyncio.gather(*(self._look_at(watched) for watched in watches))
 
-    async def _one(self, watched: Watched) -> None:
+    async def _look_at(self, watched: Watched) -> None:
         service = self._catalogue.get(watched.service)
         now = self._now()
         if service is None or self._tracker is None or forgotten(watched, now):
@@ -112,10 +112,10 @@ class DeployWatch(Worker):
     ) -> bool | None:
         """True: new issues, and an incident knows; False: none; None: it could not be recorded."""
         since = new_since(watched, service)
-        found = await asyncio.gather(
+        pages = await asyncio.gather(
             *(tracker.new_issues(service, name, since, now) for name in watched.names)
         )
-        new = list({issue.id: issue for rows in found for issue in rows}.values())
+        new = list({issue.id: issue for rows in pages for issue in rows}.values())
         if not new:
             return False
         loudest = sorted(new, key=lambda issue: issue.events, reverse=True)[:50]
@@ -129,11 +129,11 @@ class DeployWatch(Worker):
             at=now,
             found=tuple(
                 Found(
-                    one.id,
-                    slack_text.cut(slack_text.typed(f"{one.short_id} {one.title}"), 1000),
-                    one.url,
+                    issue.id,
+                    slack_text.cut(slack_text.typed(f"{issue.short_id} {issue.title}"), 1000),
+                    issue.url,
                 )
-                for one in loudest
+                for issue in loudest
             ),
         )
         delivery = Delivery((f"watch:{watched.key}",))

@@ -83,11 +83,11 @@ class MonthlyTrends(Worker):
         if not await self._once.first(f"trends:{month}:lease", LEASE_SECONDS):
             return False  # another replica is about to
         remembered = await self._memory.since(begin - timedelta(days=31 * MONTHS))
-        found = trends(visible(remembered), now, upto=1)
-        if found.all.total.incidents + found.all.total.drills:
+        figures = trends(visible(remembered), now, upto=1)
+        if figures.all.total.incidents + figures.all.total.drills:
             await self._slack.post(
                 channel,
-                views.trends(found, post=True),
+                views.trends(figures, post=True),
                 incident="",
                 effect=f"trends.{month}",
                 since=begin,

@@ -121,11 +121,11 @@ class Clock(Worker):
     async def _due(self) -> list[Due]:
         at = to_ms(self._now()) if self._now else None
         flat: Any = await self._store.run(DUE, at=at, limit=AT_MOST)
-        found: list[Due] = []
+        timers: list[Due] = []
         for name, at, action in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             incident, _, timer = name.partition("|")
-            found.append(Due(incident, timer, int(at), action))
-        return found
+            timers.append(Due(incident, timer, int(at), action))
+        return timers
 
     async def _fire_all(self, due: Sequence[Due]) -> bool:
         """Fire `AT_ONCE` at a time; return whether any was dealt with."""
@@ -133,14 +133,14 @@ class Clock(Worker):
 
         async def fire() -> None:
             nonlocal dealt
-            for one in left:
-                dealt += await self._fire(one)
+            for timer in left:
+                dealt += await self._fire(timer)
 
         await asyncio.gather(*(fire() for _ in range(min(AT_ONCE, len(due)))))
         return dealt > 0
 
     async def _fire(self, due: Due) -> bool:
-        """Whether it was dealt with, by whomever: then it is not due any more."""
+        """Dispatch a timer; return whether it was dealt with, here or elsewhere."""
         key = (due.incident, due.name, due.at_ms)
         not_before, wait = self._later.get(key, (0.0, SWEEP_SECONDS))
         if time.monotonic() < not_before:
