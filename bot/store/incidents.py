@@ -119,7 +119,6 @@ class Incidents:
         deadline: datetime | None,
         ends: float,
     ) -> Recorded | Refused | Unknown:
-        clock = asyncio.get_running_loop().time
         commit_id = uuid4().hex
         above = 0
         looked = self._just_looked_at(incident) if isinstance(trigger, Delivery) else None
@@ -132,7 +131,7 @@ class Incidents:
                 return await self._again(loaded.seen, loaded)
             if incident is not None and loaded.incident is None:
                 return Refused("unknown", f"There is no incident {incident}.")
-            left = ends - clock()
+            left = ends - asyncio.get_running_loop().time()
             if left <= 0:
                 return Unknown(f"Too much happens here at once. {NOTHING}")
             if isinstance(action, Declare) and incident is None:
@@ -153,10 +152,8 @@ class Incidents:
                 change = dataclasses.replace(
                     change, claims=(*change.claims, _number(change.incident))
                 )
-            records = [part.record for part in (change, change.also) if part is not None]
-            for record in records:
-                if too_large := _too_large(change.incident.id, record, trigger):
-                    return too_large
+            if too_large := _too_large(change, trigger):
+                return too_large
             # Later nobody waits for the answer: a held-up commit must not come true then.
             latest = loaded.server_now + timedelta(seconds=left)
             answer = await self._store.commit(
@@ -263,7 +260,7 @@ class Incidents:
         return await self._store.get(await self._store.ids(*indexes))
 
     async def _again(self, seen: str, loaded: Loaded) -> Recorded | Refused:
-        """Answer what was dealt with before: in the delivery's incident `seen`, or in the loaded one."""
+        """Answer what was dealt with before, in the incident `seen` or in the loaded one."""
         if seen:  # its first answer may be lost because no replica has it yet
             await self._store.copied()
         if not seen or (loaded.incident is not None and loaded.incident.id == seen):
@@ -341,15 +338,20 @@ def _taken_text(answer: Taken) -> str:
             return f"{answer.owner} was first."
 
 
-def _too_large(id: str, record: str, trigger: Trigger | None) -> Refused | None:
+def _too_large(change: Change, trigger: Trigger | None) -> Refused | None:
     """Refuse a record over its limit (rules: Size and memory).
 
     The bot's own timers and effects are never turned away: they would be lost.
     """
-    size = len(record) if record.isascii() else len(record.encode())
-    if size <= RECORD_LIMIT_BYTES:
+    sizes = [len(part.record.encode()) for part in (change, change.also) if part is not None]
+    if max(sizes) <= RECORD_LIMIT_BYTES:
         return None
-    log.error("record of %s has %s bytes, the limit is %s", id, size, RECORD_LIMIT_BYTES)
+    log.error(
+        "record of %s has %s bytes, the limit is %s",
+        change.incident.id,
+        max(sizes),
+        RECORD_LIMIT_BYTES,
+    )
     if trigger is None or isinstance(trigger, Delivery):
         return Refused(
             "input",

@@ -1,9 +1,14 @@
--- Ends the edit that `token` began on the live message `member`. Answers whether its mark was cleared.
--- counter: the mark as it was read, to be cleared unless there is a newer one; without it the message stays marked.
--- shows: the fingerprint of what Slack shows now, remembered for `remembered` seconds; without it nothing was sent.
+-- Ends the edit that `token` began on the live message `member`. Answers whether its mark was
+-- cleared.
+-- counter: the mark as it was read, to be cleared unless there is a newer one; without it the
+-- message stays marked.
+-- shows: the fingerprint of what Slack shows now, remembered for `remembered` seconds; without it
+-- nothing was sent.
 -- cool: ms for which the message is left alone.
--- Only the holder of the lease may change anything. What was sent after the lease had ended (by a replica that
--- stood still) may be older than what another one sent: nobody knows what it shows, and it is marked anew.
+-- Only the holder of the lease may change anything. What was sent after the lease had ended (by a
+-- replica that
+-- stood still) may be older than what another one sent: nobody knows what it shows, and it is
+-- marked anew.
 local lease, rendered = key('live', 'lease', arguments.member), key('live', 'rendered', arguments.member)
 local marks = key('dirty', 'marks')
 if redis.call('GET', lease) ~= arguments.token then

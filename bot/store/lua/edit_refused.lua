@@ -1,4 +1,5 @@
--- Slack refused the edit `id`, which does not count as one: no edit for `wait` ms, no bursts for `strict` ms.
+-- Slack refused the edit `id`, which does not count as one: no edit for `wait` ms, no bursts for
+-- `strict` ms.
 -- rate and burst: as for edit_spend.
 local pause, bucket = key('live', 'pause'), key('live', 'bucket')
 redis.call('ZREM', key('live', 'budget'), arguments.id)

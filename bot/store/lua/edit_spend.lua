@@ -1,7 +1,10 @@
 -- Takes one edit out of the budget: 0 for go, else the ms after which to ask again.
--- id: of this edit. leave: edits that stay in the bucket for what matters more. strict: edits in a strict minute.
--- rate: edits a minute that the bucket fills with. burst: what it holds. window: ms of a strict minute.
--- member: the live message that is edited. With the go it is forgotten what it shows: until Slack says so, nobody knows.
+-- id: of this edit. leave: edits that stay in the bucket for what matters more. strict: edits in a
+-- strict minute.
+-- rate: edits a minute that the bucket fills with. burst: what it holds. window: ms of a strict
+-- minute.
+-- member: the live message that is edited. With the go it is forgotten what it shows: until Slack
+-- says so, nobody knows.
 local pause = redis.call('PTTL', key('live', 'pause'))
 if pause > 0 then return pause end
 local edits, bucket, clock = key('live', 'budget'), key('live', 'bucket'), now()

@@ -1,4 +1,5 @@
--- `user` sees `shown` now, drawn by `me`; an empty one means that they look no more. A turn that is still ours goes on for `turn` ms.
+-- `user` sees `shown` now, drawn by `me`; an empty one means that they look no more. A turn that
+-- is still ours goes on for `turn` ms.
 local viewers, shown, whose_turn = key('homes'), key('homes', 'shown'), key('homes', 'turn')
 if arguments.shown == '' then
   redis.call('ZREM', viewers, arguments.user)

@@ -1,4 +1,5 @@
--- Takes the turn to draw for `turn` ms, as `me`. Nothing where nobody looks, or it is another one's turn.
+-- Takes the turn to draw for `turn` ms, as `me`. Nothing where nobody looks, or it is another
+-- one's turn.
 -- Else the counter of dirty marks, and each viewer with what they see.
 local viewers, whose_turn = key('homes'), key('homes', 'turn')
 redis.call('ZREMRANGEBYSCORE', viewers, '-inf', whole(now()))

@@ -1,4 +1,5 @@
--- The incidents that stand in all of `indexes` (two or more), the newest first: id, record, id, record ...
+-- The incidents that stand in all of `indexes` (two or more), the newest first: id, record, id,
+-- record ...
 local indexes, found = {}, {}
 for i, name in ipairs(arguments.indexes) do indexes[i] = key('index', name) end
 local ids = redis.call('ZINTER', #indexes, unpack(indexes))

@@ -1,4 +1,5 @@
--- Moves what is due from the waiting room into the stream. Answers the ms until the next one is due, or -1.
+-- Moves what is due from the waiting room into the stream. Answers the ms until the next one is
+-- due, or -1.
 local waiting, waiting_fields, clock = key('outbox', 'waiting'), key('outbox', 'waiting', 'fields'), now()
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', whole(clock), 'LIMIT', 0, 100)) do
   local fields = redis.call('HGET', waiting_fields, id)

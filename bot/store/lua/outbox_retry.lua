@@ -1,5 +1,7 @@
--- Puts `entry` into the waiting room for `delay` ms: 'waiting'. It is 'over' where that is later than `limit` ms
--- after the first try, and 'gone' where nobody holds the entry any more. `crashes` is added to its own.
+-- Puts `entry` into the waiting room for `delay` ms: 'waiting'. It is 'over' where that is later
+-- than `limit` ms
+-- after the first try, and 'gone' where nobody holds the entry any more. `crashes` is added to its
+-- own.
 local entry, clock = arguments.entry, now()
 if #redis.call('XPENDING', key('outbox'), arguments.group, entry, entry, 1) == 0 then return 'gone' end
 local fields = fields_of(key('outbox'), entry)

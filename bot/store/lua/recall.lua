@@ -1,5 +1,7 @@
--- What is remembered that is like the incident `asking` of `service`. `names` are the indexes of its file and its issues.
--- Answers how many incidents of the service there were since `since` (ms), the newest `limit` of the service,
+-- What is remembered that is like the incident `asking` of `service`. `names` are the indexes of
+-- its file and its issues.
+-- Answers how many incidents of the service there were since `since` (ms), the newest `limit` of
+-- the service,
 -- and `limit` of all services that stand in `names`: those with the file, then those with an issue.
 local own = arguments.service .. '|' .. arguments.asking
 local seen
