@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
-
-from redis.exceptions import RedisError
 
 from bot.clients.slack.channels import Found
 from bot.clients.slack.client import Slack
 from bot.runtime.backoff import patient
 from bot.store.incident_store import Store
+from bot.store.redis import StoreError, call, read
 from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
@@ -23,7 +21,7 @@ EARLY_SECONDS = 60.0
 AGAIN_SECONDS = 30.0
 
 
-class StoreRemembers:
+class ChannelCache:
     """Channel ids by name in Redis, for every replica and the next start.
 
     While Redis is away, the caller reads Slack's list.
@@ -35,23 +33,17 @@ class StoreRemembers:
 
     async def recall(self, name: str) -> str | None:
         try:
-            raw: Any = await self._store.redis.hget(self._key, name)  # pyright: ignore[reportGeneralTypeIssues]
-        except (RedisError, OSError) as error:
-            log.warning(
-                "a channel is looked up by its name: Redis cannot be asked (%s)",
-                type(error).__name__,
-            )
+            (channel,) = await read(self._store.redis, ("HGET", self._key, name))
+        except StoreError as error:
+            log.warning("a channel is looked up by its name: %s", error.text)
             return None
-        return raw.decode() if isinstance(raw, bytes) else raw
+        return channel
 
     async def remember(self, name: str, id: str) -> None:
         try:
-            await self._store.redis.hset(self._key, name, id)  # pyright: ignore[reportGeneralTypeIssues]
-        except (RedisError, OSError) as error:
-            log.warning(
-                "where a channel is, is not remembered: Redis cannot be told (%s)",
-                type(error).__name__,
-            )
+            await call(self._store.redis, "HSET", self._key, name, id)
+        except StoreError as error:
+            log.warning("where a channel is, is not remembered: %s", error.text)
 
 
 class Announced:

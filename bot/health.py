@@ -6,14 +6,13 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.runtime.workers import WorkerEntry
-from bot.store.errors import said
 from bot.store.incident_store import Store
+from bot.store.redis import StoreError, call
 
 READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"
@@ -25,9 +24,9 @@ def routes(store: Store, workers: Sequence[WorkerEntry], systems: Mapping[str, s
 
     async def _redis() -> str:
         try:
-            await store.redis.set(f"{store.keys.prefix}:ready", "1", px=60_000)
-        except (RedisError, OSError) as error:
-            return said(error)
+            await call(store.redis, "SET", f"{store.keys.prefix}:ready", "1", "PX", 60_000)
+        except StoreError as error:
+            return f"{error.text}."
         return TAKES_WRITES
 
     known, asked_at, asking = "", float("-inf"), asyncio.Lock()

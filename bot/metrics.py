@@ -27,7 +27,7 @@ from bot.outbox.worker import Outbox
 from bot.runtime.workers import WorkerEntry
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.redis import NotRecorded, answering
+from bot.store.redis import StoreError, store_errors
 from bot.timers.scheduler import Clock
 
 # Slack waits 3 s for an ack; the goal is a p99 of 15 ms.
@@ -66,7 +66,7 @@ async def what_stands(store: Store) -> Standing:
     pipe.zcard(keys.timers)
     pipe.zrange(keys.timers, 0, 0, withscores=True)
     pipe.zcard(keys.marks)
-    with answering(NotRecorded):
+    with store_errors():
         answers: list[Any] = await pipe.execute()
         (seconds, micros), open_now, queued, first, waiting, aside, timers, due, dirty = answers
         now = seconds + micros / 1e6
@@ -116,7 +116,7 @@ class Metrics:
         async def metrics(_request: Request) -> Response:
             try:
                 state = await what_stands(self._store)
-            except NotRecorded:
+            except StoreError:
                 state = None
             families = (*self._registry.collect(), *self._counted(), *_gauges(state))
             text = generate_latest(_Families(families))

@@ -1,7 +1,8 @@
-"""Does once what a bot does all day, on keys of its own that are removed afterwards: what Redis would refuse later it refuses here.
+"""Does once what a bot does all day, on keys of its own that are removed afterwards.
 
-A right that is missing shows in the middle of a script, when half of it is written. So a bot does not start on such a Redis, and
-`firebreak doctor` says which right it is. Nothing here is guessed from INFO, which a managed Redis may refuse or embellish.
+A missing right shows in the middle of a script, when half of it is written. So a bot does not start
+on such a Redis, and `firebreak doctor` says which right is missing. Nothing is guessed from INFO,
+which a managed Redis may refuse or embellish.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,17 +21,18 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from bot.config import redis_url
-from bot.live.dirty_marks import Marks
-from bot.live.edit_budget import Budget
+from bot.live.dirty_marks import DirtyMarks
+from bot.live.edit_budget import EditBudget
 from bot.metrics import what_stands
-from bot.outbox.dead_letters import VERSION, take_up
-from bot.outbox.stream import Held, Queue, put_aside, set_aside, set_aside_count
+from bot.outbox.dead_letters import add_timer_letter, dead_letter_count, dead_letters, take_up
+from bot.outbox.stream import PendingEntry, Queue
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
 from bot.store.drafts import RedisDrafts
 from bot.store.errors import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Trouble, of
+from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Done, Loaded, Store
 from bot.store.memory import RedisMemory
@@ -39,67 +41,113 @@ from bot.store.redis import (
     NotRecorded,
     StoreError,
     TooFewReplicas,
-    answering,
     connect,
-    run_script,
+    store_errors,
 )
-from bot.store.throttle import StoreOnce
 from bot.timers.scheduler import DROP, DUE
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import MeasureDue
 from phases.messages.effects import ArchiveChannel, OpenChannel, SetTopic
-from phases.ports.ports import PortError
 from phases.postmortem.gate import Parts
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import Entry, Incident, Source, Status
-from phases.record.memories import PastIncident, Question
+from phases.record.memories import Question
 from phases.steps.change import Draft
 
 log = logging.getLogger("firebreak")
 
 OLDEST = (6, 2)
-WITHHELD = "a command is renamed (rename-command) or withheld, by this Redis or by what stands before it: allow it"
+MEND_EVICTION = "set maxmemory-policy noeviction: every key of the bot is needed"
+WITHHELD = (
+    "a command is renamed (rename-command) or withheld, "
+    "by this Redis or by what stands before it: allow it"
+)
 READ_SECONDS = 5.0
 ID, WHO, SERVICE = "INC-0001", "U0PROOF", "proof"
 ULID = "01JNAAAAAAAAAAAAAAAAAAAAAA"
 
 
 class CannotUse(Exception):
-    """Redis is there and the bot cannot work on it. The text says why, and how to mend it."""
+    """The bot cannot work on this Redis. The text says why, and how to mend it."""
 
 
 class TooOld(NotRecorded):
-    """It says itself that it is."""
+    """Redis says itself that its version is too old."""
 
 
-async def must_work(url: str, *, wait_replicas: int = 0) -> None:
-    """At the start. Raises `CannotUse` where only another setting mends it; what may pass is said in the log, and the bot waits."""
-    store = patient(url, wait_replicas=wait_replicas)
+async def check_at_start(url: str, *, wait_replicas: int = 0) -> None:
+    """Raise `CannotUse` where only another setting helps; trouble that may pass is logged."""
+    store = slow_store(url, wait_replicas=wait_replicas)
     try:
-        await records(store)
-    except (StoreError, PortError) as error:
-        trouble = await told(url, store, error)
-        if trouble.final:
-            raise CannotUse(f"{trouble.says}. {trouble.mend}.") from error
-        log.critical("nothing can be recorded now: %s. %s", trouble.says, trouble.mend)
+        await _check_commits(url, store)
+        await check_eviction(store.redis)
     finally:
         await store.close()
 
 
-def patient(url: str, *, wait_replicas: int = 0) -> Store:
-    """A store for whom nobody waits with an ack in hand."""
+async def _check_commits(url: str, store: Store) -> None:
+    try:
+        await try_commits(store)
+    except StoreError as error:
+        trouble = await diagnose(url, store, error)
+        if trouble.final:
+            raise CannotUse(f"{trouble.says}. {trouble.mend}.") from error
+        log.critical("nothing can be recorded now: %s. %s", trouble.says, trouble.mend)
+
+
+def slow_store(url: str, *, wait_replicas: int = 0) -> Store:
+    """Return a store with long limits, for commands that nobody in Slack waits for."""
     return Store(
         connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS),
         wait_replicas=wait_replicas,
     )
 
 
-async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble:
-    """The trouble; where it is that of an old Redis, its version; where a connection was cut or never came about, whether TLS is why."""
+def eviction_policy(info: Mapping[str, Any]) -> str | None:
+    """Return the policy by which this Redis would throw keys away when it is full; else None.
+
+    `info` as redis-py parses INFO (https://redis.io/docs/latest/develop/reference/eviction/).
+    Every key of the bot is needed: an incident, a claim, the record of a deploy.
+    """
+    policy = str(info.get("maxmemory_policy") or "noeviction")
+    return policy if int(info.get("maxmemory") or 0) and policy != "noeviction" else None
+
+
+async def check_eviction(redis: Redis) -> None:
+    """Raise `CannotUse` where any key may be thrown away; log it where only expiring ones may.
+
+    A Redis that cannot be asked now is not refused: the bot waits for it.
+    """
+    try:
+        with store_errors():
+            policy = eviction_policy(await redis.info("memory"))
+    except StoreError:
+        return
+    if policy is None:
+        return
+    if not policy.startswith("volatile-"):
+        raise CannotUse(
+            "Redis throws any key away when it is full "
+            f"(maxmemory-policy {policy}). Please {MEND_EVICTION}."
+        )
+    log.critical(
+        "Redis throws keys away when it is full (maxmemory-policy %s): "
+        "what was delivered twice may count twice then. Please %s.",
+        policy,
+        MEND_EVICTION,
+    )
+
+
+async def diagnose(url: str, store: Store, error: StoreError) -> Trouble:
+    """Return the trouble behind an error.
+
+    For an old Redis it names the version. For a connection that was cut or never came about it
+    says whether TLS is why.
+    """
     if isinstance(error, TooOld):
-        return Trouble(error.text.rstrip("."), NEWEST, final=True)
+        return Trouble(error.text, NEWEST, final=True)
     if isinstance(error, TooFewReplicas):
-        return Trouble(error.text.rstrip("."), "start its replicas, or lower REDIS_WAIT_REPLICAS")
+        return Trouble(error.text, "start its replicas, or lower REDIS_WAIT_REPLICAS")
     trouble = of(error)
     if trouble in (CLOSED, NO_CONNECTION):
         return await _of_tls(redis_url.parsed(url)) or trouble
@@ -112,21 +160,23 @@ async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble
             f"REDIS_URL: {redis_url.FORM['sentinel']}",
             final=True,
         )
-    if not (version := _number(server)):
+    if not (version := server.get("redis_version")):
         return trouble
-    mend = WITHHELD if _is_new(version) else NEWEST
+    mend = WITHHELD if version_of(server) >= OLDEST else NEWEST
     return Trouble(f"{trouble.says} (it is version {version})", mend, final=True)
 
 
 async def _of_tls(at: redis_url.Address) -> Trouble | None:
-    """A TLS server cuts who speaks plainly, and a plain one waits for the rest of a TLS greeting: asked in the other way it tells."""
+    """Return the trouble where one side speaks TLS and the other does not.
+
+    A TLS server cuts a plain connection, and a plain server waits for the rest of a TLS greeting:
+    asked in the other way it answers.
+    """
     if at.scheme not in ("redis", "rediss"):
         return None
     context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = (
-        False,
-        ssl.CERT_NONE,
-    )  # nothing is said to it that matters
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # nothing secret is sent
     ((host, port),) = at.hosts
     try:
         async with asyncio.timeout(READ_SECONDS):
@@ -134,27 +184,27 @@ async def _of_tls(at: redis_url.Address) -> Trouble | None:
             reader, writer = await asyncio.open_connection(host, port, ssl=secure)
             try:
                 writer.write(b"PING\r\n")
-                said = await reader.read(1) if secure is None else b"+"
+                answer = await reader.read(1) if secure is None else b"+"
             finally:
                 writer.close()
     except (OSError, ValueError):
         return None
-    if said not in (b"+", b"-"):
+    if answer not in (b"+", b"-"):
         return None
     return ONLY_TLS if at.scheme == "redis" else NO_TLS
 
 
-async def records(store: Store) -> None:
-    """What must not fail in the middle: a commit with its claims, timers and effects, the stream read, both ended by their commits.
+async def try_commits(store: Store) -> None:
+    """Try what must not fail in the middle: commits that use all that a commit can do.
 
-    Raises `StoreError` or `PortError`, as `everything`.
+    Raises `StoreError`, as does `try_everything`.
     """
     async with _apart(store) as own:
         await _commits(own, Queue(own, SERVICE))
 
 
-async def everything(store: Store) -> None:
-    """All that the bot ever asks of Redis."""
+async def try_everything(store: Store) -> None:
+    """Try all that the bot ever asks of Redis."""
     async with _apart(store) as own:
         queue = Queue(own, SERVICE)
         held = await _commits(own, queue)
@@ -166,8 +216,8 @@ async def everything(store: Store) -> None:
 
 @asynccontextmanager
 async def _apart(store: Store) -> AsyncIterator[Store]:
-    """The same Redis under other keys. They share the hash tag, so that they are allowed where the bot's own are."""
-    await _old(store)
+    """The same Redis under other keys with the same hash tag, which the same rights allow."""
+    await _refuse_old(store)
     own = store.beside(f"proof:{uuid4().hex}")
     try:
         yield own
@@ -179,29 +229,33 @@ async def _apart(store: Store) -> AsyncIterator[Store]:
 
 
 async def _remove(own: Store) -> None:
-    with answering(NotRecorded):
+    with store_errors():
         keys = [key async for key in own.redis.scan_iter(match=f"{own.keys.prefix}:*", count=1000)]
         if keys:
             await own.redis.delete(*keys)
 
 
-async def _old(store: Store) -> None:
-    """An old Redis knows some of the commands, and would fail in the middle of a script at another."""
-    version = await _version(store.redis)
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    if numbers and numbers < OLDEST:
-        raise TooOld(f"This Redis is too old: it is version {version}, and 6.2 is needed.")
+async def _refuse_old(store: Store) -> None:
+    """An old Redis knows only some commands, and would fail in the middle of a script."""
+    server = await _server(store.redis)
+    if () < version_of(server) < OLDEST:
+        raise TooOld(
+            f"This Redis is too old: it is version {server['redis_version']}, and 6.2 is needed"
+        )
 
 
-async def _version(redis: Redis) -> str:
-    """Empty where it does not tell. A Valkey says which Redis it is like. Raises `NotRecorded` where it cannot be reached."""
-    return _number(await _server(redis))
+def version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the version that INFO names, empty where it names none.
+
+    A Valkey names the Redis that it is like.
+    """
+    return tuple(int(part) for part in re.findall(r"\d+", str(info.get("redis_version") or "")))
 
 
 async def _server(redis: Redis) -> dict[str, Any]:
-    """What INFO says of the server; empty where it does not tell. Raises `NotRecorded` where it cannot be reached."""
+    """Return what INFO says of the server; empty where the server refuses to say."""
     try:
-        with answering(NotRecorded):
+        with store_errors():
             return dict(await redis.info("server"))
     except NotRecorded as error:
         if isinstance(error.__cause__, ResponseError):
@@ -209,17 +263,8 @@ async def _server(redis: Redis) -> dict[str, Any]:
         raise
 
 
-def _number(server: dict[str, Any]) -> str:
-    return str(server.get("redis_version") or "")
-
-
-def _is_new(version: str) -> bool:
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return found is not None and (int(found.group(1)), int(found.group(2))) >= OLDEST
-
-
-async def _commits(own: Store, queue: Queue) -> list[Held]:
-    """Three commits that use all that a commit can do; what is left of the effects is still held."""
+async def _commits(own: Store, queue: Queue) -> list[PendingEntry]:
+    """Make three commits that use all of a commit; return the effects that are still held."""
     delivery = Delivery(("proof",))
     loaded = await own.load(None, delivery)
     await _commit(own, loaded, _opened(loaded.server_now), delivery)
@@ -230,9 +275,8 @@ async def _commits(own: Store, queue: Queue) -> list[Held]:
     ended = EffectEnded(held[0].entry)
     loaded = await own.load(ID, ended)
     await _commit(own, loaded, _recovered(loaded), ended)
-    keys = [own.keys.timers, own.keys.timer_actions]
     later = loaded.server_now + timedelta(days=1)
-    due: Any = await run_script(own.redis, DUE, keys, to_ms(later), 100)
+    due: Any = await own.run(DUE, at=to_ms(later), limit=100)
     if not due:
         raise NotRecorded("Redis keeps a timer and does not give it out again.")
     incident, _, name = due[0].partition("|")
@@ -285,25 +329,25 @@ async def _commit(own: Store, loaded: Loaded, draft: Draft, trigger: Trigger) ->
         raise NotRecorded(f"Redis took a commit and answered {type(answer).__name__}.")
 
 
-async def _outbox(own: Store, queue: Queue, held: list[Held]) -> None:
-    await put_aside(
-        own, incident=ID, name="proof", reason="proof", text='{"type":"measure_due"}', why=VERSION
+async def _outbox(own: Store, queue: Queue, held: list[PendingEntry]) -> None:
+    await add_timer_letter(
+        own, incident=ID, name="proof", reason="proof", action='{"type":"measure_due"}'
     )
-    for one in held:
-        await queue.renew([one.entry])
+    for pending in held:
+        await queue.renew([pending.entry])
     await queue.reclaim(0)
-    for one in held:
-        await queue.retry(one.entry, 0, limit=60)
+    for pending in held:
+        await queue.retry(pending.entry, 0, limit=60)
     await queue.promote()
-    for at, one in enumerate(await queue.read(own.redis, 100, 1)):
+    for at, pending in enumerate(await queue.read(own.redis, 100, 1)):
         if at == 0:
-            await queue.set_aside(one.entry, "proof", why=VERSION)
+            await queue.set_aside(pending.entry, "proof")
         elif at == 1:
-            await queue.ack(one.entry)
+            await queue.ack(pending.entry)
     await queue.hand_back()
     await queue.forget_consumers(0)
-    await set_aside(own)
-    await set_aside_count(own)
+    await dead_letters(own)
+    await dead_letter_count(own)
     await take_up(own)
 
 
@@ -317,11 +361,9 @@ async def _rest(own: Store) -> None:
     await own.owner("number:1")
     await own.changed()
     await own.copied()
-    await run_script(
-        own.redis, DROP, [own.keys.timers, own.keys.timer_actions], member(ID, "proof"), to_ms(now)
-    )
+    await own.run(DROP, member=member(ID, "proof"), at=to_ms(now))
     await set_back(own)
-    await StoreOnce(own).first("proof", 60)
+    await ExpiringKeys(own).first("proof", 60)
     drafts = RedisDrafts(own)
     await drafts.keep(ID, WHO, Parts(), now, writing=True)
     await drafts.of(ID)
@@ -337,15 +379,14 @@ async def _homes_and_edits(own: Store) -> None:
     await viewers.looking()
     await viewers.drawn(WHO, "proof")
     await viewers.drawn(WHO, "")
-    marks = Marks(own)
-    await marks.adopt()
-    found, _ = await marks.since(0, 10)
-    name = found[0][0] if found else member(ID, "status")
+    marks = DirtyMarks(own)
+    newest, _ = await marks.since(0, 10)
+    name = newest[0][0] if newest else member(ID, "status")
     begun = await marks.begin(name)
     if begun is not None:
         await marks.end(name, begun, clear=True, shows="proof")
     await marks.remember(name, "proof")
-    budget = Budget(own)
+    budget = EditBudget(own)
     await budget.spend("status", "proof", changes=name)
     await budget.refused(1, "proof")
     await budget.strict()
@@ -357,14 +398,12 @@ async def _past(own: Store) -> None:
     deploys = Deploys(own, watching=True)
     await deploys.told(_deploy(now), "production")
     await deploys.known(SERVICE)
-    for one in await deploys.watches():
-        await deploys.ended(one)
+    for watched in await deploys.watches():
+        await deploys.ended(watched)
     memory = RedisMemory(own)
-    await memory.keep(PastIncident(id=ID, service=SERVICE, at=now, title="proof"))
     await memory.recall(Question(service=SERVICE, before="INC-0002", since=now - timedelta(days=1)))
     await memory.newest(SERVICE, 1)
     await memory.since(now - timedelta(days=1))
-    await memory.catch_up()
 
 
 def _deploy(now: datetime) -> DeploySeen:

@@ -28,11 +28,10 @@ from bot.config.listen_address import CannotListen, try_out
 from bot.config.settings import Faults, Settings
 from bot.metrics import Metrics, Timed
 from bot.runtime import logs
-from bot.runtime.ack_priority import Courtesy
+from bot.runtime.ack_priority import AckPriority
 from bot.self_test import CannotUse
 from bot.store.embedded import ValkeyError
-from bot.store.eviction import ThrowsAway
-from bot.store.webhook_log import Arrivals, opened
+from bot.store.webhook_log import WebhookLog, opened
 from bot.wiring import Bot, now, wire, work
 from handlers.app import Listeners, Secrets, listeners
 from phases.ports.ports import PortError
@@ -77,7 +76,7 @@ def serve() -> int:
         return 2
     try:
         asyncio.run(_serve(settings, catalogue))
-    except (ValkeyError, ThrowsAway, CannotUse) as error:
+    except (ValkeyError, CannotUse) as error:
         print(f"Firebreak cannot start: {error}", file=sys.stderr)
         return 1
     except PortError as error:
@@ -107,7 +106,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             return
         for line in (*catalogue.warnings, *settings.warnings(), *settings.describe_off()):
             log.warning("%s", line)
-        heard = listeners(bot.context, _secrets(settings), bot.courtesy.somebody_asks)
+        heard = listeners(bot.context, _secrets(settings), bot.ack_priority.somebody_asks)
         stack.push_async_callback(bot.context.tasks.drain, LAST_SECONDS)
         metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live, bot.workers)
         server = Server(
@@ -125,7 +124,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         serving = asyncio.create_task(server.serve(), name="http")
         drawing = asyncio.create_task(heard.homes.run(), name="app home")
         listening = asyncio.create_task(
-            _socket_mode(settings, heard, metrics, bot.courtesy), name="socket mode"
+            _socket_mode(settings, heard, metrics, bot.ack_priority), name="socket mode"
         )
         signalled = asyncio.create_task(ended.wait(), name="signal")
         _settle()
@@ -192,7 +191,7 @@ def _end_surely() -> None:
 
 
 async def _socket_mode(
-    settings: Settings, heard: Listeners, metrics: Metrics, courtesy: Courtesy
+    settings: Settings, heard: Listeners, metrics: Metrics, ack_priority: AckPriority
 ) -> None:
     if settings.slack_app_token is None:
         await asyncio.Event().wait()
@@ -200,7 +199,7 @@ async def _socket_mode(
 
     @contextlib.contextmanager
     def timed(path: str) -> Iterator[None]:
-        with metrics.timed(path), courtesy.somebody_asks():
+        with metrics.timed(path), ack_priority.somebody_asks():
             yield
 
     await SocketMode(heard.app, settings.slack_app_token.get_secret_value(), timed).run()
@@ -217,6 +216,6 @@ def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
     }
     systems = {name: "set up" if is_on else "off" for name, is_on in on.items()}
     routes = [*health.routes(bot.store, bot.workers, systems), metrics.route(), *heard.routes]
-    arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(settings), now)
+    arrivals = WebhookLog(Starlette(routes=routes), bot.store, opened(settings), now)
     arrivals.begin()
     return Timed(arrivals, metrics.acks, [route.path for route in routes])

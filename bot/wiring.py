@@ -39,29 +39,28 @@ from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
-from bot.configured_channels import Announced, StoreRemembers
+from bot.configured_channels import Announced, ChannelCache
 from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.outbox.worker import Outbox
 from bot.performers import EffectContext, registered
-from bot.runtime.ack_priority import Courtesy
-from bot.runtime.clock_jump import Steady
+from bot.runtime.ack_priority import AckPriority
+from bot.runtime.clock_jump import ClockJumps
+from bot.runtime.worker import end_if_cancelled
 from bot.runtime.workers import WorkerEntry
-from bot.self_test import must_work
+from bot.self_test import check_at_start
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
 from bot.store.drafts import RedisDrafts
 from bot.store.embedded import embedded
-from bot.store.eviction import must_keep
+from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.memory import RedisMemory
-from bot.store.redis import end_if_cancelled
-from bot.store.rich_blocks import StoreTaste
-from bot.store.throttle import StoreOnce
-from bot.timers.deploy_watch import Watch
-from bot.timers.monthly_trends import LookingBack
+from bot.store.rich_blocks import RichBlocksSetting
+from bot.timers.deploy_watch import DeployWatch
+from bot.timers.monthly_trends import MonthlyTrends
 from bot.timers.scheduler import Clock
 from handlers.slack.context import Identity
 from phases.messages.effects import KINDS
@@ -95,7 +94,7 @@ class Bot:
     clock: Clock
     live: Live
     workers: tuple[WorkerEntry, ...]
-    courtesy: Courtesy
+    ack_priority: AckPriority
 
 
 def now() -> datetime:
@@ -108,12 +107,12 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     Raises what makes a start impossible.
     """
     process = await _process(settings, stack)
-    store, taste = process.store, StoreTaste(process.store, settings.slack_rich_blocks)
+    store, taste = process.store, RichBlocksSetting(process.store, settings.slack_rich_blocks)
     slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
     await slack.start()
     stack.push_async_callback(slack.aclose)
     me = await identify(slack)
-    slack.channels.remembers = StoreRemembers(store)
+    slack.channels.remembers = ChannelCache(store)
     announced = Announced(slack, settings.incidents_channel)
     outside = Outside.of(settings, stack)
     if outside.tracker is not None:
@@ -121,7 +120,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     code = Code(outside.github, store, settings.data_dir or STATE_BESIDE_REDIS)
     dispatcher = Incidents(store, step, catalogue)
     render = renderer(catalogue, reverts=code.reverts is not None)
-    live = Live(store, dispatcher, render, slack, courtesy=process.courtesy)
+    live = Live(store, dispatcher, render, slack, ack_priority=process.ack_priority)
     context = EffectContext(
         dispatcher=dispatcher,
         catalogue=catalogue,
@@ -142,7 +141,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         announcer=outside.announcer,
         pager=outside.pager,
         endpoint=outside.endpoint,
-        once=StoreOnce(store),
+        once=ExpiringKeys(store),
         deploys=Deploys(store, watching=outside.tracker is not None),
         drafts=RedisDrafts(store),
         viewers=StoreViewers(store),
@@ -155,7 +154,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         render=render,
         posted=live.posted,
         incidents_channel=announced.channel,
-        forward_since=process.steady.forward_since,
+        forward_since=process.clock_jumps.forward_since,
     )
     return _bot(process, context, live, announced)
 
@@ -167,17 +166,16 @@ class Process:
     settings: Settings
     url: str
     store: Store
-    courtesy: Courtesy
-    steady: Steady
+    ack_priority: AckPriority
+    clock_jumps: ClockJumps
 
 
 async def _process(settings: Settings, stack: AsyncExitStack) -> Process:
     url = await _redis_url(settings, stack)
     store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(store.close)
-    await must_work(url, wait_replicas=settings.redis_wait_replicas)
-    await must_keep(store.redis)
-    return Process(settings, url, store, Courtesy(), Steady())
+    await check_at_start(url, wait_replicas=settings.redis_wait_replicas)
+    return Process(settings, url, store, AckPriority(), ClockJumps())
 
 
 def _bot(process: Process, context: EffectContext, live: Live, announced: Announced) -> Bot:
@@ -190,11 +188,11 @@ def _bot(process: Process, context: EffectContext, live: Live, announced: Announ
         {kind: effect.system for kind, effect in KINDS.items()},
         url=process.url,
         alone=settings.redis_url is None,
-        courtesy=process.courtesy,
+        ack_priority=process.ack_priority,
     )
-    clock = Clock(store, dispatcher, steady=process.steady)
-    watch = Watch(context.deploys, dispatcher, context.tracker, context.catalogue, now=now)
-    looking_back = LookingBack(store, context.memory, context.slack, announced.channel, now=now)
+    clock = Clock(store, dispatcher, clock_jumps=process.clock_jumps)
+    watch = DeployWatch(context.deploys, dispatcher, context.tracker, context.catalogue, now=now)
+    monthly_trends = MonthlyTrends(store, context.memory, context.slack, announced.channel, now=now)
     return Bot(
         settings=settings,
         context=context,
@@ -207,10 +205,10 @@ def _bot(process: Process, context: EffectContext, live: Live, announced: Announ
             WorkerEntry("clock", clock.run, lambda: clock.running),
             WorkerEntry("live", live.run, lambda: live.running),
             WorkerEntry("watch", watch.run, lambda: watch.running),
-            WorkerEntry("looking back", looking_back.run),
+            WorkerEntry("looking back", monthly_trends.run),
             WorkerEntry("looking for channels", announced.early),
         ),
-        courtesy=process.courtesy,
+        ack_priority=process.ack_priority,
     )
 
 

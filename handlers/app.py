@@ -203,7 +203,7 @@ def _rest(app: AsyncApp, ctx: Context) -> None:
         )
         log.error("a listener failed: %s in %s", type(error).__name__, where)
         text = (
-            f"{error.text} Nothing was recorded. Try again in a moment."
+            f"{error.text}. Nothing was recorded. Try again in a moment."
             if isinstance(error, StoreUnavailable)
             else SORRY
         )
@@ -211,7 +211,7 @@ def _rest(app: AsyncApp, ctx: Context) -> None:
             ctx,
             request.body,
             text,
-            again=isinstance(error, StoreUnavailable | PortError | TimeoutError),
+            again=isinstance(error, PortError | TimeoutError),
         )
 
 

@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Protocol
 
 from phases.messages.actions import Action
+from phases.ports.ports import PortError
 from phases.record.incident import Entry, Incident
 from phases.steps.change import Refused
 
 
-class StoreUnavailable(Exception):
-    """The store cannot be read now. `text` is for people."""
+class StoreUnavailable(PortError):
+    """Redis cannot be used now. `text` is for people: a sentence without its full stop."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+        super().__init__("redis", text.rstrip("."), retryable=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ from phases.verification.steps import unreachable
 KEPT = 8  # failures kept and shown
 LONGEST_RETRY_SECONDS = 15 * 60
 COMMIT_SECONDS = 2
-"""bot/store/redis.py SAY_SECONDS: a timeline entry may be this much older than its effect."""
+"""bot/store/redis.py DISPATCH_SECONDS: a timeline entry may be this much older than its effect."""
 SLOWER = 10  # an effect that has failed for an hour is tried every sixth minute
 
 

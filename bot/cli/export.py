@@ -1,20 +1,28 @@
-"""`firebreak export`: incidents with their timelines as JSON lines, oldest first; nothing is changed."""
+"""`firebreak export`: incidents with their timelines as JSON lines, oldest first.
+
+Nothing is changed.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 from pydantic import ValidationError
 
 from bot.cli.export_format import line
-from bot.cli.store_access import opened, run
+from bot.cli.store_access import run
 from bot.store.commit import member
 from bot.store.incident_store import Store
+from bot.store.redis import store_errors
 from phases.record.incident import Incident
+
+Timers = Mapping[str, Sequence[tuple[str, float]]]
+"""Incident → names of its timers, and when each is due (ms)."""
 
 
 def export_main(
@@ -26,12 +34,7 @@ def export_main(
     out: TextIO = sys.stdout,
 ) -> int:
     """Exit code 0; 1 where something could not be read or is not there; 2 for wrong settings."""
-
-    async def command() -> int:
-        async with opened(must_exist=True) as store:
-            return await export(store, ids, since, until, private=private, out=out)
-
-    return run(command)
+    return run(lambda store: export(store, ids, since, until, private=private, out=out))
 
 
 async def export(
@@ -43,20 +46,19 @@ async def export(
     private: bool,
     out: TextIO,
 ) -> int:
-    written: list[Incident] = []
-    bad = 0
-    async for id, found in _all(store, ids):
-        if found is None:
+    exported = hidden = bad = 0
+    timers = await _timers(store)
+    for id in ids or reversed(await store.ids("all")):
+        parts = await _parts(store, id, timers)
+        if parts is None:
             print(f"{id} is not there.", file=sys.stderr)
             bad += 1
             continue
         try:
-            incident = Incident.model_validate_json(found["record"])
+            incident = Incident.model_validate_json(parts["record"])
             if not _wanted(incident, since, until) or (incident.private and not private):
                 continue
-            text = line(
-                found["record"], found["entries"], found["words"], found["memory"], found["timers"]
-            )
+            text = line(**parts)
         except (ValidationError, ValueError):
             print(
                 f"{id} cannot be read by this version of the bot; it is left out.", file=sys.stderr
@@ -64,12 +66,9 @@ async def export(
             bad += 1
             continue
         print(text, file=out)
-        written.append(incident)
-    hidden = sum(one.private for one in written)
-    print(
-        f"Incidents exported: {len(written)}{f', private: {hidden}' if hidden else ''}.",
-        file=sys.stderr,
-    )
+        exported, hidden = exported + 1, hidden + incident.private
+    more = f", private: {hidden}" if hidden else ""
+    print(f"Incidents exported: {exported}{more}.", file=sys.stderr)
     return 1 if bad else 0
 
 
@@ -79,42 +78,43 @@ def _wanted(incident: Incident, since: date | None, until: date | None) -> bool:
     return (since is None or day >= since) and (until is None or day <= until)
 
 
-async def _all(
-    store: Store, ids: Collection[str]
-) -> AsyncIterator[tuple[str, dict[str, Any] | None]]:
-    """Each as it stands at one moment."""
+async def _timers(store: Store) -> Timers:
+    timers: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    with store_errors():
+        due: Any = await store.redis.zrange(store.keys.timers, 0, -1, withscores=True)
+    for timer, at in due:
+        incident, _, name = timer.partition("|")
+        timers[incident].append((name, at))
+    return timers
+
+
+async def _parts(store: Store, id: str, timers: Timers) -> dict[str, Any] | None:
+    """Return an incident as it stands at one moment, for `export_format.line`.
+
+    None where it is not there.
+    """
     redis, keys = store.redis, store.keys
-    timers: dict[str, list[tuple[str, float]]] = {}
-    for each, at in cast(
-        "list[tuple[str, float]]", await redis.zrange(keys.timers, 0, -1, withscores=True)
-    ):
-        incident, _, name = each.partition("|")
-        timers.setdefault(incident, []).append((name, at))
-    for id in ids or reversed(await store.ids("all")):
-        pipe = redis.pipeline(transaction=True)
-        pipe.hget(keys.incident(id), "record")
-        pipe.lrange(keys.timeline(id), 0, -1)
-        pipe.hgetall(keys.words(id))
-        for name, _ in timers.get(id, []):
-            pipe.hget(keys.timer_actions, member(id, name))
+    pipe = redis.pipeline(transaction=True)
+    pipe.hget(keys.incident(id), "record")
+    pipe.lrange(keys.timeline(id), 0, -1)
+    pipe.hgetall(keys.words(id))
+    for name, _ in timers.get(id, ()):
+        pipe.hget(keys.timer_actions, member(id, name))
+    with store_errors():
         record, entries, words, *actions = await pipe.execute()
         if record is None:
-            yield id, None
-            continue
-        waiting = [
-            {"name": name, "at": int(at), "action": json.loads(action)}
-            for (name, at), action in zip(timers.get(id, []), actions, strict=True)
-            if action
-        ]
+            return None
         service = json.loads(record).get("service", "")
-        memory = await redis.hget(f"{keys.prefix}:memory:{service}", id)  # pyright: ignore[reportGeneralTypeIssues]
-        yield (
-            id,
-            {
-                "record": record,
-                "entries": entries,
-                "words": words,
-                "memory": memory,
-                "timers": waiting,
-            },
-        )
+        memory: Any = await redis.hget(f"{keys.prefix}:memory:{service}", id)  # pyright: ignore[reportGeneralTypeIssues]
+    waiting = [
+        {"name": name, "at": int(at), "action": json.loads(action)}
+        for (name, at), action in zip(timers.get(id, ()), actions, strict=True)
+        if action
+    ]
+    return {
+        "record": record,
+        "entries": entries,
+        "words": words,
+        "memory": memory,
+        "timers": waiting,
+    }

@@ -27,7 +27,10 @@ class Unreadable(Exception):
 
 
 class Archived(BaseModel):
-    """A line, checked. The parts are kept as they were written, so that nothing of another version's is lost."""
+    """A checked line.
+
+    Its parts are kept as they were written: no field of another version is lost.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -48,7 +51,7 @@ def line(
     memory: str | None,
     timers: Iterable[Json],
 ) -> str:
-    """The incident with its timeline and its six proofs, without anything that looks like a secret or an address."""
+    """Return the incident with its timeline and its six proofs, without secrets and addresses."""
     incident = Incident.model_validate_json(record)
     body: Json = {
         "firebreak": FORMAT,

@@ -1,4 +1,4 @@
-"""Live messages: rendered from the newest state under a lease, so that the last state wins and Slack is not flooded."""
+"""Live messages: rendered from the newest state under a lease, so that the last state wins."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import hashlib
 import json
 import logging
 import time
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from bot.live.dirty_marks import RANKS, Begun, Marks
-from bot.live.edit_budget import Budget
-from bot.runtime.ack_priority import Courtesy, people_first
+from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
+from bot.live.edit_budget import EditBudget
+from bot.runtime.ack_priority import AckPriority, people_first
+from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, end_if_cancelled
+from bot.store.redis import StoreError
 from handlers.dispatcher import Dispatcher
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
@@ -26,22 +26,25 @@ from phases.record.incident import Incident, MessageRef
 log = logging.getLogger(__name__)
 
 KINDS = ("decision", "status", "progress", "tree", "announcement")
-"""In the order of importance; of one kind first what is most urgent (bot/store/commit.py `urgency`), then what waits longest."""
+"""The kinds by importance. Within a kind: the most urgent first (bot/store/commit.py `urgency`)."""
 COOL_SECONDS: Mapping[str, float] = {"progress": 5.0}
 """How long after an edit a message is left alone; the marks of that time become one edit."""
 COOL = 1.0
 EDIT_SECONDS = 8.0
-"""Shorter than the lease: an edit is over, one way or the other, before anybody else may begin one."""
+"""Shorter than the lease: an edit has ended before anybody else may begin one."""
 LOOK_SECONDS = 0.5
 APART_SECONDS = 0.05
-"""Between two looks: many changes in a row are heard of together, and cost one look, not one each."""
+"""Between two looks: many changes in a row cost one look, not one each."""
 AT_MOST = 500
-"""So many marks are taken from Redis in one look: reading more would hold up whoever clicks meanwhile."""
+"""Marks that one look takes from Redis: reading more would hold up acks meanwhile."""
 ANEW_SECONDS = 30.0
-"""How often all marks are read again: those that an older bot beside this one sets in its own way, and whatever went amiss."""
+"""All marks are read again so often, which heals whatever went wrong."""
 NOT_POSTED_SECONDS = 1.0
 NOT_POSTED_AT_MOST = 30.0
-"""Between two looks whether a marked message is posted by now: twice as long each time, for some never are. Who posts one looks at once."""
+"""Between two looks whether a marked message is posted by now; twice as long each time.
+
+Some messages are never posted. A message that is posted is looked at at once.
+"""
 BUSY_SECONDS = 0.2
 TROUBLE_SECONDS = 2.0
 FAULT_SECONDS = 30.0
@@ -68,7 +71,7 @@ Render = Callable[[str, Incident, datetime], Awaitable[Rendered]]
 
 
 class _Place(NamedTuple):
-    """Where a mark stands in the queue."""
+    """The place of a mark in the queue."""
 
     importance: int
     urgency: int
@@ -76,7 +79,7 @@ class _Place(NamedTuple):
 
 
 class _End(NamedTuple):
-    """How an edit ended."""
+    """The end of an edit."""
 
     clear: bool = False
     """Its mark is dealt with."""
@@ -86,7 +89,7 @@ class _End(NamedTuple):
     """Seconds for which the message is left alone now."""
 
 
-class Live:
+class Live(Worker):
     """Edits what is marked until it is cancelled. Any number may run on one Redis."""
 
     def __init__(
@@ -97,48 +100,44 @@ class Live:
         slack: Editor,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        courtesy: Courtesy | None = None,
+        ack_priority: AckPriority | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
-        self.running = False
+        super().__init__(log, "live messages")
         self._store = store
         self._dispatcher = dispatcher
         self._render = render
         self._slack = slack
         self._now = now
-        self._courtesy = courtesy or Courtesy()
-        self._marks = Marks(store)
-        self._budget = Budget(store)
+        self._ack_priority = ack_priority or AckPriority()
+        self._marks = DirtyMarks(store)
+        self._budget = EditBudget(store)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._known: dict[_Place, dict[str, float]] = {}
-        """Place in the queue → member → its newest mark that we know of; who waits longest stands first."""
+        """Place in the queue → member → its newest known mark, the one that waits longest first."""
         self._place: dict[str, _Place] = {}
         self._seen = 0.0
         """All marks up to this counter are known."""
         self._anew = 0.0
         """When all are read again (monotonic seconds)."""
         self._not_before: dict[str, tuple[float, float, float]] = {}
-        """Member → counter of the mark that has to wait, for how long, and until when (monotonic seconds). A newer mark asks anew."""
+        """Member → counter of the mark that has to wait, for how long, until when (monotonic).
+
+        A newer mark does not have to wait.
+        """
         self._held_off: dict[str, float] = {}
         """Member → until when whatever its mark, e.g. while another replica edits it."""
         self._spent: dict[str, float] = {}
         """Kind → until when its share of the budget is used up."""
 
     async def run(self) -> None:
-        silent = False
         try:
             while True:
-                end_if_cancelled()
                 self._store.dirtied.clear()
-                try:
+                wait = TROUBLE_SECONDS
+                with self.turn():
                     wait = await self.sweep()
-                    self.running, silent = True, False
-                except StoreError as error:
-                    self.running, wait = False, TROUBLE_SECONDS
-                    if not silent:
-                        log.error("live messages: %s", error.text)
-                    silent = True
                 await asyncio.sleep(min(APART_SECONDS, wait))
                 try:
                     async with asyncio.timeout(wait):
@@ -164,133 +163,128 @@ class Live:
             if spent > now:
                 wait = min(wait, spent - now)
                 continue
-            for one, counter in self._known[place].items():
+            for marked, counter in self._known[place].items():
                 if len(self._tasks) >= AT_ONCE:
                     return wait
-                if one in self._tasks:
+                if marked in self._tasks:
                     continue
-                held, _, until = self._not_before.get(one, (0, 0.0, 0.0))
-                until = max(until if held == counter else 0.0, self._held_off.get(one, 0.0))
+                held, _, until = self._not_before.get(marked, (0, 0.0, 0.0))
+                until = max(until if held == counter else 0.0, self._held_off.get(marked, 0.0))
                 if until > now:
                     wait = min(wait, until - now)
                     continue
-                task = asyncio.create_task(self._edit(one, counter), name=f"live {one}")
-                self._tasks[one] = task
-                task.add_done_callback(lambda _, one=one: self._ended(one))
+                task = asyncio.create_task(self._edit(marked, counter), name=f"live {marked}")
+                self._tasks[marked] = task
+                task.add_done_callback(lambda _, marked=marked: self._ended(marked))
         return wait
 
     async def _listen(self) -> bool:
-        """Takes in the marks that are new, or (now and then) all of them; whether there are more to be taken in at once."""
+        """Take in the new marks, or (now and then) all; return whether there are more at once."""
         now = time.monotonic()
         if now >= self._anew:
             self._seen, self._anew = 0, now + ANEW_SECONDS
-            await self._marks.adopt()
         marks, newest = await self._marks.since(self._seen, AT_MOST)
         if newest < int(
             self._seen
         ):  # Redis lost the end of its memory, and counts those numbers again
             self._seen = self._anew = 0
             return True
-        for one, counter in marks:
-            place, before = _place(one, counter), self._place.get(one)
+        for marked, counter in marks:
+            place, before = _place(marked, counter), self._place.get(marked)
             if before is not None and before != place:
-                self._known[before].pop(one, None)
-            self._place[one] = place
-            self._known.setdefault(place, {})[one] = counter
+                self._known[before].pop(marked, None)
+            self._place[marked] = place
+            self._known.setdefault(place, {})[marked] = counter
             self._seen = counter
         return len(marks) == AT_MOST
 
-    def _forget(self, one: str, counter: float) -> None:
+    def _forget(self, marked: str, counter: float) -> None:
         """Its mark is gone, unless a newer one was heard of meanwhile."""
-        place = self._place.get(one)
-        if place is not None and self._known[place].get(one, counter + 1) <= counter:
-            del self._known[place][one], self._place[one]
-            self._not_before.pop(one, None)
+        place = self._place.get(marked)
+        if place is not None and self._known[place].get(marked, counter + 1) <= counter:
+            del self._known[place][marked], self._place[marked]
+            self._not_before.pop(marked, None)
 
     async def posted(self, incident: str, name: str, message: Rendered) -> None:
-        """What a live message showed when it was posted: the same again is not sent as its first edit."""
+        """Remember what a live message showed when it was posted, so that it is not sent again."""
         await self._marks.remember(member(incident, name), _fingerprint(message))
         self._not_before.pop(member(incident, name), None)
 
-    def _ended(self, one: str) -> None:
-        self._tasks.pop(one, None)
+    def _ended(self, marked: str) -> None:
+        self._tasks.pop(marked, None)
         self._store.dirtied.set()
 
-    async def _edit(self, one: str, heard: float) -> None:
-        self._courtesy.in_background()
+    async def _edit(self, marked: str, heard: float) -> None:
+        self._ack_priority.in_background()
         try:
             await people_first()
-            begun = await self._marks.begin(one)
+            begun = await self._marks.begin(marked)
             if begun is None:
-                self._held_off[one] = time.monotonic() + BUSY_SECONDS
+                self._held_off[marked] = time.monotonic() + BUSY_SECONDS
                 return
             end = _End()
             try:
-                end = await self._under_lease(one, heard, begun)
+                end = await self._under_lease(marked, heard, begun)
             finally:
                 cleared = await self._marks.end(
-                    one, begun, clear=end.clear, shows=end.shows, cool_seconds=end.cool
+                    marked, begun, clear=end.clear, shows=end.shows, cool_seconds=end.cool
                 )
                 if cleared and begun.counter is not None:
-                    self._forget(one, begun.counter)
+                    self._forget(marked, begun.counter)
         except StoreError as error:
-            log.warning("live message %s waits for Redis: %s", one, error.text)
-            self._held_off[one] = time.monotonic() + TROUBLE_SECONDS
+            log.warning("live message %s waits for Redis: %s", marked, error.text)
+            self._held_off[marked] = time.monotonic() + TROUBLE_SECONDS
         except Exception as error:  # noqa: BLE001  a fault of ours must not end the others' edits, nor spin
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error("live message %s failed with %s\n%s", one, type(error).__name__, where)
-            self._held_off[one] = time.monotonic() + FAULT_SECONDS
+            log_crash(log, f"live message {marked} failed", error)
+            self._held_off[marked] = time.monotonic() + FAULT_SECONDS
 
-    async def _under_lease(self, one: str, heard: float, begun: Begun) -> _End:
-        # The mark was read first, then the state: a mark that comes in between is newer than what was read, and stays.
+    async def _under_lease(self, marked: str, heard: float, begun: EditLease) -> _End:
+        # The mark was read first, then the state: a mark in between is newer, and stays.
         if begun.counter is None:
-            self._forget(one, heard)
+            self._forget(marked, heard)
             return _End()
-        id, _, name = one.partition("|")
+        id, _, name = marked.partition("|")
         incident = await self._dispatcher.load(id)
         ref = incident.messages.get(name) if incident else None
         if incident is None or (ref is None and not incident.open):
-            return self._drop(one, "there is no such message")
+            return self._drop(marked, "there is no such message")
         if ref is None:  # its effect will post it
-            held, before, _ = self._not_before.get(one, (0, 0.0, 0.0))
+            held, before, _ = self._not_before.get(marked, (0, 0.0, 0.0))
             wait = (
                 min(NOT_POSTED_AT_MOST, before * 2) if held == begun.counter else NOT_POSTED_SECONDS
             )
-            self._not_before[one] = (begun.counter, wait, time.monotonic() + wait)
+            self._not_before[marked] = (begun.counter, wait, time.monotonic() + wait)
             return _End()
         await people_first()
         try:
             message = await self._render(name, incident, self._now())
         except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error(
-                "live message %s cannot be rendered: %s\n%s", one, type(error).__name__, where
-            )
-            return self._drop(one, "it cannot be rendered")
+            log_crash(log, f"live message {marked} cannot be rendered", error)
+            return self._drop(marked, "it cannot be rendered")
         fingerprint = _fingerprint(message)
         if fingerprint == begun.shows:
             self.counts["unchanged"] += 1
             return _End(clear=True)
-        if wait := await self._budget.spend(_kind(one), begun.token, changes=one):
+        if wait := await self._budget.spend(_kind(marked), begun.token, changes=marked):
             self.counts["put off"] += 1
-            self._spent[_kind(one)] = time.monotonic() + wait
+            self._spent[_kind(marked)] = time.monotonic() + wait
             return _End()
-        return await self._send(one, ref, message, fingerprint, begun.token)
+        return await self._send(marked, ref, message, fingerprint, begun.token)
 
     async def _send(
-        self, one: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str
+        self, marked: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str
     ) -> _End:
         try:
             async with asyncio.timeout(EDIT_SECONDS):
                 await self._slack.update(ref.channel, ref.ts, message)
         except (PortError, TimeoutError) as error:
-            return await self._not_sent(one, error, token)
+            return await self._not_sent(marked, error, token)
         self.counts["edited"] += 1
-        return _End(clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(one), COOL))
+        return _End(clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(marked), COOL))
 
-    async def _not_sent(self, one: str, error: PortError | TimeoutError, token: str) -> _End:
+    async def _not_sent(self, marked: str, error: PortError | TimeoutError, token: str) -> _End:
         if isinstance(error, PortError) and not error.retryable:
-            return self._drop(one, error.text)
+            return self._drop(marked, error.text)
         wait = TROUBLE_SECONDS
         if isinstance(error, PortError) and error.retry_after is not None:
             wait = error.retry_after
@@ -298,23 +292,23 @@ class Live:
         reason = (
             error.text if isinstance(error, PortError) else f"not done within {EDIT_SECONDS:.0f} s"
         )
-        log.warning("live message %s again in %.0f s: %s", one, wait, reason)
-        self._held_off[one] = time.monotonic() + wait
+        log.warning("live message %s again in %.0f s: %s", marked, wait, reason)
+        self._held_off[marked] = time.monotonic() + wait
         return _End()
 
-    def _drop(self, one: str, reason: str) -> _End:
+    def _drop(self, marked: str, reason: str) -> _End:
         self.counts["dropped"] += 1
-        log.warning("live message %s is left as it is: %s", one, reason)
+        log.warning("live message %s is left as it is: %s", marked, reason)
         return _End(clear=True)
 
 
-def _kind(one: str) -> str:
+def _kind(marked: str) -> str:
     """`INC-0001|decision:2` → `decision`."""
-    return one.partition("|")[2].partition(":")[0]
+    return marked.partition("|")[2].partition(":")[0]
 
 
-def _place(one: str, counter: float) -> _Place:
-    kind = _kind(one)
+def _place(marked: str, counter: float) -> _Place:
+    kind = _kind(marked)
     importance = KINDS.index(kind) if kind in KINDS else len(KINDS)
     return _Place(importance, round(counter % 1 * RANKS), kind)
 

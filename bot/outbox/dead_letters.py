@@ -1,63 +1,53 @@
-"""What was set aside because this version could not read it: taken up again by one that can, at once or when it is installed.
+"""The dead letters: effects and timers that this version cannot read, kept for one that can.
 
-An effect or a timer of another version, or of an incident whose record is another version's. Nothing of it is lost, and
-nobody tries in circles; `firebreak_effects_aside` counts it and `firebreak doctor` lists it meanwhile.
+They are of another version, or of an incident whose record is another version's. They are taken up
+again at once or when that version is installed; nobody tries in circles. Meanwhile
+`firebreak_effects_aside` counts them and `firebreak doctor` lists them.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.redis import NotRecorded, NotThisVersion, Script, answering, run_script
+from bot.store.redis import NotThisVersion, Script, store_errors
 from phases.messages.actions import ACTION
 from phases.messages.effects import EFFECT
 
 log = logging.getLogger(__name__)
 
 VERSION = "version"
-"""`why` of what another version can read. What failed for another reason would only fail again."""
-LOOKED_AT = 1000
+"""`why` of a letter that another version can read."""
+READ_AT_MOST = 1000
+SHOWN = 100
+TAKE_UP = Script("outbox_take_up")
 
-# KEYS: outbox, aside, timers, timer actions. ARGV: entry. In one step, so that two replicas do not both take it up.
-TAKE_UP = Script(
-    """
-local found = redis.call('XRANGE', KEYS[2], ARGV[1], ARGV[1])
-if #found == 0 then return 0 end
-local fields = {}
-for i = 1, #found[1][2], 2 do fields[found[1][2][i]] = found[1][2][i + 1] end
-if fields.timer then
-  local member = fields.incident .. '|' .. fields.timer
-  if not redis.call('ZSCORE', KEYS[3], member) then
-    redis.call('ZADD', KEYS[3], fields.at, member)
-    redis.call('HSET', KEYS[4], member, fields.effect)
-  end
-else
-  fields.attempt = tostring(tonumber(fields.attempt or '0') + 1)
-  fields.reason, fields.why, fields.first = nil, nil, nil
-  local flat = {}
-  for name, value in pairs(fields) do flat[#flat + 1] = name; flat[#flat + 1] = value end
-  redis.call('XADD', KEYS[1], '*', unpack(flat))
-end
-redis.call('XDEL', KEYS[2], ARGV[1])
-return 1
-"""
-)
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A letter as `firebreak doctor` shows it."""
+
+    at: datetime
+    incident: str
+    effect_id: str
+    reason: str
 
 
 async def take_up(store: Store) -> int:
-    """Puts back what this version can read. Returns how much. Raises `bot.store.redis.StoreError`."""
-    keys, taken = store.keys, 0
-    with answering(NotRecorded):
-        entries: Any = await store.redis.xrange(keys.aside, count=LOOKED_AT)
-    for entry, fields in entries:
-        if _ours(fields) and await _has_its_record(store, fields["incident"]):
-            where = [keys.outbox, keys.aside, keys.timers, keys.timer_actions]
-            taken += int(await run_script(store.redis, TAKE_UP, where, entry))
+    """Put back what this version can read; return how many. Raises `bot.store.redis.StoreError`."""
+    with store_errors():
+        letters: Any = await store.redis.xrange(store.keys.aside, count=READ_AT_MOST)
+    taken = 0
+    for entry, fields in letters:
+        if _readable(fields) and await _has_record(store, fields["incident"]):
+            taken += int(await store.run(TAKE_UP, entry=entry))
     if taken:
         log.warning(
             "%s effects and timers that another version could not read are taken up again", taken
@@ -65,8 +55,8 @@ async def take_up(store: Store) -> int:
     return taken
 
 
-def _ours(fields: Mapping[str, str]) -> bool:
-    """Whether this version can read it, and it was set aside for no other reason."""
+def _readable(fields: Mapping[str, str]) -> bool:
+    """Return whether this version can read the letter; a letter for another reason stays."""
     if fields.get("why") != VERSION or not fields.get("incident"):
         return False
     adapter: Any = ACTION if "timer" in fields else EFFECT
@@ -77,8 +67,45 @@ def _ours(fields: Mapping[str, str]) -> bool:
     return True
 
 
-async def _has_its_record(store: Store, incident: str) -> bool:
+async def _has_record(store: Store, incident: str) -> bool:
     try:
         return (await store.load(incident)).incident is not None
     except NotThisVersion:
         return False
+
+
+async def dead_letters(store: Store) -> list[DeadLetter]:
+    """Return the newest letters, newest first."""
+    with store_errors():
+        letters: Any = await store.redis.xrevrange(store.keys.aside, count=SHOWN)
+    return [
+        DeadLetter(
+            at=from_ms(int(entry.split("-")[0])),
+            incident=fields.get("incident", ""),
+            effect_id=fields.get("id", ""),
+            reason=fields.get("reason", ""),
+        )
+        for entry, fields in letters
+    ]
+
+
+async def dead_letter_count(store: Store) -> int:
+    with store_errors():
+        return int(await store.redis.xlen(store.keys.aside))
+
+
+async def add_timer_letter(
+    store: Store, *, incident: str, name: str, reason: str, action: str, at_ms: int = 0
+) -> None:
+    """Keep a timer that another version can read. `action` is its JSON."""
+    fields = {
+        "incident": incident,
+        "id": name,
+        "effect": action,
+        "reason": reason,
+        "timer": name,
+        "at": str(at_ms),
+        "why": VERSION,
+    }
+    with store_errors():
+        await store.redis.xadd(store.keys.aside, fields)  # type: ignore[arg-type]

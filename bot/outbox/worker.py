@@ -1,4 +1,4 @@
-"""The worker of the outbox: performs effects, tries again, and says how each ended. At least once, and each one ends."""
+"""The worker of the outbox: performs effects at least once, and reports how each one ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import os
 import random
 import socket
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -19,14 +18,15 @@ from uuid import uuid4
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from bot.outbox.dead_letters import VERSION, take_up
-from bot.outbox.stream import Held, Queue
-from bot.runtime.ack_priority import Courtesy, people_first
+from bot.outbox.dead_letters import take_up
+from bot.outbox.stream import PendingEntry, Queue
+from bot.runtime.ack_priority import AckPriority, people_first
 from bot.runtime.backoff import patient
 from bot.runtime.clock_jump import passed
+from bot.runtime.worker import Worker, end_if_cancelled, log_crash
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, connect, end_if_cancelled
+from bot.store.redis import StoreError, connect
 from handlers.dispatcher import Dispatcher, EffectEnded, Recorded, Unknown
 from phases.messages.actions import Action
 from phases.messages.effects import EFFECT, Effect
@@ -57,10 +57,13 @@ PROMOTE_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
 CONSUMER_SECONDS = 300.0
 TAKE_UP_SECONDS = 60.0
-"""Between two looks at what was set aside: an older replica may set it aside once more until it is replaced."""
+"""Between two looks at the dead letters.
+
+An older replica may set an effect aside once more until it is replaced.
+"""
 AT_ONCE = 4
 LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2, "discord": 1}
-"""Discord one at a time: its post is edited with the newest state, and an older edit must not come last."""
+"""Discord one at a time: an older edit of its post must not come last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,10 @@ Performer = Callable[[Any, Job], Awaitable[Action]]
 class Outbox:
     """Runs effects until it is cancelled.
 
-    `performers` and `systems` go by the effect's type; `limits` is how many run at once for an outside system (else 4).
-    `url` is where the store lives: reading blocks, so it has a client of its own. `alone` says that nobody else uses this
-    Redis (the embedded one): what is held at the start belonged to a bot that is dead, and is taken over at once.
+    `performers` and `systems` go by the effect's type; `limits` is how many run at once for an
+    outside system (else 4). `url` is where the store lives: reading blocks, so it has a client of
+    its own. `alone` says that nobody else uses this Redis (the embedded one): what is held at the
+    start belonged to a bot that is dead, and is taken over at once.
     """
 
     def __init__(
@@ -97,10 +101,10 @@ class Outbox:
         url: str,
         limits: Mapping[str, int] | None = None,
         alone: bool = False,
-        courtesy: Courtesy | None = None,
+        ack_priority: AckPriority | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start of this process."""
+        """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start."""
         self.ended: Counter[tuple[str, str]] = Counter()
         """The same by the effect's type: (type, result)."""
         self.running = False
@@ -110,7 +114,7 @@ class Outbox:
         self._systems = systems
         self._url = url
         self._alone = alone
-        self._courtesy = courtesy or Courtesy()
+        self._ack_priority = ack_priority or AckPriority()
         self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._queue = Queue(store, self.consumer)
         limits = {**LIMITS, **(limits or {})}
@@ -123,7 +127,7 @@ class Outbox:
         self._put_off = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled. Then what runs may finish for 5 s; the rest is handed back for the next worker."""
+        """Run until cancelled. Running effects may then finish for 5 s; the rest is handed back."""
         blocking = connect(self._url, read_seconds=BLOCK_SECONDS + 2, connections=2)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(blocking.connection_pool.disconnect)
@@ -135,22 +139,15 @@ class Outbox:
                 group.create_task(self._forever("promote", self._promote))
                 group.create_task(self._forever("take up", self._take_up))
 
-    # --- loops -------------------------------------------------------------------------------------------------
+    # --- loops ------------------------------------------------------------------------------------
 
     async def _forever(self, what: str, body: Callable[[], Awaitable[None]]) -> None:
-        failing = False
+        loop = Worker(log, f"outbox, {what}")
         while True:
-            end_if_cancelled()
-            try:
+            with loop.turn():
                 await body()
-                if failing:
-                    log.warning("outbox: %s works again", what)
-                failing = False
-                self.running = True
-            except StoreError as error:
-                if not failing:
-                    log.error("outbox: cannot %s: %s", what, error.text)
-                failing, self.running = True, False
+            self.running = loop.running
+            if not loop.running:
                 await asyncio.sleep(random.uniform(0.3, 1))
 
     async def _read(self, blocking: Redis) -> None:
@@ -166,7 +163,7 @@ class Outbox:
     async def _renew(self) -> None:
         await asyncio.sleep(RENEW_SECONDS)
         if self._held:
-            await self._still_ours(list(self._held))
+            await self._renew_ours(list(self._held))
 
     async def _reclaim(self) -> None:
         await self._queue.ensure_group()
@@ -190,18 +187,18 @@ class Outbox:
         await take_up(self._store)
         await asyncio.sleep(TAKE_UP_SECONDS)
 
-    def _take(self, held: Held, asked: float) -> None:
+    def _take(self, held: PendingEntry, asked: float) -> None:
         self._sure[held.entry] = asked
         if held.entry in self._held:  # our own, reclaimed after this process stood still
             return
         task = asyncio.create_task(self._run(held), name=f"effect {held.fields.get('id')}")
         self._held[held.entry] = task
 
-    async def _still_ours(self, entries: list[str]) -> list[str]:
-        """Which of them are; those stay ours."""
+    async def _renew_ours(self, entries: list[str]) -> list[str]:
+        """Renew the entries that are still ours, and return them."""
         asked = passed()
         ours = await self._queue.renew(entries)
-        self._sure.update({one: asked for one in ours if one in self._held})
+        self._sure.update({entry: asked for entry in ours if entry in self._held})
         return ours
 
     async def _drain(self) -> None:
@@ -223,15 +220,15 @@ class Outbox:
                 error.text,
             )
 
-    # --- one effect --------------------------------------------------------------------------------------------
+    # --- one effect -------------------------------------------------------------------------------
 
-    async def _run(self, held: Held) -> None:
-        self._courtesy.in_background()
-        one = held
+    async def _run(self, held: PendingEntry) -> None:
+        self._ack_priority.in_background()
+        pending = held
         try:
             while True:
                 try:
-                    await self._one(one)
+                    await self._one(pending)
                     return
                 except StoreError as error:
                     end_if_cancelled()
@@ -239,20 +236,22 @@ class Outbox:
                         "outbox: effect %s waits for Redis: %s", held.fields.get("id"), error.text
                     )
                     await asyncio.sleep(random.uniform(0.5, 2))
-                    one = one.again()  # it may have been done by then, and only not be known
+                    pending = (
+                        pending.again()
+                    )  # it may have been done by then, and only not be known
         finally:
             self._held.pop(held.entry, None)
             self._sure.pop(held.entry, None)
             self._room.set()
 
-    async def _one(self, held: Held) -> None:
+    async def _one(self, held: PendingEntry) -> None:
         decoded = _decode(held)
         if isinstance(decoded, str):
             self._count("unknown", "aside")
             log.error(
                 "outbox: entry %s (%s) set aside: %s", held.entry, held.fields.get("id"), decoded
             )
-            await self._queue.set_aside(held.entry, decoded, why=VERSION)
+            await self._queue.set_aside(held.entry, decoded)
             return
         effect, job = decoded
         performer = self._performers.get(effect.type)
@@ -266,11 +265,12 @@ class Outbox:
             return
         try:
             async with self._turns[self._systems.get(effect.type, effect.type)]:
-                # After standing still (a machine asleep, a long wait for its turn without Redis) it may be another's, who does it, or has.
-                # Begun here as well it would be done twice: who begins for the first time does not look for what is done.
+                # After standing still (a machine asleep, a long wait without Redis) the effect may
+                # be another worker's. Begun here as well it would be done twice: a first try does
+                # not look for what is done.
                 if passed() - self._sure[
                     held.entry
-                ] > SURE * RECLAIM_SECONDS and not await self._still_ours([held.entry]):
+                ] > SURE * RECLAIM_SECONDS and not await self._renew_ours([held.entry]):
                     log.warning(
                         "effect %s was taken over by another worker",
                         job.effect_id,
@@ -283,8 +283,6 @@ class Outbox:
                         action = await performer(effect, job)
         except PortError as error:
             await self._not_done(held, effect, job, error.text, error.retryable, error.retry_after)
-        except StoreError as error:
-            await self._not_done(held, effect, job, error.text, True, None)
         except TimeoutError:
             await self._not_done(
                 held, effect, job, f"not done within {PERFORM_SECONDS:.0f} s", True, None
@@ -294,7 +292,7 @@ class Outbox:
         else:
             await self._done(held, effect, job, action)
 
-    async def _done(self, held: Held, effect: Effect, job: Job, action: Action) -> None:
+    async def _done(self, held: PendingEntry, effect: Effect, job: Job, action: Action) -> None:
         try:
             answer = await self._say(action, job, held)
         except StoreError:
@@ -326,7 +324,7 @@ class Outbox:
 
     async def _not_done(
         self,
-        held: Held,
+        held: PendingEntry,
         effect: Effect,
         job: Job,
         reason: str,
@@ -349,17 +347,10 @@ class Outbox:
                 return
         await self._end(held, effect, job, reason)
 
-    async def _crashed(self, held: Held, effect: Effect, job: Job, error: Exception) -> None:
-        # Without the exception's own text, which may hold what somebody typed or a token.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error(
-            "effect %s (%s) failed with %s\n%s",
-            job.effect_id,
-            effect.type,
-            type(error).__name__,
-            where,
-            extra=_of(held, job),
-        )
+    async def _crashed(
+        self, held: PendingEntry, effect: Effect, job: Job, error: Exception
+    ) -> None:
+        log_crash(log, f"effect {job.effect_id} ({effect.type}) failed", error, **_of(held, job))
         self._count(effect.type, "crashed")
         if held.crashes + 1 < CRASHES:
             again = await self._queue.retry(
@@ -372,7 +363,7 @@ class Outbox:
             held, effect, job, f"the bot failed ({type(error).__name__}); its log says where"
         )
 
-    async def _end(self, held: Held, effect: Effect, job: Job, reason: str) -> None:
+    async def _end(self, held: PendingEntry, effect: Effect, job: Job, reason: str) -> None:
         self._count(effect.type, "failed")
         log.warning(
             "effect %s (%s) failed: %s", job.effect_id, effect.type, reason, extra=_of(held, job)
@@ -414,19 +405,19 @@ class Outbox:
             )
             await self._queue.ack(held.entry)
 
-    async def _aside(self, held: Held, effect: Effect, reason: str) -> None:
+    async def _aside(self, held: PendingEntry, effect: Effect, reason: str) -> None:
         """Its incident's record is another version's: what it wants is kept for that one."""
         self._count(effect.type, "aside")
         log.error(
             "outbox: effect %s (%s) set aside: %s", held.fields.get("id"), effect.type, reason
         )
-        await self._queue.set_aside(held.entry, reason, why=VERSION)
+        await self._queue.set_aside(held.entry, reason)
 
     def _count(self, kind: str, result: str) -> None:
         self.counts[result] += 1
         self.ended[kind, result] += 1
 
-    async def _say(self, action: Action, job: Job, held: Held) -> Recorded | Refused:
+    async def _say(self, action: Action, job: Job, held: PendingEntry) -> Recorded | Refused:
         """Says it until it is answered: the effect is done, and only its result may be missing."""
         pause = 0.2
         while True:
@@ -439,7 +430,7 @@ class Outbox:
             pause = min(pause * 2, 5)
 
 
-def _decode(held: Held) -> tuple[Effect, Job] | str:
+def _decode(held: PendingEntry) -> tuple[Effect, Job] | str:
     """The effect and its job, or why it cannot be read."""
     try:
         effect = EFFECT.validate_json(held.fields["effect"])
@@ -460,6 +451,6 @@ def _wait(attempt: int) -> float:
     ) * random.uniform(0.9, 1.1)
 
 
-def _of(held: Held, job: Job) -> dict[str, str]:
+def _of(held: PendingEntry, job: Job) -> dict[str, str]:
     """Fields of a log line about one effect: whose it is, and which delivery of it."""
     return {"incident": job.incident, "entry": held.entry}

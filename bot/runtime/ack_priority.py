@@ -15,7 +15,7 @@ LONGEST_SECONDS = 0.1
 """The longest wait of a piece of background work, however many people ask: it must end, too."""
 
 
-class Courtesy:
+class AckPriority:
     """The order of one process.
 
     One piece of background work runs in a turn of the event loop, and none while Slack waits for an
@@ -42,7 +42,7 @@ class Courtesy:
 
     def in_background(self) -> None:
         """Make this task, and every task that it begins from now on, background work."""
-        _courtesy.set(self)
+        _ack_priority.set(self)
 
     async def turn(self) -> None:
         """Wait until the next piece of background work may run."""
@@ -78,8 +78,8 @@ async def people_first() -> None:
 
     In a person's own request this does nothing.
     """
-    if (courtesy := _courtesy.get()) is not None:
-        await courtesy.turn()
+    if (ack_priority := _ack_priority.get()) is not None:
+        await ack_priority.turn()
 
 
 def _let_go(waiting: asyncio.Future[None]) -> None:
@@ -87,6 +87,6 @@ def _let_go(waiting: asyncio.Future[None]) -> None:
         waiting.set_result(None)
 
 
-_courtesy: ContextVar[Courtesy | None] = ContextVar(
+_ack_priority: ContextVar[AckPriority | None] = ContextVar(
     "whom background work lets go first", default=None
 )

@@ -22,7 +22,7 @@ def passed() -> float:
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
-class Steady:
+class ClockJumps:
     """The steps by which the clock was set forward. `look` has to be called now and then."""
 
     def __init__(

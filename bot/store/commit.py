@@ -1,4 +1,4 @@
-"""What `commit.lua` is asked: a change as JSON, with the indexes and the memory that follow from it. Pure."""
+"""The request of `commit.lua`: a change as JSON, with its indexes and its memory. Pure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from phases.steps.change import Change
 
 DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
 COMMIT_SECONDS = 60
-"""How long a commit's id is known. It is tried again within `SAY_SECONDS` only."""
+"""How long a commit's id is known. It is tried again within `DISPATCH_SECONDS` only."""
 
 
-class _Claim(TypedDict, total=False):
+class Claim(TypedDict, total=False):
     key: str
     ms: int
     soft: bool
@@ -49,7 +49,7 @@ class Memory(TypedDict, total=False):
 
 
 class Part(TypedDict, total=False):
-    """One incident of a commit. Entries, effects and actions are JSON that the script does not look into."""
+    """One incident of a commit. The script does not look into entries, effects and actions."""
 
     incident: str
     number: int
@@ -60,7 +60,7 @@ class Part(TypedDict, total=False):
     effects: list[str]
     timers: list[dict[str, str | int]]
     cancels: list[str]
-    claims: list[_Claim]
+    claims: list[Claim]
     releases: Sequence[str]
     dirty: list[str]
     index: list[str]
@@ -69,7 +69,7 @@ class Part(TypedDict, total=False):
 
 
 class Request(Part, total=False):
-    """What `commit.lua` reads from its first argument; the records follow it, opaque."""
+    """The arguments of `commit.lua`; the records follow them, opaque."""
 
     commit: str
     deadline: int
@@ -85,12 +85,12 @@ class Request(Part, total=False):
 
 
 def member(incident: str, name: str) -> str:
-    """How a timer or a dirty mark is called: `INC-0001|status`."""
+    """Return the name of a timer or a dirty mark: `INC-0001|status`."""
     return f"{incident}|{name}"
 
 
 def to_ms(at: datetime) -> int:
-    """Milliseconds since 1970. Raises ValueError for a naive time, which would mean another moment on each machine."""
+    """Milliseconds since 1970. Raises ValueError for a naive time."""
     if at.tzinfo is None:
         raise ValueError("a time without a time zone")
     return round(at.timestamp() * 1000)
@@ -134,7 +134,7 @@ def request_of(
 
 
 def urgency(incident: Incident, trigger: Trigger | None) -> int:
-    """Which of many marked messages are brought up to date first: where somebody acted, then the worse ones. 0 to 7."""
+    """Return 0 (first) to 7: where somebody acted, then the worse incidents are rendered first."""
     looks_on = isinstance(trigger, Delivery)
     return (0 if looks_on else 4) + ((incident.severity or Severity.SEV2) - 1)
 
@@ -142,9 +142,9 @@ def urgency(incident: Incident, trigger: Trigger | None) -> int:
 def part_of(before: Incident | None, base: int, change: Change) -> Part:
     incident = change.incident
     was, now = indexes(before), indexes(incident)
-    claims: list[_Claim] = []
+    claims: list[Claim] = []
     for claim in change.claims:
-        wanted: _Claim = {"key": claim.key, "soft": claim.soft}
+        wanted: Claim = {"key": claim.key, "soft": claim.soft}
         if claim.seconds is not None:
             wanted["ms"] = claim.seconds * 1000
         claims.append(wanted)
@@ -199,13 +199,24 @@ def indexes(incident: Incident | None) -> set[str]:
 
 
 def memory_request(before: Incident | None, incident: Incident) -> Memory | None:
-    """What a commit does to the memory; None: nothing is remembered of it, before or after; or what is, knows more than the record."""
+    """Return what a commit does to the memory.
+
+    None where nothing is remembered, before or after, and where the memory knows more than a
+    record that was compacted.
+    """
     if incident.shrunk_at is not None:
         return None
     was = kept(before) if before is not None else None
     now = kept(incident)
     if was is None and now is None:
         return None
+    return memory_of(incident, now, was)
+
+
+def memory_of(
+    incident: Incident, now: PastIncident | None, was: PastIncident | None = None
+) -> Memory:
+    """Writes the memory `now` in the place of `was`."""
     old, new = recall_indexes(was), recall_indexes(now)
     memory: Memory = {
         "service": incident.service,
@@ -222,17 +233,19 @@ def memory_request(before: Incident | None, incident: Incident) -> Memory | None
 
 def counted_json(past: PastIncident) -> str:
     """`at` in milliseconds; bot/store/memory.py reads it."""
-    one = counted_of(past)
-    return json.dumps(one._replace(at=to_ms(one.at)), ensure_ascii=False, separators=(",", ":"))  # pyright: ignore[reportArgumentType]
+    counted = counted_of(past)
+    return json.dumps(
+        counted._replace(at=to_ms(counted.at)), ensure_ascii=False, separators=(",", ":")
+    )  # pyright: ignore[reportArgumentType]
 
 
 def recall_member(service: str, incident: str) -> str:
-    """How an incident is called in the memory's indexes."""
+    """Return the name of an incident in the memory's indexes."""
     return f"{service}|{incident}"
 
 
 def recall_indexes(past: PastIncident | None) -> set[str]:
-    """Where a memory is found: everything by service; by place and issue only what may be told to everybody."""
+    """Return the indexes of a memory: by place and issue only what everybody may be told."""
     if past is None:
         return set()
     names = {"all", f"of:{past.service}"}

@@ -1,7 +1,8 @@
 """Deploys that CI told of, in Redis: what triage knows of them, and which of them are watched.
 
-A watch is one field of one hash, written before the webhook is answered and removed when the watch has ended: a killed bot
-finds it again. That it fires once is the commit's work: the incident is declared with a delivery claim of the watch.
+A watch is one field of one hash, written before the webhook is answered and removed when the watch
+has ended: a killed bot finds it again. It fires once, because the incident is declared with a
+delivery claim of the watch.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, cast
 
 from bot.store.commit import to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import answering
+from bot.store.redis import store_errors
 from phases.record.findings import DeploySeen
 from phases.verification.post_deploy import Watched
 
@@ -32,7 +33,7 @@ class Deploys:
         return f"{self._prefix}:deploys:{service}"
 
     async def told(self, deploy: DeploySeen, environment: str) -> None:
-        """Remembers a finished deploy and begins its watch, together; telling it twice is telling it once."""
+        """Remember a finished deploy and begin its watch, together; a second time is no change."""
         at = deploy.finished_at or deploy.started_at
         key = self._key(deploy.service)
         pipe = self._redis.pipeline(transaction=True)
@@ -40,28 +41,28 @@ class Deploys:
         pipe.zremrangebyrank(key, 0, -KEPT - 1)
         if self._watching:
             release = deploy.release
-            one = Watched(
+            watch = Watched(
                 service=deploy.service,
                 environment=environment,
                 version=release.version,
                 commit=release.commit,
                 at=at,
             )
-            pipe.hset(self._watches, one.key, one.model_dump_json())
-        with answering():
+            pipe.hset(self._watches, watch.key, watch.model_dump_json())
+        with store_errors():
             await pipe.execute()
 
     async def known(self, service: str) -> Sequence[DeploySeen]:
         """Newest first."""
-        with answering():
-            kept: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
-        return tuple(DeploySeen.model_validate_json(one) for one in kept)
+        with store_errors():
+            deploys: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
+        return tuple(DeploySeen.model_validate_json(deploy) for deploy in deploys)
 
     async def watches(self) -> Sequence[Watched]:
-        with answering():
-            kept = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
-        return tuple(Watched.model_validate_json(one) for one in kept.values())
+        with store_errors():
+            watches = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
+        return tuple(Watched.model_validate_json(watch) for watch in watches.values())
 
     async def ended(self, watched: Watched) -> None:
-        with answering():
+        with store_errors():
             await self._redis.hdel(self._watches, watched.key)  # pyright: ignore[reportGeneralTypeIssues]

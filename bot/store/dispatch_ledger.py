@@ -1,6 +1,7 @@
-"""Which deploys were handed to GitHub: written in Redis before the request, so that no replica sends a second one.
+"""The deploys that were handed to GitHub: written in Redis before the request.
 
-A workflow dispatch has no key of its own, and its run shows only some seconds later (architecture: What each effect does).
+So no replica sends a second one. A workflow dispatch has no key of its own, and its run shows only
+some seconds later (docs/code.md, What each effect does).
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
-from bot.store.redis import answering
 
 KEPT_SECONDS = 24 * 3600
 
@@ -22,39 +23,30 @@ class Dispatch:
 
 
 class Dispatches:
-    """Every call raises `PortError` where Redis cannot say."""
+    """Keeps `bot.clients.deployers.github.Ledger`. Raises `bot.store.redis.StoreError`."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._keys = ExpiringKeys(store, "dispatch")
 
     async def first(self, deploy_id: str) -> bool:
         """True once for each `deploy_id`: whoever hears it may dispatch."""
         value = json.dumps({"at": datetime.now(UTC).isoformat()})
-        with answering():
-            return bool(
-                await self._store.redis.set(self._key(deploy_id), value, nx=True, ex=KEPT_SECONDS)
-            )
+        return await self._keys.first(deploy_id, KEPT_SECONDS, value)
 
     async def known(self, deploy_id: str) -> Dispatch | None:
-        with answering():
-            value = await self._store.redis.get(self._key(deploy_id))
+        value = await self._keys.get(deploy_id)
         if value is None:
             return None
-        found = json.loads(value)
-        return Dispatch(datetime.fromisoformat(found["at"]), found.get("run"))
+        dispatch = json.loads(value)
+        return Dispatch(datetime.fromisoformat(dispatch["at"]), dispatch.get("run"))
 
     async def became(self, deploy_id: str, run: int) -> None:
-        """The run that it became, where GitHub said so."""
+        """Remember the run that the dispatch became."""
         known = await self.known(deploy_id)
         at = known.at if known else datetime.now(UTC)
         value = json.dumps({"at": at.isoformat(), "run": run})
-        with answering():
-            await self._store.redis.set(self._key(deploy_id), value, ex=KEPT_SECONDS)
+        await self._keys.set(deploy_id, KEPT_SECONDS, value)
 
     async def forget(self, deploy_id: str) -> None:
         """GitHub surely took nothing: it may be tried again."""
-        with answering():
-            await self._store.redis.delete(self._key(deploy_id))
-
-    def _key(self, deploy_id: str) -> str:
-        return f"{self._store.keys.prefix}:dispatch:{deploy_id}"
+        await self._keys.delete(deploy_id)

@@ -1,4 +1,7 @@
-"""Drafts of post-mortems in Redis: a hash an incident, a field a person; beside the record, so that its 32 KiB are not used up."""
+"""Drafts of post-mortems in Redis: a hash an incident, a field a person.
+
+They stand beside the record, so that its 32 KiB are not used up.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.store.incident_store import Store
-from bot.store.redis import answering
+from bot.store.redis import store_errors
 from handlers.ports import Kept
 from phases.postmortem.gate import Parts
 from phases.record.findings import Value
@@ -32,14 +35,14 @@ class RedisDrafts:
         self._prefix = store.keys.prefix
 
     async def of(self, incident: str) -> Sequence[Kept]:
-        found: list[Kept] = []
+        drafts: list[Kept] = []
         for by, text in (await _asked(self._redis.hgetall(self._key(incident)))).items():
             try:
-                one = _Field.model_validate_json(text)
+                field = _Field.model_validate_json(text)
             except ValidationError:
-                continue  # of another version of the bot: a draft is not worth an error in front of the form
-            found.append(Kept(by=by, at=one.at, parts=one.parts, opened_at=one.opened_at))
-        return found
+                continue  # of another version: not worth an error before the form
+            drafts.append(Kept(by=by, at=field.at, parts=field.parts, opened_at=field.opened_at))
+        return drafts
 
     async def keep(
         self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool
@@ -47,7 +50,7 @@ class RedisDrafts:
         await self._put(incident, by, _Field(at=at, parts=parts, opened_at=at if writing else None))
 
     async def opened(self, incident: str, by: str, at: datetime | None) -> None:
-        before = next((one for one in await self.of(incident) if one.by == by), None)
+        before = next((draft for draft in await self.of(incident) if draft.by == by), None)
         if before is not None:
             await self._put(incident, by, _Field(at=before.at, parts=before.parts, opened_at=at))
         elif at is not None:
@@ -64,5 +67,5 @@ class RedisDrafts:
 
 
 async def _asked(answer: Any) -> Any:
-    with answering():
+    with store_errors():
         return await answer

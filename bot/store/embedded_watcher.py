@@ -1,6 +1,7 @@
-"""Runs Valkey for as long as the other end of standard input is open. Started by `bot.store.embedded` as a program of its own.
+"""Runs Valkey for as long as the other end of standard input is open.
 
-When the bot ends, however it ends, the pipe closes and Valkey is stopped in order; works alike on Linux and macOS.
+`bot.store.embedded` starts it as a program of its own. When the bot ends, however it ends, the pipe
+closes and Valkey is stopped in order; this works alike on Linux and macOS.
 Only the standard library, nothing of the bot: it starts in a few milliseconds.
 """
 
@@ -16,11 +17,11 @@ import time
 
 STOP_SECONDS = 8.0
 LIVED_SECONDS = 3.0
-"""One that ended by itself sooner was not able to start; any other is started again (a full disk stops it, a kill does)."""
+"""A server that ended by itself sooner was not able to start; any other is started again."""
 
 
 def main(folder: str, lock: int, command: list[str]) -> int:
-    """`folder` holds the socket and is removed at the end; `lock` is the locked descriptor that Valkey keeps open."""
+    """`folder` holds the socket and is removed at the end; Valkey keeps the descriptor `lock`."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -52,7 +53,7 @@ def main(folder: str, lock: int, command: list[str]) -> int:
 
 
 def wait_for_the_end(seconds: float) -> bool:
-    """Whether the bot is gone by now."""
+    """Return whether the bot is gone by now."""
     ready, _, _ = select.select([sys.stdin], [], [], seconds)
     return bool(ready) and not os.read(sys.stdin.fileno(), 512)
 

@@ -1,11 +1,13 @@
-"""What is wrong with Redis, in words: the one place that reads redis-py's errors and the server's.
+"""The trouble with Redis in words: the one place that reads redis-py's errors and the server's.
 
-The words are our own. What a server says may hold a password ("unknown command `AUTH`, with args beginning with: …"), and
-redis-py's errors hold what was taken for a host. A reason that is not known is not guessed: then only its code is said.
+The words are our own. A server's words may hold a password ("unknown command `AUTH`, with args
+beginning with: …"), and redis-py's errors hold what was taken for a host. An unknown reason is not
+guessed: then only its code is said.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -36,13 +38,19 @@ from redis.exceptions import (
 
 ANSWERS = (ResponseError, BusyLoadingError, AuthenticationError, AuthorizationError)
 """Errors that Redis answered with: it carried nothing out."""
+FAILURES = (RedisError, OSError, asyncio.IncompleteReadError)
+"""Every error by which redis-py says that a command failed."""
 LOGIN = (
-    "REDIS_URL: user and password (redis://user:password@host; a password alone: redis://:password@host); "
+    "REDIS_URL: user and password "
+    "(redis://user:password@host; a password alone: redis://:password@host); "
     "characters such as / # ? [ ] @ : % have to be percent-encoded (docs/settings.md)"
 )
 RIGHTS = "give this user the rights in docs/operations.md, Rights in Redis"
 REACH = "REDIS_URL: is it running, and reachable from here?"
-IN_ITS_WORDS = "Redis answers, and refuses in words that the bot does not know: redis-cli with the same address shows them"
+IN_ITS_WORDS = (
+    "Redis answers, and refuses in words that the bot does not know: "
+    "redis-cli with the same address shows them"
+)
 TLS = "REDIS_URL: rediss:// where Redis speaks TLS, redis:// where it does not"
 TRUST = (
     "SSL_CERT_FILE or rediss://…?ssl_ca_certs=FILE names a file with the authority's certificate; "
@@ -62,7 +70,10 @@ NEWEST = "use Redis 6.2 or newer, or Valkey"
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`says` is a sentence without its full stop, `mend` what to do. `final`: only somebody who changes settings mends it."""
+    """`says` is a sentence without its full stop, `mend` what to do.
+
+    `final`: only other settings help.
+    """
 
     says: str
     mend: str = REACH
@@ -72,7 +83,8 @@ class Trouble:
 NO_CONNECTION = Trouble("No connection to Redis came about in time")
 CLOSED = Trouble(
     "Redis closed the connection",
-    f"{REACH} One that wants TLS (rediss://), or a certificate of the bot's (ssl_certfile, ssl_keyfile), does so, too",
+    f"{REACH} One that wants TLS (rediss://), or a certificate of the bot's "
+    "(ssl_certfile, ssl_keyfile), does so, too",
 )
 ONLY_TLS = Trouble("Redis speaks TLS there, and REDIS_URL does not", TLS, final=True)
 NO_TLS = Trouble("What answers there speaks no TLS, and REDIS_URL does", TLS, final=True)
@@ -205,13 +217,13 @@ _CODE = re.compile(r"-?([A-Z]{2,20})\b")
 
 
 def of(error: BaseException) -> Trouble:
-    """The trouble behind an error of redis-py, of the operating system, or of ours that was raised from one."""
+    """Return the trouble behind an error of redis-py, of the operating system, or of ours."""
     chain = list(_chain(error))
-    for one in chain:
-        if found := _known(one):
-            return found
+    for cause in chain:
+        if trouble := _known(cause):
+            return trouble
     text = getattr(chain[0], "text", "")
-    answered = any(isinstance(one, ANSWERS) for one in chain)
+    answered = any(isinstance(cause, ANSWERS) for cause in chain)
     return Trouble(
         str(text).rstrip(".") or _unknown(chain[-1]), IN_ITS_WORDS if answered else REACH
     )
@@ -224,9 +236,9 @@ def said(error: BaseException) -> str:
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error and what it came of, the outermost first."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    known: set[int] = set()
+    while error is not None and id(error) not in known:
+        known.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 
@@ -234,15 +246,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _known(error: BaseException) -> Trouble | None:
     if isinstance(error, MasterNotFoundError):
         return _sentinels(error)
-    if isinstance(error, RedisError) and (found := _answered(error)):
-        return found
+    if isinstance(error, RedisError) and (trouble := _answered(error)):
+        return trouble
     if isinstance(error, InvalidResponse):
         return _no_redis(str(error))
     return _of_the_way(error)
 
 
 def _answered(error: RedisError) -> Trouble | None:
-    """What Redis itself said."""
+    """The trouble that Redis itself named."""
     text = str(error)
     low = text.lower()
     if isinstance(error, NoPermissionError) or (
@@ -293,13 +305,19 @@ def _lacks(text: str) -> Trouble:
 
 
 def _sentinels(error: BaseException) -> Trouble:
-    """What a sentinel answered is the cause (bot/store/sentinel.py)."""
+    """The trouble of sentinels: the answer of one is the cause (bot/store/sentinel.py)."""
     why = of(error.__cause__) if isinstance(error.__cause__, ANSWERS) else None
     if why is None:
-        mend = "REDIS_URL: are the sentinels reachable from here, and is the name behind the / the one that they watch?"
+        mend = (
+            "REDIS_URL: are the sentinels reachable from here, "
+            "and is the name behind the / the one that they watch?"
+        )
         return Trouble("No sentinel names a primary of that name, or none answers", mend)
     if why is _NO_PASSWORD:
-        mend = "REDIS_URL: …/master?sentinel_password=… is the sentinels' own password (docs/settings.md)"
+        mend = (
+            "REDIS_URL: …/master?sentinel_password=… is the sentinels' own password "
+            "(docs/settings.md)"
+        )
         return Trouble(
             "The sentinels want a password, and REDIS_URL gives none for them", mend, final=True
         )
@@ -321,7 +339,7 @@ def _no_redis(text: str) -> Trouble:
 
 
 def _of_the_way(error: BaseException) -> Trouble | None:
-    """What happened on the way to it."""
+    """The trouble on the way to Redis."""
     low = str(error).lower()
     match error:
         case ssl.SSLCertVerificationError():
@@ -374,13 +392,13 @@ def _os(error: OSError) -> Trouble | None:
     numbers = (
         {error.errno}
         if error.errno
-        else {int(one) for one in re.findall(r"\[Errno (\d+)\]", str(error))}
+        else {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
     )
     if numbers == {errno.ECONNREFUSED}:
         return Trouble("Nothing answers where Redis should be (connection refused)")
     numbers.discard(errno.ECONNREFUSED)
-    said = "; ".join(os.strerror(number) for number in sorted(numbers) if number)
-    return Trouble(f"Redis cannot be reached: {said}") if said else None
+    reasons = "; ".join(os.strerror(number) for number in sorted(numbers) if number)
+    return Trouble(f"Redis cannot be reached: {reasons}") if reasons else None
 
 
 def _tls(error: ssl.SSLError) -> Trouble:
@@ -397,7 +415,7 @@ def _tls(error: ssl.SSLError) -> Trouble:
 
 
 def _unknown(error: BaseException) -> str:
-    """Of a text that nobody has looked at only its code is said."""
-    found = _CODE.match(str(error)) if isinstance(error, RedisError) else None
-    code = found.group(1) if found and found.group(1) != "ERR" else type(error).__name__
+    """Return the code of a text that nobody has looked at, and nothing else of it."""
+    match = _CODE.match(str(error)) if isinstance(error, RedisError) else None
+    code = match.group(1) if match and match.group(1) != "ERR" else type(error).__name__
     return f"Redis cannot be used ({code})"

@@ -1,36 +1,32 @@
-"""Incidents in Redis: one record an incident, one script a commit (`commit.lua`), and the reads beside it."""
+"""Incidents in Redis: one record an incident, one script a commit, and the reads beside it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from bot.store import sentinel
-from bot.store.commit import member, part_of, request_of
-from bot.store.errors import said
+from bot.store.commit import Request, member, part_of, request_of
 from bot.store.redis import (
+    DISPATCH_SECONDS,
     GROUP,
-    SAY_SECONDS,
     AnswerLost,
     Command,
     Keys,
     NotRecorded,
     NotThisVersion,
     Script,
-    answering,
-    ask,
     connect,
     copied,
+    read,
     run_script,
 )
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
@@ -44,21 +40,8 @@ TOGETHER = 50
 """Records that are read at once: some 10 ms of processor time, in which nobody else is answered."""
 READ_BEFORE = 100
 """Records that are kept as they were read last: a few megabytes at most."""
-COMMIT = Script((Path(__file__).parent / "commit.lua").read_text(encoding="utf-8"))
-
-# KEYS: where records are, two or more indexes. What stands in all of them, the newest first: id, record, id, record …
-STANDING_IN = Script(
-    """
-local found, indexes = {}, {}
-for i = 2, #KEYS do indexes[#indexes + 1] = KEYS[i] end
-local ids = redis.call('ZINTER', #indexes, unpack(indexes))
-for i = #ids, 1, -1 do
-  found[#found + 1] = ids[i]
-  found[#found + 1] = redis.call('HGET', KEYS[1] .. ids[i], 'record') or ''
-end
-return found
-"""
-)
+COMMIT = Script("commit")
+INCIDENTS_IN = Script("incidents_in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +104,7 @@ Answer = Done | Already | Duplicate | Gone | Late | Conflict | Taken
 
 
 class Store:
-    """Reads and commits. Give it a client of `bot.store.redis.connect`, or a URL with `Store.open`."""
+    """Reads and commits, with a client of `bot.store.redis.connect`."""
 
     def __init__(self, redis: Redis, *, prefix: str = "{fb}", wait_replicas: int = 0) -> None:
         self.redis = redis
@@ -132,7 +115,7 @@ class Store:
         """Incidents whose records this version met and could not read."""
         self._read_before: dict[str, tuple[str, Incident]] = {}
         self.dirtied = asyncio.Event()
-        """Set by every commit of this process that marks a live message: `bot.live` need not wait for its next look."""
+        """Set by every commit of this process that marks a live message, for `bot.live`."""
 
     @classmethod
     def open(cls, url: str, *, prefix: str = "{fb}", wait_replicas: int = 0) -> Store:
@@ -148,10 +131,10 @@ class Store:
     async def close(self) -> None:
         await sentinel.close(self.redis)
 
-    # --- reads -------------------------------------------------------------------------------------------------
+    # --- reads ------------------------------------------------------------------------------------
 
     async def load(self, incident: str | None, trigger: Trigger | None = None) -> Loaded:
-        """The record with its version, the server's time, and whether `because` was dealt with before; one round trip.
+        """Return the record and its version, and whether `trigger` was dealt with before.
 
         Raises `NotRecorded` when Redis or the record cannot be read.
         """
@@ -173,15 +156,9 @@ class Store:
                 )
             case _:
                 pass
-        answers = await ask(self.redis, *commands)
-        for answer in answers:
-            # Such an entry is pending nowhere: it is gone. Any other no leaves open what was dealt with.
-            if isinstance(answer, Exception) and not str(answer).startswith(
-                ("NOGROUP", "Invalid stream ID")
-            ):
-                raise NotRecorded(said(answer)) from answer
-        seconds, micros = map(int, answers[0])
-        server_now = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+        # An entry without a group, or with what is no id, is pending nowhere: it is gone.
+        answers = await read(self.redis, *commands, allowed=("NOGROUP", "Invalid stream ID"))
+        server_now = _server_time(answers[0])
         seen = _seen(trigger, answers[2]) if len(answers) > 2 else None
         if incident is None:
             number = int(answers[1][1]) + 1 if answers[1] else 1
@@ -192,7 +169,10 @@ class Store:
         )
 
     def _parsed(self, id: str, record: str) -> Incident:
-        """What is read again as it was is not parsed again: of an incident that opens two reads in three. Raises `NotThisVersion`."""
+        """Return the record; the one that was read last for this incident is not parsed again.
+
+        Of an incident that opens these are two reads in three. Raises `NotThisVersion`.
+        """
         known, incident = self._read_before.pop(id, ("", None))
         if incident is None or known != record:
             try:
@@ -200,7 +180,7 @@ class Store:
             except ValidationError as error:
                 self.unreadable.add(id)
                 raise NotThisVersion(
-                    f"The record of {id} cannot be read by this version of the bot."
+                    f"The record of {id} cannot be read by this version of the bot"
                 ) from error
         self._read_before[id] = (
             record,
@@ -211,82 +191,84 @@ class Store:
         return incident
 
     async def get(self, incidents: Iterable[str]) -> list[Incident]:
-        """The records of these incidents, in their order; what is not there, or is no record, is left out (and logged)."""
-        found: list[Incident] = []
+        """Return the records of these incidents, in their order; unreadable ones are left out."""
+        records: list[Incident] = []
         for some in _batches(list(incidents), TOGETHER):
-            found += await self._get(some)
+            records += await self._get(some)
             await asyncio.sleep(
                 0
             )  # others have their turn: an answer that is there already is read without one
-        return found
+        return records
 
     async def _get(self, ids: Sequence[str]) -> list[Incident]:
-        records = await ask(self.redis, *(("HGET", self.keys.incident(id), "record") for id in ids))
-        for record in records:
-            if isinstance(record, Exception):
-                raise NotRecorded(said(record)) from record
+        commands = (("HGET", self.keys.incident(id), "record") for id in ids)
+        records = await read(self.redis, *commands)
         return self._readable(zip(ids, records, strict=True))
 
     async def standing_in(self, *indexes: str) -> list[Incident]:
-        """The incidents of `get(ids(*indexes))`, in one round trip: for a few, as those of one service or channel."""
-        keys = [self.keys.incident(""), *(self.keys.index(name) for name in indexes)]
-        try:
-            answer = await run_script(self.redis, STANDING_IN, keys)
-        except AnswerLost as error:
-            raise NotRecorded(error.text) from error
+        """Return `get(ids(*indexes))` in one round trip: for the few of one service or channel."""
+        answer = await self.run(INCIDENTS_IN, indexes=indexes)
         return self._readable(zip(answer[::2], answer[1::2], strict=True))
 
     def _readable(self, records: Iterable[tuple[str, str | None]]) -> list[Incident]:
-        """What is no record is left out, and logged."""
-        found: list[Incident] = []
+        """Parse the records; what is no record is left out, and logged."""
+        incidents: list[Incident] = []
         for id, record in records:
             if not record:
                 continue
             try:
-                found.append(Incident.model_validate_json(record))
+                incidents.append(Incident.model_validate_json(record))
             except ValidationError as error:
                 self.unreadable.add(id)
                 log.error(
                     "record of %s cannot be read: %s fields do not fit", id, error.error_count()
                 )
-        return found
+        return incidents
 
     async def timeline(self, incident: str) -> list[Entry]:
-        """What is shown of it, by time: the newest words of what can change, and nothing that was taken back."""
-        pipe = self.redis.pipeline(transaction=False)
-        pipe.lrange(self.keys.timeline(incident), 0, -1)
-        pipe.hgetall(self.keys.words(incident))
-        lines, words = await _read(pipe.execute)
+        """Return what is shown, by time: the newest words, and nothing that was taken back."""
+        lines, words = await read(
+            self.redis,
+            ("LRANGE", self.keys.timeline(incident), 0, -1),
+            ("HGETALL", self.keys.words(incident)),
+        )
         entries = [Entry.model_validate_json(line) for line in lines]
-        return shown(entries, {ref: Entry.model_validate_json(one) for ref, one in words.items()})
+        return shown(
+            entries,
+            {
+                ref: Entry.model_validate_json(entry)
+                for ref, entry in zip(words[::2], words[1::2], strict=True)
+            },
+        )
 
     async def ids(self, *indexes: str) -> list[str]:
-        """Incidents that stand in all these indexes (`all`, `open`, `owing`, `channel:<id>`, `service:<name>`), newest first."""
+        """Return the incidents that stand in all these indexes (`Keys.index`), newest first."""
         keys = [self.keys.index(name) for name in indexes]
         if len(keys) == 1:
-            return await self._one("ZRANGE", keys[0], 0, -1, "REV")
-        both = await self._one("ZINTER", len(keys), *keys, "AGGREGATE", "MAX")
+            return await self._read("ZRANGE", keys[0], 0, -1, "REV")
+        both = await self._read("ZINTER", len(keys), *keys, "AGGREGATE", "MAX")
         return both[::-1]
 
     async def owner(self, claim: str) -> str | None:
-        """Who holds a claim; None where it is free."""
-        return await self._one("GET", self.keys.claim(claim))
+        """Return the incident that holds a claim; None where it is free."""
+        return await self._read("GET", self.keys.claim(claim))
 
     async def changed(self) -> str:
         """The counter of dirty marks: it grows with every change that people see."""
-        return str(await self._one("GET", self.keys.dirty_counter))
-
-    async def _one(self, *command: str | int) -> Any:
-        (answer,) = await ask(self.redis, command)
-        if isinstance(answer, Exception):
-            raise NotRecorded(said(answer)) from answer
-        return answer
+        return str(await self._read("GET", self.keys.dirty_counter))
 
     async def server_now(self) -> datetime:
-        seconds, micros = await _read(self.redis.time)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+        return _server_time(await self._read("TIME"))
 
-    # --- the commit --------------------------------------------------------------------------------------------
+    async def _read(self, *command: str | int) -> Any:
+        (answer,) = await read(self.redis, command)
+        return answer
+
+    async def run(self, script: Script, *texts: str, **arguments: object) -> Any:
+        """Runs a script on the keys of this store (`bot.store.redis.run_script`)."""
+        return await run_script(self.redis, script, self.keys.prefix, *texts, **arguments)
+
+    # --- the commit -------------------------------------------------------------------------------
 
     async def commit(
         self,
@@ -297,9 +279,11 @@ class Store:
         also: Loaded | None = None,
         trigger: Trigger | None = None,
         deadline: datetime | None = None,
-        seconds: float = SAY_SECONDS,
+        seconds: float = DISPATCH_SECONDS,
     ) -> Answer:
-        """Writes a change, all of it or nothing; `also` is the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
+        """Write a change, all of it or nothing; `also` is the other incident of a merge.
+
+        After a lost answer it asks again with the same id, within `seconds`.
 
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
@@ -308,23 +292,20 @@ class Store:
             assert also is not None  # who steps over two incidents has loaded both
             request["also"] = part_of(also.incident, also.version, change.also)
         records = [part.record for part in (change, change.also) if part is not None]
-        arguments = (json.dumps(request, ensure_ascii=False), *records)
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
         lost: AnswerLost | None = None
         for pause in (0.02, 0.05, 0.1, *([0.2] * 100)):
             try:
                 async with asyncio.timeout_at(ends):
-                    answer = _answer(
-                        await run_script(self.redis, COMMIT, [self.keys.prefix], *arguments)
-                    )
+                    answer = await self.write(request, *records)
                     if self._wait_replicas and isinstance(answer, Done | Already):
                         await copied(
                             self.redis, self._wait_replicas, ends - clock(), fence=self.keys.fence
                         )
                 break
             except TimeoutError as error:
-                raise lost or AnswerLost("Redis did not answer in time.") from error
+                raise lost or AnswerLost("Redis did not answer in time") from error
             except AnswerLost as error:
                 if (
                     error.halfway
@@ -339,15 +320,25 @@ class Store:
                 raise failed
             await asyncio.sleep(random.uniform(0.5, 1) * pause)
         else:
-            raise lost or NotRecorded("Redis cannot be reached.")
+            raise lost or NotRecorded("Redis cannot be reached")
         if isinstance(answer, Done | Already) and (change.dirty or change.also):
             self.dirtied.set()
         return answer
 
+    async def write(self, request: Request, *records: str) -> Answer:
+        """Runs the script of a commit, once. Raises as `bot.store.redis.call`."""
+        return _answer(await self.run(COMMIT, *records, **request))
+
     async def copied(self) -> None:
-        """Waits until what is written by now has its replicas, where any are asked for. Raises `AnswerLost`."""
+        """Wait until all that was written has its replicas. Raises `AnswerLost`."""
         if self._wait_replicas:
-            await copied(self.redis, self._wait_replicas, SAY_SECONDS, fence=self.keys.fence)
+            await copied(self.redis, self._wait_replicas, DISPATCH_SECONDS, fence=self.keys.fence)
+
+
+def _server_time(answer: Sequence[str]) -> datetime:
+    """The time that `TIME` answered."""
+    seconds, micros = map(int, answer)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
 
 
 def _seen(trigger: Trigger | None, answer: Any) -> str | None:
@@ -380,13 +371,7 @@ def _answer(raw: list[Any]) -> Answer:
         case ["taken", str(claim), str(owner)]:
             return Taken(claim, owner)
         case _:
-            raise AnswerLost("Redis answered something that this bot does not understand.")
-
-
-async def _read(ask: Callable[[], Any]) -> Any:
-    """Reads; raises `NotRecorded` when Redis cannot be read, so that callers know one error only."""
-    with answering(NotRecorded):
-        return await ask()
+            raise AnswerLost("Redis answered something that this bot does not understand")
 
 
 def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

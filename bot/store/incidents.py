@@ -1,4 +1,4 @@
-"""The door to the incidents: load, step, commit, and again when somebody else was faster. The only caller of `step`."""
+"""Dispatches actions: load, step, commit, and again after a conflict. The only caller of `step`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from bot.store.incident_store import (
     Already,
+    Answer,
     Conflict,
     Done,
     Duplicate,
@@ -24,7 +25,7 @@ from bot.store.incident_store import (
     Store,
     Taken,
 )
-from bot.store.redis import SAY_SECONDS, AnswerLost, NotRecorded, NotThisVersion
+from bot.store.redis import DISPATCH_SECONDS, AnswerLost, NotRecorded, NotThisVersion
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
 from phases.coordination.duplicates import joined
 from phases.messages.actions import Action
@@ -40,15 +41,15 @@ Step = Callable[[Incident | None, Action, Service, datetime], Change | Refused]
 
 NOTHING = "Nothing was recorded. Try again in a moment."
 LOOKED_SECONDS = 0.25
-"""How long what was looked at may serve as what is loaded: a click looks, and speaks a moment later."""
+"""The age up to which a loaded record may serve again: a click loads, and speaks a moment later."""
 LOOKED_AT_MOST = 500
 
 
 class Incidents:
-    """`handlers.dispatcher.Door` over a store.
+    """Keeps `handlers.dispatcher.Dispatcher` over a store. Raises `bot.store.redis.StoreError`.
 
-    `step` is `phases.workflow.step`. `now` is for tests: without it the time of a step is the time of the Redis server,
-    which is also what timers are compared with, so that replicas with wrong clocks agree.
+    `step` is `phases.workflow.step`. `now` is for tests: without it the time of a step is the time
+    of the Redis server. Timers are compared with it, too, so that replicas with wrong clocks agree.
     """
 
     def __init__(
@@ -63,13 +64,16 @@ class Incidents:
         self._step = step
         self._catalogue = catalogue
         self._now = now
-        # One at a time an incident in this process: the version decides, this only spares the losers their work.
+        # One at a time an incident in this process. The version decides; this spares work.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._declaring = asyncio.Lock()
-        """One new incident at a time: twenty at once would all try for the same number, and hold up who waits for an ack."""
+        """One new incident at a time: twenty at once would all try for the same number."""
         self._looked: dict[str, tuple[float, Loaded]] = {}
-        """What was just looked at, and when. It spares a round trip and can do no harm: the commit checks version and
-        delivery, and who is refused by it is refused by what is loaded anew."""
+        """The records loaded last, and when.
+
+        They spare a round trip: the commit checks version and delivery, and who is refused by an
+        older record is refused by one that is loaded anew.
+        """
 
     async def dispatch(
         self,
@@ -80,16 +84,16 @@ class Incidents:
     ) -> Recorded | Refused | Unknown:
         """Loads, steps, commits; again on a conflict, for 2 s in all.
 
-        `deadline` is in the time of the Redis server: later nothing is committed (`Refused`, code `late`).
+        `deadline` is in the time of the Redis server: later nothing is committed (code `late`).
         Whatever the answer: an action that is said again with the same `because` counts once.
         """
-        ends = asyncio.get_running_loop().time() + SAY_SECONDS
+        ends = asyncio.get_running_loop().time() + DISPATCH_SECONDS
         try:
             async with self._turn(incident, ends):
-                return await self._say(action, incident, trigger, deadline, ends)
+                return await self._step_and_commit(action, incident, trigger, deadline, ends)
         except NotThisVersion as error:
             log.error("nothing recorded of %s: %s", action.type, error.text)
-            return Refused("version", f"{error.text} Run the newest one. Nothing was changed.")
+            return Refused("version", f"{error.text}. Run the newest one. Nothing was changed.")
         except NotRecorded as error:
             log.error(
                 "nothing recorded of %s for %s: %s",
@@ -97,7 +101,7 @@ class Incidents:
                 incident or "a new incident",
                 error.text,
             )
-            return Unknown(f"{error.text} {NOTHING}")
+            return Unknown(f"{error.text}. {NOTHING}")
         except AnswerLost as error:
             log.error(
                 "answer lost for %s of %s: %s",
@@ -105,9 +109,9 @@ class Incidents:
                 incident or "a new incident",
                 error.text,
             )
-            return Unknown(f"{error.text} {Unknown().text}") if error.halfway else Unknown()
+            return Unknown(f"{error.text}. {Unknown().text}") if error.halfway else Unknown()
 
-    async def _say(
+    async def _step_and_commit(
         self,
         action: Action,
         incident: str | None,
@@ -115,7 +119,6 @@ class Incidents:
         deadline: datetime | None,
         ends: float,
     ) -> Recorded | Refused | Unknown:
-        clock = asyncio.get_running_loop().time
         commit_id = uuid4().hex
         above = 0
         looked = self._just_looked_at(incident) if isinstance(trigger, Delivery) else None
@@ -128,7 +131,7 @@ class Incidents:
                 return await self._again(loaded.seen, loaded)
             if incident is not None and loaded.incident is None:
                 return Refused("unknown", f"There is no incident {incident}.")
-            left = ends - clock()
+            left = ends - asyncio.get_running_loop().time()
             if left <= 0:
                 return Unknown(f"Too much happens here at once. {NOTHING}")
             if isinstance(action, Declare) and incident is None:
@@ -149,11 +152,9 @@ class Incidents:
                 change = dataclasses.replace(
                     change, claims=(*change.claims, _number(change.incident))
                 )
-            records = [part.record for part in (change, change.also) if part is not None]
-            for record in records:
-                if too_large := _too_large(change.incident.id, record, trigger):
-                    return too_large
-            # Later than this nobody waits for the answer; a commit that was held up must not come true after it.
+            if too_large := _too_large(change, trigger):
+                return too_large
+            # Later nobody waits for the answer: a held-up commit must not come true then.
             latest = loaded.server_now + timedelta(seconds=left)
             answer = await self._store.commit(
                 commit_id,
@@ -165,37 +166,45 @@ class Incidents:
                 seconds=left,
             )
             self._looked.pop(change.incident.id, None)
-            match answer:
-                case Done() | Already():
-                    log.info(
-                        "%s %s",
-                        change.incident.id,
-                        action.type,
-                        extra=_told(change.incident, trigger),
-                    )
-                    return Recorded(change.incident)
-                case Duplicate(incident=owner):
-                    return await self._again(owner, loaded)
-                case Gone():
-                    return await self._again("", loaded)
-                case Late() if isinstance(trigger, TimerDue | EffectEnded):
-                    return Unknown(
-                        NOTHING
-                    )  # Redis was slow, or its clock was set forward: said again, never dropped
-                case Late():
-                    return Refused("late", f"This came too late and was not carried out. {NOTHING}")
-                case Taken(claim=claim) if claim == _number(change.incident).key:
-                    pass  # the next free number
-                case Taken():
-                    return Refused("taken", _taken(answer), owner=answer.owner, claim=answer.claim)
-                case Conflict():
-                    above = max(0, above - 1)  # the same number is fine if it is still free
-                case _:
-                    assert_never(answer)
+            outcome = await self._outcome(answer, action, change.incident, loaded, trigger)
+            if outcome is not None:
+                return outcome
+            if isinstance(answer, Conflict):
+                above = max(0, above - 1)  # the same number is fine if it is still free
             await asyncio.sleep(random.uniform(0, 0.01))
 
+    async def _outcome(
+        self,
+        answer: Answer,
+        action: Action,
+        changed: Incident,
+        loaded: Loaded,
+        trigger: Trigger | None,
+    ) -> Recorded | Refused | Unknown | None:
+        """Return what a commit's answer means for the action; None: step and commit again."""
+        match answer:
+            case Done() | Already():
+                log.info("%s %s", changed.id, action.type, extra=_log_fields(changed, trigger))
+                return Recorded(changed)
+            case Duplicate(incident=owner):
+                return await self._again(owner, loaded)
+            case Gone():
+                return await self._again("", loaded)
+            case Late() if isinstance(trigger, TimerDue | EffectEnded):
+                # Redis was slow, or its clock was set forward: dispatched again, never dropped.
+                return Unknown(NOTHING)
+            case Late():
+                return Refused("late", f"This came too late and was not carried out. {NOTHING}")
+            case Taken(claim=claim) if claim == _number(changed).key:
+                return None  # the next free number
+            case Taken():
+                return Refused("taken", _taken_text(answer), owner=answer.owner, claim=answer.claim)
+            case Conflict():
+                return None
+            case _:
+                assert_never(answer)
+
     async def load(self, incident: str) -> Incident | None:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         try:
             loaded = await self._store.load(incident)
         except NotThisVersion as error:
@@ -209,16 +218,16 @@ class Incidents:
 
     def _just_looked_at(self, incident: str | None) -> Loaded | None:
         """Once, and with the time of now."""
-        if incident is None or (found := self._looked.pop(incident, None)) is None:
+        if incident is None or (loaded_before := self._looked.pop(incident, None)) is None:
             return None
-        at, loaded = found
+        at, loaded = loaded_before
         ago = asyncio.get_running_loop().time() - at
         if ago > LOOKED_SECONDS:
             return None
         return dataclasses.replace(loaded, server_now=loaded.server_now + timedelta(seconds=ago))
 
     async def timeline(self, incident: str) -> list[Entry]:
-        """With those of its duplicates, by time and marked. Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        """Return the entries with those of its duplicates, by time and marked."""
         entries = await self._store.timeline(incident)
         record = await self.load(incident)
         for id in record.merged if record is not None else ():
@@ -226,25 +235,21 @@ class Incidents:
         return sorted(entries, key=lambda entry: entry.at)
 
     async def owing(self) -> list[Incident]:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         return await self._store.get(await self._store.ids("owing"))
 
     async def owner(self, claim: str) -> str | None:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         return await self._store.owner(claim)
 
     async def holding(self, service: str) -> list[Incident]:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         return await self._store.get(await self._store.ids("holding", f"service:{service}"))
 
     async def changed(self) -> str:
-        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         return await self._store.changed()
 
     async def find(
         self, *, channel: str | None = None, service: str | None = None, open_only: bool = True
     ) -> list[Incident]:
-        """Newest first. Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        """Return incidents by channel or service, newest first."""
         indexes = ["open"] if open_only else ["all"]
         if channel is not None:
             indexes.append(f"channel:{channel}")
@@ -255,8 +260,8 @@ class Incidents:
         return await self._store.get(await self._store.ids(*indexes))
 
     async def _again(self, seen: str, loaded: Loaded) -> Recorded | Refused:
-        """What was dealt with before: by the delivery's incident, or by the one that was loaded."""
-        if seen:  # its first answer may be lost because no replica has it yet: acked now, it must have one
+        """Answer what was dealt with before, in the incident `seen` or in the loaded one."""
+        if seen:  # its first answer may be lost because no replica has it yet
             await self._store.copied()
         if not seen or (loaded.incident is not None and loaded.incident.id == seen):
             incident = loaded.incident
@@ -271,7 +276,7 @@ class Incidents:
         return Recorded(incident, again=True)
 
     def _service(self, action: Action, loaded: Loaded) -> Service:
-        """The catalogue's service; one that was removed since lives on under its name, with every default."""
+        """Return the catalogue's service; a removed one lives on with every default."""
         name = loaded.incident.service if loaded.incident else getattr(action, "service", "")
         return self._catalogue.get(name) or Service(name=name)
 
@@ -289,15 +294,15 @@ class Incidents:
             async with asyncio.timeout_at(ends):
                 await lock.acquire()
         except TimeoutError as error:
-            raise NotRecorded("Too much happens at once.") from error
+            raise NotRecorded("Too much happens at once") from error
         try:
             yield
         finally:
             lock.release()
 
 
-def _told(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
-    """Fields of the log line: which incident, how it stands, and what brought it there. Ids only, never what was said."""
+def _log_fields(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
+    """Return the fields of the log line: ids only, never what was said."""
     fields = {"incident": incident.id, "status": incident.status.value}
     match trigger:
         case Delivery(claims=claims):
@@ -314,14 +319,17 @@ def _number(incident: Incident) -> Claim:
     return Claim(f"number:{incident.number}")
 
 
-def _taken(answer: Taken) -> str:
-    """What a taken claim means to people (architecture: Rules across incidents)."""
+def _taken_text(answer: Taken) -> str:
+    """Say what a taken claim means (docs/code.md, What makes it safe, 3)."""
     kind, _, rest = answer.claim.partition(":")
     match kind:
         case "open":
             return f"{answer.owner} is already open for {rest.partition(':')[0]}."
         case "deploying":
-            return f"{answer.owner} is deploying {rest} right now; one deploy a service at a time. Wait for its result."
+            return (
+                f"{answer.owner} is deploying {rest} right now; one deploy a service at a time. "
+                "Wait for its result."
+            )
         case "fingerprint":
             return f"This Sentry issue belongs to {answer.owner}."
         case "adr":
@@ -330,12 +338,20 @@ def _taken(answer: Taken) -> str:
             return f"{answer.owner} was first."
 
 
-def _too_large(id: str, record: str, trigger: Trigger | None) -> Refused | None:
-    """rules: Size and memory. What the bot's own timers and effects bring is never turned away: it would be lost."""
-    size = len(record) if record.isascii() else len(record.encode())
-    if size <= RECORD_LIMIT_BYTES:
+def _too_large(change: Change, trigger: Trigger | None) -> Refused | None:
+    """Refuse a record over its limit (rules: Size and memory).
+
+    The bot's own timers and effects are never turned away: they would be lost.
+    """
+    sizes = [len(part.record.encode()) for part in (change, change.also) if part is not None]
+    if max(sizes) <= RECORD_LIMIT_BYTES:
         return None
-    log.error("record of %s has %s bytes, the limit is %s", id, size, RECORD_LIMIT_BYTES)
+    log.error(
+        "record of %s has %s bytes, the limit is %s",
+        change.incident.id,
+        max(sizes),
+        RECORD_LIMIT_BYTES,
+    )
     if trigger is None or isinstance(trigger, Delivery):
         return Refused(
             "input",

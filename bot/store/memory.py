@@ -1,6 +1,6 @@
-"""The knowledge loop's store: what is left of every incident, by service, file and Sentry issue. JSON, one field an incident.
+"""The memory of past incidents, by service, file and Sentry issue: JSON, one field an incident.
 
-Memories are written by the commit that makes them true (`commit.lua`); here they are read, and what an older bot left is taken up.
+Memories are written by the commit that makes them true (`commit.lua`); here they are read.
 """
 
 from __future__ import annotations
@@ -13,84 +13,19 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.store.commit import (
-    Memory,
-    counted_json,
-    from_ms,
-    memory_request,
-    recall_indexes,
-    recall_member,
-    to_ms,
-)
+from bot.store.commit import from_ms, to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import AnswerLost, NotRecorded, Script, answering, run_script
+from bot.store.redis import Script, store_errors
 from phases.memory.recall import RECALLED
-from phases.ports.ports import PortError
-from phases.record.incident import Incident
 from phases.record.memories import Counted, PastIncident, Question, Recalled
 
 log = logging.getLogger(__name__)
 
 PAST: TypeAdapter[tuple[PastIncident, ...]] = TypeAdapter(tuple[PastIncident, ...])
 WIDTH = len(Counted._fields)
-BATCH = 100
-"""Records an older bot left are read in batches of this size."""
 
-# KEYS: the prefix. ARGV: service, since in ms, the incident that asks, how many, the file's index, the issues' indexes ...
-# Answers: how many of the service since then, the service's newest, and of all services those with the file, and those with an issue.
-RECALL = Script(
-    """
-local prefix, service, since, asking, many = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local function recall(name) return prefix .. ':recall:' .. name end
-local own = service .. '|' .. asking
-local seen = {}
-local function read(found, names)
-  local room = many
-  for _, name in ipairs(names) do
-    if room <= 0 then break end
-    for _, member in ipairs(redis.call('ZREVRANGE', recall(name), 0, many)) do
-      if room <= 0 then break end
-      if not seen[member] and member ~= own then
-        seen[member] = true
-        local of, id = string.match(member, '^(.*)|([^|]*)$')
-        local kept = of and redis.call('HGET', prefix .. ':memory:' .. of, id)
-        if kept then found[#found + 1] = kept; room = room - 1 end
-      end
-    end
-  end
-  return found
-end
-local count = redis.call('ZCOUNT', recall('service:' .. service), since, '+inf')
-local asked = redis.call('ZSCORE', recall('service:' .. service), own)
-if asked and tonumber(asked) >= tonumber(since) then count = count - 1 end
-local newest = read({}, {'service:' .. service})
-seen = {}
-return {count, newest, read(read({}, {ARGV[5]}), {unpack(ARGV, 6)})}
-"""
-)
-
-# KEYS: the prefix. ARGV: incident, its version as it was read, the request's `memory` as JSON. Older than the record: nothing.
-KEEP = Script(
-    """
-local prefix, incident, version = KEYS[1], ARGV[1], ARGV[2]
-local memory = cjson.decode(ARGV[3])
-if version ~= '' and redis.call('HGET', prefix .. ':incident:' .. incident, 'version') ~= version then return 0 end
-redis.call('HSET', prefix .. ':memory:' .. memory.service, incident, memory.record)
-redis.call('HSET', prefix .. ':recall:counted', memory.member, memory.counted)
-for _, name in ipairs(memory.index) do
-  redis.call('ZADD', prefix .. ':recall:' .. name, string.format('%.0f', memory.at), memory.member)
-end
-return 1
-"""
-)
-
-
-# KEYS: the prefix. Answers all that trends count, as one JSON array of arrays: ten thousand answers of their own take long to read.
-COUNTED = Script(
-    """
-return '[' .. table.concat(redis.call('HVALS', KEYS[1] .. ':recall:counted'), ',') .. ']'
-"""
-)
+RECALL = Script("recall")
+COUNTED = Script("recall_counted")
 
 
 class RedisMemory:
@@ -101,27 +36,16 @@ class RedisMemory:
 
     async def recall(self, asked: Question) -> Recalled:
         """One round trip."""
-        names = [f"file:{asked.file}", *(f"issue:{issue}" for issue in asked.issues)]
-        arguments = (asked.service, to_ms(asked.since), asked.before, RECALLED, *names)
-        try:
-            count, newest, alike = await run_script(
-                self._store.redis, RECALL, [self._store.keys.prefix], *arguments
-            )
-        except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
+        count, newest, alike = await self._store.run(
+            RECALL,
+            service=asked.service,
+            since=to_ms(asked.since),
+            asking=asked.before,
+            limit=RECALLED,
+            file=f"file:{asked.file}",
+            issues=[f"issue:{issue}" for issue in asked.issues],
+        )
         return Recalled(in_span=count, newest=_newest(_read(newest)), alike=_newest(_read(alike)))
-
-    async def keep(self, past: PastIncident) -> None:
-        """Raises `PortError` where Redis does not take it."""
-        memory: Memory = {
-            "service": past.service,
-            "member": recall_member(past.service, past.id),
-            "at": to_ms(past.at),
-            "index": sorted(recall_indexes(past)),
-            "record": past.model_dump_json(exclude_defaults=True),
-            "counted": counted_json(past),
-        }
-        await self._keep(past.id, "", memory)
 
     async def newest(self, service: str | None, many: int) -> tuple[PastIncident, ...]:
         """The newest of a service, or of all; newest first. Raises `PortError`."""
@@ -129,11 +53,8 @@ class RedisMemory:
         return await self._of(lambda: self._store.redis.zrevrange(self._recall(name), 0, many - 1))
 
     async def since(self, at: datetime) -> list[Counted]:
-        """What trends count of all that was detected since then. Raises `PortError`."""
-        try:
-            rows: str = await run_script(self._store.redis, COUNTED, [self._store.keys.prefix])
-        except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
+        """Return what trends count of all that was detected since then."""
+        rows: str = await self._store.run(COUNTED)
         begin = to_ms(at)
         return [_counted(row) for row in json.loads(rows) if row[2] >= begin]
 
@@ -142,59 +63,17 @@ class RedisMemory:
 
     async def _of(self, find: Callable[[], Awaitable[Any]]) -> tuple[PastIncident, ...]:
         by_service: dict[str, list[str]] = {}
-        with answering():
+        with store_errors():
             for member in cast("list[str]", await find()):
                 service, _, id = member.rpartition("|")
                 by_service.setdefault(service, []).append(id)
             pipe = self._store.redis.pipeline(transaction=False)
             for service, ids in by_service.items():
                 pipe.hmget(f"{self._store.keys.prefix}:memory:{service}", ids)
-            found = [one for each in await pipe.execute() for one in each if one is not None]
-        return _newest(_read(found))
-
-    async def catch_up(self) -> int:
-        """Takes up what an older bot remembered, or left unremembered, from its records; how many. Raises `PortError`."""
-        redis, keys = self._store.redis, self._store.keys
-        taken = 0
-        with answering():
-            members = cast("list[str]", await redis.zrange(f"{keys.prefix}:recall:all", 0, -1))
-            known = {one.rpartition("|")[2] for one in members}
-            ids = [
-                one
-                for one in cast("list[str]", await redis.zrange(keys.all, 0, -1))
-                if one not in known
+            memories = [
+                memory for each in await pipe.execute() for memory in each if memory is not None
             ]
-            for start in range(0, len(ids), BATCH):
-                pipe = redis.pipeline(transaction=False)
-                for id in ids[start : start + BATCH]:
-                    pipe.hmget(keys.incident(id), "version", "record")
-                for version, record in await pipe.execute():
-                    taken += await self._take_up(version, record)
-        return taken
-
-    async def _take_up(self, version: str | None, record: str | None) -> int:
-        if not version or not record:
-            return 0
-        try:
-            incident = Incident.model_validate_json(record)
-        except ValidationError as error:
-            log.error("a record cannot be remembered: %s fields do not fit", error.error_count())
-            return 0
-        memory = memory_request(None, incident)
-        return await self._keep(incident.id, version, memory) if memory is not None else 0
-
-    async def _keep(self, incident: str, version: str, memory: Memory) -> int:
-        try:
-            return await run_script(
-                self._store.redis,
-                KEEP,
-                [self._store.keys.prefix],
-                incident,
-                version,
-                json.dumps(memory),
-            )
-        except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
+        return _newest(_read(memories))
 
 
 def _counted(row: list[Any]) -> Counted:
@@ -205,17 +84,17 @@ def _counted(row: list[Any]) -> Counted:
 
 
 def _read(kept: Sequence[Any]) -> tuple[PastIncident, ...]:
-    """All at once; one by one only where one of them cannot be read, which is left out and logged."""
+    """Parse all at once; one by one only where one cannot be read, which is left out."""
     try:
         return PAST.validate_json(f"[{','.join(kept)}]")
     except ValidationError:
-        found: list[PastIncident] = []
-        for one in kept:
+        memories: list[PastIncident] = []
+        for memory in kept:
             try:
-                found.append(PastIncident.model_validate_json(one))
+                memories.append(PastIncident.model_validate_json(memory))
             except ValidationError as error:
                 log.error("a memory cannot be read: %s fields do not fit", error.error_count())
-        return tuple(found)
+        return tuple(memories)
 
 
 def _newest(found: Sequence[PastIncident]) -> tuple[PastIncident, ...]:

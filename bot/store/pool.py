@@ -1,4 +1,4 @@
-"""The connections to Redis: who asks for one waits for a short time, and the making of one may take its own."""
+"""The connections to Redis: a request waits shortly for one; making one may take longer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool
 
-from bot.store.errors import said
+from bot.store.errors import FAILURES, said
 
 log = logging.getLogger(__name__)
 
 
 class Pool(BlockingConnectionPool):
-    """Over a slow line a TLS handshake takes longer than somebody may wait who has to ack a click. So nobody waits longer than
-    `take_seconds`; where that is too short, one connection is made beside, and whoever comes next finds it.
+    """Nobody waits for a connection longer than `take_seconds`.
+
+    Over a slow line a TLS handshake takes longer than an ack may wait. Then one connection is made
+    beside, and the next request finds it.
     """
 
     def __init__(self, *, take_seconds: float, **options: Any) -> None:
@@ -36,7 +38,7 @@ class Pool(BlockingConnectionPool):
     async def _dial(self) -> None:
         try:
             await self.release(await super().get_connection())
-        except (redis_errors.RedisError, OSError) as error:
+        except FAILURES as error:
             log.warning("a connection to Redis did not come about: %s", said(error))
 
     async def give_up(self) -> None:

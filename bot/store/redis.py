@@ -1,43 +1,49 @@
-"""How this bot speaks to Redis: short time limits, no silent retries, and an error that says whether something may have arrived."""
+"""The bot's way to Redis: short limits, no silent retries, errors that say what may be written."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from bot.config import redis_url
 from bot.store import sentinel
-from bot.store.errors import ANSWERS, of, said
+from bot.store.errors import ANSWERS, FAILURES, of
 from bot.store.pool import Pool
 from handlers.dispatcher import StoreUnavailable
-from phases.ports.ports import PortError
 
 CONNECT_SECONDS = 5.0
 """TCP, TLS and AUTH to another continent take a second or two, and more where a packet is lost."""
 TAKE_SECONDS = 1.0
-"""So long a request waits for a connection; one that takes longer is still made, for those who come after."""
+"""The wait of a request for a connection; a slower one is still made, for those who come after."""
 READ_SECONDS = 0.8
-SAY_SECONDS = 2.0
-"""A commit with all its tries. redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice."""
+DISPATCH_SECONDS = 2.0
+"""A commit with all its tries.
+
+redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice.
+"""
 CONNECTIONS = 16
-"""More would be opened by a burst, which costs more than it gains: one program asks, one answers, a millisecond each time."""
-Command = Sequence[str | bytes | int | float]
+"""A burst would open more, which costs more than it gains: an answer takes a millisecond."""
+Command = Sequence[str | bytes | float]
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+LUA = Path(__file__).parent / "lua"
 GROUP = "workers"
 """The consumer group of the outbox."""
 
 
 class StoreError(StoreUnavailable):
-    """Redis could not be used."""
+    """Redis could not be used, or nobody knows whether it carried out what was asked."""
 
 
 class NotRecorded(StoreError):
@@ -49,11 +55,14 @@ class NotRecorded(StoreError):
 
 
 class NotThisVersion(NotRecorded):
-    """What stands there is no record that this version of the bot can read."""
+    """The text in Redis is no record that this version of the bot can read."""
 
 
 class AnswerLost(StoreError):
-    """The request was sent and no answer came, or (`halfway`) Redis failed in the middle of it: it may be written or not."""
+    """The request was sent and no answer came, or (`halfway`) Redis failed in the middle of it.
+
+    The change may be written or not.
+    """
 
     def __init__(self, text: str, *, halfway: bool = False) -> None:
         super().__init__(text)
@@ -61,28 +70,42 @@ class AnswerLost(StoreError):
 
 
 class TooFewReplicas(AnswerLost):
-    """It is written, and by fewer replicas than REDIS_WAIT_REPLICAS asks for."""
+    """The commit is written, and by fewer replicas than REDIS_WAIT_REPLICAS asks for."""
+
+
+def store_error(error: BaseException, *, sent: bool) -> StoreError:
+    """Return our error for one of redis-py. `sent`: the command may have reached Redis."""
+    trouble = of(error)
+    if isinstance(error, ANSWERS):
+        # It failed inside a script, which may have written by then.
+        if "user_script" in str(error):
+            return AnswerLost(trouble.says, halfway=True)
+        return NotRecorded(trouble.says, refused=True)
+    return AnswerLost(trouble.says) if sent else NotRecorded(trouble.says, refused=trouble.final)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Around commands of redis-py that only read, or that may run twice: errors become ours."""
+    try:
+        yield
+    except FAILURES as error:
+        raise store_error(error, sent=False) from error
 
 
 class Keys:
-    """Every key of the bot; all carry one hash tag, so that one script may touch them all in a cluster, too."""
+    """The keys of the bot; one hash tag, so that a script may touch them all in a cluster."""
 
     def __init__(self, prefix: str = "{fb}") -> None:
         self.prefix = prefix
         self.outbox = f"{prefix}:outbox"
         self.waiting = f"{prefix}:outbox:waiting"
-        self.waiting_fields = f"{prefix}:outbox:waiting:fields"
         self.aside = f"{prefix}:outbox:aside"
         self.timers = f"{prefix}:timers"
         self.timer_actions = f"{prefix}:timers:actions"
         self.marks = f"{prefix}:dirty:marks"
         """Live messages that must be rendered again, by the counter of their newest mark."""
-        self.dirty = f"{prefix}:dirty"
-        """The same as an earlier version kept it: a hash, which had to be read whole."""
         self.dirty_counter = f"{prefix}:dirty:counter"
-        self.budget = f"{prefix}:live:budget"
-        self.pause = f"{prefix}:live:pause"
-        self.bucket = f"{prefix}:live:bucket"
         self.strict = f"{prefix}:live:strict"
         self.fence = f"{prefix}:fence"
         self.all = f"{prefix}:index:all"
@@ -95,7 +118,7 @@ class Keys:
         return f"{self.prefix}:timeline:{id}"
 
     def words(self, id: str) -> str:
-        """What the timeline's entries with a `ref` say, by `ref`: what is taken back is erased here."""
+        """The words of the timeline's entries with a `ref`; what is taken back is erased here."""
         return f"{self.prefix}:words:{id}"
 
     def claim(self, key: str) -> str:
@@ -108,22 +131,25 @@ class Keys:
         return f"{self.prefix}:commit:{id}"
 
     def index(self, name: str) -> str:
-        """`all`, `open`, `owing`, `channel:<id>`, `service:<name>`: sorted sets of incident ids by number."""
+        """Sorted sets of ids: `all`, `open`, `owing`, `channel:<id>`, `service:<…>`."""
         return f"{self.prefix}:index:{name}"
-
-    def lease(self, member: str) -> str:
-        return f"{self.prefix}:live:lease:{member}"
 
     def rendered(self, member: str) -> str:
         return f"{self.prefix}:live:rendered:{member}"
 
 
-class Script:
-    """A Lua script, called by its hash; sent whole where the server does not know it (yet, or any more)."""
+def source(name: str) -> str:
+    """Return the text of a script in the folder `lua`, with the prelude before it."""
+    return "".join((LUA / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+class Script:
+    """A Lua script, called by its hash; sent whole where the server does not know it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.text = source(name)
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 def connect(
@@ -133,19 +159,21 @@ def connect(
     take_seconds: float = TAKE_SECONDS,
     connections: int = CONNECTIONS,
 ) -> Redis:
-    """A client for `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet. Raises `bot.config.redis_url.WrongAddress`.
+    """Return a client for a URL of `bot.config.redis_url`; nothing is sent yet.
+
+    Raises `bot.config.redis_url.WrongAddress`.
 
     `take_seconds`: how long a request waits for a connection.
     """
     at = redis_url.parsed(url)
-    kept: dict[str, Any] = {
+    options: dict[str, Any] = {
         "max_connections": connections,
         "take_seconds": take_seconds,
         "timeout": take_seconds * 0.9,  # for one of those that are there, where all are taken
         "db": at.db,
         "username": at.username,
         "password": at.password,
-        "driver_info": None,  # CLIENT SETINFO would be one more right to give, and one more way to go
+        "driver_info": None,  # CLIENT SETINFO would be one more right, and one more round trip
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": read_seconds,
         "retry": Retry(NoBackoff(), 0),
@@ -155,34 +183,25 @@ def connect(
     }
     match at.scheme:
         case "sentinel":
-            return sentinel.connect(at, **kept)
+            return sentinel.connect(at, **options)
         case "unix":
             return Redis.from_pool(
-                Pool(connection_class=UnixDomainSocketConnection, path=at.path, **kept)
+                Pool(connection_class=UnixDomainSocketConnection, path=at.path, **options)
             )
         case scheme:
             ((host, port),) = at.hosts
             secure: dict[str, Any] = (
                 {"connection_class": SSLConnection, **at.tls} if scheme == "rediss" else {}
             )
-            return Redis.from_pool(Pool(host=host, port=port, **secure, **kept))
-
-
-@contextmanager
-def answering(kind: type[NotRecorded | AnswerLost] | None = None) -> Iterator[None]:
-    """Around a command of redis-py: its errors become `PortError`, or `kind`, which says the reason."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        if kind is None:
-            raise PortError("redis", said(error).rstrip("."), retryable=True) from error
-        raise kind(said(error)) from error
+            return Redis.from_pool(Pool(host=host, port=port, **secure, **options))
 
 
 async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> None:
-    """Waits, for less than `seconds`, until so many replicas have what this connection wrote. Raises `AnswerLost`: it may be lost with the primary.
+    """Wait, for less than `seconds`, until `replicas` replicas have what was written before.
 
-    `WAIT` counts from the last write of its own connection (https://redis.io/docs/latest/commands/wait/), so it writes
+    Raises `AnswerLost` where they do not: it may be lost with the primary.
+    `WAIT` counts from the last write of its own connection
+    (https://redis.io/docs/latest/commands/wait/), so it writes
     `fence` first: what was written before, over whatever connection, is copied before it.
     """
     connection = await _taken(redis)
@@ -194,57 +213,63 @@ async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> 
             "WAIT", replicas, max(1, round(min(seconds, READ_SECONDS) * 800))
         )
         reached = int(await connection.read_response())
-    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
+    except FAILURES as error:
         raise AnswerLost(
-            f"Nobody knows whether the replicas of Redis have it: {said(error)}"
+            f"Nobody knows whether the replicas of Redis have it: {of(error).says}"
         ) from error
     finally:
         await redis.connection_pool.release(connection)
     if reached < replicas:
-        raise TooFewReplicas(f"Only {reached} of {replicas} replicas of Redis have it.")
+        raise TooFewReplicas(f"Only {reached} of {replicas} replicas of Redis have it")
 
 
-async def call(redis: Redis, *command: Any) -> Any:
-    """Sends one command, once. Raises `NotRecorded` where it was surely not carried out, `AnswerLost` where it may have been.
+async def call(redis: Redis, *command: str | bytes | float) -> Any:
+    """Send one command, once.
 
-    redis-py raises the same errors before and after sending; taking the connection first tells the two apart.
+    Raises `NotRecorded` where it was surely not carried out, `AnswerLost` where it may have been.
+    redis-py raises the same errors before and after sending; taking the connection first tells the
+    two apart.
     """
     connection = await _taken(redis)
     try:
         (answer,) = await _exchange(connection, (command,))
-    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
-        raise AnswerLost(said(error)) from error
+    except FAILURES as error:
+        raise store_error(error, sent=True) from error
     finally:
         await redis.connection_pool.release(connection)
     if isinstance(answer, NoScriptError):
         raise answer
-    if isinstance(answer, ANSWERS):
-        if "user_script" in str(
-            answer
-        ):  # it failed inside a script, which may have written by then
-            raise AnswerLost(said(answer), halfway=True) from answer
-        raise NotRecorded(said(answer), refused=True) from answer
+    if isinstance(answer, Exception):
+        raise store_error(answer, sent=True) from answer
     return answer
 
 
-async def ask(redis: Redis, *commands: Command) -> list[Any]:
-    """Sends reading commands together; their answers as Redis writes them, or its error in an answer's place. Raises `NotRecorded`.
+async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) -> list[Any]:
+    """Send reading commands together and return their answers as Redis writes them.
 
+    Raises `NotRecorded`.
+
+    An error that begins with one of `allowed` stands in its answer's place.
     A third of what a pipeline of redis-py costs, which a click has to wait for.
     """
     connection = await _taken(redis)
     try:
-        return await _exchange(connection, commands)
-    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
-        raise NotRecorded(said(error)) from error
+        answers = await _exchange(connection, commands)
+    except FAILURES as error:
+        raise store_error(error, sent=False) from error
     finally:
         await redis.connection_pool.release(connection)
+    for answer in answers:
+        if isinstance(answer, Exception) and not (allowed and str(answer).startswith(allowed)):
+            raise store_error(answer, sent=False) from answer
+    return answers
 
 
 async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
-    """All written at once, then all answers read, within the connection's limit for one. Where that fails it is closed by redis-py.
+    """Write all commands at once, then read all answers, within the connection's limit for one.
 
-    One limit around everything: redis-py would start a task to watch each writing, and a timer for each answer.
+    Where that fails redis-py closes the connection. The one limit is around everything: redis-py
+    would start a task to watch each writing, and a timer for each answer.
     """
     limit, connection.socket_timeout = connection.socket_timeout, None
     try:
@@ -257,7 +282,7 @@ async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
                 except redis_errors.ConnectionError as error:
                     if not isinstance(error, ANSWERS):
                         raise
-                    # "No" to all of them (NOAUTH, LOADING): redis-py closes the connection and reads no further.
+                    # "No" to all of them (NOAUTH, LOADING): redis-py closes the connection.
                     answers += [error] * (len(commands) - len(answers))
                 except ANSWERS as error:
                     answers.append(error)
@@ -279,29 +304,20 @@ def _packed(commands: Sequence[Command]) -> bytes:
 
 async def _taken(redis: Redis) -> Any:
     """A connection of the pool. Raises `NotRecorded`: nothing was sent yet."""
-    try:
+    with store_errors():
         return await redis.connection_pool.get_connection()
-    except (RedisError, OSError) as error:
-        raise NotRecorded(
-            said(error), refused=isinstance(error, ANSWERS) or of(error).final
-        ) from error
 
 
 async def run_script(
-    redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float
+    redis: Redis, script: Script, prefix: str, *texts: str, **arguments: object
 ) -> Any:
-    """EVALSHA, and EVAL where the server lost the script. Raises as `call`."""
-    try:
-        return await call(redis, "EVALSHA", script.sha, len(keys), *keys, *args)
-    except NoScriptError:
-        return await call(redis, "EVAL", script.text, len(keys), *keys, *args)
+    """Runs a script under the keys of `prefix`. Raises as `call`.
 
-
-def end_if_cancelled() -> None:
-    """For loops over Redis: before Python 3.12, `asyncio.wait_for` inside redis-py can swallow a cancellation.
-
-    https://github.com/python/cpython/issues/86296
+    The script reads `arguments` by name and none that is None; it does not look into `texts`.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    given = {name: value for name, value in arguments.items() if value is not None}
+    words = (1, prefix, _encode(given), *texts)
+    try:
+        return await call(redis, "EVALSHA", script.sha, *words)
+    except NoScriptError:
+        return await call(redis, "EVAL", script.text, *words)

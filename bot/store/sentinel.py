@@ -1,8 +1,9 @@
-"""`sentinel://h1:26379,h2:26379/master`: the primary that the sentinels name, asked anew for each new connection.
+"""`sentinel://h1:26379,h2:26379/master`: the primary that the sentinels name.
 
-`sentinel://user:password@…` is for the servers behind the sentinels; `?sentinel_username=…&sentinel_password=…` is for the
-sentinels themselves, `?db=1` chooses a database (bot/config/redis_url.py). The scheme is our own.
-After a fail-over the old primary answers READONLY, its connections are closed, and the next one goes to the new primary.
+Each new connection asks for it. `sentinel://user:password@…` is for the servers behind the
+sentinels; `?sentinel_username=…&sentinel_password=…` is for the sentinels themselves, `?db=1`
+chooses a database (bot/config/redis_url.py). The scheme is our own. After a fail-over the old
+primary answers READONLY, its connections are closed, and the next one goes to the new primary.
 """
 
 from __future__ import annotations
@@ -18,34 +19,37 @@ from bot.store.errors import ANSWERS
 from bot.store.pool import Pool
 
 ANSWER_SECONDS = 1.0
-"""A sentinel that does not answer must not use up the time of a commit: the next one is asked, and stands first from then on."""
+"""A sentinel without an answer must not use up the time of a commit: the next one is asked."""
 
 
 class WaitingPool(SentinelConnectionPool, Pool):
-    """Where all connections are taken, a command waits for one, as without sentinels. Redis-py's own pool for sentinels refuses at once:
-    of a hundred clicks in one moment all but the first sixteen.
+    """A command waits where all connections are taken, as without sentinels.
+
+    Redis-py's own pool for sentinels refuses at once: of a hundred clicks all but sixteen.
     """
 
 
 class Sentinels(Sentinel):
-    """Each is asked once, whoever asks beside. Redis-py's own loop goes over a list that others reorder meanwhile: with one sentinel down and
+    """Each sentinel is asked once.
+
+    Redis-py's own loop goes over a list that others reorder meanwhile. With one sentinel down and
     several connections made at once it asked that one twice and the other one never.
     """
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         failed: list[RedisError] = []
-        for one in tuple(self.sentinels):
+        for sentinel in tuple(self.sentinels):
             try:
-                masters: Any = await one.sentinel_masters()
+                masters: Any = await sentinel.sentinel_masters()
             except RedisError as error:
                 failed.append(error)
                 continue
             state = masters.get(service_name)
             if state and self.check_master_state(state, service_name):
-                self.sentinels.remove(one)
-                self.sentinels.insert(0, one)
+                self.sentinels.remove(sentinel)
+                self.sentinels.insert(0, sentinel)
                 return state["ip"], state["port"]
-        # One that answers knows better why than one that does not.
+        # A sentinel that answers knows better why than one that does not.
         failed.sort(key=lambda error: isinstance(error, ANSWERS))
         raise MasterNotFoundError("no sentinel names a primary") from (
             failed[-1] if failed else None
@@ -53,7 +57,7 @@ class Sentinels(Sentinel):
 
 
 def connect(at: Address, **connection: Any) -> Redis:
-    """A client of the primary; nothing is sent yet. `connection`: what every connection is made with."""
+    """Return a client of the primary; nothing is sent yet. `connection` is for every connection."""
     own: dict[str, Any] = {
         key: connection[key] for key in ("retry", "protocol", "driver_info") if key in connection
     }
@@ -79,6 +83,6 @@ async def close(redis: Redis) -> None:
     await redis.aclose()
     await pool.disconnect()
     if isinstance(pool, SentinelConnectionPool):
-        for one in pool.sentinel_manager.sentinels:
-            await one.aclose()
-            await one.connection_pool.disconnect()
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
+            await sentinel.connection_pool.disconnect()

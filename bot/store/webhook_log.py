@@ -1,7 +1,8 @@
-"""When each kind of webhook last came in, and how often one was refused for its signature: for `firebreak doctor`.
+"""The last arrival of each kind of webhook, and its wrong signatures: for `firebreak doctor`.
 
-A secret that is set proves nothing: whether anybody reaches us, and signs with the same one, shows only when something comes.
-One hash in Redis; written behind the answer, and at most once a second or (where it came well) a minute.
+A secret that is set proves nothing: only an arrival shows that somebody reaches us and signs with
+the same one. One hash in Redis, written behind the answer: at most once a second, and once a minute
+for webhooks that came well.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from redis.exceptions import RedisError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.config.settings import Settings
 from bot.store.incident_store import Store
+from bot.store.redis import StoreError, read, store_errors
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatcher:
+class Webhook:
     """One way in: its path, the setting that opens it, and who comes there."""
 
     path: str
@@ -44,18 +44,18 @@ class Dispatcher:
         return self.field.upper()
 
 
-DOORS = (
-    Dispatcher("/slack/events", "slack_signing_secret", "Slack"),
-    Dispatcher("/webhooks/sentry", "sentry_webhook_secret", "Sentry"),
-    Dispatcher("/webhooks/github", "github_webhook_secret", "GitHub"),
-    Dispatcher("/webhooks/linear", "linear_webhook_secret", "Linear"),
-    Dispatcher("/webhooks/deploys", "deploy_webhook_secret", "CI"),
+WEBHOOKS = (
+    Webhook("/slack/events", "slack_signing_secret", "Slack"),
+    Webhook("/webhooks/sentry", "sentry_webhook_secret", "Sentry"),
+    Webhook("/webhooks/github", "github_webhook_secret", "GitHub"),
+    Webhook("/webhooks/linear", "linear_webhook_secret", "Linear"),
+    Webhook("/webhooks/deploys", "deploy_webhook_secret", "CI"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What is known of one door; `refused` counts wrong signatures since the last one that was right."""
+    """The arrivals at one path; `refused` counts wrong signatures since the last right one."""
 
     since: datetime | None = None
     """The first start with this secret set."""
@@ -64,24 +64,24 @@ class Arrived:
     refused_at: datetime | None = None
 
 
-def opened(settings: Settings) -> tuple[Dispatcher, ...]:
-    """The doors whose secret is set; in Socket Mode nothing of Slack's comes by its door."""
+def opened(settings: Settings) -> tuple[Webhook, ...]:
+    """The webhooks whose secret is set; in Socket Mode nothing of Slack's comes by its door."""
     return tuple(
-        dispatcher
-        for dispatcher in DOORS
-        if getattr(settings, dispatcher.field) is not None
-        and not (dispatcher.whose == "Slack" and settings.socket_mode)
+        webhook
+        for webhook in WEBHOOKS
+        if getattr(settings, webhook.field) is not None
+        and not (webhook.whose == "Slack" and settings.socket_mode)
     )
 
 
-class Arrivals:
-    """ASGI middleware around our routes; counts by the answer: 401 is a signature that does not fit."""
+class WebhookLog:
+    """ASGI middleware around our routes; an answer of 401 is a signature that does not fit."""
 
     def __init__(
-        self, app: ASGIApp, store: Store, doors: Iterable[Dispatcher], now: Callable[[], datetime]
+        self, app: ASGIApp, store: Store, webhooks: Iterable[Webhook], now: Callable[[], datetime]
     ) -> None:
         self._app, self._store, self._now = app, store, now
-        self._doors = {dispatcher.path: dispatcher for dispatcher in doors}
+        self._doors = {webhook.path: webhook for webhook in webhooks}
         self._written: dict[str, float] = {}
         self._well: set[str] = set()
         self._refused: Counter[str] = Counter()
@@ -89,8 +89,8 @@ class Arrivals:
         self._begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        dispatcher = self._doors.get(scope["path"]) if scope["type"] == "http" else None
-        if dispatcher is None:
+        webhook = self._doors.get(scope["path"]) if scope["type"] == "http" else None
+        if webhook is None:
             await self._app(scope, receive, send)
             return
         status = 500
@@ -104,23 +104,22 @@ class Arrivals:
         try:
             await self._app(scope, receive, sent)
         finally:
-            self._count(dispatcher, status)
+            self._count(webhook, status)
 
     def begin(self) -> None:
         """Writes since when each door is open."""
         self._write()
 
-    def _count(self, dispatcher: Dispatcher, status: int) -> None:
+    def _count(self, webhook: Webhook, status: int) -> None:
         if status == 401:
-            self._refused[dispatcher.whose] += 1
+            self._refused[webhook.whose] += 1
         elif (
             status < 300
-            and time.monotonic() - self._written.get(dispatcher.whose, -WELL_SECONDS)
-            >= WELL_SECONDS
+            and time.monotonic() - self._written.get(webhook.whose, -WELL_SECONDS) >= WELL_SECONDS
         ):
-            self._written[dispatcher.whose] = time.monotonic()
-            self._well.add(dispatcher.whose)
-            self._refused.pop(dispatcher.whose, None)
+            self._written[webhook.whose] = time.monotonic()
+            self._well.add(webhook.whose)
+            self._refused.pop(webhook.whose, None)
         else:
             return
         self._write()
@@ -135,8 +134,8 @@ class Arrivals:
             self._well, self._refused = set(), Counter()
             try:
                 await self._put(well, refused)
-            except (RedisError, OSError) as error:
-                log.warning("what came in could not be noted (%s)", type(error).__name__)
+            except StoreError as error:
+                log.warning("what came in could not be noted: %s", error.text)
                 self._well |= well
                 self._refused.update(refused)
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -145,30 +144,32 @@ class Arrivals:
     async def _put(self, well: set[str], refused: Counter[str]) -> None:
         key, now = _key(self._store), self._now().isoformat()
         pipe = self._store.redis.pipeline(transaction=False)
-        for dispatcher in self._doors.values():
-            pipe.hsetnx(key, f"{dispatcher.whose}:since", now)
+        for webhook in self._doors.values():
+            pipe.hsetnx(key, f"{webhook.whose}:since", now)
         for whose in well:
             pipe.hset(key, mapping={f"{whose}:at": now, f"{whose}:refused": 0})
         for whose, times in refused.items():
             pipe.hincrby(key, f"{whose}:refused", times)
             pipe.hset(key, f"{whose}:refused_at", now)
-        await pipe.execute()
+        with store_errors():
+            await pipe.execute()
         self._begun = True
 
 
 async def arrived(store: Store) -> dict[str, Arrived]:
-    """By whose door it is. Raises what Redis raises."""
-    told: Any = await store.redis.hgetall(_key(store))
+    """By whose door it is. Raises `bot.store.redis.StoreError`."""
+    (fields,) = await read(store.redis, ("HGETALL", _key(store)))
+    noted: dict[str, str] = dict(zip(fields[::2], fields[1::2], strict=True))
 
     def of(whose: str) -> Arrived:
         return Arrived(
-            since=_when(told.get(f"{whose}:since")),
-            at=_when(told.get(f"{whose}:at")),
-            refused=int(told.get(f"{whose}:refused") or 0),
-            refused_at=_when(told.get(f"{whose}:refused_at")),
+            since=_when(noted.get(f"{whose}:since")),
+            at=_when(noted.get(f"{whose}:at")),
+            refused=int(noted.get(f"{whose}:refused") or 0),
+            refused_at=_when(noted.get(f"{whose}:refused_at")),
         )
 
-    return {dispatcher.whose: of(dispatcher.whose) for dispatcher in DOORS}
+    return {webhook.whose: of(webhook.whose) for webhook in WEBHOOKS}
 
 
 def _key(store: Store) -> str:

@@ -1,6 +1,7 @@
-"""The post-deploy watch: looks at Sentry after every deploy that was told of, and raises an incident by itself.
+"""The post-deploy watch: looks at Sentry after every deploy, and raises an incident by itself.
 
-Any replica may look; the claim in the incident's commit lets one of them raise it (rules: `phases/verification/post_deploy.py`).
+Any replica may look; the claim in the incident's commit lets one of them raise it
+(rules: `phases/verification/post_deploy.py`).
 """
 
 from __future__ import annotations
@@ -8,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Callable
 from datetime import datetime
 
 from ulid import ULID
 
+from bot.runtime.worker import Worker, log_crash
 from bot.store.deploy_history import Deploys
-from bot.store.redis import StoreError
 from handlers.dispatcher import Delivery, Dispatcher
 from handlers.slack import slack_text
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
@@ -39,8 +39,11 @@ AGAIN_SECONDS = 10.0
 """After a Sentry, or a store, that could not be asked."""
 
 
-class Watch:
-    """Runs until cancelled. How many looks were made is not kept: after a restart it looks once more, which harms nothing."""
+class DeployWatch(Worker):
+    """Runs until cancelled.
+
+    The number of looks is not kept: after a restart it looks once more, which harms nothing.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,7 @@ class Watch:
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self.running = False
+        super().__init__(log, "watch")
         self._deploys = deploys
         self._dispatcher = dispatcher
         self._tracker = tracker
@@ -60,32 +63,22 @@ class Watch:
         self._made: dict[str, int] = {}
         self._later: dict[str, float] = {}
         """Not before; monotonic seconds."""
-        self._silent = False
 
     async def run(self) -> None:
-        try:
-            while True:
-                try:
-                    await self.sweep()
-                    self.running, self._silent = True, False
-                except PortError as error:
-                    self.running = False
-                    if not self._silent:
-                        log.error("watch: %s", error.text)
-                    self._silent = True
-                await asyncio.sleep(SWEEP_SECONDS)
-        finally:
-            self.running = False
+        while True:
+            with self.turn():
+                await self.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
         """Every look that is due, once. Raises `PortError` where Redis cannot be used."""
         watches = await self._deploys.watches()
-        keys = {one.key for one in watches}
+        keys = {watched.key for watched in watches}
         self._made = {key: made for key, made in self._made.items() if key in keys}
         self._later = {key: at for key, at in self._later.items() if key in keys}
-        await asyncio.gather(*(self._one(one) for one in watches))
+        await asyncio.gather(*(self._look_at(watched) for watched in watches))
 
-    async def _one(self, watched: Watched) -> None:
+    async def _look_at(self, watched: Watched) -> None:
         service = self._catalogue.get(watched.service)
         now = self._now()
         if service is None or self._tracker is None or forgotten(watched, now):
@@ -99,14 +92,11 @@ class Watch:
             return
         try:
             raised = await self._look(watched, service, self._tracker, now)
-        except (PortError, StoreError) as error:
+        except PortError as error:
             log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
             raised = None
         except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error(
-                "after the deploy of %s: %s\n%s", watched.service, type(error).__name__, where
-            )
+            log_crash(log, f"after the deploy of {watched.service}", error)
             raised = None
         if raised is None and over(watched, service, now):
             log.warning("the deploy of %s is not watched any longer", watched.service)
@@ -121,12 +111,12 @@ class Watch:
     async def _look(
         self, watched: Watched, service: Service, tracker: ErrorTracker, now: datetime
     ) -> bool | None:
-        """True: there were new issues, and an incident knows; False: none; None: it could not be recorded."""
+        """True: new issues, and an incident knows; False: none; None: it could not be recorded."""
         since = new_since(watched, service)
-        found = await asyncio.gather(
+        pages = await asyncio.gather(
             *(tracker.new_issues(service, name, since, now) for name in watched.names)
         )
-        new = list({issue.id: issue for rows in found for issue in rows}.values())
+        new = list({issue.id: issue for rows in pages for issue in rows}.values())
         if not new:
             return False
         loudest = sorted(new, key=lambda issue: issue.events, reverse=True)[:50]
@@ -140,11 +130,11 @@ class Watch:
             at=now,
             found=tuple(
                 Found(
-                    one.id,
-                    slack_text.cut(slack_text.typed(f"{one.short_id} {one.title}"), 1000),
-                    one.url,
+                    issue.id,
+                    slack_text.cut(slack_text.typed(f"{issue.short_id} {issue.title}"), 1000),
+                    issue.url,
                 )
-                for one in loudest
+                for issue in loudest
             ),
         )
         delivery = Delivery((f"watch:{watched.key}",))

@@ -1,6 +1,7 @@
-"""Looks back: takes up, at the start, what an older bot left unremembered; posts the trends on the first of each month, once.
+"""Posts the trends on the first of each month, once.
 
-Any replica may post: a lease keeps two from trying at once, the message's own metadata tells a second try what the first one did.
+Any replica may post: a lease keeps two from trying at once, and the metadata of the message tells a
+second try what the first one did.
 """
 
 from __future__ import annotations
@@ -11,18 +12,17 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.runtime.worker import Worker
+from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
 from bot.store.memory import RedisMemory
-from bot.store.redis import answering, end_if_cancelled
 from handlers.views import history as views
 from handlers.views.blocks import Message
 from phases.memory.trends import MONTHS, trends, visible
-from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
-AGAIN_SECONDS = 5.0
 POST_HOUR = 9
 """UTC, on the first of the month."""
 LATE_DAYS = 7
@@ -46,7 +46,7 @@ class Poster(Protocol):
     ) -> str: ...
 
 
-class LookingBack:
+class MonthlyTrends(Worker):
     def __init__(
         self,
         store: Store,
@@ -56,7 +56,8 @@ class LookingBack:
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self._store = store
+        super().__init__(log, "monthly trends")
+        self._once = ExpiringKeys(store)
         self._memory = memory
         self._slack = slack
         self._incidents_channel = incidents_channel
@@ -64,62 +65,34 @@ class LookingBack:
 
     async def run(self) -> None:
         """Until cancelled."""
-        taken_up = False
         while True:
-            taken_up = taken_up or await self._tried(self.take_up())
-            await self._tried(self.post())
-            await asyncio.sleep(SWEEP_SECONDS if taken_up else AGAIN_SECONDS)
-
-    async def _tried(self, work: Awaitable[object]) -> bool:
-        try:
-            await work
-        except PortError as error:
-            end_if_cancelled()
-            log.warning("looking back: %s; trying again", error.text)
-            return False
-        return True
-
-    async def take_up(self) -> None:
-        """Until everything that the records tell is remembered. Raises `PortError`."""
-        if taken := await self._memory.catch_up():
-            log.info("memory: %s earlier incidents taken up", taken)
+            with self.turn():
+                await self.post()
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def post(self) -> bool:
-        """Posts the trends where a month has begun and nobody has yet; whether it did. Raises `PortError`."""
+        """Post the trends of a new month; return whether this replica did. Raises `PortError`."""
         now = self._now()
         begin = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         if not begin + timedelta(hours=POST_HOUR) <= now < begin + timedelta(days=LATE_DAYS):
             return False
+        month = f"{begin:%Y-%m}"
         channel = await self._incidents_channel()
-        if channel is None or not await self._turn(f"{begin:%Y-%m}"):
+        if channel is None or await self._once.get(f"trends:{month}:done") is not None:
             return False
+        if not await self._once.first(f"trends:{month}:lease", LEASE_SECONDS):
+            return False  # another replica is about to
         remembered = await self._memory.since(begin - timedelta(days=31 * MONTHS))
-        found = trends(visible(remembered), now, upto=1)
-        if found.all.total.incidents + found.all.total.drills:
+        figures = trends(visible(remembered), now, upto=1)
+        if figures.all.total.incidents + figures.all.total.drills:
             await self._slack.post(
                 channel,
-                views.trends(found, post=True),
+                views.trends(figures, post=True),
                 incident="",
-                effect=f"trends.{begin:%Y-%m}",
+                effect=f"trends.{month}",
                 since=begin,
                 maybe_posted=True,
             )
-            log.info("trends: posted for the month before %s", f"{begin:%Y-%m}")
-        await self._done(f"{begin:%Y-%m}")
+            log.info("trends: posted for the month before %s", month)
+        await self._once.set(f"trends:{month}:done", POSTED_SECONDS)
         return True
-
-    async def _turn(self, month: str) -> bool:
-        """False where it is posted, or another replica is about to."""
-        done, lease = self._keys(month)
-        with answering():
-            if await self._store.redis.exists(done):
-                return False
-            return bool(await self._store.redis.set(lease, "1", nx=True, ex=LEASE_SECONDS))
-
-    async def _done(self, month: str) -> None:
-        with answering():
-            await self._store.redis.set(self._keys(month)[0], "1", ex=POSTED_SECONDS)
-
-    def _keys(self, month: str) -> tuple[str, str]:
-        key = f"{self._store.keys.prefix}:once:trends:{month}"
-        return f"{key}:done", f"{key}:lease"

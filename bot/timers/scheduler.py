@@ -1,4 +1,4 @@
-"""The clock: one APScheduler job sweeps the due timers. It holds no state and no lease; the commit decides who was first."""
+"""The clock: one APScheduler job sweeps the due timers, without state and without a lease."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import ValidationError
 
-from bot.outbox.dead_letters import VERSION
-from bot.outbox.stream import put_aside
-from bot.runtime.clock_jump import Steady
+from bot.outbox.dead_letters import add_timer_letter
+from bot.runtime.clock_jump import ClockJumps
+from bot.runtime.worker import Worker, log_crash
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import Script, StoreError, run_script
+from bot.store.redis import Script
 from handlers.dispatcher import Dispatcher, Recorded, TimerDue, Unknown
 from phases.messages.actions import ACTION
 from phases.steps.change import Refused
@@ -33,41 +32,14 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 0.25
 WATCH_SECONDS = 1.0
 PARTED_SECONDS = 0.5
-"""How far the wall clock may move against the monotonic one in `WATCH_SECONDS` before it counts as set."""
+"""The step of the wall clock against the monotonic one that counts as a set clock."""
 AT_MOST = 500
 """Timers of one look; with so many the next look comes at once."""
 AT_ONCE = 16
 LONGEST_WAIT_SECONDS = 60.0
 
-# KEYS: timers, actions. ARGV: now in ms or -1 for the server's clock, how many. Answers: member, due ms, action; flat.
-DUE = Script(
-    """
-local now = tonumber(ARGV[1])
-if now < 0 then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, ARGV[2])
-local answer = {}
-for i = 1, #found, 2 do
-  answer[#answer + 1] = found[i]
-  answer[#answer + 1] = string.format('%.0f', tonumber(found[i + 1]))
-  answer[#answer + 1] = redis.call('HGET', KEYS[2], found[i]) or ''
-end
-return answer
-"""
-)
-
-# KEYS: timers, actions. ARGV: member, due ms. Removes the timer unless it was set again by now.
-DROP = Script(
-    """
-local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not due or tonumber(due) ~= tonumber(ARGV[2]) then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-return 1
-"""
-)
+DUE = Script("timers_due")
+DROP = Script("timer_drop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +51,11 @@ class Due:
     """JSON."""
 
 
-class Clock:
-    """Says the actions of due timers until it is cancelled. Any number of clocks may run on one Redis.
+class Clock(Worker):
+    """Dispatches the actions of due timers. Any number of clocks may run on one Redis.
 
-    Due is decided by the clock of the Redis server, or by `now`. `wall` is the wall clock in seconds, as `time.time`.
+    Due is decided by the clock of the Redis server, or by `now`.
+    `wall` is the wall clock in seconds, as `time.time`.
     """
 
     def __init__(
@@ -92,11 +65,11 @@ class Clock:
         *,
         now: Callable[[], datetime] | None = None,
         wall: Callable[[], float] = time.time,
-        steady: Steady | None = None,
+        clock_jumps: ClockJumps | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start of this process."""
-        self.running = False
+        """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start."""
+        super().__init__(log, "clock")
         self.swept_at = 0.0
         """Monotonic seconds of the last sweep that reached Redis."""
         self.job: Job | None = None
@@ -104,10 +77,9 @@ class Clock:
         self._dispatcher = dispatcher
         self._now = now
         self._wall = wall
-        self._steady = steady or Steady()
+        self._clock_jumps = clock_jumps or ClockJumps()
         self._later: dict[tuple[str, str, int], tuple[float, float]] = {}
-        """Timers whose action failed here: not before, and the wait after that; monotonic seconds."""
-        self._silent = False
+        """Timers whose action failed here: not before, and the wait after that (monotonic)."""
 
     async def run(self) -> None:
         """Sweeps every 250 ms until cancelled."""
@@ -126,13 +98,13 @@ class Clock:
         try:
             await self._watch(self.job)
         finally:
-            self.running = False
             scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # it shuts down in the loop's next turn
+            self.running = False
 
     async def sweep(self) -> None:
         """Says what is due, once."""
-        try:
+        with self.turn():
             more = True
             if self._now is None and (seconds := await set_back(self._store)):
                 log.warning(
@@ -141,43 +113,34 @@ class Clock:
                 )
             while more:
                 due = await self._due()
-                self.running, self.swept_at = True, time.monotonic()
-                if self._silent:
-                    log.warning("clock: Redis answers again")
-                self._silent = False
-                # Each clock in an order of its own: two that begin with the same timer do half of the work twice.
+                self.swept_at = time.monotonic()
+                # Each clock in an order of its own: two in the same order do half of it twice.
                 random.shuffle(due)
                 more = await self._fire_all(due) and len(due) == AT_MOST
-        except StoreError as error:
-            self.running = False
-            if not self._silent:
-                log.error("clock: cannot sweep: %s", error.text)
-            self._silent = True
 
     async def _due(self) -> list[Due]:
-        now = to_ms(self._now()) if self._now else -1
-        keys = [self._store.keys.timers, self._store.keys.timer_actions]
-        flat: Any = await run_script(self._store.redis, DUE, keys, now, AT_MOST)
-        found: list[Due] = []
+        at = to_ms(self._now()) if self._now else None
+        flat: Any = await self._store.run(DUE, at=at, limit=AT_MOST)
+        timers: list[Due] = []
         for name, at, action in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             incident, _, timer = name.partition("|")
-            found.append(Due(incident, timer, int(at), action))
-        return found
+            timers.append(Due(incident, timer, int(at), action))
+        return timers
 
     async def _fire_all(self, due: Sequence[Due]) -> bool:
-        """`AT_ONCE` at a time: as many tasks as timers would hold up the loop. Whether any was dealt with."""
+        """Fire `AT_ONCE` at a time; return whether any was dealt with."""
         left, dealt = iter(due), 0
 
         async def fire() -> None:
             nonlocal dealt
-            for one in left:
-                dealt += await self._fire(one)
+            for timer in left:
+                dealt += await self._fire(timer)
 
         await asyncio.gather(*(fire() for _ in range(min(AT_ONCE, len(due)))))
         return dealt > 0
 
     async def _fire(self, due: Due) -> bool:
-        """Whether it was dealt with, by whomever: then it is not due any more."""
+        """Dispatch a timer; return whether it was dealt with, here or elsewhere."""
         key = (due.incident, due.name, due.at_ms)
         not_before, wait = self._later.get(key, (0.0, SWEEP_SECONDS))
         if time.monotonic() < not_before:
@@ -194,15 +157,7 @@ class Clock:
                 action, due.incident, TimerDue(due.incident, due.name, due.at_ms)
             )
         except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error(
-                "timer %s of %s failed with %s\n%s",
-                due.name,
-                due.incident,
-                type(error).__name__,
-                where,
-                extra=_of(due),
-            )
+            log_crash(log, f"timer {due.name} of {due.incident} failed", error, **_of(due))
             self.counts["failed"] += 1
             wait = min(LONGEST_WAIT_SECONDS, wait * 2)
             self._later[key] = (time.monotonic() + wait, wait)
@@ -230,25 +185,30 @@ class Clock:
         return True
 
     async def _aside(self, due: Due, reason: str) -> None:
-        """Another version may know it. First kept, then dropped: in between it is there twice, never not at all."""
+        """Keep the timer for another version, then drop it: it may be there twice, never not."""
         self.counts["aside"] += 1
         log.error("timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_of(due))
-        kept = {"incident": due.incident, "name": due.name, "reason": reason, "text": due.action}
-        await put_aside(self._store, **kept, at_ms=due.at_ms, why=VERSION)
+        await add_timer_letter(
+            self._store,
+            incident=due.incident,
+            name=due.name,
+            reason=reason,
+            action=due.action,
+            at_ms=due.at_ms,
+        )
         await self._drop(due)
 
     async def _drop(self, due: Due) -> None:
-        keys = [self._store.keys.timers, self._store.keys.timer_actions]
-        await run_script(self._store.redis, DROP, keys, member(due.incident, due.name), due.at_ms)
+        await self._store.run(DROP, member=member(due.incident, due.name), at=due.at_ms)
 
     async def _watch(self, job: Job) -> None:
-        """APScheduler's trigger lives on the wall clock: set back by an hour, it would sleep for an hour."""
+        """APScheduler's trigger lives on the wall clock: set back by an hour, it would sleep."""
         monotonic, wall = time.monotonic(), self._wall()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             passed, shown = time.monotonic() - monotonic, self._wall() - wall
             monotonic, wall = monotonic + passed, wall + shown
-            self._steady.look()
+            self._clock_jumps.look()
             if abs(passed - shown) > PARTED_SECONDS:
                 log.warning("the wall clock was set by %+.1f s", shown - passed)
                 job.modify(next_run_time=datetime.now(UTC))

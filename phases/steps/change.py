@@ -138,7 +138,7 @@ class Draft:
         return self
 
     def dirty(self, *names: str) -> Draft:
-        """Marks live messages; only those that were posted are rendered again."""
+        """DirtyMarks live messages; only those that were posted are rendered again."""
         self._dirty.update(dict.fromkeys(names))
         return self
 

@@ -140,7 +140,7 @@ def ten_thousand() -> Trends:
     return trends(every, NOW)
 
 
-def looking_back() -> dict[str, Message]:
+def monthly_trends() -> dict[str, Message]:
     later = [past_one(n) for n in range(25, 0, -1)]
     return {
         "history": history.history(YEAR, "", {"INC-0037": "a key was in a public log"}),
@@ -521,7 +521,7 @@ def sentences() -> dict[str, Message]:
 
 
 def messages() -> dict[str, Message]:
-    return looking_back() | after_the_end() | odd_ends() | answers() | sentences()
+    return monthly_trends() | after_the_end() | odd_ends() | answers() | sentences()
 
 
 __all__: Sequence[str] = ("messages",)

@@ -44,16 +44,10 @@ return redis.call('GET', '{OFFSET}')
 """
 
 
-class _Script(connection.Script):
-    def __init__(self, text: str) -> None:
-        if ASKED in text:
-            text = f"{SET}{text.replace(ASKED, 'now_of_redis()')}"
-        super().__init__(text)
-
-
 def by_hand() -> None:
     """From here on every script that is made, and every TIME that is asked for, sees the set clock. Before `bot.store` is imported."""
-    connection.Script = _Script
+    source = connection.source
+    connection.source = lambda name: SET + source(name).replace(ASKED, "now_of_redis()")
 
     def time(self: Any, **_: Any) -> Any:
         return self.eval(TIME, 0)

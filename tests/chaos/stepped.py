@@ -25,7 +25,7 @@ import bot.outbox.worker as outbox_
 from bot.config.catalogue import Catalogue
 from bot.outbox.stream import Queue
 from bot.outbox.worker import Job, Outbox
-from bot.runtime.clock_jump import Steady
+from bot.runtime.clock_jump import ClockJumps
 from bot.store.embedded import embedded
 from bot.store.incident_store import Loaded, Store
 from bot.store.incidents import Incidents
@@ -110,7 +110,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
     stores = [Store.open(url) for _ in range(2)]
     store = stores[0]
     doors = [Incidents(one, step, catalogue) for one in stores]
-    steady = Steady(lambda: world.now().timestamp(), world.passed)
+    clock_jumps = ClockJumps(lambda: world.now().timestamp(), world.passed)
 
     async def perform(effect: Any, job: Job) -> Any:
         key = job.effect_id
@@ -131,7 +131,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
             world,  # pyright: ignore[reportArgumentType]
             world,  # pyright: ignore[reportArgumentType]
             world.now(),
-            timedelta(seconds=steady.forward_since(begun)),
+            timedelta(seconds=clock_jumps.forward_since(begun)),
         )
         return await check.look(effect.round, effect.number)
 

@@ -25,11 +25,11 @@ from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
 from bot.store.deploy_history import Deploys
 from bot.store.drafts import RedisDrafts
+from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.memory import RedisMemory
-from bot.store.throttle import StoreOnce
 from handlers import views
 from handlers.app import Listeners, Secrets, listeners
 from handlers.dispatcher import Recorded
@@ -221,7 +221,7 @@ async def _house(
             deployer_for=lambda one: shop if one.deployer else None,
             tracker=tracker,
             deployments=deployments,
-            once=StoreOnce(store),
+            once=ExpiringKeys(store),
             deploys=Deploys(store, watching=True),
             drafts=RedisDrafts(store),
             viewers=StoreViewers(store),

@@ -15,10 +15,10 @@ from starlette.routing import Route
 from bot.cli.checks.webhooks import found
 from bot.config.settings import load
 from bot.store.incident_store import Store
-from bot.store.webhook_log import DOORS, Arrivals, Arrived, arrived, opened
+from bot.store.webhook_log import WEBHOOKS, Arrived, WebhookLog, arrived, opened
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-SENTRY = next(dispatcher for dispatcher in DOORS if dispatcher.whose == "Sentry")
+SENTRY = next(webhook for webhook in WEBHOOKS if webhook.whose == "Sentry")
 
 
 def app() -> Starlette:
@@ -39,7 +39,7 @@ async def test_each_door_keeps_when_one_came_and_what_was_refused_since(
 ) -> None:
     monkeypatch.setattr("bot.store.webhook_log.PAUSE_SECONDS", 0)
     monkeypatch.setattr("bot.store.webhook_log.WELL_SECONDS", 0)
-    arrivals = Arrivals(app(), store, DOORS, lambda: NOW)
+    arrivals = WebhookLog(app(), store, WEBHOOKS, lambda: NOW)
     arrivals.begin()
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(arrivals), base_url="http://bot"
@@ -64,7 +64,7 @@ async def test_each_door_keeps_when_one_came_and_what_was_refused_since(
 
 async def test_the_first_start_counts_and_not_the_last(store: Store) -> None:
     for days in (0, 3):
-        arrivals = Arrivals(app(), store, [SENTRY], lambda days=days: NOW + timedelta(days=days))
+        arrivals = WebhookLog(app(), store, [SENTRY], lambda days=days: NOW + timedelta(days=days))
         arrivals.begin()
         await until(store, "Sentry", Arrived(since=NOW))
         assert (await arrived(store))["CI"] == Arrived(), "no secret, no door"
@@ -72,11 +72,11 @@ async def test_the_first_start_counts_and_not_the_last(store: Store) -> None:
 
 def test_only_doors_with_a_secret_are_looked_at() -> None:
     needed = {"slack_bot_token": "xoxb-1", "slack_signing_secret": "s", "data_dir": "/x"}
-    assert [dispatcher.whose for dispatcher in opened(load(**needed))] == ["Slack"]
+    assert [webhook.whose for webhook in opened(load(**needed))] == ["Slack"]
     socket = load(
         **needed, slack_app_token="xapp-1", sentry_webhook_secret="s", deploy_webhook_secret="d"
     )
-    assert [dispatcher.whose for dispatcher in opened(socket)] == ["Sentry", "CI"]
+    assert [webhook.whose for webhook in opened(socket)] == ["Sentry", "CI"]
 
 
 @pytest.mark.parametrize(

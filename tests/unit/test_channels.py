@@ -19,7 +19,7 @@ from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
 from bot.config.settings import load
-from bot.configured_channels import Announced, StoreRemembers
+from bot.configured_channels import Announced, ChannelCache
 from bot.store.incident_store import Store
 from handlers.slack.channel_names import Reference, reference
 from phases.ports.ports import PortError
@@ -143,9 +143,9 @@ async def test_a_cursor_that_is_too_old_begins_anew() -> None:
 
 async def test_what_was_found_is_remembered_over_a_restart(store: Store) -> None:
     async with town(2000) as (world, slack):
-        assert await Channels(slack, StoreRemembers(store)).find("team-1999") is not None
+        assert await Channels(slack, ChannelCache(store)).find("team-1999") is not None
         world.workspace.calls.clear()
-        again = await Channels(slack, StoreRemembers(store)).find("#Team-1999")
+        again = await Channels(slack, ChannelCache(store)).find("#Team-1999")
         assert again is not None
         assert called(world) == ["conversations.info"]
 
@@ -153,13 +153,13 @@ async def test_what_was_found_is_remembered_over_a_restart(store: Store) -> None
 async def test_a_renamed_channel_stays_the_one_until_another_one_has_its_name(store: Store) -> None:
     async with town() as (world, slack):
         ours = world.workspace.channel("incidents")
-        assert await Channels(slack, StoreRemembers(store)).find("incidents") is not None
+        assert await Channels(slack, ChannelCache(store)).find("incidents") is not None
         world.workspace.rename(ours, "incidents-2025", ALICE)
-        renamed = await Channels(slack, StoreRemembers(store)).find("incidents")
+        renamed = await Channels(slack, ChannelCache(store)).find("incidents")
         assert renamed is not None
         assert renamed.id == ours.id
         world.workspace.create_channel("incidents", ALICE)
-        newer = await Channels(slack, StoreRemembers(store)).find("incidents")
+        newer = await Channels(slack, ChannelCache(store)).find("incidents")
         assert newer is not None
         assert newer.id != ours.id
 

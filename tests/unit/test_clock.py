@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from small_world import T0, Proxy, declare, dispatcher, running, until, update
 
-from bot.outbox.stream import set_aside
+from bot.outbox.dead_letters import dead_letters
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.timers.scheduler import Clock
@@ -199,7 +199,7 @@ async def test_what_cannot_be_decoded_is_set_aside(
     await clock.sweep()
     assert clock.counts == {"aside": 2, "fired": 1}
     assert await store.redis.zcard(store.keys.timers) == 0
-    assert sorted(one.effect_id for one in await set_aside(store)) == ["empty", "strange"]
+    assert sorted(one.effect_id for one in await dead_letters(store)) == ["empty", "strange"]
 
 
 async def test_a_rule_that_fails_does_not_stop_the_others_nor_spin(

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from bot.runtime import ack_priority as module
-from bot.runtime.ack_priority import Courtesy, people_first
+from bot.runtime.ack_priority import AckPriority, people_first
 
 
-def begun(courtesy: Courtesy, done: list[str], *names: str) -> list[asyncio.Task[None]]:
+def begun(ack_priority: AckPriority, done: list[str], *names: str) -> list[asyncio.Task[None]]:
     async def piece(name: str) -> None:
-        courtesy.in_background()
+        ack_priority.in_background()
         await asyncio.gather(*(child(f"{name}{n}") for n in range(2)))
 
     async def child(name: str) -> None:
@@ -24,7 +24,7 @@ def begun(courtesy: Courtesy, done: list[str], *names: str) -> list[asyncio.Task
 
 async def test_background_work_goes_on_one_piece_a_turn_of_the_loop() -> None:
     done: list[str] = []
-    tasks = begun(Courtesy(), done, *"abcde")
+    tasks = begun(AckPriority(), done, *"abcde")
     most, before = 0, 0
     while len(done) < 10:
         await asyncio.sleep(0)
@@ -38,10 +38,10 @@ async def test_nothing_goes_on_while_somebody_waits_for_an_ack(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LONGEST_SECONDS", 60.0)
-    courtesy, done = Courtesy(), []
-    with courtesy.somebody_asks():
-        with courtesy.somebody_asks():
-            tasks = begun(courtesy, done, "a", "b")
+    ack_priority, done = AckPriority(), []
+    with ack_priority.somebody_asks():
+        with ack_priority.somebody_asks():
+            tasks = begun(ack_priority, done, "a", "b")
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.02)
         assert done == [], "one of two still waits"
@@ -52,9 +52,9 @@ async def test_nothing_goes_on_while_somebody_waits_for_an_ack(
 
 async def test_however_many_people_ask_it_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_SECONDS", 0.01)
-    courtesy, done = Courtesy(), []
-    with courtesy.somebody_asks():
-        await asyncio.wait_for(asyncio.gather(*begun(courtesy, done, "a", "b")), 10)
+    ack_priority, done = AckPriority(), []
+    with ack_priority.somebody_asks():
+        await asyncio.wait_for(asyncio.gather(*begun(ack_priority, done, "a", "b")), 10)
     assert len(done) == 4
 
 
@@ -62,9 +62,9 @@ async def test_work_that_is_cancelled_while_it_waits_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LONGEST_SECONDS", 60.0)
-    courtesy, done = Courtesy(), []
-    with courtesy.somebody_asks():
-        first, second = begun(courtesy, done, "a", "b")
+    ack_priority, done = AckPriority(), []
+    with ack_priority.somebody_asks():
+        first, second = begun(ack_priority, done, "a", "b")
         await asyncio.sleep(0.02)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)

@@ -15,7 +15,7 @@ from bot.cli.checks.store import store as look_at_store
 from bot.cli.doctor import table
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings, load
-from bot.outbox.stream import put_aside
+from bot.outbox.dead_letters import add_timer_letter
 from bot.store.embedded import embedded
 from bot.store.incident_store import Store
 from phases.record.service import ReleaseNames, Service
@@ -86,8 +86,8 @@ async def test_what_was_set_aside_is_listed(store: Store, redis_url: str) -> Non
     assert [one.says for one in await looked(given) if one.what == "Outbox"] == [
         "nothing was set aside"
     ]
-    await put_aside(
-        store, incident="INC-0007", name="timer 3", reason="2 fields do not fit", text="{}"
+    await add_timer_letter(
+        store, incident="INC-0007", name="timer 3", reason="2 fields do not fit", action="{}"
     )
     [aside] = [one for one in await looked(given) if one.what == "Outbox"]
     assert "timer 3 of INC-0007: 2 fields do not fit" in aside.says

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.store.eviction import ThrowsAway, must_keep
+from bot.self_test import CannotUse, check_eviction
 from bot.store.incident_store import Store
 from tests.chaos.store import Server
 
@@ -24,7 +24,7 @@ async def test_what_keeps_everything_is_taken(
 ):
     await _set(store, memory, policy)
     try:
-        await must_keep(store.redis)
+        await check_eviction(store.redis)
     finally:
         await _set(store, "0", "noeviction")
     assert caplog.text == ""
@@ -34,8 +34,8 @@ async def test_what_keeps_everything_is_taken(
 async def test_what_may_lose_any_key_is_refused_with_how_to_mend_it(store: Store, policy: str):
     await _set(store, "100mb", policy)
     try:
-        with pytest.raises(ThrowsAway, match=f"{policy}.*noeviction"):
-            await must_keep(store.redis)
+        with pytest.raises(CannotUse, match=f"{policy}.*noeviction"):
+            await check_eviction(store.redis)
     finally:
         await _set(store, "0", "noeviction")
 
@@ -45,7 +45,7 @@ async def test_what_may_lose_what_ends_by_itself_is_said_in_the_log(
 ):
     await _set(store, "100mb", "volatile-lru")
     try:
-        await must_keep(store.redis)
+        await check_eviction(store.redis)
     finally:
         await _set(store, "0", "noeviction")
     assert [one.levelno for one in caplog.records] == [logging.CRITICAL]

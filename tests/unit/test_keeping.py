@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_first_release import restore
 from test_store import dump
 
 from bot.cli.export import export
@@ -34,7 +33,6 @@ from phases.steps.change import Change, Timer
 from tests.factories import report
 from tests.unit import incidents
 
-DUMP = Path(__file__).parents[1] / "data" / "first-release" / "redis.json"
 T0 = incidents.T0
 
 
@@ -143,14 +141,6 @@ async def test_an_open_incident_goes_on_where_it_is_asked_to_and_its_live_messag
     before = await dump(other)
     assert await import_lines(other, lines, said, go_on=True) == 0
     assert await dump(other) == before
-
-
-async def test_what_the_first_release_left_can_be_moved(store: Store, other: Store):
-    await restore(store.redis, json.loads(DUMP.read_text()))
-    lines = await exported(store)
-    assert await import_lines(other, lines, io.StringIO()) == 0
-    assert await other.get(["INC-0001", "INC-0002"]) == await store.get(["INC-0001", "INC-0002"])
-    assert await other.timeline("INC-0001") == await store.timeline("INC-0001")
 
 
 async def test_only_some_are_exported(store: Store):

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from small_world import declare, dispatcher, running, until, update
 
-from bot.live.edit_budget import Budget
+from bot.live.edit_budget import EditBudget
 from bot.live.editor import Live, Rendered
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
@@ -209,18 +209,6 @@ async def test_marks_without_a_message_end_with_the_incident(
         await until(lambda: clean(store))
 
 
-async def test_marks_of_an_earlier_version_are_taken_over(
-    store: Store, incidents: Incidents
-) -> None:
-    """It kept them in a hash; one of its replicas may still run beside this one."""
-    await store.redis.hset(store.keys.dirty, "INC-0001|status", 7)
-    slack = Slack()
-    async with running(Live(store, incidents, render, slack).run()):
-        await until(lambda: len(slack.edits) == 1)
-        await until(lambda: clean(store))
-    assert not await store.redis.exists(store.keys.dirty)
-
-
 async def test_more_marks_than_one_look_takes(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,7 +286,7 @@ async def test_the_bucket_fills_again(
 async def test_a_hundred_edits_go_at_once_after_a_quiet_time_and_progress_leaves_them(
     store: Store,
 ) -> None:
-    budget = Budget(store)
+    budget = EditBudget(store)
     while await budget.spend("progress", uuid4().hex) == 0:
         pass  # a day of deploys
     waits = [await budget.spend("status", uuid4().hex) for _ in range(100)]
@@ -309,7 +297,7 @@ async def test_a_hundred_edits_go_at_once_after_a_quiet_time_and_progress_leaves
 async def test_once_slack_was_strict_no_minute_has_more_than_fifty(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    budget = Budget(store)
+    budget = EditBudget(store)
     for _ in range(49):
         assert await budget.spend("status", uuid4().hex) == 0
     refused = uuid4().hex
@@ -463,7 +451,7 @@ async def test_an_edit_of_a_killed_bot_is_made_by_the_next(
 ) -> None:
     """The lease of the dead is left behind; it ends by itself, and the mark is still there."""
     await change(incidents, "x [status]")
-    await store.redis.set(store.keys.lease("INC-0001|status"), "of the dead", px=400)
+    await store.redis.set("{fb}:live:lease:INC-0001|status", "of the dead", px=400)
     slack = Slack()
     async with running(Live(store, incidents, render, slack).run()):
         await until(lambda: clean(store))

@@ -14,10 +14,12 @@ from handlers_world import house
 from slack_world import World, slack_world
 
 from bot.clients.slack.client import Slack
+from bot.store.commit import counted_json, recall_indexes, recall_member, to_ms
 from bot.store.incident_store import Store
 from bot.store.memory import RedisMemory
-from bot.timers.monthly_trends import LATE_DAYS, LookingBack
+from bot.timers.monthly_trends import LATE_DAYS, MonthlyTrends
 from phases.ports.ports import PortError
+from phases.record.memories import PastIncident
 from sandbox.faults import Fault
 from sandbox.slack.people import Json, plain
 from tests.unit.test_trends import one
@@ -32,7 +34,7 @@ class Month:
     slack: World
     store: Store
     memory: RedisMemory
-    replicas: list[LookingBack] = field(default_factory=list[LookingBack])
+    replicas: list[MonthlyTrends] = field(default_factory=list[MonthlyTrends])
     at: datetime = FIRST
 
     def posts(self) -> list[Json]:
@@ -53,7 +55,7 @@ async def december(store: Store) -> AsyncIterator[Month]:
             return found.id
 
         month.replicas = [
-            LookingBack(store, memory, slack, channel, now=lambda: month.at) for _ in range(2)
+            MonthlyTrends(store, memory, slack, channel, now=lambda: month.at) for _ in range(2)
         ]
         try:
             await slack.join(found.id)
@@ -62,11 +64,22 @@ async def december(store: Store) -> AsyncIterator[Month]:
             await slack.aclose()
 
 
+async def remembered(store: Store, past: PastIncident) -> None:
+    """Write a memory as the commit of its incident would."""
+    member = recall_member(past.service, past.id)
+    await store.redis.hset(
+        f"{store.keys.prefix}:memory:{past.service}", past.id, past.model_dump_json()
+    )  # pyright: ignore
+    await store.redis.hset(f"{store.keys.prefix}:recall:counted", member, counted_json(past))  # pyright: ignore
+    for name in recall_indexes(past):
+        await store.redis.zadd(f"{store.keys.prefix}:recall:{name}", {member: to_ms(past.at)})
+
+
 async def test_two_replicas_post_once_and_so_do_their_successors(store: Store):
     async with december(store) as month:
         for number in (1, 2, 3):
-            await month.memory.keep(one(number, 11))
-        await month.memory.keep(one(4, 11, private=True))
+            await remembered(month.store, one(number, 11))
+        await remembered(month.store, one(4, 11, private=True))
         await asyncio.gather(*(each.post() for each in month.replicas * 3))
         (posted,) = month.posts()
         assert "Incidents in November 2026: 3" in plain(posted), "a private one is left out"
@@ -77,7 +90,7 @@ async def test_two_replicas_post_once_and_so_do_their_successors(store: Store):
 
 async def test_a_post_whose_answer_was_lost_is_found_again(store: Store):
     async with december(store) as month:
-        await month.memory.keep(one(1, 11))
+        await remembered(month.store, one(1, 11))
         month.slack.faults.next("slack.chat.postMessage", Fault(lose_answer=True))
         with pytest.raises(PortError):
             await month.replicas[0].post()
@@ -99,7 +112,7 @@ async def test_a_post_whose_answer_was_lost_is_found_again(store: Store):
 )
 async def test_from_nine_oclock_and_some_days_late(store: Store, at: datetime, posts: int):
     async with december(store) as month:
-        await month.memory.keep(one(1, 11))
+        await remembered(month.store, one(1, 11))
         month.at = at
         await month.replicas[0].post()
         assert len(month.posts()) == posts
@@ -107,23 +120,23 @@ async def test_from_nine_oclock_and_some_days_late(store: Store, at: datetime, p
 
 async def test_where_nothing_happened_nothing_is_said(store: Store):
     async with december(store) as month:
-        await month.memory.keep(one(1, 12, at=FIRST - timedelta(hours=2)))
+        await remembered(month.store, one(1, 12, at=FIRST - timedelta(hours=2)))
         assert await month.replicas[0].post()
         assert month.posts() == []
 
 
 async def test_history_and_trends_are_told_to_who_asks(store: Store):
-    memory = RedisMemory(store)
     now = datetime.now(UTC)
     for number in range(1, 13):
-        await memory.keep(
+        await remembered(
+            store,
             one(
                 number,
                 at=now - timedelta(days=20 - number),
                 service="shop" if number % 2 else "search",
-            )
+            ),
         )
-    await memory.keep(one(13, at=now, private=True, title="private incident"))
+    await remembered(store, one(13, at=now, private=True, title="private incident"))
     async with house(store) as home:
         alice = home.slack.alice
 

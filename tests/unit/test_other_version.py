@@ -13,8 +13,7 @@ from small_world import dispatcher, running, until
 from bot.cli.checks.store import store as look_at_store
 from bot.config.catalogue import Catalogue
 from bot.config.settings import load
-from bot.outbox.dead_letters import take_up
-from bot.outbox.stream import set_aside_count
+from bot.outbox.dead_letters import dead_letter_count, take_up
 from bot.store.incident_store import Store
 from bot.timers.scheduler import Clock
 from handlers.dispatcher import Recorded
@@ -62,9 +61,9 @@ async def test_an_effect_of_an_incident_that_cannot_be_read_waits_for_a_version_
     outbox = world.outbox({"say": done})
     async with running(outbox.run()):
         await until(world.empty)
-        assert await set_aside_count(store) == 1
+        assert await dead_letter_count(store) == 1
         assert await take_up(store) == 0, "this version cannot read it still"
-        assert await set_aside_count(store) == 1
+        assert await dead_letter_count(store) == 1
     assert outbox.counts["aside"] == 1
     assert store.unreadable == {"INC-0001"}
 
@@ -72,7 +71,7 @@ async def test_an_effect_of_an_incident_that_cannot_be_read_waits_for_a_version_
     newer = world.outbox({"say": done})
     async with running(newer.run()):
         await until(lambda: newer.counts["done"] == 1)
-    assert await set_aside_count(store) == 0
+    assert await dead_letter_count(store) == 0
 
 
 async def test_what_only_a_newer_bot_knows_is_taken_up_by_it_once(
@@ -109,7 +108,7 @@ async def test_a_timer_of_an_incident_that_cannot_be_read_fires_once_it_can(
     for _ in range(3):
         await clock.sweep()
     assert clock.counts == {"aside": 1}, "once, not in circles"
-    assert await set_aside_count(store) == 1
+    assert await dead_letter_count(store) == 1
 
     await _write(store, status=before["status"])
     assert await take_up(store) == 1

@@ -8,7 +8,7 @@ import pytest
 from outbox_world import Perform, World, done, quick_outbox, wanting
 from small_world import running, until
 
-from bot.outbox.stream import set_aside, set_aside_count
+from bot.outbox.dead_letters import dead_letter_count, dead_letters
 from bot.outbox.worker import Job
 from bot.store.incident_store import Store
 from bot.store.redis import GROUP, NotRecorded
@@ -68,7 +68,7 @@ async def test_what_may_work_later_is_tried_again(store: Store, redis_url: str) 
         await until(world.empty)
     assert attempts == [1, 2, 3]
     assert outbox.counts["retried"] == 2
-    assert await store.redis.hlen(store.keys.waiting_fields) == 0
+    assert await store.redis.hlen(f"{store.keys.waiting}:fields") == 0
     assert await world.notes("failure") == []
 
 
@@ -254,8 +254,8 @@ async def test_what_cannot_be_decoded_is_set_aside_and_counted(
         await world.want()
         await until(world.empty)
         await until(lambda: outbox.counts["aside"] == 3)
-    found = await set_aside(store)
-    assert await set_aside_count(store) == 3
+    found = await dead_letters(store)
+    assert await dead_letter_count(store) == 3
     assert {(one.effect_id, one.reason) for one in found} == {
         ("INC-0001.9.1", "1 fields do not fit any effect of this version"),
         ("INC-0001.9.2", "a number is no number"),
@@ -316,7 +316,7 @@ async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(
         await world.want()
         await until(world.empty)
     assert outbox.counts["crashed"] == 3
-    assert [one.effect_id for one in await set_aside(store)] == ["INC-0001.2.1"]
+    assert [one.effect_id for one in await dead_letters(store)] == ["INC-0001.2.1"]
 
 
 async def test_what_was_done_for_an_incident_that_is_lost_is_let_go(

@@ -17,7 +17,7 @@ from bot.cli.export import export
 from bot.cli.forget import FORGET
 from bot.config.catalogue import Catalogue
 from bot.config.settings import load
-from bot.self_test import CannotUse, must_work
+from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
 from tests.unit.test_every_redis import scripts
 
@@ -73,7 +73,7 @@ async def doctor(server: Served) -> list[Finding]:
 
 
 async def test_they_are_enough_and_info_is_not_needed(server: Served) -> None:
-    await must_work(url(server))
+    await check_at_start(url(server))
     found = await doctor(server)
     assert {one.state for one in found} == {"works", "unproven"}
     [unknown] = [one for one in found if one.what == "An acknowledged click"]
@@ -117,6 +117,6 @@ async def test_a_bot_does_not_start_without_them_and_leaves_nothing(
 ) -> None:
     await server.ask("ACL", "SETUSER", "firebreak", taken)
     with pytest.raises(CannotUse, match=says) as refused:
-        await must_work(url(server))
+        await check_at_start(url(server))
     assert "Rights in Redis" in str(refused.value)
     assert await server.ask("DBSIZE") == 0

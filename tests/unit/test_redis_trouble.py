@@ -23,7 +23,7 @@ from bot.cli.checks import Finding
 from bot.cli.checks.store import store as look_at_store
 from bot.config.catalogue import Catalogue
 from bot.config.settings import load
-from bot.self_test import CannotUse, must_work
+from bot.self_test import CannotUse, check_at_start
 from bot.store.errors import of, said
 from bot.store.incident_store import Store
 from bot.store.redis import AnswerLost, NotRecorded, connect
@@ -48,7 +48,7 @@ async def refused(url: str, says: str, mend: str = "") -> None:
     assert mend in one.mend
     assert "hunter" not in f"{one.says}{one.mend}"
     with pytest.raises(CannotUse, match=says):
-        await must_work(url)
+        await check_at_start(url)
     await told(url, says)
 
 
@@ -66,7 +66,7 @@ async def waited_for(url: str, says: str, caplog: pytest.LogCaptureFixture) -> N
     [one] = await doctor(url)
     assert one.state == "broken"
     assert says in one.says
-    await must_work(url)
+    await check_at_start(url)
     assert says in caplog.text
     await told(url, says)
 
@@ -74,7 +74,7 @@ async def waited_for(url: str, says: str, caplog: pytest.LogCaptureFixture) -> N
 async def test_a_wrong_password_and_none_and_one_too_many(tmp_path: Path) -> None:
     async with served(tmp_path / "a", "--requirepass", SECRET) as one:
         at = f"127.0.0.1:{one.port}"
-        await must_work(f"redis://:{ENCODED}@{at}")
+        await check_at_start(f"redis://:{ENCODED}@{at}")
         await refused(
             f"redis://:hunter2@{at}", "does not take this user and password", "percent-encoded"
         )
@@ -89,7 +89,7 @@ async def test_a_wrong_password_and_none_and_one_too_many(tmp_path: Path) -> Non
 
 async def test_a_database_that_it_does_not_have(tmp_path: Path) -> None:
     async with served(tmp_path / "a", "--databases", "4") as one:
-        await must_work(f"{one.tcp}/3")
+        await check_at_start(f"{one.tcp}/3")
         await refused(f"{one.tcp}/4", "has no database of this number")
 
 
@@ -103,7 +103,7 @@ async def test_a_cluster(tmp_path: Path) -> None:
 async def test_tls_on_one_side_only(tmp_path: Path) -> None:
     async with served(tmp_path / "a") as one, behind_tls(one, tmp_path) as (port, ca):
         good = f"rediss://localhost:{port}?ssl_ca_certs={ca}"
-        await must_work(good)
+        await check_at_start(good)
         assert {found.state for found in await doctor(good)} <= {"works", "unproven"}
         await refused(f"rediss://localhost:{port}", "certificate", "ssl_ca_certs")
         await refused(
@@ -116,7 +116,7 @@ async def test_tls_on_one_side_only(tmp_path: Path) -> None:
             [plain] = await doctor(url)
             assert says in plain.says
             with pytest.raises(CannotUse, match=says):
-                await must_work(url)
+                await check_at_start(url)
 
 
 async def test_nothing_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -154,7 +154,7 @@ async def test_sentinels_with_a_password_of_their_own(tmp_path: Path) -> None:
         )
         await world.ask(world.sentinel, "ACL", "SETUSER", "default", f">{SECRET}x")
         hosts = f"sentinel://127.0.0.1:1,127.0.0.1:{world.sentinel}/{MASTER}"
-        await must_work(f"{hosts}?sentinel_username=watch&sentinel_password={ENCODED}")
+        await check_at_start(f"{hosts}?sentinel_username=watch&sentinel_password={ENCODED}")
         await refused(hosts, "sentinels want a password", "sentinel_password")
         await refused(
             f"{hosts}?sentinel_password=hunter2", "sentinels do not take their user and password"

@@ -17,7 +17,7 @@ from slack_world import World, slack_world
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.store.incident_store import Store
-from bot.store.rich_blocks import REFUSED_SECONDS, StoreTaste
+from bot.store.rich_blocks import REFUSED_SECONDS, RichBlocksSetting
 from handlers.slack.interaction import Interaction
 from handlers.slack.rich_blocks import NEVER
 from handlers.views.blocks import Message, message, section
@@ -124,7 +124,7 @@ def kinds(world: World, ts: str) -> Sequence[str]:
 @pytest.fixture
 async def slack(store: Store) -> Any:
     async with slack_world() as world:
-        slack = Slack(BOT_TOKEN, world.client.base_url, StoreTaste(store, "auto"))
+        slack = Slack(BOT_TOKEN, world.client.base_url, RichBlocksSetting(store, "auto"))
         await slack.start()
         yield world, slack
         await slack.aclose()
@@ -182,7 +182,7 @@ async def test_too_long_with_charts_is_sent_without_and_forgotten(
 
 async def test_switched_off_none_is_tried(slack: tuple[World, Slack], store: Store) -> None:
     world, client = slack
-    client.taste = StoreTaste(store, "off")
+    client.taste = RichBlocksSetting(store, "off")
     assert kinds(world, await posted(client, SHOWN)) == ["section"]
     client.taste = NEVER
     assert kinds(world, await posted(client, SHOWN, "e2")) == ["section"]
@@ -213,7 +213,7 @@ async def test_an_answer_to_one_person_falls_back_too(here: House, store: Store)
     }
     by_url = Interaction(**common, channel="C0GENERAL", delivery=None, response_url=url)
     by_call = Interaction(**common, channel="C0GENERAL", delivery=None)
-    object.__setattr__(ctx, "taste", StoreTaste(store, "auto"))
+    object.__setattr__(ctx, "taste", RichBlocksSetting(store, "auto"))
     for interaction in (by_url, by_call):
         here.slack.workspace.rich_blocks = True
         assert await answered(here, interaction) == ["data_visualization"]

@@ -10,7 +10,7 @@ from typing import Any
 from small_world import declare, dispatcher, update
 
 from bot.outbox.stream import Queue
-from bot.runtime.clock_jump import Steady
+from bot.runtime.clock_jump import ClockJumps
 from bot.store.clock_rewind import set_back
 from bot.store.commit import to_ms
 from bot.store.incident_store import Store
@@ -45,11 +45,11 @@ async def test_what_is_due_soon_moves_with_the_clock_and_what_the_calendar_means
     ahead = {"look": HOUR + 300, "late": HOUR - 60, "tuesday": 90 * HOUR}
     await redis.zadd(keys.timers, {name: now + seconds * 1000 for name, seconds in ahead.items()})
     await redis.zadd(keys.waiting, {"INC-0001.1.1": now + (HOUR + 120) * 1000})
-    await redis.zadd(keys.budget, {"an edit": now + HOUR * 1000})
-    await redis.hset(keys.bucket, mapping={"left": "0", "at": str(round(now + HOUR * 1000))})  # type: ignore[misc]
-    await redis.set(keys.pause, "429", px=round(HOUR + 30) * 1000)
-    await redis.set(keys.lease("INC-0001|status"), "dead", px=round(HOUR - 1) * 1000)
-    await redis.set(keys.lease("INC-0002|status"), "new", px=10_000)
+    await redis.zadd("{fb}:live:budget", {"an edit": now + HOUR * 1000})
+    await redis.hset("{fb}:live:bucket", mapping={"left": "0", "at": str(round(now + HOUR * 1000))})  # type: ignore[misc]
+    await redis.set("{fb}:live:pause", "429", px=round(HOUR + 30) * 1000)
+    await redis.set("{fb}:live:lease:INC-0001|status", "dead", px=round(HOUR - 1) * 1000)
+    await redis.set("{fb}:live:lease:INC-0002|status", "new", px=10_000)
     await yesterday(store, HOUR)
     answers = await asyncio.gather(*(set_back(store) for _ in range(8)))
     assert sorted(answers)[:-1] == [0] * 7
@@ -60,13 +60,13 @@ async def test_what_is_due_soon_moves_with_the_clock_and_what_the_calendar_means
     )
     assert abs(await seconds_of(store, keys.timers, "tuesday") - 90 * HOUR) < 5
     assert abs(await seconds_of(store, keys.waiting, "INC-0001.1.1") - 120) < 5
-    assert abs(await seconds_of(store, keys.budget, "an edit")) < 5
-    assert abs(float(str(await redis.hget(keys.bucket, "at"))) - now) < 5000  # type: ignore[misc]
-    assert 20_000 < await redis.pttl(keys.pause) <= 32_000
-    assert not await redis.exists(keys.lease("INC-0001|status")), (
+    assert abs(await seconds_of(store, "{fb}:live:budget", "an edit")) < 5
+    assert abs(float(str(await redis.hget("{fb}:live:bucket", "at"))) - now) < 5000  # type: ignore[misc]
+    assert 20_000 < await redis.pttl("{fb}:live:pause") <= 32_000
+    assert not await redis.exists("{fb}:live:lease:INC-0001|status"), (
         "it ran out before the step was seen"
     )
-    assert await redis.pttl(keys.lease("INC-0002|status")) > 5000, "it was taken since"
+    assert await redis.pttl("{fb}:live:lease:INC-0002|status") > 5000, "it was taken since"
 
 
 async def test_a_clock_that_goes_on_or_forward_or_back_a_little_moves_nothing(store: Store) -> None:
@@ -145,7 +145,7 @@ async def test_a_timer_whose_commit_comes_too_late_is_said_again_not_dropped(sto
 
 def test_a_clock_set_forward_is_known_and_one_asleep_is_none() -> None:
     wall, passed = 1_000_000.0, 50.0
-    steady = Steady(lambda: wall, lambda: passed)
+    clock_jumps = ClockJumps(lambda: wall, lambda: passed)
 
     def after(seconds: float, *, set_by: float = 0) -> Callable[[], datetime]:
         nonlocal wall, passed
@@ -154,12 +154,12 @@ def test_a_clock_set_forward_is_known_and_one_asleep_is_none() -> None:
 
     began = after(0)()
     after(HOUR)  # asleep: the machine counts on
-    assert steady.forward_since(began) == 0
+    assert clock_jumps.forward_since(began) == 0
     before = after(1)()
     later = after(1, set_by=HOUR)()
-    assert steady.forward_since(before) == HOUR
-    assert steady.forward_since(later + timedelta(seconds=1)) == 0
+    assert clock_jumps.forward_since(before) == HOUR
+    assert clock_jumps.forward_since(later + timedelta(seconds=1)) == 0
     after(1, set_by=-HOUR)
-    assert steady.forward_since(before) == HOUR, (
+    assert clock_jumps.forward_since(before) == HOUR, (
         "set back again: what was counted meanwhile is not known to be right"
     )

@@ -13,7 +13,7 @@ from bot.config.catalogue import Catalogue
 from bot.store.deploy_history import Deploys
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
-from bot.timers.deploy_watch import Watch
+from bot.timers.deploy_watch import DeployWatch
 from phases.messages.commands import Cancel
 from phases.ports.ports import ErrorTracker, PortError
 from phases.ports.tracker_values import IssueRow
@@ -73,10 +73,10 @@ class Stage:
         self.dispatcher = Incidents(store, step, Catalogue((SHOP,)))
         self.watch = self.bot()
 
-    def bot(self) -> Watch:
+    def bot(self) -> DeployWatch:
         """A replica, or the bot after a restart: nothing but Redis is kept."""
         tracker = cast("ErrorTracker", self.sentry)
-        return Watch(
+        return DeployWatch(
             self.deploys, self.dispatcher, tracker, Catalogue((SHOP,)), now=lambda: self.now
         )
 

@@ -1,20 +1,12 @@
-"""Every Redis key of a bot as JSON: its type and its value. How `tests/data/first-release/redis.json` was made:
-
-FIREBREAK_DUMP=tests/data/first-release/redis.json pytest tests/workspace/test_whole_life.py
-"""
+"""Every Redis key of a bot that runs in a world: its type and its value."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 
-from sandbox.faults import Fault
 from sandbox.world import World
 
 
@@ -76,69 +68,3 @@ async def _value(redis: Any, kind: str, key: str) -> Any:
             }
         case _:
             raise ValueError(f"{key} is a {kind}")
-
-
-async def live(world: World) -> None:
-    """One incident from the alert to its end; then another one, in the middle of things."""
-    shop, alice = world.shop, world.alice
-    assert shop is not None
-    await shop.break_everything()
-    channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended: roll back", channel, seconds=30)
-    await alice.click(decision, "decision.rollback")
-    await alice.sees("*Recovered.*", channel, seconds=60)
-    await alice.command("/incident lead", channel)
-    await alice.command("/incident update Everything works again", channel)
-    await alice.command("/incident postmortem", channel)
-    form = await alice.open_modal("incident.postmortem", text="Root cause")
-    parts = {
-        "monitoring": "No alert watched a single release.",
-        "tests": "No test loads an account as it is imported.",
-    }
-    await alice.submit(form, parts)
-    await alice.sees("PRODUCTION INCIDENT —", channel, seconds=20)
-    await world.workspace.until(lambda: world.linear.issues[0].state.type == "completed" or None)
-
-    world.faults.always("linear.*", Fault(status=503))
-    world.faults.always("discord.*", Fault(status=503))
-    await shop.break_one_feature()
-    second = await alice.channel("inc-0002-", seconds=60)
-    decision = await alice.sees("Recommended:", second, seconds=30)
-    await alice.sees("Bisect found it", second, seconds=60)
-    await alice.sees("The ticket could not be opened", second, seconds=30)
-    shop.next_deploy("slow")
-    await alice.click(alice.now(decision), "decision.rollback")
-    await world.workspace.until(lambda: shop.deploying() or None, seconds=20)
-    await alice.sees_change(decision, "running", seconds=20)
-    world.faults.always(
-        "slack.chat.postMessage", Fault(delay=5)
-    )  # so that an effect is under way, too
-    await alice.command("/incident update The till is being rolled back", second)
-
-
-def text_of(world: World, everything: dict[str, dict[str, Any]]) -> str:
-    """As it is kept: without this machine's folders."""
-    kept = json.dumps(everything, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    root = str(Path(__file__).parents[2])
-    for here, there in (
-        (str(world.folder), "/srv/sandbox"),
-        (sys.executable, "python3"),
-        (root, "/srv/firebreak"),
-    ):
-        kept = kept.replace(here, there)
-    return kept
-
-
-async def main(path: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        async with World(Path(folder), recheck_after=8, window=60) as world:
-            await live(world)
-            redis = redis_of(world)
-            assert await redis.xread({"{fb}:outbox": "0"}, block=10_000), "an effect is under way"
-            text = text_of(world, await dumped(redis))
-            await redis.aclose()
-    await asyncio.to_thread(path.write_text, text)
-
-
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))

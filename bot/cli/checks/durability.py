@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from bot.cli.checks import Finding, broken, works
+from bot.store.redis import StoreError, store_errors
 
 NAME = "An acknowledged click"
 MEND_REPLICAS = "REDIS_WAIT_REPLICAS: start that many replicas, or wait for fewer"
@@ -19,8 +19,9 @@ MEND_EVERYSEC = "set appendfsync always, or REDIS_WAIT_REPLICAS=1 with a replica
 async def fsync_of(redis: Redis) -> str | None:
     """`always`, `everysec` or `no`; None where the server does not tell (managed ones refuse CONFIG)."""
     try:
-        answer: Any = await redis.config_get("appendfsync")
-    except RedisError:
+        with store_errors():
+            answer: Any = await redis.config_get("appendfsync")
+    except StoreError:
         return None
     return str(answer["appendfsync"]) if "appendfsync" in answer else None
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-
-from redis.exceptions import RedisError
 
 from bot.cli.checks import Finding, broken, works
 from bot.cli.checks.durability import NAME, fsync_of, promise
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
-from bot.outbox.stream import set_aside, set_aside_count
-from bot.self_test import everything, patient, told
+from bot.outbox.dead_letters import dead_letter_count, dead_letters
+from bot.self_test import (
+    MEND_EVICTION,
+    diagnose,
+    eviction_policy,
+    slow_store,
+    try_everything,
+    version_of,
+)
 from bot.store.embedded import ValkeyError, embedded
-from bot.store.errors import said
-from bot.store.eviction import MEND as MEND_EVICTION
-from bot.store.eviction import thrown_away
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError
-from phases.ports.ports import PortError
+from bot.store.redis import StoreError, store_errors
 
 SHOWN = 10
 MEND_ASIDE = "written by another version of the bot: run the newest one, which takes it up by itself; if this is the newest, do it by hand"
@@ -53,14 +53,14 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
             url = await stack.enter_async_context(embedded(settings.data_dir))
         except ValkeyError as error:
             return [broken(name, str(error), mend)]
-    opened = patient(url, wait_replicas=settings.redis_wait_replicas)
+    opened = slow_store(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(opened.close)
     try:
-        await everything(opened)
-        count, newest = await set_aside_count(opened), await set_aside(opened)
+        await try_everything(opened)
+        count, newest = await dead_letter_count(opened), await dead_letters(opened)
         records = await _records(opened)
-    except (PortError, StoreError) as error:
-        trouble = await told(url, opened, error)
+    except StoreError as error:
+        trouble = await diagnose(url, opened, error)
         return [broken(name, f"{trouble.says}.", trouble.mend)]
     found = [*await _told_by_itself(opened, name, settings.redis_wait_replicas), *records]
     if not count:
@@ -75,13 +75,14 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
 async def _told_by_itself(opened: Store, name: str, wait_replicas: int) -> list[Finding]:
     """What INFO and CONFIG say. The bot needs neither: a user without them, or a managed Redis, does all the same."""
     try:
-        info: dict[str, Any] = await opened.redis.info()
-    except (RedisError, OSError) as error:
-        says = f"what a crash leaves, and whether keys are thrown away, is not told: {said(error)}"
+        with store_errors():
+            info: dict[str, Any] = await opened.redis.info()
+    except StoreError as error:
+        says = f"what a crash leaves, and whether keys are thrown away, is not told: {error.text}."
         return [works(name, WORKS), Finding("unproven", NAME, says, "let this user run INFO")]
     version = info.get("valkey_version") or info.get("redis_version", "?")
     found = [works(name, f"{WORKS} (version {version})")]
-    if policy := thrown_away(info):
+    if policy := eviction_policy(info):
         found.append(
             broken(
                 name,
@@ -90,20 +91,13 @@ async def _told_by_itself(opened: Store, name: str, wait_replicas: int) -> list[
             )
         )
     if (
-        "min_slaves_good_slaves" in info and _numbers(info) < HOLDS_SCRIPTS
+        "min_slaves_good_slaves" in info and (version_of(info) or HOLDS_SCRIPTS) < HOLDS_SCRIPTS
     ):  # told where min-replicas-to-write is set
         says = (
             "this version does not hold scripts, and so the bot's commits, to min-replicas-to-write"
         )
         found.append(Finding("unproven", name, says, MEND_LAX))
     return [*found, promise(info, await fsync_of(opened.redis), wait_replicas)]
-
-
-def _numbers(info: dict[str, Any]) -> tuple[int, ...]:
-    return (
-        tuple(int(number) for number in re.findall(r"\d+", str(info.get("redis_version", ""))))
-        or HOLDS_SCRIPTS
-    )
 
 
 async def _records(opened: Store) -> list[Finding]:

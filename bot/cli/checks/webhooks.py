@@ -5,15 +5,14 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
-from redis.exceptions import RedisError
-
 from bot.cli.checks import Finding, broken, works
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
 from bot.config.tokens import WHERE
 from bot.store.embedded import running
 from bot.store.incident_store import Store
-from bot.store.webhook_log import Arrived, Dispatcher, arrived, opened
+from bot.store.redis import StoreError
+from bot.store.webhook_log import Arrived, Webhook, arrived, opened
 
 A_DAY = timedelta(days=1)
 
@@ -30,16 +29,16 @@ async def doors(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
     stack.push_async_callback(store.close)
     try:
         known = await arrived(store)
-    except (RedisError, OSError):
+    except StoreError:
         return []  # likewise
     now = datetime.now(UTC)
-    return [found(dispatcher, known[dispatcher.whose], settings.port, now) for dispatcher in wanted]
+    return [found(webhook, known[webhook.whose], settings.port, now) for webhook in wanted]
 
 
-def found(dispatcher: Dispatcher, known: Arrived, port: int, now: datetime) -> Finding:
+def found(webhook: Webhook, known: Arrived, port: int, now: datetime) -> Finding:
     """What is known is said; a door that nobody came to is not known to be shut."""
-    what = f"Webhook of {dispatcher.whose}" if dispatcher.whose != "Slack" else "Requests of Slack"
-    secret = f"{dispatcher.variable}: {WHERE[dispatcher.field]} (docs/alerts.md)"
+    what = f"Webhook of {webhook.whose}" if webhook.whose != "Slack" else "Requests of Slack"
+    secret = f"{webhook.variable}: {WHERE[webhook.field]} (docs/alerts.md)"
     if known.refused:
         times = f"{known.refused} time{'s' if known.refused > 1 else ''}"
         last = f"last {_shown(known.refused_at)}" if known.refused_at else "when is not known"
@@ -51,12 +50,12 @@ def found(dispatcher: Dispatcher, known: Arrived, port: int, now: datetime) -> F
         return broken(what, f"refused with a wrong signature {times} ({last}), {since}.", secret)
     if known.at is not None:
         return works(what, f"last arrived {_shown(known.at)}")
-    reach = f"let {dispatcher.whose} reach {dispatcher.path} on port {port} from outside, and subscribe to it (docs/alerts.md)"
+    reach = f"let {webhook.whose} reach {webhook.path} on port {port} from outside, and subscribe to it (docs/alerts.md)"
     if known.since is None:
         return Finding(
             "unproven",
             what,
-            f"{dispatcher.variable} is set, and the bot has not run with it yet",
+            f"{webhook.variable} is set, and the bot has not run with it yet",
             reach,
         )
     if now - known.since < A_DAY:
@@ -66,7 +65,7 @@ def found(dispatcher: Dispatcher, known: Arrived, port: int, now: datetime) -> F
             f"none has arrived since the bot first ran, {_shown(known.since)}",
             reach,
         )
-    says = f"no webhook has ever arrived, and the bot has run with {dispatcher.variable} since {_shown(known.since)}"
+    says = f"no webhook has ever arrived, and the bot has run with {webhook.variable} since {_shown(known.since)}"
     return Finding("unproven", what, says, reach)
 
 

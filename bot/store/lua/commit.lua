@@ -1,29 +1,24 @@
--- One commit of one incident, or of two that change together (a merge): everything is checked before the first write, and nothing after it can fail.
--- There is no shebang, which servers before Redis 7 do not read. So a server that is full, read-only, cannot save or has too few replicas
--- refuses a write, not the script, and it refuses the first one only: "If the script already made a modification to the dataset, we can't
--- fail it on unpredictable error state" (Redis, src/script.c scriptVerifyWriteCommandAllow and scriptVerifyOOM; 6.2: src/scripting.c,
--- lua_write_dirty). The first write here is one that each of these refuses; what it says is the answer, and nothing was written.
+-- One commit of one incident, or of two that change together (a merge).
+-- Everything is checked before the first write, and nothing after it can fail.
+-- There is no shebang, which servers before Redis 7 do not read. So a server that is full, read-only, cannot save or has
+-- too few replicas refuses a write, not the script, and it refuses the first one only: "If the script already made a
+-- modification to the dataset, we can't fail it on unpredictable error state" (Redis, src/script.c
+-- scriptVerifyWriteCommandAllow and scriptVerifyOOM; 6.2: src/scripting.c, lua_write_dirty). The first write here is one
+-- that each of these servers refuses; what it says is the answer, and nothing was written.
 --
--- KEYS[1] the prefix with the hash tag; every other key is made from it.
--- ARGV[1] the request as JSON (bot/request.py, `Request`); ARGV[2], [3] the records, which this script does not look into.
+-- The arguments are `Request` (bot/store/commit.py); ARGV[2] and ARGV[3] are the records.
 --
 -- Answers:  done <version> <server ms> | already <incident> <version> | duplicate <incident> <claim> | gone
 --           late <server ms> | conflict <version> | taken <claim> <owner>
 
-local prefix = KEYS[1]
-local request = cjson.decode(ARGV[1])
+local request = arguments
 local incident = request.incident
 local parts = {request, request.also}
 
-local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
-local function whole(number) return string.format('%.0f', number) end
-
--- What Redis says instead of doing it, as the answer; Redis 6.2 puts the place in this script before its words.
+-- What Redis says instead of doing it, as the answer. Redis 6.2 puts the place in this script before its words.
 local function refused(no) return {err = (string.gsub(no.err, '^@user_script: ?%d+: %-?', ''))} end
 
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-
+local clock = now()
 local outbox = key('outbox')
 local timers, timer_actions = key('timers'), key('timers', 'actions')
 local commit = key('commit', request.commit)
@@ -44,14 +39,16 @@ if request.timer then
 end
 
 if request.entry then
-  -- pcall: without the consumer group, and with what is no id, nothing is pending, and that is an answer. Any other error leaves it open.
+  -- pcall: without the consumer group, and with what is no id, nothing is pending, and that is an answer.
+  -- Any other error leaves it open.
   local pending = redis.pcall('XPENDING', outbox, request.group, request.entry, request.entry, 1)
-  local gone = pending.err and (string.find(pending.err, 'NOGROUP', 1, true) or string.find(pending.err, 'Invalid stream ID', 1, true))
+  local gone = pending.err and (string.find(pending.err, 'NOGROUP', 1, true)
+    or string.find(pending.err, 'Invalid stream ID', 1, true))
   if pending.err and not gone then return refused(pending) end
   if pending.err or #pending == 0 then return {'gone'} end
 end
 
-if request.deadline and now > request.deadline then return {'late', now} end
+if request.deadline and clock > request.deadline then return {'late', clock} end
 
 local function given_up(by, name)
   for _, part in ipairs(parts) do
@@ -105,12 +102,12 @@ local function write(part)
   for _, entry in ipairs(part.entries) do redis.call('RPUSH', key('timeline', incident), entry) end
 
   -- What can be taken back stands beside the list, which only grows: the newest words of a ref, until they are erased.
-  for _, one in ipairs(part.words or {}) do redis.call('HSET', key('words', incident), one.ref, one.entry) end
+  for _, word in ipairs(part.words or {}) do redis.call('HSET', key('words', incident), word.ref, word.entry) end
   for _, ref in ipairs(part.erased or {}) do redis.call('HDEL', key('words', incident), ref) end
 
   for i, effect in ipairs(part.effects) do
     redis.call('XADD', outbox, '*', 'incident', incident, 'id', incident .. '.' .. version .. '.' .. i,
-      'created', whole(now), 'effect', effect)
+      'created', whole(clock), 'effect', effect)
   end
 
   for _, member in ipairs(part.cancels) do drop_timer(member) end
@@ -136,7 +133,7 @@ local function write(part)
   for _, name in ipairs(part.unindex) do redis.call('ZREM', key('index', name), incident) end
   for _, name in ipairs(part.index) do redis.call('ZADD', key('index', name), part.number, incident) end
 
-  -- The memory of it (bot/memory.py reads it), beside its record: never older than what it remembers.
+  -- The memory of the incident (bot/store/memory.py reads it), beside its record: never older than what it remembers.
   local memory = part.memory
   if memory then
     if memory.record then
@@ -167,8 +164,7 @@ for _, part in ipairs(parts) do
 end
 
 if request.entry then
-  redis.call('XACK', outbox, request.group, request.entry)
-  redis.call('XDEL', outbox, request.entry)
+  end_entry(request.entry)
 end
 
 for _, claim in ipairs(request.deliveries) do
@@ -177,4 +173,4 @@ end
 redis.call('HSET', commit, 'incident', incident, 'version', request.base + 1)
 redis.call('PEXPIRE', commit, whole(request.commit_ms))
 
-return {'done', request.base + 1, now}
+return {'done', request.base + 1, clock}
