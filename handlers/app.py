@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +13,6 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
@@ -47,6 +45,7 @@ from handlers.ports import Deployments, Deploys, Drafts, Issues, Members, Once, 
 from handlers.slack.background import Tasks
 from handlers.slack.bolt import App
 from handlers.slack.context import Context
+from handlers.slack.listening import bind
 from handlers.slack.payloads import from_interaction
 from handlers.slack.rich_blocks import NEVER, Taste
 from handlers.views import forms, notes
@@ -67,6 +66,31 @@ from phases.ports.ports import (
 from phases.record.service import Service
 
 log = logging.getLogger(__name__)
+
+LISTENING = (
+    router,
+    declare,
+    decide,
+    triage,
+    update,
+    lead_and_severity,
+    status,
+    cause,
+    hypotheses,
+    postmortem,
+    hotfix_merge,
+    action_items,
+    resolve,
+    cancel,
+    recheck,
+    merge_and_reopen,
+    history,
+    pins,
+    declare_phrases,
+    join,
+    app_home,
+)
+"""The modules whose functions listen: importing them fills `handlers.slack.listening.LISTENERS`."""
 
 SORRY = "Something went wrong on my side. I cannot say whether it was recorded: look at the incident, then try again."
 
@@ -175,7 +199,8 @@ def listeners(
         taste=taste or NEVER,
     )
     app, homes = build_app(slack, me), Homes(ctx)
-    register_all(app, ctx, homes)
+    bind(app, ctx)
+    on_error(app, ctx)
     routes: list[Route] = []
     if settings.slack_signing_secret is not None:
         routes.append(
@@ -231,47 +256,7 @@ def build_app(client: AsyncWebClient, me: Me) -> App:
         bolt.setLevel(level)
 
 
-def register_all(app: AsyncApp, ctx: Context, homes: Homes) -> None:
-    for room in (
-        router,
-        declare,
-        decide,
-        triage,
-        update,
-        lead_and_severity,
-        status,
-        cause,
-        hypotheses,
-        postmortem,
-        hotfix_merge,
-        action_items,
-        resolve,
-        cancel,
-        recheck,
-    ):
-        room.register(app, ctx)
-    pins.register(app, ctx)  # before the phrases, which take every message
-    declare_phrases.register(app, ctx)
-    join.register(app, ctx)
-    merge_and_reopen.register(app, ctx)
-    app_home.register(app, ctx, homes)
-    history.register(app, ctx)
-    _rest(app, ctx)
-
-
-def _rest(app: AsyncApp, ctx: Context) -> None:
-    """What nobody else takes: clicks on what an older version posted; and every error."""
-
-    @app.action(re.compile(r".*"))
-    async def unknown(ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Links send a click, too; they need no answer."""
-        clicked = (body.get("actions") or [{}])[0]
-        if clicked.get("type") == "button" and not clicked.get("url"):
-            from_interaction(ctx, body).tell(
-                notes.note("That button is not known any more. Nothing was done.")
-            )
-        await ack()
-
+def on_error(app: AsyncApp, ctx: Context) -> None:
     @app.error
     async def failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
         """Never a bare 500 to a person, and never a body in the log."""

@@ -36,8 +36,8 @@ CALLBACK = "incident.postmortem"
 TITLE = "Post-mortem"
 VALUE = "value"
 ADD, SAVE, TAKE = "incident.add_item", "incident.save_draft", "incident.take_draft"
-CHOICE = re.compile(r"incident\.item\.(kind|owner|due)\.(\d+)")
-"""Action ids of a row's choices."""
+CHOICES = ("incident.item.kind.", "incident.item.owner.", "incident.item.due.")
+"""Action ids of a row's choices, without its number."""
 
 PARTS = {
     "timeline": ("Timeline, alert to resolved", ""),
@@ -55,11 +55,11 @@ PARTS = {
 }
 """The parts that are texts, by field: label, hint. The workflow's six (phase 6) with the action items; *impact* may stay empty."""
 KINDS = {"tests": "Tests", "monitors": "Monitors", "gates": "Gates"}
-_USER = re.compile(r"<@([UW][A-Z0-9]{2,20})>")
+MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class KnownDrafts:
     """What is known of drafts when the form is shown."""
 
     shown_by: str = ""
@@ -81,15 +81,15 @@ def postmortem(
     parts: Parts,
     *,
     me: str = "",
-    shelf: Shelf | None = None,
+    drafts: KnownDrafts | None = None,
     rows: int = 0,
     edition: int = 1,
 ) -> View:
     """`incident.postmortem`: six parts, none empty. `rows` of action items at least; `edition` makes new block ids."""
-    shelf = shelf or Shelf()
+    drafts = drafts or KnownDrafts()
     rows = min(max(rows, len(parts.items), ITEMS_LEAST), ITEMS_LIMIT)
     tail = f"~{edition}" if edition > 1 else ""
-    blocks: list[Block | None] = [section(_head(incident)), *_drafts(incident, me, shelf)]
+    blocks: list[Block | None] = [section(_head(incident)), *_drafts(incident, me, drafts)]
     for name, (label, hint) in PARTS.items():
         if name == "revisit":
             blocks += _items(parts.items, rows, tail)
@@ -126,25 +126,26 @@ def _head(incident: Incident) -> str:
     return f"*{incident.id}* {words(incident.title, 200)}\n*Write it* keeps this as an ADR, and {ends}.{private}"
 
 
-def _drafts(incident: Incident, me: str, shelf: Shelf) -> list[Block | None]:
+def _drafts(incident: Incident, me: str, drafts: KnownDrafts) -> list[Block | None]:
     said: list[str] = []
-    if shelf.saved_at is not None:
-        said.append(f"Draft saved {when(shelf.saved_at)}.")
-    elif shelf.shown_at is not None and shelf.shown_by == me:
-        said.append(f"Your draft of {when(shelf.shown_at)}.")
-    elif shelf.shown_at is not None:
+    if drafts.saved_at is not None:
+        said.append(f"Draft saved {when(drafts.saved_at)}.")
+    elif drafts.shown_at is not None and drafts.shown_by == me:
+        said.append(f"Your draft of {when(drafts.shown_at)}.")
+    elif drafts.shown_at is not None:
         said.append(
-            f"{person(shelf.shown_by)}’s draft of {when(shelf.shown_at)}. What you save is kept beside it."
+            f"{person(drafts.shown_by)}’s draft of {when(drafts.shown_at)}. What you save is kept beside it."
         )
     said += [
-        f"{person(who)} has this form open since {when(since)}." for who, since in shelf.writing[:3]
+        f"{person(who)} has this form open since {when(since)}."
+        for who, since in drafts.writing[:3]
     ]
-    said += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in shelf.notes[:3]]
+    said += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in drafts.notes[:3]]
     take: list[Element] = []
-    if shelf.newer_at is not None:
-        said.append(f"{person(shelf.newer_by)} saved one, {when(shelf.newer_at)}.")
+    if drafts.newer_at is not None:
+        said.append(f"{person(drafts.newer_by)} saved one, {when(drafts.newer_at)}.")
         take.append(
-            button("Show it instead", TAKE, {"incident": incident.id, "of": shelf.newer_by})
+            button("Show it instead", TAKE, {"incident": incident.id, "of": drafts.newer_by})
         )
     return [context("\n".join(said)) if said else None, actions(take, block_id="drafts")]
 
@@ -160,7 +161,7 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
         chosen = next(
             (o for o in kinds if row and o["value"] == row.kind), kinds[(number - 1) % len(kinds)]
         )
-        owner = _USER.fullmatch(row.owner) if row else None
+        owner = MENTION.fullmatch(row.owner) if row else None
         choices = [
             select(f"incident.item.kind.{number}", kinds, initial=chosen),
             person_select(

@@ -75,7 +75,7 @@ HINDSIGHT = Hindsight(
         checks=(Check(name="unit", conclusion="passed"), Check(name="lint", conclusion="passed")),
     ),
 )
-SHELF = postmortem.Shelf(
+SHELF = postmortem.KnownDrafts(
     shown_by="U0ALICE",
     shown_at=NOW,
     newer_by="U0BOB",
@@ -426,7 +426,7 @@ def views_shown() -> dict[str, View]:
         ),
         "form-post-mortem": postmortem.postmortem(MITIGATED, prefilled),
         "form-post-mortem-draft": postmortem.postmortem(
-            MITIGATED, prefilled, me="U0ALICE", shelf=SHELF, rows=4
+            MITIGATED, prefilled, me="U0ALICE", drafts=SHELF, rows=4
         ),
         "form-update": forms.update(open_one, template(open_one), 30),
         "form-cancel": forms.cancel(open_one),

@@ -188,7 +188,7 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         forms.refused(word(), word()),
         forms.home_refused(word()),
         postmortem.postmortem(
-            one, parts, me="U0ALICE", shelf=postmortem.Shelf(word(), NOW, notes=(word(),))
+            one, parts, me="U0ALICE", drafts=postmortem.KnownDrafts(word(), NOW, notes=(word(),))
         ),
         home(
             [one],

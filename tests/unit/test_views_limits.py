@@ -474,7 +474,7 @@ def test_every_form_fits(
                 **dict.fromkeys(postmortem.PARTS, text),
                 items=(ActionItem(kind="gates", text=text, owner=text),) * 30,
             ),
-            shelf=postmortem.Shelf(text, NOW, "U0BOB", NOW, ((text, NOW),) * 9, NOW, (text,) * 9),
+            drafts=postmortem.KnownDrafts(text, NOW, "U0BOB", NOW, ((text, NOW),) * 9, NOW, (text,) * 9),
             edition=12,
         ),
         forms.update(one, template(one), None),
