@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from handlers.views import phrasing
 from handlers.views.blocks import Message, button, message, section
-from handlers.views.text import channel, link, person, when, words
+from handlers.views.text import link, person, when, words
 from phases.record.incident import Incident, Status
+from phases.record.wording import lasting
 
 
-def announcement(incident: Incident, now: datetime) -> Message:
+def announcement(incident: Incident) -> Message:
     """Two lines for the channel in which incidents are announced; edited in place."""
-    del now  # every time in it is a fact of the record
     if incident.private:
         return _announced_in_private(incident)
-    where = (
-        channel(incident.channel.id)
-        if incident.channel and not incident.channel.thread_ts
-        else "in this thread"
-    )
+    where = phrasing.room(incident) or "in this thread"
     severity = f" {phrasing.severity(incident)} ·" if incident.severity or incident.open else ""
     first = f"*{incident.id}*{severity} {words(incident.title, 200)} · {where}"
     second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
@@ -52,7 +46,7 @@ def _now(incident: Incident) -> str:
         incident.status in (Status.RESOLVED, Status.CLOSED, Status.MITIGATED)
         and incident.recovered_at
     ):
-        took = phrasing.minutes((incident.recovered_at - incident.detected_at).total_seconds())
+        took = lasting(incident.recovered_at - incident.detected_at)
         adr = f", {link(incident.adr.url, incident.adr.name)}" if incident.adr else ""
         return f"recovered {when(incident.recovered_at)} after {took}{adr}"
     if current is not None and current.action is not None:

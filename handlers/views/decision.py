@@ -39,7 +39,7 @@ from phases.record.findings import (
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
 from phases.record.service import DeployCommands, Service
-from phases.record.wording import lasting
+from phases.record.wording import counted, lasting
 from phases.triage.blast_radius import SHOWN
 from phases.triage.recommendation import AS_MANY, AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
 
@@ -248,7 +248,7 @@ def _picture(report: TriageReport, service: Service, *, began: bool) -> list[Blo
     detail = [*(_issue(issue) for issue in report.issues[:ISSUES])]
     more = max(len(report.issue_ids), len(report.issues)) - ISSUES
     if more > 0:
-        detail.append(f"and {phrasing.count(more, 'more issue')}")
+        detail.append(f"and {counted(more, 'more issue')}")
     if detail:
         blocks.append(section("\n".join(detail)))
     blocks.append(_frame(report))
@@ -269,7 +269,7 @@ def _places(found: tuple[Share, ...], events: int) -> str:
     known = sum(one.events for one in found)
     few = 0 < known * 2 < events and len(found) < SHOWN
     return phrasing.shares(found) + (
-        f" of the {phrasing.count(known, 'event')} that name one" if few else ""
+        f" of the {counted(known, 'event')} that name one" if few else ""
     )
 
 
@@ -334,7 +334,7 @@ def _issue(issue: IssueSeen) -> str:
     first = "" if issue.new else f", first seen {when(issue.first_seen)}"
     return (
         f"{link(issue.url, issue.short_id)} {words(issue.title, 160)}: "
-        f"{phrasing.count(issue.events, 'event')}{marked}{first}"
+        f"{counted(issue.events, 'event')}{marked}{first}"
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from handlers.views import phrasing
 from handlers.views.blocks import Message, context, message, section
 from handlers.views.text import code, size, words
@@ -12,9 +10,8 @@ from phases.record.incident import Incident
 OUTPUT = 2900  # with its fence under the 3,000 characters of a section
 
 
-def progress(incident: Incident, now: datetime, number: int) -> Message:
+def progress(incident: Incident, number: int) -> Message:
     """Live. The newest lines of the deploy of round `number`; what does not fit was printed earlier."""
-    del now
     current = next((r for r in incident.rounds if r.number == number), None)
     action = current.action if current is not None else None
     if action is None or action.output is None:

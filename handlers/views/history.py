@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from handlers.views.blocks import Block, Message, Native, actions, button, context, message, section
 from handlers.views.charts import SERIES, Cell, chart, table
 from handlers.views.phrasing import SEVERITY_SIGNS
-from handlers.views.phrasing import minutes as lasting
 from handlers.views.text import channel, inline_code, link, when, words
 from phases.memory.recall import outcome
 from phases.memory.trends import Month, ServiceTrend, Trends
 from phases.record.incident import Severity
 from phases.record.memories import PastIncident
-from phases.record.wording import capital, counted, listed
+from phases.record.wording import capital, counted, lasting, listed
 
 PAGE = 10
 """Incidents of a history at once."""
@@ -152,7 +151,9 @@ def _spans(month: Month) -> str:
         ("recover", month.recover_minutes),
     )
     return ", ".join(
-        f"{lasting(value * 60)} to {name}" for name, value in spans if value is not None
+        f"{lasting(timedelta(minutes=value))} to {name}"
+        for name, value in spans
+        if value is not None
     )
 
 

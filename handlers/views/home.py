@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handlers.views import phrasing
 from handlers.views.blocks import (
@@ -19,11 +19,12 @@ from handlers.views.blocks import (
     link_button,
     section,
 )
-from handlers.views.text import channel, link, person, when, words
+from handlers.views.text import link, person, when, words
 from phases.coordination.next_step import Step, next_step, owes_postmortem
 from phases.memory.trends import Month
 from phases.record.documents import ActionItem
 from phases.record.incident import Incident, Severity
+from phases.record.wording import counted, lasting
 from phases.steps.rounds import decision_name
 
 SHOWN = 20
@@ -51,7 +52,7 @@ def home(
     )
     burning = [one for one in ordered if not owes_postmortem(one)]
     owed = [one for one in ordered if owes_postmortem(one)]
-    title = f"{phrasing.count(len(burning), 'open incident')}" if burning else "Nothing is on fire"
+    title = f"{counted(len(burning), 'open incident')}" if burning else "Nothing is on fire"
     blocks: list[Block | None] = [header(title)]
     blocks += _incidents(burning, me, now, site)
     blocks.append(
@@ -81,8 +82,7 @@ def _incidents(shown: Sequence[Incident], me: str, now: datetime, site: str) -> 
 
 
 def _line(incident: Incident, me: str) -> str:
-    own = incident.channel is not None and not incident.channel.thread_ts
-    where = f" {channel(incident.channel.id)}" if incident.channel is not None and own else ""
+    room = phrasing.room(incident)
     drill = " · drill" if incident.drill else " · private" if incident.private else ""
     leads = (
         "you lead"
@@ -91,7 +91,7 @@ def _line(incident: Incident, me: str) -> str:
         if incident.lead
         else "nobody leads"
     )
-    first = f"*{incident.id}*{where} *{words(incident.title, 150)}*"
+    first = f"*{incident.id}*{f' {room}' if room else ''} *{words(incident.title, 150)}*"
     second = f"{phrasing.severity(incident)} · {phrasing.status(incident)} · {leads}{drill}"
     since = incident.recovered_at or incident.detected_at
     said = "recovered" if incident.recovered_at else "since"
@@ -168,11 +168,7 @@ def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
         lines.append(f"and {len(mine) - ITEMS} more of yours")
     late = sum(_late(item, now) for item in others)
     nobodys = sum(not item.owner for item in others)
-    parts = (
-        [f"{phrasing.count(len(others) - nobodys, 'item')} of others"]
-        if len(others) > nobodys
-        else []
-    )
+    parts = [f"{counted(len(others) - nobodys, 'item')} of others"] if len(others) > nobodys else []
     parts += [f"{nobodys} without an owner"] if nobodys else []
     rest = ", ".join([*parts, *([f"{late} overdue"] if late else [])])
     blocks = [section("\n".join(("*Action items owed*", *(lines or ["None of yours."]))))]
@@ -215,9 +211,9 @@ def _month(month: Month) -> str:
         return "no incident"
     took = month.recover_minutes
     recovered = (
-        f", recovered in {phrasing.minutes(took * 60)}{' (median)' if month.incidents > 1 else ''}"
+        f", recovered in {lasting(timedelta(minutes=took))}{' (median)' if month.incidents > 1 else ''}"
         if took is not None
         else ""
     )
-    drills = f", {phrasing.count(month.drills, 'drill')}" if month.drills else ""
-    return f"{phrasing.count(month.incidents, 'incident')}{recovered}{drills}"
+    drills = f", {counted(month.drills, 'drill')}" if month.drills else ""
+    return f"{counted(month.incidents, 'incident')}{recovered}{drills}"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from handlers.views import phrasing
 from handlers.views.blocks import (
     Block,
     Message,
@@ -19,6 +16,7 @@ from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import inline_code, link, person, spoken, when, words
 from phases.record.findings import Bisect, Hypothesis, Suspect, Verdict
 from phases.record.incident import Incident
+from phases.record.wording import counted
 from phases.root_cause.investigate import WORTH_IT
 from phases.root_cause.revert import asked, culprit
 
@@ -28,9 +26,8 @@ _SIGNS = {Verdict.SUPPORTED: DONE, Verdict.OPEN: WAITING, Verdict.RULED_OUT: WRO
 _ORDER = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
 
 
-def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message:
+def tree(incident: Incident, *, reverts: bool = False) -> Message:
     """Live. A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be made here."""
-    del now  # every time in it is a fact of the record
     ranked = _ranked(incident)
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
@@ -65,10 +62,9 @@ def _ranked(incident: Incident) -> list[Hypothesis]:
     return sorted(incident.hypotheses, key=lambda h: (_ORDER[h.verdict], -h.confidence))
 
 
-def evidence(incident: Incident, now: datetime) -> Message:
+def evidence(incident: Incident) -> Message:
     """For the thread: the walk from the crash to commit, pull request and author, the suspects, and the hypotheses
     that the tree beside it has no room for."""
-    del now
     walk = incident.investigation.walk if incident.investigation else ()
     blocks: list[Block | None] = [section(f"*Evidence · {incident.id}*")]
     if walk:
@@ -156,7 +152,7 @@ def _bisect(bisect: Bisect) -> str:
     match bisect.state:
         case "running":
             of = (
-                f"{bisect.step} of about {phrasing.count(bisect.steps, 'step')}"
+                f"{bisect.step} of about {counted(bisect.steps, 'step')}"
                 if bisect.steps
                 else "starting"
             )

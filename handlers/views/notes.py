@@ -35,6 +35,7 @@ from phases.coordination.updates import SNOOZE
 from phases.messages.effects import Say
 from phases.postmortem.proofs import Proof
 from phases.record.incident import Incident, Status
+from phases.record.wording import counted
 from phases.verification.event_chart import in_words
 
 LISTED = 20
@@ -56,13 +57,10 @@ def say(effect: Say, incident: Incident) -> Message:
 
 def reminder(text: str, incident: Incident) -> Message:
     """To the lead alone: an update is due."""
-    said = f"*{incident.id}*{_place(incident)} {spoken(text)}"
+    said = " ".join(
+        part for part in (f"*{incident.id}*", phrasing.room(incident), spoken(text)) if part
+    )
     return message(said, [section(said), actions(_update_due(incident))])
-
-
-def _place(incident: Incident) -> str:
-    own = incident.channel is not None and not incident.channel.thread_ts
-    return f" {channel(incident.channel.id)}" if incident.channel is not None and own else ""
 
 
 def _update_due(incident: Incident) -> list[Element]:
@@ -125,7 +123,7 @@ def listing(incidents: Sequence[Incident]) -> Message:
     """Open incidents, newest first."""
     if not incidents:
         return message("No incident is open.", [section("No incident is open.")])
-    title = f"{phrasing.count(len(incidents), 'incident')} open"
+    title = f"{counted(len(incidents), 'incident')} open"
     blocks: list[Block | None] = [
         section(f"*{title}*"),
         *(section(short(i)) for i in incidents[:LISTED]),
@@ -210,7 +208,7 @@ def _where(incident: Incident) -> str:
 
 def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
     """An incident is open on this service already: the same, or something else?"""
-    where = channel(owner.channel.id) if owner.channel and not owner.channel.thread_ts else ""
+    where = phrasing.room(owner)
     there = f"{owner.id} is open on {words(owner.service, 60)}: {words(owner.title, 200)} {where}".strip()
     choices = [
         button(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from handlers.views.text import inline_code, person, spoken, words
+from handlers.views.text import channel, inline_code, person, spoken, words
 from phases.mitigation.steps import NOTHING_DEPLOYED
 from phases.record.findings import (
     BlastRadius,
@@ -19,7 +19,7 @@ from phases.record.findings import (
 )
 from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.record.service import Service
-from phases.record.wording import capital
+from phases.record.wording import capital, counted, lasting
 from phases.triage.blast_radius import nobody, who
 from phases.verification.recheck import NOT_MEASURED
 
@@ -56,23 +56,15 @@ def status(incident: Incident) -> str:
     return STATUS_WORDS[incident.status]
 
 
+def room(incident: Incident) -> str:
+    """Return the incident's own channel; empty where it runs in a thread, or has none yet."""
+    own = incident.channel is not None and not incident.channel.thread_ts
+    return channel(incident.channel.id) if incident.channel is not None and own else ""
+
+
 def rate(per_minute: float) -> str:
     """Events a minute, as many digits as a person wants."""
     return f"{per_minute:,.0f}" if per_minute >= 10 else f"{per_minute:.1f}".removesuffix(".0")
-
-
-def minutes(seconds: float) -> str:
-    """A length of time: `45 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 90:
-        return f"{max(0, round(seconds))} s"
-    whole = round(seconds / 60)
-    if whole < 120:
-        return f"{whole} min"
-    return f"{whole // 60} h {whole % 60} min" if whole % 60 else f"{whole // 60} h"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def shares(found: tuple[Share, ...], most: int = 3) -> str:
@@ -128,7 +120,7 @@ def users(blast: BlastRadius) -> str:
     """`31 users`, `many users (inferred)`, `at least 31 users`, `users not known`."""
     if not blast.knows("users"):
         return who(blast)
-    known = count(blast.user_count, "user") if blast.user_count else how_many(blast.users, "user")
+    known = counted(blast.user_count, "user") if blast.user_count else how_many(blast.users, "user")
     return f"{known} (inferred)" if blast.inferred else known
 
 
@@ -142,7 +134,7 @@ def features(blast: BlastRadius) -> str:
 
 def how_often(report: TriageReport) -> str:
     return (
-        f"{count(report.events, 'event')} in {minutes(report.window_seconds)} "
+        f"{counted(report.events, 'event')} in {lasting(timedelta(seconds=report.window_seconds))} "
         f"({rate(report.per_minute)}/min, normally {rate(report.baseline_per_minute)})"
     )
 
@@ -173,7 +165,7 @@ def how_it_went(action: RoundAction) -> str:
     """`✓ done in 41 s`, `✗ *failed* in 3 s`."""
     took = ""
     if action.started_at and action.finished_at and action.finished_at > action.started_at:
-        took = f" in {minutes((action.finished_at - action.started_at).total_seconds())}"
+        took = f" in {lasting(action.finished_at - action.started_at)}"
     match action.result:
         case "waiting":
             return f"{WAITING} about to start"

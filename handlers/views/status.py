@@ -31,7 +31,7 @@ from phases.postmortem.reminders import owed
 from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
-from phases.record.wording import lasting
+from phases.record.wording import counted, lasting
 from phases.root_cause.investigate import proposed_cause
 from phases.triage.blast_radius import nobody
 
@@ -244,7 +244,7 @@ def _then(incident: Incident, now: datetime, service: Service) -> str:
 def _recovered(incident: Incident, *, brief: bool = False) -> str:
     if incident.recovered_at is None:
         return ""
-    took = phrasing.minutes((incident.recovered_at - incident.detected_at).total_seconds())
+    took = lasting(incident.recovered_at - incident.detected_at)
     doubt = _not_measured(incident)
     if brief:
         return f"*Recovered* after {took}{' (not measured)' if doubt else ''}"
@@ -290,7 +290,7 @@ def _failures(incident: Incident) -> list[Fact]:
         return []
     newest = incident.failures[-1]
     more = len(incident.failures) - 1
-    others = f" (and {phrasing.count(more, 'earlier failure')})" if more else ""
+    others = f" (and {counted(more, 'earlier failure')})" if more else ""
     what = WORDS.get(newest.kind, "Something could not be done")
     return [
         Fact(
@@ -424,11 +424,9 @@ def _postmortem(incident: Incident) -> str:
 
 def short(incident: Incident) -> str:
     """One line for lists: id, channel, severity, what, how it stands."""
-    where = (
-        f" <#{incident.channel.id}>" if incident.channel and not incident.channel.thread_ts else ""
-    )
+    room = phrasing.room(incident)
     return cut(
-        f"*{incident.id}*{where} {phrasing.severity(incident)} · {phrasing.status(incident)} · "
+        f"*{incident.id}*{f' {room}' if room else ''} {phrasing.severity(incident)} · {phrasing.status(incident)} · "
         f"{words(incident.service, 60)} · {words(incident.title, 200)}",
         600,
     )

@@ -125,10 +125,10 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         notes.with_proofs(views.status(one, NOW, shop), ()),
         views.decision(one, NOW, shop, 1),
         views.decision(one, NOW, shop, 2),
-        views.progress(one, NOW, 1),
-        views.tree(one, NOW, reverts=True),
-        views.evidence(one, NOW),
-        views.announcement(one, NOW),
+        views.progress(one, 1),
+        views.tree(one, reverts=True),
+        views.evidence(one),
+        views.announcement(one),
         views.say(
             Say(
                 text=word(),
