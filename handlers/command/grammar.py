@@ -1,4 +1,7 @@
-"""What the words after `/incident` mean (rules: Words after /incident). Pure: the same words mean the same in the same place."""
+"""What the words after `/incident` mean (rules: Words after /incident).
+
+Pure: the same words mean the same in the same place.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,9 @@ _OF_A_FEATURE = re.compile(
     r"|loops?|looping|spins?|spinning|returns?|throws?|throwing|shows?|does|takes?|loses?|leaves?|charges?|twice)\b",
     re.IGNORECASE,
 )
-"""Said of a *cancel* that is a part of the product; a reason to cancel an incident hardly has these words."""
+"""Said of a *cancel* that is a part of the product; a reason to cancel an incident hardly has these
+words.
+"""
 _NO_INCIDENT = re.compile(
     r"(it was |this is |this was )?(an? )?(false alarm|duplicate|dup\b|not an incident|no incident|load test|drill|test\b|noise|mistake|by mistake)",
     re.IGNORECASE,
@@ -118,7 +123,10 @@ Reading = Subcommand | Declare | Ambiguous | Near
 def parse(
     text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()
 ) -> Reading:
-    """`here`: said in an incident's channel. `one_open`: elsewhere, and exactly one incident is open."""
+    """`here`: said in an incident's channel.
+
+    `one_open`: elsewhere, and exactly one incident is open.
+    """
     text = (
         _TYPED_TWICE.sub("", text.strip(), count=1)
         if text.lstrip().startswith("/")
@@ -338,7 +346,9 @@ def _lead(parts: list[str]) -> Subcommand | None:
 def _with_text(
     name: str, rest: _Words, *, here: bool, one_open: bool
 ) -> Subcommand | Ambiguous | None:
-    """`update`, `cause`, `fixed`, `cancel`: with an id they are meant; without one their words may be a new incident's."""
+    """`update`, `cause`, `fixed`, `cancel`: with an id they are meant; without one their words may
+    be a new incident's.
+    """
     if (found := _ID.match(rest.read)) is not None:
         after = rest.after(found.end())
         return Subcommand(name, _written(found), after.typed)  # without text the form opens
@@ -353,7 +363,9 @@ def _with_text(
 
 
 def _reads_as_report(name: str, rest: str) -> bool:
-    """`cancel button is broken` never cancels anything; `cause` and `update` speak of broken things all the time."""
+    """`cancel button is broken` never cancels anything; `cause` and `update` speak of broken things
+    all the time.
+    """
     if name == "cancel" and _NO_INCIDENT.match(rest) is not None:
         return False
     if name == "cancel" and _OF_A_FEATURE.search(rest) is not None:

@@ -1,4 +1,7 @@
-"""The slash command: the reading of its words, the incident that is meant, the verb. The answer rides on the ack."""
+"""The slash command: the reading of its words, the incident that is meant, the verb.
+
+The answer rides on the ack.
+"""
 
 from __future__ import annotations
 

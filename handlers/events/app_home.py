@@ -1,4 +1,6 @@
-"""App Home: drawn when somebody opens it, and again when something changes while they may still look at it."""
+"""App Home: drawn when somebody opens it, and again when something changes while they may still
+look at it.
+"""
 
 from __future__ import annotations
 

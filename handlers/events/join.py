@@ -1,4 +1,6 @@
-"""Coming into an incident: *Join* under its announcement, and the status for whoever comes into its channel."""
+"""Coming into an incident: *Join* under its announcement, and the status for whoever comes into its
+channel.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A pushpin on a message of an incident's channel: the message goes into the timeline and follows its edits."""
+"""A pushpin on a message of an incident's channel: the message goes into the timeline and follows
+its edits.
+"""
 
 from __future__ import annotations
 

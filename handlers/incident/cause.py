@@ -1,4 +1,6 @@
-"""Naming the root cause: prefilled with what the evidence proposes, confirmed under a person's name."""
+"""Naming the root cause: prefilled with what the evidence proposes, confirmed under a person's
+name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Deciding: roll back, ship a hotfix, investigate, or fixed another way; and breaking glass when no owner answers."""
+"""Deciding: roll back, ship a hotfix, investigate, or fixed another way; and breaking glass when no
+owner answers.
+"""
 
 from __future__ import annotations
 

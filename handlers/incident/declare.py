@@ -1,4 +1,6 @@
-"""Declaring an incident: command, form, shortcuts, the button under a phrase; and the case that one is open already."""
+"""Declaring an incident: command, form, shortcuts, the button under a phrase; and the case that one
+is open already.
+"""
 
 from __future__ import annotations
 

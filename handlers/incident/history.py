@@ -1,4 +1,7 @@
-"""Looking back: `/incident history [service]` and `/incident trends`. Private incidents are for their members."""
+"""Looking back: `/incident history [service]` and `/incident trends`.
+
+Private incidents are for their members.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Manual escalation: a Sentry issue or a Linear issue that people name in their words belongs to the incident.
+"""Manual escalation: a Sentry issue or a Linear issue that people name in their words belongs to
+the incident.
 
-Workflow, auto-invocation: "Manual escalation from a regular bug that turned out to be production-impacting". A short id is
-only taken for Sentry's where its beginning is a project of the catalogue, and for Linear's where it is a team of it: `SHOP-3`
-is one, `COVID-19` is nobody's. Nothing typed into Slack is ever called.
+Workflow, auto-invocation: "Manual escalation from a regular bug that turned out to be
+production-impacting". A short id is only taken for Sentry's where its beginning is a project of the
+catalogue, and for Linear's where it is a team of it: `SHOP-3` is one, `COVID-19` is nobody's.
+Nothing typed into Slack is ever called.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ class Adopted:
     seeds: tuple[str, ...] = ()
     service: Service | None = None
     unseen: tuple[str, ...] = ()
-    """Short ids that Sentry did not answer for in time: they are looked up when the incident is there."""
+    """Short ids that Sentry did not answer for in time: they are looked up when the incident is
+    there.
+    """
     parent: str | None = None
     note: str = ""
     """What Sentry does not know; shown with the incident's description."""
@@ -68,7 +72,8 @@ class Adopted:
 def named(text: str, catalogue: Catalogue) -> Named:
     """Sentry links and short ids, and the first Linear issue; however a phone wrote their dash.
 
-    Links and Sentry's short ids also in small letters; Linear's `eng-12` alone is more often a branch or a word.
+    Links and Sentry's short ids also in small letters; Linear's `eng-12` alone is more often a
+    branch or a word.
     """
     every = catalogue.all()
     teams = {one.linear_team.upper() for one in every if one.linear_team}
@@ -114,7 +119,9 @@ def service_named(
 
 
 async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopted:
-    """Looks up in Sentry what the text names, briefly; what is not known is said, what is slow is left for later."""
+    """Looks up in Sentry what the text names, briefly; what is not known is said, what is slow is
+    left for later.
+    """
     found = named(text, catalogue)
     # A link holds the id; the look-up would only tell its project, which one service does not need.
     ask_links = (

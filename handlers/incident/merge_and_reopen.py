@@ -1,4 +1,6 @@
-"""Two incidents that are one, an incident that is not over after all, and a channel that was archived."""
+"""Two incidents that are one, an incident that is not over after all, and a channel that was
+archived.
+"""
 
 from __future__ import annotations
 

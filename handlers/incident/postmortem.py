@@ -1,4 +1,6 @@
-"""The post-mortem form: prefilled from record and evidence, its drafts kept; errors stand under their part."""
+"""The post-mortem form: prefilled from record and evidence, its drafts kept; errors stand under
+their part.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Work that goes on after the ack: kept hold of, its failures logged by kind, waited for at shutdown."""
+"""Work that goes on after the ack: kept hold of, its failures logged by kind, waited for at
+shutdown.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class Tasks:
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, Any], what: str) -> asyncio.Task[Any]:
-        """Starts `work` now; a failure is logged as `what` with its kind, never with what it was about."""
+        """Starts `work` now; a failure is logged as `what` with its kind, never with what it was
+        about.
+        """
         task = asyncio.create_task(work, name=what)
         self._running.add(task)
         task.add_done_callback(self._ended)

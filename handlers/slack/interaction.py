@@ -1,6 +1,8 @@
-"""One interaction of a person: who they are, what they may do and see, and what they report to an incident.
+"""One interaction of a person: who they are, what they may do and see, and what they report to an
+incident.
 
-It is the same for a command, a click, a form and a shortcut. Every listener checks, dispatches an action, and acks last.
+It is the same for a command, a click, a form and a shortcut. Every listener checks, dispatches an
+action, and acks last.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The table of listeners: plain functions, each decorated with the id that it listens to.
 
-Bolt asks its listeners in turn, about 10 µs each; of some sixty ours is found by its id. So Bolt is given one a kind.
+Bolt asks its listeners in turn, about 10 µs each; of some sixty ours is found by its id. So Bolt is
+given one a kind.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ def on_incident(*action_ids: str) -> Callable[[IncidentClick], IncidentClick]:
 def on_submit(callback_id: str, field: str = "") -> Callable[[Submit], Submit]:
     """Add the function of a form. A refusal of what was entered is shown under `field`.
 
-    It returns the dispatcher's answer, errors under fields, a view in the form's place, or None to close it.
+    It returns the dispatcher's answer, errors under fields, a view in the form's place, or None to
+    close it.
     https://docs.slack.dev/surfaces/modals#response_actions
     """
 

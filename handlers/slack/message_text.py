@@ -1,4 +1,5 @@
-"""The words of a message: of its text, blocks, attachments and files, and of messages that it forwards. Pure.
+"""The words of a message: of its text, blocks, attachments and files, and of messages that it
+forwards. Pure.
 
 Alerts of other programs (Grafana, Alertmanager, Sentry's own app) have no text, or only a line for
 notifications; their words are in `attachments` and `blocks`.
@@ -106,7 +107,9 @@ class _Collected:
                 self._known += f"{same}\n"
 
     def _has(self, same: str) -> bool:
-        """Return whether a line, or a sentence within one, says so: blocks and fallback repeat words."""
+        """Return whether a line, or a sentence within one, says so: blocks and fallback repeat
+        words.
+        """
         return f"\n{same}\n" in self._known or (len(same) >= SENTENCE and same in self._known)
 
     def link(self, url: object) -> None:
@@ -247,7 +250,10 @@ def _inline(element: Json, collected: _Collected) -> str:
 
 
 def _is_preview(attachment: Json) -> bool:
-    """Return whether it shows where a link leads. A forwarded message is no preview: it is said here."""
+    """Return whether it shows where a link leads.
+
+    A forwarded message is no preview: it is said here.
+    """
     urls = ("from_url", "original_url", "is_msg_unfurl")
     return not attachment.get("is_share") and any(attachment.get(key) for key in urls)
 
@@ -255,7 +261,8 @@ def _is_preview(attachment: Json) -> bool:
 def _file_content(file: Json) -> list[str]:
     """Return the transcript of a clip, an e-mail that came in, or the beginning of a snippet.
 
-    https://docs.slack.dev/reference/objects/file-object; the SDKs' file types have `transcription` and `plain_text`.
+    https://docs.slack.dev/reference/objects/file-object; the SDKs' file types have `transcription`
+    and `plain_text`.
     """
     mail = file.get("plain_text") if file.get("subject") else None
     snippet = file.get("preview") if file.get("mode") == "snippet" else None

@@ -1,4 +1,6 @@
-"""Whether an address that a payload names may be called: only Slack's own, or the one of the Slack in the settings."""
+"""Whether an address that a payload names may be called: only Slack's own, or the one of the Slack
+in the settings.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def answers(response_url: str, api_url: str) -> bool:
-    """Whether answers may be sent there. `api_url` is SLACK_API_URL: an emulator answers on its own host, on any port."""
+    """Whether answers may be sent there.
+
+    `api_url` is SLACK_API_URL: an emulator answers on its own host, on any port.
+    """
     try:
         url, api = urlsplit(response_url), urlsplit(api_url)
         host, at = url.hostname or "", api.hostname or ""

@@ -11,7 +11,9 @@ from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 OPEN_SECONDS = 2.6
-"""A trigger id lives for 3 s: https://docs.slack.dev/interactivity/handling-user-interaction#trigger-ids"""
+"""A trigger id lives for 3 s:
+https://docs.slack.dev/interactivity/handling-user-interaction#trigger-ids
+"""
 ANSWER_SECONDS = 20.0
 PAUSE_SECONDS = 0.4
 
@@ -19,7 +21,9 @@ A = TypeVar("A")
 
 
 async def retry(call: Callable[[], Awaitable[A]], seconds: float) -> A:
-    """Return the call's answer. It is made again while `seconds` last, so it must be safe to repeat.
+    """Return the call's answer.
+
+    It is made again while `seconds` last, so it must be safe to repeat.
 
     Raises what the last try raised.
     """

@@ -1,4 +1,5 @@
-"""Charts and tables on top, where the workspace takes them: tried first, and sent plainly with the same numbers where Slack refuses.
+"""Charts and tables on top, where the workspace takes them: tried first, and sent plainly with the
+same numbers where Slack refuses.
 
 Slack rolls these blocks out in phases; a workspace without them answers `invalid_blocks`.
 """
@@ -13,7 +14,9 @@ Blocks = Sequence[Mapping[str, Any]]
 
 UNKNOWN_BLOCKS = "invalid_blocks"
 REFUSALS = frozenset({UNKNOWN_BLOCKS, "msg_blocks_too_long"})
-"""https://docs.slack.dev/reference/methods/chat.postMessage#errors; the second is no reason to leave them out next time."""
+"""https://docs.slack.dev/reference/methods/chat.postMessage#errors; the second is no reason to
+leave them out next time.
+"""
 
 
 class Refused(Exception):
@@ -44,9 +47,12 @@ class Shown(Protocol):
 
 
 async def send(taste: Taste, message: Shown, put: Callable[[Blocks], Awaitable[T]]) -> T:
-    """`put` with the richest blocks that are taken. It raises `Refused` where Slack does not take what it was given.
+    """`put` with the richest blocks that are taken.
 
-    Remembered is only what was the charts' fault: where the plain message is refused, too, that is raised.
+    It raises `Refused` where Slack does not take what it was given.
+
+    Remembered is only what was the charts' fault: where the plain message is refused, too, that is
+    raised.
     """
     if not message.rich or not await taste.takes():
         return await put(message.blocks)

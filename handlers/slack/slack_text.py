@@ -1,4 +1,5 @@
-"""Text as Slack sends it → text as it was meant: entities decoded, links readable, people as `<@U…>`. Pure.
+"""Text as Slack sends it → text as it was meant: entities decoded, links readable, people as
+`<@U…>`. Pure.
 
 https://docs.slack.dev/messaging/formatting-message-text#retrieving-messages
 """
@@ -44,7 +45,9 @@ DESCRIPTION = 3000
 
 
 def plain(text: str) -> str:
-    """Return the text of a message or command as a person meant it, without what a record cannot hold."""
+    """Return the text of a message or command as a person meant it, without what a record cannot
+    hold.
+    """
     return decoded(_TOKEN.sub(_readable, typed(text)))
 
 
@@ -81,8 +84,8 @@ def _readable(token: re.Match[str]) -> str:
 def letters(text: str) -> list[tuple[str, int]]:
     """Return the letters that were meant, each with its place in `text`.
 
-    Full-width forms, no-break spaces, every kind of dash, curved quotes and foreign digits become the
-    plain ones; what has no width goes. A record keeps the words as they were typed.
+    Full-width forms, no-break spaces, every kind of dash, curved quotes and foreign digits become
+    the plain ones; what has no width goes. A record keeps the words as they were typed.
     https://www.unicode.org/reports/tr15/ (compatibility forms),
     https://www.unicode.org/reports/tr44/#General_Category_Values
     """
@@ -122,7 +125,10 @@ def cut(text: str, limit: int) -> str:
 
 
 def sentry_issues(text: str) -> tuple[str, ...]:
-    """Return the ids in the Sentry links of a text: they seed triage. No address in Slack is ever called."""
+    """Return the ids in the Sentry links of a text: they seed triage.
+
+    No address in Slack is ever called.
+    """
     return tuple(dict.fromkeys(str(link["id"]) for link in _sentry_links(text) if link["id"]))[:10]
 
 

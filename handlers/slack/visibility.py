@@ -1,4 +1,6 @@
-"""Visibility of private incidents: the members of their channel, as Slack has them now (rules: Private incidents)."""
+"""Visibility of private incidents: the members of their channel, as Slack has them now (rules:
+Private incidents).
+"""
 
 from __future__ import annotations
 

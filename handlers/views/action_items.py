@@ -1,4 +1,6 @@
-"""The action items after the end: one list that everybody can settle, and what their owner is told when they are late."""
+"""The action items after the end: one list that everybody can settle, and what their owner is told
+when they are late.
+"""
 
 from __future__ import annotations
 

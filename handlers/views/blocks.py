@@ -1,8 +1,10 @@
-"""Small typed builders for Block Kit that hold Slack's limits for every input, and the two things people get: Message and View.
+"""Small typed builders for Block Kit that hold Slack's limits for every input, and the two things
+people get: Message and View.
 
-Limits: https://docs.slack.dev/reference/block-kit/blocks and …/block-kit/block-elements; about 13,000 characters over all
-blocks of one message come back as `msg_blocks_too_long`.
-Text that goes into `section`, `context` and `fields` is mrkdwn from `text.py`; everything else is plain text and cut here.
+Limits: https://docs.slack.dev/reference/block-kit/blocks and …/block-kit/block-elements; about
+13,000 characters over all
+blocks of one message come back as `msg_blocks_too_long`. Text that goes into `section`, `context`
+and `fields` is mrkdwn from `text.py`; everything else is plain text and cut here.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ SHORTEST = 120  # a text is not shortened below this to make room
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """A chart or table as Slack draws it, and the blocks with the same numbers where the workspace does not take it (`rich.py`)."""
+    """A chart or table as Slack draws it, and the blocks with the same numbers where the workspace
+    does not take it (`rich.py`).
+    """
 
     block: Block
     plain: tuple[Block, ...]
@@ -58,10 +62,15 @@ class Message:
     blocks: tuple[Block, ...] = ()
     """Complete, in blocks that every workspace takes."""
     rich: tuple[Block, ...] = ()
-    """The same with charts and tables as Slack draws them; empty where there is none. Sent by `handlers/slack/rich_blocks.py`."""
+    """The same with charts and tables as Slack draws them; empty where there is none.
+
+    Sent by `handlers/slack/rich_blocks.py`.
+    """
 
     def payload(self) -> dict[str, Any]:
-        """As `chat.postMessage`, `chat.update` and `response_url` take it, without charts and tables."""
+        """As `chat.postMessage`, `chat.update` and `response_url` take it, without charts and
+        tables.
+        """
         return {"text": self.text, "blocks": list(self.blocks)}
 
 
@@ -120,7 +129,9 @@ def _plainly(given: Sequence[Block | Native]) -> list[Block]:
 
 
 def _richly(given: Sequence[Block | Native]) -> tuple[Block, ...]:
-    """Each chart and table as Slack draws it; of more charts than a message may hold the rest plainly."""
+    """Each chart and table as Slack draws it; of more charts than a message may hold the rest
+    plainly.
+    """
     if not any(isinstance(one, Native) for one in given):
         return ()
     blocks: list[Block] = []
@@ -188,7 +199,9 @@ _MISSING = re.compile(r" \((\d+) more not shown\)$")
 
 
 def _weight(thing: Any) -> int:
-    """Counted generously: as JSON, with its brackets and keys; a table's cells by their words, which are what is counted of them."""
+    """Counted generously: as JSON, with its brackets and keys; a table's cells by their words,
+    which are what is counted of them.
+    """
     return size(json.dumps(_bare(thing), ensure_ascii=False))
 
 
@@ -231,7 +244,9 @@ def section(text: str, *, accessory: Element | None = None) -> Block:
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> Block | None:
-    """One line each, as short on a phone as at a desk (Slack's own fields take two lines each there). Empty values are left out."""
+    """One line each, as short on a phone as at a desk (Slack's own fields take two lines each
+    there). Empty values are left out.
+    """
     shown = [f"*{name}*: {cut(value, FIELD_TEXT)}" for name, value in pairs if value][:FIELDS]
     return section("\n".join(shown)) if shown else None
 
@@ -266,7 +281,10 @@ def button(
     style: Literal["primary", "danger"] | None = None,
     confirm: Element | None = None,
 ) -> Element:
-    """`value` is JSON of at most 2,000 characters: incident, round, and what else is meant. Raises ValueError beyond."""
+    """`value` is JSON of at most 2,000 characters: incident, round, and what else is meant.
+
+    Raises ValueError beyond.
+    """
     kept = json.dumps(dict(value), separators=(",", ":"), ensure_ascii=False)
     if size(kept) > VALUE:
         raise ValueError(f"value of {action_id} is {size(kept)} characters, over {VALUE}")
@@ -299,7 +317,9 @@ def link_button(
 def confirm(
     title: str, text: str, yes: str, *, no: str = "Not now", danger: bool = False
 ) -> Element:
-    """Static text from when the message was made; so it names from → to, and the click is checked again."""
+    """Static text from when the message was made; so it names from → to, and the click is checked
+    again.
+    """
     dialog: Element = {
         "title": _plain(title, 100),
         "text": _plain(text, 300),
@@ -319,7 +339,9 @@ def option(text: str, value: str, description: str = "") -> Element:
 
 
 def menu_option(text: str, value: Mapping[str, Any]) -> Element:
-    """Of an overflow menu, which has two to five: https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element"""
+    """Of an overflow menu, which has two to five:
+    https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element
+    """
     return option(text, json.dumps(dict(value), separators=(",", ":")))
 
 
@@ -422,5 +444,7 @@ def _plain(text: str, limit: int) -> Element:
 
 
 def _mrkdwn(text: str, limit: int) -> Element:
-    """`verbatim`: Slack links and mentions nothing on its own, only what `text.py` wrote as a link or a mention."""
+    """`verbatim`: Slack links and mentions nothing on its own, only what `text.py` wrote as a link
+    or a mention.
+    """
     return {"type": "mrkdwn", "text": cut(text, limit) or "—", "verbatim": True}

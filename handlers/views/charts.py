@@ -1,7 +1,10 @@
-"""Charts and tables as Slack draws them, each with the same numbers in plain blocks for workspaces and readers without them.
+"""Charts and tables as Slack draws them, each with the same numbers in plain blocks for workspaces
+and readers without them.
 
-Shapes and limits: https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block (messages only, six or twelve series by the
-page's age: six), https://docs.slack.dev/reference/block-kit/blocks/data-table-block (100 or 200 rows: 100).
+Shapes and limits: https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block
+(messages only, six or twelve series by the
+page's age: six), https://docs.slack.dev/reference/block-kit/blocks/data-table-block (100 or 200
+rows: 100).
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ def chart(
     y: str = "",
     plainly: Sequence[Block] | None = None,
 ) -> Native:
-    """One value of each series for each label, at most 20 labels; what is over is left out, at the older end.
+    """One value of each series for each label, at most 20 labels; what is over is left out, at the
+    older end.
 
     `plainly`: what says the same in words; without it the numbers stand in a small table.
     """
@@ -81,7 +85,10 @@ def chart(
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Native:
-    """Sortable columns; numbers sort as numbers. At most 20 columns and 100 rows: what is over is left out, and said so."""
+    """Sortable columns; numbers sort as numbers.
+
+    At most 20 columns and 100 rows: what is over is left out, and said so.
+    """
     head = list(head[:COLUMNS])
     whole = [[*row[: len(head)], *[""] * (len(head) - len(row))] for row in rows]
     shown: list[list[Block]] = [[_text(one) for one in head]]

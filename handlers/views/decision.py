@@ -1,4 +1,6 @@
-"""The decision of a round: what is recommended, on what evidence, the buttons; then who, what, when, result."""
+"""The decision of a round: what is recommended, on what evidence, the buttons; then who, what,
+when, result.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ DEPLOYS = 3
 
 
 def decision(incident: Incident, now: datetime, service: Service, number: int) -> Message:
-    """The decision message of round `number`, in every state of it. Its buttons act on that round only."""
+    """The decision message of round `number`, in every state of it.
+
+    Its buttons act on that round only.
+    """
     current = next((r for r in incident.rounds if r.number == number), None)
     if current is None:
         return message(
@@ -85,7 +90,9 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
 
 
 def seal(incident: Incident, current: Round) -> str:
-    """Names what the buttons of a message say, from → to, so that a click on an outdated one is noticed."""
+    """Names what the buttons of a message say, from → to, so that a click on an outdated one is
+    noticed.
+    """
     running, target = running_release(incident), target_of(incident, current)
     said = f"{incident.id}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
     return f"decision.{hashlib.sha256(said.encode()).hexdigest()[:16]}"
@@ -109,7 +116,9 @@ def running_release(incident: Incident) -> Release | None:
 
 
 def target_of(incident: Incident, current: Round) -> Release | None:
-    """Where the rollback button goes to; None where from or to is not known, and it opens the form instead."""
+    """Where the rollback button goes to; None where from or to is not known, and it opens the form
+    instead.
+    """
     target = current.recommendation.target if current.recommendation is not None else None
     return target if running_release(incident) is not None else None
 
@@ -224,7 +233,8 @@ _VERDICTS = {
 
 
 def _picture(report: TriageReport, service: Service, *, began: bool) -> list[Block | None]:
-    """The triage picture, under the line that counts events, rate, users and features: what that line does not say.
+    """The triage picture, under the line that counts events, rate, users and features: what that
+    line does not say.
 
     `began`: when, and how long after which deploy, is not among the reasons.
     """
@@ -274,7 +284,9 @@ def _places(found: tuple[Share, ...], events: int) -> str:
 
 
 def _indirect(report: TriageReport) -> bool:
-    """Where users were not counted by name it is said how they were; otherwise line and fields say it all."""
+    """Where users were not counted by name it is said how they were; otherwise line and fields say
+    it all.
+    """
     blast = report.blast
     return (
         blast.inferred

@@ -1,4 +1,6 @@
-"""What a deploy prints, as it prints it: one message in the thread of its decision, in place, with its end."""
+"""What a deploy prints, as it prints it: one message in the thread of its decision, in place, with
+its end.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ OUTPUT = 2900  # with its fence under the 3,000 characters of a section
 
 
 def progress(incident: Incident, number: int) -> Message:
-    """Live. The newest lines of the deploy of round `number`; what does not fit was printed earlier."""
+    """Live.
+
+    The newest lines of the deploy of round `number`; what does not fit was printed earlier.
+    """
     current = next((r for r in incident.rounds if r.number == number), None)
     action = current.action if current is not None else None
     if action is None or action.output is None:

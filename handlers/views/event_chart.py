@@ -1,4 +1,6 @@
-"""The picture of an incident in the message that says it is over: a chart, what happened when, and the same numbers in words."""
+"""The picture of an incident in the message that says it is over: a chart, what happened when, and
+the same numbers in words.
+"""
 
 from __future__ import annotations
 

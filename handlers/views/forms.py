@@ -1,4 +1,8 @@
-"""The modals. Field names are block ids; the action id of every field is `value`; what a form is about is in its metadata."""
+"""The modals.
+
+Field names are block ids; the action id of every field is `value`; what a form is about is in its
+metadata.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +141,10 @@ def rollback(
     healthy: Sequence[Release],
     metadata: Mapping[str, Any],
 ) -> View:
-    """`incident.rollback`: another target. Its submit is the confirmation; so it names what runs."""
+    """`incident.rollback`: another target.
+
+    Its submit is the confirmation; so it names what runs.
+    """
     known = {r.version for r in healthy}
     suspect = (
         incident.triage.suspect.version if incident.triage and incident.triage.suspect else None
@@ -239,7 +246,9 @@ def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool 
 
 
 def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View:
-    """`incident.cause`, prefilled with what the evidence proposes; your name stands behind what you send."""
+    """`incident.cause`, prefilled with what the evidence proposes; your name stands behind what you
+    send.
+    """
     proposal = (
         "Prefilled from the evidence. Change it until it is true."
         if text
@@ -270,7 +279,9 @@ def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View
 
 
 def update(incident: Incident, filled: Template, minutes: int | None) -> View:
-    """`incident.update`: filled from the record; `minutes` until the next one as the severity says, None where it says none."""
+    """`incident.update`: filled from the record; `minutes` until the next one as the severity says,
+    None where it says none.
+    """
 
     def part(
         block_id: str, label: str, initial: str, longest: int, *, optional: bool = True
@@ -332,7 +343,10 @@ def cancel(incident: Incident, reason: str = "") -> View:
 def break_glass(
     incident: Incident, service: Service, what: str, metadata: Mapping[str, Any]
 ) -> View:
-    """`incident.break_glass`: deploys without being an owner; said to everybody. Its submit is the confirmation."""
+    """`incident.break_glass`: deploys without being an owner; said to everybody.
+
+    Its submit is the confirmation.
+    """
     return View(
         "incident.break_glass",
         "Break glass",
@@ -366,7 +380,9 @@ def hypothesis(incident: Incident) -> View:
 
 
 def refused(title: str, text: str) -> View:
-    """In place of a form whose submission was refused: what happened, what was not done, what to do now."""
+    """In place of a form whose submission was refused: what happened, what was not done, what to do
+    now.
+    """
     return View("incident.refused", cut_plain(title, 24), (section(spoken(text)),))
 
 

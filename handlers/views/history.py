@@ -1,4 +1,6 @@
-"""Looking back: the past incidents of a service, and trends over months; charts and tables with the same numbers in words."""
+"""Looking back: the past incidents of a service, and trends over months; charts and tables with the
+same numbers in words.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ def history(
     start: int = 0,
     more: bool = False,
 ) -> Message:
-    """A page of past incidents, newest first. `titles`: of the private ones that this person may see. `more`: older ones are not read."""
+    """A page of past incidents, newest first.
+
+    `titles`: of the private ones that this person may see. `more`: older ones are not read.
+    """
     of = f" of {words(service, 60)}" if service else ""
     if not found:
         return message(f"No past incident{of}.", [section(f"No past incident{of} is remembered.")])
@@ -76,7 +81,10 @@ def _told(one: PastIncident, title: str, of_one_service: bool) -> str:
 
 
 def trends(found: Trends, *, post: bool = False) -> Message:
-    """By service and month. `post`: for the channel, on the first of a month, about the one that has ended."""
+    """By service and month.
+
+    `post`: for the channel, on the first of a month, about the one that has ended.
+    """
     head = (
         _month_name(found.months[-1])
         if post

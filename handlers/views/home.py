@@ -1,4 +1,6 @@
-"""App Home: what is open and the one thing to do about it, what is owed, and how this month goes; mine first."""
+"""App Home: what is open and the one thing to do about it, what is owed, and how this month goes;
+mine first.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,11 @@ def home(
     months: tuple[Month, Month] | None = None,
     site: str = "",
 ) -> View:
-    """`incidents` open and visible to `me`; `owned` services that are theirs; `owing` those with action items open.
+    """`incidents` open and visible to `me`; `owned` services that are theirs; `owing` those with
+    action items open.
 
-    `months`: the last one and this one. `site`: the workspace's address, for links; without it nothing leads anywhere.
+    `months`: the last one and this one. `site`: the workspace's address, for links; without it
+    nothing leads anywhere.
     """
     ordered = sorted(
         incidents,

@@ -1,4 +1,6 @@
-"""What can be clicked where a hotfix runs and is not merged: in the pinned status, and under the decision that shipped it."""
+"""What can be clicked where a hotfix runs and is not merged: in the pinned status, and under the
+decision that shipped it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ SHOWN = (Status.MITIGATED, Status.RESOLVED)
 
 
 def merge_buttons(incident: Incident, service: Service) -> list[Element]:
-    """Merge its pull request; or say that it is merged, where that cannot be seen or was done in another way."""
+    """Merge its pull request; or say that it is merged, where that cannot be seen or was done in
+    another way.
+    """
     found = open_hotfix(incident)
     if incident.status not in SHOWN or found is None:
         return []

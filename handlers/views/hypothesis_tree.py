@@ -1,4 +1,6 @@
-"""The hypothesis tree: three best in the message with their buttons, how the bisect stands; the rest in the thread."""
+"""The hypothesis tree: three best in the message with their buttons, how the bisect stands; the
+rest in the thread.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,11 @@ _ORDER = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
 
 
 def tree(incident: Incident, *, reverts: bool = False) -> Message:
-    """Live. A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be made here."""
+    """Live.
+
+    A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be
+    made here.
+    """
     ranked = _ranked(incident)
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
@@ -63,8 +69,9 @@ def _ranked(incident: Incident) -> list[Hypothesis]:
 
 
 def evidence(incident: Incident) -> Message:
-    """For the thread: the walk from the crash to commit, pull request and author, the suspects, and the hypotheses
-    that the tree beside it has no room for."""
+    """For the thread: the walk from the crash to commit, pull request and author, the suspects, and
+    the hypotheses that the tree beside it has no room for.
+    """
     walk = incident.investigation.walk if incident.investigation else ()
     blocks: list[Block | None] = [section(f"*Evidence · {incident.id}*")]
     if walk:

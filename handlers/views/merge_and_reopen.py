@@ -18,7 +18,10 @@ from phases.record.incident import Incident
 
 
 def which_goes_on(first: Incident, second: Incident) -> Message:
-    """Two incidents, one of which is the other's duplicate. The older one stands first; either may be kept."""
+    """Two incidents, one of which is the other's duplicate.
+
+    The older one stands first; either may be kept.
+    """
     older, newer = sorted((first, second), key=lambda one: one.number)
     text = f"{newer.id} and {older.id} are the same? The one that goes on gets the other's timeline, people and Sentry issues."
     ways = (("incident.merge", older, newer), ("incident.merge_other", newer, older))

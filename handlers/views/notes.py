@@ -1,4 +1,6 @@
-"""Short things the bot says: one sentence in the channel, the announcement, the summary, lists, help, refusals, offers."""
+"""Short things the bot says: one sentence in the channel, the announcement, the summary, lists,
+help, refusals, offers.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ _ADDRESS = re.compile(r" https?://\S+$")
 
 
 def say(effect: Say, incident: Incident) -> Message:
-    """One sentence of the bot, with those it mentions in front and its question or *Try again* under it."""
+    """One sentence of the bot, with those it mentions in front and its question or *Try again*
+    under it.
+    """
     called = " ".join(person(p) for p in effect.mention[:20])
     text = f"{called} {spoken(effect.text)}".strip()
     due = context(f"Next update {when(effect.due, '{time}')}") if effect.due else None
@@ -134,7 +138,10 @@ def listing(incidents: Sequence[Incident]) -> Message:
 
 
 def which(name: str, incidents: Sequence[Incident], said: Mapping[str, str]) -> Message:
-    """Several are open and none was named: one tap each. `said`: what was typed, as `incident.meant` takes it."""
+    """Several are open and none was named: one tap each.
+
+    `said`: what was typed, as `incident.meant` takes it.
+    """
     typed = inline_code(f"/incident {name}", 40)
     text = f"{len(incidents)} incidents are open. {typed} is for which one?"
     rows = [

@@ -1,7 +1,9 @@
-"""How much of a message fits on a phone: lines as they wrap there, and which of several facts get how many of them.
+"""How much of a message fits on a phone: lines as they wrap there, and which of several facts get
+how many of them.
 
-A phone app shows about 40 characters of a message's text in a line (a body of 15 px on a screen of 390 px less avatar and margins), about 46
-of a context's smaller one and 30 of a header's larger one; tests/browser/test_on_a_phone.py measures real lines against it.
+A phone app shows about 40 characters of a message's text in a line (a body of 15 px on a screen of
+390 px less avatar and margins), about 46 of a context's smaller one and 30 of a header's larger
+one; tests/browser/test_on_a_phone.py measures real lines against it.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ _ISOLATE, _END = "\u2068", "\u2069"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing worth a line or more: `ranks` of its first line, its second, …; what ranks lower is kept first.
+    """One thing worth a line or more: `ranks` of its first line, its second, …; what ranks lower is
+    kept first.
 
-    Never more lines than ranks. `short` is said instead where it has to do with one; a `whole` fact is left out where it is not given all it needs.
+    Never more lines than ranks. `short` is said instead where it has to do with one; a `whole` fact
+    is left out where it is not given all it needs.
     """
 
     text: str
@@ -55,7 +59,9 @@ def lines(mrkdwn: str, width: int = BODY) -> int:
 
 
 def fitted(facts: Sequence[Fact], room: int) -> list[str]:
-    """The facts' texts within `room` lines, in their order; empty where there was none left for one."""
+    """The facts' texts within `room` lines, in their order; empty where there was none left for
+    one.
+    """
     left = list(facts)
     while True:
         given = _shared_out(left, room)
@@ -91,7 +97,9 @@ def _within(fact: Fact, many: int) -> str:
 
 
 def shortened(mrkdwn: str, many: int, width: int = BODY) -> str:
-    """As many of its words as wrap into `many` lines, with … where some are missing; a token is kept or left as a whole."""
+    """As many of its words as wrap into `many` lines, with … where some are missing; a token is
+    kept or left as a whole.
+    """
     text = " ".join(mrkdwn.split("\n"))
     if lines(text, width) <= many:
         return text

@@ -1,4 +1,7 @@
-"""Phrases that several messages share: severity, status, how bad, who did what. Signs always come with words."""
+"""Phrases that several messages share: severity, status, how bad, who did what.
+
+Signs always come with words.
+"""
 
 from __future__ import annotations
 
@@ -145,7 +148,10 @@ def how_many(word: Word, thing: str) -> str:
 
 
 def done(action: RoundAction, limit: int = 120) -> str:
-    """What was chosen, in words: `roll back v1.3.0 → v1.2.0`. `limit`: characters of a release's name."""
+    """What was chosen, in words: `roll back v1.3.0 → v1.2.0`.
+
+    `limit`: characters of a release's name.
+    """
     before, after = version(action.from_release, limit), version(action.to_release, limit)
     match action.kind:
         case ActionKind.ROLLBACK:

@@ -1,7 +1,8 @@
 """The post-mortem's form: the parts as inputs, a row an action item, and what is known of drafts.
 
-Field names are block ids. Slack keeps what was typed where block id and action id stay, so a form that shall show *other* texts
-(somebody else's draft) gets new block ids: `timeline~2`. https://docs.slack.dev/surfaces/modals#updating_views
+Field names are block ids. Slack keeps what was typed where block id and action id stay, so a form
+that shall show *other* texts (somebody else's draft) gets new block ids: `timeline~2`.
+https://docs.slack.dev/surfaces/modals#updating_views
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ PARTS = {
     ),
     "revisit": ("Revisit when", ""),
 }
-"""The parts that are texts, by field: label, hint. The workflow's six (phase 6) with the action items; *impact* may stay empty."""
+"""The parts that are texts, by field: label, hint.
+
+The workflow's six (phase 6) with the action items; *impact* may stay empty.
+"""
 KINDS = {"tests": "Tests", "monitors": "Monitors", "gates": "Gates"}
 MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
 
@@ -85,7 +89,10 @@ def postmortem(
     rows: int = 0,
     edition: int = 1,
 ) -> View:
-    """`incident.postmortem`: six parts, none empty. `rows` of action items at least; `edition` makes new block ids."""
+    """`incident.postmortem`: six parts, none empty.
+
+    `rows` of action items at least; `edition` makes new block ids.
+    """
     drafts = drafts or KnownDrafts()
     rows = min(max(rows, len(parts.items), ITEMS_LEAST), ITEMS_LIMIT)
     tail = f"~{edition}" if edition > 1 else ""
@@ -181,7 +188,9 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
 
 
 def entered(values: Mapping[str, str], rows: int) -> Parts:
-    """What stands in the form, by field name (`handlers.slack.payloads.fields`); a row that nobody filled in stays empty."""
+    """What stands in the form, by field name (`handlers.slack.payloads.fields`); a row that nobody
+    filled in stays empty.
+    """
     named = {name.partition("~")[0]: value for name, value in values.items()}
     items: list[dict[str, Any]] = []
     for number in range(1, min(rows, ITEMS_LIMIT) + 1):

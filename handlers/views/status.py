@@ -1,4 +1,6 @@
-"""The pinned status: the answer that a newcomer to the channel needs, on one screen of a phone; and the channel's topic."""
+"""The pinned status: the answer that a newcomer to the channel needs, on one screen of a phone; and
+the channel's topic.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ REMEMBERED = 2
 
 
 def status(incident: Incident, now: datetime, service: Service) -> Message:
-    """Live and pinned; complete in plain blocks. With everything known each fact has its line, and the most important ones have more."""
+    """Live and pinned; complete in plain blocks.
+
+    With everything known each fact has its line, and the most important ones have more.
+    """
     told = [
         Fact(
             plain(named := f"{incident.id} · {incident.title}", 150),
@@ -72,7 +77,10 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
 
 
 def topic(incident: Incident) -> str:
-    """At most 250 characters of plain words. Set at the beginning and at the end; between them the pinned message tells."""
+    """At most 250 characters of plain words.
+
+    Set at the beginning and at the end; between them the pinned message tells.
+    """
     stands = (
         "how it stands: see the pinned message"
         if incident.open
@@ -125,7 +133,9 @@ def _hit(incident: Incident) -> Fact:
 
 
 def _who(incident: Incident, report: TriageReport) -> str:
-    """`37 users since 3:02; payment, cart; 14/min, normally 0.2`: in this order of importance, as the end is what is cut."""
+    """`37 users since 3:02; payment, cart; 14/min, normally 0.2`: in this order of importance, as
+    the end is what is cut.
+    """
     blast = report.blast
     features = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
     if blast.users is Word.NOBODY:
@@ -285,7 +295,10 @@ def _cause(incident: Incident) -> str:
 
 
 def _failures(incident: Incident) -> list[Fact]:
-    """What could not be done; the newest by name. Where it only goes on beside the incident, what people say comes first."""
+    """What could not be done; the newest by name.
+
+    Where it only goes on beside the incident, what people say comes first.
+    """
     if not incident.failures:
         return []
     newest = incident.failures[-1]

@@ -1,4 +1,6 @@
-"""Words on their way into Slack: escaped, defused, cut. Nothing from a person, Sentry or Git is shown without passing here.
+"""Words on their way into Slack: escaped, defused, cut.
+
+Nothing from a person, Sentry or Git is shown without passing here.
 
 Escaping, mentions and dates: https://docs.slack.dev/messaging/formatting-message-text
 """
@@ -37,12 +39,16 @@ def size(text: str) -> int:
 
 
 def clean(raw: str, *, lines: bool = False) -> str:
-    """Without control characters, lone surrogates, direction overrides and Slack's tokens; on one line unless `lines`."""
+    """Without control characters, lone surrogates, direction overrides and Slack's tokens; on one
+    line unless `lines`.
+    """
     return _tidy(_TOKEN.sub(_readable, _visible(raw)), lines=lines)
 
 
 def _enough(raw: str, limit: int) -> str:
-    """As much of a very long text as can matter: nobody waits for ten megabytes to be escaped and then cut."""
+    """As much of a very long text as can matter: nobody waits for ten megabytes to be escaped and
+    then cut.
+    """
     return raw if len(raw) <= 4 * limit + 200 else raw[: 4 * limit + 200]
 
 
@@ -71,7 +77,9 @@ def _readable(found: re.Match[str]) -> str:
 
 
 def _mentioning(found: re.Match[str]) -> str:
-    """The same, but a single person, a channel and a time stay tokens: nobody can tell what #C024BE91L is."""
+    """The same, but a single person, a channel and a time stay tokens: nobody can tell what
+    #C024BE91L is.
+    """
     sign, what, _ = found.groups()
     if sign == "!" and what.startswith("date^"):
         return found.group(0)
@@ -83,7 +91,9 @@ def _mentioning(found: re.Match[str]) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` long, ending in … where something was cut; never in the middle of an entity or a token."""
+    """At most `limit` long, ending in … where something was cut; never in the middle of an entity
+    or a token.
+    """
     if size(text) <= limit:
         return text
     if limit < 1:
@@ -102,7 +112,9 @@ def cut(text: str, limit: int) -> str:
 
 
 def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
-    """Any outside string as harmless mrkdwn: shown as it is, formats nothing, mentions nobody, links nowhere."""
+    """Any outside string as harmless mrkdwn: shown as it is, formats nothing, mentions nobody,
+    links nowhere.
+    """
     text = _OPENING.sub(
         lambda found: _MARKERS[found.group(0)], clean(_enough(raw, limit), lines=lines)
     )
@@ -110,9 +122,11 @@ def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
 
 
 def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
-    """What people wrote or the phases say: single persons stay mentioned, channels and times stay theirs, *bold* and `code` stay, URLs are links.
+    """What people wrote or the phases say: single persons stay mentioned, channels and times stay
+    theirs, *bold* and `code` stay, URLs are links.
 
-    Links are never masked: what is clicked is what is read. A time in UTC is shown in the reader's zone.
+    Links are never masked: what is clicked is what is read. A time in UTC is shown in the reader's
+    zone.
     """
     text = _escaped(_tidy(_TOKEN.sub(_mentioning, _visible(_enough(raw, limit))), lines=lines))
     text = _KEPT.sub(r"<\1>", text)
@@ -187,7 +201,9 @@ def channel(id: str) -> str:
 
 
 def when(at: datetime, form: str = "{date_short_pretty} {time}") -> str:
-    """A time in the reader's own zone, with UTC for those who cannot have it (`form` in Slack's words)."""
+    """A time in the reader's own zone, with UTC for those who cannot have it (`form` in Slack's
+    words).
+    """
     utc = at.astimezone(UTC)
     return f"<!date^{int(utc.timestamp())}^{form}|{utc:%Y-%m-%d %H:%M} UTC>"
 

@@ -1,4 +1,6 @@
-"""The timeline as a person reads it: how long each part took, then what happened, oldest first; a long one page by page."""
+"""The timeline as a person reads it: how long each part took, then what happened, oldest first; a
+long one page by page.
+"""
 
 from __future__ import annotations
 

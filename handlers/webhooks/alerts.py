@@ -1,4 +1,7 @@
-"""Alarms of other programs: one storm is one incident. The first alarm opens it, the rest become its evidence."""
+"""Alarms of other programs: one storm is one incident.
+
+The first alarm opens it, the rest become its evidence.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,9 @@ class Alarm:
     at: datetime
     found: tuple[Found, ...] = ()
     concerns_us: Callable[[], Awaitable[bool]] | None = None
-    """Asked before anything is recorded, where the alarm does not say whether its environment counts."""
+    """Asked before anything is recorded, where the alarm does not say whether its environment
+    counts.
+    """
 
     @property
     def issues(self) -> tuple[str, ...]:

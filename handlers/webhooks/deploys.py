@@ -1,4 +1,5 @@
-"""`POST /webhooks/deploys`: CI tells of a deploy and is told whether to hold; its deploy is watched.
+"""`POST /webhooks/deploys`: CI tells of a deploy and is told whether to hold; its deploy is
+watched.
 
 Contract: `{"service","version","environment","event":"finished"|"new_errors","sentry_issues":[…],"at":"<RFC 3339>"}` with
 `X-Firebreak-Signature: sha256=<HMAC of the raw body>`; `commit` (the full sha) may be told, too.
@@ -116,7 +117,10 @@ def _read(raw: bytes) -> DeployBody:
 
 
 def service_of(ctx: Context, name: str) -> Service | None:
-    """Return the service by name or alias. A bot without a catalogue has one, which nobody can name."""
+    """Return the service by name or alias.
+
+    A bot without a catalogue has one, which nobody can name.
+    """
     every = ctx.catalogue.all()
     service = ctx.catalogue.get(name)
     alone = service is None and len(every) == 1 and every[0].name == "default"

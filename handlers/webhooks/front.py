@@ -50,7 +50,10 @@ Receive = Callable[[Request, bytes], Awaitable[Response | Mapping[str, object]]]
 
 
 def webhook(path: str, signature: Signature, receive: Receive) -> Route:
-    """Return the route. `receive` is given signed bodies only; a mapping that it returns is the JSON of a 200."""
+    """Return the route.
+
+    `receive` is given signed bodies only; a mapping that it returns is the JSON of a 200.
+    """
 
     async def endpoint(request: Request) -> Response:
         given = request.headers.get(signature.header, "")

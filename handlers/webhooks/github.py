@@ -1,7 +1,9 @@
-"""`POST /webhooks/github`: deploys by others are recorded and watched, ours are asked about, a hotfix's merge is seen.
+"""`POST /webhooks/github`: deploys by others are recorded and watched, ours are asked about, a
+hotfix's merge is seen.
 
 Headers, signature: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
-Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads (#deployment_status, #workflow_run, #pull_request)
+Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads (#deployment_status,
+#workflow_run, #pull_request)
 Polling sees what is lost on the way; nothing waits for a webhook.
 """
 
@@ -162,7 +164,10 @@ def _services(ctx: Context, repository: _Repository) -> list[Service]:
 async def _told(
     ctx: Context, incident: Incident, action: Action, delivery: str, part: str = ""
 ) -> bool:
-    """Dispatch the action; each incident counts the delivery by itself. Return whether it is recorded."""
+    """Dispatch the action; each incident counts the delivery by itself.
+
+    Return whether it is recorded.
+    """
     claim = deliveries.github(delivery, incident.id)
     answer = await ctx.dispatcher.dispatch(
         action, incident.id, deliveries.part(claim, part) if part else claim

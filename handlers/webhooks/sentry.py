@@ -1,6 +1,8 @@
-"""`POST /webhooks/sentry`: an alert opens an incident by itself; the rest of one storm is its evidence.
+"""`POST /webhooks/sentry`: an alert opens an incident by itself; the rest of one storm is its
+evidence.
 
-Headers, signature, resources: https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
+Headers, signature, resources:
+https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 Sentry waits 1 s and does not send again; so work that takes longer goes on behind the answer.
 """
 
@@ -83,7 +85,8 @@ class _Issue(_Part):
 
 
 class _Event(_Part):
-    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/ and …/errors/
+    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/
+    and …/errors/
 
     `project` is a number here; the slug stands in the API address of the event.
     """
@@ -100,7 +103,9 @@ class _Event(_Part):
     @field_validator("tags", mode="before")
     @classmethod
     def _pairs(cls, value: Any) -> Any:
-        """Return pairs, which the API has as objects of `key` and `value`; other shapes are left out."""
+        """Return pairs, which the API has as objects of `key` and `value`; other shapes are left
+        out.
+        """
         rows: list[Any] = value if isinstance(value, list) else []
         pairs = (
             (row.get("key"), row.get("value")) if isinstance(row, dict) else row for row in rows
@@ -156,7 +161,8 @@ class _Hook(_Part):
     def touched(self) -> bool:
         """Return whether the issue is open again without an event that Sentry calls a regression.
 
-        Errors cannot tell whether an issue of an uptime or cron monitor burns: that alarm is never kept back.
+        Errors cannot tell whether an issue of an uptime or cron monitor burns: that alarm is never
+        kept back.
         """
         issue = self.data.issue
         if issue is None or self.action != "unresolved" or issue.issueCategory != ERROR:

@@ -1,4 +1,5 @@
-"""The front of every route that other programs call: size, then signature over the raw bytes; only then may it be parsed.
+"""The front of every route that other programs call: size, then signature over the raw bytes; only
+then may it be parsed.
 
 Nothing of a refused body reaches a log.
 """
@@ -18,7 +19,9 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1024 * 1024  # contract, HTTP
 BODY_SECONDS = 5.0
-"""Slack waits 3 s for its ack, Sentry 1 s: whoever sends a body more slowly than this is none of them."""
+"""Slack waits 3 s for its ack, Sentry 1 s: whoever sends a body more slowly than this is none of
+them.
+"""
 
 
 class TooLarge(Exception):
@@ -53,7 +56,9 @@ async def signed_body(request: Request, signed: Callable[[bytes], bool]) -> byte
 
 
 def hmac_fits(raw: bytes, secret: str, signature: str, *, prefix: str = "") -> bool:
-    """Whether `signature` is `prefix` and the hex HMAC-SHA256 of the raw body, compared in constant time."""
+    """Whether `signature` is `prefix` and the hex HMAC-SHA256 of the raw body, compared in constant
+    time.
+    """
     expected = prefix + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
 

@@ -1,6 +1,9 @@
-"""`POST /slack/events`: size, signature over the raw bytes, parsing; then Bolt. Nothing of a refused body reaches a log.
+"""`POST /slack/events`: size, signature over the raw bytes, parsing; then Bolt.
 
-Bolt parses before it verifies, and logs forged bodies as a whole; so this stands in front, and Bolt's own check is off.
+Nothing of a refused body reaches a log.
+
+Bolt parses before it verifies, and logs forged bodies as a whole; so this stands in front, and
+Bolt's own check is off.
 https://docs.slack.dev/authentication/verifying-requests-from-slack
 """
 
