@@ -56,7 +56,7 @@ _LABELS = {
 
 @listens("command", "/incident")
 async def incident_command(ctx: Context, body: dict[str, Any]) -> Ack | None:
-    """https://docs.slack.dev/interactivity/implementing-slash-commands#responding_immediate_response"""
+    """https://docs.slack.dev/interactivity/implementing-slash-commands"""
     interaction = from_command(ctx, body)
     text = slack_text.plain(str(body.get("text") or ""))
     refusal = await interaction.refusal()
@@ -196,7 +196,7 @@ async def incident_of_channel(interaction: Interaction, channel: str = "") -> In
     return next((incident for incident in own if incident.open), own[0] if own else None)
 
 
-# --- two readings --------------------------------------------------------------------------------------------------
+# --- two readings --------------------------------------------------------------------------------
 
 
 def _either(question: str, subcommand: Subcommand, new: Declare) -> Message:

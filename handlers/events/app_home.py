@@ -1,6 +1,4 @@
-"""App Home: drawn when somebody opens it, and again when something changes while they may still
-look at it.
-"""
+"""App Home: drawn when it is opened, and again when something changes in it."""
 
 from __future__ import annotations
 
@@ -90,7 +88,7 @@ class Homes:
                 await self.look()
             except StoreUnavailable as error:
                 log.warning("App Home waits: %s", error.text)
-            except Exception as error:  # noqa: BLE001  a view that cannot be drawn must not end the others'
+            except Exception as error:  # noqa: BLE001  one view must not end the others
                 where = "".join(traceback.format_tb(error.__traceback__))
                 log.error("App Home failed with %s\n%s", type(error).__name__, where)
 

@@ -1,5 +1,4 @@
-"""The phrases "prod is down", "users are reporting …", "Sentry is firing": a Declare button in the
-thread.
+"""Phrases such as "prod is down" and "Sentry is firing": a Declare button in the thread.
 
 Workflow: Auto-invocation triggers. Nothing opens by itself. There is one offer a channel in 10
 minutes, none on the messages of bots, and none in the channels of incidents.

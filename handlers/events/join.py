@@ -1,6 +1,4 @@
-"""Coming into an incident: *Join* under its announcement, and the status for whoever comes into its
-channel.
-"""
+"""Joining an incident: the button under its announcement, and the status for newcomers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A pushpin on a message of an incident's channel: the message goes into the timeline and follows
-its edits.
-"""
+"""Pushpins on messages of an incident's channel: the messages go into the timeline."""
 
 from __future__ import annotations
 
@@ -63,8 +61,8 @@ async def message_edited(ctx: Context, body: dict[str, Any]) -> None:
     if ts and not (message.get("bot_id") and "message" in event):
         channel = str(event.get("channel", ""))
         incidents = [i for i in await _incidents_of(ctx, channel) if ts in i.pins]
-        seen = str(event.get("event_ts") or event.get("ts"))
-        await _dispatch(ctx, incidents, body, MessageTouched(ts=ts, seen=seen))
+        at = str(event.get("event_ts") or event.get("ts"))
+        await _dispatch(ctx, incidents, body, MessageTouched(ts=ts, seen=at))
 
 
 def _pinned(event: Mapping[str, Any]) -> tuple[str, str]:

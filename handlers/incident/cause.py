@@ -1,6 +1,4 @@
-"""Naming the root cause: prefilled with what the evidence proposes, confirmed under a person's
-name.
-"""
+"""Naming the root cause: proposed by the evidence, confirmed under a person's name."""
 
 from __future__ import annotations
 
@@ -28,7 +26,10 @@ class Proposal:
 
 
 def proposal(incident: Incident, hypothesis: str | None = None) -> Proposal:
-    """Return the hypothesis that was clicked; else the named cause, the bisect's, or the likeliest."""
+    """Return the hypothesis that was clicked.
+
+    Else it is the named cause, the commit that the bisect found, or the likeliest hypothesis.
+    """
     alive = [h for h in incident.hypotheses if h.verdict is not Verdict.RULED_OUT]
     best = max(alive, key=lambda h: (h.verdict is Verdict.SUPPORTED, h.confidence), default=None)
     clicked = next((h for h in incident.hypotheses if h.id == hypothesis), None)

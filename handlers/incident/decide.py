@@ -1,6 +1,4 @@
-"""Deciding: roll back, ship a hotfix, investigate, or fixed another way; and breaking glass when no
-owner answers.
-"""
+"""Deciding: roll back, ship a hotfix, investigate, fixed another way; and breaking glass."""
 
 from __future__ import annotations
 
@@ -109,7 +107,7 @@ async def carry_out(interaction: Interaction, plan: Plan, reason: str | None = N
     return await interaction.dispatch(DecideRollback(target=plan.target, **decision), plan.incident)
 
 
-# --- the buttons of the decision message -------------------------------------------------------------------------
+# --- the buttons of the decision message ---------------------------------------------------------
 
 
 def _open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
@@ -226,7 +224,7 @@ async def foreign_deploy_clicked(
     return open_fixed_form(interaction, incident, str(value.get("sentence", "")))
 
 
-# --- the forms, which the subcommands open, too ------------------------------------------------------------------
+# --- the forms, which the subcommands open, too --------------------------------------------------
 
 
 def _round_number(incident: Incident) -> int:
@@ -408,7 +406,7 @@ async def fixed_submitted(interaction: Interaction, form: Form) -> Outcome:
     return await interaction.dispatch(action, form.incident)
 
 
-# --- break glass -------------------------------------------------------------------------------------------------
+# --- break glass ---------------------------------------------------------------------------------
 
 
 @on_incident("incident.break_glass")

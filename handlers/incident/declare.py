@@ -1,6 +1,4 @@
-"""Declaring an incident: command, form, shortcuts, the button under a phrase; and the case that one
-is open already.
-"""
+"""Declaring an incident: by command, form, shortcut, or the button under a phrase."""
 
 from __future__ import annotations
 
@@ -193,7 +191,7 @@ def _open_already(interaction: Interaction, report: Report, owner: Incident, cla
     return notes.taken(report.title, owner, value)
 
 
-# --- listeners -------------------------------------------------------------------------------------------------
+# --- listeners -----------------------------------------------------------------------------------
 
 
 @listens("shortcut", "incident.declare")

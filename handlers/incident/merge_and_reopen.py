@@ -1,6 +1,4 @@
-"""Two incidents that are one, an incident that is not over after all, and a channel that was
-archived.
-"""
+"""Merging two incidents, reopening one, and a channel that was archived."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The post-mortem form: prefilled from record and evidence, its drafts kept; errors stand under
-their part.
-"""
+"""The post-mortem form: proposed by record and evidence, its drafts kept."""
 
 from __future__ import annotations
 
@@ -50,22 +48,23 @@ async def postmortem(interaction: Interaction, incident: Incident) -> Message | 
 async def _filled(interaction: Interaction, incident: Incident) -> View:
     """Return the form with this person's draft, the newest of somebody else, or a proposal."""
     ctx, me = interaction.ctx, interaction.user
-    kept = [form for form in await ctx.drafts.of(incident.id) if _is_current(form, incident)]
+    every = await ctx.drafts.of(incident.id)
+    current = [form for form in every if _is_current(form, incident)]
     await ctx.drafts.opened(incident.id, me, ctx.now())
     writing = tuple(
         (form.by, form.opened_at)
-        for form in kept
+        for form in current
         if form.by != me and form.opened_at and ctx.now() - form.opened_at < WRITING
     )
-    drafts = sorted((form for form in kept if form.parts is not None), key=lambda form: form.at)
-    mine = next((form for form in reversed(drafts) if form.by == me), None)
+    drafts = sorted((form for form in current if form.parts is not None), key=lambda form: form.at)
+    own = next((form for form in reversed(drafts) if form.by == me), None)
     others = next((form for form in reversed(drafts) if form.by != me), None)
-    shown = mine or others
+    shown = own or others
     if shown is None or shown.parts is None:
         parts, missing = await _proposed(ctx, incident)
         known = views.KnownDrafts(writing=writing, notes=missing)
         return views.postmortem(incident, parts, me=me, drafts=known)
-    newer = others if mine is not None and others is not None and others.at > mine.at else None
+    newer = others if own is not None and others is not None and others.at > own.at else None
     known = views.KnownDrafts(
         shown_by=shown.by,
         shown_at=shown.at,
@@ -113,7 +112,7 @@ async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> 
     return names
 
 
-# --- the open form -----------------------------------------------------------------------------------------------
+# --- the open form -------------------------------------------------------------------------------
 
 
 def _parts(form: Form) -> Parts:
@@ -141,10 +140,10 @@ async def _show_again(
     incident = await interaction.find(form.incident)
     if incident is None:
         return notes.note(GONE.format(id=form.metadata.get("incident", "of that name")))
-    kept = await _keep(interaction, form)
+    is_kept = await _keep(interaction, form)
     drafts = views.KnownDrafts(
-        saved_at=interaction.ctx.now() if saved and kept else None,
-        notes=() if kept else (NOT_SAVED,),
+        saved_at=interaction.ctx.now() if saved and is_kept else None,
+        notes=() if is_kept else (NOT_SAVED,),
     )
     view = views.postmortem(
         incident,
@@ -183,7 +182,7 @@ async def draft_taken(
     form = read_form(interaction.view)
     await _keep(interaction, form)
     drafts = await interaction.ctx.drafts.of(incident.id)
-    theirs = next((kept for kept in drafts if kept.by == value.get("of")), None)
+    theirs = next((draft for draft in drafts if draft.by == value.get("of")), None)
     if theirs is not None and theirs.parts is not None:
         view = views.postmortem(
             incident,

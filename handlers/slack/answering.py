@@ -1,5 +1,4 @@
-"""Answers to one person in Slack: a form that opens, a view in its place, a note that only they
-see.
+"""Answers to one person: a form that opens, a view in its place, a note that only they see.
 
 None of them rides on the ack: each is a task that goes on after it. None of them is state.
 """

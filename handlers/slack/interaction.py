@@ -1,5 +1,4 @@
-"""One interaction of a person: who they are, what they may do and see, and what they report to an
-incident.
+"""One interaction: the person, their rights, and the actions that they dispatch.
 
 It is the same for a command, a click, a form and a shortcut. Every listener checks, dispatches an
 action, and acks last.
@@ -97,7 +96,7 @@ class Interaction(Answering):
         return reply(await self.dispatch(action, incident), done)
 
     def unless_in_channel(self, incident: Incident, done: str) -> str:
-        """Return `done`; nothing in the incident's channel, where everybody is told at this moment."""
+        """Return `done`; empty in the incident's channel, where everybody is told at this moment."""
         return "" if incident.channel is not None and incident.channel.id == self.channel else done
 
 

@@ -1,7 +1,7 @@
 """The table of listeners: plain functions, each decorated with the id that it listens to.
 
-Bolt asks its listeners in turn, about 10 µs each; of some sixty ours is found by its id. So Bolt is
-given one a kind.
+Bolt asks its listeners in turn, about 10 µs each, and we have some sixty. So Bolt is given one for
+each kind, which finds ours by its id.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The words of a message: of its text, blocks, attachments and files, and of messages that it
-forwards. Pure.
+"""The words of a message: of its text, blocks, attachments and files. Pure.
 
 Alerts of other programs (Grafana, Alertmanager, Sentry's own app) have no text, or only a line for
 notifications; their words are in `attachments` and `blocks`.
-https://docs.slack.dev/reference/events/message, https://docs.slack.dev/reference/block-kit/blocks,
+https://docs.slack.dev/reference/events/message
+https://docs.slack.dev/reference/block-kit/blocks
 https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
 """
 
@@ -107,9 +107,7 @@ class _Collected:
                 self._known += f"{same}\n"
 
     def _has(self, same: str) -> bool:
-        """Return whether a line, or a sentence within one, says so: blocks and fallback repeat
-        words.
-        """
+        """Return whether a line has these words: blocks and fallback repeat the text."""
         return f"\n{same}\n" in self._known or (len(same) >= SENTENCE and same in self._known)
 
     def link(self, url: object) -> None:

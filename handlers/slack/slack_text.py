@@ -1,6 +1,6 @@
-"""Text as Slack sends it → text as it was meant: entities decoded, links readable, people as
-`<@U…>`. Pure.
+"""Text as Slack sends it → text as it was meant. Pure.
 
+Entities are decoded, links and channels are readable, people stay `<@U…>`.
 https://docs.slack.dev/messaging/formatting-message-text#retrieving-messages
 """
 
@@ -16,8 +16,8 @@ _HOST = r"(?:https?://|(?<![\w./@-])(?=[\w-]+\.[\w.-]*[a-z]))(?P<host>[^\s/<>|\"
 _END = r"(?![-_]?[0-9a-z])"
 """Behind a number: letters of other scripts, and what slants a text, are no part of it."""
 _PATH = r"(?:/[^\s/?#<>|\"]+)*?"
-# https://docs.sentry.io/api/events/retrieve-an-issue/ : /issues/<id>/, also below /organizations/<org>/ or /<org>/<project>/ ,
-# with /events/<id>/ behind it; an issue's short id is taken in the place of its number.
+# https://docs.sentry.io/api/events/retrieve-an-issue/ : /issues/<id>/, also below
+# /organizations/<org>/ or /<org>/<project>/ , with /events/<id>/ behind it; an issue's short id is taken in the place of its number.
 _SENTRY_ISSUE = re.compile(
     rf"{_HOST}{_PATH}/issues/"
     rf"(?:(?P<id>\d{{1,20}})|(?P<short>[a-z0-9][\w-]{{0,49}}-[0-9a-z]{{1,10}})){_END}",
@@ -45,9 +45,7 @@ DESCRIPTION = 3000
 
 
 def plain(text: str) -> str:
-    """Return the text of a message or command as a person meant it, without what a record cannot
-    hold.
-    """
+    """Return the text of a message or command, without characters that a record cannot hold."""
     return decoded(_TOKEN.sub(_readable, typed(text)))
 
 
@@ -125,10 +123,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def sentry_issues(text: str) -> tuple[str, ...]:
-    """Return the ids in the Sentry links of a text: they seed triage.
-
-    No address in Slack is ever called.
-    """
+    """Return the ids in the Sentry links of a text: they seed triage. No link is ever called."""
     return tuple(dict.fromkeys(str(link["id"]) for link in _sentry_links(text) if link["id"]))[:10]
 
 

@@ -1,6 +1,4 @@
-"""Visibility of private incidents: the members of their channel, as Slack has them now (rules:
-Private incidents).
-"""
+"""Private incidents: the members of their channel see them (rules: Private incidents)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""`POST /webhooks/deploys`: CI tells of a deploy and is told whether to hold; its deploy is
-watched.
+"""`POST /webhooks/deploys`: CI tells of a deploy and is told whether to hold; it is watched.
 
-Contract: `{"service","version","environment","event":"finished"|"new_errors","sentry_issues":[…],"at":"<RFC 3339>"}` with
-`X-Firebreak-Signature: sha256=<HMAC of the raw body>`; `commit` (the full sha) may be told, too.
+Contract: the body is `{"service","version","environment","event":"finished"|"new_errors",
+"sentry_issues":[…],"at":"<RFC 3339>"}`; `commit` (the full sha) may be told, too.
+`X-Firebreak-Signature: sha256=<HMAC of the raw body>` signs it.
 The answer: `{"hold": true, "incident": "INC-0042"}`.
 """
 
@@ -56,7 +56,8 @@ class DeployBody(BaseModel):
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     service: str = Field(min_length=1, max_length=200)
-    # npm and its tools write a tag as `@acme/shop@1.4.0`: https://github.com/atlassian/changesets/pull/634
+    # npm and its tools write a tag as `@acme/shop@1.4.0`:
+    # https://github.com/atlassian/changesets/pull/634
     version: str = Field(pattern=rf"^@?(?:{DEPLOYABLE.pattern})$")
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
     environment: str = Field(min_length=1, max_length=200)
@@ -117,10 +118,7 @@ def _read(raw: bytes) -> DeployBody:
 
 
 def service_of(ctx: Context, name: str) -> Service | None:
-    """Return the service by name or alias.
-
-    A bot without a catalogue has one, which nobody can name.
-    """
+    """Return the service by name or alias. Without a catalogue there is one, which has no name."""
     every = ctx.catalogue.all()
     service = ctx.catalogue.get(name)
     alone = service is None and len(every) == 1 and every[0].name == "default"

@@ -50,9 +50,9 @@ Receive = Callable[[Request, bytes], Awaitable[Response | Mapping[str, object]]]
 
 
 def webhook(path: str, signature: Signature, receive: Receive) -> Route:
-    """Return the route.
+    """Return the route of a webhook.
 
-    `receive` is given signed bodies only; a mapping that it returns is the JSON of a 200.
+    `receive` is given signed bodies only. A mapping that it returns is the JSON of a 200.
     """
 
     async def endpoint(request: Request) -> Response:

@@ -1,9 +1,9 @@
-"""`POST /webhooks/github`: deploys by others are recorded and watched, ours are asked about, a
-hotfix's merge is seen.
+"""`POST /webhooks/github`: deploys by others, news of our own, and the merge of a hotfix.
 
-Headers, signature: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
-Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads (#deployment_status,
-#workflow_run, #pull_request)
+Headers, signature:
+https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads
+(#deployment_status, #workflow_run, #pull_request)
 Polling sees what is lost on the way; nothing waits for a webhook.
 """
 
@@ -158,7 +158,7 @@ async def _heard(ctx: Context, event: str, raw: bytes, delivery: str) -> list[st
 
 def _services(ctx: Context, repository: _Repository) -> list[Service]:
     name = repository.full_name.lower()
-    return [one for one in ctx.catalogue.all() if (one.repository or "").lower() == name]
+    return [s for s in ctx.catalogue.all() if (s.repository or "").lower() == name]
 
 
 async def _told(

@@ -1,9 +1,8 @@
 """`POST /webhooks/linear`: somebody in Linear moved a ticket, or settled an action item.
 
-Our own changes come back here, too.
-Headers, signature, payload: https://linear.app/developers/webhooks. Where we do not answer 200
-within 5 s it is sent
-again after a minute, an hour and six hours.
+Our own changes come back here, too. Where we do not answer 200 within 5 s it is sent again after a
+minute, an hour and six hours.
+Headers, signature, payload: https://linear.app/developers/webhooks
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""`POST /webhooks/sentry`: an alert opens an incident by itself; the rest of one storm is its
-evidence.
+"""`POST /webhooks/sentry`: an alert opens an incident by itself; the rest of one storm is evidence.
 
+Sentry waits 1 s and does not send again; so work that takes longer goes on behind the answer.
 Headers, signature, resources:
 https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
-Sentry waits 1 s and does not send again; so work that takes longer goes on behind the answer.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ DAY = timedelta(days=1)
 WHERE_SECONDS = 3.0
 """Sentry may take so long to say where an issue burns; then the alarm counts."""
 LONG_AGO = timedelta(hours=1)  # as phase 1 has *new*
-"""An alarm about an event as old as that is no fire by itself: its issue was only touched."""
+"""An alarm about an older event is no fire by itself: its issue was only touched."""
 LEVELS = frozenset({"error", "fatal"})  # rules: issues of level error or fatal
 OPENS = {
     "issue": frozenset({"created", "unresolved"}),
@@ -103,9 +102,7 @@ class _Event(_Part):
     @field_validator("tags", mode="before")
     @classmethod
     def _pairs(cls, value: Any) -> Any:
-        """Return pairs, which the API has as objects of `key` and `value`; other shapes are left
-        out.
-        """
+        """Return pairs; the API has objects of `key` and `value`. Other shapes are left out."""
         rows: list[Any] = value if isinstance(value, list) else []
         pairs = (
             (row.get("key"), row.get("value")) if isinstance(row, dict) else row for row in rows
@@ -142,7 +139,7 @@ class _Data(_Part):
 
 
 class _Actor(_Part):
-    # https://github.com/getsentry/sentry: src/sentry/sentry_apps/api/serializers/app_platform_event.py
+    # getsentry/sentry, src/sentry/sentry_apps/api/serializers/app_platform_event.py
 
     type: str = ""
 
@@ -304,7 +301,7 @@ def _from_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | Non
 
 
 def _counts(service: Service, environment: str | None) -> bool:
-    """Count an event without an environment as the first of those that count (rules: The picture)."""
+    """Return whether it counts; an event without an environment does (rules: The picture)."""
     return not environment or environment in service.environments
 
 

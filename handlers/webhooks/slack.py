@@ -1,9 +1,7 @@
 """`POST /slack/events`: size, signature over the raw bytes, parsing; then Bolt.
 
-Nothing of a refused body reaches a log.
-
 Bolt parses before it verifies, and logs forged bodies as a whole; so this stands in front, and
-Bolt's own check is off.
+Bolt's own check is off. Nothing of a refused body reaches a log.
 https://docs.slack.dev/authentication/verifying-requests-from-slack
 """
 
@@ -48,7 +46,7 @@ def slack_route(
                 answer = await app.async_dispatch(
                     AsyncBoltRequest(body=body, headers=dict(request.headers), mode="socket_mode")
                 )
-        except Exception as error:  # noqa: BLE001  Bolt's own code fails on shapes that Slack does not send
+        except Exception as error:  # noqa: BLE001  Bolt fails on shapes that Slack does not send
             return refused(request, 400, f"of no kind that Slack sends ({type(error).__name__})")
         return Response(answer.body or "", answer.status, answer.first_headers_without_set_cookie())
 
@@ -69,7 +67,7 @@ def _signed(verifier: SignatureVerifier, raw: bytes, request: Request) -> bool:
 
 
 def parsed(raw: bytes, content_type: str) -> dict[str, Any] | None:
-    """Return the JSON of an event, or a form with a payload or a command; None for any other body."""
+    """Return the JSON of an event, or a form with a payload or a command; else None."""
     try:
         if content_type.partition(";")[0].strip().lower() == "application/json":
             body = json.loads(raw.decode("utf-8"))
