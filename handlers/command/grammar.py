@@ -179,7 +179,7 @@ def _id_first(
 
 
 def _apart(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
-    """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands that they nearly are."""
+    """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands they nearly are."""
     if _SEV.match(read):
         joined = _SEV.sub(r"severity \1", read, count=1)
     elif _APART.match(read):
@@ -193,14 +193,14 @@ def _apart(read: str, *, here: bool, services: Collection[str]) -> Subcommand | 
 
 
 def incident_id(text: str) -> str | None:
-    """Read `inc-42`, `INC 0042`, `INC–0042` and `#inc-0042-the-till-is-stuck` as the same incident."""
+    """Read `inc-42`, `INC 0042` and `#inc-0042-the-till-is-stuck` as the same incident."""
     id = _ID.fullmatch(slack_text.spelled(text).strip().strip(MARKS + STOPS))
     return _written(id) if id else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Words as typed, and as they read: on one line, in plain letters, without quotes around all."""
+    """Words as typed, and as they read: in plain letters, without quotes around all of them."""
 
     typed: str
     read: str
@@ -335,7 +335,7 @@ def _severity(parts: list[str]) -> Subcommand | None:
 
 
 def _lead(parts: list[str]) -> Subcommand | None:
-    """Read `lead` (take it) and `lead @someone` (give it), with an id before or after the person."""
+    """Read `lead` (take it) and `lead @someone` (give it), with an id before or after."""
     ids, others = _apart_from_ids(parts)
     people = [person for part in others if (person := _PERSON.fullmatch(part))]
     if len(ids) > 1 or len(people) > 1 or len(people) != len(others):

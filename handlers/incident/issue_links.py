@@ -67,10 +67,10 @@ class Adopted:
 
 
 def named(text: str, catalogue: Catalogue) -> Named:
-    """Return Sentry links and short ids, and the first Linear issue; however a phone wrote their dash.
+    """Return the ids of Sentry links and short ids, and the first Linear issue.
 
-    Links and Sentry's short ids count in small letters, too. Linear's do not: `eng-12` alone is
-    more often a branch or a word.
+    Their dash may be written as a phone writes it. Links and Sentry's short ids count in small
+    letters, too. Linear's do not: `eng-12` alone is more often a branch or a word.
     """
     services = catalogue.all()
     teams = {service.linear_team.upper() for service in services if service.linear_team}
@@ -122,7 +122,7 @@ async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopt
     issues = named(text, catalogue)
     rows: dict[str, IssueRow | Missing] = {}
     if sentry is not None:
-        # A link holds the id. Its look-up only tells the project, which a known service does not need.
+        # A link holds the id: its look-up only tells the project, and so the service.
         links = len(catalogue.all()) > 1 and catalogue.named_in(issues.rest) is None
         asked = {id: sentry.issue(id) for id in issues.ids if links}
         asked |= {id: sentry.by_short_id(id) for id in issues.short_ids}

@@ -25,7 +25,7 @@ _COPIED = re.compile(r"[cg](?=[a-z]*[0-9])[a-z0-9]{8,20}")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A channel as it was written. The `id` is tried first, then the `name`, then the id `maybe`."""
+    """A channel as it was written: try the `id` first, then the `name`, then the id `maybe`."""
 
     id: str | None = None
     name: str | None = None

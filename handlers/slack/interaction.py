@@ -96,7 +96,7 @@ class Interaction(Answering):
         return reply(await self.dispatch(action, incident), done)
 
     def unless_in_channel(self, incident: Incident, done: str) -> str:
-        """Return `done`; empty in the incident's channel, where everybody is told at this moment."""
+        """Return `done`; empty in the incident's channel, where everybody is told right now."""
         return "" if incident.channel is not None and incident.channel.id == self.channel else done
 
 

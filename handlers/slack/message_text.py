@@ -49,7 +49,7 @@ WORDS = (
     "output",
     "message",
 )
-"""Keys under which blocks and attachments have their words, in the order in which Slack shows them."""
+"""Keys of the words of blocks and attachments, in the order in which Slack shows them."""
 PARTS = ("blocks", "elements", "cards", "tasks", "attachments", "message_blocks")
 """Keys under which they have lists of blocks and attachments."""
 
@@ -163,7 +163,7 @@ def _lines(part: object, collected: _Collected, depth: int = 0) -> Iterator[str]
 
 
 def _lines_by_key(part: Json, collected: _Collected, depth: int) -> Iterator[str]:
-    """Return the words in the order in which Slack shows them; the fallback where there are none."""
+    """Return the words in the order in which Slack shows them; without any, the fallback."""
     lines: list[str] = []
     for key in WORDS:
         lines += _lines(part.get(key), collected, depth + 1)

@@ -28,7 +28,7 @@ class Refused(Exception):
 
 
 class Taste(Protocol):
-    """The memory, over all replicas, of whether this workspace takes charts (`SLACK_RICH_BLOCKS`)."""
+    """A memory of all replicas: whether this workspace takes charts (`SLACK_RICH_BLOCKS`)."""
 
     async def takes(self) -> bool:
         """Return False where they are switched off, or were refused within a day."""

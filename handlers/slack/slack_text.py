@@ -17,7 +17,8 @@ _END = r"(?![-_]?[0-9a-z])"
 """Behind a number: letters of other scripts, and what slants a text, are no part of it."""
 _PATH = r"(?:/[^\s/?#<>|\"]+)*?"
 # https://docs.sentry.io/api/events/retrieve-an-issue/ : /issues/<id>/, also below
-# /organizations/<org>/ or /<org>/<project>/ , with /events/<id>/ behind it; an issue's short id is taken in the place of its number.
+# /organizations/<org>/ or /<org>/<project>/, with /events/<id>/ behind it. An issue's short id is
+# taken in the place of its number.
 _SENTRY_ISSUE = re.compile(
     rf"{_HOST}{_PATH}/issues/"
     rf"(?:(?P<id>\d{{1,20}})|(?P<short>[a-z0-9][\w-]{{0,49}}-[0-9a-z]{{1,10}})){_END}",

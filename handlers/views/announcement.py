@@ -10,7 +10,7 @@ from phases.record.wording import lasting
 
 
 def announcement(incident: Incident) -> Message:
-    """Two lines for the channel in which incidents are announced; edited in place."""
+    """Return two lines for the channel in which incidents are announced; edited in place."""
     if incident.private:
         return _announced_in_private(incident)
     where = phrasing.room(incident) or "in this thread"
@@ -19,14 +19,13 @@ def announcement(incident: Incident) -> Message:
     second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
     join = button("Join", "incident.join", {"incident": incident.id})
     joined = incident.open and incident.channel is not None and incident.channel.thread_ts is None
-    said = section(f"{first}\n{second}", accessory=join if joined else None)
-    return message(
-        f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}", [said]
-    )
+    block = section(f"{first}\n{second}", accessory=join if joined else None)
+    text = f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}"
+    return message(text, [block])
 
 
 def _announced_in_private(incident: Incident) -> Message:
-    """That there is one, and whom to ask: not what, not where, not how bad."""
+    """Announce that there is one, and whom to ask: not what, not where, not how bad."""
     over = "" if incident.open else f" · {phrasing.status(incident)}"
     ask = (
         f" Can you help? Ask {person(incident.declared_by)}."
@@ -38,7 +37,7 @@ def _announced_in_private(incident: Incident) -> Message:
 
 
 def _now(incident: Incident) -> str:
-    """The newest that somebody outside the incident wants to know."""
+    """Return the newest fact for somebody outside the incident."""
     current = incident.round
     if incident.status is Status.CANCELLED:
         return words(incident.cancel_reason or "", 200) or "no reason given"

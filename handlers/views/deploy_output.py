@@ -1,6 +1,4 @@
-"""What a deploy prints, as it prints it: one message in the thread of its decision, in place, with
-its end.
-"""
+"""Output of a deploy, as it prints it: one message in the thread of its decision."""
 
 from __future__ import annotations
 
@@ -20,8 +18,8 @@ def progress(incident: Incident, number: int) -> Message:
     current = next((r for r in incident.rounds if r.number == number), None)
     action = current.action if current is not None else None
     if action is None or action.output is None:
-        said = f"{incident.id}: the output of this deploy is not kept any more."
-        return message(said, [section(said)])
+        text = f"{incident.id}: the output of this deploy is not kept any more."
+        return message(text, [section(text)])
     lines = list(action.output.lines)
     cut = action.output.cut
     while len(lines) > 1 and size(code("\n".join(lines), 10 * OUTPUT)) > OUTPUT:

@@ -102,7 +102,7 @@ def _line(incident: Incident, me: str) -> str:
     return f"{first}\n{second} · {words(incident.service, 60)}, {said} {when(since)}"
 
 
-# --- the one button ----------------------------------------------------------------------------------------------
+# --- the one button ------------------------------------------------------------------------------
 
 _GO: dict[Step, str] = {"decide": "Decide", "follow": "Follow", "look": "Look"}
 
@@ -152,7 +152,7 @@ def _address(incident: Incident, site: str) -> str:
     )
 
 
-# --- what is owed -------------------------------------------------------------------------------------------------
+# --- what is owed --------------------------------------------------------------------------------
 
 
 def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
@@ -196,7 +196,7 @@ def _late(item: ActionItem, now: datetime) -> bool:
     return item.due is not None and item.due < now.date()
 
 
-# --- this month against last ---------------------------------------------------------------------------------------
+# --- this month against last ---------------------------------------------------------------------
 
 
 def _months(last: Month, this: Month, now: datetime) -> str:

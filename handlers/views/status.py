@@ -94,7 +94,7 @@ def _fallback(incident: Incident) -> str:
     return f"{incident.id} {words(incident.title, 150)}: {phrasing.status(incident)}, {phrasing.severity(incident)}"
 
 
-# --- what, how bad, who is hit -----------------------------------------------------------------------------------
+# --- what, how bad, who is hit -------------------------------------------------------------------
 
 
 def _stands(incident: Incident) -> Fact:
@@ -153,7 +153,7 @@ def _who(incident: Incident, report: TriageReport) -> str:
     return f"{phrasing.users(blast)} {since}; {phrasing.features(blast)}; {rates}"
 
 
-# --- what is done, by whom, what comes next ----------------------------------------------------------------------
+# --- what is done, by whom, what comes next ------------------------------------------------------
 
 
 def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
@@ -367,7 +367,7 @@ def _remembered(incident: Incident, now: datetime) -> list[Fact]:
     return [Fact(words(one, 400), (7, 7, 7, 7), SMALL, whole=True) for one in said]
 
 
-# --- the six phases ----------------------------------------------------------------------------------------------
+# --- the six phases ------------------------------------------------------------------------------
 
 
 def _phases(incident: Incident) -> str:
