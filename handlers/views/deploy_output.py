@@ -11,10 +11,7 @@ OUTPUT = 2900  # with its fence under the 3,000 characters of a section
 
 
 def progress(incident: Incident, number: int) -> Message:
-    """Live.
-
-    The newest lines of the deploy of round `number`; what does not fit was printed earlier.
-    """
+    """Return the newest lines of the deploy of round `number`, edited in place."""
     current = next((r for r in incident.rounds if r.number == number), None)
     action = current.action if current is not None else None
     if action is None or action.output is None:

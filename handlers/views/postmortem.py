@@ -54,9 +54,9 @@ PARTS = {
     ),
     "revisit": ("Revisit when", ""),
 }
-"""The parts that are texts, by field: label, hint.
+"""The parts that are texts, by field, with label and hint.
 
-The workflow's six (phase 6) with the action items; *impact* may stay empty.
+With the action items they are the workflow's six (phase 6); *impact* may stay empty.
 """
 KINDS = {"tests": "Tests", "monitors": "Monitors", "gates": "Gates"}
 MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
@@ -64,20 +64,20 @@ MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
 
 @dataclass(frozen=True, slots=True)
 class KnownDrafts:
-    """What is known of drafts when the form is shown."""
+    """The drafts that are known when the form is shown."""
 
     shown_by: str = ""
-    """Whose draft this is; empty: nobody's, it is made of the evidence."""
+    """The author of the draft that is shown; empty where the evidence proposes the text."""
     shown_at: datetime | None = None
     newer_by: str = ""
-    """Who else saved one since, and when."""
+    """Somebody else who saved one since, and when."""
     newer_at: datetime | None = None
     writing: tuple[tuple[str, datetime], ...] = ()
-    """Others who have the form open, with since when."""
+    """Others who have the form open, and since when."""
     saved_at: datetime | None = None
-    """Just saved, by this person."""
+    """Set where this person just saved."""
     notes: tuple[str, ...] = ()
-    """What could not be looked up."""
+    """Sources that could not be looked up."""
 
 
 def postmortem(
@@ -120,41 +120,41 @@ def postmortem(
 
 
 def _head(incident: Incident) -> str:
-    ends = (
-        "resolves the incident"
-        if incident.recovered_at
-        else "resolves the incident once recovery is verified"
+    once = "" if incident.recovered_at else " once recovery is verified"
+    head = (
+        f"*{incident.id}* {words(incident.title, 200)}\n"
+        f"*Write it* keeps this as an ADR, and resolves the incident{once}."
     )
     private = (
-        "\n*Everybody who can read the folder of post-mortems can read these parts*; the rest stays here."
-        if incident.private
-        else ""
+        "\n*Everybody who can read the folder of post-mortems can read these parts*; "
+        "the rest stays here."
     )
-    return f"*{incident.id}* {words(incident.title, 200)}\n*Write it* keeps this as an ADR, and {ends}.{private}"
+    return f"{head}{private}" if incident.private else head
 
 
 def _drafts(incident: Incident, me: str, drafts: KnownDrafts) -> list[Block | None]:
-    said: list[str] = []
+    lines: list[str] = []
     if drafts.saved_at is not None:
-        said.append(f"Draft saved {when(drafts.saved_at)}.")
+        lines.append(f"Draft saved {when(drafts.saved_at)}.")
     elif drafts.shown_at is not None and drafts.shown_by == me:
-        said.append(f"Your draft of {when(drafts.shown_at)}.")
+        lines.append(f"Your draft of {when(drafts.shown_at)}.")
     elif drafts.shown_at is not None:
-        said.append(
-            f"{person(drafts.shown_by)}’s draft of {when(drafts.shown_at)}. What you save is kept beside it."
+        lines.append(
+            f"{person(drafts.shown_by)}’s draft of {when(drafts.shown_at)}. "
+            "What you save is kept beside it."
         )
-    said += [
+    lines += [
         f"{person(who)} has this form open since {when(since)}."
         for who, since in drafts.writing[:3]
     ]
-    said += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in drafts.notes[:3]]
+    lines += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in drafts.notes[:3]]
     take: list[Element] = []
     if drafts.newer_at is not None:
-        said.append(f"{person(drafts.newer_by)} saved one, {when(drafts.newer_at)}.")
+        lines.append(f"{person(drafts.newer_by)} saved one, {when(drafts.newer_at)}.")
         take.append(
             button("Show it instead", TAKE, {"incident": incident.id, "of": drafts.newer_by})
         )
-    return [context("\n".join(said)) if said else None, actions(take, block_id="drafts")]
+    return [context("\n".join(lines)) if lines else None, actions(take, block_id="drafts")]
 
 
 def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | None]:
@@ -188,9 +188,7 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
 
 
 def entered(values: Mapping[str, str], rows: int) -> Parts:
-    """What stands in the form, by field name (`handlers.slack.payloads.fields`); a row that nobody
-    filled in stays empty.
-    """
+    """Return what stands in the form, by field name; a row that nobody filled in stays empty."""
     named = {name.partition("~")[0]: value for name, value in values.items()}
     items: list[dict[str, Any]] = []
     for number in range(1, min(rows, ITEMS_LIMIT) + 1):

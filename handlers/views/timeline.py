@@ -1,6 +1,4 @@
-"""The timeline as a person reads it: how long each part took, then what happened, oldest first; a
-long one page by page.
-"""
+"""The timeline as a person reads it: how long each part took, then the entries by page."""
 
 from __future__ import annotations
 
