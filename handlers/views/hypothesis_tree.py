@@ -27,10 +27,9 @@ _ORDER = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
 
 
 def tree(incident: Incident, *, reverts: bool = False) -> Message:
-    """Live.
+    """Return the tree, edited in place. A person confirms one as the cause or rules it out.
 
-    A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be
-    made here.
+    `reverts`: pull requests can be made here.
     """
     ranked = _ranked(incident)
     blocks: list[Block | None] = [section(_headline(incident))]
