@@ -21,8 +21,7 @@ def pictured(incident: Incident) -> list[Block | Native]:
         f"{incident.id}: events a minute",
         [_label(point) for point in measured],
         {"events a minute": [point.per_minute for point in measured]},
-        x=f"{unit(incident.picture)} since the alert",
-        y="events a minute",
+        axes=(f"{unit(incident.picture)} since the alert", "events a minute"),
         plainly=[context(spoken(in_words(incident)))],
     )
     return [drawing, context(happened)]

@@ -203,7 +203,7 @@ def _incidents(found: Trends) -> Native:
         "Incidents by month",
         labels,
         series,
-        y="incidents",
+        axes=("", "incidents"),
         plainly=[section(f"*Incidents by month*\n{plainly}")],
     )
 
@@ -242,7 +242,7 @@ def _times(found: Trends) -> Native | None:
         labels,
         drawn,
         kind="line",
-        y="minutes",
+        axes=("", "minutes"),
         plainly=[section(f"*How long it took*\n{plainly}")],
     )
 

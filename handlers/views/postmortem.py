@@ -13,21 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from handlers.views.blocks import (
-    Block,
-    Element,
-    View,
-    actions,
-    button,
-    context,
-    date_picker,
-    field_input,
-    option,
-    person_select,
-    section,
-    select,
-    text_input,
-)
+from handlers.views.blocks import Block, Element, View, actions, button, context, option, section
+from handlers.views.inputs import date_picker, field_input, person_select, select, text_input
 from handlers.views.text import person, spoken, when, words
 from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
 from phases.record.documents import ActionItem
