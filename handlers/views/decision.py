@@ -81,7 +81,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
 
 
 def seal(incident: Incident, current: Round) -> str:
-    """Return the mark of what the buttons say, from → to: it shows a click on an outdated message."""
+    """Return the mark of what the buttons say, from → to; an outdated message has another one."""
     running, target = running_release(incident), target_of(incident, current)
     named = f"{incident.id}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
     return f"decision.{hashlib.sha256(named.encode()).hexdigest()[:16]}"
@@ -175,7 +175,8 @@ def _silent(incident: Incident) -> str:
     why = phrasing.silent(incident)
     failed = f"*Sentry could not be asked*: {words(why, 300)}."
     return (
-        f"{WRONG} {failed if why else '*Sentry has not answered.*'} How many are hit is not measured; this message is completed when it does. "
+        f"{WRONG} {failed if why else '*Sentry has not answered.*'} How many are hit is "
+        "not measured; this message is completed when it does. "
         "*Fill in by hand* takes what people report."
     )
 

@@ -142,7 +142,10 @@ def rollback(
     healthy: Sequence[Release],
     metadata: Mapping[str, Any],
 ) -> View:
-    """`incident.rollback`: another target. Its submit is the confirmation, so it names what runs."""
+    """`incident.rollback`: another target.
+
+    Its submit is the confirmation, so it names what runs.
+    """
     known = {r.version for r in healthy}
     suspect = (
         incident.triage.suspect.version if incident.triage and incident.triage.suspect else None

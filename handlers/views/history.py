@@ -47,7 +47,8 @@ def history(
     page = memories[start : start + PAGE]
     drills = sum(memory.drill for memory in memories)
     beside = f" and {counted(drills, 'drill')}" if drills else ""
-    total = f"{'at least ' if more else ''}{counted(len(memories) - drills, 'past incident')}{beside}{of}"
+    count = counted(len(memories) - drills, "past incident")
+    total = f"{'at least ' if more else ''}{count}{beside}{of}"
     which = f", {start + 1} to {start + len(page)}" if len(memories) > PAGE else ""
     blocks: list[Block | None] = [section(f"*{total[0].upper()}{total[1:]}*{which}, newest first")]
     blocks += [

@@ -192,7 +192,7 @@ def _late(item: ActionItem, now: datetime) -> bool:
 
 
 def _months(last: Month, this: Month, now: datetime) -> str:
-    """Return this month and the one before: `November: 3 incidents, recovered in 12 min`; medians."""
+    """Return the medians of two months: `November: 3 incidents, recovered in 12 min`."""
     first = now.replace(day=1)
     before = (
         first.replace(year=first.year - 1, month=12)

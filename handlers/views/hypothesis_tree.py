@@ -66,7 +66,7 @@ def _ranked(incident: Incident) -> list[Hypothesis]:
 
 
 def evidence(incident: Incident) -> Message:
-    """Return the evidence for the thread: the walk from the crash, the suspects, more hypotheses."""
+    """Return the evidence for the thread: the walk from the crash, suspects, more hypotheses."""
     walk = incident.investigation.walk if incident.investigation else ()
     blocks: list[Block | None] = [section(f"*Evidence · {incident.id}*")]
     if walk:

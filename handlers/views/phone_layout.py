@@ -33,9 +33,9 @@ _ISOLATE, _END = "\u2068", "\u2069"
 class Fact:
     """One thing worth a line or more.
 
-    `ranks` are those of its first line, its second, …; the lowest ranks are shown first. It never has
-    more lines than ranks. `short` is shown instead where there is one line for it. A `whole` fact is
-    left out where it does not get all its lines.
+    `ranks` are those of its first line, its second, …; the lowest ranks are shown first. It never
+    has more lines than ranks. `short` is shown instead where there is one line for it. A `whole`
+    fact is left out where it does not get all its lines.
     """
 
     text: str

@@ -430,6 +430,7 @@ def short(incident: Incident) -> str:
     room = phrasing.room(incident)
     return cut(
         f"*{incident.id}*{f' {room}' if room else ''} {phrasing.severity(incident)} · "
-        f"{phrasing.status(incident)} · {words(incident.service, 60)} · {words(incident.title, 200)}",
+        f"{phrasing.status(incident)} · {words(incident.service, 60)} · "
+        f"{words(incident.title, 200)}",
         600,
     )

@@ -37,7 +37,7 @@ def _again(incident: Incident) -> list[Element]:
 
 
 def _held(incident: Incident) -> list[Element]:
-    """Return the button that ends a hold: resolved, and the cause is not fixed as far as is known."""
+    """Return the button that ends a hold: resolved, and the cause is not known to be fixed."""
     return (
         [cause_fixed_button(incident)]
         if incident.status is Status.RESOLVED and hold(incident) is not None

@@ -78,7 +78,7 @@ def _readable(token: re.Match[str]) -> str:
 
 
 def _mentioning(token: re.Match[str]) -> str:
-    """Return the same, but keep a person, a channel and a time as tokens: #C024BE91L says nothing."""
+    """Return the same, but a person, a channel and a time stay tokens: #C024BE91L says nothing."""
     sign, what, _ = token.groups()
     if sign == "!" and what.startswith("date^"):
         return token.group(0)
@@ -136,7 +136,7 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
 
 
 def plain(raw: str, limit: int) -> str:
-    """Return a text for `plain_text` objects, which format nothing: defused and cut, not escaped."""
+    """Return a text for `plain_text` objects, which format nothing: defused, cut, not escaped."""
     return cut_plain(_MASS.sub("@\u200b", clean(_enough(raw, limit))), limit)
 
 

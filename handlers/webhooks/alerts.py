@@ -55,7 +55,7 @@ class Alarm:
 
     @property
     def issues(self) -> tuple[str, ...]:
-        return tuple(found.issue for found in self.found if found.issue)
+        return tuple(f.issue for f in self.found if f.issue)
 
 
 async def raise_alarm(
@@ -142,11 +142,11 @@ def _evidence(alarm: Alarm, incident: Incident) -> list[AddEvidence]:
     looked = alarm.source.kind == "deploy"  # by the watch after a deploy, or by CI
     return [
         AddEvidence(
-            evidence=Evidence(at=alarm.at, source=source, text=found.text, url=found.url),
-            issue=found.issue,
+            evidence=Evidence(at=alarm.at, source=source, text=burning.text, url=burning.url),
+            issue=burning.issue,
             looked=looked,
         )
-        for found in alarm.found or (Found(None, alarm.title, alarm.source.url),)
+        for burning in alarm.found or (Found(None, alarm.title, alarm.source.url),)
     ]
 
 
