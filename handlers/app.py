@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +12,6 @@ from typing import Any
 from pydantic import SecretStr
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
@@ -44,6 +42,7 @@ from handlers.incident import (
 )
 from handlers.slack.bolt import App
 from handlers.slack.context import Context, Identity
+from handlers.slack.listening import bind
 from handlers.slack.payloads import from_interaction
 from handlers.views import forms, notes
 from handlers.webhooks.deploys import deploys_route
@@ -56,6 +55,31 @@ from phases.ports.ports import (
 )
 
 log = logging.getLogger(__name__)
+
+LISTENING = (
+    router,
+    declare,
+    decide,
+    triage,
+    update,
+    lead_and_severity,
+    status,
+    cause,
+    hypotheses,
+    postmortem,
+    hotfix_merge,
+    action_items,
+    resolve,
+    cancel,
+    recheck,
+    merge_and_reopen,
+    history,
+    pins,
+    declare_phrases,
+    join,
+    app_home,
+)
+"""The modules whose functions listen: importing them fills `handlers.slack.listening.LISTENERS`."""
 
 SORRY = (
     "Something went wrong on my side. I cannot say whether it was recorded: "
@@ -94,7 +118,8 @@ def listeners(
     `asked` is entered while a request of Slack's is answered.
     """
     app, homes = build_app(context.client, context.me), Homes(context)
-    register_all(app, context, homes)
+    bind(app, context)
+    on_error(app, context)
     routes: list[Route] = []
     if secrets.slack is not None:
         routes.append(slack_route(app, secrets.slack.get_secret_value(), asked=asked))
@@ -149,47 +174,7 @@ def build_app(client: AsyncWebClient, me: Identity) -> App:
         bolt.setLevel(level)
 
 
-def register_all(app: AsyncApp, ctx: Context, homes: Homes) -> None:
-    for room in (
-        router,
-        declare,
-        decide,
-        triage,
-        update,
-        lead_and_severity,
-        status,
-        cause,
-        hypotheses,
-        postmortem,
-        hotfix_merge,
-        action_items,
-        resolve,
-        cancel,
-        recheck,
-    ):
-        room.register(app, ctx)
-    pins.register(app, ctx)  # before the phrases, which take every message
-    declare_phrases.register(app, ctx)
-    join.register(app, ctx)
-    merge_and_reopen.register(app, ctx)
-    app_home.register(app, ctx, homes)
-    history.register(app, ctx)
-    _rest(app, ctx)
-
-
-def _rest(app: AsyncApp, ctx: Context) -> None:
-    """Register what no other listener takes: clicks on messages of older versions, and errors."""
-
-    @app.action(re.compile(r".*"))
-    async def unknown(ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Tell the person, unless it is a link: a link sends a click, too, and needs no answer."""
-        clicked = (body.get("actions") or [{}])[0]
-        if clicked.get("type") == "button" and not clicked.get("url"):
-            from_interaction(ctx, body).tell(
-                notes.note("That button is not known any more. Nothing was done.")
-            )
-        await ack()
-
+def on_error(app: AsyncApp, ctx: Context) -> None:
     @app.error
     async def failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
         """Answer a person in words, never with a bare 500; never log a body."""

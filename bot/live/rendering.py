@@ -25,15 +25,15 @@ def renderer(
             case "decision":
                 return views.decision(incident, now, service, int(number))
             case "progress":
-                return views.progress(incident, now, int(number))
+                return views.progress(incident, int(number))
             case "announcement":
-                return views.announcement(incident, now)
+                return views.announcement(incident)
             case "tree":
-                return views.tree(incident, now, reverts=reverts and service.repository is not None)
+                return views.tree(incident, reverts=reverts and service.repository is not None)
             case "items":
                 return views.items(incident)
             case "evidence":
-                return views.evidence(incident, now)
+                return views.evidence(incident)
             case _:
                 raise ValueError(f"{name} is no live message")
 

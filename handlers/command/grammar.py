@@ -1,4 +1,7 @@
-"""What the words after `/incident` mean (rules: Words after /incident). Pure: the same words mean the same in the same place."""
+"""The meaning of the words after `/incident` (rules: Words after /incident).
+
+Pure: the same words mean the same in the same place.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +25,19 @@ BARE = (
     "trends",
     "help",
 )
-"""Alone or with an incident id."""
+"""Subcommands that stand alone or with an incident id."""
 WITH_TEXT = ("update", "cause", "fixed", "cancel")
-"""With text, in an incident's channel or with an id."""
+"""Subcommands with text, in an incident's channel or with an id."""
 OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "drill")
 NAMES = (*BARE, *WITH_TEXT, *OTHERS)
 NEAR = 2  # rules: a single word within two letters of a subcommand
 
 ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "lead"})
-"""Done at once: with a question mark they are asked about."""
+"""Subcommands that act at once; with a question mark the bot asks first."""
 STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge"})
-"""What must follow them is so narrow that they can be read from between quotes."""
+"""Subcommands after which so little may stand that they can be read from between quotes."""
 MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
-"""Around a word: quotes, brackets, and what formats it in Slack."""
+"""Quotes, brackets, and the marks that format a word in Slack."""
 STOPS = ".,;:!?"
 
 _ID = re.compile(
@@ -48,7 +51,7 @@ HELP = frozenset({"?", "-h", "--help", "-help", "/help", "h"})
 _FILLING = frozenset(
     {"please", "pls", "plz", "thanks", "thx", "now", "of", "for", "on", "about", "the", "me"}
 )
-"""Beside a subcommand and an id they say nothing: `status of INC-0042 please`."""
+"""Words without a meaning beside a subcommand and an id: `status of INC-0042 please`."""
 _JOINING = frozenset({"into", "with", "and", "to", "in", "->", "→", "=>", "&", "+"})
 _APART = re.compile(
     r"(roll|hot|post|re|time)[ -](back|fix|mortem|check|open|line)\b", re.IGNORECASE
@@ -62,18 +65,25 @@ _RELEASE = re.compile(
 _PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^>]*)?>")
 _SEVERITY = re.compile(r"(?:sev(?:erity)?-?)?([1-4])", re.IGNORECASE)
 _SYMPTOM = re.compile(
-    r"\b(is|are|was|were|isn't|aren't|not|broken|break[s]?|fail\w*|down|wrong|missing|slow|crash\w*|errors?|hangs?|stuck"
+    r"\b(is|are|was|were|isn't|aren't|not|broken|break[s]?|fail\w*|down|wrong|missing|slow"
+    r"|crash\w*|errors?|hangs?|stuck"
     r"|doesn't|don't|can't|cannot|button|page|again|tim(es|ing) out|timeouts?|[45](\d\d|xx)s?)\b",
     re.IGNORECASE,
 )
 _OF_A_FEATURE = re.compile(
-    r"\b(never|won't|breaking|slower|hanging|exceptions?|unresponsive|unavailable|unreachable|freez\w*|frozen|blank|empty|dead"
-    r"|loops?|looping|spins?|spinning|returns?|throws?|throwing|shows?|does|takes?|loses?|leaves?|charges?|twice)\b",
+    r"\b(never|won't|breaking|slower|hanging|exceptions?|unresponsive|unavailable|unreachable"
+    r"|freez\w*|frozen|blank|empty|dead|loops?|looping|spins?|spinning|returns?|throws?|throwing"
+    r"|shows?|does|takes?|loses?|leaves?|charges?|twice)\b",
     re.IGNORECASE,
 )
-"""Said of a *cancel* that is a part of the product; a reason to cancel an incident hardly has these words."""
+"""Words about a *cancel* that is a part of the product.
+
+A reason to cancel an incident hardly has them.
+"""
 _NO_INCIDENT = re.compile(
-    r"(it was |this is |this was )?(an? )?(false alarm|duplicate|dup\b|not an incident|no incident|load test|drill|test\b|noise|mistake|by mistake)",
+    r"(it was |this is |this was )?(an? )?"
+    r"(false alarm|duplicate|dup\b|not an incident|no incident|load test|drill|test\b|noise"
+    r"|mistake|by mistake)",
     re.IGNORECASE,
 )
 
@@ -92,7 +102,7 @@ class Subcommand:
 @dataclass(frozen=True, slots=True)
 class Declare:
     text: str
-    """May be empty: then what is wrong is asked for."""
+    """Empty where the words are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +128,20 @@ Reading = Subcommand | Declare | Ambiguous | Near
 def parse(
     text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()
 ) -> Reading:
-    """`here`: said in an incident's channel. `one_open`: elsewhere, and exactly one incident is open."""
-    text = (
-        _TYPED_TWICE.sub("", text.strip(), count=1)
-        if text.lstrip().startswith("/")
-        else text.strip()
-    )
+    """Read the words. `here`: in an incident's channel.
+
+    `one_open`: elsewhere, and exactly one incident is open.
+    """
+    text = text.strip()
+    if text.startswith("/"):
+        text = _TYPED_TWICE.sub("", text, count=1)
     words = _Words.of(text)
     if text.lower() in HELP:
         return Subcommand("help")
     if not words.read:
         return Declare(text)
-    if (turned := _id_first(words, text, here=here, services=services)) is not None:
-        return turned
+    if (reading := _id_first(words, text, here=here, services=services)) is not None:
+        return reading
     first, _, read = words.read.partition(" ")
     alone = first.strip(MARKS + STOPS).lower()
     # A quoted word before others is a name: `"cancel" on the order page` cancels nothing.
@@ -155,50 +166,52 @@ def _id_first(
     words: _Words, text: str, *, here: bool, services: Collection[str]
 ) -> Ambiguous | None:
     """Read `INC-0042` alone, and `INC-0042 rollback`: both may be commands, and are asked about."""
-    found = _ID.match(words.read)
-    if found is None:
+    id = _ID.match(words.read)
+    if id is None:
         return None
-    rest = words.after(found.end())
+    rest = words.after(id.end())
     if not rest.read:
-        return Ambiguous(Subcommand("status", _written(found)), Declare(text))
+        return Ambiguous(Subcommand("status", _written(id)), Declare(text))
     if rest.read.partition(" ")[0].strip(MARKS + STOPS).lower() not in STRICT:
         return None
-    read = parse(f"{rest.read.rstrip(STOPS)} {_written(found)}", here=here, services=services)
+    read = parse(f"{rest.read.rstrip(STOPS)} {_written(id)}", here=here, services=services)
     return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
 
 
 def _apart(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
-    """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands that they nearly are."""
-    joined = (
-        _SEV.sub(r"severity \1", read, count=1)
-        if _SEV.match(read)
-        else _APART.sub(r"\1\2", read, count=1)
-    )
-    if joined == read or not (_SEV.match(read) or _APART.match(read)):
+    """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands they nearly are."""
+    if _SEV.match(read):
+        joined = _SEV.sub(r"severity \1", read, count=1)
+    elif _APART.match(read):
+        joined = _APART.sub(r"\1\2", read, count=1)
+    else:
+        return None
+    if joined == read:
         return None
     meant = parse(joined, here=here, services=services)
     return meant if isinstance(meant, Subcommand) else None
 
 
 def incident_id(text: str) -> str | None:
-    """`inc-42`, `INC 0042`, `INC–0042` and `#inc-0042-the-till-is-stuck` are the same incident."""
-    found = _ID.fullmatch(slack_text.spelled(text).strip().strip(MARKS + STOPS))
-    return _written(found) if found else None
+    """Read `inc-42`, `INC 0042` and `#inc-0042-the-till-is-stuck` as the same incident."""
+    id = _ID.fullmatch(slack_text.spelled(text).strip().strip(MARKS + STOPS))
+    return _written(id) if id else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Words as typed, and as they read: on one line, in plain letters, without quotes around all."""
+    """Words as typed, and as they read: in plain letters, without quotes around all of them."""
 
     typed: str
     read: str
     places: tuple[int, ...]
-    """Where each letter of `read` stands in `typed`."""
+    """The place of each letter of `read` in `typed`."""
 
     @classmethod
     def of(cls, typed: str) -> _Words:
         letters = [
-            (" " if one.isspace() else one, place) for one, place in slack_text.letters(typed)
+            (" " if letter.isspace() else letter, place)
+            for letter, place in slack_text.letters(typed)
         ]
         begin, end = 0, len(letters)
         while begin < end and letters[begin][0] in MARKS + " ":
@@ -211,8 +224,8 @@ class _Words:
             typed = typed[: letters[end - 1][1] + 1]
         return cls(
             typed,
-            "".join(one for one, _ in letters[begin:end]),
-            tuple(p for _, p in letters[begin:end]),
+            "".join(letter for letter, _ in letters[begin:end]),
+            tuple(place for _, place in letters[begin:end]),
         )
 
     def after(self, letters: int) -> _Words:
@@ -232,8 +245,8 @@ class _Words:
         )
 
 
-def _written(found: re.Match[str]) -> str:
-    return f"INC-{int(found['number'] or found['channel']):04d}"
+def _written(id: re.Match[str]) -> str:
+    return f"INC-{int(id['number'] or id['channel']):04d}"
 
 
 def _ids(read: str) -> str:
@@ -243,13 +256,11 @@ def _ids(read: str) -> str:
 
 def _parts(read: str, *, numbers: str = "") -> list[str]:
     """Return the words without marks; a number that `numbers` fits becomes an incident's id."""
-    parts = [
-        part.strip(MARKS + STOPS)
-        for part in re.sub(r"(?<=\d),(?=[#i\d])", " ", _ids(read), flags=re.I).split()
-    ]
-    known = re.compile(numbers or "(?!)")
+    spaced = re.sub(r"(?<=\d),(?=[#i\d])", " ", _ids(read), flags=re.IGNORECASE)
+    parts = [part.strip(MARKS + STOPS) for part in spaced.split()]
+    number = re.compile(numbers or "(?!)")
     return [
-        f"INC-{int(part.lstrip('#')):04d}" if known.fullmatch(part) else part
+        f"INC-{int(part.lstrip('#')):04d}" if number.fullmatch(part) else part
         for part in parts
         if part
     ]
@@ -258,7 +269,7 @@ def _parts(read: str, *, numbers: str = "") -> list[str]:
 def _subcommand(
     name: str, rest: _Words, *, here: bool, one_open: bool, services: Collection[str]
 ) -> Subcommand | Ambiguous | None:
-    """The reading as a subcommand, if the rest fits it."""
+    """Return the reading as a subcommand, if the rest fits it."""
     if name in BARE:
         return _bare(name, rest.read)
     if name in WITH_TEXT:
@@ -271,9 +282,10 @@ def _subcommand(
         case "lead":
             return _lead(parts)
         case "history":
-            known = {one.casefold(): one for one in services}
-            of = rest.read.strip(MARKS + STOPS + " ").casefold()
-            return Subcommand(name, text=known.get(of, "")) if not of or of in known else None
+            known = {service.casefold(): service for service in services}
+            named = rest.read.strip(MARKS + STOPS + " ").casefold()
+            fits = not named or named in known
+            return Subcommand(name, text=known.get(named, "")) if fits else None
         case "reopen" if numbered and incident_id(numbered[0]):
             meant = Subcommand(name, incident_id(numbered[0]))
             why = [part for part in numbered[1:] if part.lower() not in _FILLING]
@@ -314,34 +326,41 @@ def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
 
 
 def _severity(parts: list[str]) -> Subcommand | None:
-    """`severity 2`, `severity sev2`, with an id before or after it."""
-    parts = [part for part in parts if part.lower() not in _FILLING]
-    ids = [i for p in parts if (i := incident_id(p))]
-    number = _SEVERITY.fullmatch("".join(p for p in parts if not incident_id(p)))
+    """Read `severity 2` and `severity sev2`, with an id before or after the level."""
+    ids, others = _apart_from_ids(parts)
+    number = _SEVERITY.fullmatch("".join(others))
     if number is None or len(ids) > 1:
         return None
     return Subcommand("severity", ids[0] if ids else None, severity=Severity(int(number.group(1))))
 
 
 def _lead(parts: list[str]) -> Subcommand | None:
-    """`lead` takes it, `lead @someone` gives it; with an id before or after it."""
-    parts = [part for part in parts if part.lower() not in _FILLING]
-    ids = [i for p in parts if (i := incident_id(p))]
-    people = [m for p in parts if (m := _PERSON.fullmatch(p))]
-    if len(ids) > 1 or len(people) > 1 or len(parts) != len(ids) + len(people):
+    """Read `lead` (take it) and `lead @someone` (give it), with an id before or after."""
+    ids, others = _apart_from_ids(parts)
+    people = [person for part in others if (person := _PERSON.fullmatch(part))]
+    if len(ids) > 1 or len(people) > 1 or len(people) != len(others):
         return None
-    return Subcommand(
-        "lead", ids[0] if ids else None, person=people[0].group(1) if people else None
-    )
+    person = people[0].group(1) if people else None
+    return Subcommand("lead", ids[0] if ids else None, person=person)
+
+
+def _apart_from_ids(parts: list[str]) -> tuple[list[str], list[str]]:
+    """Return the incidents' ids, and the other words that have a meaning."""
+    parts = [part for part in parts if part.lower() not in _FILLING]
+    ids = [id for part in parts if (id := incident_id(part))]
+    return ids, [part for part in parts if not incident_id(part)]
 
 
 def _with_text(
     name: str, rest: _Words, *, here: bool, one_open: bool
 ) -> Subcommand | Ambiguous | None:
-    """`update`, `cause`, `fixed`, `cancel`: with an id they are meant; without one their words may be a new incident's."""
-    if (found := _ID.match(rest.read)) is not None:
-        after = rest.after(found.end())
-        return Subcommand(name, _written(found), after.typed)  # without text the form opens
+    """Read `update`, `cause`, `fixed` and `cancel`.
+
+    With an id they are meant; without one their words may be those of a new incident.
+    """
+    if (id := _ID.match(rest.read)) is not None:
+        text = rest.after(id.end()).typed  # without text the form opens
+        return Subcommand(name, _written(id), text)
     if not rest.read:
         return Subcommand(name) if here else None
     meant = Subcommand(name, text=rest.typed)
@@ -353,7 +372,10 @@ def _with_text(
 
 
 def _reads_as_report(name: str, rest: str) -> bool:
-    """`cancel button is broken` never cancels anything; `cause` and `update` speak of broken things all the time."""
+    """Return whether the words report an outage: `cancel button is broken` cancels nothing.
+
+    `cause` and `update` speak of broken things all the time.
+    """
     if name == "cancel" and _NO_INCIDENT.match(rest) is not None:
         return False
     if name == "cancel" and _OF_A_FEATURE.search(rest) is not None:
@@ -362,22 +384,22 @@ def _reads_as_report(name: str, rest: str) -> bool:
 
 
 def nearest(word: str) -> str | None:
-    """The subcommand within two letters of `word`, the nearest one; None where there is none."""
+    """Return the nearest subcommand within two letters of `word`."""
     if len(word) < 3 or len(word) > max(map(len, NAMES)) + NEAR:
         return None
     distance, name = min((letters_apart(word, name), name) for name in NAMES)
     return name if distance <= NEAR else None
 
 
-def letters_apart(one: str, other: str) -> int:
-    """Letters to add, drop, change or swap with their neighbour, to make one word the other."""
+def letters_apart(word: str, other: str) -> int:
+    """Return how many letters to add, drop, change or swap, to make one word the other."""
     before: list[int] = []
     row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
+    for i, a in enumerate(word, 1):
         after = [i]
         for j, b in enumerate(other, 1):
             cost = min(row[j] + 1, after[j - 1] + 1, row[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+            if i > 1 and j > 1 and a == other[j - 2] and word[i - 2] == b:
                 cost = min(cost, before[j - 2] + 1)
             after.append(cost)
         before, row = row, after

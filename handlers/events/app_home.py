@@ -1,4 +1,4 @@
-"""App Home: drawn when somebody opens it, and drawn again while they may still look at it and something has changed."""
+"""App Home: drawn when it is opened, and again when something changes in it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import ClientError
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from handlers.dispatcher import StoreUnavailable
 from handlers.slack.context import Context
 from handlers.slack.interaction import STRANGER
-from handlers.slack.visibility import seen_by
+from handlers.slack.listening import listens
+from handlers.slack.visibility import visible_to
 from handlers.views import forms
 from handlers.views.blocks import View
 from handlers.views.home import home
@@ -33,17 +32,24 @@ from phases.record.memories import Counted
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 15 * 60
-"""So long after it was opened it is kept current."""
+"""A Home is kept current for this long after it was opened."""
 VIEWERS = 50
 AGAIN_SECONDS = 10.0
-"""After one that could not be drawn."""
+"""The wait after a Home that could not be drawn."""
 LOOK_SECONDS = 2.0
-"""One look at Redis for all viewers; and at most one Home a second is published (views.publish is Tier 4, 100 a minute)."""
+"""One look at Redis serves all viewers.
+
+At most one Home a second is published, as views.publish is Tier 4, 100 a minute.
+"""
+
+
+FAILURES = (SlackApiError, SlackClientError, ClientError, PortError, TimeoutError, OSError)
+"""What may go wrong with one Home and not with the next."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What Redis knows; who may see what of it is asked for each viewer."""
+class _Known:
+    """The incidents that Homes show, before it is asked who may see which."""
 
     open: Sequence[Incident]
     owing: Sequence[Incident]
@@ -52,148 +58,131 @@ class _Found:
     """The private ones among those that are past."""
 
 
+@listens("event", "app_home_opened")
+async def home_opened(ctx: Context, body: dict[str, Any]) -> None:
+    """https://docs.slack.dev/reference/events/app_home_opened"""
+    event = body["event"]
+    if event.get("tab", "home") == "home" and event.get("user"):
+        ctx.tasks.start(_opened(ctx, str(event["user"])), "publish App Home")
+
+
+async def _opened(ctx: Context, user: str) -> None:
+    """Draw it now, and have it drawn again when something changes, for a while."""
+    await ctx.viewers.opened(user, OPEN_SECONDS, VIEWERS)
+    await _draw(ctx, user, "", await _read(ctx))
+
+
 class Homes:
-    """Draws App Home: at once where it was opened, later at whichever replica's turn it is."""
+    """Draws the Homes that are open again, at whichever replica's turn it is."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._seen = ""
+        self._drawn = ""
         self._not_before = 0.0
 
-    async def opened(self, user: str) -> None:
-        """Draws it now, and has it drawn again when something changes, for a while."""
-        await self._ctx.viewers.opened(user, OPEN_SECONDS, VIEWERS)
-        await self._draw(user, "", await self._read())
-
     async def run(self) -> None:
-        """Until cancelled. Costs one question to Redis every two seconds while nobody looks, or nothing changes."""
+        """Run until cancelled. An idle round costs one question to Redis every two seconds."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.look()
             except StoreUnavailable as error:
                 log.warning("App Home waits: %s", error.text)
-            except Exception as error:  # noqa: BLE001  a view that cannot be drawn must not end the others'
+            except Exception as error:  # noqa: BLE001  one view must not end the others
                 where = "".join(traceback.format_tb(error.__traceback__))
                 log.error("App Home failed with %s\n%s", type(error).__name__, where)
 
     async def look(self) -> None:
-        """Draws every open Home anew, where something has changed."""
+        """Draw every open Home again, where something has changed."""
         looking = await self._ctx.viewers.looking()
-        if looking is None or looking.mark == self._seen or time.monotonic() < self._not_before:
+        if looking is None or looking.mark == self._drawn or time.monotonic() < self._not_before:
             return
-        self._not_before = (
-            time.monotonic() + AGAIN_SECONDS
-        )  # whatever goes wrong below is tried again then
-        found, failed = await self._read(), False
+        # Whatever fails below is tried again then.
+        self._not_before = time.monotonic() + AGAIN_SECONDS
+        known, failed = await _read(self._ctx), False
         for user, shown in looking.shown.items():
             try:
-                if await self._draw(user, shown, found):
+                if await _draw(self._ctx, user, shown, known):
                     await asyncio.sleep(1)
-            except (
-                SlackApiError,
-                SlackClientError,
-                ClientError,
-                PortError,
-                TimeoutError,
-                OSError,
-            ) as error:
-                why = (
-                    str(error.response.get("error"))
-                    if isinstance(error, SlackApiError)
-                    else type(error).__name__
-                )
+            except FAILURES as error:
+                refused = isinstance(error, SlackApiError)
+                why = str(error.response.get("error")) if refused else type(error).__name__
                 log.warning("App Home is drawn again in %.0f s: %s", AGAIN_SECONDS, why)
                 failed = True
         if not failed:
-            self._seen, self._not_before = looking.mark, 0.0
+            self._drawn, self._not_before = looking.mark, 0.0
 
-    async def _read(self) -> _Found:
-        """Once for all viewers. Without the memory there is a Home without months."""
-        ctx = self._ctx
-        past: Sequence[Counted] = ()
+
+async def _read(ctx: Context) -> _Known:
+    """Read once for all viewers. Without the memory there is a Home without months."""
+    past: Sequence[Counted] = ()
+    try:
+        past = await ctx.memory.since(_last_month(ctx.now()))
+    except PortError as error:
+        log.warning("App Home without its months: %s", error.text)
+    loaded = [await ctx.dispatcher.load(memory.id) for memory in past if memory.private]
+    private = [incident for incident in loaded if incident is not None]
+    return _Known(await ctx.dispatcher.find(), await ctx.dispatcher.owing(), past, private)
+
+
+async def _draw(ctx: Context, user: str, shown: str, known: _Known) -> bool:
+    """Publish the Home, unless it looks as it did; return whether it was published."""
+    view, stays = await _view(ctx, user, known)
+    payload = view.payload()
+    fingerprint = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+    if fingerprint == shown:
+        return False
+    try:
+        await ctx.client.views_publish(user_id=user, view=payload)
+    except SlackApiError as error:
+        # Another status is for now: a wish to slow down, or a fault of Slack's own.
+        if error.response.status_code != 200:
+            raise
+        log.warning("App Home: Slack refused: %s", error.response.get("error"))
+        stays = False
+    await ctx.viewers.drawn(user, fingerprint if stays else "")
+    return True
+
+
+async def _view(ctx: Context, user: str, known: _Known) -> tuple[View, bool]:
+    """Return the Home, and whether anything in it is to be kept current."""
+    try:
+        if not (await ctx.people.person(user, None)).member:
+            log.info(
+                "refused: no full member of this workspace",
+                extra={"person": user, "doing": "App Home"},
+            )
+            return forms.home_refused(STRANGER), False
+    except PortError:
+        text = "I could not ask Slack who you are. Open this again in a moment."
+        return forms.home_refused(text), True
+    private = [incident.id for incident in await visible_to(ctx.members, user, known.private)]
+    last, this = trends(visible(known.past, private), ctx.now(), months=2).all.months
+    view = home(
+        await visible_to(ctx.members, user, known.open),
+        user,
+        ctx.now(),
+        owned=await _owned(ctx, user),
+        owing=await visible_to(ctx.members, user, known.owing),
+        months=(last, this),
+        site=ctx.me.url,
+    )
+    return view, True
+
+
+async def _owned(ctx: Context, user: str) -> Collection[str]:
+    """Return the services of this person, without those whose owners cannot be asked for now."""
+    owned: list[str] = []
+    for service in ctx.catalogue.all():
         try:
-            past = await ctx.memory.since(_last_month(ctx.now()))
+            if user in await ctx.people.owners(service):
+                owned.append(service.name)
         except PortError as error:
-            log.warning("App Home without its months: %s", error.text)
-        private = [
-            found
-            for one in past
-            if one.private and (found := await ctx.dispatcher.load(one.id)) is not None
-        ]
-        return _Found(await ctx.dispatcher.find(), await ctx.dispatcher.owing(), past, private)
-
-    async def _draw(self, user: str, shown: str, found: _Found) -> bool:
-        """Whether it was published: what looks the same is not sent again."""
-        view, stays = await self._view(user, found)
-        payload = view.payload()
-        fingerprint = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
-        if fingerprint == shown:
-            return False
-        try:
-            await self._ctx.client.views_publish(user_id=user, view=payload)
-        except SlackApiError as error:
-            if (
-                error.response.status_code != 200
-            ):  # for now: asked to slow down, or a fault of Slack's own
-                raise
-            log.warning("App Home: Slack refused: %s", error.response.get("error"))
-            await self._ctx.viewers.drawn(user, "")
-            return True
-        await self._ctx.viewers.drawn(user, fingerprint if stays else "")
-        return True
-
-    async def _view(self, user: str, found: _Found) -> tuple[View, bool]:
-        """And whether there is anything to be kept current in it."""
-        ctx = self._ctx
-        try:
-            if not (await ctx.people.person(user, None)).member:
-                log.info(
-                    "refused: no full member of this workspace",
-                    extra={"person": user, "doing": "App Home"},
-                )
-                return forms.home_refused(STRANGER), False
-        except PortError:
-            return forms.home_refused(
-                "I could not ask Slack who you are. Open this again in a moment."
-            ), True
-        members = [one.id for one in await seen_by(ctx.members, user, found.private)]
-        last, this = trends(visible(found.past, members), ctx.now(), months=2).all.months
-        shown = home(
-            await seen_by(ctx.members, user, found.open),
-            user,
-            ctx.now(),
-            owned=await self._owned(user),
-            owing=await seen_by(ctx.members, user, found.owing),
-            months=(last, this),
-            site=ctx.me.url,
-        )
-        return shown, True
-
-    async def _owned(self, user: str) -> Collection[str]:
-        """Services that are theirs; one whose owners cannot be asked for now is nobody's."""
-        found: list[str] = []
-        for service in self._ctx.catalogue.all():
-            try:
-                if user in await self._ctx.people.owners(service):
-                    found.append(service.name)
-            except PortError as error:
-                log.info("App Home: owners of %s: %s", service.name, error.text)
-        return found
+            log.info("App Home: owners of %s: %s", service.name, error.text)
+    return owned
 
 
 def _last_month(now: datetime) -> datetime:
-    """Its first moment, in UTC as the months are counted."""
-    last_day = now.astimezone(UTC).replace(
-        day=1, hour=0, minute=0, second=0, microsecond=0
-    ) - timedelta(days=1)
-    return last_day.replace(day=1)
-
-
-def register(app: AsyncApp, ctx: Context, homes: Homes) -> None:
-    @app.event("app_home_opened")
-    async def opened(ack: AsyncAck, event: dict[str, Any]) -> None:
-        """https://docs.slack.dev/reference/events/app_home_opened"""
-        if event.get("tab", "home") == "home" and event.get("user"):
-            ctx.tasks.start(homes.opened(str(event["user"])), "publish App Home")
-        await ack()
+    """Return its first moment, in UTC as the months are counted."""
+    first = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first - timedelta(days=1)).replace(day=1)

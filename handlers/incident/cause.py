@@ -1,19 +1,17 @@
-"""Naming the root cause: prefilled with what the evidence proposes, confirmed by a person's name."""
+"""Naming the root cause: proposed by the evidence, confirmed under a person's name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from slack_bolt.app.async_app import AsyncApp
-
 from handlers.dispatcher import Recorded
 from handlers.slack import slack_text
-from handlers.slack.context import Context
 from handlers.slack.interaction import Interaction
-from handlers.slack.listening import Errors, after, on_incident, on_submit
+from handlers.slack.listening import Outcome, on_incident, on_submit
+from handlers.slack.payloads import Form
 from handlers.views import forms
-from handlers.views.blocks import Message, View
+from handlers.views.blocks import Message
 from phases.messages.commands import JudgeHypothesis, NameCause
 from phases.record.findings import Hypothesis, HypothesisKind, Verdict
 from phases.record.incident import Incident
@@ -40,64 +38,61 @@ def proposal(incident: Incident, hypothesis: str | None = None) -> Proposal:
         text = f"{culprit.sha[:9]} “{culprit.subject}”{by}"
         return Proposal(text, culprit.sha, lead.release)
     chosen = clicked or lead.hypothesis
-    return _from(lead, chosen) if chosen is not None else Proposal("")
+    return _from_hypothesis(lead, chosen) if chosen is not None else Proposal("")
 
 
-def _from(lead: Leading, chosen: Hypothesis) -> Proposal:
-    """Return the hypothesis with the commit or release that it speaks of, if any."""
-    of_commit = chosen.kind is HypothesisKind.COMMIT
-    of_release = of_commit or chosen.kind is HypothesisKind.RELEASE
-    text = f"{chosen.says.rstrip('.')}. {chosen.found}" if chosen.found else chosen.says
+def _from_hypothesis(lead: Leading, hypothesis: Hypothesis) -> Proposal:
+    """Return the hypothesis with the commit or release that it speaks of."""
+    of_commit = hypothesis.kind is HypothesisKind.COMMIT
+    of_release = of_commit or hypothesis.kind is HypothesisKind.RELEASE
+    text = hypothesis.says
+    if hypothesis.found:
+        text = f"{text.rstrip('.')}. {hypothesis.found}"
     return Proposal(
         text=slack_text.cut(text, 2000),
         commit=lead.bisected.sha if lead.bisected is not None and of_commit else None,
         release=lead.release if of_release else None,
-        hypothesis=chosen.id,
+        hypothesis=hypothesis.id,
     )
 
 
-def ask(interaction: Interaction, incident: Incident, hypothesis: str | None = None) -> None:
-    found = proposal(incident, hypothesis)
-    meta = {
-        "commit": found.commit or "",
-        "release": found.release or "",
-        "hypothesis": found.hypothesis or "",
+def open_form(interaction: Interaction, incident: Incident, hypothesis: str | None = None) -> None:
+    proposed = proposal(incident, hypothesis)
+    metadata = {
+        "commit": proposed.commit or "",
+        "release": proposed.release or "",
+        "hypothesis": proposed.hypothesis or "",
     }
-    interaction.open(forms.cause(incident, text=found.text, metadata=meta))
+    interaction.open(forms.cause(incident, text=proposed.text, metadata=metadata))
 
 
 async def cause(interaction: Interaction, incident: Incident, text: str) -> Message | None:
     if not text:
-        ask(interaction, incident)
+        open_form(interaction, incident)
         return None
     done = f"{incident.id}: the cause is noted under your name."
-    return await interaction.told(NameCause(by=interaction.user, text=text), incident.id, done)
+    return await interaction.act(NameCause(by=interaction.user, text=text), incident.id, done)
 
 
-def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        ask(interaction, incident, str(value.get("hypothesis") or "") or None)
-        return None
+@on_incident("incident.cause")
+async def cause_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    open_form(interaction, incident, str(value.get("hypothesis") or "") or None)
+    return None
 
-    async def submitted(
-        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
-    ) -> View | Errors | None:
-        incident = str(meta.get("incident", ""))
-        action = NameCause(
-            by=interaction.user,
-            text=slack_text.typed(entered.get("text", "")),
-            commit=str(meta.get("commit") or "") or None,
-            release=str(meta.get("release") or "") or None,
-        )
-        answer = await interaction.dispatch(action, incident)
-        if isinstance(answer, Recorded) and meta.get("hypothesis"):
-            judged = JudgeHypothesis(
-                by=interaction.user, id=str(meta["hypothesis"]), verdict=Verdict.SUPPORTED
-            )
-            await interaction.dispatch(judged, incident, part="hypothesis")
-        return after(answer, "Root cause", "text")
 
-    on_incident(app, ctx, "incident.cause", clicked)
-    on_submit(app, ctx, "incident.cause", submitted)
+@on_submit("incident.cause", "text")
+async def cause_submitted(interaction: Interaction, form: Form) -> Outcome:
+    action = NameCause(
+        by=interaction.user,
+        text=form.text("text"),
+        commit=str(form.metadata.get("commit") or "") or None,
+        release=str(form.metadata.get("release") or "") or None,
+    )
+    answer = await interaction.dispatch(action, form.incident)
+    hypothesis = str(form.metadata.get("hypothesis") or "")
+    if isinstance(answer, Recorded) and hypothesis:
+        judged = JudgeHypothesis(by=interaction.user, id=hypothesis, verdict=Verdict.SUPPORTED)
+        await interaction.dispatch(judged, form.incident, part="hypothesis")
+    return answer

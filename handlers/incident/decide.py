@@ -1,4 +1,4 @@
-"""Deciding: roll back, ship a hotfix, investigate, fixed another way; who may, and the way round when nobody else can."""
+"""Deciding: roll back, ship a hotfix, investigate, fixed another way; and breaking glass."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from slack_bolt.app.async_app import AsyncApp
-
-from handlers.dispatcher import Recorded, Unknown
+from handlers.dispatcher import Recorded
 from handlers.slack import slack_text
-from handlers.slack.context import Context
-from handlers.slack.interaction import Interaction, reply
-from handlers.slack.listening import Errors, after, on_incident, on_submit
+from handlers.slack.interaction import Answer, Interaction, reply
+from handlers.slack.listening import Outcome, on_incident, on_submit
+from handlers.slack.payloads import Form
 from handlers.views import forms, notes, phrasing
 from handlers.views.blocks import Message, View
 from handlers.views.decision import running_release, seal, target_of, won
@@ -32,7 +30,7 @@ LOOK_UP_SECONDS = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A deploy that somebody wants; travels in buttons and metadata while it is asked about."""
+    """A deploy that somebody wants. It travels in buttons and metadata while it is asked about."""
 
     incident: str
     round: int
@@ -74,7 +72,10 @@ class Plan:
 async def not_allowed(
     interaction: Interaction, service: Service, what: str = "deploy it"
 ) -> Refused | None:
-    """Rules, Who may: the service's owners; no owners set: any full member. The member check was done before."""
+    """Refuse who is no owner of the service; without owners any full member may (rules: Who may).
+
+    That this person is a member was checked before.
+    """
     try:
         async with asyncio.timeout(OWNERS_SECONDS):
             owners = await interaction.ctx.people.owners(service)
@@ -88,39 +89,29 @@ async def not_allowed(
         )
     refused = who_may(owners, interaction.user, member=True, what=what)
     if refused is not None:
-        interaction.refused(f"no owner of {service.name}")
+        interaction.log_refusal(f"no owner of {service.name}")
     return refused
 
 
-async def carry_out(
-    interaction: Interaction, plan: Plan, reason: str | None = None
-) -> Recorded | Refused | Unknown:
+async def carry_out(interaction: Interaction, plan: Plan, reason: str | None = None) -> Answer:
+    """Dispatch the decision. `reason`: why the glass is broken."""
+    decision: dict[str, Any] = {
+        "by": interaction.user,
+        "round": plan.round,
+        "forward": plan.forward,
+        "running": plan.running,
+        "break_glass": reason,
+    }
     if plan.kind == "hotfix":
-        hotfix = DecideHotfix(
-            by=interaction.user,
-            round=plan.round,
-            forward=plan.forward,
-            fix=plan.target,
-            running=plan.running,
-            break_glass=reason,
-        )
-        return await interaction.dispatch(hotfix, plan.incident)
-    rollback = DecideRollback(
-        by=interaction.user,
-        round=plan.round,
-        forward=plan.forward,
-        target=plan.target,
-        running=plan.running,
-        break_glass=reason,
-    )
-    return await interaction.dispatch(rollback, plan.incident)
+        return await interaction.dispatch(DecideHotfix(fix=plan.target, **decision), plan.incident)
+    return await interaction.dispatch(DecideRollback(target=plan.target, **decision), plan.incident)
 
 
-# --- the buttons of the decision message -------------------------------------------------------------------------
+# --- the buttons of the decision message ---------------------------------------------------------
 
 
-def _round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
-    """The round that a button means, if it is open; else who won, with what and when."""
+def _open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
+    """Return the round of a button, if it is open; else who decided it, how and when."""
     if (refused := ended(incident)) is not None:
         return refused.text
     number = int(value.get("round") or 0)
@@ -130,41 +121,47 @@ def _round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     if current.action is not None:
         return f"{won(current.action)}. Nothing more was done."
     if current.number != incident.round.number:
-        return f"That button belongs to decision {number}; decision {incident.round.number} is open. Nothing was done."
+        return (
+            f"That button belongs to decision {number}; "
+            f"decision {incident.round.number} is open. Nothing was done."
+        )
     return current
 
 
-def _mine(interaction: Interaction, incident: Incident, value: Mapping[str, Any]) -> Plan | None:
-    """What this person's click on this button became already: the door tells a second delivery of it from a second click."""
+def _decided_by_them(
+    interaction: Interaction, incident: Incident, value: Mapping[str, Any]
+) -> Plan | None:
+    """Return the rollback that this person has decided in this round.
+
+    It is dispatched again: that tells a second delivery of their click from a second click.
+    """
     number = int(value.get("round") or 0)
-    acted = next((r.action for r in incident.rounds if r.number == number), None)
-    if (
-        acted is None
-        or acted.kind is not ActionKind.ROLLBACK
-        or acted.by != interaction.user
-        or acted.to_release is None
-    ):
+    action = next((r.action for r in incident.rounds if r.number == number), None)
+    if action is None or action.by != interaction.user or action.to_release is None:
         return None
-    return Plan(incident.id, number, "rollback", acted.to_release, acted.from_release)
+    if action.kind is not ActionKind.ROLLBACK:
+        return None
+    return Plan(incident.id, number, "rollback", action.to_release, action.from_release)
 
 
-async def _rollback_clicked(
+@on_incident("decision.rollback")
+async def rollback_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    if (mine := _mine(interaction, incident, value)) is not None and isinstance(
-        await carry_out(interaction, mine), Recorded
-    ):
+    decided = _decided_by_them(interaction, incident, value)
+    if decided is not None and isinstance(await carry_out(interaction, decided), Recorded):
         return None  # the same click, delivered twice
-    current = _round(incident, value)
+    current = _open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
     target = target_of(incident, current)
     if target is None:
         return await rollback(interaction, incident)
-    if interaction.block != seal(incident, current):
+    if interaction.block_id != seal(incident, current):
         now = f"{phrasing.bare(running_release(incident))} → {target.version}"
         return notes.note(
-            f"The decision changed while you looked at it: it now says {now}. Nothing was done; click again."
+            f"The decision changed while you looked at it: it now says {now}. "
+            "Nothing was done; click again."
         )
     plan = Plan(incident.id, current.number, "rollback", target, running_release(incident))
     service = interaction.ctx.service(incident)
@@ -173,50 +170,69 @@ async def _rollback_clicked(
     return reply(await carry_out(interaction, plan))
 
 
-async def _investigate_clicked(
+@on_incident("incident.rollback")
+async def other_release_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    number = int(value.get("round") or 0)
-    return await interaction.told(DecideInvestigate(by=interaction.user, round=number), incident.id)
+    current = _open_round(incident, value)
+    if isinstance(current, str):
+        return notes.note(current)
+    return await rollback(interaction, incident)
 
 
-async def _fixed_clicked(
+@on_incident("decision.hotfix")
+async def hotfix_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    current = _round(incident, value)
+    current = _open_round(incident, value)
+    if isinstance(current, str):
+        return notes.note(current)
+    return await hotfix(interaction, incident)
+
+
+@on_incident("incident.hotfix")
+async def fix_forward_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    return await hotfix(interaction, incident)
+
+
+@on_incident("decision.investigate")
+async def investigate_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    action = DecideInvestigate(by=interaction.user, round=int(value.get("round") or 0))
+    return await interaction.act(action, incident.id)
+
+
+@on_incident("decision.fixed")
+async def fixed_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    current = _open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
     interaction.open(forms.fixed(incident, current.number, str(value.get("sentence", ""))))
     return None
 
 
-async def _hotfix_clicked(
+@on_incident("incident.fixed")
+async def foreign_deploy_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    current = _round(incident, value)
-    if isinstance(current, str):
-        return notes.note(current)
-    return await hotfix(interaction, incident)
+    """Open the form with a deploy by somebody else as the fix."""
+    return open_fixed_form(interaction, incident, str(value.get("sentence", "")))
 
 
-async def _other_release(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    current = _round(incident, value)
-    if isinstance(current, str):
-        return notes.note(current)
-    return await rollback(interaction, incident)
+# --- the forms, which the subcommands open, too --------------------------------------------------
 
 
-# --- the forms; also what the subcommands do ---------------------------------------------------------------------
-
-
-def _number(incident: Incident) -> int:
+def _round_number(incident: Incident) -> int:
     return incident.round.number if incident.round else 1
 
 
 def _busy(incident: Incident) -> str | None:
-    """Why no new action on production can be asked for now."""
+    """Return why no new action on production can be asked for now."""
     if (refused := ended(incident)) is not None:
         return refused.text
     current = incident.round
@@ -228,21 +244,21 @@ def _busy(incident: Incident) -> str | None:
         again = ""
         if incident.status is Status.VERIFYING:
             again = " Did it not help? `/incident recheck` looks now and lets you decide again."
-        return (
-            f"{won(current.action)}. One action on production at a time; nothing was done.{again}"
-        )
+        text = f"{won(current.action)}. One action on production at a time; nothing was done."
+        return f"{text}{again}"
     return None
 
 
 async def rollback(interaction: Interaction, incident: Incident) -> Message | None:
-    """`incident.rollback`: choose a release; the form's submit is the confirmation."""
+    """Open the form in which a release is chosen; its submit is the confirmation."""
     service = interaction.ctx.service(incident)
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
     deployer = interaction.ctx.deployer_for(service)
     if deployer is None:
         return notes.note(
-            f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*."
+            f"{service.name} has no deployer in the catalogue. "
+            "Deploy by hand, then say *Fixed another way*."
         )
 
     async def fill() -> View:
@@ -261,7 +277,7 @@ async def rollback(interaction: Interaction, incident: Incident) -> Message | No
             releases,
             running=running,
             healthy=healthy,
-            metadata=_meta(incident, running),
+            metadata=_metadata(incident, running),
         )
 
     interaction.open(forms.loading("incident.rollback", "Roll back", incident), fill)
@@ -269,7 +285,7 @@ async def rollback(interaction: Interaction, incident: Incident) -> Message | No
 
 
 async def hotfix(interaction: Interaction, incident: Incident) -> Message | None:
-    """`incident.hotfix`: choose a branch or pull request; it is shipped by its head commit."""
+    """Open the form in which a branch or pull request is chosen; its head commit is shipped."""
     service = interaction.ctx.service(incident)
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
@@ -278,11 +294,13 @@ async def hotfix(interaction: Interaction, incident: Incident) -> Message | None
         isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix
     ):
         return notes.note(
-            f"{service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*."
+            f"{service.name} has no `hotfix` command in the catalogue. "
+            "Ship it by hand, then say *Fixed another way*."
         )
     if source is None:
         return notes.note(
-            f"I cannot see the branches of {service.name}: the catalogue names no repository or checkout."
+            f"I cannot see the branches of {service.name}: "
+            "the catalogue names no repository or checkout."
         )
 
     async def fill() -> View:
@@ -291,115 +309,108 @@ async def hotfix(interaction: Interaction, incident: Incident) -> Message | None
                 deployer.running(service), source.hotfixes(service)
             )
         if not refs:
-            text = "There is no unmerged branch and no open pull request. Push the fix, then open this again."
+            text = (
+                "There is no unmerged branch and no open pull request. "
+                "Push the fix, then open this again."
+            )
             return forms.failed("incident.hotfix", "Ship a hotfix", text)
         return forms.hotfix(
-            incident, service, refs, running=running, metadata=_meta(incident, running)
+            incident, service, refs, running=running, metadata=_metadata(incident, running)
         )
 
     interaction.open(forms.loading("incident.hotfix", "Ship a hotfix", incident), fill)
     return None
 
 
-def _meta(incident: Incident, running: Release | None) -> dict[str, Any]:
+def _metadata(incident: Incident, running: Release | None) -> dict[str, Any]:
     return {
         "incident": incident.id,
-        "round": _number(incident),
+        "round": _round_number(incident),
         "running": running.version if running else "",
         "forward": incident.status is Status.MITIGATED,
     }
 
 
 async def investigate(interaction: Interaction, incident: Incident) -> Message | None:
-    action = DecideInvestigate(by=interaction.user, round=_number(incident))
-    return await interaction.told(
-        action,
-        incident.id,
-        f"{incident.id}: you chose to investigate. Rollback and hotfix stay open.",
-    )
+    action = DecideInvestigate(by=interaction.user, round=_round_number(incident))
+    done = f"{incident.id}: you chose to investigate. Rollback and hotfix stay open."
+    return await interaction.act(action, incident.id, done)
 
 
-def ask_fixed(interaction: Interaction, incident: Incident, sentence: str = "") -> Message | None:
+def open_fixed_form(
+    interaction: Interaction, incident: Incident, sentence: str = ""
+) -> Message | None:
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
     forward = incident.status is Status.MITIGATED
-    interaction.open(forms.fixed(incident, _number(incident), sentence, forward=forward))
+    number = _round_number(incident)
+    interaction.open(forms.fixed(incident, number, sentence, forward=forward))
     return None
 
 
 async def fixed(interaction: Interaction, incident: Incident, sentence: str) -> Message | None:
-    """With a sentence it is said at once: it changes nothing on production."""
+    """Record the sentence at once, as it changes nothing on production; without one ask for it."""
     if not sentence:
-        return ask_fixed(interaction, incident)
+        return open_fixed_form(interaction, incident)
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
-    forward = incident.status is Status.MITIGATED
     action = DecideFixed(
-        by=interaction.user, round=_number(incident), sentence=sentence, forward=forward
+        by=interaction.user,
+        round=_round_number(incident),
+        sentence=sentence,
+        forward=incident.status is Status.MITIGATED,
     )
-    return await interaction.told(
-        action,
-        incident.id,
-        f"{incident.id}: noted. The check of Sentry and the endpoint starts now.",
-    )
+    done = f"{incident.id}: noted. The check of Sentry and the endpoint starts now."
+    return await interaction.act(action, incident.id, done)
 
 
-async def _chosen(
-    interaction: Interaction, plan: Plan, title: str, field_name: str
-) -> View | Errors | None:
-    """A form named a release: its submit is the confirmation."""
+@on_submit("incident.rollback", "target")
+async def rollback_submitted(interaction: Interaction, form: Form) -> Outcome:
+    target = form.entered.get("target", "")
+    if not target:
+        return {"target": "Choose the release to go back to."}
+    plan = replace(Plan.read(form.metadata), kind="rollback", target=Release(version=target))
+    return await _confirmed(interaction, form, plan)
+
+
+@on_submit("incident.hotfix", "fix")
+async def hotfix_submitted(interaction: Interaction, form: Form) -> Outcome:
+    commit, _, name = form.entered.get("fix", "").partition(" ")
+    if not name:
+        return {"fix": "Choose a branch or pull request."}
+    release = HotfixRef(name=name, commit=commit).release
+    plan = replace(Plan.read(form.metadata), kind="hotfix", target=release)
+    return await _confirmed(interaction, form, plan)
+
+
+async def _confirmed(interaction: Interaction, form: Form, plan: Plan) -> Outcome:
+    """Carry out the plan: the submit of a form that names a release is the confirmation."""
     incident = await interaction.ctx.dispatcher.load(plan.incident)
     if incident is None:
-        return forms.refused(title, f"There is no incident {plan.incident}.")
+        return forms.refused(form.title, f"There is no incident {plan.incident}.")
     service = interaction.ctx.service(incident)
     if (refused := await not_allowed(interaction, service)) is not None:
         what = f"{plan.words(service)} {refused.text}"
         return forms.break_glass(incident, service, what, plan.value())
-    return after(await carry_out(interaction, plan), title, field_name)
+    return await carry_out(interaction, plan)
 
 
-async def _rollback_submitted(
-    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
-) -> View | Errors | None:
-    target = entered.get("target", "")
-    if not target:
-        return {"target": "Choose the release to go back to."}
-    plan = replace(Plan.read(meta), kind="rollback", target=Release(version=target))
-    return await _chosen(interaction, plan, "Roll back", "target")
-
-
-async def _hotfix_submitted(
-    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
-) -> View | Errors | None:
-    commit, _, name = entered.get("fix", "").partition(" ")
-    if not name:
-        return {"fix": "Choose a branch or pull request."}
-    plan = replace(
-        Plan.read(meta), kind="hotfix", target=HotfixRef(name=name, commit=commit).release
-    )
-    return await _chosen(interaction, plan, "Ship a hotfix", "fix")
-
-
-async def _fixed_submitted(
-    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
-) -> View | Errors | None:
+@on_submit("incident.fixed", "sentence")
+async def fixed_submitted(interaction: Interaction, form: Form) -> Outcome:
     action = DecideFixed(
         by=interaction.user,
-        round=int(meta.get("round") or 1),
-        sentence=slack_text.typed(entered.get("sentence", "")),
-        forward=bool(meta.get("forward")),
+        round=int(form.metadata.get("round") or 1),
+        sentence=form.text("sentence"),
+        forward=bool(form.metadata.get("forward")),
     )
-    return after(
-        await interaction.dispatch(action, str(meta.get("incident", ""))),
-        "Fixed another way",
-        "sentence",
-    )
+    return await interaction.dispatch(action, form.incident)
 
 
-# --- break glass -------------------------------------------------------------------------------------------------
+# --- break glass ---------------------------------------------------------------------------------
 
 
-async def _break_glass_clicked(
+@on_incident("incident.break_glass")
+async def break_glass_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
     service = interaction.ctx.service(incident)
@@ -408,42 +419,10 @@ async def _break_glass_clicked(
     return None
 
 
-async def _break_glass_submitted(
-    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
-) -> View | Errors | None:
-    reason = slack_text.typed(entered.get("reason", ""))
+@on_submit("incident.break_glass", "reason")
+async def break_glass_submitted(interaction: Interaction, form: Form) -> Outcome:
+    reason = form.text("reason")
     if not reason:
         return {"reason": "Say why it cannot wait for an owner."}
-    return after(
-        await carry_out(interaction, Plan.read(meta), slack_text.cut(reason, forms.SENTENCE)),
-        "Break glass",
-        "reason",
-    )
-
-
-def register(app: AsyncApp, ctx: Context) -> None:
-    on_incident(app, ctx, "decision.rollback", _rollback_clicked)
-    on_incident(app, ctx, "decision.hotfix", _hotfix_clicked)
-    on_incident(app, ctx, "decision.investigate", _investigate_clicked)
-    on_incident(app, ctx, "decision.fixed", _fixed_clicked)
-    on_incident(app, ctx, "incident.rollback", _other_release)
-    on_incident(app, ctx, "incident.break_glass", _break_glass_clicked)
-
-    async def forward(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        del value
-        return await hotfix(interaction, incident)
-
-    async def theirs(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        """A deploy by somebody else is said to be the fix."""
-        return ask_fixed(interaction, incident, str(value.get("sentence", "")))
-
-    on_incident(app, ctx, "incident.hotfix", forward)
-    on_incident(app, ctx, "incident.fixed", theirs)
-    on_submit(app, ctx, "incident.rollback", _rollback_submitted)
-    on_submit(app, ctx, "incident.hotfix", _hotfix_submitted)
-    on_submit(app, ctx, "incident.fixed", _fixed_submitted)
-    on_submit(app, ctx, "incident.break_glass", _break_glass_submitted)
+    plan, reason = Plan.read(form.metadata), slack_text.cut(reason, forms.SENTENCE)
+    return await carry_out(interaction, plan, reason)

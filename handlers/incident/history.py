@@ -1,15 +1,15 @@
-"""Looking back: `/incident history [service]` and `/incident trends`. Nothing is changed; private incidents are for their members."""
+"""Looking back: `/incident history [service]` and `/incident trends`.
+
+Private incidents are for their members.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from slack_bolt.app.async_app import AsyncApp
-
-from handlers.slack.context import Context
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_click
 from handlers.views import history as views
@@ -21,53 +21,44 @@ from phases.record.incident import Incident
 from phases.record.memories import Counted, PastIncident
 
 READ = 200
-"""So many of the newest are looked through; what is older, `firebreak export` has."""
+"""The number of memories that are looked through; `firebreak export` has the older ones."""
 
 
 async def history(interaction: Interaction, service: str, start: int = 0) -> Message:
     try:
-        found = await interaction.ctx.memory.newest(service or None, READ)
+        memories = await interaction.ctx.memory.newest(service or None, READ)
     except PortError as error:
         return notes.note(f"{error.text}. Try again in a moment.")
-    seen = await _seen(interaction, found)
-    shown = visible(found, seen)
-    titles = {id: incident.title for id, incident in seen.items()}
-    return views.history(shown, service, titles, start=start, more=len(found) == READ)
+    private = await _visible_private(interaction, memories)
+    titles = {id: incident.title for id, incident in private.items()}
+    shown, more = visible(memories, private), len(memories) == READ
+    return views.history(shown, service, titles, start=start, more=more)
 
 
 async def show_trends(interaction: Interaction) -> Message | None:
-    """Told beside the ack: charts go another way than an ack can."""
+    """Answer beside the ack: an ack cannot carry charts."""
     now = interaction.ctx.now()
     try:
-        found = await interaction.ctx.memory.since(_begin(now))
+        # This begins before the first of the months that are shown.
+        memories = await interaction.ctx.memory.since(now - timedelta(days=31 * MONTHS))
     except PortError as error:
         return notes.note(f"{error.text}. Try again in a moment.")
-    shown = visible(found, await _seen(interaction, found))
+    shown = visible(memories, await _visible_private(interaction, memories))
     interaction.tell(views.trends(trends(shown, now)))
     return None
 
 
-def _begin(now: datetime) -> datetime:
-    """Before the first of the months that are shown."""
-    return now - timedelta(days=31 * MONTHS)
-
-
-async def _seen(
-    interaction: Interaction, found: Sequence[PastIncident | Counted]
+async def _visible_private(
+    interaction: Interaction, memories: Sequence[PastIncident | Counted]
 ) -> dict[str, Incident]:
-    """The private incidents among them that this person may see."""
-    private = [one.id for one in found if one.private]
-    looked = await asyncio.gather(*(interaction.ctx.dispatcher.load(id) for id in private))
-    return {
-        one.id: one for one in await interaction.seen([one for one in looked if one is not None])
-    }
+    """Return the private incidents among them that this person may see, by id."""
+    ids = [memory.id for memory in memories if memory.private]
+    loaded = await asyncio.gather(*(interaction.ctx.dispatcher.load(id) for id in ids))
+    incidents = [incident for incident in loaded if incident is not None]
+    return {incident.id: incident for incident in await interaction.visible(incidents)}
 
 
-def register(app: AsyncApp, ctx: Context) -> None:
-    async def another_page(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-        return await history(
-            interaction, str(value.get("service", "")), max(0, int(value.get("start") or 0))
-        )
-
-    for action_id in ("incident.history", "incident.history_newer"):
-        on_click(app, ctx, action_id, another_page, replace=True)
+@on_click("incident.history", "incident.history_newer", replace=True)
+async def page_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+    start = max(0, int(value.get("start") or 0))
+    return await history(interaction, str(value.get("service", "")), start)

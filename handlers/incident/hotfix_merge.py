@@ -1,14 +1,13 @@
-"""What a deploy leaves open: a hotfix's pull request is merged by a click of those who may deploy, or said to be merged where nobody can
-check it; after a rollback somebody says that its cause is fixed."""
+"""Open ends of a deploy: a hotfix that is not merged, and a rollback whose cause is not fixed.
+
+A hotfix is merged by those who may deploy, or said to be merged where nobody can check it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from slack_bolt.app.async_app import AsyncApp
-
 from handlers.incident.decide import not_allowed
-from handlers.slack.context import Context
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_incident
 from handlers.views import notes
@@ -17,39 +16,30 @@ from phases.messages.commands import CauseFixed, HotfixIsIn, MergeHotfix
 from phases.record.incident import Incident
 
 
-def register(app: AsyncApp, ctx: Context) -> None:
-    async def merge(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        if (
-            refused := await not_allowed(
-                interaction, interaction.ctx.service(incident), "merge its hotfixes"
-            )
-        ) is not None:
-            return notes.note(refused.text)
-        return await interaction.told(
-            MergeHotfix(by=interaction.user, round=int(value.get("round") or 0)), incident.id
-        )
+@on_incident("incident.merge_hotfix")
+async def merge_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    service = interaction.ctx.service(incident)
+    if (refused := await not_allowed(interaction, service, "merge its hotfixes")) is not None:
+        return notes.note(refused.text)
+    action = MergeHotfix(by=interaction.user, round=int(value.get("round") or 0))
+    return await interaction.act(action, incident.id)
 
-    async def merged(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        return await interaction.told(
-            HotfixIsIn(by=interaction.user, round=int(value.get("round") or 0)), incident.id
-        )
 
-    async def fixed(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        del value
-        if (
-            refused := await not_allowed(
-                interaction, interaction.ctx.service(incident), "say that its deploys are free"
-            )
-        ) is not None:
-            return notes.note(refused.text)
-        return await interaction.told(CauseFixed(by=interaction.user), incident.id)
+@on_incident("incident.hotfix_merged")
+async def merged_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    action = HotfixIsIn(by=interaction.user, round=int(value.get("round") or 0))
+    return await interaction.act(action, incident.id)
 
-    on_incident(app, ctx, "incident.cause_fixed", fixed)
-    on_incident(app, ctx, "incident.merge_hotfix", merge)
-    on_incident(app, ctx, "incident.hotfix_merged", merged)
+
+@on_incident("incident.cause_fixed")
+async def cause_fixed_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    service, what = interaction.ctx.service(incident), "say that its deploys are free"
+    if (refused := await not_allowed(interaction, service, what)) is not None:
+        return notes.note(refused.text)
+    return await interaction.act(CauseFixed(by=interaction.user), incident.id)

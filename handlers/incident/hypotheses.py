@@ -1,64 +1,57 @@
-"""The hypothesis tree by hand: add one, rule one out, stop the bisect, prepare the culprit's revert. Confirming one is naming the cause."""
+"""The hypothesis tree by hand: add or rule out one, stop the bisect, prepare the culprit's revert.
+
+One is confirmed by naming it as the cause.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from slack_bolt.app.async_app import AsyncApp
-
-from handlers.slack import slack_text
-from handlers.slack.context import Context
 from handlers.slack.interaction import Interaction
-from handlers.slack.listening import Errors, after, on_incident, on_submit
+from handlers.slack.listening import Outcome, on_incident, on_submit
+from handlers.slack.payloads import Form
 from handlers.views import forms
-from handlers.views.blocks import Message, View
+from handlers.views.blocks import Message
 from phases.messages.commands import AddHypothesis, CancelBisect, JudgeHypothesis, PrepareRevert
 from phases.record.findings import Verdict
 from phases.record.incident import Incident
 
 
-def register(app: AsyncApp, ctx: Context) -> None:
-    async def rule_out(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        judged = JudgeHypothesis(
-            by=interaction.user, id=str(value.get("hypothesis", "")), verdict=Verdict.RULED_OUT
-        )
-        return await interaction.told(judged, incident.id)
+@on_incident("incident.rule_out")
+async def ruled_out(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    action = JudgeHypothesis(
+        by=interaction.user, id=str(value.get("hypothesis", "")), verdict=Verdict.RULED_OUT
+    )
+    return await interaction.act(action, incident.id)
 
-    async def add(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        del value
-        interaction.open(forms.hypothesis(incident))
-        return None
 
-    async def added(
-        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
-    ) -> View | Errors | None:
-        action = AddHypothesis(by=interaction.user, says=slack_text.typed(entered.get("says", "")))
-        return after(
-            await interaction.dispatch(action, str(meta.get("incident", ""))),
-            "Add a hypothesis",
-            "says",
-        )
+@on_incident("incident.hypothesis")
+async def add_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    interaction.open(forms.hypothesis(incident))
+    return None
 
-    async def stop(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        del value
-        return await interaction.told(CancelBisect(by=interaction.user), incident.id)
 
-    async def revert(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        wanted = PrepareRevert(by=interaction.user, pull_request=str(value.get("pull_request", "")))
-        return await interaction.told(
-            wanted, incident.id, "The revert is on its way: its pull request is said here."
-        )
+@on_submit("incident.hypothesis", "says")
+async def add_submitted(interaction: Interaction, form: Form) -> Outcome:
+    action = AddHypothesis(by=interaction.user, says=form.text("says"))
+    return await interaction.dispatch(action, form.incident)
 
-    on_incident(app, ctx, "incident.revert", revert)
-    on_incident(app, ctx, "incident.rule_out", rule_out)
-    on_incident(app, ctx, "incident.hypothesis", add)
-    on_submit(app, ctx, "incident.hypothesis", added)
-    on_incident(app, ctx, "incident.bisect_cancel", stop)
+
+@on_incident("incident.bisect_cancel")
+async def bisect_stopped(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    return await interaction.act(CancelBisect(by=interaction.user), incident.id)
+
+
+@on_incident("incident.revert")
+async def revert_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    action = PrepareRevert(by=interaction.user, pull_request=str(value.get("pull_request", "")))
+    done = "The revert is on its way: its pull request is said here."
+    return await interaction.act(action, incident.id, done)

@@ -1,8 +1,9 @@
-"""Manual escalation: a Sentry issue or a Linear issue that people name in their words belongs to the incident.
+"""Sentry and Linear issues that people name in their words: they belong to the incident.
 
-Workflow, auto-invocation: "Manual escalation from a regular bug that turned out to be production-impacting". A short id is
-only taken for Sentry's where its beginning is a project of the catalogue, and for Linear's where it is a team of it: `SHOP-3`
-is one, `COVID-19` is nobody's. Nothing typed into Slack is ever called.
+Workflow, auto-invocation: "Manual escalation from a regular bug that turned out to be
+production-impacting". A short id is Sentry's where it begins with a project of the catalogue, and
+Linear's where it begins with a team of it: `SHOP-3` is one, `COVID-19` is nobody's. Nothing typed
+into Slack is ever called.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.ports.tracker_values import IssueRow
 from phases.record.service import Service
 
-ASK_SECONDS = 0.7  # of the 3 s in which Slack wants its ack; the door needs up to 2
+ASK_SECONDS = 0.7  # of the 3 s in which Slack wants its ack; a dispatch needs up to 2
 AT_MOST = 5
 
 # https://docs.sentry.io/product/issues/ : the project's slug in capitals, and a number in base 32
@@ -28,7 +29,7 @@ _SHORT_ID = re.compile(
     re.IGNORECASE,
 )
 _VERSION = re.compile(r"[A-Za-z]+|[vV]\d+")
-"""Behind the dash of a name in small letters: `shop-api` and `shop-v2` are no issues."""
+"""The part behind the dash of a name: `shop-api` and `shop-v2` are no issues."""
 _LINK = re.compile(r"https?://\S+")
 
 
@@ -42,15 +43,15 @@ UNKNOWN, LATER = Missing.UNKNOWN, Missing.LATER
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a text names, before anybody was asked."""
+    """The issues that a text names."""
 
     ids: tuple[str, ...] = ()
-    """Of Sentry links."""
+    """Numbers in Sentry links."""
     short_ids: tuple[str, ...] = ()
     parent: str | None = None
     """A Linear identifier."""
     rest: str = ""
-    """The text without them, in which a service may be named."""
+    """The text without the short ids; a service may be named in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,93 +59,92 @@ class Adopted:
     seeds: tuple[str, ...] = ()
     service: Service | None = None
     unseen: tuple[str, ...] = ()
-    """Short ids that Sentry did not answer for in time: they are looked up when the incident is there."""
+    """Short ids for which Sentry gave no answer in time; they are looked up later."""
     parent: str | None = None
     note: str = ""
-    """What Sentry does not know; shown with the incident's description."""
+    """A note on unknown short ids; it is shown with the incident's description."""
 
 
 def named(text: str, catalogue: Catalogue) -> Named:
-    """Sentry links and short ids, and the first Linear issue; however a phone wrote their dash.
+    """Return the ids of Sentry links and short ids, and the first Linear issue.
 
-    Links and Sentry's short ids also in small letters; Linear's `eng-12` alone is more often a branch or a word.
+    Their dash may be written as a phone writes it. Links and Sentry's short ids count in small
+    letters, too. Linear's do not: `eng-12` alone is more often a branch or a word.
     """
-    every = catalogue.all()
-    teams = {one.linear_team.upper() for one in every if one.linear_team}
-    projects = {slug.upper() for one in every for slug in one.sentry}
+    services = catalogue.all()
+    teams = {service.linear_team.upper() for service in services if service.linear_team}
+    projects = {slug.upper() for service in services for slug in service.sentry}
     text = slack_text.spelled(text)
-    short_ids = [
-        one for one in slack_text.sentry_short_ids(text) if one.rpartition("-")[0] in projects
-    ]
+    sentry = [id for id in slack_text.sentry_short_ids(text) if id.rpartition("-")[0] in projects]
     linear = list(slack_text.linear_issues(text))
     taken: list[str] = []
-    for one in dict.fromkeys(_SHORT_ID.findall(_LINK.sub(" ", text))):
-        beginning, _, number = one.upper().rpartition("-")
-        if beginning in projects and (one.isupper() or not _VERSION.fullmatch(number)):
-            short_ids.append(one.upper())
-        elif one.isupper() and beginning in teams and number.isdigit():
-            linear.append(one)
+    for id in dict.fromkeys(_SHORT_ID.findall(_LINK.sub(" ", text))):
+        beginning, _, number = id.upper().rpartition("-")
+        if beginning in projects and (id.isupper() or not _VERSION.fullmatch(number)):
+            sentry.append(id.upper())
+        elif id.isupper() and beginning in teams and number.isdigit():
+            linear.append(id)
         else:
             continue
-        taken.append(one)
-    rest = (
-        re.sub("|".join(map(re.escape, sorted(taken, key=len, reverse=True))), " ", text)
-        if taken
-        else text
-    )
-    found = tuple(dict.fromkeys(short_ids))[:AT_MOST]
+        taken.append(id)
+    rest = text
+    if taken:
+        longest_first = sorted(taken, key=len, reverse=True)
+        rest = re.sub("|".join(map(re.escape, longest_first)), " ", text)
     return Named(
-        slack_text.sentry_issues(text)[:AT_MOST], found, linear[0] if linear else None, rest
+        ids=slack_text.sentry_issues(text)[:AT_MOST],
+        short_ids=tuple(dict.fromkeys(sentry))[:AT_MOST],
+        parent=linear[0] if linear else None,
+        rest=rest,
     )
 
 
 def service_named(
     text: str, catalogue: Catalogue, adopted: Adopted | None = None
 ) -> Service | None:
-    """Named in the text; a Sentry issue's project; the only one there is."""
-    found = named(text, catalogue)
-    if (service := catalogue.named_in(found.rest)) is not None:
+    """Return the service that is named in the text, or the one of a Sentry issue's project."""
+    issues = named(text, catalogue)
+    if (service := catalogue.named_in(issues.rest)) is not None:
         return service
     if adopted is not None and adopted.service is not None:
         return adopted.service
-    slugs = {one.rpartition("-")[0].casefold() for one in found.short_ids}
+    slugs = {id.rpartition("-")[0].casefold() for id in issues.short_ids}
     services = {s.name: s for s in catalogue.all() for slug in s.sentry if slug.casefold() in slugs}
     return next(iter(services.values())) if len(services) == 1 else None
 
 
 async def adopt(text: str, catalogue: Catalogue, sentry: ErrorTracker | None) -> Adopted:
-    """Looks up in Sentry what the text names, briefly; what is not known is said, what is slow is left for later."""
-    found = named(text, catalogue)
-    # A link holds the id; the look-up would only tell its project, which one service does not need.
-    ask_links = (
-        sentry is not None and len(catalogue.all()) > 1 and catalogue.named_in(found.rest) is None
-    )
-    asked: list[tuple[str, Awaitable[IssueRow]]] = []
+    """Look up briefly in Sentry the issues that the text names.
+
+    Unknown ones are noted; those for which the answer is slow are left for later.
+    """
+    issues = named(text, catalogue)
+    rows: dict[str, IssueRow | Missing] = {}
     if sentry is not None:
-        asked += [(id, sentry.issue(id)) for id in found.ids if ask_links]
-        asked += [(id, sentry.by_short_id(id)) for id in found.short_ids]
-    answers = await asyncio.gather(*(_within(one) for _, one in asked))
-    rows = [row for row in answers if isinstance(row, IssueRow)]
-    services = [s for row in rows if (s := catalogue.by_sentry_project(row.project)) is not None]
-    told = dict(zip((id for id, _ in asked), answers, strict=True))
-    # `shop-3` may be a machine: only what was written as Sentry writes it is missed.
-    written = slack_text.spelled(text)
-    lost = [
-        id for id in found.short_ids if id in written and (sentry is None or told[id] is UNKNOWN)
-    ]
+        # A link holds the id: its look-up only tells the project, and so the service.
+        links = len(catalogue.all()) > 1 and catalogue.named_in(issues.rest) is None
+        asked = {id: sentry.issue(id) for id in issues.ids if links}
+        asked |= {id: sentry.by_short_id(id) for id in issues.short_ids}
+        answers = await asyncio.gather(*map(_within, asked.values()))
+        rows = dict(zip(asked, answers, strict=True))
+    known = [row for row in rows.values() if isinstance(row, IssueRow)]
+    services = [s for row in known if (s := catalogue.by_sentry_project(row.project)) is not None]
+    # `shop-3` may be a machine: only an id that is written as Sentry writes it is noted as unknown.
+    spelled = slack_text.spelled(text)
+    lost = [id for id in issues.short_ids if id in spelled and rows.get(id, UNKNOWN) is UNKNOWN]
     return Adopted(
-        seeds=tuple(dict.fromkeys((*found.ids, *(row.id for row in rows)))),
+        seeds=tuple(dict.fromkeys((*issues.ids, *(row.id for row in known)))),
         service=services[0] if len({s.name for s in services}) == 1 else None,
-        unseen=tuple(id for id in found.short_ids if sentry is not None and told[id] is LATER),
-        parent=found.parent,
+        unseen=tuple(id for id in issues.short_ids if rows.get(id) is LATER),
+        parent=issues.parent,
         note=_lost(lost),
     )
 
 
-async def _within(asked: Awaitable[IssueRow]) -> IssueRow | Missing:
+async def _within(call: Awaitable[IssueRow]) -> IssueRow | Missing:
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            return await asked
+            return await call
     except TimeoutError:
         return LATER
     except PortError as error:
@@ -154,4 +154,5 @@ async def _within(asked: Awaitable[IssueRow]) -> IssueRow | Missing:
 def _lost(short_ids: Sequence[str]) -> str:
     if not short_ids:
         return ""
-    return f"({', '.join(short_ids)} could not be looked up in Sentry: not a part of what is measured.)"
+    ids = ", ".join(short_ids)
+    return f"({ids} could not be looked up in Sentry: not a part of what is measured.)"

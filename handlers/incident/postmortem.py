@@ -1,26 +1,21 @@
-"""The post-mortem form: prefilled from record and evidence, its drafts kept; what is wrong stands under its part."""
+"""The post-mortem form: proposed by record and evidence, its drafts kept."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.context.ack.async_ack import AsyncAck
-
-from handlers.dispatcher import Recorded, Unknown
+from handlers.dispatcher import Recorded
 from handlers.ports import Kept
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.slack.interaction import GONE, Interaction
-from handlers.slack.listening import Errors, on_click, on_incident, on_submit, unseen
-from handlers.slack.payloads import fields, from_closing, values
-from handlers.views import forms
-from handlers.views import notes as says
-from handlers.views import postmortem as shown
+from handlers.slack.listening import Outcome, gone, listens, on_click, on_incident, on_submit
+from handlers.slack.payloads import Form, from_view, read_form
+from handlers.views import forms, notes
+from handlers.views import postmortem as views
 from handlers.views.blocks import Message, View
 from phases.messages.commands import SubmitPostmortem
 from phases.ports.ports import PortError
@@ -30,236 +25,221 @@ from phases.postmortem.gate import Parts, submitted
 from phases.postmortem.steps import not_now
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import line
-from phases.steps.change import Refused
 
-_PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
 NAMES_SECONDS = 3.0
 WRITING = timedelta(hours=1)
-"""So long after it was opened a form counts as being written in."""
+"""A form counts as being written in for this long after it was opened."""
+NOT_SAVED = "the draft is not saved: Redis cannot be asked. Copy what matters"
 
 
 async def postmortem(interaction: Interaction, incident: Incident) -> Message | None:
-    """Opens the form, unless nothing that is written in it could be kept."""
+    """Open the form, unless nothing that is written in it could be kept."""
     if (refused := not_now(incident)) is not None:
-        return says.note(refused.text)
+        return notes.note(refused.text)
 
     async def fill() -> View:
         return await _filled(interaction, incident)
 
-    interaction.open(
-        forms.loading(shown.CALLBACK, shown.TITLE, incident, "Looking up what is known …"), fill
-    )
+    loading = forms.loading(views.CALLBACK, views.TITLE, incident, "Looking up what is known …")
+    interaction.open(loading, fill)
     return None
 
 
 async def _filled(interaction: Interaction, incident: Incident) -> View:
-    """The form with this person's draft, or the newest of somebody else's, or what the evidence proposes."""
+    """Return the form with this person's draft, the newest of somebody else, or a proposal."""
     ctx, me = interaction.ctx, interaction.user
-    kept = [one for one in await ctx.drafts.of(incident.id) if _of_this_one(one, incident)]
+    every = await ctx.drafts.of(incident.id)
+    current = [form for form in every if _is_current(form, incident)]
     await ctx.drafts.opened(incident.id, me, ctx.now())
     writing = tuple(
-        (one.by, one.opened_at)
-        for one in kept
-        if one.by != me and one.opened_at and _writes(one, ctx)
+        (form.by, form.opened_at)
+        for form in current
+        if form.by != me and form.opened_at and ctx.now() - form.opened_at < WRITING
     )
-    drafts = sorted(
-        (one for one in kept if one.parts is not None), key=lambda one: one.at, reverse=True
-    )
-    mine = next((one for one in drafts if one.by == me), None)
-    others = next((one for one in drafts if one.by != me), None)
-    best = mine or others
-    if best is None or best.parts is None:
-        parts, notes = await _proposed(ctx, incident)
-        return shown.postmortem(
-            incident, parts, me=me, shelf=shown.Shelf(writing=writing, notes=notes)
-        )
-    newer = others if mine is not None and others is not None and others.at > mine.at else None
-    shelf = shown.Shelf(
-        shown_by=best.by,
-        shown_at=best.at,
+    drafts = sorted((form for form in current if form.parts is not None), key=lambda form: form.at)
+    own = next((form for form in reversed(drafts) if form.by == me), None)
+    others = next((form for form in reversed(drafts) if form.by != me), None)
+    shown = own or others
+    if shown is None or shown.parts is None:
+        parts, missing = await _proposed(ctx, incident)
+        known = views.KnownDrafts(writing=writing, notes=missing)
+        return views.postmortem(incident, parts, me=me, drafts=known)
+    newer = others if own is not None and others is not None and others.at > own.at else None
+    known = views.KnownDrafts(
+        shown_by=shown.by,
+        shown_at=shown.at,
         newer_by=newer.by if newer else "",
         newer_at=newer.at if newer else None,
         writing=writing,
     )
-    return shown.postmortem(incident, best.parts, me=me, shelf=shelf)
+    return views.postmortem(incident, shown.parts, me=me, drafts=known)
 
 
-def _of_this_one(one: Kept, incident: Incident) -> bool:
-    """Of an incident that was written up and opened again, the drafts from before are history."""
-    return incident.postmortem is None or one.at > incident.postmortem.at
-
-
-def _writes(one: Kept, ctx: Context) -> bool:
-    return one.opened_at is not None and ctx.now() - one.opened_at < WRITING
+def _is_current(kept: Kept, incident: Incident) -> bool:
+    """Return whether a draft is newer than the post-mortem of an incident that was opened again."""
+    return incident.postmortem is None or kept.at > incident.postmortem.at
 
 
 async def _proposed(ctx: Context, incident: Incident) -> tuple[Parts, tuple[str, ...]]:
-    """What record and source know; and what could not be looked up."""
+    """Return the parts that record and source propose, and what could not be looked up."""
     service = ctx.service(incident)
-    entries, found = await asyncio.gather(
+    entries, factors = await asyncio.gather(
         ctx.dispatcher.timeline(incident.id),
         look_up(incident, service, ctx.source_for(service), ctx.pulls_for(service)),
     )
     names = await _names(ctx, incident, entries)
-    return draft(incident, entries, ctx.now(), names, found), found.notes
+    return draft(incident, entries, ctx.now(), names, factors), factors.notes
 
 
 async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> dict[str, str]:
-    """Display names of the people who are named, for a text that leaves Slack."""
-    told = " ".join((incident.source.text, *(line(e) for e in entries)))
-    ids = {*_PERSON.findall(told), *(i for i in (incident.lead, incident.declared_by) if i)}
+    """Return the display names of the people who are named, for a text that leaves Slack.
+
+    Ids stand in for the names that do not come in time.
+    """
+    text = " ".join((incident.source.text, *(line(entry) for entry in entries)))
+    people = (incident.lead, incident.declared_by)
+    ids = {*views.MENTION.findall(text), *(id for id in people if id)}
     names: dict[str, str] = {}
 
-    async def one(id: str) -> None:
+    async def add(id: str) -> None:
         names[id] = await ctx.people.name(id)
 
     try:
         async with asyncio.timeout(NAMES_SECONDS):
-            await asyncio.gather(*(one(i) for i in sorted(ids)[:30]))
+            await asyncio.gather(*(add(id) for id in sorted(ids)[:30]))
     except TimeoutError:
-        return names  # ids stand in for the names that did not come
+        return names
     return names
 
 
-# --- in the form -----------------------------------------------------------------------------------------------
+# --- the open form -------------------------------------------------------------------------------
 
 
-def _typed(meta: dict[str, Any], entered: dict[str, str]) -> Parts:
-    return shown.entered(
-        {name: slack_text.typed(text) for name, text in entered.items()}, _number(meta, "rows")
-    )
+def _parts(form: Form) -> Parts:
+    typed = {name: slack_text.typed(text) for name, text in form.entered.items()}
+    return views.entered(typed, form.number("rows"))
 
 
-def _number(meta: dict[str, Any], name: str) -> int:
-    found = meta.get(name)
-    return found if isinstance(found, int) else 1
-
-
-async def _keep(
-    interaction: Interaction, incident: str, parts: Parts, *, writing: bool = True
-) -> bool:
-    """Keeps what stands in the form; whether that worked."""
+async def _keep(interaction: Interaction, form: Form, *, writing: bool = True) -> bool:
+    """Keep what stands in the form; return whether that worked."""
+    ctx = interaction.ctx
     try:
-        await interaction.ctx.drafts.keep(
-            incident, interaction.user, parts, interaction.ctx.now(), writing=writing
+        await ctx.drafts.keep(
+            form.incident, interaction.user, _parts(form), ctx.now(), writing=writing
         )
     except PortError:
         return False
     return True
 
 
-def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        del value
-        return await postmortem(interaction, incident)
+async def _show_again(
+    interaction: Interaction, *, more_rows: int = 0, saved: bool = False
+) -> Message | None:
+    """Show the same form with what was typed in it; nothing of that may be lost."""
+    form = read_form(interaction.view)
+    incident = await interaction.find(form.incident)
+    if incident is None:
+        return notes.note(GONE.format(id=form.metadata.get("incident", "of that name")))
+    is_kept = await _keep(interaction, form)
+    drafts = views.KnownDrafts(
+        saved_at=interaction.ctx.now() if saved and is_kept else None,
+        notes=() if is_kept else (NOT_SAVED,),
+    )
+    view = views.postmortem(
+        incident,
+        _parts(form),
+        me=interaction.user,
+        drafts=drafts,
+        rows=form.number("rows") + more_rows,
+        edition=form.number("edition"),
+    )
+    interaction.show(view)
+    return None
 
-    async def again(
-        interaction: Interaction, *, rows: int = 0, saved: bool = False
-    ) -> Message | None:
-        """The same form with what was typed in it; nothing of that may be lost."""
-        view: dict[str, Any] = interaction.more.get("view") or {}
-        meta = values(view.get("private_metadata"))
-        incident = await interaction.find(str(meta.get("incident", "")))
-        if incident is None:
-            return says.note(GONE.format(id=meta.get("incident", "of that name")))
-        parts = _typed(meta, fields(view))
-        kept = await _keep(interaction, incident.id, parts)
-        notes = (
-            () if kept else ("the draft is not saved: Redis cannot be asked. Copy what matters",)
+
+@on_incident("incident.postmortem")
+async def postmortem_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    return await postmortem(interaction, incident)
+
+
+@on_click(views.ADD)
+async def row_added(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+    return await _show_again(interaction, more_rows=1)
+
+
+@on_click(views.SAVE)
+async def draft_saved(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+    return await _show_again(interaction, saved=True)
+
+
+@on_incident(views.TAKE)
+async def draft_taken(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    """Show somebody else's draft in place of one's own, which stays kept."""
+    form = read_form(interaction.view)
+    await _keep(interaction, form)
+    drafts = await interaction.ctx.drafts.of(incident.id)
+    theirs = next((draft for draft in drafts if draft.by == value.get("of")), None)
+    if theirs is not None and theirs.parts is not None:
+        view = views.postmortem(
+            incident,
+            theirs.parts,
+            me=interaction.user,
+            drafts=views.KnownDrafts(shown_by=theirs.by, shown_at=theirs.at),
+            edition=form.number("edition") + 1,
         )
-        shelf = shown.Shelf(saved_at=ctx.now() if saved and kept else None, notes=notes)
-        edition, rows = _number(meta, "edition"), _number(meta, "rows") + rows
-        form = shown.postmortem(
-            incident, parts, me=interaction.user, shelf=shelf, rows=rows, edition=edition
-        )
-        interaction.show(form)
+        interaction.show(view)
+    return None
+
+
+@on_submit(views.CALLBACK)
+async def postmortem_submitted(interaction: Interaction, form: Form) -> Outcome:
+    """Record the parts. What was written stays kept, and in the form, where they are refused."""
+    ctx, edition = interaction.ctx, form.number("edition")
+    incident = await ctx.dispatcher.load(form.incident)
+    before = incident.postmortem if incident is not None and incident.rewriting else None
+    written = submitted(
+        _parts(form), interaction.user, ctx.now(), before.items if before is not None else ()
+    )
+    if isinstance(written, dict):
+        await _keep(interaction, form)
+        return views.fields_of(written, edition)
+    answer = await interaction.dispatch(SubmitPostmortem(postmortem=written), form.incident)
+    if isinstance(answer, Recorded):
+        _note_closed(interaction, form)
         return None
+    await _keep(interaction, form)
+    return views.fields_of({"timeline": answer.text}, edition)
 
-    async def add(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-        del value
-        return await again(interaction, rows=1)
 
-    async def save(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-        del value
-        return await again(interaction, saved=True)
+@listens("click", *views.CHOICES)
+async def choice_made(ctx: Context, body: dict[str, Any]) -> None:
+    """Keep what is typed by now: Slack sends all of it with every choice in the form."""
+    interaction, form = from_view(ctx, body), read_form(body.get("view") or {})
+    refusal = await interaction.refusal() or await gone(interaction, form)
+    if refusal is not None:
+        interaction.show(forms.refused(views.TITLE, refusal))
+    elif form.incident:
+        await _keep(interaction, form)
 
-    async def take(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        """Somebody else's draft in place of one's own, which stays kept."""
-        view: dict[str, Any] = interaction.more.get("view") or {}
-        meta = values(view.get("private_metadata"))
-        await _keep(interaction, incident.id, _typed(meta, fields(view)))
-        theirs = next(
-            (one for one in await ctx.drafts.of(incident.id) if one.by == value.get("of")), None
-        )
-        if theirs is not None and theirs.parts is not None:
-            shelf = shown.Shelf(shown_by=theirs.by, shown_at=theirs.at)
-            edition = _number(meta, "edition") + 1
-            interaction.show(
-                shown.postmortem(
-                    incident, theirs.parts, me=interaction.user, shelf=shelf, edition=edition
-                )
-            )
-        return None
 
-    async def sent(
-        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
-    ) -> View | Errors | None:
-        incident, edition = str(meta.get("incident", "")), _number(meta, "edition")
-        parts = _typed(meta, entered)
-        known = await ctx.dispatcher.load(incident)
-        before = known.postmortem.items if known and known.rewriting and known.postmortem else ()
-        written = submitted(parts, interaction.user, ctx.now(), before)
-        if isinstance(written, dict):
-            await _keep(interaction, incident, parts)
-            return shown.fields_of(written, edition)
-        answer = await interaction.dispatch(SubmitPostmortem(postmortem=written), incident)
-        match answer:
-            case Recorded():
-                ctx.tasks.start(
-                    ctx.drafts.opened(incident, interaction.user, None), "note a closed form"
-                )
-                return None
-            case Refused(text=text) | Unknown(text=text):
-                await _keep(interaction, incident, parts)
-                return shown.fields_of(
-                    {"timeline": text}, edition
-                )  # under a part: what was written stays
+@listens("closed form", views.CALLBACK)
+async def form_closed(ctx: Context, body: dict[str, Any]) -> None:
+    """Keep what was typed, as far as Slack sends it. A form that was never filled has no rows."""
+    interaction, form = from_view(ctx, body), read_form(body.get("view") or {})
+    if not form.metadata.get("rows"):
+        return
+    if await interaction.refusal() is not None or await gone(interaction, form) is not None:
+        return
+    if any(form.entered.values()):
+        await _keep(interaction, form, writing=False)
+    else:
+        _note_closed(interaction, form)
 
-    @app.action(shown.CHOICE)
-    async def chosen(ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Every choice in the form tells what is typed by then: it is kept."""
-        view: dict[str, Any] = body.get("view") or {}
-        meta = values(view.get("private_metadata"))
-        interaction = from_closing(ctx, body)
-        id = str(meta.get("incident", ""))
-        if (refused := await interaction.stranger() or await unseen(interaction, meta)) is not None:
-            interaction.show(forms.refused(shown.TITLE, refused))
-        elif id:
-            await _keep(interaction, id, _typed(meta, fields(view)))
-        await ack()
 
-    @app.view_closed(shown.CALLBACK)
-    async def closed(ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Closing keeps what was typed, as far as Slack sends it; a form that was never filled tells nothing."""
-        view: dict[str, Any] = body.get("view") or {}
-        meta, entered = values(view.get("private_metadata")), fields(view)
-        interaction, id = from_closing(ctx, body), str(meta.get("incident", ""))
-        if (
-            meta.get("rows")
-            and (await interaction.stranger() or await unseen(interaction, meta)) is None
-        ):
-            if any(entered.values()):
-                await _keep(interaction, id, _typed(meta, entered), writing=False)
-            else:
-                ctx.tasks.start(ctx.drafts.opened(id, interaction.user, None), "note a closed form")
-        await ack()
-
-    on_incident(app, ctx, "incident.postmortem", clicked)
-    on_click(app, ctx, shown.ADD, add)
-    on_click(app, ctx, shown.SAVE, save)
-    on_incident(app, ctx, shown.TAKE, take)
-    on_submit(app, ctx, "incident.postmortem", sent)
+def _note_closed(interaction: Interaction, form: Form) -> None:
+    ctx = interaction.ctx
+    ctx.tasks.start(ctx.drafts.opened(form.incident, interaction.user, None), "note a closed form")

@@ -1,12 +1,9 @@
-"""Ending an incident properly: refused with what is missing, until cause, recovery and post-mortem are there."""
+"""Resolving: refused with what is missing, until cause, recovery and post-mortem are there."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from slack_bolt.app.async_app import AsyncApp
-
-from handlers.slack.context import Context
 from handlers.slack.interaction import Interaction, reply
 from handlers.slack.listening import on_incident
 from handlers.views import notes
@@ -23,11 +20,8 @@ async def resolve(interaction: Interaction, incident: Incident) -> Message | Non
     return reply(answer, f"{incident.id} is resolved.")
 
 
-def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        del value
-        return await resolve(interaction, incident)
-
-    on_incident(app, ctx, "incident.resolve", clicked)
+@on_incident("incident.resolve")
+async def resolve_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    return await resolve(interaction, incident)

@@ -1,17 +1,14 @@
-"""Saying what is new: to the channel, the ticket and Discord."""
+"""Updates: to the channel, the ticket and Discord."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from slack_bolt.app.async_app import AsyncApp
-
-from handlers.slack import slack_text
-from handlers.slack.context import Context
 from handlers.slack.interaction import Interaction
-from handlers.slack.listening import Errors, after, on_incident, on_submit
+from handlers.slack.listening import Outcome, on_incident, on_submit
+from handlers.slack.payloads import Form
 from handlers.views import forms, notes
-from handlers.views.blocks import Message, View
+from handlers.views.blocks import Message
 from phases.coordination.updates import SNOOZE, every, template, waits
 from phases.messages.commands import PostUpdate, SnoozeUpdate
 from phases.record.incident import Incident
@@ -23,41 +20,36 @@ async def update(interaction: Interaction, incident: Incident, text: str) -> Mes
     if not text:
         if (refused := ended(incident)) is not None:
             return notes.note(refused.text)
-        wanted = round(every(incident).total_seconds() / 60) if waits(incident) else None
-        interaction.open(forms.update(incident, template(incident), wanted))
+        minutes = round(every(incident).total_seconds() / 60) if waits(incident) else None
+        interaction.open(forms.update(incident, template(incident), minutes))
         return None
-    done = interaction.elsewhere(incident, f"{incident.id}: your update is posted.")
-    return await interaction.told(PostUpdate(by=interaction.user, text=text), incident.id, done)
+    done = interaction.unless_in_channel(incident, f"{incident.id}: your update is posted.")
+    return await interaction.act(PostUpdate(by=interaction.user, text=text), incident.id, done)
 
 
-def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        del value
-        return await update(interaction, incident, "")
+@on_incident("incident.update")
+async def update_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    return await update(interaction, incident, "")
 
-    async def submitted(
-        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
-    ) -> View | Errors | None:
-        text, users, doing = (
-            slack_text.typed(entered.get(name, "")) for name in ("text", "users", "doing")
-        )
-        minutes = int(entered["next"]) if entered.get("next", "").isdecimal() else 0
-        action = PostUpdate(
-            by=interaction.user, text=text, users=users, doing=doing, next_minutes=minutes or None
-        )
-        return after(
-            await interaction.dispatch(action, str(meta.get("incident", ""))), "Post update", "text"
-        )
 
-    async def snoozed(
-        interaction: Interaction, incident: Incident, value: dict[str, Any]
-    ) -> Message | None:
-        del value
-        until = f"{incident.id}: I ask again in {lasting(SNOOZE)}."
-        return await interaction.told(SnoozeUpdate(by=interaction.user), incident.id, until)
+@on_submit("incident.update", "text")
+async def update_submitted(interaction: Interaction, form: Form) -> Outcome:
+    minutes = form.entered.get("next", "")
+    action = PostUpdate(
+        by=interaction.user,
+        text=form.text("text"),
+        users=form.text("users"),
+        doing=form.text("doing"),
+        next_minutes=(int(minutes) if minutes.isdecimal() else 0) or None,
+    )
+    return await interaction.dispatch(action, form.incident)
 
-    on_incident(app, ctx, "incident.update", clicked)
-    on_incident(app, ctx, "incident.snooze", snoozed)
-    on_submit(app, ctx, "incident.update", submitted)
+
+@on_incident("incident.snooze")
+async def snoozed(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    done = f"{incident.id}: I ask again in {lasting(SNOOZE)}."
+    return await interaction.act(SnoozeUpdate(by=interaction.user), incident.id, done)

@@ -1,4 +1,4 @@
-"""Work that goes on after the ack: kept hold of, its failures logged by kind, waited for at shutdown."""
+"""Work that goes on after the ack. Failures are logged; a shutdown waits for it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DRAIN_SECONDS = 5.0
 
 
 class Tasks:
-    """Never state: what must not be lost goes through the door before it is acknowledged."""
+    """Tasks without state: whatever must not be lost is dispatched before the ack."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, Any], what: str) -> asyncio.Task[Any]:
-        """Starts `work` now; a failure is logged as `what` with its kind, never with what it was about."""
+        """Start `work` now. A failure is logged as `what` with its kind, never with its content."""
         task = asyncio.create_task(work, name=what)
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -38,12 +38,12 @@ class Tasks:
             log.warning("%s failed: %s", task.get_name(), type(error).__name__)
 
     async def idle(self) -> None:
-        """Until nothing runs that was started so far, nor what that started."""
+        """Wait until nothing runs that was started so far, nor anything that it started."""
         while self._running:
             await asyncio.wait(self._running)
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Waits for what runs; what takes longer is cancelled."""
+        """Wait for the tasks; those that take longer are cancelled."""
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=seconds)
             for task in late:

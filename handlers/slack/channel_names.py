@@ -13,7 +13,8 @@ from handlers.slack.slack_text import spelled
 _ID = re.compile(r"[CG][A-Z0-9]{4,20}")
 _MENTION = re.compile(r"<#([A-Za-z0-9]+)(?:\|[^>]*)?>")
 _LINK = re.compile(
-    r"<?(?:(?:https?://)?[^/\s]+\.[^/\s]+/(?:(?:archives|messages|client/[A-Za-z0-9]+)/|app_redirect\?(?:.*&)?channel=)"
+    r"<?(?:(?:https?://)?[^/\s]+\.[^/\s]+/"
+    r"(?:(?:archives|messages|client/[A-Za-z0-9]+)/|app_redirect\?(?:.*&)?channel=)"
     r"|slack://channel\?(?:.*&)?id=)([CG][A-Z0-9]{4,20})(?:[/?#&|>].*)?",
     re.IGNORECASE,
 )
@@ -24,7 +25,7 @@ _COPIED = re.compile(r"[cg](?=[a-z]*[0-9])[a-z0-9]{8,20}")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A channel as it was written: the `id` is asked for first, then the `name`, then the id `maybe`."""
+    """A channel as it was written: try the `id` first, then the `name`, then the id `maybe`."""
 
     id: str | None = None
     name: str | None = None
@@ -40,8 +41,8 @@ def reference(written: str) -> Reference:
     """Read `C0123ABCD`, `incidents`, `#Incidents`, `<#C0123ABCD|incidents>`, or a copied link."""
     text = spelled(written).strip().strip("\"'`,;").strip()
     for form in (_MENTION, _LINK):
-        if (found := form.fullmatch(text)) is not None:
-            return Reference(id=found.group(1).upper())
+        if (link := form.fullmatch(text)) is not None:
+            return Reference(id=link.group(1).upper())
     name = text.lstrip("#").casefold()
     if not text.startswith("#") and _ID.fullmatch(text):
         return Reference(id=text, name=name)

@@ -1,97 +1,199 @@
-"""How listeners are registered: a click, a form, and what both refuse."""
+"""The table of listeners: plain functions, each decorated with the id that it listens to.
+
+Bolt asks its listeners in turn, about 10 µs each, and we have some sixty. So Bolt is given one for
+each kind, which finds ours by its id.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
+from handlers import deliveries
 from handlers.dispatcher import Recorded, Unknown
 from handlers.slack.context import Context
-from handlers.slack.interaction import GONE, Interaction, Value
-from handlers.slack.payloads import fields, from_interaction, values
+from handlers.slack.interaction import GONE, Answer, Interaction
+from handlers.slack.payloads import Form, button_value, from_interaction, read_form
 from handlers.views import forms, notes
 from handlers.views.blocks import Message, View
 from phases.record.incident import Incident
 from phases.steps.change import Refused
 
-Click = Callable[[Interaction, dict[str, Any]], Awaitable[Message | None]]
+log = logging.getLogger(__name__)
+
+Kind = Literal["command", "click", "form", "closed form", "shortcut", "event"]
+Ack = dict[str, Any]
+Run = Callable[[Context, dict[str, Any]], Awaitable[Ack | None]]
+"""Called with the payload; returns the arguments of the ack."""
+R = TypeVar("R", bound=Run)
+
 Errors = dict[str, str]
-Submit = Callable[[Interaction, dict[str, Any], dict[str, str]], Awaitable[View | Errors | None]]
-About = Callable[[Interaction, Incident, dict[str, Any]], Awaitable[Message | None]]
+"""Sentences by field name."""
+Outcome = Answer | View | Errors | None
+Click = Callable[[Interaction, dict[str, Any]], Awaitable[Message | None]]
+IncidentClick = Callable[[Interaction, Incident, dict[str, Any]], Awaitable[Message | None]]
+Submit = Callable[[Interaction, Form], Awaitable[Outcome]]
+
+ANY_ID = re.compile("")
+NUMBER = "0123456789"
+DELIVERY_SECONDS = 900  # rules: delivery claims are kept 15 minutes
+EDITS = ("message_changed", "message_deleted")
+"""Subtypes of messages that have a listener of their own."""
+UNKNOWN_BUTTON = "That button is not known any more. Nothing was done."
 
 
-def on_click(
-    app: AsyncApp, ctx: Context, action_id: str, do: Click, *, replace: bool = False
-) -> None:
-    """A button: `do` says it and returns what the person is told, if anything."""
-
-    @app.action(action_id)
-    async def clicked(ack: AsyncAck, body: dict[str, Any]) -> None:
-        interaction = from_interaction(ctx, body)
-        pressed = (body.get("actions") or [{}])[0]
-        value = values(pressed.get("value") or (pressed.get("selected_option") or {}).get("value"))
-        refused = await interaction.stranger()
-        message = notes.note(refused) if refused else await do(interaction, value)
-        if message is not None:
-            interaction.tell(message, replace=replace and refused is None)
-        await ack()
+@dataclass(frozen=True, slots=True)
+class Listener:
+    kind: Kind
+    id: str
+    """An id that ends in a dot stands for every number behind it."""
+    run: Run
 
 
-def on_incident(app: AsyncApp, ctx: Context, action_id: str, do: About) -> None:
-    """A button that is about the incident in its value."""
-
-    async def about(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-        incident = await interaction.find(str(value.get("incident", "")))
-        if incident is None:
-            return notes.note(GONE.format(id=value.get("incident", "of that name")))
-        return await do(interaction, incident, value)
-
-    on_click(app, ctx, action_id, about)
+LISTENERS: list[Listener] = []
 
 
-def on_submit(app: AsyncApp, ctx: Context, callback_id: str, do: Submit) -> None:
-    """A form: `do` says it and returns errors under fields, a view in its place, or None to close it.
+def listens(kind: Kind, *ids: str) -> Callable[[R], R]:
+    """Add a function of context and payload. Raises ValueError where an id is taken."""
 
+    def add(run: R) -> R:
+        for id in ids:
+            if any((listener.kind, listener.id) == (kind, id) for listener in LISTENERS):
+                raise ValueError(f"two listen to the {kind} {id}")
+            LISTENERS.append(Listener(kind, id, run))
+        return run
+
+    return add
+
+
+def on_click(*action_ids: str, replace: bool = False) -> Callable[[Click], Click]:
+    """Add the function of a button. It returns what the person is told, if anything.
+
+    `replace`: the answer takes the place of the message with the button.
+    """
+
+    def add(click: Click) -> Click:
+        async def run(ctx: Context, body: dict[str, Any]) -> None:
+            interaction = from_interaction(ctx, body)
+            refusal = await interaction.refusal()
+            if refusal is not None:
+                interaction.tell(notes.note(refusal))
+            elif (message := await click(interaction, button_value(body))) is not None:
+                interaction.tell(message, replace=replace)
+
+        listens("click", *action_ids)(run)
+        return click
+
+    return add
+
+
+def on_incident(*action_ids: str) -> Callable[[IncidentClick], IncidentClick]:
+    """Add the function of a button that is about the incident in its value."""
+
+    def add(click: IncidentClick) -> IncidentClick:
+        async def about(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+            incident = await interaction.find(str(value.get("incident", "")))
+            if incident is None:
+                return notes.note(GONE.format(id=value.get("incident", "of that name")))
+            return await click(interaction, incident, value)
+
+        on_click(*action_ids)(about)
+        return click
+
+    return add
+
+
+def on_submit(callback_id: str, field: str = "") -> Callable[[Submit], Submit]:
+    """Add the function of a form. A refusal of what was entered is shown under `field`.
+
+    It returns the dispatcher's answer, errors under fields, a view in the form's place, or None to
+    close it.
     https://docs.slack.dev/surfaces/modals#response_actions
     """
 
-    @app.view(callback_id)
-    async def submitted(ack: AsyncAck, body: dict[str, Any]) -> None:
-        interaction = from_interaction(ctx, body)
-        view = body.get("view") or {}
-        title = str((view.get("title") or {}).get("text") or "Firebreak")
-        meta = values(view.get("private_metadata"))
-        refused = await interaction.stranger() or await unseen(interaction, meta)
-        if refused:
-            answer: View | Errors | None = forms.refused(title, refused)
-        else:
-            answer = await do(interaction, meta, fields(view))
-        match answer:
-            case None:
-                await ack()
-            case View():
-                await ack(response_action="update", view=answer.payload())
-            case errors:
-                await ack(response_action="errors", errors=errors)
+    def add(submit: Submit) -> Submit:
+        async def run(ctx: Context, body: dict[str, Any]) -> Ack | None:
+            interaction, form = from_interaction(ctx, body), read_form(body.get("view") or {})
+            refusal = await interaction.refusal() or await gone(interaction, form)
+            if refusal is not None:
+                return _instead(forms.refused(form.title, refusal))
+            match await submit(interaction, form):
+                case None | Recorded():
+                    return None
+                case View() as view:
+                    return _instead(view)
+                case Refused(code="input", text=text):
+                    return {"response_action": "errors", "errors": {field: text[:1000]}}
+                case Refused(text=text) | Unknown(text=text):
+                    return _instead(forms.refused(form.title, text))
+                case errors:
+                    return {"response_action": "errors", "errors": errors}
+
+        listens("form", callback_id)(run)
+        return submit
+
+    return add
 
 
-async def unseen(interaction: Interaction, meta: Value) -> str | None:
-    """Who left a private incident's channel while its form was open is told what any stranger is."""
-    id = str(meta.get("incident") or "")
-    return GONE.format(id=id) if id and await interaction.find(id) is None else None
+async def gone(interaction: Interaction, form: Form) -> str | None:
+    """Refuse whoever left the channel of a private incident while its form was open."""
+    lost = form.incident and await interaction.find(form.incident) is None
+    return GONE.format(id=form.incident) if lost else None
 
 
-def after(
-    answer: Recorded | Refused | Unknown, title: str, field_name: str
-) -> View | Errors | None:
-    """What a form becomes: closed when it is recorded, an error under its field for bad input, else the refusal."""
-    match answer:
-        case Recorded():
-            return None
-        case Refused(code="input", text=text):
-            return {field_name: text[:1000]}
-        case Refused(text=text) | Unknown(text=text):
-            return forms.refused(title, text)
+async def first_delivery(ctx: Context, body: dict[str, Any]) -> bool:
+    """Return whether this is the first delivery of an event that changes no incident."""
+    for claim in deliveries.event(body):
+        if not await ctx.once.first(claim, DELIVERY_SECONDS):
+            return False
+    return True
+
+
+def _instead(view: View) -> Ack:
+    return {"response_action": "update", "view": view.payload()}
+
+
+def bind(app: AsyncApp, ctx: Context) -> None:
+    """Give Bolt one listener a kind, which finds ours by its id. Clicks are asked for first."""
+    table = {(listener.kind, listener.id): listener.run for listener in LISTENERS}
+
+    def kind_of(kind: Kind, id_of: Callable[[dict[str, Any]], str]) -> Callable[..., Any]:
+        async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
+            id = id_of(body)
+            run = table.get((kind, id)) or table.get((kind, id.rstrip(NUMBER)), _unknown)
+            await ack(**(await run(ctx, body) or {}))
+
+        return listener
+
+    app.block_action(ANY_ID)(kind_of("click", lambda body: str(body["actions"][0]["action_id"])))
+    app.view_submission(ANY_ID)(kind_of("form", _callback_id))
+    app.command(ANY_ID)(kind_of("command", lambda body: str(body["command"])))
+    app.event(ANY_ID)(kind_of("event", _event_id))
+    app.view_closed(ANY_ID)(kind_of("closed form", _callback_id))
+    app.shortcut(ANY_ID)(kind_of("shortcut", lambda body: str(body["callback_id"])))
+
+
+def _callback_id(body: dict[str, Any]) -> str:
+    return str(body["view"]["callback_id"])
+
+
+def _event_id(body: dict[str, Any]) -> str:
+    """`message`, or `message.message_changed`."""
+    event = body["event"]
+    subtype = event.get("subtype")
+    return f"message.{subtype}" if subtype in EDITS else str(event["type"])
+
+
+async def _unknown(ctx: Context, body: dict[str, Any]) -> None:
+    """Answer a button of an older version. The click on a link needs no answer."""
+    clicked = (body.get("actions") or [{}])[0]
+    if clicked.get("type") == "button" and not clicked.get("url"):
+        from_interaction(ctx, body).tell(notes.note(UNKNOWN_BUTTON))
+    elif not clicked:
+        log.info("nothing listens to a %s from Slack", body.get("type") or "request")

@@ -1,33 +1,34 @@
-"""The words of a message: its text, blocks, attachments, what it forwards, its files. Pure.
+"""The words of a message: of its text, blocks, attachments and files. Pure.
 
 Alerts of other programs (Grafana, Alertmanager, Sentry's own app) have no text, or only a line for
 notifications; their words are in `attachments` and `blocks`.
-https://docs.slack.dev/reference/events/message, https://docs.slack.dev/reference/block-kit/blocks,
+https://docs.slack.dev/reference/events/message
+https://docs.slack.dev/reference/block-kit/blocks
 https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from handlers.slack import slack_text
 
 PEOPLES = frozenset({"", "file_share", "thread_broadcast", "reply_broadcast", "me_message"})
-"""Subtypes of what a person says: with a file, in a thread that is also sent to the channel, as `/me`.
+"""Subtypes of the messages of people: with a file, in a thread and in the channel, as `/me`.
 
 `reply_broadcast` is the old name of `thread_broadcast`.
 https://docs.slack.dev/reference/events/message#subtypes
 """
 SLACKBOT = "USLACKBOT"
-LINKS, LINES, DEPTH = 5, 200, 6
+LINKS, LINES, DEPTH = 5, 200, 12
 FILE_WORDS = 1000
 SENTENCE = 12
-"""Letters from which words within other words are the same words."""
+"""Characters from which words that stand within other words are not repeated."""
 NO_PREVIEW = "[no preview available]"
 UNSHOWN = frozenset({NO_PREVIEW, "This content can't be displayed."})
-"""What Slack writes into `text` and `fallback` where a program gave none: nobody says that.
+"""Slack writes these into `text` and `fallback` where a program gave none: nobody says that.
 
 https://docs.slack.dev/reference/methods/chat.postMessage, on `text` beside `blocks`.
 """
@@ -36,6 +37,21 @@ _TOKEN = re.compile(r"<([^<>|\n]{1,3000})\|([^<>\n]{1,3000})>")
 _MENTIONS = re.compile(r"<[@!][^<>]*>|(?<![\w.])@[\w.-]+|:[\w+-]+:|[\s,.:]")
 _FORMAT = re.compile(r"(?<!\w)([*~`])(\S(?:[^\n]*?\S)?)\1(?!\w)")
 _SAME = re.compile(r":[\w+-]+:|[\s*_~`>•]")
+
+WORDS = (
+    "pretext",
+    "title",
+    "subtitle",
+    "text",
+    "description",
+    "body",
+    "details",
+    "output",
+    "message",
+)
+"""Keys of the words of blocks and attachments, in the order in which Slack shows them."""
+PARTS = ("blocks", "elements", "cards", "tasks", "attachments", "message_blocks")
+"""Keys under which they have lists of blocks and attachments."""
 
 Json = Mapping[str, Any]
 
@@ -51,247 +67,220 @@ def message_text(message: Json) -> str:
 
     The first line is the headline. The addresses behind its words follow it.
     """
-    said = _Said()
-    if message.get("text") not in UNSHOWN:
-        said.add(_text(message.get("text"), said), own=True)
-    said.add(line for block in _list(message.get("blocks")) for line in _block(block, said))
-    alone = not said.words()
-    for attachment in _list(message.get("attachments")):
+    collected = _Collected()
+    if isinstance(message.get("text"), str):
+        collected.add(_markup(message["text"], collected), own=True)
+    for block in _objects(message.get("blocks")):
+        collected.add(_lines(block, collected))
+    alone = not collected.has_words()
+    for attachment in _objects(message.get("attachments")):
         if alone or not _is_preview(attachment):
-            said.add(_attachment(attachment, said))
-    files = _list(message.get("files"))
-    for one in files:
-        said.add(_file_says(one))
-    names = ", ".join(_file(one) for one in files)
-    return said.told(f"(file: {names})" if names else "")
+            collected.add(_lines(attachment, collected))
+    files = _objects(message.get("files"))
+    for file in files:
+        collected.add(_file_content(file))
+    return collected.text(_file_names(files))
 
 
 def own_words(message: Json) -> str:
-    """Return what a person says, themselves or by forwarding: no link's preview, no file's name."""
-    shared = [one for one in _list(message.get("attachments")) if one.get("is_share")]
+    """Return the words of a person, their own or forwarded: no link's preview, no file's name."""
+    shared = [part for part in _objects(message.get("attachments")) if part.get("is_share")]
     return message_text({"text": message.get("text"), "attachments": shared})
 
 
-class _Said:
+class _Collected:
     """Lines in their order, none of them twice, with the addresses that stand behind words."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._known = "\n"
-        self.links: list[str] = []
+        self._links: list[str] = []
 
     def add(self, lines: Iterable[str], *, own: bool = False) -> None:
         """`own`: a person's text stays as it is, with its empty lines and its marks."""
         for line in lines:
             shown = line.rstrip() if own else _FORMAT.sub(r"\2", line).strip().strip("`").strip()
             same = _SAME.sub("", shown).casefold()
-            if len(self._lines) < LINES and (
-                (own and (same or self._lines)) or (same and not self._has(same))
-            ):
+            wanted = (same or self._lines) if own else (same and not self._has(same))
+            if wanted and len(self._lines) < LINES:
                 self._lines.append(shown)
                 self._known += f"{same}\n"
 
     def _has(self, same: str) -> bool:
-        """Return whether a line, or a sentence within one, says so: text, blocks and fallback repeat words."""
+        """Return whether a line has these words: blocks and fallback repeat the text."""
         return f"\n{same}\n" in self._known or (len(same) >= SENTENCE and same in self._known)
 
     def link(self, url: object) -> None:
-        if (
-            isinstance(url, str)
-            and url.startswith(("http://", "https://"))
-            and url not in self.links
-        ):
-            self.links.append(slack_text.plain(url))
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            return
+        if url not in self._links:
+            self._links.append(slack_text.plain(url))
 
-    def words(self) -> bool:
-        """Return whether anything is said besides addresses and mentions."""
+    def has_words(self) -> bool:
+        """Return whether anything stands there besides addresses and mentions."""
         return any(_MENTIONS.sub("", re.sub(r"https?://\S+", "", line)) for line in self._lines)
 
-    def told(self, files: str) -> str:
+    def text(self, files: str) -> str:
+        """Return headline, addresses, words, mentions and the names of the files."""
         mentions = [line for line in self._lines if line and not _MENTIONS.sub("", line)]
         lines = [line for line in self._lines if line not in mentions]
-        known = "\n".join(lines)
-        links = [url for url in self.links if url not in known][:LINKS]
-        return "\n".join(
-            [*lines[:1], *links, *lines[1:], *mentions, *([files] if files else [])]
-        ).strip()
+        words = "\n".join(lines)
+        links = [url for url in self._links if url not in words][:LINKS]
+        parts = [*lines[:1], *links, *lines[1:], *mentions, *([files] if files else [])]
+        return "\n".join(parts).strip()
 
 
-def _list(thing: object) -> list[Json]:
-    """The objects of a list that came from outside."""
-    return [one for one in thing if isinstance(one, Mapping)] if isinstance(thing, Sequence) else []  # pyright: ignore[reportUnknownVariableType]
+def _objects(value: object) -> list[Json]:
+    """Return the objects of a list that came from outside."""
+    return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []
 
 
-def _text(thing: object, said: _Said) -> list[str]:
-    """Return the lines of Slack's markup, or of a text object; the address behind a link's words is kept."""
-    text = thing.get("text") if isinstance(thing, Mapping) else thing  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-    if not isinstance(text, str):
+def _lines(part: object, collected: _Collected, depth: int = 0) -> Iterator[str]:
+    """Return the lines of a block, an attachment, a text object, or a part of one.
+
+    Blocks that are not known yet have their words under the same keys.
+    """
+    if isinstance(part, str):
+        yield from _markup(part, collected)
+    if not isinstance(part, Mapping) or depth > DEPTH:
+        return
+    elements, kind = _objects(part.get("elements")), str(part.get("type") or "")
+    if kind in ("table", "data_table"):
+        yield from _rows(part, collected, depth)
+    elif kind == "context":
+        texts = (line for e in elements for line in _lines(e.get("text"), collected, depth + 1))
+        yield " ".join(texts)
+    elif kind == "actions":
+        _add_links(elements, collected)
+    elif kind == "image":
+        yield from _lines(part.get("title") or part.get("alt_text"), collected, depth + 1)
+    elif kind.startswith("rich_text_") and kind != "rich_text_list":
+        quote = "> " if kind == "rich_text_quote" else ""
+        text = "".join(_inline(element, collected) for element in elements)
+        yield from (f"{quote}{line}" for line in text.split("\n"))
+    else:
+        yield from _lines_by_key(part, collected, depth)
+
+
+def _lines_by_key(part: Json, collected: _Collected, depth: int) -> Iterator[str]:
+    """Return the words in the order in which Slack shows them; without any, the fallback."""
+    lines: list[str] = []
+    for key in WORDS:
+        lines += _lines(part.get(key), collected, depth + 1)
+    for key in ("title_link", "title_url"):
+        collected.link(part.get(key))
+    for field in _objects(part.get("fields")):
+        title, value = (
+            " ".join(_lines(field.get(key), collected, depth + 1)) for key in ("title", "value")
+        )
+        pair = f"{title}: {value}" if title and value else title or value
+        lines.append(pair or " ".join(_lines(field, collected, depth + 1)))
+    _add_links([part.get("accessory"), *_objects(part.get("actions"))], collected)
+    for key in PARTS:
+        for inner in _objects(part.get(key)):
+            lines += _lines(inner, collected, depth + 1)
+    lines += _lines(part.get("footer"), collected, depth + 1)
+    # The link of a fallback may stand nowhere else.
+    fallback = list(_lines(part.get("fallback"), collected, depth + 1))
+    yield from lines if any(line.strip() for line in lines) else fallback
+    files = _objects(part.get("files"))
+    for file in files:
+        yield from _file_content(file)
+    yield _file_names(files)
+    collected.link(part.get("from_url"))
+
+
+def _rows(table: Json, collected: _Collected, depth: int) -> Iterator[str]:
+    rows = table.get("rows")
+    for row in rows if isinstance(rows, list) else []:
+        cells = [" ".join(_lines(cell, collected, depth + 1)) for cell in _objects(row)]
+        yield " | ".join(cell for cell in cells if cell)
+
+
+def _add_links(buttons: Iterable[object], collected: _Collected) -> None:
+    """A button says nothing, but it may lead somewhere."""
+    for button in buttons:
+        if isinstance(button, Mapping):
+            collected.link(button.get("url"))
+
+
+def _markup(text: str, collected: _Collected) -> list[str]:
+    """Return the lines of Slack's markup; the address behind a link's words is kept."""
+    if text in UNSHOWN:
         return []
 
-    def labelled(found: re.Match[str]) -> str:
-        where, label = found.groups()
-        if (
-            not where.startswith(("http://", "https://"))
-            or label.rstrip("/") in where
-            or where in label
-        ):
-            return found.group(0)
-        said.link(where)
+    def labelled(link: re.Match[str]) -> str:
+        url, label = link.groups()
+        if not url.startswith(("http://", "https://")):
+            return link.group(0)
+        if label.rstrip("/") in url or url in label:
+            return link.group(0)
+        collected.link(url)
         return label
 
     return slack_text.plain(_TOKEN.sub(labelled, text)).split("\n")
 
 
-def _block(block: Json, said: _Said, depth: int = 0) -> Iterator[str]:
-    match block.get("type"):
-        case "rich_text":
-            yield from _rich(block, said, depth)
-        case "table" | "data_table":
-            rows = block.get("rows")
-            for row in rows if isinstance(rows, list) else []:  # pyright: ignore[reportUnknownVariableType]
-                cells = [" ".join(_block(cell, said, depth + 1)) for cell in _list(row)]  # pyright: ignore[reportUnknownArgumentType]
-                yield " | ".join(cell for cell in cells if cell)
-        case "context":
-            yield " ".join(
-                line for one in _list(block.get("elements")) for line in _text(one, said)
-            )
-        case "actions":
-            for one in _list(block.get("elements")):
-                said.link(one.get("url"))
-        case _:
-            yield from _shown(block, said, depth)
-
-
-def _shown(block: Json, said: _Said, depth: int) -> Iterator[str]:
-    """Section, header, image, markdown, and blocks that are not known yet: their words have these names."""
-    for key in ("title", "subtitle", "text", "description", "body", "details", "output"):
-        thing = block.get(key)
-        if isinstance(thing, Mapping) and "elements" in thing:
-            yield from _block(thing, said, depth + 1) if depth < DEPTH else ()  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            yield from _text(thing, said)
-    if block.get("type") == "image" and not block.get("title"):
-        yield from _text(block.get("alt_text"), said)
-    for one in _list(block.get("fields")):
-        yield " ".join(_text(one, said))
-    if isinstance(accessory := block.get("accessory"), Mapping):
-        said.link(accessory.get("url"))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
-    said.link(block.get("title_url"))
-    if depth < DEPTH:
-        for key in ("blocks", "elements", "cards", "tasks"):
-            for one in _list(block.get(key)):
-                yield from _block(one, said, depth + 1)
-
-
-def _rich(element: Json, said: _Said, depth: int) -> Iterator[str]:
+def _inline(element: Json, collected: _Collected) -> str:
     """https://docs.slack.dev/reference/block-kit/blocks/rich-text-block"""
-    inside = _list(element.get("elements"))
     match element.get("type"):
-        case "rich_text" | "rich_text_list" if depth < DEPTH:
-            for one in inside:
-                yield from _rich(one, said, depth + 1)
-        case "rich_text_quote":
-            yield from (
-                f"> {line}" for line in "".join(_inline(one, said) for one in inside).split("\n")
-            )
-        case _:
-            yield from "".join(_inline(one, said) for one in inside).split("\n")
-
-
-def _inline(one: Json, said: _Said) -> str:
-    match one.get("type"):
         case "link":
-            url, text = str(one.get("url") or ""), str(one.get("text") or "")
+            url, text = str(element.get("url") or ""), str(element.get("text") or "")
             if not text or text in url:
                 return slack_text.plain(url)
-            said.link(url)
+            collected.link(url)
             return slack_text.plain(text)
         case "user":
-            return f"<@{one.get('user_id')}>"
+            return f"<@{element.get('user_id')}>"
         case "channel":
-            return f"#{one.get('channel_id')}"
+            return f"#{element.get('channel_id')}"
         case "usergroup":
             return "@group"
         case "broadcast":
-            return f"@{one.get('range')}"
+            return f"@{element.get('range')}"
         case "emoji":
-            return f":{one.get('name')}:"
+            return f":{element.get('name')}:"
         case "date":
-            return str(one.get("fallback") or "")
+            return str(element.get("fallback") or "")
         case _:
-            text = one.get("text") or one.get("value")
-            return (
-                text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-                if isinstance(text, str)
-                else ""
-            )
+            text = element.get("text") or element.get("value")
+            return slack_text.decoded(text) if isinstance(text, str) else ""
 
 
-def _attachment(one: Json, said: _Said, depth: int = 0) -> Iterator[str]:
-    """In the order in which Slack shows it; the fallback where there is nothing else.
+def _is_preview(attachment: Json) -> bool:
+    """Return whether it shows where a link leads.
 
-    A forwarded alert keeps its own attachments within.
+    A forwarded message is no preview: it is said here.
     """
-    lines: list[str] = []
-    for key in ("pretext", "title", "text"):
-        lines += _text(one.get(key), said)
-        if key == "title":
-            said.link(one.get("title_link"))
-    for field in _list(one.get("fields")):
-        title, value = (" ".join(_text(field.get(key), said)) for key in ("title", "value"))
-        lines.append(f"{title}: {value}" if title and value else title or value)
-    lines += [line for block in _list(one.get("blocks")) for line in _block(block, said)]
-    inner = _list(one.get("attachments"))
-    for shared in _list(one.get("message_blocks")):  # a forwarded message
-        message = shared.get("message")
-        if isinstance(message, Mapping):
-            lines += [
-                line for block in _list(message.get("blocks")) for line in _block(block, said)
-            ]  # pyright: ignore[reportUnknownMemberType]
-            inner += _list(message.get("attachments"))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
-    if depth < DEPTH:
-        lines += [line for within in inner for line in _attachment(within, said, depth + 1)]
-    lines += _text(one.get("footer"), said)
-    for button in _list(one.get("actions")):
-        said.link(button.get("url"))
-    if one.get("fallback") not in UNSHOWN:
-        fallback = _text(one.get("fallback"), said)  # its link may stand nowhere else
-        lines = lines if any(line.strip() for line in lines) else fallback
-    files = _list(one.get("files"))
-    names = ", ".join(_file(file) for file in files)
-    yield from [*lines, *(line for file in files for line in _file_says(file))]
-    yield from [f"(file: {names})"] if names else []
-    said.link(one.get("from_url"))
+    urls = ("from_url", "original_url", "is_msg_unfurl")
+    return not attachment.get("is_share") and any(attachment.get(key) for key in urls)
 
 
-def _is_preview(one: Json) -> bool:
-    """Return whether it shows where a link leads. A forwarded message is no preview: it is said here."""
-    return not one.get("is_share") and any(
-        one.get(key) for key in ("from_url", "original_url", "is_msg_unfurl")
-    )
+def _file_content(file: Json) -> list[str]:
+    """Return the transcript of a clip, an e-mail that came in, or the beginning of a snippet.
 
-
-def _file_says(file: Json) -> list[str]:
-    """Return what is said in it: the transcript of a clip, an e-mail that came in, the beginning of a snippet.
-
-    https://docs.slack.dev/reference/objects/file-object; the SDKs' file types have `transcription` and `plain_text`.
+    https://docs.slack.dev/reference/objects/file-object; the SDKs' file types have `transcription`
+    and `plain_text`.
     """
-    spoken = file.get("transcription")
-    preview = spoken.get("preview") if isinstance(spoken, Mapping) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-    heard_in = preview.get("content") if isinstance(preview, Mapping) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
     mail = file.get("plain_text") if file.get("subject") else None
     snippet = file.get("preview") if file.get("mode") == "snippet" else None
-    words = next(
-        (one for one in (heard_in, mail, snippet) if isinstance(one, str) and one.strip()), ""
-    )
+    contents = (_transcript(file), mail, snippet)
+    words = next((text for text in contents if isinstance(text, str) and text.strip()), "")
     subject = [str(file["subject"])] if mail and words == mail else []
     return [*subject, *slack_text.cut(slack_text.typed(words), FILE_WORDS).split("\n")]
 
 
-def _file(file: Json) -> str:
-    """Return its name. Another workspace's file and a deleted one have only an id.
+def _transcript(file: Json) -> object:
+    transcription = file.get("transcription")
+    preview = transcription.get("preview") if isinstance(transcription, Mapping) else None
+    return preview.get("content") if isinstance(preview, Mapping) else None
+
+
+def _file_names(files: Iterable[Json]) -> str:
+    """Return `(file: till.png)`. Another workspace's file and a deleted one have only an id.
 
     https://docs.slack.dev/reference/objects/file-object
     """
-    name = file.get("subject") or file.get("title") or file.get("name")
-    return " ".join(slack_text.typed(str(name)).split()) if name else "a file"
+    titles = (file.get("subject") or file.get("title") or file.get("name") for file in files)
+    names = [" ".join(slack_text.typed(str(t)).split()) if t else "a file" for t in titles]
+    return f"(file: {', '.join(names)})" if names else ""

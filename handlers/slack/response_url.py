@@ -1,16 +1,19 @@
-"""Whether an address that a payload names may be called: only Slack's own, or the one of the Slack in the settings."""
+"""Addresses for answers: Slack's own, and those of the Slack in the settings."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-# https://docs.slack.dev/interactivity/handling-user-interaction#message_responses, and GovSlack's own domain.
+# https://docs.slack.dev/interactivity/handling-user-interaction#message_responses, and GovSlack.
 SLACK = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def answers(response_url: str, api_url: str) -> bool:
-    """Whether answers may be sent there. `api_url` is SLACK_API_URL: an emulator answers on its own host, on any port."""
+    """Return whether answers may be sent to an address that a payload names.
+
+    `api_url` is SLACK_API_URL: an emulator answers on its own host, on any port.
+    """
     try:
         url, api = urlsplit(response_url), urlsplit(api_url)
         host, at = url.hostname or "", api.hostname or ""

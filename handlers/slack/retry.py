@@ -1,4 +1,4 @@
-"""Calls that answer one person: made again for some seconds where Slack asks to slow down, fails, or the connection is lost."""
+"""Calls that answer one person, made again where Slack asks to slow down, fails, or is lost."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 OPEN_SECONDS = 2.6
-"""A trigger id lives for 3 s: https://docs.slack.dev/interactivity/handling-user-interaction#trigger-ids"""
+"""A trigger id lives for 3 s:
+https://docs.slack.dev/interactivity/handling-user-interaction#trigger-ids
+"""
 ANSWER_SECONDS = 20.0
 PAUSE_SECONDS = 0.4
 
 A = TypeVar("A")
 
 
-async def insist(call: Callable[[], Awaitable[A]], seconds: float) -> A:
-    """The call's answer; made again while `seconds` last. Only for what may come twice. Raises what the last one raised."""
-    ends = time.monotonic() + seconds
+async def retry(call: Callable[[], Awaitable[A]], seconds: float) -> A:
+    """Return the call's answer.
+
+    It is made again while `seconds` last, so it must be safe to repeat.
+
+    Raises what the last try raised.
+    """
+    deadline = time.monotonic() + seconds
     while True:
         try:
             return await call()
@@ -28,15 +35,15 @@ async def insist(call: Callable[[], Awaitable[A]], seconds: float) -> A:
             failed, wait = error, _wait(error)
         except (ClientError, SlackClientError, TimeoutError, OSError) as error:
             failed, wait = error, PAUSE_SECONDS
-        if wait is None or time.monotonic() + wait > ends:
+        if wait is None or time.monotonic() + wait > deadline:
             raise failed
         await asyncio.sleep(wait)
 
 
 def _wait(error: SlackApiError) -> float | None:
-    """Seconds; None where the same call would be refused again."""
+    """Return the seconds to wait; None where the same call would be refused again."""
     status = error.response.status_code
     if status == 429:
-        said = str(error.response.headers.get("Retry-After") or "")
-        return float(said) if said.isdecimal() else PAUSE_SECONDS
+        after = str(error.response.headers.get("Retry-After") or "")
+        return float(after) if after.isdecimal() else PAUSE_SECONDS
     return PAUSE_SECONDS if status >= 500 else None

@@ -1,4 +1,4 @@
-"""Charts and tables on top, where the workspace takes them: tried first, and sent plainly with the same numbers where Slack refuses.
+"""Charts and tables: tried first, and sent as plain blocks where Slack refuses them.
 
 Slack rolls these blocks out in phases; a workspace without them answers `invalid_blocks`.
 """
@@ -13,7 +13,10 @@ Blocks = Sequence[Mapping[str, Any]]
 
 UNKNOWN_BLOCKS = "invalid_blocks"
 REFUSALS = frozenset({UNKNOWN_BLOCKS, "msg_blocks_too_long"})
-"""https://docs.slack.dev/reference/methods/chat.postMessage#errors; the second is no reason to leave them out next time."""
+"""https://docs.slack.dev/reference/methods/chat.postMessage#errors
+
+The second is no reason to leave charts out the next time.
+"""
 
 
 class Refused(Exception):
@@ -25,14 +28,14 @@ class Refused(Exception):
 
 
 class Taste(Protocol):
-    """Whether this workspace takes charts and tables (`SLACK_RICH_BLOCKS`), over all replicas."""
+    """A memory of all replicas: whether this workspace takes charts (`SLACK_RICH_BLOCKS`)."""
 
     async def takes(self) -> bool:
-        """False where they are switched off, or were refused within a day."""
+        """Return False where they are switched off, or were refused within a day."""
         ...
 
     async def refused(self) -> None:
-        """Remembers for a day that they were."""
+        """Remember the refusal for a day."""
         ...
 
 
@@ -44,9 +47,10 @@ class Shown(Protocol):
 
 
 async def send(taste: Taste, message: Shown, put: Callable[[Blocks], Awaitable[T]]) -> T:
-    """`put` with the richest blocks that are taken. It raises `Refused` where Slack does not take what it was given.
+    """Call `put` with the richest blocks that are taken.
 
-    Remembered is only what was the charts' fault: where the plain message is refused, too, that is raised.
+    `put` raises `Refused` where Slack does not take the blocks. Only the fault of the charts is
+    remembered: where the plain message is refused, too, that is raised.
     """
     if not message.rich or not await taste.takes():
         return await put(message.blocks)

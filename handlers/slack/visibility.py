@@ -1,4 +1,4 @@
-"""Who may see an incident: everybody, or the members of its private channel, as Slack has them now (rules: Private incidents)."""
+"""Private incidents: the members of their channel see them (rules: Private incidents)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from phases.record.incident import Incident
 
 
 async def may_see(members: Members | None, user: str, incident: Incident) -> bool:
-    """Who leaves the channel sees it no more; who is invited does. Where it runs in a direct message: who declared it."""
+    """Return whether this person may know of the incident.
+
+    A private one is for the members of its channel; in a direct message, for whoever declared it.
+    """
     if not incident.private:
         return True
     channel = incident.channel
@@ -18,8 +21,8 @@ async def may_see(members: Members | None, user: str, incident: Incident) -> boo
     return user in await members.of(channel.id)
 
 
-async def seen_by(
+async def visible_to(
     members: Members | None, user: str, incidents: Iterable[Incident]
 ) -> list[Incident]:
-    """Those that this person may see, in their order."""
-    return [one for one in incidents if await may_see(members, user, one)]
+    """Return those that this person may see, in their order."""
+    return [incident for incident in incidents if await may_see(members, user, incident)]

@@ -1,4 +1,4 @@
-"""What people see. Pure functions of the record: `status`, `decision`, `tree`, … → Message or View; no client, no clock."""
+"""Messages and forms as pure functions of the record; no client, no clock."""
 
 from handlers.views.action_items import items, overdue
 from handlers.views.announcement import announcement

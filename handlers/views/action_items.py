@@ -1,4 +1,6 @@
-"""The action items after the end: one list that everybody can settle, and what their owner is told when they are late."""
+"""The action items after the end: one list that everybody can settle, and what their owner is told
+when they are late.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,11 @@ KIND = {"tests": "test", "monitors": "monitor", "gates": "gate"}
 
 
 def items(incident: Incident) -> Message:
-    """Live: edited as items are settled, here or in Linear."""
+    """Return the list, edited as items are settled, here or in Linear."""
     every = items_of(incident)
     title = f"{incident.id}: {settled(incident)}"
     blocks: list[Block | None] = [section(f"*{title}*")]
-    blocks += [_row(incident, number, one) for number, one in enumerate(every, 1)]
+    blocks += [_row(incident, number, item) for number, item in enumerate(every, 1)]
     blocks.append(context(_end(incident)))
     return message(title, blocks)
 
@@ -40,61 +42,54 @@ def items(incident: Incident) -> Message:
 def overdue(
     incident: Incident, numbers: Sequence[int], today: date, *, mention: str | None = None
 ) -> Message:
-    """To the owner: what is late, how late, and the button that ends it."""
+    """Tell the owner what is late, how late, and the button that ends it."""
     every = items_of(incident)
     late = [(n, every[n - 1]) for n in numbers if n <= len(every)]
     called = f"{person(mention)} " if mention else ""
     adr = f" ({link(incident.adr.url, incident.adr.name)})" if incident.adr else ""
-    head = f"{called}{counted(len(late), 'action item')} of {incident.id} overdue: {words(incident.title, 150)}{adr}"
-    blocks = [section(head), *(_row(incident, number, one, today=today) for number, one in late)]
+    what = f"{counted(len(late), 'action item')} of {incident.id} overdue"
+    head = f"{called}{what}: {words(incident.title, 150)}{adr}"
+    rows = [_row(incident, number, item, today=today) for number, item in late]
+    blocks = [section(head), *rows]
     return message(head, [*blocks, context("You hear of it once a week until it is done.")])
 
 
-def _row(incident: Incident, number: int, one: ActionItem, *, today: date | None = None) -> Block:
-    text = words(one.text, TEXT)
-    more = [KIND[one.kind], *_whose(one), *_when(one, today)]
-    if one.ticket is not None:
-        more.append(link(one.ticket.url, one.ticket.identifier))
-    sign = DONE if one.done else WRONG if one.dropped else WAITING
-    said = f"~{text}~" if not one.open else text
-    return section(
-        f"{sign} {said}\n{' · '.join(more)}", accessory=_accessory(incident, number, one)
-    )
+def _row(incident: Incident, number: int, item: ActionItem, *, today: date | None = None) -> Block:
+    text = words(item.text, TEXT)
+    more = [KIND[item.kind], *_whose(item), *_when(item, today)]
+    if item.ticket is not None:
+        more.append(link(item.ticket.url, item.ticket.identifier))
+    sign = DONE if item.done else WRONG if item.dropped else WAITING
+    shown = text if item.open else f"~{text}~"
+    accessory = _accessory(incident, number, item)
+    return section(f"{sign} {shown}\n{' · '.join(more)}", accessory=accessory)
 
 
-def _whose(one: ActionItem) -> list[str]:
-    if not one.open:
-        who = (
-            words(one.settled_by, 80)
-            if not one.settled_by.startswith("<@")
-            else person(one.settled_by.strip("<@>"))
-        )
-        return [
-            f"{'done' if one.done else 'dropped'} by {who}"
-            if who
-            else "done"
-            if one.done
-            else "dropped"
-        ]
-    if one.person is not None:
-        return [person(one.person)]
-    return [words(one.owner, 80) if one.owner else "no owner"]
+def _whose(item: ActionItem) -> list[str]:
+    if not item.open:
+        mention = item.settled_by.startswith("<@")
+        who = person(item.settled_by.strip("<@>")) if mention else words(item.settled_by, 80)
+        settled = "done" if item.done else "dropped"
+        return [f"{settled} by {who}" if who else settled]
+    if item.person is not None:
+        return [person(item.person)]
+    return [words(item.owner, 80) if item.owner else "no owner"]
 
 
-def _when(one: ActionItem, today: date | None) -> list[str]:
-    if not one.open or one.due is None:
+def _when(item: ActionItem, today: date | None) -> list[str]:
+    if not item.open or item.due is None:
         return []
-    if today is None or one.due >= today:
-        return [f"due {one.due:%-d %b %Y}"]
-    return [f"due {one.due:%-d %b %Y}, {counted((today - one.due).days, 'day')} ago"]
+    if today is None or item.due >= today:
+        return [f"due {item.due:%-d %b %Y}"]
+    return [f"due {item.due:%-d %b %Y}, {counted((today - item.due).days, 'day')} ago"]
 
 
-def _accessory(incident: Incident, number: int, one: ActionItem) -> Element | None:
-    """Only what can work now. The last one closes the incident, so it is asked for once more."""
+def _accessory(incident: Incident, number: int, item: ActionItem) -> Element | None:
+    """Return a button that can work now. The last one closes the incident, so it is confirmed."""
     if incident.status is not Status.RESOLVED:
         return None
     value = {"incident": incident.id, "item": number}
-    if not one.open:
+    if not item.open:
         return button("Undo", "incident.item_undone", value)
     last = None
     if len(open_items(incident)) == 1 and len(waits_for(incident)) == 1:

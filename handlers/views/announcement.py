@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from handlers.views import phrasing
 from handlers.views.blocks import Message, button, message, section
-from handlers.views.text import channel, link, person, when, words
+from handlers.views.text import link, person, when, words
 from phases.record.incident import Incident, Status
+from phases.record.wording import lasting
 
 
-def announcement(incident: Incident, now: datetime) -> Message:
-    """Two lines for the channel in which incidents are announced; edited in place."""
-    del now  # every time in it is a fact of the record
+def announcement(incident: Incident) -> Message:
+    """Return two lines for the channel in which incidents are announced; edited in place."""
     if incident.private:
         return _announced_in_private(incident)
-    where = (
-        channel(incident.channel.id)
-        if incident.channel and not incident.channel.thread_ts
-        else "in this thread"
-    )
+    where = phrasing.room(incident) or "in this thread"
     severity = f" {phrasing.severity(incident)} ·" if incident.severity or incident.open else ""
     first = f"*{incident.id}*{severity} {words(incident.title, 200)} · {where}"
     second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
     join = button("Join", "incident.join", {"incident": incident.id})
     joined = incident.open and incident.channel is not None and incident.channel.thread_ts is None
-    said = section(f"{first}\n{second}", accessory=join if joined else None)
-    return message(
-        f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}", [said]
-    )
+    block = section(f"{first}\n{second}", accessory=join if joined else None)
+    text = f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}"
+    return message(text, [block])
 
 
 def _announced_in_private(incident: Incident) -> Message:
-    """That there is one, and whom to ask: not what, not where, not how bad."""
+    """Announce that there is one, and whom to ask: not what, not where, not how bad."""
     over = "" if incident.open else f" · {phrasing.status(incident)}"
     ask = (
         f" Can you help? Ask {person(incident.declared_by)}."
@@ -44,7 +37,7 @@ def _announced_in_private(incident: Incident) -> Message:
 
 
 def _now(incident: Incident) -> str:
-    """The newest that somebody outside the incident wants to know."""
+    """Return the newest fact for somebody outside the incident."""
     current = incident.round
     if incident.status is Status.CANCELLED:
         return words(incident.cancel_reason or "", 200) or "no reason given"
@@ -52,7 +45,7 @@ def _now(incident: Incident) -> str:
         incident.status in (Status.RESOLVED, Status.CLOSED, Status.MITIGATED)
         and incident.recovered_at
     ):
-        took = phrasing.minutes((incident.recovered_at - incident.detected_at).total_seconds())
+        took = lasting(incident.recovered_at - incident.detected_at)
         adr = f", {link(incident.adr.url, incident.adr.name)}" if incident.adr else ""
         return f"recovered {when(incident.recovered_at)} after {took}{adr}"
     if current is not None and current.action is not None:

@@ -1,8 +1,10 @@
-"""Small typed builders for Block Kit that hold Slack's limits for every input, and the two things people get: Message and View.
+"""Small typed builders for Block Kit that hold Slack's limits for every input.
 
-Limits: https://docs.slack.dev/reference/block-kit/blocks and …/block-kit/block-elements; about 13,000 characters over all
-blocks of one message come back as `msg_blocks_too_long`.
-Text that goes into `section`, `context` and `fields` is mrkdwn from `text.py`; everything else is plain text and cut here.
+Message and View are the two things that people get.
+Limits: https://docs.slack.dev/reference/block-kit/blocks and …/block-kit/block-elements; about
+13,000 characters over all blocks of one message come back as `msg_blocks_too_long`.
+Text that goes into `section`, `context` and `fields` is mrkdwn from `text.py`; everything else is
+plain text and cut here.
 """
 
 from __future__ import annotations
@@ -12,10 +14,9 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Literal, cast
 
-from handlers.views.text import clean, cut, cut_plain, plain, size
+from handlers.views.text import cut, plain, size
 
 Block = dict[str, Any]
 Element = dict[str, Any]
@@ -35,7 +36,6 @@ VALUE = 2000
 OPTION_TEXT = 75
 OPTION_VALUE = 150
 OPTIONS = 100
-INPUT_TEXT = 3000
 METADATA = 3000
 TITLE = 24
 FALLBACK = 600  # our own: what a notification can show, and more
@@ -44,7 +44,10 @@ SHORTEST = 120  # a text is not shortened below this to make room
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """A chart or table as Slack draws it, and the blocks with the same numbers where the workspace does not take it (`rich.py`)."""
+    """A chart or table as Slack draws it.
+
+    `plain`: blocks with the same numbers for workspaces that do not take it.
+    """
 
     block: Block
     plain: tuple[Block, ...]
@@ -52,16 +55,19 @@ class Native:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is posted or edited: `text` for notifications and screen readers, `blocks` for eyes."""
+    """A message: `text` for notifications and screen readers, `blocks` for eyes."""
 
     text: str
     blocks: tuple[Block, ...] = ()
     """Complete, in blocks that every workspace takes."""
     rich: tuple[Block, ...] = ()
-    """The same with charts and tables as Slack draws them; empty where there is none. Sent by `handlers/slack/rich_blocks.py`."""
+    """The same with charts and tables as Slack draws them; empty where there is none.
+
+    Sent by `handlers/slack/rich_blocks.py`.
+    """
 
     def payload(self) -> dict[str, Any]:
-        """As `chat.postMessage`, `chat.update` and `response_url` take it, without charts and tables."""
+        """Return the message without charts and tables, as `chat.postMessage` takes it."""
         return {"text": self.text, "blocks": list(self.blocks)}
 
 
@@ -77,36 +83,35 @@ class View:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     kind: Literal["modal", "home"] = "modal"
     tells: bool = False
-    """Whether closing it is told (`view_closed`): for a form whose draft is kept."""
+    """Slack tells when it is closed (`view_closed`): for a form whose draft is kept."""
 
     def payload(self) -> dict[str, Any]:
-        """As `views.open`, `views.update`, `views.publish` and `response_action` take it.
+        """Return the view as `views.open`, `views.update`, `views.publish` take it.
 
         Raises ValueError where the metadata is too big: cutting it would lose state.
         """
-        kept = json.dumps(dict(self.metadata), separators=(",", ":"), ensure_ascii=False)
-        if size(kept) > METADATA:
-            raise ValueError(
-                f"private_metadata of {self.callback_id} is {size(kept)} characters, over {METADATA}"
-            )
+        metadata = _json(self.metadata, METADATA, f"private_metadata of {self.callback_id}")
         view: dict[str, Any] = {
             "type": self.kind,
             "callback_id": self.callback_id,
-            "private_metadata": kept,
+            "private_metadata": metadata,
         }
         view["blocks"] = list(self.blocks[:VIEW_BLOCKS])
         if self.kind == "modal":
-            view["title"] = _plain(self.title, TITLE)
-            view["close"] = _plain(self.close, TITLE)
+            view["title"] = plain_text(self.title, TITLE)
+            view["close"] = plain_text(self.close, TITLE)
             if self.submit is not None:
-                view["submit"] = _plain(self.submit, TITLE)
+                view["submit"] = plain_text(self.submit, TITLE)
             if self.tells:
                 view["notify_on_close"] = True
         return view
 
 
 def message(text: str, blocks: Sequence[Block | Native | None]) -> Message:
-    """A message within all limits: what is longest is shortened first, what can be clicked is kept."""
+    """Return a message within all limits.
+
+    The longest texts are shortened first; whatever can be clicked is kept.
+    """
     given = [b for b in blocks if b is not None]
     return Message(
         text=cut(text, FALLBACK) or "Firebreak",
@@ -116,22 +121,28 @@ def message(text: str, blocks: Sequence[Block | Native | None]) -> Message:
 
 
 def _plainly(given: Sequence[Block | Native]) -> list[Block]:
-    return [block for one in given for block in (one.plain if isinstance(one, Native) else (one,))]
+    blocks: list[Block] = []
+    for part in given:
+        blocks.extend(part.plain if isinstance(part, Native) else (part,))
+    return blocks
 
 
 def _richly(given: Sequence[Block | Native]) -> tuple[Block, ...]:
-    """Each chart and table as Slack draws it; of more charts than a message may hold the rest plainly."""
-    if not any(isinstance(one, Native) for one in given):
+    """Return the blocks with charts and tables as Slack draws them.
+
+    Of more charts than a message may hold the rest is plain.
+    """
+    if not any(isinstance(part, Native) for part in given):
         return ()
     blocks: list[Block] = []
     charts = 0
-    for one in given:
-        if not isinstance(one, Native):
-            blocks.append(deepcopy(one))
+    for part in given:
+        if not isinstance(part, Native):
+            blocks.append(deepcopy(part))
             continue
-        charts += one.block["type"] == "data_visualization"
-        plainly = charts > CHARTS and one.block["type"] != "data_table"
-        blocks.extend(deepcopy(one.plain) if plainly else (deepcopy(one.block),))
+        charts += part.block["type"] == "data_visualization"
+        plainly = charts > CHARTS and part.block["type"] != "data_table"
+        blocks.extend(deepcopy(part.plain) if plainly else (deepcopy(part.block),))
     return _fitted(blocks)
 
 
@@ -163,12 +174,12 @@ def _fitted(blocks: list[Block]) -> tuple[Block, ...]:
 
 def _shorter(text: str) -> str:
     fence = text.endswith("\n```")
-    kept = cut(text.removesuffix("\n```"), max(SHORTEST - 4, size(text) * 3 // 4 - 4))
-    return kept + "\n```" if fence else kept
+    shorter = cut(text.removesuffix("\n```"), max(SHORTEST - 4, size(text) * 3 // 4 - 4))
+    return shorter + "\n```" if fence else shorter
 
 
 def _fewer_rows(blocks: list[Block]) -> None:
-    """A long table is shortened before any sentence is: its last rows are the oldest."""
+    """Shorten a long table before any sentence: its last rows are the oldest."""
     over = _weight(blocks) - MESSAGE_CHARACTERS
     for block in blocks:
         if block["type"] != "data_table" or over <= 0:
@@ -188,13 +199,13 @@ _MISSING = re.compile(r" \((\d+) more not shown\)$")
 
 
 def _weight(thing: Any) -> int:
-    """Counted generously: as JSON, with its brackets and keys; a table's cells by their words, which are what is counted of them."""
+    """Return the size as JSON, with brackets and keys; of a table's cells only the words count."""
     return size(json.dumps(_bare(thing), ensure_ascii=False))
 
 
 def _bare(thing: Any) -> Any:
     if isinstance(thing, list):
-        return [_bare(one) for one in cast("list[Any]", thing)]
+        return [_bare(part) for part in cast("list[Any]", thing)]
     if isinstance(thing, dict):
         block = cast("dict[str, Any]", thing)
         if block.get("type") == "data_table":
@@ -208,19 +219,19 @@ def _clickable(block: Block) -> bool:
 
 
 def _texts(block: Block) -> list[dict[str, Any]]:
-    """The mrkdwn objects of a block, which may be shortened."""
-    found = [block["text"]] if block["type"] == "section" and "text" in block else []
-    found += block.get("fields", [])
+    """Return the mrkdwn objects of a block, which may be shortened."""
+    texts = [block["text"]] if block["type"] == "section" and "text" in block else []
+    texts += block.get("fields", [])
     if block["type"] == "context":
-        found += block["elements"]
-    return [t for t in found if t.get("type") == "mrkdwn"]
+        texts += block["elements"]
+    return [text for text in texts if text.get("type") == "mrkdwn"]
 
 
-# --- blocks ----------------------------------------------------------------------------------------------------
+# --- blocks --------------------------------------------------------------------------------------
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": _plain(text, HEADER_TEXT)}
+    return {"type": "header", "text": plain_text(text, HEADER_TEXT)}
 
 
 def section(text: str, *, accessory: Element | None = None) -> Block:
@@ -231,7 +242,7 @@ def section(text: str, *, accessory: Element | None = None) -> Block:
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> Block | None:
-    """One line each, as short on a phone as at a desk (Slack's own fields take two lines each there). Empty values are left out."""
+    """Return a line for each pair, as Slack's own fields take two; empty values are left out."""
     shown = [f"*{name}*: {cut(value, FIELD_TEXT)}" for name, value in pairs if value][:FIELDS]
     return section("\n".join(shown)) if shown else None
 
@@ -246,7 +257,7 @@ def divider() -> Block:
 
 
 def actions(elements: Sequence[Element], *, block_id: str | None = None) -> Block | None:
-    """None where there is nothing to click: Slack refuses an empty row."""
+    """Return the row; None where there is nothing to click, as Slack refuses an empty row."""
     if not elements:
         return None
     block: Block = {"type": "actions", "elements": list(elements[:ACTION_ELEMENTS])}
@@ -255,7 +266,7 @@ def actions(elements: Sequence[Element], *, block_id: str | None = None) -> Bloc
     return block
 
 
-# --- elements --------------------------------------------------------------------------------------------------
+# --- elements ------------------------------------------------------------------------------------
 
 
 def button(
@@ -266,15 +277,15 @@ def button(
     style: Literal["primary", "danger"] | None = None,
     confirm: Element | None = None,
 ) -> Element:
-    """`value` is JSON of at most 2,000 characters: incident, round, and what else is meant. Raises ValueError beyond."""
-    kept = json.dumps(dict(value), separators=(",", ":"), ensure_ascii=False)
-    if size(kept) > VALUE:
-        raise ValueError(f"value of {action_id} is {size(kept)} characters, over {VALUE}")
+    """Return a button. `value` is JSON of at most 2,000 characters: incident, round, and more.
+
+    Raises ValueError beyond.
+    """
     element: Element = {
         "type": "button",
-        "text": _plain(text, BUTTON_TEXT),
+        "text": plain_text(text, BUTTON_TEXT),
         "action_id": action_id,
-        "value": kept,
+        "value": _json(value, VALUE, f"value of {action_id}"),
     }
     if style is not None:
         element["style"] = style
@@ -286,10 +297,10 @@ def button(
 def link_button(
     text: str, action_id: str, url: str, *, style: Literal["primary", "danger"] | None = None
 ) -> Element:
-    """Leads there; its click is told, too, and needs no answer."""
+    """Return a button that leads somewhere; its click is told, too, and needs no answer."""
     element: Element = {
         "type": "button",
-        "text": _plain(text, BUTTON_TEXT),
+        "text": plain_text(text, BUTTON_TEXT),
         "action_id": action_id,
         "url": url[:3000],
     }
@@ -299,12 +310,15 @@ def link_button(
 def confirm(
     title: str, text: str, yes: str, *, no: str = "Not now", danger: bool = False
 ) -> Element:
-    """Static text from when the message was made; so it names from → to, and the click is checked again."""
+    """Return a dialog with the text of the moment in which the message was made.
+
+    So it names from → to, and the click is checked again.
+    """
     dialog: Element = {
-        "title": _plain(title, 100),
-        "text": _plain(text, 300),
-        "confirm": _plain(yes, 30),
-        "deny": _plain(no, 30),
+        "title": plain_text(title, 100),
+        "text": plain_text(text, 300),
+        "confirm": plain_text(yes, 30),
+        "deny": plain_text(no, 30),
     }
     if danger:
         dialog["style"] = "danger"
@@ -312,115 +326,34 @@ def confirm(
 
 
 def option(text: str, value: str, description: str = "") -> Element:
-    chosen: Element = {"text": _plain(text, OPTION_TEXT), "value": value[:OPTION_VALUE]}
+    chosen: Element = {"text": plain_text(text, OPTION_TEXT), "value": value[:OPTION_VALUE]}
     if description:
-        chosen["description"] = _plain(description, OPTION_TEXT)
+        chosen["description"] = plain_text(description, OPTION_TEXT)
     return chosen
 
 
 def menu_option(text: str, value: Mapping[str, Any]) -> Element:
-    """Of an overflow menu, which has two to five: https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element"""
+    """Return an option of an overflow menu, which has two to five.
+
+    https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element
+    """
     return option(text, json.dumps(dict(value), separators=(",", ":")))
 
 
-def select(
-    action_id: str,
-    options: Sequence[Element],
-    *,
-    initial: Element | None = None,
-    placeholder: str = "Choose one",
-) -> Element:
-    element: Element = {
-        "type": "static_select",
-        "action_id": action_id,
-        "placeholder": _plain(placeholder, 150),
-        "options": list(options[:OPTIONS]),
-    }
-    if initial is not None and initial in element["options"]:
-        element["initial_option"] = initial
-    return element
+def _json(value: Mapping[str, Any], limit: int, what: str) -> str:
+    """Raises ValueError over `limit` characters."""
+    text = json.dumps(dict(value), separators=(",", ":"), ensure_ascii=False)
+    if size(text) > limit:
+        raise ValueError(f"{what} is {size(text)} characters, over {limit}")
+    return text
 
 
-def radio(action_id: str, options: Sequence[Element], *, initial: Element | None = None) -> Element:
-    element: Element = {
-        "type": "radio_buttons",
-        "action_id": action_id,
-        "options": list(options[:10]),
-    }
-    if initial is not None and initial in element["options"]:
-        element["initial_option"] = initial
-    return element
-
-
-def person_select(
-    action_id: str, *, initial: str = "", placeholder: str = "Choose somebody"
-) -> Element:
-    """`initial`: a Slack user id, or nothing."""
-    element: Element = {
-        "type": "users_select",
-        "action_id": action_id,
-        "placeholder": _plain(placeholder, 150),
-    }
-    if initial:
-        element["initial_user"] = initial
-    return element
-
-
-def date_picker(
-    action_id: str, *, initial: date | None = None, placeholder: str = "Choose a day"
-) -> Element:
-    element: Element = {
-        "type": "datepicker",
-        "action_id": action_id,
-        "placeholder": _plain(placeholder, 150),
-    }
-    if initial is not None:
-        element["initial_date"] = initial.isoformat()
-    return element
-
-
-def text_input(
-    action_id: str,
-    *,
-    initial: str = "",
-    multiline: bool = False,
-    placeholder: str = "",
-    longest: int = INPUT_TEXT,
-) -> Element:
-    element: Element = {
-        "type": "plain_text_input",
-        "action_id": action_id,
-        "multiline": multiline,
-        "max_length": longest,
-    }
-    prefilled = cut_plain(clean(initial, lines=multiline), min(longest, INPUT_TEXT))
-    if prefilled:
-        element["initial_value"] = prefilled
-    if placeholder:
-        element["placeholder"] = _plain(placeholder, 150)
-    return element
-
-
-def field_input(
-    block_id: str, label: str, element: Element, *, hint: str = "", optional: bool = False
-) -> Block:
-    block: Block = {
-        "type": "input",
-        "block_id": block_id,
-        "label": _plain(label, 200),
-        "element": element,
-    }
-    if hint:
-        block["hint"] = _plain(hint, 500)
-    if optional:
-        block["optional"] = True
-    return block
-
-
-def _plain(text: str, limit: int) -> Element:
+def plain_text(text: str, limit: int) -> Element:
     return {"type": "plain_text", "text": plain(text, limit) or "—", "emoji": False}
 
 
 def _mrkdwn(text: str, limit: int) -> Element:
-    """`verbatim`: Slack links and mentions nothing on its own, only what `text.py` wrote as a link or a mention."""
+    """`verbatim`: Slack links and mentions nothing on its own, only what `text.py` wrote as a link
+    or a mention.
+    """
     return {"type": "mrkdwn", "text": cut(text, limit) or "—", "verbatim": True}

@@ -1,7 +1,8 @@
-"""Charts and tables as Slack draws them, each with the same numbers in plain blocks for workspaces and readers without them.
+"""Charts and tables as Slack draws them, each with the same numbers in plain blocks.
 
-Shapes and limits: https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block (messages only, six or twelve series by the
-page's age: six), https://docs.slack.dev/reference/block-kit/blocks/data-table-block (100 or 200 rows: 100).
+Shapes and limits: https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block
+(messages only; six or twelve series by the page's age: six) and
+https://docs.slack.dev/reference/block-kit/blocks/data-table-block (100 or 200 rows: 100).
 """
 
 from __future__ import annotations
@@ -34,57 +35,54 @@ def chart(
     series: Mapping[str, Sequence[Number]],
     *,
     kind: Literal["line", "bar", "area"] = "bar",
-    x: str = "",
-    y: str = "",
+    axes: tuple[str, str] = ("", ""),
     plainly: Sequence[Block] | None = None,
 ) -> Native:
-    """One value of each series for each label, at most 20 labels; what is over is left out, at the older end.
+    """Return one value of each series for each label, at most 20 labels; older ones are left out.
 
-    `plainly`: what says the same in words; without it the numbers stand in a small table.
+    `axes`: the names of x and y. `plainly`: blocks with the same in words; without them the numbers
+    stand in a small table.
     """
-    names = _different((plain(one, LABEL) or "—" for one in labels[-POINTS:]), LABEL)
-    kept = {
-        name: [_finite(value) for value in values[-POINTS:]][: len(names)]
-        for name, values in zip(
-            _different((plain(n, LABEL) or "—" for n in series), LABEL),
-            series.values(),
-            strict=True,
-        )
+    names = _labels(labels[-POINTS:])
+    finite = [[_finite(value) for value in values[-POINTS:]] for values in series.values()]
+    drawn = {
+        name: values[: len(names)]
+        for name, values in zip(_labels(series), finite, strict=True)
+        if len(values) >= len(names)
     }
-    kept = {
-        name: values for name, values in list(kept.items())[:SERIES] if len(values) == len(names)
-    }
-    said = (
-        tuple(plainly)
-        if plainly is not None
-        else _table(title, ["", *kept], zip(names, *kept.values(), strict=True))
-    )
-    if not names or not kept:
-        return Native(section(f"*{words(title, TITLE)}*: no numbers"), said)
+    drawn = dict(list(drawn.items())[:SERIES])
+    if plainly is None:
+        plainly = _table(title, ["", *drawn], zip(names, *drawn.values(), strict=True))
+    if not names or not drawn:
+        return Native(section(f"*{words(title, TITLE)}*: no numbers"), tuple(plainly))
     axis: Block = {"categories": names}
-    for key, label in (("x_label", plain(x, AXIS)), ("y_label", plain(y, AXIS))):
-        if label:
+    for key, name in zip(("x_label", "y_label"), axes, strict=True):
+        if label := plain(name, AXIS):
             axis[key] = label
-    data = [
-        {
-            "name": name,
-            "data": [
-                {"label": at, "value": value} for at, value in zip(names, values, strict=True)
-            ],
-        }
-        for name, values in kept.items()
-    ]
-    drawn: Block = {"type": kind, "series": data, "axis_config": axis}
-    return Native(
-        {"type": "data_visualization", "title": plain(title, TITLE) or "—", "chart": drawn}, said
-    )
+    data: list[Block] = []
+    for name, values in drawn.items():
+        points = [{"label": at, "value": value} for at, value in zip(names, values, strict=True)]
+        data.append({"name": name, "data": points})
+    block: Block = {
+        "type": "data_visualization",
+        "title": plain(title, TITLE) or "—",
+        "chart": {"type": kind, "series": data, "axis_config": axis},
+    }
+    return Native(block, tuple(plainly))
+
+
+def _labels(names: Iterable[str]) -> list[str]:
+    return _different((plain(name, LABEL) or "—" for name in names), LABEL)
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Native:
-    """Sortable columns; numbers sort as numbers. At most 20 columns and 100 rows: what is over is left out, and said so."""
+    """Return a table with sortable columns, in which numbers sort as numbers.
+
+    At most 20 columns and 100 rows: the rest is left out, and the caption says so.
+    """
     head = list(head[:COLUMNS])
     whole = [[*row[: len(head)], *[""] * (len(head) - len(row))] for row in rows]
-    shown: list[list[Block]] = [[_text(one) for one in head]]
+    shown: list[list[Block]] = [[_text(name) for name in head]]
     left = CELLS - sum(size(cell["text"]) for cell in shown[0])
     for row in whole[:ROWS]:
         cells = [_text(cell) if isinstance(cell, str) else _number(cell) for cell in row]
@@ -94,17 +92,21 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
         shown.append(cells)
     missing = len(whole) - len(shown) + 1
     caption = f"{plain(caption, CAPTION)}{f' ({missing} more not shown)' if missing else ''}"
-    said = _table(caption, head, whole)
+    plainly = _table(caption, head, whole)
     if len(shown) < 2:
-        return Native(section(f"*{words(caption, CAPTION)}*: nothing to show"), said)
-    return Native(
-        {"type": "data_table", "caption": caption or "—", "page_size": PAGE, "rows": shown}, said
-    )
+        return Native(section(f"*{words(caption, CAPTION)}*: nothing to show"), plainly)
+    block: Block = {
+        "type": "data_table",
+        "caption": caption or "—",
+        "page_size": PAGE,
+        "rows": shown,
+    }
+    return Native(block, plainly)
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> tuple[Block, ...]:
-    """In a code block: columns that stand under each other."""
-    texts = [[plain(one, LABEL) for one in head]]
+    """Return columns that stand under each other, in a code block."""
+    texts = [[plain(name, LABEL) for name in head]]
     texts += [[plain(c, LABEL) if isinstance(c, str) else _written(c) for c in row] for row in rows]
     left = len(texts) - 1 - PLAIN_ROWS
     texts = texts[: PLAIN_ROWS + 1]
@@ -137,12 +139,12 @@ def _finite(value: Number) -> Number:
 
 
 def _different(names: Iterable[str], limit: int) -> list[str]:
-    """Slack tells points and series apart by their names."""
-    found: list[str] = []
+    """Return names that differ: by them Slack tells points and series apart."""
+    different: list[str] = []
     for name in names:
         other, number = name, 2
-        while other in found:
+        while other in different:
             tail = f" {number}"
             other, number = f"{plain(name, limit - len(tail))}{tail}", number + 1
-        found.append(other)
-    return found
+        different.append(other)
+    return different

@@ -1,8 +1,6 @@
-"""What a deploy prints, as it prints it: one message in the thread of its decision, in place, with its end."""
+"""Output of a deploy, as it prints it: one message in the thread of its decision."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from handlers.views import phrasing
 from handlers.views.blocks import Message, context, message, section
@@ -12,14 +10,13 @@ from phases.record.incident import Incident
 OUTPUT = 2900  # with its fence under the 3,000 characters of a section
 
 
-def progress(incident: Incident, now: datetime, number: int) -> Message:
-    """Live. The newest lines of the deploy of round `number`; what does not fit was printed earlier."""
-    del now
+def progress(incident: Incident, number: int) -> Message:
+    """Return the newest lines of the deploy of round `number`, edited in place."""
     current = next((r for r in incident.rounds if r.number == number), None)
     action = current.action if current is not None else None
     if action is None or action.output is None:
-        said = f"{incident.id}: the output of this deploy is not kept any more."
-        return message(said, [section(said)])
+        text = f"{incident.id}: the output of this deploy is not kept any more."
+        return message(text, [section(text)])
     lines = list(action.output.lines)
     cut = action.output.cut
     while len(lines) > 1 and size(code("\n".join(lines), 10 * OUTPUT)) > OUTPUT:

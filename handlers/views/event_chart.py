@@ -1,4 +1,4 @@
-"""The picture of an incident in the message that says it is over: a chart, what happened when, and the same numbers in words."""
+"""The chart of an incident's events: what happened when, and the same numbers in words."""
 
 from __future__ import annotations
 
@@ -10,29 +10,26 @@ from phases.verification.event_chart import Point, in_words, letter, marks, poin
 
 
 def pictured(incident: Incident) -> list[Block | Native]:
-    """Empty where recovery was not measured, or Sentry has no minutes."""
-    found = points(incident)
-    if incident.picture is None or not found:
+    """Return the chart; empty where recovery was not measured, or Sentry has no minutes."""
+    measured = points(incident)
+    if incident.picture is None or not measured:
         return []
     happened = " · ".join(
         f"{words(mark.says, 60)} {when(mark.at, '{time}')}" for mark in marks(incident)
     )
     drawing = chart(
         f"{incident.id}: events a minute",
-        [_label(point) for point in found],
-        {"events a minute": [point.per_minute for point in found]},
-        x=f"{unit(incident.picture)} since the alert",
-        y="events a minute",
+        [_label(point) for point in measured],
+        {"events a minute": [point.per_minute for point in measured]},
+        axes=(f"{unit(incident.picture)} since the alert", "events a minute"),
         plainly=[context(spoken(in_words(incident)))],
     )
     return [drawing, context(happened)]
 
 
 def _label(point: Point) -> str:
-    """`3 rollback`: the minute, and what happened then; by its letters where the words do not fit."""
-    words_ = " ".join((point.label, *dict.fromkeys(mark.word for mark in point.marks)))
-    return (
-        words_
-        if len(words_) <= LABEL
-        else " ".join((point.label, *dict.fromkeys(map(letter, point.marks))))
-    )
+    """Return the minute and what happened then, as letters where the words do not fit."""
+    label = " ".join((point.label, *dict.fromkeys(mark.word for mark in point.marks)))
+    if len(label) <= LABEL:
+        return label
+    return " ".join((point.label, *dict.fromkeys(map(letter, point.marks))))

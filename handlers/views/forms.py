@@ -1,4 +1,8 @@
-"""The modals. Field names are block ids; the action id of every field is `value`; what a form is about is in its metadata."""
+"""The modals.
+
+Field names are block ids; the action id of every field is `value`. The incident and more are in
+the metadata.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,10 @@ from handlers.views.blocks import (
     Element,
     View,
     context,
-    field_input,
     option,
-    radio,
     section,
-    select,
-    text_input,
 )
+from handlers.views.inputs import field_input, radio, select, text_input
 from handlers.views.text import cut_plain, spoken, words
 from phases.coordination.updates import NEXT_MINUTES, Template
 from phases.ports.ports import HotfixRef
@@ -29,6 +30,10 @@ from phases.record.service import Service
 
 VALUE = "value"
 SENTENCE = 500
+SHIPS = (
+    "*Ship it* deploys the head commit at once, past the merge gates. "
+    "Branch protection is not touched."
+)
 
 
 def declare(
@@ -78,7 +83,7 @@ def _service_value(service: Service) -> str:
 
 
 def triage(incident: Incident, number: int) -> View:
-    """`incident.triage`: what people report, where Sentry cannot be asked."""
+    """`incident.triage`: the reports of people, where Sentry cannot be asked."""
     users = [
         option("Nobody that we know of", "nobody"),
         option("One user", "one"),
@@ -119,12 +124,12 @@ def loading(
     incident: Incident,
     doing: str = "Looking up what can be deployed …",
 ) -> View:
-    """Opens at once; `views.update` fills it when the look-up is back."""
+    """Return the view that opens at once; `views.update` fills it when the look-up is back."""
     return View(callback_id, title, (section(doing),), metadata={"incident": incident.id})
 
 
 def failed(callback_id: str, title: str, text: str) -> View:
-    """The look-up did not work, or there is nothing to choose."""
+    """Return the view for a look-up that failed, or that gave nothing to choose."""
     return View(callback_id, title, (section(spoken(text)),))
 
 
@@ -137,7 +142,10 @@ def rollback(
     healthy: Sequence[Release],
     metadata: Mapping[str, Any],
 ) -> View:
-    """`incident.rollback`: another target. Its submit is the confirmation; so it names what runs."""
+    """`incident.rollback`: another target.
+
+    Its submit is the confirmation, so it names what runs.
+    """
     known = {r.version for r in healthy}
     suspect = (
         incident.triage.suspect.version if incident.triage and incident.triage.suspect else None
@@ -148,7 +156,7 @@ def rollback(
         option(r.version, r.version, _release_note(r, known, suspect, incident)) for r in shown
     ]
     best = next((o for o, r in zip(options, shown, strict=True) if r.version in known), None)
-    now = f"{words(service.name, 60)} in {words(incident.environment, 40)} runs {phrasing.version(running)} now."
+    now = _runs_now(incident, service, running)
     return View(
         "incident.rollback",
         "Roll back",
@@ -159,6 +167,11 @@ def rollback(
         submit="Roll back",
         metadata=metadata,
     )
+
+
+def _runs_now(incident: Incident, service: Service, running: Release | None) -> str:
+    where = f"{words(service.name, 60)} in {words(incident.environment, 40)}"
+    return f"{where} runs {phrasing.version(running)} now."
 
 
 def _drilled(incident: Incident) -> str:
@@ -183,23 +196,22 @@ def hotfix(
     running: Release | None,
     metadata: Mapping[str, Any],
 ) -> View:
-    """`incident.hotfix`: which branch or pull request, by its head commit."""
+    """`incident.hotfix`: a branch or pull request, by its head commit."""
     options = [
         option(f"{r.name} @ {r.commit[:7]}", f"{r.commit} {r.name}", _fix_note(r))
         for r in refs[:OPTIONS]
     ]
     only = options[0] if len(options) == 1 else None
-    now = f"{words(service.name, 60)} in {words(incident.environment, 40)} runs {phrasing.version(running)} now."
+    now = _runs_now(incident, service, running)
     return View(
         "incident.hotfix",
         "Ship a hotfix",
         (
-            section(
-                f"{now} {_drilled(incident) or '*Ship it* deploys the head commit at once, past the merge gates. Branch protection is not touched.'}"
-            ),
+            section(f"{now} {_drilled(incident) or SHIPS}"),
             field_input("fix", "Branch or pull request", select(VALUE, options, initial=only)),
             context(
-                "It is not merged by this: the next normal deploy would undo it. Merge it when its checks are green."
+                "It is not merged by this: the next normal deploy would undo it. "
+                "Merge it when its checks are green."
             ),
         ),
         submit="Ship it",
@@ -211,12 +223,12 @@ _CHECKS = {"green": "checks green", "red": "checks FAILED", "running": "checks r
 
 
 def _fix_note(ref: HotfixRef) -> str:
-    """The state of a pull request's checks first: the line is cut at its end."""
+    """Return the state of a pull request's checks first: the line is cut at its end."""
     return ": ".join(part for part in (_CHECKS.get(ref.checks or ""), ref.subject) if part)
 
 
 def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool = False) -> View:
-    """`incident.fixed`: what was done without a deploy of ours."""
+    """`incident.fixed`: a fix without a deploy of ours."""
     return View(
         "incident.fixed",
         "Fixed another way",
@@ -239,7 +251,7 @@ def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool 
 
 
 def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View:
-    """`incident.cause`, prefilled with what the evidence proposes; your name stands behind what you send."""
+    """`incident.cause`, prefilled by the evidence; a name stands behind what is sent."""
     proposal = (
         "Prefilled from the evidence. Change it until it is true."
         if text
@@ -270,7 +282,10 @@ def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View
 
 
 def update(incident: Incident, filled: Template, minutes: int | None) -> View:
-    """`incident.update`: filled from the record; `minutes` until the next one as the severity says, None where it says none."""
+    """`incident.update`, filled from the record.
+
+    `minutes` until the next one as the severity says; None where it says none.
+    """
 
     def part(
         block_id: str, label: str, initial: str, longest: int, *, optional: bool = True
@@ -319,7 +334,8 @@ def cancel(incident: Incident, reason: str = "") -> View:
         "Cancel the incident",
         (
             section(
-                f"{incident.id} {words(incident.title, 200)} ends without a post-mortem. Production is not touched."
+                f"{incident.id} {words(incident.title, 200)} ends without a post-mortem. "
+                "Production is not touched."
             ),
             field_input("reason", "Why was it no incident?", entry),
         ),
@@ -332,14 +348,17 @@ def cancel(incident: Incident, reason: str = "") -> View:
 def break_glass(
     incident: Incident, service: Service, what: str, metadata: Mapping[str, Any]
 ) -> View:
-    """`incident.break_glass`: deploys without being an owner; said to everybody. Its submit is the confirmation."""
+    """`incident.break_glass`: a deploy by somebody who is no owner; everybody is told.
+
+    Its submit is the confirmation.
+    """
     return View(
         "incident.break_glass",
         "Break glass",
         (
             section(
-                f"{spoken(what)}\nYou are not an owner of {words(service.name, 60)}. Your name and reason are announced, and "
-                "the owners are paged."
+                f"{spoken(what)}\nYou are not an owner of {words(service.name, 60)}. "
+                "Your name and reason are announced, and the owners are paged."
             ),
             field_input(
                 "reason", "Why can it not wait for an owner?", text_input(VALUE, longest=SENTENCE)
@@ -366,10 +385,10 @@ def hypothesis(incident: Incident) -> View:
 
 
 def refused(title: str, text: str) -> View:
-    """In place of a form whose submission was refused: what happened, what was not done, what to do now."""
+    """Return the view in place of a refused form: what happened, what to do now."""
     return View("incident.refused", cut_plain(title, 24), (section(spoken(text)),))
 
 
 def home_refused(text: str) -> View:
-    """The Home of somebody who may not look, or who cannot be asked for."""
+    """Return the Home of somebody who may not look, or who cannot be asked for."""
     return View("home", "Home", (section(spoken(text)),), kind="home")

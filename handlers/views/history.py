@@ -1,83 +1,96 @@
-"""Looking back: the past incidents of a service, and trends over months; charts and tables with the same numbers in words."""
+"""Looking back: past incidents of a service, and trends over months.
+
+Charts and tables come with the same numbers in words.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from handlers.views.blocks import Block, Message, Native, actions, button, context, message, section
 from handlers.views.charts import SERIES, Cell, chart, table
 from handlers.views.phrasing import SEVERITY_SIGNS
-from handlers.views.phrasing import minutes as lasting
 from handlers.views.text import channel, inline_code, link, when, words
 from phases.memory.recall import outcome
 from phases.memory.trends import Month, ServiceTrend, Trends
 from phases.record.incident import Severity
 from phases.record.memories import PastIncident
-from phases.record.wording import capital, counted, listed
+from phases.record.wording import capital, counted, lasting, listed
 
 PAGE = 10
-"""Incidents of a history at once."""
+"""The number of incidents on a page of a history."""
 SERVICES = 10
-"""Services that are described in words; all are in the table."""
+"""The number of services that are described in words; all are in the table."""
 FILES = 3
 
 
-# --- history ---------------------------------------------------------------------------------------------------
+# --- history -------------------------------------------------------------------------------------
 
 
 def history(
-    found: Sequence[PastIncident],
+    memories: Sequence[PastIncident],
     service: str,
     titles: Mapping[str, str],
     *,
     start: int = 0,
     more: bool = False,
 ) -> Message:
-    """A page of past incidents, newest first. `titles`: of the private ones that this person may see. `more`: older ones are not read."""
+    """Return a page of past incidents, newest first.
+
+    `titles`: of the private ones that this person may see. `more`: older ones are not read.
+    """
     of = f" of {words(service, 60)}" if service else ""
-    if not found:
+    if not memories:
         return message(f"No past incident{of}.", [section(f"No past incident{of} is remembered.")])
-    page = found[start : start + PAGE]
-    drills = sum(one.drill for one in found)
+    page = memories[start : start + PAGE]
+    drills = sum(memory.drill for memory in memories)
     beside = f" and {counted(drills, 'drill')}" if drills else ""
-    total = (
-        f"{'at least ' if more else ''}{counted(len(found) - drills, 'past incident')}{beside}{of}"
-    )
-    which = f", {start + 1} to {start + len(page)}" if len(found) > PAGE else ""
+    count = counted(len(memories) - drills, "past incident")
+    total = f"{'at least ' if more else ''}{count}{beside}{of}"
+    which = f", {start + 1} to {start + len(page)}" if len(memories) > PAGE else ""
     blocks: list[Block | None] = [section(f"*{total[0].upper()}{total[1:]}*{which}, newest first")]
-    blocks += [section(_told(one, titles.get(one.id, one.title), bool(service))) for one in page]
+    blocks += [
+        section(_line_of(memory, titles.get(memory.id, memory.title), bool(service)))
+        for memory in page
+    ]
     value = {"service": service, "start": 0}
     pages = (
         [button("‹ Newer", "incident.history_newer", {**value, "start": max(0, start - PAGE)})]
         if start
         else []
     )
-    if start + PAGE < len(found):
+    if start + PAGE < len(memories):
         pages.append(button("Older ›", "incident.history", {**value, "start": start + PAGE}))
     return message(f"History{of}: {total}", [*blocks, actions(pages)])
 
 
-def _told(one: PastIncident, title: str, of_one_service: bool) -> str:
+def _line_of(memory: PastIncident, title: str, of_one_service: bool) -> str:
     severity = (
-        f" {SEVERITY_SIGNS[Severity(one.severity)]} SEV{one.severity}" if one.severity else ""
+        f" {SEVERITY_SIGNS[Severity(memory.severity)]} SEV{memory.severity}"
+        if memory.severity
+        else ""
     )
-    where = f" {channel(one.channel)}" if one.channel else ""
-    marks = f"{' · drill' if one.drill else ''}{' · private' if one.private else ''}"
-    service = "" if of_one_service else f" · {words(one.service, 60)}"
-    first = f"*{one.id}*{where}{severity} · {when(one.at, '{date_short_pretty}')}{service}{marks} · {words(title, 150)}"
-    if one.private:
-        return f"{first}\nover after {one.minutes} min" if one.minutes is not None else first
-    said = words(outcome(one.model_copy(update={"adr": None})), 500)
-    return f"{first}\n{said}{f'; {link(one.adr_url, one.adr)}' if one.adr else ''}"
+    where = f" {channel(memory.channel)}" if memory.channel else ""
+    marks = f"{' · drill' if memory.drill else ''}{' · private' if memory.private else ''}"
+    service = "" if of_one_service else f" · {words(memory.service, 60)}"
+    day = when(memory.at, "{date_short_pretty}")
+    first = f"*{memory.id}*{where}{severity} · {day}{service}{marks} · {words(title, 150)}"
+    if memory.private:
+        return f"{first}\nover after {memory.minutes} min" if memory.minutes is not None else first
+    text = words(outcome(memory.model_copy(update={"adr": None})), 500)
+    return f"{first}\n{text}{f'; {link(memory.adr_url, memory.adr)}' if memory.adr else ''}"
 
 
-# --- trends ----------------------------------------------------------------------------------------------------
+# --- trends --------------------------------------------------------------------------------------
 
 
 def trends(found: Trends, *, post: bool = False) -> Message:
-    """By service and month. `post`: for the channel, on the first of a month, about the one that has ended."""
+    """Return the trends by service and month.
+
+    `post`: for the channel, on the first of a month, about the one that has ended.
+    """
     head = (
         _month_name(found.months[-1])
         if post
@@ -105,14 +118,14 @@ def trends(found: Trends, *, post: bool = False) -> Message:
     blocks.append(_table(found))
     blocks.append(
         context(
-            "Minutes are medians. Impact: minutes in which users were hit. Open incidents count once users are fine again."
+            "Minutes are medians. Impact: minutes in which users were hit. "
+            "Open incidents count once users are fine again."
         )
     )
     month = found.all.months[-1] if post else total
-    return message(
-        f"Trends, {head}: {counted(month.incidents, 'incident')}, {month.impact_minutes:,} min of user impact",
-        blocks,
-    )
+    incidents = counted(month.incidents, "incident")
+    text = f"Trends, {head}: {incidents}, {month.impact_minutes:,} min of user impact"
+    return message(text, blocks)
 
 
 def _headline(found: Trends, head: str, post: bool) -> str:
@@ -129,7 +142,7 @@ def _against(now: Month, before: Month | None) -> str:
 
 
 def _numbers(month: Month) -> str:
-    """What one month, or all of them, comes to, in one line."""
+    """Return the numbers of one month, or of all of them, in one line."""
     parts = [f"{month.impact_minutes:,} min of user impact"] if month.incidents else []
     parts += [spans] if (spans := _spans(month)) else []
     if month.with_cause:
@@ -152,7 +165,9 @@ def _spans(month: Month) -> str:
         ("recover", month.recover_minutes),
     )
     return ", ".join(
-        f"{lasting(value * 60)} to {name}" for name, value in spans if value is not None
+        f"{lasting(timedelta(minutes=value))} to {name}"
+        for name, value in spans
+        if value is not None
     )
 
 
@@ -162,17 +177,12 @@ def _share(part: int, of: int) -> str:
 
 def _files(found: Trends) -> str:
     every = [(row.service, name, times) for row in found.services for name, times in row.files]
-    told = found.fragile
-    seen = [
-        (name, times)
-        for service, name, times in every
-        if told is None or (service, name) != (told.service, told.area)
-    ]
-    top = sorted(seen, key=lambda pair: (-pair[1], pair[0]))
-    said = listed([f"{inline_code(name)} {times} times" for name, times in top], most=FILES)
-    return (
-        f"{'Other files' if len(seen) < len(every) else 'Files'} that recur: {said}" if said else ""
-    )
+    fragile = found.fragile and (found.fragile.service, found.fragile.area)
+    others = [(name, times) for service, name, times in every if (service, name) != fragile]
+    top = sorted(others, key=lambda pair: (-pair[1], pair[0]))
+    names = listed([f"{inline_code(name)} {times} times" for name, times in top], most=FILES)
+    which = "Other files" if len(others) < len(every) else "Files"
+    return f"{which} that recur: {names}" if names else ""
 
 
 def _incidents(found: Trends) -> Native:
@@ -194,7 +204,7 @@ def _incidents(found: Trends) -> Native:
         "Incidents by month",
         labels,
         series,
-        y="incidents",
+        axes=("", "incidents"),
         plainly=[section(f"*Incidents by month*\n{plainly}")],
     )
 
@@ -233,7 +243,7 @@ def _times(found: Trends) -> Native | None:
         labels,
         drawn,
         kind="line",
-        y="minutes",
+        axes=("", "minutes"),
         plainly=[section(f"*How long it took*\n{plainly}")],
     )
 
@@ -283,6 +293,6 @@ def _line(row: ServiceTrend) -> str:
 
 
 def _month_name(month: str, *, short: bool = False) -> str:
-    """`2026-11` → `November 2026`, `Nov 26`."""
+    """Return `2026-11` as `November 2026` or `Nov 26`."""
     at = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     return f"{at:%b} {at:%y}" if short else f"{at:%B %Y}"

@@ -1,9 +1,9 @@
-"""App Home: what is open and the one thing to do about it, what is owed, and how this month goes; mine first."""
+"""App Home: open incidents with the one thing to do, what is owed, and how this month goes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handlers.views import phrasing
 from handlers.views.blocks import (
@@ -19,15 +19,16 @@ from handlers.views.blocks import (
     link_button,
     section,
 )
-from handlers.views.text import channel, link, person, when, words
+from handlers.views.text import link, person, when, words
 from phases.coordination.next_step import Step, next_step, owes_postmortem
 from phases.memory.trends import Month
 from phases.record.documents import ActionItem
 from phases.record.incident import Incident, Severity
+from phases.record.wording import counted, lasting
 from phases.steps.rounds import decision_name
 
 SHOWN = 20
-"""Open incidents, and as many post-mortems: with the rest they stay under the 100 blocks of a Home."""
+"""The number of open incidents, and of post-mortems: a Home has at most 100 blocks."""
 ITEMS = 10
 
 
@@ -41,17 +42,19 @@ def home(
     months: tuple[Month, Month] | None = None,
     site: str = "",
 ) -> View:
-    """`incidents` open and visible to `me`; `owned` services that are theirs; `owing` those with action items open.
+    """`incidents` open and visible to `me`; `owned` services that are theirs; `owing` those with
+    action items open.
 
-    `months`: the last one and this one. `site`: the workspace's address, for links; without it nothing leads anywhere.
+    `months`: the last one and this one. `site`: the workspace's address, for links; without it
+    nothing leads anywhere.
     """
     ordered = sorted(
         incidents,
-        key=lambda one: (not _mine(one, me, owned), one.severity or Severity.SEV4, -one.number),
+        key=lambda i: (not _concerns(i, me, owned), i.severity or Severity.SEV4, -i.number),
     )
-    burning = [one for one in ordered if not owes_postmortem(one)]
-    owed = [one for one in ordered if owes_postmortem(one)]
-    title = f"{phrasing.count(len(burning), 'open incident')}" if burning else "Nothing is on fire"
+    burning = [incident for incident in ordered if not owes_postmortem(incident)]
+    owed = [incident for incident in ordered if owes_postmortem(incident)]
+    title = f"{counted(len(burning), 'open incident')}" if burning else "Nothing is on fire"
     blocks: list[Block | None] = [header(title)]
     blocks += _incidents(burning, me, now, site)
     blocks.append(
@@ -67,13 +70,13 @@ def home(
     return View("home", "Home", tuple(b for b in blocks if b is not None), kind="home")
 
 
-def _mine(incident: Incident, me: str, owned: Collection[str]) -> bool:
+def _concerns(incident: Incident, me: str, owned: Collection[str]) -> bool:
     return me in (incident.lead, incident.declared_by) or incident.service in owned
 
 
 def _incidents(shown: Sequence[Incident], me: str, now: datetime, site: str) -> list[Block | None]:
     blocks: list[Block | None] = [
-        section(_line(one, me), accessory=_button(one, me, now, site)) for one in shown[:SHOWN]
+        section(_line(i, me), accessory=_button(i, me, now, site)) for i in shown[:SHOWN]
     ]
     if len(shown) > SHOWN:
         blocks.append(context(f"and {len(shown) - SHOWN} more: `/incident list`"))
@@ -81,24 +84,18 @@ def _incidents(shown: Sequence[Incident], me: str, now: datetime, site: str) -> 
 
 
 def _line(incident: Incident, me: str) -> str:
-    own = incident.channel is not None and not incident.channel.thread_ts
-    where = f" {channel(incident.channel.id)}" if incident.channel is not None and own else ""
+    room = phrasing.room(incident)
     drill = " · drill" if incident.drill else " · private" if incident.private else ""
-    leads = (
-        "you lead"
-        if incident.lead == me
-        else f"{person(incident.lead)} leads"
-        if incident.lead
-        else "nobody leads"
-    )
-    first = f"*{incident.id}*{where} *{words(incident.title, 150)}*"
+    leads = f"{person(incident.lead)} leads" if incident.lead else "nobody leads"
+    leads = "you lead" if incident.lead == me else leads
+    first = f"*{incident.id}*{f' {room}' if room else ''} *{words(incident.title, 150)}*"
     second = f"{phrasing.severity(incident)} · {phrasing.status(incident)} · {leads}{drill}"
     since = incident.recovered_at or incident.detected_at
-    said = "recovered" if incident.recovered_at else "since"
-    return f"{first}\n{second} · {words(incident.service, 60)}, {said} {when(since)}"
+    what = "recovered" if incident.recovered_at else "since"
+    return f"{first}\n{second} · {words(incident.service, 60)}, {what} {when(since)}"
 
 
-# --- the one button ----------------------------------------------------------------------------------------------
+# --- the one button ------------------------------------------------------------------------------
 
 _GO: dict[Step, str] = {"decide": "Decide", "follow": "Follow", "look": "Look"}
 
@@ -135,7 +132,7 @@ def _confirm_recovery(incident: Incident) -> Element:
 
 
 def _address(incident: Incident, site: str) -> str:
-    """The newest decision, else the channel."""
+    """Return the address of the newest decision, else of the channel."""
     number = incident.round.number if incident.round else 1
     ref = incident.messages.get(decision_name(number)) or incident.messages.get("status")
     if not site or incident.channel is None:
@@ -148,31 +145,31 @@ def _address(incident: Incident, site: str) -> str:
     )
 
 
-# --- what is owed -------------------------------------------------------------------------------------------------
+# --- what is owed --------------------------------------------------------------------------------
 
 
 def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
-    """Mine by date, overdue first; of others how many, and how many are late."""
+    """Return their own items by date, and how many others have, of which some are late."""
     every = [
-        (one, item) for one in owing if one.postmortem for item in one.postmortem.items if item.open
+        (incident, item)
+        for incident in owing
+        if incident.postmortem
+        for item in incident.postmortem.items
+        if item.open
     ]
     if not every:
         return []
-    mine = sorted(
+    own = sorted(
         (pair for pair in every if pair[1].person == me),
         key=lambda pair: (pair[1].due is None, str(pair[1].due)),
     )
     others = [item for _, item in every if item.person != me]
-    lines = [_item(incident, item, now) for incident, item in mine[:ITEMS]]
-    if len(mine) > ITEMS:
-        lines.append(f"and {len(mine) - ITEMS} more of yours")
+    lines = [_item(incident, item, now) for incident, item in own[:ITEMS]]
+    if len(own) > ITEMS:
+        lines.append(f"and {len(own) - ITEMS} more of yours")
     late = sum(_late(item, now) for item in others)
     nobodys = sum(not item.owner for item in others)
-    parts = (
-        [f"{phrasing.count(len(others) - nobodys, 'item')} of others"]
-        if len(others) > nobodys
-        else []
-    )
+    parts = [f"{counted(len(others) - nobodys, 'item')} of others"] if len(others) > nobodys else []
     parts += [f"{nobodys} without an owner"] if nobodys else []
     rest = ", ".join([*parts, *([f"{late} overdue"] if late else [])])
     blocks = [section("\n".join(("*Action items owed*", *(lines or ["None of yours."]))))]
@@ -180,13 +177,8 @@ def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
 
 
 def _item(incident: Incident, item: ActionItem, now: datetime) -> str:
-    due = (
-        f" · *overdue since {item.due:%d %b}*"
-        if _late(item, now)
-        else f" · due {item.due:%d %b}"
-        if item.due
-        else ""
-    )
+    due = f" · due {item.due:%d %b}" if item.due else ""
+    due = f" · *overdue since {item.due:%d %b}*" if _late(item, now) else due
     ticket = f" · {link(item.ticket.url, item.ticket.identifier)}" if item.ticket else ""
     adr = f" · {link(incident.adr.url, incident.adr.name)}" if incident.adr else ""
     return f"• {words(item.text, 200)}{due} · {incident.id}{adr}{ticket}"
@@ -196,11 +188,11 @@ def _late(item: ActionItem, now: datetime) -> bool:
     return item.due is not None and item.due < now.date()
 
 
-# --- this month against last ---------------------------------------------------------------------------------------
+# --- this month against last ---------------------------------------------------------------------
 
 
 def _months(last: Month, this: Month, now: datetime) -> str:
-    """`November: 3 incidents, recovered in 12 min` against the month before; medians."""
+    """Return the medians of two months: `November: 3 incidents, recovered in 12 min`."""
     first = now.replace(day=1)
     before = (
         first.replace(year=first.year - 1, month=12)
@@ -214,10 +206,9 @@ def _month(month: Month) -> str:
     if not month.incidents:
         return "no incident"
     took = month.recover_minutes
-    recovered = (
-        f", recovered in {phrasing.minutes(took * 60)}{' (median)' if month.incidents > 1 else ''}"
-        if took is not None
-        else ""
-    )
-    drills = f", {phrasing.count(month.drills, 'drill')}" if month.drills else ""
-    return f"{phrasing.count(month.incidents, 'incident')}{recovered}{drills}"
+    recovered = ""
+    if took is not None:
+        median = " (median)" if month.incidents > 1 else ""
+        recovered = f", recovered in {lasting(timedelta(minutes=took))}{median}"
+    drills = f", {counted(month.drills, 'drill')}" if month.drills else ""
+    return f"{counted(month.incidents, 'incident')}{recovered}{drills}"

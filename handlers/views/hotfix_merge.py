@@ -1,4 +1,4 @@
-"""What can be clicked where a hotfix runs and is not merged: in the pinned status, and under the decision that shipped it."""
+"""Buttons for a hotfix that runs and is not merged: in the status, and under its decision."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from phases.record.incident import Incident, Status
 from phases.record.service import Service
 
 SHOWN = (Status.MITIGATED, Status.RESOLVED)
-"""While it is not known whether it helped, nobody is asked to merge it."""
+"""Nobody is asked to merge a hotfix of which it is not known whether it helped."""
 
 
 def merge_buttons(incident: Incident, service: Service) -> list[Element]:
-    """Merge its pull request; or say that it is merged, where that cannot be seen or was done in another way."""
-    found = open_hotfix(incident)
-    if incident.status not in SHOWN or found is None:
+    """Return the button that merges it, or the one that says it is merged.
+
+    The second is for what cannot be seen, or was done in another way.
+    """
+    hotfix = open_hotfix(incident)
+    if incident.status not in SHOWN or hotfix is None:
         return []
-    current, action, merge = found
+    current, action, merge = hotfix
     value = {"incident": incident.id, "round": current.number}
     shown: list[Element] = []
     number = pull_of(action.to_release)
@@ -24,8 +27,8 @@ def merge_buttons(incident: Incident, service: Service) -> list[Element]:
         where = f" of {service.repository}" if service.repository else ""
         asked = confirm(
             f"Merge pull request #{number}?",
-            f"The ordinary merge into the default branch{where}, at the commit that was shipped. GitHub refuses it while "
-            "reviews or checks are missing.",
+            f"The ordinary merge into the default branch{where}, at the commit that was shipped. "
+            "GitHub refuses it while reviews or checks are missing.",
             "Merge it",
         )
         shown.append(
@@ -42,7 +45,7 @@ def merge_buttons(incident: Incident, service: Service) -> list[Element]:
 
 
 def cause_fixed_button(incident: Incident) -> Element:
-    """Ends the hold after a rollback."""
+    """Return the button that ends the hold after a rollback."""
     sure = confirm(
         "Is the cause fixed?",
         "Under your name: what was rolled back is mended, and deploys need not wait any more.",

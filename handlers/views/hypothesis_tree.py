@@ -1,11 +1,9 @@
-"""The hypothesis tree: three best in the message with their buttons, how the bisect stands; the rest in the thread."""
+"""The hypothesis tree: the three best with their buttons, and how the bisect stands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from handlers.views import phrasing
 from handlers.views.blocks import (
     Block,
     Message,
@@ -20,6 +18,7 @@ from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import inline_code, link, person, spoken, when, words
 from phases.record.findings import Bisect, Hypothesis, Suspect, Verdict
 from phases.record.incident import Incident
+from phases.record.wording import counted
 from phases.root_cause.hypotheses import best
 from phases.root_cause.investigate import WORTH_IT
 from phases.root_cause.revert import asked, culprit
@@ -29,9 +28,11 @@ SUSPECTS = 3
 _SIGNS = {Verdict.SUPPORTED: DONE, Verdict.OPEN: WAITING, Verdict.RULED_OUT: WRONG}
 
 
-def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message:
-    """Live. A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be made here."""
-    del now  # every time in it is a fact of the record
+def tree(incident: Incident, *, reverts: bool = False) -> Message:
+    """Return the tree, edited in place. A person confirms one as the cause or rules it out.
+
+    `reverts`: pull requests can be made here.
+    """
     ranked = best(incident.hypotheses, len(incident.hypotheses))
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
@@ -39,10 +40,10 @@ def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message
         if incident.bisect.state == "running" and incident.open:
             stop = button("Stop the bisect", "incident.bisect_cancel", {"incident": incident.id})
             blocks.append(actions([stop]))
-    for one in ranked[:BEST]:
-        blocks.append(section(_hypothesis(one)))
+    for hypothesis in ranked[:BEST]:
+        blocks.append(section(_hypothesis(hypothesis)))
         if incident.open and incident.cause is None:
-            blocks.append(_judge(incident, one))
+            blocks.append(_judge(incident, hypothesis))
     if incident.suspects and incident.bisect is None:
         blocks.append(context(*(f"Suspect: {suspect(s)}" for s in incident.suspects[:2])))
     if reverts and incident.open:
@@ -53,8 +54,8 @@ def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message
         )
         blocks.append(context(rest))
     notes = incident.investigation.notes if incident.investigation is not None else ()
-    if told := [n for n in notes if incident.bisect is None or WORTH_IT not in n][:4]:
-        blocks.append(context(*(words(n, 300) for n in told)))
+    if notes := [n for n in notes if incident.bisect is None or WORTH_IT not in n][:4]:
+        blocks.append(context(*(words(note, 300) for note in notes)))
     if incident.open and incident.cause is None:
         named = button("Name the cause …", "incident.cause", {"incident": incident.id})
         added = button("Add a hypothesis …", "incident.hypothesis", {"incident": incident.id})
@@ -62,89 +63,95 @@ def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message
     return message(_fallback(incident, ranked), blocks)
 
 
-def evidence(incident: Incident, now: datetime) -> Message:
-    """For the thread: the walk from the crash to commit, pull request and author, the suspects, and the hypotheses
-    that the tree beside it has no room for."""
-    del now
+def evidence(incident: Incident) -> Message:
+    """Return the evidence for the thread: the walk from the crash, suspects, more hypotheses."""
     walk = incident.investigation.walk if incident.investigation else ()
     blocks: list[Block | None] = [section(f"*Evidence · {incident.id}*")]
     if walk:
         blocks.append(
             section("\n".join(f"{n}. {words(line, 400)}" for n, line in enumerate(walk[:12], 1)))
         )
-    for one in incident.suspects[:SUSPECTS]:
-        why = "; ".join(spoken(r, 160, lines=False) for r in one.reasons[:4])
-        blocks.append(
-            section(f"Suspect {suspect(one)}\n{why}" if why else f"Suspect {suspect(one)}")
-        )
+    for commit in incident.suspects[:SUSPECTS]:
+        why = "; ".join(spoken(reason, 160, lines=False) for reason in commit.reasons[:4])
+        blocks.append(section(f"Suspect {suspect(commit)}\n{why}".strip()))
     if len(incident.suspects) > SUSPECTS:
         others = ", ".join(
             inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9]
         )
         blocks.append(context(f"Less likely: {others}"))
     ranked = best(incident.hypotheses, len(incident.hypotheses))
-    blocks += [context(_hypothesis(one)) for one in ranked[BEST : BEST + 9]]
+    blocks += [context(_hypothesis(hypothesis)) for hypothesis in ranked[BEST : BEST + 9]]
     if len(blocks) == 1:
         blocks.append(context("Nothing was found yet."))
     return message(f"{incident.id}: evidence", blocks)
 
 
-def suspect(one: Suspect) -> str:
-    """A commit with its subject, author and time."""
-    sha = inline_code(one.sha[:9])
-    at = f", {when(one.at)}" if one.at else ""
-    by = f" by {words(one.author, 80)}" if one.author else ""
-    where = f" ({link(one.url, 'commit')})" if one.url else ""
-    pull = f" ({link(one.pull_request, 'pull request')})" if one.pull_request else ""
-    return f"{sha} {words(one.subject, 160)}{by}{at}{where}{pull}"
+def suspect(commit: Suspect) -> str:
+    """Return a commit with its subject, author and time."""
+    sha = inline_code(commit.sha[:9])
+    at = f", {when(commit.at)}" if commit.at else ""
+    by = f" by {words(commit.author, 80)}" if commit.author else ""
+    where = f" ({link(commit.url, 'commit')})" if commit.url else ""
+    pull = f" ({link(commit.pull_request, 'pull request')})" if commit.pull_request else ""
+    return f"{sha} {words(commit.subject, 160)}{by}{at}{where}{pull}"
 
 
 def _headline(incident: Incident) -> str:
     if incident.cause is not None:
         by = f"confirmed by {person(incident.cause.by)}" if incident.cause.by else "found by bisect"
-        return f"*Root cause · {incident.id}*\n{DONE} {spoken(incident.cause.text, 1000, lines=False)}\n{by}, {when(incident.cause.at)}"
-    found = incident.hypotheses or incident.suspects or incident.bisect
-    known = "what it could be, likeliest first" if found else "nothing was found yet"
+        text = spoken(incident.cause.text, 1000, lines=False)
+        at = when(incident.cause.at)
+        return f"*Root cause · {incident.id}*\n{DONE} {text}\n{by}, {at}"
+    any_known = incident.hypotheses or incident.suspects or incident.bisect
+    known = "what it could be, likeliest first" if any_known else "nothing was found yet"
     state = "looking …" if incident.investigating else known
     return f"*Root cause · {incident.id}*: {state}"
 
 
-def _verdict(one: Hypothesis) -> str:
-    sure = f", {round(100 * one.confidence)}\u00a0%" if one.verdict is Verdict.OPEN else ""
-    by = f" by {person(one.by)}" if one.by and one.verdict is not Verdict.OPEN else ""
-    return f"{_SIGNS[one.verdict]} {one.verdict.value}{sure}{by}:"
+def _verdict(hypothesis: Hypothesis) -> str:
+    sure = (
+        f", {round(100 * hypothesis.confidence)}\u00a0%"
+        if hypothesis.verdict is Verdict.OPEN
+        else ""
+    )
+    by = (
+        f" by {person(hypothesis.by)}"
+        if hypothesis.by and hypothesis.verdict is not Verdict.OPEN
+        else ""
+    )
+    return f"{_SIGNS[hypothesis.verdict]} {hypothesis.verdict.value}{sure}{by}:"
 
 
-def _hypothesis(one: Hypothesis) -> str:
-    said = f"*{one.id}* {link(one.url, one.says, 300)}"
+def _hypothesis(hypothesis: Hypothesis) -> str:
+    evidence = spoken(hypothesis.found, 400, lines=False) or "nothing found yet"
     lines = [
-        f"{said}\n{_verdict(one)} {spoken(one.found, 400, lines=False) or 'nothing found yet'}"
+        f"*{hypothesis.id}* {link(hypothesis.url, hypothesis.says, 300)}",
+        f"{_verdict(hypothesis)} {evidence}",
     ]
-    if one.verdict is Verdict.OPEN:
-        if one.predicts:
-            lines.append(f"If so: {words(one.predicts, 300)}")
-        if one.check:
-            lines.append(f"Check: {words(one.check, 300)}")
+    if hypothesis.verdict is Verdict.OPEN:
+        if hypothesis.predicts:
+            lines.append(f"If so: {words(hypothesis.predicts, 300)}")
+        if hypothesis.check:
+            lines.append(f"Check: {words(hypothesis.check, 300)}")
     return "\n".join(lines)
 
 
-def _judge(incident: Incident, one: Hypothesis) -> Block | None:
-    value = {"incident": incident.id, "hypothesis": one.id}
+def _judge(incident: Incident, hypothesis: Hypothesis) -> Block | None:
+    value = {"incident": incident.id, "hypothesis": hypothesis.id}
     choices = [button("This is the cause …", "incident.cause", value)]
-    if one.verdict is not Verdict.RULED_OUT:
-        sure = confirm(f"Rule out {one.id}?", one.says, "Rule it out")
+    if hypothesis.verdict is not Verdict.RULED_OUT:
+        sure = confirm(f"Rule out {hypothesis.id}?", hypothesis.says, "Rule it out")
         choices.append(button("Rule out", "incident.rule_out", value, confirm=sure))
     return actions(choices)
 
 
 def _revert(incident: Incident) -> Block | None:
-    found = culprit(incident)
-    if found is None or found.pull_request is None or asked(incident, found.pull_request):
+    commit = culprit(incident)
+    if commit is None or commit.pull_request is None or asked(incident, commit.pull_request):
         return None
-    value = {"incident": incident.id, "pull_request": found.pull_request}
-    sure = confirm(
-        "Prepare the revert?", f"Opens a pull request that takes back: {found.subject}", "Open it"
-    )
+    value = {"incident": incident.id, "pull_request": commit.pull_request}
+    what = f"Opens a pull request that takes back: {commit.subject}"
+    sure = confirm("Prepare the revert?", what, "Open it")
     return actions([button("Prepare revert", "incident.revert", value, confirm=sure)])
 
 
@@ -154,14 +161,14 @@ def _bisect(bisect: Bisect) -> str:
     match bisect.state:
         case "running":
             of = (
-                f"{bisect.step} of about {phrasing.count(bisect.steps, 'step')}"
+                f"{bisect.step} of about {counted(bisect.steps, 'step')}"
                 if bisect.steps
                 else "starting"
             )
             return f"{RUNNING} *Bisect running*: {of}, {ends}"
         case "found":
-            found = suspect(bisect.culprit) if bisect.culprit else "a commit"
-            return f"{DONE} *Bisect found it*: {found}"
+            commit = suspect(bisect.culprit) if bisect.culprit else "a commit"
+            return f"{DONE} *Bisect found it*: {commit}"
         case "cannot tell":
             return f"{WAITING} *Bisect cannot tell*{reason} ({ends})"
         case "failed":

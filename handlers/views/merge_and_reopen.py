@@ -18,13 +18,22 @@ from phases.record.incident import Incident
 
 
 def which_goes_on(first: Incident, second: Incident) -> Message:
-    """Two incidents, one of which is the other's duplicate. The older one stands first; either may be kept."""
+    """Ask which of two incidents goes on, and which is its duplicate.
+
+    The older one stands first; either may be kept.
+    """
     older, newer = sorted((first, second), key=lambda one: one.number)
-    text = f"{newer.id} and {older.id} are the same? The one that goes on gets the other's timeline, people and Sentry issues."
+    text = (
+        f"{newer.id} and {older.id} are the same? "
+        "The one that goes on gets the other's timeline, people and Sentry issues."
+    )
     ways = (("incident.merge", older, newer), ("incident.merge_other", newer, older))
     choices = [_keep(action, keep, gone) for action, keep, gone in ways if keep.open]
     if not choices:
-        over = f"{older.id} and {newer.id} are both over. Reopen the one that goes on first: `/incident reopen {older.id}`"
+        over = (
+            f"{older.id} and {newer.id} are both over. "
+            f"Reopen the one that goes on first: `/incident reopen {older.id}`"
+        )
         return message(over, [section(over)])
     return message(
         text,
@@ -52,8 +61,11 @@ def _keep(action: str, keep: Incident, gone: Incident) -> Element:
 
 
 def reopen_beside(incident: Incident, owner: Incident) -> Message:
-    """Its service has another open incident by now."""
-    text = f"{owner.id} is open on {words(owner.service, 60)} by now: {words(owner.title, 150)}. Is {incident.id} the same?"
+    """Ask whether it is the same as the incident that its service has open by now."""
+    text = (
+        f"{owner.id} is open on {words(owner.service, 60)} by now: "
+        f"{words(owner.title, 150)}. Is {incident.id} the same?"
+    )
     value = {"incident": incident.id, "of": owner.id}
     choices = [
         button(f"The same: add it to {owner.id}", "incident.merge_into", value, style="primary"),

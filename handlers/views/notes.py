@@ -1,4 +1,4 @@
-"""Short things the bot says: one sentence in the channel, the announcement, the summary, lists, help, refusals, offers."""
+"""Notes: one sentence in the channel, the summary, lists, refusals, offers."""
 
 from __future__ import annotations
 
@@ -35,34 +35,31 @@ from phases.coordination.updates import SNOOZE
 from phases.messages.effects import Say
 from phases.postmortem.proofs import Proof
 from phases.record.incident import Incident, Status
+from phases.record.wording import counted
 from phases.verification.event_chart import in_words
 
 LISTED = 20
 _ADDRESS = re.compile(r" https?://\S+$")
-"""Of the ticket and the post-mortem: a link stands in the line of the phases already."""
+"""The address behind the ticket and the post-mortem; their line has a link already."""
 
 
 def say(effect: Say, incident: Incident) -> Message:
-    """One sentence of the bot, with those it mentions in front and its question or *Try again* under it."""
-    called = " ".join(person(p) for p in effect.mention[:20])
-    text = f"{called} {spoken(effect.text)}".strip()
+    """Return one sentence of the bot, with the people whom it mentions and its buttons."""
+    mentioned = " ".join(person(id) for id in effect.mention[:20])
+    text = f"{mentioned} {spoken(effect.text)}".strip()
     due = context(f"Next update {when(effect.due, '{time}')}") if effect.due else None
     if effect.ask == "after" and incident.adr is None and not incident.drill:
         due = context("Next: the post-mortem, with the root cause. It can wait for the morning.")
     shown = pictured(incident) if effect.picture else []
-    heard = f"{text} {spoken(in_words(incident))}" if shown else text
-    return message(heard, [section(text), *shown, due, actions(_answers(effect, incident))])
+    plain_text = f"{text} {spoken(in_words(incident))}" if shown else text
+    return message(plain_text, [section(text), *shown, due, actions(_answers(effect, incident))])
 
 
 def reminder(text: str, incident: Incident) -> Message:
-    """To the lead alone: an update is due."""
-    said = f"*{incident.id}*{_place(incident)} {spoken(text)}"
-    return message(said, [section(said), actions(_update_due(incident))])
-
-
-def _place(incident: Incident) -> str:
-    own = incident.channel is not None and not incident.channel.thread_ts
-    return f" {channel(incident.channel.id)}" if incident.channel is not None and own else ""
+    """Return the reminder to the lead alone: an update is due."""
+    parts = (f"*{incident.id}*", phrasing.room(incident), spoken(text))
+    line = " ".join(part for part in parts if part)
+    return message(line, [section(line), actions(_update_due(incident))])
 
 
 def _update_due(incident: Incident) -> list[Element]:
@@ -112,20 +109,21 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
 
 
 def summary(text: str, over: str = "") -> Message:
-    """The PRODUCTION INCIDENT summary, in its exact layout; `over`: that it is resolved, in front."""
+    """Return the PRODUCTION INCIDENT summary, in its exact layout.
+
+    `over`: the sentence in front, that it is resolved.
+    """
     title = text.strip().splitlines()[0] if text.strip() else "PRODUCTION INCIDENT"
-    said = f"*{spoken(over, 300)}*" if over else ""
-    return message(
-        f"{spoken(over, 300)} {words(title, 300)}".strip(),
-        [section(said) if said else None, section(code(text))],
-    )
+    front = spoken(over, 300)
+    head = section(f"*{front}*") if over else None
+    return message(f"{front} {words(title, 300)}".strip(), [head, section(code(text))])
 
 
 def listing(incidents: Sequence[Incident]) -> Message:
-    """Open incidents, newest first."""
+    """Return the open incidents, newest first."""
     if not incidents:
         return message("No incident is open.", [section("No incident is open.")])
-    title = f"{phrasing.count(len(incidents), 'incident')} open"
+    title = f"{counted(len(incidents), 'incident')} open"
     blocks: list[Block | None] = [
         section(f"*{title}*"),
         *(section(short(i)) for i in incidents[:LISTED]),
@@ -135,41 +133,37 @@ def listing(incidents: Sequence[Incident]) -> Message:
     return message(title, blocks)
 
 
-def which(name: str, incidents: Sequence[Incident], said: Mapping[str, str]) -> Message:
-    """Several are open and none was named: one tap each. `said`: what was typed, as `incident.meant` takes it."""
+def which(name: str, incidents: Sequence[Incident], value: Mapping[str, str]) -> Message:
+    """Ask which of several open incidents is meant: one tap each.
+
+    `value`: the subcommand, as `incident.meant` takes it.
+    """
     typed = inline_code(f"/incident {name}", 40)
     text = f"{len(incidents)} incidents are open. {typed} is for which one?"
-    rows = [
-        section(
-            short(one),
-            accessory=button(f"This: {one.id}", "incident.meant", {**said, "incident": one.id}),
-        )
-        for one in incidents[:LISTED]
-    ]
-    more = (
-        context(f"and {len(incidents) - LISTED} more: {inline_code(f'/incident {name} INC-…', 50)}")
-        if len(incidents) > LISTED
-        else None
-    )
-    return message(text, [section(text), *rows, more])
+    rows: list[Block | None] = []
+    for incident in incidents[:LISTED]:
+        chosen = {**value, "incident": incident.id}
+        this = button(f"This: {incident.id}", "incident.meant", chosen)
+        rows.append(section(short(incident), accessory=this))
+    if len(incidents) > LISTED:
+        other = inline_code(f"/incident {name} INC-…", 50)
+        rows.append(context(f"and {len(incidents) - LISTED} more: {other}"))
+    return message(text, [section(text), *rows])
 
 
 def note(text: str) -> Message:
-    """A plain answer to one person: a refusal, or that something was recorded."""
+    """Return a plain answer to one person: a refusal, or that something was recorded."""
     return message(spoken(text), [section(spoken(text))])
 
 
 def lacking(incident: Incident, text: str) -> Message:
-    """`resolve` is refused: what is missing, and the forms that bring it."""
+    """Return what is missing to resolve the incident, and the forms that bring it."""
     here = {"incident": incident.id}
     forms: list[Element] = []
     if incident.status is Status.VERIFYING:
         forms.append(button("Check now", "incident.recheck", here))
-    if (
-        incident.adr is None
-        and not incident.drill
-        and incident.status in (Status.VERIFYING, Status.MITIGATED)
-    ):
+    late = incident.status in (Status.VERIFYING, Status.MITIGATED)
+    if late and incident.adr is None and not incident.drill:
         forms.append(button("Post-mortem …", "incident.postmortem", here))
     if incident.cause is None and not incident.drill:
         forms.append(button("Name the cause …", "incident.cause", here))
@@ -177,25 +171,25 @@ def lacking(incident: Incident, text: str) -> Message:
 
 
 def with_proofs(shown: Message, proofs: Sequence[Proof]) -> Message:
-    """The six proofs (workflow: Outputs / Evidence), each missing or complete, under a message."""
-    lines = [
-        f"{DONE if p.complete else WAITING} *{p.name}*: {spoken(_ADDRESS.sub('', p.says), 300, lines=False)}"
-        for p in proofs
-    ]
+    """Return a message with the six proofs under it (workflow: Outputs / Evidence)."""
+    lines: list[str] = []
+    for proof in proofs:
+        text = spoken(_ADDRESS.sub("", proof.says), 300, lines=False)
+        lines.append(f"{DONE if proof.complete else WAITING} *{proof.name}*: {text}")
     return message(shown.text, [*shown.blocks, context("\n".join(lines))])
 
 
 def declared(incident: Incident) -> Message:
-    """To the person who declared it."""
+    """Tell the person who declared it."""
     where = _where(incident) or "Its channel is being opened; you will be invited."
     text = f"{incident.id} is declared: {words(incident.title, 200)}. {where}"
     return message(text, [section(text)])
 
 
 def there(incident: Incident, *, noted: bool) -> Message:
-    """To a person who saw the same fire."""
-    kept = "What you said is noted there." if noted else ""
-    text = f"{incident.id}: {words(incident.title, 200)}. {_where(incident)} {kept}".strip()
+    """Tell a person who saw the same fire."""
+    thanks = "What you said is noted there." if noted else ""
+    text = f"{incident.id}: {words(incident.title, 200)}. {_where(incident)} {thanks}".strip()
     return message(text, [section(text)])
 
 
@@ -203,15 +197,14 @@ def _where(incident: Incident) -> str:
     if incident.channel is None:
         return ""
     place = channel(incident.channel.id)
-    return (
-        f"It runs in a thread of {place}." if incident.channel.thread_ts else f"It is in {place}."
-    )
+    in_thread = incident.channel.thread_ts is not None
+    return f"It runs in a thread of {place}." if in_thread else f"It is in {place}."
 
 
 def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
-    """An incident is open on this service already: the same, or something else?"""
-    where = channel(owner.channel.id) if owner.channel and not owner.channel.thread_ts else ""
-    there = f"{owner.id} is open on {words(owner.service, 60)}: {words(owner.title, 200)} {where}".strip()
+    """Ask whether it is the same as the incident that is open on this service."""
+    service, title = words(owner.service, 60), words(owner.title, 200)
+    there = f"{owner.id} is open on {service}: {title} {phrasing.room(owner)}".strip()
     choices = [
         button(
             "Go there",
@@ -228,7 +221,7 @@ def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
 def either(
     question: str, first: tuple[str, dict[str, str]], second: tuple[str, dict[str, str]]
 ) -> Message:
-    """Two readings of what was typed: two buttons, each (label, what it stands for)."""
+    """Ask which of two readings is meant: two buttons, each with a label and its value."""
     choices = [
         button(first[0], "incident.meant", {"pick": "1", **first[1]}),
         button(second[0], "incident.meant_new", {"pick": "2", **second[1]}),
@@ -236,35 +229,23 @@ def either(
     return message(spoken(question, 400), [section(spoken(question, 400)), actions(choices)])
 
 
-def offer(said: str, ask: dict[str, str]) -> Message:
-    """In the thread of what somebody wrote: it sounds like an incident; a person decides."""
-    text = "Is production on fire? I can open an incident: a channel, who is hit, and what to do about it."
-    return message(
-        text,
-        [
-            section(text),
-            actions(
-                [
-                    button(
-                        "Declare an incident …",
-                        "incident.declare",
-                        {"text": cut_plain(said, 400), **ask},
-                    )
-                ]
-            ),
-        ],
+def offer(words_said: str, ask: dict[str, str]) -> Message:
+    """Offer to declare, in the thread of a message that sounds like an incident."""
+    text = (
+        "Is production on fire? I can open an incident: "
+        "a channel, who is hit, and what to do about it."
     )
+    value = {"text": cut_plain(words_said, 400), **ask}
+    declare = button("Declare an incident …", "incident.declare", value)
+    return message(text, [section(text), actions([declare])])
 
 
 def break_glass(refusal: str, ask: dict[str, str | int]) -> Message:
-    """A person who may not deploy: who may, and the way round for when none of them answers."""
+    """Tell a person who may not deploy who may, and the way round when none of them answers."""
     text = spoken(refusal)
-    under = "Nobody there? *Break glass* deploys all the same: with a reason, announced, and the owners are paged."
-    return message(
-        text,
-        [
-            section(text),
-            context(under),
-            actions([button("Break glass …", "incident.break_glass", ask, style="danger")]),
-        ],
+    under = (
+        "Nobody there? *Break glass* deploys all the same: "
+        "with a reason, announced, and the owners are paged."
     )
+    glass = button("Break glass …", "incident.break_glass", ask, style="danger")
+    return message(text, [section(text), context(under), actions([glass])])

@@ -1,7 +1,8 @@
-"""How much of a message fits on a phone: lines as they wrap there, and which of several facts get how many of them.
+"""Layout on a phone: lines as they wrap there, and the share of each fact in them.
 
-A phone app shows about 40 characters of a message's text in a line (a body of 15 px on a screen of 390 px less avatar and margins), about 46
-of a context's smaller one and 30 of a header's larger one; tests/browser/test_on_a_phone.py measures real lines against it.
+A phone app shows about 40 characters of a message's text in a line (a body of 15 px on a screen of
+390 px less avatar and margins), about 46 of a context's smaller one and 30 of a header's larger
+one; tests/browser/test_on_a_phone.py measures real lines against it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ BODY = 40
 SMALL = 46
 LARGE = 30
 PERSON, GROUP, CHANNEL = "@" + "n" * 13, "@" + "n" * 17, "#" + "n" * 21
-"""What stands for a name that only Slack knows."""
+"""Stand-ins for names that only Slack knows."""
 _SHOWN = {"time": "12:00 AM", "time_secs": "12:00:00 AM", "date_short_pretty": "yesterday"}
 _ANGLE = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
 _FORM = re.compile(r"\{([a-z_]+)\}")
@@ -30,9 +31,11 @@ _ISOLATE, _END = "\u2068", "\u2069"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing worth a line or more: `ranks` of its first line, its second, …; what ranks lower is kept first.
+    """One thing worth a line or more.
 
-    Never more lines than ranks. `short` is said instead where it has to do with one; a `whole` fact is left out where it is not given all it needs.
+    `ranks` are those of its first line, its second, …; the lowest ranks are shown first. It never
+    has more lines than ranks. `short` is shown instead where there is one line for it. A `whole`
+    fact is left out where it does not get all its lines.
     """
 
     text: str
@@ -43,19 +46,19 @@ class Fact:
 
 
 def shown(mrkdwn: str) -> str:
-    """About what a reader sees of it: names and times for tokens, labels for links, no marks."""
-    text = _ANGLE.sub(_seen, mrkdwn)
+    """Return about what a reader sees: names and times for tokens, labels for links, no marks."""
+    text = _ANGLE.sub(_as_seen, mrkdwn)
     text = re.sub(r"(?<!\w)[*`](?=\S)|(?<=\S)[*`](?!\w)", "", text)
     return _ENTITY.sub("&", text)
 
 
 def lines(mrkdwn: str, width: int = BODY) -> int:
-    """In how many lines it wraps; words longer than a line are broken."""
+    """Return the number of lines in which it wraps; words longer than a line are broken."""
     return sum(_wrapped(line, width) for line in shown(mrkdwn).split("\n")) if mrkdwn else 0
 
 
 def fitted(facts: Sequence[Fact], room: int) -> list[str]:
-    """The facts' texts within `room` lines, in their order; empty where there was none left for one."""
+    """Return the facts' texts within `room` lines, in their order; empty for those left out."""
     left = list(facts)
     while True:
         given = _shared_out(left, room)
@@ -91,28 +94,31 @@ def _within(fact: Fact, many: int) -> str:
 
 
 def shortened(mrkdwn: str, many: int, width: int = BODY) -> str:
-    """As many of its words as wrap into `many` lines, with … where some are missing; a token is kept or left as a whole."""
+    """Return as many of its words as wrap into `many` lines, with … where some are missing.
+
+    A token is kept or left as a whole.
+    """
     text = " ".join(mrkdwn.split("\n"))
     if lines(text, width) <= many:
         return text
-    kept = ""
-    for found in _WORD.finditer(text):
-        longer = f"{kept} {found.group(0)}".strip()
+    fitting = ""
+    for word in _WORD.finditer(text):
+        longer = f"{fitting} {word.group(0)}".strip()
         if lines(longer + ELLIPSIS, width) > many:
-            if not kept and "<" not in longer:  # one word without an end
+            if not fitting and "<" not in longer:  # one word without an end
                 while lines(longer + ELLIPSIS, width) > many:
                     longer = longer[:-1]
-                kept = _HALF_ENTITY.sub("", longer)
+                fitting = _HALF_ENTITY.sub("", longer)
             break
-        kept = longer
-    kept = _DANGLING.sub("", kept)
-    kept = re.sub(f"{ELLIPSIS}([*`]*)$", r"\1", kept)
-    closed = "".join(mark for mark in "`*" if kept.count(mark) % 2)
-    return f"{kept}{closed}{ELLIPSIS}{_END * (kept.count(_ISOLATE) - kept.count(_END))}"
+        fitting = longer
+    fitting = _DANGLING.sub("", fitting)
+    fitting = re.sub(f"{ELLIPSIS}([*`]*)$", r"\1", fitting)
+    closed = "".join(mark for mark in "`*" if fitting.count(mark) % 2)
+    return f"{fitting}{closed}{ELLIPSIS}{_END * (fitting.count(_ISOLATE) - fitting.count(_END))}"
 
 
-def _seen(found: re.Match[str]) -> str:
-    sign, what, label = found.groups()
+def _as_seen(token: re.Match[str]) -> str:
+    sign, what, label = token.groups()
     match sign:
         case "@":
             return PERSON
@@ -120,7 +126,7 @@ def _seen(found: re.Match[str]) -> str:
             return CHANNEL
         case "!" if what.startswith("date^"):
             form = what.split("^")[2]
-            return _FORM.sub(lambda one: _SHOWN.get(one.group(1), one.group(1)), form)
+            return _FORM.sub(lambda name: _SHOWN.get(name.group(1), name.group(1)), form)
         case "!":
             return GROUP
         case _:

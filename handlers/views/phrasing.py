@@ -1,10 +1,10 @@
-"""Phrases that several messages share: severity, status, how bad, who did what. Signs always come with words."""
+"""Phrases that several messages share. Signs always come with words."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from handlers.views.text import inline_code, person, spoken, words
+from handlers.views.text import channel, inline_code, person, spoken, words
 from phases.mitigation.steps import NOTHING_DEPLOYED
 from phases.record.findings import (
     BlastRadius,
@@ -19,7 +19,7 @@ from phases.record.findings import (
 )
 from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.record.service import Service
-from phases.record.wording import capital
+from phases.record.wording import capital, counted, lasting
 from phases.triage import who_is_hit
 from phases.triage.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
 from phases.verification.recheck import NOT_MEASURED
@@ -46,7 +46,7 @@ SEVERITY_SIGNS = {
 
 
 def severity(incident: Incident) -> str:
-    """`🔴 SEV1`, or that it is not known yet."""
+    """Return `🔴 SEV1`, or that it is not known yet."""
     if incident.severity is None:
         return "severity not known yet"
     return f"{SEVERITY_SIGNS[incident.severity]} SEV{incident.severity.value}"
@@ -56,34 +56,26 @@ def status(incident: Incident) -> str:
     return STATUS_WORDS[incident.status]
 
 
+def room(incident: Incident) -> str:
+    """Return the incident's own channel; empty where it runs in a thread, or has none yet."""
+    own = incident.channel is not None and not incident.channel.thread_ts
+    return channel(incident.channel.id) if incident.channel is not None and own else ""
+
+
 def rate(per_minute: float) -> str:
-    """Events a minute, as many digits as a person wants."""
+    """Return events a minute with as many digits as a person wants."""
     return f"{per_minute:,.0f}" if per_minute >= 10 else f"{per_minute:.1f}".removesuffix(".0")
 
 
-def minutes(seconds: float) -> str:
-    """A length of time: `45 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 90:
-        return f"{max(0, round(seconds))} s"
-    whole = round(seconds / 60)
-    if whole < 120:
-        return f"{whole} min"
-    return f"{whole // 60} h {whole % 60} min" if whole % 60 else f"{whole // 60} h"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def shares(found: tuple[Share, ...], most: int = 3) -> str:
-    """`eu-west 80 %, us-east 20 %`; of what is known."""
-    total = sum(s.events for s in found)
+def shares(parts: tuple[Share, ...], most: int = 3) -> str:
+    """Return `eu-west 80 %, us-east 20 %`; of the events that name one."""
+    total = sum(part.events for part in parts)
     if not total:
         return ""
     named = ", ".join(
-        f"{words(s.name, 60)} {round(100 * s.events / total)}\u00a0%" for s in found[:most]
+        f"{words(part.name, 60)} {round(100 * part.events / total)}\u00a0%" for part in parts[:most]
     )
-    more = len(found) - most
+    more = len(parts) - most
     return f"{named} and {more} more" if more > 0 else named
 
 
@@ -92,40 +84,42 @@ def version(release: Release | None, limit: int = 120) -> str:
 
 
 def bare(release: Release | None) -> str:
-    """For plain text: buttons, confirms, notifications. `plain_text` is cut where it is built."""
+    """Return a version for plain text: buttons, confirms, notifications, which cut it."""
     return release.version if release else "an unknown release"
 
 
 def hit(report: TriageReport) -> str:
-    """Who is hit, in one line: `31 users, 3 features; 412 events in 15 min (27/min, normally 0.2)`."""
+    """Return who is hit, in one line.
+
+    `31 users, 3 features; 412 events in 15 min (27/min, normally 0.2)`.
+    """
     blast = report.blast
     if report.manual_by is not None:
+        hit_users = capital(how_many(blast.users, "user"))
         named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
-        said = capital(how_many(blast.users, "user"))
-        return f"{said}; {named or how_many(blast.features, 'feature')} (reported, not measured)"
+        hit_features = named or how_many(blast.features, "feature")
+        return f"{hit_users}; {hit_features} (reported, not measured)"
     if blast.users is Word.NOBODY:
         return words(nobody(report), 300)
     return f"{capital(scope(blast))}; {how_often(report)}"
 
 
 def scope(blast: BlastRadius) -> str:
-    """`31 users; payment, cart`, or `users and features not known`."""
-    told = (users(blast), features(blast))
-    return (
-        "users and features not known"
-        if told == (USERS_UNKNOWN, FEATURES_UNKNOWN)
-        else "; ".join(told)
-    )
+    """Return `31 users; payment, cart`, or `users and features not known`."""
+    parts = (users(blast), features(blast))
+    if parts == (USERS_UNKNOWN, FEATURES_UNKNOWN):
+        return "users and features not known"
+    return "; ".join(parts)
 
 
 def silent(incident: Incident) -> str:
     """Return why Sentry could not be asked; empty where it has only not answered so far."""
-    failure = next((one for one in incident.failures if one.kind == "triage"), None)
+    failure = next((f for f in incident.failures if f.kind == "triage"), None)
     return failure.reason.rstrip(".") if failure is not None and incident.triage is None else ""
 
 
 def users(blast: BlastRadius) -> str:
-    """`31 users`, `many users (inferred)`, `at least 31 users`, `users not known`."""
+    """Return `31 users`, `many users (inferred)`, `at least 31 users`, `users not known`."""
     inferred = " (inferred)" if blast.inferred and blast.knows("users") else ""
     return f"{who_is_hit.users(blast)}{inferred}"
 
@@ -140,13 +134,16 @@ def features(blast: BlastRadius) -> str:
 
 def how_often(report: TriageReport) -> str:
     return (
-        f"{count(report.events, 'event')} in {minutes(report.window_seconds)} "
+        f"{counted(report.events, 'event')} in {lasting(timedelta(seconds=report.window_seconds))} "
         f"({rate(report.per_minute)}/min, normally {rate(report.baseline_per_minute)})"
     )
 
 
 def done(action: RoundAction, limit: int = 120) -> str:
-    """What was chosen, in words: `roll back v1.3.0 → v1.2.0`. `limit`: characters of a release's name."""
+    """Return the choice in words: `roll back v1.3.0 → v1.2.0`.
+
+    `limit`: characters of a release's name.
+    """
     before, after = version(action.from_release, limit), version(action.to_release, limit)
     match action.kind:
         case ActionKind.ROLLBACK:
@@ -158,15 +155,15 @@ def done(action: RoundAction, limit: int = 120) -> str:
 
 
 def outcome(action: RoundAction) -> str:
-    """How the action went, with its sign, and why not."""
+    """Return the result with its sign, and the reason of a failure."""
     return f"{how_it_went(action)}{why_not(action)}"
 
 
 def how_it_went(action: RoundAction) -> str:
-    """`✓ done in 41 s`, `✗ *failed* in 3 s`."""
+    """Return `✓ done in 41 s`, `✗ *failed* in 3 s`."""
     took = ""
     if action.started_at and action.finished_at and action.finished_at > action.started_at:
-        took = f" in {minutes((action.finished_at - action.started_at).total_seconds())}"
+        took = f" in {lasting(action.finished_at - action.started_at)}"
     match action.result:
         case "waiting":
             return f"{WAITING} about to start"
@@ -175,11 +172,8 @@ def how_it_went(action: RoundAction) -> str:
         case "done":
             if action.reason == NOTHING_DEPLOYED:
                 return f"{DONE} {NOTHING_DEPLOYED}"
-            return (
-                f"{DONE} done{took}"
-                if action.kind is not ActionKind.FIXED
-                else f"{DONE} done, they say"
-            )
+            fixed = action.kind is ActionKind.FIXED
+            return f"{DONE} done, they say" if fixed else f"{DONE} done{took}"
         case "failed":
             return f"{WRONG} *failed*{took}"
         case "unknown":
@@ -189,28 +183,28 @@ def how_it_went(action: RoundAction) -> str:
 
 
 def why_not(action: RoundAction) -> str:
-    """`: exit 1: the health check did not answer`; empty where it went well."""
+    """Return `: exit 1: the health check did not answer`; empty where it went well."""
     if action.result in ("waiting", "running", "done"):
         return ""
     again = ", it will not be started again by itself" if action.result == "unknown" else ""
     return f"{again}: {words(action.reason, 400)}" if action.reason else again
 
 
-def recommended(found: Recommendation | None) -> str:
-    """What the bot advises, in a few words."""
-    match found.choice if found is not None else None:
+def recommended(recommendation: Recommendation | None) -> str:
+    """Return the advice of the bot in a few words."""
+    if recommendation is None:
+        return ""
+    match recommendation.choice:
         case Choice.ROLLBACK:
-            return f"roll back to {version(found.target)}" if found is not None else ""
+            return f"roll back to {version(recommendation.target)}"
         case Choice.HOTFIX:
             return "ship a hotfix"
         case Choice.INVESTIGATE:
             return "investigate"
-        case None:
-            return ""
 
 
 def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | None:
-    """Number and time of the check that is due next, while one is (workflow, phase 5)."""
+    """Return number and time of the check that is due next (workflow, phase 5)."""
     current = incident.round
     if (
         incident.status is not Status.VERIFYING
@@ -226,23 +220,20 @@ def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | No
     return (2 if second else 1), current.clock_started_at + timedelta(seconds=seconds)
 
 
-def look(seen: Look) -> str:
-    """One check in one line, with its numbers."""
-    endpoint = f"; endpoint: {words(seen.endpoint.said, 100)}" if seen.endpoint is not None else ""
-    why = f" ({words('; '.join(seen.reasons), 300)})" if seen.reasons else ""
-    if seen.verdict is LookVerdict.UNREACHABLE:
-        return f"{WRONG} Sentry out of reach{why}{endpoint}"
-    if seen.reasons and seen.reasons[0].endswith(NOT_MEASURED):
-        return f"{WAITING} {words(seen.reasons[0], 300)}{endpoint}"
-    sign = (
-        DONE
-        if seen.verdict is LookVerdict.RECOVERED
-        else WAITING
-        if seen.verdict is LookVerdict.TOO_FEW
-        else WRONG
+def look(check: Look) -> str:
+    """Return one check in one line, with its numbers."""
+    endpoint = (
+        f"; endpoint: {words(check.endpoint.said, 100)}" if check.endpoint is not None else ""
     )
-    rates = f"{rate(seen.before_per_minute)} → {rate(seen.after_per_minute)} events/min"
-    return f"{sign} {seen.verdict.value}: {rates}{endpoint}{why}"
+    why = f" ({words('; '.join(check.reasons), 300)})" if check.reasons else ""
+    if check.verdict is LookVerdict.UNREACHABLE:
+        return f"{WRONG} Sentry out of reach{why}{endpoint}"
+    if check.reasons and check.reasons[0].endswith(NOT_MEASURED):
+        return f"{WAITING} {words(check.reasons[0], 300)}{endpoint}"
+    signs = {LookVerdict.RECOVERED: DONE, LookVerdict.TOO_FEW: WAITING}
+    sign = signs.get(check.verdict, WRONG)
+    rates = f"{rate(check.before_per_minute)} → {rate(check.after_per_minute)} events/min"
+    return f"{sign} {check.verdict.value}: {rates}{endpoint}{why}"
 
 
 def source(incident: Incident) -> str:

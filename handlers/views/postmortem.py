@@ -1,7 +1,8 @@
 """The post-mortem's form: the parts as inputs, a row an action item, and what is known of drafts.
 
-Field names are block ids. Slack keeps what was typed where block id and action id stay, so a form that shall show *other* texts
-(somebody else's draft) gets new block ids: `timeline~2`. https://docs.slack.dev/surfaces/modals#updating_views
+Field names are block ids. Slack keeps what was typed where block id and action id stay, so a form
+that shall show *other* texts (somebody else's draft) gets new block ids: `timeline~2`.
+https://docs.slack.dev/surfaces/modals#updating_views
 """
 
 from __future__ import annotations
@@ -12,21 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from handlers.views.blocks import (
-    Block,
-    Element,
-    View,
-    actions,
-    button,
-    context,
-    date_picker,
-    field_input,
-    option,
-    person_select,
-    section,
-    select,
-    text_input,
-)
+from handlers.views.blocks import Block, Element, View, actions, button, context, option, section
+from handlers.views.inputs import date_picker, field_input, person_select, select, text_input
 from handlers.views.text import person, spoken, when, words
 from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
 from phases.record.documents import ActionItem
@@ -36,8 +24,8 @@ CALLBACK = "incident.postmortem"
 TITLE = "Post-mortem"
 VALUE = "value"
 ADD, SAVE, TAKE = "incident.add_item", "incident.save_draft", "incident.take_draft"
-CHOICE = re.compile(r"incident\.item\.(kind|owner|due)\.(\d+)")
-"""Action ids of a row's choices."""
+CHOICES = ("incident.item.kind.", "incident.item.owner.", "incident.item.due.")
+"""Action ids of a row's choices, without its number."""
 
 PARTS = {
     "timeline": ("Timeline, alert to resolved", ""),
@@ -53,27 +41,30 @@ PARTS = {
     ),
     "revisit": ("Revisit when", ""),
 }
-"""The parts that are texts, by field: label, hint. The workflow's six (phase 6) with the action items; *impact* may stay empty."""
+"""The parts that are texts, by field, with label and hint.
+
+With the action items they are the workflow's six (phase 6); *impact* may stay empty.
+"""
 KINDS = {"tests": "Tests", "monitors": "Monitors", "gates": "Gates"}
-_USER = re.compile(r"<@([UW][A-Z0-9]{2,20})>")
+MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """What is known of drafts when the form is shown."""
+class KnownDrafts:
+    """The drafts that are known when the form is shown."""
 
     shown_by: str = ""
-    """Whose draft this is; empty: nobody's, it is made of the evidence."""
+    """The author of the draft that is shown; empty where the evidence proposes the text."""
     shown_at: datetime | None = None
     newer_by: str = ""
-    """Who else saved one since, and when."""
+    """Somebody else who saved one since, and when."""
     newer_at: datetime | None = None
     writing: tuple[tuple[str, datetime], ...] = ()
-    """Others who have the form open, with since when."""
+    """Others who have the form open, and since when."""
     saved_at: datetime | None = None
-    """Just saved, by this person."""
+    """Set where this person just saved."""
     notes: tuple[str, ...] = ()
-    """What could not be looked up."""
+    """Sources that could not be looked up."""
 
 
 def postmortem(
@@ -81,15 +72,18 @@ def postmortem(
     parts: Parts,
     *,
     me: str = "",
-    shelf: Shelf | None = None,
+    drafts: KnownDrafts | None = None,
     rows: int = 0,
     edition: int = 1,
 ) -> View:
-    """`incident.postmortem`: six parts, none empty. `rows` of action items at least; `edition` makes new block ids."""
-    shelf = shelf or Shelf()
+    """`incident.postmortem`: six parts, none empty.
+
+    `rows` of action items at least; `edition` makes new block ids.
+    """
+    drafts = drafts or KnownDrafts()
     rows = min(max(rows, len(parts.items), ITEMS_LEAST), ITEMS_LIMIT)
     tail = f"~{edition}" if edition > 1 else ""
-    blocks: list[Block | None] = [section(_head(incident)), *_drafts(incident, me, shelf)]
+    blocks: list[Block | None] = [section(_head(incident)), *_drafts(incident, me, drafts)]
     for name, (label, hint) in PARTS.items():
         if name == "revisit":
             blocks += _items(parts.items, rows, tail)
@@ -113,40 +107,41 @@ def postmortem(
 
 
 def _head(incident: Incident) -> str:
-    ends = (
-        "resolves the incident"
-        if incident.recovered_at
-        else "resolves the incident once recovery is verified"
+    once = "" if incident.recovered_at else " once recovery is verified"
+    head = (
+        f"*{incident.id}* {words(incident.title, 200)}\n"
+        f"*Write it* keeps this as an ADR, and resolves the incident{once}."
     )
     private = (
-        "\n*Everybody who can read the folder of post-mortems can read these parts*; the rest stays here."
-        if incident.private
-        else ""
+        "\n*Everybody who can read the folder of post-mortems can read these parts*; "
+        "the rest stays here."
     )
-    return f"*{incident.id}* {words(incident.title, 200)}\n*Write it* keeps this as an ADR, and {ends}.{private}"
+    return f"{head}{private}" if incident.private else head
 
 
-def _drafts(incident: Incident, me: str, shelf: Shelf) -> list[Block | None]:
-    said: list[str] = []
-    if shelf.saved_at is not None:
-        said.append(f"Draft saved {when(shelf.saved_at)}.")
-    elif shelf.shown_at is not None and shelf.shown_by == me:
-        said.append(f"Your draft of {when(shelf.shown_at)}.")
-    elif shelf.shown_at is not None:
-        said.append(
-            f"{person(shelf.shown_by)}’s draft of {when(shelf.shown_at)}. What you save is kept beside it."
+def _drafts(incident: Incident, me: str, drafts: KnownDrafts) -> list[Block | None]:
+    lines: list[str] = []
+    if drafts.saved_at is not None:
+        lines.append(f"Draft saved {when(drafts.saved_at)}.")
+    elif drafts.shown_at is not None and drafts.shown_by == me:
+        lines.append(f"Your draft of {when(drafts.shown_at)}.")
+    elif drafts.shown_at is not None:
+        lines.append(
+            f"{person(drafts.shown_by)}’s draft of {when(drafts.shown_at)}. "
+            "What you save is kept beside it."
         )
-    said += [
-        f"{person(who)} has this form open since {when(since)}." for who, since in shelf.writing[:3]
+    lines += [
+        f"{person(who)} has this form open since {when(since)}."
+        for who, since in drafts.writing[:3]
     ]
-    said += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in shelf.notes[:3]]
+    lines += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in drafts.notes[:3]]
     take: list[Element] = []
-    if shelf.newer_at is not None:
-        said.append(f"{person(shelf.newer_by)} saved one, {when(shelf.newer_at)}.")
+    if drafts.newer_at is not None:
+        lines.append(f"{person(drafts.newer_by)} saved one, {when(drafts.newer_at)}.")
         take.append(
-            button("Show it instead", TAKE, {"incident": incident.id, "of": shelf.newer_by})
+            button("Show it instead", TAKE, {"incident": incident.id, "of": drafts.newer_by})
         )
-    return [context("\n".join(said)) if said else None, actions(take, block_id="drafts")]
+    return [context("\n".join(lines)) if lines else None, actions(take, block_id="drafts")]
 
 
 def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | None]:
@@ -160,7 +155,7 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
         chosen = next(
             (o for o in kinds if row and o["value"] == row.kind), kinds[(number - 1) % len(kinds)]
         )
-        owner = _USER.fullmatch(row.owner) if row else None
+        owner = MENTION.fullmatch(row.owner) if row else None
         choices = [
             select(f"incident.item.kind.{number}", kinds, initial=chosen),
             person_select(
@@ -180,7 +175,7 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
 
 
 def entered(values: Mapping[str, str], rows: int) -> Parts:
-    """What stands in the form, by field name (`handlers.slack.payloads.fields`); a row that nobody filled in stays empty."""
+    """Return what stands in the form, by field name; a row that nobody filled in stays empty."""
     named = {name.partition("~")[0]: value for name, value in values.items()}
     items: list[dict[str, Any]] = []
     for number in range(1, min(rows, ITEMS_LIMIT) + 1):

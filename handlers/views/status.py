@@ -1,4 +1,4 @@
-"""The pinned status: the answer that a newcomer to the channel needs, on one screen of a phone; and the channel's topic."""
+"""The pinned status, on one screen of a phone, for newcomers to the channel; and the topic."""
 
 from __future__ import annotations
 
@@ -31,48 +31,48 @@ from phases.postmortem.reminders import owed
 from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
-from phases.record.wording import lasting
+from phases.record.wording import counted, lasting
 from phases.root_cause.leading_cause import proposed_cause
 from phases.triage.who_is_hit import how_many, nobody
 
-LINES = 12  # issue C: in at most 12 lines; as they wrap on a phone, title included, buttons apart
+LINES = 12  # as they wrap on a phone, title included, buttons apart
 TOPIC = 250
 VERSION, VERSION_BRIEFLY = 24, 15
 REMEMBERED = 2
 
 
 def status(incident: Incident, now: datetime, service: Service) -> Message:
-    """Live and pinned; complete in plain blocks. With everything known each fact has its line, and the most important ones have more."""
-    told = [
-        Fact(
-            plain(named := f"{incident.id} · {incident.title}", 150),
-            (0, 6),
-            LARGE,
-            short=plain(named, LARGE),
-        ),
-        *(what := [_stands(incident), *_ended(incident), _hit(incident)]),
-        *(facts := _facts(incident, now, service)),
-        *(small := [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident)]),
-    ]
-    texts = iter(fitted(told, LINES))
-    title = next(texts)
-    above, below, under = (
-        [t for t in [next(texts) for _ in part] if t] for part in (what, facts, small)
+    """Return the status, edited in place; it is complete in plain blocks.
+
+    With everything known each fact has its line, and the most important ones have more.
+    """
+    name = f"{incident.id} · {incident.title}"
+    title = Fact(plain(name, 150), (0, 6), LARGE, short=plain(name, LARGE))
+    above = [_stands(incident), *_ended(incident), _hit(incident)]
+    below = _facts(incident, now, service)
+    under = [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident)]
+    texts = iter(fitted([title, *above, *below, *under], LINES))
+    head = next(texts)
+    first, second, small = (
+        [text for text in [next(texts) for _ in part] if text] for part in (above, below, under)
     )
     return message(
         _fallback(incident),
         [
-            header(title),
-            section("\n".join(above)),
-            section("\n".join(below)) if below else None,
-            *(context(text) for text in under),
+            header(head),
+            section("\n".join(first)),
+            section("\n".join(second)) if second else None,
+            *(context(text) for text in small),
             actions(buttons(incident, service)),
         ],
     )
 
 
 def topic(incident: Incident) -> str:
-    """At most 250 characters of plain words. Set at the beginning and at the end; between them the pinned message tells."""
+    """Return at most 250 characters of plain words.
+
+    The topic is set at the beginning and at the end; between them the pinned message tells.
+    """
     stands = (
         "how it stands: see the pinned message"
         if incident.open
@@ -83,18 +83,20 @@ def topic(incident: Incident) -> str:
 
 
 def _fallback(incident: Incident) -> str:
-    return f"{incident.id} {words(incident.title, 150)}: {phrasing.status(incident)}, {phrasing.severity(incident)}"
+    stands = f"{phrasing.status(incident)}, {phrasing.severity(incident)}"
+    return f"{incident.id} {words(incident.title, 150)}: {stands}"
 
 
-# --- what, how bad, who is hit -----------------------------------------------------------------------------------
+# --- what, how bad, who is hit -------------------------------------------------------------------
 
 
 def _stands(incident: Incident) -> Fact:
-    where = f"{words(incident.service, 60)} {words(incident.environment, 40)}"
     known = incident.severity is not None or incident.open
+    severity = f" · {phrasing.severity(incident)}" if known else ""
     apart = " · drill" if incident.drill else " · private" if incident.private else ""
-    stands = f"*{phrasing.status(incident)}*{f' · {phrasing.severity(incident)}' if known else ''}{apart}"
-    return Fact(f"{stands} · {where}", (0, 6), short=f"{stands} · {words(incident.service, 60)}")
+    stands = f"*{phrasing.status(incident)}*{severity}{apart}"
+    short = f"{stands} · {words(incident.service, 60)}"
+    return Fact(f"{short} {words(incident.environment, 40)}", (0, 6), short=short)
 
 
 def _ended(incident: Incident) -> list[Fact]:
@@ -125,7 +127,10 @@ def _hit(incident: Incident) -> Fact:
 
 
 def _who(incident: Incident, report: TriageReport) -> str:
-    """`37 users since 3:02; payment, cart; 14/min, normally 0.2`: in this order of importance, as the end is what is cut."""
+    """Return `37 users since 3:02; payment, cart; 14/min, normally 0.2`.
+
+    The most important comes first, as the end is what is cut.
+    """
     blast = report.blast
     features = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
     if blast.users is Word.NOBODY:
@@ -136,14 +141,15 @@ def _who(incident: Incident, report: TriageReport) -> str:
     scope = phrasing.scope(blast)
     if not incident.open or incident.recovered_at is not None:
         return scope
-    rates = f"{phrasing.rate(report.per_minute)} errors/min, normally {phrasing.rate(report.baseline_per_minute)}"
+    baseline = phrasing.rate(report.baseline_per_minute)
+    rates = f"{phrasing.rate(report.per_minute)} errors/min, normally {baseline}"
     since = f"since {when(report.began_at or incident.detected_at)}"
     if not blast.knows("users"):  # users are not "not known since …"
         return f"{scope}; {since}; {rates}"
     return f"{phrasing.users(blast)} {since}; {phrasing.features(blast)}; {rates}"
 
 
-# --- what is done, by whom, what comes next ----------------------------------------------------------------------
+# --- what is done, by whom, what comes next ------------------------------------------------------
 
 
 def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
@@ -174,7 +180,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
 
 
 def _done(incident: Incident) -> Fact:
-    """What was decided, how it went, who decided it."""
+    """Return the decision, how it went, and who made it."""
     current = incident.round
     if current is None or incident.status is Status.CANCELLED:
         return Fact("", (1,))
@@ -189,15 +195,16 @@ def _done(incident: Incident) -> Fact:
 
 
 def _tried(incident: Incident) -> str:
-    """What the round before came to: why it is to be decided again."""
+    """Return the end of the round before: the reason why it is to be decided again."""
     before = incident.rounds[-2].action if len(incident.rounds) > 1 else None
     return f"; before: {_briefly(before)}" if before is not None else ""
 
 
 def _acted(action: RoundAction) -> str:
-    """`✓ done in 41 s: roll back 1.3.0 → 1.2.0, @Alice`."""
+    """Return `✓ done in 41 s: roll back 1.3.0 → 1.2.0, @Alice`."""
     went = f"{DONE} " if action.kind is ActionKind.FIXED else f"{phrasing.how_it_went(action)}: "
-    return f"*Action*: {went}{phrasing.done(action, VERSION)}, {person(action.by)}{phrasing.why_not(action)}"
+    what, why_not = phrasing.done(action, VERSION), phrasing.why_not(action)
+    return f"*Action*: {went}{what}, {person(action.by)}{why_not}"
 
 
 def _briefly(action: RoundAction) -> str:
@@ -216,7 +223,7 @@ def _briefly(action: RoundAction) -> str:
 
 
 def _then(incident: Incident, now: datetime, service: Service) -> str:
-    """What people can wait for, and until when."""
+    """Return the events that people can wait for, and their time."""
     coming: list[str] = []
     due = phrasing.next_look(incident, service)
     if due is not None:
@@ -244,7 +251,7 @@ def _then(incident: Incident, now: datetime, service: Service) -> str:
 def _recovered(incident: Incident, *, brief: bool = False) -> str:
     if incident.recovered_at is None:
         return ""
-    took = phrasing.minutes((incident.recovered_at - incident.detected_at).total_seconds())
+    took = lasting(incident.recovered_at - incident.detected_at)
     doubt = _not_measured(incident)
     if brief:
         return f"*Recovered* after {took}{' (not measured)' if doubt else ''}"
@@ -285,12 +292,15 @@ def _cause(incident: Incident) -> str:
 
 
 def _failures(incident: Incident) -> list[Fact]:
-    """What could not be done; the newest by name. Where it only goes on beside the incident, what people say comes first."""
+    """Return the newest failure.
+
+    Where it only goes on beside the incident, the words of people come first.
+    """
     if not incident.failures:
         return []
     newest = incident.failures[-1]
     more = len(incident.failures) - 1
-    others = f" (and {phrasing.count(more, 'earlier failure')})" if more else ""
+    others = f" (and {counted(more, 'earlier failure')})" if more else ""
     what = policy(newest.kind).words
     return [
         Fact(
@@ -301,7 +311,7 @@ def _failures(incident: Incident) -> list[Fact]:
 
 
 def _open_ends(incident: Incident) -> list[Fact]:
-    """A deploy could bring it back, or undo what ended it: one of the two."""
+    """Return the open end of a deploy that could bring it back, or undo what ended it."""
     ends = (
         (hold(incident), "Hold deploys: they may bring it back"),
         (unmerged(incident), "Hotfix is not merged: deploys undo it"),
@@ -348,15 +358,15 @@ def _remembered(incident: Incident) -> list[Fact]:
                 SMALL,
             )
         ]
-    said = recall.sentences(incident)[:REMEMBERED] if incident.open else ()
-    return [Fact(words(one, 400), (7, 7, 7, 7), SMALL, whole=True) for one in said]
+    memories = recall.sentences(incident)[:REMEMBERED] if incident.open else ()
+    return [Fact(words(memory, 400), (7, 7, 7, 7), SMALL, whole=True) for memory in memories]
 
 
-# --- the six phases ----------------------------------------------------------------------------------------------
+# --- the six phases ------------------------------------------------------------------------------
 
 
 def _phases(incident: Incident) -> str:
-    """The six phases of the workflow in one line, each with its sign."""
+    """Return the six phases of the workflow in one line, each with its sign."""
     signs = (
         (_triage(incident), "Triage"),
         (_cause_found(incident), "Cause"),
@@ -402,31 +412,23 @@ def _check(incident: Incident) -> str:
     if incident.recovered_at is not None:
         return DONE
     if incident.status is Status.VERIFYING:
-        return (
-            WRONG
-            if incident.round is not None and incident.round.verdict == "ask a person"
-            else RUNNING
-        )
+        ask = incident.round is not None and incident.round.verdict == "ask a person"
+        return WRONG if ask else RUNNING
     return WRONG if any(r.verdict == "not recovered" for r in incident.rounds) else WAITING
 
 
 def _postmortem(incident: Incident) -> str:
-    return (
-        DONE
-        if incident.adr is not None
-        else RUNNING
-        if incident.postmortem is not None
-        else WAITING
-    )
+    if incident.adr is not None:
+        return DONE
+    return RUNNING if incident.postmortem is not None else WAITING
 
 
 def short(incident: Incident) -> str:
-    """One line for lists: id, channel, severity, what, how it stands."""
-    where = (
-        f" <#{incident.channel.id}>" if incident.channel and not incident.channel.thread_ts else ""
-    )
+    """Return one line for lists: id, channel, severity, what, how it stands."""
+    room = phrasing.room(incident)
     return cut(
-        f"*{incident.id}*{where} {phrasing.severity(incident)} · {phrasing.status(incident)} · "
-        f"{words(incident.service, 60)} · {words(incident.title, 200)}",
+        f"*{incident.id}*{f' {room}' if room else ''} {phrasing.severity(incident)} · "
+        f"{phrasing.status(incident)} · {words(incident.service, 60)} · "
+        f"{words(incident.title, 200)}",
         600,
     )

@@ -1,4 +1,4 @@
-"""What can be done from the pinned status: only what can work now, and what matters most."""
+"""Buttons of the pinned status: only actions that can work now, the most important first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from phases.record.incident import Incident, Severity, Status
 from phases.record.service import Service
 
 BUTTONS = 3
-"""For what matters now …"""
+"""Buttons for the most important actions …"""
 BESIDE = 2
-"""… or so many beside what failed, or is not merged."""
+"""… or so many of them, beside those for a failure or an open merge."""
 MEANS = {
     Severity.SEV1: "many users, many features",
     Severity.SEV2: "many users, one feature",
@@ -24,12 +24,12 @@ MEANS = {
 
 def buttons(incident: Incident, service: Service) -> list[Element]:
     urgent = [*_again(incident), *merge_buttons(incident, service), *_held(incident)]
-    wanted = [_button(*one, incident) for one in _wanted(incident)]
+    wanted = [_button(label, id, incident) for label, id in _wanted(incident)]
     return [*wanted[: BESIDE if urgent else BUTTONS], *urgent, *_more(incident)]
 
 
 def _again(incident: Incident) -> list[Element]:
-    """For the newest failure; each one has its own where it was said."""
+    """Return the button for the newest failure; each failure has its own in the channel."""
     if not incident.failures:
         return []
     value = {"incident": incident.id, "effect": incident.failures[-1].effect_id}
@@ -37,7 +37,7 @@ def _again(incident: Incident) -> list[Element]:
 
 
 def _held(incident: Incident) -> list[Element]:
-    """Resolved, and what brought it is still in the code as far as anybody has said."""
+    """Return the button that ends a hold: resolved, and the cause is not known to be fixed."""
     return (
         [cause_fixed_button(incident)]
         if incident.status is Status.RESOLVED and hold(incident) is not None
@@ -46,7 +46,7 @@ def _held(incident: Incident) -> list[Element]:
 
 
 def _wanted(incident: Incident) -> list[tuple[str, str]]:
-    """What can be done, by what matters: label and action."""
+    """Return label and action of what can be done, the most important first."""
     if not incident.open:
         return []
     cause = [("Name the cause", "incident.cause")] if incident.cause is None else []
@@ -84,7 +84,7 @@ def _button(label: str, action_id: str, incident: Incident) -> Element:
 
 
 def _more(incident: Incident) -> list[Element]:
-    """Behind the dots: a person's word on how bad it is, and the lead where somebody else has it."""
+    """Return the menu behind the dots: the severity, and the lead where somebody else has it."""
     if not incident.open:
         return []
     here = {"incident": incident.id}

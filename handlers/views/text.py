@@ -1,5 +1,6 @@
-"""Words on their way into Slack: escaped, defused, cut. Nothing from a person, Sentry or Git is shown without passing here.
+"""Words on their way into Slack: escaped, defused, cut.
 
+Nothing from a person, Sentry or Git is shown without passing here.
 Escaping, mentions and dates: https://docs.slack.dev/messaging/formatting-message-text
 """
 
@@ -26,9 +27,10 @@ _FSI, _PDI = (
     "\u2069",
 )  # ours, around right-to-left words: https://www.unicode.org/reports/tr9/
 _KEPT = re.compile(
-    r"&lt;([@#][UWCG][A-Z0-9]{1,20}|!date\^\d{1,12}\^(?:\{[a-z_]{1,30}\} ?){1,3}\|[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC)&gt;"
+    r"&lt;([@#][UWCG][A-Z0-9]{1,20}|!date\^\d{1,12}\^(?:\{[a-z_]{1,30}\} ?){1,3}"
+    r"\|[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC)&gt;"
 )
-"""What stays a token: persons, channels, and times as `when` writes them."""
+"""Tokens that stay: persons, channels, and times as `when` writes them."""
 _STAMP = re.compile(r"(?<![|\w-])[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC\b")
 """As `phases.record.wording.stamp` writes a time; not the one inside a token."""
 _URL = re.compile(r"https?://[^\s<>|`\"'()\[\]{}*]{1,500}")
@@ -38,17 +40,20 @@ _QUOTE = re.compile(r"^(\s*)(?:&gt;)+", re.MULTILINE)
 
 
 def size(text: str) -> int:
-    """Length as Slack may count it: in UTF-16 units, the larger of the two ways."""
+    """Return the length in UTF-16 units: the larger of the two ways in which Slack may count."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def clean(raw: str, *, lines: bool = False) -> str:
-    """Without control characters, lone surrogates, direction overrides and Slack's tokens; on one line unless `lines`."""
+    """Return the text without control characters, lone surrogates, direction overrides and tokens.
+
+    It is on one line unless `lines`.
+    """
     return _tidy(TOKEN.sub(lambda token: token_words(*token.groups()), visible(raw)), lines=lines)
 
 
 def _enough(raw: str, limit: int) -> str:
-    """As much of a very long text as can matter: nobody waits for ten megabytes to be escaped and then cut."""
+    """Return as much of a long text as can matter: nobody waits while megabytes are escaped."""
     return raw if len(raw) <= 4 * limit + 200 else raw[: 4 * limit + 200]
 
 
@@ -72,47 +77,53 @@ def _mentioning(token: re.Match[str]) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` long, ending in … where something was cut; never in the middle of an entity or a token."""
+    """Return at most `limit` characters, ending in … where something was cut.
+
+    No entity and no token is cut in its middle.
+    """
     if size(text) <= limit:
         return text
     if limit < 1:
         return ""
-    kept, end = text, ELLIPSIS
-    while size(kept) > limit - len(end):
-        kept = kept[: len(kept) - max(1, (size(kept) - limit + len(end)) // 2)]
-        end = ELLIPSIS + _PDI * (kept.count(_FSI) - kept.count(_PDI))
-    opened = kept.rfind("<")
-    if opened > kept.rfind(">"):
-        kept = kept[:opened]
-    entity = re.search(r"&[a-z#0-9]{0,5}$", kept)
+    end = ELLIPSIS
+    while size(text) > limit - len(end):
+        text = text[: len(text) - max(1, (size(text) - limit + len(end)) // 2)]
+        end = ELLIPSIS + _PDI * (text.count(_FSI) - text.count(_PDI))
+    opened = text.rfind("<")
+    if opened > text.rfind(">"):
+        text = text[:opened]
+    entity = re.search(r"&[a-z#0-9]{0,5}$", text)
     if entity:
-        kept = kept[: entity.start()]
-    return kept.rstrip() + ELLIPSIS + _PDI * (kept.count(_FSI) - kept.count(_PDI))
+        text = text[: entity.start()]
+    return text.rstrip() + ELLIPSIS + _PDI * (text.count(_FSI) - text.count(_PDI))
 
 
 def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
-    """Any outside string as harmless mrkdwn: shown as it is, formats nothing, mentions nobody, links nowhere."""
-    text = _OPENING.sub(
-        lambda found: _MARKERS[found.group(0)], clean(_enough(raw, limit), lines=lines)
-    )
-    return _isolated(_escaped(text), limit)
+    """Return any outside string as harmless mrkdwn.
+
+    It is shown as it is, formats nothing, mentions nobody and links nowhere.
+    """
+    text = clean(_enough(raw, limit), lines=lines)
+    return _isolated(_escaped(_OPENING.sub(lambda mark: _MARKERS[mark.group()], text)), limit)
 
 
 def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
-    """What people wrote or the phases say: single persons stay mentioned, channels and times stay theirs, *bold* and `code` stay, URLs are links.
+    """Return words of people or of the phases as mrkdwn.
 
-    Links are never masked: what is clicked is what is read. A time in UTC is shown in the reader's zone.
+    Single persons stay mentioned, channels and times stay theirs, *bold* and `code` stay, URLs are
+    links. Links are never masked: what is clicked is what is read. A time in UTC is shown in the
+    reader's zone.
     """
     text = _escaped(_tidy(TOKEN.sub(_mentioning, visible(_enough(raw, limit))), lines=lines))
     text = _KEPT.sub(r"<\1>", text)
     if text.count("```") % 2:  # a block that nobody closed would swallow what stands below
         text = text.replace("```", "ˋˋˋ")
-    text = _URL.sub(lambda found: _linked(found.group(0)), text)
+    text = _URL.sub(lambda url: _linked(url.group()), text)
     return _isolated(local(text), limit)
 
 
 def plain(raw: str, limit: int) -> str:
-    """For `plain_text` objects, which format nothing: cleaned, defused and cut, not escaped."""
+    """Return a text for `plain_text` objects, which format nothing: defused, cut, not escaped."""
     return cut_plain(without_mass_mentions(clean(_enough(raw, limit))), limit)
 
 
@@ -125,36 +136,36 @@ def cut_plain(text: str, limit: int) -> str:
 
 
 def code(raw: str, limit: int = 2900) -> str:
-    """A preformatted block. Fences inside are broken up, so that nothing gets out of it."""
+    """Return a preformatted block. Fences inside are broken up, so that nothing gets out of it."""
     inside = _entities(visible(_enough(raw, limit)))
     inside = without_mass_mentions(inside.replace("```", "ˋˋˋ")).strip("\n`")
     return f"```\n{cut(inside, limit - 8)}\n```"
 
 
 def inline_code(raw: str, limit: int = 120) -> str:
-    """A release, file or commit as inline code."""
+    """Return a release, file or commit as inline code."""
     inside = cut(_escaped(clean(_enough(raw, limit)).replace("`", "ˋ")), limit)
     return f"`{inside}`" if inside else "—"
 
 
 def link(url: str | None, label: str, limit: int = 120) -> str:
-    """`label` as a link to `url` where that is an http(s) address; otherwise the label alone."""
+    """Return `label` as a link to an http(s) address; without one the label alone."""
     shown = words(label, limit)
     if not url or not re.match(r"https?://[^/\s]", url):
         return shown
-    safe = re.sub(
-        r"[\s<>|\"\x00-\x1f]",
-        lambda found: f"%{ord(found.group(0)):02X}" if ord(found.group(0)) < 128 else "",
-        url,
-    )
-    safe = printable(safe)
+    safe = printable(re.sub(r"[\s<>|\"\x00-\x1f]", _percent, url))
     if size(safe) > 1000:
         return shown
     return f"<{_entities(safe)}|{shown.replace('|', '¦')}>" if shown else f"<{_entities(safe)}>"
 
 
+def _percent(character: re.Match[str]) -> str:
+    code_point = ord(character.group())
+    return f"%{code_point:02X}" if code_point < 128 else ""
+
+
 def person(id: str | None, nobody: str = "nobody yet") -> str:
-    """A mention of one person or user group by Slack id."""
+    """Return the mention of one person or user group by Slack id."""
     if id == FORGOTTEN:
         return SOMEBODY
     if id and re.fullmatch(PERSON, id):
@@ -169,25 +180,28 @@ def channel(id: str) -> str:
 
 
 def when(at: datetime, form: str = "{date_short_pretty} {time}") -> str:
-    """A time in the reader's own zone, with UTC for those who cannot have it (`form` in Slack's words)."""
+    """Return a time in the reader's own zone, with UTC for those who cannot have it.
+
+    `form` is in Slack's words.
+    """
     utc = at.astimezone(UTC)
     return f"<!date^{int(utc.timestamp())}^{form}|{utc:%Y-%m-%d %H:%M} UTC>"
 
 
 def local(text: str) -> str:
-    """Times that the phases wrote in UTC, in the reader's own zone. `text` is escaped already."""
+    """Return the text with its UTC times in the reader's own zone. `text` is escaped already."""
     return _STAMP.sub(_zoned, text)
 
 
-def _zoned(found: re.Match[str]) -> str:
+def _zoned(token: re.Match[str]) -> str:
     try:
-        return when(datetime.strptime(found.group(0), "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
+        return when(datetime.strptime(token.group(0), "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
     except ValueError:  # 2026-13-45 is no time
-        return found.group(0)
+        return token.group(0)
 
 
 def clock(at: datetime) -> str:
-    """The time of day alone, to the second: for things that happen within the hour."""
+    """Return the time of day to the second, for things that happen within the hour."""
     return when(at, "{time_secs}")
 
 
@@ -200,7 +214,7 @@ def _escaped(text: str) -> str:
 
 
 def _isolated(text: str, limit: int) -> str:
-    """Cut; right-to-left words keep to themselves, and do not turn the line around them."""
+    """Return the text, cut, with right-to-left words kept from turning the line around them."""
     if any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
         return f"{_FSI}{cut(text, limit - 2)}{_PDI}"
     return cut(text, limit)
@@ -208,5 +222,5 @@ def _isolated(text: str, limit: int) -> str:
 
 def _linked(url: str) -> str:
     tail = re.search(r"(?:&(?:gt|lt);.*|[.,;:!?…’”“»›、。，；：！？）］」』]+)$", url)
-    kept = url[: tail.start()] if tail else url
-    return f"<{kept}>{url[len(kept) :]}"
+    end = tail.start() if tail else len(url)
+    return f"<{url[:end]}>{url[end:]}"

@@ -1,11 +1,9 @@
-"""The timeline as a person reads it: how long each part took, then what happened, oldest first; a long one page by page."""
+"""The timeline as a person reads it: how long each part took, then the entries by page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
-from handlers.views import phrasing
 from handlers.views.blocks import (
     Block,
     Element,
@@ -20,6 +18,7 @@ from handlers.views.text import clock, link, person, spoken, when, words
 from phases.record.durations import durations
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import line
+from phases.record.wording import lasting
 
 PAGE = 30
 """Entries at once: they fit Slack's limits, and a phone's patience."""
@@ -55,13 +54,9 @@ def _head(incident: Incident, begin: int, end: int, total: int) -> str:
         ("to act", took.to_act),
         ("to recover", took.to_recover),
     )
-    known = " · ".join(f"{_lasting(span)} {name}" for name, span in parts if span is not None)
+    known = " · ".join(f"{lasting(span)} {name}" for name, span in parts if span is not None)
     which = f"\n{begin + 1} to {end} of {total}" if end - begin < total else ""
     return f"*{incident.id}* {words(incident.title, 200)}" + (f"\n{known}" if known else "") + which
-
-
-def _lasting(span: timedelta) -> str:
-    return phrasing.minutes(span.total_seconds())
 
 
 def _at(entry: Entry, before: Entry | None) -> str:

@@ -1,4 +1,7 @@
-"""One storm is one incident: what another program reports opens one, or becomes evidence of the one that is open."""
+"""Alarms of other programs: one storm is one incident.
+
+The first alarm opens it, the rest become its evidence.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ from phases.steps.change import Refused
 log = logging.getLogger(__name__)
 
 NOT_OURS = ""
-"""Instead of an incident's id: nothing to us."""
+"""Returned in place of an incident's id for an alarm that is no concern of ours."""
 AFTER = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
-"""Users were fine by then: what fires now is no part of the storm."""
+"""Users were fine by then: an alarm that fires now is no part of the storm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What another program says is burning."""
+    """The report of another program that something burns."""
 
     service: Service
     title: str
@@ -46,7 +49,13 @@ class Alarm:
     at: datetime
     found: tuple[Found, ...] = ()
     concerns_us: Callable[[], Awaitable[bool]] | None = None
-    """Asked before anything is recorded, where the alarm itself does not say whether its environment counts."""
+    """Asked before anything is recorded, where the alarm does not say whether its environment
+    counts.
+    """
+
+    @property
+    def issues(self) -> tuple[str, ...]:
+        return tuple(f.issue for f in self.found if f.issue)
 
 
 async def raise_alarm(
@@ -56,33 +65,31 @@ async def raise_alarm(
     alarm: Alarm,
     delivery: Delivery,
 ) -> str | None:
-    """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
-    if (
-        held := await _recovered(dispatcher, alarm)
-    ) is not None:  # recorded before anything is asked: then the bot looks
-        return await _add(dispatcher, alarm, held.id, delivery)
-    mine = [
-        one
-        for one in await dispatcher.find(service=alarm.service.name, open_only=True)
-        if not one.apart
-    ]
-    joined = None if mine else await _dependant(dispatcher, catalogue, alarm.service)
-    for incident in (*mine, *([joined] if joined else [])):
-        if incident.status not in AFTER and all(
-            heard_already(incident, one) for one in _evidence(alarm, incident)
-        ):
+    """Declare an incident, or add to the one that is open.
+
+    Return its id, `NOT_OURS`, or None where it could not be recorded.
+    """
+    # Recorded before anybody is asked: the bot itself looks whether the trouble is back.
+    if (recovered := await _recovered(dispatcher, alarm)) is not None:
+        return await _add(dispatcher, alarm, recovered.id, delivery)
+    open_ones = await dispatcher.find(service=alarm.service.name, open_only=True)
+    own = [incident for incident in open_ones if not incident.apart]
+    dependant = None if own else await _dependant(dispatcher, catalogue, alarm.service)
+    for incident in (*own, *([dependant] if dependant else [])):
+        evidence = _evidence(alarm, incident)
+        if incident.status not in AFTER and all(heard_already(incident, e) for e in evidence):
             return incident.id
     if alarm.concerns_us is not None and not await alarm.concerns_us():
         return NOT_OURS
-    if joined is not None:
-        return await _add(dispatcher, alarm, joined.id, delivery)
+    if dependant is not None:
+        return await _add(dispatcher, alarm, dependant.id, delivery)
     action = Declare(
         ulid=ulid(),
         title=alarm.title,
         service=alarm.service.name,
         environment=alarm.service.environment,
         source=alarm.source,
-        seeds=tuple(one.issue for one in alarm.found if one.issue),
+        seeds=alarm.issues,
     )
     match await dispatcher.dispatch(action, None, delivery):
         case Recorded(incident=incident):
@@ -97,12 +104,9 @@ async def raise_alarm(
 
 
 async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
-    """The incident that users recovered from and that this alarm belongs to, by the claims that it would run into."""
-    issues = [one.issue for one in alarm.found if one.issue]
-    claims = [
-        open_claim(alarm.service.name, alarm.service.environment),
-        *map(fingerprint_claim, issues),
-    ]
+    """Return the incident that users recovered from and whose claims the alarm would run into."""
+    service = alarm.service
+    claims = [open_claim(service.name, service.environment), *map(fingerprint_claim, alarm.issues)]
     for claim in claims:
         owner = await dispatcher.owner(claim)
         incident = await dispatcher.load(owner) if owner is not None else None
@@ -110,7 +114,7 @@ async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
             continue
         if incident.status not in AFTER:  # it burns there
             return None
-        known = any(_known(incident, issue) for issue in issues)
+        known = any(_known(incident, issue) for issue in alarm.issues)
         return incident if known or alarm.concerns_us is None else None
     return None
 
@@ -118,49 +122,51 @@ async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
 async def _dependant(
     dispatcher: Dispatcher, catalogue: Catalogue, service: Service
 ) -> Incident | None:
-    """The open incident of a service that depends on this one: its triage looks at both (rules: One storm is one incident)."""
-    for one in catalogue.all():
-        if service.name in one.depends_on:
-            for incident in await dispatcher.find(service=one.name, open_only=True):
-                fits = incident.environment == one.environment and not incident.apart
+    """Return the open incident of a service that depends on this one.
+
+    Its triage looks at both (rules: One storm is one incident).
+    """
+    for dependant in catalogue.all():
+        if service.name in dependant.depends_on:
+            for incident in await dispatcher.find(service=dependant.name, open_only=True):
+                fits = incident.environment == dependant.environment and not incident.apart
                 if fits and incident.status not in AFTER:
                     return incident
     return None
 
 
 def _evidence(alarm: Alarm, incident: Incident) -> list[AddEvidence]:
-    """For this incident; what another service's alarm says begins with its name."""
-    theirs = "" if incident.service == alarm.service.name else f"{alarm.service.name}, "
-    source = f"{theirs}{alarm.source.text}"
+    """Return the evidence for this incident. Another service's begins with that one's name."""
+    service = alarm.service.name
+    source = alarm.source.text if incident.service == service else f"{service}, {alarm.source.text}"
     looked = alarm.source.kind == "deploy"  # by the watch after a deploy, or by CI
     return [
         AddEvidence(
-            evidence=Evidence(at=alarm.at, source=source, text=one.text, url=one.url),
-            issue=one.issue,
+            evidence=Evidence(at=alarm.at, source=source, text=burning.text, url=burning.url),
+            issue=burning.issue,
             looked=looked,
         )
-        for one in alarm.found or (Found(None, alarm.title, alarm.source.url),)
+        for burning in alarm.found or (Found(None, alarm.title, alarm.source.url),)
     ]
 
 
 async def _add(dispatcher: Dispatcher, alarm: Alarm, owner: str, delivery: Delivery) -> str | None:
-    """Evidence of the incident that has the service or the issue; the same issue after recovery may open it again."""
+    """Add the evidence to an incident. An issue that it knows may open it again after recovery."""
     if (first := await dispatcher.load(owner)) is None:
         return None
-    for number, one in enumerate(_evidence(alarm, first)):
-        incident = await dispatcher.load(owner)
-        action: AddEvidence | SeenAgain = one
+    for number, evidence in enumerate(_evidence(alarm, first)):
+        incident, issue = await dispatcher.load(owner), evidence.issue
+        action: AddEvidence | SeenAgain = evidence
         over = incident is not None and incident.status in AFTER
-        if one.issue and incident is not None and over and _known(incident, one.issue):
-            action = SeenAgain(issue=one.issue, evidence=one.evidence)
-        # Each counts once by itself: a second delivery adds what the first one did not come to.
-        trigger = delivery if number == 0 else deliveries.part(delivery, one.issue or str(number))
-        if not isinstance(await dispatcher.dispatch(action, owner, trigger), Recorded):
+        if issue and incident is not None and over and _known(incident, issue):
+            action = SeenAgain(issue=issue, evidence=evidence.evidence)
+        # Each counts once by itself: a second delivery adds whatever the first did not come to.
+        part = delivery if number == 0 else deliveries.part(delivery, issue or str(number))
+        if not isinstance(await dispatcher.dispatch(action, owner, part), Recorded):
             return None
     return owner
 
 
 def _known(incident: Incident, issue: str) -> bool:
-    return issue in incident.seeds or (
-        incident.triage is not None and issue in incident.triage.issue_ids
-    )
+    triage = incident.triage
+    return issue in incident.seeds or (triage is not None and issue in triage.issue_ids)

@@ -1,8 +1,10 @@
-"""`POST /webhooks/github`: deploys by others are said and watched, a deploy of ours is asked about at once, a hotfix's merge is seen.
+"""`POST /webhooks/github`: deploys by others, news of our own, and the merge of a hotfix.
 
-Headers, signature: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
-Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads (#deployment_status, #workflow_run, #pull_request)
-What is lost on the way is seen by polling; nothing waits for a webhook.
+Headers, signature:
+https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads
+(#deployment_status, #workflow_run, #pull_request)
+Polling sees what is lost on the way; nothing waits for a webhook.
 """
 
 from __future__ import annotations
@@ -10,84 +12,75 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qs
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries
 from handlers.dispatcher import Recorded, Unknown
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.signature import hmac_fits, refused, signed_body
-from phases.messages.actions import DeployedByOthers, DeployTick, MergeDue
+from handlers.webhooks.front import (
+    Foreign,
+    NotRecorded,
+    Part,
+    Signature,
+    delivery_id,
+    parsed,
+    webhook,
+)
+from phases.messages.actions import Action, DeployedByOthers, DeployTick, MergeDue
 from phases.messages.results import MergeSeen
 from phases.mitigation.hotfix_merge import open_hotfix, pull_of
 from phases.ports.ports import PortError
 from phases.record.findings import DeploySeen, MergeState, Release
+from phases.record.incident import Incident
 from phases.record.service import DeployWorkflow, Service, environment_among
-from phases.record.text import foreign
 
 log = logging.getLogger(__name__)
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, value: Any) -> Any:
-        """What is null is what is not told: `merged` and a run's `display_title` may be."""
-        return (
-            {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
-        )
+UNDER_WAY = ("waiting", "running")
 
 
-class _Account(_Part):
-    login: Annotated[str, AfterValidator(foreign)] = ""
+class _Account(Part):
+    login: Foreign = ""
 
 
-class _Repository(_Part):
+class _Repository(Part):
     full_name: str
 
 
-class _Deployment(_Part):
+class _Deployment(Part):
     sha: str
     ref: str
     environment: str
-    payload: dict[str, Any] = {}
+    payload: dict[str, Any] = Field(default_factory=dict[str, Any])
     created_at: datetime
     creator: _Account | None = None
 
     @field_validator("payload", mode="before")
     @classmethod
-    def _told(cls, value: Any) -> Any:
-        """As it was sent: an object, or its text. What is neither says nothing."""
+    def _object(cls, value: Any) -> Any:
+        """Return the object, which may be sent as its text; anything else is empty."""
         try:
-            told = json.loads(value or "{}") if isinstance(value, str) else value
+            payload = json.loads(value or "{}") if isinstance(value, str) else value
         except ValueError:
             return {}
-        return told if isinstance(told, dict) else {}
+        return payload if isinstance(payload, dict) else {}
 
 
-class _Status(_Part):
+class _Status(Part):
     state: str
     created_at: datetime
     creator: _Account | None = None
 
 
-class _DeploymentStatus(_Part):
+class _DeploymentStatus(Part):
     """The body of a `deployment_status` event."""
 
     deployment: _Deployment
@@ -95,22 +88,22 @@ class _DeploymentStatus(_Part):
     repository: _Repository
 
 
-class _Run(_Part):
+class _Run(Part):
     display_title: str = ""
 
 
-class _WorkflowRun(_Part):
+class _WorkflowRun(Part):
     """The body of a `workflow_run` event."""
 
     workflow_run: _Run
     repository: _Repository
 
 
-class _Head(_Part):
+class _Head(Part):
     sha: str
 
 
-class _Pull(_Part):
+class _Pull(Part):
     number: int
     merged: bool = False
     merged_at: datetime | None = None
@@ -118,7 +111,7 @@ class _Pull(_Part):
     head: _Head
 
 
-class _PullRequest(_Part):
+class _PullRequest(Part):
     """The body of a `pull_request` event."""
 
     pull_request: _Pull
@@ -126,187 +119,170 @@ class _PullRequest(_Part):
 
 
 def github_route(ctx: Context, secret: str, path: str = "/webhooks/github") -> Route:
-    async def webhook(request: Request) -> Response:
-        signature = request.headers.get("x-hub-signature-256", "")
-        raw = await signed_body(
-            request, lambda body: hmac_fits(body, secret, signature, prefix="sha256=")
-        )
-        if isinstance(raw, Response):
-            return raw
-        delivery = request.headers.get("x-github-delivery", "").strip()
-        if not delivery or len(delivery) > 100:
-            return refused(request, 400, "X-GitHub-Delivery is missing")
+    async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
+        delivery = delivery_id(request, "X-GitHub-Delivery")
         event = request.headers.get("x-github-event", "")
-        try:
-            incidents = await _hear(ctx, event, _json(raw), delivery)
-        except ValidationError:
-            return refused(request, 400, "the body cannot be read")
-        if incidents is None:
-            return refused(request, 503, "it could not be recorded")
-        return JSONResponse({"incidents": incidents})
+        incidents = await _heard(ctx, event, _json(raw), delivery)
+        return {"incidents": list(dict.fromkeys(incidents))}
 
-    return Route(path, webhook, methods=["POST"])
+    return webhook(path, Signature("x-hub-signature-256", secret, "sha256="), receive)
 
 
 def _json(raw: bytes) -> bytes:
-    """The other content type that a webhook may be set to, and GitHub's first proposal: the JSON is the form's `payload`.
+    """Return the JSON of a form's `payload`: the other content type that a webhook may be set to.
 
     https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks
     """
     if not raw.startswith(b"payload="):
         return raw
-    return (
-        parse_qs(raw.decode("utf-8", "replace"), max_num_fields=10).get("payload", [""])[0].encode()
-    )
+    form = parse_qs(raw.decode("utf-8", "replace"), max_num_fields=10)
+    return form.get("payload", [""])[0].encode()
 
 
-async def _hear(ctx: Context, event: str, raw: bytes, delivery: str) -> list[str] | None:
-    """The incidents that heard of it; None where one could not be told."""
+async def _heard(ctx: Context, event: str, raw: bytes, delivery: str) -> list[str]:
+    """Return the incidents that heard of it. Raises `NotRecorded` where one could not be told."""
     match event:
         case "deployment_status":
-            told = _DeploymentStatus.model_validate_json(raw)
-            decision = str(told.deployment.payload.get("decision") or "")
-            woken = await _wake(ctx, told.repository, decision, delivery)
-            heard_of = await _tell(ctx, told, delivery)
-            return (
-                None
-                if woken is None or heard_of is None
-                else list(dict.fromkeys((*woken, *heard_of)))
-            )
+            body = parsed(_DeploymentStatus, raw)
+            decision = str(body.deployment.payload.get("decision") or "")
+            deployed = await _deployed(ctx, body, delivery)
+            return [*await _ask_now(ctx, body.repository, decision, delivery), *deployed]
         case "workflow_run":
-            run = _WorkflowRun.model_validate_json(raw)
-            return await _wake(ctx, run.repository, run.workflow_run.display_title, delivery)
+            run = parsed(_WorkflowRun, raw)
+            return await _ask_now(ctx, run.repository, run.workflow_run.display_title, delivery)
         case "pull_request":
-            return await _merge(ctx, _PullRequest.model_validate_json(raw), delivery)
+            return await _merged(ctx, parsed(_PullRequest, raw), delivery)
         case _:
             return []
 
 
-async def _wake(
-    ctx: Context, repository: _Repository, naming: str, delivery: str
-) -> list[str] | None:
-    """Our deploys that this text names are asked about now, and not only at the next tick."""
+def _services(ctx: Context, repository: _Repository) -> list[Service]:
+    name = repository.full_name.lower()
+    return [s for s in ctx.catalogue.all() if (s.repository or "").lower() == name]
+
+
+async def _told(
+    ctx: Context, incident: Incident, action: Action, delivery: str, part: str = ""
+) -> bool:
+    """Dispatch the action; each incident counts the delivery by itself.
+
+    Return whether it is recorded.
+    """
+    claim = deliveries.github(delivery, incident.id)
+    answer = await ctx.dispatcher.dispatch(
+        action, incident.id, deliveries.part(claim, part) if part else claim
+    )
+    if isinstance(answer, Unknown):
+        raise NotRecorded("it could not be recorded")
+    return isinstance(answer, Recorded)
+
+
+async def _ask_now(ctx: Context, repository: _Repository, text: str, delivery: str) -> list[str]:
+    """Ask about those of our deploys that the text names, without waiting for the next tick."""
     incidents: list[str] = []
-    for service in _of(ctx, repository):
+    for service in _services(ctx, repository):
         for incident in await ctx.dispatcher.find(service=service.name):
             acted = incident.round.action if incident.round is not None else None
-            if (
-                acted is None
-                or acted.deploy_id is None
-                or acted.result not in ("waiting", "running")
-            ):
+            if acted is None or acted.deploy_id is None or acted.result not in UNDER_WAY:
                 continue
-            if not re.search(
-                rf"(?<![\w-]){re.escape(acted.deploy_id)}(?![\w-])", naming, re.IGNORECASE
-            ):
-                continue
-            once = deliveries.part(deliveries.github(delivery, incident.id), "tick")
-            answer = await ctx.dispatcher.dispatch(
-                DeployTick(deploy_id=acted.deploy_id), incident.id, once
-            )
-            if isinstance(answer, Unknown):
-                return None
-            incidents.append(incident.id)
-    return incidents
-
-
-async def _merge(ctx: Context, told: _PullRequest, delivery: str) -> list[str] | None:
-    """A pull request that was shipped as a hotfix: merged, closed, or moved on. Incidents that are resolved hear of it, too."""
-    incidents: list[str] = []
-    pull = told.pull_request
-    for service in _of(ctx, told.repository):
-        for incident in await ctx.dispatcher.find(service=service.name, open_only=False):
-            found = open_hotfix(incident)
-            if found is None or pull_of(found[1].to_release) != pull.number:
-                continue
-            number, shipped = found[0].number, found[1].to_release
-            action: MergeSeen | MergeDue = MergeDue(round=number)  # what it says is then asked for
-            if pull.merged and shipped is not None and pull.head.sha == shipped.commit:
-                by = (
-                    slack_text.cut(slack_text.typed(pull.merged_by.login), 60)
-                    if pull.merged_by
-                    else ""
-                )
-                state = MergeState(
-                    merged=True, at=pull.merged_at, by=by, head=pull.head.sha, holds=True
-                )
-                action = MergeSeen(round=number, state=state)
-            answer = await ctx.dispatcher.dispatch(
-                action, incident.id, deliveries.github(delivery, incident.id)
-            )
-            if isinstance(answer, Unknown):
-                return None
-            if isinstance(answer, Recorded):
+            named = rf"(?<![\w-]){re.escape(acted.deploy_id)}(?![\w-])"
+            if re.search(named, text, re.IGNORECASE):
+                tick = DeployTick(deploy_id=acted.deploy_id)
+                await _told(ctx, incident, tick, delivery, "tick")
                 incidents.append(incident.id)
     return incidents
 
 
-def _of(ctx: Context, repository: _Repository) -> list[Service]:
-    name = repository.full_name.lower()
-    return [one for one in ctx.catalogue.all() if (one.repository or "").lower() == name]
+async def _merged(ctx: Context, body: _PullRequest, delivery: str) -> list[str]:
+    """Tell of a pull request that was shipped as a hotfix, and was merged, closed, or moved on.
+
+    Incidents that are resolved hear of it, too.
+    """
+    incidents: list[str] = []
+    pull = body.pull_request
+    for service in _services(ctx, body.repository):
+        for incident in await ctx.dispatcher.find(service=service.name, open_only=False):
+            hotfix = open_hotfix(incident)
+            if hotfix is None or pull_of(hotfix[1].to_release) != pull.number:
+                continue
+            number, shipped = hotfix[0].number, hotfix[1].to_release
+            # Whatever is not the merge of what was shipped is asked for.
+            action: MergeSeen | MergeDue = MergeDue(round=number)
+            if pull.merged and shipped is not None and pull.head.sha == shipped.commit:
+                action = MergeSeen(round=number, state=_merge_state(pull))
+            if await _told(ctx, incident, action, delivery):
+                incidents.append(incident.id)
+    return incidents
 
 
-async def _tell(ctx: Context, told: _DeploymentStatus, delivery: str) -> list[str] | None:
-    """The open incidents that heard of it; None where one could not be told."""
-    if told.deployment_status.state != "success":
+def _merge_state(pull: _Pull) -> MergeState:
+    by = _login(pull.merged_by) or ""
+    return MergeState(merged=True, at=pull.merged_at, by=by, head=pull.head.sha, holds=True)
+
+
+def _login(account: _Account | None) -> str | None:
+    if account is None or not account.login:
+        return None
+    return slack_text.cut(slack_text.typed(account.login), 60)
+
+
+async def _deployed(ctx: Context, body: _DeploymentStatus, delivery: str) -> list[str]:
+    """Record a deploy of a service, and tell its incidents that are open or hold deploys."""
+    if body.deployment_status.state != "success":
         return []
     incidents: list[str] = []
-    for service in _of(ctx, told.repository):
-        if not _deploys(service, told):
+    for service in _services(ctx, body.repository):
+        if not _counts(service, body.deployment):
             continue
-        deploy = await _seen(ctx, service, told)
+        deploy = await _deploy_seen(ctx, service, body)
         if deploy is None:
             continue  # another service's in the same repository
         try:
             await ctx.deploys.told(deploy, service.environment)
         except PortError as error:
             log.warning("a deployment could not be recorded: %s", error.text)
-            return None
+            raise NotRecorded("it could not be recorded") from error
         action = DeployedByOthers(deploy=deploy)
         for incident in (
             *await ctx.dispatcher.find(service=service.name),
             *await ctx.dispatcher.holding(service.name),
         ):
-            # Each incident counts the delivery by itself.
-            once = deliveries.github(delivery, incident.id)
-            answer = await ctx.dispatcher.dispatch(action, incident.id, once)
-            if isinstance(answer, Unknown):
-                return None
-            if isinstance(answer, Recorded):
+            if await _told(ctx, incident, action, delivery):
                 incidents.append(incident.id)
     return incidents
 
 
-def _deploys(service: Service, told: _DeploymentStatus) -> bool:
-    """Whether this deployment is one of the service, to the environment that counts."""
-    ours = (
-        (service.deploy.environment,)
-        if isinstance(service.deploy, DeployWorkflow)
-        else service.environments
-    )
-    return environment_among(told.deployment.environment, ours) is not None
+def _counts(service: Service, deployment: _Deployment) -> bool:
+    """Return whether this deployment goes to an environment of the service that counts."""
+    ours = service.environments
+    if isinstance(service.deploy, DeployWorkflow):
+        ours = (service.deploy.environment,)
+    return environment_among(deployment.environment, ours) is not None
 
 
-async def _seen(ctx: Context, service: Service, told: _DeploymentStatus) -> DeploySeen | None:
-    deployment = told.deployment
+async def _deploy_seen(
+    ctx: Context, service: Service, body: _DeploymentStatus
+) -> DeploySeen | None:
+    deployment = body.deployment
     called = str(deployment.payload.get("release") or "")
-    asked = ctx.deployments.release if ctx.deployments is not None else _unasked
-    release = await asked(service, slack_text.cut(deployment.ref, 200), deployment.sha, called)
+    release = await _release(ctx, service, deployment, called)
     if release is None:
         return None
-    creator = deployment.creator or told.deployment_status.creator
     return DeploySeen(
         release=release,
         service=service.name,
         started_at=deployment.created_at,
-        finished_at=told.deployment_status.created_at,
-        by=slack_text.cut(slack_text.typed(creator.login), 60)
-        if creator and creator.login
-        else None,
+        finished_at=body.deployment_status.created_at,
+        by=_login(deployment.creator or body.deployment_status.creator),
         source="github",
     )
 
 
-async def _unasked(service: Service, ref: str, sha: str, told: str) -> Release | None:
-    """Without a token for GitHub: what the ref and the commit say."""
-    return service.deployed(ref, sha, told)
+async def _release(
+    ctx: Context, service: Service, deployment: _Deployment, called: str
+) -> Release | None:
+    """Return what was deployed. Without a token for GitHub the ref and the commit tell it."""
+    ref, sha = slack_text.cut(deployment.ref, 200), deployment.sha
+    if ctx.deployments is None:
+        return service.deployed(ref, sha, called)
+    return await ctx.deployments.release(service, ref, sha, called)

@@ -1,45 +1,45 @@
-"""`POST /webhooks/linear`: somebody in Linear moved a ticket, or settled an action item. Our own changes come back here, too.
+"""`POST /webhooks/linear`: somebody in Linear moved a ticket, or settled an action item.
 
-Headers, signature, payload: https://linear.app/developers/webhooks. It is sent again after a minute, an hour and six hours
-where we do not answer 200 within 5 s.
+Our own changes come back here, too. Where we do not answer 200 within 5 s it is sent again after a
+minute, an hour and six hours.
+Headers, signature, payload: https://linear.app/developers/webhooks
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries
 from handlers.dispatcher import StoreUnavailable, Unknown
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.signature import hmac_fits, refused, signed_body
+from handlers.webhooks.front import (
+    Foreign,
+    NotRecorded,
+    Part,
+    Signature,
+    Unreadable,
+    delivery_id,
+    parsed,
+    webhook,
+)
 from phases.coordination.ticket import issue_claim
 from phases.messages.actions import TicketTold
 from phases.record.documents import LinearIssue
-from phases.record.text import foreign
-
-log = logging.getLogger(__name__)
 
 PATH = "/webhooks/linear"
-OLDEST = timedelta(
-    minutes=1
-)  # https://linear.app/developers/webhooks#securing-webhooks: within a minute
+OLDEST = timedelta(minutes=1)  # https://linear.app/developers/webhooks#securing-webhooks
+NOTHING = {"incident": None}
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Sent(_Part):
-    """What every delivery has."""
+class _Envelope(Part):
+    """The part that every delivery has."""
 
     type: str
     action: str
@@ -47,97 +47,81 @@ class _Sent(_Part):
     """Milliseconds since 1970."""
 
 
-class _Actor(_Part):
-    name: Annotated[str, AfterValidator(foreign)] = ""
+class _Actor(Part):
+    name: Foreign = ""
 
 
-class _State(_Part):
-    name: Annotated[str, AfterValidator(foreign)] = ""
+class _State(Part):
+    name: Foreign = ""
     type: str
 
 
-class _Data(_Part):
+class _Data(Part):
     id: str
     priority: float = 0
     state: _State
     updated: datetime | None = Field(alias="updatedAt", default=None)
 
 
-class _Update(_Part):
+class _Update(Part):
     """An update of an issue; of the actor only the name is read, of the rest nothing."""
 
     data: _Data
     actor: _Actor | None = None
     before: dict[str, Any] = Field(alias="updatedFrom", default_factory=dict[str, Any])
-    """The former values of what was changed."""
+    """The former values of the fields that changed."""
 
 
 Owner = Callable[[str], Awaitable[str | None]]
-"""Which incident holds a claim."""
+"""Returns the incident that holds a claim."""
 
 
 def linear_route(ctx: Context, secret: str, owner: Owner) -> Route:
-    async def webhook(request: Request) -> Response:
-        signature = request.headers.get("linear-signature", "")
-        raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature))
-        if isinstance(raw, Response):
-            return raw
-        delivery = request.headers.get("linear-delivery", "").strip()
-        if not delivery or len(delivery) > 100:
-            return refused(request, 400, "Linear-Delivery is missing")
-        try:
-            sent = _Sent.model_validate_json(raw)
-            if abs(ctx.now() - _moment(sent.timestamp)) > OLDEST:
-                return refused(
-                    request, 400, "`webhookTimestamp` is more than a minute away from now"
-                )
-            if sent.type != "Issue" or sent.action != "update":
-                return JSONResponse({"incident": None})
-            told = _Update.model_validate_json(raw)
-        except (ValidationError, ValueError, OverflowError):
-            return refused(request, 400, "the body cannot be read")
-        return await _tell(ctx, owner, request, told, delivery)
+    async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
+        delivery = delivery_id(request, "Linear-Delivery")
+        envelope = parsed(_Envelope, raw)
+        if abs(ctx.now() - _moment(envelope.timestamp)) > OLDEST:
+            raise Unreadable("`webhookTimestamp` is more than a minute away from now")
+        if envelope.type != "Issue" or envelope.action != "update":
+            return NOTHING
+        return await _updated(ctx, owner, parsed(_Update, raw), delivery)
 
-    return Route(PATH, webhook, methods=["POST"])
+    return webhook(PATH, Signature("linear-signature", secret), receive)
 
 
-async def _tell(
-    ctx: Context, owner: Owner, request: Request, told: _Update, delivery: str
-) -> Response:
-    fields = [
-        name for name, key in (("state", "stateId"), ("priority", "priority")) if key in told.before
-    ]
-    if not fields:
-        return JSONResponse({"incident": None})
+async def _updated(
+    ctx: Context, owner: Owner, update: _Update, delivery: str
+) -> Mapping[str, object]:
+    keys = (("state", "stateId"), ("priority", "priority"))
+    changed = [name for name, key in keys if key in update.before]
+    if not changed:
+        return NOTHING
     try:
-        incident = await owner(issue_claim(told.data.id))
+        incident = await owner(issue_claim(update.data.id))
     except StoreUnavailable as error:
-        return refused(request, 503, error.text)
+        raise NotRecorded(error.text) from error
     if incident is None:
-        return JSONResponse({"incident": None})  # somebody's own issue
-    action = TicketTold.model_validate(
-        {
-            "issue": _issue(told.data),
-            "changed": fields,
-            "by": slack_text.cut(slack_text.typed(told.actor.name), 80) if told.actor else "",
-        }
-    )
+        return NOTHING  # somebody's own issue
+    by = slack_text.cut(slack_text.typed(update.actor.name), 80) if update.actor else ""
+    action = TicketTold.model_validate({"issue": _issue(update.data), "changed": changed, "by": by})
     answer = await ctx.dispatcher.dispatch(action, incident, deliveries.linear(delivery))
     if isinstance(answer, Unknown):
-        return refused(request, 503, "it could not be recorded")
-    return JSONResponse({"incident": incident})
+        raise NotRecorded("it could not be recorded")
+    return {"incident": incident}
 
 
 def _issue(data: _Data) -> LinearIssue:
-    at = data.updated.astimezone(UTC) if data.updated else None
     return LinearIssue(
         id=data.id,
         state=data.state.type,
         state_name=slack_text.cut(slack_text.typed(data.state.name), 60),
         priority=round(data.priority),
-        at=at,
+        at=data.updated.astimezone(UTC) if data.updated else None,
     )
 
 
 def _moment(milliseconds: float) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise Unreadable("the body cannot be read") from error

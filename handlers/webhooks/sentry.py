@@ -1,25 +1,19 @@
-"""`POST /webhooks/sentry`: an alert opens an incident by itself; of one storm, everything after the first is evidence.
+"""`POST /webhooks/sentry`: an alert opens an incident by itself; the rest of one storm is evidence.
 
-Headers, signature, resources: https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
-Sentry waits 1 s and does not send again, so what takes longer goes on behind the answer.
+Sentry waits 1 s and does not send again; so work that takes longer goes on behind the answer.
+Headers, signature, resources:
+https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -29,20 +23,21 @@ from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
-from handlers.webhooks.signature import hmac_fits, refused, signed_body
+from handlers.webhooks.front import Part, Signature, Time, parsed, webhook
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
 from phases.record.text import foreign
 from phases.triage.blast_radius import ERROR, SPIKE_EVENTS, SPIKE_FACTOR
 
+log = logging.getLogger(__name__)
+
 ANSWER_SECONDS = 0.9
 DAY = timedelta(days=1)
 WHERE_SECONDS = 3.0
-"""So long Sentry may take to say where an issue burns; then it counts."""
-log = logging.getLogger(__name__)
+"""Sentry may take so long to say where an issue burns; then the alarm counts."""
 LONG_AGO = timedelta(hours=1)  # as phase 1 has *new*
-"""An alarm about an event as old as that is no fire by itself: somebody or something only touched the issue."""
+"""An alarm about an older event is no fire by itself: its issue was only touched."""
 LEVELS = frozenset({"error", "fatal"})  # rules: issues of level error or fatal
 OPENS = {
     "issue": frozenset({"created", "unresolved"}),
@@ -50,19 +45,11 @@ OPENS = {
     "metric_alert": frozenset({"critical", "warning"}),
     "error": frozenset({"created"}),
 }
-"""Resource → actions that mean fire; others (resolved, assigned, archived) are heard and need nothing."""
+"""Actions that mean fire, by resource. Others (resolved, assigned, archived) need nothing."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, value: Any) -> Any:
-        """What is null is what is not told: of an issue without a level the usual one counts."""
-        return (
-            {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
-        )
+class _Part(Part):
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
 class _Project(_Part):
@@ -85,24 +72,19 @@ class _Issue(_Part):
     permalink: str | None = None
     project: _Project = _Project()
     substatus: str = ""
-    """`regressed` is Sentry's own word for a return; `ongoing` and `new` are a person's un-resolve, `escalating` may be an archive
-    that ran out (https://github.com/getsentry/sentry/blob/master/src/sentry/issues/status_change.py, …/tasks/clear_expired_snoozes.py).
+    """`regressed` is Sentry's own word for a return.
+
+    `ongoing` and `new` are a person's un-resolve, `escalating` may be an archive that ran out
+    (https://github.com/getsentry/sentry/blob/master/src/sentry/issues/status_change.py and
+    …/tasks/clear_expired_snoozes.py).
     """
     issueCategory: str = "error"
-    lastSeen: datetime | None = None
-
-    @field_validator("lastSeen", mode="wrap")
-    @classmethod
-    def _time_or_none(cls, value: Any, read: ValidatorFunctionWrapHandler) -> datetime | None:
-        """What is no time says nothing of when; it costs no alarm."""
-        try:
-            return read(value)
-        except ValidationError:
-            return None
+    lastSeen: Time = None
 
 
 class _Event(_Part):
-    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/ and …/errors/
+    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/
+    and …/errors/
 
     `project` is a number here; the slug stands in the API address of the event.
     """
@@ -114,12 +96,12 @@ class _Event(_Part):
     web_url: str | None = None
     environment: str | None = None
     tags: list[tuple[str, str | None]] = Field(default_factory=list[tuple[str, str | None]])
-    datetime: str | None = None
+    datetime: Time = None
 
     @field_validator("tags", mode="before")
     @classmethod
     def _pairs(cls, value: Any) -> Any:
-        """Pairs, or objects of `key` and `value` as the API has them; a tag that is neither says nothing."""
+        """Return pairs; the API has objects of `key` and `value`. Other shapes are left out."""
         rows: list[Any] = value if isinstance(value, list) else []
         pairs = (
             (row.get("key"), row.get("value")) if isinstance(row, dict) else row for row in rows
@@ -156,7 +138,7 @@ class _Data(_Part):
 
 
 class _Actor(_Part):
-    """https://github.com/getsentry/sentry/blob/master/src/sentry/sentry_apps/api/serializers/app_platform_event.py"""
+    # getsentry/sentry, src/sentry/sentry_apps/api/serializers/app_platform_event.py
 
     type: str = ""
 
@@ -173,9 +155,10 @@ class _Hook(_Part):
 
     @property
     def touched(self) -> bool:
-        """The issue is open again, and not because an event came that Sentry calls a regression.
+        """Return whether the issue is open again without an event that Sentry calls a regression.
 
-        Whether an uptime or cron monitor's issue burns its errors cannot tell: nothing keeps that alarm back.
+        Errors cannot tell whether an issue of an uptime or cron monitor burns: that alarm is never
+        kept back.
         """
         issue = self.data.issue
         if issue is None or self.action != "unresolved" or issue.issueCategory != ERROR:
@@ -183,194 +166,187 @@ class _Hook(_Part):
         return self.actor.type == "user" or issue.substatus not in ("", "regressed")
 
 
+def _one_line(text: str) -> str:
+    return slack_text.title(foreign(slack_text.typed(text)))
+
+
+def _at_most(limit: int) -> AfterValidator:
+    return AfterValidator(lambda text: slack_text.cut(foreign(slack_text.typed(text)), limit))
+
+
 class Alert(BaseModel):
-    """What an alert says, whatever its kind."""
+    """An alert of any kind."""
 
     model_config = ConfigDict(frozen=True)
 
     service: str
-    title: str
-    source: str
-    text: str
+    title: Annotated[str, AfterValidator(_one_line)]
+    source: Annotated[str, _at_most(200)]
+    text: Annotated[str, _at_most(1000)]
     url: str | None = None
     issue: str | None = None
     at: datetime
-    told_where: bool = True
-    """Whether it says in which environment it burns: Sentry's issue webhook does not."""
+    names_environment: bool = True
+    """Sentry's issue webhook does not name the environment in which the issue burns."""
     doubted: bool = False
-    """It does not say that anything burns: where nobody has recovered from it just now, Sentry is asked first."""
+    """It does not say that anything burns: unless users just recovered from it, Sentry is asked."""
 
 
 def sentry_route(ctx: Context, secret: str, path: str = "/webhooks/sentry") -> Route:
-    async def webhook(request: Request) -> Response:
-        signature = request.headers.get("sentry-hook-signature", "")
-        raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature))
-        if isinstance(raw, Response):
-            return raw
+    async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
         resource = request.headers.get("sentry-hook-resource", "")
-        try:
-            hook = _Hook.model_validate_json(raw) if resource in OPENS else None
-        except ValidationError:
-            return refused(request, 400, "the body cannot be read")
-        alert = read(ctx, resource, hook) if hook else None
+        alert = read(ctx, resource, parsed(_Hook, raw)) if resource in OPENS else None
         if alert is None:
-            return JSONResponse({"incident": None})
-        telling = ctx.tasks.start(tell(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook")
-        done, _ = await asyncio.wait({telling}, timeout=ANSWER_SECONDS)
+            return {"incident": None}
+        raising = ctx.tasks.start(_raise(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook")
+        done, _ = await asyncio.wait({raising}, timeout=ANSWER_SECONDS)
         if not done:
             return JSONResponse({"incident": None, "going_on": True}, status_code=202)
-        if telling.exception() is not None or telling.result() is None:
+        if raising.exception() is not None or raising.result() is None:
             return JSONResponse({"error": "it could not be recorded"}, status_code=503)
-        return JSONResponse({"incident": telling.result() or None})
+        return {"incident": raising.result() or None}
 
-    return Route(path, webhook, methods=["POST"])
+    return webhook(path, Signature("sentry-hook-signature", secret), receive)
 
 
 def read(ctx: Context, resource: str, hook: _Hook) -> Alert | None:
-    """The alert, where it means fire in an environment and a project that count; else None."""
+    """Return the alert, where it means fire in an environment and a project that count."""
     if hook.action not in OPENS[resource]:
         return None
     data = hook.data
     match resource:
         case "issue" if data.issue is not None:
-            return _of_issue(ctx, hook, data.issue)
+            return _from_issue(ctx, hook, data.issue)
         case "metric_alert" if data.metric_alert is not None:
-            return _of_metric(ctx, data, data.metric_alert)
+            return _from_metric(ctx, data, data.metric_alert)
         case "event_alert" if data.event is not None:
-            return _of_event(
-                ctx, data.event, f"Sentry alert “{data.triggered_rule or 'of an issue'}”"
-            )
+            rule = data.triggered_rule or "of an issue"
+            return _from_event(ctx, data.event, f"Sentry alert “{rule}”")
         case "error" if data.error is not None:
-            return _of_event(ctx, data.error, "Sentry error")
+            return _from_event(ctx, data.error, "Sentry error")
         case _:
             return None
 
 
 def _service(ctx: Context, slugs: list[str]) -> Service | None:
-    """By project; a catalogue of one service that names no project takes all of them."""
-    found = next(
-        (s for slug in slugs if (s := ctx.catalogue.by_sentry_project(slug)) is not None), None
-    )
+    """Return the service of a project. One that is alone and names no project takes all of them."""
+    for slug in slugs:
+        if (service := ctx.catalogue.by_sentry_project(slug)) is not None:
+            return service
     every = ctx.catalogue.all()
-    if found is None and len(every) == 1 and not every[0].sentry:
-        return every[0]
-    return found
+    return every[0] if len(every) == 1 and not every[0].sentry else None
 
 
-def _of_issue(ctx: Context, hook: _Hook, issue: _Issue) -> Alert | None:
+def _from_issue(ctx: Context, hook: _Hook, issue: _Issue) -> Alert | None:
     service = _service(ctx, [issue.project.slug])
     if service is None or issue.level not in LEVELS:
         return None
     name = issue.shortId or f"issue {issue.id}"
-    url = issue.web_url or issue.permalink
     title = issue.title or name
     at = issue.lastSeen or ctx.now()
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
     old = ctx.now() - at > LONG_AGO
     if old and hook.action == "unresolved":
         log.info(
             "an issue of %s is unresolved again, and was last seen long ago: no alarm", service.name
         )
         return None
-    alert = _alert(service, title, f"Sentry {name}", f"{name} {title}", url, issue.id, at)
-    return alert.model_copy(update={"told_where": False, "doubted": old or hook.touched})
+    return Alert(
+        service=service.name,
+        title=title,
+        source=f"Sentry {name}",
+        text=f"{name} {title}",
+        url=issue.web_url or issue.permalink,
+        issue=issue.id,
+        at=at,
+        names_environment=False,
+        doubted=old or hook.touched,
+    )
 
 
-def _of_event(ctx: Context, event: _Event, source: str) -> Alert | None:
+def _from_event(ctx: Context, event: _Event, source: str) -> Alert | None:
     parts = event.url.split("/projects/", 1)[-1].split("/")
     service = _service(ctx, parts[1:2] if "/projects/" in event.url else [])
     environment = event.environment or next((v for k, v in event.tags if k == "environment"), None)
     if service is None or event.level not in LEVELS or not _counts(service, environment):
         return None
     title = event.title or source
-    alert = _alert(
-        service, title, source, title, event.web_url, event.issue_id, _time(ctx, event.datetime)
+    # A late event must not open again an incident that ended after it.
+    at = event.datetime or ctx.now()
+    return Alert(
+        service=service.name,
+        title=title,
+        source=source,
+        text=title,
+        url=event.web_url,
+        issue=event.issue_id,
+        at=at,
+        doubted=ctx.now() - at > LONG_AGO,
     )
-    return alert.model_copy(update={"doubted": ctx.now() - alert.at > LONG_AGO})
 
 
-def _of_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | None:
+def _from_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | None:
     service = _service(ctx, [*metric.projects, *metric.alert_rule.projects])
     if service is None or not _counts(service, metric.alert_rule.environment):
         return None
     title = data.description_title or metric.title or "Sentry metric alert"
-    text = f"{title}: {data.description_text}" if data.description_text else title
-    return _alert(service, title, "Sentry metric alert", text, data.web_url, None, ctx.now())
-
-
-def _alert(
-    service: Service,
-    title: str,
-    source: str,
-    text: str,
-    url: str | None,
-    issue: str | None,
-    at: datetime,
-) -> Alert:
     return Alert(
         service=service.name,
-        title=slack_text.title(foreign(slack_text.typed(title))) or source,
-        source=slack_text.cut(foreign(slack_text.typed(source)), 200),
-        text=slack_text.cut(foreign(slack_text.typed(text)), 1000),
-        url=url,
-        issue=issue,
-        at=at,
+        title=title,
+        source="Sentry metric alert",
+        text=f"{title}: {data.description_text}" if data.description_text else title,
+        url=data.web_url,
+        at=ctx.now(),
     )
 
 
 def _counts(service: Service, environment: str | None) -> bool:
-    """An event without an environment counts as the first of those that count (rules: The picture)."""
+    """Return whether it counts; an event without an environment does (rules: The picture)."""
     return not environment or environment in service.environments
 
 
-def _time(ctx: Context, text: str | None) -> datetime:
-    """When the event happened: a late one must not open again what ended after it."""
-    try:
-        at = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
-    except ValueError:
-        return ctx.now()
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-async def tell(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
-    """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
+async def _raise(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
+    """Return the incident's id, `NOT_OURS`, or None where it could not be recorded."""
     service = ctx.catalogue.get(alert.service) or Service(name=alert.service)
-    whereabouts, issue = ctx.tracker, alert.issue
+    certain = alert.names_environment and not alert.doubted
 
     async def concerns_us() -> bool:
-        """Whoever cannot be asked in time keeps no alarm back."""
-        if whereabouts is None or issue is None:
-            return True
-        try:
-            async with asyncio.timeout(WHERE_SECONDS):
-                where = None if alert.told_where else await whereabouts.elsewhere(service, issue)
-                burns = where is None and (
-                    not alert.doubted or await _burns(whereabouts, service, issue, ctx.now())
-                )
-        except (PortError, TimeoutError):
-            return True
-        if not burns:
-            why = (
-                "is of an environment that does not count"
-                if where is not None
-                else "is of an issue that does not burn"
-            )
-            log.info("an alarm about %s %s", service.name, why)
-        return burns
+        return await _concerns_us(ctx, service, alert)
 
     alarm = Alarm(
         service=service,
-        title=alert.title,
+        title=alert.title or alert.source,
         source=Source(kind="sentry", text=alert.source, url=alert.url),
         at=alert.at,
         found=(Found(alert.issue, alert.text, alert.url),),
-        concerns_us=None if alert.told_where and not alert.doubted else concerns_us,
+        concerns_us=None if certain else concerns_us,
     )
     return await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)
 
 
+async def _concerns_us(ctx: Context, service: Service, alert: Alert) -> bool:
+    """Ask Sentry whether the issue burns where it counts. No alarm waits for a slow answer."""
+    sentry, issue = ctx.tracker, alert.issue
+    if sentry is None or issue is None:
+        return True
+    try:
+        async with asyncio.timeout(WHERE_SECONDS):
+            if not alert.names_environment and await sentry.elsewhere(service, issue) is not None:
+                why = "is of an environment that does not count"
+            elif alert.doubted and not await _burns(sentry, service, issue, ctx.now()):
+                why = "is of an issue that does not burn"
+            else:
+                return True
+    except (PortError, TimeoutError):
+        return True
+    log.info("an alarm about %s %s", service.name, why)
+    return False
+
+
 async def _burns(sentry: ErrorTracker, service: Service, issue: str, now: datetime) -> bool:
-    """Whether the issue spikes as phase 1 has it: enough events in the window, and three times those of the day before."""
+    """Return whether the issue spikes as phase 1 has it.
+
+    It has enough events in the window, and three times those of the day before.
+    """
     since = now - service.window
     events = await sentry.count([service], [issue], since, now)
     if events < SPIKE_EVENTS:

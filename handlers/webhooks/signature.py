@@ -1,4 +1,4 @@
-"""The front of every route that other programs call: size, then signature over the raw bytes; only then may it be parsed.
+"""Bodies of other programs: size, then signature over the raw bytes; then they may be parsed.
 
 Nothing of a refused body reaches a log.
 """
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1024 * 1024  # contract, HTTP
 BODY_SECONDS = 5.0
-"""Slack waits 3 s for its ack, Sentry 1 s: whoever sends a body more slowly than this is none of them."""
+"""Slack waits 3 s for its ack, Sentry 1 s: no sender of ours is slower than this."""
 
 
 class TooLarge(Exception):
@@ -26,7 +26,7 @@ class TooLarge(Exception):
 
 
 async def raw_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
-    """The body's bytes, read up to `limit`. Raises `TooLarge`."""
+    """Return the body's bytes, read up to `limit`. Raises `TooLarge`."""
     declared = request.headers.get("content-length", "0")
     if not declared.isdigit() or int(declared) > limit:
         raise TooLarge
@@ -39,7 +39,7 @@ async def raw_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
 
 
 async def signed_body(request: Request, signed: Callable[[bytes], bool]) -> bytes | Response:
-    """The raw body that `signed` says is theirs, or the answer that refuses it: 413, 408, 400, 401."""
+    """Return the raw body that is signed, or the answer that refuses it: 413, 408, 400, 401."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             raw = await raw_body(request)
@@ -53,7 +53,10 @@ async def signed_body(request: Request, signed: Callable[[bytes], bool]) -> byte
 
 
 def hmac_fits(raw: bytes, secret: str, signature: str, *, prefix: str = "") -> bool:
-    """Whether `signature` is `prefix` and the hex HMAC-SHA256 of the raw body, compared in constant time."""
+    """Return whether `signature` is `prefix` and the hex HMAC-SHA256 of the raw body.
+
+    It is compared in constant time.
+    """
     expected = prefix + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
 

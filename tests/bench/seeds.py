@@ -85,7 +85,7 @@ def clicks(among: Sequence[Incident], count: int) -> list[bytes]:
 
 
 def _click(incident: Incident) -> bytes:
-    shown = views.tree(incident, incident.declared_at, reverts=False).payload()
+    shown = views.tree(incident, reverts=False).payload()
     ref = incident.messages["tree"]
     value = json.dumps({"incident": incident.id, "hypothesis": incident.hypotheses[0].id})
     now = time.time()

@@ -75,7 +75,7 @@ HINDSIGHT = LookedUp(
         checks=(Check(name="unit", conclusion="passed"), Check(name="lint", conclusion="passed")),
     ),
 )
-SHELF = postmortem.Shelf(
+SHELF = postmortem.KnownDrafts(
     shown_by="U0ALICE",
     shown_at=NOW,
     newer_by="U0BOB",
@@ -342,11 +342,11 @@ def messages() -> dict[str, Message]:
         "decision-running": views.decision(acted(Status.MITIGATING, "running"), NOW, SHOP, 1),
         "decision-failed": views.decision(acted(Status.DECIDING, "failed"), NOW, SHOP, 1),
         "decision-recovered": views.decision(MITIGATED, NOW, SHOP, 1),
-        "output": views.progress(MITIGATED, NOW, 1),
-        "tree": views.tree(THINKING, NOW),
-        "evidence": views.evidence(THINKING, NOW),
-        "cause": views.tree(RESOLVED, NOW),
-        "announcement": views.announcement(MITIGATED, NOW),
+        "output": views.progress(MITIGATED, 1),
+        "tree": views.tree(THINKING),
+        "evidence": views.evidence(THINKING),
+        "cause": views.tree(RESOLVED),
+        "announcement": views.announcement(MITIGATED),
         "recovered": views.say(
             Say(text=f"*Recovered.* {sentence(look()).removeprefix('Recovered: ')}", picture=True),
             RECOVERED,
@@ -422,7 +422,7 @@ def views_shown() -> dict[str, View]:
         ),
         "form-post-mortem": postmortem.postmortem(MITIGATED, prefilled),
         "form-post-mortem-draft": postmortem.postmortem(
-            MITIGATED, prefilled, me="U0ALICE", shelf=SHELF, rows=4
+            MITIGATED, prefilled, me="U0ALICE", drafts=SHELF, rows=4
         ),
         "form-update": forms.update(open_one, template(open_one), 30),
         "form-cancel": forms.cancel(open_one),

@@ -212,7 +212,7 @@ def after_the_end() -> dict[str, Message]:
         "status-month-later": views.status(
             resolved(status=Status.CLOSED, shrunk_at=NOW), NOW, SHOP
         ),
-        "announcement-resolved": views.announcement(resolved(channel=CHANNEL), NOW),
+        "announcement-resolved": views.announcement(resolved(channel=CHANNEL)),
         "lifecycle-reopen-beside": merge_and_reopen.reopen_beside(
             resolved(), incident(id="INC-0007", number=7)
         ),
@@ -400,18 +400,18 @@ def odd_ends() -> dict[str, Message]:
         "status-beside": views.status(deciding(else_reason="INC-0003"), NOW, SHOP),
         "status-sentry-silent": views.status(incident(triage_overdue=True), NOW, SHOP),
         "answer-status": notes.with_proofs(views.status(deciding(), NOW, SHOP), proofs(deciding())),
-        "announcement-new": views.announcement(deciding(channel=CHANNEL), NOW),
-        "announcement-private": views.announcement(private, NOW),
-        "announcement-cancelled": views.announcement(cancelled, NOW),
+        "announcement-new": views.announcement(deciding(channel=CHANNEL)),
+        "announcement-private": views.announcement(private),
+        "announcement-cancelled": views.announcement(cancelled),
         "announcement-in-thread": views.announcement(
-            deciding(channel=Channel(id="C0GENERAL", name="incidents", thread_ts="1.2")), NOW
+            deciding(channel=Channel(id="C0GENERAL", name="incidents", thread_ts="1.2"))
         ),
-        "announcement-drill": views.announcement(drill, NOW),
-        "output-gone": views.progress(deciding(), NOW, 1),
-        "tree-bisecting": views.tree(deciding(bisect=running, investigating=True), NOW),
-        "tree-revert": views.tree(deciding(suspects=(culprit,)), NOW, reverts=True),
-        "tree-empty": views.tree(deciding(triage=nothing_unusual()), NOW),
-        "evidence-none": views.evidence(deciding(), NOW),
+        "announcement-drill": views.announcement(drill),
+        "output-gone": views.progress(deciding(), 1),
+        "tree-bisecting": views.tree(deciding(bisect=running, investigating=True)),
+        "tree-revert": views.tree(deciding(suspects=(culprit,)), reverts=True),
+        "tree-empty": views.tree(deciding(triage=nothing_unusual())),
+        "evidence-none": views.evidence(deciding()),
         "topic": notes.note(views.topic(deciding())),
         "too-late": notes.note(too_late),
     }

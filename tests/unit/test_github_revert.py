@@ -103,8 +103,8 @@ def test_whose_revert_it_is() -> None:
 
 def test_the_button_is_there_where_it_works() -> None:
     one = incident(suspects=(FIRST,))
-    shown = str(views.tree(one, NOW, reverts=True).payload())
+    shown = str(views.tree(one, reverts=True).payload())
     assert "incident.revert" in shown
-    assert "incident.revert" not in str(views.tree(one, NOW).payload())
+    assert "incident.revert" not in str(views.tree(one).payload())
     wanted = after(one, PrepareRevert(by="U0BOB", pull_request=PULL)).incident
-    assert "incident.revert" not in str(views.tree(wanted, NOW, reverts=True).payload())
+    assert "incident.revert" not in str(views.tree(wanted, reverts=True).payload())

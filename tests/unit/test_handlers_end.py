@@ -80,7 +80,7 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
         )
     )
     incident = await home.said(Investigated(investigation=found), incident.id)
-    tree = await posted(home, incident, views.tree(incident, datetime.now(UTC)))
+    tree = await posted(home, incident, views.tree(incident))
     alice = home.slack.alice
     data = next(h for h in incident.hypotheses if h.kind is HypothesisKind.DATA)
     release = next(h for h in incident.hypotheses if h.kind is HypothesisKind.RELEASE)
@@ -106,7 +106,7 @@ async def test_a_person_adds_a_hypothesis(home: House) -> None:
     incident, _ = await home.decision()
     found = Investigation(hypotheses=(Hypothesis(id="H1", kind=HypothesisKind.DATA, says="x"),))
     incident = await home.said(Investigated(investigation=found), incident.id)
-    tree = await posted(home, incident, views.tree(incident, datetime.now(UTC)))
+    tree = await posted(home, incident, views.tree(incident))
     await home.slack.bob.click(tree, "incident.hypothesis")
     await home.slack.bob.submit(
         await home.slack.bob.open_modal("incident.hypothesis"), {"says": "the tax service"}

@@ -125,10 +125,10 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         notes.with_proofs(views.status(one, NOW, shop), ()),
         views.decision(one, NOW, shop, 1),
         views.decision(one, NOW, shop, 2),
-        views.progress(one, NOW, 1),
-        views.tree(one, NOW, reverts=True),
-        views.evidence(one, NOW),
-        views.announcement(one, NOW),
+        views.progress(one, 1),
+        views.tree(one, reverts=True),
+        views.evidence(one),
+        views.announcement(one),
         views.say(
             Say(
                 text=word(),
@@ -188,7 +188,7 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         forms.refused(word(), word()),
         forms.home_refused(word()),
         postmortem.postmortem(
-            one, parts, me="U0ALICE", shelf=postmortem.Shelf(word(), NOW, notes=(word(),))
+            one, parts, me="U0ALICE", drafts=postmortem.KnownDrafts(word(), NOW, notes=(word(),))
         ),
         home(
             [one],

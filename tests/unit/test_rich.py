@@ -52,7 +52,7 @@ def taken(shown: Message) -> None:
 def test_any_chart_fits(
     title: str, labels: list[str], series: list[tuple[str, list[float]]], axis: str
 ) -> None:
-    drawn = chart(title, labels, dict(series), x=axis, y=axis)
+    drawn = chart(title, labels, dict(series), axes=(axis, axis))
     taken(message("x", [drawn, drawn, drawn]))
 
 

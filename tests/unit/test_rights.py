@@ -23,6 +23,7 @@ from bot.store.embedded import embedded
 from bot.store.incident_store import Store
 from handlers import views
 from handlers.command.grammar import NAMES
+from handlers.slack.listening import LISTENERS
 from phases.messages.commands import Declare, TakeLead
 from phases.messages.results import ChannelOpened, Triaged
 from phases.record.findings import Choice
@@ -505,9 +506,11 @@ def like(told: str, incident: str) -> str:
 
 def test_the_table_names_everything_that_can_be_pressed(town: Town) -> None:
     """What Bolt listens to, and the words after /incident; a new button is in the table, or this is red."""
-    app = town.home.heard.app
     ids = {kind: {cell.id for cell in CELLS if cell.kind == kind} for kind in KINDS}
-    buttons, forms = set(app.clicks), set(app.forms)
-    assert buttons == ids["buttons"] | (ids["in the form"] - {"incident.item.kind.0"})
-    assert forms == ids["forms"]
+    heard = {kind: {one.id for one in LISTENERS if one.kind == kind} for kind in ("click", "form")}
+    choices = {id for id in heard["click"] if id.endswith(".")}
+    assert heard["click"] - choices == ids["buttons"] | (
+        ids["in the form"] - {"incident.item.kind.0"}
+    )
+    assert heard["form"] == ids["forms"]
     assert ids["commands"] == set(NAMES)

@@ -334,7 +334,7 @@ def test_the_tree_shows_the_three_best_with_buttons_and_the_rest_in_a_line() -> 
     )
     ruled_out = found[4].model_copy(update={"verdict": Verdict.RULED_OUT})
     one = deciding(hypotheses=(*found[:4], ruled_out))
-    shown = views.tree(one, NOW)
+    shown = views.tree(one)
     said = text_of(shown)
     assert (
         said.index("guess 4")
@@ -355,36 +355,30 @@ def test_the_tree_shows_the_three_best_with_buttons_and_the_rest_in_a_line() -> 
 
 def test_the_bisect_says_how_far_it_is_and_what_it_found() -> None:
     running = Bisect(id="b", good="1.2.0", bad="1.3.0", step=3, steps=5)
-    assert "3 of about 5 steps" in text_of(views.tree(deciding(bisect=running), NOW))
+    assert "3 of about 5 steps" in text_of(views.tree(deciding(bisect=running)))
     culprit = Suspect(sha="c0ffee1234567", subject="Round <rates>", author="Dana")
     found = running.model_copy(update={"state": "found", "culprit": culprit})
-    assert "`c0ffee123` Round &lt;rates&gt; by Dana" in text_of(
-        views.tree(deciding(bisect=found), NOW)
-    )
+    assert "`c0ffee123` Round &lt;rates&gt; by Dana" in text_of(views.tree(deciding(bisect=found)))
     blind = running.model_copy(update={"state": "cannot tell", "reason": "exit 125 everywhere"})
-    assert "Bisect cannot tell*: exit 125 everywhere" in text_of(
-        views.tree(deciding(bisect=blind), NOW)
-    )
+    assert "Bisect cannot tell*: exit 125 everywhere" in text_of(views.tree(deciding(bisect=blind)))
     advice = Investigation(
         notes=(
             "A bisect from 1.2.0 to 1.3.0 is worth its time: 5 commits between them.",
             "Lines are read at 1.3.0.",
         )
     )
-    assert "worth its time" in text_of(views.tree(deciding(investigation=advice), NOW))
-    shown = text_of(views.tree(deciding(investigation=advice, bisect=running), NOW))
+    assert "worth its time" in text_of(views.tree(deciding(investigation=advice)))
+    shown = text_of(views.tree(deciding(investigation=advice, bisect=running)))
     assert "worth its time" not in shown
     assert "Lines are read at 1.3.0." in shown
 
 
 def test_the_announcement_is_two_lines_with_the_channel() -> None:
-    shown = views.announcement(deciding(channel=Channel(id="C0INC", name="inc-0001-x")), NOW)
+    shown = views.announcement(deciding(channel=Channel(id="C0INC", name="inc-0001-x")))
     lines = shown.blocks[0]["text"]["text"].splitlines()
     assert len(lines) == 2
     assert "<#C0INC>" in lines[0]
-    cancelled = views.announcement(
-        deciding(status=Status.CANCELLED, cancel_reason="load test"), NOW
-    )
+    cancelled = views.announcement(deciding(status=Status.CANCELLED, cancel_reason="load test"))
     assert "load test" in text_of(cancelled)
 
 
@@ -509,5 +503,5 @@ def test_times_and_channels_of_our_own_stay_what_they_are():
 def test_a_cause_names_people_as_its_author_did() -> None:
     """`@U024BE7LH` tells nobody who is meant; who wrote the cause mentioned a person."""
     known = incident(cause=Cause(text="a flag of <@U0BOB> & co", by="U0ALICE", at=NOW))
-    for shown in (views.tree(known, NOW), views.status(known, NOW, service())):
+    for shown in (views.tree(known), views.status(known, NOW, service())):
         assert "a flag of <@U0BOB> &amp; co" in json.dumps(shown.blocks, ensure_ascii=False)

@@ -397,15 +397,15 @@ many = settings(max_examples=40, deadline=None, suppress_health_check=list(Healt
 @given(incidents(), times)
 def test_any_incident_fits(one: Incident, now: datetime) -> None:
     check(views.status(one, now, service()))
-    check(views.tree(one, now))
-    check(views.evidence(one, now))
-    check(views.announcement(one, now))
+    check(views.tree(one))
+    check(views.evidence(one))
+    check(views.announcement(one))
     check(views.say(Say(text="*Recovered.*", picture=True), one))
     assert size(views.topic(one)) <= 250
     for shop in (service(), service(deployer=None, deploy=None)):
         for number in range(1, len(one.rounds) + 2):
             check(views.decision(one, now, shop, number))
-            check(views.progress(one, now, number))
+            check(views.progress(one, number))
 
 
 @many
@@ -469,7 +469,9 @@ def test_every_form_fits(
                 **dict.fromkeys(postmortem.PARTS, text),
                 items=(ActionItem(kind="gates", text=text, owner=text),) * 30,
             ),
-            shelf=postmortem.Shelf(text, NOW, "U0BOB", NOW, ((text, NOW),) * 9, NOW, (text,) * 9),
+            drafts=postmortem.KnownDrafts(
+                text, NOW, "U0BOB", NOW, ((text, NOW),) * 9, NOW, (text,) * 9
+            ),
             edition=12,
         ),
         forms.update(one, template(one), None),

@@ -1,0 +1,119 @@
+"""The one front of every webhook: signature over the raw bytes, then the body, then what it means.
+
+400, 401, 408, 413 and 503 are answered here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from handlers.webhooks.signature import hmac_fits, refused, signed_body
+from phases.record.text import foreign
+
+DELIVERY_CHARACTERS = 100
+
+
+class Unreadable(Exception):
+    """The body is not what the sender's documentation says: 400, and it need not be sent again."""
+
+
+class NotRecorded(Exception):
+    """The store cannot be reached: 503, and the sender may send it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A hex HMAC-SHA256 of the raw body in a header, behind a prefix."""
+
+    header: str
+    secret: str
+    prefix: str = ""
+
+
+Receive = Callable[[Request, bytes], Awaitable[Response | Mapping[str, object]]]
+
+
+def webhook(path: str, signature: Signature, receive: Receive) -> Route:
+    """Return the route of a webhook.
+
+    `receive` is given signed bodies only. A mapping that it returns is the JSON of a 200.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        given = request.headers.get(signature.header, "")
+        raw = await signed_body(
+            request, lambda body: hmac_fits(body, signature.secret, given, prefix=signature.prefix)
+        )
+        if isinstance(raw, Response):
+            return raw
+        try:
+            answer = await receive(request, raw)
+        except Unreadable as error:
+            return refused(request, 400, str(error))
+        except NotRecorded as error:
+            return refused(request, 503, str(error))
+        return answer if isinstance(answer, Response) else JSONResponse(answer)
+
+    return Route(path, endpoint, methods=["POST"])
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parsed(model: type[M], raw: bytes) -> M:
+    """Raises `Unreadable`."""
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise Unreadable("the body cannot be read") from error
+
+
+def delivery_id(request: Request, header: str) -> str:
+    """Return the sender's id of this delivery. Raises `Unreadable` without one."""
+    id = request.headers.get(header, "").strip()
+    if not id or len(id) > DELIVERY_CHARACTERS:
+        raise Unreadable(f"{header} is missing")
+    return id
+
+
+class Part(BaseModel):
+    """A part of a body. What is null is not told: the field's default counts."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: part for name, part in value.items() if part is not None}
+
+
+def _time_or_none(value: Any, read: ValidatorFunctionWrapHandler) -> datetime | None:
+    try:
+        at: datetime | None = read(value)
+    except ValidationError:
+        return None
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+Foreign = Annotated[str, AfterValidator(foreign)]
+"""Text of another program, in which nothing mentions anybody in Slack."""
+Time = Annotated[datetime | None, WrapValidator(_time_or_none)]
+"""A time; None where what stands there is none. Without a zone it is UTC."""
