@@ -5,7 +5,7 @@ Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.coordination.declare import begin_comms
 from phases.coordination.recurrence import guard_looked
@@ -45,12 +45,11 @@ from phases.mitigation.hotfix_merge import look_later, refuse_merge
 from phases.mitigation.steps import deploy_lost
 from phases.record.incident import Failure, Incident, Status
 from phases.record.limits import UNDECIDED
-from phases.record.service import Service
 from phases.record.tokens import REASON
 from phases.record.wording import short
 from phases.root_cause.steps import move_bisect
 from phases.steps.announce import tell_discord
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import AFTER_THE_END
 from phases.triage.steps import overdue
 from phases.verification.steps import unreachable
@@ -114,99 +113,94 @@ WORDS: dict[str, str] = {
 }
 
 
-def effect_failed(
-    incident: Incident, action: EffectFailed, service: Service, now: datetime
-) -> Change:
+def effect_failed(draft: Draft, action: EffectFailed) -> None:
     """Every effect's failure is an action that this accepts, in every state. What is tried again by itself is said once."""
+    incident = draft.incident
     effect = EFFECT.validate_json(action.effect)
     match effect:
         case (
             StartDeploy() | FollowDeploy()
         ):  # never started again: the round ends as unknown, and people decide
-            return deploy_lost(
-                Draft(incident, now), service, effect.deploy_id, action.reason
-            ).done()
+            deploy_lost(draft, effect.deploy_id, action.reason)
+            return
         case MergePullRequest(round=number):
-            return refuse_merge(Draft(incident, now), number, action.reason).done()
+            refuse_merge(draft, number, action.reason)
+            return
         case LookAtMerge(
             round=number
         ):  # looked at again by itself; until then it counts as not merged
-            return look_later(Draft(incident, now), number).done()
+            look_later(draft, number)
+            return
         case LookAtTicket():
-            return Draft(
-                incident, now
-            ).done()  # it is looked at again by itself, and nothing hangs on this one look
+            return  # it is looked at again by itself, and nothing hangs on this one look
         case CommentTicket():  # what was to be said is in the timeline: when Linear is back, one comment says it all
-            effect = CatchUp(since=(action.wanted_at or now) - timedelta(seconds=COMMIT_SECONDS))
+            effect = CatchUp(
+                since=(action.wanted_at or draft.now) - timedelta(seconds=COMMIT_SECONDS)
+            )
             body = EFFECT.dump_json(effect).decode()
             behind = next((f for f in incident.failures if f.kind == effect.type), None)
             if behind is not None:
-                return Draft(incident, now).done()
+                return
             action = action.model_copy(update={"kind": effect.type, "effect": body})
         case LookAgain(number=number) if number > 0:
-            return unreachable(
-                incident, effect.round, number, short(action.reason, REASON), service, now
-            )
+            unreachable(draft, effect.round, number, short(action.reason, REASON))
+            return
         case LookBack(
             look=look
         ):  # once more a little later; nobody hears of it, because nobody waits for it
-            return guard_looked(
-                incident, GuardLooked(look=look, at=now, found="not asked"), service, now
-            )
+            guard_looked(draft, GuardLooked(look=look, at=draft.now, found="not asked"))
+            return
         case _:
             pass
-    draft = Draft(incident, now)
     known = next((f for f in incident.failures if EFFECT.validate_json(f.effect) == effect), None)
     _go_on(draft, effect, action.reason)
     if not _matters(draft.incident, effect):
-        return draft.done()
+        return
     failure = Failure(
         effect_id=known.effect_id if known else action.effect_id,
         kind=action.kind,
         reason=short(action.reason, REASON),
-        at=known.at if known else now,
+        at=known.at if known else draft.now,
         effect=action.effect,
     )
     others = (f for f in draft.incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=kept((*others, failure), KEPT)).dirty("status")
     again = _retried(effect)
     if again is not None:
-        wait = min(max(again, (now - failure.at).total_seconds() / SLOWER), LONGEST_RETRY_SECONDS)
+        wait = min(
+            max(again, (draft.now - failure.at).total_seconds() / SLOWER), LONGEST_RETRY_SECONDS
+        )
         draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
     if known is None:
         new_decision = draft.incident.round is not None and incident.round is None
-        _say_once(draft, effect, failure, service, in_channel=not new_decision)
-    return draft.done()
+        _say_once(draft, effect, failure, in_channel=not new_decision)
 
 
-def try_again(
-    incident: Incident, action: TryAgain, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def try_again(draft: Draft, action: TryAgain) -> Refused | None:
+    incident = draft.incident
     if (failure := _find(incident, action.effect_id)) is None:
         return Refused("stale", "That is done, or was tried again already.")
-    draft = Draft(incident, now).note(
-        "failure", f"Tried again: {_words(failure.kind).lower()}", by=action.by
-    )
+    draft.note("failure", f"Tried again: {_words(failure.kind).lower()}", by=action.by)
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
     effect = EFFECT.validate_json(failure.effect)
     if isinstance(effect, PostLive):
         effect = effect.model_copy(update={"again": True})
-    return _again(draft, effect).done()
+    _again(draft, effect)
+    return None
 
 
-def retry_due(incident: Incident, action: RetryDue, service: Service, now: datetime) -> Change:
+def retry_due(draft: Draft, action: RetryDue) -> None:
     """Tried again by itself. The failure stays in sight until it has worked, and is not said a second time."""
-    del service
-    draft = Draft(incident, now)
+    incident = draft.incident
     if (failure := _find(incident, action.effect_id)) is None:
-        return draft.done()
+        return
     effect = EFFECT.validate_json(failure.effect)
     if not _still_wanted(incident, effect):
         left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
-        return draft.set(failures=left).dirty("status").done()
-    return _again(draft, effect).done()
+        draft.set(failures=left).dirty("status")
+        return
+    _again(draft, effect)
 
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
@@ -295,16 +289,18 @@ def _matters(incident: Incident, effect: Effect) -> bool:
     )
 
 
-def _say_once(
-    draft: Draft, effect: Effect, failure: Failure, service: Service, *, in_channel: bool
-) -> None:
+def _say_once(draft: Draft, effect: Effect, failure: Failure, *, in_channel: bool) -> None:
     words = f"{_words(failure.kind)}: {failure.reason.rstrip('.')}."
     draft.note("failure", words)
     if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
         return  # the pinned status shows it, with its button
     if isinstance(effect, Page):
         draft.want(
-            Say(text=f"{words} {effect.text}", mention=service.owners, try_again=failure.effect_id)
+            Say(
+                text=f"{words} {effect.text}",
+                mention=draft.service.owners,
+                try_again=failure.effect_id,
+            )
         )
         return
     by_itself = " I keep trying." if _retried(effect) is not None else ""

@@ -6,7 +6,6 @@ A record over the limit could not be written, and then nobody could act on it: s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from phases.failures import kept
@@ -15,21 +14,23 @@ from phases.record.findings import Hypothesis
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
 from phases.record.wording import short
 from phases.root_cause.hypotheses import best
-from phases.steps.change import Change
+from phases.steps.change import Draft
 
 Fields = dict[str, Any]
 
 
-def fitted(change: Change) -> Change:
-    """The same change with a record that fits (rules: Size and memory); each cut only where the one before was not enough."""
-    incident = change.incident
-    record = as_json(incident)
+def fit(draft: Draft) -> None:
+    """Makes the record fit its limit (rules: Size and memory).
+
+    Each cut is made only where the one before was not enough.
+    """
+    record = as_json(draft.incident)
     for cut in CUTS:
         if len(record.encode()) <= RECORD_LIMIT_BYTES:
             break
-        incident = incident.model_copy(update=cut(incident))
-        record = as_json(incident)
-    return replace(change, incident=incident, written=(incident, record))
+        draft.incident = draft.incident.model_copy(update=cut(draft.incident))
+        record = as_json(draft.incident)
+    draft.written = (draft.incident, record)
 
 
 def _evidence(incident: Incident) -> Fields:

@@ -7,7 +7,7 @@ state, because an effect may end after the incident has moved on: each function 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,10 +22,10 @@ from phases.coordination import (
     recurrence,
     reopening,
     ticket,
+    updates,
 )
-from phases.coordination.updates import followed
 from phases.memory import compaction
-from phases.memory.steps import beside
+from phases.memory import steps as memory_steps
 from phases.messages import actions
 from phases.mitigation import deploy_hold, hotfix_merge
 from phases.mitigation import steps as mitigation
@@ -33,17 +33,19 @@ from phases.postmortem import action_items, reminders
 from phases.postmortem import steps as postmortem_steps
 from phases.record.incident import Incident, Status
 from phases.record.service import Service
-from phases.record_limit import fitted
+from phases.record_limit import fit
 from phases.root_cause import revert
 from phases.root_cause import steps as root_cause_steps
 from phases.steps import resolution
-from phases.steps.change import Change, Refused
+from phases.steps.change import Change, Draft, Refused
 from phases.steps.rounds import ended
 from phases.triage import steps as triage_steps
 from phases.verification import sentry_resolution
 from phases.verification import steps as verification_steps
 
-Do = Callable[[Incident, Any, Service, datetime], Change | Refused]
+Step = Callable[[Draft, Any], Refused | None]
+"""Applies an action to the draft, or refuses it; a draft that was refused is thrown away."""
+Rule = Callable[[Draft], None]
 
 D, C, M, V, G = (
     Status.DECLARED,
@@ -59,7 +61,7 @@ OPEN = frozenset({D, C, M, V, G})
 @dataclass(frozen=True, slots=True)
 class Row:
     heard: frozenset[Status]
-    do: Do
+    do: Step
     otherwise: str = ""
     """Said where the action is not heard while the incident is open."""
 
@@ -174,10 +176,23 @@ TABLE: dict[type[Any], Row] = {
 }
 
 
+FOLLOWS: tuple[Rule, ...] = (
+    memory_steps.shrink_later,
+    memory_steps.tell_memories,
+    updates.follow_updates,
+    reminders.follow_reminder,
+    action_items.follow_items,
+    ticket.follow_ticket,
+    bookmarks.follow_bookmarks,
+    fit,
+)
+"""The rules that follow each change, whichever action brought it, in this order."""
+
+
 def step(
     incident: Incident | None, action: actions.Action, service: Service, now: datetime
 ) -> Change | Refused:
-    """What `action` makes of `incident`; `Refused` changed nothing and says what to do instead."""
+    """Return what `action` changes; `Refused` changed nothing and says what to do instead."""
     if isinstance(action, actions.Declare):
         return declare.declare(action, service, now)
     if incident is None:
@@ -187,26 +202,14 @@ def step(
     row = TABLE[type(action)]
     if incident.status not in row.heard:
         return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
-    change = row.do(incident, action, service, now)
-    if isinstance(change, Refused):
-        return change
-    whole = _whole(incident, change, service, now)
-    if (
-        isinstance(action, actions.MergeDuplicate)
-        and action.found is not None
-        and whole.also is not None
-    ):
-        whole = replace(
-            whole, also=_whole(action.found, whole.also, Service(name=action.found.service), now)
-        )
-    return whole
-
-
-def _whole(incident: Incident, change: Change, service: Service, now: datetime) -> Change:
-    """With what follows from a change of any phase: memory, cadence, reminders; small enough to be kept."""
-    change = followed(incident, beside(incident, change, now), now)
-    change = action_items.followed_up(incident, reminders.followed(incident, change, now), now)
-    return fitted(bookmarks.followed(ticket.in_step(incident, change), service))
+    draft = Draft(incident, now, service)
+    if (refused := row.do(draft, action)) is not None:
+        return refused
+    for changed in (draft, draft.also):
+        if changed is not None:
+            for rule in FOLLOWS:
+                rule(changed)
+    return draft.done()
 
 
 def _busy(incident: Incident) -> str:

@@ -5,7 +5,7 @@ A return opens the incident at once. Stragglers are one line in the thread. Whil
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.coordination.evidence import it_is_back
 from phases.messages.actions import GuardDue
@@ -13,10 +13,9 @@ from phases.messages.effects import LookBack
 from phases.messages.results import GuardLooked
 from phases.record.findings import Evidence
 from phases.record.incident import Alarm, GuardLook, Incident, Status
-from phases.record.service import Service
 from phases.record.wording import counted, lasting, listed
 from phases.steps.announce import tell
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 from phases.verification.alarms import ALARM, fires_after_recovery
 from phases.verification.recurrence import SPAN, every, pace
 
@@ -25,20 +24,20 @@ GIVE_UP = timedelta(days=1)  # of asking what one alarm meant
 AFTER = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
 
 
-def alarm_due(incident: Incident, action: GuardDue, service: Service, now: datetime) -> Change:
-    draft = Draft(incident, now)
+def alarm_due(draft: Draft, action: GuardDue) -> None:
+    incident = draft.incident
     if _answered_by(incident, action.look):
-        return draft.want(LookBack(look=action.look)).done()
-    return _later(draft, action.look, service).done()
+        draft.want(LookBack(look=action.look))
+        return
+    _later(draft, action.look)
 
 
-def alarm_looked(
-    incident: Incident, action: GuardLooked, service: Service, now: datetime
-) -> Change:
+def alarm_looked(draft: Draft, action: GuardLooked) -> None:
+    incident = draft.incident
     look, alarm = action.look, incident.alarm
-    draft = Draft(incident, now)
     if look.alarm is None or alarm is None or not _answered_by(incident, look):
-        return _later(draft, look, service).done()
+        _later(draft, look)
+        return
     heard = f"{look.alarm.source}: {look.alarm.text}".rstrip(". ")
     match action.found:
         case "back":
@@ -48,20 +47,22 @@ def alarm_looked(
                 text=_seen(look, action),
                 url=look.alarm.url,
             )
-            return it_is_back(incident, seen, service, now)
+            it_is_back(draft, seen)
+            return
         case "fires":
-            fires_after_recovery(draft, action.text, look.alarm.at, service)
+            fires_after_recovery(draft, action.text, look.alarm.at)
         case "not set up":
             if alarm.said:
-                return draft.done()
+                return
             draft.set(alarm=alarm.model_copy(update={"said": "cannot tell"}))
             why = "Sentry's API is not set up, so I cannot look whether it burns"
-            return tell(
+            tell(
                 draft,
                 f"{heard}. {why}: please look.",
                 strong="Alarm after recovery:",
-                mention=service.owners,
-            ).done()
+                mention=draft.service.owners,
+            )
+            return
         case "not asked":
             if not alarm.blind:
                 why = (
@@ -75,7 +76,7 @@ def alarm_looked(
             draft.set(alarm=alarm.model_copy(update={"blind": True}))
         case "quiet" | "cannot tell":
             _say(draft, alarm, heard, action)
-    return _go_on(draft, look, action, service).done()
+    _go_on(draft, look, action)
 
 
 def _answered_by(incident: Incident, look: GuardLook) -> bool:
@@ -84,12 +85,12 @@ def _answered_by(incident: Incident, look: GuardLook) -> bool:
     return here and incident.status in AFTER and incident.duplicate_of is None
 
 
-def _later(draft: Draft, look: GuardLook, service: Service) -> Draft:
+def _later(draft: Draft, look: GuardLook) -> Draft:
     """While a fix forward is under way its own re-checks are the looks; where nothing was started, this one is made after all."""
     under_way = draft.incident.status in (Status.MITIGATING, Status.VERIFYING)
     if not under_way or draft.incident.guard_until != look.until:
         return draft
-    return draft.timer(ALARM, every(service).total_seconds(), GuardDue(look=look))
+    return draft.timer(ALARM, every(draft.service).total_seconds(), GuardDue(look=look))
 
 
 def _seen(look: GuardLook, action: GuardLooked) -> str:
@@ -133,13 +134,13 @@ def _say(draft: Draft, alarm: Alarm, heard: str, action: GuardLooked) -> None:
     draft.note("check", f"Looked at the alarm: {what}")
 
 
-def _go_on(draft: Draft, look: GuardLook, action: GuardLooked, service: Service) -> Draft:
+def _go_on(draft: Draft, look: GuardLook, action: GuardLooked) -> Draft:
     """Until what a look counts lies behind the alarm as a whole; without an answer for a day."""
     alarm = draft.incident.alarm
     assert alarm is not None  # this look answers one
     passed = max(draft.now - alarm.at, timedelta())
-    length = SPAN * pace(service)
-    wait = every(service)
+    length = SPAN * pace(draft.service)
+    wait = every(draft.service)
     if action.found == "not asked":
         if passed > GIVE_UP:
             return tell(
@@ -147,7 +148,7 @@ def _go_on(draft: Draft, look: GuardLook, action: GuardLooked, service: Service)
                 "Sentry could not be asked for a day. Please look.",
                 strong="Alarm after recovery:",
             )
-        wait = wait if passed < length else max(RETRY * pace(service), wait)
+        wait = wait if passed < length else max(RETRY * pace(draft.service), wait)
     elif passed >= length:
         return draft
     return draft.timer(ALARM, wait.total_seconds(), GuardDue(look=look))

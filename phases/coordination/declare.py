@@ -93,23 +93,23 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
     return draft.timer(OVERDUE, OVERDUE_SECONDS, TriageOverdue()).done()
 
 
-def channel_opened(
-    incident: Incident, action: ChannelOpened, service: Service, now: datetime
-) -> Change:
-    draft = worked(Draft(incident, now), "open.channel")
+def channel_opened(draft: Draft, action: ChannelOpened) -> None:
+    incident = draft.incident
+    worked(draft, "open.channel")
     if incident.channel is not None:
-        return draft.done()
+        return
     draft.set(channel=action.channel)
     if (
         not incident.open
     ):  # cancelled before it was there: who finds the channel is told, and nothing is begun
-        return draft.want(SetTopic(), PostLive(name="status")).done()
+        draft.want(SetTopic(), PostLive(name="status"))
+        return
     if action.reason:
         draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
     else:
         draft.want(SetTopic())
         owners = (
-            () if incident.apart else service.owners
+            () if incident.apart else draft.service.owners
         )  # a drill and a private incident ask whom they need
         who = tuple(
             dict.fromkeys(p for p in (incident.declared_by, *incident.invited, *owners) if p)
@@ -126,7 +126,7 @@ def channel_opened(
     ask_for_decision(begin_comms(draft))
     if incident.drill:
         nobody_paged(draft, ", ".join(incident.paged))
-    return ask_again(draft).done()
+    ask_again(draft)
 
 
 def begin_comms(draft: Draft) -> Draft:
@@ -136,13 +136,11 @@ def begin_comms(draft: Draft) -> Draft:
     return tell_discord(draft)
 
 
-def message_posted(
-    incident: Incident, action: MessagePosted, service: Service, now: datetime
-) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "post.live", f'"{action.name}"')
+def message_posted(draft: Draft, action: MessagePosted) -> None:
+    incident = draft.incident
+    worked(draft, "post.live", f'"{action.name}"')
     if action.name in incident.messages:
-        return draft.done()
+        return
     draft.set(messages={**incident.messages, action.name: action.ref})
     if not incident.open:  # it ended while this was posted: marks of that time found no message
         draft.dirty(action.name)
@@ -152,39 +150,32 @@ def message_posted(
             draft.want(AttachChannel())
     if action.name.startswith("decision:") and not incident.tree_asked:
         ask_for_tree(draft)
-    return draft.done()
 
 
-def pinned(incident: Incident, action: Pinned, service: Service, now: datetime) -> Change:
-    del action, service
-    return worked(Draft(incident, now), "pin").set(pinned=True).done()
+def pinned(draft: Draft, action: Pinned) -> None:
+    worked(draft, "pin").set(pinned=True)
 
 
-def invited(incident: Incident, action: Invited, service: Service, now: datetime) -> Change:
+def invited(draft: Draft, action: Invited) -> None:
     """Who could not be invited does not stop the others; it is said once."""
-    del service
-    draft = worked(Draft(incident, now), "invite").set(
-        invited=tuple(dict.fromkeys((*incident.invited, *action.people)))
-    )
+    incident = draft.incident
+    worked(draft, "invite").set(invited=tuple(dict.fromkeys((*incident.invited, *action.people))))
     if action.failed:
         draft.note("comms", f"Could not be invited: {', '.join(action.failed)}")
-    return draft.done()
 
 
-def discord_posted(
-    incident: Incident, action: DiscordPosted, service: Service, now: datetime
-) -> Change:
+def discord_posted(draft: Draft, action: DiscordPosted) -> None:
     """The post shows what was true when it was begun; what came since is edited in."""
-    del service
+    incident = draft.incident
     known = {"discord_id": action.id, "discord_channel": action.channel, "discord_asked": True}
-    draft = worked(Draft(incident, now), "discord").set(**known)
-    return (tell_discord(draft) if incident.discord_id is None else draft).done()
+    worked(draft, "discord").set(**known)
+    if incident.discord_id is None:
+        tell_discord(draft)
 
 
-def paged(incident: Incident, action: Paged, service: Service, now: datetime) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "page", f'"{action.key}"')
-    return draft.note("page", f"Page sent by {action.via}").done()
+def paged(draft: Draft, action: Paged) -> None:
+    worked(draft, "page", f'"{action.key}"')
+    draft.note("page", f"Page sent by {action.via}")
 
 
 ONE_OF_A_KIND = (
@@ -203,14 +194,12 @@ ONE_OF_A_KIND = (
 """Effects that are the same whenever they are wanted: one that succeeded makes up for one that failed."""
 
 
-def effect_done(incident: Incident, action: EffectDone, service: Service, now: datetime) -> Change:
-    del service
-    draft = Draft(incident, now)
+def effect_done(draft: Draft, action: EffectDone) -> None:
+    incident = draft.incident
     if action.kind == "ticket.open" and incident.ticket is None:
         draft.set(ticket_off=True).dirty("status")
     if action.kind in ONE_OF_A_KIND or action.about:
         worked(draft, action.kind, action.about)
-    return draft.done()
 
 
 # --- what alerts say -------------------------------------------------------------------------------------------

@@ -5,9 +5,6 @@ Both change in one commit, which checks both versions. The timelines are joined 
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-
 from phases.coordination.evidence import STORM_SECONDS
 from phases.messages.actions import MeasureDue
 from phases.messages.commands import MergeDuplicate
@@ -15,27 +12,24 @@ from phases.messages.effects import CloseTicket, Invite
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Entry, Incident, Status
 from phases.record.limits import HEARD, MEASURE, SEEDS, UNDECIDED
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import short
 from phases.steps.announce import EVERYWHERE, tell
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import end
 from phases.steps.rounds import GUARD_TIMER, decision_name
 
 
-def merge(
-    incident: Incident, action: MergeDuplicate, service: Service, now: datetime
-) -> Change | Refused:
+def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:
     """Said to the incident that goes on; `action.found` is the duplicate as the door read it."""
-    del service
+    incident = draft.incident
     gone = action.found
     if gone is None:
         return Refused("unknown", f"There is no incident {action.duplicate}.")
     if (why := _why_not(incident, gone)) is not None:
         return Refused("state", f"{why} Nothing was changed.")
     issues = issues_of(gone)
-    draft = Draft(incident, now).set(
+    draft.set(
         seeds=tuple(dict.fromkeys((*incident.seeds, *issues)))[:SEEDS],
         merged=tuple(dict.fromkeys((*incident.merged, gone.id, *gone.merged))),
         rolled_back=tuple(dict.fromkeys((*incident.rolled_back, *gone.rolled_back))),
@@ -63,9 +57,9 @@ def merge(
         and set(issues) - set(issues_of(incident))
     ):
         draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
-    also = _ended(Draft(gone, now), action, incident).done()
+    draft.also = _ended(Draft(gone, draft.now), action, incident)
     draft.dirty(*EVERYWHERE)
-    return replace(draft.done(), also=also)
+    return None
 
 
 def joined(id: str, entry: Entry) -> Entry:

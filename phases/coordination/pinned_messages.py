@@ -7,15 +7,13 @@ replaced and erased, and the list keeps that something stood there.
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 
 from phases.messages.commands import MessageTouched
 from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
-from phases.record.incident import Entry, Incident, PinnedMessage
-from phases.record.service import Service
+from phases.record.incident import Entry, PinnedMessage
 from phases.steps.announce import worked
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 
 PUSHPIN = "pushpin"
 PINNED = 50
@@ -32,30 +30,25 @@ def message_ref(ts: str) -> str:
     return f"message:{ts}"
 
 
-def message_touched(
-    incident: Incident, action: MessageTouched, service: Service, now: datetime
-) -> Change:
+def message_touched(draft: Draft, action: MessageTouched) -> None:
     """A pin was set or taken off, or a pinned message changed: what is true of it now is read, whatever came in which order."""
-    del service
-    draft = Draft(incident, now)
+    incident = draft.incident
     known = incident.pins.get(action.ts)
     if known is None and not action.pinned:
-        return draft.done()
+        return
     if known is not None and known.seen >= action.seen:
-        return draft.done()  # told twice, or late
+        return  # told twice, or late
     _keep(draft, action.ts, PinnedMessage(seen=action.seen, mark=known.mark if known else ""))
-    return draft.want(ReadMessage(ts=action.ts, seen=action.seen, pinned=action.pinned)).done()
+    draft.want(ReadMessage(ts=action.ts, seen=action.seen, pinned=action.pinned))
 
 
-def message_read(
-    incident: Incident, action: MessageRead, service: Service, now: datetime
-) -> Change:
+def message_read(draft: Draft, action: MessageRead) -> None:
     """One entry a message, whoever pinned it; gone when nobody pins it any more, or when it is deleted."""
-    del service
-    draft = worked(Draft(incident, now), "message.read", f'"{action.ts}"')
+    incident = draft.incident
+    worked(draft, "message.read", f'"{action.ts}"')
     known = incident.pins.get(action.ts)
     if known is not None and known.seen > action.seen:
-        return draft.done()  # something newer was told of, and is being read
+        return  # something newer was told of, and is being read
     before = known.mark if known else ""
     mark = (
         hashlib.sha256(action.text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -63,15 +56,16 @@ def message_read(
         else ""
     )
     if mark == before:
-        return draft.done()
+        return
     _keep(draft, action.ts, PinnedMessage(seen=action.seen, mark=mark))
     ref = message_ref(action.ts)
     if not mark:
-        return draft.enter(Entry(at=now, kind="withdrawn", text="", hides=ref)).done()
+        draft.enter(Entry(at=draft.now, kind="withdrawn", text="", hides=ref))
+        return
     entry = Entry(
         at=action.at, kind="pin", text=action.text[:2000], by=action.by, url=action.url, ref=ref
     )
-    return draft.enter(entry).done()
+    draft.enter(entry)
 
 
 def _keep(draft: Draft, ts: str, pin: PinnedMessage) -> None:

@@ -8,7 +8,6 @@ asked for ourselves: values, not authors, because the key may be a person's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from phases.messages.actions import TicketLookDue, TicketTold
@@ -30,11 +29,10 @@ from phases.record.documents import LinearIssue, Ticket
 from phases.record.incident import Entry, Incident, Severity, Status
 from phases.record.markdown import one_line
 from phases.record.privacy import outside
-from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
 from phases.record.wording import capital, stamp
 from phases.steps.announce import EVERYWHERE, tell, urgent, worked
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 from phases.steps.resolution import missing, resolve_if_ready
 from phases.triage.steps import attach_issues, headline
 
@@ -81,33 +79,30 @@ def _in_step(incident: Incident, ticket: Ticket) -> bool:
     )
 
 
-def in_step(before: Incident | None, change: Change) -> Change:
-    """Every change of state or severity, whoever brought it, is written to the ticket; what we ask for is remembered."""
-    after = change.incident
-    if before is None or after.ticket is None:
-        return change
+def follow_ticket(draft: Draft) -> None:
+    """Writes each change of state or severity to the ticket, and remembers what was asked for."""
+    before, after = draft.before, draft.incident
+    if after.ticket is None:
+        return
     moved = before.ticket is None or _wish(before) != _wish(after)
-    asks = any(isinstance(one, SyncTicket | CloseTicket) for one in change.effects)
+    asks = any(isinstance(effect, SyncTicket | CloseTicket) for effect in draft.effects)
     if moved and not asks and not _in_step(after, after.ticket):
-        change = replace(change, effects=(*change.effects, SyncTicket()))
+        draft.want(SyncTicket())
         asks = True
-    if not asks or _wish(after) in after.ticket.asked:
-        return change
-    ticket = after.ticket.model_copy(update={"asked": (*after.ticket.asked, _wish(after))[-ASKED:]})
-    return replace(change, incident=after.model_copy(update={"ticket": ticket}))
+    if asks and _wish(after) not in after.ticket.asked:
+        asked = (*after.ticket.asked, _wish(after))[-ASKED:]
+        draft.set(ticket=after.ticket.model_copy(update={"asked": asked}))
 
 
 # --- it is there -----------------------------------------------------------------------------------------------
 
 
-def ticket_opened(
-    incident: Incident, action: TicketOpened, service: Service, now: datetime
-) -> Change:
+def ticket_opened(draft: Draft, action: TicketOpened) -> None:
     """Its first comment says what happened while it was being opened, or while Linear was out of reach."""
-    del service
-    draft = worked(Draft(incident, now), "ticket.open")
+    incident = draft.incident
+    worked(draft, "ticket.open")
     if incident.ticket is not None:
-        return draft.done()
+        return
     draft.set(ticket=action.ticket).note(
         "comms", f"Ticket {action.ticket.identifier}", url=action.ticket.url
     )
@@ -120,7 +115,7 @@ def ticket_opened(
     if not incident.open:
         draft.want(CloseTicket(cancelled=incident.status is Status.CANCELLED))
     sub_issues_wanted(draft)
-    return attach_issues(draft, set()).dirty(*EVERYWHERE).done()
+    attach_issues(draft, set()).dirty(*EVERYWHERE)
 
 
 def issue_claim(id: str) -> str:
@@ -169,14 +164,12 @@ def meanwhile(entries: Sequence[Entry], since: datetime) -> str:
 # --- we wrote --------------------------------------------------------------------------------------------------
 
 
-def ticket_synced(
-    incident: Incident, action: TicketSynced, service: Service, now: datetime
-) -> Change:
+def ticket_synced(draft: Draft, action: TicketSynced) -> None:
     """What we wrote is known there from now on; what we did not write may be a person's word that nobody told us of."""
-    del service
-    draft = worked(worked(Draft(incident, now), "ticket.sync"), action.kind)
+    incident = draft.incident
+    worked(worked(draft, "ticket.sync"), action.kind)
     if (ticket := incident.ticket) is None or ticket.id != action.issue.id:
-        return draft.done()
+        return
     known: dict[str, object] = {}
     for name in action.wrote:
         known |= {name: getattr(action.issue, name), f"{name}_at": action.issue.at}
@@ -194,41 +187,39 @@ def ticket_synced(
         draft.set(ticket=ticket.model_copy(update={"asked": ()}))
     elif draft.incident.status is incident.status and action.wrote:  # it moved on while we wrote
         draft.want(SyncTicket())
-    return draft.dirty("status").done()
+    draft.dirty("status")
 
 
 # --- somebody in Linear says -------------------------------------------------------------------------------------
 
 
-def ticket_told(incident: Incident, action: TicketTold, service: Service, now: datetime) -> Change:
-    del service
-    draft = Draft(incident, now)
+def ticket_told(draft: Draft, action: TicketTold) -> None:
+    incident = draft.incident
     if incident.ticket is not None and incident.ticket.id == action.issue.id:
-        return _hear(draft, action.issue, action.changed, action.by).done()
-    return item_heard(draft, action.issue, action.by).done()
+        _hear(draft, action.issue, action.changed, action.by)
+        return
+    item_heard(draft, action.issue, action.by)
 
 
-def look_due(incident: Incident, action: TicketLookDue, service: Service, now: datetime) -> Change:
+def look_due(draft: Draft, action: TicketLookDue) -> None:
     """Looks again and again while the incident is open, slower while only its action items are; then no more."""
-    del action, service
-    draft = Draft(incident, now)
+    incident = draft.incident
     if incident.ticket is None or incident.status is Status.CANCELLED:
-        return draft.done()
+        return
     if incident.open:
-        return draft.want(LookAtTicket()).timer(LOOK, LOOK_SECONDS, TicketLookDue()).done()
+        draft.want(LookAtTicket()).timer(LOOK, LOOK_SECONDS, TicketLookDue())
+        return
     if incident.status is not Status.RESOLVED or not any(
         one.ticket for one in open_items(incident)
     ):
-        return draft.done()
-    return draft.want(LookAtTicket()).timer(LOOK, SLOW_LOOK_SECONDS, TicketLookDue()).done()
+        return
+    draft.want(LookAtTicket()).timer(LOOK, SLOW_LOOK_SECONDS, TicketLookDue())
 
 
-def ticket_looked(
-    incident: Incident, action: TicketLooked, service: Service, now: datetime
-) -> Change:
+def ticket_looked(draft: Draft, action: TicketLooked) -> None:
     """What webhooks did not tell; whose word it was, Linear does not say then."""
-    del service
-    draft = worked(Draft(incident, now), "ticket.look")
+    incident = draft.incident
+    worked(draft, "ticket.look")
     for issue in action.issues:
         if incident.ticket is not None and incident.ticket.id == issue.id:
             _hear(draft, issue, FIELDS, "", asked_now=True)
@@ -239,7 +230,6 @@ def ticket_looked(
                 )  # a person's word came between: what was to be written still is
         else:
             item_heard(draft, issue, "")
-    return draft.done()
 
 
 def _hear(

@@ -5,15 +5,14 @@ The clock is one timer in Redis: it survives restarts, starts anew with each upd
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate
 from phases.record.findings import TriageReport, Value, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.record.wording import capital, counted, listed
-from phases.steps.change import Change, Timer
+from phases.steps.change import Draft
 from phases.triage.blast_radius import who
 
 UPDATE = "update"
@@ -40,27 +39,22 @@ def every(incident: Incident) -> timedelta:
     return EVERY.get(incident.severity or Severity.SEV2, EVERY[Severity.SEV2])
 
 
-def followed(before: Incident, change: Change, now: datetime) -> Change:
-    """The clock of the updates after any change: begun, begun anew with another severity, or ended."""
-    after = change.incident
+def follow_updates(draft: Draft) -> None:
+    """Begins the clock of the updates, begins it anew with another severity, or ends it."""
+    after = draft.incident
     if not waits(after):
-        if after.update_due is None:
-            return change
-        ended = after.model_copy(
-            update={"update_due": None, "update_promised": False, "reminded": ""}
-        )
-        timers = tuple(timer for timer in change.timers if timer.name != UPDATE)
-        return replace(change, incident=ended, timers=timers, cancels=(*change.cancels, UPDATE))
-    another = before.severity != after.severity and not after.update_promised
-    if after.update_due is not None and not another:
-        return change
-    due = now + every(after)
-    begun = after.model_copy(update={"update_due": due, "reminded": ""})
-    timers = (
-        *(t for t in change.timers if t.name != UPDATE),
-        Timer(name=UPDATE, at=due, action=UpdateDue()),
-    )
-    return replace(change, incident=begun, timers=timers)
+        if after.update_due is not None:
+            draft.set(update_due=None, update_promised=False, reminded="").cancel(UPDATE)
+        return
+    another = draft.before.severity != after.severity and not after.update_promised
+    if after.update_due is None or another:
+        start_update_clock(draft, every(after))
+
+
+def start_update_clock(draft: Draft, wait: timedelta) -> Draft:
+    """The next update is due after `wait`."""
+    draft.set(update_due=draft.now + wait, reminded="")
+    return draft.timer(UPDATE, wait.total_seconds(), UpdateDue())
 
 
 # --- what an update says ---------------------------------------------------------------------------------------

@@ -13,9 +13,8 @@ from phases.messages.actions import ShrinkDue
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Cause, Frame, Recommendation, TriageReport, Verdict
 from phases.record.incident import Incident, Round, Status
-from phases.record.service import Service
 from phases.record.wording import short
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 
 SHRINK = "shrink"  # timer
 SHRINK_SECONDS = 30 * 24 * 3600  # rules: 30 days after *closed*
@@ -59,13 +58,11 @@ _EXACT = frozenset(
 )
 
 
-def shrink_due(incident: Incident, action: ShrinkDue, service: Service, now: datetime) -> Change:
-    del action, service
-    draft = Draft(incident, now)
+def shrink_due(draft: Draft, action: ShrinkDue) -> None:
+    incident = draft.incident
     if incident.status not in OVER or incident.shrunk_at is not None:
-        return draft.done()
-    draft.incident = shrunk(incident, now)
-    return draft.done()
+        return
+    draft.incident = shrunk(incident, draft.now)
 
 
 def shrunk(incident: Incident, now: datetime) -> Incident:

@@ -14,11 +14,10 @@ from phases.mitigation.hotfix_merge import newest_deploy, unmerged
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import ActionKind, Incident, Status
 from phases.record.limits import HEARD
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import stamp
 from phases.steps.announce import tell
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 
 SAME_DEPLOY = timedelta(
     minutes=10
@@ -46,42 +45,43 @@ def hold(incident: Incident) -> str | None:
     )
 
 
-def deployed_by_others(
-    incident: Incident, action: DeployedByOthers, service: Service, now: datetime
-) -> Change:
+def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
     """A deploy that the bot did not start: in the timeline, said once, asked about where it may be the fix."""
-    draft = Draft(incident, now)
+    incident = draft.incident
     deploy = action.deploy
     version = deploy.release.version
     ask: Literal["fixed", ""] = "fixed" if hold(incident) is not None else ""
     waits = incident.status is Status.RESOLVED and (ask or unmerged(incident) is not None)
     if not (incident.open or waits) or _ours(incident, deploy) or _heard(incident, deploy):
-        return draft.done()
+        return
     draft.set(heard=(*incident.heard, f"deploy:{version}@{deploy.started_at.isoformat()}")[-HEARD:])
     by = f" by {deploy.by}" if deploy.by else ""
     said = f"{version} was deployed{by}, {stamp(deploy.started_at)}."
     draft.note("deploy", said).dirty("status")
     if incident.status in (Status.DECLARED, Status.DECIDING):
-        return tell(draft, f"{said} Is that the fix?", ask="foreign deploy").done()
+        tell(draft, f"{said} Is that the fix?", ask="foreign deploy")
+        return
     if any(deploy.release.same_as(Release(version=one)) for one in incident.rolled_back):
         again = f"{said} This incident rolled it back."
-        return tell(draft, again, strong="Careful:", mention=service.owners, ask=ask).done()
+        tell(draft, again, strong="Careful:", mention=draft.service.owners, ask=ask)
+        return
     if (holds := hold(incident)) is not None:
-        return tell(
-            draft, f"{said} {holds}", strong="Careful:", mention=service.owners, ask=ask
-        ).done()
+        tell(draft, f"{said} {holds}", strong="Careful:", mention=draft.service.owners, ask=ask)
+        return
     if (undone := unmerged(incident)) is not None:
-        return tell(
-            draft, f"{said} {undone} Is it still in?", strong="Careful:", mention=service.owners
-        ).done()
-    return tell(draft, said, thread=True).done()
+        tell(
+            draft,
+            f"{said} {undone} Is it still in?",
+            strong="Careful:",
+            mention=draft.service.owners,
+        )
+        return
+    tell(draft, said, thread=True)
 
 
-def cause_fixed(
-    incident: Incident, action: CauseFixed, service: Service, now: datetime
-) -> Change | Refused:
+def cause_fixed(draft: Draft, action: CauseFixed) -> Refused | None:
     """A person's word: what brought it is mended, and deploys are free again."""
-    del service
+    incident = draft.incident
     if incident.cause_fixed_by is not None:
         return Refused(
             "stale",
@@ -89,9 +89,10 @@ def cause_fixed(
         )
     if hold(incident) is None:
         return Refused("stale", "Nothing holds deploys any more. Nothing was changed.")
-    draft = Draft(incident, now).set(cause_fixed_by=action.by)
+    draft.set(cause_fixed_by=action.by)
     said = f"{mentioned(action.by)} says that the cause is fixed: deploys are free again."
-    return tell(draft.note("deploy", said, by=action.by), said).done()
+    tell(draft.note("deploy", said, by=action.by), said)
+    return None
 
 
 def _ours(incident: Incident, deploy: DeploySeen) -> bool:

@@ -7,7 +7,7 @@ checks allow, or by people; the bot sees it on GitHub (webhook, and asking now a
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.messages.actions import MergeDue
 from phases.messages.commands import HotfixIsIn, MergeHotfix
@@ -15,11 +15,10 @@ from phases.messages.effects import LookAtMerge, MergePullRequest
 from phases.messages.results import MergeRefused, MergeSeen
 from phases.record.findings import MergeState, Release
 from phases.record.incident import ActionKind, Incident, Merge, Round, RoundAction, Status
-from phases.record.service import Service
 from phases.record.tokens import REASON, mentioned, what_was_done
 from phases.record.wording import capital, short
 from phases.steps.announce import tell
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.rounds import replace_round
 
 MERGE = "merge"  # timer: is the hotfix merged by now?
@@ -107,10 +106,8 @@ def _meant(incident: Incident, number: int) -> tuple[Round, RoundAction, Merge] 
     return found
 
 
-def merge_hotfix(
-    incident: Incident, action: MergeHotfix, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def merge_hotfix(draft: Draft, action: MergeHotfix) -> Refused | None:
+    incident = draft.incident
     found = _meant(incident, action.round)
     if isinstance(found, Refused):
         return found
@@ -121,26 +118,22 @@ def merge_hotfix(
             "missing",
             "It was shipped from a branch. Merge that as you always do, then say *It is merged*.",
         )
-    draft = _kept(
-        Draft(incident, now), current, acted, merge.model_copy(update={"asked_by": action.by})
-    )
+    _kept(draft, current, acted, merge.model_copy(update={"asked_by": action.by}))
     draft.note("decision", f"{mentioned(action.by)} merges {_named(acted)}", by=action.by)
-    return draft.want(MergePullRequest(round=current.number, number=number, commit=commit)).done()
+    draft.want(MergePullRequest(round=current.number, number=number, commit=commit))
+    return None
 
 
-def hotfix_is_in(
-    incident: Incident, action: HotfixIsIn, service: Service, now: datetime
-) -> Change | Refused:
+def hotfix_is_in(draft: Draft, action: HotfixIsIn) -> Refused | None:
     """Nobody can check it: the word of a person, by name."""
-    del service
+    incident = draft.incident
     found = _meant(incident, action.round)
     if isinstance(found, Refused):
         return found
     current, acted, merge = found
-    state = merge.state.model_copy(update={"merged": True, "at": now, "holds": True})
-    return _merged(
-        Draft(incident, now), current, acted, state, mentioned(action.by), said_by=action.by
-    ).done()
+    state = merge.state.model_copy(update={"merged": True, "at": draft.now, "holds": True})
+    _merged(draft, current, acted, state, mentioned(action.by), said_by=action.by)
+    return None
 
 
 # --- GitHub, the clone, and time ---------------------------------------------------------------------------------
@@ -159,29 +152,29 @@ def watch_merge(draft: Draft, state: MergeState | None) -> str | None:
     return line
 
 
-def merge_due(incident: Incident, action: MergeDue, service: Service, now: datetime) -> Change:
-    del service
-    draft, found = Draft(incident, now), open_hotfix(incident)
+def merge_due(draft: Draft, action: MergeDue) -> None:
+    incident = draft.incident
+    draft, found = draft, open_hotfix(incident)
     if (
         found is not None
         and found[0].number == action.round
         and incident.status is not Status.CANCELLED
     ):
         draft.want(LookAtMerge(round=action.round))
-    return draft.done()
 
 
-def merge_seen(incident: Incident, action: MergeSeen, service: Service, now: datetime) -> Change:
+def merge_seen(draft: Draft, action: MergeSeen) -> None:
     """What GitHub or the clone tells; said once, whoever tells it."""
-    del service
-    draft, found = Draft(incident, now), open_hotfix(incident)
+    incident = draft.incident
+    draft, found = draft, open_hotfix(incident)
     if action.state is None or found is None or found[0].number != action.round:
-        return draft.done()
+        return
     current, acted, merge = found
     state = action.state
     if state.merged:
         by = mentioned(merge.asked_by) if merge.asked_by else state.by
-        return _merged(draft, current, acted, state, by).done()
+        _merged(draft, current, acted, state, by)
+        return
     known = merge.state
     if state.head is None:  # the webhook of a closed one, the clone: the head that was seen stays
         state = state.model_copy(update={"head": known.head})
@@ -193,15 +186,12 @@ def merge_seen(incident: Incident, action: MergeSeen, service: Service, now: dat
         elif state.head not in (None, known.head, _commit(acted)):
             said = f"{capital(_named(acted))} has moved on since it was shipped: {_span(acted, state)}."
             tell(draft.note("deploy", said), said, thread=True, ticket=False)
-    return _look_again(draft, current, acted).done()
+    _look_again(draft, current, acted)
 
 
-def merge_refused(
-    incident: Incident, action: MergeRefused, service: Service, now: datetime
-) -> Change:
+def merge_refused(draft: Draft, action: MergeRefused) -> None:
     """405, 409, red checks, a token that may not: said with the reason, and the button is there again."""
-    del service
-    return refuse_merge(Draft(incident, now), action.round, action.reason).done()
+    refuse_merge(draft, action.round, action.reason)
 
 
 def refuse_merge(draft: Draft, number: int, reason: str) -> Draft:

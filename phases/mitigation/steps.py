@@ -21,11 +21,11 @@ from phases.messages.results import (
 from phases.mitigation.hotfix_merge import watch_merge
 from phases.record.findings import DeployOutput, DeployProof, MergeState, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.record.service import DEPLOYABLE, HOTFIX, DeployCommands, Service
+from phases.record.service import DEPLOYABLE, HOTFIX, DeployCommands
 from phases.record.tokens import REASON, mentioned, what_was_done
 from phases.record.wording import lasting, short, stamp
 from phases.steps.announce import NOBODY, answered, keep_true, page, tell
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.rounds import (
     decision_name,
     ended,
@@ -112,37 +112,28 @@ def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: 
     )
 
 
-def decide_rollback(
-    incident: Incident, action: DecideRollback, service: Service, now: datetime
-) -> Change | Refused:
-    return _deploy(incident, ActionKind.ROLLBACK, action, action.target, service, now)
+def decide_rollback(draft: Draft, action: DecideRollback) -> Refused | None:
+    return _deploy(draft, ActionKind.ROLLBACK, action, action.target)
 
 
-def decide_hotfix(
-    incident: Incident, action: DecideHotfix, service: Service, now: datetime
-) -> Change | Refused:
+def decide_hotfix(draft: Draft, action: DecideHotfix) -> Refused | None:
     if not action.fix.commit:
         return Refused(
             "input",
             "A hotfix is shipped by its head commit, and this one has none. Nothing was done.",
         )
-    if isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix:
+    if isinstance(draft.service.deploy, DeployCommands) and not draft.service.deploy.hotfix:
         return Refused(
             "missing",
-            f"{service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*.",
+            f"{draft.service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*.",
         )
-    return _deploy(incident, ActionKind.HOTFIX, action, action.fix, service, now)
+    return _deploy(draft, ActionKind.HOTFIX, action, action.fix)
 
 
 def _deploy(
-    incident: Incident,
-    kind: ActionKind,
-    said: DecideRollback | DecideHotfix,
-    to: Release,
-    service: Service,
-    now: datetime,
-) -> Change | Refused:
-    draft = Draft(incident, now)
+    draft: Draft, kind: ActionKind, said: DecideRollback | DecideHotfix, to: Release
+) -> Refused | None:
+    incident, service = draft.incident, draft.service
     current = _round_for(draft, said.round, forward=said.forward)
     if isinstance(current, Refused):
         return current
@@ -166,14 +157,15 @@ def _deploy(
     acted = RoundAction(
         kind=kind,
         by=said.by,
-        at=now,
+        at=draft.now,
         from_release=said.running,
         to_release=to,
         deploy_id=deploy_id,
         break_glass=said.break_glass,
     )
     if incident.drill:
-        return _pretend(draft, current, acted, service).done()
+        _pretend(draft, current, acted)
+        return None
     was = said.running.version if said.running else "what runs now (not known yet)"
     verb = (
         f"rolls {service.name} back"
@@ -194,10 +186,10 @@ def _deploy(
             key,
             f"{incident.id} {incident.title}: {mentioned(said.by)} broke the glass: {what}.{glass}",
         )
-    return draft.done()
+    return None
 
 
-def _pretend(draft: Draft, current: Round, acted: RoundAction, service: Service) -> Draft:
+def _pretend(draft: Draft, current: Round, acted: RoundAction) -> Draft:
     """In a drill the buttons work and production is not touched: no deploy, no claim; the check goes on as ever."""
     done = acted.model_copy(
         update={
@@ -210,15 +202,12 @@ def _pretend(draft: Draft, current: Round, acted: RoundAction, service: Service)
     )
     draft.set(status=Status.VERIFYING)
     said = f"{mentioned(acted.by)} decided: {what_was_done(acted)}. Drill: nothing was deployed."
-    _act(draft, draft.incident.round or current, done, said, then=first_look(service))
+    _act(draft, draft.incident.round or current, done, said, then=first_look(draft.service))
     start_investigation(draft)
-    return start_clock(draft, service)
+    return start_clock(draft)
 
 
-def decide_fixed(
-    incident: Incident, action: DecideFixed, service: Service, now: datetime
-) -> Change | Refused:
-    draft = Draft(incident, now)
+def decide_fixed(draft: Draft, action: DecideFixed) -> Refused | None:
     current = _round_for(draft, action.round, forward=action.forward)
     if isinstance(current, Refused):
         return current
@@ -230,27 +219,25 @@ def decide_fixed(
     acted = RoundAction(
         kind=ActionKind.FIXED,
         by=action.by,
-        at=now,
+        at=draft.now,
         sentence=sentence,
-        started_at=now,
-        finished_at=now,
+        started_at=draft.now,
+        finished_at=draft.now,
         result="done",
     )
     draft.set(status=Status.VERIFYING)
     said = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
-    _act(draft, draft.incident.round or current, acted, said, then=first_look(service))
+    _act(draft, draft.incident.round or current, acted, said, then=first_look(draft.service))
     start_investigation(draft)  # many × many waited for a rollback that does not come
-    return start_clock(draft, service).done()
+    start_clock(draft)
+    return None
 
 
-def decide_investigate(
-    incident: Incident, action: DecideInvestigate, service: Service, now: datetime
-) -> Change | Refused:
+def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | None:
     """Records that a person chose it; Rollback and Hotfix stay live beside it."""
-    del service
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
-    draft = Draft(incident, now)
     if incident.round is None:
         open_round(draft, "acted on before triage", None)
     current = draft.incident.round
@@ -265,7 +252,8 @@ def decide_investigate(
         replace_round(draft, current.model_copy(update={"investigate_by": action.by}))
         draft.note("decision", said, by=action.by).cancel(NOBODY)
         keep_true(draft, said)
-    return start_investigation(draft).done()
+    start_investigation(draft)
+    return None
 
 
 # --- the deploy, followed --------------------------------------------------------------------------------------
@@ -289,17 +277,14 @@ def _moved(draft: Draft, current: Round, action: RoundAction, **fields: object) 
     return changed
 
 
-def deploy_started(
-    incident: Incident, action: DeployStarted, service: Service, now: datetime
-) -> Change:
+def deploy_started(draft: Draft, action: DeployStarted) -> None:
     """What ran before is the deployer's word where the person who decided could not name it."""
-    del service
-    draft = Draft(incident, now)
+    incident = draft.incident
     if (found := _deploying(incident, action.deploy_id)) is None:
-        return draft.done()
+        return
     if found[1].result == "waiting":
-        _began(draft, *found, now, action.running)
-    return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
+        _began(draft, *found, draft.now, action.running)
+    draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id))
 
 
 def _began(
@@ -312,66 +297,58 @@ def _began(
     return _moved(draft, current, acted, result="running", started_at=at, from_release=before)
 
 
-def deploy_not_started(
-    incident: Incident, action: DeployNotStarted, service: Service, now: datetime
-) -> Change:
+def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
     """Something else runs by now, or the deployer refused: production is untouched, and a new round opens.
 
     Where users were verified to be fine (a fix forward), they still are: the incident goes back to where it was.
     """
-    draft = Draft(incident, now)
+    incident = draft.incident
     if (found := _deploying(incident, action.deploy_id)) is None:
-        return draft.done()
+        return
     current, acted = found
     reason = short(action.reason, REASON).rstrip(".")
-    _moved(draft, current, acted, result="not started", reason=reason, finished_at=now)
-    draft.cancel(DEPLOY).release(deploying_claim(service.name)).note(
+    _moved(draft, current, acted, result="not started", reason=reason, finished_at=draft.now)
+    draft.cancel(DEPLOY).release(deploying_claim(draft.service.name)).note(
         "deploy", f"Not started: {reason}"
     )
     if incident.recovered_at is not None:
         draft.set(status=Status.MITIGATED)
-        return tell(
-            draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:"
-        ).done()
+        tell(draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:")
+        return
     if action.running is None:
         failed = f"{what_was_done(acted)} failed: {reason}"
         page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {failed}")
-    return next_round(draft, f"nothing was deployed: {reason}").done()
+    next_round(draft, f"nothing was deployed: {reason}")
 
 
-def deploy_tick(incident: Incident, action: DeployTick, service: Service, now: datetime) -> Change:
-    del service
-    draft = Draft(incident, now)
+def deploy_tick(draft: Draft, action: DeployTick) -> None:
+    incident = draft.incident
     if _deploying(incident, action.deploy_id) is not None:
         draft.want(FollowDeploy(deploy_id=action.deploy_id))
-    return draft.done()
 
 
-def deploy_progressed(
-    incident: Incident, action: DeployProgressed, service: Service, now: datetime
-) -> Change:
-    del service
-    draft = Draft(incident, now)
+def deploy_progressed(draft: Draft, action: DeployProgressed) -> None:
+    incident = draft.incident
     if (found := _deploying(incident, action.deploy_id)) is None:
-        return draft.done()
+        return
     current, acted = found
-    rests = acted.lines_at is not None and now - acted.lines_at < timedelta(seconds=LINES_SECONDS)
+    rests = acted.lines_at is not None and draft.now - acted.lines_at < timedelta(
+        seconds=LINES_SECONDS
+    )
     if action.lines and action.lines != acted.lines and not rests:
-        current = _moved(draft, current, acted, lines=action.lines, lines_at=now)
+        current = _moved(draft, current, acted, lines=action.lines, lines_at=draft.now)
     _show_output(draft, current, action.output)
-    return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
+    draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id))
 
 
-def deploy_finished(
-    incident: Incident, action: DeployFinished, service: Service, now: datetime
-) -> Change:
-    draft = Draft(incident, now)
+def deploy_finished(draft: Draft, action: DeployFinished) -> None:
+    incident = draft.incident
     if (found := _deploying(incident, action.deploy_id)) is None:
-        return draft.done()
+        return
     _show_output(draft, found[0], action.output)
     found = _deploying(draft.incident, action.deploy_id) or found
-    said = (action.result, action.proof, action.reason, service)
-    return finish_deploy(draft, found, *said, lines=action.lines, merge=action.merge).done()
+    said = (action.result, action.proof, action.reason)
+    finish_deploy(draft, found, *said, lines=action.lines, merge=action.merge)
 
 
 def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> Draft:
@@ -396,7 +373,6 @@ def finish_deploy(
     result: str,
     proof: DeployProof,
     reason: str,
-    service: Service,
     *,
     lines: tuple[str, ...] = (),
     merge: MergeState | None = None,
@@ -421,9 +397,9 @@ def finish_deploy(
         reason=reason,
         lines=lines or acted.lines,
     )
-    draft.cancel(DEPLOY).release(deploying_claim(service.name))
+    draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
     if result == "done":
-        return _deployed(draft, acted, proof, service, merge)
+        return _deployed(draft, acted, proof, merge)
     how = (
         "failed"
         if result == "failed"
@@ -436,7 +412,7 @@ def finish_deploy(
 
 
 def _deployed(
-    draft: Draft, acted: RoundAction, proof: DeployProof, service: Service, merge: MergeState | None
+    draft: Draft, acted: RoundAction, proof: DeployProof, merge: MergeState | None
 ) -> Draft:
     before = proof.before or (acted.from_release.version if acted.from_release else None)
     if acted.kind is ActionKind.ROLLBACK and before and before not in draft.incident.rolled_back:
@@ -449,14 +425,14 @@ def _deployed(
     if acted.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
         said = f"{said} {open_end}"
         draft.note("deploy", open_end)
-    tell(draft, f"{said} {first_look(service)}")
-    return start_clock(draft, service)
+    tell(draft, f"{said} {first_look(draft.service)}")
+    return start_clock(draft)
 
 
-def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str) -> Draft:
+def deploy_lost(draft: Draft, deploy_id: str, reason: str) -> Draft:
     """The deployer could not be asked any more: what came of it is unknown (rules: pages, always)."""
     if (found := _deploying(draft.incident, deploy_id)) is None:
         return draft
     acted = found[1]
     before = acted.from_release.version if acted.from_release else None
-    return finish_deploy(draft, found, "unknown", DeployProof(before=before), reason, service)
+    return finish_deploy(draft, found, "unknown", DeployProof(before=before), reason)

@@ -22,11 +22,10 @@ from phases.messages.results import ItemsOpened, ItemSynced, Zones
 from phases.mitigation.hotfix_merge import unmerged
 from phases.record.documents import ActionItem, LinearIssue
 from phases.record.incident import Incident, Status
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import counted, listed, short
 from phases.steps.announce import tell, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.rounds import GUARD_TIMER
 
 REMIND = "items"  # timer
@@ -74,17 +73,17 @@ def replace_item(draft: Draft, number: int, changed: ActionItem) -> Draft:
 # --- after every change ------------------------------------------------------------------------------------------
 
 
-def followed_up(before: Incident | None, change: Change, now: datetime) -> Change:
-    """From *resolved* on, whoever brought it: begins to follow the items, and closes when nothing is waited for any more."""
-    if before is None or change.incident.status is not Status.RESOLVED:
-        return change
-    draft = Draft.on(change, now)
-    if before.status is not Status.RESOLVED:
-        return follow(draft).done()
-    rings = any(isinstance(one, Say) and not one.thread for one in change.effects)
-    return (
-        change if rings else close_if_complete(draft).done()
-    )  # one message a change: then the next one closes it
+def follow_items(draft: Draft) -> None:
+    """Begins to follow the items with *resolved*, and closes when nothing is waited for any more.
+
+    One change posts one message in the channel: where it has posted one, the next change closes.
+    """
+    if draft.incident.status is not Status.RESOLVED:
+        return
+    if draft.before.status is not Status.RESOLVED:
+        follow(draft)
+    elif not any(isinstance(effect, Say) and not effect.thread for effect in draft.effects):
+        close_if_complete(draft)
 
 
 # --- the incident is resolved ------------------------------------------------------------------------------------
@@ -133,11 +132,8 @@ def sub_issue_body(incident: Incident, one: ActionItem, where: str = "") -> str:
     return "\n".join(lines)
 
 
-def items_opened(
-    incident: Incident, action: ItemsOpened, service: Service, now: datetime
-) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "items.open")
+def items_opened(draft: Draft, action: ItemsOpened) -> None:
+    worked(draft, "items.open")
     for number, issue in sorted(action.issues.items()):
         one = _item(draft.incident, number)
         if one is None or one.ticket is not None:
@@ -148,16 +144,13 @@ def items_opened(
         )
         if not one.open:  # settled here while it was being made there
             draft.want(SyncItem(number=number))
-    return draft.done()
 
 
 # --- somebody says that one is done --------------------------------------------------------------------------------
 
 
-def mark_item(
-    incident: Incident, action: MarkItem, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def mark_item(draft: Draft, action: MarkItem) -> Refused | None:
+    incident = draft.incident
     one = _item(incident, action.number)
     if one is None or incident.open or incident.status is Status.CANCELLED:
         return Refused(
@@ -175,7 +168,6 @@ def mark_item(
         return Refused("stale", f"That action item is {how}. Nothing was changed.")
     if incident.status is Status.CLOSED:
         return Refused("state", f"{incident.id} is closed. Nothing was changed.")
-    draft = Draft(incident, now)
     state = "completed" if action.done else "unstarted"
     _settle(draft, action.number, one, state, mentioned(action.by))
     if one.ticket is not None:
@@ -183,12 +175,12 @@ def mark_item(
         again = _item(draft.incident, action.number) or one
         replace_item(draft, action.number, again.model_copy(update={"ticket": ticket}))
         draft.want(SyncItem(number=action.number))
-    return draft.done()
+    return None
 
 
-def item_synced(incident: Incident, action: ItemSynced, service: Service, now: datetime) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "items.sync", f'"number":{action.number}')
+def item_synced(draft: Draft, action: ItemSynced) -> None:
+    incident = draft.incident
+    worked(draft, "items.sync", f'"number":{action.number}')
     one = _item(incident, action.number)
     if one is not None and one.ticket is not None:
         known = {"state": action.issue.state, "state_at": action.issue.at, "asked": ""}
@@ -197,7 +189,6 @@ def item_synced(incident: Incident, action: ItemSynced, service: Service, now: d
             action.number,
             one.model_copy(update={"ticket": one.ticket.model_copy(update=known)}),
         )
-    return draft.done()
 
 
 def item_heard(draft: Draft, issue: LinearIssue, by: str) -> Draft:
@@ -310,23 +301,22 @@ def ask_zones(draft: Draft) -> Draft:
     return draft.want(AskZone(people=people)) if people else draft
 
 
-def zones_known(incident: Incident, action: Zones, service: Service, now: datetime) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "zone")
+def zones_known(draft: Draft, action: Zones) -> None:
+    incident = draft.incident
+    worked(draft, "zone")
     if incident.status is not Status.RESOLVED:
-        return draft.done()
-    return remind_later(draft.set(zones={**incident.zones, **action.offsets})).done()
+        return
+    remind_later(draft.set(zones={**incident.zones, **action.offsets}))
 
 
-def items_due(incident: Incident, action: ItemsDue, service: Service, now: datetime) -> Change:
+def items_due(draft: Draft, action: ItemsDue) -> None:
     """Each owner hears of all their overdue items at once; who has no name in Slack is answered for by who led."""
-    del action, service
-    draft = Draft(incident, now)
+    incident = draft.incident
     if incident.status is not Status.RESOLVED:
-        return draft.done()
+        return
     owners: dict[tuple[str | None, date], list[int]] = {}
     for number, one in enumerate(items(incident), 1):
-        local = _there(incident, one, now)
+        local = _there(incident, one, draft.now)
         day = due_again(one)
         not_yet = day is None or day > local.date()
         if (
@@ -341,7 +331,7 @@ def items_due(incident: Incident, action: ItemsDue, service: Service, now: datet
         draft.note(
             "action item", f"{mentioned(person) if person else 'The channel'} is reminded: {late}"
         )
-    return remind_later(ask_zones(draft) if owners else draft).done()
+    remind_later(ask_zones(draft) if owners else draft)
 
 
 def _hears(incident: Incident, one: ActionItem) -> str | None:

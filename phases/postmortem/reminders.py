@@ -6,17 +6,15 @@ the lead is; their offset is asked of Slack with each reminder, so that a change
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 from phases.messages.actions import PostmortemDue
 from phases.messages.effects import AskZone, Say
 from phases.messages.results import LeadZone
 from phases.record.incident import Incident, Status
-from phases.record.service import Service
 from phases.record.wording import counted
 from phases.steps.announce import worked
-from phases.steps.change import Change, Draft, Timer
+from phases.steps.change import Draft
 
 POSTMORTEM = "postmortem"
 """The timer's name."""
@@ -43,52 +41,42 @@ def next_morning(now: datetime, offset: int, least: timedelta = LEAST) -> dateti
     return morning - there
 
 
-def followed(before: Incident, change: Change, now: datetime) -> Change:
-    """The reminder after any change: begun with recovery, moved with the lead, ended with the file or a new round."""
-    after = change.incident
+def follow_reminder(draft: Draft) -> None:
+    """Begins the reminder with recovery, moves it with the lead, ends it with the file or a new round."""
+    after = draft.incident
     if not owed(after):
-        if after.postmortem_due is None:
-            return change
-        ended = after.model_copy(update={"postmortem_due": None})
-        timers = tuple(timer for timer in change.timers if timer.name != POSTMORTEM)
-        return replace(change, incident=ended, timers=timers, cancels=(*change.cancels, POSTMORTEM))
-    if after.postmortem_due is not None and before.lead == after.lead:
-        return change
-    due = after.postmortem_due or next_morning(now, after.lead_offset)
-    begun = after.model_copy(update={"postmortem_due": due})
-    timers = (
-        *(t for t in change.timers if t.name != POSTMORTEM),
-        Timer(POSTMORTEM, due, PostmortemDue()),
-    )
-    return replace(change, incident=begun, timers=timers, effects=(*change.effects, AskZone()))
+        if after.postmortem_due is not None:
+            draft.set(postmortem_due=None).cancel(POSTMORTEM)
+        return
+    if after.postmortem_due is None or draft.before.lead != after.lead:
+        due = after.postmortem_due or next_morning(draft.now, after.lead_offset)
+        _remind_at(draft, due).want(AskZone())
 
 
-def lead_zone(incident: Incident, action: LeadZone, service: Service, now: datetime) -> Change:
+def lead_zone(draft: Draft, action: LeadZone) -> None:
     """Where the lead is: the reminder moves there."""
-    del service
-    draft = worked(Draft(incident, now), "zone")
+    incident = draft.incident
+    worked(draft, "zone")
     if not owed(incident) or action.offset == incident.lead_offset:
-        return draft.done()
-    return _at(draft.set(lead_offset=action.offset), next_morning(now, action.offset)).done()
+        return
+    _remind_at(draft.set(lead_offset=action.offset), next_morning(draft.now, action.offset))
 
 
-def postmortem_due(
-    incident: Incident, action: PostmortemDue, service: Service, now: datetime
-) -> Change:
+def postmortem_due(draft: Draft, action: PostmortemDue) -> None:
     """Said in the channel with the form's button; after some days to the owners as well."""
-    del action
-    draft = Draft(incident, now)
+    incident = draft.incident
     if not owed(incident):
-        return draft.done()
-    if not _in_the_day(now, incident.lead_offset):
-        return _at(draft, next_morning(now, incident.lead_offset, timedelta())).done()
+        return
+    if not _in_the_day(draft.now, incident.lead_offset):
+        _remind_at(draft, next_morning(draft.now, incident.lead_offset, timedelta()))
+        return
     times = incident.postmortem_reminded + 1
     lead = incident.lead or incident.declared_by
-    owners = () if incident.apart or (lead and times <= OWNERS_AFTER) else service.owners
+    owners = () if incident.apart or (lead and times <= OWNERS_AFTER) else draft.service.owners
     mention = tuple(dict.fromkeys((*((lead,) if lead else ()), *owners)))
     draft.set(postmortem_reminded=times)
-    draft.want(Say(text=_said(incident, now), mention=mention, ask="postmortem"), AskZone())
-    return _at(draft, next_morning(now, incident.lead_offset)).done()
+    draft.want(Say(text=_said(incident, draft.now), mention=mention, ask="postmortem"), AskZone())
+    _remind_at(draft, next_morning(draft.now, incident.lead_offset))
 
 
 def _in_the_day(now: datetime, offset: int) -> bool:
@@ -105,6 +93,5 @@ def _said(incident: Incident, now: datetime) -> str:
     return f"Users {since}. The post-mortem is still to be written."
 
 
-def _at(draft: Draft, due: datetime) -> Draft:
-    draft.set(postmortem_due=due)
-    return draft.timer(POSTMORTEM, (due - draft.now).total_seconds(), PostmortemDue())
+def _remind_at(draft: Draft, due: datetime) -> Draft:
+    return draft.set(postmortem_due=due).timer_at(POSTMORTEM, due, PostmortemDue())

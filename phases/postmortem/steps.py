@@ -6,18 +6,15 @@ resolved without understanding why".
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from phases.messages.commands import SubmitPostmortem
 from phases.messages.effects import NumberAdr, WriteAdr
 from phases.messages.results import AdrNumbered, AdrWritten, Remembered
 from phases.record.documents import Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import Incident, Status
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.steps.announce import tell, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import NO_POSTMORTEM, resolve_if_ready
 from phases.steps.rounds import ended, write_again
 
@@ -40,11 +37,9 @@ def not_now(incident: Incident) -> Refused | None:
     return None
 
 
-def submit_postmortem(
-    incident: Incident, action: SubmitPostmortem, service: Service, now: datetime
-) -> Change | Refused:
+def submit_postmortem(draft: Draft, action: SubmitPostmortem) -> Refused | None:
     """Takes the six parts. The cause it names counts, because a person stands behind it."""
-    del service
+    incident = draft.incident
     if (refused := not_now(incident)) is not None:
         return refused
     sent = incident.postmortem is not None and not incident.rewriting
@@ -57,16 +52,17 @@ def submit_postmortem(
         return Refused(
             "input", f"Say {empty}: no part of a post-mortem is ever empty. Nothing was changed."
         )
-    draft = worked(worked(Draft(incident, now), "adr.number"), "adr.write")
+    worked(worked(draft, "adr.number"), "adr.write")
     draft.set(postmortem=written, rewriting=False)
     if incident.cause is None:
-        draft.set(cause=Cause(text=written.root_cause[:2000], at=now, by=written.by))
+        draft.set(cause=Cause(text=written.root_cause[:2000], at=draft.now, by=written.by))
         draft.note("cause", f"{mentioned(written.by)}: {written.root_cause}", by=written.by)
     draft.note(
         "post-mortem", f"{mentioned(written.by)} wrote the post-mortem", by=written.by
     ).dirty("status", "tree")
     before = incident.adr_before
-    return draft.want(WriteAdr(number=before.number) if before is not None else NumberAdr()).done()
+    draft.want(WriteAdr(number=before.number) if before is not None else NumberAdr())
+    return None
 
 
 def _empty_part(written: Postmortem) -> str | None:
@@ -82,43 +78,39 @@ def _empty_part(written: Postmortem) -> str | None:
     return next((name for name, text in parts.items() if not text.strip()), None)
 
 
-def adr_numbered(
-    incident: Incident, action: AdrNumbered, service: Service, now: datetime
-) -> Change:
+def adr_numbered(draft: Draft, action: AdrNumbered) -> None:
     """The number is a claim: another incident that takes the same one has to choose again."""
-    del service
-    draft = worked(Draft(incident, now), "adr.number")
+    incident = draft.incident
+    worked(draft, "adr.number")
     if incident.adr is not None or incident.postmortem is None or not incident.open:
-        return draft.done()
-    return (
-        draft.claim(f"adr:{action.repository}:{action.number}")
-        .want(WriteAdr(number=action.number))
-        .done()
-    )
+        return
+    draft.claim(f"adr:{action.repository}:{action.number}")
+    draft.want(WriteAdr(number=action.number))
 
 
-def adr_written(incident: Incident, action: AdrWritten, service: Service, now: datetime) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "adr.write")
+def adr_written(draft: Draft, action: AdrWritten) -> None:
+    incident = draft.incident
+    worked(draft, "adr.write")
     if incident.adr is not None:
-        return draft.done()
+        return
     draft.set(adr=action.adr, adr_before=None)
     draft.note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
     if not incident.open:
-        return draft.dirty("status").done()
+        draft.dirty("status")
+        return
     if incident.status not in (
         Status.VERIFYING,
         Status.MITIGATED,
     ):  # it went on while the file was being written
-        return write_again(draft).dirty("status").done()
+        write_again(draft).dirty("status")
+        return
     if incident.status is not Status.MITIGATED:
         tell(
             draft,
             f"{action.adr.name} is written. {incident.id} resolves when recovery is verified.",
         )
-    return resolve_if_ready(draft).done()
+    resolve_if_ready(draft)
 
 
-def remembered(incident: Incident, action: Remembered, service: Service, now: datetime) -> Change:
-    del action, service
-    return worked(Draft(incident, now), "remember").set(remembered=True).done()
+def remembered(draft: Draft, action: Remembered) -> None:
+    worked(draft, "remember").set(remembered=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from phases.messages.commands import PrepareRevert
 from phases.messages.effects import Revert
 from phases.messages.results import RevertPrepared
 from phases.record.findings import Suspect
 from phases.record.incident import Incident
 from phases.record.limits import HEARD
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import short
 from phases.steps.announce import tell, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 
 
 def culprit(incident: Incident) -> Suspect | None:
@@ -41,10 +38,8 @@ def asked(incident: Incident, pull_request: str) -> bool:
     return _key(pull_request) in incident.heard
 
 
-def prepare_revert(
-    incident: Incident, action: PrepareRevert, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def prepare_revert(draft: Draft, action: PrepareRevert) -> Refused | None:
+    incident = draft.incident
     if incident.drill:
         return Refused("state", "This is a drill: no pull request is made.")
     found = culprit(incident)
@@ -54,31 +49,25 @@ def prepare_revert(
         )
     if asked(incident, action.pull_request):
         return Refused("stale", "That revert is prepared already, or on its way.")
-    draft = (
-        Draft(incident, now)
-        .set(heard=(*incident.heard, _key(action.pull_request))[-HEARD:])
-        .dirty("tree")
-    )
+    draft.set(heard=(*incident.heard, _key(action.pull_request))[-HEARD:])
+    draft.dirty("tree")
     said = f"{mentioned(action.by)} prepares the revert of {short(found.subject, 100)}"
     draft.note("decision", said, by=action.by)
-    return draft.want(Revert(pull_request=action.pull_request)).done()
+    draft.want(Revert(pull_request=action.pull_request))
+    return None
 
 
-def revert_prepared(
-    incident: Incident, action: RevertPrepared, service: Service, now: datetime
-) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "revert")
+def revert_prepared(draft: Draft, action: RevertPrepared) -> None:
+    incident = draft.incident
+    worked(draft, "revert")
     if f"revert done:{action.pull_request}" in incident.heard:
-        return draft.done()  # told twice
+        return  # told twice
     draft.set(heard=(*incident.heard, f"revert done:{action.pull_request}")[-HEARD:])
     text = f"The revert of {action.pull_request} is prepared: {action.url}"
     draft.note("decision", text)
     if not incident.open:
-        return draft.done()
-    return tell(
-        draft, f"{text}. Merge it when its checks are green, or ship it now with *Hotfix*."
-    ).done()
+        return
+    tell(draft, f"{text}. Merge it when its checks are green, or ship it now with *Hotfix*.")
 
 
 def _key(pull_request: str) -> str:

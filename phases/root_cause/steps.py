@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from phases.messages.actions import BisectTick
 from phases.messages.commands import AddHypothesis, CancelBisect, JudgeHypothesis, NameCause
@@ -20,12 +19,11 @@ from phases.record.findings import (
     Verdict,
 )
 from phases.record.incident import ActionKind, Incident, Status
-from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
 from phases.record.wording import short
 from phases.root_cause.hypotheses import after_bisect, best, merge
 from phases.steps.announce import EVERYWHERE, await_action, keep_true, tell, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import resolve_if_ready
 from phases.steps.rounds import broken_rollbacks, ended, open_round
 
@@ -43,11 +41,10 @@ def ask_for_tree(draft: Draft) -> Draft:
     return draft.set(tree_asked=True).want(PostLive(name="tree"), PostLive(name="evidence"))
 
 
-def investigated(
-    incident: Incident, action: Investigated, service: Service, now: datetime
-) -> Change:
+def investigated(draft: Draft, action: Investigated) -> None:
+    incident = draft.incident
     found = action.investigation
-    draft = worked(Draft(incident, now), "investigate")
+    worked(draft, "investigate")
     merged = merge(incident.hypotheses, found.hypotheses)
     if (
         incident.bisect is not None
@@ -64,15 +61,15 @@ def investigated(
     if (
         found.good
         and found.bad
-        and service.bisect
-        and service.checkout
+        and draft.service.bisect
+        and draft.service.checkout
         and incident.bisect is None
         and incident.open
     ):
         bisect_id = f"{incident.mark}-bisect-1"
         draft.set(bisect=Bisect(id=bisect_id, good=found.good, bad=found.bad))
         draft.want(StartBisect(bisect_id=bisect_id, good=found.good, bad=found.bad))
-    return ask_for_tree(draft).dirty("status").done()
+    ask_for_tree(draft).dirty("status")
 
 
 def without_what_did_not_help(
@@ -134,15 +131,12 @@ def _kept(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
     return tuple(h for h in hypotheses if h.id in kept)
 
 
-def bisect_moved(
-    incident: Incident, action: BisectMoved, service: Service, now: datetime
-) -> Change:
-    del service
-    draft = Draft(incident, now)
+def bisect_moved(draft: Draft, action: BisectMoved) -> None:
+    incident = draft.incident
     known = incident.bisect
     if known is None or known.id != action.bisect.id or known.state != "running":
-        return draft.done()
-    return move_bisect(draft, action.bisect).done()
+        return
+    move_bisect(draft, action.bisect)
 
 
 def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
@@ -166,34 +160,27 @@ def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
     return tell(draft, said, ticket=False, thread=True)
 
 
-def bisect_tick(incident: Incident, action: BisectTick, service: Service, now: datetime) -> Change:
-    del service
-    draft = Draft(incident, now)
+def bisect_tick(draft: Draft, action: BisectTick) -> None:
+    incident = draft.incident
     if (
         incident.bisect is not None
         and incident.bisect.id == action.bisect_id
         and incident.bisect.state == "running"
     ):
         draft.want(FollowBisect(bisect_id=action.bisect_id))
-    return draft.done()
 
 
-def cancel_bisect(
-    incident: Incident, action: CancelBisect, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def cancel_bisect(draft: Draft, action: CancelBisect) -> Refused | None:
+    incident = draft.incident
     if incident.bisect is None or incident.bisect.state != "running":
         return Refused("state", "No bisect is running.")
-    draft = Draft(incident, now).note(
-        "evidence", f"{mentioned(action.by)} cancelled the bisect", by=action.by
-    )
-    return draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True)).done()
+    draft.note("evidence", f"{mentioned(action.by)} cancelled the bisect", by=action.by)
+    draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True))
+    return None
 
 
-def add_hypothesis(
-    incident: Incident, action: AddHypothesis, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def add_hypothesis(draft: Draft, action: AddHypothesis) -> Refused | None:
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
     says = " ".join(action.says.split())[:300]
@@ -207,17 +194,14 @@ def add_hypothesis(
         says=says,
         by=action.by,
     )
-    draft = Draft(incident, now).set(hypotheses=(*incident.hypotheses, raised))
-    return ask_for_tree(
-        draft.note("evidence", f"{mentioned(action.by)} suspects: {says}", by=action.by)
-    ).done()
+    draft.set(hypotheses=(*incident.hypotheses, raised))
+    ask_for_tree(draft.note("evidence", f"{mentioned(action.by)} suspects: {says}", by=action.by))
+    return None
 
 
-def judge_hypothesis(
-    incident: Incident, action: JudgeHypothesis, service: Service, now: datetime
-) -> Change | Refused:
+def judge_hypothesis(draft: Draft, action: JudgeHypothesis) -> Refused | None:
     """A person rules one in or out, by name; the bot's own evidence does not take that back."""
-    del service
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
     if not any(h.id == action.id for h in incident.hypotheses):
@@ -232,21 +216,17 @@ def judge_hypothesis(
             update={"verdict": action.verdict, "confidence": sure, "by": action.by, "found": found}
         )
 
-    draft = (
-        Draft(incident, now)
-        .set(hypotheses=tuple(judged(h) for h in incident.hypotheses))
-        .dirty("tree", "evidence", "status")
-    )
-    return draft.note(
+    draft.set(hypotheses=tuple(judged(h) for h in incident.hypotheses))
+    draft.dirty("tree", "evidence", "status")
+    draft.note(
         "evidence", f"{mentioned(action.by)}: {action.id} {action.verdict.value}", by=action.by
-    ).done()
+    )
+    return None
 
 
-def name_cause(
-    incident: Incident, action: NameCause, service: Service, now: datetime
-) -> Change | Refused:
+def name_cause(draft: Draft, action: NameCause) -> Refused | None:
     """The root cause, confirmed by a person. A recent deploy as the cause opens a round with rollback recommended."""
-    del service
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
     text = " ".join(action.text.split())[:2000]
@@ -260,21 +240,19 @@ def name_cause(
     )[:5]
     cause = Cause(
         text=text,
-        at=now,
+        at=draft.now,
         by=action.by,
         evidence=evidence,
         commit=action.commit,
         release=action.release,
     )
-    draft = (
-        Draft(incident, now)
-        .set(cause=cause)
-        .note("cause", f"{mentioned(action.by)}: {text}", by=action.by)
-    )
+    draft.set(cause=cause)
+    draft.note("cause", f"{mentioned(action.by)}: {text}", by=action.by)
     draft.dirty("tree", *EVERYWHERE)
     said = f"Root cause, confirmed by {mentioned(action.by)}: {text}"
     if incident.status is Status.MITIGATED and incident.adr is not None:
-        return resolve_if_ready(draft, said).done()
+        resolve_if_ready(draft, said)
+        return None
     current = incident.round
     recommended = recommended_by_cause(draft.incident)
     known = current.recommendation if current and current.action is None else None
@@ -286,11 +264,13 @@ def name_cause(
         or not undecided
         or (known is not None and known.choice is Choice.ROLLBACK)
     ):
-        return tell(draft, said).done()
+        tell(draft, said)
+        return None
     keep_true(draft, said)  # the new decision says it in the channel
-    return await_action(
+    await_action(
         open_round(draft, f"the cause is a recent deploy: {short(text, 120)}", recommended)
-    ).done()
+    )
+    return None
 
 
 def recommended_by_cause(incident: Incident) -> Recommendation | None:

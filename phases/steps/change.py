@@ -9,6 +9,7 @@ from typing import Any, Literal
 from phases.messages.actions import Action
 from phases.messages.effects import Effect
 from phases.record.incident import Entry, Incident, as_json
+from phases.record.service import Service
 
 RefusalCode = Literal[
     "taken", "stale", "state", "input", "missing", "who", "unknown", "late", "version"
@@ -71,11 +72,19 @@ class Change:
 
 
 class Draft:
-    """Collects one change; lives inside one transition function only."""
+    """The change that one action brings, while the rules still collect it.
 
-    def __init__(self, incident: Incident, now: datetime) -> None:
+    A rule reads `before` (the record as it was loaded), `incident` (the record so far), `service` and
+    `now`. Each method returns the draft, so that calls can be chained.
+    """
+
+    def __init__(self, incident: Incident, now: datetime, service: Service | None = None) -> None:
+        self.before = incident
         self.incident = incident
         self.now = now
+        self.service = service or Service(name=incident.service)
+        self.also: Draft | None = None
+        self.written: tuple[Incident, str] | None = None
         self._entries: list[Entry] = []
         self._effects: list[Effect] = []
         self._timers: dict[str, Timer] = {}
@@ -84,15 +93,9 @@ class Draft:
         self._releases: list[str] = []
         self._dirty: dict[str, None] = {}
 
-    @classmethod
-    def on(cls, change: Change, now: datetime) -> Draft:
-        """A draft that goes on from a change."""
-        draft = cls(change.incident, now)
-        draft._entries, draft._effects = list(change.entries), list(change.effects)
-        draft._timers = {timer.name: timer for timer in change.timers}
-        draft._cancels, draft._claims = list(change.cancels), list(change.claims)
-        draft._releases, draft._dirty = list(change.releases), dict.fromkeys(change.dirty)
-        return draft
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        return tuple(self._effects)
 
     def set(self, **fields: Any) -> Draft:
         """Replaces fields of the record; validated, so that no phase can store what the record does not hold."""
@@ -116,12 +119,17 @@ class Draft:
 
     def timer(self, name: str, seconds: float, action: Action) -> Draft:
         """Says `action` after `seconds`, in place of an earlier timer of this name."""
-        self._timers[name] = Timer(
-            name=name, at=self.now + timedelta(seconds=seconds), action=action
-        )
+        return self.timer_at(name, self.now + timedelta(seconds=seconds), action)
+
+    def timer_at(self, name: str, at: datetime, action: Action) -> Draft:
+        """Sets a timer at a time; it replaces an earlier one of this name."""
+        self._timers[name] = Timer(name=name, at=at, action=action)
         return self
 
     def cancel(self, *names: str) -> Draft:
+        """Cancels timers, also those that this change has set so far."""
+        for name in names:
+            self._timers.pop(name, None)
         self._cancels.extend(names)
         return self
 
@@ -152,4 +160,6 @@ class Draft:
             claims=tuple(self._claims),
             releases=tuple(self._releases),
             dirty=tuple(self._dirty),
+            also=self.also.done() if self.also is not None else None,
+            written=self.written,
         )

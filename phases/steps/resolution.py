@@ -5,17 +5,14 @@ Workflow: "cannot be written without root cause → block; do not declare resolv
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from phases.messages.commands import Cancel, Resolve
 from phases.messages.effects import CloseTicket, FollowBisect, PostSummary, ReviseAdr, SetTopic
 from phases.messages.results import ArchiveDue
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Incident, Status
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.steps.announce import keep_true, stand_down, tell
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.rounds import GUARD_TIMER, decision_name, ended
 
 NO_POSTMORTEM = (
@@ -89,17 +86,16 @@ def _recovery_lacks(incident: Incident) -> str:
             return "recovery: nothing was done that was checked; roll back, hotfix or say *Fixed another way*"
 
 
-def resolve(
-    incident: Incident, action: Resolve, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def resolve(draft: Draft, action: Resolve) -> Refused | None:
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
     lacking = missing(incident)
     if lacking:
         what = "\n".join(f"• {one}" for one in lacking)
         return Refused("missing", f"{incident.id} cannot be resolved yet. Missing:\n{what}")
-    return _resolve(Draft(incident, now), by=action.by).done()
+    _resolve(draft, by=action.by)
+    return None
 
 
 def resolve_if_ready(
@@ -164,8 +160,9 @@ def end(draft: Draft) -> Draft:
     return draft
 
 
-def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) -> Change | Refused:
+def cancel(draft: Draft, action: Cancel) -> Refused | None:
     """A false alarm or a duplicate: needs a reason and a name."""
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
     reason = " ".join(action.reason.split()).rstrip(".")[:500]
@@ -177,17 +174,16 @@ def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) 
         return Refused(
             "state", "A deploy is under way; it cannot be taken back. Cancel when it has ended."
         )
-    draft = Draft(incident, now).set(
-        status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason
-    )
+    draft.set(status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=reason)
     draft.cancel("ticket", GUARD_TIMER)
-    draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
+    draft.release(
+        open_claim(incident.service, incident.environment), f"deploying:{draft.service.name}"
+    )
     draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
     tell(end(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
     if incident.ticket is not None:
         draft.want(CloseTicket(cancelled=True))
     current = incident.round
-    return draft.dirty(
-        "status", "announcement", "tree", decision_name(current.number if current else 1)
-    ).done()
+    draft.dirty("status", "announcement", "tree", decision_name(current.number if current else 1))
+    return None

@@ -5,7 +5,7 @@ How the picture is measured and what is recommended: `triage.py`.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.messages.actions import MeasureDue, NobodyActed, TriageOverdue
 from phases.messages.commands import ManualTriage
@@ -16,13 +16,12 @@ from phases.record.findings import Choice, TriageReport, Word
 from phases.record.incident import Incident, Severity, Status
 from phases.record.limits import MEASURE, NOTHING, OVERDUE, UNDECIDED
 from phases.record.memories import Recollection
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import capital, counted, lasting, listed
 from phases.root_cause.stack_trace import with_cause
 from phases.root_cause.steps import recommended_by_cause
 from phases.steps.announce import EVERYWHERE, NOBODY_SECONDS, keep_true, page, tell, urgent, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.rounds import (
     ask_for_decision,
     decision_name,
@@ -43,20 +42,22 @@ ISSUES = 200  # kept by id: what once belonged to the incident is counted at eve
 ATTACHED = 5  # Sentry issues attached to the ticket
 
 
-def triaged(incident: Incident, action: Triaged, service: Service, now: datetime) -> Change:
+def triaged(draft: Draft, action: Triaged) -> None:
     """Phase 1's answer: completes the decision in place, or opens the first round.
 
     The picture that a decision was made on stays: what is measured after an action says how that went, and the looks say so.
     """
-    draft = worked(Draft(incident, now), "triage")
+    incident = draft.incident
+    worked(draft, "triage")
     before = incident.triage
     decided_on = (
         before is not None and before.manual_by is None and incident.status not in UNDECIDED
     )
     if not incident.open or decided_on:
-        return draft.done()
+        return
     if before is not None and _less_known(before, action.report):
-        return _measure_again(draft, service, soon=True).done()
+        _measure_again(draft, soon=True)
+        return
     report = beside_people(action.report, before)
     news = before is None or (before.manual_by is not None and report.manual_by is None)
     loudest = report.issue_ids[:FINGERPRINTS]
@@ -88,15 +89,13 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
         _grown(draft, before, report, incident.severity)
     attach_issues(draft, {i.url for i in before.issues} if before else set())
     _urgency(draft, report)
-    _measure_again(draft, service, soon=report.incomplete)
+    _measure_again(draft, soon=report.incomplete)
     if waits_for_rollback(report) and incident.investigation is None:
-        return draft.done()
+        return
     trail = before is not None and _new_trail(before, report)
     if not trail and any(f.kind == "investigate" for f in incident.failures):
-        return (
-            draft.done()
-        )  # said, with *Try again*: the same look at the same things would fail as before
-    return start_investigation(draft, again=trail).done()
+        return  # said, with *Try again*: the same look at the same things would fail as before
+    start_investigation(draft, again=trail)
 
 
 def _remembered(incident: Incident, action: Triaged) -> Recollection | None:
@@ -106,12 +105,9 @@ def _remembered(incident: Incident, action: Triaged) -> Recollection | None:
     return action.recollection.model_copy(update={"told": incident.recollection.told})
 
 
-def triage_overdue(
-    incident: Incident, action: TriageOverdue, service: Service, now: datetime
-) -> Change:
+def triage_overdue(draft: Draft, action: TriageOverdue) -> None:
     """Three seconds without an answer: the decision is posted without a measured recommendation."""
-    del action, service
-    return overdue(Draft(incident, now), "Sentry has not answered yet").done()
+    overdue(draft, "Sentry has not answered yet")
 
 
 def overdue(draft: Draft, why: str) -> Draft:
@@ -124,17 +120,15 @@ def overdue(draft: Draft, why: str) -> Draft:
     return draft.dirty(*EVERYWHERE)
 
 
-def measure_due(incident: Incident, action: MeasureDue, service: Service, now: datetime) -> Change:
+def measure_due(draft: Draft, action: MeasureDue) -> None:
     """Nobody has acted yet, and a first alert sees little: measured again, because the blast radius may have grown."""
-    del action, service
-    draft = Draft(incident, now)
-    return draft.want(Triage()).done() if _undecided(incident) else draft.done()
+    if _undecided(draft.incident):
+        draft.want(Triage())
 
 
-def manual_triage(
-    incident: Incident, action: ManualTriage, service: Service, now: datetime
-) -> Change | Refused:
+def manual_triage(draft: Draft, action: ManualTriage) -> Refused | None:
     """What people report, where Sentry cannot be asked or shows nothing (workflow: fall back to manual user reports)."""
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
     known = incident.triage
@@ -142,12 +136,10 @@ def manual_triage(
         return Refused(
             "state", "Sentry has answered meanwhile; its numbers are in the decision message."
         )
-    reported = manual(action, service, now)
+    reported = manual(action, draft.service, draft.now)
     measured = known is not None and (known.manual_by is None or NOTHING in known.notes)
     report = with_reported(known, reported) if known is not None and measured else reported
-    draft = Draft(incident, now).set(
-        triage=report, triage_overdue=incident.triage_overdue or known is None
-    )
+    draft.set(triage=report, triage_overdue=incident.triage_overdue or known is None)
     draft.cancel(OVERDUE).note(
         "triage", f"{mentioned(action.by)} reports: {action.report}", by=action.by
     )
@@ -155,14 +147,12 @@ def manual_triage(
     _severity(draft, severity_of(report))
     _decide(draft, report)
     _urgency(draft, report)
-    return start_investigation(draft).done()
+    start_investigation(draft)
+    return None
 
 
-def nobody_acted(
-    incident: Incident, action: NobodyActed, service: Service, now: datetime
-) -> Change:
-    del action, service
-    draft = Draft(incident, now)
+def nobody_acted(draft: Draft, action: NobodyActed) -> None:
+    incident = draft.incident
     current = incident.round
     waiting = current is None or (current.action is None and current.investigate_by is None)
     if incident.open and incident.severity is Severity.SEV1 and waiting:
@@ -170,7 +160,6 @@ def nobody_acted(
         number = current.number if current else 1
         said = f"{incident.id} {incident.title}: nobody has acted for {minutes} minutes"
         page(draft, f"nobody acted: {number}", said)
-    return draft.done()
 
 
 def headline(report: TriageReport) -> str:
@@ -291,17 +280,17 @@ def _less_known(before: TriageReport, report: TriageReport) -> bool:
     return report.events < GREW * max(before.events, 1)
 
 
-def _measure_again(draft: Draft, service: Service, *, soon: bool = False) -> Draft:
+def _measure_again(draft: Draft, *, soon: bool = False) -> Draft:
     """For one window; what could not be asked is asked for until it is known: sooner at first (`soon`)."""
     current = draft.incident.round
     if current is None or not _undecided(draft.incident):
         return draft
-    wait = service.window_seconds / MEASURES_PER_WINDOW
+    wait = draft.service.window_seconds / MEASURES_PER_WINDOW
     open_for = draft.now - current.opened_at
     if soon:
-        early = open_for < service.window / MEASURES_PER_WINDOW * SOON_FOR
+        early = open_for < draft.service.window / MEASURES_PER_WINDOW * SOON_FOR
         return draft.timer(MEASURE, wait / SOON if early else wait, MeasureDue())
-    if open_for >= service.window:
+    if open_for >= draft.service.window:
         return draft
     return draft.timer(MEASURE, wait, MeasureDue())
 

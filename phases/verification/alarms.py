@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from phases.messages.effects import LookBack
 from phases.record.findings import Evidence
 from phases.record.incident import Alarm, GuardLook, Incident
-from phases.record.service import Service
 from phases.record.wording import lasting, short
 from phases.steps.announce import page, tell
 from phases.steps.change import Draft
@@ -26,7 +25,7 @@ def recovered_at(incident: Incident) -> datetime:
     return incident.recovered_at or incident.detected_at
 
 
-def ring(draft: Draft, evidence: Evidence, issue: str | None, service: Service) -> Draft:
+def ring(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
     """The bot looks at once, and then as often as after recovery: the first event of a return looks like a straggler.
 
     `issue`: the incident's own, where the alarm names one. Of one storm of alarms no look is closer to another than that.
@@ -37,7 +36,7 @@ def ring(draft: Draft, evidence: Evidence, issue: str | None, service: Service) 
         before.model_copy(update={"at": now}) if before is not None and recent else Alarm(at=now)
     )
     draft.set(alarm=alarm)
-    if before is not None and before.at <= now < before.at + every(service):
+    if before is not None and before.at <= now < before.at + every(draft.service):
         return draft
     if issue is not None and not recent:
         after = lasting(evidence.at - recovered_at(draft.incident))
@@ -58,7 +57,7 @@ def day(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d}"
 
 
-def fires_after_recovery(draft: Draft, text: str, at: datetime, service: Service) -> Draft:
+def fires_after_recovery(draft: Draft, text: str, at: datetime) -> Draft:
     """Users were fine and the incident still holds its service: nothing new may drown in its channel. People decide."""
     incident = draft.incident
     said = f"{short(text, 300)}, {lasting(at - recovered_at(incident))} after recovery."
@@ -72,7 +71,7 @@ def fires_after_recovery(draft: Draft, text: str, at: datetime, service: Service
         f"{incident.id} {incident.title}, fires again: {said}",
     )
     way = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here. Something else? `/incident declare <what>`."
-    return tell(draft, f"{said} {way}", strong="Fires again:", mention=service.owners)
+    return tell(draft, f"{said} {way}", strong="Fires again:", mention=draft.service.owners)
 
 
 def after_recovery(incident: Incident, at: datetime) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TypedDict
 
 from phases.messages.effects import ResolveIssues
 from phases.messages.results import IssuesResolved
 from phases.record.claims import issues_of
 from phases.record.incident import VERIFIED, ActionKind, Incident, Round
-from phases.record.service import Service
 from phases.record.wording import counted
 from phases.steps.announce import tell, worked
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 from phases.verification.recheck import running_release
 
 
@@ -46,20 +44,19 @@ def _where(current: Round) -> _Where:
     return {"release": running_release(current), "commit": commit}
 
 
-def issues_resolved(
-    incident: Incident, action: IssuesResolved, service: Service, now: datetime
-) -> Change:
+def issues_resolved(draft: Draft, action: IssuesResolved) -> None:
     """Said in the thread; where we may not do it, with what people need to do it."""
-    del service
-    draft = worked(Draft(incident, now), "issues.resolve")
+    incident = draft.incident
+    worked(draft, "issues.resolve")
     if action.refused:
         more = " ".join(action.links)
-        return tell(
+        tell(
             draft,
             f"Sentry's issues stay open: {action.refused}. Resolve them there, so that their return is noticed: {more}",
             thread=True,
             ticket=False,
-        ).done()
+        )
+        return
     if action.resolved:
         where = (
             " in the next release"
@@ -71,7 +68,6 @@ def issues_resolved(
         said = f"{counted(action.resolved, 'Sentry issue')} set to resolved{where}"
         draft.note("check", said)
         tell(draft, f"{said}: {_means(incident, action)}", thread=True, ticket=False)
-    return draft.done()
 
 
 def _brief(release: str) -> str:

@@ -19,7 +19,7 @@ from phases.record.tokens import mentioned, what_was_done
 from phases.record.wording import capital, lasting, rate
 from phases.root_cause.steps import without_what_did_not_help
 from phases.steps.announce import keep_true, page, stand_down, tell, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import resolve_if_ready
 from phases.steps.rounds import ended, next_round, replace_round
 from phases.verification.recheck import NOT_MEASURED
@@ -35,12 +35,14 @@ SCATTER = timedelta(
 )  # the clock of Redis may be set by so much without anybody being late
 
 
-def start_clock(draft: Draft, service: Service) -> Draft:
+def start_clock(draft: Draft) -> Draft:
     """The deploy is finished, or *fixed another way* was said: the first look is due after the wait."""
     current = draft.incident.round
     assert current is not None  # an action on production belongs to a round
     replace_round(draft, current.model_copy(update={"clock_started_at": draft.now}))
-    return draft.timer(LOOK, service.recheck_after_seconds, LookDue(round=current.number, number=1))
+    return draft.timer(
+        LOOK, draft.service.recheck_after_seconds, LookDue(round=current.number, number=1)
+    )
 
 
 def first_look(service: Service) -> str:
@@ -48,21 +50,22 @@ def first_look(service: Service) -> str:
     return f"First check in {lasting(timedelta(seconds=service.recheck_after_seconds))}."
 
 
-def look_due(incident: Incident, action: LookDue, service: Service, now: datetime) -> Change:
-    draft = Draft(incident, now)
+def look_due(draft: Draft, action: LookDue) -> None:
+    incident = draft.incident
     if (current := _verifying(incident, action.round)) is not None:
-        _set_back(draft, current, action.number, service)
+        _set_back(draft, current, action.number)
         draft.want(LookAgain(round=action.round, number=action.number))
-    return draft.done()
 
 
-def _set_back(draft: Draft, current: Round, number: int, service: Service) -> None:
+def _set_back(draft: Draft, current: Round, number: int) -> None:
     """A look is never due sooner than its wait: where the record says so the clock was set back, and the round moves with it.
 
     The action, too: what burned before it and what came after it are counted on one clock, or quiet would be seen in the wrong hour.
     """
     wait = timedelta(
-        seconds=service.recheck_after_seconds if number < 2 else service.recheck_until_seconds
+        seconds=draft.service.recheck_after_seconds
+        if number < 2
+        else draft.service.recheck_until_seconds
     )
     began = draft.now - wait
     step = _clock(current) - began
@@ -79,11 +82,9 @@ def _set_back(draft: Draft, current: Round, number: int, service: Service) -> No
     replace_round(draft, current.model_copy(update={"clock_started_at": began, "action": acted}))
 
 
-def recheck_now(
-    incident: Incident, action: RecheckNow, service: Service, now: datetime
-) -> Change | Refused:
+def recheck_now(draft: Draft, action: RecheckNow) -> Refused | None:
     """A person wants to see now. It informs; only the looks that are due, and people's words, lead on."""
-    del service
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
     acted = next((r for r in reversed(incident.rounds) if r.clock_started_at is not None), None)
@@ -92,51 +93,56 @@ def recheck_now(
             "state",
             "Nothing was done on production yet, so there is nothing to check. Decide first.",
         )
-    draft = Draft(incident, now).note(
-        "check", f"{mentioned(action.by)} asked for a check", by=action.by
-    )
-    return draft.want(LookAgain(round=acted.number, number=0)).done()
+    draft.note("check", f"{mentioned(action.by)} asked for a check", by=action.by)
+    draft.want(LookAgain(round=acted.number, number=0))
+    return None
 
 
-def looked(incident: Incident, action: Looked, service: Service, now: datetime) -> Change:
-    draft = worked(Draft(incident, now), "look")
+def looked(draft: Draft, action: Looked) -> None:
+    incident = draft.incident
+    worked(draft, "look")
     look = action.look
     current = next((r for r in incident.rounds if r.number == action.round), None)
     if current is None or (look.number > 0 and _verifying(incident, action.round) is None):
-        return draft.done()
+        return
     before = next((one for one in reversed(current.looks) if one.number > 0), None)
     current = current.model_copy(update={"looks": (*current.looks, look)[-LOOKS:]})
     replace_round(draft, current).note("check", sentence(look))
     if look.number == 0:
-        return _answer(draft, current, look).done()
+        _answer(draft, current, look)
+        return
     match look.verdict:
         case LookVerdict.RECOVERED:
-            return mitigated(
-                draft, current, "recovered", sentence(look), service, action.picture
-            ).done()
+            mitigated(draft, current, "recovered", sentence(look), action.picture)
+            return
         case LookVerdict.UNREACHABLE:
-            return _out_of_reach(draft, current, look, before, service).done()
+            _out_of_reach(draft, current, look, before)
+            return
         case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(
-            look, current, service
+            look, current, draft.service
         ):
-            wait = service.recheck_until_seconds - (now - _clock(current)).total_seconds()
+            wait = (
+                draft.service.recheck_until_seconds - (draft.now - _clock(current)).total_seconds()
+            )
             draft.timer(LOOK, max(wait, 1), LookDue(round=current.number, number=2))
-            return tell(
+            tell(
                 draft,
                 f"{sentence(look)} The second check decides.",
                 strong="First check.",
                 thread=True,
-            ).done()
+            )
+            return
         case LookVerdict.NOT_RECOVERED:
-            return not_recovered(draft, current, sentence(look)).done()
+            not_recovered(draft, current, sentence(look))
+            return
         case LookVerdict.TOO_FEW:
-            return _ask(draft, current, sentence(look)).done()
+            _ask(draft, current, sentence(look))
+            return
 
 
-def confirm_recovery(
-    incident: Incident, action: ConfirmRecovery, service: Service, now: datetime
-) -> Change | Refused:
+def confirm_recovery(draft: Draft, action: ConfirmRecovery) -> Refused | None:
     """A person's word by name, marked "not measured": recovery only where the bot could not tell, "not over" at any time."""
+    incident = draft.incident
     if (refused := ended(incident)) is not None:
         return refused
     current = incident.round
@@ -148,14 +154,13 @@ def confirm_recovery(
             "The check is not over yet; it will say by itself. `/incident recheck` looks now.",
         )
     who = mentioned(action.by)
-    draft = Draft(incident, now)
     said = "users have it back" if action.recovered else "it is not over"
     draft.note("check", f"{who}: {said} (not measured)", by=action.by)
     if action.recovered:
-        return mitigated(
-            draft, current, "confirmed by a person", f"{who} says so (not measured).", service
-        ).done()
-    return not_recovered(draft, current, f"{who} says it is not over (not measured)").done()
+        mitigated(draft, current, "confirmed by a person", f"{who} says so (not measured).")
+        return None
+    not_recovered(draft, current, f"{who} says it is not over (not measured)")
+    return None
 
 
 def mitigated(
@@ -163,7 +168,6 @@ def mitigated(
     current: Round,
     verdict: Literal["recovered", "confirmed by a person"],
     said: str,
-    service: Service,
     picture: Picture | None = None,
 ) -> Draft:
     """Users are fine, verified. Resolved is another thing: it needs cause and post-mortem.
@@ -176,7 +180,7 @@ def mitigated(
         status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture
     )
     draft.set(fired_at=None, alarm=None)
-    watch(draft, service).cancel(LOOK)
+    watch(draft).cancel(LOOK)
     stand_down(draft)
     resolve_issues(draft, current)
     return resolve_if_ready(
@@ -217,12 +221,10 @@ def sentence(look: Look) -> str:
     return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."
 
 
-def unreachable(
-    incident: Incident, number: int, look: int, reason: str, service: Service, now: datetime
-) -> Change:
+def unreachable(draft: Draft, number: int, look: int, reason: str) -> None:
     """A look that could not even be made counts as one without an answer: tried again, given up, a person is asked."""
-    found = Look(number=look, at=now, verdict=LookVerdict.UNREACHABLE, reasons=(reason,))
-    return looked(incident, Looked(round=number, look=found), service, now)
+    found = Look(number=look, at=draft.now, verdict=LookVerdict.UNREACHABLE, reasons=(reason,))
+    looked(draft, Looked(round=number, look=found))
 
 
 def ask_again(draft: Draft) -> Draft:
@@ -279,16 +281,14 @@ def _answer(draft: Draft, current: Round, look: Look) -> Draft:
     return tell(draft, sentence(look), strong="Checked.", ticket=False, ask=ask)
 
 
-def _out_of_reach(
-    draft: Draft, current: Round, look: Look, before: Look | None, service: Service
-) -> Draft:
+def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None) -> Draft:
     """Never "recovered": said at once, tried every minute, then only a person's word leads on."""
     passed = (draft.now - _clock(current)).total_seconds()
-    if passed >= service.recheck_until_seconds * GIVE_UP_FACTOR:
+    if passed >= draft.service.recheck_until_seconds * GIVE_UP_FACTOR:
         return _ask(draft, current, f"{sentence(look)} I have stopped trying.")
     if before is None or before.verdict is not LookVerdict.UNREACHABLE:
         tell(draft, f"{sentence(look)} I try again every minute.", strong="Not checked yet.")
-    wait = min(RETRY_SECONDS, service.recheck_after_seconds)
+    wait = min(RETRY_SECONDS, draft.service.recheck_after_seconds)
     return draft.timer(LOOK, wait, LookDue(round=current.number, number=look.number))
 
 
