@@ -21,7 +21,6 @@ from phases.record.tokens import mentioned
 from phases.record.wording import lasting
 from phases.steps.announce import answered, keep_true, tell, urgent
 from phases.steps.change import Draft, Refused
-from phases.steps.rounds import ended
 
 TEXT, PART = 1500, 500
 LATEST = 300
@@ -30,8 +29,6 @@ LATEST = 300
 def post_update(draft: Draft, action: PostUpdate) -> Refused | None:
     """To the channel, under the announcement, on the ticket and on Discord; the clock starts anew."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     cut = {
         "text": action.text.strip()[:TEXT],
         "users": action.users.strip()[:PART],
@@ -106,11 +103,9 @@ def _due_again(draft: Draft, next_minutes: int | None) -> Draft:
     )
 
 
-def set_severity(draft: Draft, action: SetSeverity) -> Refused | None:
+def set_severity(draft: Draft, action: SetSeverity) -> None:
     """A person's word wins and stays (rules: Severity)."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     draft.set(severity=action.severity, severity_by=action.by)
     said = f"SEV{action.severity.value}, says {mentioned(action.by)}"
     if incident.severity is not None and incident.severity is not action.severity:
@@ -119,16 +114,13 @@ def set_severity(draft: Draft, action: SetSeverity) -> Refused | None:
     urgent(draft, f"{incident.id} {incident.title}: {said}")
     if incident.severity is action.severity:
         keep_true(draft, said)
-        return None
+        return
     tell(draft, f"{said}.")
-    return None
 
 
 def take_lead(draft: Draft, action: TakeLead) -> Refused | None:
     """Taken, or handed over: the new lead is mentioned and comes into the channel, the old one is named."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     if incident.lead == action.lead:
         return Refused("stale", f"{mentioned(action.lead)} leads {incident.id} already.")
     over = f", in place of {mentioned(incident.lead)}" if incident.lead else ""

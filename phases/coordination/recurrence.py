@@ -83,9 +83,7 @@ def _not_asked(draft: Draft, action: GuardLooked) -> Draft:
         return draft
     last = look.number >= len(LOOKS) and passed >= due(len(LOOKS), draft.service)
     wait = max(RETRY * pace(draft.service), every(draft.service)) if last else every(draft.service)
-    return draft.timer(
-        GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update={"again": True}))
-    )
+    return draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=look))
 
 
 def _guarded(incident: Incident, look: GuardLook) -> bool:
@@ -110,7 +108,7 @@ def _next(draft: Draft, look: GuardLook) -> Draft:
     whole = left <= wait
     if whole:
         wait = max(left, timedelta(seconds=1))
-    following = {"number": number, "whole": whole, "again": False}
+    following = {"number": number, "whole": whole}
     return draft.timer(
         GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update=following))
     )

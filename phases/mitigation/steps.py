@@ -28,7 +28,6 @@ from phases.steps.announce import NOBODY, answered, keep_true, page, tell
 from phases.steps.change import Draft, Refused
 from phases.steps.rounds import (
     decision_name,
-    ended,
     next_round,
     open_round,
     progress_name,
@@ -40,9 +39,6 @@ from phases.verification.steps import first_look, start_clock
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
 LINES_SECONDS = 5  # how often its newest lines are shown in the decision: edits are few, and others need them too
 DEPLOY = "deploy"  # timer: ask about the running deploy
-SAME_DEPLOY = timedelta(
-    minutes=10
-)  # two sources tell of one deploy; their clocks and moments differ
 NOTHING_DEPLOYED = "drill: nothing was deployed"
 
 
@@ -71,8 +67,6 @@ def deploying_claim(service: str) -> str:
 def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
     """The round that a click or form means, if it may still be acted on; else who won, and what."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     if incident.round is None:
         open_round(draft, "acted on before triage", None)
         number = 1
@@ -236,8 +230,6 @@ def decide_fixed(draft: Draft, action: DecideFixed) -> Refused | None:
 def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | None:
     """Records that a person chose it; Rollback and Hotfix stay live beside it."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     if incident.round is None:
         open_round(draft, "acted on before triage", None)
     current = draft.incident.round

@@ -166,8 +166,6 @@ class GuardLook(Value):
     """Of the looks at a quarter of an hour the one that comes next."""
     seeds: int
     """So many of the incident's seeds were there at recovery: what was named since is another issue's alert."""
-    again: bool = False
-    """Sentry could not be asked a few minutes ago."""
     whole: bool = True
     """It is that look; else one of those in between, at the newest minutes."""
     missed: int = 0

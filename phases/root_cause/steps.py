@@ -25,7 +25,7 @@ from phases.root_cause.hypotheses import after_bisect, best, merge
 from phases.steps.announce import EVERYWHERE, await_action, keep_true, tell, worked
 from phases.steps.change import Draft, Refused
 from phases.steps.resolution import resolve_if_ready
-from phases.steps.rounds import broken_rollbacks, ended, open_round
+from phases.steps.rounds import broken_rollbacks, open_round
 
 BISECT = "bisect"  # timer
 FOLLOW_SECONDS = 2
@@ -181,8 +181,6 @@ def cancel_bisect(draft: Draft, action: CancelBisect) -> Refused | None:
 
 def add_hypothesis(draft: Draft, action: AddHypothesis) -> Refused | None:
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     says = " ".join(action.says.split())[:300]
     if not says:
         return Refused("input", "Say the hypothesis in a sentence.")
@@ -202,8 +200,6 @@ def add_hypothesis(draft: Draft, action: AddHypothesis) -> Refused | None:
 def judge_hypothesis(draft: Draft, action: JudgeHypothesis) -> Refused | None:
     """A person rules one in or out, by name; the bot's own evidence does not take that back."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     if not any(h.id == action.id for h in incident.hypotheses):
         return Refused("input", f"There is no hypothesis {action.id}.")
     sure = 1.0 if action.verdict is Verdict.SUPPORTED else 0.0
@@ -227,8 +223,6 @@ def judge_hypothesis(draft: Draft, action: JudgeHypothesis) -> Refused | None:
 def name_cause(draft: Draft, action: NameCause) -> Refused | None:
     """The root cause, confirmed by a person. A recent deploy as the cause opens a round with rollback recommended."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     text = " ".join(action.text.split())[:2000]
     if not text:
         return Refused(

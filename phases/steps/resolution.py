@@ -13,7 +13,7 @@ from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
 from phases.steps.announce import keep_true, stand_down, tell
 from phases.steps.change import Draft, Refused
-from phases.steps.rounds import GUARD_TIMER, decision_name, ended
+from phases.steps.rounds import GUARD_TIMER, decision_name
 
 NO_POSTMORTEM = (
     "A drill needs no post-mortem. End it with `/incident resolve` or `/incident cancel <why>`."
@@ -88,8 +88,6 @@ def _recovery_lacks(incident: Incident) -> str:
 
 def resolve(draft: Draft, action: Resolve) -> Refused | None:
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     lacking = missing(incident)
     if lacking:
         what = "\n".join(f"• {one}" for one in lacking)
@@ -163,8 +161,6 @@ def end(draft: Draft) -> Draft:
 def cancel(draft: Draft, action: Cancel) -> Refused | None:
     """A false alarm or a duplicate: needs a reason and a name."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     reason = " ".join(action.reason.split()).rstrip(".")[:500]
     if not reason:
         return Refused(

@@ -25,7 +25,6 @@ from phases.steps.change import Draft, Refused
 from phases.steps.rounds import (
     ask_for_decision,
     decision_name,
-    ended,
     open_round,
     replace_round,
     start_investigation,
@@ -129,8 +128,6 @@ def measure_due(draft: Draft, action: MeasureDue) -> None:
 def manual_triage(draft: Draft, action: ManualTriage) -> Refused | None:
     """What people report, where Sentry cannot be asked or shows nothing (workflow: fall back to manual user reports)."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     known = incident.triage
     if known is not None and known.manual_by is None and known.blast.users is not Word.NOBODY:
         return Refused(

@@ -21,7 +21,7 @@ from phases.root_cause.steps import without_what_did_not_help
 from phases.steps.announce import keep_true, page, stand_down, tell, worked
 from phases.steps.change import Draft, Refused
 from phases.steps.resolution import resolve_if_ready
-from phases.steps.rounds import ended, next_round, replace_round
+from phases.steps.rounds import next_round, replace_round
 from phases.verification.recheck import NOT_MEASURED
 from phases.verification.recurrence import GUARD, watch
 from phases.verification.sentry_resolution import resolve_issues
@@ -85,8 +85,6 @@ def _set_back(draft: Draft, current: Round, number: int) -> None:
 def recheck_now(draft: Draft, action: RecheckNow) -> Refused | None:
     """A person wants to see now. It informs; only the looks that are due, and people's words, lead on."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     acted = next((r for r in reversed(incident.rounds) if r.clock_started_at is not None), None)
     if acted is None:
         return Refused(
@@ -143,8 +141,6 @@ def looked(draft: Draft, action: Looked) -> None:
 def confirm_recovery(draft: Draft, action: ConfirmRecovery) -> Refused | None:
     """A person's word by name, marked "not measured": recovery only where the bot could not tell, "not over" at any time."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
-        return refused
     current = incident.round
     if current is None or current.number != action.round or incident.status is not Status.VERIFYING:
         return Refused("stale", "That question is answered. Nothing was changed.")
