@@ -44,7 +44,6 @@ from phases.messages.results import EffectFailed, GuardLooked
 from phases.mitigation.hotfix_merge import look_later, refuse_merge
 from phases.mitigation.steps import deploy_lost
 from phases.record.incident import Failure, Incident, Status
-from phases.record.limits import UNDECIDED
 from phases.record.tokens import REASON
 from phases.record.wording import short
 from phases.root_cause.steps import move_bisect
@@ -261,7 +260,7 @@ def _still_wanted(incident: Incident, effect: Effect) -> bool:
             return name not in incident.messages
         case Triage():
             measured = incident.triage is not None and incident.triage.manual_by is None
-            return incident.open and (not measured or incident.status in UNDECIDED)
+            return incident.open and (not measured or incident.status.undecided)
         case Say(ask="recovered"):
             asked = incident.round is not None and incident.round.verdict == "ask a person"
             return asked and incident.status is Status.VERIFYING

@@ -50,7 +50,7 @@ DEPLOYS = 3
 
 def decision(incident: Incident, now: datetime, service: Service, number: int) -> Message:
     """The decision message of round `number`, in every state of it. Its buttons act on that round only."""
-    current = next((r for r in incident.rounds if r.number == number), None)
+    current = incident.round_of(number)
     if current is None:
         return message(
             f"{incident.id}: decision {number}",
@@ -119,7 +119,7 @@ def target_of(incident: Incident, current: Round) -> Release | None:
 
 def _open(incident: Incident, current: Round) -> bool:
     newest = incident.round is not None and incident.round.number == current.number
-    return newest and incident.status in (Status.DECLARED, Status.DECIDING)
+    return newest and incident.status.undecided
 
 
 def _headline(incident: Incident, current: Round, service: Service) -> str:

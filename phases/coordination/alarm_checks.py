@@ -21,7 +21,6 @@ from phases.verification.recurrence import SPAN, every, pace
 
 RETRY = timedelta(minutes=5)  # Sentry cannot be asked for longer than a look counts
 GIVE_UP = timedelta(days=1)  # of asking what one alarm meant
-AFTER = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
 
 
 def alarm_due(draft: Draft, action: GuardDue) -> None:
@@ -82,7 +81,7 @@ def alarm_looked(draft: Draft, action: GuardLooked) -> None:
 def _answered_by(incident: Incident, look: GuardLook) -> bool:
     """It is still over, of the same recovery."""
     here = incident.guard_until is None or incident.guard_until == look.until
-    return here and incident.status in AFTER and incident.duplicate_of is None
+    return here and incident.status.fine and incident.duplicate_of is None
 
 
 def _later(draft: Draft, look: GuardLook) -> Draft:

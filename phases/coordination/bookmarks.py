@@ -16,11 +16,7 @@ from phases.steps.change import Draft
 def follow_bookmarks(draft: Draft) -> None:
     """Wants an effect for each bookmark that is not yet, or not any more, what it should be."""
     incident = draft.incident
-    if (
-        incident.channel is None
-        or incident.channel.thread_ts is not None
-        or incident.channel_archived
-    ):
+    if incident.own_channel is None or incident.channel_archived:
         return
     for name, link in wanted(incident, draft.service).items():
         known = incident.bookmarks.get(name)

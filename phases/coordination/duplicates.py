@@ -11,7 +11,7 @@ from phases.messages.commands import MergeDuplicate
 from phases.messages.effects import CloseTicket, Invite
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Entry, Incident, Status
-from phases.record.limits import HEARD, MEASURE, SEEDS, UNDECIDED
+from phases.record.limits import HEARD, MEASURE, SEEDS
 from phases.record.tokens import mentioned
 from phases.record.wording import short
 from phases.steps.announce import EVERYWHERE, tell
@@ -46,14 +46,12 @@ def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:
     said = f"{short(gone.title, 150)}. Its timeline and its people are here now; it ends. ({mentioned(action.by)})"
     tell(draft, said, strong=f"{gone.id} is the same:")
     people = tuple(dict.fromkeys(p for p in (gone.declared_by, gone.lead, *gone.invited) if p))
-    if incident.channel is not None and incident.channel.thread_ts is None:
-        room = (
-            gone.channel.id if gone.channel is not None and gone.channel.thread_ts is None else None
-        )
+    if incident.own_channel is not None:
+        room = gone.own_channel.id if gone.own_channel is not None else None
         draft.want(Invite(people=people, members_of=room))
     if (
         incident.triage is not None
-        and incident.status in UNDECIDED
+        and incident.status.undecided
         and set(issues) - set(issues_of(incident))
     ):
         draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
@@ -84,7 +82,7 @@ def _why_not(incident: Incident, gone: Incident) -> str | None:
 def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
     """What was open is cancelled; what was over stays as it ended, and says where it goes on."""
     gone = draft.incident
-    there = into.channel if into.channel is not None and into.channel.thread_ts is None else None
+    there = into.own_channel
     where = f" in <#{there.id}|{there.name}>" if there is not None else ""
     ticket = (
         f" Its ticket: {into.ticket.identifier} {into.ticket.url}"

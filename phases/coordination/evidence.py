@@ -18,7 +18,7 @@ from phases.messages.results import (
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Status
-from phases.record.limits import HEARD, MEASURE, SEEDS, UNDECIDED
+from phases.record.limits import HEARD, MEASURE, SEEDS
 from phases.record.wording import capital, listed, short
 from phases.steps.announce import page, worked
 from phases.steps.change import Draft
@@ -106,7 +106,7 @@ def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
     )
     for issue in new:
         draft.claim(fingerprint_claim(issue), soft=True)
-    if incident.status in UNDECIDED:
+    if incident.status.undecided:
         draft.want(Triage())
 
 

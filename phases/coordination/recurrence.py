@@ -88,7 +88,7 @@ def _not_asked(draft: Draft, action: GuardLooked) -> Draft:
 
 def _guarded(incident: Incident, look: GuardLook) -> bool:
     """Not opened again, not over for good, not a part of another incident; and no newer recovery has its own looks."""
-    over = incident.status in (Status.CLOSED, Status.CANCELLED) or incident.duplicate_of is not None
+    over = incident.status.over or incident.duplicate_of is not None
     return not over and incident.guard_until == look.until
 
 

@@ -53,8 +53,7 @@ def reopen(draft: Draft, action: Reopen) -> Refused | None:
 
 def archive_due(draft: Draft, action: ArchiveDue) -> None:
     incident = draft.incident
-    own = incident.channel is not None and incident.channel.thread_ts is None
-    if not incident.open and own and not incident.channel_archived:
+    if not incident.open and incident.own_channel and not incident.channel_archived:
         draft.want(ArchiveChannel())
 
 

@@ -12,14 +12,13 @@ from typing import Any
 from phases.messages.actions import ShrinkDue
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Cause, Frame, Recommendation, TriageReport, Verdict
-from phases.record.incident import Incident, Round, Status
+from phases.record.incident import Incident, Round
 from phases.record.wording import short
 from phases.steps.change import Draft
 
 SHRINK = "shrink"  # timer
 SHRINK_SECONDS = 30 * 24 * 3600  # rules: 30 days after *closed*
 SHRUNK_LIMIT_BYTES = 4 * 1024  # rules: Size and memory
-OVER = (Status.CLOSED, Status.CANCELLED)
 IN_THE_ADR = "in the ADR"
 _STEPS = ((160, 12), (80, 8), (40, 5), (20, 3), (8, 1))
 """Characters of a text, entries of a list: each only where the one before was not enough."""
@@ -60,7 +59,7 @@ _EXACT = frozenset(
 
 def shrink_due(draft: Draft, action: ShrinkDue) -> None:
     incident = draft.incident
-    if incident.status not in OVER or incident.shrunk_at is not None:
+    if not incident.status.over or incident.shrunk_at is not None:
         return
     draft.incident = shrunk(incident, draft.now)
 

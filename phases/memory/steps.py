@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phases.memory.compaction import OVER, SHRINK, SHRINK_SECONDS
+from phases.memory.compaction import SHRINK, SHRINK_SECONDS
 from phases.memory.recall import sentences
 from phases.messages.actions import ShrinkDue
 from phases.messages.effects import Say
@@ -15,7 +15,7 @@ LINE = 500
 
 def shrink_later(draft: Draft) -> None:
     """Makes the record small a month after its end; one that goes on before that stays as it is."""
-    was, over = draft.before.status in OVER, draft.incident.status in OVER
+    was, over = draft.before.status.over, draft.incident.status.over
     if over and not was:
         draft.timer(SHRINK, SHRINK_SECONDS, ShrinkDue())
     elif was and not over:

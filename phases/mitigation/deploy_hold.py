@@ -31,9 +31,7 @@ def hold(incident: Incident) -> str | None:
     forward, somebody says that the cause is fixed, or the incident is closed.
     """
     newest = newest_deploy(incident)
-    over = (
-        incident.status in (Status.CLOSED, Status.CANCELLED) or incident.cause_fixed_by is not None
-    )
+    over = incident.status.over or incident.cause_fixed_by is not None
     if over or newest is None or newest.verdict == "not recovered":
         return None
     action = newest.action
@@ -58,7 +56,7 @@ def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
     by = f" by {deploy.by}" if deploy.by else ""
     said = f"{version} was deployed{by}, {stamp(deploy.started_at)}."
     draft.note("deploy", said).dirty("status")
-    if incident.status in (Status.DECLARED, Status.DECIDING):
+    if incident.status.undecided:
         tell(draft, f"{said} Is that the fix?", ask="foreign deploy")
         return
     if any(deploy.release.same_as(Release(version=one)) for one in incident.rolled_back):

@@ -27,6 +27,7 @@ from phases.record.wording import lasting, short, stamp
 from phases.steps.announce import NOBODY, answered, keep_true, page, tell
 from phases.steps.change import Draft, Refused
 from phases.steps.rounds import (
+    change_action,
     decision_name,
     next_round,
     open_round,
@@ -263,12 +264,6 @@ def _deploying(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] 
     return None
 
 
-def _moved(draft: Draft, current: Round, action: RoundAction, **fields: object) -> Round:
-    changed = current.model_copy(update={"action": action.model_copy(update=fields)})
-    replace_round(draft, changed)
-    return changed
-
-
 def deploy_started(draft: Draft, action: DeployStarted) -> None:
     """What ran before is the deployer's word where the person who decided could not name it."""
     incident = draft.incident
@@ -286,7 +281,7 @@ def _began(
     over = f" over {before.version}" if before else ""
     draft.note("deploy", f"Deploy started: {what_was_done(acted)}{over}")
     start_investigation(draft)  # many × many: "debug after"
-    return _moved(draft, current, acted, result="running", started_at=at, from_release=before)
+    return change_action(draft, current, result="running", started_at=at, from_release=before)
 
 
 def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
@@ -299,7 +294,7 @@ def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
         return
     current, acted = found
     reason = short(action.reason, REASON).rstrip(".")
-    _moved(draft, current, acted, result="not started", reason=reason, finished_at=draft.now)
+    change_action(draft, current, result="not started", reason=reason, finished_at=draft.now)
     draft.cancel(DEPLOY).release(deploying_claim(draft.service.name)).note(
         "deploy", f"Not started: {reason}"
     )
@@ -328,7 +323,7 @@ def deploy_progressed(draft: Draft, action: DeployProgressed) -> None:
         seconds=LINES_SECONDS
     )
     if action.lines and action.lines != acted.lines and not rests:
-        current = _moved(draft, current, acted, lines=action.lines, lines_at=draft.now)
+        current = change_action(draft, current, lines=action.lines, lines_at=draft.now)
     _show_output(draft, current, action.output)
     draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id))
 
@@ -379,10 +374,9 @@ def finish_deploy(
     incident = draft.incident
     words = what_was_done(acted)
     reason = short(reason, REASON)
-    current = _moved(
+    current = change_action(
         draft,
         current,
-        acted,
         result=result,
         finished_at=draft.now,
         proof=proof,

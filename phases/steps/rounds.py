@@ -33,6 +33,14 @@ def replace_round(draft: Draft, changed: Round) -> Draft:
     return draft.set(rounds=rounds).dirty(decision_name(changed.number), *EVERYWHERE)
 
 
+def change_action(draft: Draft, current: Round, **fields: object) -> Round:
+    """Changes fields of a round's action, and returns the round as it is now."""
+    assert current.action is not None  # only what was decided can change
+    changed = current.model_copy(update={"action": current.action.model_copy(update=fields)})
+    replace_round(draft, changed)
+    return changed
+
+
 def open_round(draft: Draft, why: str, recommendation: Recommendation | None) -> Draft:
     """Opens the next round, and asks for its decision message as soon as there is a channel."""
     before = draft.incident.round

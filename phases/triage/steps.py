@@ -14,7 +14,7 @@ from phases.messages.results import Triaged
 from phases.record.claims import fingerprint_claim
 from phases.record.findings import Choice, TriageReport, Word
 from phases.record.incident import Incident, Severity, Status
-from phases.record.limits import MEASURE, NOTHING, OVERDUE, UNDECIDED
+from phases.record.limits import MEASURE, NOTHING, OVERDUE
 from phases.record.memories import Recollection
 from phases.record.tokens import mentioned
 from phases.record.wording import capital, counted, lasting, listed
@@ -49,9 +49,7 @@ def triaged(draft: Draft, action: Triaged) -> None:
     incident = draft.incident
     worked(draft, "triage")
     before = incident.triage
-    decided_on = (
-        before is not None and before.manual_by is None and incident.status not in UNDECIDED
-    )
+    decided_on = before is not None and before.manual_by is None and not incident.status.undecided
     if not incident.open or decided_on:
         return
     if before is not None and _less_known(before, action.report):
@@ -213,7 +211,7 @@ def _decide(draft: Draft, report: TriageReport) -> Draft:
     recommended = recommended_by_cause(draft.incident) or report.recommendation
     if current is None:
         open_round(draft, "triage", recommended)
-    elif current.action is None and draft.incident.status in UNDECIDED:
+    elif current.action is None and draft.incident.status.undecided:
         replace_round(draft, current.model_copy(update={"recommendation": recommended}))
     if draft.incident.status is Status.DECLARED:
         draft.set(status=Status.DECIDING)
@@ -237,7 +235,7 @@ def _grown(
         draft.incident.severity != severity
         or report.recommendation.choice is not before.recommendation.choice
     )
-    if not (worse or rollback or (known and other)) or draft.incident.status not in UNDECIDED:
+    if not (worse or rollback or (known and other)) or not draft.incident.status.undecided:
         return draft
     target = report.recommendation.target
     advice = f" Recommended now: roll back to {target.version}." if rollback and target else ""
@@ -267,7 +265,7 @@ def _new_trail(before: TriageReport, report: TriageReport) -> bool:
 
 def _undecided(incident: Incident) -> bool:
     current = incident.round
-    return incident.status in UNDECIDED and (current is None or current.action is None)
+    return incident.status.undecided and (current is None or current.action is None)
 
 
 def _less_known(before: TriageReport, report: TriageReport) -> bool:

@@ -87,7 +87,7 @@ async def look_again(
 
     Counts from the round's clock and a grace on, against the baseline that triage measured.
     """
-    current = next((r for r in incident.rounds if r.number == round_number), None)
+    current = incident.round_of(round_number)
     clock = (current.clock_started_at if current else None) or now
     begin = min(clock + grace(service), now)
     ids = _issues(incident) if tracker is not None else ()

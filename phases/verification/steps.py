@@ -100,7 +100,7 @@ def looked(draft: Draft, action: Looked) -> None:
     incident = draft.incident
     worked(draft, "look")
     look = action.look
-    current = next((r for r in incident.rounds if r.number == action.round), None)
+    current = incident.round_of(action.round)
     if current is None or (look.number > 0 and _verifying(incident, action.round) is None):
         return
     before = next((one for one in reversed(current.looks) if one.number > 0), None)
