@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from phases import failures
@@ -29,6 +30,7 @@ from phases.memory import steps as memory_steps
 from phases.messages import actions
 from phases.mitigation import deploy_hold, hotfix_merge
 from phases.mitigation import steps as mitigation
+from phases.mitigation.decision import one_at_a_time, under_way
 from phases.postmortem import action_items, reminders
 from phases.postmortem import steps as postmortem_steps
 from phases.record.incident import Incident, Status
@@ -62,11 +64,20 @@ OPEN = frozenset({D, C, M, V, G})
 class Row:
     heard: frozenset[Status]
     do: Step
-    otherwise: str = ""
-    """Said where the action is not heard while the incident is open."""
+    otherwise: Callable[[Incident], str] = one_at_a_time
+    """Says why the action is not heard while the incident is open."""
 
 
-_AGAIN = "It is being decided again what to do on production: {busy}. Nothing was merged."
+def _decided_again(incident: Incident, nothing: str) -> str:
+    again = f"It is being decided again what to do on production: {under_way(incident)}."
+    return f"{again} Nothing was {nothing}."
+
+
+DECIDABLE = frozenset({D, C, G})
+RUNNING = frozenset({V, G, Status.RESOLVED})
+_NOT_MERGED = partial(_decided_again, nothing="merged")
+
+
 TABLE: dict[type[Any], Row] = {
     # Phase 1: triage
     actions.Triaged: Row(ANY, triage_steps.triaged),
@@ -85,21 +96,9 @@ TABLE: dict[type[Any], Row] = {
     actions.JudgeHypothesis: Row(OPEN, root_cause_steps.judge_hypothesis),
     actions.NameCause: Row(OPEN, root_cause_steps.name_cause),
     # Phase 3: stop the bleeding
-    actions.DecideRollback: Row(
-        frozenset({D, C, G}),
-        mitigation.decide_rollback,
-        "One action on production at a time: {busy}. Nothing was done.",
-    ),
-    actions.DecideHotfix: Row(
-        frozenset({D, C, G}),
-        mitigation.decide_hotfix,
-        "One action on production at a time: {busy}. Nothing was done.",
-    ),
-    actions.DecideFixed: Row(
-        frozenset({D, C, G}),
-        mitigation.decide_fixed,
-        "One action on production at a time: {busy}. Nothing was done.",
-    ),
+    actions.DecideRollback: Row(DECIDABLE, mitigation.decide_rollback),
+    actions.DecideHotfix: Row(DECIDABLE, mitigation.decide_hotfix),
+    actions.DecideFixed: Row(DECIDABLE, mitigation.decide_fixed),
     actions.DecideInvestigate: Row(OPEN, mitigation.decide_investigate),
     actions.DeployStarted: Row(ANY, mitigation.deploy_started),
     actions.DeployNotStarted: Row(ANY, mitigation.deploy_not_started),
@@ -108,12 +107,10 @@ TABLE: dict[type[Any], Row] = {
     actions.DeployFinished: Row(ANY, mitigation.deploy_finished),
     actions.DeployedByOthers: Row(ANY, deploy_hold.deployed_by_others),
     actions.CauseFixed: Row(
-        frozenset({V, G, Status.RESOLVED}),
-        deploy_hold.cause_fixed,
-        "It is being decided again what to do on production: {busy}. Nothing was changed.",
+        RUNNING, deploy_hold.cause_fixed, partial(_decided_again, nothing="changed")
     ),
-    actions.MergeHotfix: Row(frozenset({V, G, Status.RESOLVED}), hotfix_merge.merge_hotfix, _AGAIN),
-    actions.HotfixIsIn: Row(frozenset({V, G, Status.RESOLVED}), hotfix_merge.hotfix_is_in, _AGAIN),
+    actions.MergeHotfix: Row(RUNNING, hotfix_merge.merge_hotfix, _NOT_MERGED),
+    actions.HotfixIsIn: Row(RUNNING, hotfix_merge.hotfix_is_in, _NOT_MERGED),
     actions.MergeDue: Row(ANY, hotfix_merge.merge_due),
     actions.MergeSeen: Row(ANY, hotfix_merge.merge_seen),
     actions.MergeRefused: Row(ANY, hotfix_merge.merge_refused),
@@ -201,7 +198,7 @@ def step(
         )
     row = TABLE[type(action)]
     if incident.status not in row.heard:
-        return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
+        return ended(incident) or Refused("state", row.otherwise(incident))
     draft = Draft(incident, now, service)
     if (refused := row.do(draft, action)) is not None:
         return refused
@@ -210,16 +207,3 @@ def step(
             for rule in FOLLOWS:
                 rule(changed)
     return draft.done()
-
-
-def _busy(incident: Incident) -> str:
-    """Who won, with what, when, how it stands, and what can be done now."""
-    current = incident.round
-    if current is None or current.action is None:
-        return f"{incident.id} is {incident.status.value}"
-    who = mitigation.decided(current.action).rstrip(".")
-    if incident.status is not Status.VERIFYING:
-        return f"{who}, and it is under way"
-    if current.verdict == "ask a person":
-        return f"{who}. Whether it helped is asked in the channel: answer that first"
-    return f"{who}, and it is being checked. Did it not help? `/incident recheck` looks now and lets you decide again"

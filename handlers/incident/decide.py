@@ -16,15 +16,14 @@ from handlers.slack.interaction import Interaction, reply
 from handlers.slack.listening import Errors, after, on_incident, on_submit
 from handlers.views import forms, notes, phrasing
 from handlers.views.blocks import Message, View
-from handlers.views.decision import running_release, seal, target_of, won
+from handlers.views.decision import seal
 from phases.messages.commands import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
-from phases.mitigation.steps import who_may
+from phases.mitigation.decision import may_act, rollback_target, running_release, who_may
 from phases.ports.ports import HotfixRef, PortError
 from phases.record.findings import Release
 from phases.record.incident import ActionKind, Incident, Round, Status
-from phases.record.service import DeployCommands, Service
+from phases.record.service import Service
 from phases.steps.change import Refused
-from phases.steps.rounds import ended
 
 OWNERS_SECONDS = 0.8  # of the 3 s in which Slack wants its ack
 LOOK_UP_SECONDS = 6.0
@@ -121,23 +120,17 @@ async def carry_out(
 
 def _round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     """The round that a button means, if it is open; else who won, with what and when."""
-    if (refused := ended(incident)) is not None:
-        return refused.text
     number = int(value.get("round") or 0)
-    current = next((r for r in incident.rounds if r.number == number), None)
-    if current is None or incident.round is None:
-        return "That decision is not open any more. Nothing was done."
-    if current.action is not None:
-        return f"{won(current.action)}. Nothing more was done."
-    if current.number != incident.round.number:
-        return f"That button belongs to decision {number}; decision {incident.round.number} is open. Nothing was done."
-    return current
+    if (refused := may_act(incident, number)) is not None:
+        return refused.text
+    return incident.round_of(number) or "That decision is not open any more. Nothing was done."
 
 
 def _mine(interaction: Interaction, incident: Incident, value: Mapping[str, Any]) -> Plan | None:
     """What this person's click on this button became already: the door tells a second delivery of it from a second click."""
     number = int(value.get("round") or 0)
-    acted = next((r.action for r in incident.rounds if r.number == number), None)
+    current = incident.round_of(number)
+    acted = current.action if current is not None else None
     if (
         acted is None
         or acted.kind is not ActionKind.ROLLBACK
@@ -158,7 +151,7 @@ async def _rollback_clicked(
     current = _round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
-    target = target_of(incident, current)
+    target = rollback_target(incident, current)
     if target is None:
         return await rollback(interaction, incident)
     if interaction.block != seal(incident, current):
@@ -215,35 +208,14 @@ def _number(incident: Incident) -> int:
     return incident.round.number if incident.round else 1
 
 
-def _busy(incident: Incident) -> str | None:
-    """Why no new action on production can be asked for now."""
-    if (refused := ended(incident)) is not None:
-        return refused.text
-    current = incident.round
-    if (
-        incident.status in (Status.MITIGATING, Status.VERIFYING)
-        and current is not None
-        and current.action is not None
-    ):
-        again = ""
-        if incident.status is Status.VERIFYING:
-            again = " Did it not help? `/incident recheck` looks now and lets you decide again."
-        return (
-            f"{won(current.action)}. One action on production at a time; nothing was done.{again}"
-        )
-    return None
-
-
 async def rollback(interaction: Interaction, incident: Incident) -> Message | None:
     """`incident.rollback`: choose a release; the form's submit is the confirmation."""
     service = interaction.ctx.service(incident)
-    if (busy := _busy(incident)) is not None:
-        return notes.note(busy)
+    if (refused := may_act(incident)) is not None:
+        return notes.note(refused.text)
     deployer = interaction.ctx.deployer_for(service)
     if deployer is None:
-        return notes.note(
-            f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*."
-        )
+        return notes.note(service.cannot("rollback", deployer=False))
 
     async def fill() -> View:
         async with asyncio.timeout(LOOK_UP_SECONDS):
@@ -271,15 +243,12 @@ async def rollback(interaction: Interaction, incident: Incident) -> Message | No
 async def hotfix(interaction: Interaction, incident: Incident) -> Message | None:
     """`incident.hotfix`: choose a branch or pull request; it is shipped by its head commit."""
     service = interaction.ctx.service(incident)
-    if (busy := _busy(incident)) is not None:
-        return notes.note(busy)
+    if (refused := may_act(incident)) is not None:
+        return notes.note(refused.text)
     deployer, source = interaction.ctx.deployer_for(service), interaction.ctx.source_for(service)
-    if deployer is None or (
-        isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix
-    ):
-        return notes.note(
-            f"{service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*."
-        )
+    if missing := service.cannot("hotfix", deployer=deployer is not None):
+        return notes.note(missing)
+    assert deployer is not None  # else something is missing
     if source is None:
         return notes.note(
             f"I cannot see the branches of {service.name}: the catalogue names no repository or checkout."
@@ -320,8 +289,8 @@ async def investigate(interaction: Interaction, incident: Incident) -> Message |
 
 
 def ask_fixed(interaction: Interaction, incident: Incident, sentence: str = "") -> Message | None:
-    if (busy := _busy(incident)) is not None:
-        return notes.note(busy)
+    if (refused := may_act(incident)) is not None:
+        return notes.note(refused.text)
     forward = incident.status is Status.MITIGATED
     interaction.open(forms.fixed(incident, _number(incident), sentence, forward=forward))
     return None
@@ -331,8 +300,8 @@ async def fixed(interaction: Interaction, incident: Incident, sentence: str) -> 
     """With a sentence it is said at once: it changes nothing on production."""
     if not sentence:
         return ask_fixed(interaction, incident)
-    if (busy := _busy(incident)) is not None:
-        return notes.note(busy)
+    if (refused := may_act(incident)) is not None:
+        return notes.note(refused.text)
     forward = incident.status is Status.MITIGATED
     action = DecideFixed(
         by=interaction.user, round=_number(incident), sentence=sentence, forward=forward

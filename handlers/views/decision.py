@@ -24,6 +24,7 @@ from handlers.views.hotfix_merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, local, person, spoken, when, words
 from phases.memory import recall
+from phases.mitigation.decision import rollback_target, running_release
 from phases.record.findings import (
     Choice,
     Confidence,
@@ -31,14 +32,13 @@ from phases.record.findings import (
     IssueSeen,
     LookVerdict,
     Recommendation,
-    Release,
     Share,
     TriageReport,
     Word,
 )
-from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
+from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
-from phases.record.service import DeployCommands, Service
+from phases.record.service import Service
 from phases.record.wording import lasting
 from phases.triage.blast_radius import SHOWN
 from phases.triage.recommendation import AS_MANY, AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
@@ -86,32 +86,9 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
 
 def seal(incident: Incident, current: Round) -> str:
     """Names what the buttons of a message say, from → to, so that a click on an outdated one is noticed."""
-    running, target = running_release(incident), target_of(incident, current)
+    running, target = running_release(incident), rollback_target(incident, current)
     said = f"{incident.id}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
     return f"decision.{hashlib.sha256(said.encode()).hexdigest()[:16]}"
-
-
-def running_release(incident: Incident) -> Release | None:
-    """What runs as far as the record knows: what the newest deploy read back, else what triage saw."""
-    seen = incident.triage.running if incident.triage is not None else None
-    for one in reversed(incident.rounds):
-        action = one.action
-        if (
-            action is None
-            or action.proof is None
-            or action.proof.after is None
-            or action.finished_at is None
-        ):
-            continue
-        newer = incident.triage is None or action.finished_at > incident.triage.at
-        return Release(version=action.proof.after) if newer else seen
-    return seen
-
-
-def target_of(incident: Incident, current: Round) -> Release | None:
-    """Where the rollback button goes to; None where from or to is not known, and it opens the form instead."""
-    target = current.recommendation.target if current.recommendation is not None else None
-    return target if running_release(incident) is not None else None
 
 
 # --- what it says ----------------------------------------------------------------------------------------------
@@ -439,7 +416,7 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
             and len(incident.triage.targets if incident.triage else ()) > 1
         ):
             shown.append(button("Another release …", "incident.rollback", value))
-    if _can_hotfix(service):
+    if not service.cannot("hotfix"):
         name = "Ship a hotfix …"
         shown.append(_choice(name, "decision.hotfix", value, recommended=choice is Choice.HOTFIX))
     if current.investigate_by is None:
@@ -459,7 +436,7 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
 def _rollback_button(
     incident: Incident, current: Round, service: Service, value: Mapping[str, Any]
 ) -> Element:
-    target = target_of(incident, current)
+    target = rollback_target(incident, current)
     if target is None:
         return button(
             "Roll back …", "decision.rollback", value
@@ -494,9 +471,8 @@ def _choice(
 
 
 def _rollback(recommendation: Recommendation | None, service: Service) -> bool:
-    if service.deployer is None:
-        return False
-    return recommendation is None or recommendation.offer_rollback
+    offered = recommendation is None or recommendation.offer_rollback
+    return offered and not service.cannot("rollback")
 
 
 def _not_offered(recommendation: Recommendation | None) -> str:
@@ -506,27 +482,18 @@ def _not_offered(recommendation: Recommendation | None) -> str:
     return (*recommendation.brakes, *recommendation.against, "")[0]
 
 
-def _can_hotfix(service: Service) -> bool:
-    if service.deployer is None:
-        return False
-    return not isinstance(service.deploy, DeployCommands) or bool(service.deploy.hotfix)
-
-
 def _missing(current: Round, service: Service) -> list[str]:
     """For each choice without a button: what is missing."""
-    name = words(service.name, 60)
-    if service.deployer is None:
-        return [
-            f"No rollback, no hotfix: {name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*."
-        ]
+    if missing := service.cannot("rollback"):
+        return [f"No rollback, no hotfix: {spoken(missing)}"]
     lines: list[str] = []
     recommendation = current.recommendation
     if recommendation is not None and not recommendation.offer_rollback:
         why = "" if recommendation.loud else _not_offered(recommendation).rstrip(".")
         no = f"No rollback: {local(words(why, 300))}" if why else "No rollback is offered"
         lines.append(f"{no}. `/incident rollback` chooses a release all the same.")
-    if not _can_hotfix(service):
-        lines.append(f"No hotfix: {name} has no `hotfix` command in the catalogue.")
+    if missing := service.cannot("hotfix"):
+        lines.append(f"No hotfix: {spoken(missing)}")
     return lines
 
 
@@ -545,11 +512,3 @@ def _fallback(incident: Incident, current: Round, service: Service) -> str:
         else "decide by hand"
     )
     return f"{incident.id}: {advice}.{measured}"
-
-
-def won(action: RoundAction) -> str:
-    """For a click that came too late: who won, with what, when, and how it stands."""
-    kind = {ActionKind.ROLLBACK: "decided", ActionKind.HOTFIX: "decided", ActionKind.FIXED: "said"}[
-        action.kind
-    ]
-    return f"{person(action.by)} {kind} {phrasing.done(action)} at {clock(action.at)} ({phrasing.outcome(action)})"

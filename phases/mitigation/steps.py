@@ -6,8 +6,8 @@ fix) … still NOT --admin". Where a rollback goes to is measured in `triage.py`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from phases.messages.actions import DeployTick
 from phases.messages.commands import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
@@ -18,12 +18,13 @@ from phases.messages.results import (
     DeployProgressed,
     DeployStarted,
 )
+from phases.mitigation.decision import may_act, reason_for_a_round
 from phases.mitigation.hotfix_merge import watch_merge
 from phases.record.findings import DeployOutput, DeployProof, MergeState, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.record.service import DEPLOYABLE, HOTFIX, DeployCommands
+from phases.record.service import DEPLOYABLE, HOTFIX
 from phases.record.tokens import REASON, mentioned, what_was_done
-from phases.record.wording import lasting, short, stamp
+from phases.record.wording import lasting, short
 from phases.steps.announce import NOBODY, answered, keep_true, page, tell
 from phases.steps.change import Draft, Refused
 from phases.steps.rounds import (
@@ -38,23 +39,9 @@ from phases.steps.rounds import (
 from phases.verification.steps import first_look, start_clock
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
-LINES_SECONDS = 5  # how often its newest lines are shown in the decision: edits are few, and others need them too
+LINES_SECONDS = 5  # how often its newest lines are shown: edits are few, and others need them too
 DEPLOY = "deploy"  # timer: ask about the running deploy
 NOTHING_DEPLOYED = "drill: nothing was deployed"
-
-
-def who_may(
-    owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it"
-) -> Refused | None:
-    """Rules, Who may: the service's owners; no owners set: any full member. None where the person may act."""
-    if not member:
-        return Refused(
-            "who", "Only full members of this workspace can act on an incident. Nothing was done."
-        )
-    if owners and person not in owners:
-        names = ", ".join(mentioned(o) for o in owners)
-        return Refused("who", f"Only the owners of this service {what}: {names}. Nothing was done.")
-    return None
 
 
 def deploying_claim(service: str) -> str:
@@ -62,131 +49,117 @@ def deploying_claim(service: str) -> str:
     return f"deploying:{service}"
 
 
-# --- the decision ----------------------------------------------------------------------------------------------
+# --- the decision -------------------------------------------------------------------------------
 
 
 def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
-    """The round that a click or form means, if it may still be acted on; else who won, and what."""
+    """Return the round that a click or form uses up."""
     incident = draft.incident
-    if incident.round is None:
-        open_round(draft, "acted on before triage", None)
-        number = 1
-    elif forward and incident.status is Status.MITIGATED and number == incident.round.number:
-        open_round(
-            draft, "fix forward", None
-        )  # life of an incident: mitigated ─ fix forward → mitigating
-        number += 1
+    if (refused := may_act(incident, number, forward=forward)) is not None:
+        return refused
+    if (why := reason_for_a_round(incident, number, forward=forward)) is not None:
+        open_round(draft, why, None)
     current = draft.incident.round
     assert current is not None  # opened above
-    if current.action is not None and number <= current.number:
-        return Refused("stale", f"{decided(current.action)} Nothing more was done.")
-    if number != current.number:
-        older = next((r for r in incident.rounds if r.number == number), None)
-        was = f" {decided(older.action)}" if older is not None and older.action is not None else ""
-        return Refused(
-            "stale",
-            f"That was decision {number}, which is over.{was} Decision {current.number} is open: look there. Nothing was done.",
-        )
     return current
 
 
-def decided(action: RoundAction) -> str:
-    """For whoever comes too late: who won, with what, when, and how it stands."""
-    return f"{mentioned(action.by)} decided: {what_was_done(action)}, {stamp(action.at)} ({action.result})."
-
-
 def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
-    """Uses up the round, and says so everywhere; a decision message that is only now being posted says it by itself."""
+    """Use up the round, and say so everywhere.
+
+    A decision message that is only now being posted says it by itself.
+    """
     replace_round(draft, current.model_copy(update={"action": action}))
     answered(draft).cancel(NOBODY).note("decision", said, by=action.by)
-    told = f"{said} {then}".strip()
-    return (
-        tell(draft, told)
-        if decision_name(current.number) in draft.incident.messages
-        else keep_true(draft, told)
-    )
+    text = f"{said} {then}".strip()
+    if decision_name(current.number) in draft.incident.messages:
+        return tell(draft, text)
+    return keep_true(draft, text)
 
 
 def decide_rollback(draft: Draft, action: DecideRollback) -> Refused | None:
-    return _deploy(draft, ActionKind.ROLLBACK, action, action.target)
+    target, running = action.target, action.running
+    current = _round_to_deploy(draft, action, "rollback")
+    if isinstance(current, Refused):
+        return current
+    if not DEPLOYABLE.fullmatch(target.version):
+        return Refused("input", NOT_DEPLOYABLE)
+    if running is not None and running.version == target.version:
+        return Refused("input", f"{target.version} is what runs now. Nothing was done.")
+    _deploy(draft, current, action, ActionKind.ROLLBACK, target)
+    return None
 
 
 def decide_hotfix(draft: Draft, action: DecideHotfix) -> Refused | None:
-    if not action.fix.commit:
+    fix = action.fix
+    current = _round_to_deploy(draft, action, "hotfix")
+    if isinstance(current, Refused):
+        return current
+    if not fix.commit:
         return Refused(
             "input",
             "A hotfix is shipped by its head commit, and this one has none. Nothing was done.",
         )
-    if isinstance(draft.service.deploy, DeployCommands) and not draft.service.deploy.hotfix:
-        return Refused(
-            "missing",
-            f"{draft.service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*.",
-        )
-    return _deploy(draft, ActionKind.HOTFIX, action, action.fix)
-
-
-def _deploy(
-    draft: Draft, kind: ActionKind, said: DecideRollback | DecideHotfix, to: Release
-) -> Refused | None:
-    incident, service = draft.incident, draft.service
-    current = _round_for(draft, said.round, forward=said.forward)
-    if isinstance(current, Refused):
-        return current
-    if service.deployer is None:
-        return Refused(
-            "missing",
-            f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*.",
-        )
-    if not (
-        DEPLOYABLE.fullmatch(to.version)
-        or (kind is ActionKind.HOTFIX and HOTFIX.fullmatch(to.version))
-    ):
-        return Refused("input", "That is not a release that may be deployed. Nothing was done.")
-    if (
-        kind is ActionKind.ROLLBACK
-        and said.running is not None
-        and said.running.version == to.version
-    ):
-        return Refused("input", f"{to.version} is what runs now. Nothing was done.")
-    deploy_id = f"{incident.mark}-{current.number}"
-    acted = RoundAction(
-        kind=kind,
-        by=said.by,
-        at=draft.now,
-        from_release=said.running,
-        to_release=to,
-        deploy_id=deploy_id,
-        break_glass=said.break_glass,
-    )
-    if incident.drill:
-        _pretend(draft, current, acted)
-        return None
-    was = said.running.version if said.running else "what runs now (not known yet)"
-    verb = (
-        f"rolls {service.name} back"
-        if kind is ActionKind.ROLLBACK
-        else f"ships {what_was_done(acted)}"
-    )
-    ends = f"from {was} to {to.version}" if kind is ActionKind.ROLLBACK else f"over {was}"
-    glass = f" Break glass: {said.break_glass}" if said.break_glass else ""
-    draft.set(status=Status.MITIGATING).claim(deploying_claim(service.name))
-    _act(
-        draft, draft.incident.round or current, acted, f"{mentioned(said.by)} {verb} {ends}.{glass}"
-    )
-    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=said.running, to=to, by=said.by))
-    if said.break_glass:
-        key, what = f"break glass: {current.number}", what_was_done(acted)
-        page(
-            draft,
-            key,
-            f"{incident.id} {incident.title}: {mentioned(said.by)} broke the glass: {what}.{glass}",
-        )
+    if not (DEPLOYABLE.fullmatch(fix.version) or HOTFIX.fullmatch(fix.version)):
+        return Refused("input", NOT_DEPLOYABLE)
+    _deploy(draft, current, action, ActionKind.HOTFIX, fix)
     return None
 
 
-def _pretend(draft: Draft, current: Round, acted: RoundAction) -> Draft:
-    """In a drill the buttons work and production is not touched: no deploy, no claim; the check goes on as ever."""
-    done = acted.model_copy(
+NOT_DEPLOYABLE = "That is not a release that may be deployed. Nothing was done."
+
+
+def _round_to_deploy(
+    draft: Draft, decision: DecideRollback | DecideHotfix, kind: Literal["rollback", "hotfix"]
+) -> Round | Refused:
+    current = _round_for(draft, decision.round, forward=decision.forward)
+    if not isinstance(current, Refused) and (missing := draft.service.cannot(kind)):
+        return Refused("missing", missing)
+    return current
+
+
+def _deploy(
+    draft: Draft,
+    current: Round,
+    decision: DecideRollback | DecideHotfix,
+    kind: ActionKind,
+    to: Release,
+) -> None:
+    """Start the deploy; in a drill nothing is deployed."""
+    incident, service, running = draft.incident, draft.service, decision.running
+    deploy_id = f"{incident.mark}-{current.number}"
+    action = RoundAction(
+        kind=kind,
+        by=decision.by,
+        at=draft.now,
+        from_release=running,
+        to_release=to,
+        deploy_id=deploy_id,
+        break_glass=decision.break_glass,
+    )
+    if incident.drill:
+        _pretend(draft, current, action)
+        return
+    was = running.version if running else "what runs now (not known yet)"
+    if kind is ActionKind.ROLLBACK:
+        what = f"rolls {service.name} back from {was} to {to.version}"
+    else:
+        what = f"ships {what_was_done(action)} over {was}"
+    glass = f" Break glass: {action.break_glass}" if action.break_glass else ""
+    draft.set(status=Status.MITIGATING).claim(deploying_claim(service.name))
+    _act(draft, current, action, f"{mentioned(action.by)} {what}.{glass}")
+    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=running, to=to, by=action.by))
+    if action.break_glass:
+        broke = f"{mentioned(action.by)} broke the glass: {what_was_done(action)}.{glass}"
+        page(draft, f"break glass: {current.number}", f"{incident.id} {incident.title}: {broke}")
+
+
+def _pretend(draft: Draft, current: Round, action: RoundAction) -> Draft:
+    """In a drill the buttons work and production is not touched: no deploy, no claim.
+
+    The check goes on as ever.
+    """
+    done = action.model_copy(
         update={
             "deploy_id": None,
             "started_at": draft.now,
@@ -195,10 +168,15 @@ def _pretend(draft: Draft, current: Round, acted: RoundAction) -> Draft:
             "reason": NOTHING_DEPLOYED,
         }
     )
+    said = f"{mentioned(action.by)} decided: {what_was_done(action)}. Drill: nothing was deployed."
+    return _act_and_check(draft, current, done, said)
+
+
+def _act_and_check(draft: Draft, current: Round, action: RoundAction, said: str) -> Draft:
+    """Record an action that is done already: the wait for the first check begins at once."""
     draft.set(status=Status.VERIFYING)
-    said = f"{mentioned(acted.by)} decided: {what_was_done(acted)}. Drill: nothing was deployed."
-    _act(draft, draft.incident.round or current, done, said, then=first_look(draft.service))
-    start_investigation(draft)
+    _act(draft, current, action, said, then=first_look(draft.service))
+    start_investigation(draft)  # many × many waited for a rollback that does not come
     return start_clock(draft)
 
 
@@ -211,7 +189,7 @@ def decide_fixed(draft: Draft, action: DecideFixed) -> Refused | None:
         return Refused(
             "input", "Say in a sentence what was done, e.g. “flag new-pricing switched off”."
         )
-    acted = RoundAction(
+    fixed = RoundAction(
         kind=ActionKind.FIXED,
         by=action.by,
         at=draft.now,
@@ -220,25 +198,19 @@ def decide_fixed(draft: Draft, action: DecideFixed) -> Refused | None:
         finished_at=draft.now,
         result="done",
     )
-    draft.set(status=Status.VERIFYING)
     said = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
-    _act(draft, draft.incident.round or current, acted, said, then=first_look(draft.service))
-    start_investigation(draft)  # many × many waited for a rollback that does not come
-    start_clock(draft)
+    _act_and_check(draft, current, fixed, said)
     return None
 
 
 def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | None:
-    """Records that a person chose it; Rollback and Hotfix stay live beside it."""
-    incident = draft.incident
-    if incident.round is None:
+    """Record that a person chose it; rollback and hotfix stay live beside it."""
+    before = draft.incident.round
+    if before is None:
         open_round(draft, "acted on before triage", None)
     current = draft.incident.round
-    if (
-        current is None
-        or current.action is not None
-        or (incident.round is not None and current.number != action.round)
-    ):
+    assert current is not None  # opened above
+    if current.action is not None or (before is not None and before.number != action.round):
         return Refused("stale", "That decision is over. Nothing was changed.")
     if current.investigate_by is None:
         said = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
