@@ -154,7 +154,6 @@ TABLE: dict[type[Any], Row] = {
     # Phase 6: post-mortem
     actions.SubmitPostmortem: Row(OPEN, postmortem_steps.submit_postmortem),
     actions.PostmortemDue: Row(ANY, reminders.postmortem_due),
-    actions.LeadZone: Row(ANY, reminders.lead_zone),
     actions.AdrNumbered: Row(ANY, postmortem_steps.adr_numbered),
     actions.AdrWritten: Row(ANY, postmortem_steps.adr_written),
     actions.Resolve: Row(OPEN, resolution.resolve),

@@ -6,7 +6,7 @@ from functools import partial
 
 from bot.performers.context import EffectContext, JobLike, Performer
 from phases.messages.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
-from phases.messages.results import AdrNumbered, AdrWritten, EffectDone, LeadZone, Zones
+from phases.messages.results import AdrNumbered, AdrWritten, EffectDone, Zones
 from phases.ports.ports import Archive, NotSetUp, PortError
 from phases.postmortem.action_items import items
 from phases.postmortem.adr import adr_text, up_to_date
@@ -86,12 +86,8 @@ def writing(ctx: EffectContext) -> dict[str, Performer]:
             await archive().revise(ctx.service(incident), incident, done, why)
         return EffectDone(kind=effect.type)
 
-    async def ask_zone(effect: AskZone, job: JobLike) -> LeadZone | Zones:
-        if effect.people:
-            return Zones(offsets={person: await offset(person) for person in effect.people})
-        incident = await ctx.incident(job)
-        lead = incident.lead or incident.declared_by
-        return LeadZone(offset=await offset(lead) if lead else 0)
+    async def ask_zone(effect: AskZone, job: JobLike) -> Zones:
+        return Zones(offsets={person: await offset(person) for person in effect.people})
 
     async def offset(person: str) -> int:
         """Where Slack cannot say, it is nine in UTC."""

@@ -24,7 +24,7 @@ from phases.messages.results import (
     TicketOpened,
     TicketSynced,
 )
-from phases.postmortem.action_items import item_heard, open_items, sub_issues_wanted
+from phases.postmortem.action_items import hear_item, open_items, want_sub_issues
 from phases.record.documents import LinearIssue, Ticket
 from phases.record.incident import Entry, Incident, Severity, Status
 from phases.record.markdown import one_line
@@ -114,7 +114,7 @@ def ticket_opened(draft: Draft, action: TicketOpened) -> None:
         draft.want(AttachChannel())
     if not incident.open:
         draft.want(CloseTicket(cancelled=incident.status is Status.CANCELLED))
-    sub_issues_wanted(draft)
+    want_sub_issues(draft)
     attach_issues(draft, set()).dirty(*EVERYWHERE)
 
 
@@ -198,7 +198,7 @@ def ticket_told(draft: Draft, action: TicketTold) -> None:
     if incident.ticket is not None and incident.ticket.id == action.issue.id:
         _hear(draft, action.issue, action.changed, action.by)
         return
-    item_heard(draft, action.issue, action.by)
+    hear_item(draft, action.issue, action.by)
 
 
 def look_due(draft: Draft, action: TicketLookDue) -> None:
@@ -229,7 +229,7 @@ def ticket_looked(draft: Draft, action: TicketLooked) -> None:
                     SyncTicket()
                 )  # a person's word came between: what was to be written still is
         else:
-            item_heard(draft, issue, "")
+            hear_item(draft, issue, "")
 
 
 def _hear(

@@ -58,7 +58,6 @@ from phases.messages.results import (
     IssuesResolved,
     ItemsOpened,
     ItemSynced,
-    LeadZone,
     Looked,
     MergeRefused,
     MergeSeen,
@@ -277,7 +276,6 @@ EffectsSay = (
     | DiscordPosted
     | MessageRead
     | Paged
-    | LeadZone
     | Zones
     | AdrNumbered
     | AdrWritten

@@ -318,10 +318,10 @@ class TellPager(Value):
 
 
 class AskZone(Value):
-    """Asks Slack what time it is where the lead is, or these people are; reads only."""
+    """Asks Slack what time it is where these people are; reads only."""
 
     type: Literal["zone"] = "zone"
-    people: tuple[str, ...] = ()
+    people: tuple[str, ...]
 
 
 class NumberAdr(Value):

@@ -265,12 +265,6 @@ class Paged(Value):
     """`PagerDuty`, or `mention` where no pager is set up."""
 
 
-class LeadZone(Value):
-    type: Literal["lead.zone"] = "lead.zone"
-    offset: int
-    """Seconds that the lead's clock is ahead of UTC."""
-
-
 class Zones(Value):
     """Seconds that people's clocks are ahead of UTC, by Slack id."""
 

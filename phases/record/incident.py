@@ -309,10 +309,8 @@ class Incident(Value):
     postmortem_due: datetime | None = None
     """When somebody is reminded of the post-mortem next; None while nobody owes one."""
     postmortem_reminded: int = 0
-    lead_offset: int = 0
-    """Seconds that the lead's clock is ahead of UTC, as Slack last said."""
     zones: dict[str, int] = Field(default_factory=dict[str, int])
-    """The same of those who owe action items, by Slack id."""
+    """Seconds that the clocks of lead and owners are ahead of UTC, by Slack id, as Slack said."""
 
     picture: Picture | None = None
     """Measured when recovery was verified."""
