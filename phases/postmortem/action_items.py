@@ -95,7 +95,7 @@ def follow_items(draft: Draft) -> None:
     if draft.before.status is not Status.RESOLVED:
         _begin_to_follow(draft)
     elif not any(isinstance(effect, Say) and not effect.thread for effect in draft.effects):
-        _close_if_complete(draft)
+        close_if_complete(draft)
 
 
 def _begin_to_follow(draft: Draft) -> None:
@@ -227,7 +227,7 @@ def _settle(draft: Draft, number: int, item: ActionItem, linear_state: str, who:
 # --- closed -------------------------------------------------------------------------------------
 
 
-def _close_if_complete(draft: Draft) -> None:
+def close_if_complete(draft: Draft) -> None:
     """*Closed*: action items settled, and nothing left that the next deploy would undo.
 
     Rules: The life of an incident.
