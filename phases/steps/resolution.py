@@ -1,6 +1,7 @@
 """The end of an incident: the gate in front of *resolved*, resolving, and cancelling.
 
-Workflow: "cannot be written without root cause → block; do not declare resolved without understanding why".
+Workflow: "cannot be written without root cause → block; do not declare resolved without
+understanding why".
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a 
 ARCHIVE = "archive"  # timer
 ARCHIVE_SECONDS = 7 * 24 * 60 * 60  # the channel is archived a week after the end
 TIMERS = ("triage", "measure", "nobody", "deploy", "look")
-"""What ends with the incident. A bisect is told to stop, and followed until it has."""
+"""Timers that end with the incident. A bisect is told to stop, and followed until it has."""
 AFTER_THE_END = (
     "say",
     "message.read",
@@ -54,7 +55,7 @@ AFTER_THE_END = (
 
 
 def missing(incident: Incident) -> tuple[str, ...]:
-    """What stands between this incident and *resolved*; empty: nothing does."""
+    """Return what stands between this incident and *resolved*."""
     lacking: list[str] = []
     if incident.recovered_at is None or incident.status is not Status.MITIGATED:
         lacking.append(_recovery_lacks(incident))
@@ -65,15 +66,18 @@ def missing(incident: Incident) -> tuple[str, ...]:
             "the root cause: name it with `/incident cause <why>`, or in the post-mortem"
         )
     if incident.adr is None:
-        written = incident.postmortem is not None and not incident.rewriting
-        lacking.append(
-            "the post-mortem's file: it was submitted and is not written yet; what hinders it is said above"
-            if written
-            else "the post-mortem: it went on since it was written, so send it again with `/incident postmortem`"
-            if incident.rewriting
-            else "the post-mortem: write it with `/incident postmortem`"
-        )
+        lacking.append(_postmortem_lacks(incident))
     return tuple(lacking)
+
+
+def _postmortem_lacks(incident: Incident) -> str:
+    if incident.rewriting:
+        again = "so send it again with `/incident postmortem`"
+        return f"the post-mortem: it went on since it was written, {again}"
+    if incident.postmortem is not None:
+        hinders = "what hinders it is said above"
+        return f"the post-mortem's file: it was submitted and is not written yet; {hinders}"
+    return "the post-mortem: write it with `/incident postmortem`"
 
 
 def _recovery_lacks(incident: Incident) -> str:
@@ -83,14 +87,15 @@ def _recovery_lacks(incident: Incident) -> str:
         case Status.MITIGATING:
             return "recovery: a deploy is under way"
         case _:
-            return "recovery: nothing was done that was checked; roll back, hotfix or say *Fixed another way*"
+            ways = "roll back, hotfix or say *Fixed another way*"
+            return f"recovery: nothing was done that was checked; {ways}"
 
 
 def resolve(draft: Draft, action: Resolve) -> Refused | None:
     incident = draft.incident
     lacking = missing(incident)
     if lacking:
-        what = "\n".join(f"• {one}" for one in lacking)
+        what = "\n".join(f"• {part}" for part in lacking)
         return Refused("missing", f"{incident.id} cannot be resolved yet. Missing:\n{what}")
     _resolve(draft, by=action.by)
     return None
@@ -99,20 +104,17 @@ def resolve(draft: Draft, action: Resolve) -> Refused | None:
 def resolve_if_ready(
     draft: Draft, news: str = "", *, strong: str = "", picture: bool = False
 ) -> Draft:
-    """Submitting the post-mortem, or the clean look after it, resolves as soon as everything else is there.
+    """Resolve as soon as recovery, cause and post-mortem are there; a drill is ended by people.
 
-    `news` is what has just come true: one message in the channel says both, with the `picture` of it.
+    `news` is what has just come true: one message says both, with the `picture` of it.
     """
     incident = draft.incident
-    if (
-        incident.status is not Status.MITIGATED or incident.adr is None or missing(incident)
-    ):  # a drill is ended by people
-        return (
-            tell(draft, news, strong=strong, picture=picture, ask="after")
-            if news
-            else draft.dirty("status")
-        )
-    return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
+    written = incident.status is Status.MITIGATED and incident.adr is not None
+    if written and not missing(incident):
+        return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
+    if news:
+        return tell(draft, news, strong=strong, picture=picture, ask="after")
+    return draft.dirty("status")
 
 
 def _resolve(
@@ -145,7 +147,7 @@ def _resolve(
 
 
 def end(draft: Draft) -> Draft:
-    """What goes on of an incident that is over: nothing but a bisect until it has stopped, and what is still to be said."""
+    """End all that goes on in an incident; a bisect is followed until it has stopped."""
     incident = draft.incident
     draft.cancel(*TIMERS).set(
         failures=tuple(f for f in incident.failures if f.kind in AFTER_THE_END)
@@ -159,7 +161,7 @@ def end(draft: Draft) -> Draft:
 
 
 def cancel(draft: Draft, action: Cancel) -> Refused | None:
-    """A false alarm or a duplicate: needs a reason and a name."""
+    """Cancel a false alarm; it needs a reason and a name."""
     incident = draft.incident
     reason = " ".join(action.reason.split()).rstrip(".")[:500]
     if not reason:
