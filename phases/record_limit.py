@@ -1,6 +1,7 @@
-"""Holds a record under its limit: what stands in the thread anyway goes first, what people need to go on never.
+"""The limit of a record's size: what stands in the thread goes first, what people need never.
 
-A record over the limit could not be written, and then nobody could act on it: so this always ends small enough.
+A record over the limit could not be written, and then nobody could act on it. So this always ends
+small enough.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Fields = dict[str, Any]
 
 
 def fit(draft: Draft) -> None:
-    """Makes the record fit its limit (rules: Size and memory).
+    """Make the record fit its limit (rules: Size and memory).
 
     Each cut is made only where the one before was not enough.
     """
@@ -34,7 +35,7 @@ def fit(draft: Draft) -> None:
 
 
 def _evidence(incident: Incident) -> Fields:
-    """The walk and the output of earlier deploys are in the thread, the frames were walked along, the ADR has the parts."""
+    """Cut what stands elsewhere: walk and output in the thread, the parts in the ADR."""
     fields: Fields = {"rounds": (*(_quiet(r) for r in incident.rounds[:-1]), *incident.rounds[-1:])}
     if incident.investigation is not None:
         slim = {"walk": (), "hypotheses": (), "suspects": ()}
@@ -58,10 +59,11 @@ def _history(incident: Incident) -> Fields:
     }
 
 
-def _quiet(one: Round) -> Round:
-    if one.action is None or one.action.output is None:
-        return one
-    return one.model_copy(update={"action": one.action.model_copy(update={"output": None})})
+def _quiet(current: Round) -> Round:
+    if current.action is None or current.action.output is None:
+        return current
+    quiet = current.action.model_copy(update={"output": None})
+    return current.model_copy(update={"action": quiet})
 
 
 def _tree(incident: Incident) -> Fields:
@@ -94,7 +96,7 @@ def _words(incident: Incident) -> Fields:
 
 
 def _last(incident: Incident) -> Fields:
-    """What is left are decisions, claims, proofs and the parts of a post-mortem that is not written yet."""
+    """Leave decisions, claims, proofs, and the parts of a post-mortem that is not written yet."""
     rounds = tuple(r.model_copy(update={"looks": r.looks[-1:]}) for r in incident.rounds[-3:])
     return {
         "hypotheses": _shorter(incident, 2, 60),
@@ -105,17 +107,19 @@ def _last(incident: Incident) -> Fields:
 
 
 def _shorter(incident: Incident, most: int, limit: int) -> tuple[Hypothesis, ...]:
-    def slim(one: Hypothesis) -> Hypothesis:
-        cut = {
-            "says": short(one.says, limit),
-            "found": short(one.found, limit),
-            "predicts": "",
-            "check": "",
-        }
-        return one.model_copy(update=cut)
-
-    left = {h.id for h in best(incident.hypotheses, most)}
-    return tuple(slim(h) for h in incident.hypotheses if h.id in left)
+    left = {hypothesis.id for hypothesis in best(incident.hypotheses, most)}
+    return tuple(
+        hypothesis.model_copy(
+            update={
+                "says": short(hypothesis.says, limit),
+                "found": short(hypothesis.found, limit),
+                "predicts": "",
+                "check": "",
+            }
+        )
+        for hypothesis in incident.hypotheses
+        if hypothesis.id in left
+    )
 
 
 CUTS: tuple[Callable[[Incident], Fields], ...] = (_evidence, _history, _tree, _words, _last)

@@ -1,7 +1,8 @@
-"""The workflow as one table: state × action → the phase's function that says what changes. `step` is called by the door only.
+"""The workflow as one table: state × action → the step of a phase. The dispatcher calls `step`.
 
-A row says in which states its action is heard; elsewhere the person is told why not. Ends of effects are heard in every
-state, because an effect may end after the incident has moved on: each function then changes nothing that is over.
+A row says in which states its action is heard; elsewhere the person is told why not. Results of
+effects are heard in every state, because an effect may end after the incident has moved on: each
+step then changes nothing that is over.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Phases 4 and 5, what a look at Sentry after recovery leads to: the incident opens again, or not.
 
 Such a look is one of the bot's own (rules: Guard), or it answers an alarm. How it is judged:
-`phases/verification/recurrence.py`. Trouble that is surely back opens the incident at once. Stragglers
-are one line in the thread. While Sentry cannot be asked nobody is paged.
+`phases/verification/recurrence.py`. Trouble that is surely back opens the incident at once.
+Stragglers are one line in the thread. While Sentry cannot be asked nobody is paged.
 """
 
 from __future__ import annotations

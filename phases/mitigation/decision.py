@@ -18,7 +18,10 @@ from phases.steps.rounds import ended
 def who_may(
     owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it"
 ) -> Refused | None:
-    """Refuse who is no owner of the service; without owners any full member may (rules: Who may)."""
+    """Refuse who is no owner of the service (rules: Who may).
+
+    Without owners any full member may.
+    """
     if not member:
         return Refused(
             "who", "Only full members of this workspace can act on an incident. Nothing was done."

@@ -1,8 +1,9 @@
-"""Phase 3, what a hotfix leaves open: it was shipped past its merge, so the next deploy may undo it.
+"""Phase 3, what a hotfix leaves open: it is not merged, so the next deploy may undo it.
 
-Workflow: "Skip normal merge gates … still NOT `--admin`". The bot merges it by the ordinary call, at
-the commit that was shipped, when its own checks allow; or people merge it. The bot sees the merge on
-GitHub (webhook, and asking now and then) or in the local clone. A person's word counts, too.
+Workflow: "Skip normal merge gates … still NOT `--admin`". The bot merges it by the ordinary call,
+at the commit that was shipped, when its own checks allow; or people merge it. The bot sees the
+merge on GitHub (webhook, and asking now and then) or in the local clone. A person's word counts,
+too.
 """
 
 from __future__ import annotations

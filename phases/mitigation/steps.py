@@ -1,7 +1,7 @@
-"""Phase 3, stop the bleeding: rollback, hotfix, fixed another way; one action on production a round, followed to its end.
+"""Phase 3, stop the bleeding: rollback, hotfix or *fixed another way*, followed to its end.
 
-Workflow: "Option A — Rollback (preferred for high blast-radius)", "Option B — Hotfix (for limited blast-radius with known
-fix) … still NOT --admin". Where a rollback goes to is measured in `triage.py`; whether it worked in `verification.py`.
+Workflow: "Option A — Rollback (preferred for high blast-radius)", "Option B — Hotfix (for limited
+blast-radius with known fix) … still NOT --admin". One action on production a round.
 """
 
 from __future__ import annotations
@@ -221,176 +221,161 @@ def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | Non
     return None
 
 
-# --- the deploy, followed --------------------------------------------------------------------------------------
+# --- the deploy, followed -----------------------------------------------------------------------
 
 
 def _deploying(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] | None:
-    """The round whose deploy this is, while it is under way; late words about an ended one change nothing."""
-    for one in incident.rounds:
-        if (
-            one.action
-            and one.action.deploy_id == deploy_id
-            and one.action.result in ("waiting", "running")
-        ):
-            return one, one.action
+    """Return the round of a deploy that is under way, with its action.
+
+    Late words about a deploy that has ended change nothing.
+    """
+    for current in incident.rounds:
+        action = current.action
+        if action and action.deploy_id == deploy_id and action.result in ("waiting", "running"):
+            return current, action
     return None
 
 
 def deploy_started(draft: Draft, action: DeployStarted) -> None:
-    """What ran before is the deployer's word where the person who decided could not name it."""
-    incident = draft.incident
-    if (found := _deploying(incident, action.deploy_id)) is None:
+    """The deployer says what ran before, where the person who decided could not name it."""
+    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
         return
-    if found[1].result == "waiting":
-        _began(draft, *found, draft.now, action.running)
+    current, deploy = deploying
+    if deploy.result == "waiting":
+        _began(draft, current, deploy, draft.now, action.running)
     draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id))
 
 
 def _began(
-    draft: Draft, current: Round, acted: RoundAction, at: datetime, running: Release | None = None
+    draft: Draft, current: Round, deploy: RoundAction, at: datetime, running: Release | None = None
 ) -> Round:
-    before = acted.from_release or running
+    before = deploy.from_release or running
     over = f" over {before.version}" if before else ""
-    draft.note("deploy", f"Deploy started: {what_was_done(acted)}{over}")
+    draft.note("deploy", f"Deploy started: {what_was_done(deploy)}{over}")
     start_investigation(draft)  # many × many: "debug after"
     return change_action(draft, current, result="running", started_at=at, from_release=before)
 
 
 def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
-    """Something else runs by now, or the deployer refused: production is untouched, and a new round opens.
+    """Production is untouched: something else runs by now, or the deployer refused.
 
-    Where users were verified to be fine (a fix forward), they still are: the incident goes back to where it was.
+    A new round opens. Where users were verified to be fine (a fix forward), they still are.
     """
     incident = draft.incident
-    if (found := _deploying(incident, action.deploy_id)) is None:
+    if (deploying := _deploying(incident, action.deploy_id)) is None:
         return
-    current, acted = found
+    current, deploy = deploying
     reason = short(action.reason, REASON).rstrip(".")
     change_action(draft, current, result="not started", reason=reason, finished_at=draft.now)
-    draft.cancel(DEPLOY).release(deploying_claim(draft.service.name)).note(
-        "deploy", f"Not started: {reason}"
-    )
+    draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
+    draft.note("deploy", f"Not started: {reason}")
     if incident.recovered_at is not None:
         draft.set(status=Status.MITIGATED)
         tell(draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:")
         return
     if action.running is None:
-        failed = f"{what_was_done(acted)} failed: {reason}"
+        failed = f"{what_was_done(deploy)} failed: {reason}"
         page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {failed}")
     next_round(draft, f"nothing was deployed: {reason}")
 
 
 def deploy_tick(draft: Draft, action: DeployTick) -> None:
-    incident = draft.incident
-    if _deploying(incident, action.deploy_id) is not None:
+    if _deploying(draft.incident, action.deploy_id) is not None:
         draft.want(FollowDeploy(deploy_id=action.deploy_id))
 
 
 def deploy_progressed(draft: Draft, action: DeployProgressed) -> None:
-    incident = draft.incident
-    if (found := _deploying(incident, action.deploy_id)) is None:
+    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
         return
-    current, acted = found
-    rests = acted.lines_at is not None and draft.now - acted.lines_at < timedelta(
-        seconds=LINES_SECONDS
-    )
-    if action.lines and action.lines != acted.lines and not rests:
+    current, deploy = deploying
+    pause = timedelta(seconds=LINES_SECONDS)
+    rests = deploy.lines_at is not None and draft.now - deploy.lines_at < pause
+    if action.lines and action.lines != deploy.lines and not rests:
         current = change_action(draft, current, lines=action.lines, lines_at=draft.now)
     _show_output(draft, current, action.output)
     draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id))
 
 
-def deploy_finished(draft: Draft, action: DeployFinished) -> None:
-    incident = draft.incident
-    if (found := _deploying(incident, action.deploy_id)) is None:
-        return
-    _show_output(draft, found[0], action.output)
-    found = _deploying(draft.incident, action.deploy_id) or found
-    said = (action.result, action.proof, action.reason)
-    finish_deploy(draft, found, *said, lines=action.lines, merge=action.merge)
+def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> None:
+    """Show what the deploy prints in a message of its own, in the thread of the decision.
 
-
-def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> Draft:
-    """Streams what the deploy prints into one message in the thread of its decision; posted with the first line."""
+    It is posted with the first line. The decision message does not change with it.
+    """
     action = current.action
     if action is None or output is None or not output.lines or output == action.output:
-        return draft
+        return
     shown = action.model_copy(update={"output": output, "output_asked": True})
     rounds = (
-        current.model_copy(update={"action": shown}) if r.number == current.number else r
-        for r in draft.incident.rounds
+        current.model_copy(update={"action": shown}) if other.number == current.number else other
+        for other in draft.incident.rounds
     )
     draft.set(rounds=tuple(rounds)).dirty(progress_name(current.number))
-    return (
-        draft if action.output_asked else draft.want(PostLive(name=progress_name(current.number)))
-    )
+    if not action.output_asked:
+        draft.want(PostLive(name=progress_name(current.number)))
 
 
-def finish_deploy(
-    draft: Draft,
-    found: tuple[Round, RoundAction],
-    result: str,
-    proof: DeployProof,
-    reason: str,
-    *,
-    lines: tuple[str, ...] = (),
-    merge: MergeState | None = None,
-) -> Draft:
-    """Done: the wait begins. Failed or unknown: never started again by itself, people are paged, decide again."""
-    current, acted = found
-    if (
-        acted.result == "waiting" and result == "done"
-    ):  # its end is told before its start: who began it has died
-        current = _began(draft, current, acted, proof.started_at or acted.at)
-        acted = current.action or acted
-    incident = draft.incident
-    words = what_was_done(acted)
-    reason = short(reason, REASON)
-    current = change_action(
+def deploy_finished(draft: Draft, action: DeployFinished) -> None:
+    """Begin the wait for the first check; or page people and decide again.
+
+    A deploy that failed, or whose result is not known, is never started again by itself.
+    """
+    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
+        return
+    _show_output(draft, deploying[0], action.output)
+    current, deploy = _deploying(draft.incident, action.deploy_id) or deploying
+    if deploy.result == "waiting" and action.result == "done":
+        # Its end is told before its start: the worker that began it has died.
+        current = _began(draft, current, deploy, action.proof.started_at or deploy.at)
+        deploy = current.action or deploy
+    reason = short(action.reason, REASON)
+    change_action(
         draft,
         current,
-        result=result,
+        result=action.result,
         finished_at=draft.now,
-        proof=proof,
+        proof=action.proof,
         reason=reason,
-        lines=lines or acted.lines,
+        lines=action.lines or deploy.lines,
     )
     draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
-    if result == "done":
-        return _deployed(draft, acted, proof, merge)
-    how = (
-        "failed"
-        if result == "failed"
-        else "has an unknown result and will not be started again by itself"
-    )
+    if action.result == "done":
+        _deployed(draft, deploy, action.proof, action.merge)
+        return
+    how = "failed"
+    if action.result != "failed":
+        how = "has an unknown result and will not be started again by itself"
     why = f": {reason.rstrip('.')}" if reason else ""
-    draft.note("deploy", f"{words} {how}{why}").set(recovered_at=None, guard_until=None)
-    page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {words} {how}{why}")
-    return next_round(draft, f"{words} {how}{why}")
+    text = f"{what_was_done(deploy)} {how}{why}"
+    draft.note("deploy", text).set(recovered_at=None, guard_until=None)
+    title = f"{draft.incident.id} {draft.incident.title}"
+    page(draft, f"deploy: {current.number}", f"{title}: {text}")
+    next_round(draft, text)
 
 
 def _deployed(
-    draft: Draft, acted: RoundAction, proof: DeployProof, merge: MergeState | None
-) -> Draft:
-    before = proof.before or (acted.from_release.version if acted.from_release else None)
-    if acted.kind is ActionKind.ROLLBACK and before and before not in draft.incident.rolled_back:
-        draft.set(rolled_back=(*draft.incident.rolled_back, before))
-    if acted.kind is ActionKind.ROLLBACK:
+    draft: Draft, deploy: RoundAction, proof: DeployProof, merge: MergeState | None
+) -> None:
+    before = proof.before or (deploy.from_release.version if deploy.from_release else None)
+    if deploy.kind is ActionKind.ROLLBACK:
         draft.set(cause_fixed_by=None)  # whoever said so spoke of what is rolled back now
-    took = lasting(draft.now - (acted.started_at or acted.at))
-    said = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
-    draft.set(status=Status.VERIFYING).note("deploy", said)
-    if acted.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
-        said = f"{said} {open_end}"
+        if before and before not in draft.incident.rolled_back:
+            draft.set(rolled_back=(*draft.incident.rolled_back, before))
+    took = lasting(draft.now - (deploy.started_at or deploy.at))
+    text = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
+    draft.set(status=Status.VERIFYING).note("deploy", text)
+    if deploy.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
+        text = f"{text} {open_end}"
         draft.note("deploy", open_end)
-    tell(draft, f"{said} {first_look(draft.service)}")
-    return start_clock(draft)
+    tell(draft, f"{text} {first_look(draft.service)}")
+    start_clock(draft)
 
 
-def deploy_lost(draft: Draft, deploy_id: str, reason: str) -> Draft:
-    """The deployer could not be asked any more: what came of it is unknown (rules: pages, always)."""
-    if (found := _deploying(draft.incident, deploy_id)) is None:
-        return draft
-    acted = found[1]
-    before = acted.from_release.version if acted.from_release else None
-    return finish_deploy(draft, found, "unknown", DeployProof(before=before), reason)
+def deploy_lost(draft: Draft, deploy_id: str, reason: str) -> None:
+    """The deployer cannot be asked any more: the result is unknown (rules: Pages)."""
+    if (deploying := _deploying(draft.incident, deploy_id)) is None:
+        return
+    before = deploying[1].from_release
+    proof = DeployProof(before=before.version if before else None)
+    deploy_finished(
+        draft, DeployFinished(deploy_id=deploy_id, result="unknown", proof=proof, reason=reason)
+    )

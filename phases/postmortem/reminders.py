@@ -1,8 +1,8 @@
-"""Phase 6, the reminder: on every working day until the post-mortem is written (rules: Post-mortem).
+"""Phase 6, the reminder of the post-mortem, on every working day (rules: Post-mortem).
 
-It is one timer in Redis, which survives restarts. It begins with recovery and ends with the file. It
-is due at nine where the lead is. Slack is asked for their time zone with each reminder, so that a
-change of the clock costs at most one.
+It is one timer in Redis, which survives restarts. It begins with recovery and ends with the file.
+It is due at nine where the lead is. Slack is asked for their time zone with each reminder, so that
+a change of the clock costs at most one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def owed(incident: Incident) -> bool:
 
 
 def follow_reminder(draft: Draft) -> None:
-    """Begins the reminder with recovery, moves it with the lead, ends it with the file or a new round."""
+    """Begin the reminder with recovery, move it with the lead, end it with the file."""
     incident = draft.incident
     if not owed(incident):
         if incident.postmortem_due is not None:

@@ -68,7 +68,8 @@ class Change:
     also: Change | None = None
     """The other incident's part, where two change together: committed with it, or not at all."""
     written: tuple[Incident, str] | None = field(default=None, compare=False, repr=False)
-    """A record with its JSON, as the rule that limits its size made it; used if it is `incident`."""
+    """A record with its JSON, as the rule that limits its size made it; used if it is `incident`.
+    """
 
     @property
     def record(self) -> str:
