@@ -1,4 +1,7 @@
-"""*Prepare revert*: the pull request that takes the culprit back. It is merged by people, or shipped as a hotfix; never by the bot."""
+"""Phase 2, *Prepare revert*: the pull request that takes the culprit back.
+
+People merge it, or ship it as a hotfix; the bot never does.
+"""
 
 from __future__ import annotations
 
@@ -15,59 +18,54 @@ from phases.steps.change import Draft, Refused
 
 
 def culprit(incident: Incident) -> Suspect | None:
-    """The commit to take back: the bisect's, else that of the confirmed cause, else the first suspect; with its pull request."""
-    found = incident.bisect.culprit if incident.bisect is not None else None
-    sha = (
-        found.sha
-        if found is not None
-        else incident.cause.commit
-        if incident.cause is not None
-        else None
-    )
+    """Return the commit to take back, if it has a pull request.
+
+    It is the bisect's, else that of the confirmed cause, else the first suspect.
+    """
+    bisected = incident.bisect.culprit if incident.bisect is not None else None
+    cause = incident.cause.commit if incident.cause is not None else None
+    sha = bisected.sha if bisected is not None else cause
     if sha is None:
-        meant = incident.suspects[:1]
+        suspects = incident.suspects[:1]
     else:
-        meant = tuple(
-            s for s in (*incident.suspects, *([found] if found else ())) if s.sha.startswith(sha)
-        )
-    return next((s for s in meant if s.pull_request is not None), None)
+        known = (*incident.suspects, *((bisected,) if bisected else ()))
+        suspects = tuple(suspect for suspect in known if suspect.sha.startswith(sha))
+    return next((suspect for suspect in suspects if suspect.pull_request is not None), None)
 
 
 def asked(incident: Incident, pull_request: str) -> bool:
-    """Somebody wanted it already; a failure of it has its own *Try again*."""
+    """True if somebody wanted it already; a failure of it has its own *Try again*."""
     return _key(pull_request) in incident.heard
 
 
 def prepare_revert(draft: Draft, action: PrepareRevert) -> Refused | None:
-    incident = draft.incident
+    incident, pull_request = draft.incident, action.pull_request
     if incident.drill:
         return Refused("state", "This is a drill: no pull request is made.")
-    found = culprit(incident)
-    if found is None or found.pull_request != action.pull_request:
+    suspect = culprit(incident)
+    if suspect is None or suspect.pull_request != pull_request:
         return Refused(
             "stale", "The suspect has changed since. Nothing was done; look at it again."
         )
-    if asked(incident, action.pull_request):
+    if asked(incident, pull_request):
         return Refused("stale", "That revert is prepared already, or on its way.")
-    draft.set(heard=(*incident.heard, _key(action.pull_request))[-HEARD:])
-    draft.dirty("tree")
-    said = f"{mentioned(action.by)} prepares the revert of {short(found.subject, 100)}"
-    draft.note("decision", said, by=action.by)
-    draft.want(Revert(pull_request=action.pull_request))
+    draft.set(heard=(*incident.heard, _key(pull_request))[-HEARD:]).dirty("tree")
+    text = f"{mentioned(action.by)} prepares the revert of {short(suspect.subject, 100)}"
+    draft.note("decision", text, by=action.by)
+    draft.want(Revert(pull_request=pull_request))
     return None
 
 
 def revert_prepared(draft: Draft, action: RevertPrepared) -> None:
-    incident = draft.incident
     worked(draft, "revert")
-    if f"revert done:{action.pull_request}" in incident.heard:
+    incident, key = draft.incident, f"revert done:{action.pull_request}"
+    if key in incident.heard:
         return  # told twice
-    draft.set(heard=(*incident.heard, f"revert done:{action.pull_request}")[-HEARD:])
     text = f"The revert of {action.pull_request} is prepared: {action.url}"
-    draft.note("decision", text)
-    if not incident.open:
-        return
-    tell(draft, f"{text}. Merge it when its checks are green, or ship it now with *Hotfix*.")
+    draft.set(heard=(*incident.heard, key)[-HEARD:]).note("decision", text)
+    if incident.open:
+        merge = "Merge it when its checks are green, or ship it now with *Hotfix*."
+        tell(draft, f"{text}. {merge}")
 
 
 def _key(pull_request: str) -> str:
