@@ -1,4 +1,4 @@
-"""The channel's bookmarks: Sentry, ticket, post-mortem, runbook, at the top of the channel for whoever comes in.
+"""Phase 4, the channel's bookmarks: Sentry, ticket, post-mortem, runbook, for whoever comes in.
 
 They follow from the record after every change, so no phase has to think of them (rules: Bookmarks).
 """
@@ -14,7 +14,7 @@ from phases.steps.change import Draft
 
 
 def follow_bookmarks(draft: Draft) -> None:
-    """Wants an effect for each bookmark that is not yet, or not any more, what it should be."""
+    """Want an effect for each bookmark that is not yet, or not any more, what it should be."""
     incident = draft.incident
     if incident.own_channel is None or incident.channel_archived:
         return
@@ -27,11 +27,14 @@ def follow_bookmarks(draft: Draft) -> None:
 
 
 def wanted(incident: Incident, service: Service) -> dict[str, str]:
-    """Link by name. The Sentry issue that was found first stays: the loudest one changes by the minute."""
+    """Return the links by name.
+
+    The Sentry issue that was found first stays: the loudest one changes by the minute.
+    """
     first = next((issue.url for issue in incident.triage.issues), "") if incident.triage else ""
-    kept = incident.bookmarks.get("sentry")
+    known = incident.bookmarks.get("sentry")
     links = {
-        "sentry": kept.link if kept else first,
+        "sentry": known.link if known else first,
         "ticket": incident.ticket.url if incident.ticket else "",
         "adr": (incident.adr.url or "") if incident.adr else "",
         "runbook": service.runbook or "",

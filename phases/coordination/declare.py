@@ -1,6 +1,7 @@
-"""Phase 4, coordinate: declare, channel, ticket, announcements, who leads, what failed; everything a responder follows.
+"""Phase 4, coordinate: an incident is declared, and its channel, messages and pages are there.
 
-Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a Slack/Discord post; track timeline".
+Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a Slack/Discord post;
+track timeline".
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def incident_id(number: int) -> str:
 
 
 def declare(action: Declare, service: Service, now: datetime) -> Change | Refused:
-    """Phase 0: something is on fire. Channel and triage start at once, beside each other."""
+    """Open an incident; channel and triage start at once, beside each other."""
     title = " ".join(action.title.split())[:TITLE]
     if not title:
         return Refused(
@@ -99,26 +100,21 @@ def channel_opened(draft: Draft, action: ChannelOpened) -> None:
     if incident.channel is not None:
         return
     draft.set(channel=action.channel)
-    if (
-        not incident.open
-    ):  # cancelled before it was there: who finds the channel is told, and nothing is begun
+    if not incident.open:  # cancelled before: who finds the channel is told, nothing is begun
         draft.want(SetTopic(), PostLive(name="status"))
         return
     if action.reason:
         draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
     else:
         draft.want(SetTopic())
-        owners = (
-            () if incident.apart else draft.service.owners
-        )  # a drill and a private incident ask whom they need
-        who = tuple(
-            dict.fromkeys(p for p in (incident.declared_by, *incident.invited, *owners) if p)
-        )
-        if who:
-            draft.want(Invite(people=who))
+        # A drill and a private incident invite whom they need.
+        owners = () if incident.apart else draft.service.owners
+        people = (incident.declared_by, *incident.invited, *owners)
+        if invited := tuple(dict.fromkeys(person for person in people if person)):
+            draft.want(Invite(people=invited))
     draft.want(PostLive(name="status"))
     if action.channel.thread_ts is not None and not incident.private:
-        # The thread hangs under a message where incidents are announced: that message is the announcement.
+        # The thread hangs under a message in the incidents channel: that is the announcement.
         root = MessageRef(channel=action.channel.id, ts=action.channel.thread_ts)
         draft.set(messages={**draft.incident.messages, "announcement": root}).dirty("announcement")
     elif action.channel.thread_ts is None:
@@ -130,7 +126,7 @@ def channel_opened(draft: Draft, action: ChannelOpened) -> None:
 
 
 def begin_comms(draft: Draft) -> Draft:
-    """Ticket and Discord, once; where Slack is what is broken, they do not wait for it."""
+    """Want ticket and Discord, once; where Slack is what is broken, they do not wait for it."""
     if draft.incident.ticket is None:
         draft.set(ticket_off=False).want(OpenTicket())
     return tell_discord(draft)
@@ -157,7 +153,7 @@ def pinned(draft: Draft, action: Pinned) -> None:
 
 
 def invited(draft: Draft, action: Invited) -> None:
-    """Who could not be invited does not stop the others; it is said once."""
+    """Remember who was invited; say once who could not be."""
     incident = draft.incident
     worked(draft, "invite").set(invited=tuple(dict.fromkeys((*incident.invited, *action.people))))
     if action.failed:
@@ -165,7 +161,7 @@ def invited(draft: Draft, action: Invited) -> None:
 
 
 def discord_posted(draft: Draft, action: DiscordPosted) -> None:
-    """The post shows what was true when it was begun; what came since is edited in."""
+    """Remember the post; what came since it was begun is edited in."""
     incident = draft.incident
     known = {"discord_id": action.id, "discord_channel": action.channel, "discord_asked": True}
     worked(draft, "discord").set(**known)
@@ -191,7 +187,10 @@ ONE_OF_A_KIND = (
     "discord.pin",
     "pin",
 )
-"""Effects that are the same whenever they are wanted: one that succeeded makes up for one that failed."""
+"""Effects that are the same whenever they are wanted.
+
+One that succeeded makes up for one that failed.
+"""
 
 
 def effect_done(draft: Draft, action: EffectDone) -> None:
@@ -200,9 +199,3 @@ def effect_done(draft: Draft, action: EffectDone) -> None:
         draft.set(ticket_off=True).dirty("status")
     if action.kind in ONE_OF_A_KIND or action.about:
         worked(draft, action.kind, action.about)
-
-
-# --- what alerts say -------------------------------------------------------------------------------------------
-
-
-# --- texts outside Slack; mentions become names on the way out ----------------------------------------------------

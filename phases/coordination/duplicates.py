@@ -1,6 +1,7 @@
-"""Two incidents that are one: the duplicate ends, and the other goes on with its issues, its people and its timeline.
+"""Phase 4, two incidents that are one: the duplicate ends, and the other goes on.
 
-Both change in one commit, which checks both versions. The timelines are joined where they are read (`Incident.merged`).
+It goes on with the issues, the people and the timeline of both. Both change in one commit, which
+checks both versions. The timelines are joined where they are read (`Incident.merged`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from phases.steps.rounds import GUARD_TIMER, decision_name
 
 
 def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:
-    """Said to the incident that goes on; `action.found` is the duplicate as the door read it."""
+    """Merge a duplicate into the incident that goes on.
+
+    `action.found` is the duplicate as the dispatcher has read it.
+    """
     incident = draft.incident
     gone = action.found
     if gone is None:
@@ -43,9 +47,10 @@ def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:
         f"{gone.id} is the same: {gone.title}. Its timeline is part of this one",
         by=action.by,
     )
-    said = f"{short(gone.title, 150)}. Its timeline and its people are here now; it ends. ({mentioned(action.by)})"
-    tell(draft, said, strong=f"{gone.id} is the same:")
-    people = tuple(dict.fromkeys(p for p in (gone.declared_by, gone.lead, *gone.invited) if p))
+    here = f"Its timeline and its people are here now; it ends. ({mentioned(action.by)})"
+    tell(draft, f"{short(gone.title, 150)}. {here}", strong=f"{gone.id} is the same:")
+    involved = (gone.declared_by, gone.lead, *gone.invited)
+    people = tuple(dict.fromkeys(person for person in involved if person))
     if incident.own_channel is not None:
         room = gone.own_channel.id if gone.own_channel is not None else None
         draft.want(Invite(people=people, members_of=room))
@@ -61,7 +66,7 @@ def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:
 
 
 def joined(id: str, entry: Entry) -> Entry:
-    """A duplicate's entry among those of the incident in which it goes on."""
+    """Return a duplicate's entry as it stands in the timeline of the incident that goes on."""
     return entry.model_copy(update={"text": f"{id}: {entry.text}"[:2000]})
 
 
@@ -73,14 +78,15 @@ def _why_not(incident: Incident, gone: Incident) -> str | None:
     if gone.status is Status.MITIGATING:
         return f"A deploy of {gone.id} is under way. Merge it when that has ended."
     if gone.private != incident.private:
-        return "A private incident and one that everybody sees are not merged: its people would see too much, or too little."
+        people = "its people would see too much, or too little"
+        return f"A private incident and one that everybody sees are not merged: {people}."
     if gone.drill != incident.drill:
         return "A drill is not merged with a real incident."
     return None
 
 
 def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
-    """What was open is cancelled; what was over stays as it ended, and says where it goes on."""
+    """End the duplicate, and say where it goes on; what was over stays as it ended."""
     gone = draft.incident
     there = into.own_channel
     where = f" in <#{there.id}|{there.name}>" if there is not None else ""

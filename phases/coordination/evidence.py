@@ -38,13 +38,14 @@ STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no o
 
 
 def add_evidence(draft: Draft, action: AddEvidence) -> None:
-    """One storm is one incident: a new issue is a line, a seed, and measured; the thousandth alert of a known one is nothing."""
+    """Add an alert to the incident: one storm is one incident.
+
+    A new issue is a line, a seed, and is measured. The thousandth alert of a known one is nothing.
+    """
     incident = draft.incident
     text = f"{action.evidence.source}: {action.evidence.text}"
     after = incident.status is Status.MITIGATED and action.evidence.at > recovered_at(incident)
-    if heard_already(
-        incident, action
-    ):  # one that was found quiet once may ring for a fire the next time
+    if heard_already(incident, action):  # found quiet once, it may ring for a fire the next time
         if after and not action.looked:
             ring(draft, action.evidence, None)
         return
@@ -72,7 +73,7 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
 
 
 def heard_already(incident: Incident, action: AddEvidence) -> bool:
-    """Whether this alert brings nothing new: a storm's thousandth is not even recorded."""
+    """True if this alert brings nothing new: a storm's thousandth is not even recorded."""
     return (
         action.issue in incident.seeds
         if action.issue
@@ -81,21 +82,27 @@ def heard_already(incident: Incident, action: AddEvidence) -> bool:
 
 
 def _alert_key(incident: Incident, action: AddEvidence) -> str:
-    """What was heard while it burned says nothing of what fires after recovery, nor of the next day."""
+    """Return the key by which an alert is known.
+
+    One that was heard while it burned says nothing of what fires after recovery, or the next day.
+    """
     text = f"{action.evidence.source}: {action.evidence.text}"
     after = f" {day(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
     return f"alert:{short(action.evidence.url or text, 120)}{after}"
 
 
 def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
-    """What people named by short id, and Sentry told of late: a part of the incident from now on, and measured."""
+    """Take in issues that people named by short id, and that Sentry told of late.
+
+    They are measured from now on.
+    """
     incident = draft.incident
     worked(draft, "issues.lookup")
     if action.lost:
-        said = f"Sentry does not know {listed(action.lost)}: not a part of what is measured."
-        draft.note("evidence", said)
+        text = f"Sentry does not know {listed(action.lost)}: not a part of what is measured."
+        draft.note("evidence", text)
         if "decision:1" in incident.messages:
-            draft.want(Say(text=said, thread=True))
+            draft.want(Say(text=text, thread=True))
     new = tuple(id for id in action.found if id not in incident.seeds)[
         : SEEDS - len(incident.seeds)
     ]
@@ -111,7 +118,7 @@ def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
 
 
 def seen_again(draft: Draft, action: SeenAgain) -> None:
-    """The guard: an alarm about the same issue after recovery. Whether it burns the bot looks by itself (rules: Guard)."""
+    """Hear of the same issue after recovery; the bot looks whether it burns (rules: Guard)."""
     incident = draft.incident
     evidence = action.evidence
     held = guarded(incident)
@@ -126,21 +133,26 @@ def seen_again(draft: Draft, action: SeenAgain) -> None:
 
 
 def guarded(incident: Incident) -> tuple[datetime, datetime] | None:
-    """From when until when the same issue opens it again; None while it burns, or is no incident any more."""
+    """Return from when until when the same issue opens it again.
+
+    None while it burns, or is no incident any more.
+    """
     match incident.status:
         case Status.MITIGATED if incident.recovered_at is not None:
             return recovered_at(incident), recovered_at(incident) + GUARD
         case Status.RESOLVED | Status.CLOSED if incident.resolved_at is not None:
-            after = min(
-                recovered_at(incident), incident.resolved_at
-            )  # an alert on its way while somebody resolved it
+            # An alert may be on its way while somebody resolves it.
+            after = min(recovered_at(incident), incident.resolved_at)
             return after, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
         case _:
             return None
 
 
 def it_is_back(draft: Draft, seen: Evidence) -> None:
-    """The bot saw it: within the guard the incident opens again; later it is said and paged once a day, and people decide."""
+    """Open the incident again within the guard, for the bot saw that it is back.
+
+    Later it is said and paged once a day, and people decide.
+    """
     incident = draft.incident
     held = guarded(incident)
     if held is None or seen.at <= held[0]:
@@ -168,7 +180,7 @@ def it_is_back(draft: Draft, seen: Evidence) -> None:
 
 
 def what_was_never_there(draft: Draft) -> Draft:
-    """What could not be had before the end was given up with it, and what is in the archive is lost: both are needed again."""
+    """Want what could not be had before the end, and what is lost in the archive."""
     if draft.incident.channel_archived:
         fresh_channel(draft)
     if draft.incident.channel is None:
@@ -179,7 +191,10 @@ def what_was_never_there(draft: Draft) -> Draft:
 
 
 def fresh_channel(draft: Draft) -> Draft:
-    """Another channel: everything that stood in the archived one is posted anew, the announcement stays."""
+    """Ask for another channel.
+
+    All that stood in the archived one is posted anew; the announcement stays.
+    """
     incident = draft.incident
     rounds = incident.rounds
     if rounds:
@@ -200,7 +215,7 @@ def fresh_channel(draft: Draft) -> Draft:
 
 
 def _long_after(draft: Draft, seen: Evidence) -> None:
-    """The known issue after the guard: said and paged once a day, not reopened."""
+    """Say and page the known issue once a day; it is not reopened."""
     incident = draft.incident
     if not incident.open or after_recovery(incident, seen.at) in incident.paged:
         return

@@ -1,4 +1,4 @@
-"""Phase 4, the people: who leads, how bad it is by a person's word, and what is told to those who wait."""
+"""Phase 4, the people: the lead, a person's word on severity, and updates to those who wait."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LATEST = 300
 
 
 def post_update(draft: Draft, action: PostUpdate) -> Refused | None:
-    """To the channel, under the announcement, on the ticket and on Discord; the clock starts anew."""
+    """Post an update to channel, announcement, ticket and Discord; the clock starts anew."""
     incident = draft.incident
     cut = {
         "text": action.text.strip()[:TEXT],
@@ -73,7 +73,7 @@ def snooze_update(draft: Draft, action: SnoozeUpdate) -> Refused | None:
 
 
 def update_due(draft: Draft, action: UpdateDue) -> None:
-    """The lead alone first; the channel, where there is none or nothing came of it. Then a whole turn of quiet again."""
+    """Remind the lead alone; then the channel, where there is none or nothing came of it."""
     incident = draft.incident
     if not waits(incident) or incident.update_due is None:
         return
@@ -93,7 +93,7 @@ def update_due(draft: Draft, action: UpdateDue) -> None:
 
 
 def _due_again(draft: Draft, next_minutes: int | None) -> Draft:
-    """After an update: as it was promised, else as the severity says."""
+    """Set the next update: as it was promised, else as the severity says."""
     promised = next_minutes if next_minutes in NEXT_MINUTES else None
     draft.set(update_promised=promised is not None)
     if not waits(draft.incident):
@@ -104,22 +104,25 @@ def _due_again(draft: Draft, next_minutes: int | None) -> Draft:
 
 
 def set_severity(draft: Draft, action: SetSeverity) -> None:
-    """A person's word wins and stays (rules: Severity)."""
+    """Set the severity by a person's word; it wins and stays (rules: Severity)."""
     incident = draft.incident
     draft.set(severity=action.severity, severity_by=action.by)
-    said = f"SEV{action.severity.value}, says {mentioned(action.by)}"
+    text = f"SEV{action.severity.value}, says {mentioned(action.by)}"
     if incident.severity is not None and incident.severity is not action.severity:
-        said = f"SEV{incident.severity.value} → {said}"
-    draft.note("severity", said, by=action.by)
-    urgent(draft, f"{incident.id} {incident.title}: {said}")
+        text = f"SEV{incident.severity.value} → {text}"
+    draft.note("severity", text, by=action.by)
+    urgent(draft, f"{incident.id} {incident.title}: {text}")
     if incident.severity is action.severity:
-        keep_true(draft, said)
+        keep_true(draft, text)
         return
-    tell(draft, f"{said}.")
+    tell(draft, f"{text}.")
 
 
 def take_lead(draft: Draft, action: TakeLead) -> Refused | None:
-    """Taken, or handed over: the new lead is mentioned and comes into the channel, the old one is named."""
+    """Take the lead, or hand it over.
+
+    The new lead is mentioned and comes into the channel, the old one is named.
+    """
     incident = draft.incident
     if incident.lead == action.lead:
         return Refused("stale", f"{mentioned(action.lead)} leads {incident.id} already.")
@@ -129,9 +132,9 @@ def take_lead(draft: Draft, action: TakeLead) -> Refused | None:
         if action.by not in (action.lead, incident.lead)
         else ""
     )
-    said = f"{mentioned(action.lead)} leads{over}{by}"
-    answered(draft.set(lead=action.lead).note("lead", said, by=action.by))
+    text = f"{mentioned(action.lead)} leads{over}{by}"
+    answered(draft.set(lead=action.lead).note("lead", text, by=action.by))
     if incident.channel is not None and action.lead not in incident.invited:
         draft.want(Invite(people=(action.lead,), owners=False))
-    tell(draft, f"{said}.", ticket=False).dirty("status")
+    tell(draft, f"{text}.", ticket=False).dirty("status")
     return None

@@ -1,7 +1,7 @@
-"""The timeline: written by itself, and by people who pin a message to it with `:pushpin:` (rules: Timeline).
+"""Phase 4, the timeline: it writes itself, and people pin messages to it with `:pushpin:`.
 
-A list that only grows. What people may change or take back has a `ref`: its words stand beside the list, so that they can be
-replaced and erased, and the list keeps that something stood there.
+It is a list that only grows (rules: Timeline). What people may change or take back has a `ref`: its
+words stand beside the list, so that they can be replaced and erased.
 """
 
 from __future__ import annotations
@@ -17,13 +17,7 @@ from phases.steps.change import Draft
 
 PUSHPIN = "pushpin"
 PINNED = 50
-"""Pinned messages whose edits are followed; of more, the newest."""
-
-
-# --- what is shown of the list -----------------------------------------------------------------------------------
-
-
-# --- what people pin ---------------------------------------------------------------------------------------------
+"""As many pinned messages are followed; of more, the newest."""
 
 
 def message_ref(ts: str) -> str:
@@ -31,7 +25,10 @@ def message_ref(ts: str) -> str:
 
 
 def message_touched(draft: Draft, action: MessageTouched) -> None:
-    """A pin was set or taken off, or a pinned message changed: what is true of it now is read, whatever came in which order."""
+    """Read the message anew: a pin was set or taken off, or its words changed.
+
+    What is true of it now is read, in whatever order the news came.
+    """
     incident = draft.incident
     known = incident.pins.get(action.ts)
     if known is None and not action.pinned:
@@ -43,18 +40,18 @@ def message_touched(draft: Draft, action: MessageTouched) -> None:
 
 
 def message_read(draft: Draft, action: MessageRead) -> None:
-    """One entry a message, whoever pinned it; gone when nobody pins it any more, or when it is deleted."""
+    """Keep one entry a message, whoever pinned it.
+
+    It goes when nobody pins it any more, or when the message is deleted.
+    """
     incident = draft.incident
     worked(draft, "message.read", f'"{action.ts}"')
     known = incident.pins.get(action.ts)
     if known is not None and known.seen > action.seen:
         return  # something newer was told of, and is being read
     before = known.mark if known else ""
-    mark = (
-        hashlib.sha256(action.text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        if action.text
-        else ""
-    )
+    digest = hashlib.sha256(action.text.encode("utf-8", "surrogatepass")).hexdigest()
+    mark = digest[:8] if action.text else ""
     if mark == before:
         return
     _keep(draft, action.ts, PinnedMessage(seen=action.seen, mark=mark))
@@ -69,5 +66,5 @@ def message_read(draft: Draft, action: MessageRead) -> None:
 
 
 def _keep(draft: Draft, ts: str, pin: PinnedMessage) -> None:
-    others = {one: kept for one, kept in draft.incident.pins.items() if one != ts}
+    others = {other: known for other, known in draft.incident.pins.items() if other != ts}
     draft.set(pins=dict([*others.items(), (ts, pin)][-PINNED:]))

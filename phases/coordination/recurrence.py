@@ -157,11 +157,11 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
     alarm = draft.incident.alarm
     if alarm is None:
         return
-    said = heard.text.rstrip(". ")
+    line = heard.text.rstrip(". ")
     text = f"{heard.source}: {heard.text}".rstrip(". ")
     match action.found:
         case "back":
-            seen = {"text": f"{said}; {_measured(action)}"}
+            seen = {"text": f"{line}; {_measured(action)}"}
             it_is_back(draft, heard.model_copy(update=seen))
             return
         case "not set up":

@@ -1,7 +1,8 @@
-"""What is over opens again, as a new round; and the channel of what is over is archived, a week later.
+"""Phase 4, what is over opens again as a new round; its channel is archived a week later.
 
-Slack lets no bot take a channel out of the archive (https://docs.slack.dev/reference/methods/conversations.unarchive, "Bot
-tokens cannot currently be used to unarchive conversations"): then there is a new channel, and it is said.
+Slack lets no bot take a channel out of the archive: then there is a new channel, and it is said.
+https://docs.slack.dev/reference/methods/conversations.unarchive, "Bot tokens cannot currently be
+used to unarchive conversations"
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ PUT_OFF_SECONDS = 24 * 60 * 60  # somebody wrote in it within the last day
 
 
 def reopen(draft: Draft, action: Reopen) -> Refused | None:
-    """A person opens it again: the claims are taken again, and what was understood is asked for again."""
+    """Open it again by a person's word.
+
+    The claims are taken again, and what was understood is asked for again.
+    """
     incident = draft.incident
     if incident.open:
         return Refused("state", f"{incident.id} is open. Nothing was changed.")
@@ -65,7 +69,7 @@ def put_off_archive(draft: Draft, action: PutOffArchive) -> None:
 
 
 def channel_archived(draft: Draft, action: ChannelArchived) -> None:
-    """By the bot a week after the end, or by a person; an open incident then needs another channel."""
+    """Remember that the channel is archived; an open incident then needs another one."""
     incident = draft.incident
     worked(draft, "archive")
     if (

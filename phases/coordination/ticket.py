@@ -107,8 +107,8 @@ def ticket_opened(draft: Draft, action: TicketOpened) -> None:
     draft.set(ticket=ticket).note("comms", f"Ticket {ticket.identifier}", url=ticket.url)
     draft.claim(issue_claim(ticket.id), soft=True).timer(LOOK, LOOK_SECONDS, TicketLookDue())
     _escalated(draft, action)
-    if said := so_far(incident):
-        draft.want(CommentTicket(text=said))
+    if text := so_far(incident):
+        draft.want(CommentTicket(text=text))
     if "status" in incident.messages:
         draft.want(AttachChannel())
     if not incident.open:
@@ -281,10 +281,10 @@ def _prioritised(draft: Draft, priority: int, by: str, *, alone: bool) -> None:
         return
     severity = Severity(priority)
     former = f"SEV{incident.severity.value} → " if incident.severity else ""
-    said = f"{former}SEV{severity.value}, says {who} in Linear"
-    draft.set(severity=severity, severity_by=f"{who} (Linear)"[:100]).note("severity", said)
-    urgent(draft, f"{incident.id} {incident.title}: {said}")
-    tell(draft, f"{said}.", thread=not alone)
+    text = f"{former}SEV{severity.value}, says {who} in Linear"
+    draft.set(severity=severity, severity_by=f"{who} (Linear)"[:100]).note("severity", text)
+    urgent(draft, f"{incident.id} {incident.title}: {text}")
+    tell(draft, f"{text}.", thread=not alone)
 
 
 def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> None:

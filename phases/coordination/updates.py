@@ -1,6 +1,7 @@
-"""How often people want to hear how it stands, and what an update says (rules: Updates).
+"""Phase 4, updates: how often people hear how it stands, and what they hear (rules: Updates).
 
-The clock is one timer in Redis: it survives restarts, starts anew with each update, and ends when users are fine.
+The clock is one timer in Redis. It survives restarts, starts anew with each update, and ends when
+users are fine.
 """
 
 from __future__ import annotations
@@ -18,16 +19,19 @@ from phases.triage.blast_radius import who
 UPDATE = "update"
 """The timer's name."""
 EVERY = {Severity.SEV1: timedelta(minutes=30), Severity.SEV2: timedelta(minutes=60)}
-"""Issue C, Coordinate: cadence by severity."""
+"""The cadence by severity."""
 CHANNEL_AFTER = timedelta(minutes=10)
-"""So long after the lead was reminded, the channel is."""
+"""The channel is reminded so long after the lead was."""
 SNOOZE = timedelta(minutes=15)
 NEXT_MINUTES = (15, 30, 60, 120)
-"""What can be promised in the form."""
+"""The times that can be promised in the form."""
 
 
 def waits(incident: Incident) -> bool:
-    """Whether people wait for the next update: users are hit, and the severity or somebody's word promises one."""
+    """True if people wait for the next update.
+
+    Users are hit, and the severity or somebody's word promises one.
+    """
     going = (
         incident.open and incident.status is not Status.MITIGATED and incident.channel is not None
     )
@@ -35,12 +39,12 @@ def waits(incident: Incident) -> bool:
 
 
 def every(incident: Incident) -> timedelta:
-    """How long people may be left without a word."""
+    """Return how long people may be left without a word."""
     return EVERY.get(incident.severity or Severity.SEV2, EVERY[Severity.SEV2])
 
 
 def follow_updates(draft: Draft) -> None:
-    """Begins the clock of the updates, begins it anew with another severity, or ends it."""
+    """Begin the clock of the updates, begin it anew with another severity, or end it."""
     after = draft.incident
     if not waits(after):
         if after.update_due is not None:
@@ -57,11 +61,14 @@ def start_update_clock(draft: Draft, wait: timedelta) -> Draft:
     return draft.timer(UPDATE, wait.total_seconds(), UpdateDue())
 
 
-# --- what an update says ---------------------------------------------------------------------------------------
+# --- what an update says ------------------------------------------------------------------------
 
 
 class Template(Value):
-    """What the form is filled with: true as far as the record knows, to be made better by a person."""
+    """The content that the form begins with: true as far as the record knows.
+
+    A person improves it.
+    """
 
     knows: str
     users: str
@@ -73,7 +80,7 @@ def template(incident: Incident) -> Template:
 
 
 def told(update: PostUpdate, *, bold: bool = False) -> str:
-    """The parts of an update that say something, one a line."""
+    """Return the parts of an update that say something, one a line."""
     parts = (("", update.text), ("Users", update.users), ("Doing", update.doing))
     star = "*" if bold else ""
     return "\n".join(
@@ -87,10 +94,11 @@ def _knows(incident: Incident) -> str:
     if incident.cause is not None:
         return incident.cause.text[:500]
     report = incident.triage
+    unknown = "The cause is not known yet."
     if report is not None and report.suspect is not None and report.suspect_minutes is not None:
         after = counted(max(1, round(report.suspect_minutes)), "minute")
-        return f"It began {after} after {report.suspect.version} was deployed. The cause is not known yet."
-    return "The cause is not known yet."
+        return f"It began {after} after {report.suspect.version} was deployed. {unknown}"
+    return unknown
 
 
 def _users(report: TriageReport | None) -> str:
@@ -112,11 +120,8 @@ def _users(report: TriageReport | None) -> str:
 def _doing(incident: Incident) -> str:
     current = incident.round
     if current is None or current.action is None:
-        return (
-            "We investigate."
-            if current is not None and current.investigate_by
-            else "We decide what to do."
-        )
+        investigates = current is not None and current.investigate_by
+        return "We investigate." if investigates else "We decide what to do."
     action = current.action
     if incident.status is Status.VERIFYING:
         return f"{_done(action)}. We check that it helped."

@@ -1,4 +1,4 @@
-"""The knowledge loop, what it does to the record: tells what is remembered, once; makes an old record small."""
+"""The knowledge loop: what is remembered is told once, and an old record becomes small."""
 
 from __future__ import annotations
 

@@ -143,9 +143,9 @@ def hotfix_is_in(draft: Draft, action: HotfixIsIn) -> Refused | None:
     if isinstance(hotfix, Refused):
         return hotfix
     state = hotfix.merge.state.model_copy(update={"merged": True, "at": draft.now, "holds": True})
-    said = f"{mentioned(action.by)} says that {hotfix.name} is merged."
-    draft.note("deploy", said, by=action.by)
-    _merged(draft, hotfix, Merge(state=state, by=mentioned(action.by)), said)
+    text = f"{mentioned(action.by)} says that {hotfix.name} is merged."
+    draft.note("deploy", text, by=action.by)
+    _merged(draft, hotfix, Merge(state=state, by=mentioned(action.by)), text)
     return None
 
 
@@ -181,9 +181,9 @@ def merge_seen(draft: Draft, action: MergeSeen) -> None:
     known, state = hotfix.merge.state, action.state
     if state.merged:
         by = mentioned(hotfix.merge.asked_by) if hotfix.merge.asked_by else state.by
-        said = f"{capital(hotfix.name)} is merged{_by(by)}."
-        draft.note("deploy", said)
-        _merged(draft, hotfix, Merge(state=state, by=by), said)
+        text = f"{capital(hotfix.name)} is merged{_by(by)}."
+        draft.note("deploy", text)
+        _merged(draft, hotfix, Merge(state=state, by=by), text)
         return
     if state.head is None:  # a closed one's webhook, the clone: the head that was seen stays
         state = state.model_copy(update={"head": known.head})
@@ -191,12 +191,12 @@ def merge_seen(draft: Draft, action: MergeSeen) -> None:
         _change_merge(draft, hotfix, hotfix.merge.model_copy(update={"state": state}))
         if state.closed and not known.closed:
             lost = "the next normal deploy would undo the hotfix"
-            said = f"{capital(hotfix.name)} was closed without a merge: {lost}."
-            tell(draft.note("deploy", said), said, strong="Careful:")
+            text = f"{capital(hotfix.name)} was closed without a merge: {lost}."
+            tell(draft.note("deploy", text), text, strong="Careful:")
         elif state.head not in (None, known.head, hotfix.commit):
             moved = hotfix.moved_to(state)
-            said = f"{capital(hotfix.name)} has moved on since it was shipped: {moved}."
-            tell(draft.note("deploy", said), said, thread=True, ticket=False)
+            text = f"{capital(hotfix.name)} has moved on since it was shipped: {moved}."
+            tell(draft.note("deploy", text), text, thread=True, ticket=False)
     _look_again(draft, hotfix)
 
 
@@ -213,8 +213,8 @@ def refuse_merge(draft: Draft, number: int, reason: str) -> Draft:
     if hotfix is None or hotfix.merge.asked_by is None:
         return draft
     _change_merge(draft, hotfix, hotfix.merge.model_copy(update={"asked_by": None}))
-    said = f"{capital(hotfix.name)} was not merged: {short(reason, REASON).rstrip('.')}."
-    return tell(draft.note("deploy", said), said, ticket=False)
+    text = f"{capital(hotfix.name)} was not merged: {short(reason, REASON).rstrip('.')}."
+    return tell(draft.note("deploy", text), text, ticket=False)
 
 
 def _change_merge(draft: Draft, hotfix: OpenHotfix, merge: Merge) -> None:

@@ -168,8 +168,8 @@ def _pretend(draft: Draft, current: Round, action: RoundAction) -> Draft:
             "reason": NOTHING_DEPLOYED,
         }
     )
-    said = f"{mentioned(action.by)} decided: {what_was_done(action)}. Drill: nothing was deployed."
-    return _act_and_check(draft, current, done, said)
+    text = f"{mentioned(action.by)} decided: {what_was_done(action)}. Drill: nothing was deployed."
+    return _act_and_check(draft, current, done, text)
 
 
 def _act_and_check(draft: Draft, current: Round, action: RoundAction, said: str) -> Draft:
@@ -198,8 +198,8 @@ def decide_fixed(draft: Draft, action: DecideFixed) -> Refused | None:
         finished_at=draft.now,
         result="done",
     )
-    said = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
-    _act_and_check(draft, current, fixed, said)
+    text = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
+    _act_and_check(draft, current, fixed, text)
     return None
 
 
@@ -213,10 +213,10 @@ def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | Non
     if current.action is not None or (before is not None and before.number != action.round):
         return Refused("stale", "That decision is over. Nothing was changed.")
     if current.investigate_by is None:
-        said = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
+        text = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
         replace_round(draft, current.model_copy(update={"investigate_by": action.by}))
-        draft.note("decision", said, by=action.by).cancel(NOBODY)
-        keep_true(draft, said)
+        draft.note("decision", text, by=action.by).cancel(NOBODY)
+        keep_true(draft, text)
     start_investigation(draft)
     return None
 

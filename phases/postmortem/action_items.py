@@ -240,8 +240,8 @@ def close_if_complete(draft: Draft) -> None:
     draft.note("closed", f"Closed: {how}" if how else "Closed")
     if incident.adr is not None and how:
         draft.want(CompleteAdr())
-    said = f"{how.capitalize()}." if how else ""
-    tell(draft, said, strong=f"{incident.id} is closed.")
+    text = f"{how.capitalize()}." if how else ""
+    tell(draft, text, strong=f"{incident.id} is closed.")
     draft.dirty("status", "announcement", "items")
 
 

@@ -1,7 +1,6 @@
-"""Phase 6, what the post-mortem does to the record, and the end of an incident. Its six parts and texts: `postmortem.py`.
+"""Phase 6, the post-mortem: its six parts are taken, it is numbered, and its file is written.
 
-Workflow: "Phase 6 — Post-mortem (always, mandatory)"; "cannot be written without root cause → block; do not declare
-resolved without understanding why".
+Workflow: "Phase 6 — Post-mortem (always, mandatory)".
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from phases.steps.rounds import ended, write_again
 
 
 def not_now(incident: Incident) -> Refused | None:
-    """Why no post-mortem can be written now: it is over, it is written, or it still bleeds."""
+    """Refuse a post-mortem that cannot be written now: it is over, written, or still bleeds."""
     if incident.adr is not None:  # its button stays under the message that asked for it
         return Refused(
             "state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}"
@@ -32,13 +31,14 @@ def not_now(incident: Incident) -> Refused | None:
     if incident.status not in (Status.VERIFYING, Status.MITIGATED):
         return Refused(
             "state",
-            "The post-mortem is written once the bleeding has stopped. Roll back, hotfix or fix it first.",
+            "The post-mortem is written once the bleeding has stopped. "
+            "Roll back, hotfix or fix it first.",
         )
     return None
 
 
 def submit_postmortem(draft: Draft, action: SubmitPostmortem) -> Refused | None:
-    """Takes the six parts. The cause it names counts, because a person stands behind it."""
+    """Take the six parts; the cause they name counts, because a person stands behind it."""
     incident = draft.incident
     if (refused := not_now(incident)) is not None:
         return refused
@@ -66,7 +66,7 @@ def submit_postmortem(draft: Draft, action: SubmitPostmortem) -> Refused | None:
 
 
 def _empty_part(written: Postmortem) -> str | None:
-    """The first of the six parts that says nothing."""
+    """Return the first of the six parts that says nothing."""
     parts = {
         "the timeline": written.timeline,
         "the root cause": written.root_cause,

@@ -134,8 +134,8 @@ def confirm_recovery(draft: Draft, action: ConfirmRecovery) -> Refused | None:
             "The check is not over yet; it will say by itself. `/incident recheck` looks now.",
         )
     who = mentioned(action.by)
-    said = "users have it back" if action.recovered else "it is not over"
-    draft.note("check", f"{who}: {said} (not measured)", by=action.by)
+    text = "users have it back" if action.recovered else "it is not over"
+    draft.note("check", f"{who}: {text} (not measured)", by=action.by)
     if action.recovered:
         mitigated(draft, current, "confirmed by a person", f"{who} says so (not measured).")
     else:
