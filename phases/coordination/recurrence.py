@@ -157,12 +157,11 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
     alarm = draft.incident.alarm
     if alarm is None:
         return
-    line = heard.text.rstrip(". ")
     text = f"{heard.source}: {heard.text}".rstrip(". ")
     match action.found:
         case "back":
-            seen = {"text": f"{line}; {_measured(action)}"}
-            it_is_back(draft, heard.model_copy(update=seen))
+            measured = f"{heard.text.rstrip('. ')}; {_measured(action)}"
+            it_is_back(draft, heard.model_copy(update={"text": measured}))
             return
         case "not set up":
             if not alarm.said:
@@ -187,16 +186,16 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
 
 def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLooked) -> None:
     """Once an hour of alarms; again only where there is more than was said, or Sentry was away."""
-    found = "quiet" if action.found == "quiet" else "cannot tell"
-    if alarm.said in (found, "cannot tell") and not alarm.blind:
+    answer = "quiet" if action.found == "quiet" else "cannot tell"
+    if alarm.said in (answer, "cannot tell") and not alarm.blind:
         return
-    draft.set(alarm=alarm.model_copy(update={"said": found, "blind": False}))
+    draft.set(alarm=alarm.model_copy(update={"said": answer, "blind": False}))
     measured = _measured(action)
     if action.stragglers:
         runs = "no longer runs" if len(action.gone) == 1 else "no longer run"
         of = f"{action.stragglers:,} of {listed(list(action.gone))}"
         measured = f"{measured}; {of}, which {runs}"
-    if found == "quiet":
+    if answer == "quiet":
         text = f"{heard}. {measured}: not a return."
         tell(draft, text, strong=_STRONG, thread=True, ticket=False)
     else:

@@ -181,10 +181,10 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
     ).dirty("tree", "evidence")
     what = what_was_done(current.action) if current.action else "what was tried"
     text = f"{what} did not help. "
-    said = said.removeprefix("Not recovered: ").rstrip(".")
+    look = said.removeprefix("Not recovered: ").rstrip(".")
     title = f"{incident.id} {incident.title}"
-    page(draft, f"did not help: {current.number}", f"{title}: {text}{said}.")
-    return next_round(draft, f"not recovered: {text}{capital(said)}")
+    page(draft, f"did not help: {current.number}", f"{title}: {text}{look}.")
+    return next_round(draft, f"not recovered: {text}{capital(look)}")
 
 
 def sentence(look: Look) -> str:
