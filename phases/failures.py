@@ -6,7 +6,7 @@ Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.coordination.declare import begin_comms
 from phases.coordination.recurrence import guard_looked
@@ -41,13 +41,11 @@ from phases.messages.results import EffectFailed, GuardLooked
 from phases.mitigation.hotfix_merge import look_later, refuse_merge
 from phases.mitigation.steps import deploy_lost
 from phases.record.incident import Failure, Incident, Status
-from phases.record.limits import UNDECIDED
-from phases.record.service import Service
 from phases.record.tokens import REASON
 from phases.record.wording import short
 from phases.root_cause.steps import move_bisect
 from phases.steps.announce import tell_discord
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.triage.steps import overdue
 from phases.verification.steps import unreachable
 
@@ -58,107 +56,97 @@ COMMIT_SECONDS = 2
 SLOWER = 10  # an effect that has failed for an hour is tried every sixth minute
 
 
-def effect_failed(
-    incident: Incident, action: EffectFailed, service: Service, now: datetime
-) -> Change:
+def effect_failed(draft: Draft, action: EffectFailed) -> None:
     """Accept the failure of every effect, in every state.
 
     A failure that is tried again by itself is said once.
     """
+    incident = draft.incident
     effect = EFFECT.validate_json(action.effect)
-    change = _settled(incident, effect, action.reason, service, now)
-    if change is not None:
-        return change
+    if _settle(draft, effect, action.reason):
+        return
     if isinstance(effect, CommentTicket):
         # The timeline has what was to be said: when Linear is back, one comment says all of it.
-        effect = CatchUp(since=(action.wanted_at or now) - timedelta(seconds=COMMIT_SECONDS))
+        effect = CatchUp(since=(action.wanted_at or draft.now) - timedelta(seconds=COMMIT_SECONDS))
         if any(failure.kind == effect.type for failure in incident.failures):
-            return Draft(incident, now).done()
+            return
         body = EFFECT.dump_json(effect).decode()
         action = action.model_copy(update={"kind": effect.type, "effect": body})
-    draft = Draft(incident, now)
     known = next((f for f in incident.failures if EFFECT.validate_json(f.effect) == effect), None)
     _go_on(draft, effect, action.reason)
     if not _matters(draft.incident, effect):
-        return draft.done()
+        return
     failure = Failure(
         effect_id=known.effect_id if known else action.effect_id,
         kind=action.kind,
         reason=short(action.reason, REASON),
-        at=known.at if known else now,
+        at=known.at if known else draft.now,
         effect=action.effect,
     )
     others = (f for f in draft.incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=kept((*others, failure), KEPT)).dirty("status")
     seconds = _retry_seconds(effect)
     if seconds is not None:
-        slower = (now - failure.at).total_seconds() / SLOWER
+        slower = (draft.now - failure.at).total_seconds() / SLOWER
         wait = min(max(seconds, slower), LONGEST_RETRY_SECONDS)
         draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
     if known is None:
         new_decision = draft.incident.round is not None and incident.round is None
-        _say_once(draft, effect, failure, service, in_channel=not new_decision)
-    return draft.done()
+        _say_once(draft, effect, failure, in_channel=not new_decision)
 
 
-def _settled(
-    incident: Incident, effect: Effect, reason: str, service: Service, now: datetime
-) -> Change | None:
-    """Return what the phase of the effect makes of its failure; None: it is kept and shown."""
+def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
+    """Let the phase of the effect act on its failure; False: the failure is kept and shown."""
     match effect:
         case StartDeploy() | FollowDeploy():
             # It is never started again: the round ends as unknown, and people decide.
-            return deploy_lost(Draft(incident, now), service, effect.deploy_id, reason).done()
+            deploy_lost(draft, effect.deploy_id, reason)
         case MergePullRequest(round=number):
-            return refuse_merge(Draft(incident, now), number, reason).done()
+            refuse_merge(draft, number, reason)
         case LookAtMerge(round=number):
             # It is looked at again by itself; until then it counts as not merged.
-            return look_later(Draft(incident, now), number).done()
+            look_later(draft, number)
         case LookAtTicket():
-            # It is looked at again by itself, and nothing depends on this look.
-            return Draft(incident, now).done()
+            pass  # it is looked at again by itself, and nothing depends on this look
         case LookAgain(number=number) if number > 0:
-            why = short(reason, REASON)
-            return unreachable(incident, effect.round, number, why, service, now)
+            unreachable(draft, effect.round, number, short(reason, REASON))
         case LookBack(look=look):
             # It is looked at again a little later. Nobody hears of it, because nobody waits for it.
-            looked = GuardLooked(look=look, at=now, found="not asked")
-            return guard_looked(incident, looked, service, now)
+            guard_looked(draft, GuardLooked(look=look, at=draft.now, found="not asked"))
         case _:
-            return None
+            return False
+    return True
 
 
-def try_again(
-    incident: Incident, action: TryAgain, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def try_again(draft: Draft, action: TryAgain) -> Refused | None:
+    incident = draft.incident
     if (failure := _find(incident, action.effect_id)) is None:
         return Refused("stale", "That is done, or was tried again already.")
-    draft = Draft(incident, now).note(
-        "failure", f"Tried again: {policy(failure.kind).words.lower()}", by=action.by
-    )
+    words = policy(failure.kind).words.lower()
+    draft.note("failure", f"Tried again: {words}", by=action.by)
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
     effect = EFFECT.validate_json(failure.effect)
     if isinstance(effect, PostLive):
         effect = effect.model_copy(update={"again": True})
-    return _again(draft, effect).done()
+    _again(draft, effect)
+    return None
 
 
-def retry_due(incident: Incident, action: RetryDue, service: Service, now: datetime) -> Change:
+def retry_due(draft: Draft, action: RetryDue) -> None:
     """Try it again by itself.
 
     The failure is shown until it has worked, and is not said a second time.
     """
-    del service
-    draft = Draft(incident, now)
+    incident = draft.incident
     if (failure := _find(incident, action.effect_id)) is None:
-        return draft.done()
+        return
     effect = EFFECT.validate_json(failure.effect)
     if not _still_wanted(incident, effect):
         left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
-        return draft.set(failures=left).dirty("status").done()
-    return _again(draft, effect).done()
+        draft.set(failures=left).dirty("status")
+        return
+    _again(draft, effect)
 
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
@@ -197,7 +185,7 @@ def _still_wanted(incident: Incident, effect: Effect) -> bool:
             return name not in incident.messages
         case Triage():
             measured = incident.triage is not None and incident.triage.manual_by is None
-            return incident.open and (not measured or incident.status in UNDECIDED)
+            return incident.open and (not measured or incident.status.undecided)
         case Say(ask="recovered"):
             asked = incident.round is not None and incident.round.verdict == "ask a person"
             return asked and incident.status is Status.VERIFYING
@@ -218,16 +206,15 @@ def _matters(incident: Incident, effect: Effect) -> bool:
     return effect.after_end or (isinstance(effect, PostLive) and effect.name == "items")
 
 
-def _say_once(
-    draft: Draft, effect: Effect, failure: Failure, service: Service, *, in_channel: bool
-) -> None:
+def _say_once(draft: Draft, effect: Effect, failure: Failure, *, in_channel: bool) -> None:
     words = f"{policy(failure.kind).words}: {failure.reason.rstrip('.')}."
     draft.note("failure", words)
     if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
         return  # the pinned status shows it, with its button
     try_again = failure.effect_id
     if isinstance(effect, Page):
-        draft.want(Say(text=f"{words} {effect.text}", mention=service.owners, try_again=try_again))
+        text, owners = f"{words} {effect.text}", draft.service.owners
+        draft.want(Say(text=text, mention=owners, try_again=try_again))
         return
     by_itself = " I keep trying." if _retry_seconds(effect) is not None else ""
     # A small failure goes to the thread; where there is none yet, to the channel.

@@ -6,7 +6,6 @@ always ends small enough. What people need to go on is never cut.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from phases.failures import kept
@@ -15,18 +14,18 @@ from phases.record.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
 from phases.record.shortening import shortened
 from phases.record.wording import short
 from phases.root_cause.hypotheses import best
-from phases.steps.change import Change
+from phases.steps.change import Draft
 
 STEPS = ((400, 12), (160, 6), (80, 3), (60, 1))
 """Characters of a text, entries of a list."""
 
 
-def fitted(change: Change) -> Change:
-    """Return the same change with a record that fits (rules: Size and memory).
+def fit(draft: Draft) -> None:
+    """Make the record fit its limit (rules: Size and memory).
 
     Each cut is made only if the one before was not enough.
     """
-    incident = change.incident
+    incident = draft.incident
     record = as_json(incident)
     for step in (None, *STEPS):
         if len(record.encode()) <= RECORD_LIMIT_BYTES:
@@ -34,7 +33,7 @@ def fitted(change: Change) -> Change:
         fields = _smaller(incident, *step) if step else _told_elsewhere(incident)
         incident = incident.model_copy(update=fields)
         record = as_json(incident)
-    return replace(change, incident=incident, written=(incident, record))
+    draft.incident, draft.written = incident, (incident, record)
 
 
 def _told_elsewhere(incident: Incident) -> dict[str, Any]:

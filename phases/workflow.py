@@ -1,14 +1,16 @@
-"""The workflow as one table: state × action → the phase's function that says what changes. `step` is called by the door only.
+"""The workflow as one table: state × action → the step of a phase. The dispatcher calls `step`.
 
-A row says in which states its action is heard; elsewhere the person is told why not. Ends of effects are heard in every
-state, because an effect may end after the incident has moved on: each function then changes nothing that is over.
+A row says in which states its action is heard; elsewhere the person is told why not. Results of
+effects are heard in every state, because an effect may end after the incident has moved on: each
+step then changes nothing that is over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from phases import failures
@@ -22,28 +24,31 @@ from phases.coordination import (
     recurrence,
     reopening,
     ticket,
+    updates,
 )
-from phases.coordination.updates import followed
 from phases.memory import compaction
-from phases.memory.steps import beside
+from phases.memory import steps as memory_steps
 from phases.messages import actions
 from phases.mitigation import deploy_hold, hotfix_merge
 from phases.mitigation import steps as mitigation
+from phases.mitigation.decision import one_at_a_time, under_way
 from phases.postmortem import action_items, reminders
 from phases.postmortem import steps as postmortem_steps
 from phases.record.incident import Incident, Status
 from phases.record.service import Service
-from phases.record_limit import fitted
+from phases.record_limit import fit
 from phases.root_cause import revert
 from phases.root_cause import steps as root_cause_steps
 from phases.steps import resolution
-from phases.steps.change import Change, Refused
+from phases.steps.change import Change, Draft, Refused
 from phases.steps.rounds import ended
 from phases.triage import steps as triage_steps
 from phases.verification import sentry_resolution
 from phases.verification import steps as verification_steps
 
-Do = Callable[[Incident, Any, Service, datetime], Change | Refused]
+Step = Callable[[Draft, Any], Refused | None]
+"""Applies an action to the draft, or refuses it; a draft that was refused is thrown away."""
+Rule = Callable[[Draft], None]
 
 D, C, M, V, G = (
     Status.DECLARED,
@@ -59,12 +64,21 @@ OPEN = frozenset({D, C, M, V, G})
 @dataclass(frozen=True, slots=True)
 class Row:
     heard: frozenset[Status]
-    do: Do
-    otherwise: str = ""
-    """Said where the action is not heard while the incident is open."""
+    do: Step
+    otherwise: Callable[[Incident], str] = one_at_a_time
+    """Says why the action is not heard while the incident is open."""
 
 
-_AGAIN = "It is being decided again what to do on production: {busy}. Nothing was merged."
+def _decided_again(incident: Incident, nothing: str) -> str:
+    again = f"It is being decided again what to do on production: {under_way(incident)}."
+    return f"{again} Nothing was {nothing}."
+
+
+DECIDABLE = frozenset({D, C, G})
+RUNNING = frozenset({V, G, Status.RESOLVED})
+_NOT_MERGED = partial(_decided_again, nothing="merged")
+
+
 TABLE: dict[type[Any], Row] = {
     # Phase 1: triage
     actions.Triaged: Row(ANY, triage_steps.triaged),
@@ -83,21 +97,9 @@ TABLE: dict[type[Any], Row] = {
     actions.JudgeHypothesis: Row(OPEN, root_cause_steps.judge_hypothesis),
     actions.NameCause: Row(OPEN, root_cause_steps.name_cause),
     # Phase 3: stop the bleeding
-    actions.DecideRollback: Row(
-        frozenset({D, C, G}),
-        mitigation.decide_rollback,
-        "One action on production at a time: {busy}. Nothing was done.",
-    ),
-    actions.DecideHotfix: Row(
-        frozenset({D, C, G}),
-        mitigation.decide_hotfix,
-        "One action on production at a time: {busy}. Nothing was done.",
-    ),
-    actions.DecideFixed: Row(
-        frozenset({D, C, G}),
-        mitigation.decide_fixed,
-        "One action on production at a time: {busy}. Nothing was done.",
-    ),
+    actions.DecideRollback: Row(DECIDABLE, mitigation.decide_rollback),
+    actions.DecideHotfix: Row(DECIDABLE, mitigation.decide_hotfix),
+    actions.DecideFixed: Row(DECIDABLE, mitigation.decide_fixed),
     actions.DecideInvestigate: Row(OPEN, mitigation.decide_investigate),
     actions.DeployStarted: Row(ANY, mitigation.deploy_started),
     actions.DeployNotStarted: Row(ANY, mitigation.deploy_not_started),
@@ -106,12 +108,10 @@ TABLE: dict[type[Any], Row] = {
     actions.DeployFinished: Row(ANY, mitigation.deploy_finished),
     actions.DeployedByOthers: Row(ANY, deploy_hold.deployed_by_others),
     actions.CauseFixed: Row(
-        frozenset({V, G, Status.RESOLVED}),
-        deploy_hold.cause_fixed,
-        "It is being decided again what to do on production: {busy}. Nothing was changed.",
+        RUNNING, deploy_hold.cause_fixed, partial(_decided_again, nothing="changed")
     ),
-    actions.MergeHotfix: Row(frozenset({V, G, Status.RESOLVED}), hotfix_merge.merge_hotfix, _AGAIN),
-    actions.HotfixIsIn: Row(frozenset({V, G, Status.RESOLVED}), hotfix_merge.hotfix_is_in, _AGAIN),
+    actions.MergeHotfix: Row(RUNNING, hotfix_merge.merge_hotfix, _NOT_MERGED),
+    actions.HotfixIsIn: Row(RUNNING, hotfix_merge.hotfix_is_in, _NOT_MERGED),
     actions.MergeDue: Row(ANY, hotfix_merge.merge_due),
     actions.MergeSeen: Row(ANY, hotfix_merge.merge_seen),
     actions.MergeRefused: Row(ANY, hotfix_merge.merge_refused),
@@ -154,7 +154,6 @@ TABLE: dict[type[Any], Row] = {
     # Phase 6: post-mortem
     actions.SubmitPostmortem: Row(OPEN, postmortem_steps.submit_postmortem),
     actions.PostmortemDue: Row(ANY, reminders.postmortem_due),
-    actions.LeadZone: Row(ANY, reminders.lead_zone),
     actions.AdrNumbered: Row(ANY, postmortem_steps.adr_numbered),
     actions.AdrWritten: Row(ANY, postmortem_steps.adr_written),
     actions.Resolve: Row(OPEN, resolution.resolve),
@@ -172,10 +171,23 @@ TABLE: dict[type[Any], Row] = {
 }
 
 
+FOLLOWS: tuple[Rule, ...] = (
+    memory_steps.shrink_later,
+    memory_steps.tell_memories,
+    updates.follow_updates,
+    reminders.follow_reminder,
+    action_items.follow_items,
+    ticket.follow_ticket,
+    bookmarks.follow_bookmarks,
+    fit,
+)
+"""The rules that follow each change, whichever action brought it, in this order."""
+
+
 def step(
     incident: Incident | None, action: actions.Action, service: Service, now: datetime
 ) -> Change | Refused:
-    """What `action` makes of `incident`; `Refused` changed nothing and says what to do instead."""
+    """Return what `action` changes; `Refused` changed nothing and says what to do instead."""
     if isinstance(action, actions.Declare):
         return declare.declare(action, service, now)
     if incident is None:
@@ -184,37 +196,12 @@ def step(
         )
     row = TABLE[type(action)]
     if incident.status not in row.heard:
-        return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
-    change = row.do(incident, action, service, now)
-    if isinstance(change, Refused):
-        return change
-    whole = _whole(incident, change, service, now)
-    if (
-        isinstance(action, actions.MergeDuplicate)
-        and action.found is not None
-        and whole.also is not None
-    ):
-        whole = replace(
-            whole, also=_whole(action.found, whole.also, Service(name=action.found.service), now)
-        )
-    return whole
-
-
-def _whole(incident: Incident, change: Change, service: Service, now: datetime) -> Change:
-    """With what follows from a change of any phase: memory, cadence, reminders; small enough to be kept."""
-    change = followed(incident, beside(incident, change, now), now)
-    change = action_items.followed_up(incident, reminders.followed(incident, change, now), now)
-    return fitted(bookmarks.followed(ticket.in_step(incident, change), service))
-
-
-def _busy(incident: Incident) -> str:
-    """Who won, with what, when, how it stands, and what can be done now."""
-    current = incident.round
-    if current is None or current.action is None:
-        return f"{incident.id} is {incident.status.value}"
-    who = mitigation.decided(current.action).rstrip(".")
-    if incident.status is not Status.VERIFYING:
-        return f"{who}, and it is under way"
-    if current.verdict == "ask a person":
-        return f"{who}. Whether it helped is asked in the channel: answer that first"
-    return f"{who}, and it is being checked. Did it not help? `/incident recheck` looks now and lets you decide again"
+        return ended(incident) or Refused("state", row.otherwise(incident))
+    draft = Draft(incident, now, service)
+    if (refused := row.do(draft, action)) is not None:
+        return refused
+    for changed in (draft, draft.also):
+        if changed is not None:
+            for rule in FOLLOWS:
+                rule(changed)
+    return draft.done()

@@ -6,7 +6,7 @@ from functools import partial
 
 from bot.performers.context import EffectContext, Job, performs
 from phases.messages.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
-from phases.messages.results import AdrNumbered, AdrWritten, EffectDone, LeadZone, Zones
+from phases.messages.results import AdrNumbered, AdrWritten, EffectDone, Zones
 from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.action_items import items
@@ -94,12 +94,8 @@ async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) ->
 
 
 @performs(AskZone)
-async def ask_zone(effect: AskZone, job: Job, context: EffectContext) -> LeadZone | Zones:
-    if effect.people:
-        return Zones(offsets={person: await _offset(context, person) for person in effect.people})
-    incident = await context.incident(job)
-    lead = incident.lead or incident.declared_by
-    return LeadZone(offset=await _offset(context, lead) if lead else 0)
+async def ask_zone(effect: AskZone, _job: Job, context: EffectContext) -> Zones:
+    return Zones(offsets={person: await _offset(context, person) for person in effect.people})
 
 
 async def _offset(context: EffectContext, person: str) -> int:

@@ -14,15 +14,14 @@ from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
 from handlers.views import forms, notes, phrasing
 from handlers.views.blocks import Message, View
-from handlers.views.decision import running_release, seal, target_of, won
+from handlers.views.decision import seal
 from phases.messages.commands import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
-from phases.mitigation.steps import who_may
+from phases.mitigation.decision import may_act, rollback_target, running_release, who_may
 from phases.ports.ports import HotfixRef, PortError
 from phases.record.findings import Release
 from phases.record.incident import ActionKind, Incident, Round, Status
-from phases.record.service import DeployCommands, Service
+from phases.record.service import Service
 from phases.steps.change import Refused
-from phases.steps.rounds import ended
 
 OWNERS_SECONDS = 0.8  # of the 3 s in which Slack wants its ack
 LOOK_UP_SECONDS = 6.0
@@ -112,20 +111,10 @@ async def carry_out(interaction: Interaction, plan: Plan, reason: str | None = N
 
 def _open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     """Return the round of a button, if it is open; else who decided it, how and when."""
-    if (refused := ended(incident)) is not None:
-        return refused.text
     number = int(value.get("round") or 0)
-    current = next((r for r in incident.rounds if r.number == number), None)
-    if current is None or incident.round is None:
-        return "That decision is not open any more. Nothing was done."
-    if current.action is not None:
-        return f"{won(current.action)}. Nothing more was done."
-    if current.number != incident.round.number:
-        return (
-            f"That button belongs to decision {number}; "
-            f"decision {incident.round.number} is open. Nothing was done."
-        )
-    return current
+    if (refused := may_act(incident, number)) is not None:
+        return refused.text
+    return incident.round_of(number) or "That decision is not open any more. Nothing was done."
 
 
 def _decided_by_them(
@@ -136,12 +125,16 @@ def _decided_by_them(
     It is dispatched again: that tells a second delivery of their click from a second click.
     """
     number = int(value.get("round") or 0)
-    action = next((r.action for r in incident.rounds if r.number == number), None)
-    if action is None or action.by != interaction.user or action.to_release is None:
+    current = incident.round_of(number)
+    acted = current.action if current is not None else None
+    if (
+        acted is None
+        or acted.kind is not ActionKind.ROLLBACK
+        or acted.by != interaction.user
+        or acted.to_release is None
+    ):
         return None
-    if action.kind is not ActionKind.ROLLBACK:
-        return None
-    return Plan(incident.id, number, "rollback", action.to_release, action.from_release)
+    return Plan(incident.id, number, "rollback", acted.to_release, acted.from_release)
 
 
 @on_incident("decision.rollback")
@@ -154,7 +147,7 @@ async def rollback_clicked(
     current = _open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
-    target = target_of(incident, current)
+    target = rollback_target(incident, current)
     if target is None:
         return await rollback(interaction, incident)
     if interaction.block_id != seal(incident, current):
@@ -231,35 +224,14 @@ def _round_number(incident: Incident) -> int:
     return incident.round.number if incident.round else 1
 
 
-def _busy(incident: Incident) -> str | None:
-    """Return why no new action on production can be asked for now."""
-    if (refused := ended(incident)) is not None:
-        return refused.text
-    current = incident.round
-    if (
-        incident.status in (Status.MITIGATING, Status.VERIFYING)
-        and current is not None
-        and current.action is not None
-    ):
-        again = ""
-        if incident.status is Status.VERIFYING:
-            again = " Did it not help? `/incident recheck` looks now and lets you decide again."
-        text = f"{won(current.action)}. One action on production at a time; nothing was done."
-        return f"{text}{again}"
-    return None
-
-
 async def rollback(interaction: Interaction, incident: Incident) -> Message | None:
     """Open the form in which a release is chosen; its submit is the confirmation."""
     service = interaction.ctx.service(incident)
-    if (busy := _busy(incident)) is not None:
-        return notes.note(busy)
+    if (refused := may_act(incident)) is not None:
+        return notes.note(refused.text)
     deployer = interaction.ctx.deployer_for(service)
     if deployer is None:
-        return notes.note(
-            f"{service.name} has no deployer in the catalogue. "
-            "Deploy by hand, then say *Fixed another way*."
-        )
+        return notes.note(service.cannot("rollback", deployer=False))
 
     async def fill() -> View:
         async with asyncio.timeout(LOOK_UP_SECONDS):
@@ -287,16 +259,12 @@ async def rollback(interaction: Interaction, incident: Incident) -> Message | No
 async def hotfix(interaction: Interaction, incident: Incident) -> Message | None:
     """Open the form in which a branch or pull request is chosen; its head commit is shipped."""
     service = interaction.ctx.service(incident)
-    if (busy := _busy(incident)) is not None:
-        return notes.note(busy)
+    if (refused := may_act(incident)) is not None:
+        return notes.note(refused.text)
     deployer, source = interaction.ctx.deployer_for(service), interaction.ctx.source_for(service)
-    if deployer is None or (
-        isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix
-    ):
-        return notes.note(
-            f"{service.name} has no `hotfix` command in the catalogue. "
-            "Ship it by hand, then say *Fixed another way*."
-        )
+    if missing := service.cannot("hotfix", deployer=deployer is not None):
+        return notes.note(missing)
+    assert deployer is not None  # else something is missing
     if source is None:
         return notes.note(
             f"I cannot see the branches of {service.name}: "
@@ -340,8 +308,8 @@ async def investigate(interaction: Interaction, incident: Incident) -> Message |
 def open_fixed_form(
     interaction: Interaction, incident: Incident, sentence: str = ""
 ) -> Message | None:
-    if (busy := _busy(incident)) is not None:
-        return notes.note(busy)
+    if (refused := may_act(incident)) is not None:
+        return notes.note(refused.text)
     forward = incident.status is Status.MITIGATED
     number = _round_number(incident)
     interaction.open(forms.fixed(incident, number, sentence, forward=forward))
@@ -352,13 +320,14 @@ async def fixed(interaction: Interaction, incident: Incident, sentence: str) -> 
     """Record the sentence at once, as it changes nothing on production; without one ask for it."""
     if not sentence:
         return open_fixed_form(interaction, incident)
-    if (busy := _busy(incident)) is not None:
-        return notes.note(busy)
+    if (refused := may_act(incident)) is not None:
+        return notes.note(refused.text)
+    forward = incident.status is Status.MITIGATED
     action = DecideFixed(
         by=interaction.user,
         round=_round_number(incident),
         sentence=sentence,
-        forward=incident.status is Status.MITIGATED,
+        forward=forward,
     )
     done = f"{incident.id}: noted. The check of Sentry and the endpoint starts now."
     return await interaction.act(action, incident.id, done)

@@ -24,17 +24,17 @@ from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, local, person, spoken, when, words
 from handlers.views.triage_details import triage_details
 from phases.memory import recall
+from phases.mitigation.decision import rollback_target, running_release
 from phases.record.findings import (
     Choice,
     LookVerdict,
     Recommendation,
-    Release,
     TriageReport,
     Word,
 )
-from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
+from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
-from phases.record.service import DeployCommands, Service
+from phases.record.service import Service
 from phases.triage.recommendation import BEGAN, NOT_SAFE
 from phases.triage.who_is_hit import scope
 
@@ -46,7 +46,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
 
     Its buttons act on that round only.
     """
-    current = next((r for r in incident.rounds if r.number == number), None)
+    current = incident.round_of(number)
     if current is None:
         return message(
             f"{incident.id}: decision {number}",
@@ -83,32 +83,9 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
 
 def seal(incident: Incident, current: Round) -> str:
     """Return the mark of what the buttons say, from → to; an outdated message has another one."""
-    running, target = running_release(incident), target_of(incident, current)
+    running, target = running_release(incident), rollback_target(incident, current)
     named = f"{incident.id}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
     return f"decision.{hashlib.sha256(named.encode()).hexdigest()[:16]}"
-
-
-def running_release(incident: Incident) -> Release | None:
-    """Return the release that the newest deploy read back; else the one that triage saw."""
-    triage = incident.triage
-    for past in reversed(incident.rounds):
-        action = past.action
-        if action is None or action.proof is None or action.finished_at is None:
-            continue
-        if action.proof.after is not None:
-            if triage is None or action.finished_at > triage.at:
-                return Release(version=action.proof.after)
-            break
-    return triage.running if triage is not None else None
-
-
-def target_of(incident: Incident, current: Round) -> Release | None:
-    """Return the target of the rollback button; None where from or to is not known.
-
-    The button opens the form then.
-    """
-    target = current.recommendation.target if current.recommendation is not None else None
-    return target if running_release(incident) is not None else None
 
 
 # --- what it says --------------------------------------------------------------------------------
@@ -116,7 +93,7 @@ def target_of(incident: Incident, current: Round) -> Release | None:
 
 def _open(incident: Incident, current: Round) -> bool:
     newest = incident.round is not None and incident.round.number == current.number
-    return newest and incident.status in (Status.DECLARED, Status.DECIDING)
+    return newest and incident.status.undecided
 
 
 def _headline(incident: Incident, current: Round, service: Service) -> str:
@@ -270,7 +247,7 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
         targets = incident.triage.targets if incident.triage else ()
         if recommendation is not None and len(targets) > 1:
             shown.append(button("Another release …", "incident.rollback", value))
-    if _can_hotfix(service):
+    if not service.cannot("hotfix"):
         name = "Ship a hotfix …"
         shown.append(_choice(name, "decision.hotfix", value, recommended=choice is Choice.HOTFIX))
     if current.investigate_by is None:
@@ -290,7 +267,7 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
 def _rollback_button(
     incident: Incident, current: Round, service: Service, value: Mapping[str, Any]
 ) -> Element:
-    target = target_of(incident, current)
+    target = rollback_target(incident, current)
     if target is None:  # the button opens the form, whose submit is the confirmation
         return button("Roll back …", "decision.rollback", value)
     recommended = (
@@ -323,9 +300,8 @@ def _choice(
 
 
 def _rollback(recommendation: Recommendation | None, service: Service) -> bool:
-    if service.deployer is None:
-        return False
-    return recommendation is None or recommendation.offer_rollback
+    offered = recommendation is None or recommendation.offer_rollback
+    return offered and not service.cannot("rollback")
 
 
 def _not_offered(recommendation: Recommendation | None) -> str:
@@ -335,28 +311,18 @@ def _not_offered(recommendation: Recommendation | None) -> str:
     return (*recommendation.brakes, *recommendation.against, "")[0]
 
 
-def _can_hotfix(service: Service) -> bool:
-    if service.deployer is None:
-        return False
-    return not isinstance(service.deploy, DeployCommands) or bool(service.deploy.hotfix)
-
-
 def _missing(current: Round, service: Service) -> list[str]:
     """Return the missing thing of each choice without a button."""
-    name = words(service.name, 60)
-    if service.deployer is None:
-        return [
-            f"No rollback, no hotfix: {name} has no deployer in the catalogue. "
-            "Deploy by hand, then say *Fixed another way*."
-        ]
+    if missing := service.cannot("rollback"):
+        return [f"No rollback, no hotfix: {spoken(missing)}"]
     lines: list[str] = []
     recommendation = current.recommendation
     if recommendation is not None and not recommendation.offer_rollback:
         why = "" if recommendation.loud else _not_offered(recommendation).rstrip(".")
         no = f"No rollback: {local(words(why, 300))}" if why else "No rollback is offered"
         lines.append(f"{no}. `/incident rollback` chooses a release all the same.")
-    if not _can_hotfix(service):
-        lines.append(f"No hotfix: {name} has no `hotfix` command in the catalogue.")
+    if missing := service.cannot("hotfix"):
+        lines.append(f"No hotfix: {spoken(missing)}")
     return lines
 
 
@@ -375,10 +341,3 @@ def _fallback(incident: Incident, current: Round, service: Service) -> str:
         else "decide by hand"
     )
     return f"{incident.id}: {advice}.{measured}"
-
-
-def won(action: RoundAction) -> str:
-    """Return, for a click that came too late, who won, with what, when, and how it stands."""
-    decided = "said" if action.kind is ActionKind.FIXED else "decided"
-    what, outcome = phrasing.done(action), phrasing.outcome(action)
-    return f"{person(action.by)} {decided} {what} at {clock(action.at)} ({outcome})"

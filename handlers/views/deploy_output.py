@@ -12,7 +12,7 @@ OUTPUT = 2900  # with its fence under the 3,000 characters of a section
 
 def progress(incident: Incident, number: int) -> Message:
     """Return the newest lines of the deploy of round `number`, edited in place."""
-    current = next((r for r in incident.rounds if r.number == number), None)
+    current = incident.round_of(number)
     action = current.action if current is not None else None
     if action is None or action.output is None:
         text = f"{incident.id}: the output of this deploy is not kept any more."

@@ -65,7 +65,7 @@ def _wanted(incident: Incident) -> list[tuple[str, str]]:
             return [("Check now", "incident.recheck"), update, *postmortem, *cause]
         case _:
             lead = [("Take lead", "incident.lead")] if incident.lead is None else []
-            undecided = incident.status in (Status.DECLARED, Status.DECIDING)
+            undecided = incident.status.undecided
             return [
                 *lead,
                 update,

@@ -1,6 +1,7 @@
-"""Phase 4, coordinate: declare, channel, ticket, announcements, who leads, what failed; everything a responder follows.
+"""Phase 4, coordinate: an incident is declared, and its channel, messages and pages are there.
 
-Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a Slack/Discord post; track timeline".
+Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a Slack/Discord post;
+track timeline".
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def incident_id(number: int) -> str:
 
 
 def declare(action: Declare, service: Service, now: datetime) -> Change | Refused:
-    """Phase 0: something is on fire. Channel and triage start at once, beside each other."""
+    """Open an incident; channel and triage start at once, beside each other."""
     title = " ".join(action.title.split())[:TITLE]
     if not title:
         return Refused(
@@ -93,32 +94,27 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
     return draft.timer(OVERDUE, OVERDUE_SECONDS, TriageOverdue()).done()
 
 
-def channel_opened(
-    incident: Incident, action: ChannelOpened, service: Service, now: datetime
-) -> Change:
-    draft = worked(Draft(incident, now), "open.channel")
+def channel_opened(draft: Draft, action: ChannelOpened) -> None:
+    incident = draft.incident
+    worked(draft, "open.channel")
     if incident.channel is not None:
-        return draft.done()
+        return
     draft.set(channel=action.channel)
-    if (
-        not incident.open
-    ):  # cancelled before it was there: who finds the channel is told, and nothing is begun
-        return draft.want(SetTopic(), PostLive(name="status")).done()
+    if not incident.open:  # cancelled before: who finds the channel is told, nothing is begun
+        draft.want(SetTopic(), PostLive(name="status"))
+        return
     if action.reason:
         draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
     else:
         draft.want(SetTopic())
-        owners = (
-            () if incident.apart else service.owners
-        )  # a drill and a private incident ask whom they need
-        who = tuple(
-            dict.fromkeys(p for p in (incident.declared_by, *incident.invited, *owners) if p)
-        )
-        if who:
-            draft.want(Invite(people=who))
+        # A drill and a private incident invite whom they need.
+        owners = () if incident.apart else draft.service.owners
+        people = (incident.declared_by, *incident.invited, *owners)
+        if invited := tuple(dict.fromkeys(person for person in people if person)):
+            draft.want(Invite(people=invited))
     draft.want(PostLive(name="status"))
     if action.channel.thread_ts is not None and not incident.private:
-        # The thread hangs under a message where incidents are announced: that message is the announcement.
+        # The thread hangs under a message in the incidents channel: that is the announcement.
         root = MessageRef(channel=action.channel.id, ts=action.channel.thread_ts)
         draft.set(messages={**draft.incident.messages, "announcement": root}).dirty("announcement")
     elif action.channel.thread_ts is None:
@@ -126,23 +122,21 @@ def channel_opened(
     ask_for_decision(begin_comms(draft))
     if incident.drill:
         nobody_paged(draft, ", ".join(incident.paged))
-    return ask_again(draft).done()
+    ask_again(draft)
 
 
 def begin_comms(draft: Draft) -> Draft:
-    """Ticket and Discord, once; where Slack is what is broken, they do not wait for it."""
+    """Want ticket and Discord, once; where Slack is what is broken, they do not wait for it."""
     if draft.incident.ticket is None:
         draft.set(ticket_off=False).want(OpenTicket())
     return tell_discord(draft)
 
 
-def message_posted(
-    incident: Incident, action: MessagePosted, service: Service, now: datetime
-) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "post.live", f'"{action.name}"')
+def message_posted(draft: Draft, action: MessagePosted) -> None:
+    incident = draft.incident
+    worked(draft, "post.live", f'"{action.name}"')
     if action.name in incident.messages:
-        return draft.done()
+        return
     draft.set(messages={**incident.messages, action.name: action.ref})
     if not incident.open:  # it ended while this was posted: marks of that time found no message
         draft.dirty(action.name)
@@ -152,47 +146,33 @@ def message_posted(
             draft.want(AttachChannel())
     if action.name.startswith("decision:") and not incident.tree_asked:
         ask_for_tree(draft)
-    return draft.done()
 
 
-def invited(incident: Incident, action: Invited, service: Service, now: datetime) -> Change:
-    """Who could not be invited does not stop the others; it is said once."""
-    del service
-    draft = worked(Draft(incident, now), "invite").set(
-        invited=tuple(dict.fromkeys((*incident.invited, *action.people)))
-    )
+def invited(draft: Draft, action: Invited) -> None:
+    """Remember who was invited; say once who could not be."""
+    incident = draft.incident
+    worked(draft, "invite").set(invited=tuple(dict.fromkeys((*incident.invited, *action.people))))
     if action.failed:
         draft.note("comms", f"Could not be invited: {', '.join(action.failed)}")
-    return draft.done()
 
 
-def discord_posted(
-    incident: Incident, action: DiscordPosted, service: Service, now: datetime
-) -> Change:
-    """The post shows what was true when it was begun; what came since is edited in."""
-    del service
+def discord_posted(draft: Draft, action: DiscordPosted) -> None:
+    """Remember the post; what came since it was begun is edited in."""
+    incident = draft.incident
     known = {"discord_id": action.id, "discord_channel": action.channel, "discord_asked": True}
-    draft = worked(Draft(incident, now), "discord").set(**known)
-    return (tell_discord(draft) if incident.discord_id is None else draft).done()
+    worked(draft, "discord").set(**known)
+    if incident.discord_id is None:
+        tell_discord(draft)
 
 
-def paged(incident: Incident, action: Paged, service: Service, now: datetime) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "page", f'"{action.key}"')
-    return draft.note("page", f"Page sent by {action.via}").done()
+def paged(draft: Draft, action: Paged) -> None:
+    worked(draft, "page", f'"{action.key}"')
+    draft.note("page", f"Page sent by {action.via}")
 
 
-def effect_done(incident: Incident, action: EffectDone, service: Service, now: datetime) -> Change:
-    del service
-    draft = Draft(incident, now)
+def effect_done(draft: Draft, action: EffectDone) -> None:
+    incident = draft.incident
     if action.kind == "ticket.open" and incident.ticket is None:
         draft.set(ticket_off=True).dirty("status")
     if policy(action.kind).one_of_a_kind or action.about:
         worked(draft, action.kind, action.about)
-    return draft.done()
-
-
-# --- what alerts say -------------------------------------------------------------------------------------------
-
-
-# --- texts outside Slack; mentions become names on the way out ----------------------------------------------------

@@ -10,7 +10,8 @@ from phases.record.markdown import Names, chat
 from phases.record.tokens import what_was_done
 from phases.triage.steps import headline
 
-DISCORD_LIMIT = 1900  # of 2,000 characters: https://docs.discord.com/developers/resources/webhook#execute-webhook
+# https://docs.discord.com/developers/resources/webhook#execute-webhook
+DISCORD_LIMIT = 1900  # of 2,000 characters
 DISCORD_SAYS = {
     Status.DECLARED: "measuring",
     Status.DECIDING: "to be decided",
@@ -18,11 +19,11 @@ DISCORD_SAYS = {
     Status.VERIFYING: "checking",
     Status.MITIGATED: "users are fine",
 }
-"""For people who do not know this bot's names; the others are words already."""
+"""The words for people who do not know this bot; the other statuses are words already."""
 
 
 def discord_text(incident: Incident, names: Names) -> str:
-    """One post an incident, edited in place: what, how bad, what was decided. Everybody's words stay words."""
+    """Return the post: what, how bad, what was decided. Everybody's words stay words."""
     severity = f"SEV{incident.severity.value} · " if incident.severity else ""
     title, service = chat(incident.title, names, 200), chat(incident.service, names, 60)
     lines = [
@@ -44,9 +45,12 @@ def discord_text(incident: Incident, names: Names) -> str:
 
 
 def _whole_lines(lines: Sequence[str]) -> str:
-    """As many as fit; a line that was cut in its middle could lose the end of what keeps it harmless."""
-    kept: list[str] = []
+    """Return as many lines as fit.
+
+    A line that was cut in its middle could lose the end of what keeps it harmless.
+    """
+    fitting: list[str] = []
     for line in lines:
-        if sum(map(len, kept)) + len(kept) + len(line) <= DISCORD_LIMIT:
-            kept.append(line)
-    return "\n".join(kept)
+        if len("\n".join((*fitting, line))) <= DISCORD_LIMIT:
+            fitting.append(line)
+    return "\n".join(fitting)

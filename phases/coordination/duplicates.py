@@ -1,12 +1,10 @@
-"""Two incidents that are one: the duplicate ends, and the other goes on with its issues, its people and its timeline.
+"""Phase 4, two incidents that are one: the duplicate ends, and the other goes on.
 
-Both change in one commit, which checks both versions. The timelines are joined where they are read (`Incident.merged`).
+It goes on with the issues, the people and the timeline of both. Both change in one commit, which
+checks both versions. The timelines are joined where they are read (`Incident.merged`).
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
-from datetime import datetime
 
 from phases.coordination.evidence import STORM_SECONDS
 from phases.messages.actions import MeasureDue
@@ -14,28 +12,28 @@ from phases.messages.commands import MergeDuplicate
 from phases.messages.effects import CloseTicket, Invite
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Entry, Incident, Status
-from phases.record.limits import HEARD, MEASURE, SEEDS, UNDECIDED
-from phases.record.service import Service
+from phases.record.limits import HEARD, MEASURE, SEEDS
 from phases.record.tokens import mentioned
 from phases.record.wording import short
 from phases.steps.announce import EVERYWHERE, tell
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import end
 from phases.steps.rounds import GUARD_TIMER, decision_name
 
 
-def merge(
-    incident: Incident, action: MergeDuplicate, service: Service, now: datetime
-) -> Change | Refused:
-    """Said to the incident that goes on; `action.found` is the duplicate as the door read it."""
-    del service
+def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:
+    """Merge a duplicate into the incident that goes on.
+
+    `action.found` is the duplicate as the dispatcher has read it.
+    """
+    incident = draft.incident
     gone = action.found
     if gone is None:
         return Refused("unknown", f"There is no incident {action.duplicate}.")
     if (why := _why_not(incident, gone)) is not None:
         return Refused("state", f"{why} Nothing was changed.")
     issues = issues_of(gone)
-    draft = Draft(incident, now).set(
+    draft.set(
         seeds=tuple(dict.fromkeys((*incident.seeds, *issues)))[:SEEDS],
         merged=tuple(dict.fromkeys((*incident.merged, gone.id, *gone.merged))),
         rolled_back=tuple(dict.fromkeys((*incident.rolled_back, *gone.rolled_back))),
@@ -49,27 +47,26 @@ def merge(
         f"{gone.id} is the same: {gone.title}. Its timeline is part of this one",
         by=action.by,
     )
-    said = f"{short(gone.title, 150)}. Its timeline and its people are here now; it ends. ({mentioned(action.by)})"
-    tell(draft, said, strong=f"{gone.id} is the same:")
-    people = tuple(dict.fromkeys(p for p in (gone.declared_by, gone.lead, *gone.invited) if p))
-    if incident.channel is not None and incident.channel.thread_ts is None:
-        room = (
-            gone.channel.id if gone.channel is not None and gone.channel.thread_ts is None else None
-        )
+    here = f"Its timeline and its people are here now; it ends. ({mentioned(action.by)})"
+    tell(draft, f"{short(gone.title, 150)}. {here}", strong=f"{gone.id} is the same:")
+    involved = (gone.declared_by, gone.lead, *gone.invited)
+    people = tuple(dict.fromkeys(person for person in involved if person))
+    if incident.own_channel is not None:
+        room = gone.own_channel.id if gone.own_channel is not None else None
         draft.want(Invite(people=people, members_of=room))
     if (
         incident.triage is not None
-        and incident.status in UNDECIDED
+        and incident.status.undecided
         and set(issues) - set(issues_of(incident))
     ):
         draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
-    also = _ended(Draft(gone, now), action, incident).done()
+    draft.also = _ended(Draft(gone, draft.now), action, incident)
     draft.dirty(*EVERYWHERE)
-    return replace(draft.done(), also=also)
+    return None
 
 
 def joined(id: str, entry: Entry) -> Entry:
-    """A duplicate's entry among those of the incident in which it goes on."""
+    """Return a duplicate's entry as it stands in the timeline of the incident that goes on."""
     return entry.model_copy(update={"text": f"{id}: {entry.text}"[:2000]})
 
 
@@ -81,16 +78,17 @@ def _why_not(incident: Incident, gone: Incident) -> str | None:
     if gone.status is Status.MITIGATING:
         return f"A deploy of {gone.id} is under way. Merge it when that has ended."
     if gone.private != incident.private:
-        return "A private incident and one that everybody sees are not merged: its people would see too much, or too little."
+        people = "its people would see too much, or too little"
+        return f"A private incident and one that everybody sees are not merged: {people}."
     if gone.drill != incident.drill:
         return "A drill is not merged with a real incident."
     return None
 
 
 def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
-    """What was open is cancelled; what was over stays as it ended, and says where it goes on."""
+    """End the duplicate, and say where it goes on; what was over stays as it ended."""
     gone = draft.incident
-    there = into.channel if into.channel is not None and into.channel.thread_ts is None else None
+    there = into.own_channel
     where = f" in <#{there.id}|{there.name}>" if there is not None else ""
     ticket = (
         f" Its ticket: {into.ticket.identifier} {into.ticket.url}"

@@ -18,11 +18,10 @@ from phases.messages.results import (
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Status
-from phases.record.limits import HEARD, MEASURE, SEEDS, UNDECIDED
-from phases.record.service import Service
+from phases.record.limits import HEARD, MEASURE, SEEDS
 from phases.record.wording import capital, listed, short
 from phases.steps.announce import page, worked
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 from phases.steps.resolution import ARCHIVE, RESOLVED_GUARD_SECONDS
 from phases.steps.rounds import next_round
 from phases.verification.alarms import (
@@ -38,43 +37,43 @@ from phases.verification.recurrence import GUARD
 STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
 
-def add_evidence(
-    incident: Incident, action: AddEvidence, service: Service, now: datetime
-) -> Change:
-    """One storm is one incident: a new issue is a line, a seed, and measured; the thousandth alert of a known one is nothing."""
-    draft = Draft(incident, now)
+def add_evidence(draft: Draft, action: AddEvidence) -> None:
+    """Add an alert to the incident: one storm is one incident.
+
+    A new issue is a line, a seed, and is measured. The thousandth alert of a known one is nothing.
+    """
+    incident = draft.incident
     text = f"{action.evidence.source}: {action.evidence.text}"
     after = incident.status is Status.MITIGATED and action.evidence.at > recovered_at(incident)
-    if heard_already(
-        incident, action
-    ):  # one that was found quiet once may ring for a fire the next time
-        return (
-            ring(draft, action.evidence, None, service) if after and not action.looked else draft
-        ).done()
+    if heard_already(incident, action):  # found quiet once, it may ring for a fire the next time
+        if after and not action.looked:
+            ring(draft, action.evidence, None)
+        return
     if action.issue is None:
         draft.set(heard=(*incident.heard, _alert_key(incident, action))[-HEARD:])
     elif len(incident.seeds) >= SEEDS:
-        return draft.done()
+        return
     else:
         draft.set(seeds=(*incident.seeds, action.issue))
     draft.note("evidence", text, url=action.evidence.url)
     if not incident.open:
-        return draft.done()
+        return
     if action.issue is not None:
         draft.claim(fingerprint_claim(action.issue), soft=True)
         if incident.triage is not None:
             draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
     if after and action.looked:
-        return fires_after_recovery(draft, text, action.evidence.at, service).done()
+        fires_after_recovery(draft, text, action.evidence.at)
+        return
     if after:
-        return ring(draft, action.evidence, None, service).done()
+        ring(draft, action.evidence, None)
+        return
     if "decision:1" in incident.messages:
         draft.want(Say(text=short(text, 500), thread=True))
-    return draft.done()
 
 
 def heard_already(incident: Incident, action: AddEvidence) -> bool:
-    """Whether this alert brings nothing new: a storm's thousandth is not even recorded."""
+    """True if this alert brings nothing new: a storm's thousandth is not even recorded."""
     return (
         action.issue in incident.seeds
         if action.issue
@@ -83,74 +82,84 @@ def heard_already(incident: Incident, action: AddEvidence) -> bool:
 
 
 def _alert_key(incident: Incident, action: AddEvidence) -> str:
-    """What was heard while it burned says nothing of what fires after recovery, nor of the next day."""
+    """Return the key by which an alert is known.
+
+    One that was heard while it burned says nothing of what fires after recovery, or the next day.
+    """
     text = f"{action.evidence.source}: {action.evidence.text}"
     after = f" {day(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
     return f"alert:{short(action.evidence.url or text, 120)}{after}"
 
 
-def issues_looked_up(
-    incident: Incident, action: IssuesLookedUp, service: Service, now: datetime
-) -> Change:
-    """What people named by short id, and Sentry told of late: a part of the incident from now on, and measured."""
-    del service
-    draft = worked(Draft(incident, now), "issues.lookup")
+def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
+    """Take in issues that people named by short id, and that Sentry told of late.
+
+    They are measured from now on.
+    """
+    incident = draft.incident
+    worked(draft, "issues.lookup")
     if action.lost:
-        said = f"Sentry does not know {listed(action.lost)}: not a part of what is measured."
-        draft.note("evidence", said)
+        text = f"Sentry does not know {listed(action.lost)}: not a part of what is measured."
+        draft.note("evidence", text)
         if "decision:1" in incident.messages:
-            draft.want(Say(text=said, thread=True))
+            draft.want(Say(text=text, thread=True))
     new = tuple(id for id in action.found if id not in incident.seeds)[
         : SEEDS - len(incident.seeds)
     ]
     if not new or not incident.open:
-        return draft.done()
+        return
     draft.set(seeds=(*incident.seeds, *new)).note(
         "evidence", f"Looked up in Sentry: {short(action.said, 200)}"
     )
     for issue in new:
         draft.claim(fingerprint_claim(issue), soft=True)
-    return draft.want(Triage()).done() if incident.status in UNDECIDED else draft.done()
+    if incident.status.undecided:
+        draft.want(Triage())
 
 
-def seen_again(incident: Incident, action: SeenAgain, service: Service, now: datetime) -> Change:
-    """The guard: an alarm about the same issue after recovery. Whether it burns the bot looks by itself (rules: Guard)."""
+def seen_again(draft: Draft, action: SeenAgain) -> None:
+    """Hear of the same issue after recovery; the bot looks whether it burns (rules: Guard)."""
+    incident = draft.incident
     evidence = action.evidence
     held = guarded(incident)
     if held is None or evidence.at <= held[0]:  # a late alert of what is over
-        return add_evidence(
-            incident, AddEvidence(evidence=evidence, issue=action.issue), service, now
-        )
-    draft = Draft(incident, now)
+        add_evidence(draft, AddEvidence(evidence=evidence, issue=action.issue))
+        return
     if evidence.at > held[1] and (
         not incident.open or after_recovery(incident, evidence.at) in incident.paged
     ):
-        return draft.done()
-    return ring(draft, evidence, action.issue, service).done()
+        return
+    ring(draft, evidence, action.issue)
 
 
 def guarded(incident: Incident) -> tuple[datetime, datetime] | None:
-    """From when until when the same issue opens it again; None while it burns, or is no incident any more."""
+    """Return from when until when the same issue opens it again.
+
+    None while it burns, or is no incident any more.
+    """
     match incident.status:
         case Status.MITIGATED if incident.recovered_at is not None:
             return recovered_at(incident), recovered_at(incident) + GUARD
         case Status.RESOLVED | Status.CLOSED if incident.resolved_at is not None:
-            after = min(
-                recovered_at(incident), incident.resolved_at
-            )  # an alert on its way while somebody resolved it
+            # An alert may be on its way while somebody resolves it.
+            after = min(recovered_at(incident), incident.resolved_at)
             return after, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
         case _:
             return None
 
 
-def it_is_back(incident: Incident, seen: Evidence, service: Service, now: datetime) -> Change:
-    """The bot saw it: within the guard the incident opens again; later it is said and paged once a day, and people decide."""
-    draft = Draft(incident, now)
+def it_is_back(draft: Draft, seen: Evidence) -> None:
+    """Open the incident again within the guard, for the bot saw that it is back.
+
+    Later it is said and paged once a day, and people decide.
+    """
+    incident = draft.incident
     held = guarded(incident)
     if held is None or seen.at <= held[0]:
-        return draft.done()
+        return
     if seen.at > held[1]:
-        return _long_after(incident, seen, service, now)
+        _long_after(draft, seen)
+        return
     if not incident.open:
         draft.set(cause=None)  # it was not understood after all: somebody has to name it again
     draft.set(
@@ -167,11 +176,11 @@ def it_is_back(incident: Incident, seen: Evidence, service: Service, now: dateti
     again = f"it is back: {short(seen.text, 300)}"
     draft.note("evidence", capital(again), url=seen.url)
     page(draft, f"back: {len(incident.rounds)}", f"{incident.id} {incident.title}: {again}")
-    return next_round(what_was_never_there(draft), again).done()
+    next_round(what_was_never_there(draft), again)
 
 
 def what_was_never_there(draft: Draft) -> Draft:
-    """What could not be had before the end was given up with it, and what is in the archive is lost: both are needed again."""
+    """Want what could not be had before the end, and what is lost in the archive."""
     if draft.incident.channel_archived:
         fresh_channel(draft)
     if draft.incident.channel is None:
@@ -182,7 +191,10 @@ def what_was_never_there(draft: Draft) -> Draft:
 
 
 def fresh_channel(draft: Draft) -> Draft:
-    """Another channel: everything that stood in the archived one is posted anew, the announcement stays."""
+    """Ask for another channel.
+
+    All that stood in the archived one is posted anew; the announcement stays.
+    """
     incident = draft.incident
     rounds = incident.rounds
     if rounds:
@@ -201,10 +213,10 @@ def fresh_channel(draft: Draft) -> Draft:
     )
 
 
-def _long_after(incident: Incident, seen: Evidence, service: Service, now: datetime) -> Change:
-    """The known issue after the guard: said and paged once a day, not reopened."""
-    draft = Draft(incident, now)
+def _long_after(draft: Draft, seen: Evidence) -> None:
+    """Say and page the known issue once a day; it is not reopened."""
+    incident = draft.incident
     if not incident.open or after_recovery(incident, seen.at) in incident.paged:
-        return draft.done()
+        return
     draft.note("evidence", f"Fires again: {seen.text}", url=seen.url)
-    return fires_after_recovery(draft, seen.text, seen.at, service).done()
+    fires_after_recovery(draft, seen.text, seen.at)

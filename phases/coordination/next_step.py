@@ -1,4 +1,4 @@
-"""The one thing that matters now in an incident, for the person who looks at it."""
+"""Phase 4, the one thing that matters now in an incident, for the person who looks at it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ Step = Literal[
 
 
 def next_step(incident: Incident, person: str, now: datetime) -> Step:
-    """Somebody must lead, then decide; while the decision takes its time, people want to hear of it; then it is written down."""
+    """Return what is to be done next.
+
+    Somebody must lead, then decide. While that takes its time, people want to hear of it. Then it
+    is written down.
+    """
     match incident.status:
         case Status.DECLARED | Status.DECIDING:
             return "decide" if incident.lead is not None else "take lead"
@@ -43,5 +47,5 @@ def next_step(incident: Incident, person: str, now: datetime) -> Step:
 
 
 def owes_postmortem(incident: Incident) -> bool:
-    """Users are fine, and nobody has written down yet why it happened."""
+    """True if users are fine and nobody has written down yet why it happened."""
     return incident.status is Status.MITIGATED and incident.adr is None and not incident.drill

@@ -1,8 +1,8 @@
-"""Phase 4, the people: who leads, how bad it is by a person's word, and what is told to those who wait."""
+"""Phase 4, the people: the lead, a person's word on severity, and updates to those who wait."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.coordination.updates import (
     CHANNEL_AFTER,
@@ -10,31 +10,25 @@ from phases.coordination.updates import (
     SNOOZE,
     UPDATE,
     every,
+    start_update_clock,
     told,
     waits,
 )
 from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate, SetSeverity, SnoozeUpdate, TakeLead
 from phases.messages.effects import Invite, Remind, Say
-from phases.record.incident import Incident
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import lasting
 from phases.steps.announce import answered, keep_true, tell, urgent
-from phases.steps.change import Change, Draft, Refused
-from phases.steps.rounds import ended
+from phases.steps.change import Draft, Refused
 
 TEXT, PART = 1500, 500
 LATEST = 300
 
 
-def post_update(
-    incident: Incident, action: PostUpdate, service: Service, now: datetime
-) -> Change | Refused:
-    """To the channel, under the announcement, on the ticket and on Discord; the clock starts anew."""
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
+def post_update(draft: Draft, action: PostUpdate) -> Refused | None:
+    """Post an update to channel, announcement, ticket and Discord; the clock starts anew."""
+    incident = draft.incident
     cut = {
         "text": action.text.strip()[:TEXT],
         "users": action.users.strip()[:PART],
@@ -45,7 +39,7 @@ def post_update(
         return Refused(
             "input", "Say what is new, e.g. `/incident update card payments work again in eu-west`."
         )
-    draft = Draft(incident, now).set(latest_update=update.text[:LATEST], updated_at=now)
+    draft.set(latest_update=update.text[:LATEST], updated_at=draft.now)
     draft.note("update", told(update), by=action.by)
     _due_again(draft, action.next_minutes)
     due, strong = draft.incident.update_due, f"Update by {mentioned(action.by)}:"
@@ -60,83 +54,76 @@ def post_update(
             draft.want(
                 Say(text=told(update, bold=True), due=due, thread=True, goes_to="announcement")
             )
-    return keep_true(draft, f"{strong} {told(update)}").done()
+    keep_true(draft, f"{strong} {told(update)}")
+    return None
 
 
-def snooze_update(
-    incident: Incident, action: SnoozeUpdate, service: Service, now: datetime
-) -> Change | Refused:
-    del service
+def snooze_update(draft: Draft, action: SnoozeUpdate) -> Refused | None:
+    incident = draft.incident
     if not waits(incident) or incident.update_due is None:
         return Refused("stale", f"No update of {incident.id} is due.")
-    if not incident.reminded and incident.update_due > now + SNOOZE:
-        left = lasting(incident.update_due - now)
+    if not incident.reminded and incident.update_due > draft.now + SNOOZE:
+        left = lasting(incident.update_due - draft.now)
         return Refused(
             "stale", f"The next update of {incident.id} is due in {left}. Nothing was changed."
         )
-    draft = Draft(incident, now).note(
-        "comms", f"The update can wait for {lasting(SNOOZE)}", by=action.by
-    )
-    return _clock(draft, SNOOZE).dirty("status").done()
+    draft.note("comms", f"The update can wait for {lasting(SNOOZE)}", by=action.by)
+    start_update_clock(draft, SNOOZE).dirty("status")
+    return None
 
 
-def update_due(incident: Incident, action: UpdateDue, service: Service, now: datetime) -> Change:
-    """The lead alone first; the channel, where there is none or nothing came of it. Then a whole turn of quiet again."""
-    del action
-    draft = Draft(incident, now)
+def update_due(draft: Draft, action: UpdateDue) -> None:
+    """Remind the lead alone; then the channel, where there is none or nothing came of it."""
+    incident = draft.incident
     if not waits(incident) or incident.update_due is None:
-        return draft.done()
-    quiet = f"nothing was said for {lasting(now - (incident.updated_at or incident.declared_at))}"
+        return
+    quiet = (
+        f"nothing was said for {lasting(draft.now - (incident.updated_at or incident.declared_at))}"
+    )
     if incident.lead is not None and incident.reminded != "lead":
         draft.want(Remind(who=incident.lead, text=f"{incident.title}: {quiet}. How does it stand?"))
         draft.set(reminded="lead").dirty("status")  # and whoever looks at App Home
-        return draft.timer(UPDATE, CHANNEL_AFTER.total_seconds(), UpdateDue()).done()
-    who = (incident.lead,) if incident.lead else service.owners
+        draft.timer(UPDATE, CHANNEL_AFTER.total_seconds(), UpdateDue())
+        return
+    who = (incident.lead,) if incident.lead else draft.service.owners
     nobody = "" if incident.lead else " Nobody leads."
     draft.want(Say(text=f"An update is due: {quiet}.{nobody}", mention=who, ask="update"))
     draft.set(reminded="channel")
-    return draft.timer(UPDATE, every(incident).total_seconds(), UpdateDue()).done()
+    draft.timer(UPDATE, every(incident).total_seconds(), UpdateDue())
 
 
 def _due_again(draft: Draft, next_minutes: int | None) -> Draft:
-    """After an update: as it was promised, else as the severity says."""
+    """Set the next update: as it was promised, else as the severity says."""
     promised = next_minutes if next_minutes in NEXT_MINUTES else None
     draft.set(update_promised=promised is not None)
     if not waits(draft.incident):
         return draft.set(update_promised=False)
-    return _clock(draft, timedelta(minutes=promised) if promised else every(draft.incident))
+    return start_update_clock(
+        draft, timedelta(minutes=promised) if promised else every(draft.incident)
+    )
 
 
-def _clock(draft: Draft, wait: timedelta) -> Draft:
-    draft.set(update_due=draft.now + wait, reminded="")
-    return draft.timer(UPDATE, wait.total_seconds(), UpdateDue())
-
-
-def set_severity(
-    incident: Incident, action: SetSeverity, service: Service, now: datetime
-) -> Change | Refused:
-    """A person's word wins and stays (rules: Severity)."""
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
-    draft = Draft(incident, now).set(severity=action.severity, severity_by=action.by)
-    said = f"SEV{action.severity.value}, says {mentioned(action.by)}"
+def set_severity(draft: Draft, action: SetSeverity) -> None:
+    """Set the severity by a person's word; it wins and stays (rules: Severity)."""
+    incident = draft.incident
+    draft.set(severity=action.severity, severity_by=action.by)
+    text = f"SEV{action.severity.value}, says {mentioned(action.by)}"
     if incident.severity is not None and incident.severity is not action.severity:
-        said = f"SEV{incident.severity.value} → {said}"
-    draft.note("severity", said, by=action.by)
-    urgent(draft, f"{incident.id} {incident.title}: {said}")
+        text = f"SEV{incident.severity.value} → {text}"
+    draft.note("severity", text, by=action.by)
+    urgent(draft, f"{incident.id} {incident.title}: {text}")
     if incident.severity is action.severity:
-        return keep_true(draft, said).done()
-    return tell(draft, f"{said}.").done()
+        keep_true(draft, text)
+        return
+    tell(draft, f"{text}.")
 
 
-def take_lead(
-    incident: Incident, action: TakeLead, service: Service, now: datetime
-) -> Change | Refused:
-    """Taken, or handed over: the new lead is mentioned and comes into the channel, the old one is named."""
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
+def take_lead(draft: Draft, action: TakeLead) -> Refused | None:
+    """Take the lead, or hand it over.
+
+    The new lead is mentioned and comes into the channel, the old one is named.
+    """
+    incident = draft.incident
     if incident.lead == action.lead:
         return Refused("stale", f"{mentioned(action.lead)} leads {incident.id} already.")
     over = f", in place of {mentioned(incident.lead)}" if incident.lead else ""
@@ -145,8 +132,9 @@ def take_lead(
         if action.by not in (action.lead, incident.lead)
         else ""
     )
-    said = f"{mentioned(action.lead)} leads{over}{by}"
-    draft = answered(Draft(incident, now).set(lead=action.lead).note("lead", said, by=action.by))
+    text = f"{mentioned(action.lead)} leads{over}{by}"
+    answered(draft.set(lead=action.lead).note("lead", text, by=action.by))
     if incident.channel is not None and action.lead not in incident.invited:
         draft.want(Invite(people=(action.lead,), owners=False))
-    return tell(draft, f"{said}.", ticket=False).dirty("status").done()
+    tell(draft, f"{text}.", ticket=False).dirty("status")
+    return None

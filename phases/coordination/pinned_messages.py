@@ -1,79 +1,70 @@
-"""The timeline: written by itself, and by people who pin a message to it with `:pushpin:` (rules: Timeline).
+"""Phase 4, the timeline: it writes itself, and people pin messages to it with `:pushpin:`.
 
-A list that only grows. What people may change or take back has a `ref`: its words stand beside the list, so that they can be
-replaced and erased, and the list keeps that something stood there.
+It is a list that only grows (rules: Timeline). What people may change or take back has a `ref`: its
+words stand beside the list, so that they can be replaced and erased.
 """
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 
 from phases.messages.commands import MessageTouched
 from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
-from phases.record.incident import Entry, Incident, PinnedMessage
-from phases.record.service import Service
+from phases.record.incident import Entry, PinnedMessage
 from phases.steps.announce import worked
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 
 PUSHPIN = "pushpin"
 PINNED = 50
-"""Pinned messages whose edits are followed; of more, the newest."""
-
-
-# --- what is shown of the list -----------------------------------------------------------------------------------
-
-
-# --- what people pin ---------------------------------------------------------------------------------------------
+"""As many pinned messages are followed; of more, the newest."""
 
 
 def message_ref(ts: str) -> str:
     return f"message:{ts}"
 
 
-def message_touched(
-    incident: Incident, action: MessageTouched, service: Service, now: datetime
-) -> Change:
-    """A pin was set or taken off, or a pinned message changed: what is true of it now is read, whatever came in which order."""
-    del service
-    draft = Draft(incident, now)
+def message_touched(draft: Draft, action: MessageTouched) -> None:
+    """Read the message anew: a pin was set or taken off, or its words changed.
+
+    What is true of it now is read, in whatever order the news came.
+    """
+    incident = draft.incident
     known = incident.pins.get(action.ts)
     if known is None and not action.pinned:
-        return draft.done()
+        return
     if known is not None and known.seen >= action.seen:
-        return draft.done()  # told twice, or late
+        return  # told twice, or late
     _keep(draft, action.ts, PinnedMessage(seen=action.seen, mark=known.mark if known else ""))
-    return draft.want(ReadMessage(ts=action.ts, seen=action.seen, pinned=action.pinned)).done()
+    draft.want(ReadMessage(ts=action.ts, seen=action.seen, pinned=action.pinned))
 
 
-def message_read(
-    incident: Incident, action: MessageRead, service: Service, now: datetime
-) -> Change:
-    """One entry a message, whoever pinned it; gone when nobody pins it any more, or when it is deleted."""
-    del service
-    draft = worked(Draft(incident, now), "message.read", f'"{action.ts}"')
+def message_read(draft: Draft, action: MessageRead) -> None:
+    """Keep one entry a message, whoever pinned it.
+
+    It goes when nobody pins it any more, or when the message is deleted.
+    """
+    incident = draft.incident
+    worked(draft, "message.read", f'"{action.ts}"')
     known = incident.pins.get(action.ts)
     if known is not None and known.seen > action.seen:
-        return draft.done()  # something newer was told of, and is being read
+        return  # something newer was told of, and is being read
     before = known.mark if known else ""
-    mark = (
-        hashlib.sha256(action.text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        if action.text
-        else ""
-    )
+    digest = hashlib.sha256(action.text.encode("utf-8", "surrogatepass")).hexdigest()
+    mark = digest[:8] if action.text else ""
     if mark == before:
-        return draft.done()
+        return
     _keep(draft, action.ts, PinnedMessage(seen=action.seen, mark=mark))
     ref = message_ref(action.ts)
     if not mark:
-        return draft.enter(Entry(at=now, kind="withdrawn", text="", hides=ref)).done()
+        draft.enter(Entry(at=draft.now, kind="withdrawn", text="", hides=ref))
+        return
     entry = Entry(
         at=action.at, kind="pin", text=action.text[:2000], by=action.by, url=action.url, ref=ref
     )
-    return draft.enter(entry).done()
+    draft.enter(entry)
 
 
 def _keep(draft: Draft, ts: str, pin: PinnedMessage) -> None:
-    others = {one: kept for one, kept in draft.incident.pins.items() if one != ts}
+    others = {other: known for other, known in draft.incident.pins.items() if other != ts}
     draft.set(pins=dict([*others.items(), (ts, pin)][-PINNED:]))

@@ -1,121 +1,217 @@
-"""What the bot's own looks after recovery do to the record: it opens again where trouble is back, else nothing. Judged in `guard.py`."""
+"""Phases 4 and 5, what a look at Sentry after recovery leads to: the incident opens again, or not.
+
+Such a look is one of the bot's own (rules: Guard), or it answers an alarm. How it is judged:
+`phases/verification/recurrence.py`. Trouble that is surely back opens the incident at once.
+Stragglers are one line in the thread. While Sentry cannot be asked nobody is paged.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from phases.coordination.alarm_checks import GIVE_UP, RETRY, alarm_due, alarm_looked
 from phases.coordination.evidence import it_is_back
 from phases.messages.actions import GuardDue
 from phases.messages.effects import LookBack
 from phases.messages.results import GuardLooked
 from phases.record.findings import Evidence
-from phases.record.incident import GuardLook, Incident, Status
-from phases.record.service import Service
-from phases.record.wording import counted, lasting
+from phases.record.incident import Alarm, GuardLook, Incident, Status
+from phases.record.wording import counted, lasting, listed
 from phases.steps.announce import tell
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 from phases.steps.rounds import GUARD_TIMER
-from phases.verification.recurrence import LOOKS, due, every, pace, recovery
+from phases.verification.alarms import ALARM, fires_after_recovery
+from phases.verification.recurrence import LOOKS, SPAN, due, every, pace, recovery
 
-BLIND = 5  # looks in a row that Sentry did not answer: said once, because it tells of no return by itself
+BLIND = (
+    5  # looks in a row that Sentry did not answer: said once, as it tells of no return by itself
+)
+RETRY = timedelta(minutes=5)  # where Sentry cannot be asked for longer than a look counts
+GIVE_UP = timedelta(days=1)  # without an answer
 
-
-def guard_due(incident: Incident, action: GuardDue, service: Service, now: datetime) -> Change:
-    if action.look.alarm is not None:
-        return alarm_due(incident, action, service, now)
-    draft = Draft(incident, now)
-    if not _guarded(incident, action.look):
-        return draft.done()
-    look = action.look  # a bot that was away makes one look of those that it missed
-    late = sum(due(number, service) <= now - recovery(look) for number in range(1, len(LOOKS) + 1))
-    if late >= look.number:
-        look = look.model_copy(update={"number": late, "whole": True})
-    if not _fine(incident):  # a fix forward is under way, and has looks of its own
-        return _next(draft, look, service).done()
-    return draft.want(LookBack(look=look)).done()
+_STRONG = "Alarm after recovery:"
 
 
-def guard_looked(
-    incident: Incident, action: GuardLooked, service: Service, now: datetime
-) -> Change:
-    """Only trouble that is surely back is said, the way that Sentry's webhook says it. All else is nobody's news."""
+def guard_due(draft: Draft, action: GuardDue) -> None:
     look = action.look
-    if look.alarm is not None:
-        return alarm_looked(incident, action, service, now)
-    draft = Draft(incident, now)
-    if not _guarded(incident, look):
-        return draft.done()
-    if not _fine(incident):
-        return _next(draft, look, service).done()
-    match action.found:
-        case "back":
-            return it_is_back(incident, _back(incident, action), service, now)
-        case "not asked":
-            return _not_asked(draft, action, service).done()
-        case "quiet" if look.whole and look.number == len(LOOKS):
-            normal = f"{_counted(action)}, where up to {action.allowed:,} are normal"
-            draft.note(
-                "check",
-                f"Still quiet {lasting(action.at - recovery(look))} after recovery: {normal}",
-            )
-        case _:
-            pass
-    return _next(draft, look.model_copy(update={"missed": 0}), service).done()
+    if not _of_this_recovery(draft.incident, look):
+        return
+    if look.alarm is None:  # a bot that was away makes one look of those that it missed
+        since = draft.now - recovery(look)
+        late = sum(due(number, draft.service) <= since for number in range(1, len(LOOKS) + 1))
+        if late >= look.number:
+            look = look.model_copy(update={"number": late, "whole": True})
+    if _fine(draft.incident, look):
+        draft.want(LookBack(look=look))
+    else:
+        _wait_for_fix(draft, look)
 
 
-def _not_asked(draft: Draft, action: GuardLooked, service: Service) -> Draft:
-    """Asked again with the next look; after the guard's end until there is an answer, for a day."""
+def guard_looked(draft: Draft, action: GuardLooked) -> None:
+    """Says only trouble that is surely back, the way that Sentry's webhook says it."""
+    look = action.look
+    if not _of_this_recovery(draft.incident, look):
+        return
+    if not _fine(draft.incident, look):
+        _wait_for_fix(draft, look)
+    elif look.alarm is not None:
+        _alarm_looked(draft, look.alarm, action)
+    elif action.found == "back":
+        it_is_back(draft, _return_of(draft.incident, action))
+    elif action.found == "not asked":
+        _not_asked(draft, action)
+    else:
+        if action.found == "quiet" and look.whole and look.number == len(LOOKS):
+            passed = lasting(action.at - recovery(look))
+            draft.note("check", f"Still quiet {passed} after recovery: {_measured(action)}")
+        _next(draft, look.model_copy(update={"missed": 0}))
+
+
+def _of_this_recovery(incident: Incident, look: GuardLook) -> bool:
+    """False if it opened again, goes on in another incident, or has recovered anew since."""
+    return incident.duplicate_of is None and incident.guard_until == look.until
+
+
+def _fine(incident: Incident, look: GuardLook) -> bool:
+    """True if nothing is under way; an alarm is answered also where the incident is closed."""
+    return incident.status.fine and (look.alarm is not None or not incident.status.over)
+
+
+def _wait_for_fix(draft: Draft, look: GuardLook) -> None:
+    """While a fix forward is under way, its own re-checks are the looks.
+
+    Where nothing was started after all, this look is made later.
+    """
+    if look.alarm is None:
+        if not draft.incident.status.over:
+            _next(draft, look)
+    elif draft.incident.status in (Status.MITIGATING, Status.VERIFYING):
+        _look_later(draft, look)
+
+
+def _look_later(draft: Draft, look: GuardLook, *, slowly: bool = False) -> None:
+    wait = every(draft.service)
+    if slowly:
+        wait = max(RETRY * pace(draft.service), wait)
+    name = GUARD_TIMER if look.alarm is None else ALARM
+    draft.timer(name, wait.total_seconds(), GuardDue(look=look))
+
+
+# --- the bot's own looks ------------------------------------------------------------------------
+
+
+def _not_asked(draft: Draft, action: GuardLooked) -> None:
+    """Asks again with the next look; after the guard's end until there is an answer, for a day."""
     look = action.look.model_copy(update={"missed": action.look.missed + 1})
     if look.missed == BLIND:
-        why = f"Sentry cannot be asked whether it stays quiet{f' ({action.text})' if action.text else ''}"
-        tell(draft, f"{why}. I keep asking.", strong="Not looked at.", thread=True, ticket=False)
-    if not look.whole:
-        return _next(draft, look, service)
+        why = f" ({action.text})" if action.text else ""
+        text = f"Sentry cannot be asked whether it stays quiet{why}. I keep asking."
+        tell(draft, text, strong="Not looked at.", thread=True, ticket=False)
     passed = draft.now - recovery(look)
-    if passed > GIVE_UP:
-        return draft
-    last = look.number >= len(LOOKS) and passed >= due(len(LOOKS), service)
-    wait = max(RETRY * pace(service), every(service)) if last else every(service)
-    return draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=look))
+    if not look.whole:
+        _next(draft, look)
+    elif passed <= GIVE_UP:
+        last = look.number >= len(LOOKS) and passed >= due(len(LOOKS), draft.service)
+        _look_later(draft, look, slowly=last)
 
 
-def _guarded(incident: Incident, look: GuardLook) -> bool:
-    """Not opened again, not over for good, not a part of another incident; and no newer recovery has its own looks."""
-    over = incident.status in (Status.CLOSED, Status.CANCELLED) or incident.duplicate_of is not None
-    return not over and incident.guard_until == look.until
+def _next(draft: Draft, look: GuardLook) -> None:
+    """Sets the next of the looks, counted from the one that was due.
 
-
-def _fine(incident: Incident) -> bool:
-    return incident.status in (Status.MITIGATED, Status.RESOLVED)
-
-
-def _next(draft: Draft, look: GuardLook, service: Service) -> Draft:
-    """What is left of the looks; measured from the one that was due, where the clock says that it is not due yet."""
+    The clock may say that this one is not due yet.
+    """
     passed = draft.now - recovery(look)
     number = look.number
     if look.whole:
-        passed, number = max(passed, due(number, service)), number + 1
+        passed, number = max(passed, due(number, draft.service)), number + 1
     if number > len(LOOKS):
-        return draft
-    left, wait = due(number, service) - passed, every(service)
+        return
+    left, wait = due(number, draft.service) - passed, every(draft.service)
     whole = left <= wait
     if whole:
         wait = max(left, timedelta(seconds=1))
-    following = {"number": number, "whole": whole}
-    return draft.timer(
-        GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update=following))
-    )
+    following = look.model_copy(update={"number": number, "whole": whole})
+    draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=following))
 
 
-def _back(incident: Incident, action: GuardLooked) -> Evidence:
-    """What was counted began within the guard where any of it lies there: the look at its end is a little late."""
+def _return_of(incident: Incident, action: GuardLooked) -> Evidence:
+    """Return what was seen; it began within the guard where any of it lies there.
+
+    The look at the guard's end is a little late.
+    """
     began = action.at - timedelta(minutes=action.minutes)
     at = min(action.at, action.look.until) if began < action.look.until else action.at
     loudest = incident.triage.issues[0].url if incident.triage and incident.triage.issues else None
-    text = f"{_counted(action)}, where up to {action.allowed:,} are normal"
-    return Evidence(at=at, source="Sentry", text=text, url=loudest)
+    return Evidence(at=at, source="Sentry", text=_measured(action), url=loudest)
 
 
-def _counted(action: GuardLooked) -> str:
-    return f"{counted(action.events, 'event')} in {lasting(timedelta(minutes=action.minutes))}"
+def _measured(action: GuardLooked) -> str:
+    lately = lasting(timedelta(minutes=action.minutes))
+    normal = f"where up to {action.allowed:,} are normal"
+    return f"{counted(action.events, 'event')} in {lately}, {normal}"
+
+
+# --- the look that answers an alarm -------------------------------------------------------------
+
+
+def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
+    alarm = draft.incident.alarm
+    if alarm is None:
+        return
+    text = f"{heard.source}: {heard.text}".rstrip(". ")
+    match action.found:
+        case "back":
+            measured = f"{heard.text.rstrip('. ')}; {_measured(action)}"
+            it_is_back(draft, heard.model_copy(update={"text": measured}))
+            return
+        case "not set up":
+            if not alarm.said:
+                draft.set(alarm=alarm.model_copy(update={"said": "cannot tell"}))
+                why = "Sentry's API is not set up, so I cannot look whether it burns"
+                owners = draft.service.owners
+                tell(draft, f"{text}. {why}: please look.", strong=_STRONG, mention=owners)
+            return
+        case "fires":
+            fires_after_recovery(draft, action.text, heard.at)
+        case "not asked":
+            if not alarm.blind:
+                why = action.text or "no answer"
+                cannot = f"Sentry cannot be asked whether it burns again ({why})"
+                again = "I ask again; nobody is paged until it answers."
+                tell(draft, f"{text}. {cannot}. {again}", strong=_STRONG)
+            draft.set(alarm=alarm.model_copy(update={"blind": True}))
+        case "quiet" | "cannot tell":
+            _say_what_was_seen(draft, alarm, text, action)
+    _go_on(draft, alarm, action)
+
+
+def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLooked) -> None:
+    """Once an hour of alarms; again only where there is more than was said, or Sentry was away."""
+    answer = "quiet" if action.found == "quiet" else "cannot tell"
+    if alarm.said in (answer, "cannot tell") and not alarm.blind:
+        return
+    draft.set(alarm=alarm.model_copy(update={"said": answer, "blind": False}))
+    measured = _measured(action)
+    if action.stragglers:
+        runs = "no longer runs" if len(action.gone) == 1 else "no longer run"
+        of = f"{action.stragglers:,} of {listed(list(action.gone))}"
+        measured = f"{measured}; {of}, which {runs}"
+    if answer == "quiet":
+        text = f"{heard}. {measured}: not a return."
+        tell(draft, text, strong=_STRONG, thread=True, ticket=False)
+    else:
+        why = action.text or "that is more than usual, and not surely a return"
+        tell(draft, f"{heard}. {measured}: {why}. I keep looking.", strong=_STRONG, ticket=False)
+    draft.note("check", f"Looked at the alarm: {measured}")
+
+
+def _go_on(draft: Draft, alarm: Alarm, action: GuardLooked) -> None:
+    """Looks again until what a look counts lies behind the alarm; without an answer for a day."""
+    passed = max(draft.now - alarm.at, timedelta())
+    counted_through = passed >= SPAN * pace(draft.service)
+    if action.found != "not asked":
+        if not counted_through:
+            _look_later(draft, action.look)
+    elif passed > GIVE_UP:
+        tell(draft, "Sentry could not be asked for a day. Please look.", strong=_STRONG)
+    else:
+        _look_later(draft, action.look, slowly=counted_through)

@@ -1,35 +1,35 @@
-"""What is over opens again, as a new round; and the channel of what is over is archived, a week later.
+"""Phase 4, what is over opens again as a new round; its channel is archived a week later.
 
-Slack lets no bot take a channel out of the archive (https://docs.slack.dev/reference/methods/conversations.unarchive, "Bot
-tokens cannot currently be used to unarchive conversations"): then there is a new channel, and it is said.
+Slack lets no bot take a channel out of the archive: then there is a new channel, and it is said.
+https://docs.slack.dev/reference/methods/conversations.unarchive, "Bot tokens cannot currently be
+used to unarchive conversations"
 """
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from phases.coordination.evidence import fresh_channel, what_was_never_there
 from phases.messages.commands import Reopen
 from phases.messages.effects import ArchiveChannel, OpenChannel, Say
 from phases.messages.results import ArchiveDue, ChannelArchived, PutOffArchive
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
-from phases.record.incident import Incident, Status
-from phases.record.service import Service
+from phases.record.incident import Status
 from phases.record.tokens import mentioned
 from phases.steps.announce import EVERYWHERE, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import ARCHIVE
 from phases.steps.rounds import next_round
 
 PUT_OFF_SECONDS = 24 * 60 * 60  # somebody wrote in it within the last day
 
 
-def reopen(incident: Incident, action: Reopen, service: Service, now: datetime) -> Change | Refused:
-    """A person opens it again: the claims are taken again, and what was understood is asked for again."""
-    del service
+def reopen(draft: Draft, action: Reopen) -> Refused | None:
+    """Open it again by a person's word.
+
+    The claims are taken again, and what was understood is asked for again.
+    """
+    incident = draft.incident
     if incident.open:
         return Refused("state", f"{incident.id} is open. Nothing was changed.")
-    draft = Draft(incident, now)
     if incident.status is not Status.CANCELLED:
         draft.set(cause=None)  # it was not over: somebody has to say why
     draft.set(
@@ -51,45 +51,34 @@ def reopen(incident: Incident, action: Reopen, service: Service, now: datetime) 
     what_was_never_there(draft)
     if "announcement" in draft.incident.messages and not incident.private:
         draft.want(Say(text=f"Open again: {incident.title}.", goes_to="announcement"))
-    return next_round(draft, f"{mentioned(action.by)} opened it again").done()
+    next_round(draft, f"{mentioned(action.by)} opened it again")
+    return None
 
 
-def archive_due(incident: Incident, action: ArchiveDue, service: Service, now: datetime) -> Change:
-    del action, service
-    draft = Draft(incident, now)
-    own = incident.channel is not None and incident.channel.thread_ts is None
-    if not incident.open and own and not incident.channel_archived:
+def archive_due(draft: Draft, action: ArchiveDue) -> None:
+    incident = draft.incident
+    if not incident.open and incident.own_channel and not incident.channel_archived:
         draft.want(ArchiveChannel())
-    return draft.done()
 
 
-def put_off_archive(
-    incident: Incident, action: PutOffArchive, service: Service, now: datetime
-) -> Change:
+def put_off_archive(draft: Draft, action: PutOffArchive) -> None:
     """People still talk in it."""
-    del action, service
-    draft = worked(Draft(incident, now), "archive")
-    return (
-        draft.done()
-        if incident.open
-        else draft.timer(ARCHIVE, PUT_OFF_SECONDS, ArchiveDue()).done()
-    )
+    worked(draft, "archive")
+    if not draft.incident.open:
+        draft.timer(ARCHIVE, PUT_OFF_SECONDS, ArchiveDue())
 
 
-def channel_archived(
-    incident: Incident, action: ChannelArchived, service: Service, now: datetime
-) -> Change:
-    """By the bot a week after the end, or by a person; an open incident then needs another channel."""
-    del service
-    draft = worked(Draft(incident, now), "archive")
+def channel_archived(draft: Draft, action: ChannelArchived) -> None:
+    """Remember that the channel is archived; an open incident then needs another one."""
+    incident = draft.incident
+    worked(draft, "archive")
     if (
         incident.channel is None
         or incident.channel.id != action.channel
         or incident.channel_archived
     ):
-        return draft.done()
+        return
     draft.set(channel_archived=True).cancel(ARCHIVE)
     draft.note("comms", f"{mentioned(action.by)} archived the channel", by=action.by)
     if incident.open:
         fresh_channel(draft).want(OpenChannel()).dirty(*EVERYWHERE)
-    return draft.done()

@@ -1,14 +1,14 @@
 """Phase 4, the Linear ticket: opened for every incident, and in step with it both ways.
 
-Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID"; "Update Linear ticket with resolution".
-What we write comes back by webhook, too. It is told from a person's word by what was last known there and by what we have
-asked for ourselves: values, not authors, because the key may be a person's own.
+Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID"; "Update Linear ticket
+with resolution". What we write comes back by webhook, too. It is told from a person's word by what
+was last known there and by what we have asked for: values, not authors, because the key may be a
+person's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from phases.messages.actions import TicketLookDue, TicketTold
@@ -25,34 +25,34 @@ from phases.messages.results import (
     TicketOpened,
     TicketSynced,
 )
-from phases.postmortem.action_items import item_heard, open_items, sub_issues_wanted
+from phases.postmortem.action_items import hear_item, open_items, want_sub_issues
 from phases.record.documents import LinearIssue, Ticket
 from phases.record.incident import Entry, Incident, Severity, Status
 from phases.record.markdown import one_line
 from phases.record.privacy import outside
-from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
 from phases.record.wording import capital, stamp
 from phases.steps.announce import EVERYWHERE, tell, urgent, worked
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 from phases.steps.resolution import missing, resolve_if_ready
 from phases.triage.steps import attach_issues, headline
 
 LOOK = "ticket"  # timer
-LOOK_SECONDS = (
-    5 * 60
-)  # an open incident's ticket is looked at, where webhooks are lost or not set up …
+LOOK_SECONDS = 5 * 60  # an open incident's ticket: webhooks may be lost, or not set up …
 SLOW_LOOK_SECONDS = 60 * 60  # … and the action items of one that is over
 UNMEASURED = 1
-"""Priority while nobody knows how bad it is: urgent. https://linear.app/docs/priority: 1 urgent … 4 low, 0 none."""
+"""Priority while nobody knows how bad it is: urgent.
+
+https://linear.app/docs/priority: 1 urgent … 4 low, 0 none
+"""
 ASKED = 8
 UNFINISHED = ("triage", "backlog", "unstarted", "started")
-"""States of a ticket that is not over. Which of them it is in is people's own business."""
+"""States of a ticket that is not over. Which one of them is people's own business."""
 FIELDS = ("state", "priority")
 
 
 def wanted_state(incident: Incident) -> str:
-    """The type of state that the ticket should be in."""
+    """Return the type of state that the ticket should be in."""
     match incident.status:
         case Status.CANCELLED:
             return "canceled"
@@ -75,82 +75,76 @@ def _wish(incident: Incident) -> str:
     return f"{wanted_state(incident)}:{wanted_priority(incident)}"
 
 
-def _in_step(incident: Incident, ticket: Ticket) -> bool:
-    return state_fits(wanted_state(incident), ticket.state) and ticket.priority == wanted_priority(
-        incident
-    )
+def _as_wanted(incident: Incident, ticket: Ticket) -> bool:
+    fits = state_fits(wanted_state(incident), ticket.state)
+    return fits and ticket.priority == wanted_priority(incident)
 
 
-def in_step(before: Incident | None, change: Change) -> Change:
-    """Every change of state or severity, whoever brought it, is written to the ticket; what we ask for is remembered."""
-    after = change.incident
-    if before is None or after.ticket is None:
-        return change
+def follow_ticket(draft: Draft) -> None:
+    """Writes each change of state or severity to the ticket, and remembers what was asked for."""
+    before, after = draft.before, draft.incident
+    if after.ticket is None:
+        return
     moved = before.ticket is None or _wish(before) != _wish(after)
-    asks = any(isinstance(one, SyncTicket | CloseTicket) for one in change.effects)
-    if moved and not asks and not _in_step(after, after.ticket):
-        change = replace(change, effects=(*change.effects, SyncTicket()))
+    asks = any(isinstance(effect, SyncTicket | CloseTicket) for effect in draft.effects)
+    if moved and not asks and not _as_wanted(after, after.ticket):
+        draft.want(SyncTicket())
         asks = True
-    if not asks or _wish(after) in after.ticket.asked:
-        return change
-    ticket = after.ticket.model_copy(update={"asked": (*after.ticket.asked, _wish(after))[-ASKED:]})
-    return replace(change, incident=after.model_copy(update={"ticket": ticket}))
+    if asks and _wish(after) not in after.ticket.asked:
+        asked = (*after.ticket.asked, _wish(after))[-ASKED:]
+        draft.set(ticket=after.ticket.model_copy(update={"asked": asked}))
 
 
-# --- it is there -----------------------------------------------------------------------------------------------
+# --- it is there --------------------------------------------------------------------------------
 
 
-def ticket_opened(
-    incident: Incident, action: TicketOpened, service: Service, now: datetime
-) -> Change:
-    """Its first comment says what happened while it was being opened, or while Linear was out of reach."""
-    del service
-    draft = worked(Draft(incident, now), "ticket.open")
+def ticket_opened(draft: Draft, action: TicketOpened) -> None:
+    """Its first comment says what happened while it was being opened, or Linear was away."""
+    incident, ticket = draft.incident, action.ticket
+    worked(draft, "ticket.open")
     if incident.ticket is not None:
-        return draft.done()
-    draft.set(ticket=action.ticket).note(
-        "comms", f"Ticket {action.ticket.identifier}", url=action.ticket.url
-    )
-    draft.claim(issue_claim(action.ticket.id), soft=True).timer(LOOK, LOOK_SECONDS, TicketLookDue())
+        return
+    draft.set(ticket=ticket).note("comms", f"Ticket {ticket.identifier}", url=ticket.url)
+    draft.claim(issue_claim(ticket.id), soft=True).timer(LOOK, LOOK_SECONDS, TicketLookDue())
     _escalated(draft, action)
-    if said := so_far(incident):
-        draft.want(CommentTicket(text=said))
+    if text := so_far(incident):
+        draft.want(CommentTicket(text=text))
     if "status" in incident.messages:
         draft.want(AttachChannel())
     if not incident.open:
         draft.want(CloseTicket(cancelled=incident.status is Status.CANCELLED))
-    sub_issues_wanted(draft)
-    return attach_issues(draft, set()).dirty(*EVERYWHERE).done()
+    want_sub_issues(draft)
+    attach_issues(draft, set()).dirty(*EVERYWHERE)
 
 
 def issue_claim(id: str) -> str:
-    """The incident that a Linear issue belongs to: where a webhook goes."""
+    """The claim by which a webhook finds the incident of a Linear issue."""
     return f"linear:{id}"
 
 
 def _escalated(draft: Draft, action: TicketOpened) -> None:
     """The bug that turned out to be on fire is the ticket's parent; each says so of the other."""
-    incident, parent = draft.incident, action.parent
+    incident, ticket, parent = draft.incident, action.ticket, action.parent
     if incident.escalated is None:
         return
     if parent is None:
-        draft.note(
-            "comms", f"{incident.escalated} was not found in Linear: the ticket has no parent"
-        )
+        lost = f"{incident.escalated} was not found in Linear: the ticket has no parent"
+        draft.note("comms", lost)
         return
     draft.set(parent=parent).note("comms", f"Escalated from {parent.identifier}", url=parent.url)
     draft.want(CommentTicket(text=f"Escalated from {parent.identifier}: {parent.url}"))
-    went = f"{incident.id} {incident.title}: this is on fire in production. Follow {action.ticket.identifier}: {action.ticket.url}"
-    draft.want(CommentParent(text=went))
+    fire = f"{incident.id} {incident.title}: this is on fire in production."
+    draft.want(CommentParent(text=f"{fire} Follow {ticket.identifier}: {ticket.url}"))
 
 
 def so_far(incident: Incident) -> str:
+    """Return what happened before there was a ticket."""
     lines = [f"Triage: {headline(incident.triage)}"] if incident.triage else []
-    for one in incident.rounds:
-        if one.action is not None:
-            what = capital(what_was_done(one.action))
-            verdict = f"; {one.verdict}" if one.verdict else ""
-            lines.append(f"{what}, {mentioned(one.action.by)}: {one.action.result}{verdict}")
+    for current in incident.rounds:
+        if current.action is not None:
+            what, who = capital(what_was_done(current.action)), mentioned(current.action.by)
+            verdict = f"; {current.verdict}" if current.verdict else ""
+            lines.append(f"{what}, {who}: {current.action.result}{verdict}")
     if incident.cause is not None:
         lines.append(f"Root cause: {incident.cause.text}")
     if incident.latest_update:
@@ -161,176 +155,163 @@ def so_far(incident: Incident) -> str:
 
 
 def meanwhile(entries: Sequence[Entry], since: datetime) -> str:
-    """What the timeline says from then on, for the comment that makes up for those that could not be made."""
-    lines = [f"{stamp(one.at)} {one.text}" for one in entries if one.at >= since]
+    """Return the timeline from then on, as one comment that makes up for those that failed."""
+    lines = [f"{stamp(entry.at)} {entry.text}" for entry in entries if entry.at >= since]
     return "While Linear was out of reach:\n" + "\n".join(lines or ["Nothing changed."])
 
 
-# --- we wrote --------------------------------------------------------------------------------------------------
+# --- we wrote -----------------------------------------------------------------------------------
 
 
-def ticket_synced(
-    incident: Incident, action: TicketSynced, service: Service, now: datetime
-) -> Change:
-    """What we wrote is known there from now on; what we did not write may be a person's word that nobody told us of."""
-    del service
-    draft = worked(worked(Draft(incident, now), "ticket.sync"), action.kind)
-    if (ticket := incident.ticket) is None or ticket.id != action.issue.id:
-        return draft.done()
+def ticket_synced(draft: Draft, action: TicketSynced) -> None:
+    """Remembers what we wrote; the rest may be a person's word that nobody told us of."""
+    before, ticket = draft.incident.status, draft.incident.ticket
+    worked(worked(draft, "ticket.sync"), action.kind)
+    if ticket is None or ticket.id != action.issue.id:
+        return
     known: dict[str, object] = {}
     for name in action.wrote:
         known |= {name: getattr(action.issue, name), f"{name}_at": action.issue.at}
-    ticket = ticket.model_copy(update=known)
-    draft.set(ticket=ticket)
-    _hear(
-        draft,
-        action.issue,
-        [name for name in FIELDS if name not in action.wrote],
-        "",
-        asked_now=True,
-    )
+    draft.set(ticket=ticket.model_copy(update=known))
+    others = [name for name in FIELDS if name not in action.wrote]
+    _hear(draft, action.issue, others, "", asked_now=True)
     ticket = draft.incident.ticket or ticket
-    if _in_step(draft.incident, ticket):
+    if _as_wanted(draft.incident, ticket):
         draft.set(ticket=ticket.model_copy(update={"asked": ()}))
-    elif draft.incident.status is incident.status and action.wrote:  # it moved on while we wrote
+    elif draft.incident.status is before and action.wrote:  # it moved on while we wrote
         draft.want(SyncTicket())
-    return draft.dirty("status").done()
+    draft.dirty("status")
 
 
-# --- somebody in Linear says -------------------------------------------------------------------------------------
+# --- somebody in Linear says --------------------------------------------------------------------
 
 
-def ticket_told(incident: Incident, action: TicketTold, service: Service, now: datetime) -> Change:
-    del service
-    draft = Draft(incident, now)
-    if incident.ticket is not None and incident.ticket.id == action.issue.id:
-        return _hear(draft, action.issue, action.changed, action.by).done()
-    return item_heard(draft, action.issue, action.by).done()
+def ticket_told(draft: Draft, action: TicketTold) -> None:
+    ticket = draft.incident.ticket
+    if ticket is not None and ticket.id == action.issue.id:
+        _hear(draft, action.issue, action.changed, action.by)
+    else:
+        hear_item(draft, action.issue, action.by)
 
 
-def look_due(incident: Incident, action: TicketLookDue, service: Service, now: datetime) -> Change:
-    """Looks again and again while the incident is open, slower while only its action items are; then no more."""
-    del action, service
-    draft = Draft(incident, now)
-    if incident.ticket is None or incident.status is Status.CANCELLED:
-        return draft.done()
+def look_due(draft: Draft, action: TicketLookDue) -> None:
+    """Looks again while the incident is open, slower while only its action items are."""
+    incident = draft.incident
+    if incident.ticket is None:
+        return
+    items_open = any(item.ticket for item in open_items(incident))
     if incident.open:
-        return draft.want(LookAtTicket()).timer(LOOK, LOOK_SECONDS, TicketLookDue()).done()
-    if incident.status is not Status.RESOLVED or not any(
-        one.ticket for one in open_items(incident)
-    ):
-        return draft.done()
-    return draft.want(LookAtTicket()).timer(LOOK, SLOW_LOOK_SECONDS, TicketLookDue()).done()
+        draft.want(LookAtTicket()).timer(LOOK, LOOK_SECONDS, TicketLookDue())
+    elif incident.status is Status.RESOLVED and items_open:
+        draft.want(LookAtTicket()).timer(LOOK, SLOW_LOOK_SECONDS, TicketLookDue())
 
 
-def ticket_looked(
-    incident: Incident, action: TicketLooked, service: Service, now: datetime
-) -> Change:
-    """What webhooks did not tell; whose word it was, Linear does not say then."""
-    del service
-    draft = worked(Draft(incident, now), "ticket.look")
+def ticket_looked(draft: Draft, action: TicketLooked) -> None:
+    """Takes in what webhooks did not tell; Linear does not say then whose word it was."""
+    worked(draft, "ticket.look")
     for issue in action.issues:
-        if incident.ticket is not None and incident.ticket.id == issue.id:
-            _hear(draft, issue, FIELDS, "", asked_now=True)
-            ticket = draft.incident.ticket
-            if ticket is not None and ticket.asked and not _in_step(draft.incident, ticket):
-                draft.want(
-                    SyncTicket()
-                )  # a person's word came between: what was to be written still is
-        else:
-            item_heard(draft, issue, "")
-    return draft.done()
+        if draft.incident.ticket is None or draft.incident.ticket.id != issue.id:
+            hear_item(draft, issue, "")
+            continue
+        _hear(draft, issue, FIELDS, "", asked_now=True)
+        ticket = draft.incident.ticket
+        if ticket.asked and not _as_wanted(draft.incident, ticket):
+            draft.want(SyncTicket())  # a person's word came between: ours is still to be written
 
 
 def _hear(
     draft: Draft, issue: LinearIssue, changed: Sequence[str], by: str, *, asked_now: bool = False
-) -> Draft:
-    """Takes in what is new, field by field; of what is older than what we know, nothing."""
+) -> None:
+    """Takes in what is new, field by field; nothing that is older than what we know."""
     ticket = draft.incident.ticket
     if ticket is None:
-        return draft
-    before = ticket
-    asked = [one.partition(":") for one in (*ticket.asked, _wish(draft.incident))]
-    if (
-        "priority" in changed
-        and issue.priority != before.priority
-        and _newer(issue, before.priority_at, asked_now)
-    ):
-        ticket = ticket.model_copy(update={"priority": issue.priority, "priority_at": issue.at})
-        draft.set(ticket=ticket)
-        if before.priority is not None and str(issue.priority) not in {
-            priority for _, _, priority in asked
-        }:
-            _prioritised(draft, issue.priority, by, alone="state" not in changed)
-    if (
-        "state" in changed
-        and issue.state != before.state
-        and _newer(issue, before.state_at, asked_now)
-    ):
-        ticket = ticket.model_copy(update={"state": issue.state, "state_at": issue.at})
-        draft.set(ticket=ticket)
-        if before.state and issue.state not in {state for state, _, _ in asked}:
-            _moved(draft, before, issue, by)
-    return draft
+        return
+    before, people = ticket, _changed_by_people(draft.incident, ticket, issue)
+    news = {
+        name
+        for name in changed
+        if getattr(issue, name) != getattr(before, name)
+        and _newer(issue, getattr(before, f"{name}_at"), asked_now)
+    }
+    for name in news:
+        ticket = ticket.model_copy(update={name: getattr(issue, name), f"{name}_at": issue.at})
+    draft.set(ticket=ticket)
+    if "priority" in news & people:
+        _prioritised(draft, issue.priority, by, alone="state" not in changed)
+    if "state" in news & people:
+        _moved(draft, before, issue, by)
 
 
 def people_moved(incident: Incident, issue: LinearIssue) -> bool:
-    """Whether somebody in Linear changed the ticket since we last knew: that is heard before we write."""
-    if (ticket := incident.ticket) is None:
-        return False
-    asked = [one.partition(":") for one in (*ticket.asked, _wish(incident))]
-    priority = ticket.priority is not None and issue.priority != ticket.priority
-    state = bool(ticket.state) and issue.state != ticket.state
-    return (priority and str(issue.priority) not in {one for _, _, one in asked}) or (
-        state and issue.state not in {one for one, _, _ in asked}
-    )
+    """True if somebody in Linear changed the ticket: that is heard before we write."""
+    ticket = incident.ticket
+    return ticket is not None and bool(_changed_by_people(incident, ticket, issue))
+
+
+def _changed_by_people(incident: Incident, ticket: Ticket, issue: LinearIssue) -> frozenset[str]:
+    """Return the fields that are neither as we knew them nor as we have asked for."""
+    asked = [wish.partition(":") for wish in (*ticket.asked, _wish(incident))]
+    states = {ticket.state, *(state for state, _, _ in asked)}
+    priorities = {str(ticket.priority), *(priority for _, _, priority in asked)}
+    changed = {
+        "state": bool(ticket.state) and issue.state not in states,
+        "priority": ticket.priority is not None and str(issue.priority) not in priorities,
+    }
+    return frozenset(name for name, by_people in changed.items() if by_people)
 
 
 def _newer(issue: LinearIssue, known: datetime | None, asked_now: bool) -> bool:
-    """A webhook may come late, or twice; what Linear answers when it is asked is how things stand."""
-    return (
-        issue.at is None or known is None or issue.at > known or (asked_now and issue.at == known)
-    )
+    """False for a webhook that comes late, or twice; an answer of Linear's is how things stand."""
+    if issue.at is None or known is None:
+        return True
+    return issue.at > known or (asked_now and issue.at == known)
 
 
-def _prioritised(draft: Draft, priority: int, by: str, *, alone: bool) -> Draft:
-    """A person's word on how bad it is counts from Linear, too (rules: Severity). Not `alone`: the channel may hear more of it."""
+def _prioritised(draft: Draft, priority: int, by: str, *, alone: bool) -> None:
+    """A person's word on how bad it is counts from Linear, too (rules: Severity).
+
+    Not `alone`: the channel may hear more of it.
+    """
     incident, who = draft.incident, by or "somebody"
     if not incident.open or incident.ticket is None:
-        return draft
-    if priority not in {one.value for one in Severity}:
+        return
+    if priority not in set(Severity):
         draft.note("severity", f"{who} took the priority away in Linear; it is put back")
-        return draft.want(SyncTicket())
+        draft.want(SyncTicket())
+        return
     severity = Severity(priority)
     former = f"SEV{incident.severity.value} → " if incident.severity else ""
-    said = f"{former}SEV{severity.value}, says {who} in Linear"
-    draft.set(severity=severity, severity_by=f"{who} (Linear)"[:100]).note("severity", said)
-    urgent(draft, f"{incident.id} {incident.title}: {said}")
-    return tell(draft, f"{said}.", thread=not alone)
+    text = f"{former}SEV{severity.value}, says {who} in Linear"
+    draft.set(severity=severity, severity_by=f"{who} (Linear)"[:100]).note("severity", text)
+    urgent(draft, f"{incident.id} {incident.title}: {text}")
+    tell(draft, f"{text}.", thread=not alone)
 
 
-def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> Draft:
-    """A ticket that somebody closed does not end the incident: the gate does (rules: The ticket)."""
+def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> None:
+    """A ticket that somebody closed does not end the incident; the gate does.
+
+    Rules: The ticket.
+    """
     incident, who, name = draft.incident, by or "Somebody", before.identifier
-    to = f" ({issue.state_name})" if issue.state_name else ""
     draft.note("comms", f"{name}: {who} moved it to {issue.state_name or issue.state} in Linear")
     if incident.open and issue.state == "completed":
-        if (
-            incident.status is Status.MITIGATED
-            and incident.adr is not None
-            and not missing(incident)
-        ):
-            return resolve_if_ready(draft, f"{who} closed {name} in Linear.")
-        lacking = "\n".join(f"• {one}" for one in missing(incident))
-        text = f"{incident.id} is not over, so I opened it again. Missing:\n{lacking}"
-        return tell(draft, text, strong=f"{who} closed {name} in Linear{to}.").want(SyncTicket())
-    if incident.open and issue.state == "canceled":
-        text = f"{incident.id} goes on, so I opened it again. A false alarm? `/incident cancel <why>` ends it here."
-        return tell(draft, text, strong=f"{who} cancelled {name} in Linear.").want(SyncTicket())
-    if not incident.open and issue.state in UNFINISHED and before.state not in UNFINISHED:
-        text = f"{incident.id} stays {incident.status.value}. Is it burning again? `/incident declare <what you see>`"
-        return tell(draft, text, strong=f"{who} opened {name} again in Linear.", ticket=False)
-    return draft
+        lacking = missing(incident)
+        ready = incident.status is Status.MITIGATED and incident.adr is not None
+        if ready and not lacking:
+            resolve_if_ready(draft, f"{who} closed {name} in Linear.")
+            return
+        points = "\n".join(f"• {part}" for part in lacking)
+        text = f"{incident.id} is not over, so I opened it again. Missing:\n{points}"
+        to = f" ({issue.state_name})" if issue.state_name else ""
+        tell(draft, text, strong=f"{who} closed {name} in Linear{to}.").want(SyncTicket())
+    elif incident.open and issue.state == "canceled":
+        alarm = "A false alarm? `/incident cancel <why>` ends it here."
+        text = f"{incident.id} goes on, so I opened it again. {alarm}"
+        tell(draft, text, strong=f"{who} cancelled {name} in Linear.").want(SyncTicket())
+    elif not incident.open and issue.state in UNFINISHED and before.state not in UNFINISHED:
+        burning = "Is it burning again? `/incident declare <what you see>`"
+        text = f"{incident.id} stays {incident.status.value}. {burning}"
+        tell(draft, text, strong=f"{who} opened {name} again in Linear.", ticket=False)
 
 
 def ticket_title(incident: Incident) -> str:
@@ -339,9 +320,10 @@ def ticket_title(incident: Incident) -> str:
 
 
 def ticket_body(incident: Incident) -> str:
-    """The ticket as it is opened. Triage and everything after it are comments, so that each is said once."""
+    """Return the ticket's text as it is opened; all that comes later is said once, in comments."""
     if incident.private:
-        return "A private incident: what happens is said in its private channel in Slack, to the people who are in it."
+        channel = "its private channel in Slack, to the people who are in it"
+        return f"A private incident: what happens is said in {channel}."
     lines = [
         f"Service: {incident.service} ({incident.environment})",
         f"Detected: {incident.detected_at:%Y-%m-%d %H:%M} UTC via {incident.source.text}",

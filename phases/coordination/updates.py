@@ -1,12 +1,12 @@
-"""How often people want to hear how it stands, and what an update says (rules: Updates).
+"""Phase 4, updates: how often people hear how it stands, and what they hear (rules: Updates).
 
-The clock is one timer in Redis: it survives restarts, starts anew with each update, and ends when users are fine.
+The clock is one timer in Redis. It survives restarts, starts anew with each update, and ends when
+users are fine.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate
@@ -14,22 +14,25 @@ from phases.record.findings import TriageReport, Value, Word
 from phases.record.incident import ActionKind, Incident, Severity, Status
 from phases.record.tokens import what_was_done
 from phases.record.wording import capital, counted, listed
-from phases.steps.change import Change, Timer
+from phases.steps.change import Draft
 from phases.triage import who_is_hit
 
 UPDATE = "update"
 """The timer's name."""
 EVERY = {Severity.SEV1: timedelta(minutes=30), Severity.SEV2: timedelta(minutes=60)}
-"""Issue C, Coordinate: cadence by severity."""
+"""The cadence by severity."""
 CHANNEL_AFTER = timedelta(minutes=10)
-"""So long after the lead was reminded, the channel is."""
+"""The channel is reminded so long after the lead was."""
 SNOOZE = timedelta(minutes=15)
 NEXT_MINUTES = (15, 30, 60, 120)
-"""What can be promised in the form."""
+"""The times that can be promised in the form."""
 
 
 def waits(incident: Incident) -> bool:
-    """Whether people wait for the next update: users are hit, and the severity or somebody's word promises one."""
+    """True if people wait for the next update.
+
+    Users are hit, and the severity or somebody's word promises one.
+    """
     going = (
         incident.open and incident.status is not Status.MITIGATED and incident.channel is not None
     )
@@ -37,38 +40,36 @@ def waits(incident: Incident) -> bool:
 
 
 def every(incident: Incident) -> timedelta:
-    """How long people may be left without a word."""
+    """Return how long people may be left without a word."""
     return EVERY.get(incident.severity or Severity.SEV2, EVERY[Severity.SEV2])
 
 
-def followed(before: Incident, change: Change, now: datetime) -> Change:
-    """The clock of the updates after any change: begun, begun anew with another severity, or ended."""
-    after = change.incident
+def follow_updates(draft: Draft) -> None:
+    """Begin the clock of the updates, begin it anew with another severity, or end it."""
+    after = draft.incident
     if not waits(after):
-        if after.update_due is None:
-            return change
-        ended = after.model_copy(
-            update={"update_due": None, "update_promised": False, "reminded": ""}
-        )
-        timers = tuple(timer for timer in change.timers if timer.name != UPDATE)
-        return replace(change, incident=ended, timers=timers, cancels=(*change.cancels, UPDATE))
-    another = before.severity != after.severity and not after.update_promised
-    if after.update_due is not None and not another:
-        return change
-    due = now + every(after)
-    begun = after.model_copy(update={"update_due": due, "reminded": ""})
-    timers = (
-        *(t for t in change.timers if t.name != UPDATE),
-        Timer(name=UPDATE, at=due, action=UpdateDue()),
-    )
-    return replace(change, incident=begun, timers=timers)
+        if after.update_due is not None:
+            draft.set(update_due=None, update_promised=False, reminded="").cancel(UPDATE)
+        return
+    another = draft.before.severity != after.severity and not after.update_promised
+    if after.update_due is None or another:
+        start_update_clock(draft, every(after))
 
 
-# --- what an update says ---------------------------------------------------------------------------------------
+def start_update_clock(draft: Draft, wait: timedelta) -> Draft:
+    """The next update is due after `wait`."""
+    draft.set(update_due=draft.now + wait, reminded="")
+    return draft.timer(UPDATE, wait.total_seconds(), UpdateDue())
+
+
+# --- what an update says ------------------------------------------------------------------------
 
 
 class Template(Value):
-    """What the form is filled with: true as far as the record knows, to be made better by a person."""
+    """The content that the form begins with: true as far as the record knows.
+
+    A person improves it.
+    """
 
     knows: str
     users: str
@@ -80,7 +81,7 @@ def template(incident: Incident) -> Template:
 
 
 def told(update: PostUpdate, *, bold: bool = False) -> str:
-    """The parts of an update that say something, one a line."""
+    """Return the parts of an update that say something, one a line."""
     parts = (("", update.text), ("Users", update.users), ("Doing", update.doing))
     star = "*" if bold else ""
     return "\n".join(
@@ -94,10 +95,11 @@ def _knows(incident: Incident) -> str:
     if incident.cause is not None:
         return incident.cause.text[:500]
     report = incident.triage
+    unknown = "The cause is not known yet."
     if report is not None and report.suspect is not None and report.suspect_minutes is not None:
         after = counted(max(1, round(report.suspect_minutes)), "minute")
-        return f"It began {after} after {report.suspect.version} was deployed. The cause is not known yet."
-    return "The cause is not known yet."
+        return f"It began {after} after {report.suspect.version} was deployed. {unknown}"
+    return unknown
 
 
 def _users(report: TriageReport | None) -> str:
@@ -123,11 +125,8 @@ def _users(report: TriageReport | None) -> str:
 def _doing(incident: Incident) -> str:
     current = incident.round
     if current is None or current.action is None:
-        return (
-            "We investigate."
-            if current is not None and current.investigate_by
-            else "We decide what to do."
-        )
+        investigates = current is not None and current.investigate_by
+        return "We investigate." if investigates else "We decide what to do."
     action = current.action
     done = incident.status is Status.VERIFYING
     match action.kind:

@@ -13,15 +13,13 @@ from typing import Any
 from phases.messages.actions import ShrinkDue
 from phases.record.documents import IN_THE_ADR, Postmortem
 from phases.record.findings import Verdict
-from phases.record.incident import Incident, Status
-from phases.record.service import Service
+from phases.record.incident import Incident
 from phases.record.shortening import fitted
-from phases.steps.change import Change, Draft
+from phases.steps.change import Draft
 
 SHRINK = "shrink"  # timer
 SHRINK_SECONDS = 30 * 24 * 3600  # rules: 30 days after *closed*
 SHRUNK_LIMIT_BYTES = 4 * 1024  # rules: Size and memory
-OVER = (Status.CLOSED, Status.CANCELLED)
 STEPS = ((400, 25), (120, 12), (80, 8), (40, 5), (20, 3), (8, 1))
 """Characters of a text, entries of a list."""
 _EACH = "__all__"
@@ -56,12 +54,9 @@ _DROPPED: dict[str, Any] = {
 """Fields that stand in the thread or the ADR, or are needed no more."""
 
 
-def shrink_due(incident: Incident, action: ShrinkDue, service: Service, now: datetime) -> Change:
-    del action, service
-    draft = Draft(incident, now)
-    if incident.status in OVER and incident.shrunk_at is None:
-        draft.incident = shrunk(incident, now)
-    return draft.done()
+def shrink_due(draft: Draft, action: ShrinkDue) -> None:
+    if draft.incident.status.over and draft.incident.shrunk_at is None:
+        draft.incident = shrunk(draft.incident, draft.now)
 
 
 def shrunk(incident: Incident, now: datetime) -> Incident:

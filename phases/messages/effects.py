@@ -308,12 +308,12 @@ class CloseTicket(Effect):
 
 
 class AskZone(Effect):
-    """Asks Slack for the time zone of the lead, or of these people; reads only."""
+    """Asks Slack for the time zone of these people; reads only."""
 
     type: Literal["zone"] = "zone"
     words = "The lead's time zone could not be asked"
     small = True
-    people: tuple[str, ...] = ()
+    people: tuple[str, ...]
 
 
 class NumberAdr(Effect):

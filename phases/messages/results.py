@@ -290,14 +290,6 @@ class Paged(Action):
     """`PagerDuty`, or `mention` where no pager is set up."""
 
 
-class LeadZone(Action):
-    """The lead's time zone is known."""
-
-    type: Literal["lead.zone"] = "lead.zone"
-    offset: int
-    """Seconds that the lead's clock is ahead of UTC."""
-
-
 class Zones(Action):
     """Time zones of people are known: seconds ahead of UTC by Slack id."""
 

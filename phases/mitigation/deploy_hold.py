@@ -1,11 +1,12 @@
-"""Phase 3, what a rollback leaves open: what brought the trouble is still in the code, and the next deploy could bring it back.
+"""Phase 3, what a rollback leaves open: the trouble is in the code, and a deploy may bring it back.
 
-Deploys by others are heard here, too: said once, asked about where one may be the fix, warned about while they should wait.
+Deploys by others are heard here, too. Each is said once, is asked about where it may be the fix,
+and is warned about while deploys should wait.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from phases.messages.actions import DeployedByOthers
@@ -14,108 +15,97 @@ from phases.mitigation.hotfix_merge import newest_deploy, unmerged
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import ActionKind, Incident, Status
 from phases.record.limits import HEARD
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import stamp
 from phases.steps.announce import tell
-from phases.steps.change import Change, Draft, Refused
-
-SAME_DEPLOY = timedelta(
-    minutes=10
-)  # two sources tell of one deploy; their clocks and moments differ
+from phases.steps.change import Draft, Refused
+from phases.triage.deploy_history import SAME_DEPLOY
 
 
 def hold(incident: Incident) -> str | None:
-    """After a rollback a deploy could bring it back (rules: Hold). None: deploy as you like.
+    """Say that the next deploy could bring the trouble back; None where deploys are free.
 
-    *Resolved* says that it is understood and written down, not that the code is mended: it holds until something was shipped
-    forward, somebody says that the cause is fixed, or the incident is closed.
+    *Resolved* means that it is understood and written down, not that the code is mended. The hold
+    ends when something is shipped forward, when somebody says that the cause is fixed, or when the
+    incident is closed (rules: Hold).
     """
     newest = newest_deploy(incident)
-    over = (
-        incident.status in (Status.CLOSED, Status.CANCELLED) or incident.cause_fixed_by is not None
-    )
-    if over or newest is None or newest.verdict == "not recovered":
+    if incident.status.over or incident.cause_fixed_by is not None or newest is None:
         return None
     action = newest.action
-    if action is None or action.kind is not ActionKind.ROLLBACK:
+    if newest.verdict == "not recovered" or action is None:
+        return None
+    if action.kind is not ActionKind.ROLLBACK:
         return None
     to = action.to_release.version if action.to_release else "?"
-    return (
-        f"Hold: {incident.service} is rolled back to {to}; a deploy could bring the trouble back."
-    )
+    rolled_back = f"{incident.service} is rolled back to {to}"
+    return f"Hold: {rolled_back}; a deploy could bring the trouble back."
 
 
-def deployed_by_others(
-    incident: Incident, action: DeployedByOthers, service: Service, now: datetime
-) -> Change:
-    """A deploy that the bot did not start: in the timeline, said once, asked about where it may be the fix."""
-    draft = Draft(incident, now)
-    deploy = action.deploy
-    version = deploy.release.version
-    ask: Literal["fixed", ""] = "fixed" if hold(incident) is not None else ""
-    waits = incident.status is Status.RESOLVED and (ask or unmerged(incident) is not None)
+def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
+    """Hear of a deploy that the bot did not start, and ask about it where it may be the fix."""
+    incident, deploy, owners = draft.incident, action.deploy, draft.service.owners
+    held, open_end = hold(incident), unmerged(incident)
+    waits = incident.status is Status.RESOLVED and (held is not None or open_end is not None)
     if not (incident.open or waits) or _ours(incident, deploy) or _heard(incident, deploy):
-        return draft.done()
-    draft.set(heard=(*incident.heard, f"deploy:{version}@{deploy.started_at.isoformat()}")[-HEARD:])
+        return
+    version = deploy.release.version
+    key = f"{_key(version)}{deploy.started_at.isoformat()}"
+    draft.set(heard=(*incident.heard, key)[-HEARD:])
     by = f" by {deploy.by}" if deploy.by else ""
-    said = f"{version} was deployed{by}, {stamp(deploy.started_at)}."
-    draft.note("deploy", said).dirty("status")
-    if incident.status in (Status.DECLARED, Status.DECIDING):
-        return tell(draft, f"{said} Is that the fix?", ask="foreign deploy").done()
-    if any(deploy.release.same_as(Release(version=one)) for one in incident.rolled_back):
-        again = f"{said} This incident rolled it back."
-        return tell(draft, again, strong="Careful:", mention=service.owners, ask=ask).done()
-    if (holds := hold(incident)) is not None:
-        return tell(
-            draft, f"{said} {holds}", strong="Careful:", mention=service.owners, ask=ask
-        ).done()
-    if (undone := unmerged(incident)) is not None:
-        return tell(
-            draft, f"{said} {undone} Is it still in?", strong="Careful:", mention=service.owners
-        ).done()
-    return tell(draft, said, thread=True).done()
+    text = f"{version} was deployed{by}, {stamp(deploy.started_at)}."
+    draft.note("deploy", text).dirty("status")
+    ask: Literal["fixed", ""] = "fixed" if held is not None else ""
+    if incident.status.undecided:
+        tell(draft, f"{text} Is that the fix?", ask="foreign deploy")
+    elif any(deploy.release.same_as(Release(version=gone)) for gone in incident.rolled_back):
+        again = f"{text} This incident rolled it back."
+        tell(draft, again, strong="Careful:", mention=owners, ask=ask)
+    elif held is not None:
+        tell(draft, f"{text} {held}", strong="Careful:", mention=owners, ask=ask)
+    elif open_end is not None:
+        tell(draft, f"{text} {open_end} Is it still in?", strong="Careful:", mention=owners)
+    else:
+        tell(draft, text, thread=True)
 
 
-def cause_fixed(
-    incident: Incident, action: CauseFixed, service: Service, now: datetime
-) -> Change | Refused:
-    """A person's word: what brought it is mended, and deploys are free again."""
-    del service
+def cause_fixed(draft: Draft, action: CauseFixed) -> Refused | None:
+    """A person says that what brought it is mended: deploys are free again."""
+    incident = draft.incident
     if incident.cause_fixed_by is not None:
-        return Refused(
-            "stale",
-            f"{mentioned(incident.cause_fixed_by)} has said so already. Nothing was changed.",
-        )
+        who = mentioned(incident.cause_fixed_by)
+        return Refused("stale", f"{who} has said so already. Nothing was changed.")
     if hold(incident) is None:
         return Refused("stale", "Nothing holds deploys any more. Nothing was changed.")
-    draft = Draft(incident, now).set(cause_fixed_by=action.by)
-    said = f"{mentioned(action.by)} says that the cause is fixed: deploys are free again."
-    return tell(draft.note("deploy", said, by=action.by), said).done()
+    text = f"{mentioned(action.by)} says that the cause is fixed: deploys are free again."
+    draft.set(cause_fixed_by=action.by).note("deploy", text, by=action.by)
+    tell(draft, text)
+    return None
 
 
 def _ours(incident: Incident, deploy: DeploySeen) -> bool:
-    """Told by somebody else, but started by us: the same version in the time of our deploy."""
-    for one in incident.rounds:
-        action = one.action
-        if (
-            action is None
-            or action.to_release is None
-            or not action.to_release.same_as(deploy.release)
-        ):
+    """True if we started it: the same version in the time of our deploy, told by somebody else."""
+    for current in incident.rounds:
+        action = current.action
+        if action is None or action.to_release is None:
             continue
+        begins = action.at - SAME_DEPLOY
         ends = (action.finished_at or deploy.started_at) + SAME_DEPLOY
-        if action.at - SAME_DEPLOY <= deploy.started_at <= ends:
+        if action.to_release.same_as(deploy.release) and begins <= deploy.started_at <= ends:
             return True
     return False
 
 
 def _heard(incident: Incident, deploy: DeploySeen) -> bool:
-    """Said already, by this source or another one."""
-    begins = f"deploy:{deploy.release.version}@"
+    """True if it was said already, by this source or another one."""
+    begins = _key(deploy.release.version)
     times = (
-        datetime.fromisoformat(one.removeprefix(begins))
-        for one in incident.heard
-        if one.startswith(begins)
+        datetime.fromisoformat(key.removeprefix(begins))
+        for key in incident.heard
+        if key.startswith(begins)
     )
     return any(abs(at - deploy.started_at) <= SAME_DEPLOY for at in times)
+
+
+def _key(version: str) -> str:
+    return f"deploy:{version}@"

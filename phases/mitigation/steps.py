@@ -1,13 +1,13 @@
-"""Phase 3, stop the bleeding: rollback, hotfix, fixed another way; one action on production a round, followed to its end.
+"""Phase 3, stop the bleeding: rollback, hotfix or *fixed another way*, followed to its end.
 
-Workflow: "Option A — Rollback (preferred for high blast-radius)", "Option B — Hotfix (for limited blast-radius with known
-fix) … still NOT --admin". Where a rollback goes to is measured in `triage.py`; whether it worked in `verification.py`.
+Workflow: "Option A — Rollback (preferred for high blast-radius)", "Option B — Hotfix (for limited
+blast-radius with known fix) … still NOT --admin". One action on production a round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from phases.messages.actions import DeployTick
 from phases.messages.commands import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
@@ -18,17 +18,18 @@ from phases.messages.results import (
     DeployProgressed,
     DeployStarted,
 )
+from phases.mitigation.decision import may_act, reason_for_a_round
 from phases.mitigation.hotfix_merge import watch_merge
 from phases.record.findings import DeployOutput, DeployProof, MergeState, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.record.service import DEPLOYABLE, HOTFIX, DeployCommands, Service
+from phases.record.service import DEPLOYABLE, HOTFIX
 from phases.record.tokens import REASON, mentioned, what_was_done
-from phases.record.wording import lasting, short, stamp
+from phases.record.wording import lasting, short
 from phases.steps.announce import NOBODY, answered, keep_true, page, tell
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.rounds import (
+    change_action,
     decision_name,
-    ended,
     next_round,
     open_round,
     progress_name,
@@ -38,26 +39,9 @@ from phases.steps.rounds import (
 from phases.verification.steps import first_look, start_clock
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
-LINES_SECONDS = 5  # how often its newest lines are shown in the decision: edits are few, and others need them too
+LINES_SECONDS = 5  # how often its newest lines are shown: edits are few, and others need them too
 DEPLOY = "deploy"  # timer: ask about the running deploy
-SAME_DEPLOY = timedelta(
-    minutes=10
-)  # two sources tell of one deploy; their clocks and moments differ
 NOTHING_DEPLOYED = "drill: nothing was deployed"
-
-
-def who_may(
-    owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it"
-) -> Refused | None:
-    """Rules, Who may: the service's owners; no owners set: any full member. None where the person may act."""
-    if not member:
-        return Refused(
-            "who", "Only full members of this workspace can act on an incident. Nothing was done."
-        )
-    if owners and person not in owners:
-        names = ", ".join(mentioned(o) for o in owners)
-        return Refused("who", f"Only the owners of this service {what}: {names}. Nothing was done.")
-    return None
 
 
 def deploying_claim(service: str) -> str:
@@ -65,141 +49,117 @@ def deploying_claim(service: str) -> str:
     return f"deploying:{service}"
 
 
-# --- the decision ----------------------------------------------------------------------------------------------
+# --- the decision -------------------------------------------------------------------------------
 
 
 def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
-    """The round that a click or form means, if it may still be acted on; else who won, and what."""
+    """Return the round that a click or form uses up."""
     incident = draft.incident
-    if (refused := ended(incident)) is not None:
+    if (refused := may_act(incident, number, forward=forward)) is not None:
         return refused
-    if incident.round is None:
-        open_round(draft, "acted on before triage", None)
-        number = 1
-    elif forward and incident.status is Status.MITIGATED and number == incident.round.number:
-        open_round(
-            draft, "fix forward", None
-        )  # life of an incident: mitigated ─ fix forward → mitigating
-        number += 1
+    if (why := reason_for_a_round(incident, number, forward=forward)) is not None:
+        open_round(draft, why, None)
     current = draft.incident.round
     assert current is not None  # opened above
-    if current.action is not None and number <= current.number:
-        return Refused("stale", f"{decided(current.action)} Nothing more was done.")
-    if number != current.number:
-        older = next((r for r in incident.rounds if r.number == number), None)
-        was = f" {decided(older.action)}" if older is not None and older.action is not None else ""
-        return Refused(
-            "stale",
-            f"That was decision {number}, which is over.{was} Decision {current.number} is open: look there. Nothing was done.",
-        )
     return current
 
 
-def decided(action: RoundAction) -> str:
-    """For whoever comes too late: who won, with what, when, and how it stands."""
-    return f"{mentioned(action.by)} decided: {what_was_done(action)}, {stamp(action.at)} ({action.result})."
-
-
 def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
-    """Uses up the round, and says so everywhere; a decision message that is only now being posted says it by itself."""
+    """Use up the round, and say so everywhere.
+
+    A decision message that is only now being posted says it by itself.
+    """
     replace_round(draft, current.model_copy(update={"action": action}))
     answered(draft).cancel(NOBODY).note("decision", said, by=action.by)
-    told = f"{said} {then}".strip()
-    return (
-        tell(draft, told)
-        if decision_name(current.number) in draft.incident.messages
-        else keep_true(draft, told)
-    )
+    text = f"{said} {then}".strip()
+    if decision_name(current.number) in draft.incident.messages:
+        return tell(draft, text)
+    return keep_true(draft, text)
 
 
-def decide_rollback(
-    incident: Incident, action: DecideRollback, service: Service, now: datetime
-) -> Change | Refused:
-    return _deploy(incident, ActionKind.ROLLBACK, action, action.target, service, now)
+def decide_rollback(draft: Draft, action: DecideRollback) -> Refused | None:
+    target, running = action.target, action.running
+    current = _round_to_deploy(draft, action, "rollback")
+    if isinstance(current, Refused):
+        return current
+    if not DEPLOYABLE.fullmatch(target.version):
+        return Refused("input", NOT_DEPLOYABLE)
+    if running is not None and running.version == target.version:
+        return Refused("input", f"{target.version} is what runs now. Nothing was done.")
+    _deploy(draft, current, action, ActionKind.ROLLBACK, target)
+    return None
 
 
-def decide_hotfix(
-    incident: Incident, action: DecideHotfix, service: Service, now: datetime
-) -> Change | Refused:
-    if not action.fix.commit:
+def decide_hotfix(draft: Draft, action: DecideHotfix) -> Refused | None:
+    fix = action.fix
+    current = _round_to_deploy(draft, action, "hotfix")
+    if isinstance(current, Refused):
+        return current
+    if not fix.commit:
         return Refused(
             "input",
             "A hotfix is shipped by its head commit, and this one has none. Nothing was done.",
         )
-    if isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix:
-        return Refused(
-            "missing",
-            f"{service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*.",
-        )
-    return _deploy(incident, ActionKind.HOTFIX, action, action.fix, service, now)
+    if not (DEPLOYABLE.fullmatch(fix.version) or HOTFIX.fullmatch(fix.version)):
+        return Refused("input", NOT_DEPLOYABLE)
+    _deploy(draft, current, action, ActionKind.HOTFIX, fix)
+    return None
+
+
+NOT_DEPLOYABLE = "That is not a release that may be deployed. Nothing was done."
+
+
+def _round_to_deploy(
+    draft: Draft, decision: DecideRollback | DecideHotfix, kind: Literal["rollback", "hotfix"]
+) -> Round | Refused:
+    current = _round_for(draft, decision.round, forward=decision.forward)
+    if not isinstance(current, Refused) and (missing := draft.service.cannot(kind)):
+        return Refused("missing", missing)
+    return current
 
 
 def _deploy(
-    incident: Incident,
+    draft: Draft,
+    current: Round,
+    decision: DecideRollback | DecideHotfix,
     kind: ActionKind,
-    said: DecideRollback | DecideHotfix,
     to: Release,
-    service: Service,
-    now: datetime,
-) -> Change | Refused:
-    draft = Draft(incident, now)
-    current = _round_for(draft, said.round, forward=said.forward)
-    if isinstance(current, Refused):
-        return current
-    if service.deployer is None:
-        return Refused(
-            "missing",
-            f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*.",
-        )
-    if not (
-        DEPLOYABLE.fullmatch(to.version)
-        or (kind is ActionKind.HOTFIX and HOTFIX.fullmatch(to.version))
-    ):
-        return Refused("input", "That is not a release that may be deployed. Nothing was done.")
-    if (
-        kind is ActionKind.ROLLBACK
-        and said.running is not None
-        and said.running.version == to.version
-    ):
-        return Refused("input", f"{to.version} is what runs now. Nothing was done.")
+) -> None:
+    """Start the deploy; in a drill nothing is deployed."""
+    incident, service, running = draft.incident, draft.service, decision.running
     deploy_id = f"{incident.mark}-{current.number}"
-    acted = RoundAction(
+    action = RoundAction(
         kind=kind,
-        by=said.by,
-        at=now,
-        from_release=said.running,
+        by=decision.by,
+        at=draft.now,
+        from_release=running,
         to_release=to,
         deploy_id=deploy_id,
-        break_glass=said.break_glass,
+        break_glass=decision.break_glass,
     )
     if incident.drill:
-        return _pretend(draft, current, acted, service).done()
-    was = said.running.version if said.running else "what runs now (not known yet)"
-    verb = (
-        f"rolls {service.name} back"
-        if kind is ActionKind.ROLLBACK
-        else f"ships {what_was_done(acted)}"
-    )
-    ends = f"from {was} to {to.version}" if kind is ActionKind.ROLLBACK else f"over {was}"
-    glass = f" Break glass: {said.break_glass}" if said.break_glass else ""
+        _pretend(draft, current, action)
+        return
+    was = running.version if running else "what runs now (not known yet)"
+    if kind is ActionKind.ROLLBACK:
+        what = f"rolls {service.name} back from {was} to {to.version}"
+    else:
+        what = f"ships {what_was_done(action)} over {was}"
+    glass = f" Break glass: {action.break_glass}" if action.break_glass else ""
     draft.set(status=Status.MITIGATING).claim(deploying_claim(service.name))
-    _act(
-        draft, draft.incident.round or current, acted, f"{mentioned(said.by)} {verb} {ends}.{glass}"
-    )
-    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=said.running, to=to))
-    if said.break_glass:
-        key, what = f"break glass: {current.number}", what_was_done(acted)
-        page(
-            draft,
-            key,
-            f"{incident.id} {incident.title}: {mentioned(said.by)} broke the glass: {what}.{glass}",
-        )
-    return draft.done()
+    _act(draft, current, action, f"{mentioned(action.by)} {what}.{glass}")
+    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=running, to=to))
+    if action.break_glass:
+        broke = f"{mentioned(action.by)} broke the glass: {what_was_done(action)}.{glass}"
+        page(draft, f"break glass: {current.number}", f"{incident.id} {incident.title}: {broke}")
 
 
-def _pretend(draft: Draft, current: Round, acted: RoundAction, service: Service) -> Draft:
-    """In a drill the buttons work and production is not touched: no deploy, no claim; the check goes on as ever."""
-    done = acted.model_copy(
+def _pretend(draft: Draft, current: Round, action: RoundAction) -> Draft:
+    """In a drill the buttons work and production is not touched: no deploy, no claim.
+
+    The check goes on as ever.
+    """
+    done = action.model_copy(
         update={
             "deploy_id": None,
             "started_at": draft.now,
@@ -208,17 +168,19 @@ def _pretend(draft: Draft, current: Round, acted: RoundAction, service: Service)
             "reason": NOTHING_DEPLOYED,
         }
     )
+    text = f"{mentioned(action.by)} decided: {what_was_done(action)}. Drill: nothing was deployed."
+    return _act_and_check(draft, current, done, text)
+
+
+def _act_and_check(draft: Draft, current: Round, action: RoundAction, said: str) -> Draft:
+    """Record an action that is done already: the wait for the first check begins at once."""
     draft.set(status=Status.VERIFYING)
-    said = f"{mentioned(acted.by)} decided: {what_was_done(acted)}. Drill: nothing was deployed."
-    _act(draft, draft.incident.round or current, done, said, then=first_look(service))
-    start_investigation(draft)
-    return start_clock(draft, service)
+    _act(draft, current, action, said, then=first_look(draft.service))
+    start_investigation(draft)  # many × many waited for a rollback that does not come
+    return start_clock(draft)
 
 
-def decide_fixed(
-    incident: Incident, action: DecideFixed, service: Service, now: datetime
-) -> Change | Refused:
-    draft = Draft(incident, now)
+def decide_fixed(draft: Draft, action: DecideFixed) -> Refused | None:
     current = _round_for(draft, action.round, forward=action.forward)
     if isinstance(current, Refused):
         return current
@@ -227,236 +189,193 @@ def decide_fixed(
         return Refused(
             "input", "Say in a sentence what was done, e.g. “flag new-pricing switched off”."
         )
-    acted = RoundAction(
+    fixed = RoundAction(
         kind=ActionKind.FIXED,
         by=action.by,
-        at=now,
+        at=draft.now,
         sentence=sentence,
-        started_at=now,
-        finished_at=now,
+        started_at=draft.now,
+        finished_at=draft.now,
         result="done",
     )
-    draft.set(status=Status.VERIFYING)
-    said = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
-    _act(draft, draft.incident.round or current, acted, said, then=first_look(service))
-    start_investigation(draft)  # many × many waited for a rollback that does not come
-    return start_clock(draft, service).done()
-
-
-def decide_investigate(
-    incident: Incident, action: DecideInvestigate, service: Service, now: datetime
-) -> Change | Refused:
-    """Records that a person chose it; Rollback and Hotfix stay live beside it."""
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
-    draft = Draft(incident, now)
-    if incident.round is None:
-        open_round(draft, "acted on before triage", None)
-    current = draft.incident.round
-    if (
-        current is None
-        or current.action is not None
-        or (incident.round is not None and current.number != action.round)
-    ):
-        return Refused("stale", "That decision is over. Nothing was changed.")
-    if current.investigate_by is None:
-        said = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
-        replace_round(draft, current.model_copy(update={"investigate_by": action.by}))
-        draft.note("decision", said, by=action.by).cancel(NOBODY)
-        keep_true(draft, said)
-    return start_investigation(draft).done()
-
-
-# --- the deploy, followed --------------------------------------------------------------------------------------
-
-
-def _deploying(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] | None:
-    """The round whose deploy this is, while it is under way; late words about an ended one change nothing."""
-    for one in incident.rounds:
-        if (
-            one.action
-            and one.action.deploy_id == deploy_id
-            and one.action.result in ("waiting", "running")
-        ):
-            return one, one.action
+    text = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
+    _act_and_check(draft, current, fixed, text)
     return None
 
 
-def _moved(draft: Draft, current: Round, action: RoundAction, **fields: object) -> Round:
-    changed = current.model_copy(update={"action": action.model_copy(update=fields)})
-    replace_round(draft, changed)
-    return changed
+def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | None:
+    """Record that a person chose it; rollback and hotfix stay live beside it."""
+    before = draft.incident.round
+    if before is None:
+        open_round(draft, "acted on before triage", None)
+    current = draft.incident.round
+    assert current is not None  # opened above
+    if current.action is not None or (before is not None and before.number != action.round):
+        return Refused("stale", "That decision is over. Nothing was changed.")
+    if current.investigate_by is None:
+        text = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
+        replace_round(draft, current.model_copy(update={"investigate_by": action.by}))
+        draft.note("decision", text, by=action.by).cancel(NOBODY)
+        keep_true(draft, text)
+    start_investigation(draft)
+    return None
 
 
-def deploy_started(
-    incident: Incident, action: DeployStarted, service: Service, now: datetime
-) -> Change:
-    """What ran before is the deployer's word where the person who decided could not name it."""
-    del service
-    draft = Draft(incident, now)
-    if (found := _deploying(incident, action.deploy_id)) is None:
-        return draft.done()
-    if found[1].result == "waiting":
-        _began(draft, *found, now, action.running)
-    return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
+# --- the deploy, followed -----------------------------------------------------------------------
+
+
+def _deploying(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] | None:
+    """Return the round of a deploy that is under way, with its action.
+
+    Late words about a deploy that has ended change nothing.
+    """
+    for current in incident.rounds:
+        action = current.action
+        if action and action.deploy_id == deploy_id and action.result in ("waiting", "running"):
+            return current, action
+    return None
+
+
+def deploy_started(draft: Draft, action: DeployStarted) -> None:
+    """The deployer says what ran before, where the person who decided could not name it."""
+    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
+        return
+    current, deploy = deploying
+    if deploy.result == "waiting":
+        _began(draft, current, deploy, draft.now, action.running)
+    draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id))
 
 
 def _began(
-    draft: Draft, current: Round, acted: RoundAction, at: datetime, running: Release | None = None
+    draft: Draft, current: Round, deploy: RoundAction, at: datetime, running: Release | None = None
 ) -> Round:
-    before = acted.from_release or running
+    before = deploy.from_release or running
     over = f" over {before.version}" if before else ""
-    draft.note("deploy", f"Deploy started: {what_was_done(acted)}{over}")
+    draft.note("deploy", f"Deploy started: {what_was_done(deploy)}{over}")
     start_investigation(draft)  # many × many: "debug after"
-    return _moved(draft, current, acted, result="running", started_at=at, from_release=before)
+    return change_action(draft, current, result="running", started_at=at, from_release=before)
 
 
-def deploy_not_started(
-    incident: Incident, action: DeployNotStarted, service: Service, now: datetime
-) -> Change:
-    """Something else runs by now, or the deployer refused: production is untouched, and a new round opens.
+def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
+    """Production is untouched: something else runs by now, or the deployer refused.
 
-    Where users were verified to be fine (a fix forward), they still are: the incident goes back to where it was.
+    A new round opens. Where users were verified to be fine (a fix forward), they still are.
     """
-    draft = Draft(incident, now)
-    if (found := _deploying(incident, action.deploy_id)) is None:
-        return draft.done()
-    current, acted = found
+    incident = draft.incident
+    if (deploying := _deploying(incident, action.deploy_id)) is None:
+        return
+    current, deploy = deploying
     reason = short(action.reason, REASON).rstrip(".")
-    _moved(draft, current, acted, result="not started", reason=reason, finished_at=now)
-    draft.cancel(DEPLOY).release(deploying_claim(service.name)).note(
-        "deploy", f"Not started: {reason}"
-    )
+    change_action(draft, current, result="not started", reason=reason, finished_at=draft.now)
+    draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
+    draft.note("deploy", f"Not started: {reason}")
     if incident.recovered_at is not None:
         draft.set(status=Status.MITIGATED)
-        return tell(
-            draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:"
-        ).done()
+        tell(draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:")
+        return
     if action.running is None:
-        failed = f"{what_was_done(acted)} failed: {reason}"
+        failed = f"{what_was_done(deploy)} failed: {reason}"
         page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {failed}")
-    return next_round(draft, f"nothing was deployed: {reason}").done()
+    next_round(draft, f"nothing was deployed: {reason}")
 
 
-def deploy_tick(incident: Incident, action: DeployTick, service: Service, now: datetime) -> Change:
-    del service
-    draft = Draft(incident, now)
-    if _deploying(incident, action.deploy_id) is not None:
+def deploy_tick(draft: Draft, action: DeployTick) -> None:
+    if _deploying(draft.incident, action.deploy_id) is not None:
         draft.want(FollowDeploy(deploy_id=action.deploy_id))
-    return draft.done()
 
 
-def deploy_progressed(
-    incident: Incident, action: DeployProgressed, service: Service, now: datetime
-) -> Change:
-    del service
-    draft = Draft(incident, now)
-    if (found := _deploying(incident, action.deploy_id)) is None:
-        return draft.done()
-    current, acted = found
-    rests = acted.lines_at is not None and now - acted.lines_at < timedelta(seconds=LINES_SECONDS)
-    if action.lines and action.lines != acted.lines and not rests:
-        current = _moved(draft, current, acted, lines=action.lines, lines_at=now)
+def deploy_progressed(draft: Draft, action: DeployProgressed) -> None:
+    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
+        return
+    current, deploy = deploying
+    pause = timedelta(seconds=LINES_SECONDS)
+    rests = deploy.lines_at is not None and draft.now - deploy.lines_at < pause
+    if action.lines and action.lines != deploy.lines and not rests:
+        current = change_action(draft, current, lines=action.lines, lines_at=draft.now)
     _show_output(draft, current, action.output)
-    return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
+    draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id))
 
 
-def deploy_finished(
-    incident: Incident, action: DeployFinished, service: Service, now: datetime
-) -> Change:
-    draft = Draft(incident, now)
-    if (found := _deploying(incident, action.deploy_id)) is None:
-        return draft.done()
-    _show_output(draft, found[0], action.output)
-    found = _deploying(draft.incident, action.deploy_id) or found
-    said = (action.result, action.proof, action.reason, service)
-    return finish_deploy(draft, found, *said, lines=action.lines, merge=action.merge).done()
+def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> None:
+    """Show what the deploy prints in a message of its own, in the thread of the decision.
 
-
-def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> Draft:
-    """Streams what the deploy prints into one message in the thread of its decision; posted with the first line."""
+    It is posted with the first line. The decision message does not change with it.
+    """
     action = current.action
     if action is None or output is None or not output.lines or output == action.output:
-        return draft
+        return
     shown = action.model_copy(update={"output": output, "output_asked": True})
     rounds = (
-        current.model_copy(update={"action": shown}) if r.number == current.number else r
-        for r in draft.incident.rounds
+        current.model_copy(update={"action": shown}) if other.number == current.number else other
+        for other in draft.incident.rounds
     )
     draft.set(rounds=tuple(rounds)).dirty(progress_name(current.number))
-    return (
-        draft if action.output_asked else draft.want(PostLive(name=progress_name(current.number)))
-    )
+    if not action.output_asked:
+        draft.want(PostLive(name=progress_name(current.number)))
 
 
-def finish_deploy(
-    draft: Draft,
-    found: tuple[Round, RoundAction],
-    result: str,
-    proof: DeployProof,
-    reason: str,
-    service: Service,
-    *,
-    lines: tuple[str, ...] = (),
-    merge: MergeState | None = None,
-) -> Draft:
-    """Done: the wait begins. Failed or unknown: never started again by itself, people are paged, decide again."""
-    current, acted = found
-    if (
-        acted.result == "waiting" and result == "done"
-    ):  # its end is told before its start: who began it has died
-        current = _began(draft, current, acted, proof.started_at or acted.at)
-        acted = current.action or acted
-    incident = draft.incident
-    words = what_was_done(acted)
-    reason = short(reason, REASON)
-    current = _moved(
+def deploy_finished(draft: Draft, action: DeployFinished) -> None:
+    """Begin the wait for the first check; or page people and decide again.
+
+    A deploy that failed, or whose result is not known, is never started again by itself.
+    """
+    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
+        return
+    _show_output(draft, deploying[0], action.output)
+    current, deploy = _deploying(draft.incident, action.deploy_id) or deploying
+    if deploy.result == "waiting" and action.result == "done":
+        # Its end is told before its start: the worker that began it has died.
+        current = _began(draft, current, deploy, action.proof.started_at or deploy.at)
+        deploy = current.action or deploy
+    reason = short(action.reason, REASON)
+    change_action(
         draft,
         current,
-        acted,
-        result=result,
+        result=action.result,
         finished_at=draft.now,
-        proof=proof,
+        proof=action.proof,
         reason=reason,
-        lines=lines or acted.lines,
+        lines=action.lines or deploy.lines,
     )
-    draft.cancel(DEPLOY).release(deploying_claim(service.name))
-    if result == "done":
-        return _deployed(draft, acted, proof, service, merge)
-    how = (
-        "failed"
-        if result == "failed"
-        else "has an unknown result and will not be started again by itself"
-    )
+    draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
+    if action.result == "done":
+        _deployed(draft, deploy, action.proof, action.merge)
+        return
+    how = "failed"
+    if action.result != "failed":
+        how = "has an unknown result and will not be started again by itself"
     why = f": {reason.rstrip('.')}" if reason else ""
-    draft.note("deploy", f"{words} {how}{why}").set(recovered_at=None, guard_until=None)
-    page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {words} {how}{why}")
-    return next_round(draft, f"{words} {how}{why}")
+    text = f"{what_was_done(deploy)} {how}{why}"
+    draft.note("deploy", text).set(recovered_at=None, guard_until=None)
+    title = f"{draft.incident.id} {draft.incident.title}"
+    page(draft, f"deploy: {current.number}", f"{title}: {text}")
+    next_round(draft, text)
 
 
 def _deployed(
-    draft: Draft, acted: RoundAction, proof: DeployProof, service: Service, merge: MergeState | None
-) -> Draft:
-    before = proof.before or (acted.from_release.version if acted.from_release else None)
-    if acted.kind is ActionKind.ROLLBACK and before and before not in draft.incident.rolled_back:
-        draft.set(rolled_back=(*draft.incident.rolled_back, before))
-    if acted.kind is ActionKind.ROLLBACK:
+    draft: Draft, deploy: RoundAction, proof: DeployProof, merge: MergeState | None
+) -> None:
+    before = proof.before or (deploy.from_release.version if deploy.from_release else None)
+    if deploy.kind is ActionKind.ROLLBACK:
         draft.set(cause_fixed_by=None)  # whoever said so spoke of what is rolled back now
-    took = lasting(draft.now - (acted.started_at or acted.at))
-    said = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
-    draft.set(status=Status.VERIFYING).note("deploy", said)
-    if acted.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
-        said = f"{said} {open_end}"
+        if before and before not in draft.incident.rolled_back:
+            draft.set(rolled_back=(*draft.incident.rolled_back, before))
+    took = lasting(draft.now - (deploy.started_at or deploy.at))
+    text = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
+    draft.set(status=Status.VERIFYING).note("deploy", text)
+    if deploy.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
+        text = f"{text} {open_end}"
         draft.note("deploy", open_end)
-    tell(draft, f"{said} {first_look(service)}")
-    return start_clock(draft, service)
+    tell(draft, f"{text} {first_look(draft.service)}")
+    start_clock(draft)
 
 
-def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str) -> Draft:
-    """The deployer could not be asked any more: what came of it is unknown (rules: pages, always)."""
-    if (found := _deploying(draft.incident, deploy_id)) is None:
-        return draft
-    acted = found[1]
-    before = acted.from_release.version if acted.from_release else None
-    return finish_deploy(draft, found, "unknown", DeployProof(before=before), reason, service)
+def deploy_lost(draft: Draft, deploy_id: str, reason: str) -> None:
+    """The deployer cannot be asked any more: the result is unknown (rules: Pages)."""
+    if (deploying := _deploying(draft.incident, deploy_id)) is None:
+        return
+    before = deploying[1].from_release
+    proof = DeployProof(before=before.version if before else None)
+    deploy_finished(
+        draft, DeployFinished(deploy_id=deploy_id, result="unknown", proof=proof, reason=reason)
+    )

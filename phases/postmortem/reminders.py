@@ -1,110 +1,87 @@
-"""Phase 6, the reminder: on every working day until the post-mortem is written, in the lead's morning (rules: Post-mortem).
+"""Phase 6, the reminder of the post-mortem, on every working day (rules: Post-mortem).
 
-One timer in Redis, begun with recovery and ended by the file, whoever brought either: it survives restarts. It is about nine where
-the lead is; their offset is asked of Slack with each reminder, so that a change of the clock costs at most one.
+It is one timer in Redis, which survives restarts. It begins with recovery and ends with the file.
+It is due at nine where the lead is. Slack is asked for their time zone with each reminder, so that
+a change of the clock costs at most one.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from phases.messages.actions import PostmortemDue
 from phases.messages.effects import AskZone, Say
-from phases.messages.results import LeadZone
+from phases.postmortem.working_hours import MORNING, in_the_day, local, next_morning, offset_of
 from phases.record.incident import Incident, Status
-from phases.record.service import Service
 from phases.record.wording import counted
-from phases.steps.announce import worked
-from phases.steps.change import Change, Draft, Timer
+from phases.steps.change import Draft
 
 POSTMORTEM = "postmortem"
 """The timer's name."""
-MORNING = time(9)  # issue C, Learn: every working day; when a day begins
 LEAST = timedelta(hours=4)
 """A recovery of the night is not asked about in the morning that follows at once."""
 OWNERS_AFTER = 3
-"""So many reminders went to the lead alone; then the owners hear of it, too."""
-SATURDAY = 5
+"""The lead alone is reminded so often; then the owners are, too."""
 
 
 def owed(incident: Incident) -> bool:
-    """Whether somebody owes a post-mortem: users are fine, and it is not written."""
+    """True if users are fine and the post-mortem is not written."""
     return incident.status is Status.MITIGATED and not incident.drill and incident.adr is None
 
 
-def next_morning(now: datetime, offset: int, least: timedelta = LEAST) -> datetime:
-    """The next working morning at least four hours ahead, where the clock is `offset` seconds ahead of UTC."""
-    there = timedelta(seconds=offset)
-    local = now + there
-    morning = local.replace(hour=MORNING.hour, minute=MORNING.minute, second=0, microsecond=0)
-    while morning - local < least or morning.weekday() >= SATURDAY:
-        morning += timedelta(days=1)
-    return morning - there
-
-
-def followed(before: Incident, change: Change, now: datetime) -> Change:
-    """The reminder after any change: begun with recovery, moved with the lead, ended with the file or a new round."""
-    after = change.incident
-    if not owed(after):
-        if after.postmortem_due is None:
-            return change
-        ended = after.model_copy(update={"postmortem_due": None})
-        timers = tuple(timer for timer in change.timers if timer.name != POSTMORTEM)
-        return replace(change, incident=ended, timers=timers, cancels=(*change.cancels, POSTMORTEM))
-    if after.postmortem_due is not None and before.lead == after.lead:
-        return change
-    due = after.postmortem_due or next_morning(now, after.lead_offset)
-    begun = after.model_copy(update={"postmortem_due": due})
-    timers = (
-        *(t for t in change.timers if t.name != POSTMORTEM),
-        Timer(POSTMORTEM, due, PostmortemDue()),
-    )
-    return replace(change, incident=begun, timers=timers, effects=(*change.effects, AskZone()))
-
-
-def lead_zone(incident: Incident, action: LeadZone, service: Service, now: datetime) -> Change:
-    """Where the lead is: the reminder moves there."""
-    del service
-    draft = worked(Draft(incident, now), "zone")
-    if not owed(incident) or action.offset == incident.lead_offset:
-        return draft.done()
-    return _at(draft.set(lead_offset=action.offset), next_morning(now, action.offset)).done()
-
-
-def postmortem_due(
-    incident: Incident, action: PostmortemDue, service: Service, now: datetime
-) -> Change:
-    """Said in the channel with the form's button; after some days to the owners as well."""
-    del action
-    draft = Draft(incident, now)
+def follow_reminder(draft: Draft) -> None:
+    """Begin the reminder with recovery, move it with the lead, end it with the file."""
+    incident = draft.incident
     if not owed(incident):
-        return draft.done()
-    if not _in_the_day(now, incident.lead_offset):
-        return _at(draft, next_morning(now, incident.lead_offset, timedelta())).done()
+        if incident.postmortem_due is not None:
+            draft.set(postmortem_due=None).cancel(POSTMORTEM)
+    elif incident.postmortem_due is None:
+        _remind_next(draft)
+        _ask_zone(draft)
+    elif draft.before.lead != incident.lead:
+        _ask_zone(draft)
+
+
+def move_to_morning(draft: Draft) -> None:
+    """Moves the reminder to the lead's morning, as soon as their time zone is known."""
+    incident = draft.incident
+    due, offset = incident.postmortem_due, offset_of(incident, incident.lead)
+    if due is None or local(due, offset).time() != MORNING:
+        _remind_next(draft)
+
+
+def postmortem_due(draft: Draft, action: PostmortemDue) -> None:
+    """Reminds in the channel, with the form's button; after some days the owners as well."""
+    incident = draft.incident
+    if not owed(incident):
+        return
+    if not in_the_day(draft.now, offset_of(incident, incident.lead)):
+        _remind_next(draft, timedelta())
+        return
     times = incident.postmortem_reminded + 1
     lead = incident.lead or incident.declared_by
-    owners = () if incident.apart or (lead and times <= OWNERS_AFTER) else service.owners
+    owners = () if incident.apart or (lead and times <= OWNERS_AFTER) else draft.service.owners
     mention = tuple(dict.fromkeys((*((lead,) if lead else ()), *owners)))
     draft.set(postmortem_reminded=times)
-    draft.want(Say(text=_said(incident, now), mention=mention, ask="postmortem"), AskZone())
-    return _at(draft, next_morning(now, incident.lead_offset)).done()
+    draft.want(Say(text=_reminder(incident, draft.now), mention=mention, ask="postmortem"))
+    _ask_zone(draft)
+    _remind_next(draft)
 
 
-def _in_the_day(now: datetime, offset: int) -> bool:
-    """A bot that was down when it was due is back at any hour: not at the weekend, and not before nine."""
-    local = now + timedelta(seconds=offset)
-    return local.weekday() < SATURDAY and local.time() >= MORNING
-
-
-def _said(incident: Incident, now: datetime) -> str:
+def _reminder(incident: Incident, now: datetime) -> str:
     if incident.postmortem is not None and not incident.rewriting:
-        return "The post-mortem was sent and is not written: what hinders it stands in the pinned status."
+        hinders = "what hinders it stands in the pinned status"
+        return f"The post-mortem was sent and is not written: {hinders}."
     days = (now - incident.recovered_at).days if incident.recovered_at else 0
     since = f"have been fine for {counted(days, 'day')}" if days else "are fine"
     return f"Users {since}. The post-mortem is still to be written."
 
 
-def _at(draft: Draft, due: datetime) -> Draft:
-    draft.set(postmortem_due=due)
-    return draft.timer(POSTMORTEM, (due - draft.now).total_seconds(), PostmortemDue())
+def _ask_zone(draft: Draft) -> None:
+    if lead := draft.incident.lead or draft.incident.declared_by:
+        draft.want(AskZone(people=(lead,)))
+
+
+def _remind_next(draft: Draft, least: timedelta = LEAST) -> None:
+    due = next_morning(draft.now + least, offset_of(draft.incident, draft.incident.lead))
+    draft.set(postmortem_due=due).timer_at(POSTMORTEM, due, PostmortemDue())

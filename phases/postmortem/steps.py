@@ -1,12 +1,9 @@
-"""Phase 6, what the post-mortem does to the record, and the end of an incident. Its six parts and texts: `postmortem.py`.
+"""Phase 6, the post-mortem: its six parts are taken, it is numbered, and its file is written.
 
-Workflow: "Phase 6 — Post-mortem (always, mandatory)"; "cannot be written without root cause → block; do not declare
-resolved without understanding why".
+Workflow: "Phase 6 — Post-mortem (always, mandatory)".
 """
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from phases.messages.commands import SubmitPostmortem
 from phases.messages.effects import NumberAdr, WriteAdr
@@ -14,16 +11,15 @@ from phases.messages.results import AdrNumbered, AdrWritten
 from phases.record.documents import Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import Incident, Status
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.steps.announce import tell, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import NO_POSTMORTEM, resolve_if_ready
 from phases.steps.rounds import ended, write_again
 
 
 def not_now(incident: Incident) -> Refused | None:
-    """Why no post-mortem can be written now: it is over, it is written, or it still bleeds."""
+    """Refuse a post-mortem that cannot be written now: it is over, written, or still bleeds."""
     if incident.adr is not None:  # its button stays under the message that asked for it
         return Refused(
             "state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}"
@@ -35,16 +31,15 @@ def not_now(incident: Incident) -> Refused | None:
     if incident.status not in (Status.VERIFYING, Status.MITIGATED):
         return Refused(
             "state",
-            "The post-mortem is written once the bleeding has stopped. Roll back, hotfix or fix it first.",
+            "The post-mortem is written once the bleeding has stopped. "
+            "Roll back, hotfix or fix it first.",
         )
     return None
 
 
-def submit_postmortem(
-    incident: Incident, action: SubmitPostmortem, service: Service, now: datetime
-) -> Change | Refused:
-    """Takes the six parts. The cause it names counts, because a person stands behind it."""
-    del service
+def submit_postmortem(draft: Draft, action: SubmitPostmortem) -> Refused | None:
+    """Take the six parts; the cause they name counts, because a person stands behind it."""
+    incident = draft.incident
     if (refused := not_now(incident)) is not None:
         return refused
     sent = incident.postmortem is not None and not incident.rewriting
@@ -57,20 +52,21 @@ def submit_postmortem(
         return Refused(
             "input", f"Say {empty}: no part of a post-mortem is ever empty. Nothing was changed."
         )
-    draft = worked(worked(Draft(incident, now), "adr.number"), "adr.write")
+    worked(worked(draft, "adr.number"), "adr.write")
     draft.set(postmortem=written, rewriting=False)
     if incident.cause is None:
-        draft.set(cause=Cause(text=written.root_cause[:2000], at=now, by=written.by))
+        draft.set(cause=Cause(text=written.root_cause[:2000], at=draft.now, by=written.by))
         draft.note("cause", f"{mentioned(written.by)}: {written.root_cause}", by=written.by)
     draft.note(
         "post-mortem", f"{mentioned(written.by)} wrote the post-mortem", by=written.by
     ).dirty("status", "tree")
     before = incident.adr_before
-    return draft.want(WriteAdr(number=before.number) if before is not None else NumberAdr()).done()
+    draft.want(WriteAdr(number=before.number) if before is not None else NumberAdr())
+    return None
 
 
 def _empty_part(written: Postmortem) -> str | None:
-    """The first of the six parts that says nothing."""
+    """Return the first of the six parts that says nothing."""
     parts = {
         "the timeline": written.timeline,
         "the root cause": written.root_cause,
@@ -82,38 +78,35 @@ def _empty_part(written: Postmortem) -> str | None:
     return next((name for name, text in parts.items() if not text.strip()), None)
 
 
-def adr_numbered(
-    incident: Incident, action: AdrNumbered, service: Service, now: datetime
-) -> Change:
+def adr_numbered(draft: Draft, action: AdrNumbered) -> None:
     """The number is a claim: another incident that takes the same one has to choose again."""
-    del service
-    draft = worked(Draft(incident, now), "adr.number")
+    incident = draft.incident
+    worked(draft, "adr.number")
     if incident.adr is not None or incident.postmortem is None or not incident.open:
-        return draft.done()
-    return (
-        draft.claim(f"adr:{action.repository}:{action.number}")
-        .want(WriteAdr(number=action.number))
-        .done()
-    )
+        return
+    draft.claim(f"adr:{action.repository}:{action.number}")
+    draft.want(WriteAdr(number=action.number))
 
 
-def adr_written(incident: Incident, action: AdrWritten, service: Service, now: datetime) -> Change:
-    del service
-    draft = worked(Draft(incident, now), "adr.write")
+def adr_written(draft: Draft, action: AdrWritten) -> None:
+    incident = draft.incident
+    worked(draft, "adr.write")
     if incident.adr is not None:
-        return draft.done()
+        return
     draft.set(adr=action.adr, adr_before=None)
     draft.note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
     if not incident.open:
-        return draft.dirty("status").done()
+        draft.dirty("status")
+        return
     if incident.status not in (
         Status.VERIFYING,
         Status.MITIGATED,
     ):  # it went on while the file was being written
-        return write_again(draft).dirty("status").done()
+        write_again(draft).dirty("status")
+        return
     if incident.status is not Status.MITIGATED:
         tell(
             draft,
             f"{action.adr.name} is written. {incident.id} resolves when recovery is verified.",
         )
-    return resolve_if_ready(draft).done()
+    resolve_if_ready(draft)

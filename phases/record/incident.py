@@ -47,6 +47,21 @@ class Status(StrEnum):
     def open(self) -> bool:
         return self not in (Status.RESOLVED, Status.CLOSED, Status.CANCELLED)
 
+    @property
+    def undecided(self) -> bool:
+        """Nothing is being done on production yet, or again."""
+        return self in (Status.DECLARED, Status.DECIDING)
+
+    @property
+    def fine(self) -> bool:
+        """Users were verified to be fine, and nothing was begun since."""
+        return self in (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
+
+    @property
+    def over(self) -> bool:
+        """Nothing of the incident is left to be done."""
+        return self in (Status.CLOSED, Status.CANCELLED)
+
 
 class Severity(IntEnum):
     SEV1 = 1
@@ -295,10 +310,8 @@ class Incident(Value):
     postmortem_due: datetime | None = None
     """The next reminder of the post-mortem; None while nobody owes one."""
     postmortem_reminded: int = 0
-    lead_offset: int = 0
-    """Seconds that the lead's clock is ahead of UTC, as Slack last said."""
     zones: dict[str, int] = Field(default_factory=dict[str, int])
-    """The same for owners of action items, by Slack id."""
+    """Seconds that the clocks of lead and owners are ahead of UTC, by Slack id."""
 
     picture: Picture | None = None
     """Measured when recovery was verified."""
@@ -336,6 +349,14 @@ class Incident(Value):
     def round(self) -> Round | None:
         """The newest round, or None before triage's first decision."""
         return self.rounds[-1] if self.rounds else None
+
+    def round_of(self, number: int) -> Round | None:
+        return next((current for current in self.rounds if current.number == number), None)
+
+    @property
+    def own_channel(self) -> Channel | None:
+        """Its channel; None where there is none yet, or where it runs in a thread of another."""
+        return self.channel if self.channel is not None and not self.channel.thread_ts else None
 
     @property
     def open(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from phases.record.incident import Status
-
 SEEDS = 50  # Sentry issues an incident keeps by name; a storm has few issues and many events
 DRILL = "DRILL:"  # in front of its title, and so in channel, topic, status, announcement and ticket
 HEARD = 50  # deploys and alerts remembered, so that each is said once
@@ -11,4 +9,3 @@ OVERDUE = "triage"  # timer
 OVERDUE_SECONDS = 3  # rules: the decision message is posted after 3 s without an answer
 MEASURE = "measure"  # timer: measure again while nobody has acted
 NOTHING = "Sentry shows nothing unusual."
-UNDECIDED = (Status.DECLARED, Status.DECIDING)

@@ -255,6 +255,21 @@ class Service(Table):
         )
         return fits or _numbered(name, sure=sure)
 
+    def cannot(self, kind: Literal["rollback", "hotfix"], *, deployer: bool = True) -> str:
+        """Say why the bot cannot deploy it, or return an empty text.
+
+        `deployer`: the one that the catalogue names is set up.
+        """
+        if self.deployer is None or not deployer:
+            missing = "deployer in the catalogue. Deploy by hand"
+        elif (
+            kind == "hotfix" and isinstance(self.deploy, DeployCommands) and not self.deploy.hotfix
+        ):
+            missing = "`hotfix` command in the catalogue. Ship it by hand"
+        else:
+            return ""
+        return f"{self.name} has no {missing}, then say *Fixed another way*."
+
     @property
     def environment(self) -> str:
         """The environment that counts; an event without one counts as this (rules: The picture)."""

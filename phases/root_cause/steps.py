@@ -1,9 +1,11 @@
-"""Phase 2, what the investigation does to the record: the tree, the bisect, the cause. How evidence is weighed: `root_cause.py`."""
+"""Phase 2, the investigation: its findings, the bisect, and the cause that a person confirms.
+
+How evidence is weighed: `phases/root_cause/investigate.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from phases.messages.actions import BisectTick
 from phases.messages.commands import AddHypothesis, CancelBisect, JudgeHypothesis, NameCause
@@ -19,15 +21,14 @@ from phases.record.findings import (
     Recommendation,
     Verdict,
 )
-from phases.record.incident import ActionKind, Incident, Status
-from phases.record.service import Service
+from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import mentioned, what_was_done
 from phases.record.wording import short
 from phases.root_cause.hypotheses import after_bisect, best, merge
 from phases.steps.announce import EVERYWHERE, await_action, keep_true, tell, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import resolve_if_ready
-from phases.steps.rounds import broken_rollbacks, ended, open_round
+from phases.steps.rounds import broken_rollbacks, open_round
 
 BISECT = "bisect"  # timer
 FOLLOW_SECONDS = 2
@@ -35,7 +36,7 @@ HYPOTHESES = 12  # kept in the record
 
 
 def ask_for_tree(draft: Draft) -> Draft:
-    """Posts the tree once: in the thread of a decision, when there is something to show."""
+    """Post the tree once: in the thread of a decision, when there is something to show."""
     incident = draft.incident
     posted = any(name.startswith("decision:") for name in incident.messages)
     if incident.tree_asked or not posted or not incident.hypotheses:
@@ -43,282 +44,229 @@ def ask_for_tree(draft: Draft) -> Draft:
     return draft.set(tree_asked=True).want(PostLive(name="tree"), PostLive(name="evidence"))
 
 
-def investigated(
-    incident: Incident, action: Investigated, service: Service, now: datetime
-) -> Change:
-    found = action.investigation
-    draft = worked(Draft(incident, now), "investigate")
-    merged = merge(incident.hypotheses, found.hypotheses)
-    if (
-        incident.bisect is not None
-    ):  # what it found stays true, however often the evidence is walked
+def investigated(draft: Draft, action: Investigated) -> None:
+    incident, service, findings = draft.incident, draft.service, action.investigation
+    worked(draft, "investigate")
+    merged = merge(incident.hypotheses, findings.hypotheses)
+    if incident.bisect is not None:  # its result stays true, however often evidence is walked
         merged = after_bisect(merged, incident.bisect)
-    hypotheses = _kept(without_what_did_not_help(merged, incident))
     draft.set(
-        investigation=found, investigating=False, hypotheses=hypotheses, suspects=found.suspects
+        investigation=findings,
+        investigating=False,
+        hypotheses=_likeliest(without_what_did_not_help(merged, incident)),
+        suspects=findings.suspects,
     )
     known = incident.investigation.walk if incident.investigation else ()
-    for line in found.walk[:3]:
+    for line in findings.walk[:3]:
         if line not in known:
             draft.note("evidence", line)
-    if (
-        found.good
-        and found.bad
-        and service.bisect
-        and service.checkout
-        and incident.bisect is None
-        and incident.open
-    ):
+    can_bisect = service.bisect and service.checkout and incident.bisect is None
+    good, bad = findings.good, findings.bad
+    if good and bad and can_bisect and incident.open:
         bisect_id = f"{incident.mark}-bisect-1"
-        draft.set(bisect=Bisect(id=bisect_id, good=found.good, bad=found.bad))
-        draft.want(StartBisect(bisect_id=bisect_id, good=found.good, bad=found.bad))
-    return ask_for_tree(draft).dirty("status").done()
+        draft.set(bisect=Bisect(id=bisect_id, good=good, bad=bad))
+        draft.want(StartBisect(bisect_id=bisect_id, good=good, bad=bad))
+    ask_for_tree(draft).dirty("status")
 
 
 def without_what_did_not_help(
     hypotheses: tuple[Hypothesis, ...], incident: Incident
 ) -> tuple[Hypothesis, ...]:
-    """What was tried and did not help is ruled out as the answer (rules: Verification); a person's judgement stays."""
+    """Rule out as the answer what was tried and did not help; a person's judgement stays.
+
+    Rules: Verification.
+    """
     judged = list(hypotheses)
-    for one in incident.rounds:
-        action = one.action
-        if action is None or one.verdict != "not recovered":
-            continue
-        tried = what_was_done(action)
-        measured = any(look.verdict is LookVerdict.NOT_RECOVERED for look in one.looks)
-        found = f"{tried} was done and did not help{'' if measured else ' (not measured)'}."
-        gone = (
-            action.from_release.version
-            if action.kind is ActionKind.ROLLBACK and action.from_release
-            else None
-        )
-        for at, known in enumerate(judged):
-            if (
-                gone
-                and known.kind is HypothesisKind.RELEASE
-                and known.by is None
-                and gone in known.says.split()
-            ):
-                out = {
-                    "verdict": Verdict.RULED_OUT,
-                    "confidence": 0.05,
-                    "found": f"{gone} is gone: {found}",
-                }
-                judged[at] = known.model_copy(update=out)
-        says = f"{tried} ends it"
-        if all(known.says != says for known in judged):
-            judged.append(
-                Hypothesis(
-                    id=f"H{_next_number(judged)}",
-                    kind=HypothesisKind.OTHER,
-                    says=says,
-                    predicts="the events stop after it",
-                    check=f"the checks of round {one.number}",
-                    found=found,
-                    verdict=Verdict.RULED_OUT,
-                    confidence=0.0,
-                )
-            )
+    for current in incident.rounds:
+        if current.action is not None and current.verdict == "not recovered":
+            _rule_out(judged, current, current.action)
     return tuple(judged)
 
 
+def _rule_out(judged: list[Hypothesis], current: Round, action: RoundAction) -> None:
+    tried = what_was_done(action)
+    measured = any(look.verdict is LookVerdict.NOT_RECOVERED for look in current.looks)
+    result = f"{tried} was done and did not help{'' if measured else ' (not measured)'}."
+    rolled_back = action.kind is ActionKind.ROLLBACK and action.from_release
+    gone = rolled_back.version if rolled_back else None
+    for at, known in enumerate(judged):
+        names_it = known.kind is HypothesisKind.RELEASE and gone in known.says.split()
+        if gone and names_it and known.by is None:
+            out = {"verdict": Verdict.RULED_OUT, "confidence": 0.05}
+            judged[at] = known.model_copy(update={**out, "found": f"{gone} is gone: {result}"})
+    says = f"{tried} ends it"
+    if all(known.says != says for known in judged):
+        judged.append(
+            Hypothesis(
+                id=f"H{_next_number(judged)}",
+                kind=HypothesisKind.OTHER,
+                says=says,
+                predicts="the events stop after it",
+                check=f"the checks of round {current.number}",
+                found=result,
+                verdict=Verdict.RULED_OUT,
+                confidence=0.0,
+            )
+        )
+
+
 def _next_number(hypotheses: Sequence[Hypothesis]) -> int:
-    return 1 + max((int(h.id[1:]) for h in hypotheses if h.id[1:].isdigit()), default=0)
+    numbers = (known.id[1:] for known in hypotheses)
+    return 1 + max((int(number) for number in numbers if number.isdigit()), default=0)
 
 
-def _kept(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
-    """At most so many, in their order; the least likely go first."""
-    if len(hypotheses) <= HYPOTHESES:
-        return hypotheses
-    kept = {h.id for h in best(hypotheses, HYPOTHESES)}
-    return tuple(h for h in hypotheses if h.id in kept)
+def _likeliest(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
+    """Return as many as are kept, in their order; the least likely go first."""
+    likeliest = {known.id for known in best(hypotheses, HYPOTHESES)}
+    return tuple(known for known in hypotheses if known.id in likeliest)
 
 
-def bisect_moved(
-    incident: Incident, action: BisectMoved, service: Service, now: datetime
-) -> Change:
-    del service
-    draft = Draft(incident, now)
+def bisect_moved(draft: Draft, action: BisectMoved) -> None:
+    if _bisect_runs(draft.incident, action.bisect.id):
+        move_bisect(draft, action.bisect)
+
+
+def _bisect_runs(incident: Incident, bisect_id: str) -> bool:
     known = incident.bisect
-    if known is None or known.id != action.bisect.id or known.state != "running":
-        return draft.done()
-    return move_bisect(draft, action.bisect).done()
+    return known is not None and known.id == bisect_id and known.state == "running"
 
 
-def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
+def move_bisect(draft: Draft, bisect: Bisect) -> None:
     draft.set(bisect=bisect).dirty("tree", "evidence")
     if bisect.state == "running":
-        return draft.timer(BISECT, FOLLOW_SECONDS, BisectTick(bisect_id=bisect.id))
-    draft.set(hypotheses=_kept(after_bisect(draft.incident.hypotheses, bisect))).cancel(BISECT)
-    if bisect.culprit is not None:
-        culprit = bisect.culprit
-        by = f" by {culprit.author}" if culprit.author else ""
-        said = f"Bisect names `{culprit.sha[:9]}` “{short(culprit.subject, 120)}”{by}."
-        draft.note("evidence", said.replace("`", ""), url=culprit.url)
-        if draft.incident.channel is not None:
-            ask = f"{said} Is that the cause? *This is the cause* above confirms it."
-            draft.want(Say(text=ask, thread=True))
-        return keep_true(
-            draft, f"{said.replace('`', '')} A person decides whether that is the cause."
-        )
-    said = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
-    draft.note("evidence", said)
-    return tell(draft, said, ticket=False, thread=True)
+        draft.timer(BISECT, FOLLOW_SECONDS, BisectTick(bisect_id=bisect.id))
+        return
+    hypotheses = _likeliest(after_bisect(draft.incident.hypotheses, bisect))
+    draft.set(hypotheses=hypotheses).cancel(BISECT)
+    culprit = bisect.culprit
+    if culprit is None:
+        text = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
+        tell(draft.note("evidence", text), text, ticket=False, thread=True)
+        return
+    by = f" by {culprit.author}" if culprit.author else ""
+    text = f"Bisect names `{culprit.sha[:9]}` “{short(culprit.subject, 120)}”{by}."
+    plain = text.replace("`", "")
+    draft.note("evidence", plain, url=culprit.url)
+    if draft.incident.channel is not None:
+        ask = f"{text} Is that the cause? *This is the cause* above confirms it."
+        draft.want(Say(text=ask, thread=True))
+    keep_true(draft, f"{plain} A person decides whether that is the cause.")
 
 
-def bisect_tick(incident: Incident, action: BisectTick, service: Service, now: datetime) -> Change:
-    del service
-    draft = Draft(incident, now)
-    if (
-        incident.bisect is not None
-        and incident.bisect.id == action.bisect_id
-        and incident.bisect.state == "running"
-    ):
+def bisect_tick(draft: Draft, action: BisectTick) -> None:
+    if _bisect_runs(draft.incident, action.bisect_id):
         draft.want(FollowBisect(bisect_id=action.bisect_id))
-    return draft.done()
 
 
-def cancel_bisect(
-    incident: Incident, action: CancelBisect, service: Service, now: datetime
-) -> Change | Refused:
-    del service
-    if incident.bisect is None or incident.bisect.state != "running":
+def cancel_bisect(draft: Draft, action: CancelBisect) -> Refused | None:
+    bisect = draft.incident.bisect
+    if bisect is None or bisect.state != "running":
         return Refused("state", "No bisect is running.")
-    draft = Draft(incident, now).note(
-        "evidence", f"{mentioned(action.by)} cancelled the bisect", by=action.by
-    )
-    return draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True)).done()
+    draft.note("evidence", f"{mentioned(action.by)} cancelled the bisect", by=action.by)
+    draft.want(FollowBisect(bisect_id=bisect.id, cancel=True))
+    return None
 
 
-def add_hypothesis(
-    incident: Incident, action: AddHypothesis, service: Service, now: datetime
-) -> Change | Refused:
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
+# --- people -------------------------------------------------------------------------------------
+
+
+def add_hypothesis(draft: Draft, action: AddHypothesis) -> Refused | None:
+    hypotheses = draft.incident.hypotheses
     says = " ".join(action.says.split())[:300]
     if not says:
         return Refused("input", "Say the hypothesis in a sentence.")
-    if len(incident.hypotheses) >= HYPOTHESES:
+    if len(hypotheses) >= HYPOTHESES:
         return Refused("state", f"There are {HYPOTHESES} hypotheses already; rule one out first.")
-    raised = Hypothesis(
-        id=f"H{_next_number(incident.hypotheses)}",
-        kind=HypothesisKind.OTHER,
-        says=says,
-        by=action.by,
-    )
-    draft = Draft(incident, now).set(hypotheses=(*incident.hypotheses, raised))
-    return ask_for_tree(
-        draft.note("evidence", f"{mentioned(action.by)} suspects: {says}", by=action.by)
-    ).done()
+    number = f"H{_next_number(hypotheses)}"
+    raised = Hypothesis(id=number, kind=HypothesisKind.OTHER, says=says, by=action.by)
+    draft.set(hypotheses=(*hypotheses, raised))
+    draft.note("evidence", f"{mentioned(action.by)} suspects: {says}", by=action.by)
+    ask_for_tree(draft)
+    return None
 
 
-def judge_hypothesis(
-    incident: Incident, action: JudgeHypothesis, service: Service, now: datetime
-) -> Change | Refused:
+def judge_hypothesis(draft: Draft, action: JudgeHypothesis) -> Refused | None:
     """A person rules one in or out, by name; the bot's own evidence does not take that back."""
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
-    if not any(h.id == action.id for h in incident.hypotheses):
+    hypotheses = draft.incident.hypotheses
+    if not any(known.id == action.id for known in hypotheses):
         return Refused("input", f"There is no hypothesis {action.id}.")
     sure = 1.0 if action.verdict is Verdict.SUPPORTED else 0.0
-
-    def judged(one: Hypothesis) -> Hypothesis:
-        if one.id != action.id:
-            return one
-        found = action.reason or one.found
-        return one.model_copy(
-            update={"verdict": action.verdict, "confidence": sure, "by": action.by, "found": found}
-        )
-
-    draft = (
-        Draft(incident, now)
-        .set(hypotheses=tuple(judged(h) for h in incident.hypotheses))
-        .dirty("tree", "evidence", "status")
+    judgement = {"verdict": action.verdict, "confidence": sure, "by": action.by}
+    judged = tuple(
+        known.model_copy(update={**judgement, "found": action.reason or known.found})
+        if known.id == action.id
+        else known
+        for known in hypotheses
     )
-    return draft.note(
-        "evidence", f"{mentioned(action.by)}: {action.id} {action.verdict.value}", by=action.by
-    ).done()
+    draft.set(hypotheses=judged).dirty("tree", "evidence", "status")
+    text = f"{mentioned(action.by)}: {action.id} {action.verdict.value}"
+    draft.note("evidence", text, by=action.by)
+    return None
 
 
-def name_cause(
-    incident: Incident, action: NameCause, service: Service, now: datetime
-) -> Change | Refused:
-    """The root cause, confirmed by a person. A recent deploy as the cause opens a round with rollback recommended."""
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
+def name_cause(draft: Draft, action: NameCause) -> Refused | None:
+    """A person confirms the root cause; a recent deploy opens a round with rollback recommended."""
+    incident = draft.incident
     text = " ".join(action.text.split())[:2000]
     if not text:
-        return Refused(
-            "input",
-            "Say the cause in a sentence, e.g. `/incident cause the new tax table is empty in eu-west`.",
-        )
-    evidence = tuple(
-        h.found for h in incident.hypotheses if h.verdict is Verdict.SUPPORTED and h.found
-    )[:5]
+        example = "`/incident cause the new tax table is empty in eu-west`"
+        return Refused("input", f"Say the cause in a sentence, e.g. {example}.")
+    supported = (known for known in incident.hypotheses if known.verdict is Verdict.SUPPORTED)
     cause = Cause(
         text=text,
-        at=now,
+        at=draft.now,
         by=action.by,
-        evidence=evidence,
+        evidence=tuple(known.found for known in supported if known.found)[:5],
         commit=action.commit,
         release=action.release,
     )
-    draft = (
-        Draft(incident, now)
-        .set(cause=cause)
-        .note("cause", f"{mentioned(action.by)}: {text}", by=action.by)
-    )
+    draft.set(cause=cause).note("cause", f"{mentioned(action.by)}: {text}", by=action.by)
     draft.dirty("tree", *EVERYWHERE)
-    said = f"Root cause, confirmed by {mentioned(action.by)}: {text}"
+    confirmed = f"Root cause, confirmed by {mentioned(action.by)}: {text}"
     if incident.status is Status.MITIGATED and incident.adr is not None:
-        return resolve_if_ready(draft, said).done()
-    current = incident.round
+        resolve_if_ready(draft, confirmed)
+        return None
     recommended = recommended_by_cause(draft.incident)
-    known = current.recommendation if current and current.action is None else None
-    undecided = (
-        incident.status is Status.DECIDING and current is not None and current.action is None
-    )
-    if (
-        recommended is None
-        or not undecided
-        or (known is not None and known.choice is Choice.ROLLBACK)
-    ):
-        return tell(draft, said).done()
-    keep_true(draft, said)  # the new decision says it in the channel
-    return await_action(
-        open_round(draft, f"the cause is a recent deploy: {short(text, 120)}", recommended)
-    ).done()
+    if recommended is None or not _open_to_rollback(incident):
+        tell(draft, confirmed)
+        return None
+    keep_true(draft, confirmed)  # the new decision says it in the channel
+    why = f"the cause is a recent deploy: {short(text, 120)}"
+    await_action(open_round(draft, why, recommended))
+    return None
+
+
+def _open_to_rollback(incident: Incident) -> bool:
+    """True if nobody has decided yet and a rollback is not recommended already."""
+    current = incident.round
+    if incident.status is not Status.DECIDING or current is None or current.action is not None:
+        return False
+    known = current.recommendation
+    return known is None or known.choice is not Choice.ROLLBACK
 
 
 def recommended_by_cause(incident: Incident) -> Recommendation | None:
-    """A confirmed cause that is a recent deploy recommends its rollback, where triage alone did not and nothing brakes it."""
+    """Recommend to roll back a recent deploy that is the confirmed cause.
+
+    Not where triage has recommended it, or where something brakes it.
+    """
     report, cause = incident.triage, incident.cause
     if report is None or cause is None:
         return None
-    said = report.recommendation
+    measured, suspect = report.recommendation, report.suspect
     culprit = incident.bisect.culprit if incident.bisect else None
-    deployed = report.suspect is not None and cause.release == report.suspect.version
-    proven = (
-        culprit is not None and bool(cause.commit) and culprit.sha.startswith(cause.commit or "?")
-    )
-    done = incident.rolled_back or broken_rollbacks(incident)
-    if (
-        said.choice is Choice.ROLLBACK
-        or said.target is None
-        or said.brakes
-        or done
-        or not (deployed or proven)
-    ):
+    deployed = suspect is not None and cause.release == suspect.version
+    proven = culprit is not None and bool(cause.commit) and culprit.sha.startswith(cause.commit)
+    tried = incident.rolled_back or broken_rollbacks(incident)
+    if measured.choice is Choice.ROLLBACK or measured.target is None or measured.brakes:
         return None
+    if tried or not (deployed or proven):
+        return None
+    came_with = suspect.version if suspect else "this release"
     return Recommendation(
         choice=Choice.ROLLBACK,
-        reasons=(
-            f"The cause is confirmed and came with {report.suspect.version if report.suspect else 'this release'}.",
-        ),
-        against=said.against,
-        suspect=said.suspect,
-        target=said.target,
+        reasons=(f"The cause is confirmed and came with {came_with}.",),
+        against=measured.against,
+        suspect=measured.suspect,
+        target=measured.target,
     )

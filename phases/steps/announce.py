@@ -1,4 +1,7 @@
-"""Say a change of state in the channel, and keep ticket, Discord, pager and live messages in step with it (workflow, phase 4)."""
+"""Phase 4, announcements: a change of state is said in the channel.
+
+Ticket, Discord, pager and live messages are kept in step with it.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ NOBODY_SECONDS = 600  # rules, Severity: nobody acts on a SEV1 within 10 minutes
 
 
 def urgent(draft: Draft, said: str) -> Draft:
-    """A SEV1 is paged as soon as it is known, and once more when nobody acts on it (rules: Severity).
+    """Page a SEV1 as soon as it is known, and once more when nobody acts on it (rules: Severity).
 
-    Not once users are fine: what somebody writes into a ticket afterwards wakes nobody.
+    Once users are fine nobody is woken by what somebody writes into a ticket.
     """
     fine = draft.incident.status is Status.MITIGATED
     if fine or draft.incident.severity is not Severity.SEV1 or "sev1" in draft.incident.paged:
@@ -33,7 +36,7 @@ def urgent(draft: Draft, said: str) -> Draft:
 
 
 def await_action(draft: Draft) -> Draft:
-    """Watches that somebody acts on a SEV1; the first action, or *Investigate*, ends it."""
+    """Watch that somebody acts on a SEV1; the first action, or *Investigate*, ends it."""
     current = draft.incident.round
     waits = current is None or (current.action is None and current.investigate_by is None)
     if draft.incident.severity is not Severity.SEV1 or not waits:
@@ -42,7 +45,7 @@ def await_action(draft: Draft) -> Draft:
 
 
 def page(draft: Draft, key: str, text: str) -> Draft:
-    """Pages people once for each reason (rules: Severity, Pages)."""
+    """Page people once for each reason (rules: Severity, Pages)."""
     if key in draft.incident.paged:
         return draft
     if draft.incident.drill:
@@ -68,34 +71,37 @@ def tell(
     mention: tuple[str, ...] = (),
     picture: bool = False,
 ) -> Draft:
-    """Says a change of state in the channel, and keeps ticket and Discord true with it (workflow, phase 4).
+    """Say a change of state in the channel, and keep ticket and Discord true with it.
 
     `strong` stands in front: bold in Slack, plain words on the ticket.
     """
     if draft.incident.channel is not None:
-        said = f"*{strong}* {text}" if strong else text
-        draft.want(Say(text=said.strip(), thread=thread, ask=ask, mention=mention, picture=picture))
+        words = (f"*{strong}* {text}" if strong else text).strip()
+        draft.want(Say(text=words, thread=thread, ask=ask, mention=mention, picture=picture))
     if ticket:
         keep_true(draft, f"{strong} {text}".strip())
     return draft
 
 
 def keep_true(draft: Draft, text: str) -> Draft:
-    """A comment on the ticket, Discord and the pinned status follow every change."""
+    """Follow a change with a comment on the ticket, with Discord and with the pinned status."""
     if draft.incident.ticket is not None and not draft.incident.private:
         draft.want(CommentTicket(text=text))
     return tell_discord(draft).dirty(*EVERYWHERE)
 
 
 def tell_discord(draft: Draft) -> Draft:
-    """Posts once, edits afterwards: while the first post is under way its id is not known, and its end asks again."""
+    """Post once, edit afterwards.
+
+    While the first post is under way its id is not known; its end asks again.
+    """
     if draft.incident.apart or (draft.incident.discord_asked and draft.incident.discord_id is None):
         return draft
     return pin_discord(draft.set(discord_asked=True).want(TellDiscord()))
 
 
 def pin_discord(draft: Draft) -> Draft:
-    """Pinned while it is open: a channel that many incidents share does not keep the pins of those that are over."""
+    """Pin the post while the incident is open: many incidents share that channel."""
     incident = draft.incident
     if incident.discord_id is None or incident.apart or incident.open is incident.discord_pinned:
         return draft
@@ -103,7 +109,7 @@ def pin_discord(draft: Draft) -> Draft:
 
 
 def answered(draft: Draft) -> Draft:
-    """Somebody acts: the pager need not call the next one."""
+    """Somebody acts: the pager need not call the next person."""
     return _tell_pager(draft, "acknowledge")
 
 
@@ -119,16 +125,20 @@ def _tell_pager(draft: Draft, what: Literal["acknowledge", "resolve"]) -> Draft:
 
 
 def nobody_paged(draft: Draft, text: str) -> Draft:
-    """What a drill says in place of a page, as soon as there is a channel to say it in."""
+    """Say in place of a drill's page that nobody was paged, once there is a channel."""
     if draft.incident.channel is None or not draft.incident.paged:
         return draft
-    said = f"*Drill: nobody was paged.* For real, people would be paged now: {text}"
-    return draft.want(Say(text=said, thread=True))
+    words = f"*Drill: nobody was paged.* For real, people would be paged now: {text}"
+    return draft.want(Say(text=words, thread=True))
 
 
 def worked(draft: Draft, kind: str, holding: str = "") -> Draft:
-    """Takes back the failures of an effect that has succeeded since: nobody needs to try those again."""
-    left = tuple(f for f in draft.incident.failures if f.kind != kind or holding not in f.effect)
+    """Take back the failures of an effect that has succeeded since; nobody need try it again."""
+    left = tuple(
+        failure
+        for failure in draft.incident.failures
+        if failure.kind != kind or holding not in failure.effect
+    )
     if len(left) == len(draft.incident.failures):
         return draft
     return draft.set(failures=left).dirty("status")

@@ -1,11 +1,10 @@
 """The end of an incident: the gate in front of *resolved*, resolving, and cancelling.
 
-Workflow: "cannot be written without root cause → block; do not declare resolved without understanding why".
+Workflow: "cannot be written without root cause → block; do not declare resolved without
+understanding why".
 """
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from phases.messages.commands import Cancel, Resolve
 from phases.messages.effects import (
@@ -19,11 +18,10 @@ from phases.messages.effects import (
 from phases.messages.results import ArchiveDue
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Incident, Status
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.steps.announce import keep_true, stand_down, tell
-from phases.steps.change import Change, Draft, Refused
-from phases.steps.rounds import GUARD_TIMER, decision_name, ended
+from phases.steps.change import Draft, Refused
+from phases.steps.rounds import GUARD_TIMER, decision_name
 
 NO_POSTMORTEM = (
     "A drill needs no post-mortem. End it with `/incident resolve` or `/incident cancel <why>`."
@@ -34,11 +32,11 @@ RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a 
 ARCHIVE = "archive"  # timer
 ARCHIVE_SECONDS = 7 * 24 * 60 * 60  # the channel is archived a week after the end
 TIMERS = ("triage", "measure", "nobody", "deploy", "look")
-"""What ends with the incident. A bisect is told to stop, and followed until it has."""
+"""Timers that end with the incident. A bisect is told to stop, and followed until it has."""
 
 
 def missing(incident: Incident) -> tuple[str, ...]:
-    """What stands between this incident and *resolved*; empty: nothing does."""
+    """Return what stands between this incident and *resolved*."""
     lacking: list[str] = []
     if incident.recovered_at is None or incident.status is not Status.MITIGATED:
         lacking.append(_recovery_lacks(incident))
@@ -49,15 +47,18 @@ def missing(incident: Incident) -> tuple[str, ...]:
             "the root cause: name it with `/incident cause <why>`, or in the post-mortem"
         )
     if incident.adr is None:
-        written = incident.postmortem is not None and not incident.rewriting
-        lacking.append(
-            "the post-mortem's file: it was submitted and is not written yet; what hinders it is said above"
-            if written
-            else "the post-mortem: it went on since it was written, so send it again with `/incident postmortem`"
-            if incident.rewriting
-            else "the post-mortem: write it with `/incident postmortem`"
-        )
+        lacking.append(_postmortem_lacks(incident))
     return tuple(lacking)
+
+
+def _postmortem_lacks(incident: Incident) -> str:
+    if incident.rewriting:
+        again = "so send it again with `/incident postmortem`"
+        return f"the post-mortem: it went on since it was written, {again}"
+    if incident.postmortem is not None:
+        hinders = "what hinders it is said above"
+        return f"the post-mortem's file: it was submitted and is not written yet; {hinders}"
+    return "the post-mortem: write it with `/incident postmortem`"
 
 
 def _recovery_lacks(incident: Incident) -> str:
@@ -67,39 +68,34 @@ def _recovery_lacks(incident: Incident) -> str:
         case Status.MITIGATING:
             return "recovery: a deploy is under way"
         case _:
-            return "recovery: nothing was done that was checked; roll back, hotfix or say *Fixed another way*"
+            ways = "roll back, hotfix or say *Fixed another way*"
+            return f"recovery: nothing was done that was checked; {ways}"
 
 
-def resolve(
-    incident: Incident, action: Resolve, service: Service, now: datetime
-) -> Change | Refused:
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
+def resolve(draft: Draft, action: Resolve) -> Refused | None:
+    incident = draft.incident
     lacking = missing(incident)
     if lacking:
-        what = "\n".join(f"• {one}" for one in lacking)
+        what = "\n".join(f"• {part}" for part in lacking)
         return Refused("missing", f"{incident.id} cannot be resolved yet. Missing:\n{what}")
-    return _resolve(Draft(incident, now), by=action.by).done()
+    _resolve(draft, by=action.by)
+    return None
 
 
 def resolve_if_ready(
     draft: Draft, news: str = "", *, strong: str = "", picture: bool = False
 ) -> Draft:
-    """Submitting the post-mortem, or the clean look after it, resolves as soon as everything else is there.
+    """Resolve as soon as recovery, cause and post-mortem are there; a drill is ended by people.
 
-    `news` is what has just come true: one message in the channel says both, with the `picture` of it.
+    `news` is what has just come true: one message says both, with the `picture` of it.
     """
     incident = draft.incident
-    if (
-        incident.status is not Status.MITIGATED or incident.adr is None or missing(incident)
-    ):  # a drill is ended by people
-        return (
-            tell(draft, news, strong=strong, picture=picture, ask="after")
-            if news
-            else draft.dirty("status")
-        )
-    return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
+    written = incident.status is Status.MITIGATED and incident.adr is not None
+    if written and not missing(incident):
+        return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
+    if news:
+        return tell(draft, news, strong=strong, picture=picture, ask="after")
+    return draft.dirty("status")
 
 
 def _resolve(
@@ -132,7 +128,7 @@ def _resolve(
 
 
 def end(draft: Draft) -> Draft:
-    """What goes on of an incident that is over: nothing but a bisect until it has stopped, and what is still to be said."""
+    """End all that goes on in an incident; a bisect is followed until it has stopped."""
     incident = draft.incident
     draft.cancel(*TIMERS).set(
         failures=tuple(f for f in incident.failures if policy(f.kind).after_end)
@@ -145,10 +141,9 @@ def end(draft: Draft) -> Draft:
     return draft
 
 
-def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) -> Change | Refused:
-    """A false alarm or a duplicate: needs a reason and a name."""
-    if (refused := ended(incident)) is not None:
-        return refused
+def cancel(draft: Draft, action: Cancel) -> Refused | None:
+    """Cancel a false alarm; it needs a reason and a name."""
+    incident = draft.incident
     reason = " ".join(action.reason.split()).rstrip(".")[:500]
     if not reason:
         return Refused(
@@ -158,17 +153,16 @@ def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) 
         return Refused(
             "state", "A deploy is under way; it cannot be taken back. Cancel when it has ended."
         )
-    draft = Draft(incident, now).set(
-        status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason
-    )
+    draft.set(status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=reason)
     draft.cancel("ticket", GUARD_TIMER)
-    draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
+    draft.release(
+        open_claim(incident.service, incident.environment), f"deploying:{draft.service.name}"
+    )
     draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
     tell(end(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
     if incident.ticket is not None:
         draft.want(CloseTicket(cancelled=True))
     current = incident.round
-    return draft.dirty(
-        "status", "announcement", "tree", decision_name(current.number if current else 1)
-    ).done()
+    draft.dirty("status", "announcement", "tree", decision_name(current.number if current else 1))
+    return None

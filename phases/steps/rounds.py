@@ -1,4 +1,7 @@
-"""Rounds: one decision each, closed by the first action on production. Shared by every phase that opens or ends one."""
+"""Rounds: one decision each, closed by the first action on production.
+
+Every phase that opens or ends one shares this file.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +17,38 @@ from phases.record.wording import capital, short, stamp
 from phases.steps.announce import EVERYWHERE, await_action, keep_true
 from phases.steps.change import Draft, Refused
 
-GUARD_TIMER = "guard"  # the bot's own looks after recovery (`guard.py`)
+GUARD_TIMER = "guard"  # the bot's own looks after recovery
 
 
 def decision_name(number: int) -> str:
-    """Name of a round's decision message among the live messages."""
+    """Return the name of a round's decision message among the live messages."""
     return f"decision:{number}"
 
 
 def progress_name(number: int) -> str:
-    """Name of the message with the output of a round's deploy."""
+    """Return the name of the message with the output of a round's deploy."""
     return f"progress:{number}"
 
 
 def replace_round(draft: Draft, changed: Round) -> Draft:
-    """Puts a changed round in the place of the one with its number, and has its decision message rendered again."""
-    rounds = tuple(changed if r.number == changed.number else r for r in draft.incident.rounds)
+    """Replace the round of the same number, and render its decision message again."""
+    rounds = tuple(
+        changed if current.number == changed.number else current
+        for current in draft.incident.rounds
+    )
     return draft.set(rounds=rounds).dirty(decision_name(changed.number), *EVERYWHERE)
 
 
+def change_action(draft: Draft, current: Round, **fields: object) -> Round:
+    """Change fields of a round's action; return the round as it is now."""
+    assert current.action is not None  # only what was decided can change
+    changed = current.model_copy(update={"action": current.action.model_copy(update=fields)})
+    replace_round(draft, changed)
+    return changed
+
+
 def open_round(draft: Draft, why: str, recommendation: Recommendation | None) -> Draft:
-    """Opens the next round, and asks for its decision message as soon as there is a channel."""
+    """Open the next round, and ask for its decision message as soon as there is a channel."""
     before = draft.incident.round
     number = before.number + 1 if before else 1
     opened = Round(
@@ -49,7 +63,7 @@ def open_round(draft: Draft, why: str, recommendation: Recommendation | None) ->
 
 
 def ask_for_decision(draft: Draft) -> Draft:
-    """Posts the newest round's decision message once: when the channel exists and triage has an answer or is overdue."""
+    """Post the newest round's decision message, once: when there is a channel and a round."""
     current = draft.incident.round
     if (
         current is None
@@ -63,10 +77,10 @@ def ask_for_decision(draft: Draft) -> Draft:
 
 
 def next_round(draft: Draft, why: str) -> Draft:
-    """What was tried did not work or was not started: measure again, decide again.
+    """Measure and decide again: what was tried did not work or was not started.
 
-    The new decision message says why, so nothing else is said in the channel. It recommends nothing before it is measured:
-    the old picture recommended what has just not worked.
+    The new decision message says why, so nothing else is said in the channel. It recommends nothing
+    before it is measured: the last measure recommended what has just not worked.
     """
     why = why.rstrip(" .")
     keep_true(write_again(draft), f"{capital(why)}. To be decided again.")
@@ -77,14 +91,17 @@ def next_round(draft: Draft, why: str) -> Draft:
 
 
 def write_again(draft: Draft) -> Draft:
-    """What goes on after its post-mortem was written is written anew: in the same file, under its number."""
+    """Have the post-mortem written anew, in its file, where the incident goes on after it."""
     if draft.incident.adr is None:
         return draft
     return draft.set(adr=None, adr_before=draft.incident.adr, rewriting=True)
 
 
 def start_investigation(draft: Draft, *, again: bool = False) -> Draft:
-    """Runs beside everything, read-only, and never uses up a round; `again` where there is new evidence to walk along."""
+    """Start to investigate, beside everything; it only reads, and uses up no round.
+
+    `again`: there is new evidence to walk along.
+    """
     incident = draft.incident
     if incident.investigating or (incident.investigation is not None and not again):
         return draft
@@ -92,7 +109,7 @@ def start_investigation(draft: Draft, *, again: bool = False) -> Draft:
 
 
 def ended(incident: Incident) -> Refused | None:
-    """Why nothing can be decided any more, or None while the incident is open."""
+    """Refuse to change an incident that has ended; None while it is open."""
     match incident.status:
         case Status.CANCELLED:
             why = incident.cancel_reason or "no reason given"
@@ -107,51 +124,58 @@ def ended(incident: Incident) -> Refused | None:
             return None
 
 
-# --- what was tried ------------------------------------------------------------------------------------------------
+# --- what was tried -----------------------------------------------------------------------------
 
 
 def tried(incident: Incident) -> tuple[str, ...]:
-    """What this incident did to production and is still burning after, newest first: the next decision has to know."""
-    said = (_tried(one, one.action) for one in reversed(incident.rounds) if one.action is not None)
-    return tuple(sentence for sentence in said if sentence)
+    """Return what was done to production and did not end it, newest first.
+
+    The next decision has to know.
+    """
+    sentences = (_tried(current) for current in reversed(incident.rounds))
+    return tuple(sentence for sentence in sentences if sentence)
 
 
-def _tried(one: Round, action: RoundAction) -> str:
-    what = f"{capital(what_was_done(action))}, {stamp(action.at)}"
+def _tried(current: Round) -> str:
+    action = current.action
+    if action is None:
+        return ""
+    what = f"Tried already: {capital(what_was_done(action))}, {stamp(action.at)}"
     reason = f": {short(action.reason, 120).rstrip('.')}" if action.reason else ""
     match action.result:
         case "failed":
-            return f"Tried already: {what}, failed{reason}."
+            return f"{what}, failed{reason}."
         case "unknown":
-            return f"Tried already: {what}, with an unknown result."
+            return f"{what}, with an unknown result."
         case "not started":
-            return f"Tried already: {what}, was not started{reason}."
-        case "done" if one.verdict == "not recovered":
-            return f"Tried already: {what}, did not help."
-        case "done" if one.verdict is not None:
-            return f"Tried already: {what}, helped for a while."
+            return f"{what}, was not started{reason}."
+        case "done" if current.verdict == "not recovered":
+            return f"{what}, did not help."
+        case "done" if current.verdict is not None:
+            return f"{what}, helped for a while."
         case _:
             return ""
 
 
+def _actions(incident: Incident, kind: ActionKind) -> tuple[RoundAction, ...]:
+    actions = (current.action for current in incident.rounds)
+    return tuple(action for action in actions if action is not None and action.kind is kind)
+
+
 def broken_rollbacks(incident: Incident) -> tuple[str, ...]:
-    """Versions that this incident could not be rolled back to: the deploy is broken, too (workflow: stop conditions)."""
-    acted = (one.action for one in incident.rounds if one.action is not None)
-    ended = (
-        a for a in acted if a.kind is ActionKind.ROLLBACK and a.result in ("failed", "unknown")
+    """Return the versions to which a rollback has failed (workflow: stop conditions)."""
+    failed = (
+        action.to_release.version
+        for action in _actions(incident, ActionKind.ROLLBACK)
+        if action.to_release is not None and action.result in ("failed", "unknown")
     )
-    return tuple(dict.fromkeys(a.to_release.version for a in ended if a.to_release is not None))
+    return tuple(dict.fromkeys(failed))
 
 
 def shipped(incident: Incident) -> frozenset[str]:
-    """Hotfixes of this incident: one that did not end it is no known fix any more."""
-    acted = (
-        one.action
-        for one in incident.rounds
-        if one.action is not None and one.action.kind is ActionKind.HOTFIX
-    )
+    """Return the hotfixes that were shipped: one that did not end it is no known fix any more."""
     return frozenset(
-        a.to_release.version
-        for a in acted
-        if a.to_release is not None and a.result != "not started"
+        action.to_release.version
+        for action in _actions(incident, ActionKind.HOTFIX)
+        if action.to_release is not None and action.result != "not started"
     )

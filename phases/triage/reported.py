@@ -23,15 +23,16 @@ REPORTED_FEATURES = 10  # of the manual form
 
 
 def manual(action: ManualTriage, service: Service, now: datetime) -> TriageReport:
-    """What a person reports where Sentry cannot be asked. Marked as such; never a measured recommendation."""
+    """Return what a person reports. It is marked as such, and never recommends from numbers."""
     features = Word.NOBODY if action.users is Word.NOBODY else action.features
-    names = tuple(short(n.strip()) for n in action.feature_names if n.strip())[:REPORTED_FEATURES]
+    stripped = (name.strip() for name in action.feature_names)
+    names = tuple(short(name) for name in stripped if name)[:REPORTED_FEATURES]
     who = "nobody" if action.users is Word.NOBODY else how_many(action.users, "user")
     if features is Word.NOBODY:
-        said = capital(f"{who} is hit.")
+        sentence = capital(f"{who} is hit.")
     else:
         named = f": {listed(names)}" if names else ""
-        said = capital(f"{who}, {how_many(features, 'feature')}{named}.")
+        sentence = capital(f"{who}, {how_many(features, 'feature')}{named}.")
     return TriageReport(
         at=now,
         window_seconds=service.window_seconds,
@@ -41,9 +42,9 @@ def manual(action: ManualTriage, service: Service, now: datetime) -> TriageRepor
         blast=BlastRadius(
             users=action.users,
             features=features,
-            top_features=tuple(Share(name=n, events=0) for n in names),
+            top_features=tuple(Share(name=name, events=0) for name in names),
             confidence=Confidence.LOW,
-            sentences=(said, "Reported by a person, not measured."),
+            sentences=(sentence, "Reported by a person, not measured."),
         ),
         recommendation=Recommendation(
             choice=Choice.INVESTIGATE,
@@ -55,14 +56,14 @@ def manual(action: ManualTriage, service: Service, now: datetime) -> TriageRepor
 
 
 def beside_people(measured: TriageReport, known: TriageReport | None) -> TriageReport:
-    """Where Sentry shows nothing and a person reported something, the person's word on who is hit stays."""
+    """Keep a person's word on who is hit, where Sentry shows nothing."""
     if known is None or known.manual_by is None or measured.blast.users is not Word.NOBODY:
         return measured
     return with_reported(measured, known)
 
 
 def with_reported(measured: TriageReport, people: TriageReport) -> TriageReport:
-    """Who is hit as people say it, on what Sentry and the deployer know."""
+    """Return the measured report with the users and features that people say are hit."""
     known = measured.recommendation
     recommended = Recommendation(
         choice=Choice.INVESTIGATE,
@@ -71,10 +72,11 @@ def with_reported(measured: TriageReport, people: TriageReport) -> TriageReport:
         suspect=known.suspect,
         target=known.target,
     )
-    said = {
-        "blast": people.blast,
-        "manual_by": people.manual_by,
-        "notes": tuple(dict.fromkeys((*measured.notes, NOTHING))),
-        "recommendation": recommended,
-    }
-    return measured.model_copy(update=said)
+    return measured.model_copy(
+        update={
+            "blast": people.blast,
+            "manual_by": people.manual_by,
+            "notes": tuple(dict.fromkeys((*measured.notes, NOTHING))),
+            "recommendation": recommended,
+        }
+    )

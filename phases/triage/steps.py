@@ -1,11 +1,11 @@
-"""Phase 1, what triage does to the record: its answer, its silence, the manual form, and the decision that follows.
+"""Phase 1, triage: its answer, its silence, the manual form, and the decision that follows.
 
-How the picture is measured and what is recommended: `triage.py`.
+How the picture is measured and what is recommended: `phases/triage/measure.py`.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.messages.actions import MeasureDue, NobodyActed, TriageOverdue
 from phases.messages.commands import ManualTriage
@@ -14,19 +14,17 @@ from phases.messages.results import Triaged
 from phases.record.claims import fingerprint_claim
 from phases.record.findings import Choice, TriageReport, Word
 from phases.record.incident import Incident, Severity, Status
-from phases.record.limits import MEASURE, NOTHING, OVERDUE, UNDECIDED
+from phases.record.limits import MEASURE, NOTHING, OVERDUE
 from phases.record.memories import Recollection
-from phases.record.service import Service
 from phases.record.tokens import mentioned
 from phases.record.wording import capital, counted, lasting, listed
 from phases.root_cause.stack_trace import with_cause
 from phases.root_cause.steps import recommended_by_cause
 from phases.steps.announce import EVERYWHERE, NOBODY_SECONDS, keep_true, page, tell, urgent, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.rounds import (
     ask_for_decision,
     decision_name,
-    ended,
     open_round,
     replace_round,
     start_investigation,
@@ -38,79 +36,78 @@ from phases.triage.reported import beside_people, manual, with_reported
 MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window
 SOON = 6  # of what could not be asked: ten seconds beside a minute …
 SOON_FOR = 2  # … for the first two of these minutes, then each minute until it is known
-GREW = 3  # times the events of a whole picture: then a look that could ask for less is news all the same
+GREW = 3  # times the events of a whole picture: then a look that could ask for less is news
 FINGERPRINTS = 50  # claims a report may take; the storm's loudest issues come first
-ISSUES = 200  # kept by id: what once belonged to the incident is counted at every look, and is given back at its end
+ISSUES = 200  # kept by id: what belonged to the incident is counted at every look until its end
 ATTACHED = 5  # Sentry issues attached to the ticket
 
 
-def triaged(incident: Incident, action: Triaged, service: Service, now: datetime) -> Change:
-    """Phase 1's answer: completes the decision in place, or opens the first round.
+def triaged(draft: Draft, action: Triaged) -> None:
+    """Complete the decision in place with what was measured, or open the first round.
 
-    The picture that a decision was made on stays: what is measured after an action says how that went, and the looks say so.
+    The picture that a decision was made on stays: the looks say how it went after an action.
     """
-    draft = worked(Draft(incident, now), "triage")
-    before = incident.triage
-    decided_on = (
-        before is not None and before.manual_by is None and incident.status not in UNDECIDED
-    )
-    if not incident.open or decided_on:
-        return draft.done()
+    incident, before = draft.incident, draft.incident.triage
+    worked(draft, "triage")
+    measured = before is not None and before.manual_by is None
+    if not incident.open or (measured and not incident.status.undecided):
+        return
     if before is not None and _less_known(before, action.report):
-        return _measure_again(draft, service, soon=True).done()
-    report = beside_people(action.report, before)
-    news = before is None or (before.manual_by is not None and report.manual_by is None)
-    loudest = report.issue_ids[:FINGERPRINTS]
-    known = (*(before.issue_ids if before else ()), *report.issue_ids)
+        _measure_again(draft, soon=True)
+        return
+    report = _with_former(beside_people(action.report, before), before)
+    _record(draft, action, report)
+    if before is None or (before.manual_by is not None and report.manual_by is None):
+        draft.note("triage", headline(report))
+        keep_true(draft, f"Triage: {headline(report)}")
+        news = True
+    else:
+        news = False
+    known_now = before is not None and before.incomplete and not report.incomplete
+    _propose_severity(draft, severity_of(report), known=known_now)
+    _decide(draft, report)
+    if before is not None and not news:
+        _say_growth(draft, before, report, incident.severity)
+    attach_issues(draft, {issue.url for issue in before.issues} if before else set())
+    _page_if_urgent(draft, report)
+    _measure_again(draft, soon=report.incomplete)
+    if waits_for_rollback(report) and incident.investigation is None:
+        return
+    trail = before is not None and _new_trail(before, report)
+    failed = any(failure.kind == "investigate" for failure in incident.failures)
+    if trail or not failed:  # the same look at the same things would fail as before
+        start_investigation(draft, again=trail)
+
+
+def _with_former(report: TriageReport, before: TriageReport | None) -> TriageReport:
+    """Return the report with the issues that belonged to the incident before."""
+    ids = (*(before.issue_ids if before else ()), *report.issue_ids)
     monitors = {**(before.monitors if before else {}), **report.monitors}
-    report = report.model_copy(
-        update={"issue_ids": tuple(dict.fromkeys(known))[:ISSUES], "monitors": monitors}
+    return report.model_copy(
+        update={"issue_ids": tuple(dict.fromkeys(ids))[:ISSUES], "monitors": monitors}
     )
+
+
+def _record(draft: Draft, action: Triaged, report: TriageReport) -> None:
+    incident = draft.incident
     draft.set(triage=report, recollection=_remembered(incident, action)).cancel(OVERDUE)
     if incident.source.kind == "sentry":  # what people called it stays
         draft.set(title=with_cause(incident.title, report))
-    for issue in loudest:
-        if (
-            issue in report.issue_ids
-        ):  # what is claimed has to be known, or it could not be given back
+    for issue in action.report.issue_ids[:FINGERPRINTS]:
+        if issue in report.issue_ids:  # a claim has to be known, or it could not be given back
             draft.claim(fingerprint_claim(issue), soft=True)
-    if news:
-        draft.note("triage", headline(report))
-        keep_true(draft, f"Triage: {headline(report)}")
-    _severity(
-        draft,
-        severity_of(report),
-        known=before is not None and before.incomplete and not report.incomplete,
-    )
-    _decide(draft, report)
-    if before is not None and not news:
-        _grown(draft, before, report, incident.severity)
-    attach_issues(draft, {i.url for i in before.issues} if before else set())
-    _urgency(draft, report)
-    _measure_again(draft, service, soon=report.incomplete)
-    if waits_for_rollback(report) and incident.investigation is None:
-        return draft.done()
-    trail = before is not None and _new_trail(before, report)
-    if not trail and any(f.kind == "investigate" for f in incident.failures):
-        return (
-            draft.done()
-        )  # said, with *Try again*: the same look at the same things would fail as before
-    return start_investigation(draft, again=trail).done()
 
 
 def _remembered(incident: Incident, action: Triaged) -> Recollection | None:
-    """The newest answer of the memory; what was told of it is told once."""
+    """Return the newest answer of the memory; what was told of it is told once."""
     if action.recollection is None or incident.recollection is None:
         return action.recollection or incident.recollection
     return action.recollection.model_copy(update={"told": incident.recollection.told})
 
 
-def triage_overdue(
-    incident: Incident, action: TriageOverdue, service: Service, now: datetime
-) -> Change:
-    """Three seconds without an answer: the decision is posted without a measured recommendation."""
-    del action, service
-    return overdue(Draft(incident, now), "Sentry has not answered yet").done()
+def triage_overdue(draft: Draft, action: TriageOverdue) -> None:
+    """Three seconds passed: the decision is posted without a measured recommendation."""
+    overdue(draft, "Sentry has not answered yet")
 
 
 def overdue(draft: Draft, why: str) -> Draft:
@@ -123,57 +120,49 @@ def overdue(draft: Draft, why: str) -> Draft:
     return draft.dirty(*EVERYWHERE)
 
 
-def measure_due(incident: Incident, action: MeasureDue, service: Service, now: datetime) -> Change:
-    """Nobody has acted yet, and a first alert sees little: measured again, because the blast radius may have grown."""
-    del action, service
-    draft = Draft(incident, now)
-    return draft.want(Triage()).done() if _undecided(incident) else draft.done()
+def measure_due(draft: Draft, action: MeasureDue) -> None:
+    """Measure again while nobody has acted: a first alert sees little, and it may have grown."""
+    if _undecided(draft.incident):
+        draft.want(Triage())
 
 
-def manual_triage(
-    incident: Incident, action: ManualTriage, service: Service, now: datetime
-) -> Change | Refused:
-    """What people report, where Sentry cannot be asked or shows nothing (workflow: fall back to manual user reports)."""
-    if (refused := ended(incident)) is not None:
-        return refused
-    known = incident.triage
+def manual_triage(draft: Draft, action: ManualTriage) -> Refused | None:
+    """Take what people report, where Sentry cannot be asked or shows nothing.
+
+    Workflow: fall back to manual user reports.
+    """
+    incident, known = draft.incident, draft.incident.triage
     if known is not None and known.manual_by is None and known.blast.users is not Word.NOBODY:
         return Refused(
             "state", "Sentry has answered meanwhile; its numbers are in the decision message."
         )
-    reported = manual(action, service, now)
-    measured = known is not None and (known.manual_by is None or NOTHING in known.notes)
-    report = with_reported(known, reported) if known is not None and measured else reported
-    draft = Draft(incident, now).set(
-        triage=report, triage_overdue=incident.triage_overdue or known is None
-    )
-    draft.cancel(OVERDUE).note(
-        "triage", f"{mentioned(action.by)} reports: {action.report}", by=action.by
-    )
-    keep_true(draft, f"Reported by {mentioned(action.by)}: {action.report}")
-    _severity(draft, severity_of(report))
+    report = manual(action, draft.service, draft.now)
+    if known is not None and (known.manual_by is None or NOTHING in known.notes):
+        report = with_reported(known, report)
+    overdue = incident.triage_overdue or known is None
+    draft.set(triage=report, triage_overdue=overdue).cancel(OVERDUE)
+    who = mentioned(action.by)
+    draft.note("triage", f"{who} reports: {action.report}", by=action.by)
+    keep_true(draft, f"Reported by {who}: {action.report}")
+    _propose_severity(draft, severity_of(report))
     _decide(draft, report)
-    _urgency(draft, report)
-    return start_investigation(draft).done()
+    _page_if_urgent(draft, report)
+    start_investigation(draft)
+    return None
 
 
-def nobody_acted(
-    incident: Incident, action: NobodyActed, service: Service, now: datetime
-) -> Change:
-    del action, service
-    draft = Draft(incident, now)
-    current = incident.round
+def nobody_acted(draft: Draft, action: NobodyActed) -> None:
+    incident, current = draft.incident, draft.incident.round
     waiting = current is None or (current.action is None and current.investigate_by is None)
     if incident.open and incident.severity is Severity.SEV1 and waiting:
         minutes = round(NOBODY_SECONDS / 60)
         number = current.number if current else 1
-        said = f"{incident.id} {incident.title}: nobody has acted for {minutes} minutes"
-        page(draft, f"nobody acted: {number}", said)
-    return draft.done()
+        text = f"{incident.id} {incident.title}: nobody has acted for {minutes} minutes"
+        page(draft, f"nobody acted: {number}", text)
 
 
 def headline(report: TriageReport) -> str:
-    """The picture in one sentence for timeline, ticket and Discord."""
+    """Return the picture in one sentence, for timeline, ticket and Discord."""
     blast = report.blast
     if report.manual_by:
         users = who_is_hit.how_many(blast.users, "user")
@@ -182,7 +171,7 @@ def headline(report: TriageReport) -> str:
     if blast.users is Word.NOBODY:
         return who_is_hit.nobody(report)
     users = who_is_hit.users(blast)
-    names = listed([f.name for f in blast.top_features]) or "no feature named"
+    names = listed([feature.name for feature in blast.top_features]) or "no feature named"
     if not blast.knows("features"):
         names = who_is_hit.FEATURES_UNKNOWN
     window = lasting(timedelta(seconds=report.window_seconds))
@@ -190,12 +179,12 @@ def headline(report: TriageReport) -> str:
 
 
 def waits_for_rollback(report: TriageReport) -> bool:
-    """Many × many with a rollback recommended: "rollback first, debug after" (workflow, phase 1)."""
+    """True where many × many is to be rolled back: "rollback first, debug after" (workflow)."""
     return report.recommendation.choice is Choice.ROLLBACK
 
 
 def attach_issues(draft: Draft, attached: set[str | None]) -> Draft:
-    """Cross-references the Sentry issues on the ticket (workflow, phase 4), without those that are `attached` already."""
+    """Attach the Sentry issues to the ticket, without those that are `attached` already."""
     incident = draft.incident
     if incident.ticket is None or incident.triage is None:
         return draft
@@ -205,119 +194,114 @@ def attach_issues(draft: Draft, attached: set[str | None]) -> Draft:
     return draft
 
 
-def _severity(draft: Draft, proposed: Severity, *, known: bool = False) -> Draft:
-    """Proposed by triage; a person's word wins and stays. A later look at less does not lower it.
+def _propose_severity(draft: Draft, proposed: Severity, *, known: bool = False) -> None:
+    """Set the severity that triage proposes; a person's word wins and stays.
 
-    `known`: what could not be asked before, and counted as many, is measured now; then this is the first measure.
+    A later look at less does not lower it. `known`: what could not be asked before, and was counted
+    as many, is measured now; then this is the first measure.
     """
     incident = draft.incident
     if incident.severity_by is not None or incident.severity == proposed:
-        return draft
-    if incident.severity is not None and incident.severity < proposed and not known:
-        return draft
-    return draft.set(severity=proposed).note("severity", f"SEV{proposed.value}")
+        return
+    if incident.severity is None or incident.severity > proposed or known:
+        draft.set(severity=proposed).note("severity", f"SEV{proposed.value}")
 
 
-def _decide(draft: Draft, report: TriageReport) -> Draft:
+def _decide(draft: Draft, report: TriageReport) -> None:
     current = draft.incident.round
     recommended = recommended_by_cause(draft.incident) or report.recommendation
     if current is None:
         open_round(draft, "triage", recommended)
-    elif current.action is None and draft.incident.status in UNDECIDED:
+    elif _undecided(draft.incident):
         replace_round(draft, current.model_copy(update={"recommendation": recommended}))
     if draft.incident.status is Status.DECLARED:
         draft.set(status=Status.DECIDING)
     current = draft.incident.round
     if current is not None:
         draft.dirty(decision_name(current.number))
-    return ask_for_decision(draft.dirty(*EVERYWHERE))
+    ask_for_decision(draft.dirty(*EVERYWHERE))
 
 
-def _grown(
+def _say_growth(
     draft: Draft, before: TriageReport, report: TriageReport, severity: Severity | None
-) -> Draft:
-    """It became worse, or other advice follows from what is known by now: an edited message rings no bell, so it is said."""
+) -> None:
+    """Say that it became worse, or that other advice follows from what is known by now.
+
+    The decision is edited in place, and an edited message rings no bell.
+    """
+    if not draft.incident.status.undecided:
+        return
+    former, advised = before.recommendation.choice, report.recommendation.choice
     worse = severity is None or (draft.incident.severity or severity) < severity
-    rollback = (
-        report.recommendation.choice is Choice.ROLLBACK
-        and before.recommendation.choice is not Choice.ROLLBACK
-    )
+    rollback = advised is Choice.ROLLBACK and former is not Choice.ROLLBACK
     known = before.incomplete and not report.incomplete
-    other = (
-        draft.incident.severity != severity
-        or report.recommendation.choice is not before.recommendation.choice
-    )
-    if not (worse or rollback or (known and other)) or draft.incident.status not in UNDECIDED:
-        return draft
-    target = report.recommendation.target
-    advice = f" Recommended now: roll back to {target.version}." if rollback and target else ""
-    if known and not advice and report.recommendation.choice is Choice.INVESTIGATE:
+    other = draft.incident.severity != severity or advised is not former
+    if not worse and not rollback and not (known and other):
+        return
+    target, advice = report.recommendation.target, ""
+    if rollback and target:
+        advice = f" Recommended now: roll back to {target.version}."
+    elif known and advised is Choice.INVESTIGATE:
         advice = " Recommended now: investigate."
-    said = f"{capital(headline(report))}.{advice}"
-    return tell(
-        draft.note("triage", said), said, strong="Measured by now." if known else "It has grown."
-    )
+    text = f"{capital(headline(report))}.{advice}"
+    strong = "Measured by now." if known else "It has grown."
+    tell(draft.note("triage", text), text, strong=strong)
 
 
 def _new_trail(before: TriageReport, report: TriageReport) -> bool:
-    """Whether an investigation has more to walk along than the last one had, or would read it differently.
+    """True if an investigation has more to walk along now, or would read it differently.
 
-    What looked like one customer's data with the first event is a release's fault with the thirtieth customer.
+    What looked like one customer's data with the first event is a release's fault with the
+    thirtieth customer.
     """
-    grown = (report.blast.users, report.blast.features) != (
-        before.blast.users,
-        before.blast.features,
-    )
-    return (
-        grown
-        or report.suspect != before.suspect
-        or (report.frame is not None and before.frame is None)
-    )
+    was, now = before.blast, report.blast
+    grown = (now.users, now.features) != (was.users, was.features)
+    frame = report.frame is not None and before.frame is None
+    return grown or frame or report.suspect != before.suspect
 
 
 def _undecided(incident: Incident) -> bool:
     current = incident.round
-    return incident.status in UNDECIDED and (current is None or current.action is None)
+    return incident.status.undecided and (current is None or current.action is None)
 
 
 def _less_known(before: TriageReport, report: TriageReport) -> bool:
-    """A look that could not ask for everything replaces none that could, unless it burns much more by now."""
+    """True for a look that could not ask for everything, after one that could.
+
+    It replaces that one only where it burns much more by now.
+    """
     if before.manual_by is not None or before.incomplete or not report.incomplete:
         return False
     return report.events < GREW * max(before.events, 1)
 
 
-def _measure_again(draft: Draft, service: Service, *, soon: bool = False) -> Draft:
-    """For one window; what could not be asked is asked for until it is known: sooner at first (`soon`)."""
-    current = draft.incident.round
+def _measure_again(draft: Draft, *, soon: bool = False) -> None:
+    """Measure again, for one window; what could not be asked, until it is known.
+
+    `soon`: sooner at first.
+    """
+    current, service = draft.incident.round, draft.service
     if current is None or not _undecided(draft.incident):
-        return draft
-    wait = service.window_seconds / MEASURES_PER_WINDOW
+        return
+    wait = service.window / MEASURES_PER_WINDOW
     open_for = draft.now - current.opened_at
-    if soon:
-        early = open_for < service.window / MEASURES_PER_WINDOW * SOON_FOR
-        return draft.timer(MEASURE, wait / SOON if early else wait, MeasureDue())
-    if open_for >= service.window:
-        return draft
-    return draft.timer(MEASURE, wait, MeasureDue())
+    if soon or open_for < service.window:
+        early = soon and open_for < wait * SOON_FOR
+        draft.timer(MEASURE, (wait / SOON if early else wait).total_seconds(), MeasureDue())
 
 
-def _urgency(draft: Draft, report: TriageReport) -> Draft:
-    """One page, not two, where a SEV1 is braked at first sight."""
+def _page_if_urgent(draft: Draft, report: TriageReport) -> None:
+    """Page once, not twice, where a SEV1 is braked at first sight."""
     incident = draft.incident
-    said = f"{incident.id} {incident.title}: {headline(report)}"
-    loud = report.recommendation.loud
-    if loud:
-        said += f". A rollback would be right, but is not safe: {' '.join(report.recommendation.brakes)}"
+    text = f"{incident.id} {incident.title}: {headline(report)}"
+    if report.recommendation.loud:
+        brakes = " ".join(report.recommendation.brakes)
+        text += f". A rollback would be right, but is not safe: {brakes}"
     paged = incident.paged
-    urgent(draft, said)
-    if not loud:
-        return draft
-    return (
-        page(draft, "braked", said) if draft.incident.paged == paged else _as_paged(draft, "braked")
-    )
-
-
-def _as_paged(draft: Draft, key: str) -> Draft:
-    known = draft.incident.paged
-    return draft if key in known else draft.set(paged=(*known, key))
+    urgent(draft, text)
+    if not report.recommendation.loud:
+        return
+    if draft.incident.paged == paged:
+        page(draft, "braked", text)
+    elif "braked" not in draft.incident.paged:
+        draft.set(paged=(*draft.incident.paged, "braked"))

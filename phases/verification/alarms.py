@@ -1,6 +1,7 @@
-"""An alarm after recovery opens nothing by itself: it is recorded, and the bot looks whether it burns (rules: Guard).
+"""Phase 5, an alarm after recovery: it opens nothing by itself (rules: Guard).
 
-What the look leads to: `alarm_steps.py`.
+It is recorded, and the bot looks whether it burns. What that look leads to:
+`phases/coordination/recurrence.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from datetime import UTC, datetime
 from phases.messages.effects import LookBack
 from phases.record.findings import Evidence
 from phases.record.incident import Alarm, GuardLook, Incident
-from phases.record.service import Service
 from phases.record.wording import lasting, short
 from phases.steps.announce import page, tell
 from phases.steps.change import Draft
@@ -20,61 +20,62 @@ ALARM = "alarm"  # timer: the look that answers an alarm is made again
 
 
 def recovered_at(incident: Incident) -> datetime:
-    """The newest verified recovery; after a fix forward it is later than the first."""
+    """Return the newest verified recovery; after a fix forward it is later than the first."""
     if incident.guard_until is not None:
         return incident.guard_until - GUARD
     return incident.recovered_at or incident.detected_at
 
 
-def ring(draft: Draft, evidence: Evidence, issue: str | None, service: Service) -> Draft:
-    """The bot looks at once, and then as often as after recovery: the first event of a return looks like a straggler.
+def ring(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
+    """Look at once whether it burns; of one storm of alarms no look is too close to another.
 
-    `issue`: the incident's own, where the alarm names one. Of one storm of alarms no look is closer to another than that.
+    The bot looks on after that, because the first event of a return looks like a straggler. `issue`
+    is the incident's own, where the alarm names one.
     """
     before, now = draft.incident.alarm, draft.now
     recent = before is not None and before.at <= now < before.at + GUARD
-    alarm = (
-        before.model_copy(update={"at": now}) if before is not None and recent else Alarm(at=now)
-    )
-    draft.set(alarm=alarm)
-    if before is not None and before.at <= now < before.at + every(service):
+    if before is not None and recent:
+        draft.set(alarm=before.model_copy(update={"at": now}))
+    else:
+        draft.set(alarm=Alarm(at=now))
+    if before is not None and before.at <= now < before.at + every(draft.service):
         return draft
+    recovered = recovered_at(draft.incident)
     if issue is not None and not recent:
-        after = lasting(evidence.at - recovered_at(draft.incident))
-        text = f"{evidence.source}: {evidence.text}"
-        draft.note(
-            "evidence", f"An alarm {after} after recovery, looked at: {text}", url=evidence.url
-        )
-    until = recovered_at(draft.incident) + GUARD
-    heard = evidence.model_copy(update={"text": short(evidence.text, 300)})
-    return draft.want(
-        LookBack(
-            look=GuardLook(until=until, number=len(LOOKS) + 1, seeds=0, alarm=heard, issue=issue)
-        )
+        text = f"An alarm {lasting(evidence.at - recovered)} after recovery, looked at: "
+        source = f"{evidence.source}: {evidence.text}"
+        draft.note("evidence", f"{text}{source}", url=evidence.url)
+    look = GuardLook(
+        until=recovered + GUARD,
+        number=len(LOOKS) + 1,
+        seeds=0,
+        alarm=evidence.model_copy(update={"text": short(evidence.text, 300)}),
+        issue=issue,
     )
+    return draft.want(LookBack(look=look))
 
 
 def day(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d}"
 
 
-def fires_after_recovery(draft: Draft, text: str, at: datetime, service: Service) -> Draft:
-    """Users were fine and the incident still holds its service: nothing new may drown in its channel. People decide."""
+def fires_after_recovery(draft: Draft, text: str, at: datetime) -> Draft:
+    """Say and page that something fires; of one storm the first alarm rings, and people decide.
+
+    Users were fine and the incident still holds its service: nothing new may drown in its channel.
+    """
     incident = draft.incident
-    said = f"{short(text, 300)}, {lasting(at - recovered_at(incident))} after recovery."
+    text = f"{short(text, 300)}, {lasting(at - recovered_at(incident))} after recovery."
     if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD:
-        return tell(
-            draft, said, strong="Fires again:", thread=True, ticket=False
-        )  # of one storm the first one rings
-    page(
-        draft.set(fired_at=at),
-        after_recovery(incident, at),
-        f"{incident.id} {incident.title}, fires again: {said}",
-    )
-    way = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here. Something else? `/incident declare <what>`."
-    return tell(draft, f"{said} {way}", strong="Fires again:", mention=service.owners)
+        return tell(draft, text, strong="Fires again:", thread=True, ticket=False)
+    title = f"{incident.id} {incident.title}"
+    page(draft.set(fired_at=at), after_recovery(incident, at), f"{title}, fires again: {text}")
+    same = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here."
+    other = "Something else? `/incident declare <what>`."
+    owners = draft.service.owners
+    return tell(draft, f"{text} {same} {other}", strong="Fires again:", mention=owners)
 
 
 def after_recovery(incident: Incident, at: datetime) -> str:
-    """Why people are paged: once a day, because between recovery and *resolved* there may be many."""
+    """Return the key of a page: once a day, as there may be many alarms before *resolved*."""
     return f"after recovery: {len(incident.rounds)}, {day(at)}"

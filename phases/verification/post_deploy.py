@@ -1,4 +1,4 @@
-"""After any deploy: look for new errors in the release that now runs, and raise an incident when there are some.
+"""Phase 5, after any deploy: new errors in the release that now runs raise an incident.
 
 Workflow, auto-invocation: "`ship-it` Phase 4 detected new Sentry issues post-deploy".
 """
@@ -15,12 +15,15 @@ from phases.record.service import Service, tag_in
 from phases.record.wording import counted, short
 
 LOOKS = (0.1, 0.2, 0.4, 0.7, 1.0)
-"""Parts of the watch, at whose ends Sentry is asked: after 1, 2, 4, 7 and 10 minutes of 10."""
+"""Parts of the watch at whose ends Sentry is asked: of 10 minutes after 1, 2, 4, 7 and 10."""
 BEFORE = timedelta(minutes=5)  # a rollout serves its first requests before it is finished
 GIVEN_UP = timedelta(minutes=10)
-"""So long after its end a watch that could not ask is still kept: Sentry, or the bot, may have been away."""
+"""A watch that could not ask is kept so long after its end: Sentry or the bot may be away."""
 LATEST = timedelta(hours=6)
-"""A bot that was asleep, or away, for less than that since the deploy still looks once; later, people know in other ways."""
+"""A bot that was away for less than that since the deploy still looks once.
+
+Later, people know in other ways.
+"""
 
 
 class Watched(Value):
@@ -32,11 +35,11 @@ class Watched(Value):
     commit: str | None = None
     """Sentry may know the release by it alone."""
     at: datetime
-    """When it was finished."""
+    """The time at which it was finished."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """By which its events are searched."""
+        """Return the names by which its events are searched."""
         return tuple(dict.fromkeys(name for name in (self.version, self.commit) if name))
 
     @property
@@ -47,7 +50,7 @@ class Watched(Value):
 def deploy_told(
     service: Service, version: str, at: datetime, commit: str | None = None
 ) -> DeploySeen:
-    """A deploy as CI's webhook tells it: its end is known, its start is not."""
+    """Return a deploy as CI's webhook tells it: its end is known, its start is not."""
     own = version.lower() if COMMIT.fullmatch(version.lower()) else None
     release = Release(version=version, commit=commit or own)
     return DeploySeen(
@@ -61,30 +64,31 @@ def deploy_told(
 
 
 def looks_due(watched: Watched, service: Service, now: datetime) -> int:
-    """How many looks should have been made by now."""
+    """Return the number of looks that should have been made by now."""
     lasts = timedelta(seconds=service.recheck_until_seconds)  # workflow: the first 10 minutes
     return sum(watched.at + lasts * part <= now for part in LOOKS)
 
 
 def over(watched: Watched, service: Service, now: datetime) -> bool:
-    """The watch ended long ago and could not be ended as it should: one look more decides."""
+    """True if the watch ended long ago and was not ended as it should: one look more decides."""
     return now > watched.at + timedelta(seconds=service.recheck_until_seconds) + GIVEN_UP
 
 
 def forgotten(watched: Watched, now: datetime) -> bool:
-    """Too long ago to tell of it as of news."""
+    """True if the deploy is too long ago to be news."""
     return now > watched.at + LATEST
 
 
 def new_since(watched: Watched, service: Service) -> datetime:
-    """Issues first seen from here on are new with this deploy."""
+    """Return the time from which on an issue that is first seen is new with this deploy."""
     return watched.at - min(BEFORE, service.window)
 
 
 def named(service: Service, told: str, commit: str | None = None) -> str | None:
-    """The version, where CI tells it as the deployer, the tag or Sentry writes it.
+    """Return the version of a deploy, which CI may name as the deployer, a tag or Sentry does.
 
-    A branch moves: then it is the commit. None: without one, or of a tag of another service in the same repository.
+    A branch moves: then it is the commit. None is a branch without a commit, or the tag of another
+    service in the same repository.
     """
     name = tag_in(told)
     names = service.release
@@ -100,9 +104,10 @@ def named(service: Service, told: str, commit: str | None = None) -> str | None:
 
 
 def headline(new: Sequence[IssueRow], version: str) -> str:
-    """The title of the incident: what is new, the loudest first."""
+    """Return the title of the incident: the new errors, the loudest first."""
     if not new:
         return f"New errors after {version} was deployed"
     loudest = max(new, key=lambda issue: issue.events)
     others = f" and {counted(len(new) - 1, 'other')}" if len(new) > 1 else ""
-    return f"{short(loudest.title, 160)}{others}, new in {version}"  # the error first: the channel is named by it
+    # The error stands first, because the channel is named by it.
+    return f"{short(loudest.title, 160)}{others}, new in {version}"

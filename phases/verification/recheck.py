@@ -91,7 +91,7 @@ class Recheck:
         Never raises: what cannot be asked is the look's verdict.
         """
         report = self.incident.triage
-        current = next((r for r in self.incident.rounds if r.number == round_number), None)
+        current = self.incident.round_of(round_number)
         clock = (current.clock_started_at if current else None) or self.now
         begin = min(clock + grace(self.service), self.now)
         minutes = (self.now - begin) / MINUTE

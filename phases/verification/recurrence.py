@@ -88,13 +88,13 @@ def recovery(look: GuardLook) -> datetime:
     return look.until - GUARD
 
 
-def watch(draft: Draft, service: Service) -> Draft:
+def watch(draft: Draft) -> Draft:
     """Set the timer of the first look, unless nothing was measured or this is a drill."""
     incident = draft.incident
     if incident.drill or not _measured(incident) or incident.guard_until is None:
         return draft
     first = GuardLook(until=incident.guard_until, number=1, seeds=len(incident.seeds), whole=False)
-    return draft.timer(GUARD_TIMER, every(service).total_seconds(), GuardDue(look=first))
+    return draft.timer(GUARD_TIMER, every(draft.service).total_seconds(), GuardDue(look=first))
 
 
 def _measured(incident: Incident) -> bool:

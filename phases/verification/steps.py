@@ -1,6 +1,7 @@
-"""Phase 5, what the re-check does to the record: when to look, what a look leads to. How a look is judged: `verification.py`.
+"""Phase 5, the re-check after an action: when Sentry is asked, and what the answer leads to.
 
-Workflow: "Wait 5-10 min after action … confirm new event rate dropped … Hit affected endpoint … Update Linear ticket".
+Workflow: "Wait 5-10 min after action … confirm new event rate dropped … Hit affected endpoint …
+Update Linear ticket". How a look is judged: `phases/verification/recheck.py`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from phases.record.tokens import mentioned, what_was_done
 from phases.record.wording import capital, lasting, rate
 from phases.root_cause.steps import without_what_did_not_help
 from phases.steps.announce import keep_true, page, stand_down, tell, worked
-from phases.steps.change import Change, Draft, Refused
+from phases.steps.change import Draft, Refused
 from phases.steps.resolution import resolve_if_ready
-from phases.steps.rounds import ended, next_round, replace_round
+from phases.steps.rounds import next_round, replace_round
 from phases.verification.recheck import NOT_MEASURED
 from phases.verification.recurrence import GUARD, watch
 from phases.verification.sentry_resolution import resolve_issues
@@ -30,117 +31,102 @@ LOOK = "look"  # timer
 RETRY_SECONDS = 60  # rules: Sentry out of reach at a look: tried every minute …
 GIVE_UP_FACTOR = 2  # … until 20 minutes after the action, which is twice the second look
 LOOKS = 6  # kept of a round
-SCATTER = timedelta(
-    seconds=5
-)  # the clock of Redis may be set by so much without anybody being late
+SCATTER = timedelta(seconds=5)  # Redis' clock may be set by so much without anybody being late
 
 
-def start_clock(draft: Draft, service: Service) -> Draft:
-    """The deploy is finished, or *fixed another way* was said: the first look is due after the wait."""
+def start_clock(draft: Draft) -> Draft:
+    """The action is done: the first look is due after the wait."""
     current = draft.incident.round
     assert current is not None  # an action on production belongs to a round
     replace_round(draft, current.model_copy(update={"clock_started_at": draft.now}))
-    return draft.timer(LOOK, service.recheck_after_seconds, LookDue(round=current.number, number=1))
+    wait = draft.service.recheck_after_seconds
+    return draft.timer(LOOK, wait, LookDue(round=current.number, number=1))
 
 
 def first_look(service: Service) -> str:
-    """Said with every action: when people hear of it again."""
+    """Say, with every action, when people hear of it again."""
     return f"First check in {lasting(timedelta(seconds=service.recheck_after_seconds))}."
 
 
-def look_due(incident: Incident, action: LookDue, service: Service, now: datetime) -> Change:
-    draft = Draft(incident, now)
-    if (current := _verifying(incident, action.round)) is not None:
-        _set_back(draft, current, action.number, service)
+def look_due(draft: Draft, action: LookDue) -> None:
+    if (current := _verifying(draft.incident, action.round)) is not None:
+        _follow_clock_back(draft, current, action.number)
         draft.want(LookAgain(round=action.round, number=action.number))
-    return draft.done()
 
 
-def _set_back(draft: Draft, current: Round, number: int, service: Service) -> None:
-    """A look is never due sooner than its wait: where the record says so the clock was set back, and the round moves with it.
+def _follow_clock_back(draft: Draft, current: Round, number: int) -> None:
+    """Move the round where the clock was set back: a look is never due sooner than its wait.
 
-    The action, too: what burned before it and what came after it are counted on one clock, or quiet would be seen in the wrong hour.
+    The action moves, too. Otherwise what burned before it and what came after it would be counted
+    on two clocks, and quiet would be seen in the wrong hour.
     """
-    wait = timedelta(
-        seconds=service.recheck_after_seconds if number < 2 else service.recheck_until_seconds
-    )
-    began = draft.now - wait
+    service = draft.service
+    seconds = service.recheck_after_seconds if number < 2 else service.recheck_until_seconds
+    began = draft.now - timedelta(seconds=seconds)
     step = _clock(current) - began
     if step <= SCATTER:
         return
-    acted = current.action
-    if acted is not None:
+    action = current.action
+    if action is not None:
         moved = {
             name: at - step
             for name in ("at", "started_at", "finished_at")
-            if (at := getattr(acted, name))
+            if (at := getattr(action, name))
         }
-        acted = acted.model_copy(update=moved)
-    replace_round(draft, current.model_copy(update={"clock_started_at": began, "action": acted}))
+        action = action.model_copy(update=moved)
+    replace_round(draft, current.model_copy(update={"clock_started_at": began, "action": action}))
 
 
-def recheck_now(
-    incident: Incident, action: RecheckNow, service: Service, now: datetime
-) -> Change | Refused:
-    """A person wants to see now. It informs; only the looks that are due, and people's words, lead on."""
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
-    acted = next((r for r in reversed(incident.rounds) if r.clock_started_at is not None), None)
-    if acted is None:
+def recheck_now(draft: Draft, action: RecheckNow) -> Refused | None:
+    """A person wants to see now. Such a look informs; only looks that are due lead on."""
+    checked = (r for r in reversed(draft.incident.rounds) if r.clock_started_at is not None)
+    if (current := next(checked, None)) is None:
         return Refused(
             "state",
             "Nothing was done on production yet, so there is nothing to check. Decide first.",
         )
-    draft = Draft(incident, now).note(
-        "check", f"{mentioned(action.by)} asked for a check", by=action.by
-    )
-    return draft.want(LookAgain(round=acted.number, number=0)).done()
+    draft.note("check", f"{mentioned(action.by)} asked for a check", by=action.by)
+    draft.want(LookAgain(round=current.number, number=0))
+    return None
 
 
-def looked(incident: Incident, action: Looked, service: Service, now: datetime) -> Change:
-    draft = worked(Draft(incident, now), "look")
-    look = action.look
-    current = next((r for r in incident.rounds if r.number == action.round), None)
-    if current is None or (look.number > 0 and _verifying(incident, action.round) is None):
-        return draft.done()
-    before = next((one for one in reversed(current.looks) if one.number > 0), None)
+def looked(draft: Draft, action: Looked) -> None:
+    """Lead on from a look: users are fine, look again, decide again, or a person is asked."""
+    worked(draft, "look")
+    look, current = action.look, draft.incident.round_of(action.round)
+    asked = look.number == 0
+    if current is None or not (asked or _verifying(draft.incident, action.round)):
+        return
+    before = next((earlier for earlier in reversed(current.looks) if earlier.number > 0), None)
     current = current.model_copy(update={"looks": (*current.looks, look)[-LOOKS:]})
-    replace_round(draft, current).note("check", sentence(look))
-    if look.number == 0:
-        return _answer(draft, current, look).done()
+    text = sentence(look)
+    replace_round(draft, current).note("check", text)
+    if asked:
+        _answer(draft, current, look)
+        return
     match look.verdict:
         case LookVerdict.RECOVERED:
-            return mitigated(
-                draft, current, "recovered", sentence(look), service, action.picture
-            ).done()
+            mitigated(draft, current, "recovered", text, action.picture)
         case LookVerdict.UNREACHABLE:
-            return _out_of_reach(draft, current, look, before, service).done()
-        case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(
-            look, current, service
-        ):
-            wait = service.recheck_until_seconds - (now - _clock(current)).total_seconds()
-            draft.timer(LOOK, max(wait, 1), LookDue(round=current.number, number=2))
-            return tell(
-                draft,
-                f"{sentence(look)} The second check decides.",
-                strong="First check.",
-                thread=True,
-            ).done()
+            _out_of_reach(draft, current, look, before)
+        case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(draft, current, look):
+            passed = (draft.now - _clock(current)).total_seconds()
+            wait = max(draft.service.recheck_until_seconds - passed, 1)
+            draft.timer(LOOK, wait, LookDue(round=current.number, number=2))
+            tell(draft, f"{text} The second check decides.", strong="First check.", thread=True)
         case LookVerdict.NOT_RECOVERED:
-            return not_recovered(draft, current, sentence(look)).done()
+            not_recovered(draft, current, text)
         case LookVerdict.TOO_FEW:
-            return _ask(draft, current, sentence(look)).done()
+            _ask(draft, current, text)
 
 
-def confirm_recovery(
-    incident: Incident, action: ConfirmRecovery, service: Service, now: datetime
-) -> Change | Refused:
-    """A person's word by name, marked "not measured": recovery only where the bot could not tell, "not over" at any time."""
-    if (refused := ended(incident)) is not None:
-        return refused
-    current = incident.round
-    if current is None or current.number != action.round or incident.status is not Status.VERIFYING:
+def confirm_recovery(draft: Draft, action: ConfirmRecovery) -> Refused | None:
+    """A person's word counts by name, marked "not measured".
+
+    Recovery may be said only where the bot could not tell; "not over" at any time.
+    """
+    current = _current(draft.incident, action.round)
+    if current is None:
         return Refused("stale", "That question is answered. Nothing was changed.")
     if action.recovered and current.verdict != "ask a person":
         return Refused(
@@ -148,14 +134,13 @@ def confirm_recovery(
             "The check is not over yet; it will say by itself. `/incident recheck` looks now.",
         )
     who = mentioned(action.by)
-    draft = Draft(incident, now)
-    said = "users have it back" if action.recovered else "it is not over"
-    draft.note("check", f"{who}: {said} (not measured)", by=action.by)
+    text = "users have it back" if action.recovered else "it is not over"
+    draft.note("check", f"{who}: {text} (not measured)", by=action.by)
     if action.recovered:
-        return mitigated(
-            draft, current, "confirmed by a person", f"{who} says so (not measured).", service
-        ).done()
-    return not_recovered(draft, current, f"{who} says it is not over (not measured)").done()
+        mitigated(draft, current, "confirmed by a person", f"{who} says so (not measured).")
+    else:
+        not_recovered(draft, current, f"{who} says it is not over (not measured)")
+    return None
 
 
 def mitigated(
@@ -163,7 +148,6 @@ def mitigated(
     current: Round,
     verdict: Literal["recovered", "confirmed by a person"],
     said: str,
-    service: Service,
     picture: Picture | None = None,
 ) -> Draft:
     """Users are fine, verified. Resolved is another thing: it needs cause and post-mortem.
@@ -171,41 +155,40 @@ def mitigated(
     After a fix forward the first verified recovery stays: users were fine all the while.
     """
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
-    at = draft.incident.recovered_at or draft.now
     draft.set(
-        status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture
+        status=Status.MITIGATED,
+        recovered_at=draft.incident.recovered_at or draft.now,
+        guard_until=draft.now + GUARD,
+        picture=picture,
+        fired_at=None,
+        alarm=None,
     )
-    draft.set(fired_at=None, alarm=None)
-    watch(draft, service).cancel(LOOK)
+    watch(draft).cancel(LOOK)
     stand_down(draft)
     resolve_issues(draft, current)
-    return resolve_if_ready(
-        draft, said.removeprefix("Recovered: "), strong="Recovered.", picture=picture is not None
-    )
+    news = said.removeprefix("Recovered: ")
+    return resolve_if_ready(draft, news, strong="Recovered.", picture=picture is not None)
 
 
 def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
-    """A new round, people are paged, and what was tried is ruled out."""
+    """Open a new round, page people, and rule out what was tried."""
     replace_round(draft, current.model_copy(update={"verdict": "not recovered"})).cancel(LOOK)
-    tried = what_was_done(current.action) if current.action else "what was tried"
     incident = draft.incident
     draft.set(
         hypotheses=without_what_did_not_help(incident.hypotheses, incident),
         recovered_at=None,
         guard_until=None,
-    )
-    draft.dirty("tree", "evidence")
-    said = said.removeprefix("Not recovered: ").rstrip(".")
-    page(
-        draft,
-        f"did not help: {current.number}",
-        f"{incident.id} {incident.title}: {tried} did not help. {said}.",
-    )
-    return next_round(draft, f"not recovered: {tried} did not help. {capital(said)}")
+    ).dirty("tree", "evidence")
+    what = what_was_done(current.action) if current.action else "what was tried"
+    text = f"{what} did not help. "
+    look = said.removeprefix("Not recovered: ").rstrip(".")
+    title = f"{incident.id} {incident.title}"
+    page(draft, f"did not help: {current.number}", f"{title}: {text}{look}.")
+    return next_round(draft, f"not recovered: {text}{capital(look)}")
 
 
 def sentence(look: Look) -> str:
-    """One look in one sentence with the rate before and after."""
+    """Return one look in one sentence, with the rate before and after."""
     endpoint = "" if look.endpoint is None else f"; endpoint {look.endpoint.said}"
     if look.verdict is LookVerdict.UNREACHABLE:
         return f"Sentry could not be asked ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
@@ -217,37 +200,34 @@ def sentence(look: Look) -> str:
     return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."
 
 
-def unreachable(
-    incident: Incident, number: int, look: int, reason: str, service: Service, now: datetime
-) -> Change:
-    """A look that could not even be made counts as one without an answer: tried again, given up, a person is asked."""
-    found = Look(number=look, at=now, verdict=LookVerdict.UNREACHABLE, reasons=(reason,))
-    return looked(incident, Looked(round=number, look=found), service, now)
+def unreachable(draft: Draft, number: int, look: int, reason: str) -> None:
+    """A look that could not even be made counts as one without an answer."""
+    without = Look(number=look, at=draft.now, verdict=LookVerdict.UNREACHABLE, reasons=(reason,))
+    looked(draft, Looked(round=number, look=without))
 
 
 def ask_again(draft: Draft) -> Draft:
-    """The question, where it stands open and could not be posted before."""
+    """Ask whether users have it back, where that could not be posted before."""
     current = draft.incident.round
-    if (
-        current is None
-        or current.verdict != "ask a person"
-        or draft.incident.status is not Status.VERIFYING
-    ):
+    if current is None or current.verdict != "ask a person":
         return draft
-    seen = f"{sentence(current.looks[-1])} " if current.looks else ""
-    return tell(draft, f"{seen}Do users have it back?", ticket=False, ask="recovered")
+    if draft.incident.status is not Status.VERIFYING:
+        return draft
+    measured = f"{sentence(current.looks[-1])} " if current.looks else ""
+    return tell(draft, f"{measured}Do users have it back?", ticket=False, ask="recovered")
+
+
+def _current(incident: Incident, number: int) -> Round | None:
+    """Return the newest round, if it has this number and is being checked."""
+    current = incident.round
+    if current is None or current.number != number or incident.status is not Status.VERIFYING:
+        return None
+    return current
 
 
 def _verifying(incident: Incident, number: int) -> Round | None:
-    current = incident.round
-    if (
-        incident.status is not Status.VERIFYING
-        or current is None
-        or current.number != number
-        or current.verdict
-    ):
-        return None
-    return current
+    current = _current(incident, number)
+    return None if current is None or current.verdict else current
 
 
 def _clock(current: Round) -> datetime:
@@ -255,22 +235,15 @@ def _clock(current: Round) -> datetime:
     return current.clock_started_at
 
 
-def _is_last(look: Look, current: Round, service: Service) -> bool:
-    """The second look, or a first one that could only be made so late that it says as much."""
-    return (
-        look.number > 1
-        or (look.at - _clock(current)).total_seconds() >= service.recheck_until_seconds
-    )
+def _is_last(draft: Draft, current: Round, look: Look) -> bool:
+    """True for the second look, and for a first one that was made so late that it says as much."""
+    passed = (look.at - _clock(current)).total_seconds()
+    return look.number > 1 or passed >= draft.service.recheck_until_seconds
 
 
 def _answer(draft: Draft, current: Round, look: Look) -> Draft:
-    """To the person who asked for a look; where that may lead on, with the buttons that do."""
-    newest = draft.incident.round
-    verifying = (
-        draft.incident.status is Status.VERIFYING
-        and newest is not None
-        and newest.number == current.number
-    )
+    """Answer the person who asked for a look; with buttons where it may lead on."""
+    verifying = _current(draft.incident, current.number) is not None
     ask: Literal["recovered", "not over", ""] = ""
     if verifying and current.verdict == "ask a person":
         ask = "recovered"
@@ -279,16 +252,14 @@ def _answer(draft: Draft, current: Round, look: Look) -> Draft:
     return tell(draft, sentence(look), strong="Checked.", ticket=False, ask=ask)
 
 
-def _out_of_reach(
-    draft: Draft, current: Round, look: Look, before: Look | None, service: Service
-) -> Draft:
-    """Never "recovered": said at once, tried every minute, then only a person's word leads on."""
+def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None) -> Draft:
+    """Try every minute, then ask a person: no answer is never "recovered"."""
     passed = (draft.now - _clock(current)).total_seconds()
-    if passed >= service.recheck_until_seconds * GIVE_UP_FACTOR:
+    if passed >= draft.service.recheck_until_seconds * GIVE_UP_FACTOR:
         return _ask(draft, current, f"{sentence(look)} I have stopped trying.")
     if before is None or before.verdict is not LookVerdict.UNREACHABLE:
         tell(draft, f"{sentence(look)} I try again every minute.", strong="Not checked yet.")
-    wait = min(RETRY_SECONDS, service.recheck_after_seconds)
+    wait = min(RETRY_SECONDS, draft.service.recheck_after_seconds)
     return draft.timer(LOOK, wait, LookDue(round=current.number, number=look.number))
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from handlers import views
 from handlers.views import history, merge_and_reopen, notes
 from handlers.views.blocks import Message
-from handlers.views.decision import won
 from phases.memory.trends import Trends, trends
 from phases.messages import actions as said
 from phases.messages import effects as wanted
+from phases.mitigation.decision import under_way
 from phases.postmortem.proofs import proofs
 from phases.record.documents import ActionItem, Adr, SubIssue
 from phases.record.findings import (
@@ -338,8 +338,7 @@ def odd_ends() -> dict[str, Message]:
         at=NOW - timedelta(hours=2),
         pull_request="https://github.com/acme/shop/pull/7",
     )
-    taken = acted(result="running").rounds[0].action
-    too_late = won(taken) if taken else ""
+    too_late = under_way(acted(result="running"))
     running = Bisect(id="b", good="1.2.0", bad="1.3.0", step=2, steps=5, state="running")
     return {
         "decision-hotfix-done": views.decision(hotfix, NOW, SHOP, 1),

@@ -51,12 +51,10 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                     name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")
                 )
             )
-        case wanted.AskZone(people=people) if people:
+        case wanted.AskZone(people=people):
             return st.integers(-12, 14).map(
                 lambda hours: said.Zones(offsets=dict.fromkeys(people, hours * 3600))
             )
-        case wanted.AskZone():
-            return st.integers(-12, 14).map(lambda hours: said.LeadZone(offset=hours * 3600))
         case wanted.SetBookmark(name=name):
             return st.one_of(done, st.just(said.BookmarkSet(name=name, id="Bk1")))
         case wanted.ArchiveChannel():

@@ -14,7 +14,7 @@ from bot.store.memory import RedisMemory
 from bot.timers.scheduler import Clock
 from handlers import views
 from phases.memory.compaction import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, shrunk
-from phases.memory.steps import beside
+from phases.memory.steps import shrink_later
 from phases.messages import actions as said
 from phases.postmortem.adr import summary
 from phases.postmortem.proofs import proofs
@@ -22,7 +22,7 @@ from phases.record.documents import ActionItem
 from phases.record.durations import durations
 from phases.record.incident import Entry, Incident, Status, as_json
 from phases.record.service import Service
-from phases.steps.change import Change, Timer
+from phases.steps.change import Change, Draft, Timer
 from phases.workflow import step
 from tests.unit import incidents
 from tests.unit.test_views_limits import incidents as any_incident
@@ -85,13 +85,18 @@ def test_it_is_small_whatever_was_written(one: Incident, status: Status) -> None
     assert views.status(again, END, Service(name="shop")).blocks
 
 
+def after(before: Incident, status: Status) -> Change:
+    draft = Draft(before, END).set(status=status)
+    shrink_later(draft)
+    return draft.done()
+
+
 def test_the_timer_is_set_at_the_end_and_taken_back_when_it_goes_on() -> None:
     before = incidents.incident(status=Status.RESOLVED)
-    change = beside(before, Change(closed()), END)
+    change = after(before, Status.CLOSED)
     assert change.timers == (Timer(SHRINK, END + MONTH, said.ShrinkDue()),)
-    assert beside(closed(), Change(closed()), END).timers == ()
-    small = shrunk(closed(), END)
-    again = beside(small, Change(small.model_copy(update={"status": Status.DECIDING})), END)
+    assert after(closed(), Status.CLOSED).timers == ()
+    again = after(shrunk(closed(), END), Status.DECIDING)
     assert again.cancels == (SHRINK,)
     assert again.incident.shrunk_at is None
     cancelled = step(

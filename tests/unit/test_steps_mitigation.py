@@ -8,9 +8,9 @@ import pytest
 
 from phases.messages import actions as said
 from phases.messages import effects as wanted
+from phases.mitigation.decision import who_may
 from phases.mitigation.deploy_hold import hold
 from phases.mitigation.hotfix_merge import unmerged
-from phases.mitigation.steps import who_may
 from phases.record.findings import DeployOutput, DeployProof, LookVerdict, Release
 from phases.record.incident import ActionKind, Status
 from tests.factories import BAD, COMMANDS, FIX, GOOD, deploy_seen, service

@@ -12,7 +12,7 @@ from phases.coordination.updates import (
     CHANNEL_AFTER,
     EVERY,
     SNOOZE,
-    followed,
+    follow_updates,
     template,
     told,
     waits,
@@ -21,7 +21,7 @@ from phases.messages import actions as said
 from phases.messages.effects import CommentTicket, Invite, Page, Remind, Say, TellDiscord
 from phases.record.findings import Word
 from phases.record.incident import Channel, MessageRef, Severity, Status
-from phases.steps.change import Change
+from phases.steps.change import Draft
 from tests.factories import NOW, blast, evidence, incident, one_feature, report
 from tests.unit.story import Story, mitigated, verifying
 
@@ -151,7 +151,9 @@ def test_the_clock_after_any_change(
         reminded="lead" if at else "",
     )
     was = after.model_copy(update={"severity": before})
-    change = followed(was, Change(after), NOW)
+    draft = Draft(was, NOW).set(severity=severity)
+    follow_updates(draft)
+    change = draft.done()
     timer = next((t for t in change.timers if t.name == "update"), None)
     if not waits(after):
         assert change.incident.update_due is None
@@ -165,7 +167,9 @@ def test_the_clock_after_any_change(
     else:
         assert change is not None
         assert change.incident.update_due == at, "nothing that is under way is lost"
-    again = followed(change.incident, Change(change.incident), NOW)
+    again = Draft(change.incident, NOW)
+    follow_updates(again)
+    again = again.done()
     assert (again.timers, again.incident) == ((), change.incident), (
         "nothing changes, nothing begins"
     )

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from phases.messages import actions as said
 from phases.messages import effects as wanted
-from phases.postmortem.reminders import LEAST, MORNING, next_morning
+from phases.postmortem.reminders import LEAST
+from phases.postmortem.working_hours import MORNING, next_morning
 from phases.record.documents import Adr
 from phases.record.findings import LookVerdict
 from phases.record.incident import Status
@@ -37,7 +38,7 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     ],
 )
 def test_the_next_working_morning(now: datetime, offset: int, morning: datetime):
-    assert next_morning(now, offset) == morning
+    assert next_morning(now + LEAST, offset) == morning
 
 
 @given(
@@ -45,19 +46,19 @@ def test_the_next_working_morning(now: datetime, offset: int, morning: datetime)
     st.integers(-12 * 4, 14 * 4).map(lambda quarters: quarters * 900),
 )
 def test_a_morning_is_a_working_one_and_never_far(now: datetime, offset: int):
-    due = next_morning(now, offset)
+    due = next_morning(now + LEAST, offset)
     there = due + timedelta(seconds=offset)
     assert there.weekday() < 5
     assert there.time() == MORNING
     assert LEAST <= due - now <= timedelta(days=4)
-    assert next_morning(due, offset) - due >= timedelta(days=1)
+    assert next_morning(due + LEAST, offset) - due >= timedelta(days=1)
 
 
 def test_begun_with_recovery_moved_to_the_lead_and_said_every_working_day():
     story = mitigated()  # Sunday, three in the morning
     assert story.timers["postmortem"].at == at(23, 9)
-    assert wanted.AskZone() in story.wants(wanted.AskZone)
-    story.say(said.LeadZone(offset=3600))
+    assert wanted.AskZone(people=("U0ALICE",)) in story.wants(wanted.AskZone)
+    story.say(said.Zones(offsets={"U0ALICE": 3600}))
     assert story.timers["postmortem"].at == at(23, 8)
     story.fires("postmortem")
     (reminder,) = story.wants(wanted.Say)
@@ -123,7 +124,7 @@ def test_after_three_days_the_owners_hear_of_it():
 def test_the_new_lead_is_asked_where_they_are():
     story = mitigated()
     story.say(said.TakeLead(by="U0BOB", lead="U0BOB"))
-    assert story.wants(wanted.AskZone) == [wanted.AskZone()]
+    assert story.wants(wanted.AskZone) == [wanted.AskZone(people=("U0BOB",))]
     story.fires("postmortem")
     assert story.wants(wanted.Say)[0].mention == ("U0BOB",)
 
@@ -153,9 +154,9 @@ def test_sent_and_not_written_it_says_so():
 
 def test_slack_that_cannot_say_where_the_lead_is_costs_nothing_but_the_hour():
     story = mitigated()
-    story.fails(wanted.AskZone(), "users.info: ratelimited")
+    story.fails(wanted.AskZone(people=("U0ALICE",)), "users.info: ratelimited")
     assert story.timers["postmortem"].at == at(23, 9)
-    story.say(said.LeadZone(offset=0))
+    story.say(said.Zones(offsets={"U0ALICE": 0}))
     assert story.record.failures == ()
 
 

@@ -15,8 +15,8 @@ from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import line, shown, stub
-from phases.record_limit import fitted
-from phases.steps.change import Change
+from phases.record_limit import fit
+from phases.steps.change import Change, Draft
 from phases.workflow import step
 from tests.factories import NOW, incident, service
 from tests.unit.story import Story
@@ -129,7 +129,9 @@ def test_the_newest_pins_are_followed_and_the_record_stays_small() -> None:
     for number in range(3 * PINNED):
         record = told(record, touched(1, pinned=True, ts=f"17670{number:05d}.000100")).incident
     assert len(record.pins) == PINNED
-    assert len(fitted(Change(record)).incident.model_dump_json()) < 8_000
+    draft = Draft(record, NOW)
+    fit(draft)
+    assert len(draft.incident.model_dump_json()) < 8_000
 
 
 async def test_what_is_taken_back_is_gone_from_redis(store: Store) -> None:

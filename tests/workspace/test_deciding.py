@@ -127,7 +127,7 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
 
     # While it runs: not another one, not a cancel, and the buttons have given way.
     await bob.click(decision, "decision.fixed")
-    await told(bob, "roll back")
+    await told(bob, "rollback to 1.2.0")
     await alice.command("/incident cancel false alarm", channel)
     await told(alice, "A deploy is under way")
     await alice.command("/incident rollback", channel)
@@ -142,7 +142,7 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     again = await alice.sees("Decision 2", channel, seconds=20)
     assert "did not help" in plain(again)
     await alice.click(decision, "decision.rollback")
-    refusal = plain(await told(alice, "Nothing more was done"))
+    refusal = plain(await told(alice, "Decision 2 is open"))
     assert first.mention in refusal
     await alice.click(decision, "decision.investigate")
     await told(alice, "That decision is over")

@@ -1,0 +1,123 @@
+"""Phase 3, the decision: which click still counts, who may decide, and where a rollback goes.
+
+One action on production a round, and one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from phases.record.findings import Release
+from phases.record.incident import Incident, Round, RoundAction, Status
+from phases.record.tokens import mentioned, what_was_done
+from phases.record.wording import stamp
+from phases.steps.change import Refused
+from phases.steps.rounds import ended
+
+
+def who_may(
+    owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it"
+) -> Refused | None:
+    """Refuse who is no owner of the service (rules: Who may).
+
+    Without owners any full member may.
+    """
+    if not member:
+        return Refused(
+            "who", "Only full members of this workspace can act on an incident. Nothing was done."
+        )
+    if owners and person not in owners:
+        names = ", ".join(mentioned(owner) for owner in owners)
+        return Refused("who", f"Only the owners of this service {what}: {names}. Nothing was done.")
+    return None
+
+
+def may_act(
+    incident: Incident, number: int | None = None, *, forward: bool = False
+) -> Refused | None:
+    """Refuse an action on production that comes too late, with who has decided what.
+
+    `number` is the round that a button or form means; None is the newest one. `forward`: users are
+    fine again, and a form opens another round.
+    """
+    if (refused := ended(incident)) is not None:
+        return refused
+    if incident.status in (Status.MITIGATING, Status.VERIFYING):
+        return Refused("state", one_at_a_time(incident))
+    current = incident.round
+    if current is None or number is None or _goes_forward(incident, number, forward=forward):
+        return None
+    if current.action is not None and number <= current.number:
+        return Refused("stale", f"{_decided(current.action)}. Nothing more was done.")
+    if number == current.number:
+        return None
+    meant = incident.round_of(number)
+    was = f" {_decided(meant.action)}." if meant is not None and meant.action is not None else ""
+    return Refused(
+        "stale",
+        f"That was decision {number}, which is over.{was} "
+        f"Decision {current.number} is open: look there. Nothing was done.",
+    )
+
+
+def _goes_forward(incident: Incident, number: int, *, forward: bool) -> bool:
+    newest = incident.round is not None and incident.round.number == number
+    return forward and newest and incident.status is Status.MITIGATED
+
+
+def reason_for_a_round(incident: Incident, number: int, *, forward: bool) -> str | None:
+    """Return why an action that may be taken opens a round of its own; None if it needs none."""
+    if incident.round is None:
+        return "acted on before triage"
+    return "fix forward" if _goes_forward(incident, number, forward=forward) else None
+
+
+def one_at_a_time(incident: Incident) -> str:
+    return f"One action on production at a time: {under_way(incident)}. Nothing was done."
+
+
+def under_way(incident: Incident) -> str:
+    """Say who has decided what, when, how it stands, and what can be done now."""
+    current = incident.round
+    if current is None or current.action is None:
+        return f"{incident.id} is {incident.status.value}"
+    decided = _decided(current.action)
+    if incident.status is not Status.VERIFYING:
+        return f"{decided}, and it is under way"
+    if current.verdict == "ask a person":
+        return f"{decided}. Whether it helped is asked in the channel: answer that first"
+    again = "`/incident recheck` looks now and lets you decide again"
+    return f"{decided}, and it is being checked. Did it not help? {again}"
+
+
+def _decided(action: RoundAction) -> str:
+    what = f"{what_was_done(action)}, {stamp(action.at)} ({action.result})"
+    return f"{mentioned(action.by)} decided: {what}"
+
+
+# --- from where to where ------------------------------------------------------------------------
+
+
+def running_release(incident: Incident) -> Release | None:
+    """Return what runs as far as the record knows.
+
+    It is what the newest deploy read back, or what triage saw if that is newer.
+    """
+    measured = incident.triage.running if incident.triage is not None else None
+    for current in reversed(incident.rounds):
+        action = current.action
+        if action is None or action.finished_at is None or action.proof is None:
+            continue
+        if action.proof.after is not None:
+            newer = incident.triage is None or action.finished_at > incident.triage.at
+            return Release(version=action.proof.after) if newer else measured
+    return measured
+
+
+def rollback_target(incident: Incident, current: Round) -> Release | None:
+    """Return the release to which one click rolls back.
+
+    None if it is not known what runs, or where to go back to: then a person chooses in the form.
+    """
+    target = current.recommendation.target if current.recommendation is not None else None
+    return target if running_release(incident) is not None else None
