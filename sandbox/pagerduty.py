@@ -68,7 +68,7 @@ class PagerDuty:
         return key
 
     def follow(self, key: str, action: str) -> str:
-        """Acknowledge or resolve an alert. A key that is not known is accepted, and nothing happens."""
+        """Acknowledge or resolve an alert. Nothing happens for a key that is not known."""
         known = self._open(key)
         if known is not None:
             known.state = "acknowledged" if action == "acknowledge" else "resolved"

@@ -1,4 +1,4 @@
-"""The state of a local GitHub: one repository with commits, pull requests, workflows and deployments.
+"""The state of a local GitHub: a repository with commits, pull requests, workflows, deployments.
 
 It refuses what GitHub refuses. Tests and the page say how a run or a deployment goes on.
 """
@@ -226,7 +226,7 @@ class GitHub:
     def set_status(self, deployment: Deployment, state: str, *, at: datetime | None = None) -> None:
         """Add a status to a deployment. Outside production, success makes earlier ones inactive.
 
-        https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status (`auto_inactive`)
+        `auto_inactive` of https://docs.github.com/en/rest/deployments/statuses
         """
         at = at or self._now()
         if state == "success" and deployment.environment != "production":
@@ -408,7 +408,7 @@ class GitHub:
         return (base, head) in self.built_on
 
     def between(self, base: str, head: str) -> list[Commit]:
-        """Return the commits of `head` that are not in `base`, oldest first; none where it is behind."""
+        """Return the commits of `head` that are not in `base`, oldest first."""
         order = [commit.sha for commit in self.commits]
         return self.commits[order.index(base) + 1 : order.index(head) + 1]
 

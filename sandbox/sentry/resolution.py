@@ -1,8 +1,8 @@
 """Sentry's order of releases, and its rule for regressions of resolved issues.
 
-https://github.com/getsentry/sentry/blob/master/src/sentry/models/groupresolution.py (`has_resolution`)
-https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/group_index/update.py (what a resolution stores)
-https://github.com/getsentry/sentry/blob/master/src/sentry/models/releases/util.py (`follows_semver_versioning_scheme`)
+In https://github.com/getsentry/sentry, src/sentry: models/groupresolution.py (`has_resolution`),
+api/helpers/group_index/update.py (what a resolution stores),
+models/releases/util.py (`follows_semver_versioning_scheme`).
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ STATUSES = ("unresolved", "resolved", "ignored")
 
 
 Change = Callable[[str, Any], None]
-"""Called with `event`, `issue.created`, `issue.unresolved`, `issue.resolved`, `release`, `deploy` and the thing itself."""
+"""Called with a kind and the thing itself.
+
+Kinds: `event`, `issue.created`, `.unresolved`, `.resolved`, `.archived`, `release`, `deploy`.
+"""
 
 
 class Sentry:
@@ -76,7 +79,7 @@ class Sentry:
         for slug in projects:
             self.add_project(slug)
 
-    # -- projects ------------------------------------------------------------------------------------------------------
+    # -- projects ---------------------------------------------------------------------------------
 
     def add_project(self, slug: str, *, created: float | None = None) -> Project:
         """Add a project; by default it is a quarter of a year old."""
@@ -95,7 +98,7 @@ class Sentry:
         scheme, rest = self.base_url.split("://", 1)
         return f"{scheme}://{project.public_key}@{rest}/{project.id}"
 
-    # -- in ------------------------------------------------------------------------------------------------------------
+    # -- in ---------------------------------------------------------------------------------------
 
     def subscribe(self, change: Change) -> Callable[[], None]:
         """Call `change` after everything that happens from now on; return what stops it."""
@@ -193,7 +196,7 @@ class Sentry:
         for change in list(self._subscribers):
             change(what, thing)
 
-    # -- releases and deploys ------------------------------------------------------------------------------------------
+    # -- releases and deploys ---------------------------------------------------------------------
 
     def add_release(
         self, version: str, *, projects: Iterable[str] = ("shop",), created: float | None = None
@@ -240,7 +243,7 @@ class Sentry:
         self._tell("deploy", deploy)
         return deploy
 
-    # -- issues --------------------------------------------------------------------------------------------------------
+    # -- issues -----------------------------------------------------------------------------------
 
     def set_status(
         self,

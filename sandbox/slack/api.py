@@ -30,7 +30,7 @@ APP_TOKEN = "xapp-sandbox"
 
 @dataclass(slots=True)
 class SlackApi:
-    """The HTTP face of one workspace. A fault named `slack.<method>` or `slack.response_url` is obeyed."""
+    """The HTTP face of one workspace; its faults are `slack.<method>` and `slack.response_url`."""
 
     workspace: Workspace
     delivery: Delivery
@@ -118,7 +118,7 @@ def _staged(fault: Fault) -> Response:
 
 
 async def _arguments(request: Request) -> Json:
-    """Query arguments, overridden by those of the body. Raises `invalid_json`, `invalid_form_data`."""
+    """Return query arguments, overridden by those of the body. Raises `SlackError`."""
     args: Json = dict(parse_qsl(request.url.query, keep_blank_values=True))
     raw = await request.body()
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()

@@ -32,7 +32,7 @@ ChangeKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `channel` and `user` are ids; `user` is set when only that person is concerned."""
+    """One change. `channel` and `user` are ids; `user` is set when it concerns only them."""
 
     kind: ChangeKind
     channel: str | None = None

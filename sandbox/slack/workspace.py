@@ -107,7 +107,7 @@ class Workspace:
     async def until(
         self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = ""
     ) -> T:
-        """Wait until `predicate()` is truthy; return its value. Raises `NeverHappened` after `seconds`."""
+        """Wait until `predicate()` is truthy; return its value. Raises `NeverHappened`."""
         return await self.changes.until(predicate, seconds=seconds, what=what)
 
     # Looking things up
@@ -212,7 +212,7 @@ class Workspace:
     def alert(
         self, channel: Channel, app: str, text: str = "", *, webhook: bool = False, **more: Any
     ) -> Json:
-        """Put another program's message into a channel, `attachments` and `blocks` as it sends them.
+        """Put another program's message into a channel, with `attachments` and `blocks`.
 
         By an incoming webhook it has no user.
         https://docs.slack.dev/reference/events/message/bot_message

@@ -174,7 +174,7 @@ async def show_short_id(sentry: Sentry, request: Request) -> Response:
 
 
 async def show_event(sentry: Sentry, request: Request) -> Response:
-    """Answer `latest`, `oldest`, `recommended`, or an event's id, among those that are asked for."""
+    """Answer `latest`, `oldest`, `recommended`, or an event by its id."""
     issue, which = asked_issue(sentry, request), request.path_params["event"]
     params = request.query_params
     events = _events_of(sentry, issue, request)

@@ -37,7 +37,7 @@ def post_message(call: Call) -> Json:
 
 
 def update(call: Call) -> Json:
-    """Text without blocks takes the blocks away; neither is `no_text`. Blocks alone keep the text."""
+    """Text alone takes the blocks away, blocks alone keep the text; neither is `no_text`."""
     call.needs("chat:write")
     channel = call.channel()
     message = call.workspace.message(channel, call.required("ts"))
