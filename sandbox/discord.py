@@ -1,6 +1,7 @@
 """A local Discord channel behind one webhook, with a bot in it that may read and pin.
 
-https://docs.discord.com/developers/resources/webhook, https://docs.discord.com/developers/resources/message
+https://docs.discord.com/developers/resources/webhook
+https://docs.discord.com/developers/resources/message
 """
 
 from __future__ import annotations

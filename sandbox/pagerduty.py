@@ -1,4 +1,7 @@
-"""A local PagerDuty that takes events: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/"""
+"""A local PagerDuty that takes events.
+
+https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+"""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class GitHub:
         self.files: dict[tuple[str, str], str] = {}
         """(sha, path) → text."""
         self.listed = 100_000
-        """The most entries of a recursive tree: https://docs.github.com/en/rest/git/trees#get-a-tree"""
+        """The most entries of a recursive tree: https://docs.github.com/en/rest/git/trees"""
         self.blame: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         """(sha, path) → (first line, last line, sha that last touched them)."""
         self.merge_methods: tuple[str, ...] = ("merge", "squash", "rebase")

@@ -15,7 +15,10 @@ from sandbox.sentry.models import Issue, Release, Resolution
 SEMVER = re.compile(
     r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.+-]+)?"
 )
-"""`package@1.2.3-rc.1+build`: without a package nothing is semantic (https://docs.sentry.io/product/releases/)."""
+"""`package@1.2.3-rc.1+build`; without a package nothing is semantic.
+
+https://docs.sentry.io/product/releases/
+"""
 
 Number = tuple[int, int, int, int, tuple[int, tuple[tuple[int, int, str], ...]]]
 

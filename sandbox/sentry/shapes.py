@@ -313,7 +313,10 @@ def webhook_event(sentry: Sentry, event: Event) -> Json:
 
 
 def webhook_issue(sentry: Sentry, issue: Issue) -> Json:
-    """`data.issue`: https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/"""
+    """`data.issue` of a webhook.
+
+    https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/
+    """
     return issue_shape(sentry, issue, issue.events) | {
         "url": f"{sentry.base_url}/api/0/organizations/{sentry.org}/issues/{issue.id}/",
         "web_url": sentry.issue_url(issue),

@@ -18,10 +18,11 @@ from starlette.routing import Route
 from sandbox.faults import Fault, Faults
 from sandbox.slack.block_kit.limits import check_message_blocks
 from sandbox.slack.errors import SlackError
+from sandbox.slack.message_store import ApiCall
 from sandbox.slack.methods import METHODS
 from sandbox.slack.methods.call import Call
 from sandbox.slack.to_app.delivery import Delivery
-from sandbox.slack.workspace import ApiCall, Workspace
+from sandbox.slack.workspace import Workspace
 from sandbox.wire import Json
 
 BOT_TOKEN = "xoxb-sandbox"

@@ -1,7 +1,7 @@
 """Rows and series over events: what `events/`, `events-timeseries/` and `events-stats/` answer.
 
 https://docs.sentry.io/api/explore/query-explore-events-in-table-format/
-https://github.com/getsentry/sentry/blob/master/src/sentry/api/endpoints/organization_events_timeseries.py
+sentry/api/endpoints/organization_events_timeseries.py of https://github.com/getsentry/sentry
 """
 
 from __future__ import annotations

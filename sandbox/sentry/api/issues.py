@@ -142,7 +142,7 @@ def _set_status(sentry: Sentry, issue: Issue, change: dict[str, Any]) -> None:
         release not in sentry.releases
         or issue.project.slug not in sentry.releases[release].projects
     ):
-        # https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/group_index/validators/status_details.py
+        # sentry/api/helpers/group_index/validators/status_details.py
         raise InvalidQuery(
             fields={
                 "statusDetails": {"inRelease": ["Unable to find a release with the given version."]}

@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, respond(path, user_id, self.store))
             except NotFound:
                 self.answer(404, "There is no such page.")
-            except Exception:  # noqa: BLE001 (the edge of the process: reported, and answered with 500)
+            except Exception:  # noqa: BLE001 (reported, and answered with 500)
                 observe.report(handled=False)
                 self.answer(500, "Something went wrong.")
 

@@ -12,7 +12,10 @@ from sandbox.slack.methods.call import Call, Method
 from sandbox.wire import Json
 
 POST_CHARACTERS = 40_000
-"""Longer texts of new messages are cut: https://docs.slack.dev/reference/methods/chat.postMessage#truncating"""
+"""Longer texts of new messages are cut.
+
+https://docs.slack.dev/reference/methods/chat.postMessage#truncating
+"""
 UPDATE_CHARACTERS = 4_000
 """Longer texts of edits are refused: https://docs.slack.dev/reference/methods/chat.update#errors"""
 
