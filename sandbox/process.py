@@ -66,7 +66,8 @@ class KeptProcess:
                 raise Failed(f"{self.name} did not start. The end of {self.log}:\n{self.tail()}")
             self._changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
 
     async def stop(self) -> None:
         """Ask it to end, and wait until it has."""

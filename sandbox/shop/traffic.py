@@ -100,8 +100,10 @@ class Traffic:
 
     async def _rest(self, awake: asyncio.Event, seconds: float) -> None:
         """Wait until the time is over, or `send` has a page for this person."""
+        # Not `wait_for`: until Python 3.12 it may swallow the cancellation that ends the traffic.
         try:
-            await asyncio.wait_for(awake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await awake.wait()
         except TimeoutError:
             return
         awake.clear()

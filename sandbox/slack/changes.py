@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -116,9 +117,8 @@ class Changes:
                 left = deadline - loop.time()
                 if left <= 0:
                     raise NeverHappened(f"not within {seconds:g} s: {what or predicate}")
-                try:
-                    await asyncio.wait_for(waiter.wait(), min(left, 0.25))
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, 0.25)):
+                        await waiter.wait()
         finally:
             self._waiters.discard(waiter)
