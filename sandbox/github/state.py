@@ -289,7 +289,7 @@ class GitHub:
             raise GitHubRefusal(405, pull.blocked)
         sha = self.make_merge_commit(pull)
         pull.merged, pull.merged_at, pull.merged_by = True, self._now(), by
-        self.tell_of(pull, "closed")
+        self.announce(pull, "closed")
         self.on_change()
         return sha
 
@@ -302,16 +302,16 @@ class GitHub:
         """Give an open pull request another head."""
         self.older_heads.append(pull.head_sha)
         pull.head_sha, pull.checks = sha, "PENDING"
-        self.tell_of(pull, "synchronize")
+        self.announce(pull, "synchronize")
         self.on_change()
 
     def close(self, pull: Pull) -> None:
         """Close a pull request without a merge."""
         pull.closed = True
-        self.tell_of(pull, "closed")
+        self.announce(pull, "closed")
         self.on_change()
 
-    def tell_of(self, pull: Pull, action: str) -> None:
+    def announce(self, pull: Pull, action: str) -> None:
         values = {"action": action, "number": pull.number, "pull_request": pull}
         self.on_event("pull_request", values)
 

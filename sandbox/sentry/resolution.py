@@ -97,7 +97,7 @@ def holds(resolution: Resolution | None, release: Release | None, releases: list
     return dated(resolved_in) >= dated(release)
 
 
-def came(resolution: Resolution, created: Release, releases: list[Release]) -> Resolution:
+def after_release(resolution: Resolution, created: Release, releases: list[Release]) -> Resolution:
     """Return a resolution after a release was made: it is the next one that was waited for.
 
     tasks/clear_expired_resolutions.py

@@ -230,7 +230,7 @@ class Shop:
         output, _ = await process.communicate()
         return Deployed(process.returncode or 0, output.decode(errors="replace"))
 
-    def tell_twice(self, on: bool) -> None:
+    def report_twice(self, on: bool) -> None:
         """Let CI report each deploy twice."""
         wish = self.run / "tell-twice"
         wish.touch() if on else wish.unlink(missing_ok=True)

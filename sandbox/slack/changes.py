@@ -79,7 +79,7 @@ class Changes:
         self._listeners: list[Callable[[Change], None]] = []
         self._waiters: set[asyncio.Event] = set()
 
-    def tell(self, change: Change) -> None:
+    def publish(self, change: Change) -> None:
         for listener in list(self._listeners):
             listener(change)
         for subscription in list(self._subscriptions):

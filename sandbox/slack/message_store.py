@@ -205,7 +205,7 @@ class MessageStore:
         if not user:
             del message["user"]
         channel.messages.append(message)
-        self.changes.tell(Change("message", channel.id, data=message))
+        self.changes.publish(Change("message", channel.id, data=message))
         return message
 
     def alert(
@@ -254,7 +254,7 @@ class MessageStore:
                 message.pop(key, None)
             else:
                 message[key] = stored(value) if key == "blocks" else value
-        self.changes.tell(
+        self.changes.publish(
             Change(
                 "message_changed", channel.id, data={"message": message, "previous_message": before}
             )
@@ -265,7 +265,7 @@ class MessageStore:
         message = self.message(channel, ts)
         channel.messages.remove(message)
         channel.pins = [pin for pin in channel.pins if pin["ts"] != ts]
-        self.changes.tell(
+        self.changes.publish(
             Change(
                 "message_deleted", channel.id, data={"deleted_ts": ts, "previous_message": message}
             )
@@ -296,7 +296,7 @@ class MessageStore:
         if thread_ts:
             message["thread_ts"] = thread_ts
         self.ephemerals.setdefault(user, []).append(message)
-        self.changes.tell(Change("ephemeral", channel.id, user, message))
+        self.changes.publish(Change("ephemeral", channel.id, user, message))
         return message
 
     def rewhisper(self, user: str, ts: str, replacement: Json | None) -> None:
@@ -312,11 +312,11 @@ class MessageStore:
             message |= {"text": replacement.get("text", "")}
             if replacement.get("blocks"):
                 message["blocks"] = stored(replacement["blocks"])
-        self.changes.tell(Change("ephemeral", message["channel"], user, message))
+        self.changes.publish(Change("ephemeral", message["channel"], user, message))
 
     def toast(self, user: str, text: str) -> None:
         self.toasts.setdefault(user, []).append(text)
-        self.changes.tell(Change("toast", user=user, data={"text": text}))
+        self.changes.publish(Change("toast", user=user, data={"text": text}))
 
     def bot_profile(self) -> Json:
         return {

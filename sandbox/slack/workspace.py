@@ -34,9 +34,9 @@ class Workspace(MessageStore):
             members=[creator],
         )
         self.channels[channel.id] = channel
-        self._tell_channel(channel, "created")
+        self._publish_channel(channel, "created")
         self.system(channel, creator, "channel_join", f"<@{creator}> has joined the channel")
-        self._tell_channel(channel, "member_joined", user=creator)
+        self._publish_channel(channel, "member_joined", user=creator)
         return channel
 
     def join(self, channel: Channel, user: str, inviter: str | None = None) -> bool:
@@ -48,13 +48,13 @@ class Workspace(MessageStore):
         channel.members.append(user)
         more = {"inviter": inviter} if inviter else {}
         self.system(channel, user, "channel_join", f"<@{user}> has joined the channel", **more)
-        self._tell_channel(channel, "member_joined", user=user, inviter=inviter)
+        self._publish_channel(channel, "member_joined", user=user, inviter=inviter)
         return True
 
     def leave(self, channel: Channel, user: str) -> None:
         channel.members.remove(user)
         self.system(channel, user, "channel_leave", f"<@{user}> has left the channel")
-        self._tell_channel(channel, "member_left", user=user)
+        self._publish_channel(channel, "member_left", user=user)
 
     def rename(self, channel: Channel, name: str, user: str) -> None:
         check_channel_name(name)
@@ -65,7 +65,7 @@ class Workspace(MessageStore):
         channel.previous_names.insert(0, old)
         text = f'has renamed the channel from "{old}" to "{name}"'
         self.system(channel, user, "channel_name", text, old_name=old, name=name)
-        self._tell_channel(channel, "renamed", old_name=old)
+        self._publish_channel(channel, "renamed", old_name=old)
 
     def describe(self, channel: Channel, user: str, what: str, value: str) -> None:
         """Set `what`, "topic" or "purpose"; at most 250 characters, else `too_long`."""
@@ -77,14 +77,14 @@ class Workspace(MessageStore):
         self.system(
             channel, user, f"channel_{what}", f"set the channel {what}: {value}", **{what: value}
         )
-        self._tell_channel(channel, what)
+        self._publish_channel(channel, what)
 
     def archive(self, channel: Channel, user: str) -> None:
         if channel.is_archived:
             raise SlackError("already_archived")
         self.system(channel, user, "channel_archive", "archived the channel")
         channel.is_archived = True
-        self._tell_channel(channel, "archived", user=user)
+        self._publish_channel(channel, "archived", user=user)
 
     def direct(self, user: str) -> Channel:
         """Return the direct message between the bot and `user`; it is made when there is none."""
@@ -96,11 +96,11 @@ class Workspace(MessageStore):
             self.new_id("D"), "", BOT_USER, int(self.now()), im_user=user, members=[user, BOT_USER]
         )
         self.channels[channel.id] = channel
-        self._tell_channel(channel, "created")
+        self._publish_channel(channel, "created")
         return channel
 
-    def _tell_channel(self, channel: Channel, what: str, **more: Any) -> None:
-        self.changes.tell(Change("channel", channel.id, data={"what": what, **more}))
+    def _publish_channel(self, channel: Channel, what: str, **more: Any) -> None:
+        self.changes.publish(Change("channel", channel.id, data={"what": what, **more}))
 
     # Pins, bookmarks, reactions
 
@@ -110,7 +110,7 @@ class Workspace(MessageStore):
             raise SlackError("already_pinned")
         channel.pins.insert(0, {"ts": ts, "created": int(self.now()), "created_by": user})
         message["pinned_to"] = [channel.id]
-        self.changes.tell(Change("pins", channel.id, data={"ts": ts}))
+        self.changes.publish(Change("pins", channel.id, data={"ts": ts}))
 
     def unpin(self, channel: Channel, ts: str) -> None:
         pin = next((pin for pin in channel.pins if pin["ts"] == ts), None)
@@ -118,11 +118,11 @@ class Workspace(MessageStore):
             raise SlackError("no_pin")
         channel.pins.remove(pin)
         self.message(channel, ts).pop("pinned_to", None)
-        self.changes.tell(Change("pins", channel.id, data={"ts": ts}))
+        self.changes.publish(Change("pins", channel.id, data={"ts": ts}))
 
     def bookmark(self, channel: Channel, shape: Json) -> None:
         channel.bookmarks.append(shape)
-        self.changes.tell(Change("bookmarks", channel.id, data=shape))
+        self.changes.publish(Change("bookmarks", channel.id, data=shape))
 
     def react(self, channel: Channel, ts: str, name: str, user: str) -> None:
         message = self.message(channel, ts)
@@ -135,7 +135,7 @@ class Workspace(MessageStore):
             raise SlackError("already_reacted")
         reaction["users"].append(user)
         reaction["count"] += 1
-        self._tell_reaction("added", channel, message, name, user)
+        self._publish_reaction("added", channel, message, name, user)
 
     def unreact(self, channel: Channel, ts: str, name: str, user: str) -> None:
         message = self.message(channel, ts)
@@ -149,13 +149,13 @@ class Workspace(MessageStore):
             message["reactions"] = left
         else:
             del message["reactions"]
-        self._tell_reaction("removed", channel, message, name, user)
+        self._publish_reaction("removed", channel, message, name, user)
 
-    def _tell_reaction(
+    def _publish_reaction(
         self, what: str, channel: Channel, message: Json, name: str, user: str
     ) -> None:
         data = {"what": what, "reaction": name, "by": user, "message": message}
-        self.changes.tell(Change("reaction", channel.id, data=data))
+        self.changes.publish(Change("reaction", channel.id, data=data))
 
 
 def check_channel_name(name: str) -> None:
