@@ -1,6 +1,7 @@
 """A local Discord channel behind one webhook, with a bot in it that may read and pin.
 
-https://docs.discord.com/developers/resources/webhook, https://docs.discord.com/developers/resources/message
+https://docs.discord.com/developers/resources/webhook
+https://docs.discord.com/developers/resources/message
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from sandbox.wire import Json
 
 CONTENT_LIMIT = 2000
 PINS = 250
-"""A channel's most: https://docs.discord.com/developers/topics/opcodes-and-status-codes#json, 30003"""
+"""The most pins of a channel.
+
+https://docs.discord.com/developers/topics/opcodes-and-status-codes#json, 30003
+"""
 BOT_TOKEN = "sandbox-discord-bot"
 WEBHOOK, CHANNEL, SERVER = "1", "1", "1"
 
@@ -44,7 +48,7 @@ class Discord:
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.posts: list[Post] = []
         self.may_see = self.may_read = self.may_pin = True
-        """The bot's permissions in the channel: VIEW_CHANNEL, READ_MESSAGE_HISTORY, PIN_MESSAGES."""
+        """Permissions of the bot: VIEW_CHANNEL, READ_MESSAGE_HISTORY, PIN_MESSAGES."""
         self.pins_elsewhere = 0
         """Pins of others."""
         self.on_change: Callable[[], None] = lambda: None

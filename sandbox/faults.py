@@ -1,8 +1,7 @@
-"""Faults that a test or the page can put in front of the next calls of any emulated system.
+"""Faults of the emulated systems, staged by tests and the page.
 
-A call is named `<system>.<method>`: `slack.chat.postMessage`, `sentry.events`, `linear.issueCreate`, `discord.post`,
-`pagerduty.enqueue`. Every emulator answers its calls through `Faults.around`. A system that hangs does so in front of its
-emulator: `Hanging`.
+A call is named `<system>.<method>`: `slack.chat.postMessage`, `sentry.events`, `discord.post`.
+Every emulator answers its calls through `Faults.around`; `Hanging` stands in front of each.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from sandbox.wire import lose_answer
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What shall happen to one call. `delay` in seconds; the rest as in HTTP."""
+    """Something that happens to one call. `delay` in seconds; the rest as in HTTP."""
 
     delay: float = 0.0
     status: int | None = None
@@ -38,23 +37,26 @@ class Fault:
 
 @dataclass(slots=True)
 class _Standing:
-    """A fault that stays: for every call, each n-th, or the first of each method; several faults take turns."""
+    """A fault that stays: for every call, each n-th, or the first of each method.
+
+    Several faults take turns.
+    """
 
     call: str
     faults: tuple[Fault, ...]
     every: int = 1
     once_each: bool = False
     came: int = 0
-    seen: set[str] = field(default_factory=set[str])
+    struck: set[str] = field(default_factory=set[str])
 
     def meets(self, call: str) -> bool:
         return self.call in (call, call.split(".", 1)[0] + ".*")
 
     def strike(self, call: str) -> Fault | None:
         if self.once_each:
-            if call in self.seen:
+            if call in self.struck:
                 return None
-            self.seen.add(call)
+            self.struck.add(call)
         self.came += 1
         if self.came % self.every:
             return None
@@ -63,7 +65,7 @@ class _Standing:
 
 @dataclass(slots=True)
 class _Limit:
-    """At most so many calls in any so many seconds; what is refused does not count."""
+    """At most so many calls in any so many seconds; refused ones do not count."""
 
     at_most: int
     seconds: float
@@ -91,15 +93,15 @@ class Faults:
         self._queued[call].extend([fault] * times)
 
     def always(self, call: str, fault: Fault | Sequence[Fault], *, every: int = 1) -> None:
-        """Let every call named `call` (or of a whole system: `sentry.*`) meet `fault` until `clear`; or each `every`-th.
+        """Let each `every`-th call of this name meet `fault`, until `clear`.
 
-        Of several faults each is met in its turn.
+        `sentry.*` names a whole system. Several faults take turns.
         """
         faults = (fault,) if isinstance(fault, Fault) else tuple(fault)
         self._standing.append(_Standing(call, faults, every))
 
     def limit(self, call: str, at_most: int, seconds: float = 60.0) -> None:
-        """Let calls named `call` beyond so many in any so many seconds meet 429 with `Retry-After`, until `clear`."""
+        """Let calls beyond so many in any so many seconds meet 429, until `clear`."""
         self._limits[call] = _Limit(at_most, seconds)
 
     def once_each(self, system: str, fault: Fault) -> None:
@@ -107,7 +109,10 @@ class Faults:
         self._standing.append(_Standing(f"{system}.*", (fault,), once_each=True))
 
     def hang(self, system: str, seconds: float) -> None:
-        """No call of `system` is answered for `seconds`, until `hang(system, 0)`; each second one is carried out nevertheless."""
+        """Answer no call of `system` for `seconds`, until `hang(system, 0)` or `clear`.
+
+        Each second call is carried out nevertheless.
+        """
         self._hanging[system] = seconds
 
     def clear(self) -> None:
@@ -123,7 +128,7 @@ class Faults:
         answer: Callable[[], Awaitable[Response]],
         staged: Callable[[Fault], Response],
     ) -> Response:
-        """Answer a call as its fault has it: late, by `staged`, or carried out without an answer."""
+        """Answer a call as its fault wants it: late, by `staged`, or without an answer."""
         fault = self.take(call)
         if fault is None:
             return await answer()
@@ -145,13 +150,13 @@ class Faults:
         if queued:
             return queued.popleft()
         # The call's own fault goes before that of its whole system.
-        for standing in sorted(self._standing, key=lambda one: one.call.endswith("*")):
+        for standing in sorted(self._standing, key=lambda fault: fault.call.endswith("*")):
             if standing.meets(call) and (fault := standing.strike(call)) is not None:
                 return fault
         return None
 
     def hangs(self, system: str) -> tuple[float, bool]:
-        """For one call: seconds until its answer, and whether it is carried out."""
+        """Return the seconds until the answer of a call, and whether it is carried out."""
         seconds = self._hanging.get(system, 0.0)
         if seconds:
             self._hung[system] += 1
@@ -159,9 +164,9 @@ class Faults:
 
 
 class Hanging:
-    """ASGI in front of one emulated system: where it hangs, nothing is answered until the caller has gone, or `seconds` have passed.
+    """ASGI in front of one emulated system that may hang.
 
-    A request whose caller has gone is not carried out later: nobody has it any more.
+    It answers once the seconds have passed, unless the caller has gone.
     """
 
     def __init__(self, app: ASGIApp, system: str, faults: Faults) -> None:
@@ -176,10 +181,10 @@ class Hanging:
         elif carried_out:
             answer: list[Message] = []
 
-            async def kept(message: Message) -> None:
+            async def hold_back(message: Message) -> None:
                 answer.append(message)
 
-            await self._app(scope, receive, kept)
+            await self._app(scope, receive, hold_back)
             if not await _gone(receive, seconds):
                 for message in answer:
                     await send(message)
@@ -195,7 +200,7 @@ class Hanging:
 
 
 async def _gone(receive: Receive, seconds: float) -> bool:
-    """Whether the caller goes away within `seconds`."""
+    """Return whether the caller goes away within `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""GraphQL for the emulated systems: documents are checked against a schema and carried out on plain objects.
+"""GraphQL for the emulated systems: documents are checked against a schema and carried out.
 
 https://spec.graphql.org/October2021/
 """
@@ -51,7 +51,7 @@ def read_operation(text: str) -> Operation:
 def carry_out(
     schema: GraphQLSchema, operation: Operation, root: object, variables: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the data of the answer. A field is an attribute of `root`, or a key of what that holds.
+    """Return the data of the answer. A field is an attribute of `root`, or a key of its values.
 
     A callable field is called with the execution's information and the field's arguments.
     Raises `BadDocument`, or the first error that a field raised.

@@ -1,4 +1,7 @@
-"""A local PagerDuty that takes events: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/"""
+"""A local PagerDuty that takes events.
+
+https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ class PagerDuty:
         return key
 
     def follow(self, key: str, action: str) -> str:
-        """Acknowledge or resolve an alert. A key that is not known is accepted, and nothing happens."""
+        """Acknowledge or resolve an alert. Nothing happens for a key that is not known."""
         known = self._open(key)
         if known is not None:
             known.state = "acknowledged" if action == "acknowledge" else "resolved"

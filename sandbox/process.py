@@ -1,4 +1,4 @@
-"""A program of the world's that runs as its own process, comes back when it dies, and never outlives the world."""
+"""A program that runs as its own process, comes back when it dies, and never outlives the world."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-LEASH = Path(__file__).with_name("process_guard.py")
+GUARD = Path(__file__).with_name("process_guard.py")
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits before a program that died is started again: the first death after a good life waits the least."""
+"""Waits before a dead program is started again; after a good life they begin anew."""
 GOOD_LIFE_SECONDS = 20.0
 
 State = Literal["off", "starting", "running", "restarting", "stopped"]
@@ -24,7 +24,7 @@ class Failed(Exception):
 
 
 class KeptProcess:
-    """`command` as its own process, kept alive until `stop`. `ready` is awaited after each start."""
+    """`command` as its own process, kept alive until `stop`; `ready` is awaited at each start."""
 
     def __init__(
         self,
@@ -45,19 +45,19 @@ class KeptProcess:
         self.pid: int | None = None
         self._ready = ready
         self._backoff = backoff
-        self._leash: asyncio.subprocess.Process | None = None
+        self._guard: asyncio.subprocess.Process | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
     async def start(self, *, seconds: float = 30.0) -> None:
-        """Start, and wait until the program says that it is ready. Raises `Failed`."""
+        """Start, and wait until the program is ready. Raises `Failed`."""
         await self.stop()
         self.state = "starting"
         self._keeping = asyncio.create_task(self._keep())
         await self.until_running(seconds=seconds)
 
     async def until_running(self, *, seconds: float = 30.0) -> None:
-        """Wait until it runs. Raises `Failed` when it gives up or does not within `seconds`."""
+        """Wait until it runs. Raises `Failed` if it gives up, or after `seconds`."""
         ends = asyncio.get_running_loop().time() + seconds
         while self.state != "running":
             left = ends - asyncio.get_running_loop().time()
@@ -66,7 +66,8 @@ class KeptProcess:
                 raise Failed(f"{self.name} did not start. The end of {self.log}:\n{self.tail()}")
             self._changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
 
     async def stop(self) -> None:
         """Ask it to end, and wait until it has."""
@@ -78,7 +79,7 @@ class KeptProcess:
         self._to("off")
 
     def kill(self) -> bool:
-        """kill -9, as an accident would. False when it does not run. It comes back by itself."""
+        """kill -9. Return False when it does not run. It comes back by itself."""
         if self.pid is None or self.state == "off":
             return False
         with suppress(ProcessLookupError):
@@ -87,7 +88,7 @@ class KeptProcess:
         return True
 
     def tail(self, lines: int = 200) -> str:
-        """The last lines of its log."""
+        """Return the last lines of its log."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -105,7 +106,7 @@ class KeptProcess:
             if clock() - begun > GOOD_LIFE_SECONDS:
                 deaths = 0
             if code == 2 or (self.restarts == 0 and self.state == "starting" and deaths >= 2):
-                # Exit code 2: its settings are wrong, and will be wrong the next time.
+                # Exit code 2: its settings are wrong, and stay wrong.
                 self._to("stopped")
                 return
             if self.state != "starting":
@@ -115,17 +116,17 @@ class KeptProcess:
             deaths += 1
 
     async def _live(self) -> int:
-        """One life, from start to death; its exit code."""
-        leash = self._leash = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(LEASH), str(self.log), *self.command),
+        """Run it from start to death, and return its exit code."""
+        guard = self._guard = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(GUARD), str(self.log), *self.command),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=self.env,
         )
-        assert leash.stdout is not None
-        line = await leash.stdout.readline()
+        assert guard.stdout is not None
+        line = await guard.stdout.readline()
         self.pid = int(line) if line.strip() else None
-        ended = asyncio.create_task(leash.wait())
+        ended = asyncio.create_task(guard.wait())
         up = asyncio.ensure_future(self._ready())
         try:
             await asyncio.wait([ended, up], return_when=asyncio.FIRST_COMPLETED)
@@ -139,12 +140,12 @@ class KeptProcess:
             await asyncio.gather(up, ended, return_exceptions=True)
 
     async def _end(self) -> None:
-        leash, self._leash = self._leash, None
-        if leash is None:
+        guard, self._guard = self._guard, None
+        if guard is None:
             return
-        if leash.stdin is not None:
-            leash.stdin.close()
-        await leash.wait()
+        if guard.stdin is not None:
+            guard.stdin.close()
+        await guard.wait()
 
     def _to(self, state: State) -> None:
         self.state = state

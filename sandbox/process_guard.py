@@ -1,8 +1,9 @@
-"""Runs a program for as long as the other end of standard input is open: `python leash.py LOG COMMAND …`.
+"""Run a program while the other end of standard input is open: `process_guard.py LOG COMMAND …`.
 
-When the world ends, however it ends, the pipe closes and the program is asked to stop, then made to. The first line of
-standard output is the program's process id; what the program itself writes goes to the end of LOG. The exit code is the
-program's; 128 + n when signal n ended it. Only the standard library, nothing of the world: it starts in milliseconds.
+The pipe closes when the world ends, however it ends; then the program is asked to stop, and killed
+if it does not. The first line of standard output is its process id; its own output goes to the end
+of LOG. The exit code is the program's, or 128 + n where signal n ended it. Only the standard
+library is used, so that it starts in milliseconds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 
 STOP_SECONDS = 6.0
-"""How long the program may take to end in order."""
+"""Time for the program to end in order."""
 
 
 def main(log: str, command: list[str]) -> int:
@@ -22,7 +23,7 @@ def main(log: str, command: list[str]) -> int:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     asked: list[int] = []
-    # A terminal's Ctrl+C reaches the whole group: the world decides when its programs end, not the terminal.
+    # A terminal's Ctrl+C reaches the whole group, but the world ends its programs itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     signal.signal(signal.SIGCHLD, lambda *_: None)

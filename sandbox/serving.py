@@ -15,11 +15,11 @@ HOST = "127.0.0.1"
 
 
 class PortTaken(Exception):
-    """Somebody else listens on the port that was asked for."""
+    """Another program listens on the port."""
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the event loop."""
+    """Leaves signals to the owner of the event loop."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -27,7 +27,7 @@ class _Server(uvicorn.Server):
 
 
 def bound(port: int) -> socket.socket:
-    """A listening socket on this machine only; port 0 takes any free one. Raises `PortTaken`."""
+    """Return a listening socket of this machine; port 0 is any free one. Raises `PortTaken`."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -40,11 +40,11 @@ def bound(port: int) -> socket.socket:
 
 
 BELOW_EPHEMERAL = range(20000, 30000)
-"""Ports that no system hands out by itself: whoever restarts on one finds it still free."""
+"""Ports that no system hands out by itself: one stays free between two starts on it."""
 
 
 def free_port() -> int:
-    """A port that nobody has right now, and that no outgoing connection will take. Raises `PortTaken`."""
+    """Return a free port that no outgoing connection will take. Raises `PortTaken`."""
     for port in random.sample(BELOW_EPHEMERAL, 50):
         try:
             bound(port).close()

@@ -1,11 +1,13 @@
-"""What misleads a triage, to be tried: each makes errors in the local Sentry for a minute, as production makes them.
+"""Traps: errors that mislead a triage, made in the local Sentry for a minute.
 
-Nothing of the shop is touched. Where no alert rule fires (few events, archived, another environment), a person declares.
+The shop is not touched. No alert rule fires for some of them (few events, archived, another
+environment): a person declares.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,30 +28,28 @@ Load = Callable[["Span"], None]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From when to when errors are made, in seconds since 1970; `begin` is inside, `end` is not."""
+    """The time for which errors are made, in seconds since 1970: begin <= time < end."""
 
     sentry: Sentry
     begin: float
     end: float
 
     def errors(self, error: str, per_second: float, *, back: float = 0.0, **fields: Any) -> None:
-        """So many a second, evenly. `back`: they happened so long before they arrive."""
-        first = -(-self.begin * per_second // 1)
-        at = first / per_second
-        while at < self.end:
-            number = round(at * per_second)
-            one = {
+        """Make so many a second, evenly. `back`: they happened so long before they arrive."""
+        release = running(self.sentry)
+        for number in self.numbers(per_second):
+            chosen = {
                 key: value[number % len(value)] if isinstance(value, tuple) else value
                 for key, value in fields.items()
             }
-            users = [one.pop("user")] if one.get("user") else []
-            one.pop("user", None)
-            one.setdefault("release", running(self.sentry))
-            self.sentry.load(error, at=at - back, users=users, **one)
-            at = (number + 1) / per_second
+            user = chosen.pop("user", None)
+            chosen.setdefault("release", release)
+            at = number / per_second - back
+            self.sentry.load(error, at=at, users=[user] if user else [], **chosen)
 
     def numbers(self, per_second: float) -> range:
-        return range(-(-int(self.begin * per_second) // 1), int(self.end * per_second))
+        """Return the numbers of the errors of this span, counted from 1970 on."""
+        return range(math.ceil(self.begin * per_second), math.ceil(self.end * per_second))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,16 @@ class Trap:
     key: str
     label: str
     about: str
-    """What happens → what Firebreak shall see."""
+    """Its errors → the right answer of Firebreak."""
     load: Load
     before: Callable[[Sentry], None] = lambda sentry: None
     goes_on: bool = True
     alerts: bool = True
-    """Whether Sentry's alert rule fires by itself."""
+    """Sentry's alert rule fires by itself."""
 
 
 def running(sentry: Sentry) -> str:
-    """The release that was deployed to production last."""
+    """Return the release that was deployed to production last."""
     deployed = (
         (deploy.finished, release.version)
         for release in sentry.releases.values()
@@ -76,7 +76,7 @@ def running(sentry: Sentry) -> str:
     return max(deployed, default=(0.0, "shop@1.2.0"))[1]
 
 
-# --- what burns ----------------------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 
 def _one_customer(span: Span) -> None:
@@ -107,11 +107,15 @@ def _health_checker(span: Span) -> None:
 
 def _attacker(span: Span) -> None:
     for number in span.numbers(20):
-        user, ip = f"guess-{number % 5000}", "198.51.100.7"
         span.sentry.load(
-            "PermissionError: wrong password", at=number / 20, users=[user], ip=ip, transaction="/cart", function="sign_in",
+            "PermissionError: wrong password",
+            at=number / 20,
+            users=[f"guess-{number % 5000}"],
+            ip="198.51.100.7",
+            transaction="/cart",
+            function="sign_in",
             release=running(span.sentry),
-        )  # fmt: skip
+        )
 
 
 def _many_addresses(sentry: Sentry) -> None:
@@ -131,18 +135,9 @@ OLD = {"module": "shop.mail", "function": "send", "lineno": 8, "handled": True}
 
 def _louder_before(sentry: Sentry) -> None:
     now = sentry.clock()
-    sentry.load(
-        "OSError: mail queue is full", at=now - 12 * DAY, users=["1003"], transaction="/pay", **OLD
-    )
-    sentry.load(
-        "OSError: mail queue is full",
-        at=now - DAY,
-        every=1800,
-        times=47,
-        users=["1003"],
-        transaction="/pay",
-        **OLD,
-    )
+    old: dict[str, Any] = {"users": ["1003"], "transaction": "/pay", **OLD}
+    sentry.load("OSError: mail queue is full", at=now - 12 * DAY, **old)
+    sentry.load("OSError: mail queue is full", at=now - DAY, every=1800, times=47, **old)
 
 
 def _louder(span: Span) -> None:
@@ -157,8 +152,14 @@ def _staging_before(sentry: Sentry) -> None:
 
 def _staging(span: Span) -> None:
     span.errors(
-        "KeyError: 'new_table'", 4, user=PEOPLE, transaction=PAGES, function="table", environment="staging", release="shop@9.0.0"
-    )  # fmt: skip
+        "KeyError: 'new_table'",
+        4,
+        user=PEOPLE,
+        transaction=PAGES,
+        function="table",
+        environment="staging",
+        release="shop@9.0.0",
+    )
 
 
 def _archived_before(sentry: Sentry) -> None:
@@ -178,14 +179,20 @@ def _archived(span: Span) -> None:
 
 def _tiny(span: Span) -> None:
     for number in span.numbers(5):
+        order = number % 100_000
         span.sentry.load(
-            f"KeyError: 'order {number % 100_000}'", at=number / 5, users=[PEOPLE[number % 24]], transaction=PAGES[number % 3],
-            function=f"order_{number % 100_000}", release=running(span.sentry),
-        )  # fmt: skip
+            f"KeyError: 'order {order}'",
+            at=number / 5,
+            users=[PEOPLE[number % 24]],
+            transaction=PAGES[number % 3],
+            function=f"order_{order}",
+            release=running(span.sentry),
+        )
 
 
 def _over(span: Span) -> None:
-    # Events are counted by the minute. The peak ends late in one, so that its silence shows while it is still in the window.
+    # Events are counted by the minute. The peak ends late in one, so that the silence after it
+    # shows while the peak is still in the window.
     back = 5 if (span.end - 5) % 60 >= 32 else (span.end % 60 + 2) % 60
     span.errors(
         "RuntimeError: cache is cold",
@@ -199,11 +206,15 @@ def _over(span: Span) -> None:
 
 def _few(span: Span) -> None:
     if span.end - span.begin > TICK:
-        for n in (0, 1):
+        for number in (0, 1):
             span.sentry.load(
-                "ZeroDivisionError: rate", at=span.begin + 8 * n, users=[PEOPLE[n]], transaction="/pay", function="rate",
+                "ZeroDivisionError: rate",
+                at=span.begin + 8 * number,
+                users=[PEOPLE[number]],
+                transaction="/pay",
+                function="rate",
                 release=running(span.sentry),
-            )  # fmt: skip
+            )
 
 
 def _everything(span: Span) -> None:
@@ -219,20 +230,96 @@ def _sampled_before(sentry: Sentry) -> None:
 
 
 TRAPS = (
-    Trap("one-customer", "One customer, one region", "A new error at one customer only → it says where", _one_customer),
-    Trap("no-users", "Errors without users", "Nobody is named → users are inferred, and it says so", _no_users),
-    Trap("one-user", "One very loud user", "Hundreds of errors of one account → investigate its data", _one_user),
-    Trap("health-checker", "Only the health checker", "Its errors are nobody’s → nobody is hit", _health_checker),
-    Trap("attacker", "An attacker", "Hundreds of names from one address → one user", _attacker, _many_addresses),
-    Trap("louder", "An old error gets louder", "Known for days → it began when it got loud", _louder, _louder_before),
-    Trap("staging", "Only staging burns", "No alert: declare it → nothing unusual", _staging, _staging_before, alerts=False),
-    Trap("archived", "An archived error comes back", "No alert: declare it → it counts", _archived, _archived_before, alerts=False),
-    Trap("tiny", "Many tiny errors", "One cause, an issue for each order; declare it → one picture", _tiny, alerts=False),
-    Trap("over", "It is over already", "A short peak → it may be over", _over, goes_on=False),
-    Trap("few", "Next to nothing", "Two errors; declare it → the numbers are weak", _few, goes_on=False, alerts=False),
-    Trap("sampled", "Sentry counts a sample", "Everything burns → the numbers are estimates", _everything, _sampled_before),
-    Trap("late", "Events arrive late", "Seconds behind → it began before it was seen", _late),
-)  # fmt: skip
+    Trap(
+        "one-customer",
+        "One customer, one region",
+        "A new error at one customer only → it says where",
+        _one_customer,
+    ),
+    Trap(
+        "no-users",
+        "Errors without users",
+        "Nobody is named → users are inferred, and it says so",
+        _no_users,
+    ),
+    Trap(
+        "one-user",
+        "One very loud user",
+        "Hundreds of errors of one account → investigate its data",
+        _one_user,
+    ),
+    Trap(
+        "health-checker",
+        "Only the health checker",
+        "Its errors are nobody’s → nobody is hit",
+        _health_checker,
+    ),
+    Trap(
+        "attacker",
+        "An attacker",
+        "Hundreds of names from one address → one user",
+        _attacker,
+        _many_addresses,
+    ),
+    Trap(
+        "louder",
+        "An old error gets louder",
+        "Known for days → it began when it got loud",
+        _louder,
+        _louder_before,
+    ),
+    Trap(
+        "staging",
+        "Only staging burns",
+        "No alert: declare it → nothing unusual",
+        _staging,
+        _staging_before,
+        alerts=False,
+    ),
+    Trap(
+        "archived",
+        "An archived error comes back",
+        "No alert: declare it → it counts",
+        _archived,
+        _archived_before,
+        alerts=False,
+    ),
+    Trap(
+        "tiny",
+        "Many tiny errors",
+        "One cause, an issue for each order; declare it → one picture",
+        _tiny,
+        alerts=False,
+    ),
+    Trap(
+        "over",
+        "It is over already",
+        "A short peak → it may be over",
+        _over,
+        goes_on=False,
+    ),
+    Trap(
+        "few",
+        "Next to nothing",
+        "Two errors; declare it → the numbers are weak",
+        _few,
+        goes_on=False,
+        alerts=False,
+    ),
+    Trap(
+        "sampled",
+        "Sentry counts a sample",
+        "Everything burns → the numbers are estimates",
+        _everything,
+        _sampled_before,
+    ),
+    Trap(
+        "late",
+        "Events arrive late",
+        "Seconds behind → it began before it was seen",
+        _late,
+    ),
+)
 BY_KEY = {trap.key: trap for trap in TRAPS}
 
 
@@ -244,7 +331,7 @@ class Traps:
         self._running = BackgroundTasks()
 
     def let_loose(self, key: str) -> None:
-        """Raises KeyError for a trap that there is not."""
+        """Raises `KeyError` for an unknown key."""
         trap = BY_KEY[key]
         trap.before(self._sentry)
         now = self._sentry.clock()

@@ -1,4 +1,4 @@
-"""What all emulated systems have in common on the wire."""
+"""JSON and lost answers, as all emulated systems have them on the wire."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Json = dict[str, Any]
 
 
 async def lose_answer(request: Request) -> None:
-    """Close the connection without an answer, as a network does that breaks after the request went through.
+    """Close the connection without an answer, as if the network broke after the request.
 
-    ASGI has no word for this. uvicorn's `receive` is a method of the object that holds the transport.
+    ASGI has no word for this. uvicorn's `receive` is a method of the transport's owner.
     """
     cycle: Any = getattr(request.receive, "__self__", None)
     cycle.transport.abort()

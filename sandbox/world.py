@@ -335,7 +335,7 @@ class World:
         """Let Slack and all webhooks deliver twice, and out of order."""
         self.delivery.twice = self.webhook_delivery.twice = on
         if self.shop is not None:
-            self.shop.tell_twice(on)
+            self.shop.report_twice(on)
 
     # The server
 

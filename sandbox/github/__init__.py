@@ -1,1 +1,1 @@
-"""A local GitHub: one repository with what a deploy, a revert and a root cause need, and its webhooks."""
+"""A local GitHub: one repository with its pull requests, deployments, runs and webhooks."""

@@ -112,7 +112,8 @@ def _refusal(github: GitHub, request: Request) -> Response | None:
     if not caller_of(github, request):
         return _error(401, "Bad credentials")
     if "User-Agent" not in request.headers:
-        text = "Request forbidden by administrative rules. Please make sure your request has a User-Agent"
+        rules = "Request forbidden by administrative rules."
+        text = f"{rules} Please make sure your request has a User-Agent"
         return _error(403, text)
     return None
 

@@ -1,6 +1,6 @@
 """Endpoints of deployments. https://docs.github.com/en/rest/deployments
 
-A deploy reports on itself while the developer who started it still works in the tree, and waits for it.
+A deploy reports on itself while the developer who started it still works in the tree and waits.
 So these writes do not wait for that work.
 """
 

@@ -48,7 +48,8 @@ def _open_and_closed(
     """Return pull requests, newest first whatever the order asked for."""
     if first is None:
         raise BadDocument(
-            "You must provide a `first` or `last` value to properly paginate the `pullRequests` connection."
+            "You must provide a `first` or `last` value to properly paginate the `pullRequests` "
+            "connection."
         )
     pulls = [pull for pull in reversed(github.pulls) if not states or _state(pull) in states]
     return {"nodes": [_pull(github, pull) for pull in pulls[:first]]}

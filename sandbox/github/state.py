@@ -1,4 +1,4 @@
-"""The state of a local GitHub: one repository with commits, pull requests, workflows and deployments.
+"""The state of a local GitHub: a repository with commits, pull requests, workflows, deployments.
 
 It refuses what GitHub refuses. Tests and the page say how a run or a deployment goes on.
 """
@@ -157,7 +157,7 @@ class GitHub:
         self.files: dict[tuple[str, str], str] = {}
         """(sha, path) → text."""
         self.listed = 100_000
-        """The most entries of a recursive tree: https://docs.github.com/en/rest/git/trees#get-a-tree"""
+        """The most entries of a recursive tree: https://docs.github.com/en/rest/git/trees"""
         self.blame: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         """(sha, path) → (first line, last line, sha that last touched them)."""
         self.merge_methods: tuple[str, ...] = ("merge", "squash", "rebase")
@@ -226,7 +226,7 @@ class GitHub:
     def set_status(self, deployment: Deployment, state: str, *, at: datetime | None = None) -> None:
         """Add a status to a deployment. Outside production, success makes earlier ones inactive.
 
-        https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status (`auto_inactive`)
+        `auto_inactive` of https://docs.github.com/en/rest/deployments/statuses
         """
         at = at or self._now()
         if state == "success" and deployment.environment != "production":
@@ -289,7 +289,7 @@ class GitHub:
             raise GitHubRefusal(405, pull.blocked)
         sha = self.make_merge_commit(pull)
         pull.merged, pull.merged_at, pull.merged_by = True, self._now(), by
-        self.tell_of(pull, "closed")
+        self.announce(pull, "closed")
         self.on_change()
         return sha
 
@@ -302,16 +302,16 @@ class GitHub:
         """Give an open pull request another head."""
         self.older_heads.append(pull.head_sha)
         pull.head_sha, pull.checks = sha, "PENDING"
-        self.tell_of(pull, "synchronize")
+        self.announce(pull, "synchronize")
         self.on_change()
 
     def close(self, pull: Pull) -> None:
         """Close a pull request without a merge."""
         pull.closed = True
-        self.tell_of(pull, "closed")
+        self.announce(pull, "closed")
         self.on_change()
 
-    def tell_of(self, pull: Pull, action: str) -> None:
+    def announce(self, pull: Pull, action: str) -> None:
         values = {"action": action, "number": pull.number, "pull_request": pull}
         self.on_event("pull_request", values)
 
@@ -408,7 +408,7 @@ class GitHub:
         return (base, head) in self.built_on
 
     def between(self, base: str, head: str) -> list[Commit]:
-        """Return the commits of `head` that are not in `base`, oldest first; none where it is behind."""
+        """Return the commits of `head` that are not in `base`, oldest first."""
         order = [commit.sha for commit in self.commits]
         return self.commits[order.index(base) + 1 : order.index(head) + 1]
 

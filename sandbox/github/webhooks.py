@@ -1,4 +1,4 @@
-"""Webhooks of the local GitHub, signed. A delivery that is not taken is not sent again, as on GitHub.
+"""Webhooks of the local GitHub, signed. One that is not taken is not sent again, as on GitHub.
 
 https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 https://docs.github.com/en/webhooks/webhook-events-and-payloads

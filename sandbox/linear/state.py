@@ -86,7 +86,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """A change of an issue as a webhook tells it: what its fields were before, and who changed them."""
+    """A change of an issue, its fields as they were before, and the one who changed it."""
 
     issue: Issue
     before: Mapping[str, Any]
@@ -96,7 +96,7 @@ class Updated:
 class Linear:
     """Teams, people and everything about issues, oldest first.
 
-    People act with `move` and `prioritise`; `on_update` is told of every change, theirs and the bot's.
+    People act with `move` and `prioritise`. `on_update` is called with every change.
     """
 
     def __init__(

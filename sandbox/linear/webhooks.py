@@ -2,7 +2,7 @@
 
 Headers `Linear-Delivery`, `Linear-Event`, `Linear-Signature` (hex HMAC-SHA256 of the raw body); the
 body is `EntityWebhookPayload` of Linear's schema. The real one sends what nobody took again after a
-minute, an hour and six hours. This one does so after `retry_delays`, and when `redeliver` is called.
+minute, an hour and six hours. This one does so after `retry_delays`, and for `redeliver`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The sandbox's web page: a small Slack workspace on the left, the world it lives in on the right."""
+"""The sandbox's web page: a small Slack workspace on the left, its world on the right."""

@@ -23,12 +23,14 @@ LINEAR_STORM = tuple(
 OVERLOAD = (
     Fault(
         status=400,
-        error="\nQuery timeout. Please try again. If the problem persists try a smaller date range or fewer projects. "
+        error="\nQuery timeout. Please try again. If the problem persists try a smaller date range "
+        "or fewer projects. "
         "Also consider a\nfilter on the transaction field if you're filtering performance data.\n",
     ),
     Fault(
         status=429,
-        error="Rate limit exceeded. Please try your query with a smaller date range or fewer projects.",
+        error="Rate limit exceeded. Please try your query with a smaller date range or fewer "
+        "projects.",
     ),
     Fault(status=504, error="Query timeout. Please try again."),
 )

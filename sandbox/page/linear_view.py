@@ -1,4 +1,4 @@
-"""The local Linear as the panel shows it: tickets with their sub-issues, and a colleague's moves."""
+"""The local Linear as the panel shows it: tickets, sub-issues, and a colleague's moves."""
 
 from __future__ import annotations
 

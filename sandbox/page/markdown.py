@@ -1,4 +1,4 @@
-"""Markdown as safe HTML: post-mortems, tickets and `markdown` blocks. HTML in the source stays text."""
+"""Markdown as safe HTML: post-mortems, tickets, `markdown` blocks. HTML in it stays text."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ SMOOTH_SECONDS = 10
 FAILING_RATE = 8.0
 """Errors a minute from which the panel calls production failing."""
 OTHERS = ("ci", "start")
-"""Those who deploy here besides the bot."""
+"""Names under which others than the bot deploy."""
 ISSUES = 12
 LOUD_EVENTS = 5
 """Events in the last minute from which an issue is marked as burning."""
@@ -97,7 +97,7 @@ class WorldPanel:
         )
 
     def rate(self) -> list[tuple[float, float]]:
-        """Return (seconds since 1970, errors a minute) every two seconds, for ten minutes at most."""
+        """Return (seconds since 1970, errors a minute) every two seconds, oldest first."""
         now = self._world.sentry.clock()
         end = int(now) // CHART_STEP * CHART_STEP
         span = min(CHART_SECONDS, max(120, int(now - self._began)))

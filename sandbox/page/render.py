@@ -157,7 +157,8 @@ def since(moment: object) -> Markup:
     """A time of day with its date, which the browser says in short where it is today."""
     at = _moment(moment)
     return Markup(
-        '<time datetime="{}" data-epoch="{}" data-pattern="{{date_short_pretty}} {{time}}">{}</time>'
+        '<time datetime="{}" data-epoch="{}"'
+        ' data-pattern="{{date_short_pretty}} {{time}}">{}</time>'
     ).format(at.isoformat(timespec="seconds"), int(at.timestamp()), f"{at:%Y-%m-%d %H:%M}")
 
 
@@ -179,7 +180,7 @@ def _moment(value: object) -> datetime:
 
 
 def keyed(item: Markup, key: str) -> Markup:
-    """A rendered `<li>` with its key and a fingerprint, by which the browser knows what to replace."""
+    """A rendered `<li>` with a key and a fingerprint: the browser replaces what differs."""
     text = str(item).strip()
     revision = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return Markup(text.replace("<li ", f'<li data-key="{escape(key)}" data-rev="{revision}" ', 1))

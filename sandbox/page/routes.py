@@ -22,7 +22,8 @@ from sandbox.wire import Json
 _STATIC = Path(__file__).parent / "static"
 _BEAT_SECONDS = 1.0
 _POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
 
@@ -79,7 +80,7 @@ class Page:
         )
 
     async def parts(self, request: Request) -> Response:
-        """Some parts of the page, and their channel: another one, where this person may not look."""
+        """Some parts of the page, and their channel, which is another one if it is not visible."""
         context = self._context(request)
         wanted = [
             name for name in request.query_params.get("want", "").split(",") if name in _PARTS

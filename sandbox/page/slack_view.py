@@ -1,4 +1,4 @@
-"""The workspace as one person sees and uses it through the page: a thin layer over `Workspace` and `Person`."""
+"""The workspace as a person sees and uses it through the page."""
 
 from __future__ import annotations
 

@@ -213,7 +213,8 @@ class Alerts:
             },
         }
         data = {
-            "description_text": f"{rule.critical} events in the last {minutes} minutes\nFilter: level:error",
+            "description_text": f"{rule.critical} events in the last {minutes} minutes\n"
+            "Filter: level:error",
             "description_title": title,
             "metric_alert": alert,
             "web_url": f"{self.sentry.base_url}/organizations/{self.sentry.org}/alerts/1/",

@@ -35,7 +35,7 @@ def decompress(body: bytes, encoding: str) -> bytes:
             case "deflate":
                 return zlib.decompress(body)
             case "br":
-                # The SDK uses brotli only where that package is installed, and then it is here, too.
+                # The SDK uses brotli only where that package is installed.
                 return bytes(importlib.import_module("brotli").decompress(body))
             case other:
                 raise UnsupportedEncoding(f"content encoding {other}")

@@ -52,7 +52,7 @@ class Event:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """`issueType` and `issueCategory`: a monitor's occurrences carry its tag, and are no errors.
+        """`issueType` and `issueCategory`. A monitor's occurrences are no errors.
 
         https://github.com/getsentry/sentry/blob/master/src/sentry/issues/grouptype.py
         """

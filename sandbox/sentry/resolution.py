@@ -1,8 +1,8 @@
 """Sentry's order of releases, and its rule for regressions of resolved issues.
 
-https://github.com/getsentry/sentry/blob/master/src/sentry/models/groupresolution.py (`has_resolution`)
-https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/group_index/update.py (what a resolution stores)
-https://github.com/getsentry/sentry/blob/master/src/sentry/models/releases/util.py (`follows_semver_versioning_scheme`)
+In https://github.com/getsentry/sentry, src/sentry: models/groupresolution.py (`has_resolution`),
+api/helpers/group_index/update.py (what a resolution stores),
+models/releases/util.py (`follows_semver_versioning_scheme`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from sandbox.sentry.models import Issue, Release, Resolution
 SEMVER = re.compile(
     r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.+-]+)?"
 )
-"""`package@1.2.3-rc.1+build`: without a package nothing is semantic (https://docs.sentry.io/product/releases/)."""
+"""`package@1.2.3-rc.1+build`; without a package nothing is semantic.
+
+https://docs.sentry.io/product/releases/
+"""
 
 Number = tuple[int, int, int, int, tuple[int, tuple[tuple[int, int, str], ...]]]
 
@@ -94,7 +97,7 @@ def holds(resolution: Resolution | None, release: Release | None, releases: list
     return dated(resolved_in) >= dated(release)
 
 
-def came(resolution: Resolution, created: Release, releases: list[Release]) -> Resolution:
+def after_release(resolution: Resolution, created: Release, releases: list[Release]) -> Resolution:
     """Return a resolution after a release was made: it is the next one that was waited for.
 
     tasks/clear_expired_resolutions.py

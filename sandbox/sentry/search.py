@@ -1,6 +1,7 @@
 """Sentry's search language, as far as it is about errors and issues.
 
-https://docs.sentry.io/concepts/search/ (keys, negation, lists, wildcards, `has:`, comparisons, AND, OR, brackets)
+https://docs.sentry.io/concepts/search/: keys, negation, lists, wildcards, `has:`, comparisons, AND,
+OR, brackets.
 """
 
 from __future__ import annotations

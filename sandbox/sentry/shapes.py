@@ -1,6 +1,6 @@
 """The JSON of issues, events, releases and deploys.
 
-https://github.com/getsentry/sentry/blob/master/src/sentry/apidocs/examples/issue_examples.py (count: a string on the wire)
+https://github.com/getsentry/sentry/blob/master/src/sentry/apidocs/examples/issue_examples.py
 https://github.com/getsentry/sentry/blob/master/src/sentry/apidocs/examples/event_examples.py
 https://github.com/getsentry/sentry/blob/master/src/sentry/apidocs/examples/release_examples.py
 """
@@ -159,7 +159,7 @@ def short_release(sentry: Sentry, version: str) -> Json | None:
 
 
 def stats(sentry: Sentry, issue: Issue, period: str) -> list[list[int]]:
-    """[[start of the bucket in seconds, events], …]: a day by the hour, 14 or 30 days by the day."""
+    """[[start of the bucket in seconds, events], …] of a day by the hour, else by the day."""
     size, count = {"24h": (3600, 24), "14d": (86_400, 14), "30d": (86_400, 30)}.get(
         period, (3600, 24)
     )
@@ -306,18 +306,22 @@ def webhook_event(sentry: Sentry, event: Event) -> Json:
         "user": event.user or None,
         "hashes": [issue.fingerprint],
         "url": f"{api}/projects/{sentry.org}/{issue.project.slug}/events/{event.id}/",
-        "web_url": f"{sentry.base_url}/organizations/{sentry.org}/issues/{issue.id}/events/{event.id}/",
+        "web_url": f"{sentry.issue_url(issue)}events/{event.id}/",
         "issue_url": f"{api}/organizations/{sentry.org}/issues/{issue.id}/",
         "issue_id": str(issue.id),
     }
 
 
 def webhook_issue(sentry: Sentry, issue: Issue) -> Json:
-    """`data.issue`: https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/"""
+    """`data.issue` of a webhook.
+
+    https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/
+    """
     return issue_shape(sentry, issue, issue.events) | {
         "url": f"{sentry.base_url}/api/0/organizations/{sentry.org}/issues/{issue.id}/",
         "web_url": sentry.issue_url(issue),
-        "project_url": f"{sentry.base_url}/organizations/{sentry.org}/issues/?project={issue.project.id}",
+        "project_url": f"{sentry.base_url}/organizations/{sentry.org}/issues/"
+        f"?project={issue.project.id}",
     }
 
 

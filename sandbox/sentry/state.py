@@ -31,15 +31,16 @@ STATUSES = ("unresolved", "resolved", "ignored")
 
 
 Change = Callable[[str, Any], None]
-"""Called with `event`, `issue.created`, `issue.unresolved`, `issue.resolved`, `release`, `deploy` and the thing itself."""
+"""Called with a kind and the thing itself.
+
+Kinds: `event`, `issue.created`, `.unresolved`, `.resolved`, `.archived`, `release`, `deploy`.
+"""
 
 
 class Sentry:
     """One organisation.
 
-    `tokens` maps a bearer token to its scopes. A plan without `discover` has no `events/`,
-    `events-stats/` and `events-timeseries/`. A plan without `several` refuses questions over
-    several projects.
+    `tokens` maps a bearer token to its scopes.
     """
 
     def __init__(
@@ -49,15 +50,15 @@ class Sentry:
         projects: Sequence[str] = ("shop",),
         tokens: dict[str, frozenset[str]] | None = None,
         base_url: str = "http://127.0.0.1/sentry",
-        discover: bool = True,
-        several: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.org = org
         self.tokens = tokens if tokens is not None else {"sntrys_local": ALL_SCOPES}
         self.base_url = base_url.rstrip("/")
-        self.discover = discover
-        self.several = several
+        self.discover = True
+        """The plan has `events/`, `events-stats/` and `events-timeseries/`."""
+        self.several = True
+        """The plan answers questions over several projects."""
         self.sampled = False
         """Counts are made from a part of the data, and say so."""
         self.clock = clock
@@ -76,7 +77,7 @@ class Sentry:
         for slug in projects:
             self.add_project(slug)
 
-    # -- projects ------------------------------------------------------------------------------------------------------
+    # -- projects ---------------------------------------------------------------------------------
 
     def add_project(self, slug: str, *, created: float | None = None) -> Project:
         """Add a project; by default it is a quarter of a year old."""
@@ -95,7 +96,7 @@ class Sentry:
         scheme, rest = self.base_url.split("://", 1)
         return f"{scheme}://{project.public_key}@{rest}/{project.id}"
 
-    # -- in ------------------------------------------------------------------------------------------------------------
+    # -- in ---------------------------------------------------------------------------------------
 
     def subscribe(self, change: Change) -> Callable[[], None]:
         """Call `change` after everything that happens from now on; return what stops it."""
@@ -126,9 +127,9 @@ class Sentry:
             and event.timestamp - issue.first_seen > 7 * 86_400
         ):
             issue.substatus = "ongoing"
-        self._tell("event", event)
+        self._notify("event", event)
         if created:
-            self._tell("issue.created", issue)
+            self._notify("issue.created", issue)
         return event
 
     def _stays_resolved(self, issue: Issue, release: Release | None) -> bool:
@@ -189,11 +190,11 @@ class Sentry:
             self._by_id.pop(oldest.id, None)
             self.issues[oldest.issue_id].events.remove(oldest)
 
-    def _tell(self, what: str, thing: Any) -> None:
+    def _notify(self, what: str, thing: Any) -> None:
         for change in list(self._subscribers):
             change(what, thing)
 
-    # -- releases and deploys ------------------------------------------------------------------------------------------
+    # -- releases and deploys ---------------------------------------------------------------------
 
     def add_release(
         self, version: str, *, projects: Iterable[str] = ("shop",), created: float | None = None
@@ -203,12 +204,12 @@ class Sentry:
             release = self.releases[version] = Release(
                 version, self.clock() if created is None else created
             )
-            self._tell("release", release)
+            self._notify("release", release)
         added = set(projects) - release.projects
         release.projects.update(projects)
         for issue in self.issues.values():
             if issue.project.slug in added and issue.resolution is not None:
-                issue.resolution = resolution.came(
+                issue.resolution = resolution.after_release(
                     issue.resolution, release, self.releases_of(issue.project.slug)
                 )
         return release
@@ -237,10 +238,10 @@ class Sentry:
         self.environments.add(environment)
         if release.released is None:
             release.released = deploy.finished
-        self._tell("deploy", deploy)
+        self._notify("deploy", deploy)
         return deploy
 
-    # -- issues --------------------------------------------------------------------------------------------------------
+    # -- issues -----------------------------------------------------------------------------------
 
     def set_status(
         self,
@@ -269,7 +270,7 @@ class Sentry:
         )
         issue.resolution, issue.by = resolution, by
         if changed:
-            self._tell(f"issue.{'archived' if status == 'ignored' else status}", issue)
+            self._notify(f"issue.{'archived' if status == 'ignored' else status}", issue)
         return issue
 
     def by_short_id(self, short_id: str) -> Issue | None:

@@ -37,7 +37,7 @@ USUAL = ErrorFields(
 
 
 def error_event(error: str, at: float, user: str | None, fields: ErrorFields) -> Json:
-    """Return an event as an SDK sends it. `error` is `<type>: <value>`, `at` in seconds since 1970."""
+    """Return an event as an SDK sends it. `error` is `<type>: <value>`, `at` is in Unix seconds."""
     chosen: Json = {**USUAL, **fields}
     kind, _, value = error.partition(": ")
     sender = {"id": user} if user else {}

@@ -1,6 +1,6 @@
-"""What goes into the next releases: many innocent changes, and the ones that break something.
+"""Changes of the next releases: many innocent ones, and those that break something.
 
-A change is a function of the files as they are; it can be made again and again, and says something else each time.
+A change is a function of the files as they are. It can be made again, and differs each time.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def setting(
     def make(read: Read, turn: int) -> Change:
         text = read(name)
         pattern = re.compile(rf"^{constant} = (.+)$", re.MULTILINE)
-        found = pattern.search(text)
-        assert found, f"{constant} is not in {name}"
-        choices = [value for value in values if value != found[1]]
+        current = pattern.search(text)
+        assert current, f"{constant} is not in {name}"
+        choices = [value for value in values if value != current[1]]
         value = choices[turn % len(choices)]
         changed = pattern.sub(lambda match: f"{constant} = {value}", text, count=1)
         return Change(message.format(value=value.strip('"')), author, {name: changed})
@@ -79,10 +79,12 @@ def note(read: Read, turn: int) -> Change:
 
 def test_price(read: Read, turn: int) -> Change:
     cents = 1000 + 37 * turn
+    price = f"{cents / 100:.2f}"
     text = read("tests/test_shop.py") + (
-        f'\n\ndef test_price_{turn}() -> None:\n    assert format_price({cents}, "USD") == "{cents / 100:.2f} USD"\n'
+        f"\n\ndef test_price_{turn}() -> None:\n"
+        f'    assert format_price({cents}, "USD") == "{price} USD"\n'
     )
-    return Change(f"Test the price {cents / 100:.2f}", JONAS, {"tests/test_shop.py": text})
+    return Change(f"Test the price {price}", JONAS, {"tests/test_shop.py": text})
 
 
 def runbook(read: Read, turn: int) -> Change:
@@ -101,18 +103,52 @@ def runbook(read: Read, turn: int) -> Change:
 
 INNOCENT: tuple[Innocent, ...] = (
     sell,
-    setting("shop/pay.py", "RECEIPT_FOOTER", ('"Thank you."', '"Thanks, come again."', '"See you soon."'),
-            "Receipts end with: {value}", PRIYA),
-    setting("shop/session.py", "SESSION_DAYS", ("30", "14", "60", "90"), "Keep people signed in for {value} days", TOMAS),
+    setting(
+        "shop/pay.py",
+        "RECEIPT_FOOTER",
+        ('"Thank you."', '"Thanks, come again."', '"See you soon."'),
+        "Receipts end with: {value}",
+        PRIYA,
+    ),
+    setting(
+        "shop/session.py",
+        "SESSION_DAYS",
+        ("30", "14", "60", "90"),
+        "Keep people signed in for {value} days",
+        TOMAS,
+    ),
     note,
-    setting("shop/catalog.py", "PAGE_SIZE", ("12", "16", "24", "20"), "Show {value} products on the first page", PRIYA),
+    setting(
+        "shop/catalog.py",
+        "PAGE_SIZE",
+        ("12", "16", "24", "20"),
+        "Show {value} products on the first page",
+        PRIYA,
+    ),
     test_price,
-    setting("shop/store.py", "CACHE_SECONDS", ("30", "45", "60", "20"), "Cache accounts for {value} seconds", TOMAS),
-    setting("shop/cart.py", "EMPTY_HINT", ('"Nothing here yet."', '"Your cart is empty. Have a look around!"'),
-            "Empty carts say: {value}", MARA),
+    setting(
+        "shop/store.py",
+        "CACHE_SECONDS",
+        ("30", "45", "60", "20"),
+        "Cache accounts for {value} seconds",
+        TOMAS,
+    ),
+    setting(
+        "shop/cart.py",
+        "EMPTY_HINT",
+        ('"Nothing here yet."', '"Your cart is empty. Have a look around!"'),
+        "Empty carts say: {value}",
+        MARA,
+    ),
     runbook,
-    setting("shop/server.py", "REQUEST_TIMEOUT", ("10", "15", "20"), "Give slow clients {value} seconds", TOMAS),
-)  # fmt: skip
+    setting(
+        "shop/server.py",
+        "REQUEST_TIMEOUT",
+        ("10", "15", "20"),
+        "Give slow clients {value} seconds",
+        TOMAS,
+    ),
+)
 
 
 def migration(read: Read, turn: int) -> Change:
@@ -124,7 +160,7 @@ def migration(read: Read, turn: int) -> Change:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A change that breaks something, and the one that mends it. Each pair of texts is what is there and what comes."""
+    """A change that breaks something, and its fix, as pairs of texts: before and after."""
 
     name: str
     message: str
@@ -172,7 +208,8 @@ EVERYTHING = (
             ),
             (
                 '    return f"{cents / 100:.2f} {currency}"\n',
-                '    digits = DIGITS[currency.lower()]\n    return f"{cents / 10**digits:.{digits}f} {currency}"\n',
+                "    digits = DIGITS[currency.lower()]\n"
+                '    return f"{cents / 10**digits:.{digits}f} {currency}"\n',
             ),
         ),
         error="KeyError",

@@ -1,4 +1,4 @@
-"""The shop's data, outside Git: accounts, carts and orders of about forty people of six customers."""
+"""The shop's data, outside Git: accounts, carts and orders of forty people of six customers."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class User:
 
 
 def users(count: int = USERS) -> list[User]:
-    """The people who shop. A customer is mostly in one region."""
-    found: list[User] = []
+    """Return the people who shop. A customer is mostly in one region."""
+    people: list[User] = []
     for number in range(count):
         place = number % len(CUSTOMERS)
         region = REGIONS[(place + (number // len(CUSTOMERS) % 5 == 4)) % len(REGIONS)]
-        found.append(
+        people.append(
             User(str(1001 + number), CUSTOMERS[place], region, f"10.20.{place}.{number + 1}")
         )
-    return found
+    return people
 
 
 def write(directory: Path, people: list[User]) -> None:
@@ -69,7 +69,7 @@ CORRUPT: tuple[dict[str, Any], ...] = (
 
 
 def corrupt_cart(directory: Path, user: User, turn: int) -> None:
-    """Give one person's cart a line that an import went wrong with."""
+    """Put a line of a failed import into one person's cart."""
     put(
         directory,
         "carts",

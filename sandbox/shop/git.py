@@ -1,4 +1,4 @@
-"""Git, as a small typed wrapper: one working tree, nothing of the machine's own configuration."""
+"""Git in one working tree, without the machine's own configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GIT_SECONDS = 30
 
 
 class GitFailed(Exception):
-    """Git said no; the text is what it said."""
+    """Git failed; the text is its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Author:
 
 
 def environment(author: Author | None = None, at: datetime | None = None) -> dict[str, str]:
-    """What git runs with: only our own settings, so that it works the same on every machine."""
+    """Return git's environment, without settings of this machine."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     clean |= {
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -46,7 +46,7 @@ class Tree:
     path: Path
 
     def git(self, *arguments: str, author: Author | None = None, at: datetime | None = None) -> str:
-        """Run git here; its output without the last newline.
+        """Run git here, and return its output without the last newline.
 
         Raises:
             GitFailed
@@ -65,7 +65,7 @@ class Tree:
         return done.stdout.rstrip("\n")
 
     def try_git(self, *arguments: str) -> str | None:
-        """As `git`, None where it says no."""
+        """As `git`; None where it fails."""
         try:
             return self.git(*arguments)
         except GitFailed:
@@ -80,7 +80,7 @@ class Tree:
         at: datetime,
         remove: Iterable[str] = (),
     ) -> str:
-        """Write these files, commit them alone, and give the commit's full name."""
+        """Write these files, commit them alone, and return the commit's full name."""
         for name, text in files.items():
             target = self.path / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class Tree:
         return self.git("rev-parse", "HEAD")
 
     def resolve(self, name: str) -> str | None:
-        """The full name of a commit; None when there is none of this name."""
+        """Return the full name of a commit; None when there is none of this name."""
         return self.try_git(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
         )

@@ -1,6 +1,7 @@
-"""The shop's repository as GitHub has it: a pull request for every change, merged for real, reverted for real.
+"""The shop's repository as GitHub has it: pull requests, merges and reverts by git.
 
-Whoever pushes a branch into `repo/` has a pull request of it a moment later; whoever merges one there by hand has it merged here, too.
+A branch that is pushed into `repo/` is a pull request a moment later; one that is merged there by
+hand is merged here, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from sandbox.shop.git import Author, GitFailed, Tree
 from sandbox.shop.history import AUTHORS
 from sandbox.shop.work import Work
 
-REPOSITORY = "acme/shop"
 SEPARATOR = "\x1f"
 LOG = SEPARATOR.join(("%H", "%P", "%an", "%cI", "%s"))
 PEOPLE = frozenset(author.name for author in AUTHORS)
@@ -26,7 +26,7 @@ GITHUB_ITSELF = Author("GitHub", "noreply@github.com")
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What git says: the main line, the releases, and the branches beside it."""
+    """The main line, the releases, and the branches beside it."""
 
     main: tuple[tuple[str, tuple[str, ...], str, datetime, str], ...]
     """Sha, parents, author, time, subject; oldest first."""
@@ -36,12 +36,12 @@ class Read:
 
 
 class ShopGitHub(GitHub):
-    """`work` and `busy` are the developers': one of them at a time works in their tree."""
+    """GitHub of a real repository. `busy` is held while a developer works in the tree of `work`."""
 
     def __init__(
         self, repo: Tree, work: Callable[[], Work], busy: asyncio.Lock, **more: Any
     ) -> None:
-        super().__init__(repository=REPOSITORY, **more)
+        super().__init__(**more)
         self._repo = repo
         self._work = work
         self._busy = busy
@@ -71,26 +71,26 @@ class ShopGitHub(GitHub):
             raise GitHubRefusal(405, "Pull Request is not mergeable") from None
 
     def revert(self, number: int, body: str) -> Pull | None:
-        meant = next(p for p in self.pulls if p.number == number)
-        if not meant.merged:
+        reverted = next(p for p in self.pulls if p.number == number)
+        if not reverted.merged:
             return None
-        branch = f"revert-{number}-{meant.head_ref}"
+        branch = f"revert-{number}-{reverted.head_ref}"
         try:
-            sha = self._work().revert(meant.head_sha, branch, GITHUB_ITSELF)
+            sha = self._work().revert(reverted.head_sha, branch, GITHUB_ITSELF)
         except GitFailed:
             return None
-        made = Pull(
+        revert = Pull(
             self.next_number(),
-            f'Revert "{meant.title}"',
+            f'Revert "{reverted.title}"',
             sha,
             branch,
             body=body,
             by="firebreak[bot]",
         )
-        made.opened_at = self._now()
-        self.pulls.append(made)
+        revert.opened_at = self._now()
+        self.pulls.append(revert)
         self.on_change()
-        return made
+        return revert
 
     def resolve(self, ref: str) -> str | None:
         return super().resolve(ref) or self._repo.resolve(ref)
@@ -98,7 +98,7 @@ class ShopGitHub(GitHub):
     def is_built_on(self, base: str, head: str) -> bool:
         return self._repo.try_git("merge-base", "--is-ancestor", base, head) is not None
 
-    # --- what git says -------------------------------------------------------------------------------------------
+    # --- from git --------------------------------------------------------------------------------
 
     def _read(self) -> Read:
         rows = [
@@ -127,20 +127,20 @@ class ShopGitHub(GitHub):
             branches={name: (sha, who, says) for sha, name, who, says in heads if name != "main"},
         )
 
-    def _take(self, found: Read) -> None:
-        line = {sha for sha, *_ in found.main}
+    def _take(self, repository: Read) -> None:
+        line = {sha for sha, *_ in repository.main}
         self.tags, self.branches = (
-            found.tags,
-            {name: sha for name, (sha, _, _) in found.branches.items()},
+            repository.tags,
+            {name: sha for name, (sha, _, _) in repository.branches.items()},
         )
         for pull in self.pulls:
             pushed = self.branches.get(pull.head_ref)
             if pushed is not None and pushed != pull.head_sha and not (pull.merged or pull.closed):
                 self.push(pull, pushed)
                 pull.checks = "SUCCESS"
-        self._merged_by_hand(line, found)
+        self._merged_by_hand(line, repository)
         known = {pull.head_sha for pull in self.pulls}
-        for sha, parents, who, at, says in found.main:
+        for sha, parents, who, at, says in repository.main:
             if sha not in known and who in PEOPLE and len(parents) < 2:
                 self._arrived(sha, who, at, says)
         numbers = {pull.head_sha: pull.number for pull in self.pulls if pull.merged}
@@ -148,18 +148,18 @@ class ShopGitHub(GitHub):
             Commit(
                 sha, says, who, at, pull=numbers.get(sha), parent=parents[0] if parents else None
             )
-            for sha, parents, who, at, says in found.main
+            for sha, parents, who, at, says in repository.main
         ]
-        self._branches(found, line)
+        self._branches(repository, line)
 
-    def _merged_by_hand(self, line: set[str], found: Read) -> None:
-        """As GitHub does: a pull request whose head is in the main branch by whatever way is merged."""
+    def _merged_by_hand(self, line: set[str], repository: Read) -> None:
+        """As on GitHub, a pull request is merged once its head is in the main branch."""
         for pull in self.pulls:
             if pull.head_sha in line and not (pull.merged or pull.closed):
                 pull.merged, pull.merged_at, pull.merged_by = (
                     True,
                     self._now(),
-                    login(found.main[-1][2]),
+                    login(repository.main[-1][2]),
                 )
                 self.on_event(
                     "pull_request",
@@ -167,15 +167,16 @@ class ShopGitHub(GitHub):
                 )
 
     def _arrived(self, sha: str, who: str, at: datetime, says: str) -> None:
-        """A change that is on main already: it came by a pull request, too."""
+        """Add the merged pull request of a change that is on main already."""
         pull = Pull(self.next_number(), says, sha, f"change/{sha[:7]}", by=login(who), merged=True)
         pull.opened_at = pull.merged_at = at
         pull.merged_by = login(who)
         self.pulls.append(pull)
 
-    def _branches(self, found: Read, line: set[str]) -> None:
-        mended = {one.fix_branch for one in self._work().breakages if one.mended}
-        for name, (sha, who, says) in found.branches.items():
+    def _branches(self, repository: Read, line: set[str]) -> None:
+        breakages = self._work().breakages
+        mended = {breakage.fix_branch for breakage in breakages if breakage.mended}
+        for name, (sha, who, says) in repository.branches.items():
             pull = next(
                 (p for p in reversed(self.pulls) if p.head_ref == name and not p.merged), None
             )

@@ -1,4 +1,4 @@
-"""The shop's repository as it is found: a dozen commits, three releases."""
+"""The history of the shop's repository: a dozen commits, three releases."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Decisions about this shop are made in conversations that nobody finds again.
 
 ## Decision
 
-We write each one down as a numbered file in this directory, as Michael Nygard described it. Post-mortems of incidents
-are kept here, too: they are decisions about what we do differently.
+We write each one down as a numbered file in this directory, as Michael Nygard described it.
+Post-mortems of incidents are kept here, too: they are decisions about what we do differently.
 
 ## Consequences
 
@@ -36,14 +36,18 @@ A new colleague reads this directory first.
 
 README = """# Shop
 
-A catalogue, a cart, a till. `python -m shop` serves it; `/health` says whether each feature answers.
+A catalogue, a cart, a till. `python -m shop` serves it; `/health` says whether each part answers.
 """
 
 ACCOUNTS_SQL = (
     "create table accounts (id bigint primary key, customer text not null, region text not null);\n"
 )
 
-RECEIPTS_SQL = "create table receipts (number bigint primary key, account bigint not null, cents bigint not null);\n"
+RECEIPTS_SQL = """\
+create table receipts (
+  number bigint primary key, account bigint not null, cents bigint not null
+);
+"""
 
 RECOMMEND = '''"""What others bought, from the recommender."""
 
@@ -113,92 +117,82 @@ def replaced(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def entries() -> list[Entry]:
-    catalog = (SOURCE / "catalog.py").read_text()
-    with_suggestion = replaced(
-        replaced(
-            replaced(
-                catalog,
-                "from .money import format_price\n",
-                "from . import observe\nfrom .money import format_price\n",
-            ),
+SUGGESTIONS = """    return "\\n".join([*lines, *suggestions(visitor)])
+
+
+def suggestions(visitor: Visitor) -> list[str]:
+    try:
+        return [f"Others bought: {name}" for name in recommend(visitor.region)]
+    except TimeoutError:
+        observe.report(handled=True)
+        return []
+"""
+
+
+def edited(name: str, *edits: tuple[str, str]) -> Files:
+    """Return a source file with each old text replaced by a new one. Raises `ValueError`."""
+    text = (SOURCE / name).read_text()
+    for old, new in edits:
+        text = replaced(text, old, new)
+    return {f"shop/{name}": text}
+
+
+def recommendations() -> Files:
+    catalog = edited(
+        "catalog.py",
+        (
+            "from .money import format_price\n",
+            "from . import observe\nfrom .money import format_price\n",
+        ),
+        (
             "from .session import Visitor\n",
             "from .recommend import recommend\nfrom .session import Visitor\n",
         ),
-        '    return "\\n".join(lines)\n',
-        '    return "\\n".join([*lines, *suggestions(visitor)])\n\n\n'
-        "def suggestions(visitor: Visitor) -> list[str]:\n"
-        "    try:\n"
-        '        return [f"Others bought: {name}" for name in recommend(visitor.region)]\n'
-        "    except TimeoutError:\n"
-        "        observe.report(handled=True)\n"
-        "        return []\n",
+        ('    return "\\n".join(lines)\n', SUGGESTIONS),
     )
-    products = source("products.py")["shop/products.py"]
-    more = replaced(
-        products,
-        '    Product("NB-04", "Squared notebook", 700),\n',
-        '    Product("NB-04", "Squared notebook", 700),\n    Product("CB-05", "Braided cable", 1200),\n',
-    )
-    cart = source("cart.py")["shop/cart.py"]
-    invited = replaced(cart, '"Your cart is empty."', '"Your cart is empty. Have a look around!"')
-    basics = {"README.md": README, ".gitignore": "__pycache__/\n", "CHANGELOG.md": "# Changes\n"}
-    return [
-        Entry(
-            "Prices and products",
-            MARA,
-            34,
-            basics | source("__init__.py", "money.py", "products.py"),
-        ),
-        Entry(
-            "Read accounts, carts and orders from the data directory",
-            TOMAS,
-            33,
-            source("store.py") | {"migrations/0001_accounts.sql": ACCOUNTS_SQL},
-        ),
-        Entry("Know who is in the shop", PRIYA, 31, source("session.py")),
-        Entry(
-            "First page, cart and till",
-            MARA,
-            29,
-            source("catalog.py", "cart.py", "pay.py", "routes.py"),
-        ),
-        Entry(
-            "Serve it over HTTP and report errors to Sentry",
-            TOMAS,
-            26,
-            source("observe.py", "health.py", "server.py", "__main__.py"),
-        ),
-        Entry("Record architecture decisions", MARA, 22, {ADR_1: ADR}, tag="v1.0.0"),
-        Entry(
-            "Recommend something on the first page",
-            PRIYA,
-            17,
-            {"shop/recommend.py": RECOMMEND, "shop/catalog.py": with_suggestion},
-        ),
-        Entry("Test prices and carts", JONAS, 14, {"tests/test_shop.py": TESTS}),
-        Entry(
-            "Keep receipts", TOMAS, 10, {"migrations/0002_receipts.sql": RECEIPTS_SQL}, tag="v1.1.0"
-        ),
-        Entry("Sell braided cables", JONAS, 7, {"shop/products.py": more}),
-        Entry(
-            "Invite people with an empty cart to look around", PRIYA, 4, {"shop/cart.py": invited}
-        ),
-        Entry("Write down how to roll back", MARA, 3, {"docs/runbook.md": RUNBOOK}, tag="v1.2.0"),
-    ]
+    return {"shop/recommend.py": RECOMMEND, **catalog}
 
 
-ADR_1 = "docs/adr/0001-record-architecture-decisions.md"
+def cables() -> Files:
+    notebook = '    Product("NB-04", "Squared notebook", 700),\n'
+    cable = '    Product("CB-05", "Braided cable", 1200),\n'
+    return edited("products.py", (notebook, notebook + cable))
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """The releases of the history, oldest first: tag and when it was made."""
-
-    releases: tuple[tuple[str, datetime], ...]
+def invitation() -> Files:
+    empty = "Your cart is empty."
+    return edited("cart.py", (f'"{empty}"', f'"{empty} Have a look around!"'))
 
 
-def build(repository: Path, now: datetime) -> Built:
+BASICS = {"README.md": README, ".gitignore": "__pycache__/\n", "CHANGELOG.md": "# Changes\n"}
+ACCOUNTS = {"migrations/0001_accounts.sql": ACCOUNTS_SQL}
+RECEIPTS = {"migrations/0002_receipts.sql": RECEIPTS_SQL}
+ADR_1 = {"docs/adr/0001-record-architecture-decisions.md": ADR}
+CODE = source("__init__.py", "money.py", "products.py")
+PAGES = source("catalog.py", "cart.py", "pay.py", "routes.py")
+SERVER = source("observe.py", "health.py", "server.py", "__main__.py")
+ENTRIES = (
+    Entry("Prices and products", MARA, 34, BASICS | CODE),
+    Entry(
+        "Read accounts, carts and orders from the data directory",
+        TOMAS,
+        33,
+        source("store.py") | ACCOUNTS,
+    ),
+    Entry("Know who is in the shop", PRIYA, 31, source("session.py")),
+    Entry("First page, cart and till", MARA, 29, PAGES),
+    Entry("Serve it over HTTP and report errors to Sentry", TOMAS, 26, SERVER),
+    Entry("Record architecture decisions", MARA, 22, ADR_1, tag="v1.0.0"),
+    Entry("Recommend something on the first page", PRIYA, 17, recommendations()),
+    Entry("Test prices and carts", JONAS, 14, {"tests/test_shop.py": TESTS}),
+    Entry("Keep receipts", TOMAS, 10, RECEIPTS, tag="v1.1.0"),
+    Entry("Sell braided cables", JONAS, 7, cables()),
+    Entry("Invite people with an empty cart to look around", PRIYA, 4, invitation()),
+    Entry("Write down how to roll back", MARA, 3, {"docs/runbook.md": RUNBOOK}, tag="v1.2.0"),
+)
+
+
+def build(repository: Path, now: datetime) -> None:
     """Make the repository, with `main` checked out.
 
     Raises:
@@ -207,15 +201,12 @@ def build(repository: Path, now: datetime) -> Built:
     repository.mkdir(parents=True)
     tree = Tree(repository)
     tree.git("init", "--quiet", "--initial-branch=main")
-    # Whoever commits here without a name of their own is the shop's CI.
+    # Commits without a name of their own are the shop CI's.
     tree.git("config", "user.name", "Shop CI")
     tree.git("config", "user.email", "ci@shop.example")
     tree.git("config", "commit.gpgsign", "false")
-    releases: list[tuple[str, datetime]] = []
-    for entry in entries():
+    for entry in ENTRIES:
         at = (now - timedelta(days=entry.days)).replace(microsecond=0)
         tree.commit(entry.message, entry.files, author=entry.author, at=at)
         if entry.tag:
             tree.git("tag", entry.tag)
-            releases.append((entry.tag, at))
-    return Built(tuple(releases))

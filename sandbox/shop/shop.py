@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,12 +34,10 @@ BACKGROUND_ERRORS = 0.01
 BACKGROUND_A_MINUTE = 0.9
 """Errors a minute that this share makes with the usual traffic."""
 
-ANSWER_LINES = 40
-
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What a run of the deploy script said."""
+    """The end of a run of the deploy script."""
 
     code: int
     output: str
@@ -49,10 +48,10 @@ class Deployed:
 
 
 class Shop:
-    """Supervises the shop in `home`; everything it makes is in there.
+    """Supervises the shop in `home`; all its files are in there.
 
-    `sentry` is the local Sentry: its `base_url` must be reachable while the shop runs. `port` 0 takes a free one.
-    `deploy_webhook`: address and secret of somebody who wants to hear of CI's deploys (POST /webhooks/deploys).
+    `sentry` must be reachable at its `base_url` while the shop runs. `deploy_webhook` is address
+    and secret of the receiver of CI's reports. `github_url` is the API of `github`.
     """
 
     def __init__(
@@ -60,29 +59,25 @@ class Shop:
         home: Path,
         sentry: Sentry,
         *,
-        port: int = 0,
         people: int = data.USERS,
         background_errors: float = BACKGROUND_ERRORS,
         deploy_webhook: tuple[str, str] | None = None,
         github_url: str = "",
-        python: str = sys.executable,
     ) -> None:
         self.home = home.resolve()
         self.sentry = sentry
-        self.port = port or free_port()
-        self.python = python
+        self.port = free_port()
         self.users = data.users(people)
         self.background_errors = background_errors
         self.deploy_webhook = deploy_webhook
         self.github_url = github_url
-        """Where the API of `github` is served; deploys are told there."""
         self.traffic = Traffic(f"http://127.0.0.1:{self.port}", self.users)
         self._house: TextIO | None = None
         self._work: Work | None = None
         self._busy = asyncio.Lock()
         self.github = ShopGitHub(Tree(self.repo), lambda: self.work, self._busy)
 
-    # -- start and stop ------------------------------------------------------------------------------------------------
+    # -- start and stop ---------------------------------------------------------------------------
 
     async def start(self, *, traffic: bool = True) -> None:
         """Build what is not there, deploy the newest release of the history, let people in.
@@ -94,7 +89,7 @@ class Shop:
         await asyncio.to_thread(self._build, fresh)
         self._work = Work(self.home)
         if fresh:
-            self._tell_history()
+            self._record_history()
         await self.github.refresh()
         if self.background_errors:
             history_of_errors(self.sentry, self.users)
@@ -110,7 +105,7 @@ class Shop:
         await self.traffic.stop()
         deploying = self.deploying()
         if deploying:
-            # The deploy may end between the look and the signal.
+            # The deploy may end between the check and the signal.
             with suppress(ProcessLookupError):
                 os.kill(int(deploying["pid"]), signal.SIGTERM)
             await until(lambda: not _locked(self.run / "deploy.lock"), 5)
@@ -153,7 +148,7 @@ class Shop:
         data.write(self.home / "sample", self.users[:6])
         config = {
             "port": self.port,
-            "python": self.python,
+            "python": sys.executable,
             "project": "shop",
             "environment": "production",
             "dsn": self.sentry.dsn("shop"),
@@ -171,8 +166,8 @@ class Shop:
             }
         (self.home / "shop.json").write_text(json.dumps(config, indent=1))
 
-    def _tell_history(self) -> None:
-        """The releases before the first start were deployed, too: Sentry and the deploy log know of them."""
+    def _record_history(self) -> None:
+        """Record in Sentry, GitHub and the deploy log that earlier releases were deployed."""
         before: str | None = None
         with (self.run / "deploys.jsonl").open("w") as log:
             for tag in reversed(Tree(self.repo).tags()):
@@ -198,7 +193,7 @@ class Shop:
                 before = tag
 
     async def _boot(self) -> Deployed:
-        """Bring up what ran last: this is the machine starting, not a deploy."""
+        """Start what ran last, as after a power cut; this is no deploy."""
         last = next(
             entry["to"] for entry in reversed(self.deploy_log()) if entry["result"] == "succeeded"
         )
@@ -210,7 +205,7 @@ class Shop:
             if not _locked(pid_file):
                 return
             pid = pid_file.read_text()
-            # It may end between the look and the signal.
+            # It may end between the check and the signal.
             with suppress(ProcessLookupError):
                 if pid:
                     os.kill(int(pid), number)
@@ -218,7 +213,7 @@ class Shop:
             while _locked(pid_file) and time.monotonic() < deadline:
                 time.sleep(0.02)
 
-    # -- deploys -------------------------------------------------------------------------------------------------------
+    # -- deploys ----------------------------------------------------------------------------------
 
     async def deploy(self, release: str, *, who: str = "ci", hotfix: bool = False) -> Deployed:
         """Run the deploy script, as CI does."""
@@ -226,7 +221,7 @@ class Shop:
 
     async def _script(self, *arguments: str) -> Deployed:
         process = await asyncio.create_subprocess_exec(
-            *catalogue.deploy_command(self.python, self.home, *arguments),
+            *catalogue.deploy_command(sys.executable, self.home, *arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -235,13 +230,13 @@ class Shop:
         output, _ = await process.communicate()
         return Deployed(process.returncode or 0, output.decode(errors="replace"))
 
-    def tell_twice(self, on: bool) -> None:
-        """CI's word of a deploy comes twice."""
+    def report_twice(self, on: bool) -> None:
+        """Let CI report each deploy twice."""
         wish = self.run / "tell-twice"
         wish.touch() if on else wish.unlink(missing_ok=True)
 
     def next_deploy(self, trouble: Literal["fail", "hang", "slow", ""]) -> None:
-        """Let the next deploy's release not come up, let the deploy never end, or take its time; empty: take it back."""
+        """Let the next deploy fail, never end, or take long; empty: let it be."""
         wish = self.run / "next-deploy"
         if trouble:
             wish.write_text(trouble)
@@ -249,7 +244,7 @@ class Shop:
             wish.unlink(missing_ok=True)
 
     def current_release(self) -> str | None:
-        """What runs (`v1.2.0`, or the commit of a hotfix); None when nothing answers."""
+        """Return what runs (`v1.2.0`, or a hotfix's commit); None when nothing answers."""
         if not _locked(self.run / "shop.pid"):
             return None
         connection = HTTPConnection("127.0.0.1", self.port, timeout=2)
@@ -262,12 +257,12 @@ class Shop:
             connection.close()
 
     def deploy_log(self) -> list[dict[str, Any]]:
-        """Every deploy, oldest first: who, from, to, commit, started, finished, result, reason."""
+        """Return deploys, oldest first: who, from, to, started, finished, result, reason."""
         log = self.run / "deploys.jsonl"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def deploying(self) -> dict[str, Any] | None:
-        """The deploy that is under way: who, from, to, started, pid."""
+        """Return the deploy that is under way: who, from, to, started, pid."""
         if not _locked(self.run / "deploy.lock"):
             return None
         try:
@@ -275,14 +270,14 @@ class Shop:
         except FileNotFoundError:
             return None
 
-    # -- breaking ------------------------------------------------------------------------------------------------------
+    # -- breaking ---------------------------------------------------------------------------------
 
     async def break_everything(self, *, one_way: bool = False) -> Breakage:
-        """Release and deploy something that breaks every page for everybody. `one_way`: with a migration in it."""
+        """Deploy a release that breaks every page for everybody; `one_way`: with a migration."""
         return await self._break("everything", one_way)
 
     async def break_one_feature(self, *, one_way: bool = False) -> Breakage:
-        """Release and deploy something that breaks the till for everybody."""
+        """Deploy a release that breaks the till for everybody; `one_way`: with a migration."""
         return await self._break("one-feature", one_way)
 
     async def break_bad_data(self) -> Breakage:
@@ -301,17 +296,16 @@ class Shop:
             return breakage
 
     async def repair_data(self) -> int:
-        """Put every broken cart in order again; how many there were."""
-        broken = [one for one in unmended(self.work.breakages) if one.kind == "bad-data"]
-        for one in broken:
-            data.repair_cart(
-                self.home / "data", next(user for user in self.users if user.id == one.user_id)
-            )
-            self.work.mended(one)
+        """Repair every broken cart, and return how many there were."""
+        broken = [row for row in unmended(self.work.breakages) if row.kind == "bad-data"]
+        users = {user.id: user for user in self.users}
+        for breakage in broken:
+            data.repair_cart(self.home / "data", users[breakage.user_id])
+            self.work.mended(breakage)
         return len(broken)
 
     async def ship_fix(self) -> str | None:
-        """Release and deploy the fixes of everything that is broken in `main`; None when nothing is."""
+        """Deploy a release with the fixes of everything broken in `main`; None when nothing is."""
         async with self._busy:
             return await self._ship_fix()
 
@@ -323,7 +317,7 @@ class Shop:
 
     async def _break(self, kind: str, one_way: bool) -> Breakage:
         async with self._busy:
-            # What was broken before is mended first, in a release of its own: there is a healthy one to go back to.
+            # Earlier breakages are mended first, so that there is a healthy release to go back to.
             await self._ship_fix()
             breakage = await asyncio.to_thread(self.work.release_bad, kind, one_way=one_way)
             await self._must_deploy(breakage.release)
@@ -334,43 +328,18 @@ class Shop:
         if not deployed.well:
             raise RuntimeError(f"{tag} could not be deployed:\n{deployed.output}")
 
-    # -- for the page --------------------------------------------------------------------------------------------------
-
-    async def status(self) -> dict[str, Any]:
-        """What the page shows of the shop."""
-        return {
-            "url": self.url,
-            "release": await asyncio.to_thread(self.current_release),
-            "deploying": self.deploying(),
-            "deploys": list(reversed(self.deploy_log()))[:ANSWER_LINES],
-            "next_deploy": (self.run / "next-deploy").read_text()
-            if (self.run / "next-deploy").exists()
-            else "",
-            "pages_a_second": round(self.traffic.rate(), 1),
-            "served": self.traffic.served,
-            "failed": self.traffic.failed,
-            "people": len(self.users),
-            "broken": [
-                {
-                    "kind": one.kind,
-                    "release": one.release,
-                    "fix_branch": one.fix_branch,
-                    "fix_commit": one.fix_commit,
-                }
-                for one in (unmended(self._work.breakages) if self._work else [])
-            ],
-        }
+    # -- for the bot ------------------------------------------------------------------------------
 
     def write_services(self, path: Path) -> None:
         """Write the services.toml with the shop in it."""
         repository = self.github.repository if self.github_url else None
         catalogue.write(
-            path, {"shop": catalogue.service(self.python, self.home, self.port, repository)}
+            path, {"shop": catalogue.service(sys.executable, self.home, self.port, repository)}
         )
 
 
 def history_of_errors(sentry: Sentry, people: list[data.User]) -> None:
-    """The slow recommender is an old acquaintance: a little of it, all the time, long before anybody looked."""
+    """Let the recommender have been slow now and then for weeks."""
     now = sentry.clock()
     dice = random.Random(len(people))
     moments = [now - 20 * 86_400]
@@ -396,15 +365,12 @@ def history_of_errors(sentry: Sentry, people: list[data.User]) -> None:
 
 
 def _iso(seconds: float) -> str:
-    return (
-        datetime.fromtimestamp(seconds, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _keep_house(path: Path) -> TextIO:
-    """While we hold this lock the shop stays.
+    """Take the lock that keeps the shop's process alive.
 
     Raises:
         RuntimeError: somebody else keeps a shop in this folder.
@@ -426,10 +392,10 @@ def _keep_house(path: Path) -> TextIO:
 
 
 def _locked(path: Path) -> bool:
-    """Whether a process that lives holds the lock on this file."""
+    """Return whether a process that lives holds the lock on this file."""
     try:
         with path.open("r+") as handle:
-            # Shared: those who only look do not see one another.
+            # Shared, so that those who only check do not see one another.
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -438,7 +404,8 @@ def _locked(path: Path) -> bool:
     return False
 
 
-async def until(condition: Any, seconds: float) -> bool:
+async def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for `condition`; return whether it came true within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
 from dataclasses import dataclass, field
 
 import httpx
@@ -16,16 +15,19 @@ PAGES = {"catalog": ("/",), "cart": ("/cart", "/cart/add"), "pay": ("/pay", "/pa
 WEIGHTS = {"catalog": 4, "cart": 3, "pay": 3}
 
 TRIES = 12
-"""How often somebody tries a page that fails."""
+"""Tries of a page that fails."""
 
 COME_BACK = 0.9
-"""How many of those for whom it never worked come back to the same page a little later."""
+"""The share of those who come back later to a page that never worked."""
 
 
 @dataclass(slots=True)
 class Traffic:
-    """Who visits, and how it went. `pause`: seconds between two pages of one person, on average; `retry`: after a page
-    that failed; `most`: pages a second of everybody together."""
+    """Visits of the shop.
+
+    `pause` is the mean of seconds between two pages of one person, `retry` after a page that
+    failed; `most` are pages a second of everybody together.
+    """
 
     base_url: str
     people: list[User]
@@ -33,11 +35,6 @@ class Traffic:
     retry: float = 2.0
     most: float = 8.0
     seed: int = 7
-    served: int = 0
-    failed: int = 0
-    unreachable: int = 0
-    recent: deque[tuple[float, str, int]] = field(default_factory=lambda: deque(maxlen=2000))
-    """(monotonic time, feature, status; 0: nobody answered)"""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _client: httpx.AsyncClient | None = None
     _free_at: float = 0.0
@@ -65,25 +62,14 @@ class Traffic:
             self._client = None
 
     async def visit(self, user: User, path: str) -> int:
-        """One page for one person: the HTTP status, 0 when nobody answered."""
+        """Visit a page. Return the HTTP status, 0 when nobody answered."""
         if self._client is None:
             raise RuntimeError("traffic is not started")
         headers = {"X-User": user.id, "X-Forwarded-For": user.address}
         try:
-            status = (await self._client.get(path, headers=headers)).status_code
+            return (await self._client.get(path, headers=headers)).status_code
         except httpx.TransportError:
-            status = 0
-        feature = next(name for name, paths in PAGES.items() if path in paths)
-        self.recent.append((time.monotonic(), feature, status))
-        self.served += 1
-        self.failed += status >= 500
-        self.unreachable += status == 0
-        return status
-
-    def rate(self, seconds: float = 10.0) -> float:
-        """Pages a second over the last seconds."""
-        since = time.monotonic() - seconds
-        return sum(at >= since for at, _, _ in self.recent) / seconds
+            return 0
 
     def send(self, user_id: str, feature: str) -> None:
         """Let this person turn to `feature` next, and soon."""
@@ -104,7 +90,7 @@ class Traffic:
             await self._rest(awake, dice.expovariate(1 / self.pause) if worked else self.pause / 2)
 
     async def _insist(self, user: User, path: str, dice: random.Random) -> bool:
-        """Visit, and press reload for a while when the page fails; whether it worked in the end."""
+        """Visit, and reload for a while when the page fails. Return whether it worked."""
         for _ in range(TRIES):
             await self._turn()
             if 0 < await self.visit(user, path) < 500:
@@ -113,15 +99,17 @@ class Traffic:
         return False
 
     async def _rest(self, awake: asyncio.Event, seconds: float) -> None:
-        """Until the time is over, or somebody sends this person somewhere."""
+        """Wait until the time is over, or `send` has a page for this person."""
+        # Not `wait_for`: until Python 3.12 it may swallow the cancellation that ends the traffic.
         try:
-            await asyncio.wait_for(awake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await awake.wait()
         except TimeoutError:
             return
         awake.clear()
 
     async def _turn(self) -> None:
-        """Wait until one more page fits under `most`, and while the traffic is paused."""
+        """Wait until one more page fits under `most`."""
         now = time.monotonic()
         ours = max(self._free_at, now)
         self._free_at = ours + 1 / self.most

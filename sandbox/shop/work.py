@@ -1,6 +1,6 @@
 """The developers' side: commits, releases and fixes, made in a working tree of their own.
 
-`repo/` stays as whoever uses it has it; when it is on `main`, it is brought forward like a colleague's pull.
+`repo/` stays as its user has it; while it is on `main`, it is brought forward as by `git pull`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from sandbox.shop.git import Author, GitFailed, Tree
 FAULTS = {"everything": EVERYTHING, "one-feature": ONE_FEATURE}
 
 BEHIND = timedelta(hours=4)
-"""How far back the commits of a new release go."""
+"""The time over which the commits of a new release are spread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """One way in which production was broken. `release`, `commit` and `fix_*` are empty for bad data."""
+    """Something that broke production. `release`, `commit` and `fix_*` are empty for bad data."""
 
     kind: str
     name: str
@@ -48,7 +48,7 @@ class Breakage:
 
 
 class Work:
-    """What has been made so far is kept in a file, so that another start goes on from there."""
+    """Commits and releases so far, kept in a file: another start goes on from there."""
 
     def __init__(self, home: Path) -> None:
         self.repo = Tree(home / "repo")
@@ -58,29 +58,31 @@ class Work:
         self.turns: dict[str, int] = {}
         self.breakages: list[Breakage] = []
         if self._file.exists():
-            kept = json.loads(self._file.read_text())
-            self.changes, self.turns = kept["changes"], kept["turns"]
-            self.breakages = [Breakage(**one) for one in kept["breakages"]]
+            state = json.loads(self._file.read_text())
+            self.changes, self.turns = state["changes"], state["turns"]
+            self.breakages = [Breakage(**row) for row in state["breakages"]]
 
     def save(self) -> None:
-        kept = {
+        state = {
             "changes": self.changes,
             "turns": self.turns,
-            "breakages": [asdict(one) for one in self.breakages],
+            "breakages": [asdict(breakage) for breakage in self.breakages],
         }
         fresh = self._file.with_suffix(".new")
-        fresh.write_text(json.dumps(kept, indent=1))
+        fresh.write_text(json.dumps(state, indent=1))
         fresh.replace(self._file)
 
-    # -- releases ------------------------------------------------------------------------------------------------------
+    # -- releases ---------------------------------------------------------------------------------
 
     def next_tag(self) -> str:
-        """The next minor version after the highest."""
+        """Return the next minor version after the highest."""
         major, minor, _ = self.repo.tags()[0][1:].split(".")
         return f"v{major}.{int(minor) + 1}.0"
 
     def release_bad(self, kind: str, *, one_way: bool = False) -> Breakage:
-        """Commit four or five innocent changes and one that breaks something, and tag them; with a branch that mends it.
+        """Commit four or five innocent changes and one that breaks something, and tag them.
+
+        A branch mends it, not merged yet.
 
         Raises:
             GitFailed
@@ -119,21 +121,21 @@ class Work:
         return breakage
 
     def release_fix(self) -> str | None:
-        """Bring every fix that is missing to `main`, and tag it; None when nothing is broken there."""
-        broken = [one for one in self.breakages if one.fix_commit and not one.mended]
+        """Bring every missing fix to `main`, and tag it; None when nothing is broken there."""
+        broken = [breakage for breakage in unmended(self.breakages) if breakage.fix_commit]
         if not broken:
             return None
         self._begin(0)
-        for one in broken:
-            if not self._mended(one):
-                self.tree.git("cherry-pick", "--keep-redundant-commits", one.fix_commit)
-            self.breakages[self.breakages.index(one)] = replace(one, mended=True)
+        for breakage in broken:
+            if not self._has_fix(breakage):
+                self.tree.git("cherry-pick", "--keep-redundant-commits", breakage.fix_commit)
+            self.breakages[self.breakages.index(breakage)] = replace(breakage, mended=True)
         tag = self._tag()
         self.save()
         return tag
 
     def merge(self, commit: str, message: str, author: Author) -> str:
-        """Bring a branch to `main` with a merge commit; its name. Raises `GitFailed` where that has conflicts."""
+        """Bring a branch to `main` with a merge commit, and return that. Raises `GitFailed`."""
         for _ in range(5):
             self._begin(0)
             try:
@@ -146,7 +148,7 @@ class Work:
         raise GitFailed("main does not stand still")
 
     def revert(self, commit: str, branch: str, author: Author) -> str:
-        """A branch that takes a commit back; its head. Raises `GitFailed` where that has conflicts."""
+        """Make a branch that takes a commit back, and return its head. Raises `GitFailed`."""
         self._begin(0)
         try:
             self.tree.git("revert", "--no-edit", commit, author=author)
@@ -158,8 +160,8 @@ class Work:
         self.tree.git("checkout", "--quiet", "--detach", "--force", "main")
         return head
 
-    def _mended(self, breakage: Breakage) -> bool:
-        """Whether what is checked out has the fix already: somebody merged the branch."""
+    def _has_fix(self, breakage: Breakage) -> bool:
+        """Return whether somebody has merged the fix already."""
         return (
             self.tree.try_git("merge-base", "--is-ancestor", breakage.fix_commit, "HEAD")
             is not None
@@ -170,14 +172,14 @@ class Work:
         self.save()
 
     def mended(self, breakage: Breakage) -> None:
-        """Somebody repaired it in another way than by a release."""
+        """Note that it was repaired in another way than by a release."""
         self.breakages[self.breakages.index(breakage)] = replace(breakage, mended=True)
         self.save()
 
-    # -- commits -------------------------------------------------------------------------------------------------------
+    # -- commits ----------------------------------------------------------------------------------
 
     def _begin(self, commits: int) -> list[datetime]:
-        """Stand on `main`, and say when each of the coming commits shall have been made."""
+        """Check out `main`, and return the times of the coming commits."""
         self.tree.git("checkout", "--quiet", "--detach", "--force", "main")
         last = datetime.fromtimestamp(int(self.tree.git("log", "-1", "--format=%ct")), UTC)
         now = datetime.now(UTC).replace(microsecond=0)
@@ -190,13 +192,13 @@ class Work:
         )
 
     def _tag(self) -> str:
-        """Bring `main` to what is checked out, and make the next release of it."""
+        """Bring `main` to what is checked out, and tag the next release."""
         for _ in range(5):
             if self._forward():
                 tag = self.next_tag()
                 self.tree.git("tag", tag)
                 return tag
-            # Somebody committed to main meanwhile (a post-mortem): ours go on top of it.
+            # Somebody committed to main meanwhile (a post-mortem): these commits go on top.
             self.tree.git("rebase", "--quiet", "main")
         raise GitFailed("main does not stand still")
 
@@ -210,7 +212,7 @@ class Work:
         return self.repo.try_git("update-ref", "refs/heads/main", head, main) is not None
 
     def _branch_with_fix(self, fault: Fault, at: datetime) -> tuple[str, str]:
-        """A branch on top of the release that mends it, not merged."""
+        """Make a branch on top of the release that mends it; return its name and commit."""
         taken = self.repo.git("branch", "--format=%(refname:short)", "--list", "fix/*").split()
         names = [f"fix/{fault.name}", *(f"fix/{fault.name}-{number}" for number in range(2, 100))]
         branch = next(name for name in names if name not in taken)
@@ -221,4 +223,4 @@ class Work:
 
 
 def unmended(breakages: Sequence[Breakage]) -> list[Breakage]:
-    return [one for one in breakages if not one.mended]
+    return [breakage for breakage in breakages if not breakage.mended]

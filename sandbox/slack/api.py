@@ -18,10 +18,11 @@ from starlette.routing import Route
 from sandbox.faults import Fault, Faults
 from sandbox.slack.block_kit.limits import check_message_blocks
 from sandbox.slack.errors import SlackError
+from sandbox.slack.message_store import ApiCall
 from sandbox.slack.methods import METHODS
 from sandbox.slack.methods.call import Call
 from sandbox.slack.to_app.delivery import Delivery
-from sandbox.slack.workspace import ApiCall, Workspace
+from sandbox.slack.workspace import Workspace
 from sandbox.wire import Json
 
 BOT_TOKEN = "xoxb-sandbox"
@@ -30,7 +31,7 @@ APP_TOKEN = "xapp-sandbox"
 
 @dataclass(slots=True)
 class SlackApi:
-    """The HTTP face of one workspace. A fault named `slack.<method>` or `slack.response_url` is obeyed."""
+    """The HTTP face of one workspace; its faults are `slack.<method>` and `slack.response_url`."""
 
     workspace: Workspace
     delivery: Delivery
@@ -118,7 +119,7 @@ def _staged(fault: Fault) -> Response:
 
 
 async def _arguments(request: Request) -> Json:
-    """Query arguments, overridden by those of the body. Raises `invalid_json`, `invalid_form_data`."""
+    """Return query arguments, overridden by those of the body. Raises `SlackError`."""
     args: Json = dict(parse_qsl(request.url.query, keep_blank_values=True))
     raw = await request.body()
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()

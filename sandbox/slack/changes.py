@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -32,7 +33,7 @@ ChangeKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `channel` and `user` are ids; `user` is set when only that person is concerned."""
+    """One change. `channel` and `user` are ids; `user` is set when it concerns only them."""
 
     kind: ChangeKind
     channel: str | None = None
@@ -78,7 +79,7 @@ class Changes:
         self._listeners: list[Callable[[Change], None]] = []
         self._waiters: set[asyncio.Event] = set()
 
-    def tell(self, change: Change) -> None:
+    def publish(self, change: Change) -> None:
         for listener in list(self._listeners):
             listener(change)
         for subscription in list(self._subscriptions):
@@ -116,9 +117,8 @@ class Changes:
                 left = deadline - loop.time()
                 if left <= 0:
                     raise NeverHappened(f"not within {seconds:g} s: {what or predicate}")
-                try:
-                    await asyncio.wait_for(waiter.wait(), min(left, 0.25))
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, 0.25)):
+                        await waiter.wait()
         finally:
             self._waiters.discard(waiter)

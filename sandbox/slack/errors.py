@@ -6,7 +6,7 @@ from typing import Any
 
 
 class SlackError(Exception):
-    """One `{"ok": false}` answer. `error` is Slack's string; `extra` joins the answer's top level."""
+    """An `{"ok": false}` answer. `error` is Slack's string; `extra` joins its top level."""
 
     def __init__(self, error: str, **extra: Any) -> None:
         super().__init__(error)
@@ -15,7 +15,7 @@ class SlackError(Exception):
 
 
 class ClientRefused(Exception):
-    """A person's Slack client would not let them do this: no such button, a required field is empty, …"""
+    """A Slack client would not let them: no such button, a required field is empty, …"""
 
 
 class NeverHappened(TimeoutError):

@@ -52,7 +52,7 @@ def chosen(workspace: Workspace, element: Json, value: Any) -> Json:
     if kind in ("checkboxes", "multi_static_select"):
         return {
             "type": kind,
-            "selected_options": [_option(element, one) for one in _list(element, value)],
+            "selected_options": [_option(element, wanted) for wanted in _list(element, value)],
         }
     if kind == "external_select":
         return {"type": kind, "selected_option": value}

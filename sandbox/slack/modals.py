@@ -97,7 +97,7 @@ class Modals:
         self.views[new["id"]] = new
         self.owners[new["id"]] = user
         self.shown[user] = new["id"]
-        self._changes.tell(Change("view_opened", user=user, data=new))
+        self._changes.publish(Change("view_opened", user=user, data=new))
         return new
 
     def update(self, old: Json, view: Json, given_hash: str | None = None) -> Json:
@@ -111,7 +111,7 @@ class Modals:
         new = self._shape(view, old["id"])
         self.views[old["id"]] = new
         self.errors.pop(old["id"], None)
-        self._changes.tell(Change("view_updated", user=user, data=new))
+        self._changes.publish(Change("view_updated", user=user, data=new))
         return new
 
     def publish(self, user: str, view: Json, given_hash: str | None = None) -> Json:
@@ -122,13 +122,13 @@ class Modals:
         new = self._shape(view, old["id"] if old else self._id())
         self.homes[user] = new
         self.owners[new["id"]] = user
-        self._changes.tell(Change("home", user=user, data=new))
+        self._changes.publish(Change("home", user=user, data=new))
         return new
 
     def show_errors(self, view_id: str, errors: dict[str, str]) -> None:
         self.errors[view_id] = errors
         data = {"view_id": view_id, "errors": errors}
-        self._changes.tell(Change("view_errors", user=self.owners[view_id], data=data))
+        self._changes.publish(Change("view_errors", user=self.owners[view_id], data=data))
 
     # By the person
 
@@ -142,7 +142,7 @@ class Modals:
             return
         view = self.views[view_id]
         self._forget(view_id)
-        self._changes.tell(Change("view_closed", user=user, data=view))
+        self._changes.publish(Change("view_closed", user=user, data=view))
 
     def _forget(self, view_id: str) -> None:
         self.views.pop(view_id, None)

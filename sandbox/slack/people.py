@@ -218,7 +218,7 @@ class Person(Viewer):
             self.workspace.modals.type_in(current["id"], block["block_id"], action_id, entered)
 
     async def submit(self, view: Json, values: dict[str, Any] | None = None) -> Ack:
-        """Fill in `values` and press Submit. Raises `ClientRefused` if a required field is empty."""
+        """Fill in `values` and press Submit. Raises `ClientRefused` for empty required fields."""
         self.fill(view, values or {})
         current = self._open_view(view)
         typed = self.workspace.modals.typed.get(current["id"], {})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.process import LEASH, Failed, KeptProcess
+from sandbox.process import GUARD, Failed, KeptProcess
 
 PROGRAM = """
 import os, pathlib, sys, time
@@ -86,7 +86,7 @@ async def test_what_does_not_start_says_why(tmp_path: Path) -> None:
 async def test_it_dies_with_a_world_that_was_killed(tmp_path: Path) -> None:
     world = f"""
 import subprocess, sys, time
-leash = subprocess.Popen([sys.executable, {str(LEASH)!r}, {str(tmp_path / "log")!r}, sys.executable, "-c",
+leash = subprocess.Popen([sys.executable, {str(GUARD)!r}, {str(tmp_path / "log")!r}, sys.executable, "-c",
     "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 print(leash.stdout.readline().decode(), end="", flush=True)
 time.sleep(60)

@@ -23,9 +23,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from sandbox.sentry import Event, Sentry, sentry_app
-from sandbox.shop import Breakage, Shop
 from sandbox.shop.catalogue import REPRODUCE, deploy_command
 from sandbox.shop.git import Tree
+from sandbox.shop.shop import Shop
+from sandbox.shop.work import Breakage
 from tests.unit.local_http import serving
 
 
@@ -343,11 +344,11 @@ async def test_the_shop_stays_when_nobody_deploys_and_leaves_with_its_keeper(sho
 
 
 def test_the_catalogue_is_toml(tmp_path: Path) -> None:
-    shop = Shop(tmp_path / 'with "quotes" and ümlaut', Sentry(), port=4321)
+    shop = Shop(tmp_path / 'with "quotes" and ümlaut', Sentry())
     shop.write_services(tmp_path / "services.toml")
     service = tomllib.loads((tmp_path / "services.toml").read_text())["services"]["shop"]
     assert service["deploy"]["run"] == deploy_command(sys.executable, shop.home, "{release}")
     assert service["deploy"]["hotfix"][-2:] == ["--hotfix", "{commit}"]
-    assert service["endpoint"] == "http://127.0.0.1:4321/health"
+    assert service["endpoint"] == f"http://127.0.0.1:{shop.port}/health"
     assert service["features"]["payment"] == "/pay*"
     assert service["release"]["sentry"] == "shop@{version}"

@@ -214,9 +214,8 @@ async def world(*, counting: bool = False, **fields: Any) -> AsyncIterator[World
     local = LocalSentry(
         projects=fields.pop("projects", projects),
         clock=NOW.timestamp,
-        discover=fields.pop("discover", True),
-        several=fields.pop("several", True),
     )
+    local.discover, local.several = fields.pop("discover", True), fields.pop("several", True)
     faults = Faults()
     app = sentry_app(local, faults)
     calls = Counting(app) if counting else None

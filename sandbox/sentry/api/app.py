@@ -1,6 +1,6 @@
 """The local Sentry on the wire: envelopes in, the API out.
 
-Paths and parameters as in https://docs.sentry.io/api/ ; mounted at some path, so that `SENTRY_URL` is `http://…/<path>`.
+Paths and parameters: https://docs.sentry.io/api/. `SENTRY_URL` is the mount of this app.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
-    """The application: every call asks `faults` first (`sentry.<what>`; envelopes are `ingest.envelope`)."""
+    """Calls to `faults` are `sentry.<name>` and, for envelopes, `ingest.envelope`."""
     faults = faults or Faults()
     calls = [*issue_routes.CALLS, *explore_routes.CALLS, *release_routes.CALLS]
     routes = [
@@ -98,7 +98,7 @@ def _refuse(sentry: Sentry, call: Call, request: Request) -> Response | None:
     if not scopes & call.scopes:
         return failure(403, "You do not have permission to perform this action.")
     if call.discover and not sentry.discover:
-        # The endpoints answer 404 when the plan lacks the feature (has_feature in organization_events.py).
+        # They answer 404 when the plan lacks the feature (organization_events.py).
         return Response(status_code=404)
     return None
 

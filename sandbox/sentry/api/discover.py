@@ -1,7 +1,7 @@
 """Rows and series over events: what `events/`, `events-timeseries/` and `events-stats/` answer.
 
 https://docs.sentry.io/api/explore/query-explore-events-in-table-format/
-https://github.com/getsentry/sentry/blob/master/src/sentry/api/endpoints/organization_events_timeseries.py
+sentry/api/endpoints/organization_events_timeseries.py of https://github.com/getsentry/sentry
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ FUNCTION = re.compile(r"(count|count_unique|min|max|last_seen|first_seen|epm|eps
 MAX_FIELDS = 20
 
 INGESTION_DELAY = 90
-"""Seconds; a bucket that ends later than this before now is incomplete (api/endpoints/timeseries.py)."""
+"""Seconds until a bucket is complete after its end: api/endpoints/timeseries.py."""
 
 EMPTY_WHEN_MISSING = ("transaction", "title", "message", "culprit")
 
 
 def reader(sentry: Sentry) -> Callable[[Event, str], Value]:
-    """How a search reads an event."""
+    """Return the function with which a search reads an event."""
 
     def read(event: Event, key: str) -> Value:
         issue = sentry.issues[event.issue_id]
@@ -208,11 +208,11 @@ def grouped(
 
 def ordered(rows: list[Json], sort: Sequence[str], fields: Sequence[str]) -> None:
     aliases = {alias(name): name for name in fields}
-    for one in reversed(sort or default_sort(fields)):
-        name = one.lstrip("-")
+    for order in reversed(sort or default_sort(fields)):
+        name = order.lstrip("-")
         if name not in fields and name not in aliases:
             raise InvalidQuery("Cannot sort by a field that is not selected.")
-        rows.sort(key=_by(aliases.get(name, name)), reverse=one.startswith("-"))
+        rows.sort(key=_by(aliases.get(name, name)), reverse=order.startswith("-"))
 
 
 def _by(name: str) -> Callable[[Json], tuple[bool, Any]]:
@@ -250,7 +250,7 @@ def meta(fields: Sequence[str]) -> Json:
 
 
 def usual_interval(span: float) -> int:
-    """Seconds of a bucket when none is asked for (get_interval_from_range in sentry/utils/dates.py)."""
+    """Return the usual seconds of a bucket: get_interval_from_range in sentry/utils/dates.py."""
     hour, day = 3600, 86_400
     for longest, interval in ((hour, 60), (day, 300), (14 * day, 1800), (30 * day, hour)):
         if span <= longest:
@@ -267,13 +267,14 @@ def series(
 ) -> list[tuple[int, Any]]:
     """(start of the bucket in seconds, value), zero-filled."""
     read = reader(sentry)
-    found: dict[int, list[Event]] = {bucket: [] for bucket in buckets(start, end, interval)}
+    by_bucket: dict[int, list[Event]] = {bucket: [] for bucket in buckets(start, end, interval)}
     for event in events:
         bucket = int(event.timestamp // interval * interval)
-        if bucket in found:
-            found[bucket].append(event)
+        if bucket in by_bucket:
+            by_bucket[bucket].append(event)
     return [
-        (bucket, aggregate(read, inside, axis, interval) or 0) for bucket, inside in found.items()
+        (bucket, aggregate(read, inside, axis, interval) or 0)
+        for bucket, inside in by_bucket.items()
     ]
 
 

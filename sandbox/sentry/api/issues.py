@@ -142,7 +142,7 @@ def _set_status(sentry: Sentry, issue: Issue, change: dict[str, Any]) -> None:
         release not in sentry.releases
         or issue.project.slug not in sentry.releases[release].projects
     ):
-        # https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/group_index/validators/status_details.py
+        # sentry/api/helpers/group_index/validators/status_details.py
         raise InvalidQuery(
             fields={
                 "statusDetails": {"inRelease": ["Unable to find a release with the given version."]}
@@ -174,7 +174,7 @@ async def show_short_id(sentry: Sentry, request: Request) -> Response:
 
 
 async def show_event(sentry: Sentry, request: Request) -> Response:
-    """Answer `latest`, `oldest`, `recommended`, or an event's id, among those that are asked for."""
+    """Answer `latest`, `oldest`, `recommended`, or an event by its id."""
     issue, which = asked_issue(sentry, request), request.path_params["event"]
     params = request.query_params
     events = _events_of(sentry, issue, request)

@@ -1,4 +1,4 @@
-"""Whether each feature really answers, tried as one account that nobody owns."""
+"""A try of each feature, as one account that nobody owns."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ HEALTH_USER = "healthcheck"
 
 
 def check(store: Store, only: str = "") -> dict[str, str]:
-    """What each feature says: `ok`, or the exception."""
-    found: dict[str, str] = {}
+    """Return `ok` or the exception of each feature."""
+    answers: dict[str, str] = {}
     for feature, path in FEATURES.items():
         if only and feature != only:
             continue
         try:
             respond(path, HEALTH_USER, store)
-            found[feature] = "ok"
+            answers[feature] = "ok"
         except Exception as error:  # noqa: BLE001 (whatever it is, it is the answer)
-            found[feature] = type(error).__name__
-    return found
+            answers[feature] = type(error).__name__
+    return answers

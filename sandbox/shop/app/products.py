@@ -1,4 +1,4 @@
-"""What is for sale."""
+"""Products for sale."""
 
 from __future__ import annotations
 

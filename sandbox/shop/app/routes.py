@@ -1,4 +1,4 @@
-"""Which page answers which path."""
+"""Paths and the pages that answer them."""
 
 from __future__ import annotations
 

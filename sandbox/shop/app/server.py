@@ -32,9 +32,9 @@ class Handler(BaseHTTPRequestHandler):
                 200, {"release": os.environ.get("SHOP_RELEASE", ""), "pid": os.getpid()}
             )
         elif path == "/health" or path.startswith("/health/"):
-            found = health.check(self.store, path.removeprefix("/health").strip("/"))
-            well = bool(found) and set(found.values()) == {"ok"}
-            self.answer_json(200 if well else 503, found)
+            answers = health.check(self.store, path.removeprefix("/health").strip("/"))
+            well = bool(answers) and set(answers.values()) == {"ok"}
+            self.answer_json(200 if well else 503, answers)
         else:
             self.visit(path)
 
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, respond(path, user_id, self.store))
             except NotFound:
                 self.answer(404, "There is no such page.")
-            except Exception:  # noqa: BLE001 (the edge of the process: reported, and answered with 500)
+            except Exception:  # noqa: BLE001 (reported, and answered with 500)
                 observe.report(handled=False)
                 self.answer(500, "Something went wrong.")
 

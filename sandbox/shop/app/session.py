@@ -1,4 +1,4 @@
-"""Who is in the shop."""
+"""The visitor of a request."""
 
 from __future__ import annotations
 

@@ -1,20 +1,19 @@
-"""Puts a release of the shop into production: check out, restart, wait until it is healthy, write it down.
+"""Put a release of the shop into production: check out, restart, wait until it is healthy.
 
     deploy.py --home DIR [--as WHO] v1.2.0            a release
     deploy.py --home DIR [--as WHO] --hotfix COMMIT   one commit, not released
-    deploy.py --home DIR --current                    what runs
-    deploy.py --home DIR --releases                   what can be deployed, one a line, newest first
+    deploy.py --home DIR --current                    print what runs
+    deploy.py --home DIR --releases                   print the releases, newest first
 
-Exit 0: it runs. 1: it did not come up, and what ran before was put back. 2: there is no such release; nothing was done.
-3: another deploy is running; nothing was done. Only the standard library is used, so that it starts at once.
+Exit 0: it runs. 1: it did not come up, and the one before was put back. 2: there is no such
+release; nothing was done. 3: another deploy is running; nothing was done. Only the standard library
+is used, so that it starts at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
-import hashlib
-import hmac
 import json
 import os
 import re
@@ -22,9 +21,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,13 +29,23 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from reports import (
+    begin_deployment,
+    end_deployment,
+    opener,
+    report_to_sentry,
+    report_to_webhook,
+    say,
+    sentry_name,
+)
+
 UP_WITHIN = 15.0
 """Seconds in which a release has to answer."""
 
 STOPPED_WITHIN = 3.0
 HANG_SECONDS = 900.0
 SLOW_SECONDS = 4.0
-LOOKED_AT = 0.3
+CHECKED_SECONDS = 0.3
 
 DONE, FAILED, UNKNOWN_RELEASE, BUSY = 0, 1, 2, 3
 
@@ -52,17 +58,13 @@ class Cancelled(Exception):
     """SIGTERM."""
 
 
-def say(line: str) -> None:
-    print(line, flush=True)
-
-
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass
 class House:
-    """The folder of the shop, and what `shop.json` in it says."""
+    """The folder of the shop, and its `shop.json`."""
 
     home: Path
     config: dict[str, Any]
@@ -76,7 +78,7 @@ class House:
         return self.home / "run"
 
     def git(self, *arguments: str) -> str:
-        """Output of git in the live checkout; DeployFailed with its words otherwise."""
+        """Run git in the live checkout. Raises `DeployFailed` with its words."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
         clean |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
         done = subprocess.run(
@@ -96,7 +98,7 @@ class House:
         return self.git("tag", "--list", "v*", "--sort=-version:refname").split()
 
     def current(self) -> str | None:
-        """What the running process says it is; None when nothing answers."""
+        """Return the release that the running process names; None when nothing answers."""
         try:
             with opener().open(
                 f"http://127.0.0.1:{self.config['port']}/healthz", timeout=2
@@ -105,22 +107,22 @@ class House:
         except (OSError, ValueError, KeyError):
             return None
 
-    # -- the process ---------------------------------------------------------------------------------------------------
+    # -- the process ------------------------------------------------------------------------------
 
     def runs(self) -> bool:
-        """Whether a shop process lives: it holds the lock on its pid file."""
+        """Return whether a shop process lives: it holds the lock on its pid file."""
         with (self.run / "shop.pid").open("a+") as handle:
-            # Shared: those who only look do not see one another.
+            # Shared, so that those who only check do not see one another.
             return not try_lock(handle, fcntl.LOCK_SH)
 
     def stop(self) -> int | None:
-        """End the running process; its pid."""
+        """End the running process, and return its pid."""
         if not self.runs():
             return None
         pid = int((self.run / "shop.pid").read_text() or 0)
         for number in (signal.SIGTERM, signal.SIGKILL):
             if pid and self.runs():
-                # It may end between the look and the signal.
+                # It may end between the check and the signal.
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
             if wait(lambda: not self.runs(), STOPPED_WITHIN):
@@ -128,7 +130,7 @@ class House:
         raise DeployFailed(f"the running shop (pid {pid}) cannot be stopped")
 
     def start(self, name: str, *, broken: bool = False) -> subprocess.Popen[bytes]:
-        """Start what is checked out, as `name`; it outlives us."""
+        """Start what is checked out, as `name`; it outlives this program."""
         keep = {
             key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ
         }
@@ -158,7 +160,7 @@ class House:
             )
 
     def come_up(self, name: str, *, broken: bool = False) -> int:
-        """Start and wait until it answers; DeployFailed otherwise, with nothing left running."""
+        """Start, and wait until it answers. Raises `DeployFailed`, with nothing left running."""
         process = self.start(name, broken=broken)
         if (
             wait(lambda: process.poll() is not None or self.current() == name, UP_WITHIN)
@@ -177,7 +179,7 @@ class House:
     def check_out(self, commit: str) -> None:
         self.git("checkout", "--quiet", "--detach", "--force", commit)
 
-    # -- what is written down ------------------------------------------------------------------------------------------
+    # -- what is written down ---------------------------------------------------------------------
 
     def log(self, entry: dict[str, Any]) -> None:
         with (self.run / "deploys.jsonl").open("a") as handle:
@@ -192,18 +194,13 @@ class House:
         (self.run / "deploying.json").unlink(missing_ok=True)
 
     def take_trouble(self) -> str:
-        """What somebody wished for the next deploy: `fail`, `hang`, `slow`, or nothing. It is asked once."""
+        """Return the trouble of this deploy: `fail`, `hang`, `slow`, or nothing. It is for one."""
         wish = self.run / "next-deploy"
         if not wish.exists():
             return ""
         trouble = wish.read_text().strip()
         wish.unlink()
         return trouble
-
-
-def opener() -> urllib.request.OpenerDirector:
-    """Everything here is local: no proxy."""
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def wait(condition: Any, seconds: float) -> bool:
@@ -215,113 +212,12 @@ def wait(condition: Any, seconds: float) -> bool:
     return True
 
 
-def sentry_name(config: dict[str, Any], name: str) -> str:
-    """`v1.2.0` → `shop@1.2.0`; a hotfix is `shop@<commit>`."""
-    version = name[1:] if re.fullmatch(r"v\d.*", name) else name
-    return f"{config['project']}@{version}"
-
-
-def tell_sentry(config: dict[str, Any], name: str, who: str, started: str, finished: str) -> None:
-    """Register release and deploy. Sentry being away does not stop a deploy; it is said.
-
-    https://docs.sentry.io/api/releases/create-a-new-release-for-an-organization/
-    https://docs.sentry.io/api/releases/create-a-deploy/
-    """
-    base = f"{config['sentry_url']}/api/0/organizations/{config['sentry_org']}/releases/"
-    version = sentry_name(config, name)
-    deploy = {"environment": config["environment"], "name": f"{name} by {who}"}
-    deploy |= {"dateStarted": started, "dateFinished": finished}
-    calls = (
-        (base, {"version": version, "projects": [config["project"]], "ref": name}),
-        (f"{base}{urllib.parse.quote(version, safe='')}/deploys/", deploy),
-    )
-    try:
-        for url, body in calls:
-            headers = {
-                "Authorization": f"Bearer {config['sentry_token']}",
-                "Content-Type": "application/json",
-            }
-            request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
-            opener().open(request, timeout=5).close()
-    except OSError as error:
-        say(f"  Sentry was not told: {error}")
-        return
-    say(f"  told Sentry: {version} in {config['environment']}")
-
-
-def github(config: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What GitHub answers; empty where it is not set up, or away: that does not stop a deploy, and is said."""
-    where = config.get("github")
-    if not where:
-        return {}
-    headers = {
-        "Authorization": f"Bearer {where['token']}",
-        "User-Agent": "deploy.py",
-        "Content-Type": "application/json",
-    }
-    request = urllib.request.Request(
-        f"{where['url']}{path}", json.dumps(body).encode(), headers, method="POST"
-    )
-    try:
-        with opener().open(request, timeout=5) as answer:
-            return json.loads(answer.read())
-    except (OSError, ValueError) as error:
-        say(f"  GitHub was not told: {error}")
-        return {}
-
-
-def begin_deployment(config: dict[str, Any], name: str, who: str) -> int | None:
-    """https://docs.github.com/en/rest/deployments/deployments#create-a-deployment"""
-    body = {
-        "ref": name,
-        "environment": config["environment"],
-        "auto_merge": False,
-        "required_contexts": [],
-    }
-    made = github(config, "/deployments", body | {"payload": {"release": name, "by": who}}).get(
-        "id"
-    )
-    if made is not None:
-        github(config, f"/deployments/{made}/statuses", {"state": "in_progress"})
-    return made
-
-
-def end_deployment(config: dict[str, Any], made: int | None, *, well: bool) -> None:
-    """https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status"""
-    if made is not None:
-        github(config, f"/deployments/{made}/statuses", {"state": "success" if well else "failure"})
-
-
-def tell_webhook(house: House, name: str, finished: str) -> None:
-    """CI's word to whoever watches deploys: signed, and the answer is shown when it asks to hold."""
-    config, url = house.config, house.config.get("deploy_webhook")
-    if not url:
-        return
-    version = name[1:] if re.fullmatch(r"v\d.*", name) else name
-    told = {"service": config["project"], "version": version, "environment": config["environment"]}
-    body = json.dumps(told | {"event": "finished", "sentry_issues": [], "at": finished}).encode()
-    signature = hmac.new(config["deploy_webhook_secret"].encode(), body, hashlib.sha256).hexdigest()
-    headers = {"Content-Type": "application/json", "X-Firebreak-Signature": f"sha256={signature}"}
-    said: dict[str, Any] = {}
-    try:
-        for _ in range(2 if (house.run / "tell-twice").exists() else 1):
-            with opener().open(
-                urllib.request.Request(url, body, headers, method="POST"), timeout=5
-            ) as answer:
-                said = json.loads(answer.read() or b"{}")
-    except (OSError, ValueError) as error:
-        say(f"  nobody took the deploy webhook: {error}")
-        return
-    if said.get("hold"):
-        say(f"  this service is on hold because of {said.get('incident', 'an incident')}")
-
-
 @contextmanager
 def alone(house: House) -> Iterator[bool]:
     """One deploy at a time; False when there is another."""
     with (house.run / "deploy.lock").open("w") as handle:
-        # Somebody who only looks holds the lock for a moment.
-        yield wait(lambda: try_lock(handle), LOOKED_AT)
+        # Somebody who only checks holds the lock for a moment.
+        yield wait(lambda: try_lock(handle), CHECKED_SECONDS)
 
 
 def try_lock(handle: TextIO, kind: int = fcntl.LOCK_EX) -> bool:
@@ -337,7 +233,7 @@ def cancel(number: int, frame: FrameType | None) -> None:
 
 
 def boot(house: House, name: str, commit: str) -> int:
-    """Bring up what production runs after the machine was off; not a deploy, so nothing is written down."""
+    """Start what production runs after the machine was off; this is no deploy, and not logged."""
     house.stop()
     house.check_out(commit)
     try:
@@ -386,19 +282,16 @@ def deploy(house: House, name: str, commit: str, who: str) -> int:
     if result != "succeeded":
         say(f"{name} is NOT in production: {reason}")
         return FAILED
-    tell_sentry(house.config, name, who, started, finished)
+    report_to_sentry(house.config, name, who, started, finished)
     if who == "ci":
-        tell_webhook(house, name, finished)
+        times = 2 if (house.run / "tell-twice").exists() else 1
+        report_to_webhook(house.config, name, finished, times=times)
     say(f"{name} runs in production")
     return DONE
 
 
 def replace(house: House, name: str, commit: str, before: str | None, who: str) -> None:
-    """Put `commit` in the place of what runs.
-
-    Raises:
-        DeployFailed: and what ran before runs again, if it can.
-    """
+    """Run `commit` in place of what runs. Raises `DeployFailed` after putting that back."""
     say(f"Deploying {name} ({before or 'nothing'} runs now), asked for by {who}")
     trouble = house.take_trouble()
     if trouble == "hang":
@@ -412,7 +305,8 @@ def replace(house: House, name: str, commit: str, before: str | None, who: str) 
     changed = house.git("diff", "--name-only", old, commit).splitlines()
     house.check_out(commit)
     say(
-        f"  checked out {commit[:7]} ({len(changed)} {'file differs' if len(changed) == 1 else 'files differ'})"
+        f"  checked out {commit[:7]} ({len(changed)} file{'s' if len(changed) != 1 else ''} "
+        f"{'differ' if len(changed) != 1 else 'differs'})"
     )
     if stopped := house.stop():
         say(f"  stopped {before or 'the old process'} (pid {stopped})")
@@ -439,7 +333,7 @@ def put_back(house: House, old: str, before: str | None) -> None:
 
 
 def wanted(house: House, arguments: argparse.Namespace) -> tuple[str, str] | None:
-    """(what it is called, its commit) of what shall be deployed; None when there is no such thing."""
+    """Return name and commit of what shall be deployed; None when there is no such thing."""
     name = arguments.hotfix or arguments.release
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", name):
         return None
@@ -474,7 +368,8 @@ def main(argv: list[str]) -> int:
     target = wanted(house, arguments)
     if target is None:
         say(
-            f"{arguments.hotfix or arguments.release} is not a release or commit of this shop: nothing was done"
+            f"{arguments.hotfix or arguments.release} is not a release or commit of this shop: "
+            "nothing was done"
         )
         return UNKNOWN_RELEASE
     with alone(house) as free:

@@ -1,7 +1,7 @@
 """For `git bisect run`: does every page of the shop in the current directory answer?
 
-Exit 0: yes. 1: no. 125: this commit cannot tell (it cannot even be loaded). Runs in any checkout of the shop's
-repository, also in an old one, and keeps its hands off everything outside.
+Exit 0: yes. 1: no. 125: this commit cannot tell (it cannot even be loaded). It runs in any checkout
+of the shop's repository, also an old one, and touches nothing outside.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading Block Kit: every text in a message, every element in it, and what Slack adds when it stores blocks."""
+"""Reading Block Kit: texts, elements, and the form in which Slack stores blocks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.wire import Json
 
-# Keys under which Block Kit keeps words that a reader sees; `value`, `action_id`, `url` and the like are not shown.
+# Keys of words that a reader sees; `value`, `action_id`, `url` and the like are not shown.
 _SHOWN = (
     "text",
     "title",

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a piece of Block Kit, with a JSON pointer to each fault, in Slack's words."""
+"""Collects faults of a piece of Block Kit, each with a JSON pointer, in Slack's words."""
 
 from __future__ import annotations
 

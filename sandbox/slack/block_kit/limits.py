@@ -1,6 +1,6 @@
-"""Slack's checks of blocks and views before it takes them: https://docs.slack.dev/reference/block-kit, /reference/views.
+"""Slack's checks of blocks and views: https://docs.slack.dev/reference/block-kit and …/views.
 
-Messages are worded as Slack words them: `must be less than 3001 characters [json-pointer:/blocks/0/text/text]`.
+The words are Slack's: `must be less than 3001 characters [json-pointer:/blocks/0/text/text]`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One call of a Web API method: its arguments, however they came, and the refusals that all methods share."""
+"""One call of a Web API method: its arguments, and the refusals that all methods share."""
 
 from __future__ import annotations
 
@@ -90,16 +90,16 @@ class Call:
     def channel(
         self, name: str = "channel", *, by_name: bool = False, member: bool = False
     ) -> Channel:
-        """Raises `channel_not_found`, also for channels that the bot may not see, or `not_in_channel`."""
+        """Raises `not_in_channel`, or `channel_not_found` where the bot may not see it."""
         reference = self.text(name)
-        found = self.workspace.channels.get(reference)
-        if found is None and by_name:
-            found = self.workspace.channel_named(reference.removeprefix("#"))
-        if found is None or not self.workspace.may_see(found, self.caller):
+        channel = self.workspace.channels.get(reference)
+        if channel is None and by_name:
+            channel = self.workspace.channel_named(reference.removeprefix("#"))
+        if channel is None or not self.workspace.may_see(channel, self.caller):
             raise SlackError("channel_not_found")
-        if member and self.caller not in found.members:
+        if member and self.caller not in channel.members:
             raise SlackError("not_in_channel")
-        return found
+        return channel
 
     def user(self, name: str = "user") -> Json:
         return self.workspace.user(self.required(name, "user_not_found"))

@@ -12,7 +12,10 @@ from sandbox.slack.methods.call import Call, Method
 from sandbox.wire import Json
 
 POST_CHARACTERS = 40_000
-"""Longer texts of new messages are cut: https://docs.slack.dev/reference/methods/chat.postMessage#truncating"""
+"""Longer texts of new messages are cut.
+
+https://docs.slack.dev/reference/methods/chat.postMessage#truncating
+"""
 UPDATE_CHARACTERS = 4_000
 """Longer texts of edits are refused: https://docs.slack.dev/reference/methods/chat.update#errors"""
 
@@ -37,7 +40,7 @@ def post_message(call: Call) -> Json:
 
 
 def update(call: Call) -> Json:
-    """Text without blocks takes the blocks away; neither is `no_text`. Blocks alone keep the text."""
+    """Text alone takes the blocks away, blocks alone keep the text; neither is `no_text`."""
     call.needs("chat:write")
     channel = call.channel()
     message = call.workspace.message(channel, call.required("ts"))

@@ -11,7 +11,7 @@ from sandbox.wire import Json
 
 
 def history(call: Call) -> Json:
-    """Newest first. With `oldest` alone the page next to it comes first, else the page next to `latest` or now.
+    """Newest first. With `oldest` alone the page next to it comes first, else the newest page.
 
     https://docs.slack.dev/reference/methods/conversations.history
     """

@@ -66,7 +66,7 @@ def bookmarks_edit(call: Call) -> Json:
         if key in call.args:
             bookmark[key] = call.text(key)
     bookmark["date_updated"] = int(call.workspace.now())
-    call.workspace.changes.tell(Change("bookmarks", channel.id, data=bookmark))
+    call.workspace.changes.publish(Change("bookmarks", channel.id, data=bookmark))
     return {"bookmark": dict(bookmark)}
 
 

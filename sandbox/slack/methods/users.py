@@ -16,7 +16,7 @@ def info(call: Call) -> Json:
 
 
 def list_all(call: Call) -> Json:
-    """Members of this workspace, guests and bots among them; not the strangers of shared channels."""
+    """Members of this workspace, guests and bots among them; no strangers of shared channels."""
     call.needs("users:read")
     members = [user for user in call.workspace.users.values() if user["team_id"] == TEAM]
     page, cursor = call.page(members, default=1000, most=1000)

@@ -95,7 +95,7 @@ class Delivery:
         ack_seconds: float = ACK_SECONDS,
         retry_delays: tuple[float, ...] = RETRY_DELAYS,
     ) -> None:
-        """`request_url` is the app's one URL for everything; `public_url` the mount of `slack_app`."""
+        """`request_url` is the app's one URL; `public_url` is the mount of `slack_app`."""
         self.workspace = workspace
         self.request_url = request_url
         self.signing_secret = signing_secret
@@ -140,7 +140,7 @@ class Delivery:
     ) -> None:
         """Make the next delivery of `kind` odd: sent twice, or held back until `gate` is set.
 
-        `kind` is "command", an interaction's type, "event", or one type of event as "event:message".
+        `kind` is "command", an interaction's type, "event", or one event as "event:message".
         """
         self._twists.setdefault(kind, deque()).append(Twist(copies, fresh_event_id, gate))
 

@@ -170,7 +170,7 @@ class SocketMode:
         return len(links)
 
     def deafen(self) -> None:
-        """Leave every connection open and hear nothing over it, as a gateway that forgot it does."""
+        """Leave every connection open, and hear nothing over it any more."""
         for link in self._links:
             link.deaf = True
             link.transport.pause_reading()
