@@ -12,9 +12,9 @@ from typing import Any
 
 from phases.messages.actions import ShrinkDue
 from phases.record.documents import IN_THE_ADR, Postmortem
-from phases.record.findings import Verdict
 from phases.record.incident import Incident
 from phases.record.shortening import fitted
+from phases.root_cause.leading_cause import leading
 from phases.steps.change import Draft
 
 SHRINK = "shrink"  # timer
@@ -61,8 +61,7 @@ def shrink_due(draft: Draft, action: ShrinkDue) -> None:
 
 def shrunk(incident: Incident, now: datetime) -> Incident:
     """Return the same incident in at most 4 KiB (as `as_json` writes it)."""
-    supported = [h for h in incident.hypotheses if h.verdict is Verdict.SUPPORTED]
-    best = max(supported, key=lambda hypothesis: hypothesis.confidence, default=None)
+    best = leading(incident).supported
     acted = [
         round.model_copy(update={"looks": round.looks[-1:]})
         for round in incident.rounds

@@ -13,6 +13,7 @@ V = TypeVar("V", bound=Value)
 
 ABSURD = 200
 """Characters of a name, an id or a link beyond which it is cut, too."""
+SHORTEST_NAME = 25
 _WHOLE = frozenset(
     [
         "by",
@@ -71,29 +72,38 @@ def fitted(
     """Return the value in at most `limit` bytes of JSON.
 
     Each of the `steps` (characters of a text, entries of a list) is taken only if the one before
-    was not enough.
+    was not enough. If the last one was not, then names, ids and links are cut, too.
     """
+
+    def fits() -> bool:
+        return len(value.model_dump_json(exclude_defaults=exclude_defaults).encode()) <= limit
+
+    names = ABSURD
     for characters, entries in steps:
-        if len(value.model_dump_json(exclude_defaults=exclude_defaults).encode()) <= limit:
-            break
-        value = shortened(value, characters, entries)
+        if fits():
+            return value
+        value = shortened(value, characters, entries, names)
+    while not fits() and names > SHORTEST_NAME:
+        names = max(names // 2, SHORTEST_NAME)
+        value = shortened(value, *steps[-1], names)
     return value
 
 
-def shortened(value: V, characters: int, entries: int) -> V:
+def shortened(value: V, characters: int, entries: int, names: int = ABSURD) -> V:
     fields = value.model_dump(exclude_defaults=True)
-    return type(value).model_validate(_shorter(fields, characters, entries))
+    return type(value).model_validate(_shorter(fields, (characters, entries, names)))
 
 
-def _shorter(value: Any, characters: int, entries: int, name: str = "") -> Any:
+def _shorter(value: Any, limits: tuple[int, int, int], name: str = "") -> Any:
+    characters, entries, names = limits
     if isinstance(value, str) and not isinstance(value, Enum):
         whole = name in _WHOLE or name.endswith("_by")
-        return short(value, ABSURD if whole else characters)
+        return short(value, names if whole else characters)
     if isinstance(value, tuple):
         values = cast("tuple[Any, ...]", value)
         shown = values if name in _ALL else values[:entries]
-        return tuple(_shorter(entry, characters, entries, name) for entry in shown)
+        return tuple(_shorter(entry, limits, name) for entry in shown)
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        return {key: _shorter(field, characters, entries, key) for key, field in fields.items()}
+        return {key: _shorter(field, limits, key) for key, field in fields.items()}
     return value
