@@ -6,18 +6,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import gallery_more
-from factories import (
-    NOW,
-    TICKET,
-    blast,
-    incident,
-    look,
-    nothing_unusual,
-    one_feature,
-    report,
-    service,
-)
-from factories import postmortem as written
 
 from handlers import views
 from handlers.slack.interaction import STRANGER
@@ -65,6 +53,18 @@ from phases.record.incident import (
 )
 from phases.record.memories import Recollection
 from phases.verification.steps import sentence
+from tests.support.factories import (
+    NOW,
+    TICKET,
+    blast,
+    incident,
+    look,
+    nothing_unusual,
+    one_feature,
+    report,
+    service,
+)
+from tests.support.factories import postmortem as written
 
 HINDSIGHT = LookedUp(
     tests=Covered(files=41),

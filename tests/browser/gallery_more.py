@@ -36,7 +36,7 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.memories import PastIncident
-from tests.factories import (
+from tests.support.factories import (
     BAD,
     FIX,
     GOOD,
@@ -52,8 +52,8 @@ from tests.factories import (
     report,
     service,
 )
-from tests.factories import postmortem as written
-from tests.unit.story import Story, mitigated, verifying
+from tests.support.factories import postmortem as written
+from tests.support.story import Story, mitigated, verifying
 
 SHOP = service()
 CHANNEL = Channel(id="C0GENERAL", name="inc-0001-checkout")

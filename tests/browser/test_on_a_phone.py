@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from factories import NOW, service
-from fullest import everything
 from gallery import messages
 from playwright.async_api import Browser, expect
 from windows import window
@@ -14,6 +12,8 @@ from handlers import views
 from handlers.views.status import LINES
 from sandbox.slack.channels import BOT_USER
 from sandbox.world import World
+from tests.support.factories import NOW, service
+from tests.support.fullest import everything
 
 PHONE = (390, 844)
 REAL_LINES = """shown => {

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults, Hanging
-from tests.unit.local_http import serving
+from tests.support.local_http import serving
 
 BUSY, BROKEN, LOST = Fault(status=429, retry_after=1), Fault(status=503), Fault(lose_answer=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.page_tab import Tab
-from tests.unit.slack_world import World, slack_world
+from tests.support.slack_world import World, slack_world
 
 GENERAL = "C0GENERAL"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import World
-from tests.workspace.stage import SEARCH, SHOP, town, transcript
+from tests.support.stage import SEARCH, SHOP, town, transcript
 
 
 async def _lived(world: World) -> AsyncIterator[World]:

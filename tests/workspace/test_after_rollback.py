@@ -11,8 +11,8 @@ from sandbox.faults import Fault
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.stage import PEOPLE, eventually, go_on_burning, said, status
-from tests.workspace.test_resolved_in_sentry import recovered
+from tests.support.resolved import recovered
+from tests.support.stage import PEOPLE, eventually, go_on_burning, said, status
 
 LINE = "not a return"
 

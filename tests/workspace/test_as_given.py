@@ -21,12 +21,12 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.slack.people import plain
 from sandbox.world import DEPLOY_SECRET, World
-from tests.unit.authority import Authority
-from tests.unit.local_http import serving
-from tests.workspace.stage import burn, declared, town
-from tests.workspace.stage import told as alone
-from tests.workspace.test_doors import serve
-from tests.workspace.test_setting_up import doctor, line
+from tests.support.authority import Authority
+from tests.support.local_http import serving
+from tests.support.serving import serve
+from tests.support.setting_up import doctor, line
+from tests.support.stage import burn, declared, town
+from tests.support.stage import told as alone
 
 SECRET = ("TOKEN", "SECRET", "KEY", "URL")
 

@@ -7,7 +7,7 @@ import asyncio
 from sandbox.slack.channels import OTHER
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.workspace.stage import (
+from tests.support.stage import (
     asked,
     burn,
     declared,

@@ -11,8 +11,8 @@ import pytest
 
 from sandbox.slack.people import plain
 from sandbox.world import World
+from tests.support.stage import SHOP, asked, burn, declared, eventually, runs, town
 from tests.workspace.conftest import _lived
-from tests.workspace.stage import SHOP, asked, burn, declared, eventually, runs, town
 
 IMPATIENT = SHOP + "limit_seconds = 2\n"
 

@@ -2,35 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-from datetime import UTC, datetime
-from typing import Any
-
-import httpx
-
-from sandbox.world import DEPLOY_SECRET, World
-from tests.workspace.stage import burn, eventually, incidents, said, told
-
-
-async def ci(world: World, version: str, event: str = "finished") -> dict[str, Any]:
-    """CI's webhook, as the pipeline of the shop sends it."""
-    at = datetime.now(UTC).isoformat()
-    body_of = {
-        "service": "shop",
-        "version": version,
-        "environment": "production",
-        "event": event,
-        "at": at,
-    }
-    body = json.dumps(body_of | {"sentry_issues": []}).encode()
-    signature = "sha256=" + hmac.new(DEPLOY_SECRET.encode(), body, hashlib.sha256).hexdigest()
-    async with httpx.AsyncClient(trust_env=False) as http:
-        headers = {"X-Firebreak-Signature": signature}
-        answer = await http.post(f"{world.bot_url}/webhooks/deploys", content=body, headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+from sandbox.world import World
+from tests.support.ci import ci
+from tests.support.stage import burn, eventually, incidents, said, told
 
 
 async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_rollback_holds(

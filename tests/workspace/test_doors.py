@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import sys
 import time
 from pathlib import Path
 from urllib.parse import urlencode
@@ -18,7 +17,8 @@ from sandbox.slack.api import APP_TOKEN
 from sandbox.slack.people import plain
 from sandbox.slack.to_app.socket_mode import SocketMode
 from sandbox.world import LINEAR_SECRET, SENTRY_SECRET, World
-from tests.workspace.stage import asked, burn, declared, incidents, opened, runs, told, town
+from tests.support.serving import serve
+from tests.support.stage import asked, burn, declared, incidents, opened, runs, told, town
 
 CANARY = "canary-7c1f"
 """Stands in every refused body, and nowhere in the log."""
@@ -147,21 +147,6 @@ def linear_requests(large: str) -> dict[str, tuple[int, str, dict[str, str]]]:
         "too large": (413, large, signed(large)),
         "somebody else's issue": (200, good, signed(good)),
     }
-
-
-async def serve(env: dict[str, str], folder: Path) -> tuple[int, str]:
-    """The program as a host starts it: exit code and stderr."""
-    root = Path(__file__).parents[2]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "serve"),
-        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", **env},
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(30):
-        _, said = await process.communicate()
-    return process.returncode or 0, said.decode()
 
 
 async def test_wrong_settings_every_fault_at_once(tmp_path: Path):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.stage import eventually, everything, go_on_burning, said, status, told
-from tests.workspace.test_resolved_in_sentry import recovered
+from tests.support.resolved import recovered
+from tests.support.stage import eventually, everything, go_on_burning, said, status, told
 
 
 async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_restart(small: World):

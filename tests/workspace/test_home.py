@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.workspace.stage import burn, declared, eventually, runs
+from tests.support.stage import burn, declared, eventually, runs
 
 
 async def home(person: Person, *words: str, without: str = "") -> Json:

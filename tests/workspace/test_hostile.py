@@ -8,8 +8,8 @@ from copy import deepcopy
 from sandbox.slack.people import plain
 from sandbox.slack.to_app import payloads
 from sandbox.world import World
-from tests.workspace.stage import DEPLOY, asked, burn, declared, eventually, everything
-from tests.workspace.test_words import formatted
+from tests.support.formatted import formatted
+from tests.support.stage import DEPLOY, asked, burn, declared, eventually, everything
 
 EVIL = "evil.example"
 ERROR = f"KeyError: <!channel> <@U0BOB> <https://{EVIL}/|Roll back> [Roll back](https://{EVIL}/) \x1b[2J\nforged"

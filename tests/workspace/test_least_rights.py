@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from sandbox.slack.people import plain
 from tests.chaos.store import Server
-from tests.workspace.dump import dumped
-from tests.workspace.stage import PAGES, declared, doctor_of, eventually, town, transcript
+from tests.support.dump import dumped
+from tests.support.stage import PAGES, declared, doctor_of, eventually, town, transcript
 
 PASSWORD = "ca/na#ry?[pa]ss@wo:rd%"
 PARTS = ("na#ry", "[pa]", "ss@wo", "rd%", quote("na#ry", safe=""), quote(PASSWORD, safe=""))

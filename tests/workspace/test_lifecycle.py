@@ -9,8 +9,8 @@ from pathlib import Path
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.dump import redis_of
-from tests.workspace.stage import SHOP, burn, declared, eventually, said, status, told, town
+from tests.support.dump import redis_of
+from tests.support.stage import SHOP, burn, declared, eventually, said, status, told, town
 
 
 async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World):

@@ -11,8 +11,8 @@ from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.workspace.dump import redis_of
-from tests.workspace.stage import burn, declared, eventually, said, status
+from tests.support.dump import redis_of
+from tests.support.stage import burn, declared, eventually, said, status
 
 
 def ticket(world: World) -> Issue:

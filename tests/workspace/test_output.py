@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.stage import burn, declared, eventually, said
+from tests.support.stage import burn, declared, eventually, said
 
 CHATTY = """\
 echo "push with token=hunter2hunter2 to https://me:secretpw@registry/x"

@@ -10,8 +10,8 @@ from sandbox.faults import Fault
 from sandbox.page.faults_panel import COUNTING, OVERLOAD
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.dump import valkey
-from tests.workspace.stage import (
+from tests.support.dump import valkey
+from tests.support.stage import (
     asked,
     burn,
     declared,

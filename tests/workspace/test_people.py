@@ -5,8 +5,8 @@ from __future__ import annotations
 from sandbox.faults import Fault
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
-from tests.workspace.dump import redis_of
-from tests.workspace.stage import burn, declared, eventually, said, status, told
+from tests.support.dump import redis_of
+from tests.support.stage import burn, declared, eventually, said, status, told
 
 
 async def due_now(world: World, timer: str) -> None:

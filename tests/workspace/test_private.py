@@ -10,8 +10,8 @@ from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.workspace.stage import burn, declared, eventually, said, told
-from tests.workspace.test_deploys import ci
+from tests.support.ci import ci
+from tests.support.stage import burn, declared, eventually, said, told
 
 CANARY = "canary"
 

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from sandbox.sentry.state import ALL_SCOPES
-from sandbox.slack.channels import Channel
 from sandbox.slack.people import plain
 from sandbox.world import SENTRY_TOKEN, World
-from tests.workspace.stage import burn, declared, eventually, said
-
-
-async def recovered(world: World) -> Channel:
-    burn(world)
-    channel = await declared(world.alice, "checkout is failing")
-    decision = await world.alice.sees("Recommended: roll back", channel)
-    await world.alice.click(decision, "decision.rollback")
-    await world.alice.sees("*Recovered.*", channel, seconds=30)
-    return channel
+from tests.support.resolved import recovered
+from tests.support.stage import eventually, said
 
 
 async def test_issues_are_resolved_so_that_what_was_rolled_back_is_no_regression_and_the_next_deploy_is_one(

@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 
-from sandbox.world import World
-from tests.workspace.stage import town
-
-
-async def doctor(world: World, **env: str) -> tuple[int, str]:
-    """Runs the program as a person would, with the settings of the bot, some changed; an empty one is not set."""
-    settings = {name: value for name, value in {**world.bot.env, **env}.items() if value}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "doctor"),
-        env=settings,
-        cwd=world.folder,
-        stdout=-1,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode()
-
-
-def line(told: str, what: str) -> str:
-    return next((one for one in told.splitlines() if one[3:].startswith(what)), "")
+from tests.support.setting_up import doctor, line
+from tests.support.stage import town
 
 
 async def test_from_nothing_to_a_bot_that_works_and_back(tmp_path: Path) -> None:

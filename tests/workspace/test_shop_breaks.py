@@ -9,7 +9,7 @@ from sandbox.sentry.alerts import Rule
 from sandbox.shop.git import Tree
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.stage import eventually, said, status
+from tests.support.stage import eventually, said, status
 
 
 async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(world: World):

@@ -12,7 +12,7 @@ import pytest
 from sandbox.sentry.events import Event
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.stage import (
+from tests.support.stage import (
     PEOPLE,
     SHOP,
     burn,

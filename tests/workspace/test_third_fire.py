@@ -14,8 +14,8 @@ from phases.record.findings import Frame
 from phases.record.incident import Incident, Status, as_json
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.unit import incidents
-from tests.workspace.stage import burn, declared, eventually, said, told
+from tests.support import incidents
+from tests.support.stage import burn, declared, eventually, said, told
 
 ROOT = Path(__file__).parents[2]
 PATTERN = "Third fire in {file} in 90 days; rollback worked each time."

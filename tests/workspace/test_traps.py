@@ -12,7 +12,7 @@ from sandbox.sentry.alerts import Rule
 from sandbox.slack.channels import Channel
 from sandbox.traps import BY_KEY, TRAPS
 from sandbox.world import World
-from tests.workspace.stage import PEOPLE, SHOP, burn, incidents, town, transcript
+from tests.support.stage import PEOPLE, SHOP, burn, incidents, town, transcript
 
 SERVICES = (
     SHOP.replace(

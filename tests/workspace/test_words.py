@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
-from tests.workspace.stage import (
+from tests.support.formatted import formatted
+from tests.support.stage import (
     burn,
     declared,
     eventually,
@@ -26,18 +24,6 @@ ODD = {
     "markup": "checkout *bold* `code` ```fence <https://evil.example|click me> & <b>",
     "direction override": "checkout \u202eknil\u202c is \x00broken",
 }
-
-
-def formatted(thing: Any) -> Iterator[str]:
-    """Every text in which Slack would format, link and mention."""
-    if isinstance(thing, list):
-        for one in thing:
-            yield from formatted(one)
-    elif isinstance(thing, dict):
-        if thing.get("type") == "mrkdwn":
-            yield thing["text"]
-        for one in thing.values():
-            yield from formatted(one)
 
 
 async def test_any_description_is_shown_defused_and_cut(small: World):

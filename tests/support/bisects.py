@@ -1,0 +1,64 @@
+"""Shared by tests of bisect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.clients.git.bisect import LocalBisector
+from phases.record.findings import Bisect
+from phases.record.service import ReleaseNames, Service
+from tests.support.repositories import Repository
+
+SCRIPT = "#!/bin/sh\n! grep -q broken shop.txt\n"
+
+
+def shop(
+    path: Path, *, commits: int = 12, broken_at: int = 8, script: str = SCRIPT
+) -> tuple[Repository, list[str]]:
+    """`commits` commits, tagged v1 (the first) and v2 (the last); the shop is broken from `broken_at` on."""
+    repository = Repository(path)
+    shas: list[str] = []
+    for number in range(commits):
+        files: dict[str, str | None] = {
+            "shop.txt": f"{'broken' if number >= broken_at else 'fine'} {number}\n"
+        }
+        if number == 0:
+            files["reproduce.sh"] = script
+        shas.append(
+            repository.commit(
+                f"Change {number}", files, author="Grace" if number == broken_at else "Ada"
+            )
+        )
+    repository.git("tag", "v1", shas[0])
+    repository.git("tag", "v2", shas[-1])
+    return repository, shas
+
+
+def service(repository: Repository, script: tuple[str, ...] = ("./reproduce.sh",)) -> Service:
+    return Service(
+        name="shop",
+        checkout=str(repository.path),
+        bisect=script,
+        release=ReleaseNames(tag="v{version}"),
+    )
+
+
+async def until_over(bisector: LocalBisector, shop: Service, id: str) -> Bisect:
+    return await until(bisector, shop, id, lambda told: told.state != "running")
+
+
+async def until(
+    bisector: LocalBisector,
+    shop: Service,
+    id: str,
+    so: Callable[[Bisect], bool],
+    seconds: float = 30,
+) -> Bisect:
+    deadline = time.monotonic() + seconds
+    while not so(told := await bisector.look(shop, id)):
+        assert time.monotonic() < deadline, told
+        await asyncio.sleep(0.02)
+    return told

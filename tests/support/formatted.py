@@ -1,0 +1,18 @@
+"""Shared by tests of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def formatted(thing: Any) -> Iterator[str]:
+    """Every text in which Slack would format, link and mention."""
+    if isinstance(thing, list):
+        for one in thing:
+            yield from formatted(one)
+    elif isinstance(thing, dict):
+        if thing.get("type") == "mrkdwn":
+            yield thing["text"]
+        for one in thing.values():
+            yield from formatted(one)

@@ -1,0 +1,23 @@
+"""Shared by tests of sentry overload."""
+
+from __future__ import annotations
+
+from tests.support.sentry_world import World
+
+
+async def fire(w: World, *paths: str, users: int = 30) -> None:
+    """A release that broke these, deployed eight minutes ago."""
+    w.deployed("v2", 600)
+    w.deployed("v3", 8)
+    w.burn(*(paths or ("/cart/add", "/pay", "/search")), users=users)
+    await w.client.warm([w.service])
+
+
+def rows(*fields: str) -> tuple[str, ...]:
+    """One of the tables of `events/`."""
+    return ("/events/", *(f"field={name}" for name in fields))
+
+
+USERS, FEATURES, PLACES = rows("user&"), rows("transaction"), rows("tags[")
+
+TOTALS = rows("count()&field=count_unique(user)&")

@@ -1,0 +1,16 @@
+"""Shared by tests of resolved in sentry."""
+
+from __future__ import annotations
+
+from sandbox.slack.channels import Channel
+from sandbox.world import World
+from tests.support.stage import burn, declared
+
+
+async def recovered(world: World) -> Channel:
+    burn(world)
+    channel = await declared(world.alice, "checkout is failing")
+    decision = await world.alice.sees("Recommended: roll back", channel)
+    await world.alice.click(decision, "decision.rollback")
+    await world.alice.sees("*Recovered.*", channel, seconds=30)
+    return channel

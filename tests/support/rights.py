@@ -1,0 +1,54 @@
+"""Shared by tests of rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers import views
+from phases.messages.commands import Declare, TakeLead
+from phases.messages.results import ChannelOpened, Triaged
+from phases.record.findings import Choice
+from phases.record.incident import Channel, Incident, Source
+from sandbox.slack.channels import BOT_USER
+from tests.support.factories import report
+from tests.support.handlers_world import SHOP, House
+
+INSIDE = (
+    "U0REPORTER",
+    "U0LEAD",
+    "U0ALICE",
+    "U0BOB",
+    "U0GUEST",
+    "U0SINGLE",
+    "U0CONNECT",
+    "U0OTHER",
+    "U0ROBOT",
+    "U0LEFT",
+)
+
+
+async def on_fire(home: House, number: int, *, private: bool) -> tuple[Incident, dict[str, Any]]:
+    """Measured, with its channel and its decision posted; as outbox and performers would have made it."""
+    workspace = home.slack.workspace
+    source = Source(kind="person", text="/incident by <@U0REPORTER>")
+    incident = await home.said(
+        Declare(
+            ulid=f"01JD00000000000000000INC{number:02d}",
+            title="the signing key is public" if private else "checkout is failing",
+            service="shop",
+            source=source,
+            by="U0REPORTER",
+            private=private,
+        ),
+        None,
+    )
+    channel = workspace.create_channel(f"inc-{number:04d}-shop", BOT_USER, is_private=private)
+    for who in ("U0REPORTER", "U0LEAD", "U0BOB") if private else INSIDE:
+        workspace.join(channel, who)
+    await home.said(ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id)
+    await home.said(TakeLead(by="U0LEAD", lead="U0LEAD"), incident.id)
+    incident = await home.said(Triaged(report=report(Choice.ROLLBACK)), incident.id)
+    shown = home.slack.person("U0BOB")
+    posted = views.decision(incident, home.heard.ctx.now(), SHOP, 1).payload()
+    await home.slack.client.chat_postMessage(channel=channel.id, **posted)
+    return incident, await shown.sees("Recommended:", channel.id)

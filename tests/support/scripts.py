@@ -1,0 +1,21 @@
+"""Shared by tests of every redis."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import bot
+from bot.store.redis import Script
+
+
+def scripts() -> list[Script]:
+    """Every Lua script of the bot."""
+    modules = [
+        importlib.import_module(one.name)
+        for one in pkgutil.walk_packages(bot.__path__, "bot.")
+        if "__main__" not in one.name
+    ]
+    return [
+        value for module in modules for value in vars(module).values() if isinstance(value, Script)
+    ]

@@ -1,0 +1,229 @@
+"""Bisect over real repositories, with real processes: found, honest, cancelled, and taken up again after a kill -9."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.clients.git.bisect import LocalBisector
+from bot.clients.git.clone import Clones
+from bot.clients.processes import records
+from phases.ports.ports import NotSetUp, PortError
+from phases.record.service import Service
+from tests.support.bisects import SCRIPT, service, shop, until, until_over
+
+
+def kill(marked: dict[str, Any]) -> None:
+    """kill -9 for the whole group, and back when it is gone."""
+    os.killpg(marked["pid"], signal.SIGKILL)
+    while records.find(marked) == "running":
+        time.sleep(0.01)
+
+
+def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
+    """Another process that starts the bisect `b`, and then is there until it is killed."""
+    program = (
+        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.git.bisect import LocalBisector\nfrom bot.clients.git.clone import Clones\n"
+        "from phases.record.service import Service\nservice = Service.model_validate_json(sys.argv[2])\n"
+        "asyncio.run(LocalBisector(Path(sys.argv[1]), Clones()).start(service, 'b', '1', '2'))\ntime.sleep(600)"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(state), service.model_dump_json()],
+        start_new_session=True,
+    )
+
+
+async def until_file(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not await asyncio.to_thread(path.exists):
+        assert time.monotonic() < deadline, path
+        await asyncio.sleep(0.02)
+
+
+async def test_the_commit_that_broke_it_is_named(tmp_path: Path) -> None:
+    repository, shas = shop(tmp_path / "shop")
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    started = await bisector.start(service(repository), "inc-1-bisect-1", "1", "2")
+    assert started.state == "running"
+    told = await until_over(bisector, service(repository), "inc-1-bisect-1")
+    assert told.state == "found", told
+    assert told.culprit is not None
+    assert (told.culprit.sha, told.culprit.author, told.culprit.subject) == (
+        shas[8],
+        "Grace",
+        "Change 8",
+    )
+    assert told.step == told.steps <= 6
+    assert "reproduce.sh" in told.culprit.reasons[0]
+    # Nothing of it is left in the clone, and what is checked out there was never touched.
+    assert repository.git("worktree", "list").count("\n") == 0
+    assert repository.git("status", "--porcelain") == ""
+    assert (await bisector.start(service(repository), "inc-1-bisect-1", "1", "2")).state == "found"
+
+
+async def test_progress_says_which_step_of_about_how_many(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    repository, _ = shop(
+        tmp_path / "shop",
+        script=f'#!/bin/sh\n[ "$(cat shop.txt)" = "fine 0" ] && while [ ! -e {gate} ]; do sleep 0.02; done\n! grep -q broken shop.txt\n',
+    )
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "b", "1", "2")
+    told = await until(bisector, service(repository), "b", lambda told: told.step == 2)
+    assert (told.state, told.step, told.steps) == ("running", 2, 6)
+    gate.touch()
+    assert (await until_over(bisector, service(repository), "b")).state == "found"
+
+
+@pytest.mark.parametrize(("broken_at", "word"), [(0, "fails"), (99, "passes")])
+async def test_ends_that_agree_are_said_so(tmp_path: Path, broken_at: int, word: str) -> None:
+    repository, _ = shop(tmp_path / "shop", broken_at=broken_at)
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "b", "1", "2")
+    told = await until_over(bisector, service(repository), "b")
+    assert told.state == "cannot tell"
+    assert f"good and bad agree: the script {word} at 1 and 2" in told.reason
+    assert told.step == 2
+
+
+async def test_a_script_that_cannot_tell_is_believed(tmp_path: Path) -> None:
+    repository, shas = shop(
+        tmp_path / "shop",
+        script='#!/bin/sh\nn=$(cut -d" " -f2 shop.txt)\n[ "$n" -ge 5 ] && [ "$n" -le 8 ] && exit 125\n! grep -q broken shop.txt\n',
+    )
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "b", "1", "2")
+    told = await until_over(bisector, service(repository), "b")
+    assert told.state == "cannot tell"
+    assert "125" in told.reason
+    assert shas[8][:9] in told.reason
+
+
+async def test_a_script_that_stops_the_run_or_is_not_there(tmp_path: Path) -> None:
+    repository, _ = shop(tmp_path / "shop", script="#!/bin/sh\nexit 200\n")
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "a", "1", "2")
+    told = await until_over(bisector, service(repository), "a")
+    assert told.state == "failed"
+    assert "exit code 200" in told.reason
+    await bisector.start(service(repository, ("./no-such.sh",)), "b", "1", "2")
+    told = await until_over(bisector, service(repository), "b")
+    assert told.state == "failed"
+    assert "no-such.sh" in told.reason
+
+
+async def test_a_commit_that_hangs_cannot_be_told(tmp_path: Path) -> None:
+    """Commits 5 to 7 hang, their children with them; the culprit is found around them."""
+    repository, shas = shop(
+        tmp_path / "shop",
+        script='#!/bin/sh\nn=$(cut -d" " -f2 shop.txt)\n[ "$n" = 6 ] && sleep 600\n! grep -q broken shop.txt\n',
+    )
+    bisector = LocalBisector(tmp_path / "state", Clones(), step_seconds=1)
+    await bisector.start(service(repository), "b", "1", "2")
+    told = await until_over(bisector, service(repository), "b")
+    assert told.state == "found"
+    assert told.culprit is not None
+    assert told.culprit.sha == shas[8]
+
+
+async def test_releases_between_the_ends_come_first(tmp_path: Path) -> None:
+    repository, shas = shop(tmp_path / "shop", commits=40, broken_at=25)
+    for number in (10, 20, 30):
+        repository.git("tag", f"v1.{number}", shas[number])
+    repository.git("tag", "unrelated", shas[24])
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "b", "1", "2")
+    told = await until_over(bisector, service(repository), "b")
+    assert told.culprit is not None
+    assert told.culprit.sha == shas[25]
+    answers = records.read(next((tmp_path / "state").glob("bisects/*/answers.json"))) or {}
+    asked = list(answers)
+    assert asked[:4] == [shas[39], shas[0], shas[20], shas[30]]
+    assert set(asked[4:]) <= set(shas[21:30])
+
+
+async def test_a_script_that_no_commit_has_is_lent_by_the_clone(tmp_path: Path) -> None:
+    repository, shas = shop(tmp_path / "shop")
+    repository.write("new.sh", SCRIPT, executable=True)
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository, ("./new.sh",)), "b", "1", "2")
+    told = await until_over(bisector, service(repository), "b")
+    assert told.culprit is not None
+    assert told.culprit.sha == shas[8]
+
+
+async def test_cancelled_at_once_with_everything_it_started(tmp_path: Path) -> None:
+    hangs = tmp_path / "hangs"
+    repository, _ = shop(
+        tmp_path / "shop",
+        script=f"#!/bin/sh\necho $$ > {hangs}.new\nmv {hangs}.new {hangs}\nsleep 600\n",
+    )
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "b", "1", "2")
+    await until_file(hangs)
+    told = await bisector.cancel(service(repository), "b")
+    assert told.state == "cancelled"
+    assert records._started(int(hangs.read_text())) is None
+    assert (await bisector.look(service(repository), "b")).state == "cancelled"
+    assert repository.git("worktree", "list").count("\n") == 0
+
+
+async def test_the_run_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None:
+    gate, waits = tmp_path / "gate", tmp_path / "waits"
+    repository, shas = shop(
+        tmp_path / "shop",
+        script=f"#!/bin/sh\ntouch {waits}\nwhile [ ! -e {gate} ]; do sleep 0.02; done\n! grep -q broken shop.txt\n",
+    )
+    bot = bot_that_starts(tmp_path / "state", service(repository))
+    await until_file(waits)
+    os.killpg(bot.pid, signal.SIGKILL)
+    bot.wait()
+    gate.touch()
+    told = await until_over(LocalBisector(tmp_path / "state", Clones()), service(repository), "b")
+    assert told.culprit is not None
+    assert told.culprit.sha == shas[8]
+
+
+async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers(
+    tmp_path: Path,
+) -> None:
+    gate, asked = tmp_path / "gate", tmp_path / "asked"
+    repository, shas = shop(
+        tmp_path / "shop",
+        script=f"#!/bin/sh\ncat shop.txt >> {asked}\nn=$(wc -l < {asked})\n"
+        f'[ "$n" = 3 ] && while [ ! -e {gate} ]; do sleep 0.02; done\n! grep -q broken shop.txt\n',
+    )
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "b", "1", "2")
+    await until(bisector, service(repository), "b", lambda told: told.step == 3)
+    run = next((tmp_path / "state").glob("bisects/*/process-1.json"))
+    kill(records.read(run) or {})
+    gate.touch()
+    told = await LocalBisector(tmp_path / "state", Clones()).look(service(repository), "b")
+    assert "taken up again" in told.reason
+    told = await until_over(bisector, service(repository), "b")
+    assert told.culprit is not None
+    assert told.culprit.sha == shas[8]
+    # The two ends had answered; they were not asked again.
+    assert [line.split()[1] for line in asked.read_text().splitlines()].count("0") == 1
+
+
+async def test_what_cannot_be_started_is_said(tmp_path: Path) -> None:
+    repository, _ = shop(tmp_path / "shop")
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    with pytest.raises(NotSetUp):
+        await bisector.start(service(repository, ()), "b", "1", "2")
+    with pytest.raises(PortError, match="9 is not known"):
+        await bisector.start(service(repository), "b", "1", "9")
+    with pytest.raises(PortError, match="--help is not known"):
+        await bisector.start(service(repository), "b", "--help", "2")
+    with pytest.raises(PortError, match="nothing is known of this bisect"):
+        await bisector.look(service(repository), "nobody")

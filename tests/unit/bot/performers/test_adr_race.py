@@ -1,0 +1,124 @@
+"""Two incidents that end at once: both see the same next number, one of them gets it, the other one the next. Staged, not slept for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.clients.git.archive import LocalArchive
+from bot.config.catalogue import Catalogue
+from bot.outbox.worker import Outbox
+from bot.performers import EffectContext, Performer, registered
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from handlers.dispatcher import Recorded
+from phases.messages import actions as said
+from phases.record.findings import LookVerdict
+from phases.record.incident import Status
+from phases.record.service import AdrPlace, Service
+from phases.workflow import step
+from tests.support.factories import declare, look, postmortem, report
+from tests.support.repositories import Repository
+from tests.support.small_world import until
+
+
+class Together(LocalArchive):
+    """Whoever asks for the highest number first waits until as many others have asked: nobody has taken one yet."""
+
+    def __init__(self, parties: int) -> None:
+        super().__init__()
+        self._barrier = asyncio.Barrier(parties)
+        self._left = parties
+        self.asked = 0
+
+    async def highest(self, service: Service) -> int:
+        found = await super().highest(service)
+        self.asked += 1
+        if self._left:
+            self._left -= 1
+            await self._barrier.wait()
+        return found
+
+
+class _Names:
+    async def name(self, id: str) -> str:
+        return id
+
+
+async def _mitigated(dispatcher: Incidents, service: str, number: int) -> str:
+    answer = await dispatcher.dispatch(
+        declare(service=service, ulid=f"01JD00000000000000000000{number:02d}"), None
+    )
+    assert isinstance(answer, Recorded)
+    incident = answer.incident.id
+    for action in (
+        said.Triaged(report=report()),
+        said.DecideFixed(by="U0ALICE", round=1, sentence="flag off"),
+        said.Looked(round=1, look=look(LookVerdict.RECOVERED)),
+        said.SubmitPostmortem(postmortem=postmortem()),
+    ):
+        assert isinstance(await dispatcher.dispatch(action, incident), Recorded)
+    return incident
+
+
+async def _resolved(dispatcher: Incidents, ids: Sequence[str]) -> bool:
+    found = [await dispatcher.load(id) for id in ids]
+    return all(one is not None and one.status is Status.RESOLVED for one in found)
+
+
+POSTMORTEM = {"adr.number", "adr.write", "adr.revise", "adr.complete", "zone"}
+
+
+@pytest.mark.parametrize("parties", [2, 4])
+async def test_the_same_number_is_never_given_twice(
+    store: Store, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parties: int
+) -> None:
+    monkeypatch.setattr("bot.outbox.worker.FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("bot.outbox.worker.BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.worker.DRAIN_SECONDS", 0.2)
+    repository = Repository(tmp_path / "decisions")
+    repository.commit("decisions", {"adr/0006-we-write-decisions-down.md": "# ADR-0006\n"})
+    place = AdrPlace(directory=str(repository.path / "adr"))
+    catalogue = Catalogue([Service(name=f"service-{n}", adr=place) for n in range(parties)])
+    dispatcher = Incidents(store, step, catalogue)
+    ids = [await _mitigated(dispatcher, f"service-{n}", n) for n in range(parties)]
+
+    async def nothing(effect: Any, job: Any) -> said.Action:
+        return said.EffectDone(kind=effect.type)
+
+    archive = Together(parties)
+    ctx: Any = object.__new__(EffectContext)  # of which the post-mortem needs so much
+    for name, value in {
+        "dispatcher": dispatcher,
+        "catalogue": catalogue,
+        "archive": archive,
+        "people": _Names(),
+    }.items():
+        object.__setattr__(ctx, name, value)
+
+    class Everything(dict[str, Performer]):
+        def __missing__(self, key: str) -> Performer:
+            return nothing
+
+    performers: Mapping[str, Performer] = Everything(
+        {kind: perform for kind, perform in registered(ctx).items() if kind in POSTMORTEM}
+    )
+    outbox = Outbox(store, dispatcher, performers, {}, url=redis_url, limits={})
+    running = asyncio.create_task(outbox.run())
+    try:
+        await until(lambda: _resolved(dispatcher, ids), seconds=20)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    written = [one.adr for id in ids if (one := await dispatcher.load(id)) and one.adr]
+    assert sorted(adr.number for adr in written) == list(range(7, 7 + parties))
+    assert archive.asked >= 2 * parties - 1, "those who lost chose again"
+    files = repository.git("ls-tree", "--name-only", "main", "adr/").split()
+    assert sorted(Path(file).name[:4] for file in files) == [
+        f"{n:04d}" for n in range(6, 7 + parties)
+    ]
+    assert repository.git("status", "--porcelain") == ""

@@ -1,0 +1,89 @@
+"""A live message is there once, also where the effect that posted it was given up, and another posts it."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bot.clients.slack.client import Slack
+from bot.performers.context import EffectContext, Job
+from bot.performers.slack import post_live
+from handlers.views.blocks import Message
+from phases.messages.effects import EFFECT, PostLive
+from phases.messages.results import MessagePosted
+from phases.ports.ports import PortError
+from phases.record.incident import Channel, Failure, Incident
+from sandbox.faults import Fault
+from sandbox.slack.api import BOT_TOKEN
+from tests.support.factories import NOW, incident
+from tests.support.slack_world import slack_world
+
+STATUS = PostLive(name="status")
+FAILURE = Failure(
+    effect_id="INC-0001.2.1",
+    kind="post.live",
+    reason="Slack did not answer",
+    at=NOW,
+    effect=EFFECT.dump_json(STATUS).decode(),
+)
+
+
+async def render(name: str, of: Incident, now: datetime) -> Message:
+    return Message(f"{of.id} {name}")
+
+
+def job(effect_id: str) -> Job:
+    return cast(
+        "Job",
+        SimpleNamespace(incident="INC-0001", effect_id=effect_id, created=NOW, attempt=1),
+    )
+
+
+async def unheard(id: str, name: str, message: Message) -> None:
+    return None
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_next_effect(
+    by_itself: bool,
+) -> None:
+    async with slack_world() as world:
+        slack = Slack(BOT_TOKEN, f"{world.url}/slack/api/")
+        await slack.start()
+        record = incident(channel=Channel(id="C0GENERAL", name="general"))
+        known = [record]
+
+        async def look(id: str) -> Incident:
+            return known[0]
+
+        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+        dispatcher = SimpleNamespace(load=look)
+        ctx = EffectContext(
+            **nothing
+            | {
+                "dispatcher": dispatcher,
+                "slack": slack,
+                "render": render,
+                "posted": unheard,
+                "now": lambda: NOW,
+            }
+        )
+        world.faults.next("slack.chat.postMessage", Fault(lose_answer=True))
+        with pytest.raises(PortError):
+            await post_live(STATUS, job("INC-0001.2.1"), ctx)
+
+        # It was given up, and is tried again: by itself, its failure in sight; or by a person.
+        known[0] = record.model_copy(update={"failures": (FAILURE,)}) if by_itself else record
+        effect = STATUS if by_itself else PostLive(name="status", again=True)
+        done = await post_live(effect, job("INC-0001.9.1"), ctx)
+        posted = [
+            m for m in world.workspace.channel("general").messages if "INC-0001 status" in m["text"]
+        ]
+        assert len(posted) == 1
+        assert isinstance(done, MessagePosted)
+        assert done.ref.ts == posted[0]["ts"]
+        await slack.aclose()

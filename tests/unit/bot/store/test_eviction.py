@@ -1,0 +1,82 @@
+"""A Redis that throws keys away when it is full: refused where it may be any key, said loudly where it may be some."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.self_test import CannotUse, check_eviction
+from bot.store.incident_store import Store
+from tests.chaos.store import Server
+
+ANY = ("allkeys-lru", "allkeys-random")
+
+
+@pytest.mark.parametrize(("memory", "policy"), [("0", "allkeys-lru"), ("100mb", "noeviction")])
+async def test_what_keeps_everything_is_taken(
+    store: Store, memory: str, policy: str, caplog: pytest.LogCaptureFixture
+):
+    await _set(store, memory, policy)
+    try:
+        await check_eviction(store.redis)
+    finally:
+        await _set(store, "0", "noeviction")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("policy", ANY)
+async def test_what_may_lose_any_key_is_refused_with_how_to_mend_it(store: Store, policy: str):
+    await _set(store, "100mb", policy)
+    try:
+        with pytest.raises(CannotUse, match=f"{policy}.*noeviction"):
+            await check_eviction(store.redis)
+    finally:
+        await _set(store, "0", "noeviction")
+
+
+async def test_what_may_lose_what_ends_by_itself_is_said_in_the_log(
+    store: Store, caplog: pytest.LogCaptureFixture
+):
+    await _set(store, "100mb", "volatile-lru")
+    try:
+        await check_eviction(store.redis)
+    finally:
+        await _set(store, "0", "noeviction")
+    assert [one.levelno for one in caplog.records] == [logging.CRITICAL]
+    assert "noeviction" in caplog.text
+
+
+async def test_the_bot_does_not_start_on_it_and_says_why(tmp_path: Path):
+    server = Server(tmp_path)
+    try:
+        await server.up()
+        store = Store.open(server.url)
+        await _set(store, "100mb", "allkeys-lru")
+        await store.close()
+        env = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "REDIS_URL": server.url}
+        env |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[4])}
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "bot", "serve"],
+            env=env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    finally:
+        server.kill()
+    assert done.returncode == 1
+    assert "maxmemory-policy allkeys-lru" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def _set(store: Store, memory: str, policy: str) -> None:
+    await store.redis.config_set("maxmemory-policy", policy)
+    await store.redis.config_set("maxmemory", memory)

@@ -1,0 +1,122 @@
+"""The least rights of docs/operations.md: enough for all that the bot asks, and one that is missing is named before anything is half written."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.cli.checks import Finding
+from bot.cli.checks.store import store as look_at_store
+from bot.cli.export import export
+from bot.cli.forget import FORGET
+from bot.config.catalogue import Catalogue
+from bot.config.settings import load
+from bot.self_test import CannotUse, check_at_start
+from bot.store.incident_store import Store
+from tests.support.scripts import scripts
+from tests.support.servers import Served, found, served
+
+DOCS = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
+PASSWORD = "p/w"
+CALLED = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
+WITH_PARTS = ("XGROUP", "XINFO")
+
+
+def least() -> list[str]:
+    """The words behind `ACL SETUSER firebreak`."""
+    [line] = re.findall(r"^ACL SETUSER firebreak (.*)$", DOCS, re.MULTILINE)
+    return line.replace(">PASSWORD", f">{PASSWORD}").split()
+
+
+def besides() -> set[str]:
+    """The rights of the table below it."""
+    rows = re.findall(r"^\| (?:on the sentinels: )?`(\+[^`]*)` \|", DOCS, re.MULTILINE)
+    return {word.replace("\\|", "|") for row in rows for word in row.split()}
+
+
+def used(one: str) -> set[str]:
+    """The commands that a script calls, as rights."""
+    calls = {
+        (command, part if command in WITH_PARTS else "") for command, part in CALLED.findall(one)
+    }
+    return {f"+{command.lower()}" + (f"|{part.lower()}" if part else "") for command, part in calls}
+
+
+def test_every_command_of_every_script_is_in_the_docs() -> None:
+    everyday = {right for one in scripts() if one is not FORGET for right in used(one.text)}
+    assert everyday <= set(least())
+    assert used(FORGET.text) <= set(least()) | besides()
+
+
+@pytest.fixture(params=found(), ids=lambda one: one.name)
+async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path / "data", binary=request.param) as one:
+        if await one.version() < (6, 2):
+            pytest.skip("older than 6.2")
+        await one.ask("ACL", "SETUSER", "firebreak", *least())
+        yield one
+
+
+def url(server: Served) -> str:
+    return f"redis://firebreak:p%2Fw@127.0.0.1:{server.port}"
+
+
+async def doctor(server: Served) -> list[Finding]:
+    async with AsyncExitStack() as stack:
+        given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=url(server))
+        return await look_at_store(given, Catalogue(()), stack)
+
+
+async def test_they_are_enough_and_info_is_not_needed(server: Served) -> None:
+    await check_at_start(url(server))
+    found = await doctor(server)
+    assert {one.state for one in found} == {"works", "unproven"}
+    [unknown] = [one for one in found if one.what == "An acknowledged click"]
+    assert unknown.state == "unproven"
+    assert "run INFO" in unknown.says
+    store = Store.open(url(server))
+    assert await export(store, [], None, None, private=True, out=io.StringIO()) == 0
+    await store.close()
+    await server.ask("ACL", "SETUSER", "firebreak", "+info", "+config|get")
+    assert {one.state for one in await doctor(server)} <= {"works", "unproven"}
+
+
+async def test_each_of_them_is_needed(server: Served) -> None:
+    """What cannot be missed for a moment: without any of them doctor says so. The rest serves a clock that is set back,
+    and the notes of when a webhook came last (bot/store/webhook_log.py).
+    """
+    later = ("+zincrby", "+zrangebyscore", "+hsetnx", "+hincrby")
+    for right in least():
+        if not right.startswith("+") or right in later:
+            continue
+        others = [one for one in least() if one != right]
+        await server.ask("ACL", "SETUSER", "firebreak", "reset", *others)
+        broken = [one for one in await doctor(server) if one.state == "broken"]
+        assert broken, right
+        assert "does not let this user run" in broken[0].says
+        assert "Rights in Redis" in broken[0].mend
+
+
+@pytest.mark.parametrize(
+    ("taken", "says"),
+    [
+        ("-@scripting", "run EVALSHA"),
+        ("-xadd", "does not let this user run"),
+        ("-rpush", "does not let this user run"),
+        ("-xreadgroup", "run XREADGROUP"),
+        ("resetkeys", "touch the bot's keys"),
+    ],
+)
+async def test_a_bot_does_not_start_without_them_and_leaves_nothing(
+    server: Served, taken: str, says: str
+) -> None:
+    await server.ask("ACL", "SETUSER", "firebreak", taken)
+    with pytest.raises(CannotUse, match=says) as refused:
+        await check_at_start(url(server))
+    assert "Rights in Redis" in str(refused.value)
+    assert await server.ask("DBSIZE") == 0

@@ -1,0 +1,387 @@
+"""Every trouble with Redis says its reason: to `doctor`, at the start, in what people are told; and nothing of a secret."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from redis._parsers import BaseParser
+from redis.exceptions import NoPermissionError, ResponseError
+
+from bot.cli.checks import Finding
+from bot.cli.checks.store import store as look_at_store
+from bot.config.catalogue import Catalogue
+from bot.config.settings import load
+from bot.self_test import CannotUse, check_at_start
+from bot.store.errors import of, said
+from bot.store.incident_store import Store
+from bot.store.redis import AnswerLost, NotRecorded, connect
+from handlers.dispatcher import Unknown
+from phases.ports.ports import PortError
+from tests.support.replicated import MASTER, eventually, free_port, replicated
+from tests.support.servers import EMBEDDED, behind_tls, pump, served
+from tests.support.small_world import declare, dispatcher, until
+
+SECRET = "h/u#n?t[e]r@2:%"
+ENCODED = quote(SECRET, safe="")
+
+
+async def doctor(url: str, **more: object) -> list[Finding]:
+    async with AsyncExitStack() as stack:
+        given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=url, **more)
+        return await look_at_store(given, Catalogue(()), stack)
+
+
+async def refused(url: str, says: str, mend: str = "") -> None:
+    """`doctor` says it, the bot does not start, and whoever speaks is told."""
+    [one] = await doctor(url)
+    assert one.state == "broken"
+    assert says in one.says
+    assert mend in one.mend
+    assert "hunter" not in f"{one.says}{one.mend}"
+    with pytest.raises(CannotUse, match=says):
+        await check_at_start(url)
+    await told(url, says)
+
+
+async def told(url: str, says: str) -> None:
+    store = Store.open(url)
+    answer = await dispatcher(store).dispatch(declare(), None)
+    await store.close()
+    assert isinstance(answer, Unknown)
+    assert says in answer.text
+    assert "Nothing was recorded" in answer.text
+
+
+async def waited_for(url: str, says: str, caplog: pytest.LogCaptureFixture) -> None:
+    """`doctor` says it, the log does, and the bot starts: it may pass."""
+    [one] = await doctor(url)
+    assert one.state == "broken"
+    assert says in one.says
+    await check_at_start(url)
+    assert says in caplog.text
+    await told(url, says)
+
+
+async def test_a_wrong_password_and_none_and_one_too_many(tmp_path: Path) -> None:
+    async with served(tmp_path / "a", "--requirepass", SECRET) as one:
+        at = f"127.0.0.1:{one.port}"
+        await check_at_start(f"redis://:{ENCODED}@{at}")
+        await refused(
+            f"redis://:hunter2@{at}", "does not take this user and password", "percent-encoded"
+        )
+        await refused(f"redis://me:{ENCODED}@{at}", "does not take this user and password")
+        await refused(f"redis://{at}", "wants a password, and REDIS_URL gives none")
+    async with served(tmp_path / "b") as one:
+        await refused(
+            f"redis://:hunter2@127.0.0.1:{one.port}",
+            "REDIS_URL gives a password, and this Redis has none",
+        )
+
+
+async def test_a_database_that_it_does_not_have(tmp_path: Path) -> None:
+    async with served(tmp_path / "a", "--databases", "4") as one:
+        await check_at_start(f"{one.tcp}/3")
+        await refused(f"{one.tcp}/4", "has no database of this number")
+
+
+async def test_a_cluster(tmp_path: Path) -> None:
+    async with served(tmp_path / "a", "--cluster-enabled", "yes") as one:
+        [found] = await doctor(one.tcp)
+        assert "cluster" in found.says
+        await told(one.tcp, "cluster")
+
+
+async def test_tls_on_one_side_only(tmp_path: Path) -> None:
+    async with served(tmp_path / "a") as one, behind_tls(one, tmp_path) as (port, ca):
+        good = f"rediss://localhost:{port}?ssl_ca_certs={ca}"
+        await check_at_start(good)
+        assert {found.state for found in await doctor(good)} <= {"works", "unproven"}
+        await refused(f"rediss://localhost:{port}", "certificate", "ssl_ca_certs")
+        await refused(
+            f"rediss://127.0.0.1:{port}?ssl_ca_certs={ca}", "certificate", "name in REDIS_URL"
+        )
+        for url, says in (
+            (f"redis://localhost:{port}", "speaks TLS there, and REDIS_URL does not"),
+            (f"rediss://127.0.0.1:{one.port}", "speaks no TLS, and REDIS_URL does"),
+        ):
+            [plain] = await doctor(url)
+            assert says in plain.says
+            with pytest.raises(CannotUse, match=says):
+                await check_at_start(url)
+
+
+async def test_nothing_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    await waited_for("redis://127.0.0.1:1", "connection refused", caplog)
+    await waited_for(f"unix://{tmp_path}/none.sock", "no socket at that path", caplog)
+    await waited_for("redis://nowhere.invalid", "host of Redis is not found", caplog)
+
+
+async def test_too_many_clients(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with served(tmp_path / "a", "--maxclients", "1") as one:
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+        writer.write(b"PING\r\n")
+        await reader.readline()
+        await waited_for(one.tcp, "as many clients as it may", caplog)
+        writer.close()
+
+
+async def test_one_that_does_not_answer(tmp_path: Path) -> None:
+    async with served(tmp_path / "a") as one:
+        store = Store.open(one.url)
+        await store.server_now()
+        one.process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(NotRecorded, match="too slow"):
+                await store.load(None)
+        finally:
+            one.process.send_signal(signal.SIGCONT)
+            await store.close()
+
+
+async def test_sentinels_with_a_password_of_their_own(tmp_path: Path) -> None:
+    async with replicated(tmp_path) as world:
+        await world.ask(
+            world.sentinel, "ACL", "SETUSER", "watch", "on", f">{SECRET}", "+sentinel|masters"
+        )
+        await world.ask(world.sentinel, "ACL", "SETUSER", "default", f">{SECRET}x")
+        hosts = f"sentinel://127.0.0.1:1,127.0.0.1:{world.sentinel}/{MASTER}"
+        await check_at_start(f"{hosts}?sentinel_username=watch&sentinel_password={ENCODED}")
+        await refused(hosts, "sentinels want a password", "sentinel_password")
+        await refused(
+            f"{hosts}?sentinel_password=hunter2", "sentinels do not take their user and password"
+        )
+
+
+async def test_no_sentinel_and_no_such_master(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await waited_for("sentinel://127.0.0.1:1/main", "No sentinel names a primary", caplog)
+
+
+async def test_the_bot_does_not_start_and_says_why(tmp_path: Path) -> None:
+    async with served(tmp_path / "a", "--requirepass", SECRET) as one:
+        wrong = f"redis://:hunter2@127.0.0.1:{one.port}"
+        split = "redis://:hunter2/x@h"
+        for command, url, code, says in (
+            ("serve", wrong, 1, "Redis does not take this user and password"),
+            ("doctor", wrong, 1, "does not take this user"),
+            ("export", wrong, 1, "Redis does not take this user and password"),
+            ("serve", split, 2, "%2F"),
+            ("doctor", split, 1, "%2F"),
+            ("export", split, 2, "%2F"),
+            ("serve", "redis://:hun[ter2@h:hunter2/hunter2", 2, "1 to 65535"),
+        ):
+            done = await run((command,), url, tmp_path)
+            text = done.stdout + done.stderr
+            assert done.returncode == code, (command, url, text)
+            assert says in text
+            assert "hunter" not in text
+            assert "Traceback" not in text
+
+
+async def run(command: tuple[str, ...], url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    env = {
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "SLACK_SIGNING_SECRET": "s",
+        "REDIS_URL": url,
+        "PATH": os.environ["PATH"],
+    }
+    env |= {"PYTHONPATH": str(Path(__file__).parents[4]), "SLACK_API_URL": "http://127.0.0.1:1/"}
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "bot", *command],
+        env=env,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+# --- what servers say, as they say it ---------------------------------------------------------------------------------
+
+INSIDE = "ERR Error running script (call to f_0123456789): @user_script:84: @user_script: 84: "
+"""Redis 6.2, src/scripting.c."""
+BEHIND = " script: 0123456789, on @user_script:84."
+"""Redis 7 and newer, src/script_lua.c."""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("NOAUTH Authentication required.", "wants a password"),
+        ("WRONGPASS invalid username-password pair or user is disabled.", "does not take this user and password"),
+        ("ERR invalid password", "does not take this user and password"),
+        ("ERR AUTH <password> called without any password configured for the default user. "
+         "Are you sure your configuration is correct?", "has none"),
+        ("ERR Client sent AUTH, but no password is set", "has none"),
+        ("NOPERM User fb has no permissions to run the 'xgroup|create' command", "run XGROUP CREATE"),
+        ("NOPERM this user has no permissions to run the 'xadd' command or its subcommand", "run XADD"),
+        ("NOPERM No permissions to access a key", "touch the bot's keys"),
+        ("NOPERM User fb has no permissions to access the 'x' key", "touch the bot's keys"),
+        ("NOPERM User fb has no permissions to run the 'hkeys' command", "run HKEYS"),
+        ("EXEC without MULTI", "run MULTI"),
+        ("NOPERM this user has no permissions to access one of the keys used as arguments", "touch the bot's keys"),
+        (INSIDE + "The user executing the script can't run this command or subcommand", "a command that the bot needs"),
+        (INSIDE + "The user executing the script can't access at least one of the keys mentioned in the command "
+         "arguments", "touch the bot's keys"),
+        ("ERR ACL failure in script: User fb has no permissions to run the 'xadd' command" + BEHIND, "run XADD"),
+        ("OOM command not allowed when used memory > 'maxmemory'.", "is full"),
+        ("OOM command not allowed when used memory > 'maxmemory'." + BEHIND, "is full"),
+        (INSIDE + "-OOM command not allowed when used memory > 'maxmemory'.", "is full"),
+        ("READONLY You can't write against a read only replica.", "read-only replica"),
+        (INSIDE + "-READONLY You can't write against a read only replica.", "read-only replica"),
+        ("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.", "save"),
+        (INSIDE + "-MISCONF Errors writing to the AOF file: No space left on device", "save"),
+        ("NOREPLICAS Not enough good replicas to write.", "fewer replicas"),
+        ("LOADING Redis is loading the dataset in memory", "still reading its data"),
+        ("LOADING Valkey is loading the dataset in memory", "still reading its data"),
+        ("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "lost its primary"),
+        ("MOVED 3999 127.0.0.1:6381", "part of a cluster"),
+        ("ASK 3999 127.0.0.1:6381", "part of a cluster"),
+        ("CROSSSLOT Keys in request don't hash to the same slot", "part of a cluster"),
+        ("CLUSTERDOWN Hash slot not served", "a cluster that is down"),
+        ("ERR Script attempted to access a non local key in a cluster node" + BEHIND, "part of a cluster"),
+        ("ERR DB index is out of range", "no database of this number"),
+        ("ERR SELECT is not allowed in cluster mode", "database 0 only"),
+        ("ERR max number of clients reached", "as many clients"),
+        ("DENIED Redis is running in protected mode because protected mode is enabled and no password is set", "protected mode"),
+        ("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", "does not end"),
+        ("ERR unknown command `XAUTOCLAIM`, with args beginning with: `{fb}:outbox` ", "does not know XAUTOCLAIM"),
+        ("ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", "knows no AUTH"),
+        ("ERR syntax error", "the form of a command"),
+        ("ERR something hunter2 that nobody has seen", "cannot be used (ResponseError)"),
+        ("ODD something hunter2 that nobody has seen", "cannot be used (ODD)"),
+        ("ERR max daily request limit exceeded. Limit: 10000, Usage: 10001. See hunter2", "is used up"),
+    ],
+)  # fmt: skip
+def test_what_a_server_says_in_words(text: str, says: str) -> None:
+    error = BaseParser.parse_error(text)
+    assert says in said(error)
+    assert "hunter" not in said(error)
+    if "cannot be used" not in says:  # else what we said stands
+        ours = NotRecorded("Nothing.")
+        ours.__cause__ = error
+        assert of(ours) == of(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ssl.SSLError(1, "[SSL: ODD] odd"), "TLS"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] Connect call failed"), "refused"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 101] Connect call failed"), "unreachable"),
+        (ConnectionResetError(), "closed the connection"),
+        (TimeoutError(), "too slow"),
+        (RuntimeError("hunter2"), "cannot be used (RuntimeError)"),
+        (AnswerLost("Only 0 of 1 replicas of Redis have it."), "Only 0 of 1 replicas of Redis have it."),
+        (PortError("redis", "Redis is in a bad mood", retryable=True), "Redis is in a bad mood."),
+        (NoPermissionError("hunter2"), "does not let this user run a command"),
+        (ResponseError(""), "cannot be used"),
+    ],
+)  # fmt: skip
+def test_what_happens_on_the_way_in_words(error: Exception, says: str) -> None:
+    assert says in said(error)
+    assert "hunter" not in said(error)
+
+
+def test_where_redis_answers_nobody_is_sent_to_look_whether_it_runs() -> None:
+    assert "redis-cli" in of(ResponseError("something that nobody has seen")).mend
+    assert "is it running" in of(RuntimeError("odd")).mend
+
+
+async def test_a_sentinel_and_a_redis_in_each_others_place(tmp_path: Path) -> None:
+    async with served(tmp_path / "a") as one:
+        url = f"sentinel://127.0.0.1:{one.port}/master"
+        [found] = await doctor(url)
+        assert "is a Redis and no sentinel" in found.says
+        assert "sentinel_password" not in found.mend
+        port = free_port()
+        (tmp_path / "s.conf").write_text(
+            f"port {port}\nsentinel monitor master 127.0.0.1 {one.port} 1\n"
+        )
+        beside = _sentinel(tmp_path)
+        try:
+            await eventually(lambda: _listens(port))
+            [found] = await doctor(f"redis://127.0.0.1:{port}")
+            assert "is a sentinel" in found.says
+            assert "sentinel://" in found.mend
+        finally:
+            beside.kill()
+            beside.wait()
+
+
+def _sentinel(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [EMBEDDED, folder / "s.conf", "--sentinel", "--logfile", folder / "log"]
+    )
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_a_command_that_is_withheld_is_not_the_version(tmp_path: Path) -> None:
+    async with served(tmp_path / "a", "--rename-command", "EVALSHA", "") as one:
+        await refused(one.tcp, "does not know EVALSHA", "renamed")
+
+
+async def test_too_few_replicas_is_not_a_redis_that_is_away(tmp_path: Path) -> None:
+    async with served(tmp_path / "a") as one:
+        found = await doctor(one.tcp, redis_wait_replicas=1)
+        assert "lower REDIS_WAIT_REPLICAS" in next(
+            row.mend for row in found if row.state == "broken"
+        )
+
+
+# --- how long anybody waits -------------------------------------------------------------------------------------------
+
+
+async def test_a_connection_that_takes_long_is_made_for_those_who_come_after(
+    tmp_path: Path,
+) -> None:
+    async with served(tmp_path / "a") as one:
+        lets, came = asyncio.Event(), 0
+
+        async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal came
+            came += 1
+            await lets.wait()  # as a handshake over a line that is slow
+            there, back = await asyncio.open_unix_connection(str(one.socket))
+            await asyncio.gather(pump(reader, back), pump(there, writer))
+
+        server = await asyncio.start_server(slowly, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        # With a database there is an answer to wait for before a connection is one.
+        store = Store(connect(f"redis://127.0.0.1:{port}/1", read_seconds=30, take_seconds=0.05))
+        for _ in range(3):
+            with pytest.raises(NotRecorded, match="in time"):
+                await store.load(None)
+        lets.set()
+
+        async def loads() -> bool:
+            try:
+                return (await store.load(None)).next_number == 1
+            except NotRecorded:
+                return False
+
+        await until(loads)
+        made = came
+        await store.load(None)
+        assert came == made
+        await store.close()
+        server.close()

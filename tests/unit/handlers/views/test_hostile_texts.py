@@ -1,0 +1,453 @@
+"""Every text of a record is an attack, and everything that leaves the bot is read as the other side reads it.
+
+Nobody is mentioned, no link says another thing than where it goes, nothing breaks out of its place; whatever was typed into
+Slack, thrown by a program, committed, or printed by a deploy.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import unicodedata
+from io import StringIO
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.performers.slack import bookmark_title, channel_name
+from bot.runtime.logs import JsonLines, Lines, Redact
+from handlers import views
+from handlers.views import forms, history, merge_and_reopen, notes, postmortem
+from handlers.views.blocks import Message, View
+from handlers.views.home import home
+from handlers.views.timeline import timeline
+from phases.coordination.discord import discord_text
+from phases.coordination.ticket import meanwhile, so_far, ticket_body, ticket_title
+from phases.coordination.updates import template
+from phases.memory.trends import trends
+from phases.messages.effects import Say
+from phases.ports.ports import HotfixRef
+from phases.postmortem.action_items import items, sub_issue_body
+from phases.postmortem.adr import adr_text, summary, up_to_date
+from phases.postmortem.adr_numbering import Numbering
+from phases.postmortem.adr_status import completed
+from phases.postmortem.gate import Parts
+from phases.record.documents import ActionItem, Postmortem
+from phases.record.findings import Picture, Release, Verdict
+from phases.record.incident import (
+    Channel,
+    Entry,
+    Incident,
+    MessageRef,
+    Round,
+    RoundAction,
+    Severity,
+    Status,
+)
+from phases.record.markdown import in_git, one_line, paragraphs
+from phases.record.memories import PastIncident, counted_of
+from phases.record.privacy import page_text
+from phases.record.text import foreign
+from tests.support.block_limits import check_blocks, objects
+from tests.support.factories import NOW, service
+from tests.support.hostile import ATTACKS, EVIL, GOOD, Hostile, later
+
+NAMES = {f"U0{n}": attack for n, attack in enumerate(ATTACKS)} | {
+    "U0ALICE": "Alice <!channel> [x](https://evil.example)"
+}
+"""What people call themselves in Slack is a text like any other."""
+FORMS = [(first, status) for first, status in enumerate([*Status] * 2)]
+
+
+def record(first: int, status: Status) -> tuple[Incident, list[Entry]]:
+    hostile = Hostile(first)
+    action = hostile.make(RoundAction, by="U0ALICE")
+    rounds = tuple(
+        hostile.make(Round, number=n, action=action if n == 1 or first % 2 else None)
+        for n in (1, 2)
+    )
+    written = hostile.make(
+        Postmortem,
+        by="U0ALICE",
+        items=tuple(hostile.make(ActionItem, kind=kind) for kind in ("tests", "monitors", "gates")),
+    )
+    incident = hostile.make(
+        Incident,
+        id="INC-0001",
+        number=1,
+        ulid="01JD000000000000000000INC1",
+        status=status,
+        severity=Severity(first % 4 + 1),
+        private=False,
+        drill=False,
+        channel=Channel(id="C0INC", name="inc-0001-x"),
+        messages={"status": MessageRef(channel="C0INC", ts="1.0001")},
+        rounds=rounds,
+        picture=Picture(begin=later(-30), until=later(10), seconds=180, counts=tuple(range(14))),
+        postmortem=written,
+        hypotheses=tuple(
+            h.model_copy(update={"id": f"H{n}"})
+            for n, h in enumerate([*hostile.make(Incident).hypotheses])
+        ),
+        recovered_at=later(9) if first % 2 else None,
+        detected_at=NOW,
+    )
+    entries = [
+        hostile.make(Entry, at=later(n), hides=None, ref=f"r{n}", url=GOOD)
+        for n in range(len(ATTACKS))
+    ]
+    return incident, entries
+
+
+# --- Slack ---------------------------------------------------------------------------------------------------------
+
+
+def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list[Message | View]:
+    """One of each view, with hostile texts in whatever else it takes."""
+    hostile = Hostile(first)
+    word = hostile.word
+    shop = service(name=word() or "shop", owners=("U0ALICE",))
+    release = Release(version=word())
+    ask: dict[str, str] = {"incident": one.id, "title": word()[:300]}
+    parts = Parts(
+        **dict.fromkeys(postmortem.PARTS, word()),
+        items=one.postmortem.items if one.postmortem else (),
+    )
+    remembered = [
+        hostile.make(PastIncident, at=NOW, id=f"INC-{n:04d}", private=False, drill=False)
+        for n in range(3)
+    ]
+    counted = [counted_of(r) for r in remembered]
+    shown: list[Message | View] = [
+        views.status(one, NOW, shop),
+        notes.with_proofs(views.status(one, NOW, shop), ()),
+        views.decision(one, NOW, shop, 1),
+        views.decision(one, NOW, shop, 2),
+        views.progress(one, 1),
+        views.tree(one, reverts=True),
+        views.evidence(one),
+        views.announcement(one),
+        views.say(
+            Say(
+                text=word(),
+                mention=(word(), "U0ALICE"),
+                try_again="e",
+                ask="foreign deploy",
+                picture=True,
+            ),
+            one,
+        ),
+        views.reminder(word(), one),
+        views.summary(summary(one, NAMES)),
+        views.listing([one]),
+        views.items(one),
+        views.overdue(one, [1, 2, 3], NOW.date(), mention=word()),
+        notes.which(word(), [one], {"text": word()[:300]}),
+        notes.note(word()),
+        notes.lacking(one, word()),
+        notes.declared(one),
+        notes.there(one, noted=True),
+        notes.taken(word(), one, ask),
+        notes.either(word(), (word() or "a", ask), ("b", ask)),
+        notes.offer(word(), ask),
+        notes.break_glass(word(), {"incident": one.id}),
+        merge_and_reopen.which_goes_on(one, one.model_copy(update={"id": "INC-0002"})),
+        merge_and_reopen.reopen_beside(one, one),
+        history.history(remembered, word(), {r.id: word() for r in remembered}, start=0, more=True),
+        history.trends(trends(counted, NOW)),
+        timeline(one, entries),
+        forms.declare(
+            [shop], title=word(), description=word(), metadata={"place": word()[:200]}, note=word()
+        ),
+        forms.triage(one, 1),
+        forms.loading("incident.rollback", "Roll back", one),
+        forms.failed("incident.rollback", word(), word()),
+        forms.rollback(
+            one,
+            shop,
+            [release, Release(version="1.0")],
+            running=release,
+            healthy=[release],
+            metadata={},
+        ),
+        forms.hotfix(
+            one,
+            shop,
+            [HotfixRef(name=word(), commit="a" * 40, subject=word())],
+            running=release,
+            metadata={},
+        ),
+        forms.fixed(one, 1, word()),
+        forms.cause(one, text=word(), metadata={}),
+        forms.update(one, template(one), 30),
+        forms.cancel(one, word()),
+        forms.break_glass(one, shop, word(), {}),
+        forms.hypothesis(one),
+        forms.refused(word(), word()),
+        forms.home_refused(word()),
+        postmortem.postmortem(
+            one, parts, me="U0ALICE", drafts=postmortem.KnownDrafts(word(), NOW, notes=(word(),))
+        ),
+        home(
+            [one],
+            "U0ALICE",
+            NOW,
+            owned=[one.service],
+            owing=[one],
+            site="https://firebreak.slack.com/",
+        ),
+    ]
+    return shown
+
+
+TOKEN = re.compile(r"<([^<>]*)>")
+ALLOWED = re.compile(
+    r"@[UW][A-Z0-9]+|#[CGD][A-Z0-9]+|!subteam\^S[A-Z0-9]+|!date\^\d+\^(?:\{[a-z_]+\} ?)+\|[0-9-]{10} [0-9:]{5} UTC|https?://[^|\s]+(?:\|.+)?"
+)
+ISOLATES = {"\u2068": 1, "\u2069": -1}
+
+
+def check_slack(text: str, *, mrkdwn: bool) -> None:
+    for character in text:
+        assert unicodedata.category(character) != "Cs"
+        assert character in "\n\t" or unicodedata.category(character) != "Cc", text
+        assert character not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067", text
+    assert sum(ISOLATES.get(c, 0) for c in text) == 0, text
+    assert not re.search(r"@(channel|here|everyone)\b", text, re.IGNORECASE), text
+    if not mrkdwn:
+        return
+    for token in TOKEN.findall(text):
+        assert ALLOWED.fullmatch(token), token
+        if token.startswith("!subteam"):
+            assert token == "!subteam^S0123456", "a group stays one where people name it"
+        address, _, label = token.partition("|")
+        if label and address.startswith("http"):
+            assert EVIL not in address, f"a masked link leads to {address}"
+    rest = TOKEN.sub("", text)
+    assert "<" not in rest, text
+    assert ">" not in rest, text
+    assert text.count("```") % 2 == 0, "something got out of its code block"
+
+
+def strings_of(shown: Message | View) -> list[tuple[str, bool]]:
+    payload: Any = shown.payload()
+    found = [(payload["text"], True)] if isinstance(shown, Message) else []
+    todo: list[Any] = [
+        payload.get("blocks"),
+        list(getattr(shown, "rich", None) or ()),
+        payload.get("title"),
+    ]
+    while todo:
+        thing = todo.pop()
+        if isinstance(thing, list | tuple):
+            todo += thing
+        elif isinstance(thing, dict):
+            if thing.get("type") in ("mrkdwn", "plain_text"):
+                found.append((thing["text"], thing["type"] == "mrkdwn"))
+            else:
+                todo += [
+                    v
+                    for k, v in thing.items()
+                    if k not in ("value", "initial_value", "private_metadata")
+                ]
+    return found
+
+
+@pytest.mark.parametrize(("first", "status"), FORMS)
+def test_slack_shows_words_as_words(first: int, status: Status) -> None:
+    one, entries = record(first, status)
+    for number in range(2):
+        for shown in everything_in_slack(one, entries, first + 7 * number):
+            check_blocks(shown.payload()["blocks"])
+            for text, mrkdwn in strings_of(shown):
+                check_slack(text, mrkdwn=mrkdwn)
+            for thing in objects(shown.payload()["blocks"]):
+                assert re.match(r"https?://", str(thing.get("url", "https://"))), thing
+    check_slack(views.topic(one), mrkdwn=False)
+    assert re.fullmatch(r"inc-0001(?:-[a-z0-9-]+)?", channel_name(one))
+    for name in ("ticket", "adr", "sentry"):
+        check_slack(bookmark_title(name, one), mrkdwn=False)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_what_programs_tell_mentions_nobody(attack: str) -> None:
+    """People may mention a person; an error, a commit, a ticket may not: it is defused where it comes in."""
+    told = foreign(f"{attack} <@U0ALICE> <@U0ALICE|alice> <#C0GENERAL> <!subteam^S0123456>")
+    for text in (
+        views.say(Say(text=told), record(0, Status.DECIDING)[0]).text,
+        notes.note(told).text,
+    ):
+        assert not [token for token in TOKEN.findall(text) if token.startswith(("@", "#", "!"))], (
+            text
+        )
+
+
+# --- Markdown: the ADR, Linear -------------------------------------------------------------------------------------
+
+MADR = (
+    "---\nstatus: {proposed}\ndate: YYYY-MM-DD\ntitle: {title}\ndecision-makers: {list}\nlayout: decision\n---\n\n# {title}\n\n"
+    "* Deciders: {list}\n* Title: {title}\n\n## Context and Problem Statement\n\nwhy\n\n## Decision Outcome\n\nwhat\n\n### Consequences\n\nso\n"
+)
+AUTOLINK = re.compile(r"<https?://[^\s<>|]+>")
+TASK = re.compile(r"^\s*- \[[ x]\] ", re.MULTILINE)
+
+
+def check_markdown(text: str, *, fences: int) -> list[str]:
+    """No HTML, no link but such as say where they go, no fence too many; the headings that are there."""
+    lines = text.split("\n")
+    marks = [n for n, line in enumerate(lines) if re.match(r"\s*(```|~~~)", line)]
+    assert len(marks) == 2 * fences, [lines[n] for n in marks]
+    inside = {n for a, b in zip(marks[::2], marks[1::2], strict=True) for n in range(a, b + 1)}
+    prose = "\n".join(line for n, line in enumerate(lines) if n not in inside)
+    for character in text:
+        assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cs"), repr(
+            character
+        )
+        assert character not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
+    assert not re.search(r"@(channel|here|everyone)\b", text, re.IGNORECASE)
+    bare = re.sub(r"\\[\\`*_\[\]|~$#>+=:-]", "", TASK.sub("", AUTOLINK.sub("", prose)))
+    assert "<" not in bare, "HTML"
+    for sign in ("](", "][", "![", "[^", "]:", "`", "$$", "~~"):
+        assert sign not in bare, (sign, bare)
+    for line in prose.split("\n"):
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (4, 5), line
+        assert not re.match(r"\s*(=+|-{3,}|\*{3,}|_{3,})\s*$", line), (
+            "a rule, or a heading by what stands under it"
+        )
+    return [line for line in prose.split("\n") if re.match(r"\s{0,3}#", line)]
+
+
+@pytest.mark.parametrize(("first", "status"), FORMS)
+def test_the_post_mortem_keeps_its_shape(first: int, status: Status) -> None:
+    one, entries = record(first, status)
+    plain_one = Hostile(first)
+    for template_text in ("", MADR):
+        text = adr_text(one, entries, 7, NAMES, template_text)
+        text = completed(up_to_date(text, one, 7, NAMES), items=items(one), at=NOW, names=NAMES)
+        body = text
+        if template_text:
+            _, front, body = text.split("---\n", 2)
+            told = yaml.safe_load(front)
+            assert set(told) == {"status", "date", "title", "decision-makers", "layout"}
+            assert told["layout"] == "decision"
+            assert str(told["status"]).startswith("done, action items settled"), told
+            assert all(
+                isinstance(value, str) and "\n" not in value
+                for key, value in told.items()
+                if key != "date"
+            )
+        headings = check_markdown(body, fences=2)
+        assert headings[0].startswith("# ADR-0007: INC-0001, ")
+        innocent = adr_text(calm(one), [], 7, {}, template_text)
+        innocent = innocent.split("---\n", 2)[2] if template_text else innocent
+        assert headings[1:] == check_markdown(innocent, fences=2)[1:], "a heading came in"
+        assert len(re.findall(r"^- \[[ x]\] (tests|monitors|gates): ", body, re.MULTILINE)) == 3
+        (drawn,) = re.findall(r"```mermaid\n(.*?)\n```", body, re.DOTALL)
+        assert re.fullmatch(r'xychart-beta\n(?: {4}[\w"\[\], .>-]+\n?){4}', drawn), drawn
+    assert re.fullmatch(
+        r"0007-inc-0001-[a-z0-9-]+\.md",
+        Numbering().file(one.model_copy(update={"title": plain_one.word()[:300]}), 7),
+    )
+    told = summary(one, NAMES, number=7)
+    assert len(told.split("\n")) == 13
+    assert [line.partition(":")[0] for line in told.split("\n") if ":" in line][-2:] == [
+        "Post-mortem",
+        "Action items",
+    ]
+
+
+def calm(one: Incident) -> Incident:
+    """The same record, with a word in the place of every text."""
+
+    def quiet(thing: Any, name: str = "") -> Any:
+        if isinstance(thing, dict):
+            return {key: quiet(value, key) for key, value in thing.items()}
+        if isinstance(thing, list):
+            return [quiet(value, name) for value in thing]
+        return "word" if isinstance(thing, str) and thing in CUT else thing
+
+    return Incident.model_validate(quiet(json.loads(one.model_dump_json())))
+
+
+CUT = {attack[:most] for attack in ATTACKS for most in (300, 2000, 3000, 5000)} - {""}
+
+
+@pytest.mark.parametrize(("first", "status"), FORMS)
+def test_what_goes_to_the_other_systems_stays_in_its_place(first: int, status: Status) -> None:
+    one, entries = record(first, status)
+    for told in (
+        ticket_body(one),
+        so_far(one),
+        meanwhile(entries, NOW),
+        *(sub_issue_body(one, i) for i in items(one)),
+    ):
+        assert check_markdown(paragraphs(told, NAMES), fences=0) == [], (
+            "Linear's descriptions and comments"
+        )
+    title = ticket_title(one)
+    check_discord(discord_text(one, NAMES))
+    page = one_line(page_text(one, Hostile(first).word()), {}, 1000)
+    for line in (title, page):
+        assert "\n" not in line
+        assert all(unicodedata.category(c) not in ("Cc", "Cs") for c in line)
+    commit = in_git(one.title, {})
+    assert not re.search(r"[#@]\w|GH-\d|https?://", commit), "closes an issue, or calls somebody"
+    assert "\n" not in commit
+
+
+def check_discord(text: str) -> None:
+    """https://support.discord.com/hc/en-us/articles/210298617: what is left when escaped signs and plain addresses are gone."""
+    assert len(text) <= 2000
+    head, *lines = text.split("\n")
+    assert head.startswith("**INC-0001 ")
+    assert head.endswith("**")
+    assert len(lines) <= 6
+    bare = re.sub(r"\\.", "", AUTOLINK.sub("", "\n".join([head[2:-2], *lines])))
+    for sign in ("*", "_", "`", "~~", "||", "[", "]", "<"):
+        assert sign not in bare, (sign, text)
+    assert not re.search(r"@(everyone|here)\b", text)
+    assert not re.search(r"^(?:-#?|\+|>{1,3}|#{1,6}) ", bare, re.MULTILINE)
+
+
+# --- the log ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [JsonLines, Lines])
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_line_of_the_log_is_one_line_and_gives_no_orders(
+    attack: str, shape: type[logging.Formatter]
+) -> None:
+    out = StringIO()
+    handler = logging.StreamHandler(out)
+    handler.addFilter(Redact())
+    handler.setFormatter(shape())
+    one = logging.LogRecord("bot.x", logging.WARNING, __file__, 1, "it said %s", (attack,), None)
+    one.__dict__["incident"] = attack
+    handler.handle(one)
+    written = out.getvalue().removesuffix("\n")
+    for line in written.split("\n")[1:]:
+        assert line.startswith("    "), "a forged line"
+    for character in written:
+        assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cs"), repr(
+            character
+        )
+        assert character not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
+    if shape is JsonLines:
+        assert "\n" not in written
+        assert json.loads(written)["said"].startswith("it said")
+
+
+def test_a_hypothesis_that_was_judged_is_shown() -> None:
+    """The records are full enough to attack: nothing that a view shows is left out by chance."""
+    one, _ = record(3, Status.DECIDING)
+    assert one.triage is not None
+    assert one.hypotheses
+    assert one.suspects
+    assert {h.verdict for h in one.hypotheses} <= set(Verdict)
+    assert one.bisect is not None
+    assert one.bisect.culprit is not None
+    assert one.rounds[0].action is not None
+    assert one.rounds[0].looks

@@ -1,0 +1,146 @@
+"""On a phone: how words wrap there, who gets the lines that there are, and the pinned status with everything known."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers import views
+from handlers.views.phone_layout import BODY, LARGE, SMALL, Fact, fitted, lines, shortened, shown
+from handlers.views.status import LINES
+from handlers.views.text import spoken, words
+from tests.support.factories import NOW, service
+from tests.support.fullest import everything
+
+FULLEST = everything()
+SHOP = service(name="checkout-service", runbook="https://wiki.example.com/checkout")
+
+
+def read(block: dict[str, Any]) -> str:
+    """What a person reads of a block, by another reckoning than the bot's: names of 14 letters, times as Slack shows them."""
+    text = (
+        block["text"]["text"]
+        if "text" in block
+        else "\n".join(e["text"] for e in block["elements"])
+    )
+    text = re.sub(r"<@\w+>", "@" + "x" * 13, text)
+    text = re.sub(r"<!date\^\d+\^([^|]*)\|[^>]*>", r"\1", text)
+    for form, seen in (
+        ("{date_short_pretty}", "yesterday"),
+        ("{time}", "3:02 AM"),
+        ("{time_secs}", "3:02:07 AM"),
+    ):
+        text = text.replace(form, seen)
+    return re.sub(r"<[^|>]*\|([^>]*)>", r"\1", text).replace("*", "").replace("`", "")
+
+
+def wrapped(message: views.Message) -> list[str]:
+    rows: list[str] = []
+    for block in message.blocks:
+        if block["type"] == "actions":
+            continue
+        width = {"header": LARGE, "context": SMALL}.get(block["type"], BODY)
+        for line in read(block).split("\n"):
+            rows += textwrap.wrap(line, width, break_on_hyphens=False) or [""]
+    return rows
+
+
+@pytest.mark.parametrize("state", FULLEST)
+def test_with_everything_known_the_status_has_at_most_twelve_lines_on_a_phone(state: str) -> None:
+    rows = wrapped(views.status(FULLEST[state], NOW, SHOP))
+    assert len(rows) <= LINES == 12, "\n".join(rows)
+
+
+def test_with_everything_known_each_of_what_a_newcomer_needs_is_there() -> None:
+    said = "\n".join(wrapped(views.status(FULLEST["verifying"], NOW, SHOP)))
+    for part in (
+        *(
+            "INC-1042",
+            "Checking",
+            "SEV1",
+            "checkout-service",
+            "48,211 users",
+            "Rollback to",
+            "check",
+            "Lead: @",
+        ),
+        *(
+            "Root cause",
+            "could not be",
+            "Hold deploys",
+            "CHECKOUT-12345",
+            "SHOP-3",
+            "runbook",
+            "Check",
+        ),
+    ):
+        assert part in said, said
+    for state in (
+        "deciding",
+        "drill",
+        "mitigating",
+        "failed",
+        "fixed",
+        "verifying",
+        "mitigated",
+        "not merged",
+    ):
+        said = wrapped(views.status(FULLEST[state], NOW, SHOP))
+        assert any(row.startswith("Update 3:02 AM: The pool") for row in said), (state, said)
+    assert "drill" in wrapped(views.status(FULLEST["drill"], NOW, SHOP))[1], (
+        "it needs no line of its own"
+    )
+    owed = "\n".join(wrapped(views.status(FULLEST["mitigated"], NOW, SHOP)))
+    for part in ("Users are fine", "Recovered after 16 min", "Next: post-mortem, asked for"):
+        assert part in owed, owed
+
+
+def test_a_short_status_stays_short_and_a_long_one_is_cut_where_it_matters_least() -> None:
+    facts = [
+        Fact("who " * 30, (1, 3, 4)),
+        Fact("lead", (2,)),
+        Fact("how it began " * 9, (5, 5)),
+        Fact("", (1,)),
+    ]
+    assert [lines(text) for text in fitted(facts, 12)] == [3, 1, 2, 0]
+    assert [lines(text) for text in fitted(facts, 4)] == [3, 1, 0, 0]
+    assert [lines(text) for text in fitted(facts, 2)] == [1, 1, 0, 0]
+
+
+def test_a_whole_fact_is_said_in_full_or_not_at_all_and_another_one_briefly() -> None:
+    memory = Fact(
+        "Last time it was the tax table of eu-west, and a rollback helped.", (7, 7, 7), whole=True
+    )
+    hold = Fact(
+        "Hold: shop is rolled back to 1.2.0; a deploy could bring it back.",
+        (3, 4),
+        short="Hold deploys",
+    )
+    assert fitted([hold, memory], 4) == [hold.text, memory.text]
+    assert fitted([hold, memory], 3) == [hold.text, ""]
+    assert fitted([hold, memory], 1) == ["Hold deploys", ""]
+
+
+def test_what_is_cut_keeps_its_names_times_and_links_whole() -> None:
+    text = f"*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool> `shop` {'x' * 90}"
+    assert shortened(text, 1, LARGE) == "*Next*: ask <@U0ALICE>…"
+    kept = "*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool>"
+    assert shortened(text, 1) == f"{kept}…"
+    assert shortened(text, 2) == f"{kept} `shop`…"
+    assert shown(text).startswith("Next: ask @nnnnnnnnnnnnn about the pool shop xxx")
+    assert shortened("a &lt;b&gt; " + "y" * 200, 1) == "a &lt;b&gt;…"
+    assert lines("漢" * 40) == 2, "a wide letter is as wide as two"
+
+
+@given(st.text(max_size=300), st.integers(1, 5), st.sampled_from([BODY, SMALL, LARGE]))
+def test_whatever_people_write_is_cut_to_its_lines(raw: str, many: int, width: int) -> None:
+    for text in (words(raw, 250), spoken(raw, 250, lines=False)):
+        kept = shortened(text, many, width)
+        assert lines(kept, width) <= many
+        assert kept.count("<") == kept.count(">")
+        assert kept.count("\u2068") == kept.count("\u2069")

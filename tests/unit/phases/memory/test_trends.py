@@ -1,0 +1,172 @@
+"""Trends over months: what is counted, what is left out, what is called fragile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phases.memory.trends import Month, trends, visible
+from phases.record.memories import PastIncident
+from tests.support.memories import one
+
+NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
+
+
+def test_by_service_and_month() -> None:
+    kept = [
+        one(1, 6, impact_minutes=30, recover_seconds=1800),
+        one(2, 9, cause_kind="data", detect_seconds=180),
+        one(3, 11),
+        one(3, 11),  # the same one twice is one
+        one(
+            4,
+            11,
+            service="search",
+            file="",
+            features=(),
+            cause_kind="",
+            open_items=0,
+            items_total=0,
+        ),
+        one(5, 5),  # too long ago
+        one(6, 11, status="cancelled"),
+    ]
+    found = trends(kept, NOW)
+    assert found.months == ("2026-06", "2026-07", "2026-08", "2026-09", "2026-10", "2026-11")
+    shop, search = found.services
+    assert [month.incidents for month in shop.months] == [1, 0, 0, 1, 0, 1]
+    assert shop.total == Month(
+        incidents=3,
+        impact_minutes=54,
+        detect_minutes=1.0,
+        decide_minutes=2.0,
+        recover_minutes=9.0,
+        by_deploys=2,
+        with_cause=3,
+        items_done=6,
+        items=9,
+    )
+    assert shop.months[1] == Month()
+    assert shop.files == (("shop/cart.py", 3),)
+    assert (search.total.incidents, search.total.with_cause, search.files) == (1, 0, ())
+    assert found.all.total.incidents == 4
+    assert found.fragile is not None
+    assert found.fragile.says == (
+        "shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and INC-0001), 54 minutes of user impact, mostly by a release, "
+        "3 action items open."
+    )
+
+
+def test_months_over_the_year_and_up_to_the_last_whole_one() -> None:
+    january = datetime(2026, 1, 5, tzinfo=UTC)
+    assert trends([], january, months=3).months == ("2025-11", "2025-12", "2026-01")
+    assert trends([], january, months=2, upto=1).months == ("2025-11", "2025-12")
+
+
+def test_drills_are_counted_apart_and_in_nothing_else() -> None:
+    found = trends([one(1), one(2, drill=True), one(3, drill=True), one(4)], NOW).all
+    assert (found.total.incidents, found.total.drills, found.total.impact_minutes) == (2, 2, 24)
+    assert found.files == (("shop/cart.py", 2),)
+
+
+def test_private_ones_count_for_their_members_only() -> None:
+    kept = [one(1), one(2, private=True), one(3, private=True)]
+    assert [each.id for each in visible(kept)] == ["INC-0001"]
+    assert [each.id for each in visible(kept, {"INC-0003"})] == ["INC-0001", "INC-0003"]
+
+
+def test_the_most_fragile_area_is_a_file_else_a_feature_else_the_service() -> None:
+    files = [
+        one(1),
+        one(2),
+        one(3),
+        one(4, file="a.py"),
+        one(5, file="a.py", impact_minutes=900),
+        one(6, file="a.py"),
+    ]
+    assert _fragile(files) == "a.py"  # as often, and it cost more
+    spread = [one(n, file=f"{n}.py") for n in range(3)]
+    assert _fragile(spread) == "payment"
+    plain = [one(n, file="", features=(), cause_kind="", open_items=0) for n in range(3)]
+    assert _fragile(plain) == "shop"
+    assert _fragile(plain[:2]) is None
+
+
+def _fragile(kept: list[PastIncident]) -> str | None:
+    found = trends(kept, NOW).fragile
+    return found.area if found else None
+
+
+MEMORIES = st.lists(
+    st.builds(
+        one,
+        st.integers(1, 40),
+        at=st.integers(0, 700).map(lambda days: NOW - timedelta(days=days)),
+        service=st.sampled_from(["shop", "search", "mail"]),
+        file=st.sampled_from(["", "a.py", "b.py"]),
+        features=st.lists(st.sampled_from(["cart", "payment"]), max_size=3).map(tuple),
+        cause_kind=st.sampled_from(["", "release", "data", "odd"]),
+        status=st.sampled_from(["resolved", "closed", "cancelled", ""]),
+        drill=st.booleans(),
+        impact_minutes=st.none() | st.integers(0, 500),
+        detect_seconds=st.none() | st.integers(0, 5000),
+        recover_seconds=st.none() | st.integers(0, 5000),
+        open_items=st.integers(0, 3),
+    ),
+    max_size=30,
+)
+
+
+@settings(deadline=None)
+@given(MEMORIES, st.integers(1, 24), st.integers(0, 1))
+def test_nothing_is_counted_twice_and_nothing_is_lost(
+    kept: list[PastIncident], months: int, upto: int
+) -> None:
+    found = trends(kept, NOW, months=months, upto=upto)
+    assert len(found.months) == months == len(set(found.months))
+    assert list(found.months) == sorted(found.months)
+    by_id = {each.id: each for each in kept}.values()
+    there = [
+        each for each in by_id if f"{each.at:%Y-%m}" in found.months and each.status != "cancelled"
+    ]
+    for row in (*found.services, found.all):
+        mine = [each for each in there if row.service in ("", each.service)]
+        assert row.total.incidents + row.total.drills == len(mine)
+        for name in (
+            "incidents",
+            "drills",
+            "impact_minutes",
+            "by_deploys",
+            "with_cause",
+            "items",
+            "items_done",
+        ):
+            assert sum(getattr(month, name) for month in row.months) == getattr(row.total, name)
+        assert row.total.by_deploys <= row.total.with_cause <= row.total.incidents
+        assert 0 <= row.total.items_done <= row.total.items
+    assert sum(row.total.incidents for row in found.services) == found.all.total.incidents
+    assert [row.total.incidents for row in found.services] == sorted(
+        (row.total.incidents for row in found.services), reverse=True
+    )
+
+
+@settings(deadline=None)
+@given(MEMORIES)
+def test_order_does_not_matter_and_the_fragile_area_has_evidence(kept: list[PastIncident]) -> None:
+    kept = list({each.id: each for each in kept}.values())
+    found = trends(kept, NOW)
+    assert trends(reversed(kept), NOW) == found
+    if found.fragile is not None:
+        evidence = [
+            each
+            for each in kept
+            if each.service == found.fragile.service
+            and found.fragile.area in (each.file, each.service, *each.features)
+            and f"{each.at:%Y-%m}" in found.months
+            and each.status != "cancelled"
+            and not each.drill
+        ]
+        assert len(evidence) >= 3
+        assert f": {len(evidence)} incidents (" in found.fragile.says

@@ -1,0 +1,117 @@
+"""What was tried in an incident: the next decision knows it, and does not blandly recommend it once more."""
+
+from __future__ import annotations
+
+import pytest
+
+from phases.messages import actions as said
+from phases.ports.ports import HotfixRef
+from phases.record.findings import Choice, LookVerdict, Release
+from phases.record.incident import ActionKind, Round, RoundAction
+from phases.root_cause.steps import recommended_by_cause
+from phases.steps.rounds import broken_rollbacks, shipped, tried
+from tests.support.factories import NOW, one_feature
+from tests.support.sentry_world import Repository, world
+from tests.support.story import Story, verifying
+
+
+def deciding() -> Story:
+    return Story().opened().measured()
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        ("failed", "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, failed: exit 1."),
+        (
+            "unknown",
+            "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, with an unknown result.",
+        ),
+    ],
+)
+def test_a_rollback_that_failed_is_told_to_the_next_decision(result: str, says: str):
+    story = deciding().rolled_back()
+    assert tried(story.record) == (), "it is under way"
+    story.deployed(result, "exit 1.")
+    assert tried(story.record) == (says,)
+    assert broken_rollbacks(story.record) == ("1.2.0",)
+
+
+def test_what_was_not_started_broke_nothing():
+    story = deciding().rolled_back()
+    story.say(
+        said.DeployNotStarted(
+            deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now"
+        )
+    )
+    assert tried(story.record) == (
+        "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started: 1.3.1 runs by now.",
+    )
+    assert broken_rollbacks(story.record) == ()
+
+
+def test_what_did_not_help_is_told_and_what_helped_for_a_while():
+    story = verifying()
+    story.looked(LookVerdict.NOT_RECOVERED)
+    story.looked(LookVerdict.NOT_RECOVERED)
+    assert tried(story.record) == (
+        "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, did not help.",
+    )
+    story.measured().hotfixed()
+    story.deployed()
+    assert shipped(story.record) == {"hotfix fix/tax@aaaaaaa"}
+    story.looked(LookVerdict.RECOVERED)
+    assert tried(story.record)[0].endswith("helped for a while.")
+
+
+def test_a_confirmed_cause_does_not_recommend_a_rollback_that_failed():
+    story = Story().opened().measured(one_feature())
+    named = said.NameCause(by="U0BOB", text="the tax table is empty", release="1.3.0")
+    story.rolled_back().deployed("failed", "exit 1")
+    story.measured(one_feature())
+    story.say(named)
+    assert recommended_by_cause(story.record) is None
+    fresh = Story().opened().measured(one_feature())
+    fresh.say(named)
+    assert recommended_by_cause(fresh.record) is not None
+
+
+def acted(kind: ActionKind, to: str, result: str) -> Round:
+    fields = {
+        "kind": kind,
+        "by": "U1",
+        "at": NOW,
+        "to_release": Release(version=to),
+        "result": result,
+    }
+    return Round(number=1, opened_at=NOW, why="triage", action=RoundAction.model_validate(fields))
+
+
+async def test_measured_again_after_a_failed_rollback_it_is_braked_said_loudly_and_still_offered():
+    async with world() as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", "/pay")
+        report = await w.triage(rounds=(acted(ActionKind.ROLLBACK, "v2", "failed"),))
+    found = report.recommendation
+    assert (found.choice, found.loud) == (Choice.INVESTIGATE, True)
+    assert found.brakes == ("The rollback to v2 failed: the deploy itself may be broken.",)
+    assert found.against[0].startswith("Tried already: Rollback to v2")
+    assert (found.offer_rollback, found.target) == (True, Release(version="v2")), (
+        "a person may try again"
+    )
+
+
+async def test_a_fix_that_was_shipped_in_vain_is_no_known_fix_any_more_but_a_newer_commit_of_it_is():
+    fix = HotfixRef(name="fix-cart", commit="a" * 40, subject="Fixes SHOP-1")
+    async with world(source=Repository(branches=[fix])) as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart")
+        tried_it = acted(ActionKind.HOTFIX, fix.release.version, "failed")
+        again = await w.triage(rounds=(tried_it,))
+        w.source = Repository(branches=[fix.model_copy(update={"commit": "b" * 40})])
+        newer = await w.triage(rounds=(tried_it,))
+    assert again.recommendation.choice is Choice.INVESTIGATE
+    assert again.recommendation.against[0].startswith("Tried already: Hotfix fix-cart@aaaaaaa")
+    assert newer.recommendation.choice is Choice.HOTFIX
