@@ -193,7 +193,7 @@ def _least(
     quiet: float,
     minutes: float,
 ) -> int:
-    """The fewest events that are a return: more of them are one, too (tests/unit/test_guard.py)."""
+    """The fewest events that are a return: more of them are one, too (tests/unit/phases/verification/test_guard.py)."""
     low, high = 0, 1
     while not test(high, base, burning, quiet, minutes):
         low, high = high, high * 2

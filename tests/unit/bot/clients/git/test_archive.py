@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.clients.git.archive import LocalArchive
-from phases.ports import coordination, ports
+from phases.ports import coordination
 from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr import adr_text
 from phases.record.incident import Incident
