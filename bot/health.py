@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.runtime.workers import WorkerEntry
+from bot.runtime.worker import WorkerEntry
 from bot.store.incident_store import Store
 from bot.store.redis import StoreError, call
 

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.live.editor import Live
 from bot.outbox.worker import Outbox
-from bot.runtime.workers import WorkerEntry
+from bot.runtime.worker import WorkerEntry
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
 from bot.store.redis import StoreError, store_errors

@@ -46,8 +46,7 @@ from bot.outbox.worker import Outbox
 from bot.performers import EffectContext, registered
 from bot.runtime.ack_priority import AckPriority
 from bot.runtime.clock_jump import ClockJumps
-from bot.runtime.worker import end_if_cancelled
-from bot.runtime.workers import WorkerEntry
+from bot.runtime.worker import WorkerEntry, end_if_cancelled
 from bot.self_test import check_at_start
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches

@@ -1,1 +1,4 @@
-"""What happens in an incident: the rules, one file a phase. No Slack, no Redis, no HTTP, no clock, no dice."""
+"""The rules: what happens in an incident, one package a phase.
+
+No Slack, no Redis, no HTTP, no clock, no dice.
+"""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from phases.ports.ports import PortError
 
@@ -60,3 +62,11 @@ def log_crash(log: logging.Logger, what: str, error: Exception, **fields: str) -
     """
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("%s: %s\n%s", what, type(error).__name__, frames, extra=fields)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEntry:
+    name: str
+    run: Callable[[], Coroutine[Any, Any, None]]
+    running: Callable[[], bool] | None = None
+    """Tells /readyz and /metrics if it works; None: nothing that people do waits for it."""

@@ -21,7 +21,7 @@ from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.metrics import Metrics, Timed
 from bot.outbox.worker import Job, Outbox
-from bot.runtime.workers import WorkerEntry
+from bot.runtime.worker import WorkerEntry
 from bot.store.incident_store import Store
 from bot.timers.scheduler import Clock
 from phases.messages.actions import Action
