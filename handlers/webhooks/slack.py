@@ -37,14 +37,12 @@ def slack_route(
         raw = await signed_body(request, lambda body: _signed(verifier, body, request))
         if isinstance(raw, Response):
             return raw
-        body = parsed(raw, request.headers.get("content-type", ""))
-        if body is None:
+        if parsed(raw, request.headers.get("content-type", "")) is None:
             return refused(request, 400, "the body cannot be read")
         try:
-            # In the mode of a socket Bolt takes a parsed body; for HTTP it would parse it again.
             with asked():
                 answer = await app.async_dispatch(
-                    AsyncBoltRequest(body=body, headers=dict(request.headers), mode="socket_mode")
+                    AsyncBoltRequest(body=raw.decode("utf-8"), headers=dict(request.headers))
                 )
         except Exception as error:  # noqa: BLE001  Bolt fails on shapes that Slack does not send
             return refused(request, 400, f"of no kind that Slack sends ({type(error).__name__})")

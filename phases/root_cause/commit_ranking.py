@@ -22,7 +22,7 @@ from phases.root_cause.patch import ChangedSides, Patch
 from phases.root_cause.stack_trace import ours
 
 # The points say how much a clue is worth against the others.
-# `tests/unit/phases/root_cause/test_suspects_histories.py` holds them to histories with a known culprit.
+# `tests/unit/phases/root_cause/test_suspects_histories.py` holds them to known culprits.
 FRAMES = 24  # own frames whose files count
 NAME = 6.0  # changed lines with a name that the error quotes
 GONE = 2.4  # times that, when the commit takes away what the error misses

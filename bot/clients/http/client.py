@@ -6,11 +6,9 @@ Its errors say whose fault it was (`errors.py`).
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json as jsonlib
 import logging
 import ssl
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -43,12 +41,6 @@ One of many calls must not spoil them all.
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 T = TypeVar("T")
-
-# httpcore asks for sniffio at every call, to know the event loop. Where it is not installed, Python
-# would look for it in every folder of its path each time, a quarter of a call's cost. So it is said
-# once that there is none.
-if importlib.util.find_spec("sniffio") is None:
-    sys.modules.setdefault("sniffio", None)  # pyright: ignore[reportArgumentType]
 
 # These write every URL at INFO, and the URL of a Discord webhook is a secret.
 for _name in ("httpx", "httpcore"):

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from phases.record.text import foreign
@@ -91,39 +92,55 @@ async def run(
 
     Raises `CommandFailed`.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=cwd,
-            env=child_environment(extra),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        raise CommandFailed(
-            f"{argv[0]!r} cannot be started: {_why(error, argv[0], cwd)}"
-        ) from error
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(seconds):
-            (out, cut), (err, _) = await asyncio.gather(
-                _read(process, process.stdout, limit, stop=True),
-                _read(process, process.stderr, OUTPUT_LIMIT, stop=False),
+    async with AsyncExitStack() as stack:
+        out_stream, out_end = await _pipe(stack)
+        err_stream, err_end = await _pipe(stack)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                cwd=cwd,
+                env=child_environment(extra),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out_end,
+                stderr=err_end,
+                start_new_session=True,
             )
-            code = await process.wait()
-    except TimeoutError as error:
-        raise CommandFailed(
-            f"{argv[0]!r} did not end within {seconds:g} s", timed_out=True
-        ) from error
-    finally:
-        if process.returncode is None:
-            await _end_group(process)
-        # The pipes of a stopped command are let go here, and not by the garbage collector.
-        process._transport.close()  # type: ignore[attr-defined]
+        except (OSError, ValueError) as error:
+            raise CommandFailed(
+                f"{argv[0]!r} cannot be started: {_why(error, argv[0], cwd)}"
+            ) from error
+        finally:
+            os.close(out_end)
+            os.close(err_end)
+        try:
+            async with asyncio.timeout(seconds):
+                (out, cut), (err, _) = await asyncio.gather(
+                    _read(process, out_stream, limit, stop=True),
+                    _read(process, err_stream, OUTPUT_LIMIT, stop=False),
+                )
+                code = await process.wait()
+        except TimeoutError as error:
+            raise CommandFailed(
+                f"{argv[0]!r} did not end within {seconds:g} s", timed_out=True
+            ) from error
+        finally:
+            if process.returncode is None:
+                await _end_group(process)
     return Output(code, out, err, cut)
+
+
+async def _pipe(stack: AsyncExitStack) -> tuple[asyncio.StreamReader, int]:
+    """Return a stream and the end for a command to write to, which the caller closes.
+
+    `stack` lets go of the stream, whoever still holds the other end.
+    """
+    read, write = os.pipe()
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read, "rb", buffering=0)
+    )
+    stack.callback(transport.close)
+    return stream, write
 
 
 async def _read(

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from slack_bolt.adapter.socket_mode.async_base_handler import AsyncBaseSocketModeHandler
-from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
@@ -75,7 +74,7 @@ class Client(SocketModeClient):
         await super().run_message_listeners(message, raw_message)
 
 
-class SocketMode(AsyncBaseSocketModeHandler):
+class SocketMode(AsyncSocketModeHandler):
     """`timed`: measures from an envelope until its ack, which is Bolt's last act."""
 
     def __init__(
@@ -98,8 +97,7 @@ class SocketMode(AsyncBaseSocketModeHandler):
         self._answering.add(task)
         try:
             with self._timed("socket"):
-                answer = await run_async_bolt_app(self.app, req)  # pyright: ignore[reportArgumentType]
-                await send_async_response(client, req, answer, time.time())
+                await super().handle(client, req)
         finally:
             self._answering.discard(task)
 
