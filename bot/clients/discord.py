@@ -108,7 +108,7 @@ class BotApi(Http):
 
 
 class Discord:
-    """Keeps `phases.ports.ports.Announcer`.
+    """Keeps `phases.ports.coordination.Announcer`.
 
     The webhook's URL and the bot's token are secrets and are never said. Methods raise `PortError`.
     """

@@ -46,7 +46,7 @@ class EventsApi(Http):
 
 
 class PagerDuty:
-    """Keeps `phases.ports.ports.Pager`. Methods raise `PortError`.
+    """Keeps `phases.ports.coordination.Pager`. Methods raise `PortError`.
 
     The same `key` is the same alert: a retry pages nobody twice.
     """

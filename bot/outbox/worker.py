@@ -36,7 +36,7 @@ from phases.steps.change import Refused
 
 log = logging.getLogger(__name__)
 
-# architecture, "What makes it safe", 5
+# docs/code.md, "What makes it safe", 5
 RENEW_SECONDS = 5.0
 RECLAIM_SECONDS = 15.0
 SURE = 2 / 3

@@ -281,7 +281,7 @@ async def sync_item(effect: SyncItem, job: Job, context: EffectContext) -> ItemS
     every = items(await context.incident(job))
     item = every[effect.number - 1] if effect.number <= len(every) else None
     if item is None or item.ticket is None or context.tickets is None:
-        return EffectDone(kind=effect.type, about=f'"number":{effect.number}')
+        return EffectDone(kind=effect.type, about=str(effect.number))
     state = "completed" if item.done else "canceled" if item.dropped else "unstarted"
     issue = await context.tickets.move(item.ticket.id, state=state)
     return ItemSynced(number=effect.number, issue=issue)

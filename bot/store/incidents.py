@@ -85,7 +85,7 @@ class Incidents:
         """Loads, steps, commits; again on a conflict, for 2 s in all.
 
         `deadline` is in the time of the Redis server: later nothing is committed (code `late`).
-        Whatever the answer: an action that is said again with the same `because` counts once.
+        Whatever the answer: an action that is said again with the same `trigger` counts once.
         """
         ends = asyncio.get_running_loop().time() + DISPATCH_SECONDS
         try:

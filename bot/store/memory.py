@@ -29,7 +29,7 @@ COUNTED = Script("recall_counted")
 
 
 class RedisMemory:
-    """`phases.ports.ports.Memory`."""
+    """`phases.ports.coordination.Memory`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -48,7 +48,7 @@ def wanted(incident: Incident, service: Service) -> dict[str, str]:
 
 def bookmark_set(draft: Draft, action: BookmarkSet) -> None:
     incident = draft.incident
-    worked(draft, "bookmark", f'"{action.name}"')
+    worked(draft, "bookmark", action.name)
     known = incident.bookmarks.get(action.name)
     if known is None or known.id == action.id:
         return

@@ -134,7 +134,7 @@ def begin_comms(draft: Draft) -> Draft:
 
 def message_posted(draft: Draft, action: MessagePosted) -> None:
     incident = draft.incident
-    worked(draft, "post.live", f'"{action.name}"')
+    worked(draft, "post.live", action.name)
     if action.name in incident.messages:
         return
     draft.set(messages={**incident.messages, action.name: action.ref})
@@ -166,7 +166,7 @@ def discord_posted(draft: Draft, action: DiscordPosted) -> None:
 
 
 def paged(draft: Draft, action: Paged) -> None:
-    worked(draft, "page", f'"{action.key}"')
+    worked(draft, "page", action.key)
     draft.note("page", f"Page sent by {action.via}")
 
 

@@ -45,7 +45,7 @@ def message_read(draft: Draft, action: MessageRead) -> None:
     It goes when nobody pins it any more, or when the message is deleted.
     """
     incident = draft.incident
-    worked(draft, "message.read", f'"{action.ts}"')
+    worked(draft, "message.read", action.ts)
     known = incident.pins.get(action.ts)
     if known is not None and known.seen > action.seen:
         return  # something newer was told of, and is being read

@@ -17,7 +17,7 @@ from phases.record.findings import Release
 from phases.record.incident import ActionKind, GuardLook
 
 TICKET_RETRY_SECONDS = 15 * 60
-"""Linear may be away for long: architecture, 5, tries the ticket again every 15 minutes."""
+"""Linear may be away for long: the ticket is tried again every 15 minutes."""
 
 # --- Sentry, Git, deployer -------------------------------------------------------------------
 

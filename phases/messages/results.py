@@ -318,7 +318,7 @@ class EffectDone(Action):
     type: Literal["effect.done"] = "effect.done"
     kind: str
     about: str = ""
-    """Words of the effect that tell it from others of its kind; empty where there is one."""
+    """The value of a field that tells the effect from others of its kind; empty: there is one."""
 
 
 class EffectFailed(Action):

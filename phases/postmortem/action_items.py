@@ -184,7 +184,7 @@ def mark_item(draft: Draft, action: MarkItem) -> Refused | None:
 
 
 def item_synced(draft: Draft, action: ItemSynced) -> None:
-    worked(draft, "items.sync", f'"number":{action.number}')
+    worked(draft, "items.sync", str(action.number))
     item = _item(draft.incident, action.number)
     if item is not None and item.ticket is not None:
         known = {"state": action.issue.state, "state_at": action.issue.at, "asked": ""}

@@ -5,6 +5,7 @@ Ticket, Discord, pager and live messages are kept in step with it.
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from phases.messages.actions import NobodyActed
@@ -16,7 +17,7 @@ from phases.messages.effects import (
     TellDiscord,
     TellPager,
 )
-from phases.record.incident import Severity, Status
+from phases.record.incident import Failure, Severity, Status
 from phases.steps.change import Draft
 
 EVERYWHERE = ("status", "announcement")
@@ -30,8 +31,10 @@ def urgent(draft: Draft, said: str) -> Draft:
     Once users are fine nobody is woken by what somebody writes into a ticket.
     """
     fine = draft.incident.status is Status.MITIGATED
-    if fine or draft.incident.severity is not Severity.SEV1 or "sev1" in draft.incident.paged:
+    if fine or draft.incident.severity is not Severity.SEV1:
         return draft
+    if "sev1" in draft.incident.paged and draft.before.severity is Severity.SEV1:
+        return draft  # its timer runs already
     return await_action(page(draft, "sev1", said))
 
 
@@ -132,13 +135,20 @@ def nobody_paged(draft: Draft, text: str) -> Draft:
     return draft.want(Say(text=words, thread=True))
 
 
-def worked(draft: Draft, kind: str, holding: str = "") -> Draft:
-    """Take back the failures of an effect that has succeeded since; nobody need try it again."""
+def worked(draft: Draft, kind: str, about: str = "") -> Draft:
+    """Take back the failures of an effect that has succeeded since; nobody need try it again.
+
+    `about` is the value of one of its fields, where several effects of the kind may have failed.
+    """
     left = tuple(
         failure
         for failure in draft.incident.failures
-        if failure.kind != kind or holding not in failure.effect
+        if failure.kind != kind or (about and about not in _values(failure))
     )
     if len(left) == len(draft.incident.failures):
         return draft
     return draft.set(failures=left).dirty("status")
+
+
+def _values(failure: Failure) -> set[str]:
+    return {str(value) for value in json.loads(failure.effect).values()}

@@ -50,10 +50,7 @@ async def test_nothing_that_an_attacker_writes_mentions_links_or_runs(small: Wor
             }
         }
         sent["hash"] = f"forged.{RELEASES.index(name)}"
-        trigger = world.workspace.modals.trigger(alice.id)
-        ack = await world.delivery.interaction(
-            payloads.submission(world.workspace, alice.id, sent, trigger)
-        )
+        ack = await world.delivery.interaction(payloads.submission(world.workspace, alice.id, sent))
         assert ack.ok
     await alice.click(decision, "decision.rollback")
     await alice.sees("Deployed: 1.3.0 → 1.2.0", channel)

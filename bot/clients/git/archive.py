@@ -57,7 +57,7 @@ class _Clone:
 
 
 class LocalArchive:
-    """Keeps `phases.ports.ports.Archive` for services whose `adr` names a directory.
+    """Keeps `phases.ports.coordination.Archive` for services whose `adr` names a directory.
 
     Methods raise `PortError`.
     """

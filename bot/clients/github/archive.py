@@ -35,7 +35,7 @@ _BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
 
 
 class GitHubArchive:
-    """Keeps `phases.ports.ports.Archive` for services whose `adr` names a repository.
+    """Keeps `phases.ports.coordination.Archive` for services whose `adr` names a repository.
 
     Methods raise `PortError`.
     """

@@ -97,7 +97,7 @@ def made_id(kind: str, key: str) -> str:
 
 
 class Linear:
-    """Keeps `phases.ports.ports.Tickets`. Methods raise `PortError`.
+    """Keeps `phases.ports.coordination.Tickets`. Methods raise `PortError`.
 
     A personal API key goes into `Authorization` as it is, an OAuth token as a Bearer.
     """

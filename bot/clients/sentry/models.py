@@ -24,6 +24,7 @@ from bot.clients.http.errors import HttpError
 from phases.ports.tracker_values import IssueRow, UserShare
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
+from phases.record.text import foreign
 from phases.triage.deploy_history import STANDS_IN, UNTOLD
 
 ROLLOUT = timedelta(minutes=15)
@@ -160,7 +161,7 @@ class IssueShape(Shape):
         return IssueRow(
             id=self.id,
             short_id=self.shortId,
-            title=scrubbed(self.title),
+            title=foreign(scrubbed(self.title)),
             url=self.permalink
             if (self.permalink or "").startswith(("https://", "http://"))
             else None,
@@ -390,7 +391,7 @@ def shares(rows: Iterable[tuple[object, int]], *, empty: bool = False) -> tuple[
     """Return events by name, joined, most first; those without a name only where `empty`."""
     by_name: dict[str, int] = {}
     for value, events in rows:
-        name = "" if value is None else scrubbed(str(value))
+        name = "" if value is None else foreign(scrubbed(str(value)))
         if name or empty:
             by_name[name] = by_name.get(name, 0) + events
     return tuple(

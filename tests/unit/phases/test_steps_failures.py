@@ -8,7 +8,7 @@ from phases.failures import KEPT, kept
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
-from phases.record.incident import Failure, Status
+from phases.record.incident import Failure, Severity, Status
 from tests.support.factories import NOW, TICKET, one_feature
 from tests.support.story import Story, mitigated, verifying
 
@@ -157,3 +157,30 @@ def test_a_live_message_that_a_person_tries_again_knows_that_it_may_be_there():
     [failure] = [one for one in story.record.failures if one.kind == "post.live"]
     story.say(said.TryAgain(by="U0ALICE", effect_id=failure.effect_id))
     assert wanted.PostLive(name="tree", again=True) in story.wants(wanted.PostLive)
+
+
+def test_an_item_that_worked_takes_back_its_own_failure_alone():
+    """Items have numbers up to 10: the first is not a part of the tenth."""
+    story = mitigated()
+    tenth = Failure(
+        effect_id="INC-0001.9.1",
+        kind="items.sync",
+        reason="Linear answered 500",
+        at=NOW,
+        effect=wanted.EFFECT.dump_json(wanted.SyncItem(number=10)).decode(),
+    )
+    story.incident = story.record.model_copy(update={"failures": (tenth,)})
+    story.say(said.EffectDone(kind="items.sync", about="1"))
+    assert story.record.failures == (tenth,)
+    story.say(said.EffectDone(kind="items.sync", about="10"))
+    assert story.record.failures == ()
+
+
+def test_who_says_sev1_again_has_somebody_waited_for_again():
+    story = opened()
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV1))
+    assert "nobody" in story.timers
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV2))
+    story.timers.pop("nobody")  # it came, and nobody was paged for a SEV2
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV1))
+    assert "nobody" in story.timers

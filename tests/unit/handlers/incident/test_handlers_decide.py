@@ -91,7 +91,7 @@ async def test_guests_and_people_of_other_workspaces_are_refused(home: House, wh
     assert "Only full members" in str(person.ephemerals())
 
 
-async def test_two_people_click_at_once_and_one_wins(home: House) -> None:
+async def test_two_clicks_of_one_person_at_once_are_one_decision(home: House) -> None:
     _, message = await home.decision()
     alice = home.slack.alice
     await asyncio.gather(
