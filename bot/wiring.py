@@ -204,7 +204,7 @@ def _bot(process: Process, context: EffectContext, live: Live, announced: Announ
             WorkerEntry("clock", clock.run, lambda: clock.running),
             WorkerEntry("live", live.run, lambda: live.running),
             WorkerEntry("watch", watch.run, lambda: watch.running),
-            WorkerEntry("looking back", monthly_trends.run),
+            WorkerEntry("monthly trends", monthly_trends.run),
             WorkerEntry("looking for channels", announced.early),
         ),
         ack_priority=process.ack_priority,

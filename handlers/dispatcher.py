@@ -11,6 +11,8 @@ from phases.ports.ports import PortError
 from phases.record.incident import Entry, Incident
 from phases.steps.change import Refused
 
+DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
+
 
 class StoreUnavailable(PortError):
     """Redis cannot be used now. `text` is for people: a sentence without its full stop."""

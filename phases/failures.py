@@ -51,7 +51,7 @@ from phases.verification.steps import unreachable
 
 KEPT = 8  # failures kept and shown
 LONGEST_RETRY_SECONDS = 15 * 60
-COMMIT_SECONDS = 2
+ENTRY_OLDER_SECONDS = 2
 """bot/store/redis.py DISPATCH_SECONDS: a timeline entry may be this much older than its effect."""
 SLOWER = 10  # an effect that has failed for an hour is tried every sixth minute
 
@@ -67,7 +67,9 @@ def effect_failed(draft: Draft, action: EffectFailed) -> None:
         return
     if isinstance(effect, CommentTicket):
         # The timeline has what was to be said: when Linear is back, one comment says all of it.
-        effect = CatchUp(since=(action.wanted_at or draft.now) - timedelta(seconds=COMMIT_SECONDS))
+        effect = CatchUp(
+            since=(action.wanted_at or draft.now) - timedelta(seconds=ENTRY_OLDER_SECONDS)
+        )
         if any(failure.kind == effect.type for failure in incident.failures):
             return
         body = EFFECT.dump_json(effect).decode()

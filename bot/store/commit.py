@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypedDict
 
 from bot.store.redis import GROUP
-from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
+from handlers.dispatcher import DELIVERY_SECONDS, Delivery, EffectEnded, TimerDue, Trigger
 from phases.memory.recall import kept
 from phases.messages.actions import ACTION
 from phases.messages.effects import EFFECT
@@ -19,7 +19,6 @@ from phases.record.memories import PastIncident, counted_of
 from phases.record.timeline import stub
 from phases.steps.change import Change
 
-DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
 COMMIT_SECONDS = 60
 """How long a commit's id is known. It is tried again within `DISPATCH_SECONDS` only."""
 

@@ -16,6 +16,7 @@ from handlers.slack.payloads import Form, from_interaction
 from handlers.views import forms, notes
 from handlers.views.blocks import Message, View
 from handlers.views.text import cut_plain
+from phases.coordination.declare import ECHO_SECONDS
 from phases.messages.actions import AddEvidence
 from phases.messages.commands import Declare
 from phases.record.findings import Evidence
@@ -23,7 +24,6 @@ from phases.record.incident import Incident, Source
 from phases.record.service import Service
 from phases.steps.change import Refused
 
-ECHO_SECONDS = 60  # rules: same person, same text, same channel
 DRILL = "This is a drill: nobody is paged, and nothing is deployed."
 WAY = {
     "command": "/incident by <@{user}>",

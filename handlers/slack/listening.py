@@ -16,7 +16,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers import deliveries
-from handlers.dispatcher import Recorded, Unknown
+from handlers.dispatcher import DELIVERY_SECONDS, Recorded, Unknown
 from handlers.slack.context import Context
 from handlers.slack.interaction import GONE, Answer, Interaction
 from handlers.slack.payloads import Form, button_value, from_interaction, read_form
@@ -42,7 +42,6 @@ Submit = Callable[[Interaction, Form], Awaitable[Outcome]]
 
 ANY_ID = re.compile("")
 NUMBER = "0123456789"
-DELIVERY_SECONDS = 900  # rules: delivery claims are kept 15 minutes
 EDITS = ("message_changed", "message_deleted")
 """Subtypes of messages that have a listener of their own."""
 UNKNOWN_BUTTON = "That button is not known any more. Nothing was done."

@@ -13,10 +13,10 @@ from typing import Literal
 
 from handlers.views.blocks import Block, Native, section
 from handlers.views.text import code, plain, size, words
+from phases.verification.event_chart import POINTS
 
 TITLE, AXIS, LABEL = 50, 50, 20
 SERIES = 6
-POINTS = 20
 ROWS = 100
 COLUMNS = 20
 CELLS = 10_000  # characters of all of them

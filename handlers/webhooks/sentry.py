@@ -28,7 +28,7 @@ from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
 from phases.record.text import foreign
-from phases.triage.blast_radius import ERROR, SPIKE_EVENTS, SPIKE_FACTOR
+from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ WHERE_SECONDS = 3.0
 """Sentry may take so long to say where an issue burns; then the alarm counts."""
 LONG_AGO = timedelta(hours=1)  # as phase 1 has *new*
 """An alarm about an older event is no fire by itself: its issue was only touched."""
-LEVELS = frozenset({"error", "fatal"})  # rules: issues of level error or fatal
 OPENS = {
     "issue": frozenset({"created", "unresolved"}),
     "event_alert": frozenset({"triggered"}),

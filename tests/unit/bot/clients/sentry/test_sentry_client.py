@@ -13,7 +13,14 @@ from starlette.routing import Route
 
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.client import Sentry
-from bot.clients.sentry.models import IssueShape, ReleaseShape, hashed, scrubbed, split_users
+from bot.clients.sentry.models import (
+    IssueShape,
+    ReleaseShape,
+    hashed,
+    scrubbed,
+    shares,
+    split_users,
+)
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.findings import Release
 from phases.record.service import ReleaseNames
@@ -498,3 +505,8 @@ def test_an_issue_of_which_little_is_written_yet_is_read_all_the_same() -> None:
         SINCE
     )
     assert known.first_seen == ago(900)
+
+
+def test_a_name_from_sentry_mentions_nobody() -> None:
+    (share,) = shares([("/a <@U0BOB> <!channel>", 3)])
+    assert share.name == "/a @U0BOB !channel"
