@@ -37,12 +37,16 @@ def slack_route(
         raw = await signed_body(request, lambda body: _signed(verifier, body, request))
         if isinstance(raw, Response):
             return raw
-        if parsed(raw, request.headers.get("content-type", "")) is None:
+        body = parsed(raw, request.headers.get("content-type", ""))
+        if body is None:
             return refused(request, 400, "the body cannot be read")
         try:
+            # Bolt takes a parsed body in the mode of a socket alone. Its own parser for HTTP loses
+            # a command with the word "payload" in it (`slack_bolt.request.internals.parse_body`),
+            # and costs a click of 6 kB another 0.14 ms.
             with asked():
                 answer = await app.async_dispatch(
-                    AsyncBoltRequest(body=raw.decode("utf-8"), headers=dict(request.headers))
+                    AsyncBoltRequest(body=body, headers=dict(request.headers), mode="socket_mode")
                 )
         except Exception as error:  # noqa: BLE001  Bolt fails on shapes that Slack does not send
             return refused(request, 400, f"of no kind that Slack sends ({type(error).__name__})")

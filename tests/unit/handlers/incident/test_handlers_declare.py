@@ -36,6 +36,12 @@ async def test_words_that_name_the_service_declare_at_once(home: House) -> None:
     await home.slack.alice.sees(f"{incident.id} is declared")
 
 
+async def test_the_word_payload_is_a_word_like_any_other(home: House) -> None:
+    """Bolt's own parser takes it for the field of that name, and loses the command."""
+    await home.slack.alice.command("/incident the payload of the shop is broken")
+    assert (await home.newest()).title == "the payload of the shop is broken"
+
+
 async def test_without_a_service_the_form_asks_and_lists_them(home: House) -> None:
     alice = home.slack.alice
     await alice.command("/incident everything is red & slow <!channel>")
