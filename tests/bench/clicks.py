@@ -120,7 +120,10 @@ async def beside_bolt() -> list[Row]:
             ours, bare = Side(stage, seeded, bot, server=server), Side(stage, seeded, bolt)
             await in_turn(ours, bare)
     ratios = [1 / one for one in ours.over(bare)]
-    beside = f"{ours.cost:.2f} ms over {bare.cost:.2f} ms a click, Valkey {statistics.median(ours.valkey):.2f} ms; {spread(ratios)}"
+    beside = (
+        f"{ours.cost:.2f} ms over {bare.cost:.2f} ms a click, Valkey "
+        f"{statistics.median(ours.valkey):.2f} ms; {spread(ratios)}"
+    )
     return [
         at_least(
             "clicks recorded a core, over bare Bolt", statistics.median(ratios), 0.35, beside=beside

@@ -35,8 +35,14 @@ TIMES = 50
 NOW = incidents.T0
 SAID = (
     "Sentry alert SHOP-3: KeyError: 'region' in shop/pricing.py, since the deploy of v42",
-    "40 users, cart, payment and search; 590 events in 15 min, 0 a minute before; many users × many features",
-    "<@U024BE7LH> rolls shop back from v42 to v41, because the suspect was deployed 2 minutes before trouble began",
+    (
+        "40 users, cart, payment and search; 590 events in 15 min, 0 a minute before; many users "
+        "× many features"
+    ),
+    (
+        "<@U024BE7LH> rolls shop back from v42 to v41, because the suspect was deployed 2 "
+        "minutes before trouble began"
+    ),
 )
 
 

@@ -122,7 +122,10 @@ class Outside:
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
                 status, body, link = await self.answer(method, target, headers, raw)
                 more = f"Link: {link}\r\n" if link else ""
-                kind = "Content-Type: application/json; charset=utf-8\r\nX-OAuth-Scopes: chat:write\r\n"
+                kind = (
+                    "Content-Type: application/json; charset=utf-8\r\n"
+                    "X-OAuth-Scopes: chat:write\r\n"
+                )
                 writer.write(
                     f"HTTP/1.1 {status} OK\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n".encode()
                     + body

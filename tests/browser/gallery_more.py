@@ -307,8 +307,14 @@ def everything_at_once() -> Incident:
     base = shipped(PULL)
     return base.model_copy(
         update={
-            "description": "Card payments in eu-west end in a white page. Started with the release of this morning.",
-            "latest_update": "Card payments work again; vouchers are still slow. We watch it for another half an hour.",
+            "description": (
+                "Card payments in eu-west end in a white page. Started with the release of this "
+                "morning."
+            ),
+            "latest_update": (
+                "Card payments work again; vouchers are still slow. We watch it for another half "
+                "an hour."
+            ),
             "adr": ADR,
             "severity": Severity.SEV1,
             "lead": "U0BOB",

@@ -70,7 +70,8 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
         for why in ("monitoring not catch it earlier", "slip through tests"):
             field = tab.page.locator(".input", has_text=why).locator("textarea")
             await field.fill(
-                f"{await field.input_value()} nobody had thought of an account without a region code."
+                f"{await field.input_value()} nobody had thought of an account without a "
+                "region code."
             )
         await submit(tab)
         await expect(said(tab, "PRODUCTION INCIDENT —")).to_be_visible(timeout=SOON)

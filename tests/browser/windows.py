@@ -41,7 +41,8 @@ class Window:
     async def fits(self) -> bool:
         """Whether nothing hangs out of the window at its right or bottom."""
         return await self.page.evaluate(
-            "() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight"
+            "() => document.documentElement.scrollWidth <= innerWidth && "
+            "document.documentElement.scrollHeight <= innerHeight"
         )
 
 

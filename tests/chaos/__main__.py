@@ -55,20 +55,27 @@ def raced(found: Any) -> tuple[str, list[str]]:
 
 def fired(found: Any) -> tuple[str, list[str]]:
     says = (
-        f"{found.lost} lost, {found.doubled} doubled, p99 {found.p99:.1f} s after they were due (goal 2), "
+        f"{found.lost} lost, {found.doubled} doubled, p99 {found.p99:.1f} s after they were due "
+        "(goal 2), "
         f"loop blocked for {found.blocked_ms:.0f} ms at most (goal 20)"
     )
     return says, [says] if found.lost or found.doubled else []
 
 
 def kept(found: Any) -> tuple[str, list[str]]:
-    says = f"{found.acked} acked, {found.lost} lost, {found.doubled} twice, {found.unsure} told that nothing was seen"
+    says = (
+        f"{found.acked} acked, {found.lost} lost, {found.doubled} twice, {found.unsure} told "
+        "that nothing was seen"
+    )
     return says, [f"{says} {found.faults}"] if found.lost or found.doubled or found.faults else []
 
 
 def judged(found: Any) -> tuple[str, list[str]]:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in found.verdicts.items())
-    says = f"{found.looks} looks ({verdicts}), all over after {found.seconds:.0f} s, {len(found.faults)} wrong"
+    says = (
+        f"{found.looks} looks ({verdicts}), all over after {found.seconds:.0f} s, "
+        f"{len(found.faults)} wrong"
+    )
     return says, found.faults + ["it never came to an end"] * found.stuck
 
 

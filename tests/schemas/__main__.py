@@ -74,7 +74,8 @@ class Report:
 
     def show(self) -> None:
         print(
-            f"\n{'system':<10} {'operations':>10} {'requests':>9} {'answers':>9} {'webhooks':>9} {'do not fit':>11}"
+            f"\n{'system':<10} {'operations':>10} {'requests':>9} {'answers':>9} "
+            f"{'webhooks':>9} {'do not fit':>11}"
         )
         for system in sorted({*self.requests, *self.webhooks}):
             bad = sum(count for (name, _, _), count in self.faults.items() if name == system)
@@ -86,7 +87,8 @@ class Report:
             print(f"  not described: {system} {operation} ({count})")
         for (system, operation), left_out in sorted(self.left_out.items()):
             print(
-                f"  left out: {system} {operation}: {len(left_out)} required properties that nothing here reads"
+                f"  left out: {system} {operation}: {len(left_out)} required properties that "
+                "nothing here reads"
             )
         for why, count in self.explained.most_common():
             print(f"  explained: {count} × {why}")

@@ -203,7 +203,10 @@ def _said(error: ValidationError) -> str:
     """The fault without the value, so that the same fault twice is one line."""
     if error.validator in ("required", "additionalProperties", "enum", "const"):
         return error.message[:160]
-    return f"{type(error.instance).__name__} where {error.validator} is {str(error.validator_value)[:80]}"
+    return (
+        f"{type(error.instance).__name__} where {error.validator} is "
+        f"{str(error.validator_value)[:80]}"
+    )
 
 
 @cache

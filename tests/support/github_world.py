@@ -36,7 +36,10 @@ SHOP = Service(
 )
 
 
-NEVER = r"protection|admin|bypass|enforce|ruleset|force|/merges\b|mergePullRequest|mergeBranch|AutoMerge|updateRef|dismiss"
+NEVER = (
+    r"protection|admin|bypass|enforce|ruleset|force|/merges\b|mergePullRequest|mergeBranch|"
+    r"AutoMerge|updateRef|dismiss"
+)
 """No way past a gate: neither a call of REST nor a mutation."""
 
 

@@ -52,7 +52,10 @@ NOISE = [
         "search",
         "Faster search",
         **{
-            "shop/search.py": "@@ -10,6 +10,7 @@ def search(words):\n     hits = []\n+    words = words[:10]\n     return hits\n"
+            "shop/search.py": (
+                "@@ -10,6 +10,7 @@ def search(words):\n     hits = []\n+    words = words[:10]\n"
+                "     return hits\n"
+            )
         },
     ),
     commit(

@@ -56,7 +56,8 @@ async def replicated(folder: Path) -> AsyncIterator[Replicated]:
         config.write_text(
             f"port {sentinel}\nbind 127.0.0.1\ndir {folder}\nlogfile {folder}/sentinel.log\n"
             f"sentinel monitor {MASTER} 127.0.0.1 {primary} 1\n"
-            f"sentinel down-after-milliseconds {MASTER} 10000\nsentinel failover-timeout {MASTER} 5000\n"
+            f"sentinel down-after-milliseconds {MASTER} 10000\nsentinel failover-timeout {MASTER} "
+            "5000\n"
         )
         processes[sentinel] = _started(str(config), "--sentinel")
         world = Replicated(primary, replica, sentinel, processes)

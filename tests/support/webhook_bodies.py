@@ -47,7 +47,10 @@ def event_alert(
                 "title": "ZeroDivisionError: division by zero <!channel>",
                 "level": "error",
                 "project": 1,
-                "url": f"https://sentry.io/api/0/projects/acme/{project}/events/e4874d664c3540c1a32eab185f12c5ab/",
+                "url": (
+                    f"https://sentry.io/api/0/projects/acme/{project}/events/"
+                    "e4874d664c3540c1a32eab185f12c5ab/"
+                ),
                 "web_url": f"https://sentry.io/organizations/acme/issues/{issue}/events/e48/",
                 "tags": tags,
                 "datetime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),

@@ -23,7 +23,10 @@ from tests.support.stage import (
     said,
 )
 
-TEMPLATE = "# NUMBER. TITLE\n\nDate: DATE\n\n## Status\n\nSTATUS\n\n## Context\n\nWhy?\n\n## Decision\n\n## Consequences\n"
+TEMPLATE = (
+    "# NUMBER. TITLE\n\nDate: DATE\n\n## Status\n\nSTATUS\n\n## Context\n\nWhy?\n\n## Decision\n"
+    "\n## Consequences\n"
+)
 
 
 async def test_a_rollback_by_workflow(world: World, github: GitHub) -> None:

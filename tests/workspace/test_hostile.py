@@ -12,8 +12,14 @@ from tests.support.formatted import formatted
 from tests.support.stage import DEPLOY, asked, burn, declared, eventually, everything
 
 EVIL = "evil.example"
-ERROR = f"KeyError: <!channel> <@U0BOB> <https://{EVIL}/|Roll back> [Roll back](https://{EVIL}/) \x1b[2J\nforged"
-TEXT = f"checkout fixes #1 @everyone <@U0BOB> [Roll back](https://{EVIL}/) ![x](https://{EVIL}/p.png) **x** <img src=x>"
+ERROR = (
+    f"KeyError: <!channel> <@U0BOB> <https://{EVIL}/|Roll back> [Roll back](https://{EVIL}/) "
+    "\x1b[2J\nforged"
+)
+TEXT = (
+    f"checkout fixes #1 @everyone <@U0BOB> [Roll back](https://{EVIL}/) "
+    f"![x](https://{EVIL}/p.png) **x** <img src=x>"
+)
 RELEASES = (
     "--upload-pack=touch pwned",
     "1.0; touch pwned",

@@ -17,7 +17,10 @@ from tests.support.stage import PEOPLE, SHOP, burn, incidents, town, transcript
 SERVICES = (
     SHOP.replace(
         'sentry = ["shop"]',
-        'sentry = ["shop"]\nnot_users = ["healthcheck*"]\nregion_tag = "region"\norg_tag = "customer"\ndepends_on = ["payments"]',
+        (
+            'sentry = ["shop"]\nnot_users = ["healthcheck*"]\nregion_tag = "region"\n'
+            'org_tag = "customer"\ndepends_on = ["payments"]'
+        ),
         1,
     )
     + """

@@ -126,7 +126,10 @@ async def test_how_the_next_post_mortem_is_named(world: World, tmp_path: Path) -
     ] == [
         (
             "works",
-            "acme/shop/docs/adr, newest number 7, the next is ADR-008-….md; its files end in .adoc, post-mortems are Markdown",
+            (
+                "acme/shop/docs/adr, newest number 7, the next is ADR-008-….md; its files end in "
+                ".adoc, post-mortems are Markdown"
+            ),
         ),
         ("works", f"{tmp_path}, newest number 7, the next is 8. ….md"),
     ]

@@ -209,7 +209,10 @@ async def test_addresses_in_sentrys_answers_are_shown_and_never_called() -> None
                 "permalink": f"{other.url}/issues/41/",
                 "project": {"id": "1", "slug": "shop"},
             }
-            link = f'<{other.url}/api/0/organizations/acme/issues/?cursor=0:100:0>; rel="next"; results="true"; cursor="0:100:0"'
+            link = (
+                f'<{other.url}/api/0/organizations/acme/issues/?cursor=0:100:0>; rel="next"; '
+                'results="true"; cursor="0:100:0"'
+            )
             return JSONResponse([row], headers={"Link": link})
 
         url = await stack.enter_async_context(

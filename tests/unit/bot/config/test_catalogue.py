@@ -242,7 +242,10 @@ def test_without_a_file_there_is_one_service(
         catalogue.load(settings.load(**needed, services_file="elsewhere.toml"))
 
 
-ONE = '[services.shop]\naliases = ["Café", "shop‑eu"]\nsentry = ["shop"]\n[services.shop-api]\naliases = ["検索"]\n'
+ONE = (
+    '[services.shop]\naliases = ["Café", "shop‑eu"]\nsentry = ["shop"]\n[services.shop-api]\n'
+    'aliases = ["検索"]\n'
+)
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -310,7 +313,10 @@ def test_a_name_is_found_however_it_was_typed(tmp_path: Path, text: str, name: s
 
 
 def test_a_blank_that_was_pasted_along_is_no_part_of_a_value(tmp_path: Path) -> None:
-    text = '[services.shop]\nsentry = [" shop", "web\u00a0"]\nenvironments = ["production "]\nowners = ["@ann "]\n'
+    text = (
+        '[services.shop]\nsentry = [" shop", "web\u00a0"]\nenvironments = ["production "]\n'
+        'owners = ["@ann "]\n'
+    )
     shop = catalogue.read(written(tmp_path, text)).get("shop")
     assert shop is not None
     assert (shop.sentry, shop.environments, shop.owners) == (

@@ -232,7 +232,8 @@ BEHIND = " script: 0123456789, on @user_script:84."
         ("EXEC without MULTI", "run MULTI"),
         ("NOPERM this user has no permissions to access one of the keys used as arguments", "touch the bot's keys"),
         (INSIDE + "The user executing the script can't run this command or subcommand", "a command that the bot needs"),
-        (INSIDE + "The user executing the script can't access at least one of the keys mentioned in the command "
+        (INSIDE + "The user executing the script can't access at least one of the keys mentioned in "
+        "the command "
          "arguments", "touch the bot's keys"),
         ("ERR ACL failure in script: User fb has no permissions to run the 'xadd' command" + BEHIND, "run XADD"),
         ("OOM command not allowed when used memory > 'maxmemory'.", "is full"),
@@ -240,7 +241,9 @@ BEHIND = " script: 0123456789, on @user_script:84."
         (INSIDE + "-OOM command not allowed when used memory > 'maxmemory'.", "is full"),
         ("READONLY You can't write against a read only replica.", "read-only replica"),
         (INSIDE + "-READONLY You can't write against a read only replica.", "read-only replica"),
-        ("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.", "save"),
+        ((
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to "
+        "persist to disk."), "save"),
         (INSIDE + "-MISCONF Errors writing to the AOF file: No space left on device", "save"),
         ("NOREPLICAS Not enough good replicas to write.", "fewer replicas"),
         ("LOADING Redis is loading the dataset in memory", "still reading its data"),
@@ -254,8 +257,12 @@ BEHIND = " script: 0123456789, on @user_script:84."
         ("ERR DB index is out of range", "no database of this number"),
         ("ERR SELECT is not allowed in cluster mode", "database 0 only"),
         ("ERR max number of clients reached", "as many clients"),
-        ("DENIED Redis is running in protected mode because protected mode is enabled and no password is set", "protected mode"),
-        ("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", "does not end"),
+        ((
+        "DENIED Redis is running in protected mode because protected mode is enabled and no "
+        "password is set"), "protected mode"),
+        ((
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
+        "NOSAVE."), "does not end"),
         ("ERR unknown command `XAUTOCLAIM`, with args beginning with: `{fb}:outbox` ", "does not know XAUTOCLAIM"),
         ("ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", "knows no AUTH"),
         ("ERR syntax error", "the form of a command"),
@@ -278,8 +285,10 @@ def test_what_a_server_says_in_words(text: str, says: str) -> None:
     ("error", "says"),
     [
         (ssl.SSLError(1, "[SSL: ODD] odd"), "TLS"),
-        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] Connect call failed"), "refused"),
-        (OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 101] Connect call failed"), "unreachable"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] "
+        "Connect call failed"), "refused"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 101] Connect call "
+        "failed"), "unreachable"),
         (ConnectionResetError(), "closed the connection"),
         (TimeoutError(), "too slow"),
         (RuntimeError("hunter2"), "cannot be used (RuntimeError)"),

@@ -134,7 +134,10 @@ def test_a_linear_link_ends_where_its_number_does(link: str, behind: str) -> Non
         ("_SHOP-3_ と SHOP-4が", (), ("SHOP-3", "SHOP-4")),
         ("SHOP–3, shop\u2011web\u20111F.", (), ("SHOP-3", "SHOP-WEB-1F")),
         (
-            "https://acme.sentry.io/issues/SHOP-3/?project=2 and https://acme.sentry.io/issues/shop-3.",
+            (
+                "https://acme.sentry.io/issues/SHOP-3/?project=2 and "
+                "https://acme.sentry.io/issues/shop-3."
+            ),
             (),
             ("SHOP-3",),
         ),

@@ -265,7 +265,10 @@ FORWARDED_ALERT: dict[str, Any] = {
                 "text": "Critical: shop errors",
                 "attachments": [
                     {
-                        "fallback": "<https://acme.sentry.io/issues/alerts/rules/details/7/|*Critical: shop errors*>",
+                        "fallback": (
+                            "<https://acme.sentry.io/issues/alerts/rules/details/7/|*Critical: "
+                            "shop errors*>"
+                        ),
                         "blocks": [
                             {"type": "section", "text": {"type": "mrkdwn", "text": "512 events"}}
                         ],

@@ -67,5 +67,6 @@ def test_every_view_is_in_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(functions) > 150  # it looks where they are
     missing = [name for name, code in functions.items() if code not in drawn]
     assert not missing, (
-        f"no picture is taken of what these draw; add it to tests/browser/gallery_more.py: {missing}"
+        "no picture is taken of what these draw; add it to tests/browser/gallery_more.py: "
+        f"{missing}"
     )

@@ -204,7 +204,8 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
 
 TOKEN = re.compile(r"<([^<>]*)>")
 ALLOWED = re.compile(
-    r"@[UW][A-Z0-9]+|#[CGD][A-Z0-9]+|!subteam\^S[A-Z0-9]+|!date\^\d+\^(?:\{[a-z_]+\} ?)+\|[0-9-]{10} [0-9:]{5} UTC|https?://[^|\s]+(?:\|.+)?"
+    r"@[UW][A-Z0-9]+|#[CGD][A-Z0-9]+|!subteam\^S[A-Z0-9]+|!date\^\d+\^(?:\{[a-z_]+\} "
+    r"?)+\|[0-9-]{10} [0-9:]{5} UTC|https?://[^|\s]+(?:\|.+)?"
 )
 ISOLATES = {"\u2068": 1, "\u2069": -1}
 
@@ -287,8 +288,10 @@ def test_what_programs_tell_mentions_nobody(attack: str) -> None:
 # --- Markdown: the ADR, Linear -------------------------------------------------------------------------------------
 
 MADR = (
-    "---\nstatus: {proposed}\ndate: YYYY-MM-DD\ntitle: {title}\ndecision-makers: {list}\nlayout: decision\n---\n\n# {title}\n\n"
-    "* Deciders: {list}\n* Title: {title}\n\n## Context and Problem Statement\n\nwhy\n\n## Decision Outcome\n\nwhat\n\n### Consequences\n\nso\n"
+    "---\nstatus: {proposed}\ndate: YYYY-MM-DD\ntitle: {title}\ndecision-makers: {list}\n"
+    "layout: decision\n---\n\n# {title}\n\n"
+    "* Deciders: {list}\n* Title: {title}\n\n## Context and Problem Statement\n\nwhy\n\n"
+    "## Decision Outcome\n\nwhat\n\n### Consequences\n\nso\n"
 )
 AUTOLINK = re.compile(r"<https?://[^\s<>|]+>")
 TASK = re.compile(r"^\s*- \[[ x]\] ", re.MULTILINE)

@@ -127,7 +127,10 @@ def test_a_whole_fact_is_said_in_full_or_not_at_all_and_another_one_briefly() ->
 
 
 def test_what_is_cut_keeps_its_names_times_and_links_whole() -> None:
-    text = f"*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool> `shop` {'x' * 90}"
+    text = (
+        "*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool> "
+        f"`shop` {'x' * 90}"
+    )
     assert shortened(text, 1, LARGE) == "*Next*: ask <@U0ALICE>…"
     kept = "*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool>"
     assert shortened(text, 1) == f"{kept}…"

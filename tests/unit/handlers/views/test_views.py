@@ -250,7 +250,10 @@ def test_a_changed_target_changes_the_seal() -> None:
 def test_the_status_says_it_all_with_signs_and_words() -> None:
     recollection = Recollection(
         lines=(
-            "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 action items open",
+            (
+                "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 "
+                "action items open"
+            ),
         )
     )
     failure = Failure(
@@ -308,7 +311,10 @@ def test_after_the_end_nothing_can_be_clicked() -> None:
 def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_became_known() -> None:
     recollection = Recollection(
         lines=(
-            "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 action items open",
+            (
+                "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 "
+                "action items open"
+            ),
         )
     )
     said = text_of(

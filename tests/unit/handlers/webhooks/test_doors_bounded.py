@@ -114,7 +114,10 @@ async def test_a_signed_request_of_another_time_is_refused(
     home: House, caplog: pytest.LogCaptureFixture, age: int
 ) -> None:
     """https://docs.slack.dev/authentication/verifying-requests-from-slack: five minutes either way."""
-    raw = "command=%2Fincident&text=declare+the+shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&trigger_id=1.2.3"
+    raw = (
+        "command=%2Fincident&text=declare+the+shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&"
+        "trigger_id=1.2.3"
+    )
     headers = home.slack.delivery.signature(raw, at=int(time.time()) - age)
     form = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
     answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers=form)

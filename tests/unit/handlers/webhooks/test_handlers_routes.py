@@ -118,7 +118,10 @@ async def test_the_url_is_verified_and_unknown_events_are_taken(home: House) -> 
 
 
 async def test_a_replayed_command_counts_once(home: House) -> None:
-    raw = b"command=%2Fincident&text=shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&channel_id=C1&trigger_id=1.2.3"
+    raw = (
+        b"command=%2Fincident&text=shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&channel_"
+        b"id=C1&trigger_id=1.2.3"
+    )
     for _ in range(2):
         answer = await home.http.post(
             f"{home.url}/slack/events", content=raw, headers={**FORM, **signed(raw)}

@@ -153,7 +153,8 @@ def test_of_two_people_at_once_the_second_is_told_who_what_and_when():
     late = story.refuses(HOTFIX.model_copy(update={"by": "U0ALICE"}))
     assert late.code == "state"
     assert late.text == (
-        "One action on production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 03:02 UTC (waiting), "
+        "One action on production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 03:02 "
+        "UTC (waiting), "
         "and it is under way. Nothing was done."
     )
 
@@ -295,7 +296,10 @@ def test_done_says_from_to_how_long_and_when_people_hear_again():
         ("failed", "rollback to 1.2.0 failed: exit 1"),
         (
             "unknown",
-            "rollback to 1.2.0 has an unknown result and will not be started again by itself: exit 1",
+            (
+                "rollback to 1.2.0 has an unknown result and will not be started again by "
+                "itself: exit 1"
+            ),
         ),
     ],
 )
@@ -415,7 +419,10 @@ def test_after_a_rollback_a_deploy_by_others_is_warned_about():
     )
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.4.0", story.now)))
     assert story.in_channel == [
-        "*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
+        (
+            "*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. Hold: shop is rolled "
+            "back to 1.2.0; a deploy could bring the trouble back."
+        )
     ]
     assert story.wants(wanted.Say)[0].mention == ("U0ALICE",)
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.3.0", story.now)))

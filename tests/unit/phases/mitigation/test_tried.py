@@ -45,7 +45,10 @@ def test_what_was_not_started_broke_nothing():
         )
     )
     assert tried(story.record) == (
-        "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started: 1.3.1 runs by now.",
+        (
+            "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started: 1.3.1 runs "
+            "by now."
+        ),
     )
     assert broken_rollbacks(story.record) == ()
 

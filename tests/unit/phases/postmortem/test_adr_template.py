@@ -16,8 +16,10 @@ from tests.support.incidents import NAMES
 def test_madr() -> None:
     text = written(MADR)
     assert text.startswith(
-        '---\nstatus: "accepted"\ndate: "2026-11-22"\ndecision-makers: "Ann"\nlayout: decision\ntags: [adr]\n---\n\n'
-        "# ADR-0007: INC-0042, checkout is failing\n\n```text\nPRODUCTION INCIDENT — checkout is failing\n"
+        '---\nstatus: "accepted"\ndate: "2026-11-22"\ndecision-makers: "Ann"\nlayout: decision\n'
+        "tags: [adr]\n---\n\n"
+        "# ADR-0007: INC-0042, checkout is failing\n\n```text\nPRODUCTION INCIDENT — checkout is "
+        "failing\n"
     )
     assert headings(text)[1:] == [
         "## Context and Problem Statement",

@@ -312,7 +312,10 @@ async def test_a_frame_without_a_file_is_not_said_to_be_missing(world: World) ->
 
 # --- what is said of it ------------------------------------------------------------------------------------------
 
-CODE = "class PriceService {\n  long priceOf(Item item) {\n    return prices.get(item).cents();\n  }\n}\n"
+CODE = (
+    "class PriceService {\n  long priceOf(Item item) {\n    return prices.get(item).cents();\n"
+    "  }\n}\n"
+)
 
 
 def burning(*frames: Frame) -> TriageReport:
@@ -420,7 +423,10 @@ async def test_who_wrote_the_line_that_logs_is_not_said_to_have_written_a_crash(
     world: World,
 ) -> None:
     on_github(world, {JAVA: CODE})
-    patch = "@@ -1,3 +1,3 @@\n class PriceService {\n   long priceOf(Item item) {\n-    x\n+    return prices.get(item).cents();"
+    patch = (
+        "@@ -1,3 +1,3 @@\n class PriceService {\n   long priceOf(Item item) {\n-    x\n"
+        "+    return prices.get(item).cents();"
+    )
     world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 1)]
     told = burning(PRICE).model_copy(update={"event_kind": "message", "exception_type": None})
     case = incident().model_copy(update={"triage": told})

@@ -38,7 +38,10 @@ from tests.support.repositories import Repository
 
 NOW = datetime(2024, 5, 2, 14, 10, tzinfo=UTC)
 V41, V42 = Release(version="41"), Release(version="42")
-PAY = "def charge(cart):\n    total = cart.total()\n    rate = RATES[cart.region]\n    return total * rate\n"
+PAY = (
+    "def charge(cart):\n    total = cart.total()\n    rate = RATES[cart.region]\n"
+    "    return total * rate\n"
+)
 
 
 def shop(path: Path) -> tuple[Repository, Service]:
@@ -147,10 +150,12 @@ async def test_from_the_crash_to_commit_author_and_release(tmp_path: Path) -> No
     culprit = repository.git("rev-parse", "v42~1")
     found = await look(report(), service, LocalGit())
     assert found.walk == (
-        f"Crashes in /srv/shop/shop/pay.py:3 in charge: rate = RATES[cart.currency]. Last touched by {culprit[:9]} "
+        "Crashes in /srv/shop/shop/pay.py:3 in charge: rate = RATES[cart.currency]. Last touched "
+        f"by {culprit[:9]} "
         "“Rates by currency (#12)” by Grace, 2024-05-01 03:00 UTC: new in 42.",
         f"Called from /srv/shop/shop/views.py:2 in checkout: return charge(cart). Last touched by "
-        f"{repository.git('rev-parse', 'v41')[:9]} “Shop” by Ada, 2024-05-01 01:00 UTC: it was in 41 already.",
+        f"{repository.git('rev-parse', 'v41')[:9]} “Shop” by Ada, 2024-05-01 01:00 UTC: it "
+        "was in 41 already.",
     )
     first = found.suspects[0]
     assert (first.sha, first.author) == (culprit, "Grace")

@@ -149,7 +149,10 @@ def test_a_bisect_is_followed_until_it_names_a_commit():
     assert "bisect" not in story.timers
     assert story.in_channel == []
     assert story.in_thread == [
-        "Bisect names `c0ffee123` “simplify tax” by Mara. Is that the cause? *This is the cause* above confirms it."
+        (
+            "Bisect names `c0ffee123` “simplify tax” by Mara. Is that the cause? *This is the "
+            "cause* above confirms it."
+        )
     ]
     assert story.last.entries[0].url == "https://git.example.com/c0ffee1234"
     assert story.record.cause is None, "a commit is not yet why; a person confirms"

@@ -22,14 +22,21 @@ def test_javascript_behind_webpack_paths() -> None:
                 "style",
                 "Prettier",
                 **{
-                    "src/cart/Total.tsx": "@@ -28,7 +28,7 @@ export function Total\n   const price = props.price;\n-  return <b>{price.amount}</b>\n+  return <b>{ price.amount }</b>\n"
+                    "src/cart/Total.tsx": (
+                        "@@ -28,7 +28,7 @@ export function Total\n   const price = props.price;\n"
+                        "-  return <b>{price.amount}</b>\n+  return <b>{ price.amount }</b>\n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Prices come from the API",
                 **{
-                    "src/cart/Total.tsx": "@@ -25,7 +25,7 @@ export function Total\n   const { cart } = props;\n   \n-  const price = cart.price ?? ZERO;\n+  const price = cart.prices[0];\n \n   const price = props.price;\n"
+                    "src/cart/Total.tsx": (
+                        "@@ -25,7 +25,7 @@ export function Total\n   const { cart } = props;\n"
+                        "   \n-  const price = cart.price ?? ZERO;\n+  const price = "
+                        "cart.prices[0];\n \n   const price = props.price;\n"
+                    )
                 },
             ),
             commit(
@@ -65,7 +72,13 @@ def test_java_frames_are_bare_file_names_with_a_class() -> None:
                 "culprit",
                 "Look prices up by region",
                 **{
-                    "src/main/java/com/acme/shop/PriceService.java": "@@ -40,7 +40,7 @@ long priceOf(Item item) {\n     Item item = find(id);\n     var region = regionOf(item);\n-    Price price = prices.getOrDefault(item, FREE);\n+    Price price = prices.get(region).get(item);\n     audit(item);\n     return price.cents();\n   }\n"
+                    "src/main/java/com/acme/shop/PriceService.java": (
+                        "@@ -40,7 +40,7 @@ long priceOf(Item item) {\n"
+                        "     Item item = find(id);\n     var region = regionOf(item);\n"
+                        "-    Price price = prices.getOrDefault(item, FREE);\n"
+                        "+    Price price = prices.get(region).get(item);\n     audit(item);\n"
+                        "     return price.cents();\n   }\n"
+                    )
                 },
             ),
         ),
@@ -93,8 +106,14 @@ def test_go_panic_in_a_deeper_frame() -> None:
                 "culprit",
                 "Rows are closed early",
                 **{
-                    "internal/store/query.go": "@@ -30,7 +30,7 @@ func (s *Store) List() *Rows {\n-	return &Rows{r: r}\n+	return nil\n",
-                    "cmd/shop/main.go": "@@ -57,6 +57,6 @@ func list() {\n-	rows := store.All()\n+	rows := store.List()\n 	for rows.Next() {\n",
+                    "internal/store/query.go": (
+                        "@@ -30,7 +30,7 @@ func (s *Store) List() *Rows {\n-	return &Rows{r: r}\n"
+                        "+	return nil\n"
+                    ),
+                    "cmd/shop/main.go": (
+                        "@@ -57,6 +57,6 @@ func list() {\n-	rows := store.All()\n"
+                        "+	rows := store.List()\n 	for rows.Next() {\n"
+                    ),
                 },
             ),
         ),

@@ -282,7 +282,10 @@ def test_what_grows_is_said_because_an_edit_rings_no_bell():
     assert story.in_channel == []
     story.say(said.Triaged(report=report()))
     assert story.in_channel == [
-        "*It has grown.* 37 users, payment and cart; 214 events in 15 min. Recommended now: roll back to 1.2.0."
+        (
+            "*It has grown.* 37 users, payment and cart; 214 events in 15 min. Recommended now: "
+            "roll back to 1.2.0."
+        )
     ]
     assert len(story.pages) == 1, "SEV1 as soon as it is known"
 

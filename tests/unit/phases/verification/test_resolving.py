@@ -145,7 +145,10 @@ async def test_without_the_scope_it_says_which_one_and_out_of_reach_it_is_tried_
     [
         (
             400,
-            "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects.",
+            (
+                "Query timeout. Please try again. If the problem persists try a smaller date "
+                "range or fewer projects."
+            ),
         ),
         (400, "Internal error. Please try again."),
         (408, ""),
@@ -237,7 +240,8 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     )
     story.say(said.IssuesResolved(resolved=2, release=None, next=True))
     assert story.in_thread[-1] == (
-        "2 Sentry issues set to resolved in the next release: Sentry tells of a return in a newer one, "
+        "2 Sentry issues set to resolved in the next release: Sentry tells of a return in a newer "
+        "one, "
         "not of one in 1.2.0. I look for that myself, for an hour."
     )
     assert "2 Sentry issues set to resolved in the next release" in story.noted

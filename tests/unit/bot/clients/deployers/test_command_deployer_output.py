@@ -120,7 +120,10 @@ def test_half_a_secret_is_not_shown() -> None:
 def test_a_key_whose_beginning_is_out_of_sight_is_hidden() -> None:
     text = "MIIEvQIBADANBg\nkqhkiG9w0BAQ\n-----END PRIVATE KEY-----\nbuilt"
     assert redact(text) == "[redacted]\nbuilt"
-    two = f"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nx\n{'-----BEGIN EC PRIVATE KEY-----'}\nMHc"
+    two = (
+        "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nx\n"
+        f"{'-----BEGIN EC PRIVATE KEY-----'}\nMHc"
+    )
     assert redact(two) == "[redacted]\nx\n[redacted]"
     ordinary = "a\nb"
     assert redact(ordinary) == ordinary

@@ -288,7 +288,10 @@ async def test_whoever_has_the_time_waits_as_long_as_github_says_and_goes_on(wor
     with patient(5):
         await world.deployer.running(SHOP)
         await world.deployer.start(SHOP, ID, TO, hotfix=False)
-        asked = 'query { repository(owner: "acme", name: "shop") { object(expression: "v1.2.0") { oid } } }'
+        asked = (
+            'query { repository(owner: "acme", name: "shop") { object(expression: "v1.2.0") { '
+            "oid } } }"
+        )
         assert await world.client.graphql(asked, {}, permission="Contents: read")
     assert [run.inputs["decision"] for run in world.github.runs] == [ID]
 

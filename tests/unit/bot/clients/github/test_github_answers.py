@@ -162,7 +162,10 @@ async def test_it_is_not_followed_to_another_server_nor_for_ever() -> None:
         ),
         (
             {
-                "message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+                "message": (
+                    "You have exceeded a secondary rate limit. Please wait a few minutes before "
+                    "you try again."
+                )
             },
             {},
             True,
@@ -194,7 +197,10 @@ async def test_limits_of_graphql_come_with_200(
 
 async def test_a_long_wait_is_said_in_minutes() -> None:
     def answer(method: str, path: str, body: Any) -> Response:
-        said = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+        said = (
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try "
+            "again."
+        )
         return JSONResponse({"message": said}, 403, headers={"Retry-After": "1200"})
 
     async with hub(answer) as there:
@@ -214,7 +220,10 @@ async def test_a_long_wait_is_said_in_minutes() -> None:
             {
                 "errors": [
                     {
-                        "message": "Something went wrong while executing your query. Please include `0401:6C25` when reporting this issue."
+                        "message": (
+                            "Something went wrong while executing your query. Please include "
+                            "`0401:6C25` when reporting this issue."
+                        )
                     }
                 ]
             },

@@ -72,12 +72,18 @@ def _renamed(github: GitHub) -> None:
         ),
         (
             _no_actions,
-            "GitHub Actions is disabled (“Actions has been disabled for this repository”): enable it",
+            (
+                "GitHub Actions is disabled (“Actions has been disabled for this repository”): "
+                "enable it"
+            ),
         ),
         (_archived, "the repository is archived on GitHub"),
         (
             _elsewhere,
-            "there is no .github/workflows/deploy.yml on main, from where it is started; main has hotfix.yml",
+            (
+                "there is no .github/workflows/deploy.yml on main, from where it is started; "
+                "main has hotfix.yml"
+            ),
         ),
         (_renamed, "acme/shop has no workflow deploy.yml; main has hotfix.yml and release.yaml"),
     ],
@@ -136,7 +142,10 @@ async def test_where_nothing_more_can_be_seen_the_refusal_stands_alone(world: Wo
         ("Repository was archived so is read-only.", False),
         ("Resource protected by organization SAML enforcement.", False),
         (
-            "the `acme` organization has an IP allow list enabled, and your IP address is not permitted",
+            (
+                "the `acme` organization has an IP allow list enabled, and your IP address is "
+                "not permitted"
+            ),
             False,
         ),
         ("Repository access blocked", False),

@@ -354,7 +354,10 @@ async def test_without_retry_after_the_end_of_sentrys_window_is_waited_for() -> 
     }
 
     async def answer(request: Request) -> Response:
-        said = "You are attempting to use this endpoint too frequently. Limit is 40 requests in 1 seconds"
+        said = (
+            "You are attempting to use this endpoint too frequently. Limit is 40 requests in 1 "
+            "seconds"
+        )
         return JSONResponse({"detail": said}, 429, headers=headers)
 
     async with serving(Starlette(routes=[Route("/{rest:path}", answer)])) as url:

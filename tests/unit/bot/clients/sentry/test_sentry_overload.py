@@ -39,7 +39,10 @@ LATER = 3  # tries of one question
         (400, str(TIMEOUT.error)),
         (
             400,
-            "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects.",
+            (
+                "Query timeout. Please try again. If the problem persists try a smaller date "
+                "range or fewer projects."
+            ),
         ),
         (400, "Internal error. Please try again."),
         (400, "Internal error. Your query failed to run."),
@@ -48,7 +51,10 @@ LATER = 3  # tries of one question
         (400, "Query limits exceeded. Try narrowing your request."),
         (
             400,
-            "Rate limit exceeded. Please try your query with a smaller date range or fewer projects.",
+            (
+                "Rate limit exceeded. Please try your query with a smaller date range or fewer "
+                "projects."
+            ),
         ),
         (408, "Proxied request timed out"),
         (429, ""),
