@@ -91,7 +91,7 @@ async def strictly(stage: Rig) -> list[Row]:
     return [aside(f"{what}: the last is current after", last, unit="s", digits=0, beside=beside)]
 
 
-# --- the stage --------------------------------------------------------------------------------------------------
+# --- the stage ------------------------------------------------------------------------------------
 
 
 @asynccontextmanager

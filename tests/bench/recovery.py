@@ -168,7 +168,7 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
     return rows
 
 
-# --- the guard: its looks after recovery --------------------------------------------------------------------------
+# --- the guard: its looks after recovery ----------------------------------------------------------
 
 
 def remembered(

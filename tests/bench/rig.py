@@ -234,7 +234,7 @@ async def stored(server: Server) -> AsyncIterator[Store]:
         await store.close()
 
 
-# --- requests, signed -------------------------------------------------------------------------------------------
+# --- requests, signed -----------------------------------------------------------------------------
 
 
 def slack_request(payload: dict[str, Any]) -> bytes:
@@ -291,7 +291,7 @@ def _post(path: str, kind: str, raw: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + raw
 
 
-# --- floors -----------------------------------------------------------------------------------------------------
+# --- floors ---------------------------------------------------------------------------------------
 
 
 def serve_floor(app: ASGIApp) -> None:

@@ -61,7 +61,7 @@ PULL = Release(version="hotfix #12@aaaaaaa", commit="a" * 40)
 ADR = Adr(number=7, path="docs/adr/0007-x.md", url="https://github.com/acme/shop/pull/31")
 
 
-# --- looking back ----------------------------------------------------------------------------------------------
+# --- looking back ---------------------------------------------------------------------------------
 
 
 def past_one(number: int, month: int = 10, **fields: Any) -> PastIncident:
@@ -158,7 +158,7 @@ def monthly_trends() -> dict[str, Message]:
     }
 
 
-# --- after the end ---------------------------------------------------------------------------------------------
+# --- after the end --------------------------------------------------------------------------------
 
 ENG = SubIssue(id="t2", identifier="ENG-2", url="https://linear.example.com/ENG-2")
 ITEMS = (
@@ -225,7 +225,7 @@ def after_the_end() -> dict[str, Message]:
     }
 
 
-# --- odd ends of a round ---------------------------------------------------------------------------------------
+# --- odd ends of a round --------------------------------------------------------------------------
 
 
 def deciding(**fields: Any) -> Incident:
@@ -422,7 +422,7 @@ def odd_ends() -> dict[str, Message]:
     }
 
 
-# --- answers to one person -------------------------------------------------------------------------------------
+# --- answers to one person ------------------------------------------------------------------------
 
 
 def answers() -> dict[str, Message]:
@@ -458,7 +458,7 @@ def refusals() -> dict[str, str]:
     }
 
 
-# --- what the channel hears ------------------------------------------------------------------------------------
+# --- what the channel hears -----------------------------------------------------------------------
 
 
 def heard(story: Story) -> list[Message]:

@@ -140,7 +140,7 @@ class HubTown(Town):
         apps = {hub.repository: github_app(hub, faults) for hub in self.hubs.values()}
         return Hanging(_ByRepository(apps), "github", faults)
 
-    # --- CI ------------------------------------------------------------------------------------------------------
+    # --- CI ---------------------------------------------------------------------------------------
 
     def _go_on(self, number: int, hub: GitHub) -> None:
         for run in hub.runs:
@@ -215,7 +215,7 @@ def _history(hub: GitHub) -> None:
         hub.deploy(f"v{version}", at=datetime.now(UTC) - timedelta(seconds=ago))
 
 
-# --- the life --------------------------------------------------------------------------------------------------------
+# --- the life -------------------------------------------------------------------------------------
 
 
 async def live(town: HubTown, number: int, *, patience: float = life.PATIENCE) -> Channel:
@@ -262,7 +262,7 @@ async def _rolled_back(town: HubTown, number: int, channel: Channel, patience: f
     )
 
 
-# --- what must be true, whoever was killed ---------------------------------------------------------------------------
+# --- what must be true, whoever was killed --------------------------------------------------------
 
 
 async def faults(town: HubTown, number: int) -> list[str]:

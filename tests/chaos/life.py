@@ -202,7 +202,7 @@ def incident_id(channel: Channel) -> str:
     return f"INC-{channel.name.split('-')[1]}"
 
 
-# --- what must be true, whoever was killed ---------------------------------------------------------------------------
+# --- what must be true, whoever was killed --------------------------------------------------------
 
 
 async def faults(town: Town, number: int) -> list[str]:

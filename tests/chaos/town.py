@@ -123,7 +123,7 @@ class Town:
         self.front = ""
         """The balancer's address."""
 
-    # --- what other towns have otherwise -------------------------------------------------------------------------
+    # --- what other towns have otherwise ----------------------------------------------------------
 
     def shop(self, number: int) -> str:
         """Its lines in the catalogue."""
@@ -242,7 +242,7 @@ class Town:
         issue = next(one for one in sentry.issues.values() if one.project.slug == name_of(number))
         await self.world.alerts.event_alert(issue.events[-1])
 
-    # --- the gate ----------------------------------------------------------------------------------------------
+    # --- the gate ---------------------------------------------------------------------------------
 
     async def _through(self, request: Request) -> Response:
         raw, replica = await request.body(), request.path_params["replica"]
@@ -305,7 +305,7 @@ class Town:
         # The systems name their own address in what they answer (pages, links); callers stay behind the gate.
         return Response(answer.content, answer.status_code, kept)
 
-    # --- the balancer ------------------------------------------------------------------------------------------
+    # --- the balancer -----------------------------------------------------------------------------
 
     async def _balanced(self, request: Request) -> Response:
         raw = await request.body()

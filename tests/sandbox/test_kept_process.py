@@ -1,4 +1,7 @@
-"""A program of the world's comes back when it is killed, says why it does not start, and never outlives the world."""
+"""A program that the world keeps running.
+
+It is started again when killed, says why it cannot start, and never outlives the world.
+"""
 
 from __future__ import annotations
 

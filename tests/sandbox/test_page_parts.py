@@ -1,4 +1,7 @@
-"""The sandbox's page: what people wrote never becomes HTML, and what they do reaches the workspace."""
+"""The sandbox's page.
+
+Text that people wrote never becomes HTML, and their clicks reach the workspace.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the stories, keep what the local systems were asked and answered, and hold it to the real systems' descriptions.
+"""Run the stories and check the local systems' exchanges against the real systems' descriptions.
 
     python -m tests.schemas FOLDER [PYTEST ARGUMENT ...]
 

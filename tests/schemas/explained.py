@@ -21,17 +21,22 @@ EXPLAINED: dict[str, str] = {
         "`1m` is read by `parse_stats_period`: getsentry/sentry src/sentry/api/utils.py, "
         "`get_rollup`"
     ),
-    r"sentry .*meta/tips/(query|columns): NoneType": "both may be null: getsentry/sentry src/sentry/utils/snuba.py, tips",
+    r"sentry .*meta/tips/(query|columns): NoneType": (
+        "both may be null: getsentry/sentry src/sentry/utils/snuba.py, tips"
+    ),
     r"discord GET /webhooks/.*: answer 200: type: 1 is not": (
         "one of three kinds, and an incoming one is 1: "
         "docs.discord.com/developers/resources/webhook#webhook-object"
     ),
-    r"sentry .*lastDeploy/name: NoneType": "a deploy's name may be null: getsentry/sentry src/sentry/models/deploy.py",
+    r"sentry .*lastDeploy/name: NoneType": (
+        "a deploy's name may be null: getsentry/sentry src/sentry/models/deploy.py"
+    ),
 }
 """A pattern over "system operation: fault" → why it is right all the same."""
 
 OUTSIDE: tuple[str, ...] = (
-    r"^slack POST /response/",  # response_url: docs.slack.dev/interactivity/handling-user-interaction
+    # response_url: docs.slack.dev/interactivity/handling-user-interaction
+    r"^slack POST /response/",
     r"^sentry POST /api/\d+/envelope/",  # what the shop's SDK sends, not the bot
     r"^(sentry|slack|linear|github) GET /(organizations|archives|issue|files)/",  # pages for people
 )

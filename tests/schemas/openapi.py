@@ -39,7 +39,8 @@ class Description:
         path = path.removeprefix(self._base)
         for pattern, template in self._paths:
             described = self.document["paths"][template]
-            # Slack takes every method by GET and by POST, and describes one of the two: docs.slack.dev/apis/web-api
+            # Slack takes every method by GET and by POST, and describes one of the two. Source:
+            # docs.slack.dev/apis/web-api
             known = described.get(method.lower()) or (
                 self._old and (described.get("get") or described.get("post"))
             )
@@ -137,7 +138,7 @@ class Description:
         yield from self._against(schema, answer, f"answer {status}")
 
     def webhook_faults(self, event: str, body: str) -> Iterator[str] | None:
-        """None where the event is not described. GitHub describes each action of an event by itself."""
+        """None if the event is not described. GitHub describes each action of an event by itself."""
         sent = json.loads(body)
         name = event.replace("_", "-")
         hooks = self.document.get("webhooks", {})

@@ -1,8 +1,9 @@
-"""Shared by tests of messages."""
+"""Slack messages of alerting tools, each as its tool sends it."""
 
 from __future__ import annotations
 
-# https://github.com/prometheus/alertmanager/blob/main/notify/slack/slack.go and template/default.tmpl
+# https://github.com/prometheus/alertmanager/blob/main/notify/slack/slack.go and
+# template/default.tmpl
 ALERTMANAGER = {
     "subtype": "bot_message",
     "bot_id": "B1",

@@ -1,4 +1,7 @@
-"""Incidents of which everything is known that can be known, with long words, in each of their states; for how they look."""
+"""Incidents with every field filled in with long words, in each of their states.
+
+They show the layout.
+"""
 
 from __future__ import annotations
 

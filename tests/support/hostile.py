@@ -1,4 +1,4 @@
-"""Records in which every text is an attack: the models are walked, so that a new field is attacked from its first day."""
+"""Records in which every text is an attack. The models are walked, so a new field is attacked too."""
 
 from __future__ import annotations
 

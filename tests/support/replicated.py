@@ -1,4 +1,7 @@
-"""A primary, its replica and a sentinel that watches them: real servers, on ports of their own, for one test."""
+"""A primary, its replica and a sentinel that watches them.
+
+They are real servers on their own ports, for one test.
+"""
 
 from __future__ import annotations
 

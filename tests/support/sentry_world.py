@@ -232,7 +232,10 @@ FIVE = tuple(f"p{n}" for n in range(5))
 
 @asynccontextmanager
 async def busy_world(issues: int = 200) -> AsyncIterator[World]:
-    """A service of five projects with so many open issues, all of the release that was deployed nine minutes ago."""
+    """A service of five projects with so many open issues.
+
+    All are of the release deployed nine minutes ago.
+    """
     async with world(
         projects=FIVE, service=SHOP.model_copy(update={"sentry": FIVE}), counting=True
     ) as w:

@@ -1,4 +1,6 @@
-"""Servers of this machine, of other versions where there are any: `FIREBREAK_REDIS_SERVERS=/a/redis-server:/b/valkey-server`.
+"""The Redis and Valkey servers of this machine, of several versions where there are any.
+
+`FIREBREAK_REDIS_SERVERS=/a/redis-server:/b/valkey-server` names them.
 
 Without it the embedded Valkey is tried, and a `redis-server` or `valkey-server` that is installed.
 """
@@ -113,7 +115,10 @@ async def _answers(one: Served) -> bool:
 
 @asynccontextmanager
 async def behind_tls(target: Served, folder: Path) -> AsyncIterator[tuple[int, Path]]:
-    """A port that speaks TLS for the server, and the certificate of it (its own authority, for `localhost`)."""
+    """A port that speaks TLS for the server, and its certificate.
+
+    It has its own authority, for `localhost`.
+    """
     key, certificate = folder / "key.pem", folder / "ca.pem"
     command = [
         "openssl",

@@ -1,4 +1,7 @@
-"""The stories' small stage: a world without the shop, whose production is three files and two tiny scripts."""
+"""The stories' small stage.
+
+It is a world without the shop: three files and two tiny scripts are its production.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ echo "$1 is up"
 
 
 def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **more: Any) -> World:
-    """A world without the shop in which v1.3.0 runs, and v1.2.0 ran before. Nothing is wrong in it yet; no alert fires."""
+    """A world without the shop, in which v1.3.0 runs and v1.2.0 ran before.
+
+    Nothing is wrong in it yet; no alert fires.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "adr").mkdir(exist_ok=True)
     (folder / "deploy.sh").write_text(DEPLOY)
@@ -172,7 +178,10 @@ async def declared(person: Person, text: str, name: str = "inc-0001-") -> Channe
 
 
 async def declare(person: Person, text: str) -> None:
-    """Declare, and once more where a busy Slack could not say in time who this is, as the answer asks for."""
+    """Declare an incident.
+
+    Repeat it if a busy Slack could not name the person in time, as the answer asks for.
+    """
     ack = await person.command(f"/incident {text}")
     if "could not ask Slack who you are" in json.dumps(ack.body):
         await person.command(f"/incident {text}")

@@ -1,4 +1,4 @@
-"""Shared by tests of github webhook, handlers routes, webhook deploys."""
+"""Bodies of GitHub's webhooks, and their signed requests."""
 
 from __future__ import annotations
 

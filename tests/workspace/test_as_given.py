@@ -1,4 +1,7 @@
-"""Settings as Kubernetes, `echo` and `.env` files give them, in a real start; what `doctor` tells of the doors; whose packages run."""
+"""Settings as Kubernetes, `echo` and `.env` files give them, in a real start.
+
+`doctor` checks the webhooks, and only the packages of this bot run.
+"""
 
 from __future__ import annotations
 

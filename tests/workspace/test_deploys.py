@@ -1,4 +1,7 @@
-"""What CI deploys: watched without a word from anybody, told to the incident that is open, and warned about."""
+"""Deploys by CI.
+
+They are watched without anybody's word, told to the open incident, and warned about.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an attacker can write, all of it in one incident: an error's text, names of releases, a description, a deploy's output."""
+"""Texts that an attacker can write, all of them in one incident.
+
+They stand in an error, in names of releases, in a description and in a deploy's output.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How an incident begins: an alert, a command, a phrase, a shortcut; and that two of these at once make one."""
+"""The beginning of an incident by alert, command, phrase or shortcut.
+
+Two of these at once make one.
+"""
 
 from __future__ import annotations
 

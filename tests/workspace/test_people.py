@@ -1,4 +1,4 @@
-"""Who leads, how bad it is, and that nobody is left without a word; over a bot that is killed in between."""
+"""Lead, severity and updates to everybody, over a bot that is killed in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A private incident (security): a canary in everything that is said of it, and nobody outside its channel ever finds one."""
+"""A private incident (security).
+
+Everything said of it holds a canary, and nobody outside its channel finds one.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,8 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     assert "INC-0001" not in json.dumps(alice.home())
     assert await ci(world, "v1.3.0") == {"hold": False, "incident": None}
 
-    # An incident of the same service is no news of the private one: it is declared at once, and its triage recalls nothing.
+    # An incident of the same service does not reveal the private one. It is declared at once, and
+    # its triage recalls nothing.
     real = await declared(alice, "checkout is failing", "inc-0002-")
     assert "INC-0001" not in plain(next(m for m in world.workspace.ephemerals[alice.id][::-1]))
     await alice.command("/incident cancel false alarm", real)

@@ -1,4 +1,7 @@
-"""The timeline: written by itself, added to with a pin, changed and taken back by the people who said it."""
+"""The timeline.
+
+It is written by itself, added to with a pin, changed and taken back by the people who said it.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,8 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
     bob.delete(reply)
     await shown(alice, channel, "was full", gone="I restart")
 
-    # One of two takes the pin back: it stays. The other one, too: it goes, and its words are nowhere.
+    # One of two people takes the pin back, and it stays. The other does, too, and its words are
+    # gone everywhere.
     alice.unreact(first)
     bob.unreact(first)
     await shown(alice, channel, "525 events", gone="db-2")

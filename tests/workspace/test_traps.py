@@ -1,4 +1,7 @@
-"""What misleads a triage, as whoever opens the incident sees it: each trap of the sandbox, and those that need deploys."""
+"""Traps for triage, as the person who opens the incident sees them.
+
+They are those of the sandbox, and those that need deploys.
+"""
 
 from __future__ import annotations
 

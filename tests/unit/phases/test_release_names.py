@@ -26,7 +26,7 @@ BILLING = Service(
 BARE = Service(name="shop")
 
 
-# --- patterns ----------------------------------------------------------------------------------------------------
+# --- patterns -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_build_may_stand_in_sentrys_pattern_alone(tmp_path: Path) -> None:
     ]
 
 
-# --- a deployment's ref --------------------------------------------------------------------------------------------
+# --- a deployment's ref ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_ci_names_no_branch_and_no_other_services_tag() -> None:
     assert deploy_told(shop, X, NOW).release == Release(version=X, commit=X)
 
 
-# --- one release, several names ------------------------------------------------------------------------------------
+# --- one release, several names -------------------------------------------------------------------
 
 
 def deploy(version: str, minutes: float, source: str, commit: str | None = None) -> DeploySeen:

@@ -140,7 +140,7 @@ class Life(RuleBasedStateMachine):
     def heard(self, action: said.Action) -> None:
         assert isinstance(self.say(action), Change), action  # 6
 
-    # --- people --------------------------------------------------------------------------------------------------
+    # --- people -----------------------------------------------------------------------------------
 
     @rule(by=PEOPLE, number=ROUNDS, to=VERSIONS, running=VERSIONS, forward=st.booleans())
     def rollback(self, by: str, number: int, to: str, running: str, forward: bool) -> None:
@@ -246,7 +246,7 @@ class Life(RuleBasedStateMachine):
     def archives_the_channel(self, by: str, channel: str) -> None:
         self.heard(said.ChannelArchived(channel=channel, by=by))
 
-    # --- the usual way, so that lives come to their end ------------------------------------------------------------
+    # --- the usual way, so that lives come to their end -------------------------------------------
 
     @rule(verdict=st.sampled_from([LookVerdict.RECOVERED, LookVerdict.RECOVERED, *LookVerdict]))
     def what_usually_comes_next(self, verdict: LookVerdict) -> None:
@@ -323,7 +323,7 @@ class Life(RuleBasedStateMachine):
         failure = data.draw(st.sampled_from(self.incident.failures))
         self.heard(said.TryAgain(by=by, effect_id=failure.effect_id))
 
-    # --- programs ------------------------------------------------------------------------------------------------
+    # --- programs ---------------------------------------------------------------------------------
 
     @precondition(lambda self: self.incident.ticket is not None)
     @rule(
@@ -375,7 +375,7 @@ class Life(RuleBasedStateMachine):
         )
         self.now = max(self.now, self.timeline[-1].at)
 
-    # --- timers and effects ----------------------------------------------------------------------------------------
+    # --- timers and effects -----------------------------------------------------------------------
 
     @precondition(lambda self: self.timers)
     @rule()
@@ -412,7 +412,7 @@ class Life(RuleBasedStateMachine):
             data.draw(st.integers(min_value=0, max_value=len(self.pending) - 1))
         )
 
-    # --- what stays true -------------------------------------------------------------------------------------------
+    # --- what stays true --------------------------------------------------------------------------
 
     @invariant()
     def one_action_a_round(self) -> None:

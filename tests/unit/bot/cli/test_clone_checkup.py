@@ -79,7 +79,7 @@ async def test_another_users_clone_is_named(
     assert any("belongs to another user" in said for said in await says(service(remote.path)))
 
 
-# --- bisect ----------------------------------------------------------------------------------------------------
+# --- bisect ---------------------------------------------------------------------------------------
 
 
 def shallow(tmp_path: Path) -> tuple[Repository, list[str], Service]:

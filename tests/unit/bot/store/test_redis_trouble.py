@@ -207,7 +207,7 @@ async def run(command: tuple[str, ...], url: str, folder: Path) -> subprocess.Co
     )
 
 
-# --- what servers say, as they say it ---------------------------------------------------------------------------------
+# --- what servers say, as they say it -------------------------------------------------------------
 
 INSIDE = "ERR Error running script (call to f_0123456789): @user_script:84: @user_script: 84: "
 """Redis 6.2, src/scripting.c."""
@@ -357,7 +357,7 @@ async def test_too_few_replicas_is_not_a_redis_that_is_away(tmp_path: Path) -> N
         )
 
 
-# --- how long anybody waits -------------------------------------------------------------------------------------------
+# --- how long anybody waits -----------------------------------------------------------------------
 
 
 async def test_a_connection_that_takes_long_is_made_for_those_who_come_after(

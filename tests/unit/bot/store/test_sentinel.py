@@ -120,7 +120,7 @@ async def _serves(world: Replicated, port: int) -> bool:
     return answer[0] == "master"
 
 
-# --- what doctor says of it --------------------------------------------------------------------------------------
+# --- what doctor says of it -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

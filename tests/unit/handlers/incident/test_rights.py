@@ -174,7 +174,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             runner.run(stack.aclose())
 
 
-# --- what a person presses, as Slack sends it --------------------------------------------------------------------
+# --- what a person presses, as Slack sends it -----------------------------------------------------
 
 WORDS = {
     "declare": "declare the search is slow",

@@ -98,7 +98,7 @@ def test_more_rows_than_a_table_holds_are_counted() -> None:
     assert "… and 100 more" in plain({"blocks": list(drawn.plain)})
 
 
-# --- sending ---------------------------------------------------------------------------------------------------
+# --- sending --------------------------------------------------------------------------------------
 
 
 SHOWN = message("12 events", [chart("Events", ["03:00", "03:01"], {"events": [4, 8]})])

@@ -101,7 +101,7 @@ def record(first: int, status: Status) -> tuple[Incident, list[Entry]]:
     return incident, entries
 
 
-# --- Slack ---------------------------------------------------------------------------------------------------------
+# --- Slack ----------------------------------------------------------------------------------------
 
 
 def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list[Message | View]:
@@ -285,7 +285,7 @@ def test_what_programs_tell_mentions_nobody(attack: str) -> None:
         )
 
 
-# --- Markdown: the ADR, Linear -------------------------------------------------------------------------------------
+# --- Markdown: the ADR, Linear --------------------------------------------------------------------
 
 MADR = (
     "---\nstatus: {proposed}\ndate: YYYY-MM-DD\ntitle: {title}\ndecision-makers: {list}\n"
@@ -415,7 +415,7 @@ def check_discord(text: str) -> None:
     assert not re.search(r"^(?:-#?|\+|>{1,3}|#{1,6}) ", bare, re.MULTILINE)
 
 
-# --- the log ---------------------------------------------------------------------------------------------------------
+# --- the log --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [JsonLines, Lines])

@@ -87,7 +87,7 @@ def decided(**fields: Any) -> Incident:
     return before.model_copy(update={"rounds": (acted,), "status": Status.MITIGATING})
 
 
-# --- the decision ----------------------------------------------------------------------------------------------
+# --- the decision ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_changed_target_changes_the_seal() -> None:
     assert len(set(seals)) == 2
 
 
-# --- the status ------------------------------------------------------------------------------------------------
+# --- the status -----------------------------------------------------------------------------------
 
 
 def test_the_status_says_it_all_with_signs_and_words() -> None:
@@ -324,7 +324,7 @@ def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_becam
     assert "via /incident by <@U0ALICE>" in said
 
 
-# --- tree, announcement, sentences -----------------------------------------------------------------------------
+# --- tree, announcement, sentences ----------------------------------------------------------------
 
 
 def test_the_tree_shows_the_three_best_with_buttons_and_the_rest_in_a_line() -> None:
@@ -439,7 +439,7 @@ def test_refusals_name_the_way_round() -> None:
     assert "incident.break_glass" in buttons(shown)
 
 
-# --- words -----------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

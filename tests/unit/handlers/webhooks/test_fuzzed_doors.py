@@ -142,7 +142,7 @@ def signed(raw: bytes) -> dict[str, str]:
     return {"x-slack-request-timestamp": at, "x-slack-signature": f"v0={digest}"}
 
 
-# --- torn, swapped, blown up -------------------------------------------------------------------------------------
+# --- torn, swapped, blown up ----------------------------------------------------------------------
 
 JUNK = st.one_of(
     st.none(),
@@ -277,7 +277,7 @@ def test_a_torn_webhook_is_answered(ways: Ways, data: st.DataObject) -> None:
     holds(ways, ways.send(way.path, raw, headers))
 
 
-# --- forged and oversized ------------------------------------------------------------------------------------------
+# --- forged and oversized -------------------------------------------------------------------------
 
 BAD_SIGNATURES = st.sampled_from(
     [

@@ -175,7 +175,7 @@ async def test_a_hotfix_of_ours_is_not_somebody_elses_deploy(home: House) -> Non
     assert await said(home) == []
 
 
-# --- a hotfix's pull request ---------------------------------------------------------------------------------------
+# --- a hotfix's pull request ----------------------------------------------------------------------
 
 
 def closed(sha: str, *, number: int = 12, merged: bool = True) -> dict[str, Any]:
@@ -246,7 +246,7 @@ async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
     assert (await post(home, run, event="workflow_run", delivery="d-2")).json() == {"incidents": []}
 
 
-# --- what a deployment's ref says -----------------------------------------------------------------------------------
+# --- what a deployment's ref says -----------------------------------------------------------------
 
 BILLING = Service(
     name="billing", repository="acme/shop", release=ReleaseNames(tag="billing-v{version}")

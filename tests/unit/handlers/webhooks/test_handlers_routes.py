@@ -130,7 +130,7 @@ async def test_a_replayed_command_counts_once(home: House) -> None:
     assert await home.count() <= 1
 
 
-# --- Sentry ----------------------------------------------------------------------------------------------------
+# --- Sentry ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.support.story import Story, mitigated, verifying
 CHANNEL = said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout"))
 
 
-# --- declared --------------------------------------------------------------------------------------------------
+# --- declared -------------------------------------------------------------------------------------
 
 
 def test_declaring_begins_channel_and_triage_beside_each_other():
@@ -58,7 +58,7 @@ def test_a_long_title_is_cut():
     assert len(Story(title="x" * 10_000, description="y" * 10_000).record.title) == 300
 
 
-# --- channel ---------------------------------------------------------------------------------------------------
+# --- channel --------------------------------------------------------------------------------------
 
 
 def test_the_channel_brings_status_announcement_invitations_ticket_and_discord():
@@ -106,7 +106,7 @@ def test_the_status_is_pinned_when_it_is_posted():
     assert story.last.effects == (wanted.Pin(),)
 
 
-# --- ticket and Discord ------------------------------------------------------------------------------------------
+# --- ticket and Discord ---------------------------------------------------------------------------
 
 
 def test_what_happened_before_the_ticket_was_there_is_its_first_comment():
@@ -155,7 +155,7 @@ def test_discord_says_what_how_bad_and_what_was_done():
     assert TICKET.url in text
 
 
-# --- people ----------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def test_an_update_goes_everywhere_once():
@@ -187,7 +187,7 @@ def test_what_is_over_says_so_and_offers_a_way_that_exists():
     assert "reopen" not in ended.text, "there is no such subcommand yet"
 
 
-# --- one storm is one incident -------------------------------------------------------------------------------------
+# --- one storm is one incident --------------------------------------------------------------------
 
 
 def test_a_thousand_alerts_about_five_issues_are_five_lines():
@@ -231,7 +231,7 @@ def test_evidence_of_what_is_over_takes_no_claim():
     assert story.last.effects == ()
 
 
-# --- the guard ---------------------------------------------------------------------------------------------------
+# --- the guard ------------------------------------------------------------------------------------
 
 
 def again(story: Story, minutes: float) -> said.SeenAgain:

@@ -25,7 +25,7 @@ def deciding() -> Story:
     return Story().opened().measured()
 
 
-# --- the decision ------------------------------------------------------------------------------------------------
+# --- the decision ---------------------------------------------------------------------------------
 
 
 def test_a_rollback_takes_the_service_starts_once_and_says_who_from_and_to():
@@ -144,7 +144,7 @@ def test_fixed_another_way_starts_the_investigation_that_waited_for_a_rollback()
     )
 
 
-# --- clicks that come too late -----------------------------------------------------------------------------------
+# --- clicks that come too late --------------------------------------------------------------------
 
 
 def test_of_two_people_at_once_the_second_is_told_who_what_and_when():
@@ -203,7 +203,7 @@ def test_on_a_cancelled_incident_every_click_is_refused_with_why():
         )
 
 
-# --- the deploy --------------------------------------------------------------------------------------------------
+# --- the deploy -----------------------------------------------------------------------------------
 
 
 def test_a_deploy_is_asked_about_until_it_ends():
@@ -395,7 +395,7 @@ def test_late_words_about_a_deploy_that_ended_change_nothing():
         assert story.record.status is Status.VERIFYING
 
 
-# --- what stays open after a deploy --------------------------------------------------------------------------------
+# --- what stays open after a deploy ---------------------------------------------------------------
 
 
 def test_a_hotfix_past_its_merge_says_that_it_can_be_lost():

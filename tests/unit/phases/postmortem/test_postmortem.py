@@ -17,7 +17,7 @@ from phases.steps.resolution import missing
 from tests.support import incidents
 from tests.support.incidents import NAMES, minute
 
-# --- the gate --------------------------------------------------------------------------------------------------
+# --- the gate -------------------------------------------------------------------------------------
 
 
 def test_with_everything_there_nothing_is_missing() -> None:
@@ -104,7 +104,7 @@ def test_what_was_not_measured_is_said_so() -> None:
     assert "not measured" in found["Recovery check"]
 
 
-# --- the draft -------------------------------------------------------------------------------------------------
+# --- the draft ------------------------------------------------------------------------------------
 
 
 def test_the_draft_is_made_of_timeline_cause_and_triage() -> None:
@@ -179,7 +179,7 @@ def test_a_long_timeline_keeps_what_matters() -> None:
     assert "(200 smaller entries left out" in text
 
 
-# --- action items ----------------------------------------------------------------------------------------------
+# --- action items ---------------------------------------------------------------------------------
 
 
 def rows(*texts: str) -> tuple[ActionItem, ...]:
@@ -207,7 +207,7 @@ def test_what_is_wrong_with_an_item_stands_under_its_row() -> None:
     assert "too many" in wrong(*"abcdefghijk")["item_10"]
 
 
-# --- the check -------------------------------------------------------------------------------------------------
+# --- the check ------------------------------------------------------------------------------------
 
 ANSWERS = Parts(
     timeline="a", root_cause="b", monitoring="c", tests="d", items=rows("e"), revisit="f"

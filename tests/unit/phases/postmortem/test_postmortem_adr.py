@@ -186,7 +186,7 @@ def test_no_text_breaks_the_layout(title: str, cause: str, source: str, sentence
     assert "@here" not in said
 
 
-# --- the file --------------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------
 
 
 def test_the_file_name_holds_number_incident_and_slug() -> None:

@@ -169,7 +169,7 @@ async def test_from_a_wrapped_crash_to_whoever_wrote_its_line(till: tuple[Path, 
     assert (kept.file, kept.function) == (asked.file, asked.function) == ("till/pricing.py", "rate")
 
 
-# --- `firebreak suspects` ----------------------------------------------------------------------------------------
+# --- `firebreak suspects` -------------------------------------------------------------------------
 
 COMMITS = [
     commit("innocent", "Say which order failed", **{"till/orders.py": (

@@ -310,7 +310,7 @@ async def test_a_frame_without_a_file_is_not_said_to_be_missing(world: World) ->
     assert found.walk[0] == "Crashes in abort. The stack names no file for it."
 
 
-# --- what is said of it ------------------------------------------------------------------------------------------
+# --- what is said of it ---------------------------------------------------------------------------
 
 CODE = (
     "class PriceService {\n  long priceOf(Item item) {\n    return prices.get(item).cents();\n"

@@ -142,7 +142,7 @@ def of(found: Investigation, kind: HypothesisKind) -> Hypothesis:
     return next(h for h in found.hypotheses if h.kind is kind)
 
 
-# --- the whole of it -------------------------------------------------------------------------------------------
+# --- the whole of it ------------------------------------------------------------------------------
 
 
 async def test_from_the_crash_to_commit_author_and_release(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     }
 
 
-# --- what is missing is said -----------------------------------------------------------------------------------
+# --- what is missing is said ----------------------------------------------------------------------
 
 
 async def test_without_a_source_the_rest_is_still_asked(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ async def test_what_could_not_be_asked_is_not_said_to_be_missing(tmp_path: Path)
     assert any("the disk is gone" in note for note in found.notes)
 
 
-# --- what the picture says -------------------------------------------------------------------------------------
+# --- what the picture says ------------------------------------------------------------------------
 
 
 async def test_one_customers_data_is_no_matter_of_a_release(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ async def test_a_neighbour_that_was_deployed_and_time_outs(tmp_path: Path) -> No
     assert "timed out" in of(found, HypothesisKind.INFRASTRUCTURE).found
 
 
-# --- what people and bisects do to it --------------------------------------------------------------------------
+# --- what people and bisects do to it -------------------------------------------------------------
 
 
 def hypothesis(id: str, kind: HypothesisKind, says: str, **more: Any) -> Hypothesis:

@@ -71,7 +71,7 @@ def test_what_failed_is_not_begun_anew_with_every_look_at_sentry():
     assert len(story.wants(wanted.Investigate)) == 1, "a person asks for it"
 
 
-# --- the tree ----------------------------------------------------------------------------------------------------
+# --- the tree -------------------------------------------------------------------------------------
 
 
 def test_the_tree_is_posted_once_when_there_is_a_decision_and_something_to_show():
@@ -124,7 +124,7 @@ def test_twelve_hypotheses_are_enough():
     )
 
 
-# --- the bisect ----------------------------------------------------------------------------------------------------
+# --- the bisect -----------------------------------------------------------------------------------
 
 
 def test_a_bisect_starts_where_there_are_ends_and_a_reproduction():
@@ -187,7 +187,7 @@ def test_what_cannot_be_started_or_followed_has_failed():
     assert story.record.bisect.state == "failed"
 
 
-# --- the cause -----------------------------------------------------------------------------------------------------
+# --- the cause ------------------------------------------------------------------------------------
 
 
 def test_a_cause_is_a_persons_word_with_the_evidence_that_held():

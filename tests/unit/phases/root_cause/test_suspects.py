@@ -28,7 +28,7 @@ from phases.root_cause.error_clues import (
 from phases.root_cause.line_history import function_of
 from phases.root_cause.patch import ChangedSides, Patch
 
-# --- the program -----------------------------------------------------------------------------------------------
+# --- the program ----------------------------------------------------------------------------------
 
 
 def test_as_a_program_json_in_json_out() -> None:
@@ -169,7 +169,7 @@ def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
     assert min(taken) < 0.25
 
 
-# --- paths -----------------------------------------------------------------------------------------------------
+# --- paths ----------------------------------------------------------------------------------------
 
 PATHS = (
     "shop/pay.py",
@@ -253,7 +253,7 @@ def test_the_library_of_a_frame(file: str, library: str | None) -> None:
     assert foreign(file) is (library is not None)
 
 
-# --- patches ---------------------------------------------------------------------------------------------------
+# --- patches --------------------------------------------------------------------------------------
 
 PATCH = """diff --git a/pay.py b/pay.py
 --- a/pay.py
@@ -339,7 +339,7 @@ def test_odd_patches_are_no_trouble(text: str) -> None:
     assert patch.renamed_from is None
 
 
-# --- the error's words -----------------------------------------------------------------------------------------
+# --- the error's words ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tests.support.story import Story
 FORM = said.ManualTriage(by="U0BOB", users=Word.MANY, features=Word.MANY, report="nobody can pay")
 
 
-# --- the answer ------------------------------------------------------------------------------------------------
+# --- the answer -----------------------------------------------------------------------------------
 
 
 def test_the_answer_opens_the_first_round_with_its_recommendation():
@@ -111,7 +111,7 @@ def test_an_answer_after_the_end_changes_nothing():
     assert story.record.triage is None
 
 
-# --- silence ---------------------------------------------------------------------------------------------------
+# --- silence --------------------------------------------------------------------------------------
 
 
 def test_three_seconds_of_silence_post_a_decision_without_a_recommendation():
@@ -172,7 +172,7 @@ def test_sentry_that_fails_at_once_does_not_wait_for_the_three_seconds():
     assert "triage" not in story.timers
 
 
-# --- the form --------------------------------------------------------------------------------------------------
+# --- the form -------------------------------------------------------------------------------------
 
 
 def test_what_people_report_stands_in_where_sentry_is_silent():
@@ -222,7 +222,7 @@ def test_evidence_that_comes_after_a_report_by_hand_is_walked_along():
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
 
 
-# --- while nobody acts -------------------------------------------------------------------------------------------
+# --- while nobody acts ----------------------------------------------------------------------------
 
 
 def test_nobody_acts_on_a_sev1_for_ten_minutes_paged_once_more():
@@ -377,7 +377,7 @@ def test_an_incident_that_sentry_named_says_its_cause_and_peoples_own_words_stay
         assert story.record.title == title
 
 
-# --- what could not be asked -----------------------------------------------------------------------------------
+# --- what could not be asked ----------------------------------------------------------------------
 
 UNKNOWN = blast(
     user_count=None, top_features=(), unknown=("users", "features"), confidence=Confidence.LOW

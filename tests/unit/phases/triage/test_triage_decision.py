@@ -23,7 +23,7 @@ WINDOW = timedelta(minutes=15)
 V1, V2, V3 = (Release(version=f"v{n}") for n in (1, 2, 3))
 
 
-# --- history ---------------------------------------------------------------------------------------------------
+# --- history --------------------------------------------------------------------------------------
 
 
 def deploy(
@@ -114,7 +114,7 @@ def test_a_version_that_no_deployer_may_be_given_is_no_target() -> None:
     assert healthy_before(known.deploys[0], known, [Release(version="--force")]) == ()
 
 
-# --- the decision ----------------------------------------------------------------------------------------------
+# --- the decision ---------------------------------------------------------------------------------
 
 EVERYTHING = BlastRadius(
     users=Word.MANY,

@@ -18,7 +18,7 @@ from tests.support.recovery import recovered
 from tests.support.sentry_world import SHOP, World, ago, world
 from tests.support.story import Story, mitigated
 
-# --- what the look sees ------------------------------------------------------------------------------------------
+# --- what the look sees ---------------------------------------------------------------------------
 
 
 LOOK = ago(-10)
@@ -192,7 +192,7 @@ async def test_without_releases_every_event_counts_and_without_an_answer_none():
     assert (await look_back(incident, SHOP, answers(incident), None, LOOK)).found == "not set up"
 
 
-# --- what comes of it ----------------------------------------------------------------------------------------------
+# --- what comes of it -----------------------------------------------------------------------------
 
 
 def alarm(story: Story, after: float = 60, issue: str = "41") -> said.SeenAgain:

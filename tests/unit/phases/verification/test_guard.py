@@ -31,7 +31,7 @@ NOW = ago(0)
 MINUTES = SPAN.total_seconds() / 60
 
 
-# --- how a look is judged ----------------------------------------------------------------------------------------
+# --- how a look is judged -------------------------------------------------------------------------
 
 
 def judged(
@@ -102,7 +102,7 @@ def test_over_simulated_series_nothing_is_opened_again_over_quiet() -> None:
         assert most is None or found <= most + 3 * math.sqrt(most / number), what
 
 
-# --- one look, over the local Sentry and real HTTP ---------------------------------------------------------------
+# --- one look, over the local Sentry and real HTTP ------------------------------------------------
 
 
 def first(incident: Incident) -> GuardLook:
@@ -183,7 +183,7 @@ async def test_sentry_that_cannot_be_asked_is_no_news():
     )
 
 
-# --- when, and what comes of it ----------------------------------------------------------------------------------
+# --- when, and what comes of it -------------------------------------------------------------------
 
 
 def is_whole(story: Story) -> bool:

@@ -224,7 +224,7 @@ async def test_a_sentry_that_drops_the_release_resolved_it_in_none(
         await sentry.aclose()
 
 
-# --- what the record wants -------------------------------------------------------------------------------------
+# --- what the record wants ------------------------------------------------------------------------
 
 
 def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> None:

@@ -24,7 +24,7 @@ def asked() -> Story:
     return story
 
 
-# --- when ------------------------------------------------------------------------------------------------------
+# --- when -----------------------------------------------------------------------------------------
 
 
 def test_the_clock_starts_when_the_deploy_has_finished():
@@ -83,7 +83,7 @@ def test_a_round_stays_where_it_is_while_the_clock_goes_on():
         assert story.record.round == before
 
 
-# --- what a look leads to ------------------------------------------------------------------------------------------
+# --- what a look leads to -------------------------------------------------------------------------
 
 
 def test_the_first_clean_look_is_recovery():
@@ -215,7 +215,7 @@ def test_a_look_at_a_round_that_is_over_changes_nothing():
     assert len(story.timeline) == lines
 
 
-# --- too few, out of reach -----------------------------------------------------------------------------------------
+# --- too few, out of reach ------------------------------------------------------------------------
 
 
 def test_twice_too_few_events_and_a_person_is_asked():
@@ -280,7 +280,7 @@ def test_where_sentry_shows_nothing_a_person_is_asked_in_the_end():
     assert story.record.status is Status.MITIGATED
 
 
-# --- people ----------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def test_a_persons_word_is_marked_as_not_measured():

@@ -97,7 +97,7 @@ def test_recovered_is_never_said_over_too_many_events_or_a_bad_endpoint(
         assert judged is LookVerdict.NOT_RECOVERED
 
 
-# --- one look --------------------------------------------------------------------------------------------------
+# --- one look -------------------------------------------------------------------------------------
 
 
 async def test_silence_after_the_rollback_is_recovered() -> None:

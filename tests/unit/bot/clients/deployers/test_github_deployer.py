@@ -333,7 +333,7 @@ def test_names_of_a_deployment(ref: str, payload: dict[str, str] | str, version:
     assert named(SHOP, found) == Release(version=version, commit=HEAD)
 
 
-# --- by the Deployments API ----------------------------------------------------------------------------------------
+# --- by the Deployments API -----------------------------------------------------------------------
 
 BY_DEPLOYMENTS = SHOP.model_copy(update={"deploy": DeployWorkflow(via="deployments")})
 

@@ -128,7 +128,7 @@ async def test_looks_without_news_cost_nothing(world: World, merges: Merges) -> 
     assert ["if-none-match" in one.headers for one in asked] == [False, True, True]
 
 
-# --- a branch, in the local clone ---------------------------------------------------------------------------------
+# --- a branch, in the local clone -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["merge", "pick", "squash", "squash of two"])

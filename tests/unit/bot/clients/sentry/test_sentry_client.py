@@ -119,7 +119,7 @@ async def test_no_events_asked_for_nothing_is_called() -> None:
     assert w.calls.paths == []
 
 
-# --- answers as other Sentrys give them ------------------------------------------------------------------------
+# --- answers as other Sentrys give them -----------------------------------------------------------
 
 
 class Pretend:
@@ -381,7 +381,7 @@ async def test_an_unknown_shape_is_said_without_its_content() -> None:
     assert "bob" not in str(caught.value)
 
 
-# --- shapes ----------------------------------------------------------------------------------------------------
+# --- shapes ---------------------------------------------------------------------------------------
 
 ISSUE: dict[str, Any] = {
     "id": "41",

@@ -54,7 +54,7 @@ def own(detail: EventDetail) -> list[str]:
     return [f.function for f in ours(detail.frames)]
 
 
-# --- chains ------------------------------------------------------------------------------------------------------
+# --- chains ---------------------------------------------------------------------------------------
 
 
 def java(method: str, line: int, cls: str, app: bool | None) -> Json:
@@ -188,7 +188,7 @@ def test_a_crash_in_the_handler_of_another_counts_before_its_callers() -> None:
     ]
 
 
-# --- groups ------------------------------------------------------------------------------------------------------
+# --- groups ---------------------------------------------------------------------------------------
 
 
 def member(n: int, name: str, *frames: Json, source: str = "InnerExceptions") -> Json:
@@ -278,7 +278,7 @@ def test_numbers_that_make_no_tree_leave_the_order(
     )
 
 
-# --- what is missing ---------------------------------------------------------------------------------------------
+# --- what is missing ------------------------------------------------------------------------------
 
 
 def test_values_and_stacks_that_are_null() -> None:
@@ -329,7 +329,7 @@ def test_a_build_s_query_is_no_part_of_a_file() -> None:
     assert (detail.frames[0].file, detail.frames[0].path) == ("Cart.vue", "src/Cart.vue")
 
 
-# --- without an exception's own stack ----------------------------------------------------------------------------
+# --- without an exception's own stack -------------------------------------------------------------
 
 
 def thread(id: Any, *crash_first: Json, crashed: bool = False, current: bool = False) -> Json:
@@ -421,7 +421,7 @@ def test_an_error_calls_nobody_and_names_no_address() -> None:
     )
 
 
-# --- the whole of it ---------------------------------------------------------------------------------------------
+# --- the whole of it ------------------------------------------------------------------------------
 
 
 def test_the_cause_and_its_crashing_frame_come_first() -> None:
@@ -481,7 +481,7 @@ def test_an_event_without_exception_has_no_frames() -> None:
     assert (detail.exception_type, detail.frames, detail.release) == (None, (), "v1")
 
 
-# --- whose frames they are ---------------------------------------------------------------------------------------
+# --- whose frames they are ------------------------------------------------------------------------
 
 CARGO = (
     "/usr/local/cargo/registry/src/index.crates.io-6f17d22bba15001f/tokio-1.35.0/src/runtime/mod.rs"

@@ -187,7 +187,7 @@ async def test_without_discover_what_more_issues_hold_is_not_known() -> None:
     assert not report.incomplete
 
 
-# --- doctor ----------------------------------------------------------------------------------------------------
+# --- doctor ---------------------------------------------------------------------------------------
 
 
 async def looked(url: str) -> list[Finding]:

@@ -30,7 +30,7 @@ TIMEOUT = OVERLOAD[0]
 LATER = 3  # tries of one question
 
 
-# --- what Sentry says ------------------------------------------------------------------------------------------
+# --- what Sentry says -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_a_refusal_is_told_in_whatever_form_it_comes(
     assert f"({status})" in caught.value.text
 
 
-# --- an unknown is never mild ----------------------------------------------------------------------------------
+# --- an unknown is never mild ---------------------------------------------------------------------
 
 
 def everything(report: TriageReport) -> str:
@@ -314,7 +314,7 @@ async def test_the_beginning_of_an_old_issue_is_not_guessed_where_no_minutes_are
     )
 
 
-# --- what stands beside it -------------------------------------------------------------------------------------
+# --- what stands beside it ------------------------------------------------------------------------
 
 
 async def test_deploys_that_could_not_be_asked_are_not_none() -> None:
@@ -370,7 +370,7 @@ async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusu
             await w.triage()
 
 
-# --- monitors --------------------------------------------------------------------------------------------------
+# --- monitors -------------------------------------------------------------------------------------
 
 
 def monitor(w: World, title: str, tag: str, times: int) -> None:

@@ -223,7 +223,7 @@ async def test_the_announcements_move_with_the_name_and_outlast_an_outage(
         assert await announced.channel() == "C0INCIDENTS"
 
 
-# --- people ------------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def crowd(world: World, number: int) -> None:
@@ -304,7 +304,7 @@ async def test_a_users_name_is_found_where_groups_cannot_be_read(refused: str) -
             await people.owners(service(owners=("@checkout-oncall",)))
 
 
-# --- doctor ------------------------------------------------------------------------------------------------------
+# --- doctor ---------------------------------------------------------------------------------------
 
 
 async def doctor(world: World, **settings: str) -> dict[str, Finding]:
