@@ -57,7 +57,10 @@ test ! -e broken || { cat broken; exit 1; }
 echo "$1" > current
 echo "$1 is up"
 """
-"""Files beside it stage its trouble: `hold` keeps it waiting, the text in `broken` lets it fail. `asked` counts its runs."""
+"""The deploy command. Files beside it stage its trouble, and `asked` counts its runs.
+
+`hold` keeps it waiting, and the text in `broken` lets it fail.
+"""
 
 
 def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **more: Any) -> World:
@@ -188,7 +191,10 @@ async def declare(person: Person, text: str) -> None:
 
 
 async def opened(person: Person, name: str = "inc-0001-") -> Channel:
-    """Waits for an incident's channel: decision, pinned status, announcement, and the person invited."""
+    """Wait for an incident's channel.
+
+    It has the decision, the pinned status, the announcement and the invited person.
+    """
     channel = await person.channel(name)
     await person.sees("Decision 1", channel)
     announcements = person.workspace.channel("incidents")

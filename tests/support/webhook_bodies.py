@@ -7,7 +7,10 @@ from typing import Any
 
 
 def body(version: str = "v1.4.0", **changes: Any) -> dict[str, Any]:
-    """As https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status has it, cut down."""
+    """A deployment's status, cut down.
+
+    https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status
+    """
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     told: dict[str, Any] = {
         "action": "created",

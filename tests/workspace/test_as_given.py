@@ -35,7 +35,10 @@ SECRET = ("TOKEN", "SECRET", "KEY", "URL")
 
 
 def as_a_file_gives_them(env: dict[str, str]) -> dict[str, str]:
-    """Each secret and address with a line end behind it, a byte order mark before it, or in quotes."""
+    """Settings as files give them.
+
+    A line end, a byte order mark or quotes stand around each secret and address.
+    """
     forms = ("{}\n", "{}\r\n", " {} ", "\ufeff{}\n", "{}\u00a0")
     named = [name for name in env if name.endswith(SECRET)]
     return env | {name: forms[n % len(forms)].format(env[name]) for n, name in enumerate(named)}

@@ -91,7 +91,10 @@ async def test_another_release_is_chosen_in_the_form(small: World):
 
 
 def _deploying(world: World) -> list[int]:
-    """The processes of this world's deploy, the one that watches it first: it shall not live to tell."""
+    """The processes of this world's deploy.
+
+    Its watcher is first, so that it cannot report the end.
+    """
     watchers, commands = list[int](), list[int]()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():

@@ -68,7 +68,10 @@ async def resolved(world: World, *items: str, owner: str = "", due: date | None 
 
 
 async def overdue(world: World, name: str) -> None:
-    """The moment of a timer (or of those that begin so) has come: its place in the sorted set is now."""
+    """Make a timer due, or all whose name begins so.
+
+    Its place in the sorted set is now.
+    """
     redis: Any = redis_of(world)
     timers = [
         timer

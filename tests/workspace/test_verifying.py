@@ -1,4 +1,8 @@
-"""Did it help? The looks, people's word where numbers cannot tell, what is missing before the end, and what comes back."""
+"""Verification in stories.
+
+The bot checks, people decide where numbers cannot tell, parts are missing before the end, and
+trouble returns.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What people type: odd descriptions, words that are nearly a subcommand, everything one can ask for without a decision."""
+"""Texts that people type.
+
+They are odd descriptions, near subcommands, and questions that need no decision.
+"""
 
 from __future__ import annotations
 

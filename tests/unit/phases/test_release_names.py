@@ -161,7 +161,10 @@ def test_a_service_without_a_pattern_leaves_those_that_say_more_to_others() -> N
 
 
 def test_a_release_of_the_whole_organisation_is_the_services_whose_pattern_says_more() -> None:
-    """https://docs.sentry.io/api/releases/create-a-new-release-for-an-organization/ : one release may be of several projects."""
+    """One release may be of several projects.
+
+    https://docs.sentry.io/api/releases/create-a-new-release-for-an-organization/
+    """
     mono = {"repository": "acme/mono"}
     shop = Service(name="shop", sentry=("shop-web",), **mono)
     billing = Service(

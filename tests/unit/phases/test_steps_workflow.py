@@ -1,4 +1,7 @@
-"""The table itself: every action has its row, what does not exist is refused, and a record stays small."""
+"""The workflow's table.
+
+Every action has its row, an unknown one is refused, and a record stays small.
+"""
 
 from __future__ import annotations
 

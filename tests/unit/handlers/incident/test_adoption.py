@@ -175,9 +175,7 @@ async def test_a_short_id_is_looked_up_and_names_its_service() -> None:
         assert service.name == name
 
 
-async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_where_that_is_open() -> (
-    None
-):
+async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_where_it_is_open():
     sentry = Sentry()
     found = await adopt(SENTRY, CATALOGUE, sentry)
     service = service_named(SENTRY, CATALOGUE, found)

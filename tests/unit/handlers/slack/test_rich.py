@@ -1,4 +1,7 @@
-"""Charts and tables: within Slack's limits for any input, with the same numbers in plain blocks, and left out where they are refused."""
+"""Charts and tables, within Slack's limits for any input.
+
+Plain blocks have the same numbers. Charts and tables are left out where they are refused.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Every text of a record is an attack, and everything that leaves the bot is read as the other side reads it.
+"""Every text of a record is an attack, and every output is read as the other side reads it.
 
-Nobody is mentioned, no link says another thing than where it goes, nothing breaks out of its place; whatever was typed into
-Slack, thrown by a program, committed, or printed by a deploy.
+Nobody is mentioned, no link hides its target, and nothing breaks out of its place. The texts are
+typed into Slack, thrown by a program, committed, or printed by a deploy.
 """
 
 from __future__ import annotations
@@ -274,7 +274,10 @@ def test_slack_shows_words_as_words(first: int, status: Status) -> None:
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_what_programs_tell_mentions_nobody(attack: str) -> None:
-    """People may mention a person; an error, a commit, a ticket may not: it is defused where it comes in."""
+    """People may mention a person; an error, a commit or a ticket may not.
+
+    It is defused where it comes in.
+    """
     told = foreign(f"{attack} <@U0ALICE> <@U0ALICE|alice> <#C0GENERAL> <!subteam^S0123456>")
     for text in (
         views.say(Say(text=told), record(0, Status.DECIDING)[0]).text,
@@ -402,7 +405,10 @@ def test_what_goes_to_the_other_systems_stays_in_its_place(first: int, status: S
 
 
 def check_discord(text: str) -> None:
-    """https://support.discord.com/hc/en-us/articles/210298617: what is left when escaped signs and plain addresses are gone."""
+    """Check the text without escaped signs and plain addresses.
+
+    https://support.discord.com/hc/en-us/articles/210298617
+    """
     assert len(text) <= 2000
     head, *lines = text.split("\n")
     assert head.startswith("**INC-0001 ")

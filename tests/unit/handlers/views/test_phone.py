@@ -22,7 +22,10 @@ SHOP = service(name="checkout-service", runbook="https://wiki.example.com/checko
 
 
 def read(block: dict[str, Any]) -> str:
-    """What a person reads of a block, by another reckoning than the bot's: names of 14 letters, times as Slack shows them."""
+    """The text that a person reads of a block.
+
+    It is counted otherwise than the bot does: names have 14 letters, times are as Slack shows them.
+    """
     text = (
         block["text"]["text"]
         if "text" in block

@@ -1,4 +1,7 @@
-"""What the messages say: the recommendation first, the one marked button, from and to, and what is missing."""
+"""Messages put the recommendation first.
+
+One button is marked, from and to are named, and missing facts are said.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""History and trends as people read them: the words without charts, and the charts within Slack's limits."""
+"""History and trends as people read them.
+
+The words come without charts, the charts within Slack's limits.
+"""
 
 from __future__ import annotations
 

@@ -86,7 +86,10 @@ async def test_a_body_that_never_ends_is_not_waited_for(
 async def test_a_packed_body_is_never_unpacked(
     home: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody who talks to us packs; ten megabytes of nothing stay ten kilobytes, and are no JSON."""
+    """Nobody who calls us compresses.
+
+    Ten megabytes of nothing stay ten kilobytes, and are no JSON.
+    """
     bomb = gzip.compress(b" " * 10_485_760)
     assert len(bomb) < 20_000
     at = str(int(time.time()))
@@ -113,7 +116,10 @@ async def test_a_packed_body_is_never_unpacked(
 async def test_a_signed_request_of_another_time_is_refused(
     home: House, caplog: pytest.LogCaptureFixture, age: int
 ) -> None:
-    """https://docs.slack.dev/authentication/verifying-requests-from-slack: five minutes either way."""
+    """Five minutes either way are allowed.
+
+    https://docs.slack.dev/authentication/verifying-requests-from-slack
+    """
     raw = (
         "command=%2Fincident&text=declare+the+shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&"
         "trigger_id=1.2.3"

@@ -1,4 +1,6 @@
-"""Every way in, fuzzed: recorded payloads with pieces torn out, swapped and blown up, rightly signed, at the real routes.
+"""Every way in, fuzzed.
+
+Recorded payloads are torn, swapped and blown up, rightly signed, at the real routes.
 
 Whatever comes: no 5xx, an answer in time, no word of the payload in the log, and the house still works afterwards.
 """
@@ -93,7 +95,10 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
 
 
 async def recorded(home: House) -> None:
-    """One of each: a command, clicks, forms, a shortcut, messages, App Home; as the local Slack sends them."""
+    """One payload of each kind, as the local Slack sends them.
+
+    Commands, clicks, forms, a shortcut, messages and App Home are recorded.
+    """
     alice = home.slack.alice
     incident, message = await home.decision()
     assert incident.channel is not None
@@ -117,7 +122,10 @@ async def recorded(home: House) -> None:
 
 
 def slack_request(body: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
-    """Encoded and signed as Slack does it: a command is a form, an interaction a form with a payload, an event JSON."""
+    """Encode and sign a request as Slack does.
+
+    A command is a form, an interaction a form with a payload, an event JSON.
+    """
     if "command" in body:
         raw, kind = (
             urlencode(

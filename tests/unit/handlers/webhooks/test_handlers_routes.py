@@ -183,7 +183,8 @@ async def test_an_alert_opens_an_incident_by_itself(
             "event_alert",
             event_alert(tags=[{"key": "environment", "value": "staging"}, None, ["x"]]),
         ),
-        # https://docs.sentry.io/integrations/integration-platform/webhooks/activity-alerts/: Seer at work, no fire
+        # Seer at work is no incident:
+        # https://docs.sentry.io/integrations/integration-platform/webhooks/activity-alerts/
         ("activity_alert", {**issue("triggered"), "installation": {"uuid": "717a85e5"}}),
     ],
 )
@@ -294,7 +295,10 @@ async def test_sentry_bad_input(home: House, caplog: pytest.LogCaptureFixture) -
 def test_starting_says_nothing_of_the_token_in_the_environment(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Bolt takes `SLACK_BOT_TOKEN` by itself and warns that it does not use it: nothing that an operator can mend."""
+    """Bolt reads `SLACK_BOT_TOKEN` and warns that it is unused.
+
+    An operator can do nothing about that.
+    """
 
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-of-the-environment")
     with caplog.at_level(logging.INFO):

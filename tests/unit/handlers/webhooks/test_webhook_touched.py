@@ -1,4 +1,4 @@
-"""An issue that is open again because a person clicked, or an archive ran out, is no fire; one that burns is.
+"""An issue that a person or an ended archive opened again is no fire; one that burns is.
 
 The local Sentry sends the webhooks, as the real one does: who did it, and which substatus.
 """

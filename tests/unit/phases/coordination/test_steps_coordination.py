@@ -352,7 +352,10 @@ def test_within_a_day_of_resolved_it_opens_again_and_has_to_be_understood_anew()
 
 
 def test_what_came_back_while_somebody_resolved_it_opens_it_again():
-    """Sentry's alert of an event between recovery and *resolved* may come after both, and may be the only one."""
+    """Sentry's alert of an event between recovery and *resolved* may come after both.
+
+    It may be the only one.
+    """
     story = mitigated()
     back = again(story, 2)
     story.now += timedelta(minutes=3)

@@ -1,4 +1,7 @@
-"""What a hotfix leaves open: merged by a click, refused, merged by people, moved on, closed; said once each."""
+"""A hotfix's open pull request is merged by a click or by people, refused, moved on, or closed.
+
+Each is said once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Phase 3 as the record sees it: one action on production a round, stale clicks, the deploy to its end, others' deploys."""
+"""Phase 3 in the record.
+
+One action on production a round, stale clicks, the deploy to its end, and others' deploys.
+"""
 
 from __future__ import annotations
 
@@ -266,7 +269,10 @@ def test_a_deploy_that_is_over_before_it_is_asked_about_shows_its_output_too():
 
 
 def test_an_end_that_is_told_before_its_start_is_told_with_it_and_the_investigation_begins():
-    """Whoever started it died before that was recorded, and GitHub's webhook asked how it stands."""
+    """The process that started it died before recording that.
+
+    GitHub's webhook asked for the deploy's state.
+    """
     story = deciding().rolled_back()
     proof = DeployProof(before="1.3.0", after="1.2.0", started_at=story.now + timedelta(seconds=2))
     story.say(

@@ -1,4 +1,7 @@
-"""The post-mortem follows the folder's own template: MADR, Nygard's, a post-mortem's; and whatever somebody put there."""
+"""The post-mortem follows the folder's own template.
+
+It is MADR's, Nygard's, a post-mortem's, or anything that somebody put there.
+"""
 
 from __future__ import annotations
 

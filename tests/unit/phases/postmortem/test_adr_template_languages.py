@@ -1,4 +1,7 @@
-"""Templates in other languages, and in shapes of their own: filled in one language, or left out; nothing is said to be without meaning."""
+"""Templates in other languages and shapes.
+
+They are filled in in one language, or left out; no text without meaning is written.
+"""
 
 from __future__ import annotations
 

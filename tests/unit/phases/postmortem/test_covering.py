@@ -1,4 +1,4 @@
-"""Which tests belong to a file: by name, by the usual places, and in a real clone by what their text imports."""
+"""Tests that belong to a file, by name, by the usual places, and by imports in a real clone's text."""
 
 from __future__ import annotations
 

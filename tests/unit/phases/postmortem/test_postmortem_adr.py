@@ -75,7 +75,10 @@ def test_a_recovery_on_a_persons_word_is_marked() -> None:
 
 
 def test_the_rates_are_those_of_the_look_that_verified_recovery() -> None:
-    """Not of the last round: a fix forward after recovery, or a deploy that came to nothing, has no say."""
+    """The last round has no say.
+
+    It may be a fix forward after recovery, or a deploy that came to nothing.
+    """
     first = incidents.rollback()
     later = first.looks[0].model_copy(
         update={"at": minute(90), "before_per_minute": 0.4, "after_per_minute": 0.2}

@@ -1,4 +1,4 @@
-"""Phase 6 as the record sees it: the gate, the post-mortem, the end of an incident, and what an end leaves behind."""
+"""Phase 6 in the record: the gate, the post-mortem, the end of an incident, and its leftovers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A crash that was caught and raised again: whoever wrote the catching is not accused. Real SDK, Sentry, git; and by hand."""
+"""A crash that was caught and raised again. The author of the catching is not accused.
+
+The SDK, Sentry and git are real; some chains are made by hand.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ ORDERS = (
 
 
 def shop(path: Path) -> tuple[Repository, str, str]:
-    """Of two commits between the releases one broke the price, the other one words the order's error."""
+    """Two commits lie between the releases.
+
+    One broke the price, the other one words the order's error.
+    """
     repository = Repository(path)
     repository.commit(
         "Shop",

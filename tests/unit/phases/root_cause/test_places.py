@@ -1,4 +1,7 @@
-"""Which file of a repository a frame stands for: as languages and their build tools write it, in a clone and on GitHub alike."""
+"""Files of a repository that frames stand for.
+
+Languages and their build tools write them, and a clone and GitHub give the same.
+"""
 
 from __future__ import annotations
 
@@ -367,7 +370,10 @@ async def test_a_java_frame_leads_to_its_line_and_who_wrote_it(world: World) -> 
     ],
 )  # fmt: skip
 async def test_what_is_not_known_accuses_nobody(world: World, frame: Frame, said: str) -> None:
-    """The newest commit changed a line of a file of that name; it is no more to blame than any other."""
+    """The newest commit changed a line of a file of that name.
+
+    It is no more to blame than any other.
+    """
     on_github(world, {JAVA: CODE, TREE[2]: CODE})
     world.github.commits[-1].files[:] = [File(TREE[2], "@@ -1,3 +1,3 @@\n x\n-y\n+  z\n x", 1, 1)]
     world.github.blame["c" * 40, JAVA] = world.github.blame["c" * 40, TREE[2]] = [(1, 5, "c" * 40)]
@@ -405,7 +411,10 @@ async def test_a_list_that_is_cut_is_said(world: World) -> None:
 
 
 async def test_a_line_that_stands_elsewhere_by_now_is_still_known_by_its_text(world: World) -> None:
-    """The event may be of an earlier build of the release: its line's number says nothing, its text does."""
+    """The event may be of an earlier build of the release.
+
+    Its line's number says nothing, its text does.
+    """
     on_github(world, {JAVA: CODE})
     patch = "@@ -8,2 +8,3 @@ class PriceService {\n x\n+    return prices.of(item.region());\n y"
     world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 0)]

@@ -1,4 +1,7 @@
-"""Phase 2 over real repositories: the walk, the tree, the ends of a bisect, and what people and bisects do to it."""
+"""Phase 2 over real repositories.
+
+The walk, the tree, the ends of a bisect, and what people and bisects do to it.
+"""
 
 from __future__ import annotations
 

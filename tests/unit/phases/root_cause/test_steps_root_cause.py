@@ -1,4 +1,7 @@
-"""Phase 2 as the record sees it: the tree, the bisect, the cause that a person confirms, and what that recommends."""
+"""Phase 2 in the record.
+
+The tree, the bisect, the cause that a person confirms, and its recommendation.
+"""
 
 from __future__ import annotations
 

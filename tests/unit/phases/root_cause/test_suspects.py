@@ -1,4 +1,7 @@
-"""`firebreak suspects` as a program, and what the ranking is made of: paths, patches, the words of an error."""
+"""`firebreak suspects` as a program, and the parts of the ranking.
+
+They are paths, patches, and the words of an error.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +134,10 @@ def test_a_trace_that_begins_where_the_program_does_is_turned_round() -> None:
 
 
 def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
-    """50 ms is the goal on a machine of its own (`make bench`); here it is a guard against anything quadratic."""
+    """The goal is 50 ms on a machine of its own (`make bench`).
+
+    This limit only catches anything quadratic.
+    """
     dice = random.Random(7)
     words = [f"name_{n}" for n in range(2000)]
 

@@ -1,6 +1,7 @@
-"""The ranking held to histories as they happen: one culprit each, among commits that look guilty too. In through `firebreak suspects`.
+"""The ranking over realistic histories: one culprit each, among commits that look guilty too.
 
-Every history names what makes it hard. Patches are cut to what matters, in git's form or as GitHub's API hands them out (without a head).
+They go in through `firebreak suspects`. Every history names its difficulty. Patches are cut to what
+matters, in git's form or as GitHub's API gives them (without a head).
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from tests.support.histories import Json, ask, commit, frame, history
 
 
 def test_the_line_itself_among_other_changes_of_the_file() -> None:
-    """Another commit moved the line down by three; the deployed path has another beginning than the repository's."""
+    """Another commit moved the line down by three.
+
+    The deployed path begins otherwise than the repository's.
+    """
     ranked = ask(
         [
             frame("/srv/releases/42/shop/pay.py", "charge", 23),
@@ -181,21 +185,27 @@ def test_a_library_was_bumped() -> None:
                 "touch",
                 "Cache keys carry the region",
                 **{
-                    "shop/cache.py": "@@ -70,6 +70,7 @@ def key(name):\n+    name = f'{name}:{REGION}'\n"
+                    "shop/cache.py": (
+                        "@@ -70,6 +70,7 @@ def key(name):\n+    name = f'{name}:{REGION}'\n"
+                    )
                 },
             ),
             commit(
                 "other",
                 "Bump httpx from 0.26 to 0.27",
                 **{
-                    "requirements.txt": "@@ -1,4 +1,4 @@\n-httpx==0.26\n+httpx==0.27\n redis==5.0.1\n"
+                    "requirements.txt": (
+                        "@@ -1,4 +1,4 @@\n-httpx==0.26\n+httpx==0.27\n redis==5.0.1\n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Dependencies of May",
                 **{
-                    "requirements.txt": "@@ -1,4 +1,4 @@\n httpx==0.27\n-redis==4.6.0\n+redis==5.0.1\n"
+                    "requirements.txt": (
+                        "@@ -1,4 +1,4 @@\n httpx==0.27\n-redis==4.6.0\n+redis==5.0.1\n"
+                    )
                 },
             ),
         ),
@@ -245,7 +255,9 @@ def test_a_column_was_dropped() -> None:
                 "touch",
                 "Recent means a week",
                 **{
-                    "app/controllers/orders_controller.rb": "@@ -30,3 +30,4 @@ def show\n+    @days = 7\n"
+                    "app/controllers/orders_controller.rb": (
+                        "@@ -30,3 +30,4 @@ def show\n+    @days = 7\n"
+                    )
                 },
             ),
             commit(

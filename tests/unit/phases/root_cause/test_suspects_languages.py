@@ -1,4 +1,7 @@
-"""The ranking over other languages: how JavaScript, Java and Go write the frames of a stack. In through `firebreak suspects`."""
+"""The ranking over frames as JavaScript, Java, Go and others write them.
+
+They go in through `firebreak suspects`.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,9 @@ def test_java_frames_are_bare_file_names_with_a_class() -> None:
                 "other",
                 "Prices of the other shop",
                 **{
-                    "other/src/main/java/com/acme/other/PriceService.java": "@@ -40,7 +40,7 @@ class PriceService\n-    a\n+    b\n"
+                    "other/src/main/java/com/acme/other/PriceService.java": (
+                        "@@ -40,7 +40,7 @@ class PriceService\n-    a\n+    b\n"
+                    )
                 },
             ),
             commit(

@@ -1,4 +1,4 @@
-"""Phase 1 as the record sees it: the answer, the silence, the form, and what grows while nobody acts."""
+"""Phase 1 in the record: the answer, the silence, the form, and growth while nobody acts."""
 
 from __future__ import annotations
 
@@ -331,7 +331,12 @@ def test_a_new_suspect_is_investigated_anew():
 
 
 def test_what_begins_with_one_user_is_investigated_anew_when_many_are_hit():
-    """The first event after a deploy has one user: rather their data, no bisect. The thirtieth says something else."""
+    """The first event after a deploy has one user.
+
+    Their data is the likely cause, and no bisect runs.
+
+    The thirtieth event says something else.
+    """
     first = report(Choice.INVESTIGATE, blast=blast(Word.ONE, Word.ONE))
     story = Story().opened().measured(first)
     story.say(said.Investigated(investigation=Investigation(walk=("Crashes in shop/pay.py:12.",))))

@@ -266,7 +266,10 @@ def test_the_table(users_word: Word, features: Word, fix: str | None, choice: Ch
 @pytest.mark.parametrize("users_word", [Word.ONE, Word.MANY])
 @pytest.mark.parametrize("features", [Word.ONE, Word.MANY])
 def test_a_brake_is_shown_whoever_is_hit(users_word: Word, features: Word) -> None:
-    """The button is there beside every advice, and a cause that is confirmed later asks whether anything brakes."""
+    """The button is there beside every advice.
+
+    A cause that is confirmed later asks whether anything brakes.
+    """
     blast = EVERYTHING.model_copy(update={"users": users_word, "features": features})
     found = recommend(situation(blast=blast, one_way=("migrations/7.sql",)))
     assert found.choice is Choice.INVESTIGATE

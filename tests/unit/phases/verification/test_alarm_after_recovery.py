@@ -1,4 +1,7 @@
-"""An alarm after recovery opens nothing by itself: the bot looks. What the look sees over the local Sentry, and what comes of it."""
+"""An alarm after recovery opens nothing by itself, but the bot checks.
+
+The checks run over the local Sentry, and their results are followed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Recovered: Sentry's issues are set to resolved in what runs, over the real HTTP of the local Sentry; and what the record wants."""
+"""After recovery Sentry's issues are resolved in the running release.
+
+The tests go over the local Sentry's real HTTP, and check what the record wants.
+"""
 
 from __future__ import annotations
 
@@ -213,7 +216,10 @@ async def test_a_reason_within_a_field_of_a_field_is_told() -> None:
 async def test_a_sentry_that_drops_the_release_resolved_it_in_none(
     body: dict[str, object], way: Way
 ) -> None:
-    """GlitchTip reads the status alone: "a return in a newer release" would promise what it never does."""
+    """GlitchTip reads the status alone.
+
+    "a return in a newer release" would promise something that it never does.
+    """
 
     async def answer(request: Request) -> Response:
         return JSONResponse(body)

@@ -1,4 +1,4 @@
-"""Phase 5 as the record sees it: the wait, the looks, what they lead to, and the person who is asked."""
+"""Phase 5 in the record: the wait, the checks, their results, and the person who is asked."""
 
 from __future__ import annotations
 
