@@ -26,7 +26,8 @@ sentry = ["shop"]
 features = {{ catalog = "/", cart = "/cart*", payment = "/pay*" }}
 release = {{ sentry = "shop@{{version}}", deploy = "v{{version}}" }}
 deployer = "command"
-deploy = {{ directory = "{folder}", run = ["true", "{{release}}"], current = ["cat", "current"], releases = ["cat", "releases"] }}
+deploy = {{ directory = "{folder}", run = ["true", "{{release}}"], current = ["cat", "current"], \
+releases = ["cat", "releases"] }}
 linear_team = "ENG"
 """
 MISSING: list[str] = []

@@ -127,7 +127,9 @@ class Outside:
                     "X-OAuth-Scopes: chat:write\r\n"
                 )
                 writer.write(
-                    f"HTTP/1.1 {status} OK\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n".encode()
+                    (
+                        f"HTTP/1.1 {status} OK\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n"
+                    ).encode()
                     + body
                 )
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -23,7 +23,8 @@ sentry = ["shop{n:02d}"]
 features = {{ catalog = "/", cart = "/cart*", payment = "/pay*" }}
 release = {{ sentry = "shop{n:02d}@{{version}}", deploy = "v{{version}}" }}
 deployer = "command"
-deploy = {{ directory = "FOLDER", run = ["true", "{{release}}"], current = ["cat", "current"], releases = ["cat", "releases"] }}
+deploy = {{ directory = "FOLDER", run = ["true", "{{release}}"], current = ["cat", "current"], \
+releases = ["cat", "releases"] }}
 """
 Json = dict[str, Any]
 PATIENCE = 60.0

@@ -57,7 +57,8 @@ release = { sentry = "NAME@{version}", tag = "v{version}", deploy = "v{version}"
 deployer = "command"
 linear_team = "ENG"
 adr = { directory = "FOLDER/adr" }
-deploy = { directory = "FOLDER", run = ["sh", "deploy.sh", "{release}"], current = ["cat", "current"], releases = ["cat", "releases"] }
+deploy = { directory = "FOLDER", run = ["sh", "deploy.sh", "{release}"], \
+current = ["cat", "current"], releases = ["cat", "releases"] }
 """
 DEPLOY = 'echo "$1" >> asked\necho "$1" > current\necho "$1 is up"\n'
 

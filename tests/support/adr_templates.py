@@ -80,7 +80,8 @@ The change that we're proposing or have agreed to implement.
 
 ## Consequences
 
-What becomes easier or more difficult to do and any risks introduced by the change that will need to be mitigated.
+What becomes easier or more difficult to do and any risks introduced by the change that will need \
+to be mitigated.
 """
 """https://github.com/npryce/adr-tools/blob/master/src/template.md"""
 

@@ -140,7 +140,14 @@ async def test_the_dependency_was_deployed(trapped: World):
         ("/charge", "payments", "8.0.0"),
     ):
         world.sentry.load(
-            at=now - 30, every=0.3, times=100, users=PEOPLE, transaction=page, project=project, release=release, function=page[1:] or "home"
-        )  # fmt: skip
+            at=now - 30,
+            every=0.3,
+            times=100,
+            users=PEOPLE,
+            transaction=page,
+            project=project,
+            release=release,
+            function=page[1:] or "home",
+        )
     channel = await opened(world, alerts=False)
     await decision_says(world, channel, ("not safe", "payments 8.0.0 was deployed"))

@@ -28,7 +28,8 @@ runbook      = "https://wiki.example.com/checkout"
 one_way      = ["migrations/**"]
 repository   = "acme/shop"
 deployer     = "github"
-deploy       = { workflow = "deploy.yml", hotfix_workflow = "hotfix.yml", environment = "production" }
+deploy       = { workflow = "deploy.yml", hotfix_workflow = "hotfix.yml", environment = \
+"production" }
 checkout     = "/srv/shop"
 bisect       = ["./reproduce.sh"]
 endpoint     = "https://shop.example.com/checkout/health"
@@ -39,7 +40,8 @@ adr          = { directory = "/srv/shop/docs/adr" }
 sentry   = ["search"]
 owners   = ["@ann", "U0123"]
 deployer = "command"
-deploy   = { directory = "shop", run = ["./deploy.sh", "{release}"], current = ["./current.sh"], releases = ["git", "tag", "--sort=-creatordate"], hotfix = ["./deploy.sh", "--hotfix", "{commit}"] }
+deploy   = { directory = "shop", run = ["./deploy.sh", "{release}"], current = ["./current.sh"], \
+releases = ["git", "tag", "--sort=-creatordate"], hotfix = ["./deploy.sh", "--hotfix", "{commit}"] }
 adr      = { repository = "acme/shop", path = "docs/adr/" }
 depends_on = ["Cart"]
 
@@ -158,10 +160,12 @@ adr = {}
 deployer = "command"
 [services.six]
 deployer = "command"
-deploy = { directory = "/srv", run = ["sh", "-c", "deploy {release}"], current = [], hotfix = ["x"] }
+deploy = { directory = "/srv", run = ["sh", "-c", "deploy {release}"], current = [], \
+hotfix = ["x"] }
 [services.seven]
 deployer = "command"
-deploy = { directory = "/srv", run = ["sh", "-c", "deploy {release}"], current = ["x"], releases = ["x"], hotfix = ["x"] }
+deploy = { directory = "/srv", run = ["sh", "-c", "deploy {release}"], current = ["x"], \
+releases = ["x"], hotfix = ["x"] }
 """,
     )
     for part in (

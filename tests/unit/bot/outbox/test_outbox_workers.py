@@ -61,7 +61,8 @@ async def hanging(effect, job):
 
 async def main():
     store = Store.open(sys.argv[1])
-    await Outbox(store, dispatcher(store), {"say": hanging}, {"say": "slack"}, url=sys.argv[1]).run()
+    await Outbox(store, dispatcher(store), {"say": hanging}, {"say": "slack"}, \
+url=sys.argv[1]).run()
 
 asyncio.run(main())
 """
@@ -179,7 +180,8 @@ async def main():
         await asyncio.sleep(0.2)
         return EffectDone(kind="say")
 
-    await outbox.Outbox(store, dispatcher(store), {"say": slow}, {"say": "slack"}, url=sys.argv[1], limits={"slack": 1}).run()
+    await outbox.Outbox(store, dispatcher(store), {"say": slow}, {"say": "slack"}, \
+url=sys.argv[1], limits={"slack": 1}).run()
 
 asyncio.run(main())
 """

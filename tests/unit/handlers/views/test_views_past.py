@@ -37,10 +37,19 @@ def text(message: Message) -> str:
 
 def test_history_says_what_was_done_and_whether_it_worked() -> None:
     found = [
-        one(42, 11, action="rolled back to v41", cause="v42 dropped a key", adr="ADR-0007", adr_url="https://x.example/7", severity=1, channel="C1"),
+        one(
+            42,
+            11,
+            action="rolled back to v41",
+            cause="v42 dropped a key",
+            adr="ADR-0007",
+            adr_url="https://x.example/7",
+            severity=1,
+            channel="C1",
+        ),
         one(7, action="rolled back to v6", minutes=None, tried=("rollback",), drill=True),
         one(3, private=True, title="private incident"),
-    ]  # fmt: skip
+    ]
     said = text(views.history(found, "", {"INC-0003": "a key leaked"}))
     assert "*2 past incidents and 1 drill*, newest first" in said
     assert "*INC-0042* <#C1> 🔴 SEV1" in said

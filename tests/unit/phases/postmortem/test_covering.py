@@ -57,7 +57,9 @@ async def test_in_a_real_clone(tmp_path: Path):
             "shop/tax.py": "x = 1\n",
             "shop/refund.py": "x = 1\n",
             "tests/test_pay.py": "def test_it(): ...\n",
-            "tests/test_flow.py": "from shop import cart, tax\n\ndef test_pay_page(): get('/refund')\n",
+            "tests/test_flow.py": (
+                "from shop import cart, tax\n\ndef test_pay_page(): get('/refund')\n"
+            ),
             "tests/data/pay.json": "{}\n",
         },
         tag="v1",

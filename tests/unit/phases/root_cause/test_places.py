@@ -359,8 +359,16 @@ async def test_a_java_frame_leads_to_its_line_and_who_wrote_it(world: World) -> 
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (PRICE.model_copy(update={"module": "com.acme.gone.PriceService"}), "Its file could not be found in the source of 1.4.0."),
-        (PRICE.model_copy(update={"file": "app:///_next/static/chunks/cart-4f2a.js", "module": ""}), "could not be found"),
+        (
+            PRICE.model_copy(update={"module": "com.acme.gone.PriceService"}),
+            "Its file could not be found in the source of 1.4.0.",
+        ),
+        (
+            PRICE.model_copy(
+                update={"file": "app:///_next/static/chunks/cart-4f2a.js", "module": ""}
+            ),
+            "could not be found",
+        ),
         (PRICE.model_copy(update={"module": ""}), "Several files of 1.4.0 fit (services/"),
         (PRICE.model_copy(update={"line": 99}), f"{JAVA} has fewer lines in 1.4.0."),
         (
@@ -368,7 +376,7 @@ async def test_a_java_frame_leads_to_its_line_and_who_wrote_it(world: World) -> 
             "In 1.4.0 another line stands there: return prices.get(item).cents();.",
         ),
     ],
-)  # fmt: skip
+)
 async def test_what_is_not_known_accuses_nobody(world: World, frame: Frame, said: str) -> None:
     """The newest commit changed a line of a file of that name.
 

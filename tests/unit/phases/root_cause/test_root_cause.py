@@ -356,11 +356,18 @@ async def test_a_neighbour_that_was_deployed_and_time_outs(tmp_path: Path) -> No
     )
     many = BlastRadius(users=Word.MANY, features=Word.MANY)
     found = await look(
-        report(issues=(late,), deploys=(beside,), suspect=None, suspect_minutes=None, targets=(), blast=many,
-               recommendation=Recommendation(choice=Choice.INVESTIGATE)),
+        report(
+            issues=(late,),
+            deploys=(beside,),
+            suspect=None,
+            suspect_minutes=None,
+            targets=(),
+            blast=many,
+            recommendation=Recommendation(choice=Choice.INVESTIGATE),
+        ),
         service,
         LocalGit(),
-    )  # fmt: skip
+    )
     assert "payments 7" in of(found, HypothesisKind.DEPENDENCY).found
     assert of(found, HypothesisKind.INFRASTRUCTURE).confidence > 0.5
     assert "timed out" in of(found, HypothesisKind.INFRASTRUCTURE).found

@@ -147,14 +147,38 @@ def test_frames_of_packages_and_workspaces_lead_to_their_own_files() -> None:
     go = "github.com/acme/shop/services/cart/internal/price"
     for frames, own, innocent in (
         ([at("internal/price/price.go")], "internal/price/price.go", "cmd/shop/price.go"),
-        ([at("/build/internal/price/price.go", module=go)], "services/cart/internal/price/price.go", "internal/price/price.go"),
-        ([at("package:shop/src/cart.dart")], "packages/shop/lib/src/cart.dart", "packages/admin/lib/src/cart.dart"),
-        ([at("/app/node_modules/@acme/cart/src/total.ts", in_app=False)], "packages/cart/src/total.ts", "packages/ui/src/total.ts"),
-        ([at("/vendor/symfony/mailer/src/Pay.php"), at("/src/Cart.php")], "src/Cart.php", "src/Pay.php"),
+        (
+            [at("/build/internal/price/price.go", module=go)],
+            "services/cart/internal/price/price.go",
+            "internal/price/price.go",
+        ),
+        (
+            [at("package:shop/src/cart.dart")],
+            "packages/shop/lib/src/cart.dart",
+            "packages/admin/lib/src/cart.dart",
+        ),
+        (
+            [at("/app/node_modules/@acme/cart/src/total.ts", in_app=False)],
+            "packages/cart/src/total.ts",
+            "packages/ui/src/total.ts",
+        ),
+        (
+            [at("/vendor/symfony/mailer/src/Pay.php"), at("/src/Cart.php")],
+            "src/Cart.php",
+            "src/Pay.php",
+        ),
         ([at(crate), at("/build/crates/pay/src/lib.rs")], "crates/pay/src/lib.rs", "src/lib.rs"),
-        ([at("Pricing/Rate.cs", module="Acme.Shop.Pricing.Rate")], "src/Acme.Shop/Pricing/Rate.cs", "src/Acme.Tax/Pricing/Rate.cs"),
-        ([at("lib/money.rb", in_app=None), at("app/models/order.rb")], "app/models/order.rb", "lib/money.rb"),
-    ):  # fmt: skip
+        (
+            [at("Pricing/Rate.cs", module="Acme.Shop.Pricing.Rate")],
+            "src/Acme.Shop/Pricing/Rate.cs",
+            "src/Acme.Tax/Pricing/Rate.cs",
+        ),
+        (
+            [at("lib/money.rb", in_app=None), at("app/models/order.rb")],
+            "app/models/order.rb",
+            "lib/money.rb",
+        ),
+    ):
         sha, reason = _first(frames, innocent, own)
         assert (sha, reason.split(":9")[0]) == (own, f"wrote {own}"), frames
     sha, reason = _first([at("/app/dist/pay/price.js")], "src/other.ts", "src/pay/price.ts")

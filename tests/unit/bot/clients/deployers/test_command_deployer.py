@@ -38,7 +38,9 @@ def shop(path: Path, deploy: str, *, limit: int = 60, tag: str = "v{version}") -
         "deploy.sh": f'#!/bin/sh\necho "$@" >> asked\n{deploy}\necho "$1" > running\n',
         "hotfix.sh": '#!/bin/sh\necho "$2" > running\n',
         "current.sh": "#!/bin/sh\ncat running\n",
-        "releases.sh": "#!/bin/sh\nprintf 'v43\\nv42\\nnightly\\nv41\\nv--help\\nv$(ls)\\n\\nv42\\n'\n",
+        "releases.sh": (
+            "#!/bin/sh\nprintf 'v43\\nv42\\nnightly\\nv41\\nv--help\\nv$(ls)\\n\\nv42\\n'\n"
+        ),
     }
     path.mkdir(parents=True)
     for name, text in scripts.items():
