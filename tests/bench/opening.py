@@ -1,8 +1,10 @@
-"""From the command to the decision and to the pinned channel, beside a floor program that makes the same outside calls and keeps no state.
+"""The time from the command to the decision and to the pinned channel, beside a floor program.
 
-Clock: from the first byte of the signed request to the pretend Slack's receipt of the message that holds
-`decision.rollback` and the measured event count. "Done" when pin, topic, invitations and announcement are answered.
-Slack takes 80 ms a call, Sentry 20 ms. Bot and floor in turn, in one run: quote ratios, these are shared machines.
+The floor makes the same outside calls and keeps no state. The clock runs from the first byte of the
+signed request to the pretend Slack's receipt of the message that holds `decision.rollback` and the
+measured event count. "Done" is when pin, topic, invitations and announcement are answered. Slack
+takes 80 ms a call, Sentry 20 ms. Bot and floor run in turn: quote ratios, these are shared
+machines.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Slack and Sentry as one lean program of its own, for benches in which the whole pretend world would be the slow one.
+"""Slack and Sentry as one lean program, for benches in which the whole pretend world would be slow.
 
-`python -m tests.bench.outside PORT SENTRY_URL`. Slack answers each method with what the bot needs of it, after 80 ms. Sentry's
-answers are the pretend Sentry's own, asked once and kept (without the window's times), after 20 ms. `GET /log?from=N` gives every
-call since the Nth, with when it arrived; `GET /forget` empties it.
+`python -m tests.bench.outside PORT SENTRY_URL`. Slack answers each method with what the bot needs
+of it, after 80 ms. Sentry's answers are the pretend Sentry's own, asked once and kept (without the
+window's times), after 20 ms. `GET /log?from=N` gives every call since the Nth, with its time of
+arrival; `GET /forget` empties it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Every kind of message and form that people see, made of one incident in its states; for pictures."""
+"""Every kind of message and form that people see, for pictures.
+
+One incident in its states makes them.
+"""
 
 from __future__ import annotations
 

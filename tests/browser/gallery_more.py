@@ -1,4 +1,8 @@
-"""What is seen less often: looking back, reminders, lists, odd ends of a round, questions, refusals, and what is said along a whole story."""
+"""Views that are seen less often.
+
+They are past incidents, reminders, lists, odd ends of a round, questions, refusals, and a whole
+story's messages.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a new user does, in a real browser: break production, decide, see it recover, write the post-mortem."""
+"""The first use by a new user, in a real browser.
+
+Break production, decide, see it recover, write the post-mortem.
+"""
 
 from __future__ import annotations
 

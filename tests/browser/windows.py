@@ -10,7 +10,7 @@ SHOTS = Path(__file__).parent / "shots"
 
 
 class Window:
-    """One browser window on the page; what went wrong in it is collected, and fails the test at its end."""
+    """One browser window on the page. Its errors are collected, and fail the test at its end."""
 
     def __init__(self, context: BrowserContext, page: Page) -> None:
         self.context = context

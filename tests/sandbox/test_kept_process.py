@@ -89,8 +89,9 @@ async def test_what_does_not_start_says_why(tmp_path: Path) -> None:
 async def test_it_dies_with_a_world_that_was_killed(tmp_path: Path) -> None:
     world = f"""
 import subprocess, sys, time
-leash = subprocess.Popen([sys.executable, {str(GUARD)!r}, {str(tmp_path / "log")!r}, sys.executable, "-c",
-    "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+leash = subprocess.Popen([sys.executable, {str(GUARD)!r}, {str(tmp_path / "log")!r},
+    sys.executable, "-c", "import time; time.sleep(60)"],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 print(leash.stdout.readline().decode(), end="", flush=True)
 time.sleep(60)
 """

@@ -24,7 +24,10 @@ DATED = ("c-9f", "a-1b", "b-77")
 
 
 def burned(names: tuple[str, ...], *, last: int = 1) -> Sentry:
-    """Three releases, a minute apart, and an issue. The release number `last` has its newest event."""
+    """Three releases, a minute apart, and an issue.
+
+    Its newest event is of the release number `last`.
+    """
     sentry = Sentry(clock=lambda: T)
     for number, name in enumerate(names):
         sentry.add_release(name, created=T - 600 + 60 * number)

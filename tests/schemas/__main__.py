@@ -1,4 +1,20 @@
-"""Run the stories and check the local systems' exchanges against the real systems' descriptions."""
+"""Run the stories and check their exchanges against the real systems' descriptions.
+
+    python -m tests.schemas FOLDER [PYTEST ARGUMENT ...]
+
+FOLDER holds the descriptions under these names. A system without its file is left out, and the
+report says so:
+
+    sentry.json           github.com/getsentry/sentry-api-schema, openapi-derefed.json
+    github.json           npm @octokit/openapi, generated/api.github.com.json
+    github-webhooks.json  npm @octokit/openapi-webhooks, generated/api.github.com.json
+    discord.json          github.com/discord/discord-api-spec, specs/openapi.json
+    pagerduty.json        github.com/PagerDuty/api-schema, reference/events-v2/openapiv3.json
+    slack.json            github.com/slackapi/slack-api-specs, web-api/slack_web_openapi_v2.json
+    linear.graphql        github.com/linear/linear, packages/sdk/src/schema.graphql
+
+Exit status 1 if something does not fit and `EXPLAINED` does not say why.
+"""
 
 from __future__ import annotations
 

@@ -138,7 +138,10 @@ class Description:
         yield from self._against(schema, answer, f"answer {status}")
 
     def webhook_faults(self, event: str, body: str) -> Iterator[str] | None:
-        """None if the event is not described. GitHub describes each action of an event by itself."""
+        """Return no faults if the event is not described.
+
+        GitHub describes each action of an event by itself.
+        """
         sent = json.loads(body)
         name = event.replace("_", "-")
         hooks = self.document.get("webhooks", {})

@@ -1,4 +1,4 @@
-"""Shared by tests of adr template."""
+"""Templates of decision records as other projects publish them."""
 
 from __future__ import annotations
 

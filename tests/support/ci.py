@@ -1,4 +1,4 @@
-"""Shared by tests of deploys."""
+"""A signed webhook of CI about a deploy."""
 
 from __future__ import annotations
 

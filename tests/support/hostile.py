@@ -1,4 +1,7 @@
-"""Records in which every text is an attack. The models are walked, so a new field is attacked too."""
+"""Records in which every text is an attack.
+
+The models are walked, so that a new field is attacked from its first day.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by tests of rights."""
+"""An incident for the tests of rights, and the people in its channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small steps, a catalogue and helpers for the tests of the store, outbox, clock and live messages."""
+"""Small steps, a catalogue and helpers for the tests of store, outbox, clock and live messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by tests of store."""
+"""New incidents for the store, commits of them, and a dump of Redis."""
 
 from __future__ import annotations
 

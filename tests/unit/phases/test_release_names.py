@@ -1,4 +1,7 @@
-"""How a release is named: patterns with builds, what a deployment's ref says, and one release under several names."""
+"""Names of releases.
+
+Patterns with builds, refs of deployments, and one release under several names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random lives of an incident: whatever is said in whatever order, what is written here stays true.
+"""Random lives of an incident: in whatever order actions come, these invariants stay true.
 
 The invariants (architecture: The life of an incident):
  1. one action on production a round, and it never becomes another;
@@ -7,12 +7,16 @@ The invariants (architecture: The life of an incident):
  4. a refused action leaves nothing behind;
  5. every open incident has a way on: a person may cancel it, or something is under way that ends;
  6. every effect's success and failure is an action that is heard, in every state;
- 7. one deploy at a time: its claim is held exactly while one is under way, and only a person's word starts one;
- 8. what people cannot go on without (channel, decision, triage, ticket, question) is under way, there, or tried again;
+ 7. one deploy at a time: its claim is held exactly while one is under way, and only a person's word
+    starts one;
+ 8. the channel, decision, triage, ticket and question, without which people cannot go on, are under
+    way, there, or tried again;
  9. one message in the channel a word that is said, and one first post to Discord;
-10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is half done: only a hotfix's
-    merge is looked at, whether a resolved one burns again, the ticket brought up to date, and the action items followed until the incident is closed;
-11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never afterwards;
+10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is
+    half done. Until the incident is closed four things go on: a hotfix's merge and a return of a
+    resolved one are checked, the ticket is updated, and the action items are followed;
+11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never
+    afterwards;
 12. closed means resolved, and nothing more to do;
 13. nobody looks whether trouble is back while it burns, or when it is over for good.
 """
@@ -479,7 +483,10 @@ class Life(RuleBasedStateMachine):
             assert self.asked or self.comes_question()
 
     def comes(self, effect: wanted.Effect) -> bool:
-        """Under way, by itself or because a person asked for it again; or it failed and is tried again."""
+        """Return if it is under way or tried again.
+
+        It is under way by itself or on a person's request, or has failed.
+        """
         if (
             isinstance(effect, wanted.PostLive)
             and effect.model_copy(update={"again": True}) in self.pending

@@ -83,7 +83,10 @@ async def test_another_users_clone_is_named(
 
 
 def shallow(tmp_path: Path) -> tuple[Repository, list[str], Service]:
-    """A clone of the last two of twelve commits, and of the tag of the first; the ninth broke it."""
+    """A clone of the last two of twelve commits, and of the tag of the first.
+
+    The ninth broke it.
+    """
     remote, shas = broken_shop(tmp_path / "origin")
     shop = clone(remote, tmp_path / "clone", "--depth=2")
     git(shop, "fetch", "--quiet", "--no-tags", "origin", "refs/tags/v1:refs/tags/v1")

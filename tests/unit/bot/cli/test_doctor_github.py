@@ -1,4 +1,7 @@
-"""What `firebreak doctor` says of a service on GitHub: workflows, what runs, and its names side by side; over real HTTP."""
+"""`firebreak doctor` on a service on GitHub, over real HTTP.
+
+It shows workflows, the running release, and the names side by side.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The HTTP base over real HTTP on localhost: which answers become which errors, and that no error tells a secret."""
+"""The HTTP base over real HTTP on localhost.
+
+Answers become the right errors, and no error shows a secret.
+"""
 
 from __future__ import annotations
 

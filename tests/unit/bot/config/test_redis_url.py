@@ -1,4 +1,7 @@
-"""REDIS_URL: read as it was meant, or refused with how to write it, and no part of a secret in what is said of it."""
+"""REDIS_URL is read as it was meant, or refused with the right form.
+
+The message holds no part of a secret.
+"""
 
 from __future__ import annotations
 

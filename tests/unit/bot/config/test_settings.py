@@ -1,4 +1,4 @@
-"""Every fault of the settings at once, each with how to mend it, and never a secret in what is said."""
+"""Every fault of the settings at once, each with its remedy. No message holds a secret."""
 
 from __future__ import annotations
 

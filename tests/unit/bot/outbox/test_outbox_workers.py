@@ -234,7 +234,10 @@ async def _ran(store: Store) -> list[str]:
 async def test_what_is_added_again_without_a_forgotten_person_knows_that_it_may_have_been_done(
     store: Store, redis_url: str
 ) -> None:
-    """`firebreak forget` beside a bot that posts at this moment: the second post looks for the first one."""
+    """`firebreak forget` runs beside a bot that posts at this moment.
+
+    The second post looks for the first one.
+    """
     attempts: list[int] = []
     posting, may_end = asyncio.Event(), asyncio.Event()
 

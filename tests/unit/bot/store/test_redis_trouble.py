@@ -1,4 +1,7 @@
-"""Every trouble with Redis says its reason: to `doctor`, at the start, in what people are told; and nothing of a secret."""
+"""Every trouble with Redis names its reason, and no secret.
+
+It does so in `doctor`, at the start, and in messages to people.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Manual escalation: which issues people name, whose they are, and what is said when they cannot be looked up."""
+"""Manual escalation of issues that people name.
+
+Each has its service, and there is an answer where Sentry cannot be asked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whatever draws something that people see stands in the gallery (`tests/browser/gallery.py`), and so is looked at."""
+"""Every view that people see stands in the gallery and is looked at there.
+
+The gallery is `tests/browser/gallery.py`.
+"""
 
 from __future__ import annotations
 

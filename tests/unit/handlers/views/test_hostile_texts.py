@@ -301,7 +301,10 @@ TASK = re.compile(r"^\s*- \[[ x]\] ", re.MULTILINE)
 
 
 def check_markdown(text: str, *, fences: int) -> list[str]:
-    """No HTML, no link but such as say where they go, no fence too many; the headings that are there."""
+    """Assert that the Markdown holds no attack.
+
+    It has no HTML, no link that hides its target, no fence too many, and the right headings.
+    """
     lines = text.split("\n")
     marks = [n for n, line in enumerate(lines) if re.match(r"\s*(```|~~~)", line)]
     assert len(marks) == 2 * fences, [lines[n] for n in marks]

@@ -1,4 +1,7 @@
-"""On a phone: how words wrap there, who gets the lines that there are, and the pinned status with everything known."""
+"""Messages on a phone.
+
+Words wrap, texts share the lines that there are, and the pinned status has everything known.
+"""
 
 from __future__ import annotations
 

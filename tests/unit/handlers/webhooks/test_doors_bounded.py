@@ -1,4 +1,6 @@
-"""What an open port must stand: bodies that never end, bodies that grow, old signatures, a crowd that asks whether we are ready.
+"""An open port withstands every crowd.
+
+Bodies never end or grow, signatures are old, and many ask for the readiness page.
 
 Each is refused with one line in the log, in bounded time and memory, and nothing is changed.
 """
@@ -44,7 +46,10 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def slowly(url: str, path: str, head: str, drops: bytes) -> bytes:
-    """Sends the head and then a drop now and then, as long as the other side listens; what it answers."""
+    """Send the head and then a drop now and then.
+
+    Return the answer once the other side no longer listens.
+    """
     host, _, port = url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{head}\r\n\r\n".encode())

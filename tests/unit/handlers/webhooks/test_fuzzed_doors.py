@@ -1,8 +1,7 @@
 """Every way in, fuzzed.
 
-Recorded payloads are torn, swapped and blown up, rightly signed, at the real routes.
-
-Whatever comes: no 5xx, an answer in time, no word of the payload in the log, and the house still works afterwards.
+Recorded payloads are torn, swapped and blown up, rightly signed, at the real routes. Each brings no
+5xx, an answer in time, and no word of the payload in the log. The house still works afterwards.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Phase 4 as the record sees it: declared, channel, ticket, Discord, words of people, and alerts of one storm."""
+"""Phase 4 in the record.
+
+Declared, channel, ticket, Discord, words of people, and alerts of one storm.
+"""
 
 from __future__ import annotations
 

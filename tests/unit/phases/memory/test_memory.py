@@ -1,4 +1,7 @@
-"""The knowledge loop: what is kept, what is recalled and said at triage time, what of it is a pattern."""
+"""The knowledge loop.
+
+Memories are kept, recalled at triage time, and form patterns.
+"""
 
 from __future__ import annotations
 

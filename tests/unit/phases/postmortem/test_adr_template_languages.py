@@ -335,7 +335,10 @@ def test_pictures_and_second_halves_in_headings_change_nothing() -> None:
 
 
 def test_the_number_of_the_template_in_its_id_is_ours() -> None:
-    """As https://github.com/backstage/backstage/blob/master/docs/architecture-decisions/adr000-template.md has it."""
+    """The template is Backstage's.
+
+    https://github.com/backstage/backstage/blob/master/docs/architecture-decisions/adr000-template.md
+    """
     text = written(
         "---\nid: adrs-adr000\ntitle: ADR000: [TITLE]\nrevision: 000\n---\n\n## Context\n\n"
         "## Decision\n\n## Consequences\n"

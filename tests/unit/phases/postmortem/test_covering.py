@@ -1,4 +1,7 @@
-"""Tests that belong to a file, by name, by the usual places, and by imports in a real clone's text."""
+"""Tests that belong to a file.
+
+They do by name, by the usual places, and by imports in a real clone's text.
+"""
 
 from __future__ import annotations
 

@@ -112,7 +112,8 @@ def test_go_panic_in_a_deeper_frame() -> None:
                 "Rows are closed early",
                 **{
                     "internal/store/query.go": (
-                        "@@ -30,7 +30,7 @@ func (s *Store) List() *Rows {\n-	return &Rows{r: r}\n"
+                        "@@ -30,7 +30,7 @@ func (s *Store) List() *Rows {\n"
+                        "-	return &Rows{r: r}\n"
                         "+	return nil\n"
                     ),
                     "cmd/shop/main.go": (

@@ -1,4 +1,7 @@
-"""What to do, as values: the deploy history, the suspect, healthy releases, the brakes, and the table."""
+"""The decision as values.
+
+The deploy history, the suspect, healthy releases, the brakes, and the table.
+"""
 
 from __future__ import annotations
 

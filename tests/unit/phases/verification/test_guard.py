@@ -1,4 +1,7 @@
-"""After recovery: when the bot looks by itself, what it takes for trouble that is back, and what the record makes of it."""
+"""The guard after recovery.
+
+The times of its checks, its judgement of returning trouble, and the record.
+"""
 
 from __future__ import annotations
 

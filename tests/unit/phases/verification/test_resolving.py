@@ -67,7 +67,10 @@ async def test_a_straggler_of_what_was_rolled_back_is_no_regression_and_the_next
 
 
 async def test_where_sentry_knows_the_release_after_it_that_one_is_named() -> None:
-    """Else what CI has built by now, and brings the trouble back when it is deployed, would be no regression."""
+    """A release that CI has built by now would otherwise be no regression.
+
+    It brings the trouble back when it is deployed.
+    """
     async with world() as w, resolver(w) as issues:
         w.deployed("shop@1.2.0", 600)
         w.deployed("shop@1.3.0", 22)

@@ -1,4 +1,7 @@
-"""Phase 5: how a look is judged, as values, and one look over the local Sentry and a real endpoint."""
+"""Phase 5.
+
+The judgement of a check as values, and one check over the local Sentry and a real endpoint.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The `command` deployer with real processes: started once, followed, stopped, and found again after a kill -9 of the bot."""
+"""The `command` deployer with real processes.
+
+They start once, are followed and stopped, and are found again after a kill -9 of the bot.
+"""
 
 from __future__ import annotations
 

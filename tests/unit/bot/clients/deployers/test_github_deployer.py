@@ -140,7 +140,10 @@ async def test_a_fault_of_its_own_may_have_taken_it(world: World) -> None:
 
 
 async def test_no_run_for_a_minute_is_unknown(world: World, store: Store) -> None:
-    """A workflow without the id in its `run-name`, on a GitHub that answers a dispatch with nothing."""
+    """A workflow without the id in its `run-name`.
+
+    This GitHub answers a dispatch with nothing.
+    """
     world.github.details = False
     world.github.workflows["deploy.yml"].run_name = "Deploy"
     await world.deployer.start(SHOP, ID, TO, hotfix=False)

@@ -1,4 +1,7 @@
-"""Bisect over real repositories, with real processes: found, honest, cancelled, and taken up again after a kill -9."""
+"""Bisect over real repositories, with real processes.
+
+It finds, is honest, is cancelled, and is taken up again after a kill -9.
+"""
 
 from __future__ import annotations
 

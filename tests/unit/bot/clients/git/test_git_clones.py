@@ -1,4 +1,7 @@
-"""Clones that hold less than the remote: shallow, partial, of one branch, bare, damaged, out of date. Nobody is named by what is missing."""
+"""Clones that hold less than the remote. Missing commits accuse nobody.
+
+They are shallow, partial, of one branch, bare, damaged, or out of date.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""GitHub's deployments in the deploy history: over real HTTP against the local GitHub, and joined with what others tell."""
+"""GitHub's deployments in the deploy history.
+
+They come over real HTTP from the local GitHub, and are joined with those of other sources.
+"""
 
 from __future__ import annotations
 

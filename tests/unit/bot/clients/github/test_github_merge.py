@@ -1,4 +1,7 @@
-"""The ordinary merge of a hotfix's pull request against the local GitHub over real HTTP; and a branch in a real clone."""
+"""The ordinary merge of a hotfix's pull request, and a branch in a real clone.
+
+The local GitHub answers over real HTTP.
+"""
 
 from __future__ import annotations
 

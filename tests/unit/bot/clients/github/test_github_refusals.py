@@ -1,4 +1,7 @@
-"""Why GitHub does not start a deploy: its own reason, and what can be seen of the workflow; no other is guessed."""
+"""GitHub's own reason for not starting a deploy, and the visible state of the workflow.
+
+No reason is guessed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A Sentry whose plan refuses questions over several projects: the same picture, asked project by project."""
+"""A Sentry whose plan refuses questions over several projects.
+
+Asked project by project, it gives the same picture.
+"""
 
 from __future__ import annotations
 

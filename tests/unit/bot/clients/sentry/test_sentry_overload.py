@@ -1,4 +1,7 @@
-"""Sentry under load: what passes is told from what is final, each part fails by itself, and an unknown is never mild."""
+"""Sentry under load.
+
+Passing errors are told from final ones, each part fails by itself, and an unknown is never mild.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +172,10 @@ def everything(report: TriageReport) -> str:
 
 
 async def test_features_that_could_not_be_asked_are_many_and_the_decision_says_so() -> None:
-    """30 users, 3 features: with a well Sentry that is *roll back*, and so it is where the features are not known."""
+    """30 users and 3 features: with a healthy Sentry that is *roll back*.
+
+    It is the same where the features are not known.
+    """
     async with world() as w:
         await fire(w)
         w.refusing.refuse(*FEATURES)
@@ -246,7 +252,10 @@ async def test_regions_that_are_not_known_do_not_make_nameless_events_one_user()
 async def test_an_overloaded_store_of_events_leaves_a_decision_as_for_many(
     status: int, said: str
 ) -> None:
-    """The issues are told by another part of Sentry: how many events, since when, and which deploy lies before it."""
+    """Another part of Sentry tells the issues.
+
+    It knows the number of events, their start, and the deploy before them.
+    """
     async with world() as w:
         await fire(w, "/cart")
         for call in ("/events/", "/events-stats/", "/events-timeseries/"):
@@ -348,9 +357,7 @@ async def test_one_release_whose_deploys_are_gone_leaves_the_others() -> None:
     assert "project:read" not in everything(report)
 
 
-async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusual_is_not_said_unseen() -> (
-    None
-):
+async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusual_is_not_claimed():
     async with world() as w:
         await fire(w, "/cart")
         for n in range(120):
