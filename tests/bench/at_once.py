@@ -150,8 +150,7 @@ async def _whole(place: Town, low: Running, script: list[list[Json]]) -> Row:
     count = sum(len(wave) for wave in script) - 2
     beside = (
         f"{statistics.median(ours):.0f} ms over {statistics.median(theirs):.0f} ms for {count} "
-        "calls and 2 processes; "
-        f"idle {idle * 1000:.0f} ms a second taken off; {spread(ratios)}"
+        f"calls and 2 processes; idle {idle * 1000:.0f} ms a second taken off; {spread(ratios)}"
     )
     return at_most(
         "CPU of a whole opened incident, over the same calls alone",

@@ -69,8 +69,7 @@ def raced(found: Any) -> tuple[str, list[str]]:
 def fired(found: Any) -> tuple[str, list[str]]:
     says = (
         f"{found.lost} lost, {found.doubled} doubled, p99 {found.p99:.1f} s after they were due "
-        "(goal 2), "
-        f"loop blocked for {found.blocked_ms:.0f} ms at most (goal 20)"
+        f"(goal 2), loop blocked for {found.blocked_ms:.0f} ms at most (goal 20)"
     )
     return says, [says] if found.lost or found.doubled else []
 

@@ -39,9 +39,8 @@ from tests.support.factories import postmortem as written
 
 LONG = (
     "The pool of database connections of the payment service in eu-west is used up since the "
-    "release of this morning, "
-    "and whoever pays by card there waits until their browser gives up; we drain it now, and look "
-    "for who holds them."
+    "release of this morning, and whoever pays by card there waits until their browser gives up; "
+    "we drain it now, and look for who holds them."
 )
 OLD, NEW = (
     Release(version="2026.11.21-rc.7+build.4711"),

@@ -299,8 +299,7 @@ BEHIND = " script: 0123456789, on @user_script:84."
         (
             (
                 "DENIED Redis is running in protected mode because protected mode is enabled and "
-                "no "
-                "password is set"
+                "no password is set"
             ),
             "protected mode",
         ),

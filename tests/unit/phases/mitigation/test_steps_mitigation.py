@@ -156,9 +156,8 @@ def test_of_two_people_at_once_the_second_is_told_who_what_and_when():
     late = story.refuses(HOTFIX.model_copy(update={"by": "U0ALICE"}))
     assert late.code == "state"
     assert late.text == (
-        "One action on production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 03:02 "
-        "UTC (waiting), "
-        "and it is under way. Nothing was done."
+        "One action on production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 "
+        "03:02 UTC (waiting), and it is under way. Nothing was done."
     )
 
 

@@ -221,8 +221,7 @@ def test_one_straggler_is_one_line_in_the_thread():
     story.rings(alarm(story), "quiet", after=60, events=1, minutes=1, stragglers=1, gone=("1.3.0",))
     assert story.in_thread == [
         "*Alarm after recovery:* Sentry SHOP-3: SHOP-3 ZeroDivisionError. 1 event in 60 s, where "
-        "up to 3 are normal; "
-        "1 of 1.3.0, which no longer runs: not a return."
+        "up to 3 are normal; 1 of 1.3.0, which no longer runs: not a return."
     ]
     assert (story.pages, story.in_channel, story.on_ticket) == ([], [], [])
     assert story.due("alarm") == 60, "the first event of a return looks just like that"

@@ -250,8 +250,7 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     story.say(said.IssuesResolved(resolved=2, release=None, next=True))
     assert story.in_thread[-1] == (
         "2 Sentry issues set to resolved in the next release: Sentry tells of a return in a newer "
-        "one, "
-        "not of one in 1.2.0. I look for that myself, for an hour."
+        "one, not of one in 1.2.0. I look for that myself, for an hour."
     )
     assert "2 Sentry issues set to resolved in the next release" in story.noted
     story.say(said.IssuesResolved(resolved=2, release=None))

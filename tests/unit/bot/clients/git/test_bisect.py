@@ -34,10 +34,12 @@ def kill(marked: dict[str, Any]) -> None:
 def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
     """Another process that starts the bisect `b`, and then is there until it is killed."""
     program = (
-        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.git.bisect import "
-        "LocalBisector\nfrom bot.clients.git.clone import Clones\n"
-        "from phases.record.service import Service\nservice = "
-        "Service.model_validate_json(sys.argv[2])\n"
+        "import asyncio, sys, time\n"
+        "from pathlib import Path\n"
+        "from bot.clients.git.bisect import LocalBisector\n"
+        "from bot.clients.git.clone import Clones\n"
+        "from phases.record.service import Service\n"
+        "service = Service.model_validate_json(sys.argv[2])\n"
         "asyncio.run(LocalBisector(Path(sys.argv[1]), Clones()).start(service, 'b', '1', '2'))\n"
         "time.sleep(600)"
     )
