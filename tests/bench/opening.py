@@ -33,7 +33,7 @@ releases = ["cat", "releases"] }}
 linear_team = "ENG"
 """
 MISSING: list[str] = []
-"""What the last look at "all done" did not find."""
+"""Parts that the last check for "all done" missed."""
 TIMES = 30
 GOALS = (1.10, 1.15)
 SLACK, SENTRY = Fault(delay=0.080), Fault(delay=0.020)
@@ -64,7 +64,7 @@ async def until(look: Callable[[], float | None], what: str, seconds: float = 20
 
 
 def first(world: World, since: float, method: str, *words: str) -> float | None:
-    """When the pretend Slack received the first such call after `since`."""
+    """Return the time at which the pretend Slack received the first such call after `since`."""
     for call in world.workspace.calls:
         if call.at >= since and call.method == method and call.answer.get("ok"):
             said = str(call.args)

@@ -28,7 +28,7 @@ SERIES = 20_000
 RARE = 3  # times as many, where one in thousands is looked for
 SEED = 20_261_122
 SIGN = "verdict: "
-"""How these rows begin."""
+"""The first words of these rows."""
 
 
 @dataclass(frozen=True, slots=True)

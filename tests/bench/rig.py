@@ -228,7 +228,7 @@ async def rig(services: str | None = None, **more: Any) -> AsyncIterator[Rig]:
 
 
 def quiet() -> None:
-    """Of the pretend systems: a bot that is stopped breaks off its calls."""
+    """Ignore errors of the pretend systems: a bot that is stopped breaks off its calls."""
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
@@ -326,5 +326,5 @@ def median_of(ratios: Sequence[float]) -> float:
 
 
 def spread(ratios: Sequence[float], digits: int = 2) -> str:
-    """Of several rounds: the least and the most."""
+    """Return the least and the most of several rounds, as words."""
     return f"{min(ratios):.{digits}f} to {max(ratios):.{digits}f} in {len(ratios)} rounds"

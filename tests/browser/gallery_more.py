@@ -466,12 +466,12 @@ def refusals() -> dict[str, str]:
 
 
 def heard(story: Story) -> list[Message]:
-    """What the last word says in the channel, as messages."""
+    """The last action's messages in the channel."""
     return [views.say(one, story.record) for one in story.wants(wanted.Say)]
 
 
 def sentences() -> dict[str, Message]:
-    """What the channel is told, said by the rules themselves along a few stories."""
+    """The channel's messages, made by the rules themselves along a few stories."""
     found: dict[str, Message] = {}
 
     def take(name: str, story: Story) -> None:

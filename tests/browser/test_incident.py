@@ -63,7 +63,7 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
         await tab.shot("4-recovered")
         await expect(tab.page.locator(".health")).to_have_text("Healthy", timeout=LATER)
 
-        # What is still missing is said; then the form asks for it.
+        # The missing parts are named; then the form asks for them.
         await say(tab, "/incident resolve")
         await expect(said(tab, "cannot be resolved yet")).to_be_visible(timeout=SOON)
         await tab.shot("5-missing")

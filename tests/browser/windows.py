@@ -39,7 +39,7 @@ class Window:
         await self.page.emulate_media(color_scheme="light")
 
     async def fits(self) -> bool:
-        """Whether nothing hangs out of the window at its right or bottom."""
+        """Return if nothing hangs out of the window at its right or bottom."""
         return await self.page.evaluate(
             "() => document.documentElement.scrollWidth <= innerWidth && "
             "document.documentElement.scrollHeight <= innerHeight"

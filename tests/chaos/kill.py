@@ -50,7 +50,7 @@ SLOWEST_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How an incident lives: in which town, by which steps, and what must be true of it after."""
+    """The way an incident lives: its town, its steps, and the facts that must be true after it."""
 
     town: type[Any]
     live: Callable[[Any, int], Coroutine[Any, Any, Channel]]
@@ -134,7 +134,7 @@ async def _judge(
 
 
 async def _last_words(town: Town, number: int) -> list[str]:
-    """What the bots wrote of it last, and what still waits: nobody sees that world again."""
+    """The bots' last log lines, and the entries that still wait: nobody sees that world again."""
     ids = [incident_id(channel) for channel in channels(town, number)]
     lines = [line for log in town.folder.glob("bot-*.log") for line in log.read_text().splitlines()]
     said = sorted(line for line in lines if any(f'"{id}"' in line for id in ids))[-LAST_WORDS:]

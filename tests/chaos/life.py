@@ -251,7 +251,7 @@ def other_than_one(exact: dict[str, int]) -> list[str]:
 
 
 async def told_once(town: Town, number: int, channel: Channel, incident: Incident) -> list[str]:
-    """What is so of every life, whichever way it went."""
+    """Faults that no life may have, whichever way it went."""
     name = name_of(number)
     exact = {
         "incidents of this service": len(await town.store.ids(f"service:{name}")),
@@ -279,7 +279,7 @@ def _count(channel: Channel, words: str) -> int:
 
 
 def _twice(channel: Channel) -> list[str]:
-    """What the bot posted with the metadata of one effect more than once."""
+    """Effects of which the bot posted a message with their metadata more than once."""
     effects = [
         (m.get("metadata") or {}).get("event_payload", {}).get("effect") for m in channel.messages
     ]
@@ -288,7 +288,7 @@ def _twice(channel: Channel) -> list[str]:
 
 
 def _timeline(entries: list[Entry], incident: Incident) -> list[str]:
-    """Of pages one for each reason to call somebody: the record keeps the reasons."""
+    """Pages beyond one for each reason to call somebody: the record keeps the reasons."""
     said = Counter((entry.kind, entry.text) for entry in entries)
     may = {**dict.fromkeys(EACH_ROUND, len(incident.rounds)), "page": len(set(incident.paged))}
     wrong = [

@@ -30,9 +30,9 @@ class Race:
     actions: int
     deploys: int
     told: int
-    """Who was told that somebody else was first, by name."""
+    """Number of people who were told that somebody else was first, by name."""
     silent: int
-    """Who was told nothing, and did not win."""
+    """Number of people who were told nothing, and did not win."""
 
 
 async def race(people: int = 50, *, replicas: int = 3) -> Race:
@@ -104,7 +104,7 @@ async def _answered(town: Town, crowd: list[Person], forms: dict[str, Json]) -> 
 
 
 def _heard(one: Person, forms: dict[str, Json]) -> str:
-    """What this person alone was told: a whisper, or in the form that they sent."""
+    """Return this person's private answer: a whisper, or the text in the form that they sent."""
     whispers = [plain(message) for message in one.ephemerals()]
     view = one.modal()
     if view is not None and view.get("blocks") != forms.get(one.id, {}).get("blocks"):

@@ -267,7 +267,7 @@ def _incident(number: int, now: datetime) -> Incident:
 
 
 async def _found(store: Store, world: World, postmortem: Any) -> dict[str, Any]:
-    """What was forgotten, doubled, or judged wrongly."""
+    """Everything that was forgotten, doubled, or judged wrongly."""
     faults: list[str] = [
         f"{effect} done {times} times" for effect, times in world.done.items() if times > 1
     ]

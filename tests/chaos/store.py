@@ -32,14 +32,14 @@ from phases.workflow import step
 from tests.chaos.town import eventually
 
 PEOPLE = 8
-"""Who say something all the time."""
+"""People who say something all the time."""
 AGAIN_SECONDS = 0.2
 """After an answer that could not be seen, the same is said again, as people are told to."""
 
 
 @dataclass
 class Kept:
-    """Of everything that was said while Redis was in trouble."""
+    """The fate of every word that was said while Redis was in trouble."""
 
     acked: int = 0
     lost: int = 0

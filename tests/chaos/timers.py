@@ -73,7 +73,7 @@ async def thousand(timers: int = 1000, *, always: bool = False) -> Fired:
 
 
 async def _set(url: str, timers: int) -> datetime:
-    """So many SEV1 incidents that nobody acts on, whose pages all fall due in one moment."""
+    """Make so many SEV1 incidents that nobody acts on, whose pages all fall due in one moment."""
     store = Store.open(url)
     now = await store.server_now()
     due = now + timedelta(seconds=AHEAD_SECONDS + timers / 200)
@@ -97,7 +97,7 @@ async def _set(url: str, timers: int) -> datetime:
 
 
 async def _read(url: str, due: datetime) -> tuple[list[float], dict[str, int]]:
-    """How late each page was wanted, and how often each incident wanted one."""
+    """Return each page's delay, and the number of times that each incident wanted one."""
     store, lates, pages = Store.open(url), list[float](), dict[str, int]()
     for _, fields in await store.redis.xrange(store.keys.outbox):
         if isinstance(EFFECT.validate_python(json.loads(fields["effect"])), Page):

@@ -53,7 +53,7 @@ WINDOW_SECONDS = 180
 It still sees the trouble, and so many events let a check tell.
 """
 JUDGE_SECONDS = 20.0
-"""Who judges waits longer for Redis than a bot may, on a machine with a dozen worlds."""
+"""The judge waits longer for Redis than a bot may, on a machine with a dozen worlds."""
 RELEASES = (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40))
 
 SERVICE = """
@@ -152,7 +152,7 @@ class Town:
         return log.read_text().split() if log.exists() else []
 
     def counted(self, path: str) -> bool:
-        """Whether this is one of the calls that kills are planned at."""
+        """Return if this is one of the calls that kills are planned at."""
         return True
 
     def inside(self, path: str) -> str:
@@ -160,7 +160,7 @@ class Town:
         return f"{self.world.url}{path}"
 
     def environment(self, outside: str) -> dict[str, str]:
-        """What a replica is told beside the world's own; `outside` is the gate's address for it."""
+        """Settings of a replica beside the world's own; `outside` is the gate's address for it."""
         return {}
 
     def saw(self, call: Call) -> None:

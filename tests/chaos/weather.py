@@ -58,7 +58,7 @@ async def others_fail(town: Town) -> None:
 
 
 async def answers_get_lost(town: Town) -> None:
-    """Of each method of each system the first call that has taken effect."""
+    """The first call of each method of each system that has taken effect."""
     for system in EVERYBODY:
         town.world.faults.once_each(system, Fault(lose_answer=True))
 

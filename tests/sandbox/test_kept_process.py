@@ -42,7 +42,7 @@ def kept(tmp_path: Path, program: str) -> KeptProcess:
 
 
 def lives(pid: int) -> bool:
-    """Whether the process is there and not a zombie."""
+    """Return if the process is there and not a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What does not fit a description although it is right, each with its reason."""
+"""Exchanges that are right although they do not fit a description, each with its reason."""
 
 from __future__ import annotations
 

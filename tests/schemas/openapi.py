@@ -188,7 +188,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _typed(schema: Mapping[str, Any], texts: list[Any]) -> Any:
-    """What a query or a form says in text, as the schema's type; as it is where it fits none."""
+    """Return a query's or form's text as the schema's type, or as it is where it fits none."""
     kinds = schema.get("type")
     kinds = {kinds} if isinstance(kinds, str) else set(kinds or ())
     if "array" in kinds:

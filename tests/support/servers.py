@@ -28,7 +28,7 @@ NAMED = "FIREBREAK_REDIS_SERVERS"
 
 
 def found() -> list[Path]:
-    """What can be tried here; the embedded one first."""
+    """The servers that can be tried here; the embedded one first."""
     named = [Path(one) for one in os.environ.get(NAMED, "").split(os.pathsep) if one]
     installed = [
         Path(one) for name in ("redis-server", "valkey-server") if (one := shutil.which(name))
@@ -58,7 +58,7 @@ class Served:
             await redis.aclose()
 
     async def version(self) -> tuple[int, ...]:
-        """Of Redis; a Valkey is like 7.2."""
+        """The version of Redis; a Valkey is like 7.2."""
         redis = Redis.from_url(self.url, decode_responses=True, protocol=2)
         try:
             said = str((await redis.info("server"))["redis_version"])

@@ -133,12 +133,12 @@ def go_on_burning(
 
 
 def runs(world: World) -> str:
-    """What production runs."""
+    """Return the release that production runs."""
     return (world.folder / "current").read_text().strip()
 
 
 def asked(world: World) -> list[str]:
-    """What the deploy script was asked for, run by run."""
+    """Return the deploy script's arguments, run by run."""
     log = world.folder / "asked"
     return log.read_text().split() if log.exists() else []
 
@@ -158,7 +158,7 @@ def said(person: Person, channel: Channel, words: str) -> list[Json]:
 
 
 async def doctor_of(world: World) -> str:
-    """What `firebreak doctor` says beside this world's bot."""
+    """Return the output of `firebreak doctor` beside this world's bot."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "doctor"),
         env=world.bot.env,

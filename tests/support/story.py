@@ -195,12 +195,12 @@ class Story:
         return f"{self.record.mark}-{self.round}"
 
     def wants(self, kind: type[E]) -> list[E]:
-        """What the last word wanted of this kind."""
+        """Return the last action's effects of this kind."""
         return [e for e in self.last.effects if isinstance(e, kind)]
 
     @property
     def in_channel(self) -> list[str]:
-        """What the last word says in the channel itself, not in a thread."""
+        """Return the last action's messages in the channel itself, not in a thread."""
         return [e.text for e in self.wants(wanted.Say) if not e.thread]
 
     @property

@@ -156,7 +156,7 @@ async def test_doctor_tells_when_each_webhook_came_and_with_what_signature(tmp_p
 
 
 async def until(world: World, words: str) -> str:
-    """What doctor says once these words are in it: it is written behind the answer."""
+    """Return doctor's output once these words are in it. It is written behind the answer."""
     async with asyncio.timeout(60):
         while True:
             _, told = await doctor(world)

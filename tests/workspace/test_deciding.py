@@ -175,7 +175,7 @@ async def test_a_false_alarm_ends_with_a_reason_and_closes_the_ticket(small: Wor
         "submitted once, delivered twice, said once"
     )
 
-    # What was open on somebody's screen is refused with who, what, and why.
+    # Forms that are open on somebody's screen are refused with who, what, and why.
     bob.join(channel)
     for button in ("decision.investigate", "decision.fixed"):
         await bob.click(decision, button)

@@ -236,7 +236,7 @@ async def test_who_is_late_is_reminded_once_a_week_and_once_a_time(small: World)
 
 
 def working_morning(world: World, person: Person) -> datetime:
-    """Where this person is it is ten on a working day, whenever the story runs."""
+    """A person for whom it is ten on a working day, whenever the story runs."""
     now = datetime.now(UTC)
     there = now.replace(hour=10)
     while there.weekday() >= 5:

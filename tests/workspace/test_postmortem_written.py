@@ -59,7 +59,7 @@ async def both(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def fields(world: World, view: Json) -> dict[str, str]:
-    """What stands in the inputs of a form now."""
+    """Return the present values of a form's inputs."""
     values = state_values(view["blocks"], world.workspace.modals.typed.get(view["id"], {}))
     return {block: (of.get("value") or {}).get("value") or "" for block, of in values.items()}
 

@@ -28,7 +28,7 @@ async def declared_in_private(person: Person, title: str) -> None:
 
 
 def leaks(world: World, insider: Person, *inside: Channel) -> list[str]:
-    """Where anybody but `insider` could read the canary, whatever its spelling."""
+    """Places at which anybody but `insider` could read the canary, in any spelling."""
     places: dict[str, Any] = {}
     for channel in world.workspace.channels.values():
         if channel not in inside and channel.im_user != insider.id:
@@ -86,7 +86,7 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     await bob.submit(form, {"sentence": "the canary key is revoked"})
     await bob.sees("Recovered", channel, seconds=20)
 
-    # What a stranger may ask.
+    # Questions that a stranger may ask.
     for line in (
         "list",
         "status INC-0001",

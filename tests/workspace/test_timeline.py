@@ -58,7 +58,7 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
     async with redis_of(world) as redis:
         assert "db-2" not in str(await dumped(redis))
 
-    # What the bot says may be pinned; a guest's pin is refused.
+    # The bot's messages may be pinned; a guest's pin is refused.
     decision = said(alice, channel, "Decision 1")[0]
     alice.react(decision)
     await shown(alice, channel, "📌 a bot")

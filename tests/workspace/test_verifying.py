@@ -144,7 +144,7 @@ async def test_not_recovered_is_paged_and_decided_again(small: World):
         lambda: any("did not help" in c.body for c in world.linear.comments_on(ticket)),
         "the ticket follows",
     )
-    # What was tried is not recommended again.
+    # The action that was tried is not recommended again.
     measured = plain(await alice.sees_change(again, "Recommended", seconds=20))
     assert "Recommended: roll back" not in measured
 

@@ -100,7 +100,7 @@ def test_a_record_with_a_long_post_mortem_stays_under_its_limit():
 
 
 def test_a_whole_life_brings_one_message_a_change_of_state_and_a_comment_for_each():
-    """What somebody reads who comes to the channel in the morning."""
+    """Channel and ticket as somebody reads them who comes to the channel in the morning."""
     story = Story(seeds=("41",)).opened()
     channel: list[str] = []
     ticket: list[str] = []

@@ -66,7 +66,7 @@ AFTERWARDS = (
         wanted.RemindOwner,
     ),
 )
-"""What may still be done when an incident is over."""
+"""Actions that are still allowed when an incident is over."""
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 ROUNDS = st.integers(min_value=0, max_value=4)
 VERSIONS = st.sampled_from(["1.0.0", "1.1.0", "1.2.0", "1.3.0", "no/../good;", ""])

@@ -1,4 +1,4 @@
-"""What `firebreak doctor` and a bisect say of a clone that holds less than its remote."""
+"""`firebreak doctor` and a bisect on a clone that holds less than its remote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of effects when workers stop, die, stand still, or are several."""
+"""Effects when workers stop, die, stand still, or are several."""
 
 from __future__ import annotations
 

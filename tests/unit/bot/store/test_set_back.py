@@ -34,7 +34,7 @@ async def yesterday(store: Store, ahead: float) -> None:
 
 
 async def seconds_of(store: Store, key: str, member: str) -> float:
-    """How far ahead of now."""
+    """Seconds ahead of now."""
     score = await store.redis.zscore(key, member)
     assert score is not None
     return (score - to_ms(await store.server_now())) / 1000

@@ -46,7 +46,7 @@ ISSUE = IssueRow(
 
 
 class Sentry:
-    """Of Sentry, the one question that the watch asks."""
+    """The one question to Sentry that the watch asks."""
 
     def __init__(self) -> None:
         self.new: list[IssueRow] = []

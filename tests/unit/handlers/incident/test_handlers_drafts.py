@@ -38,7 +38,7 @@ async def form(home: House, person: Person, incident: Incident) -> dict[str, Any
 
 
 def typed(home: House, view: dict[str, Any]) -> dict[str, str]:
-    """What stands in the fields of a view, initial values and what was typed over them."""
+    """Return the values of a view's fields: initial values and the input typed over them."""
     values = state_values(view["blocks"], home.slack.workspace.modals.typed.get(view["id"], {}))
     return {
         block: (fields.get("value") or {}).get("value") or "" for block, fields in values.items()

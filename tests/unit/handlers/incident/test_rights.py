@@ -191,7 +191,7 @@ WORDS = {
     "trends": "trends",
     "help": "help",
 }
-"""Of the others: the word and the incident's id."""
+"""Texts of the other commands: the word and the incident's id."""
 FIELDS = {
     "incident.declare": {"title": "the search is slow", "service": "search"},
     "incident.rollback": {"target": "1.1.0"},

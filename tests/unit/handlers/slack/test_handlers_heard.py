@@ -1,4 +1,4 @@
-"""How Slack writes text, and what makes a delivery count once."""
+"""Slack's form of text, and deliveries that count once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message says, in the shapes in which other programs and Slack's own client send it."""
+"""Texts of messages, in the shapes in which other programs and Slack's own client send them."""
 
 from __future__ import annotations
 

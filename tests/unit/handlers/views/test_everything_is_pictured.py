@@ -22,7 +22,7 @@ BROWSER = Path(__file__).parents[3] / "browser"
 HELPERS = ("text", "rich", "blocks")
 """They draw nothing by themselves."""
 READS = ("entered", "fields_of", "_day")
-"""Of a form's page: what it reads from what people sent."""
+"""Functions of a form's page that read people's input."""
 
 
 def _gallery(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:

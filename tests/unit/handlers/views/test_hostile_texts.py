@@ -57,7 +57,7 @@ from tests.support.hostile import ATTACKS, EVIL, GOOD, Hostile, later
 NAMES = {f"U0{n}": attack for n, attack in enumerate(ATTACKS)} | {
     "U0ALICE": "Alice <!channel> [x](https://evil.example)"
 }
-"""What people call themselves in Slack is a text like any other."""
+"""Names of people in Slack are texts like any other."""
 FORMS = [(first, status) for first, status in enumerate([*Status] * 2)]
 
 

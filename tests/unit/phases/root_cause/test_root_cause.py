@@ -293,7 +293,7 @@ async def test_a_clone_whose_history_is_cut_accuses_nobody_and_says_what_that_co
 
 
 class Deaf(LocalGit):
-    """Of the lines nothing can be said; the commits are known."""
+    """The lines are unknown; the commits are known."""
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Any:
         raise PortError("git", "the disk is gone", retryable=False)

@@ -33,7 +33,7 @@ async def resolver(w: World) -> AsyncIterator[SentryIssues]:
 
 
 def sends(w: World, release: str) -> str:
-    """What becomes of the issue when one more event of this release arrives."""
+    """Return the issue's status after one more event of this release."""
     w.burn("/cart", since=-1, times=1, release=release)
     issue = min(w.local.issues.values(), key=lambda one: one.id)
     status = issue.status
@@ -45,7 +45,7 @@ def sends(w: World, release: str) -> str:
 async def test_a_straggler_of_what_was_rolled_back_is_no_regression_and_the_next_release_is_one(
     name: str,
 ) -> None:
-    """Of the release that was taken back, of older ones and of none; by number as by date."""
+    """Events of the release that was taken back, of older ones and of none; by number as by date."""
     v1, v2, v3, v4 = (name.format(n) for n in range(1, 5))
     async with world() as w, resolver(w) as issues:
         w.deployed(v1, 900)

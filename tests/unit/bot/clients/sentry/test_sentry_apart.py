@@ -27,7 +27,7 @@ async def burning(w: World) -> TriageReport:
 
 
 def picture(report: TriageReport) -> dict[str, Any]:
-    """What was measured and what follows from it."""
+    """The measured picture and the decision that follows from it."""
     return report.model_dump(mode="json", include={"recommendation", "blast", "suspect"})
 
 
