@@ -149,7 +149,10 @@ async def by_github() -> Outcome:
 
 @dataclass(slots=True)
 class Places:
-    """Run at most so many worlds at once. A row waits until all the places that it takes are free."""
+    """Places for so many worlds at once.
+
+    A row waits until all the places that it takes are free.
+    """
 
     free: int = AT_ONCE
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)

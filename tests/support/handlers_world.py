@@ -71,7 +71,10 @@ SEARCH = Service(name="search", sentry=("search-web",), environments=("productio
 
 @dataclass
 class Shop:
-    """What runs and what could: a deployer and a repository that fit in a test."""
+    """A deployer and a repository that fit in a test.
+
+    They have the running release and those to choose from.
+    """
 
     version: str = "1.3.0"
     branches: list[HotfixRef] = field(

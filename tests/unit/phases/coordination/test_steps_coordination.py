@@ -76,7 +76,7 @@ def test_the_channel_brings_status_announcement_invitations_ticket_and_discord()
 
 
 def test_a_private_incident_is_announced_too_and_the_announcement_holds_no_details():
-    """What it says then: tests/workspace/test_private.py."""
+    """The channel's message then is in tests/workspace/test_private.py."""
     story = Story(private=True)
     story.say(CHANNEL)
     assert [e.name for e in story.wants(wanted.PostLive)] == ["status", "announcement"]

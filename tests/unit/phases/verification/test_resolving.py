@@ -45,7 +45,10 @@ def sends(w: World, release: str) -> str:
 async def test_a_straggler_of_what_was_rolled_back_is_no_regression_and_the_next_release_is_one(
     name: str,
 ) -> None:
-    """Events of the release that was taken back, of older ones and of none; by number as by date."""
+    """Events of the release that was taken back, of older ones and of none.
+
+    Releases are numbers or dates.
+    """
     v1, v2, v3, v4 = (name.format(n) for n in range(1, 5))
     async with world() as w, resolver(w) as issues:
         w.deployed(v1, 900)
