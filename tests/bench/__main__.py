@@ -1,8 +1,9 @@
-"""`make bench`: how fast the bot is, beside floor programs that do the same outside and keep no state.
+"""Measure the bot's speed beside floor programs that make the same outside calls and keep no state.
 
-Each part measures bot and floor in turn in one run: quote the ratios, machines differ. `make bench ARGS="--only NAME"` runs one
-part, `ARGS=--markdown` prints the table as docs/performance.md has it. Exit code 1 where a
-rate of wrong verdicts is over what is asked: that is a rule and no matter of speed.
+`make bench` measures bot and floor in turn in one run: quote the ratios, machines differ. `make
+bench ARGS="--only NAME"` runs one part, `ARGS=--markdown` prints the table as docs/performance.md
+has it. Exit code 1 if the rate of wrong verdicts is over its limit: that is a rule and no matter of
+speed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""How soon a click is acknowledged at 200 requests a second, beside a route that reads the body, checks the signature and answers.
+"""Time to the ack of a click at 200 requests a second, beside a bare route.
 
-The bot has the click in Redis before it answers; the floor keeps nothing. Latencies as the load generator sees them.
+That route reads the body, checks the signature and answers. The bot has the click in Redis before
+it answers; the floor keeps nothing. Latencies are those of the load generator.
 """
 
 from __future__ import annotations

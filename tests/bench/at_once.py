@@ -1,7 +1,9 @@
-"""Whole incidents, opened by a command: their CPU, 20 at once beside one alone, and what people who click meanwhile feel of it.
+"""Whole incidents opened by a command: their CPU, and the delay of clicks meanwhile.
 
-The floor replays what the bot called outside for one incident: the same calls in the same waves with the same clients (slack-sdk over a
-kept session, httpx, two processes for the deployer), and keeps nothing. Slack and Sentry are the lean ones (`outside.py`).
+20 at once run beside one alone. The floor replays the bot's outside calls for one incident and
+keeps nothing. They are the same calls in the same waves with the same clients (slack-sdk over a
+kept session, httpx, two processes for the deployer). Slack and Sentry are the lean ones
+(`outside.py`).
 """
 
 from __future__ import annotations
@@ -125,7 +127,10 @@ async def _replayed(place: Town, low: Running, script: list[list[Json]]) -> floa
 
 
 async def _whole(place: Town, low: Running, script: list[list[Json]]) -> Row:
-    """CPU of the processes alone; what the bot uses in the same time when nothing happens is taken off."""
+    """CPU of the processes alone.
+
+    The bot's use in the same time when nothing happens is taken off.
+    """
     before = cpu(place.bot.pid)
     await asyncio.sleep(IDLE_SECONDS)
     idle = (cpu(place.bot.pid) - before) / IDLE_SECONDS
@@ -144,8 +149,8 @@ async def _whole(place: Town, low: Running, script: list[list[Json]]) -> Row:
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     count = sum(len(wave) for wave in script) - 2
     beside = (
-        f"{statistics.median(ours):.0f} ms over {statistics.median(theirs):.0f} ms for {count} calls and 2 processes; "
-        f"idle {idle * 1000:.0f} ms a second taken off; {spread(ratios)}"
+        f"{statistics.median(ours):.0f} ms over {statistics.median(theirs):.0f} ms for {count} "
+        f"calls and 2 processes; idle {idle * 1000:.0f} ms a second taken off; {spread(ratios)}"
     )
     return at_most(
         "CPU of a whole opened incident, over the same calls alone",

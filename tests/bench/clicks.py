@@ -1,7 +1,8 @@
-"""What a recorded click costs in CPU: beside bare Bolt, with 5,000 open incidents, on two replicas.
+"""CPU of a recorded click: beside bare Bolt, with 5,000 open incidents, on two replicas.
 
-Of the bot's process alone, with everything that it does meanwhile (live messages, clock, outbox); Valkey's stands beside it.
-The floor is Bolt as its documentation shows it, with `process_before_response`: one listener that acks, and records nothing.
+It is that of the bot's process alone, with everything that it does meanwhile (live messages, clock,
+outbox); Valkey's stands beside it. The floor is Bolt as its documentation shows it, with
+`process_before_response`: one listener that acks, and records nothing.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ def floor() -> Starlette:
 
 
 class Side:
-    """One side of a comparison: processes that take clicks on the same incidents, and what a click cost them, round by round."""
+    """One side of a comparison.
+
+    Its processes take clicks on the same incidents, and it holds the cost of a click, round by
+    round.
+    """
 
     def __init__(
         self, stage: Rig, among: Sequence[Incident], *takers: Running, server: Server | None = None
@@ -120,7 +125,10 @@ async def beside_bolt() -> list[Row]:
             ours, bare = Side(stage, seeded, bot, server=server), Side(stage, seeded, bolt)
             await in_turn(ours, bare)
     ratios = [1 / one for one in ours.over(bare)]
-    beside = f"{ours.cost:.2f} ms over {bare.cost:.2f} ms a click, Valkey {statistics.median(ours.valkey):.2f} ms; {spread(ratios)}"
+    beside = (
+        f"{ours.cost:.2f} ms over {bare.cost:.2f} ms a click, Valkey "
+        f"{statistics.median(ours.valkey):.2f} ms; {spread(ratios)}"
+    )
     return [
         at_least(
             "clicks recorded a core, over bare Bolt", statistics.median(ratios), 0.35, beside=beside
@@ -129,7 +137,10 @@ async def beside_bolt() -> list[Row]:
 
 
 async def with_many() -> list[Row]:
-    """A bot with few open incidents and one with many, each on a Valkey of its own, clicks in turn over all of them."""
+    """A bot with few open incidents and one with many.
+
+    Each has a Valkey of its own, and clicks go in turn over all incidents.
+    """
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(rig())
         sides: list[Side] = []

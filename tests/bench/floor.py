@@ -1,4 +1,7 @@
-"""The floor: the same outside calls with as much at once as their order allows; no state, no queue, nothing is safe."""
+"""The floor makes the same outside calls, with as many at once as their order allows.
+
+It has no state and no queue, and nothing in it is safe.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""How soon the pinned status shows a change, from the first byte of the signed command to Slack's answer to the edit (80 ms of it are Slack's).
+"""Time until the pinned status shows a change.
 
-One change at a time among 10 open incidents; 100 incidents that change at once; and the same where Slack holds to exactly 50 edits a minute and
-refuses every other one. Every status has to show the newest change at the end, whatever was refused: the bench stops where one does not.
+It runs from the first byte of the signed command to Slack's answer to the edit; 80 ms of it are
+Slack's. One change at a time is made among 10 open incidents. Then 100 incidents change at once,
+and again where Slack allows exactly 50 edits a minute and refuses every other one. Every status has
+to show the newest change at the end, whatever was refused: the bench stops where one does not.
 """
 
 from __future__ import annotations
@@ -91,12 +93,15 @@ async def strictly(stage: Rig) -> list[Row]:
     return [aside(f"{what}: the last is current after", last, unit="s", digits=0, beside=beside)]
 
 
-# --- the stage --------------------------------------------------------------------------------------------------
+# --- the stage ------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def town(stage: Rig, count: int, replicas: int) -> AsyncIterator[list[Incident]]:
-    """Open incidents, each with a channel and a pinned status of its own; and bots, of which people reach the first."""
+    """Open incidents, each with a channel and a pinned status, and bots.
+
+    People reach the first bot.
+    """
     stage.world.delivery.events.clear()
     stage.world.workspace.calls.clear()
     async with AsyncExitStack() as stack:
@@ -134,7 +139,10 @@ def _of(one: Incident) -> str:
 
 
 async def shown(stage: Rig, incidents: Sequence[Incident], word: str, since: float) -> float:
-    """When Slack had answered the last edit by which each of these statuses shows the word; and they still do."""
+    """Return the time of Slack's answer to the last edit by which each status shows the word.
+
+    It also checks that they still show it.
+    """
     waiting = {_of(one): one for one in incidents}
     last, ends = 0.0, time.monotonic() + PATIENCE
     while waiting:

@@ -1,8 +1,11 @@
-"""A load generator of its own process: sends requests that lie ready in a file, and prints what came back as JSON.
+"""A load generator as a process.
 
-`python -m tests.bench.load FILE PORT [PORT …] (--connections N | --rate N)`. With connections each sends its next request as soon as
-the last is answered; with a rate every request is sent when its time has come, over a free connection or a new one, so
-that a slow answer delays nobody else's. Several ports are taken in turn. A latency is from the first byte sent to the end of the answer.
+It sends prepared requests from a file and prints the results as JSON.
+
+`python -m tests.bench.load FILE PORT [PORT …] (--connections N | --rate N)`. With connections each
+sends its next request as soon as the last is answered. With a rate every request is sent when its
+time has come, over a free connection or a new one, so that a slow answer delays no other request.
+Several ports are taken in turn. A latency is from the first byte sent to the end of the answer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What 10,000 past incidents cost: to be recalled at triage, to be counted in trends, to be kept in Redis.
+"""The cost of 10,000 past incidents: recalled at triage, counted in trends, kept in Redis.
 
-Each is as it is a month after its end: a small record, a timeline of thirty entries, its memory and the indexes that find it. All
-of them happened within half a year, and each service, file and Sentry issue comes back: more than a real memory has to hold.
+Each is as it is a month after its end: a small record, a timeline of thirty entries, its memory and
+the indexes that find it. All of them happened within half a year, and each service, file and Sentry
+issue comes back. That is more than a real memory has to hold.
 """
 
 from __future__ import annotations
@@ -35,8 +36,14 @@ TIMES = 50
 NOW = incidents.T0
 SAID = (
     "Sentry alert SHOP-3: KeyError: 'region' in shop/pricing.py, since the deploy of v42",
-    "40 users, cart, payment and search; 590 events in 15 min, 0 a minute before; many users × many features",
-    "<@U024BE7LH> rolls shop back from v42 to v41, because the suspect was deployed 2 minutes before trouble began",
+    (
+        "40 users, cart, payment and search; 590 events in 15 min, 0 a minute before; many users "
+        "× many features"
+    ),
+    (
+        "<@U024BE7LH> rolls shop back from v42 to v41, because the suspect was deployed 2 "
+        "minutes before trouble began"
+    ),
 )
 
 
@@ -164,7 +171,10 @@ async def _used(store: Store) -> int:
 
 
 async def _timed(work: Callable[[], Awaitable[object]], times: int) -> tuple[float, float]:
-    """Best and median, in milliseconds on the clock on the wall: of other work on the machine the best knows least."""
+    """Best and median, in milliseconds of wall-clock time.
+
+    The best is least disturbed by other work on the machine.
+    """
     taken: list[float] = []
     for _ in range(times):
         before = time.perf_counter()

@@ -1,8 +1,10 @@
-"""From the command to the decision and to the pinned channel, beside a floor program that makes the same outside calls and keeps no state.
+"""The time from the command to the decision and to the pinned channel, beside a floor program.
 
-Clock: from the first byte of the signed request to the pretend Slack's receipt of the message that holds
-`decision.rollback` and the measured event count. "Done" when pin, topic, invitations and announcement are answered.
-Slack takes 80 ms a call, Sentry 20 ms. Bot and floor in turn, in one run: quote ratios, these are shared machines.
+The floor makes the same outside calls and keeps no state. The clock runs from the first byte of the
+signed request to the pretend Slack's receipt of the message that holds `decision.rollback` and the
+measured event count. "Done" is when pin, topic, invitations and announcement are answered. Slack
+takes 80 ms a call, Sentry 20 ms. Bot and floor run in turn: quote ratios, these are shared
+machines.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ sentry = ["shop"]
 features = {{ catalog = "/", cart = "/cart*", payment = "/pay*" }}
 release = {{ sentry = "shop@{{version}}", deploy = "v{{version}}" }}
 deployer = "command"
-deploy = {{ directory = "{folder}", run = ["true", "{{release}}"], current = ["cat", "current"], releases = ["cat", "releases"] }}
+deploy = {{ directory = "{folder}", run = ["true", "{{release}}"], current = ["cat", "current"], \
+releases = ["cat", "releases"] }}
 linear_team = "ENG"
 """
 MISSING: list[str] = []
-"""What the last look at "all done" did not find."""
+"""Parts that the last check for "all done" missed."""
 TIMES = 30
 GOALS = (1.10, 1.15)
 SLACK, SENTRY = Fault(delay=0.080), Fault(delay=0.020)
@@ -61,7 +64,7 @@ async def until(look: Callable[[], float | None], what: str, seconds: float = 20
 
 
 def first(world: World, since: float, method: str, *words: str) -> float | None:
-    """When the pretend Slack received the first such call after `since`."""
+    """Return the time at which the pretend Slack received the first such call after `since`."""
     for call in world.workspace.calls:
         if call.at >= since and call.method == method and call.answer.get("ok"):
             said = str(call.args)

@@ -1,8 +1,9 @@
-"""Slack and Sentry as one lean program of its own, for benches in which the whole pretend world would be the slow one.
+"""Slack and Sentry as one lean program, for benches in which the whole pretend world would be slow.
 
-`python -m tests.bench.outside PORT SENTRY_URL`. Slack answers each method with what the bot needs of it, after 80 ms. Sentry's
-answers are the pretend Sentry's own, asked once and kept (without the window's times), after 20 ms. `GET /log?from=N` gives every
-call since the Nth, with when it arrived; `GET /forget` empties it.
+`python -m tests.bench.outside PORT SENTRY_URL`. Slack answers each method with what the bot needs
+of it, after 80 ms. Sentry's answers are the pretend Sentry's own, asked once and kept (without the
+window's times), after 20 ms. `GET /log?from=N` gives every call since the Nth, with its time of
+arrival; `GET /forget` empties it.
 """
 
 from __future__ import annotations
@@ -122,9 +123,14 @@ class Outside:
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
                 status, body, link = await self.answer(method, target, headers, raw)
                 more = f"Link: {link}\r\n" if link else ""
-                kind = "Content-Type: application/json; charset=utf-8\r\nX-OAuth-Scopes: chat:write\r\n"
+                kind = (
+                    "Content-Type: application/json; charset=utf-8\r\n"
+                    "X-OAuth-Scopes: chat:write\r\n"
+                )
                 writer.write(
-                    f"HTTP/1.1 {status} OK\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n".encode()
+                    (
+                        f"HTTP/1.1 {status} OK\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n"
+                    ).encode()
                     + body
                 )
         except (asyncio.IncompleteReadError, ConnectionError):

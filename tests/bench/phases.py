@@ -1,7 +1,7 @@
-"""What the phases cost by themselves: what a triage asks of Sentry, and how long the ranking of suspects takes.
+"""The cost of the phases: a triage's questions to Sentry, and the time to rank suspects.
 
-The ranking is timed by the processor's clock, best of several, so that other work on the machine counts little; the machine's
-own speed stands beside it.
+The ranking is timed by the processor's clock, best of several, so that other work on the machine
+counts little. The machine's own speed stands beside it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ def ranking() -> list[Row]:
 
 
 def _range(*, crashing: bool) -> list[Commit]:
-    """Four files a commit; the patches of every fourth hold the error's words. `crashing`: one file is in the stack."""
+    """Four files a commit; the patches of every fourth hold the error's words.
+
+    With `crashing` one file is in the stack.
+    """
     return [
         Commit(
             sha=f"{n:040x}",

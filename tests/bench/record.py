@@ -1,6 +1,7 @@
-"""What recording a decision costs (load, step, commit), beside a GET and a SET of the same record on the same server.
+"""The cost of recording a decision (load, step, commit).
 
-In this process, with the bot's own client: no HTTP, no Slack. Each decision is another incident's first.
+Beside it stand a GET and a SET of the same record on the same server. It runs in this process with
+the bot's own client: no HTTP, no Slack. Each decision is another incident's first.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""How often the verdict on recovery is wrong, over simulated series: a fire that goes on, one that is over, one too small to tell.
+"""The rate of wrong verdicts on recovery, over simulated series.
 
-Each series: what was normal for a day (or an hour), 5 to 30 minutes of fire, then the two looks of 4 and 9 minutes that the rules have
-(5 and 10 minutes after the action, the first minute left out). Minutes are Poisson, or negative binomial with a variance of
-up to three times the mean; the bot sees counts alone, never the rates behind them. Then the guard's looks: each minute at the
-newest three, and three times at fifteen.
+A fire goes on, is over, or is too small to tell. Each series is a normal day (or hour), then 5 to
+30 minutes of fire, then the two checks of 4 and 9 minutes that the rules have (5 and 10 minutes
+after the action, the first minute left out). Minutes are Poisson, or negative binomial with a
+variance of up to three times the mean. The bot sees counts alone, never the rates behind them. The
+guard's checks follow: each minute at the newest three, and three times at fifteen.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SERIES = 20_000
 RARE = 3  # times as many, where one in thousands is looked for
 SEED = 20_261_122
 SIGN = "verdict: "
-"""How these rows begin."""
+"""The first words of these rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the bot said at both looks, and which size it saw: events it expected in them without recovery."""
+    """The bot's verdicts at both checks, and the size that it saw.
+
+    A size is the number of events expected in them without recovery.
+    """
 
     first: LookVerdict
     second: LookVerdict
@@ -51,7 +55,10 @@ class Told:
 
     @property
     def last(self) -> LookVerdict:
-        """First look clean: recovered. Otherwise the second decides (too few: a person is asked)."""
+        """A clean first check is recovery.
+
+        Otherwise the second decides (too few events: a person is asked).
+        """
         return self.first if self.first is LookVerdict.RECOVERED else self.second
 
 
@@ -100,7 +107,10 @@ def drawn(
     *,
     times: tuple[float, float] = (5, 50),
 ) -> Series:
-    """Sizes (events expected in a look of `span` minutes) and rates beside normal even on a logarithmic scale."""
+    """Sizes and rates beside normal, even on a logarithmic scale.
+
+    A size is the number of events expected in a check of `span` minutes.
+    """
     size, factor = (math.exp(rng.uniform(math.log(a), math.log(b))) for a, b in (sizes, times))
     left_alone, normal = rng.choice((5.0, 10.0, 15.0, 30.0)), rng.choice((DAY, DAY, DAY, HOUR))
     return Series(size / span / factor, size / span, rng.uniform(1, 3), normal, left_alone)
@@ -134,7 +144,8 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
     share(
         "first look alone: left to the second over a recovery", over, lambda t: t.first is few, None
     )
-    # The hardest there is: 20 events in the first look, five times normal, scattered three times as much.
+    # The hardest case has 20 events in the first check, five times normal, scattered three times as
+    # much.
     on, over = burning_and_over(
         lambda: replace(drawn(rng, (SIZE, SIZE), FIRST, times=(5, 5)), spread=3.0)
     )
@@ -168,13 +179,16 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
     return rows
 
 
-# --- the guard: its looks after recovery --------------------------------------------------------------------------
+# --- the guard: its looks after recovery ----------------------------------------------------------
 
 
 def remembered(
     rng: random.Random, one: Series, times: float = 1.0
 ) -> tuple[Measured, Measured, float]:
-    """What the bot knows at recovery: the baseline, the fire, and events a minute at the last re-check."""
+    """The bot's knowledge at recovery.
+
+    It holds the baseline, the fire, and events a minute at the last re-check.
+    """
     normal = counted(rng, one.usual * one.normal_minutes, one.spread)
     fire = counted(rng, one.burning * one.left_alone, one.spread)
     quiet = counted(rng, one.usual * times * SECOND, one.spread) / SECOND
@@ -193,7 +207,10 @@ def _least(
     quiet: float,
     minutes: float,
 ) -> int:
-    """The fewest events that are a return: more of them are one, too (tests/unit/phases/verification/test_guard.py)."""
+    """The fewest events that are a return; more are one, too.
+
+    See tests/unit/phases/verification/test_guard.py.
+    """
     low, high = 0, 1
     while not test(high, base, burning, quiet, minutes):
         low, high = high, high * 2
@@ -204,7 +221,10 @@ def _least(
 
 
 def opened_over_quiet(rng: random.Random, one: Series, times: float) -> bool:
-    """Whether any of the hour's looks finds a return where production stays at `times` its baseline."""
+    """Return if any of the hour's checks sees a return.
+
+    Production stays at `times` its baseline.
+    """
     known_ = remembered(rng, one, times)
     minutes = [counted(rng, one.usual * times, one.spread) for _ in range(HOUR_MINUTES)]
     for minute in range(1, HOUR_MINUTES + 1):
@@ -219,7 +239,10 @@ def opened_over_quiet(rng: random.Random, one: Series, times: float) -> bool:
 
 
 def looked_back(rng: random.Random, one: Series, *, again: float) -> bool:
-    """Whether the look at a quarter of an hour finds the fire that came back in the last `again` minutes of it."""
+    """Return if the check at a quarter of an hour sees a fire that is back.
+
+    It came back in the last `again` minutes.
+    """
     known_ = remembered(rng, one)
     events = counted(rng, one.usual * (LOOK_MINUTES - again), one.spread)
     events += counted(rng, one.burning * again, one.spread)
@@ -227,7 +250,10 @@ def looked_back(rng: random.Random, one: Series, *, again: float) -> bool:
 
 
 def looked_soon(rng: random.Random, one: Series, *, within: int) -> bool:
-    """Whether a look finds a fire that came back at the old rate, within so many minutes of its first event."""
+    """Return if a check sees a fire that came back at the old rate.
+
+    It is within so many minutes of its first event.
+    """
     known_ = remembered(rng, one)
     before = [counted(rng, one.usual, one.spread) for _ in range(SOON_MINUTES)]
     first = rng.random()  # of a minute until the next look
@@ -240,7 +266,10 @@ def looked_soon(rng: random.Random, one: Series, *, within: int) -> bool:
 
 
 def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | None]]:
-    """(what, out of how many, share, at most): incidents opened again over nothing, and fires that no look sees."""
+    """The guard's rates as (name, out of how many, share, at most).
+
+    They count incidents opened again over nothing, and fires that no check sees.
+    """
     rng = random.Random(seed)
     rows: list[tuple[str, int, float, float | None]] = []
 

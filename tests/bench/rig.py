@@ -1,7 +1,8 @@
-"""What the parts of the bench stand on: a Valkey, bots and floor programs as processes of their own, their CPU time, and a load.
+"""The parts under every bench: a Valkey, bots and floors as processes, their CPU time, and a load.
 
-The world (Slack with 80 ms a call, Sentry with 20 ms) runs in the bench's own process, which does nothing else while something is
-measured; requests come from `tests/bench/load.py`, a process of its own.
+The world (Slack with 80 ms a call, Sentry with 20 ms) runs in the bench's own process, which does
+nothing else while something is measured. Requests come from `tests/bench/load.py`, a process of its
+own.
 """
 
 from __future__ import annotations
@@ -40,12 +41,15 @@ SLACK, SENTRY = Fault(delay=0.080), Fault(delay=0.020)
 FORM = "application/x-www-form-urlencoded"
 Fsync = Literal["everysec", "always"]
 OFF = ("LINEAR_API_KEY", "DISCORD_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "LINEAR_WEBHOOK_SECRET")
-"""Settings that a bench of clicks does without: what happens after the ack there is no part of the ack."""
+"""Settings that a bench of clicks does without. Work after the ack is no part of the ack."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the load generator saw. Latencies in milliseconds, sorted; `busy` is its own CPU time in seconds."""
+    """The load generator's results.
+
+    Latencies are in milliseconds, sorted; `busy` is its own CPU time in seconds.
+    """
 
     latencies: list[float]
     seconds: float
@@ -60,7 +64,10 @@ class Load:
         return self.at(0.5)
 
     def only(self, *wanted: int) -> Load:
-        """Raises `SystemExit` where other answers came: then something else was measured than is said."""
+        """Raise `SystemExit` if other answers came.
+
+        The bench did not measure its subject then.
+        """
         odd = {
             status: count for status, count in self.statuses.items() if int(status) not in wanted
         }
@@ -70,7 +77,7 @@ class Load:
 
 
 def cpu(*pids: int | None) -> float:
-    """Seconds of processor time that these processes have used, all their threads, to the microsecond.
+    """Seconds of processor time of these processes with all their threads, to the microsecond.
 
     https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
     """
@@ -221,7 +228,7 @@ async def rig(services: str | None = None, **more: Any) -> AsyncIterator[Rig]:
 
 
 def quiet() -> None:
-    """Of the pretend systems: a bot that is stopped breaks off its calls."""
+    """Ignore errors of the pretend systems: a bot that is stopped breaks off its calls."""
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
@@ -234,7 +241,7 @@ async def stored(server: Server) -> AsyncIterator[Store]:
         await store.close()
 
 
-# --- requests, signed -------------------------------------------------------------------------------------------
+# --- requests, signed -----------------------------------------------------------------------------
 
 
 def slack_request(payload: dict[str, Any]) -> bytes:
@@ -291,11 +298,14 @@ def _post(path: str, kind: str, raw: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + raw
 
 
-# --- floors -----------------------------------------------------------------------------------------------------
+# --- floors ---------------------------------------------------------------------------------------
 
 
 def serve_floor(app: ASGIApp) -> None:
-    """Serves on the port given as the first argument, by the same server with the same settings as the bot."""
+    """Serve on the port given as the first argument.
+
+    Server and settings are the bot's own.
+    """
     uvicorn.run(
         app,
         host=HOST,
@@ -316,5 +326,5 @@ def median_of(ratios: Sequence[float]) -> float:
 
 
 def spread(ratios: Sequence[float], digits: int = 2) -> str:
-    """Of several rounds: the least and the most."""
+    """Return the least and the most of several rounds, as words."""
     return f"{min(ratios):.{digits}f} to {max(ratios):.{digits}f} in {len(ratios)} rounds"

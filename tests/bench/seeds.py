@@ -1,4 +1,4 @@
-"""Open incidents as a real one left them in Redis, as many as wanted, and the clicks of people in them."""
+"""Open incidents as real ones are in Redis, as many as wanted, and people's clicks in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from tests.support import incidents
 SERVICES = 500
 """Over so many services the seeded incidents are spread."""
 BUTTON = "incident.rule_out"
-"""The click of these benches: it records a person's word in the timeline, marks three live messages, and needs no answer."""
+"""The click of these benches.
+
+It records a person's word in the timeline, marks three live messages, and needs no answer.
+"""
 _numbers = itertools.count(1)
 
 
@@ -63,7 +66,10 @@ def open_one(number: int, channel: Channel, ts: str) -> Incident:
 
 
 async def fill(store: Store, world: World, count: int, *, first: int = 1) -> list[Incident]:
-    """Puts `count` incidents there, all with the live messages of one real message in #general, and a timer each."""
+    """Store `count` incidents.
+
+    All share the live messages of one real message in #general, and each has a timer.
+    """
     general = world.workspace.channel("general")
     message = world.workspace.post(general, BOT_USER, "what the seeded incidents edit")
     seeded: list[Incident] = []
@@ -80,7 +86,10 @@ async def fill(store: Store, world: World, count: int, *, first: int = 1) -> lis
 
 
 def clicks(among: Sequence[Incident], count: int) -> list[bytes]:
-    """`count` clicks in turn over these incidents, each its own delivery, as Slack sends them: with the whole message."""
+    """Return `count` clicks in turn over these incidents.
+
+    Each is its own delivery with the whole message, as Slack sends it.
+    """
     return [_click(one) for one in itertools.islice(itertools.cycle(among), count)]
 
 

@@ -1,7 +1,8 @@
-"""A storm of Sentry webhooks about an incident that is open: what one costs, beside a route that checks the HMAC and parses the JSON.
+"""The cost of one Sentry webhook in a storm about an open incident, beside a bare route.
 
-Each webhook is another event (another body) of one of five issues. The bot reads the open incidents of the service and finds that
-it has heard of the issue; a webhook of an issue it has not heard of becomes evidence, which is the first few here.
+That route checks the HMAC and parses the JSON. Each webhook is another event (another body) of one
+of five issues. The bot reads the open incidents of the service and finds that it knows the issue. A
+webhook of an unknown issue becomes evidence, as the first few do here.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ ISSUES = 5
 CONNECTIONS = 8
 WARM_UP = 100
 SETTLE_SECONDS = 3.0
-"""The first webhook opened an incident: its triage and its channel are no part of what the next ones cost."""
+"""The first webhook opened an incident.
+
+Its triage and its channel are no part of the next ones' cost.
+"""
 RULE = "More than 10 events in a minute"
 
 

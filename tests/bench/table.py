@@ -1,4 +1,4 @@
-"""The table at the end of `make bench`: what was measured, what is asked for, and whether it holds."""
+"""The table at the end of `make bench`: each measure, its goal, and the result."""
 
 from __future__ import annotations
 

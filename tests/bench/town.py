@@ -1,4 +1,7 @@
-"""A town of services that all burn, before one bot, with Slack and Sentry as lean programs: for many incidents at once."""
+"""A town of services that all burn, before one bot.
+
+Slack and Sentry are lean programs, for many incidents at once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ sentry = ["shop{n:02d}"]
 features = {{ catalog = "/", cart = "/cart*", payment = "/pay*" }}
 release = {{ sentry = "shop{n:02d}@{{version}}", deploy = "v{{version}}" }}
 deployer = "command"
-deploy = {{ directory = "FOLDER", run = ["true", "{{release}}"], current = ["cat", "current"], releases = ["cat", "releases"] }}
+deploy = {{ directory = "FOLDER", run = ["true", "{{release}}"], current = ["cat", "current"], \
+releases = ["cat", "releases"] }}
 """
 Json = dict[str, Any]
 PATIENCE = 60.0
@@ -59,7 +63,10 @@ class Town:
         await self.http.get(f"http://{HOST}:{self.outside.port}/forget")
 
     async def command(self, text: str, channel: str = "C0GENERAL") -> str:
-        """What is answered. Who is told that nothing was recorded says it again, as anybody would."""
+        """Return the answer.
+
+        A person whose command was not recorded sends it again, as anybody would.
+        """
         for _ in range(5):
             self._said += 1
             fields = {
@@ -115,7 +122,10 @@ class Town:
 
 
 def _read(log: Sequence[Json], found: dict[str, Opened], began: float) -> None:
-    """Fills in when each decision with its measured count and everything else of it arrived at Slack."""
+    """Fill in the arrival times at Slack.
+
+    They are those of each decision with its measured count, and of everything else.
+    """
     channels = {one.channel: one for one in found.values() if one.channel}
     needed: dict[str, dict[str, float]] = {}
     for call in log:
@@ -148,7 +158,10 @@ def _read(log: Sequence[Json], found: dict[str, Opened], began: float) -> None:
 
 @asynccontextmanager
 async def town(services: int = SERVICES) -> AsyncIterator[Town]:
-    """Everything has been opened and cancelled once: what is asked of Sentry is known to the lean one."""
+    """A town in which everything has been opened and cancelled once.
+
+    The lean Sentry knows the bot's questions.
+    """
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(
             rig("".join(SERVICE.format(n=n) for n in range(services)))

@@ -22,7 +22,8 @@ def chromium() -> str:
     )
     if found is None:
         pytest.fail(
-            "The browser tests need Chromium. On Debian or Ubuntu: apt-get install chromium fonts-noto-core"
+            "The browser tests need Chromium. On Debian or Ubuntu: apt-get install chromium "
+            "fonts-noto-core"
         )
     return found
 

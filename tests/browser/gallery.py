@@ -1,4 +1,7 @@
-"""Every kind of message and form that people see, made of one incident in its states; for pictures."""
+"""Every kind of message and form that people see, for pictures.
+
+One incident in its states makes them.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +110,10 @@ DEPLOYS = tuple(
 )
 LAST = Recollection(
     lines=(
-        "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: rates were empty; 2 action items open",
+        (
+            "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: rates were empty; 2 "
+            "action items open"
+        ),
     )
 )
 
@@ -315,7 +321,10 @@ TIMELINE = (
     ),
     Entry(at=NOW + timedelta(minutes=12), kind="check", text="Recovered: 14.3 → 0 events/min"),
 )
-SUMMARY = "PRODUCTION INCIDENT — checkout is failing\n\nDetected:    2026-11-22 03:02 UTC via Sentry alert\nAction:      rollback to 1.2.0"
+SUMMARY = (
+    "PRODUCTION INCIDENT — checkout is failing\n\nDetected:    2026-11-22 03:02 UTC via Sentry "
+    "alert\nAction:      rollback to 1.2.0"
+)
 
 
 def messages() -> dict[str, Message]:
@@ -377,7 +386,11 @@ def messages() -> dict[str, Message]:
         ),
         "update": views.say(
             Say(
-                text="*Update by <@U0BOB>:* The pool of db-2 is full.\n*Users:* 37 users get errors in payment and cart.\n*Doing:* We roll back to 1.2.0.",
+                text=(
+                    "*Update by <@U0BOB>:* The pool of db-2 is full.\n"
+                    "*Users:* 37 users get errors in payment and cart.\n"
+                    "*Doing:* We roll back to 1.2.0."
+                ),
                 due=NOW + timedelta(minutes=30),
             ),
             deciding(),

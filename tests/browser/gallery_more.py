@@ -1,4 +1,8 @@
-"""What is seen less often: looking back, reminders, lists, odd ends of a round, questions, refusals, and what is said along a whole story."""
+"""Views that are seen less often.
+
+They are past incidents, reminders, lists, odd ends of a round, questions, refusals, and a whole
+story's messages.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +65,7 @@ PULL = Release(version="hotfix #12@aaaaaaa", commit="a" * 40)
 ADR = Adr(number=7, path="docs/adr/0007-x.md", url="https://github.com/acme/shop/pull/31")
 
 
-# --- looking back ----------------------------------------------------------------------------------------------
+# --- looking back ---------------------------------------------------------------------------------
 
 
 def past_one(number: int, month: int = 10, **fields: Any) -> PastIncident:
@@ -158,7 +162,7 @@ def monthly_trends() -> dict[str, Message]:
     }
 
 
-# --- after the end ---------------------------------------------------------------------------------------------
+# --- after the end --------------------------------------------------------------------------------
 
 ENG = SubIssue(id="t2", identifier="ENG-2", url="https://linear.example.com/ENG-2")
 ITEMS = (
@@ -225,7 +229,7 @@ def after_the_end() -> dict[str, Message]:
     }
 
 
-# --- odd ends of a round ---------------------------------------------------------------------------------------
+# --- odd ends of a round --------------------------------------------------------------------------
 
 
 def deciding(**fields: Any) -> Incident:
@@ -307,8 +311,14 @@ def everything_at_once() -> Incident:
     base = shipped(PULL)
     return base.model_copy(
         update={
-            "description": "Card payments in eu-west end in a white page. Started with the release of this morning.",
-            "latest_update": "Card payments work again; vouchers are still slow. We watch it for another half an hour.",
+            "description": (
+                "Card payments in eu-west end in a white page. Started with the release of this "
+                "morning."
+            ),
+            "latest_update": (
+                "Card payments work again; vouchers are still slow. We watch it for another half "
+                "an hour."
+            ),
             "adr": ADR,
             "severity": Severity.SEV1,
             "lead": "U0BOB",
@@ -416,7 +426,7 @@ def odd_ends() -> dict[str, Message]:
     }
 
 
-# --- answers to one person -------------------------------------------------------------------------------------
+# --- answers to one person ------------------------------------------------------------------------
 
 
 def answers() -> dict[str, Message]:
@@ -452,16 +462,16 @@ def refusals() -> dict[str, str]:
     }
 
 
-# --- what the channel hears ------------------------------------------------------------------------------------
+# --- what the channel hears -----------------------------------------------------------------------
 
 
 def heard(story: Story) -> list[Message]:
-    """What the last word says in the channel, as messages."""
+    """The last action's messages in the channel."""
     return [views.say(one, story.record) for one in story.wants(wanted.Say)]
 
 
 def sentences() -> dict[str, Message]:
-    """What the channel is told, said by the rules themselves along a few stories."""
+    """The channel's messages, made by the rules themselves along a few stories."""
     found: dict[str, Message] = {}
 
     def take(name: str, story: Story) -> None:

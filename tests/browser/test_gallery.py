@@ -1,4 +1,7 @@
-"""Pictures of everything that people see, light and dark, at a desk and on a phone; the page has no trouble with any of it."""
+"""Pictures of everything that people see, light and dark, at a desk and on a phone.
+
+The page has no trouble with any of it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ SIZES = pytest.mark.parametrize(
 TALL = 2000
 """Pixels more, so that the longest message is on the picture as a whole."""
 SHARES = 3
-"""So many tests share the messages: each stays well under the time after which a test counts as hung."""
+"""Tests share the messages among so many.
+
+Each stays well under the time after which a test counts as hung.
+"""
 
 
 @SIZES

@@ -1,4 +1,7 @@
-"""What a new user does, in a real browser: break production, decide, see it recover, write the post-mortem."""
+"""The first use by a new user, in a real browser.
+
+Break production, decide, see it recover, write the post-mortem.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
         await tab.shot("4-recovered")
         await expect(tab.page.locator(".health")).to_have_text("Healthy", timeout=LATER)
 
-        # What is still missing is said; then the form asks for it.
+        # The missing parts are named; then the form asks for them.
         await say(tab, "/incident resolve")
         await expect(said(tab, "cannot be resolved yet")).to_be_visible(timeout=SOON)
         await tab.shot("5-missing")
@@ -70,7 +73,8 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
         for why in ("monitoring not catch it earlier", "slip through tests"):
             field = tab.page.locator(".input", has_text=why).locator("textarea")
             await field.fill(
-                f"{await field.input_value()} nobody had thought of an account without a region code."
+                f"{await field.input_value()} nobody had thought of an account without a "
+                "region code."
             )
         await submit(tab)
         await expect(said(tab, "PRODUCTION INCIDENT —")).to_be_visible(timeout=SOON)

@@ -1,4 +1,7 @@
-"""The pinned status on a phone, with everything known: real lines in a real browser, against what the bot reckons with."""
+"""The pinned status on a phone, with everything known.
+
+Real lines in a real browser are compared with the bot's count.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,19 @@ REAL_LINES = """shown => {
         while (texts.nextNode()) {
             const range = document.createRange();
             range.selectNodeContents(texts.currentNode);
-            for (const box of range.getClientRects()) if (box.width > 1) middles.push((box.top + box.bottom) / 2);
+            for (const box of range.getClientRects())
+                if (box.width > 1) middles.push((box.top + box.bottom) / 2);
         }
     }
     const lines = [];
-    for (const middle of middles.sort((a, b) => a - b)) if (!lines.length || middle - lines.at(-1) > 10) lines.push(middle);
+    for (const middle of middles.sort((a, b) => a - b))
+        if (!lines.length || middle - lines.at(-1) > 10) lines.push(middle);
     return lines.length;
 }"""
-"""Lines of text as they are drawn, at least 17 px high; a name, code or sign has a box of its own about the same middle."""
+"""Lines of text as they are drawn, at least 17 px high.
+
+A name, code or sign has a box of its own about the same middle.
+"""
 
 
 async def test_the_fullest_status_has_at_most_twelve_lines_on_a_phone(

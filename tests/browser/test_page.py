@@ -1,4 +1,8 @@
-"""The page by itself: what an app says is shown, pressed and kept apart for each person; nothing overflows; nothing runs."""
+"""The page by itself.
+
+An app's messages are shown, pressed and kept apart for each person; nothing overflows, and no
+script in them runs.
+"""
 
 from __future__ import annotations
 
@@ -255,7 +259,10 @@ async def test_levers_move_the_world(browser: Browser, tmp_path: Path) -> None:
 async def test_a_fold_that_is_open_stays_open_and_every_tab_is_seen(
     browser: Browser, tmp_path: Path
 ) -> None:
-    """Several things go wrong at once by several switches of one fold; a tab at the panel's edge is pressed like the others."""
+    """Several switches of one fold make several things fail at once.
+
+    A tab at the panel's edge is pressed like the others.
+    """
     async with World(tmp_path, with_bot=False) as world:
         ts = decision(world)
         tab = await window(

@@ -10,7 +10,7 @@ SHOTS = Path(__file__).parent / "shots"
 
 
 class Window:
-    """One browser window on the page; what went wrong in it is collected, and fails the test at its end."""
+    """One browser window on the page. Its errors are collected, and fail the test at its end."""
 
     def __init__(self, context: BrowserContext, page: Page) -> None:
         self.context = context
@@ -39,9 +39,10 @@ class Window:
         await self.page.emulate_media(color_scheme="light")
 
     async def fits(self) -> bool:
-        """Whether nothing hangs out of the window at its right or bottom."""
+        """Return if nothing hangs out of the window at its right or bottom."""
         return await self.page.evaluate(
-            "() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight"
+            "() => document.documentElement.scrollWidth <= innerWidth && "
+            "document.documentElement.scrollHeight <= innerHeight"
         )
 
 

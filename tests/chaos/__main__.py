@@ -1,6 +1,7 @@
-"""`make chaos`: pulls plugs while incidents run, and counts what was lost and what happened twice. `make chaos-all`: the full cross.
+"""Pull plugs while incidents run, and count losses and doubled actions.
 
-`ARGS="--only hangs"` runs the rows whose name holds this; `--seed` repeats what fell by chance.
+`make chaos` runs it, `make chaos-all` the full cross. `ARGS="--only hangs"` runs the rows whose
+name holds this; `--seed` repeats the random choices.
 """
 
 from __future__ import annotations
@@ -22,11 +23,20 @@ from tests.chaos.race import race
 from tests.chaos.timers import thousand
 
 STEP = 7
-"""`make chaos` takes each seventh call of an incident, which falls on another kind of call each time."""
+"""`make chaos` takes each seventh call of an incident.
+
+It falls on another kind of call each time.
+"""
 STEP_GITHUB = 11
-"""Of a life's calls to GitHub: fifteen kills, in two worlds; fifteen lives in one are more than two cores carry beside another row."""
+"""Kills among a life's calls to GitHub: fifteen, in two worlds.
+
+Fifteen lives in one world are more than two cores carry beside another row.
+"""
 AT_ONCE = 4
-"""Worlds side by side: each waits most of the time, and two cores are enough for their two bots each."""
+"""Worlds side by side.
+
+Each waits most of the time, and two cores are enough for their two bots each.
+"""
 ALONE = 1
 
 Run = Callable[[], Coroutine[Any, Any, Any]]
@@ -40,7 +50,10 @@ class Job:
     run: Run
     says: Callable[[Any], tuple[str, list[str]]]
     worlds: int = ALONE
-    """How many of the places for worlds it takes; `AT_ONCE`: nothing runs beside it, for it measures times."""
+    """The number of places for worlds that it takes.
+
+    With `AT_ONCE` nothing runs beside it, for it measures times.
+    """
 
 
 def lived(outcome: Outcome) -> tuple[str, list[str]]:
@@ -55,20 +68,26 @@ def raced(found: Any) -> tuple[str, list[str]]:
 
 def fired(found: Any) -> tuple[str, list[str]]:
     says = (
-        f"{found.lost} lost, {found.doubled} doubled, p99 {found.p99:.1f} s after they were due (goal 2), "
-        f"loop blocked for {found.blocked_ms:.0f} ms at most (goal 20)"
+        f"{found.lost} lost, {found.doubled} doubled, p99 {found.p99:.1f} s after they were due "
+        f"(goal 2), loop blocked for {found.blocked_ms:.0f} ms at most (goal 20)"
     )
     return says, [says] if found.lost or found.doubled else []
 
 
 def kept(found: Any) -> tuple[str, list[str]]:
-    says = f"{found.acked} acked, {found.lost} lost, {found.doubled} twice, {found.unsure} told that nothing was seen"
+    says = (
+        f"{found.acked} acked, {found.lost} lost, {found.doubled} twice, {found.unsure} told "
+        "that nothing was seen"
+    )
     return says, [f"{says} {found.faults}"] if found.lost or found.doubled or found.faults else []
 
 
 def judged(found: Any) -> tuple[str, list[str]]:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in found.verdicts.items())
-    says = f"{found.looks} looks ({verdicts}), all over after {found.seconds:.0f} s, {len(found.faults)} wrong"
+    says = (
+        f"{found.looks} looks ({verdicts}), all over after {found.seconds:.0f} s, "
+        f"{len(found.faults)} wrong"
+    )
     return says, found.faults + ["it never came to an end"] * found.stuck
 
 
@@ -130,7 +149,10 @@ async def by_github() -> Outcome:
 
 @dataclass(slots=True)
 class Places:
-    """So many worlds run at once; a row waits until all that it takes are free."""
+    """Places for so many worlds at once.
+
+    A row waits until all the places that it takes are free.
+    """
 
     free: int = AT_ONCE
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)

@@ -1,10 +1,12 @@
-"""The bot, for worlds in which an hour passes in half a minute: `python -m tests.chaos.bot` is `firebreak serve` with five differences.
+"""The bot, for worlds in which an hour passes in half a minute.
 
-Live messages may be edited twenty times as often: an incident here lives in seconds what takes others an hour, and Slack's
-limit of edits a minute (`bot/live/edit_budget.py`) would only make every row wait for the next minute. What a dead
-worker held is taken over after 8 s instead of 15, and given up after 20 deaths instead of 5: here a dozen fall in a few
-seconds, and none of them is the fault of what it did. A run that GitHub does not show for 20 s instead of 60 is unknown. And the clock of Redis can be set by hand (`tests/chaos/clock.py`), while the
-real scripts run.
+`python -m tests.chaos.bot` is `firebreak serve` with five differences. Live messages may be edited
+twenty times as often: an incident here lives in seconds what takes others an hour, and Slack's
+limit of edits a minute (`bot/live/edit_budget.py`) would only make every row wait for the next
+minute. Work that a dead worker held is taken over after 8 s instead of 15. It is given up after 20
+deaths instead of 5: here a dozen fall in a few seconds, and none of them is the fault of the work.
+A run that GitHub does not show for 20 s instead of 60 is unknown. The clock of Redis can be set by
+hand (`tests/chaos/clock.py`), while the real scripts run.
 """
 
 from __future__ import annotations

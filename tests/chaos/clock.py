@@ -1,7 +1,9 @@
-"""A clock of Redis that can be set by hand: every script and every TIME of the bot sees it, and everything else is real.
+"""A clock of Redis that can be set by hand.
 
-Redis has no command that sets its clock. So each script asks `now_of_redis()` where it asks for TIME: the real time and what
-stands in `OFFSET`. What Redis itself reckons by its clock (how long keys live) is moved by `step`, as a set clock would.
+Every script and every TIME of the bot sees it, and everything else is real. Redis has no command
+that sets its clock, so each script calls `now_of_redis()` in place of TIME: the real time and the
+seconds in `OFFSET`. Redis measures the life of keys by its own clock. `step` moves those ends, as a
+set clock would.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ end
 ASKED = "redis.call('TIME')"
 TIME = SET + "local time = now_of_redis() return {tonumber(time[1]), tonumber(time[2])}"
 
-# KEYS: none. ARGV: seconds. What lives for a while lives as much shorter, or longer, as the clock was set.
+# KEYS: none. ARGV: seconds. Keys that expire live shorter, or longer, by as much as the clock was
+# set.
 STEP = f"""
 redis.call('INCRBY', '{OFFSET}', ARGV[1])
 local step, cursor = tonumber(ARGV[1]) * 1000, '0'
@@ -45,7 +48,10 @@ return redis.call('GET', '{OFFSET}')
 
 
 def by_hand() -> None:
-    """From here on every script that is made, and every TIME that is asked for, sees the set clock. Before `bot.store` is imported."""
+    """From here on every new script and every TIME sees the set clock.
+
+    Call it before `bot.store` is imported.
+    """
     source = connection.source
     connection.source = lambda name: SET + source(name).replace(ASKED, "now_of_redis()")
 

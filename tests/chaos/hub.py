@@ -1,7 +1,9 @@
-"""A life through GitHub: CI's deploy burns, the watch after it declares; rolled back by workflow, and the post-mortem is a pull request.
+"""A life through GitHub.
 
-A dispatch has no key, and what it started cannot be told from what it did not start until its run shows. So one that may have
-been lost is never sent again: people are told and decide anew (`bot/clients/deployers/github.py`). This life does so, too.
+CI's deploy burns, and the watch after it declares. A workflow rolls back, and the post-mortem is a
+pull request. A dispatch has no key, and its run cannot be told from others until it shows. A
+dispatch that may have been lost is therefore never sent again: people are told and decide anew
+(`bot/clients/deployers/github.py`). This life does so, too.
 """
 
 from __future__ import annotations
@@ -58,7 +60,10 @@ adr = { repository = "acme/NAME", path = "docs/adr" }
 
 
 class HubTown(Town):
-    """Its shops are repositories: `hubs` holds each one's GitHub, whose runs end by themselves and tell of it as CI does."""
+    """A town whose shops are repositories.
+
+    `hubs` holds each one's GitHub. Its runs end by themselves and report it as CI does.
+    """
 
     def __init__(
         self,
@@ -72,7 +77,7 @@ class HubTown(Town):
         numbers = range(1, services + 1)
         self.hubs = {number: GitHub(repository=f"acme/{name_of(number)}") for number in numbers}
         self.sent: dict[str, list[int]] = {}
-        """Decision → what the sender of each of its dispatches heard: a status, or 0 for nothing."""
+        """Decision → the answers to each of its dispatches: a status, or 0 for nothing."""
         self._listening = bound(0)
         self._tasks: set[asyncio.Task[None]] = set()
         super().__init__(
@@ -140,7 +145,7 @@ class HubTown(Town):
         apps = {hub.repository: github_app(hub, faults) for hub in self.hubs.values()}
         return Hanging(_ByRepository(apps), "github", faults)
 
-    # --- CI ------------------------------------------------------------------------------------------------------
+    # --- CI ---------------------------------------------------------------------------------------
 
     def _go_on(self, number: int, hub: GitHub) -> None:
         for run in hub.runs:
@@ -177,7 +182,10 @@ class HubTown(Town):
 
 
 class _ByRepository:
-    """One address for all repositories, as GitHub is: by the path, and for GraphQL by what is asked for."""
+    """One address for all repositories, as GitHub is.
+
+    The path names the repository, and for GraphQL the query does.
+    """
 
     def __init__(self, apps: dict[str, ASGIApp]) -> None:
         self._apps = apps
@@ -215,11 +223,14 @@ def _history(hub: GitHub) -> None:
         hub.deploy(f"v{version}", at=datetime.now(UTC) - timedelta(seconds=ago))
 
 
-# --- the life --------------------------------------------------------------------------------------------------------
+# --- the life -------------------------------------------------------------------------------------
 
 
 async def live(town: HubTown, number: int, *, patience: float = life.PATIENCE) -> Channel:
-    """CI deploys, and its shop burns. Raises `AssertionError` with the step that did not come true."""
+    """CI deploys, and its shop burns.
+
+    Raises `AssertionError` with the step that did not come true.
+    """
     hub = town.hubs[number]
     hub.deploy("v1.3.0", by=hub.tokens[CI_TOKEN])
     await town.ci(number, "1.3.0")
@@ -262,11 +273,14 @@ async def _rolled_back(town: HubTown, number: int, channel: Channel, patience: f
     )
 
 
-# --- what must be true, whoever was killed ---------------------------------------------------------------------------
+# --- what must be true, whoever was killed --------------------------------------------------------
 
 
 async def faults(town: HubTown, number: int) -> list[str]:
-    """As of every life (`life.faults`); and one dispatch a decision, one run of it, one pull request."""
+    """The faults as of every life (`life.faults`), and those of GitHub.
+
+    One dispatch a decision, one run of it, one pull request.
+    """
     found = life.channels(town, number)
     if len(found) != 1:
         return [f"{len(found)} channels"]

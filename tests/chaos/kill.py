@@ -1,4 +1,7 @@
-"""kill -9 at every effect boundary: before, during and after each outside call of a whole incident."""
+"""kill -9 at every effect boundary.
+
+It comes before, during and after each outside call of a whole incident.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ SLOWEST_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How an incident lives: in which town, by which steps, and what must be true of it after."""
+    """The way an incident lives: its town, its steps, and the facts that must be true after it."""
 
     town: type[Any]
     live: Callable[[Any, int], Coroutine[Any, Any, Channel]]
@@ -76,7 +79,10 @@ async def batch(
     socket_mode: bool = False,
     way: Way = BY_COMMAND,
 ) -> Outcome:
-    """One world; each planned kill has a shop, and its incident, of its own. All live side by side, with `beside` beside them."""
+    """One world; each planned kill has its own shop and incident.
+
+    All live side by side, with `beside` beside them.
+    """
     outcome = Outcome()
     count = services or len(plan)
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
@@ -128,7 +134,7 @@ async def _judge(
 
 
 async def _last_words(town: Town, number: int) -> list[str]:
-    """What the bots wrote of it last, and what still waits: nobody sees that world again."""
+    """The bots' last log lines, and the entries that still wait: nobody sees that world again."""
     ids = [incident_id(channel) for channel in channels(town, number)]
     lines = [line for log in town.folder.glob("bot-*.log") for line in log.read_text().splitlines()]
     said = sorted(line for line in lines if any(f'"{id}"' in line for id in ids))[-LAST_WORDS:]
@@ -166,7 +172,10 @@ async def every(
 async def at_random(
     seed: int, *, kills: int = 200, services: int = 20, replicas: int = 2
 ) -> Outcome:
-    """Replicas die at any time, `kills` times in all, while `services` incidents begin one after the other and live side by side."""
+    """Replicas die at any time, `kills` times in all.
+
+    Meanwhile `services` incidents begin one after the other and live side by side.
+    """
     dice, outcome = random.Random(seed), Outcome(lives=services)
 
     async def one(town: Town, number: int) -> Channel:
@@ -189,7 +198,10 @@ async def at_random(
 
 
 async def _killing(town: Town, dice: random.Random, kills: int, outcome: Outcome) -> None:
-    """Somebody is always up, and what died is up again before the next one dies (a second or two)."""
+    """One replica is always up.
+
+    A dead one is up again before the next one dies (a second or two).
+    """
     while outcome.kills < kills:
         await asyncio.sleep(dice.uniform(*APART))
         alive = [one for one in town.replicas if one.state == "running"]

@@ -1,4 +1,7 @@
-"""One incident from its command to its post-mortem, by a person who tries again where they are told to; and what must be true after."""
+"""One incident from its command to its post-mortem, and the facts that must be true after it.
+
+Its person tries again where the bot asks for that.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from sandbox.slack.people import Json, plain
 from tests.chaos.town import Town, eventually, name_of
 
 PATIENCE = 120.0
-"""Seconds in which each step must come true: a worker that dies is missed after 15 s, and a step may meet several deaths."""
+"""Seconds in which each step must come true.
+
+A dead worker is missed after 15 s, and a step may meet several deaths.
+"""
 AGAIN = 12.0
 """Seconds after which a person says the same once more."""
 
@@ -32,7 +38,11 @@ Begin = Literal["command", "alert"]
 async def life(
     town: Town, number: int, *, patience: float = PATIENCE, begin: Begin = "command"
 ) -> Channel:
-    """From now on its shop burns. `patience`: seconds a step may take. Raises `AssertionError` with the step that did not come true."""
+    """The life of a shop that burns from now on.
+
+    `patience`: seconds a step may take. Raises `AssertionError` with the step that did not come
+    true.
+    """
     town.burn(number)
     channel = await _declared(town, number, patience, begin)
     decision = await _decided(town, channel, patience)
@@ -113,7 +123,10 @@ async def _closed_in_linear(town: Town, channel: Channel, patience: float) -> No
 
 
 async def written(town: Town, number: int, channel: Channel, patience: float) -> None:
-    """The post-mortem, submitted until it is taken; then the summary comes. To wait for one's turn costs no patience."""
+    """Submit the post-mortem until it is taken; then the summary comes.
+
+    Waiting for one's turn costs no patience.
+    """
     alice, incident = town.world.alice, incident_id(channel)
     ends = time.monotonic() + patience
     while (before := time.monotonic()) < ends:
@@ -130,7 +143,7 @@ async def written(town: Town, number: int, channel: Channel, patience: float) ->
                 form = await alice.open_modal(
                     "incident.postmortem", text="Root cause", seconds=AGAIN
                 )
-                # The cause is what the investigation proposes: where none stands there, the form is refused.
+                # The cause is the investigation's proposal. Without one the form is refused.
                 await alice.submit(form, {"monitoring": "Nothing watched it.", "tests": "None."})
             except (AssertionError, TimeoutError, ClientRefused):
                 continue
@@ -147,7 +160,10 @@ async def rested(town: Town, number: int, channel: Channel, patience: float) -> 
 async def _at_last(
     true: Callable[[], Awaitable[bool]], town: Town, channel: Channel, patience: float, what: str
 ) -> None:
-    """Until it comes true; what failed for good is tried again by the button that the status shows."""
+    """Wait until it comes true.
+
+    An effect that failed for good is tried again by the button that the status shows.
+    """
     alice, ends = town.world.alice, time.monotonic() + patience
     pressed = time.monotonic()
     while not await true():
@@ -176,7 +192,7 @@ async def _status(town: Town, channel: Channel) -> Json | None:
 
 
 async def _at_rest(town: Town, channel: Channel) -> bool:
-    """Resolved, nothing has failed, and nothing of it waits to be done: neither effects nor edits."""
+    """Return if it is resolved, nothing has failed, and neither effects nor edits wait."""
     incident = (await town.store.get([incident_id(channel)]))[0]
     keys = town.store.keys
     queued = [fields.get("incident") for _, fields in await town.store.redis.xrange(keys.outbox)]
@@ -202,11 +218,14 @@ def incident_id(channel: Channel) -> str:
     return f"INC-{channel.name.split('-')[1]}"
 
 
-# --- what must be true, whoever was killed ---------------------------------------------------------------------------
+# --- what must be true, whoever was killed --------------------------------------------------------
 
 
 async def faults(town: Town, number: int) -> list[str]:
-    """Everything that is not exactly as after a quiet life; empty: nothing was lost and nothing happened twice."""
+    """Every difference from the end of a quiet life.
+
+    Empty means that nothing was lost and nothing happened twice.
+    """
     found = channels(town, number)
     if len(found) != 1:
         return [f"{len(found)} channels"]
@@ -232,7 +251,7 @@ def other_than_one(exact: dict[str, int]) -> list[str]:
 
 
 async def told_once(town: Town, number: int, channel: Channel, incident: Incident) -> list[str]:
-    """What is so of every life, whichever way it went."""
+    """Faults that no life may have, whichever way it went."""
     name = name_of(number)
     exact = {
         "incidents of this service": len(await town.store.ids(f"service:{name}")),
@@ -260,7 +279,7 @@ def _count(channel: Channel, words: str) -> int:
 
 
 def _twice(channel: Channel) -> list[str]:
-    """What the bot posted with the metadata of one effect more than once."""
+    """Effects of which the bot posted a message with their metadata more than once."""
     effects = [
         (m.get("metadata") or {}).get("event_payload", {}).get("effect") for m in channel.messages
     ]
@@ -269,7 +288,7 @@ def _twice(channel: Channel) -> list[str]:
 
 
 def _timeline(entries: list[Entry], incident: Incident) -> list[str]:
-    """Of pages one for each reason to call somebody: the record keeps the reasons."""
+    """Pages beyond one for each reason to call somebody: the record keeps the reasons."""
     said = Counter((entry.kind, entry.text) for entry in entries)
     may = {**dict.fromkeys(EACH_ROUND, len(incident.rounds)), "page": len(set(incident.paged))}
     wrong = [

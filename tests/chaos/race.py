@@ -1,4 +1,7 @@
-"""50 people decide at once, on three replicas: one action, and 49 are told who was first. The race is staged, not slept for."""
+"""50 people decide at once, on three replicas.
+
+One action follows, and 49 are told who was first. The race is staged, not slept for.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from tests.chaos.life import PATIENCE, channels, incident_id
 from tests.chaos.town import Town, eventually
 
 HELD_MS = 450
-"""Commits are held this long, less than a commit may take: everybody has read the same record by then."""
+"""Commits are held this long, less than a commit may take.
+
+Everybody has read the same record by then.
+"""
 
 
 @dataclass
@@ -24,9 +30,9 @@ class Race:
     actions: int
     deploys: int
     told: int
-    """Who was told that somebody else was first, by name."""
+    """Number of people who were told that somebody else was first, by name."""
     silent: int
-    """Who was told nothing, and did not win."""
+    """Number of people who were told nothing, and did not win."""
 
 
 async def race(people: int = 50, *, replicas: int = 3) -> Race:
@@ -86,7 +92,10 @@ async def _form(one: Person, decision: Json) -> Json:
 
 
 async def _answered(town: Town, crowd: list[Person], forms: dict[str, Json]) -> None:
-    """Everybody but the winner has been answered; who could not be served in time presses once more, as they are told."""
+    """Everybody but the winner has been answered.
+
+    People who could not be served in time press once more, as they are told.
+    """
 
     def all_heard() -> bool:
         return sum(not _heard(one, forms) for one in crowd) <= 1
@@ -95,7 +104,7 @@ async def _answered(town: Town, crowd: list[Person], forms: dict[str, Json]) -> 
 
 
 def _heard(one: Person, forms: dict[str, Json]) -> str:
-    """What this person alone was told: a whisper, or in the form that they sent."""
+    """Return this person's private answer: a whisper, or the text in the form that they sent."""
     whispers = [plain(message) for message in one.ephemerals()]
     view = one.modal()
     if view is not None and view.get("blocks") != forms.get(one.id, {}).get("blocks"):

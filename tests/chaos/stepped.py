@@ -1,6 +1,7 @@
-"""Incidents whose re-checks, reminders and effects are pending while the clock is set: what came of each, as JSON.
+"""Incidents with pending re-checks, reminders and effects while the clock is set.
 
-A process of its own, `python -m tests.chaos.stepped SECONDS WHO`: the clock by hand is for every script in it.
+The results are JSON. `python -m tests.chaos.stepped SECONDS WHO` is a process of its own, as the
+clock by hand is for every script in it.
 """
 
 # ruff: noqa: E402  the clock is taken over before anything reads it
@@ -64,7 +65,10 @@ QUIET, OWING = GOOD + BAD + 1, GOOD + BAD + 2
 
 
 class World:
-    """The machine's clock is set by `by`; Sentry's is set with it (`asleep`), was right before (`wrong`), or is since (`mended`)."""
+    """A world whose machine's clock is set by `by`.
+
+    Sentry's is set with it (`asleep`), was right before (`wrong`), or is since (`mended`).
+    """
 
     def __init__(self, by: int, who: str) -> None:
         self.by, self.offset, self.who = by, 0, who
@@ -263,7 +267,7 @@ def _incident(number: int, now: datetime) -> Incident:
 
 
 async def _found(store: Store, world: World, postmortem: Any) -> dict[str, Any]:
-    """What was forgotten, doubled, or judged wrongly."""
+    """Everything that was forgotten, doubled, or judged wrongly."""
     faults: list[str] = [
         f"{effect} done {times} times" for effect, times in world.done.items() if times > 1
     ]

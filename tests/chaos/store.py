@@ -1,4 +1,7 @@
-"""Redis in trouble: killed, frozen, full, read-only. What was acknowledged is there afterwards, once; what was not said so."""
+"""Redis in trouble: killed, frozen, full, read-only.
+
+Every acknowledged word is there afterwards, once; a refused one is not.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,14 @@ from phases.workflow import step
 from tests.chaos.town import eventually
 
 PEOPLE = 8
-"""Who say something all the time."""
+"""People who say something all the time."""
 AGAIN_SECONDS = 0.2
 """After an answer that could not be seen, the same is said again, as people are told to."""
 
 
 @dataclass
 class Kept:
-    """Of everything that was said while Redis was in trouble."""
+    """The fate of every word that was said while Redis was in trouble."""
 
     acked: int = 0
     lost: int = 0
@@ -47,7 +50,10 @@ class Kept:
 
 
 class Server:
-    """One Valkey on a socket of its own, with an append-only file; its process can be killed and comes back on its data."""
+    """One Valkey on a socket of its own, with an append-only file.
+
+    Its process can be killed and comes back on its data.
+    """
 
     def __init__(self, folder: Path, *, fsync: str = "always") -> None:
         self.socket = folder / "valkey.sock"
@@ -170,7 +176,7 @@ async def _person(
     said: Counter[str],
     kept: Kept,
 ) -> None:
-    """Says one thing after the other; each until it is acknowledged, always as the same delivery."""
+    """Say one word after the other, each until it is acknowledged, always as the same delivery."""
     count = 0
     while not over.is_set():
         count += 1

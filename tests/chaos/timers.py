@@ -1,4 +1,7 @@
-"""1,000 timers due at once, two clocks in processes of their own, one of them killed: none lost, none doubled, how late."""
+"""1,000 timers due at once, and two clocks as processes, one of them killed.
+
+None is lost, none is doubled, and the delays are measured.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ async def thousand(timers: int = 1000, *, always: bool = False) -> Fired:
 
 
 async def _set(url: str, timers: int) -> datetime:
-    """So many SEV1 incidents that nobody acts on, whose pages all fall due in one moment."""
+    """Make so many SEV1 incidents that nobody acts on, whose pages all fall due in one moment."""
     store = Store.open(url)
     now = await store.server_now()
     due = now + timedelta(seconds=AHEAD_SECONDS + timers / 200)
@@ -94,7 +97,7 @@ async def _set(url: str, timers: int) -> datetime:
 
 
 async def _read(url: str, due: datetime) -> tuple[list[float], dict[str, int]]:
-    """How late each page was wanted, and how often each incident wanted one."""
+    """Return each page's delay, and the number of times that each incident wanted one."""
     store, lates, pages = Store.open(url), list[float](), dict[str, int]()
     for _, fields in await store.redis.xrange(store.keys.outbox):
         if isinstance(EFFECT.validate_python(json.loads(fields["effect"])), Page):

@@ -1,7 +1,8 @@
-"""A world of many services and several replicas of the bot over one Valkey, and a gate that sees every outside call.
+"""A world of many services and several replicas over one Valkey, and a gate for every outside call.
 
-Each replica is told addresses with its own name in front (`/r0/slack/api/…`), so the gate knows who calls, and can kill that
-one before, during or after the call. People and webhooks come through a balancer, as in front of any service.
+Each replica is given addresses with its own name in front (`/r0/slack/api/…`). The gate knows the
+caller by it, and can kill it before, during or after the call. People and webhooks come through a
+balancer, as in front of any service.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from sandbox.wire import lose_answer
 from sandbox.world import World
 
 Moment = Literal["before", "during", "after"]
-"""Of an outside call: not yet carried out; carried out and its answer lost; answered, and nothing recorded of it yet."""
+"""Moments of an outside call.
+
+It is not yet carried out; carried out with its answer lost; or answered and not yet recorded.
+"""
 MOMENTS: tuple[Moment, ...] = ("before", "during", "after")
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 HOP = {
@@ -44,9 +48,12 @@ HOP = {
 }
 RECHECK_SECONDS = 4
 WINDOW_SECONDS = 180
-"""Long enough that a bot that was dead for a while still sees what burned; with so many events that a look can tell."""
+"""Long enough for a bot that was dead for a while.
+
+It still sees the trouble, and so many events let a check tell.
+"""
 JUDGE_SECONDS = 20.0
-"""Who judges waits longer for Redis than a bot may, on a machine with a dozen worlds."""
+"""The judge waits longer for Redis than a bot may, on a machine with a dozen worlds."""
 RELEASES = (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40))
 
 SERVICE = """
@@ -57,7 +64,8 @@ release = { sentry = "NAME@{version}", tag = "v{version}", deploy = "v{version}"
 deployer = "command"
 linear_team = "ENG"
 adr = { directory = "FOLDER/adr" }
-deploy = { directory = "FOLDER", run = ["sh", "deploy.sh", "{release}"], current = ["cat", "current"], releases = ["cat", "releases"] }
+deploy = { directory = "FOLDER", run = ["sh", "deploy.sh", "{release}"], \
+current = ["cat", "current"], releases = ["cat", "releases"] }
 """
 DEPLOY = 'echo "$1" >> asked\necho "$1" > current\necho "$1 is up"\n'
 
@@ -77,7 +85,10 @@ class Call:
 
 
 class Town:
-    """`services` shops that `burn` one by one, and `replicas` of the bot. Use as an async context manager."""
+    """`services` shops that `burn` one by one, and `replicas` of the bot.
+
+    Use it as an async context manager.
+    """
 
     def __init__(
         self,
@@ -123,7 +134,7 @@ class Town:
         self.front = ""
         """The balancer's address."""
 
-    # --- what other towns have otherwise -------------------------------------------------------------------------
+    # --- what other towns have otherwise ----------------------------------------------------------
 
     def shop(self, number: int) -> str:
         """Its lines in the catalogue."""
@@ -141,7 +152,7 @@ class Town:
         return log.read_text().split() if log.exists() else []
 
     def counted(self, path: str) -> bool:
-        """Whether this is one of the calls that kills are planned at."""
+        """Return if this is one of the calls that kills are planned at."""
         return True
 
     def inside(self, path: str) -> str:
@@ -149,13 +160,13 @@ class Town:
         return f"{self.world.url}{path}"
 
     def environment(self, outside: str) -> dict[str, str]:
-        """What a replica is told beside the world's own; `outside` is the gate's address for it."""
+        """Settings of a replica beside the world's own; `outside` is the gate's address for it."""
         return {}
 
     def saw(self, call: Call) -> None:
         """Called with everything that comes through the gate."""
 
-    # -------------------------------------------------------------------------------------------------------------
+    # ------------------------------------------------------------------------------------------
 
     def burn(self, number: int) -> None:
         """The newest release of this shop breaks every page for everybody."""
@@ -191,7 +202,8 @@ class Town:
         )
         inside = Starlette(routes=[Route("/{rest:path}", self._balanced, methods=VERBS)])
         async with AsyncExitStack() as stack:
-            # The last to go: until the servers are down somebody may still be on the way through the gate.
+            # The gate goes last: until the servers are down a call may still be on its way through
+            # it.
             stack.push_async_callback(self._client.aclose)
             stack.push_async_callback(self.store.close)
             await stack.enter_async_context(self.world)
@@ -242,7 +254,7 @@ class Town:
         issue = next(one for one in sentry.issues.values() if one.project.slug == name_of(number))
         await self.world.alerts.event_alert(issue.events[-1])
 
-    # --- the gate ----------------------------------------------------------------------------------------------
+    # --- the gate ---------------------------------------------------------------------------------
 
     async def _through(self, request: Request) -> Response:
         raw, replica = await request.body(), request.path_params["replica"]
@@ -266,7 +278,10 @@ class Town:
         return answer
 
     async def _answered(self, request: Request, url: str, raw: bytes) -> Response:
-        """A connection that breaks off inside breaks off here, and a caller who has gone is gone inside, too."""
+        """A connection that breaks off inside breaks off here.
+
+        A caller who leaves here leaves inside, too.
+        """
         forwarding = asyncio.create_task(self._forward(request, url, raw))
         leaving = asyncio.create_task(_gone(request))
         await asyncio.wait({forwarding, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -284,7 +299,10 @@ class Town:
         self.replicas[replica].kill()
 
     def _about(self, said: str) -> int:
-        """Which shop a call is about: by its name, else by the channel or Sentry project that it names."""
+        """Return the shop of a call.
+
+        The call has its name, or the channel or Sentry project of it.
+        """
         if named := re.search(r"shop(\d{3})", said):
             return int(named[1])
         for id in re.findall(r"\bC[A-Z0-9]{8,}\b", said):
@@ -302,10 +320,10 @@ class Town:
         where = f"{url}?{request.url.query}" if request.url.query else url
         answer = await self._client.request(request.method, where, content=raw, headers=headers)
         kept = {k: v for k, v in answer.headers.items() if k not in HOP}
-        # The systems name their own address in what they answer (pages, links); callers stay behind the gate.
+        # Pages and links of the systems name their own address. Callers stay behind the gate.
         return Response(answer.content, answer.status_code, kept)
 
-    # --- the balancer ------------------------------------------------------------------------------------------
+    # --- the balancer -----------------------------------------------------------------------------
 
     async def _balanced(self, request: Request) -> Response:
         raw = await request.body()

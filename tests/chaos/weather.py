@@ -1,6 +1,7 @@
-"""Slack and the others in trouble while whole incidents run, from the alert to the post-mortem: the end is the same.
+"""Slack and the others in trouble while whole incidents run.
 
-Each weather is staged beside the lives of `tests/chaos/life.py`; where it passes, they still have to come to their end in it.
+From alert to post-mortem the end is the same. Each weather is staged beside the lives of
+`tests/chaos/life.py`. Where it passes, they still have to come to their end in it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ async def others_fail(town: Town) -> None:
 
 
 async def answers_get_lost(town: Town) -> None:
-    """Of each method of each system the first call that has taken effect."""
+    """The first call of each method of each system that has taken effect."""
     for system in EVERYBODY:
         town.world.faults.once_each(system, Fault(lose_answer=True))
 
@@ -85,7 +86,10 @@ async def everything_twice(town: Town) -> None:
 
 
 def hangs(system: str) -> Weather:
-    """For 30 s: what is asked then is answered after the caller has given up, if at all. Every second call is carried out."""
+    """For 30 s calls are answered after the caller has given up, if at all.
+
+    Every second call is carried out.
+    """
 
     async def hang(town: Town) -> None:
         if system in (
@@ -104,8 +108,11 @@ def hangs(system: str) -> Weather:
 
 
 async def the_socket_goes(town: Town) -> None:
-    """Slack asks to connect anew, says that it will close or that there are too many, the network breaks off or forgets us, somebody
-    turns it off."""
+    """The socket to Slack ends in every way.
+
+    Slack asks to connect anew, or says that it will close or that there are too many. The network
+    breaks off or forgets us. Somebody turns Socket Mode off.
+    """
     socket = town.world.socket_mode
     assert socket is not None
     reasons: tuple[Reason | None, ...] = (

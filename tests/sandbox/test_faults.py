@@ -1,4 +1,7 @@
-"""The faults that can be put in front of the emulated systems: each n-th call, the first of each method, a system that hangs."""
+"""Faults in front of the emulated systems.
+
+Each n-th call fails, or the first of each method, or a system hangs.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def test_the_first_call_of_each_method_meets_what_is_once_each() -> None:
     assert [faults.take(call) for call in calls] == [LOST, None, LOST, None]
 
 
-async def test_a_system_that_hangs_carries_out_every_second_call_and_none_after_its_caller_has_gone() -> (
+async def test_a_hanging_system_carries_out_every_second_call_and_none_once_its_caller_left() -> (
     None
 ):
     faults, did = Faults(), list[str]()

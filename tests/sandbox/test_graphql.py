@@ -59,7 +59,10 @@ async def test_linear_refuses_what_is_not_in_its_schema(
         ("pullRequests { nodes { number } }", "You must provide a `first` or `last` value"),
         ('pullRequest(number: "7") { number }', "Int cannot represent non-integer value"),
         (
-            'object(expression: "main") { ... on Commit { blame(path: "x") { ranges { startingLine } } } }',
+            (
+                'object(expression: "main") { ... on Commit { blame(path: "x") { ranges { '
+                "startingLine } } } }"
+            ),
             "path 'x'",
         ),
     ],

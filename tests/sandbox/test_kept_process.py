@@ -1,4 +1,7 @@
-"""A program of the world's comes back when it is killed, says why it does not start, and never outlives the world."""
+"""A program that the world keeps running.
+
+It is started again when killed, says why it cannot start, and never outlives the world.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def kept(tmp_path: Path, program: str) -> KeptProcess:
 
 
 def lives(pid: int) -> bool:
-    """Whether the process is there and not a zombie."""
+    """Return if the process is there and not a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -86,8 +89,9 @@ async def test_what_does_not_start_says_why(tmp_path: Path) -> None:
 async def test_it_dies_with_a_world_that_was_killed(tmp_path: Path) -> None:
     world = f"""
 import subprocess, sys, time
-leash = subprocess.Popen([sys.executable, {str(GUARD)!r}, {str(tmp_path / "log")!r}, sys.executable, "-c",
-    "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+leash = subprocess.Popen([sys.executable, {str(GUARD)!r}, {str(tmp_path / "log")!r},
+    sys.executable, "-c", "import time; time.sleep(60)"],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 print(leash.stdout.readline().decode(), end="", flush=True)
 time.sleep(60)
 """

@@ -1,4 +1,7 @@
-"""The sandbox's page: what people wrote never becomes HTML, and what they do reaches the workspace."""
+"""The sandbox's page.
+
+Text that people wrote never becomes HTML, and their clicks reach the workspace.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class Names:
         ("&lt;script&gt;alert(1)&lt;/script&gt;", "&lt;script&gt;alert(1)&lt;/script&gt;"),
         (
             "<https://a.example/?x=1&amp;y=2|*A*>",
-            '<a href="https://a.example/?x=1&amp;y=2" target="_blank" rel="noopener noreferrer">*A*</a>',
+            (
+                '<a href="https://a.example/?x=1&amp;y=2" target="_blank" rel="noopener '
+                'noreferrer">*A*</a>'
+            ),
         ),
         (
             "<!date^1700000000^{date_short} at {time}|then>",
@@ -110,7 +116,8 @@ def test_a_hard_line_break_is_one() -> None:
 
 def test_markdown_shows_a_post_mortem() -> None:
     html = markdown.render(
-        "# A\n\n- [x] one\n- two\n  - deep\n\n| k | v |\n| - | - |\n| a | **b** |\n\n```\n<x>\n```\n"
+        "# A\n\n- [x] one\n- two\n  - deep\n\n| k | v |\n| - | - |\n| a | **b** |\n\n```\n"
+        "<x>\n```\n"
     )
     assert "<h1>A</h1>" in html
     assert (
@@ -124,7 +131,8 @@ def test_markdown_shows_a_post_mortem() -> None:
 def test_only_safe_addresses_of_a_markdown_text_are_links() -> None:
     html = str(
         markdown.render(
-            "[a](javascript:x) [b](https://b.example) https://c.example/d_e_f. ![i](https://i.example)"
+            "[a](javascript:x) [b](https://b.example) https://c.example/d_e_f. "
+            "![i](https://i.example)"
         )
     )
     assert html.count("<a ") == 3

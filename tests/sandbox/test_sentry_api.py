@@ -448,7 +448,10 @@ def test_an_event_that_comes_twice_counts_once() -> None:
 async def test_an_overloaded_store_of_events_refuses_who_counts_and_lists_its_issues(
     world: World,
 ) -> None:
-    """As the versions of Sentry do (`handle_query_errors`): 400, 429, 504, each with a sentence; the switch of the page."""
+    """Sentry's versions answer 400, 429 or 504, each with a sentence (`handle_query_errors`).
+
+    A switch of the page turns it on.
+    """
     world.sentry.load()
     for call in COUNTING:
         world.faults.always(call, OVERLOAD)

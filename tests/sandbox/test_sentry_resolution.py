@@ -1,4 +1,7 @@
-"""The local Sentry's order of releases and its rule for regressions, as getsentry/sentry's models/groupresolution.py has them."""
+"""The local Sentry's order of releases and its rule for regressions.
+
+Source: models/groupresolution.py of getsentry/sentry.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ DATED = ("c-9f", "a-1b", "b-77")
 
 
 def burned(names: tuple[str, ...], *, last: int = 1) -> Sentry:
-    """Three releases, a minute apart; an issue of which the newest event has the release number `last`."""
+    """Three releases, a minute apart, and an issue.
+
+    Its newest event is of the release number `last`.
+    """
     sentry = Sentry(clock=lambda: T)
     for number, name in enumerate(names):
         sentry.add_release(name, created=T - 600 + 60 * number)

@@ -187,7 +187,8 @@ async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
         if kind == "one-feature":
             assert {event.transaction for event in events} <= {"/pay", "/pay/confirm"}
         assert await status_of(shop, "/health") == 503
-        # The frame nearest to the crash lies in a file that the guilty commit touched, or is called from there.
+        # The frame nearest to the crash is in a file that the guilty commit touched, or is called
+        # from there.
         touched = Tree(shop.repo).git("show", "--format=", "--name-only", broken.commit).split()
         (exception,) = events[0].payload["exception"]["values"]
         assert set(touched) & {frame["filename"] for frame in exception["stacktrace"]["frames"]}

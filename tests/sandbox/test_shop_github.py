@@ -1,4 +1,4 @@
-"""The shop's GitHub over the shop's own repository: what is pushed, merged and reverted there is real."""
+"""The shop's GitHub over the shop's own repository. Pushes, merges and reverts there are real."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ async def test_a_push_moves_its_head_and_what_came_in_another_way_is_closed(
 async def test_a_deploy_tells_of_itself_while_a_developer_works_in_the_tree(
     hub: ShopGitHub,
 ) -> None:
-    """The developer waits for that deploy: were it to wait for the developer, its deployment stayed pending for ever."""
+    """The developer waits for that deploy.
+
+    If it waited for the developer, its deployment would stay pending for ever.
+    """
     transport = httpx.ASGITransport(github_app(hub, Faults()))
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://github") as ci,

@@ -38,7 +38,7 @@ async def error_of(call: Any) -> str:
     return (await refused(call)).response["error"]
 
 
-# Who calls
+# The callers
 
 
 async def test_auth_test_says_who_the_bot_is(world: World) -> None:

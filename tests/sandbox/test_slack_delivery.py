@@ -1,4 +1,4 @@
-"""What reaches the app: signatures, shapes, acks, retries, repeats, response URLs."""
+"""Deliveries to the app: signatures, shapes, acks, retries, repeats, response URLs."""
 
 from __future__ import annotations
 

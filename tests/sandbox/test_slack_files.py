@@ -1,4 +1,7 @@
-"""What people really send, as the local Slack tells of it: files, threads that are also sent to the channel, `/me`, forwarding."""
+"""Messages as people really send them to the local Slack.
+
+They have files, are sent from a thread to the channel too, use `/me`, or are forwarded.
+"""
 
 from __future__ import annotations
 

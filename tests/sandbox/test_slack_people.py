@@ -1,4 +1,7 @@
-"""People in the local Slack, with a real Bolt app at the other end: buttons, forms, shortcuts, App Home."""
+"""People in the local Slack, with a real Bolt app at the other end.
+
+They use buttons, forms, shortcuts and App Home.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The local world without its shop and bot: it comes up at once, several times, alone in its folder, and is all there."""
+"""The local world without its shop and bot.
+
+It starts at once, several times, alone in its folder, and complete.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""Hold what the local systems are asked, answer and send against the real systems' own descriptions."""
+"""The check of the local systems' requests, answers and webhooks.
+
+It holds them against the real systems' own descriptions.
+"""

@@ -1,8 +1,9 @@
-"""Run the stories, keep what the local systems were asked and answered, and hold it to the real systems' descriptions.
+"""Run the stories and check their exchanges against the real systems' descriptions.
 
     python -m tests.schemas FOLDER [PYTEST ARGUMENT ...]
 
-FOLDER holds the descriptions under these names; a system without its file is left out, and that is said:
+FOLDER holds the descriptions under these names. A system without its file is left out, and the
+report says so:
 
     sentry.json           github.com/getsentry/sentry-api-schema, openapi-derefed.json
     github.json           npm @octokit/openapi, generated/api.github.com.json
@@ -12,7 +13,7 @@ FOLDER holds the descriptions under these names; a system without its file is le
     slack.json            github.com/slackapi/slack-api-specs, web-api/slack_web_openapi_v2.json
     linear.graphql        github.com/linear/linear, packages/sdk/src/schema.graphql
 
-Exit status 1 where something does not fit and `EXPLAINED` does not say why.
+Exit status 1 if something does not fit and `EXPLAINED` does not say why.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class Report:
 
     def show(self) -> None:
         print(
-            f"\n{'system':<10} {'operations':>10} {'requests':>9} {'answers':>9} {'webhooks':>9} {'do not fit':>11}"
+            f"\n{'system':<10} {'operations':>10} {'requests':>9} {'answers':>9} "
+            f"{'webhooks':>9} {'do not fit':>11}"
         )
         for system in sorted({*self.requests, *self.webhooks}):
             bad = sum(count for (name, _, _), count in self.faults.items() if name == system)
@@ -86,7 +88,8 @@ class Report:
             print(f"  not described: {system} {operation} ({count})")
         for (system, operation), left_out in sorted(self.left_out.items()):
             print(
-                f"  left out: {system} {operation}: {len(left_out)} required properties that nothing here reads"
+                f"  left out: {system} {operation}: {len(left_out)} required properties that "
+                "nothing here reads"
             )
         for why, count in self.explained.most_common():
             print(f"  explained: {count} × {why}")

@@ -39,7 +39,8 @@ class Description:
         path = path.removeprefix(self._base)
         for pattern, template in self._paths:
             described = self.document["paths"][template]
-            # Slack takes every method by GET and by POST, and describes one of the two: docs.slack.dev/apis/web-api
+            # Slack takes every method by GET and by POST, and describes one of the two. Source:
+            # docs.slack.dev/apis/web-api
             known = described.get(method.lower()) or (
                 self._old and (described.get("get") or described.get("post"))
             )
@@ -137,7 +138,10 @@ class Description:
         yield from self._against(schema, answer, f"answer {status}")
 
     def webhook_faults(self, event: str, body: str) -> Iterator[str] | None:
-        """None where the event is not described. GitHub describes each action of an event by itself."""
+        """Return no faults if the event is not described.
+
+        GitHub describes each action of an event by itself.
+        """
         sent = json.loads(body)
         name = event.replace("_", "-")
         hooks = self.document.get("webhooks", {})
@@ -184,7 +188,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _typed(schema: Mapping[str, Any], texts: list[Any]) -> Any:
-    """What a query or a form says in text, as the schema's type; as it is where it fits none."""
+    """Return a query's or form's text as the schema's type, or as it is where it fits none."""
     kinds = schema.get("type")
     kinds = {kinds} if isinstance(kinds, str) else set(kinds or ())
     if "array" in kinds:
@@ -203,7 +207,10 @@ def _said(error: ValidationError) -> str:
     """The fault without the value, so that the same fault twice is one line."""
     if error.validator in ("required", "additionalProperties", "enum", "const"):
         return error.message[:160]
-    return f"{type(error.instance).__name__} where {error.validator} is {str(error.validator_value)[:80]}"
+    return (
+        f"{type(error.instance).__name__} where {error.validator} is "
+        f"{str(error.validator_value)[:80]}"
+    )
 
 
 @cache

@@ -35,7 +35,7 @@ class Log:
 
 
 class Recorded:
-    """Pass every request on to `app`, and keep it with its answer. An answer that is lost is none."""
+    """Pass every request on to `app`, and keep it with its answer. A lost answer is not kept."""
 
     def __init__(self, app: ASGIApp, system: str, log: Log) -> None:
         self.app, self.system, self.log = app, system, log

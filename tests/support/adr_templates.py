@@ -1,4 +1,4 @@
-"""Shared by tests of adr template."""
+"""Templates of decision records as other projects publish them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ The change that we're proposing or have agreed to implement.
 
 ## Consequences
 
-What becomes easier or more difficult to do and any risks introduced by the change that will need to be mitigated.
+What becomes easier or more difficult to do and any risks introduced by the change that will need \
+to be mitigated.
 """
 """https://github.com/npryce/adr-tools/blob/master/src/template.md"""
 

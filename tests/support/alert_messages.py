@@ -1,8 +1,9 @@
-"""Shared by tests of messages."""
+"""Slack messages of alerting tools, each as its tool sends it."""
 
 from __future__ import annotations
 
-# https://github.com/prometheus/alertmanager/blob/main/notify/slack/slack.go and template/default.tmpl
+# https://github.com/prometheus/alertmanager/blob/main/notify/slack/slack.go and
+# template/default.tmpl
 ALERTMANAGER = {
     "subtype": "bot_message",
     "bot_id": "B1",
@@ -11,7 +12,10 @@ ALERTMANAGER = {
         {
             "id": 1,
             "color": "a30200",
-            "fallback": "[FIRING:1] HighErrorRate (shop production) | <http://am.example/#/alerts?receiver=x>",
+            "fallback": (
+                "[FIRING:1] HighErrorRate (shop production) | "
+                "<http://am.example/#/alerts?receiver=x>"
+            ),
             "title": "[FIRING:1] HighErrorRate (shop production)",
             "title_link": "http://am.example/#/alerts?receiver=x",
             "pretext": "<!channel>",
@@ -39,7 +43,10 @@ GRAFANA = {
             "fallback": "[FIRING:1] Checkout p95 (shop)",
             "title": "[FIRING:1] Checkout p95 (shop)",
             "title_link": "https://grafana.example/alerting/list",
-            "text": "**Firing**\n\nValue: A=4.2\nLabels:\n - alertname = Checkout p95\nSource: <https://grafana.example/a/1?orgId=1&amp;x=2>\n",
+            "text": (
+                "**Firing**\n\nValue: A=4.2\nLabels:\n - alertname = Checkout p95\n"
+                "Source: <https://grafana.example/a/1?orgId=1&amp;x=2>\n"
+            ),
             "footer": "Grafana v11.2.0",
         }
     ],
@@ -55,7 +62,10 @@ SENTRY = {
             "block_id": '{"issue":4711}',
             "text": {
                 "type": "mrkdwn",
-                "text": ":red_circle: <https://acme.sentry.io/organizations/acme/issues/4711/?referrer=slack&amp;alert_rule_id=1|*ZeroDivisionError: division by zero*>",
+                "text": (
+                    ":red_circle: <https://acme.sentry.io/organizations/acme/issues/4711/"
+                    "?referrer=slack&amp;alert_rule_id=1|*ZeroDivisionError: division by zero*>"
+                ),
             },
         },
         {"type": "context", "elements": [{"type": "mrkdwn", "text": "shop.pay in charge"}]},
@@ -76,7 +86,10 @@ SENTRY = {
             "elements": [
                 {
                     "type": "mrkdwn",
-                    "text": "Project: <https://acme.sentry.io/organizations/acme/projects/shop/|shop>    Short ID: SHOP-3",
+                    "text": (
+                        "Project: <https://acme.sentry.io/organizations/acme/projects/shop/|"
+                        "shop>    Short ID: SHOP-3"
+                    ),
                 }
             ],
         },
@@ -86,7 +99,9 @@ SENTRY = {
 
 DATADOG = {
     "bot_id": "B4",
-    "text": "<https://app.datadoghq.eu/monitors/1?x=1|Triggered: 5xx on *shop*>\n@here 12 % of requests",
+    "text": (
+        "<https://app.datadoghq.eu/monitors/1?x=1|Triggered: 5xx on *shop*>\n@here 12 % of requests"
+    ),
 }
 
 PAGERDUTY = {

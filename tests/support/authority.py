@@ -1,4 +1,4 @@
-"""A private authority made on the spot, as a company has one, and the certificates that it signs."""
+"""A private certificate authority, made for one test as a company has one, and its certificates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 OPENSSL = shutil.which("openssl")
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-# What RFC 5280 asks for: Python 3.13 insists on it (VERIFY_X509_STRICT). The machine's own openssl.cnf is left out.
+# RFC 5280 asks for these extensions, and Python 3.13 insists on them (VERIFY_X509_STRICT). The
+# machine's own openssl.cnf is left out.
 CONFIG = """\
 [req]
 distinguished_name = name

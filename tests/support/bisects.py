@@ -1,4 +1,4 @@
-"""Shared by tests of bisect."""
+"""A repository with a broken commit, and the bisect over it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ SCRIPT = "#!/bin/sh\n! grep -q broken shop.txt\n"
 def shop(
     path: Path, *, commits: int = 12, broken_at: int = 8, script: str = SCRIPT
 ) -> tuple[Repository, list[str]]:
-    """`commits` commits, tagged v1 (the first) and v2 (the last); the shop is broken from `broken_at` on."""
+    """A shop of `commits` commits that is broken from `broken_at` on.
+
+    The first is tagged v1, the last v2.
+    """
     repository = Repository(path)
     shas: list[str] = []
     for number in range(commits):

@@ -1,4 +1,4 @@
-"""Shared by tests of views limits."""
+"""Random incidents, and checks that blocks hold Slack's limits."""
 
 from __future__ import annotations
 

@@ -1,29 +1,21 @@
-"""Shared by tests of deploys."""
+"""A signed webhook of CI about a deploy."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from sandbox.world import DEPLOY_SECRET, World
+from tests.support.webhook_bodies import told
 
 
 async def ci(world: World, version: str, event: str = "finished") -> dict[str, Any]:
     """CI's webhook, as the pipeline of the shop sends it."""
-    at = datetime.now(UTC).isoformat()
-    body_of = {
-        "service": "shop",
-        "version": version,
-        "environment": "production",
-        "event": event,
-        "at": at,
-    }
-    body = json.dumps(body_of | {"sentry_issues": []}).encode()
+    body = json.dumps(told(event, version=version)).encode()
     signature = "sha256=" + hmac.new(DEPLOY_SECRET.encode(), body, hashlib.sha256).hexdigest()
     async with httpx.AsyncClient(trust_env=False) as http:
         headers = {"X-Firebreak-Signature": signature}

@@ -1,4 +1,4 @@
-"""Shared by tests of git clones."""
+"""A git repository to clone from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ LINES = tuple(f"line {number}\n" for number in range(1, 9))
 
 
 def origin(path: Path) -> tuple[Repository, list[str]]:
-    """Eight commits; the n-th writes line n of `pay.py`. Tags v1 to v8; branch `fix` beside them, and `old`, which is merged."""
+    """Eight commits, tagged v1 to v8; the n-th writes line n of `pay.py`.
+
+    Branch `fix` stands beside them, and `old` is merged.
+    """
     repository = Repository(path)
     repository.git("config", "uploadpack.allowFilter", "true")
     shas: list[str] = []

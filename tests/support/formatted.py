@@ -1,4 +1,4 @@
-"""Shared by tests of words."""
+"""The formatted texts of a Slack message."""
 
 from __future__ import annotations
 

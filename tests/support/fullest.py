@@ -1,4 +1,7 @@
-"""Incidents of which everything is known that can be known, with long words, in each of their states; for how they look."""
+"""Incidents with every field filled in with long words, in each of their states.
+
+They show the layout.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +38,9 @@ from tests.support.factories import FIX, NOW, TICKET, blast, incident, report
 from tests.support.factories import postmortem as written
 
 LONG = (
-    "The pool of database connections of the payment service in eu-west is used up since the release of this morning, "
-    "and whoever pays by card there waits until their browser gives up; we drain it now, and look for who holds them."
+    "The pool of database connections of the payment service in eu-west is used up since the "
+    "release of this morning, and whoever pays by card there waits until their browser gives up; "
+    "we drain it now, and look for who holds them."
 )
 OLD, NEW = (
     Release(version="2026.11.21-rc.7+build.4711"),

@@ -1,4 +1,7 @@
-"""The local GitHub over real HTTP; every request that it gets is held to GitHub's own OpenAPI description."""
+"""The local GitHub over real HTTP.
+
+Every request is checked against GitHub's own OpenAPI description.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ SHOP = Service(
 )
 
 
-NEVER = r"protection|admin|bypass|enforce|ruleset|force|/merges\b|mergePullRequest|mergeBranch|AutoMerge|updateRef|dismiss"
+NEVER = (
+    r"protection|admin|bypass|enforce|ruleset|force|/merges\b|mergePullRequest|mergeBranch|"
+    r"AutoMerge|updateRef|dismiss"
+)
 """No way past a gate: neither a call of REST nor a mutation."""
 
 
@@ -106,7 +112,10 @@ class World:
 
 @asynccontextmanager
 async def github_world(store: Store) -> AsyncIterator[World]:
-    """Three releases, the newest deployed. At the end every request is held to the description, and to what is never done."""
+    """Three releases, the newest deployed.
+
+    At the end every request is checked against the description and the forbidden calls.
+    """
     github, faults = GitHub(), Faults()
     for number in (1, 2, 3):
         github.commit(f"{number:x}" * 40, f"Change {number} (#{number})", tag=f"v1.{number}.0")
@@ -129,7 +138,7 @@ async def github_world(store: Store) -> AsyncIterator[World]:
         held(one)
 
 
-# --- GitHub's own description ------------------------------------------------------------------------------------
+# --- GitHub's own description ---------------------------------------------------------------------
 
 
 @cache
@@ -139,7 +148,10 @@ def description() -> dict[str, Any]:
 
 @cache
 def _paths() -> list[tuple[re.Pattern[str], str]]:
-    """Longer templates first; a path parameter is one segment, `path` and `ref` of their operations may be several."""
+    """Return the paths, longer templates first.
+
+    A path parameter is one segment; `path` and `ref` may be several.
+    """
     several = {"{path}", "{ref}", "{basehead}"}
     found: list[tuple[re.Pattern[str], str]] = []
     for template in sorted(description()["paths"], key=len, reverse=True):
@@ -179,7 +191,10 @@ def operation(method: str, path: str) -> Mapping[str, Any]:
 
 
 def held(one: Asked) -> None:
-    """Path, method, query and body as the description has them; its media type and version; nothing that is never done."""
+    """Check path, method, query, body, media type and version against the description.
+
+    Forbidden calls fail.
+    """
     assert one.headers["accept"] == "application/vnd.github+json"
     assert one.headers["x-github-api-version"] == "2022-11-28"
     assert not re.search(NEVER, f"{one} {one.body}", re.IGNORECASE), f"{one}: that is never done"

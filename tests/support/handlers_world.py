@@ -1,4 +1,7 @@
-"""The listeners behind their real HTTP routes, with the local Slack in front and the real door, workflow and Valkey behind."""
+"""The listeners behind their real HTTP routes.
+
+The local Slack is in front; dispatcher, workflow and Valkey are real.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ SEARCH = Service(name="search", sentry=("search-web",), environments=("productio
 
 @dataclass
 class Shop:
-    """What runs and what could: a deployer and a repository that fit in a test."""
+    """A deployer and a repository that fit in a test.
+
+    They have the running release and those to choose from.
+    """
 
     version: str = "1.3.0"
     branches: list[HotfixRef] = field(
@@ -140,7 +146,10 @@ class House:
     async def decision(
         self, measured: TriageReport | None = None
     ) -> tuple[Incident, dict[str, Any]]:
-        """An incident with its channel and its posted decision, as outbox and performers would have made it."""
+        """Return an incident with its channel and its posted decision.
+
+        Outbox and performers would make the same.
+        """
         await self.slack.alice.command("/incident checkout of the shop is failing")
         incident = await self.newest()
         channel = self.slack.workspace.create_channel("inc-0001-shop", BOT_USER)

@@ -1,4 +1,7 @@
-"""Histories to hold the ranking to: a crash, commits that look guilty, and the command that is asked."""
+"""Histories that test the ranking.
+
+Each has a crash, commits that look guilty, and the command to run.
+"""
 
 from __future__ import annotations
 
@@ -45,14 +48,19 @@ NOISE = [
         "tests",
         "More tests of charge",
         **{
-            "tests/test_pay.py": "@@ -1,2 +1,4 @@ def test_charge():\n+    assert charge(cart, rate=None)\n"
+            "tests/test_pay.py": (
+                "@@ -1,2 +1,4 @@ def test_charge():\n+    assert charge(cart, rate=None)\n"
+            )
         },
     ),
     commit(
         "search",
         "Faster search",
         **{
-            "shop/search.py": "@@ -10,6 +10,7 @@ def search(words):\n     hits = []\n+    words = words[:10]\n     return hits\n"
+            "shop/search.py": (
+                "@@ -10,6 +10,7 @@ def search(words):\n     hits = []\n+    words = words[:10]\n"
+                "     return hits\n"
+            )
         },
     ),
     commit(

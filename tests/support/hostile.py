@@ -1,4 +1,7 @@
-"""Records in which every text is an attack: the models are walked, so that a new field is attacked from its first day."""
+"""Records in which every text is an attack.
+
+The models are walked, so that a new field is attacked from its first day.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from tests.support.factories import NOW
 EVIL = "evil.example"
 GOOD = "https://good.example/issues/41/?a=1&b=2"
 ATTACKS = (
-    "<!channel> <!here|here> <!everyone> @channel @here @everyone @Channel <!subteam^S0123456|@ops>",
+    (
+        "<!channel> <!here|here> <!everyone> @channel @here @everyone @Channel "
+        "<!subteam^S0123456|@ops>"
+    ),
     f"<https://{EVIL}/|Roll back> <http://{EVIL}|*Approve*> <mailto:a@{EVIL}|b>",
     f"[Roll back](https://{EVIL}/) ![x](https://{EVIL}/p.png) [x][1] [^1] [1]: https://{EVIL}",
     "---\nstatus: hacked\n---\n# Heading\n## Action items\n- [x] gates: done\n===\nx\n---",
@@ -22,9 +28,15 @@ ATTACKS = (
     f'<img src="https://{EVIL}/p.png" onerror=alert(1)><script>alert(1)</script><!-- --><details>',
     "```\nnot code any more\n``` `x` ~~~ $$x$$ **bold** _it_ ~no~ ||hidden||",
     '"]\n    bar [99]\n```\nclick A "javascript:alert(1)" %%{init: {}}%%',
-    "Fixes #1, closes acme/shop#2, GH-3 @acme/oncall, resolves https://github.com/acme/shop/issues/4",
+    (
+        "Fixes #1, closes acme/shop#2, GH-3 @acme/oncall, resolves "
+        "https://github.com/acme/shop/issues/4"
+    ),
     "> quoted\n>>> all of it\n-# small\n1. one\n+ plus\n    code",
-    "x\u202egnp.exe\u202c \u2066turned\u2069 \u200bzero\u200d \ufeffwidth \u2028line\u2029paragraph",
+    (
+        "x\u202egnp.exe\u202c \u2066turned\u2069 \u200bzero\u200d \ufeffwidth "
+        "\u2028line\u2029paragraph"
+    ),
     "line one\nline two\r\n2026-01-01 ERROR forged\x1b[31m red \x1b]0;title\x07 \x9b2J \x00 nul",
     "1.0; rm -rf / && $(id) `id` | sh",
     "--upload-pack=touch /tmp/x",

@@ -1,4 +1,4 @@
-"""Shared by tests of keeping."""
+"""Past incidents in the store, for the tests of export, import and forget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by tests of trends."""
+"""Past incidents as the memory holds them."""
 
 from __future__ import annotations
 

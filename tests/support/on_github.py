@@ -1,4 +1,4 @@
-"""Shared by tests of github."""
+"""A world whose production is deployed by a local GitHub."""
 
 from __future__ import annotations
 

@@ -71,7 +71,10 @@ class World:
         ]
 
     async def empty(self) -> bool:
-        """Nothing in the stream and nothing waiting: asked for at one moment, because entries move between the two."""
+        """Return whether nothing is in the stream and nothing waits.
+
+        One moment, as entries move between the two.
+        """
         pipe = self.store.redis.pipeline(transaction=True)
         pipe.xlen(self.store.keys.outbox)
         pipe.zcard(self.store.keys.waiting)

@@ -1,4 +1,4 @@
-"""Shared by tests of sentry overload."""
+"""A fire in Sentry, and the paths of Sentry's tables that can be refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by tests of guard, verification."""
+"""Incidents on the local Sentry after an action or after recovery, and checks of them."""
 
 from __future__ import annotations
 

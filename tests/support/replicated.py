@@ -1,4 +1,7 @@
-"""A primary, its replica and a sentinel that watches them: real servers, on ports of their own, for one test."""
+"""A primary, its replica and a sentinel that watches them.
+
+They are real servers on their own ports, for one test.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,8 @@ async def replicated(folder: Path) -> AsyncIterator[Replicated]:
         config.write_text(
             f"port {sentinel}\nbind 127.0.0.1\ndir {folder}\nlogfile {folder}/sentinel.log\n"
             f"sentinel monitor {MASTER} 127.0.0.1 {primary} 1\n"
-            f"sentinel down-after-milliseconds {MASTER} 10000\nsentinel failover-timeout {MASTER} 5000\n"
+            f"sentinel down-after-milliseconds {MASTER} 10000\nsentinel failover-timeout {MASTER} "
+            "5000\n"
         )
         processes[sentinel] = _started(str(config), "--sentinel")
         world = Replicated(primary, replica, sentinel, processes)

@@ -17,7 +17,10 @@ _ENVIRONMENT = {
 
 
 class Repository:
-    """A repository that is written to as a person would; dates are an hour apart, in the order of the commits."""
+    """A repository that is written to as a person would.
+
+    Dates are an hour apart, in the order of the commits.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

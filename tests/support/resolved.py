@@ -1,4 +1,4 @@
-"""Shared by tests of resolved in sentry."""
+"""An incident in the small world that was rolled back and has recovered."""
 
 from __future__ import annotations
 

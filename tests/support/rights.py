@@ -1,4 +1,4 @@
-"""Shared by tests of rights."""
+"""An incident for the tests of rights, and the people in its channel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ INSIDE = (
 
 
 async def on_fire(home: House, number: int, *, private: bool) -> tuple[Incident, dict[str, Any]]:
-    """Measured, with its channel and its decision posted; as outbox and performers would have made it."""
+    """A measured incident with its channel and decision posted.
+
+    Outbox and performers would make the same.
+    """
     workspace = home.slack.workspace
     source = Source(kind="person", text="/incident by <@U0REPORTER>")
     incident = await home.said(

@@ -1,4 +1,4 @@
-"""Shared by tests of every redis."""
+"""A list of every Lua script of the bot."""
 
 from __future__ import annotations
 

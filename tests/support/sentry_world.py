@@ -17,13 +17,14 @@ from bot.clients.sentry.client import Sentry
 from phases.ports.ports import DeployState, HotfixRef, PortError
 from phases.ports.source_values import CommitFile
 from phases.record.findings import DeploySeen, Release, Suspect, TriageReport
-from phases.record.incident import Incident, Source
+from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.triage.measure import triage
 from phases.triage.questions import Sources
 from sandbox.faults import Faults
 from sandbox.sentry.api.app import sentry_app
 from sandbox.sentry.state import Sentry as LocalSentry
+from tests.support import factories
 from tests.support.local_http import serving
 
 NOW = datetime(2026, 5, 5, 14, 15, 30, tzinfo=UTC)
@@ -39,17 +40,13 @@ def ago(minutes: float) -> datetime:
 
 
 def incident(**fields: Any) -> Incident:
-    basic: dict[str, Any] = {
-        "id": "INC-0001",
-        "number": 1,
-        "ulid": "01J",
+    given: dict[str, Any] = {
         "title": "shop is burning",
-        "service": "shop",
-        "source": Source(kind="person", text="Ann"),
+        "lead": None,
         "detected_at": NOW,
         "declared_at": NOW,
     }
-    return Incident.model_validate(basic | fields)
+    return factories.incident(**{**given, **fields})
 
 
 @dataclass
@@ -232,7 +229,10 @@ FIVE = tuple(f"p{n}" for n in range(5))
 
 @asynccontextmanager
 async def busy_world(issues: int = 200) -> AsyncIterator[World]:
-    """A service of five projects with so many open issues, all of the release that was deployed nine minutes ago."""
+    """A service of five projects with so many open issues.
+
+    All are of the release deployed nine minutes ago.
+    """
     async with world(
         projects=FIVE, service=SHOP.model_copy(update={"sentry": FIVE}), counting=True
     ) as w:

@@ -1,4 +1,6 @@
-"""Servers of this machine, of other versions where there are any: `FIREBREAK_REDIS_SERVERS=/a/redis-server:/b/valkey-server`.
+"""The Redis and Valkey servers of this machine, of several versions where there are any.
+
+`FIREBREAK_REDIS_SERVERS=/a/redis-server:/b/valkey-server` names them.
 
 Without it the embedded Valkey is tried, and a `redis-server` or `valkey-server` that is installed.
 """
@@ -26,7 +28,7 @@ NAMED = "FIREBREAK_REDIS_SERVERS"
 
 
 def found() -> list[Path]:
-    """What can be tried here; the embedded one first."""
+    """The servers that can be tried here; the embedded one first."""
     named = [Path(one) for one in os.environ.get(NAMED, "").split(os.pathsep) if one]
     installed = [
         Path(one) for name in ("redis-server", "valkey-server") if (one := shutil.which(name))
@@ -56,7 +58,7 @@ class Served:
             await redis.aclose()
 
     async def version(self) -> tuple[int, ...]:
-        """Of Redis; a Valkey is like 7.2."""
+        """The version of Redis; a Valkey is like 7.2."""
         redis = Redis.from_url(self.url, decode_responses=True, protocol=2)
         try:
             said = str((await redis.info("server"))["redis_version"])
@@ -113,7 +115,10 @@ async def _answers(one: Served) -> bool:
 
 @asynccontextmanager
 async def behind_tls(target: Served, folder: Path) -> AsyncIterator[tuple[int, Path]]:
-    """A port that speaks TLS for the server, and the certificate of it (its own authority, for `localhost`)."""
+    """A port that speaks TLS for the server, and its certificate.
+
+    It has its own authority, for `localhost`.
+    """
     key, certificate = folder / "key.pem", folder / "ca.pem"
     command = [
         "openssl",

@@ -1,4 +1,4 @@
-"""Shared by tests of doors."""
+"""The run of `firebreak serve` as a program that ends by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by tests of setting up."""
+"""The run of `firebreak doctor` as a program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from sandbox.world import World
 
 
 async def doctor(world: World, **env: str) -> tuple[int, str]:
-    """Runs the program as a person would, with the settings of the bot, some changed; an empty one is not set."""
+    """Run the program as a person would, with the bot's settings and changes to them.
+
+    An empty setting is not set.
+    """
     settings = {name: value for name, value in {**world.bot.env, **env}.items() if value}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "doctor"),

@@ -1,4 +1,4 @@
-"""A local Slack over real HTTP, and an app of a few lines behind a request URL that verifies every signature."""
+"""A local Slack over real HTTP. A small app behind a request URL verifies every signature."""
 
 from __future__ import annotations
 

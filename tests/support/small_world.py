@@ -1,4 +1,4 @@
-"""Small steps, a catalogue and helpers for the tests of the store, outbox, clock and live messages."""
+"""Small steps, a catalogue and helpers for the tests of store, outbox, clock and live messages."""
 
 from __future__ import annotations
 
@@ -128,7 +128,10 @@ async def running(*bodies: Awaitable[None]) -> AsyncIterator[None]:
 
 
 class Proxy:
-    """Sits before Redis and can lose things. `lose_answers` of the next n script calls; `refuse` new connections."""
+    """A proxy before Redis that loses things.
+
+    It can lose the answers of the next n scripts or refuse new connections.
+    """
 
     def __init__(self, url: str, path: Path) -> None:
         self._target = url.removeprefix("unix://")

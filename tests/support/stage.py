@@ -1,4 +1,7 @@
-"""The stories' small stage: a world without the shop, whose production is three files and two tiny scripts."""
+"""The stories' small stage.
+
+It is a world without the shop: three files and two tiny scripts are its production.
+"""
 
 from __future__ import annotations
 
@@ -54,11 +57,17 @@ test ! -e broken || { cat broken; exit 1; }
 echo "$1" > current
 echo "$1 is up"
 """
-"""Files beside it stage its trouble: `hold` keeps it waiting, the text in `broken` lets it fail. `asked` counts its runs."""
+"""The deploy command. Files beside it stage its trouble, and `asked` counts its runs.
+
+`hold` keeps it waiting, and the text in `broken` lets it fail.
+"""
 
 
 def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **more: Any) -> World:
-    """A world without the shop in which v1.3.0 runs, and v1.2.0 ran before. Nothing is wrong in it yet; no alert fires."""
+    """A world without the shop, in which v1.3.0 runs and v1.2.0 ran before.
+
+    Nothing is wrong in it yet; no alert fires.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "adr").mkdir(exist_ok=True)
     (folder / "deploy.sh").write_text(DEPLOY)
@@ -124,12 +133,12 @@ def go_on_burning(
 
 
 def runs(world: World) -> str:
-    """What production runs."""
+    """Return the release that production runs."""
     return (world.folder / "current").read_text().strip()
 
 
 def asked(world: World) -> list[str]:
-    """What the deploy script was asked for, run by run."""
+    """Return the deploy script's arguments, run by run."""
     log = world.folder / "asked"
     return log.read_text().split() if log.exists() else []
 
@@ -149,7 +158,7 @@ def said(person: Person, channel: Channel, words: str) -> list[Json]:
 
 
 async def doctor_of(world: World) -> str:
-    """What `firebreak doctor` says beside this world's bot."""
+    """Return the output of `firebreak doctor` beside this world's bot."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "doctor"),
         env=world.bot.env,
@@ -172,14 +181,20 @@ async def declared(person: Person, text: str, name: str = "inc-0001-") -> Channe
 
 
 async def declare(person: Person, text: str) -> None:
-    """Declare, and once more where a busy Slack could not say in time who this is, as the answer asks for."""
+    """Declare an incident.
+
+    Repeat it if a busy Slack could not name the person in time, as the answer asks for.
+    """
     ack = await person.command(f"/incident {text}")
     if "could not ask Slack who you are" in json.dumps(ack.body):
         await person.command(f"/incident {text}")
 
 
 async def opened(person: Person, name: str = "inc-0001-") -> Channel:
-    """Waits for an incident's channel: decision, pinned status, announcement, and the person invited."""
+    """Wait for an incident's channel.
+
+    It has the decision, the pinned status, the announcement and the invited person.
+    """
     channel = await person.channel(name)
     await person.sees("Decision 1", channel)
     announcements = person.workspace.channel("incidents")

@@ -1,29 +1,24 @@
-"""Shared by tests of store."""
+"""New incidents for the store, commits of them, and a dump of Redis."""
 
 from __future__ import annotations
 
-from bot.store.incident_store import (
-    Answer,
-    Store,
-)
+from bot.store.incident_store import Answer, Store
 from handlers.dispatcher import Trigger
-from phases.record.incident import Incident, Source
 from phases.steps.change import Change, Draft
+from tests.support.factories import incident
 from tests.support.small_world import T0
 
 
 def new(number: int = 1, service: str = "checkout") -> Draft:
-    incident = Incident(
+    opened = incident(
         id=f"INC-{number:04d}",
         number=number,
-        ulid="01JNAAAAAAAAAAAAAAAAAAAAAA",
         title="it burns \U0001f525 \u202e <!channel> \x00",
         service=service,
-        source=Source(kind="person", text="/incident"),
         detected_at=T0,
         declared_at=T0,
     )
-    return Draft(incident, T0)
+    return Draft(opened, T0)
 
 
 async def commit(

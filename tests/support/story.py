@@ -1,4 +1,7 @@
-"""An incident as a test tells it: every word goes through the one table, and what it brought can be asked for."""
+"""An incident as a test tells it.
+
+Every action goes through the one table, and its results can be asked for.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ Found = Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set u
 
 
 class Story:
-    """Declared at 03:02. `last` is what the last word brought; timers and claims are what is left by now."""
+    """An incident declared at 03:02.
+
+    `last` holds the results of the last action; timers and claims are the present ones.
+    """
 
     def __init__(self, of: Service | None = None, /, **declared: object) -> None:
         self.service = of or service()
@@ -42,7 +48,7 @@ class Story:
         self.incident: Incident | None = None
         self.say(declare(**declared), after=0)
 
-    # --- telling -------------------------------------------------------------------------------------------------
+    # --- telling ----------------------------------------------------------------------------------
 
     def say(self, action: said.Action, *, after: float = 1) -> Change:
         """Said `after` seconds; fails where it is refused."""
@@ -84,7 +90,7 @@ class Story:
             )
         )
 
-    # --- the usual way, a step a method --------------------------------------------------------------------------
+    # --- the usual way, a step a method -----------------------------------------------------------
 
     def opened(self) -> Story:
         """Channel, status, ticket and Discord are there."""
@@ -173,7 +179,7 @@ class Story:
         told = {"look": effect.look, "at": at, "found": found, "minutes": 15, "allowed": 3, **seen}
         return self.say(said.GuardLooked.model_validate(told), after=after)
 
-    # --- asking --------------------------------------------------------------------------------------------------
+    # --- asking -----------------------------------------------------------------------------------
 
     @property
     def record(self) -> Incident:
@@ -189,12 +195,12 @@ class Story:
         return f"{self.record.mark}-{self.round}"
 
     def wants(self, kind: type[E]) -> list[E]:
-        """What the last word wanted of this kind."""
+        """Return the last action's effects of this kind."""
         return [e for e in self.last.effects if isinstance(e, kind)]
 
     @property
     def in_channel(self) -> list[str]:
-        """What the last word says in the channel itself, not in a thread."""
+        """Return the last action's messages in the channel itself, not in a thread."""
         return [e.text for e in self.wants(wanted.Say) if not e.thread]
 
     @property

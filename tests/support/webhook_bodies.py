@@ -1,4 +1,4 @@
-"""Shared by tests of github webhook, handlers routes, webhook deploys."""
+"""Bodies of GitHub's webhooks, and their signed requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 
 def body(version: str = "v1.4.0", **changes: Any) -> dict[str, Any]:
-    """As https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status has it, cut down."""
+    """A deployment's status, cut down.
+
+    https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status
+    """
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     told: dict[str, Any] = {
         "action": "created",
@@ -47,7 +50,10 @@ def event_alert(
                 "title": "ZeroDivisionError: division by zero <!channel>",
                 "level": "error",
                 "project": 1,
-                "url": f"https://sentry.io/api/0/projects/acme/{project}/events/e4874d664c3540c1a32eab185f12c5ab/",
+                "url": (
+                    f"https://sentry.io/api/0/projects/acme/{project}/events/"
+                    "e4874d664c3540c1a32eab185f12c5ab/"
+                ),
                 "web_url": f"https://sentry.io/organizations/acme/issues/{issue}/events/e48/",
                 "tags": tags,
                 "datetime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),

@@ -1,4 +1,7 @@
-"""The manifest asks for what the docs give a reason for, and holds the names that people and handlers use."""
+"""The manifest.
+
+It asks for what the docs give a reason for, and holds the names that people and handlers use.
+"""
 
 from __future__ import annotations
 

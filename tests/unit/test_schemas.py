@@ -1,4 +1,7 @@
-"""The check of exchanges against descriptions: it finds what does not fit, and lets pass what does."""
+"""The check of exchanges against descriptions.
+
+It finds what does not fit, and accepts everything else.
+"""
 
 from __future__ import annotations
 

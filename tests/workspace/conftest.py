@@ -1,4 +1,4 @@
-"""The stories' stages: a whole local world with the bot in it, a process of its own that can be killed."""
+"""The stories' stages. Each is a whole local world with the bot as a process that can be killed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ async def _lived(world: World) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """Everything, with a shop that really breaks; re-checks after 8 and 16 s: long enough to count 20 events."""
+    """The whole world, with a shop that really breaks.
+
+    Re-checks come after 8 and 16 s, enough to count 20 events.
+    """
     async for one in _lived(World(tmp_path, recheck_after=8, window=60)):
         yield one
 
 
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[World]:
-    """Without the shop: production is a few files, Sentry's events are made up; re-checks after 1 and 2 s."""
+    """A world without the shop, with a few files as production and made-up Sentry events.
+
+    Re-checks come after 1 and 2 s.
+    """
     async for one in _lived(town(tmp_path)):
         yield one
 

@@ -1,4 +1,6 @@
-"""After a right rollback: stragglers of what was taken back wake nobody, and a real return is found, whatever Sentry calls it.
+"""After a right rollback: late events of the old release wake nobody, and a real return is found.
+
+Sentry's own name for either does not matter.
 
 In each story the bot is killed (kill -9) when the alarm is recorded, or while it burns again.
 """
@@ -18,7 +20,10 @@ LINE = "not a return"
 
 
 async def quiet_again(world: World) -> Channel:
-    """Rolled back, recovered, everything of it said; from now on Sentry tells of what it calls a regression."""
+    """Roll back, recover, and wait for every message of it.
+
+    From now on Sentry reports what it calls a regression.
+    """
     channel = await recovered(world)
     await eventually(
         world,

@@ -1,4 +1,7 @@
-"""Settings as Kubernetes, `echo` and `.env` files give them, in a real start; what `doctor` tells of the doors; whose packages run."""
+"""Settings as Kubernetes, `echo` and `.env` files give them, in a real start.
+
+`doctor` checks the webhooks, and only the packages of this bot run.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ SECRET = ("TOKEN", "SECRET", "KEY", "URL")
 
 
 def as_a_file_gives_them(env: dict[str, str]) -> dict[str, str]:
-    """Each secret and address with a line end behind it, a byte order mark before it, or in quotes."""
+    """Settings as files give them.
+
+    A line end, a byte order mark or quotes stand around each secret and address.
+    """
     forms = ("{}\n", "{}\r\n", " {} ", "\ufeff{}\n", "{}\u00a0")
     named = [name for name in env if name.endswith(SECRET)]
     return env | {name: forms[n % len(forms)].format(env[name]) for n, name in enumerate(named)}
@@ -150,7 +156,7 @@ async def test_doctor_tells_when_each_webhook_came_and_with_what_signature(tmp_p
 
 
 async def until(world: World, words: str) -> str:
-    """What doctor says once these words are in it: it is written behind the answer."""
+    """Return doctor's output once these words are in it. It is written behind the answer."""
     async with asyncio.timeout(60):
         while True:
             _, told = await doctor(world)

@@ -1,4 +1,4 @@
-"""Canaries: every secret, and who the end users are, stand in none of the things that were written or sent."""
+"""Canaries. Secrets and the names of end users stand in nothing that the bot writes or sends."""
 
 from __future__ import annotations
 

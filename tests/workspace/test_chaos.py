@@ -1,4 +1,7 @@
-"""A short `make chaos`: replicas are killed before, during and after outside calls; each incident still ends, once."""
+"""A short `make chaos`.
+
+Replicas are killed before, during and after outside calls; each incident still ends, once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Who may decide, and that one decision counts: two people, old rounds, ended incidents, strangers, deliveries sent twice."""
+"""Rights to decide, and one decision that counts.
+
+Two people click at once, on old rounds, on ended incidents, as strangers, or with deliveries sent
+twice.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ async def test_who_may_not_deploy_is_told_who_may_and_can_break_the_glass(small:
     channel = await declared(alice, "checkout is failing")
     decision = await alice.sees("Recommended: roll back", channel)
 
-    # A guest, and somebody of another workspace with whom the channel is shared, decide nothing at all.
+    # Guests and people of another workspace that shares the channel decide nothing at all.
     olga = Person(world.workspace, world.delivery, OTHER)
     for stranger in (world.guest, olga):
         channel.members.append(stranger.id)
@@ -106,7 +110,8 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     bob.join(channel)
     assert len([c for c in world.workspace.channels.values() if c.name.startswith("inc-")]) == 1
 
-    # Two people at once, and each click is delivered twice: one deploy, and whoever was second hears of the first.
+    # Two people click at once, and each click is delivered twice. One deploy starts, and the second
+    # person hears of the first.
     (world.folder / "hold").touch()
     for _ in range(2):
         world.delivery.twist("block_actions", copies=2)
@@ -137,7 +142,8 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     await decided(alice, decision)
     assert asked(world) == ["v1.2.0"], "once"
 
-    # It did not help: a new decision; the old one's buttons, kept somewhere, are refused with what came of it.
+    # It did not help, and a new decision comes. The old one's buttons are refused with what came of
+    # it.
     go_on_burning(world)
     again = await alice.sees("Decision 2", channel, seconds=20)
     assert "did not help" in plain(again)
@@ -169,7 +175,7 @@ async def test_a_false_alarm_ends_with_a_reason_and_closes_the_ticket(small: Wor
         "submitted once, delivered twice, said once"
     )
 
-    # What was open on somebody's screen is refused with who, what, and why.
+    # Forms that are open on somebody's screen are refused with who, what, and why.
     bob.join(channel)
     for button in ("decision.investigate", "decision.fixed"):
         await bob.click(decision, button)

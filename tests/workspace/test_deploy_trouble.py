@@ -1,4 +1,7 @@
-"""Deploys that do not go as clicked: one that hangs, one whose end nobody saw, something else that runs by then; and another target."""
+"""Deploys that do not go as clicked.
+
+One hangs, one ends unseen, one is overtaken by another release, one has another target.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,8 @@ async def test_a_deploy_whose_end_nobody_saw_is_looked_up_and_otherwise_unknown(
     await eventually(world, lambda: asked(world), "the deploy runs")
     pages = len(world.pagerduty.events)
 
-    # Its machine goes down: the processes of the deploy are gone without a word, and the deployer cannot be asked.
+    # Its machine goes down. The deploy's processes are gone without a word, and the deployer cannot
+    # be asked.
     (world.folder / "current").rename(world.folder / "gone")
     for pid in _deploying(world):
         os.kill(pid, signal.SIGKILL)
@@ -87,7 +91,10 @@ async def test_another_release_is_chosen_in_the_form(small: World):
 
 
 def _deploying(world: World) -> list[int]:
-    """The processes of this world's deploy, the one that watches it first: it shall not live to tell."""
+    """The processes of this world's deploy.
+
+    Its watcher is first, so that it cannot report the end.
+    """
     watchers, commands = list[int](), list[int]()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():

@@ -1,4 +1,7 @@
-"""What CI deploys: watched without a word from anybody, told to the incident that is open, and warned about."""
+"""Deploys by CI.
+
+They are watched without anybody's word, told to the open incident, and warned about.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     decision = await alice.sees("Recommended: roll back", channel)
     assert len(incidents(world)) == 1
 
-    # What others deploy meanwhile may be the fix: it is asked.
+    # Another deploy meanwhile may be the fix: the channel is asked.
     answer = await ci(world, "1.3.1")
     assert answer == {"hold": False, "incident": "INC-0001"}
     await alice.sees("Is that the fix?", channel)

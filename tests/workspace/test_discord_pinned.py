@@ -1,4 +1,7 @@
-"""The post in Discord: one, pinned while its incident is open, whatever is lost on the way; and what is said where the bot may not."""
+"""The one post in Discord, pinned while its incident is open, whatever is lost on the way.
+
+The incident says where the bot may not pin.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ async def test_a_bot_that_may_not_pin_says_what_it_needs_and_can_try_again(small
     world, alice = small, small.alice
     world.discord.may_pin = False
     channel = await declared(alice, "checkout is failing")
-    # Said before the channel was there, it stands in the status alone; else in a message of its own, too.
+    # Said before the channel exists, it stands in the status alone; otherwise it is a message of
+    # its own, too.
     failed = (
         await eventually(
             world, lambda: said(alice, channel, "in Discord could not be pinned"), "it is said"

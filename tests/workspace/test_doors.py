@@ -105,7 +105,11 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
 
 
 def linear_requests(large: str) -> dict[str, tuple[int, str, dict[str, str]]]:
-    """https://linear.app/developers/webhooks: signature over the raw body, a delivery id, and a time within a minute."""
+    """Signed requests of Linear.
+
+    They have a signature over the raw body, a delivery id, and a time within a minute.
+    https://linear.app/developers/webhooks
+    """
 
     def body(**changes: object) -> str:
         data = {"id": CANARY, "priority": 1, "state": {"name": "Done", "type": "completed"}}

@@ -1,4 +1,7 @@
-"""Practice: everything works as in earnest and is marked; nobody is paged, nothing is deployed, and no real incident is in its way."""
+"""Drills. Everything works as in earnest and is marked.
+
+Nobody is paged, nothing is deployed, and no real incident is hindered.
+"""
 
 from __future__ import annotations
 

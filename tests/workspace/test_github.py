@@ -1,4 +1,7 @@
-"""Stories on GitHub: a rollback and a hotfix by workflow, the cause's pull request, the post-mortem's pull request."""
+"""Stories on GitHub: a rollback and a hotfix by workflow, and pull requests.
+
+One pull request is the cause's, one the post-mortem's.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ async def world(tmp_path: Path, github: GitHub) -> AsyncIterator[World]:
                 print(transcript(made))  # pytest shows it where a story fails
 
 
-TEMPLATE = "# NUMBER. TITLE\n\nDate: DATE\n\n## Status\n\nSTATUS\n\n## Context\n\nWhy?\n\n## Decision\n\n## Consequences\n"
+TEMPLATE = (
+    "# NUMBER. TITLE\n\nDate: DATE\n\n## Status\n\nSTATUS\n\n## Context\n\nWhy?\n\n## Decision\n"
+    "\n## Consequences\n"
+)
 
 
 async def test_a_rollback_by_workflow(world: World, github: GitHub) -> None:
@@ -123,7 +129,7 @@ async def test_the_culprits_revert_is_prepared_and_shipped_as_a_hotfix(
     await alice.sees("Deployed: 1.3.0 → hotfix #10", channel)
 
 
-async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_written_again_on_its_branch(
+async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_rewritten_on_its_branch(
     world: World, github: GitHub
 ) -> None:
     alice, running = world.alice, "3" * 40

@@ -1,4 +1,7 @@
-"""After recovery the bot looks by itself: no alert comes from Sentry here, and what burns again is noticed nevertheless."""
+"""After recovery the bot looks by itself.
+
+Sentry sends no alert here, and new trouble is noticed nevertheless.
+"""
 
 from __future__ import annotations
 

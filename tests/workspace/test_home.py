@@ -1,4 +1,7 @@
-"""App Home: what is open and the one thing to do now, mine first; what is owed; kept current while it is open."""
+"""App Home, kept current while it is open.
+
+It lists open incidents with their next action, mine first, and open tasks.
+"""
 
 from __future__ import annotations
 

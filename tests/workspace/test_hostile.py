@@ -1,4 +1,7 @@
-"""What an attacker can write, all of it in one incident: an error's text, names of releases, a description, a deploy's output."""
+"""Texts that an attacker can write, all of them in one incident.
+
+They stand in an error, in names of releases, in a description and in a deploy's output.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,14 @@ from tests.support.formatted import formatted
 from tests.support.stage import DEPLOY, asked, burn, declared, eventually, everything
 
 EVIL = "evil.example"
-ERROR = f"KeyError: <!channel> <@U0BOB> <https://{EVIL}/|Roll back> [Roll back](https://{EVIL}/) \x1b[2J\nforged"
-TEXT = f"checkout fixes #1 @everyone <@U0BOB> [Roll back](https://{EVIL}/) ![x](https://{EVIL}/p.png) **x** <img src=x>"
+ERROR = (
+    f"KeyError: <!channel> <@U0BOB> <https://{EVIL}/|Roll back> [Roll back](https://{EVIL}/) "
+    "\x1b[2J\nforged"
+)
+TEXT = (
+    f"checkout fixes #1 @everyone <@U0BOB> [Roll back](https://{EVIL}/) "
+    f"![x](https://{EVIL}/p.png) **x** <img src=x>"
+)
 RELEASES = (
     "--upload-pack=touch pwned",
     "1.0; touch pwned",

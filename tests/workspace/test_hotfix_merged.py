@@ -1,4 +1,7 @@
-"""Stories of a hotfix's end: its pull request merged by a click, refused with the reason, merged by somebody else."""
+"""Stories of a hotfix's end.
+
+Its pull request is merged by a click, refused with the reason, or merged by others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""kill -9 of the bot while it tells others: Discord has one post with its pin, and every status shows what is true now."""
+"""The bot is killed with kill -9 while it sends messages.
+
+Discord has one pinned post, and every status is current.
+"""
 
 from __future__ import annotations
 

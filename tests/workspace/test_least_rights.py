@@ -1,4 +1,7 @@
-"""A whole incident on a Redis whose user has exactly the rights of docs/operations.md, and a password with every sign that a URL knows."""
+"""A whole incident on a Redis with the least rights.
+
+Its user has exactly the rights of docs/operations.md, and every sign of a URL is in the password.
+"""
 
 from __future__ import annotations
 

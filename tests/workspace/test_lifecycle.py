@@ -1,4 +1,7 @@
-"""An incident's edges: a duplicate that becomes part of another one, an end that was none, a channel that is put away."""
+"""An incident's edges.
+
+A duplicate joins another one, a resolved one is reopened, a channel is archived.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Linear and Slack say the same: what people move there is heard here, and the action items are followed to the end."""
+"""Linear and Slack say the same.
+
+Changes in Linear are read here, and action items are followed to the end.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ async def opened(world: World) -> Channel:
 
 
 async def resolved(world: World, *items: str, owner: str = "", due: date | None = None) -> Channel:
-    """From the alert to the written post-mortem, with these action items; the first has an owner and is due."""
+    """Lead an incident from the alert to the written post-mortem.
+
+    The first of its action items has an owner and is due.
+    """
     alice = world.alice
     channel = await opened(world)
     decision = await alice.sees("Recommended: roll back", channel)
@@ -62,7 +68,10 @@ async def resolved(world: World, *items: str, owner: str = "", due: date | None 
 
 
 async def overdue(world: World, name: str) -> None:
-    """The moment of a timer (or of those that begin so) has come: its place in the sorted set is now."""
+    """Make a timer due, or all whose name begins so.
+
+    Its place in the sorted set is now.
+    """
     redis: Any = redis_of(world)
     timers = [
         timer
@@ -94,7 +103,8 @@ async def test_what_people_move_in_linear_is_heard_in_slack_and_nothing_bounces(
     await alice.command("/incident severity 2", channel)
     await eventually(world, lambda: ticket(world).priority == 2, "the ticket's priority follows")
 
-    # A closed ticket does not end the incident: what is missing is said, and the ticket is opened again.
+    # A closed ticket does not end the incident. The missing parts are said, and the ticket is
+    # opened again.
     world.linear.move("ENG-1", "completed", by="Bob Okafor")
     answer = plain(await alice.sees("Bob Okafor closed ENG-1 in Linear", channel))
     assert "INC-0001 is not over" in answer
@@ -178,7 +188,8 @@ async def test_action_items_are_followed_to_the_end_over_a_restart(small: World)
     )
     listed = await alice.sees("0 of 3 action items done", channel)
 
-    # One by a button here, one over there, one over there while the bot is dead and its webhook is lost.
+    # One is closed by a button here, one in Linear, one in Linear while the bot is dead and its
+    # webhook is lost.
     done = next(e for e in buttons(listed) if '"item":2' in e["value"])
     await alice.click(listed, "incident.item_done", value=done["value"])
     await eventually(world, lambda: second.state.type == "completed", "the sub-issue follows")
@@ -225,7 +236,7 @@ async def test_who_is_late_is_reminded_once_a_week_and_once_a_time(small: World)
 
 
 def working_morning(world: World, person: Person) -> datetime:
-    """Where this person is it is ten on a working day, whenever the story runs."""
+    """A person for whom it is ten on a working day, whenever the story runs."""
     now = datetime.now(UTC)
     there = now.replace(hour=10)
     while there.weekday() >= 5:

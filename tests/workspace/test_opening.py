@@ -1,4 +1,7 @@
-"""How an incident begins: an alert, a command, a phrase, a shortcut; and that two of these at once make one."""
+"""The beginning of an incident by alert, command, phrase or shortcut.
+
+Two of these at once make one.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):
     await alice.sees("Recommended: roll back", channel)
     assert len(incidents(world)) == 1
 
-    # Of the two people at least one came second: they are shown the way, not a second incident.
+    # At least one of the two came second: they are shown the way, not a second incident.
     second = [(p, m) for p in (alice, bob) for m in p.ephemerals() if "Go there" in plain(m)]
     if (late := bob.modal()) and "Go there" in plain(late):
         second.append((bob, late))

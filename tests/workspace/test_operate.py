@@ -1,4 +1,7 @@
-"""What whoever runs the bot has: /metrics, the log, and SIGTERM, after which what hung is done by the next one, once."""
+"""The operator's view: /metrics, the log, and SIGTERM.
+
+After SIGTERM the next process finishes open work, once.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ async def test_a_hung_call_outside_does_not_hold_the_stop(small: World):
 
 
 async def test_metrics_and_log_tell_of_an_incident(small: World):
-    """Issue: acks, effects by kind and result, queue age, timers late, API calls by method and status, 429s, open incidents."""
+    """Metrics name acks, effects, queue age, late timers, API calls, 429s and open incidents.
+
+    Effects are counted by kind and result, API calls by method and status.
+    """
     world, alice = small, small.alice
     world.faults.next("slack.chat.postMessage", Fault(status=429, retry_after=1))
     burn(world)

@@ -1,4 +1,7 @@
-"""What a deploy prints is followed in the thread of its decision: in one message, without secrets, over a crash, to its end."""
+"""A deploy's output, followed in the thread of its decision.
+
+It is one message without secrets, also over a crash.
+"""
 
 from __future__ import annotations
 

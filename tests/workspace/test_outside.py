@@ -1,4 +1,7 @@
-"""What the incident stands on breaks, too: it is said where people are, work goes on by hand, and nothing is lost."""
+"""Services behind the incident break, too.
+
+The channel is told, work goes on by hand, and nothing is lost.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The group that the catalogue names as owners was renamed: nobody may deploy by accident, and no message is lost."""
+"""The catalogue's group of owners was renamed.
+
+Nobody may deploy by accident, and no message is lost.
+"""
 
 from __future__ import annotations
 

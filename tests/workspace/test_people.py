@@ -1,4 +1,4 @@
-"""Who leads, how bad it is, and that nobody is left without a word; over a bot that is killed in between."""
+"""Lead, severity and updates to everybody, over a bot that is killed in between."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_whoever_reads_the_announcement_joins_with_one_tap(small: World):
     await told(guest, "Only full members of this workspace")
     assert guest.id not in channel.members
 
-    # What is over has nothing to join any more.
+    # An incident that is over has nothing to join any more.
     await alice.command("/incident cancel false alarm", channel)
     await bob.sees_change(announcement, "Cancelled")
     now = next(

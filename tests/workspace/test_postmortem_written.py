@@ -1,4 +1,8 @@
-"""Stories of the post-mortem: what its form knows, drafts over a restart, the folder's template, two ends at once, the reminder."""
+"""Stories of the post-mortem.
+
+Its form is filled in, drafts outlive a restart, the folder's template is used, two ends come at
+once, and a reminder is sent.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,7 @@ async def both(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def fields(world: World, view: Json) -> dict[str, str]:
-    """What stands in the inputs of a form now."""
+    """Return the present values of a form's inputs."""
     values = state_values(view["blocks"], world.workspace.modals.typed.get(view["id"], {}))
     return {block: (of.get("value") or {}).get("value") or "" for block, of in values.items()}
 
@@ -166,7 +170,7 @@ async def test_two_incidents_end_at_once_in_the_folders_own_shape(both: World):
 
 async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(small: World):
     world, alice = small, small.alice
-    # Wherever and whenever this is told, it is ten on a Tuesday where she is: late reminders wait for a working morning.
+    # Her time zone makes it ten on a Tuesday. Late reminders wait for a working morning.
     now = datetime.now(UTC)
     ten = datetime(now.year, now.month, now.day, 10, tzinfo=UTC) + timedelta(
         days=(1 - now.weekday()) % 7

@@ -1,4 +1,7 @@
-"""A private incident (security): a canary in everything that is said of it, and nobody outside its channel ever finds one."""
+"""A private incident (security).
+
+Everything said of it holds a canary, and nobody outside its channel finds one.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ async def declared_in_private(person: Person, title: str) -> None:
 
 
 def leaks(world: World, insider: Person, *inside: Channel) -> list[str]:
-    """Where anybody but `insider` could read the canary, whatever its spelling."""
+    """Places at which anybody but `insider` could read the canary, in any spelling."""
     places: dict[str, Any] = {}
     for channel in world.workspace.channels.values():
         if channel not in inside and channel.im_user != insider.id:
@@ -83,7 +86,7 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     await bob.submit(form, {"sentence": "the canary key is revoked"})
     await bob.sees("Recovered", channel, seconds=20)
 
-    # What a stranger may ask.
+    # Questions that a stranger may ask.
     for line in (
         "list",
         "status INC-0001",
@@ -102,7 +105,8 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     assert "INC-0001" not in json.dumps(alice.home())
     assert await ci(world, "v1.3.0") == {"hold": False, "incident": None}
 
-    # An incident of the same service is no news of the private one: it is declared at once, and its triage recalls nothing.
+    # An incident of the same service does not reveal the private one. It is declared at once, and
+    # its triage recalls nothing.
     real = await declared(alice, "checkout is failing", "inc-0002-")
     assert "INC-0001" not in plain(next(m for m in world.workspace.ephemerals[alice.id][::-1]))
     await alice.command("/incident cancel false alarm", real)

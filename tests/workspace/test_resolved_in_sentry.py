@@ -1,4 +1,7 @@
-"""After recovery Sentry's issues are resolved, by the bot or, without the scope, by people with a link."""
+"""After recovery Sentry's issues are resolved.
+
+The bot does it or, without the scope, people with a link.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from tests.support.resolved import recovered
 from tests.support.stage import eventually, said
 
 
-async def test_issues_are_resolved_so_that_what_was_rolled_back_is_no_regression_and_the_next_deploy_is_one(
+async def test_issues_are_resolved_so_that_the_rolled_back_is_no_regression_and_the_next_deploy_is(
     small: World,
 ):
     channel = await recovered(small)

@@ -28,7 +28,7 @@ async def test_from_nothing_to_a_bot_that_works_and_back(tmp_path: Path) -> None
             m for m in world.workspace.channel("incidents").messages if "doctor" in m["text"]
         ]
 
-        # Wrong tokens, a wrong name, a scope that was taken away: each is named, with how to mend it.
+        # Wrong tokens, a wrong name, a missing scope: each is named, with how to mend it.
         world.workspace.scopes.discard("pins:write")
         wrong = {
             "SENTRY_AUTH_TOKEN": "sntrys_wrong",

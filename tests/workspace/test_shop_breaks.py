@@ -1,4 +1,7 @@
-"""Where it must be real: the shop's commits bisected, its hotfix shipped past the merge, its bad data told from bad code."""
+"""Stories that need a real shop.
+
+Its commits are bisected, its hotfix is deployed, and bad data is told from bad code.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(
     )
     assert "decision.rollback" in str(decision), "offered in parallel"
 
-    # By itself, beside the decision: the walk to the commit, and real `git bisect run` on the shop's repository.
+    # The walk to the commit and a real `git bisect run` on the shop's repository start by
+    # themselves.
     tree = await eventually(
         world, lambda: said(alice, channel, "Bisect found it"), "the bisect", seconds=60
     )
@@ -34,7 +38,8 @@ async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(
     assert breakage.message.splitlines()[0] in found
     assert breakage.author.split(" <")[0] in found
 
-    # A person stands behind the cause; a recent deploy as the cause recommends its rollback, in a new round.
+    # A person stands behind the cause. A recent deploy as the cause recommends its rollback, in a
+    # new round.
     await alice.click(alice.now(decision), "decision.investigate")
     await alice.command("/incident cause", channel)
     form = await alice.open_modal("incident.cause", text="Prefilled from the evidence")

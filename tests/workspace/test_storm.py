@@ -1,4 +1,7 @@
-"""A storm: hundreds of alerts at once are one incident, the later ones its evidence, and whoever clicks is heard meanwhile."""
+"""A storm of hundreds of alerts makes one incident.
+
+The later ones are its evidence, and clicks are heard meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +128,7 @@ async def test_a_dependencys_alerts_join_the_incident_of_who_depends_on_it(depen
     answers = await storm(world, issues(world, 1, project="payments", each=200))
     assert set(answers) <= {200, 202}
     assert len(incidents(world)) == 1, "one fire"
-    # A look of the bot's own may find the issue before its first alert does, and then the alert is no news.
+    # The bot's own check may find the issue before its first alert, and then the alert is no news.
     await alice.sees_change(decision, "PAYMENTS-1", seconds=30)
 
     # With nothing open that depends on it, it has an incident of its own.

@@ -1,4 +1,7 @@
-"""What was learnt elsewhere is imported beside the running bot; the third fire in a file is called a pattern, and the ADR says so."""
+"""History from elsewhere is imported beside the running bot.
+
+The third incident in a file is a pattern, in the ADR too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The timeline: written by itself, added to with a pin, changed and taken back by the people who said it."""
+"""The timeline.
+
+It is written by itself, added to with a pin, changed and taken back by the people who said it.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +50,15 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
     bob.delete(reply)
     await shown(alice, channel, "was full", gone="I restart")
 
-    # One of two takes the pin back: it stays. The other one, too: it goes, and its words are nowhere.
+    # One of two people takes the pin back, and it stays. The other does, too, and its words are
+    # gone everywhere.
     alice.unreact(first)
     bob.unreact(first)
     await shown(alice, channel, "525 events", gone="db-2")
     async with redis_of(world) as redis:
         assert "db-2" not in str(await dumped(redis))
 
-    # What the bot says may be pinned; a guest's pin is refused.
+    # The bot's messages may be pinned; a guest's pin is refused.
     decision = said(alice, channel, "Decision 1")[0]
     alice.react(decision)
     await shown(alice, channel, "📌 a bot")

@@ -1,4 +1,7 @@
-"""What misleads a triage, as whoever opens the incident sees it: each trap of the sandbox, and those that need deploys."""
+"""Traps for triage, as the person who opens the incident sees them.
+
+They are those of the sandbox, and those that need deploys.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from tests.support.stage import PEOPLE, SHOP, burn, incidents, town, transcript
 SERVICES = (
     SHOP.replace(
         'sentry = ["shop"]',
-        'sentry = ["shop"]\nnot_users = ["healthcheck*"]\nregion_tag = "region"\norg_tag = "customer"\ndepends_on = ["payments"]',
+        (
+            'sentry = ["shop"]\nnot_users = ["healthcheck*"]\nregion_tag = "region"\n'
+            'org_tag = "customer"\ndepends_on = ["payments"]'
+        ),
         1,
     )
     + """
@@ -134,7 +140,14 @@ async def test_the_dependency_was_deployed(trapped: World):
         ("/charge", "payments", "8.0.0"),
     ):
         world.sentry.load(
-            at=now - 30, every=0.3, times=100, users=PEOPLE, transaction=page, project=project, release=release, function=page[1:] or "home"
-        )  # fmt: skip
+            at=now - 30,
+            every=0.3,
+            times=100,
+            users=PEOPLE,
+            transaction=page,
+            project=project,
+            release=release,
+            function=page[1:] or "home",
+        )
     channel = await opened(world, alerts=False)
     await decision_says(world, channel, ("not safe", "payments 8.0.0 was deployed"))

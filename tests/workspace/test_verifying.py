@@ -1,4 +1,8 @@
-"""Did it help? The looks, people's word where numbers cannot tell, what is missing before the end, and what comes back."""
+"""Verification in stories.
+
+The bot checks, people decide where numbers cannot tell, parts are missing before the end, and
+trouble returns.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +144,7 @@ async def test_not_recovered_is_paged_and_decided_again(small: World):
         lambda: any("did not help" in c.body for c in world.linear.comments_on(ticket)),
         "the ticket follows",
     )
-    # What was tried is not recommended again.
+    # The action that was tried is not recommended again.
     measured = plain(await alice.sees_change(again, "Recommended", seconds=20))
     assert "Recommended: roll back" not in measured
 

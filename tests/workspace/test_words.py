@@ -1,4 +1,7 @@
-"""What people type: odd descriptions, words that are nearly a subcommand, everything one can ask for without a decision."""
+"""Texts that people type.
+
+They are odd descriptions, near subcommands, and questions that need no decision.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ async def test_any_description_is_shown_defused_and_cut(small: World):
         await alice.command("/incident cancel false alarm", channel)
         await alice.sees("was cancelled", channel)
 
-    # 10,000 characters: the title is cut, the rest is kept in the record as far as it fits, everything is posted.
+    # 10,000 characters: the title is cut, the record keeps as much as fits, everything is posted.
     endless = "checkout " + "x" * 10_000
     channel = await declared(alice, endless, f"inc-{len(ODD) + 1:04d}-checkout")
     assert len(channel.name) <= 80
@@ -60,7 +63,7 @@ async def test_any_description_is_shown_defused_and_cut(small: World):
     await alice.command("/incident cancel false alarm", channel)
     await alice.sees("was cancelled", channel)
 
-    # Nothing at all: what is wrong is asked for, and Slack's own form does not let an empty one through.
+    # Without any words the bot asks for them, and Slack's own form refuses an empty field.
     await alice.command("/incident")
     form = await alice.open_modal("incident.declare")
     await alice.submit(form, {"title": "   "})

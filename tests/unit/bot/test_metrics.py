@@ -1,4 +1,7 @@
-"""`/metrics`: what Prometheus reads from a bot that worked, from one that failed, and from one whose Redis is away."""
+"""`/metrics` as Prometheus reads it.
+
+One bot worked, one failed, and one has no Redis.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program `firebreak serve` itself: it ends when it is told to, also where it has not begun yet."""
+"""The program `firebreak serve` itself. It ends when it is told to, even before it has begun."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""To detect, to decide, to act, to recover: each from what the record holds, and None where it has not happened."""
+"""Times to detect, decide, act and recover.
+
+Each comes from the record, and is None if it has not happened.
+"""
 
 from __future__ import annotations
 

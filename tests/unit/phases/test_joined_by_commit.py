@@ -1,4 +1,7 @@
-"""Who deployed what, where GitHub, Sentry and the deployer call one release differently: over real HTTP against both local worlds."""
+"""Deploys of one release that GitHub, Sentry and the deployer call differently.
+
+The tests go over real HTTP against both local worlds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How a release is named: patterns with builds, what a deployment's ref says, and one release under several names."""
+"""Names of releases.
+
+Patterns with builds, refs of deployments, and one release under several names.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ BILLING = Service(
 BARE = Service(name="shop")
 
 
-# --- patterns ----------------------------------------------------------------------------------------------------
+# --- patterns -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_a_build_may_stand_in_sentrys_pattern_alone(tmp_path: Path) -> None:
     ]
 
 
-# --- a deployment's ref --------------------------------------------------------------------------------------------
+# --- a deployment's ref ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,10 @@ def test_a_service_without_a_pattern_leaves_those_that_say_more_to_others() -> N
 
 
 def test_a_release_of_the_whole_organisation_is_the_services_whose_pattern_says_more() -> None:
-    """https://docs.sentry.io/api/releases/create-a-new-release-for-an-organization/ : one release may be of several projects."""
+    """One release may be of several projects.
+
+    https://docs.sentry.io/api/releases/create-a-new-release-for-an-organization/
+    """
     mono = {"repository": "acme/mono"}
     shop = Service(name="shop", sentry=("shop-web",), **mono)
     billing = Service(
@@ -188,7 +194,7 @@ def test_ci_names_no_branch_and_no_other_services_tag() -> None:
     assert deploy_told(shop, X, NOW).release == Release(version=X, commit=X)
 
 
-# --- one release, several names ------------------------------------------------------------------------------------
+# --- one release, several names -------------------------------------------------------------------
 
 
 def deploy(version: str, minutes: float, source: str, commit: str | None = None) -> DeploySeen:

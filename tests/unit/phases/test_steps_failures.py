@@ -1,4 +1,7 @@
-"""Failures: each said once where people are, tried again by itself where people cannot go on, and never the end."""
+"""Failures are said once where people are, and are never the end.
+
+They are tried again by themselves where people cannot go on.
+"""
 
 from __future__ import annotations
 

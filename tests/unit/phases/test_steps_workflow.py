@@ -1,4 +1,7 @@
-"""The table itself: every action has its row, what does not exist is refused, and a record stays small."""
+"""The workflow's table.
+
+Every action has its row, an unknown one is refused, and a record stays small.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ def test_a_record_with_a_long_post_mortem_stays_under_its_limit():
 
 
 def test_a_whole_life_brings_one_message_a_change_of_state_and_a_comment_for_each():
-    """What somebody reads who comes to the channel in the morning."""
+    """Channel and ticket as somebody reads them who comes to the channel in the morning."""
     story = Story(seeds=("41",)).opened()
     channel: list[str] = []
     ticket: list[str] = []
@@ -130,7 +133,10 @@ def test_a_whole_life_brings_one_message_a_change_of_state_and_a_comment_for_eac
     assert channel == [
         "<@U0ALICE> rolls shop back from 1.3.0 to 1.2.0.",
         "Deployed: 1.3.0 → 1.2.0 in 12 s. First check in 5 min.",
-        "*Recovered.* 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, about 57 if it had gone on.",
+        (
+            "*Recovered.* 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, "
+            "about 57 if it had gone on."
+        ),
     ]
     assert story.wants(wanted.PostSummary), "with the summary it is said that it is resolved"
     assert ticket == [

@@ -1,4 +1,4 @@
-"""Random lives of an incident: whatever is said in whatever order, what is written here stays true.
+"""Random lives of an incident: in whatever order actions come, these invariants stay true.
 
 The invariants (architecture: The life of an incident):
  1. one action on production a round, and it never becomes another;
@@ -7,12 +7,16 @@ The invariants (architecture: The life of an incident):
  4. a refused action leaves nothing behind;
  5. every open incident has a way on: a person may cancel it, or something is under way that ends;
  6. every effect's success and failure is an action that is heard, in every state;
- 7. one deploy at a time: its claim is held exactly while one is under way, and only a person's word starts one;
- 8. what people cannot go on without (channel, decision, triage, ticket, question) is under way, there, or tried again;
+ 7. one deploy at a time: its claim is held exactly while one is under way, and only a person's word
+    starts one;
+ 8. the channel, decision, triage, ticket and question, without which people cannot go on, are under
+    way, there, or tried again;
  9. one message in the channel a word that is said, and one first post to Discord;
-10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is half done: only a hotfix's
-    merge is looked at, whether a resolved one burns again, the ticket brought up to date, and the action items followed until the incident is closed;
-11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never afterwards;
+10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is
+    half done. Until the incident is closed four things go on: a hotfix's merge and a return of a
+    resolved one are checked, the ticket is updated, and the action items are followed;
+11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never
+    afterwards;
 12. closed means resolved, and nothing more to do;
 13. nobody looks whether trouble is back while it burns, or when it is over for good.
 """
@@ -62,7 +66,7 @@ AFTERWARDS = (
         wanted.RemindOwner,
     ),
 )
-"""What may still be done when an incident is over."""
+"""Actions that are still allowed when an incident is over."""
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 ROUNDS = st.integers(min_value=0, max_value=4)
 VERSIONS = st.sampled_from(["1.0.0", "1.1.0", "1.2.0", "1.3.0", "no/../good;", ""])
@@ -140,7 +144,7 @@ class Life(RuleBasedStateMachine):
     def heard(self, action: said.Action) -> None:
         assert isinstance(self.say(action), Change), action  # 6
 
-    # --- people --------------------------------------------------------------------------------------------------
+    # --- people -----------------------------------------------------------------------------------
 
     @rule(by=PEOPLE, number=ROUNDS, to=VERSIONS, running=VERSIONS, forward=st.booleans())
     def rollback(self, by: str, number: int, to: str, running: str, forward: bool) -> None:
@@ -246,7 +250,7 @@ class Life(RuleBasedStateMachine):
     def archives_the_channel(self, by: str, channel: str) -> None:
         self.heard(said.ChannelArchived(channel=channel, by=by))
 
-    # --- the usual way, so that lives come to their end ------------------------------------------------------------
+    # --- the usual way, so that lives come to their end -------------------------------------------
 
     @rule(verdict=st.sampled_from([LookVerdict.RECOVERED, LookVerdict.RECOVERED, *LookVerdict]))
     def what_usually_comes_next(self, verdict: LookVerdict) -> None:
@@ -323,7 +327,7 @@ class Life(RuleBasedStateMachine):
         failure = data.draw(st.sampled_from(self.incident.failures))
         self.heard(said.TryAgain(by=by, effect_id=failure.effect_id))
 
-    # --- programs ------------------------------------------------------------------------------------------------
+    # --- programs ---------------------------------------------------------------------------------
 
     @precondition(lambda self: self.incident.ticket is not None)
     @rule(
@@ -375,7 +379,7 @@ class Life(RuleBasedStateMachine):
         )
         self.now = max(self.now, self.timeline[-1].at)
 
-    # --- timers and effects ----------------------------------------------------------------------------------------
+    # --- timers and effects -----------------------------------------------------------------------
 
     @precondition(lambda self: self.timers)
     @rule()
@@ -412,7 +416,7 @@ class Life(RuleBasedStateMachine):
             data.draw(st.integers(min_value=0, max_value=len(self.pending) - 1))
         )
 
-    # --- what stays true -------------------------------------------------------------------------------------------
+    # --- what stays true --------------------------------------------------------------------------
 
     @invariant()
     def one_action_a_round(self) -> None:
@@ -479,7 +483,10 @@ class Life(RuleBasedStateMachine):
             assert self.asked or self.comes_question()
 
     def comes(self, effect: wanted.Effect) -> bool:
-        """Under way, by itself or because a person asked for it again; or it failed and is tried again."""
+        """Return if it is under way or tried again.
+
+        It is under way by itself or on a person's request, or has failed.
+        """
         if (
             isinstance(effect, wanted.PostLive)
             and effect.model_copy(update={"again": True}) in self.pending

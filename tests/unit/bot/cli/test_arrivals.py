@@ -1,4 +1,7 @@
-"""What is kept of webhooks that came, and what `doctor` makes of it: known is said, unknown is not called shut."""
+"""The log of received webhooks and `doctor`'s reading of it.
+
+Known ones are named, and unknown ones are not called shut.
+"""
 
 from __future__ import annotations
 

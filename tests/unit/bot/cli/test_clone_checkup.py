@@ -1,4 +1,4 @@
-"""What `firebreak doctor` and a bisect say of a clone that holds less than its remote."""
+"""`firebreak doctor` and a bisect on a clone that holds less than its remote."""
 
 from __future__ import annotations
 
@@ -79,11 +79,14 @@ async def test_another_users_clone_is_named(
     assert any("belongs to another user" in said for said in await says(service(remote.path)))
 
 
-# --- bisect ----------------------------------------------------------------------------------------------------
+# --- bisect ---------------------------------------------------------------------------------------
 
 
 def shallow(tmp_path: Path) -> tuple[Repository, list[str], Service]:
-    """A clone of the last two of twelve commits, and of the tag of the first; the ninth broke it."""
+    """A clone of the last two of twelve commits, and of the tag of the first.
+
+    The ninth broke it.
+    """
     remote, shas = broken_shop(tmp_path / "origin")
     shop = clone(remote, tmp_path / "clone", "--depth=2")
     git(shop, "fetch", "--quiet", "--no-tags", "origin", "refs/tags/v1:refs/tags/v1")

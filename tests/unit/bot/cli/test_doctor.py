@@ -1,4 +1,7 @@
-"""What `firebreak doctor` says of scopes, release names and the store; the whole of it runs in tests/workspace/test_setting_up.py."""
+"""`firebreak doctor` on scopes, release names and the store.
+
+The whole of it runs in tests/workspace/test_setting_up.py.
+"""
 
 from __future__ import annotations
 

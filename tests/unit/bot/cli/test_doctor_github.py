@@ -1,4 +1,7 @@
-"""What `firebreak doctor` says of a service on GitHub: workflows, what runs, and its names side by side; over real HTTP."""
+"""`firebreak doctor` on a service on GitHub, over real HTTP.
+
+It shows workflows, the running release, and the names side by side.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +129,10 @@ async def test_how_the_next_post_mortem_is_named(world: World, tmp_path: Path) -
     ] == [
         (
             "works",
-            "acme/shop/docs/adr, newest number 7, the next is ADR-008-….md; its files end in .adoc, post-mortems are Markdown",
+            (
+                "acme/shop/docs/adr, newest number 7, the next is ADR-008-….md; its files end in "
+                ".adoc, post-mortems are Markdown"
+            ),
         ),
         ("works", f"{tmp_path}, newest number 7, the next is 8. ….md"),
     ]

@@ -1,4 +1,7 @@
-"""`firebreak export`, `import`, `forget`: nothing is lost on the way, twice changes nothing, and a person can be forgotten everywhere."""
+"""`firebreak export`, `import` and `forget`.
+
+Nothing is lost on the way, a second run changes nothing, and a person can be forgotten everywhere.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ async def test_what_is_exported_here_is_the_same_when_it_is_exported_there(
     assert await dump(other) == before
 
 
-async def test_an_open_incident_goes_on_where_it_is_asked_to_and_its_live_messages_are_brought_up_to_date(
+async def test_an_open_incident_goes_on_in_its_new_place_and_its_live_messages_are_updated(
     store: Store, other: Store
 ):
     timer = Timer("update", T0 + timedelta(days=9), RetryDue(effect_id="x"))
@@ -192,7 +195,10 @@ async def test_a_service_that_burns_here_keeps_its_incident(store: Store, other:
 
 
 async def test_what_was_open_beside_each_other_is_so_again(store: Store, other: Store):
-    """A drill and a private incident hold nothing; "something else" shares the issues of what was there before it."""
+    """A drill and a private incident hold nothing.
+
+    "something else" shares the issues of an earlier incident.
+    """
     measured = {"status": Status.DECIDING, "recovered_at": None, "triage": report()}
     await put(store, past(1, **measured))
     await put(store, past(2, **measured, else_reason="INC-0001"))
@@ -229,7 +235,7 @@ def test_no_line_breaks_the_import(text: str):
         read(text)
 
 
-# --- forget ------------------------------------------------------------------------------------------------------
+# --- forget ---------------------------------------------------------------------------------------
 
 ANN, BOB = "U0ANN0001", "U0BOB0001"
 

@@ -1,4 +1,7 @@
-"""Which advice `doctor` gives with which error: about rights where rights were refused, and nothing that nobody said."""
+"""Advice of `doctor` for each error.
+
+Refused rights bring advice about rights, and nothing is made up.
+"""
 
 from __future__ import annotations
 

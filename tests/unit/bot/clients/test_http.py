@@ -1,4 +1,7 @@
-"""The HTTP base over real HTTP on localhost: which answers become which errors, and that no error tells a secret."""
+"""The HTTP base over real HTTP on localhost.
+
+Answers become the right errors, and no error shows a secret.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ async def test_refusals_are_typed(
 
 
 async def test_who_is_asked_to_slow_down_is_told_why_and_not_how_to_write_queries() -> None:
-    said = '{"detail": "Rate limit exceeded. Please try your query with a smaller date range or fewer projects."}'
+    said = (
+        '{"detail": "Rate limit exceeded. Please try your query with a smaller date range or '
+        'fewer projects."}'
+    )
     async with serving(echo(PlainTextResponse(said, 429))) as url:
         http = Http("Sentry", f"{url}/api", {})
         with pytest.raises(HttpError) as caught:

@@ -1,4 +1,7 @@
-"""What stands between us and a system says what it is: certificates, names, ports, proxies, redirects. Over real TLS and HTTP."""
+"""Obstacles between us and a system name themselves, over real TLS and HTTP.
+
+They are certificates, names, ports, proxies, and redirects.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ async def company(authority: Authority) -> AsyncIterator[str]:
 
 
 async def said(url: str) -> tuple[str, str]:
-    """What a client of httpx, and Slack's of aiohttp, say instead of an answer; both without what is secret."""
+    """The errors of a client of httpx, and of Slack's of aiohttp.
+
+    Both are without secrets.
+    """
     http = Http("Sentry", url, {"Authorization": "Bearer sntrys_hush"})
     with pytest.raises(HttpError) as one:
         await http.request("POST", "/", json={})

@@ -1,4 +1,7 @@
-"""Only what settings and catalogue name is called: no client follows a redirect to another host, nor an address in an answer."""
+"""Addresses in settings and catalogue are the only ones called.
+
+No client follows a redirect to another host, nor an address in an answer.
+"""
 
 from __future__ import annotations
 
@@ -171,7 +174,7 @@ CLIENTS: list[Callable[[str, AsyncExitStack], Awaitable[None]]] = [
 async def test_no_client_goes_where_it_is_sent(
     client: Callable[[str, AsyncExitStack], Awaitable[None]], status: int
 ) -> None:
-    """Whatever the scheme: to plain http, to https, to another port, to the cloud's own addresses."""
+    """Redirects go to plain http, to https, to another port, and to the cloud's own addresses."""
     async with elsewhere() as other, AsyncExitStack() as stack:
         asked: list[str] = []
 
@@ -189,7 +192,10 @@ async def test_no_client_goes_where_it_is_sent(
 
 
 async def test_addresses_in_sentrys_answers_are_shown_and_never_called() -> None:
-    """`Link` with pages on another host, permalinks, an event's url: the cursor is taken, the address is not."""
+    """Answers have `Link` with pages on another host, permalinks, and an event's url.
+
+    The cursor is taken, the address is not.
+    """
     async with elsewhere() as other, AsyncExitStack() as stack:
         asked: list[str] = []
 
@@ -209,7 +215,10 @@ async def test_addresses_in_sentrys_answers_are_shown_and_never_called() -> None
                 "permalink": f"{other.url}/issues/41/",
                 "project": {"id": "1", "slug": "shop"},
             }
-            link = f'<{other.url}/api/0/organizations/acme/issues/?cursor=0:100:0>; rel="next"; results="true"; cursor="0:100:0"'
+            link = (
+                f'<{other.url}/api/0/organizations/acme/issues/?cursor=0:100:0>; rel="next"; '
+                'results="true"; cursor="0:100:0"'
+            )
             return JSONResponse([row], headers={"Link": link})
 
         url = await stack.enter_async_context(

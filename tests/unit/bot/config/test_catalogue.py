@@ -28,7 +28,8 @@ runbook      = "https://wiki.example.com/checkout"
 one_way      = ["migrations/**"]
 repository   = "acme/shop"
 deployer     = "github"
-deploy       = { workflow = "deploy.yml", hotfix_workflow = "hotfix.yml", environment = "production" }
+deploy       = { workflow = "deploy.yml", hotfix_workflow = "hotfix.yml", environment = \
+"production" }
 checkout     = "/srv/shop"
 bisect       = ["./reproduce.sh"]
 endpoint     = "https://shop.example.com/checkout/health"
@@ -39,7 +40,8 @@ adr          = { directory = "/srv/shop/docs/adr" }
 sentry   = ["search"]
 owners   = ["@ann", "U0123"]
 deployer = "command"
-deploy   = { directory = "shop", run = ["./deploy.sh", "{release}"], current = ["./current.sh"], releases = ["git", "tag", "--sort=-creatordate"], hotfix = ["./deploy.sh", "--hotfix", "{commit}"] }
+deploy   = { directory = "shop", run = ["./deploy.sh", "{release}"], current = ["./current.sh"], \
+releases = ["git", "tag", "--sort=-creatordate"], hotfix = ["./deploy.sh", "--hotfix", "{commit}"] }
 adr      = { repository = "acme/shop", path = "docs/adr/" }
 depends_on = ["Cart"]
 
@@ -158,10 +160,12 @@ adr = {}
 deployer = "command"
 [services.six]
 deployer = "command"
-deploy = { directory = "/srv", run = ["sh", "-c", "deploy {release}"], current = [], hotfix = ["x"] }
+deploy = { directory = "/srv", run = ["sh", "-c", "deploy {release}"], current = [], \
+hotfix = ["x"] }
 [services.seven]
 deployer = "command"
-deploy = { directory = "/srv", run = ["sh", "-c", "deploy {release}"], current = ["x"], releases = ["x"], hotfix = ["x"] }
+deploy = { directory = "/srv", run = ["sh", "-c", "deploy {release}"], current = ["x"], \
+releases = ["x"], hotfix = ["x"] }
 """,
     )
     for part in (
@@ -242,7 +246,10 @@ def test_without_a_file_there_is_one_service(
         catalogue.load(settings.load(**needed, services_file="elsewhere.toml"))
 
 
-ONE = '[services.shop]\naliases = ["Café", "shop‑eu"]\nsentry = ["shop"]\n[services.shop-api]\naliases = ["検索"]\n'
+ONE = (
+    '[services.shop]\naliases = ["Café", "shop‑eu"]\nsentry = ["shop"]\n[services.shop-api]\n'
+    'aliases = ["検索"]\n'
+)
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -310,7 +317,10 @@ def test_a_name_is_found_however_it_was_typed(tmp_path: Path, text: str, name: s
 
 
 def test_a_blank_that_was_pasted_along_is_no_part_of_a_value(tmp_path: Path) -> None:
-    text = '[services.shop]\nsentry = [" shop", "web\u00a0"]\nenvironments = ["production "]\nowners = ["@ann "]\n'
+    text = (
+        '[services.shop]\nsentry = [" shop", "web\u00a0"]\nenvironments = ["production "]\n'
+        'owners = ["@ann "]\n'
+    )
     shop = catalogue.read(written(tmp_path, text)).get("shop")
     assert shop is not None
     assert (shop.sentry, shop.environments, shop.owners) == (

@@ -1,4 +1,7 @@
-"""REDIS_URL: read as it was meant, or refused with how to write it, and no part of a secret in what is said of it."""
+"""REDIS_URL is read as it was meant, or refused with the right form.
+
+The message holds no part of a secret.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,10 @@ def test_a_socket(url: str, path: str, db: int, password: str | None) -> None:
 
 
 def test_user_password_and_database_are_for_the_servers_and_the_sentinels_have_their_own() -> None:
-    url = "sentinel://me:p%40ss@h1,[::1]:7/main?db=3&sentinel_username=watch&sentinel_password=s%2Fp+w"
+    url = (
+        "sentinel://me:p%40ss@h1,[::1]:7/main?db=3&sentinel_username=watch&sentinel_"
+        "password=s%2Fp+w"
+    )
     pool = connect(url).connection_pool
     made = pool.connection_kwargs
     assert (made["username"], made["password"], made["db"]) == ("me", "p@ss", 3)

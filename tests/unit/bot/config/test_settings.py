@@ -1,4 +1,4 @@
-"""Every fault of the settings at once, each with how to mend it, and never a secret in what is said."""
+"""Every fault of the settings at once, each with its remedy. No message holds a secret."""
 
 from __future__ import annotations
 
@@ -160,9 +160,9 @@ def test_what_is_off_says_what_that_costs() -> None:
         "The deploy webhook",
         "The announcement",
     ]
-    assert (
-        str(off[2])
-        == "Linear is off (LINEAR_API_KEY not set): incidents have no ticket; the summary says Linear: none"
+    assert str(off[2]) == (
+        "Linear is off (LINEAR_API_KEY not set): incidents have no ticket; the summary says "
+        "Linear: none"
     )
     on = settings.load(
         **needed,
@@ -178,7 +178,7 @@ def test_what_is_off_says_what_that_costs() -> None:
     assert on.linear_on
 
 
-# --- logs ------------------------------------------------------------------------------------------------------
+# --- logs -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -207,7 +207,8 @@ def test_a_line_is_json_and_holds_no_token(logged: io.StringIO) -> None:
             extra={"incident": "INC-0001", "key": "lin_api_abcdefghijklmnop1234"},
         )
     log.warning(
-        "sntrys_abcdefghijklmnopqrstuv and ghp_abcdefghijklmnopqrst and xapp-1-A0-123-abcdef for ann@example.com"
+        "sntrys_abcdefghijklmnopqrstuv and ghp_abcdefghijklmnopqrst and xapp-1-A0-123-abcdef "
+        "for ann@example.com"
     )
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     assert lines[0]["level"] == "ERROR"

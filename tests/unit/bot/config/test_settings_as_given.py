@@ -1,4 +1,7 @@
-"""Settings as files, `.env` lines and the clipboard leave them: read as meant, or named at the start with how to write them."""
+"""Settings as files, `.env` lines and the clipboard leave them.
+
+They are read as meant, or named at the start with the right form.
+"""
 
 from __future__ import annotations
 

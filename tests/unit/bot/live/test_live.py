@@ -160,7 +160,7 @@ async def test_the_same_again_is_not_sent(store: Store, incidents: Incidents) ->
             await until(lambda: clean(store))
     assert slack.edits == [("1.1", "status: same [status]")]
     assert live.counts["unchanged"] >= 1
-    # What was sent is known to the next bot, too.
+    # The next bot, too, knows the edits that were sent.
     await change(incidents, "same [status]")
     async with running(Live(store, incidents, render, slack).run()):
         await until(lambda: clean(store))

@@ -1,4 +1,8 @@
-"""What another version of the bot wrote: set aside where it cannot be read, never lost, never tried in circles, taken up by one that can."""
+"""Entries of another version of the bot.
+
+An unreadable one is set aside, never lost, never tried in circles, and taken up by a bot that can
+read it.
+"""
 
 from __future__ import annotations
 

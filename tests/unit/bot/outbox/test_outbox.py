@@ -80,9 +80,8 @@ async def test_what_may_be_done_when_redis_goes_away_is_told_so_at_the_next_try(
 
     async def say(effect: Say, job: Job) -> Action:
         attempts.append(job.attempt)
-        if (
-            len(attempts) == 1
-        ):  # said; and what is written after it does not get through, nor that it is to be tried again
+        if len(attempts) == 1:
+            # It is said, but neither its record nor the request for another try gets through.
             await store.redis.execute_command("CLIENT", "PAUSE", 1500, "ALL")
             raise NotRecorded("Redis cannot be reached.")
         return EffectDone(kind="say")
@@ -322,7 +321,10 @@ async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(
 async def test_what_was_done_for_an_incident_that_is_lost_is_let_go(
     store: Store, redis_url: str
 ) -> None:
-    """A fail-over may lose the newest incidents: their effects, held by a worker, must not be said for ever."""
+    """A fail-over may lose the newest incidents.
+
+    Their effects, held by a worker, must not be said for ever.
+    """
 
     async def lost(effect: Effect, job: Job) -> Action:
         await store.redis.delete(store.keys.incident(job.incident), store.keys.outbox)

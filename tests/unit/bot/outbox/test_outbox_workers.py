@@ -1,4 +1,4 @@
-"""What becomes of effects when workers stop, die, stand still, or are several."""
+"""Effects when workers stop, die, stand still, or are several."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ async def hanging(effect, job):
 
 async def main():
     store = Store.open(sys.argv[1])
-    await Outbox(store, dispatcher(store), {"say": hanging}, {"say": "slack"}, url=sys.argv[1]).run()
+    await Outbox(store, dispatcher(store), {"say": hanging}, {"say": "slack"}, \
+url=sys.argv[1]).run()
 
 asyncio.run(main())
 """
@@ -179,7 +180,8 @@ async def main():
         await asyncio.sleep(0.2)
         return EffectDone(kind="say")
 
-    await outbox.Outbox(store, dispatcher(store), {"say": slow}, {"say": "slack"}, url=sys.argv[1], limits={"slack": 1}).run()
+    await outbox.Outbox(store, dispatcher(store), {"say": slow}, {"say": "slack"}, \
+url=sys.argv[1], limits={"slack": 1}).run()
 
 asyncio.run(main())
 """
@@ -232,7 +234,10 @@ async def _ran(store: Store) -> list[str]:
 async def test_what_is_added_again_without_a_forgotten_person_knows_that_it_may_have_been_done(
     store: Store, redis_url: str
 ) -> None:
-    """`firebreak forget` beside a bot that posts at this moment: the second post looks for the first one."""
+    """`firebreak forget` runs beside a bot that posts at this moment.
+
+    The second post looks for the first one.
+    """
     attempts: list[int] = []
     posting, may_end = asyncio.Event(), asyncio.Event()
 

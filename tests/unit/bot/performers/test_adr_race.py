@@ -1,4 +1,7 @@
-"""Two incidents that end at once: both see the same next number, one of them gets it, the other one the next. Staged, not slept for."""
+"""Two incidents that end at once, staged, not slept for.
+
+Both see the same next number; one of them gets it, the other one the next.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ from tests.support.small_world import until
 
 
 class Together(LocalArchive):
-    """Whoever asks for the highest number first waits until as many others have asked: nobody has taken one yet."""
+    """An archive whose first readers wait for each other.
+
+    All have read the highest number before one of them takes the next.
+    """
 
     def __init__(self, parties: int) -> None:
         super().__init__()

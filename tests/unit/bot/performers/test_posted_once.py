@@ -1,4 +1,7 @@
-"""A live message is there once, also where the effect that posted it was given up, and another posts it."""
+"""A live message is posted once.
+
+That holds even if the effect that posted it was given up, and another posts it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""People first: background work waits for acks, goes on piece by piece, and is never kept waiting for good."""
+"""People first.
+
+Background work waits for acks, goes on piece by piece, and is never kept waiting for good.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every Redis from 6.2 on, and Valkey: all that the bot asks of it, and what stands in it where it refuses a write: nothing new."""
+"""Every Redis from 6.2 on, and Valkey, with all the bot's commands.
+
+A refused write leaves nothing new in it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A Redis that throws keys away when it is full: refused where it may be any key, said loudly where it may be some."""
+"""A Redis that drops keys when it is full.
+
+It is refused if it may drop any key, and warned about loudly if it may drop some.
+"""
 
 from __future__ import annotations
 

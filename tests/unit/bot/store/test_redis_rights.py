@@ -1,4 +1,7 @@
-"""The least rights of docs/operations.md: enough for all that the bot asks, and one that is missing is named before anything is half written."""
+"""The least rights of docs/operations.md are enough for the bot.
+
+A missing one is named before anything is half written.
+"""
 
 from __future__ import annotations
 
@@ -87,8 +90,10 @@ async def test_they_are_enough_and_info_is_not_needed(server: Served) -> None:
 
 
 async def test_each_of_them_is_needed(server: Served) -> None:
-    """What cannot be missed for a moment: without any of them doctor says so. The rest serves a clock that is set back,
-    and the notes of when a webhook came last (bot/store/webhook_log.py).
+    """Rights that cannot be missed for a moment: without any of them doctor complains.
+
+    The rest serves a clock that is set back, and the times of the last webhooks
+    (bot/store/webhook_log.py).
     """
     later = ("+zincrby", "+zrangebyscore", "+hsetnx", "+hincrby")
     for right in least():

@@ -1,4 +1,7 @@
-"""Every trouble with Redis says its reason: to `doctor`, at the start, in what people are told; and nothing of a secret."""
+"""Every trouble with Redis names its reason, and no secret.
+
+It does so in `doctor`, at the start, and in messages to people.
+"""
 
 from __future__ import annotations
 
@@ -207,7 +210,7 @@ async def run(command: tuple[str, ...], url: str, folder: Path) -> subprocess.Co
     )
 
 
-# --- what servers say, as they say it ---------------------------------------------------------------------------------
+# --- what servers say, as they say it -------------------------------------------------------------
 
 INSIDE = "ERR Error running script (call to f_0123456789): @user_script:84: @user_script: 84: "
 """Redis 6.2, src/scripting.c."""
@@ -219,51 +222,108 @@ BEHIND = " script: 0123456789, on @user_script:84."
     ("text", "says"),
     [
         ("NOAUTH Authentication required.", "wants a password"),
-        ("WRONGPASS invalid username-password pair or user is disabled.", "does not take this user and password"),
+        (
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "does not take this user and password",
+        ),
         ("ERR invalid password", "does not take this user and password"),
-        ("ERR AUTH <password> called without any password configured for the default user. "
-         "Are you sure your configuration is correct?", "has none"),
+        (
+            "ERR AUTH <password> called without any password configured for the default user. "
+            "Are you sure your configuration is correct?",
+            "has none",
+        ),
         ("ERR Client sent AUTH, but no password is set", "has none"),
-        ("NOPERM User fb has no permissions to run the 'xgroup|create' command", "run XGROUP CREATE"),
-        ("NOPERM this user has no permissions to run the 'xadd' command or its subcommand", "run XADD"),
+        (
+            "NOPERM User fb has no permissions to run the 'xgroup|create' command",
+            "run XGROUP CREATE",
+        ),
+        (
+            "NOPERM this user has no permissions to run the 'xadd' command or its subcommand",
+            "run XADD",
+        ),
         ("NOPERM No permissions to access a key", "touch the bot's keys"),
         ("NOPERM User fb has no permissions to access the 'x' key", "touch the bot's keys"),
         ("NOPERM User fb has no permissions to run the 'hkeys' command", "run HKEYS"),
         ("EXEC without MULTI", "run MULTI"),
-        ("NOPERM this user has no permissions to access one of the keys used as arguments", "touch the bot's keys"),
-        (INSIDE + "The user executing the script can't run this command or subcommand", "a command that the bot needs"),
-        (INSIDE + "The user executing the script can't access at least one of the keys mentioned in the command "
-         "arguments", "touch the bot's keys"),
-        ("ERR ACL failure in script: User fb has no permissions to run the 'xadd' command" + BEHIND, "run XADD"),
+        (
+            "NOPERM this user has no permissions to access one of the keys used as arguments",
+            "touch the bot's keys",
+        ),
+        (
+            INSIDE + "The user executing the script can't run this command or subcommand",
+            "a command that the bot needs",
+        ),
+        (
+            INSIDE
+            + "The user executing the script can't access at least one of the keys mentioned in "
+            "the command "
+            "arguments",
+            "touch the bot's keys",
+        ),
+        (
+            "ERR ACL failure in script: User fb has no permissions to run the 'xadd' command"
+            + BEHIND,
+            "run XADD",
+        ),
         ("OOM command not allowed when used memory > 'maxmemory'.", "is full"),
         ("OOM command not allowed when used memory > 'maxmemory'." + BEHIND, "is full"),
         (INSIDE + "-OOM command not allowed when used memory > 'maxmemory'.", "is full"),
         ("READONLY You can't write against a read only replica.", "read-only replica"),
         (INSIDE + "-READONLY You can't write against a read only replica.", "read-only replica"),
-        ("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.", "save"),
+        (
+            (
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to "
+                "persist to disk."
+            ),
+            "save",
+        ),
         (INSIDE + "-MISCONF Errors writing to the AOF file: No space left on device", "save"),
         ("NOREPLICAS Not enough good replicas to write.", "fewer replicas"),
         ("LOADING Redis is loading the dataset in memory", "still reading its data"),
         ("LOADING Valkey is loading the dataset in memory", "still reading its data"),
-        ("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "lost its primary"),
+        (
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "lost its primary",
+        ),
         ("MOVED 3999 127.0.0.1:6381", "part of a cluster"),
         ("ASK 3999 127.0.0.1:6381", "part of a cluster"),
         ("CROSSSLOT Keys in request don't hash to the same slot", "part of a cluster"),
         ("CLUSTERDOWN Hash slot not served", "a cluster that is down"),
-        ("ERR Script attempted to access a non local key in a cluster node" + BEHIND, "part of a cluster"),
+        (
+            "ERR Script attempted to access a non local key in a cluster node" + BEHIND,
+            "part of a cluster",
+        ),
         ("ERR DB index is out of range", "no database of this number"),
         ("ERR SELECT is not allowed in cluster mode", "database 0 only"),
         ("ERR max number of clients reached", "as many clients"),
-        ("DENIED Redis is running in protected mode because protected mode is enabled and no password is set", "protected mode"),
-        ("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", "does not end"),
-        ("ERR unknown command `XAUTOCLAIM`, with args beginning with: `{fb}:outbox` ", "does not know XAUTOCLAIM"),
+        (
+            (
+                "DENIED Redis is running in protected mode because protected mode is enabled and "
+                "no password is set"
+            ),
+            "protected mode",
+        ),
+        (
+            (
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
+                "NOSAVE."
+            ),
+            "does not end",
+        ),
+        (
+            "ERR unknown command `XAUTOCLAIM`, with args beginning with: `{fb}:outbox` ",
+            "does not know XAUTOCLAIM",
+        ),
         ("ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", "knows no AUTH"),
         ("ERR syntax error", "the form of a command"),
         ("ERR something hunter2 that nobody has seen", "cannot be used (ResponseError)"),
         ("ODD something hunter2 that nobody has seen", "cannot be used (ODD)"),
-        ("ERR max daily request limit exceeded. Limit: 10000, Usage: 10001. See hunter2", "is used up"),
+        (
+            "ERR max daily request limit exceeded. Limit: 10000, Usage: 10001. See hunter2",
+            "is used up",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_server_says_in_words(text: str, says: str) -> None:
     error = BaseParser.parse_error(text)
     assert says in said(error)
@@ -278,17 +338,32 @@ def test_what_a_server_says_in_words(text: str, says: str) -> None:
     ("error", "says"),
     [
         (ssl.SSLError(1, "[SSL: ODD] odd"), "TLS"),
-        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] Connect call failed"), "refused"),
-        (OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 101] Connect call failed"), "unreachable"),
+        (
+            OSError(
+                "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] "
+                "Connect call failed"
+            ),
+            "refused",
+        ),
+        (
+            OSError(
+                "Multiple exceptions: [Errno 111] Connect call failed, [Errno 101] Connect call "
+                "failed"
+            ),
+            "unreachable",
+        ),
         (ConnectionResetError(), "closed the connection"),
         (TimeoutError(), "too slow"),
         (RuntimeError("hunter2"), "cannot be used (RuntimeError)"),
-        (AnswerLost("Only 0 of 1 replicas of Redis have it."), "Only 0 of 1 replicas of Redis have it."),
+        (
+            AnswerLost("Only 0 of 1 replicas of Redis have it."),
+            "Only 0 of 1 replicas of Redis have it.",
+        ),
         (PortError("redis", "Redis is in a bad mood", retryable=True), "Redis is in a bad mood."),
         (NoPermissionError("hunter2"), "does not let this user run a command"),
         (ResponseError(""), "cannot be used"),
     ],
-)  # fmt: skip
+)
 def test_what_happens_on_the_way_in_words(error: Exception, says: str) -> None:
     assert says in said(error)
     assert "hunter" not in said(error)
@@ -348,7 +423,7 @@ async def test_too_few_replicas_is_not_a_redis_that_is_away(tmp_path: Path) -> N
         )
 
 
-# --- how long anybody waits -------------------------------------------------------------------------------------------
+# --- how long anybody waits -----------------------------------------------------------------------
 
 
 async def test_a_connection_that_takes_long_is_made_for_those_who_come_after(

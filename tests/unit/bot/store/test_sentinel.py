@@ -1,4 +1,7 @@
-"""Redis behind sentinels: the primary is found, a fail-over is followed, and a commit counts when its replicas have it."""
+"""Redis behind sentinels.
+
+The primary is found, a fail-over is followed, and a commit counts when its replicas have it.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,7 @@ async def _serves(world: Replicated, port: int) -> bool:
     return answer[0] == "master"
 
 
-# --- what doctor says of it --------------------------------------------------------------------------------------
+# --- what doctor says of it -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A clock of Redis that is set: what waits is moved, once, and a machine's that is set forward is known."""
+"""A clock of Redis that is set.
+
+Waiting timers are moved, once, and a machine's clock that is set forward is known.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ async def yesterday(store: Store, ahead: float) -> None:
 
 
 async def seconds_of(store: Store, key: str, member: str) -> float:
-    """How far ahead of now."""
+    """Seconds ahead of now."""
     score = await store.redis.zscore(key, member)
     assert score is not None
     return (score - to_ms(await store.server_now())) / 1000
@@ -101,7 +104,10 @@ async def test_a_sweep_sees_it_and_fires_what_would_have_come_an_hour_late(
 
 
 async def test_what_a_worker_holds_is_held_from_now_on(store: Store) -> None:
-    """An idle time that Redis reckons as less than nothing would keep a dead worker's effect for as long as the step."""
+    """Redis would report an idle time below nothing.
+
+    It would keep a dead worker's effect for as long as the step.
+    """
     queue = Queue(store, "dead")
     await queue.ensure_group()
     await store.redis.xadd(store.keys.outbox, {"id": "1"})

@@ -218,7 +218,7 @@ async def test_claims_have_one_owner(store: Store) -> None:
 
 
 async def test_who_writes_second_hears_of_it_before_any_claim(store: Store) -> None:
-    """What it wants to claim may follow from a state that is no more."""
+    """Its claims may follow from a state that is no more."""
     await commit(store, new(1), "c1")
     await commit(store, new(2).claim("deploying:checkout"), "c2")
     loaded = await store.load("INC-0001")

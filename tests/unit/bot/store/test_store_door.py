@@ -1,4 +1,7 @@
-"""The door: what each answer of the script means to whom said something, lost answers, and many at once."""
+"""The dispatcher over the store.
+
+Each answer of the script has its meaning for the sender; answers are lost, and many come at once.
+"""
 
 from __future__ import annotations
 

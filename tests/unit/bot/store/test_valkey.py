@@ -40,7 +40,10 @@ asyncio.run(main())
 
 @contextmanager
 def bot(data: Path) -> Iterator[subprocess.Popen[str]]:
-    """A bot of its own process that holds an embedded Valkey; prints its URL and how often it was started."""
+    """A bot as a process that holds an embedded Valkey.
+
+    It prints its URL and the number of its starts.
+    """
     with subprocess.Popen(
         [sys.executable, "-c", BOT, str(data)], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -134,7 +137,10 @@ async def test_killed_with_the_bot_and_there_again_at_once(tmp_path: Path) -> No
 
 
 async def test_ctrl_c_is_the_bots_alone(tmp_path: Path) -> None:
-    """The server runs in a session of its own: what a terminal sends to the foreground does not reach it."""
+    """The server runs in a session of its own.
+
+    A terminal's signals to the foreground do not reach it.
+    """
     async with embedded(tmp_path) as url:
         redis = connect(url)
         pid = (await redis.info("server"))["process_id"]

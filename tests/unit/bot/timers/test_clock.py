@@ -233,7 +233,7 @@ def nothing_failed_twice(clock: Clock) -> Callable[[], Any]:
 async def test_a_wall_clock_that_is_set_back_does_not_stop_it(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the trigger would do after the step is staged: its next run lies an hour ahead."""
+    """Do as the trigger after the step is staged: its next run lies an hour ahead."""
     monkeypatch.setattr("bot.timers.scheduler.WATCH_SECONDS", 0.05)
     wall = [1000.0]
     clock = Clock(store, dispatcher(store), wall=lambda: wall[0])

@@ -1,4 +1,7 @@
-"""Once a month the trends are posted: by one of the replicas, over restarts and lost answers; and history and trends are asked for."""
+"""Once a month one of the replicas posts the trends, over restarts and lost answers.
+
+History and trends can also be asked for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watch after a deploy: it finds what is new, opens one incident, survives its bot, and ends."""
+"""The watch after a deploy. It finds new issues, opens one incident, survives its bot, and ends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ISSUE = IssueRow(
 
 
 class Sentry:
-    """Of Sentry, the one question that the watch asks."""
+    """The one question to Sentry that the watch asks."""
 
     def __init__(self) -> None:
         self.new: list[IssueRow] = []
@@ -223,7 +223,10 @@ def test_a_deploy_of_which_only_the_end_is_told_began_with_its_first_sign() -> N
 async def test_one_that_cannot_be_looked_at_ends_neither_the_others_nor_the_watch(
     stage: Stage,
 ) -> None:
-    """What fails in a way nobody thought of fails at the next start of the bot as well: the watch stands in Redis."""
+    """An unexpected error would come at the next start of the bot as well.
+
+    The watch stands in Redis.
+    """
     await stage.deploys.told(deploy_told(SHOP, "bad", END), "production")
     await stage.told()
     stage.sentry.new, stage.sentry.breaks = [ISSUE], "bad"

@@ -1,4 +1,8 @@
-"""What people really send: with a screenshot, from a thread, as `/me`, forwarded; and alerts whose words are not in their text."""
+"""Messages as people really send them, and alerts without a text.
+
+They have a screenshot, are from a thread, use `/me`, or are forwarded. An alert's words stand in
+its attachments.
+"""
 
 from __future__ import annotations
 

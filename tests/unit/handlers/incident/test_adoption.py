@@ -1,4 +1,7 @@
-"""Manual escalation: which issues people name, whose they are, and what is said when they cannot be looked up."""
+"""Manual escalation of issues that people name.
+
+Each has its service, and there is an answer where Sentry cannot be asked.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +137,10 @@ def test_a_linear_link_ends_where_its_number_does(link: str, behind: str) -> Non
         ("_SHOP-3_ と SHOP-4が", (), ("SHOP-3", "SHOP-4")),
         ("SHOP–3, shop\u2011web\u20111F.", (), ("SHOP-3", "SHOP-WEB-1F")),
         (
-            "https://acme.sentry.io/issues/SHOP-3/?project=2 and https://acme.sentry.io/issues/shop-3.",
+            (
+                "https://acme.sentry.io/issues/SHOP-3/?project=2 and "
+                "https://acme.sentry.io/issues/shop-3."
+            ),
             (),
             ("SHOP-3",),
         ),
@@ -172,9 +178,7 @@ async def test_a_short_id_is_looked_up_and_names_its_service() -> None:
         assert service.name == name
 
 
-async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_where_that_is_open() -> (
-    None
-):
+async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_where_it_is_open():
     sentry = Sentry()
     found = await adopt(SENTRY, CATALOGUE, sentry)
     service = service_named(SENTRY, CATALOGUE, found)

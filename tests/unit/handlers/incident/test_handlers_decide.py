@@ -1,4 +1,7 @@
-"""Deciding: clicks and forms, by people who may and who may not, too late, twice, on what is over."""
+"""Decisions by clicks and forms.
+
+People may or may not decide, are late, click twice, or click on what is over.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +172,10 @@ async def test_a_hotfix_ships_the_head_commit_of_a_branch(home: House) -> None:
 async def test_a_form_is_filled_by_the_id_that_slack_gave_it(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Our own `external_id` is for a lost answer only: a Slack that does not look by it fills forms all the same."""
+    """A lost answer alone needs our own `external_id`.
+
+    A Slack that does not find views by it fills forms all the same.
+    """
     find = Modals.find
     monkeypatch.setattr(Modals, "find", lambda modals, view_id, _: find(modals, view_id, None))
     _, message = await home.decision()

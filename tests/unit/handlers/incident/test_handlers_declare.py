@@ -1,4 +1,7 @@
-"""Declaring: with words, with the form, twice, beside another, by people who may not, after a phrase."""
+"""Declaring in every way.
+
+With words, with the form, twice, beside another, after a phrase, and without the right.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ async def form(home: House, person: Person, incident: Incident) -> dict[str, Any
 
 
 def typed(home: House, view: dict[str, Any]) -> dict[str, str]:
-    """What stands in the fields of a view, initial values and what was typed over them."""
+    """Return the values of a view's fields: initial values and the input typed over them."""
     values = state_values(view["blocks"], home.slack.workspace.modals.typed.get(view["id"], {}))
     return {
         block: (fields.get("value") or {}).get("value") or "" for block, fields in values.items()
@@ -48,7 +48,8 @@ def typed(home: House, view: dict[str, Any]) -> dict[str, str]:
 async def test_what_the_evidence_says_stands_in_the_form(home: House) -> None:
     fields = typed(home, await form(home, home.slack.alice, await mitigated(home)))
     assert fields["tests"] == (
-        "ZeroDivisionError in shop/pay.py, total. None of the 41 test files names that file. It slipped through because …"
+        "ZeroDivisionError in shop/pay.py, total. None of the 41 test files names that file. "
+        "It slipped through because …"
     )
     assert "A person said it first" in fields["monitoring"]
     assert "No alert fired." in fields["monitoring"]

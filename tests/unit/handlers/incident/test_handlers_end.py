@@ -1,4 +1,7 @@
-"""Understanding and ending: cause, hypotheses, post-mortem, resolve, cancel, check again, App Home, and what fails."""
+"""Understanding and ending an incident.
+
+Covers cause, hypotheses, post-mortem, resolve, cancel, check again, App Home, and failures.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who somebody is: Slack is asked once, and an answer that comes too late for one click is there for the next."""
+"""People, asked of Slack once.
+
+An answer that comes too late for one click is there for the next.
+"""
 
 from __future__ import annotations
 

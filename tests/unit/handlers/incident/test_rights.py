@@ -1,4 +1,4 @@
-"""Who may do what: docs/permissions.md has the table, and each of its cells is tried at the real routes.
+"""Rights. Each cell of the table in docs/permissions.md is tried at the real routes.
 
 Whoever is refused is told why, changes nothing in Redis, and leaves one line in the log.
 """
@@ -174,7 +174,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             runner.run(stack.aclose())
 
 
-# --- what a person presses, as Slack sends it --------------------------------------------------------------------
+# --- what a person presses, as Slack sends it -----------------------------------------------------
 
 WORDS = {
     "declare": "declare the search is slow",
@@ -191,7 +191,7 @@ WORDS = {
     "trends": "trends",
     "help": "help",
 }
-"""Of the others: the word and the incident's id."""
+"""Texts of the other commands: the word and the incident's id."""
 FIELDS = {
     "incident.declare": {"title": "the search is slow", "service": "search"},
     "incident.rollback": {"target": "1.1.0"},
@@ -266,7 +266,10 @@ class Try:
         return json.dumps(seen, ensure_ascii=False)
 
     def theirs(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Of a Slack Connect guest some payloads name our own workspace: then only `users.info` tells."""
+        """A guest of Slack Connect.
+
+        Some payloads name our own workspace for one: then only `users.info` tells.
+        """
         if self.who == "Slack Connect":
             body["team"] = {"id": TEAM, "domain": "firebreak"}
             body["user"]["team_id"] = TEAM
@@ -462,7 +465,10 @@ def like(told: str, incident: str) -> str:
 
 
 def test_the_table_names_everything_that_can_be_pressed(town: Town) -> None:
-    """What Bolt listens to, and the words after /incident; a new button is in the table, or this is red."""
+    """Everything that Bolt listens to and every word after /incident is in the table.
+
+    A new button fails here.
+    """
     ids = {kind: {cell.id for cell in CELLS if cell.kind == kind} for kind in KINDS}
     heard = {kind: {one.id for one in LISTENERS if one.kind == kind} for kind in ("click", "form")}
     choices = {id for id in heard["click"] if id.endswith(".")}

@@ -1,4 +1,7 @@
-"""A right is asked for when it is used: not when the form was opened, and not by what a button's value claims."""
+"""Rights are checked when they are used.
+
+Neither the time a form was opened nor a button's value counts.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ UNOWNED = SEARCH.model_copy(update={"deployer": "command", "deploy": COMMANDS})
 
 @pytest.fixture
 async def home(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    """Slack is asked each time: as after the hour, or the ten seconds, for which its word is kept."""
+    """A house that asks Slack each time.
+
+    It acts as if the hour, or the ten seconds, of a kept answer were over.
+    """
     monkeypatch.setattr("bot.clients.slack.people.CACHED_SECONDS", 0)
     monkeypatch.setattr("bot.clients.slack.channel_members.CACHED_SECONDS", 0)
     async with house(store, OURS, UNOWNED, private=True) as opened:
@@ -143,7 +149,9 @@ ENTERPRISE, ABROAD = "E0OURS", "E0THEIRS"
 async def test_the_workspace_that_slack_names_tells_strangers_apart(
     enterprise: str | None, shape: dict[str, Any], member: bool
 ) -> None:
-    """In an Enterprise its other workspaces are ours; a Slack Connect guest is no `is_stranger`, and not ours either.
+    """Other workspaces of an Enterprise are ours.
+
+    A guest of Slack Connect is not, though `is_stranger` is not set.
 
     https://docs.slack.dev/reference/objects/user-object, https://docs.slack.dev/apis/slack-connect#external_members
     """

@@ -1,4 +1,7 @@
-"""Many commands in one moment go a few at a time, and hold up neither clicks nor, for long, each other."""
+"""Many commands in one moment go a few at a time.
+
+They hold up neither clicks nor, for long, each other.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Slack writes text, and what makes a delivery count once."""
+"""Slack's form of text, and deliveries that count once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def test_the_title_is_the_first_line_cut() -> None:
 
 
 def test_issues_of_sentry_links() -> None:
-    text = "https://acme.sentry.io/issues/41/?project=1 https://s.example/organizations/acme/issues/42/events/1/ /issues/43"
+    text = (
+        "https://acme.sentry.io/issues/41/?project=1 "
+        "https://s.example/organizations/acme/issues/42/events/1/ /issues/43"
+    )
     assert slack_text.sentry_issues(text) == ("41", "42")
 
 

@@ -1,4 +1,4 @@
-"""What a message says, in the shapes in which other programs and Slack's own client send it."""
+"""Texts of messages, in the shapes in which other programs and Slack's own client send them."""
 
 from __future__ import annotations
 
@@ -265,7 +265,10 @@ FORWARDED_ALERT: dict[str, Any] = {
                 "text": "Critical: shop errors",
                 "attachments": [
                     {
-                        "fallback": "<https://acme.sentry.io/issues/alerts/rules/details/7/|*Critical: shop errors*>",
+                        "fallback": (
+                            "<https://acme.sentry.io/issues/alerts/rules/details/7/|*Critical: "
+                            "shop errors*>"
+                        ),
                         "blocks": [
                             {"type": "section", "text": {"type": "mrkdwn", "text": "512 events"}}
                         ],

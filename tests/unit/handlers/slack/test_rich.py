@@ -1,4 +1,7 @@
-"""Charts and tables: within Slack's limits for any input, with the same numbers in plain blocks, and left out where they are refused."""
+"""Charts and tables, within Slack's limits for any input.
+
+Plain blocks have the same numbers. Charts and tables are left out where they are refused.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,7 @@ def test_more_rows_than_a_table_holds_are_counted() -> None:
     assert "… and 100 more" in plain({"blocks": list(drawn.plain)})
 
 
-# --- sending ---------------------------------------------------------------------------------------------------
+# --- sending --------------------------------------------------------------------------------------
 
 
 SHOWN = message("12 events", [chart("Events", ["03:00", "03:01"], {"events": [4, 8]})])

@@ -1,4 +1,7 @@
-"""Whatever draws something that people see stands in the gallery (`tests/browser/gallery.py`), and so is looked at."""
+"""Every view that people see stands in the gallery and is looked at there.
+
+The gallery is `tests/browser/gallery.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ BROWSER = Path(__file__).parents[3] / "browser"
 HELPERS = ("text", "rich", "blocks")
 """They draw nothing by themselves."""
 READS = ("entered", "fields_of", "_day")
-"""Of a form's page: what it reads from what people sent."""
+"""Functions of a form's page that read people's input."""
 
 
 def _gallery(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
@@ -67,5 +70,6 @@ def test_every_view_is_in_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(functions) > 150  # it looks where they are
     missing = [name for name, code in functions.items() if code not in drawn]
     assert not missing, (
-        f"no picture is taken of what these draw; add it to tests/browser/gallery_more.py: {missing}"
+        "no picture is taken of what these draw; add it to tests/browser/gallery_more.py: "
+        f"{missing}"
     )

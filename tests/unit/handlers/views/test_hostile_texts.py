@@ -1,7 +1,7 @@
-"""Every text of a record is an attack, and everything that leaves the bot is read as the other side reads it.
+"""Every text of a record is an attack, and every output is read as the other side reads it.
 
-Nobody is mentioned, no link says another thing than where it goes, nothing breaks out of its place; whatever was typed into
-Slack, thrown by a program, committed, or printed by a deploy.
+Nobody is mentioned, no link hides its target, and nothing breaks out of its place. The texts are
+typed into Slack, thrown by a program, committed, or printed by a deploy.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from tests.support.hostile import ATTACKS, EVIL, GOOD, Hostile, later
 NAMES = {f"U0{n}": attack for n, attack in enumerate(ATTACKS)} | {
     "U0ALICE": "Alice <!channel> [x](https://evil.example)"
 }
-"""What people call themselves in Slack is a text like any other."""
+"""Names of people in Slack are texts like any other."""
 FORMS = [(first, status) for first, status in enumerate([*Status] * 2)]
 
 
@@ -101,7 +101,7 @@ def record(first: int, status: Status) -> tuple[Incident, list[Entry]]:
     return incident, entries
 
 
-# --- Slack ---------------------------------------------------------------------------------------------------------
+# --- Slack ----------------------------------------------------------------------------------------
 
 
 def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list[Message | View]:
@@ -204,7 +204,8 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
 
 TOKEN = re.compile(r"<([^<>]*)>")
 ALLOWED = re.compile(
-    r"@[UW][A-Z0-9]+|#[CGD][A-Z0-9]+|!subteam\^S[A-Z0-9]+|!date\^\d+\^(?:\{[a-z_]+\} ?)+\|[0-9-]{10} [0-9:]{5} UTC|https?://[^|\s]+(?:\|.+)?"
+    r"@[UW][A-Z0-9]+|#[CGD][A-Z0-9]+|!subteam\^S[A-Z0-9]+|!date\^\d+\^(?:\{[a-z_]+\} "
+    r"?)+\|[0-9-]{10} [0-9:]{5} UTC|https?://[^|\s]+(?:\|.+)?"
 )
 ISOLATES = {"\u2068": 1, "\u2069": -1}
 
@@ -273,7 +274,10 @@ def test_slack_shows_words_as_words(first: int, status: Status) -> None:
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_what_programs_tell_mentions_nobody(attack: str) -> None:
-    """People may mention a person; an error, a commit, a ticket may not: it is defused where it comes in."""
+    """People may mention a person; an error, a commit or a ticket may not.
+
+    It is defused where it comes in.
+    """
     told = foreign(f"{attack} <@U0ALICE> <@U0ALICE|alice> <#C0GENERAL> <!subteam^S0123456>")
     for text in (
         views.say(Say(text=told), record(0, Status.DECIDING)[0]).text,
@@ -284,18 +288,23 @@ def test_what_programs_tell_mentions_nobody(attack: str) -> None:
         )
 
 
-# --- Markdown: the ADR, Linear -------------------------------------------------------------------------------------
+# --- Markdown: the ADR, Linear --------------------------------------------------------------------
 
 MADR = (
-    "---\nstatus: {proposed}\ndate: YYYY-MM-DD\ntitle: {title}\ndecision-makers: {list}\nlayout: decision\n---\n\n# {title}\n\n"
-    "* Deciders: {list}\n* Title: {title}\n\n## Context and Problem Statement\n\nwhy\n\n## Decision Outcome\n\nwhat\n\n### Consequences\n\nso\n"
+    "---\nstatus: {proposed}\ndate: YYYY-MM-DD\ntitle: {title}\ndecision-makers: {list}\n"
+    "layout: decision\n---\n\n# {title}\n\n"
+    "* Deciders: {list}\n* Title: {title}\n\n## Context and Problem Statement\n\nwhy\n\n"
+    "## Decision Outcome\n\nwhat\n\n### Consequences\n\nso\n"
 )
 AUTOLINK = re.compile(r"<https?://[^\s<>|]+>")
 TASK = re.compile(r"^\s*- \[[ x]\] ", re.MULTILINE)
 
 
 def check_markdown(text: str, *, fences: int) -> list[str]:
-    """No HTML, no link but such as say where they go, no fence too many; the headings that are there."""
+    """Assert that the Markdown holds no attack.
+
+    It has no HTML, no link that hides its target, no fence too many, and the right headings.
+    """
     lines = text.split("\n")
     marks = [n for n, line in enumerate(lines) if re.match(r"\s*(```|~~~)", line)]
     assert len(marks) == 2 * fences, [lines[n] for n in marks]
@@ -399,7 +408,10 @@ def test_what_goes_to_the_other_systems_stays_in_its_place(first: int, status: S
 
 
 def check_discord(text: str) -> None:
-    """https://support.discord.com/hc/en-us/articles/210298617: what is left when escaped signs and plain addresses are gone."""
+    """Check the text without escaped signs and plain addresses.
+
+    https://support.discord.com/hc/en-us/articles/210298617
+    """
     assert len(text) <= 2000
     head, *lines = text.split("\n")
     assert head.startswith("**INC-0001 ")
@@ -412,7 +424,7 @@ def check_discord(text: str) -> None:
     assert not re.search(r"^(?:-#?|\+|>{1,3}|#{1,6}) ", bare, re.MULTILINE)
 
 
-# --- the log ---------------------------------------------------------------------------------------------------------
+# --- the log --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [JsonLines, Lines])

@@ -1,4 +1,7 @@
-"""On a phone: how words wrap there, who gets the lines that there are, and the pinned status with everything known."""
+"""Messages on a phone.
+
+Words wrap, texts share the lines that there are, and the pinned status has everything known.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ SHOP = service(name="checkout-service", runbook="https://wiki.example.com/checko
 
 
 def read(block: dict[str, Any]) -> str:
-    """What a person reads of a block, by another reckoning than the bot's: names of 14 letters, times as Slack shows them."""
+    """The text that a person reads of a block.
+
+    It is counted otherwise than the bot does: names have 14 letters, times are as Slack shows them.
+    """
     text = (
         block["text"]["text"]
         if "text" in block
@@ -127,7 +133,10 @@ def test_a_whole_fact_is_said_in_full_or_not_at_all_and_another_one_briefly() ->
 
 
 def test_what_is_cut_keeps_its_names_times_and_links_whole() -> None:
-    text = f"*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool> `shop` {'x' * 90}"
+    text = (
+        "*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool> "
+        f"`shop` {'x' * 90}"
+    )
     assert shortened(text, 1, LARGE) == "*Next*: ask <@U0ALICE>…"
     kept = "*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool>"
     assert shortened(text, 1) == f"{kept}…"

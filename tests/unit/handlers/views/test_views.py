@@ -1,4 +1,7 @@
-"""What the messages say: the recommendation first, the one marked button, from and to, and what is missing."""
+"""Messages put the recommendation first.
+
+One button is marked, from and to are named, and missing facts are said.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ def decided(**fields: Any) -> Incident:
     return before.model_copy(update={"rounds": (acted,), "status": Status.MITIGATING})
 
 
-# --- the decision ----------------------------------------------------------------------------------------------
+# --- the decision ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -244,13 +247,16 @@ def test_a_changed_target_changes_the_seal() -> None:
     assert len(set(seals)) == 2
 
 
-# --- the status ------------------------------------------------------------------------------------------------
+# --- the status -----------------------------------------------------------------------------------
 
 
 def test_the_status_says_it_all_with_signs_and_words() -> None:
     recollection = Recollection(
         lines=(
-            "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 action items open",
+            (
+                "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 "
+                "action items open"
+            ),
         )
     )
     failure = Failure(
@@ -308,7 +314,10 @@ def test_after_the_end_nothing_can_be_clicked() -> None:
 def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_became_known() -> None:
     recollection = Recollection(
         lines=(
-            "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 action items open",
+            (
+                "Last time (INC-0000, 22 Nov): rolled back to 1.1.0; cause: empty rates; 2 "
+                "action items open"
+            ),
         )
     )
     said = text_of(
@@ -318,7 +327,7 @@ def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_becam
     assert "via /incident by <@U0ALICE>" in said
 
 
-# --- tree, announcement, sentences -----------------------------------------------------------------------------
+# --- tree, announcement, sentences ----------------------------------------------------------------
 
 
 def test_the_tree_shows_the_three_best_with_buttons_and_the_rest_in_a_line() -> None:
@@ -433,7 +442,7 @@ def test_refusals_name_the_way_round() -> None:
     assert "incident.break_glass" in buttons(shown)
 
 
-# --- words -----------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""App Home as a picture of the record: the one button that matters, mine first, what is owed, and how this month goes."""
+"""App Home shows the record.
+
+It has the one button that matters, my incidents first, open tasks, and this month's figures.
+"""
 
 from __future__ import annotations
 

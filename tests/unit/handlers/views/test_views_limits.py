@@ -1,4 +1,7 @@
-"""Whatever comes in, what goes to Slack holds its limits, and nothing in it mentions, links or formats by accident."""
+"""Messages to Slack hold its limits for any input.
+
+Nothing in them mentions, links or formats by accident.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""History and trends as people read them: the words without charts, and the charts within Slack's limits."""
+"""History and trends as people read them.
+
+The words come without charts, the charts within Slack's limits.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +37,26 @@ def text(message: Message) -> str:
 
 def test_history_says_what_was_done_and_whether_it_worked() -> None:
     found = [
-        one(42, 11, action="rolled back to v41", cause="v42 dropped a key", adr="ADR-0007", adr_url="https://x.example/7", severity=1, channel="C1"),
+        one(
+            42,
+            11,
+            action="rolled back to v41",
+            cause="v42 dropped a key",
+            adr="ADR-0007",
+            adr_url="https://x.example/7",
+            severity=1,
+            channel="C1",
+        ),
         one(7, action="rolled back to v6", minutes=None, tried=("rollback",), drill=True),
         one(3, private=True, title="private incident"),
-    ]  # fmt: skip
+    ]
     said = text(views.history(found, "", {"INC-0003": "a key leaked"}))
     assert "*2 past incidents and 1 drill*, newest first" in said
     assert "*INC-0042* <#C1> 🔴 SEV1" in said
     assert (
-        "rolled back to v41, over after 9 min; cause: v42 dropped a key; 1 action item open; <https://x.example/7|ADR-0007>"
-        in said
-    )
+        "rolled back to v41, over after 9 min; cause: v42 dropped a key; 1 action item open; "
+        "<https://x.example/7|ADR-0007>"
+    ) in said
     assert "shop · drill" in said
     assert "rolled back to v6, and it came back" in said
     assert "private · a key leaked\nover after 9 min" in said
@@ -73,13 +85,14 @@ def test_trends_in_words() -> None:
     said = text(views.trends(trends(kept, NOW)))
     assert "*Trends, June 2026 to November 2026: 4 incidents*" in said
     assert (
-        "48 min of user impact · 60 s to detect, 2 min to decide, 9 min to recover · 75 % caused by deploys · "
+        "48 min of user impact · 60 s to detect, 2 min to decide, 9 min to recover · 75 % caused "
+        "by deploys · "
         "8 of 12 action items done · and 1 drill" in said
     )
     assert (
-        "*Most fragile:* shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and INC-0001), 36 minutes"
-        in said
-    )
+        "*Most fragile:* shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and "
+        "INC-0001), 36 minutes"
+    ) in said
     assert "November 2026: 2 (shop 1 and mail 1)" in said
     assert "*shop*: 3 incidents · 36 min of user impact" in said
     assert "no incident has ended" in text(views.trends(trends([], NOW)))

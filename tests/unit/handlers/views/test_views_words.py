@@ -1,4 +1,7 @@
-"""The words that people read: times in their own zone, nothing said twice, one tap for each incident."""
+"""Words that people read.
+
+Times are in their own zone, nothing is said twice, and each incident takes one tap.
+"""
 
 from __future__ import annotations
 
@@ -86,9 +89,7 @@ def test_places_say_of_how_many_events_they_are_known_where_most_name_none() -> 
     assert "eu-west 100\u00a0% of the 52 events that name one" in shown
 
 
-def test_a_rollback_that_is_not_safe_is_not_called_ready_and_its_button_has_the_reasons_against_it() -> (
-    None
-):
+def test_a_rollback_that_is_not_safe_is_not_called_ready_and_its_button_has_reasons_against_it():
     held = report().recommendation.model_copy(
         update={"choice": Choice.INVESTIGATE, "brakes": ("Too old.",)}
     )
@@ -103,7 +104,10 @@ def test_a_rollback_that_is_not_safe_is_not_called_ready_and_its_button_has_the_
 
 
 def test_what_has_one_line_on_a_phone_is_said_whole() -> None:
-    """The title ends in the middle of a word rather than behind `KeyError`; a length without its time is not cut."""
+    """A title ends in the middle of a word rather than behind `KeyError`.
+
+    A length without its time is not cut.
+    """
     over = {
         "recovered_at": NOW + timedelta(minutes=2),
         "triage": report(),

@@ -1,4 +1,6 @@
-"""What an open port must stand: bodies that never end, bodies that grow, old signatures, a crowd that asks whether we are ready.
+"""An open port withstands every crowd.
+
+Bodies never end or grow, signatures are old, and many ask for the readiness page.
 
 Each is refused with one line in the log, in bounded time and memory, and nothing is changed.
 """
@@ -44,7 +46,10 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def slowly(url: str, path: str, head: str, drops: bytes) -> bytes:
-    """Sends the head and then a drop now and then, as long as the other side listens; what it answers."""
+    """Send the head and then a drop now and then.
+
+    Return the answer once the other side no longer listens.
+    """
     host, _, port = url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{head}\r\n\r\n".encode())
@@ -86,7 +91,10 @@ async def test_a_body_that_never_ends_is_not_waited_for(
 async def test_a_packed_body_is_never_unpacked(
     home: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody who talks to us packs; ten megabytes of nothing stay ten kilobytes, and are no JSON."""
+    """Nobody who calls us compresses.
+
+    Ten megabytes of nothing stay ten kilobytes, and are no JSON.
+    """
     bomb = gzip.compress(b" " * 10_485_760)
     assert len(bomb) < 20_000
     at = str(int(time.time()))
@@ -113,8 +121,14 @@ async def test_a_packed_body_is_never_unpacked(
 async def test_a_signed_request_of_another_time_is_refused(
     home: House, caplog: pytest.LogCaptureFixture, age: int
 ) -> None:
-    """https://docs.slack.dev/authentication/verifying-requests-from-slack: five minutes either way."""
-    raw = "command=%2Fincident&text=declare+the+shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&trigger_id=1.2.3"
+    """Five minutes either way are allowed.
+
+    https://docs.slack.dev/authentication/verifying-requests-from-slack
+    """
+    raw = (
+        "command=%2Fincident&text=declare+the+shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&"
+        "trigger_id=1.2.3"
+    )
     headers = home.slack.delivery.signature(raw, at=int(time.time()) - age)
     form = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
     answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers=form)

@@ -1,6 +1,7 @@
-"""Every way in, fuzzed: recorded payloads with pieces torn out, swapped and blown up, rightly signed, at the real routes.
+"""Every way in, fuzzed.
 
-Whatever comes: no 5xx, an answer in time, no word of the payload in the log, and the house still works afterwards.
+Recorded payloads are torn, swapped and blown up, rightly signed, at the real routes. Each brings no
+5xx, an answer in time, and no word of the payload in the log. The house still works afterwards.
 """
 
 from __future__ import annotations
@@ -93,7 +94,10 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
 
 
 async def recorded(home: House) -> None:
-    """One of each: a command, clicks, forms, a shortcut, messages, App Home; as the local Slack sends them."""
+    """One payload of each kind, as the local Slack sends them.
+
+    Commands, clicks, forms, a shortcut, messages and App Home are recorded.
+    """
     alice = home.slack.alice
     incident, message = await home.decision()
     assert incident.channel is not None
@@ -117,7 +121,10 @@ async def recorded(home: House) -> None:
 
 
 def slack_request(body: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
-    """Encoded and signed as Slack does it: a command is a form, an interaction a form with a payload, an event JSON."""
+    """Encode and sign a request as Slack does.
+
+    A command is a form, an interaction a form with a payload, an event JSON.
+    """
     if "command" in body:
         raw, kind = (
             urlencode(
@@ -142,7 +149,7 @@ def signed(raw: bytes) -> dict[str, str]:
     return {"x-slack-request-timestamp": at, "x-slack-signature": f"v0={digest}"}
 
 
-# --- torn, swapped, blown up -------------------------------------------------------------------------------------
+# --- torn, swapped, blown up ----------------------------------------------------------------------
 
 JUNK = st.one_of(
     st.none(),
@@ -277,7 +284,7 @@ def test_a_torn_webhook_is_answered(ways: Ways, data: st.DataObject) -> None:
     holds(ways, ways.send(way.path, raw, headers))
 
 
-# --- forged and oversized ------------------------------------------------------------------------------------------
+# --- forged and oversized -------------------------------------------------------------------------
 
 BAD_SIGNATURES = st.sampled_from(
     [

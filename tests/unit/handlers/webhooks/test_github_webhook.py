@@ -1,4 +1,7 @@
-"""`POST /webhooks/github`: signature, delivery, and what a deployment becomes; through the real route, door and Valkey."""
+"""`POST /webhooks/github` through the real route, dispatcher and Valkey.
+
+Signature, delivery, and the action that a deployment becomes.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,10 @@ async def test_other_events_are_heard_and_need_nothing(home: House) -> None:
 
 
 async def test_either_content_type_is_read(home: House) -> None:
-    """https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks: the signature is of the form, the JSON in its `payload`."""
+    """A form's signature is over the form, and the JSON is in its `payload`.
+
+    https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks
+    """
     form = urlencode(
         {"payload": json.dumps(body(deployment__payload='{"release": "1.4.0"}'))}
     ).encode()
@@ -175,11 +181,14 @@ async def test_a_hotfix_of_ours_is_not_somebody_elses_deploy(home: House) -> Non
     assert await said(home) == []
 
 
-# --- a hotfix's pull request ---------------------------------------------------------------------------------------
+# --- a hotfix's pull request ----------------------------------------------------------------------
 
 
 def closed(sha: str, *, number: int = 12, merged: bool = True) -> dict[str, Any]:
-    """As https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request has it, cut down."""
+    """A closed pull request, cut down.
+
+    https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request
+    """
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     pull = {
         "number": number,
@@ -246,7 +255,7 @@ async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
     assert (await post(home, run, event="workflow_run", delivery="d-2")).json() == {"incidents": []}
 
 
-# --- what a deployment's ref says -----------------------------------------------------------------------------------
+# --- what a deployment's ref says -----------------------------------------------------------------
 
 BILLING = Service(
     name="billing", repository="acme/shop", release=ReleaseNames(tag="billing-v{version}")

@@ -118,7 +118,10 @@ async def test_the_url_is_verified_and_unknown_events_are_taken(home: House) -> 
 
 
 async def test_a_replayed_command_counts_once(home: House) -> None:
-    raw = b"command=%2Fincident&text=shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&channel_id=C1&trigger_id=1.2.3"
+    raw = (
+        b"command=%2Fincident&text=shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&channel_"
+        b"id=C1&trigger_id=1.2.3"
+    )
     for _ in range(2):
         answer = await home.http.post(
             f"{home.url}/slack/events", content=raw, headers={**FORM, **signed(raw)}
@@ -127,7 +130,7 @@ async def test_a_replayed_command_counts_once(home: House) -> None:
     assert await home.count() <= 1
 
 
-# --- Sentry ----------------------------------------------------------------------------------------------------
+# --- Sentry ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,8 @@ async def test_an_alert_opens_an_incident_by_itself(
             "event_alert",
             event_alert(tags=[{"key": "environment", "value": "staging"}, None, ["x"]]),
         ),
-        # https://docs.sentry.io/integrations/integration-platform/webhooks/activity-alerts/: Seer at work, no fire
+        # Seer at work is no incident:
+        # https://docs.sentry.io/integrations/integration-platform/webhooks/activity-alerts/
         ("activity_alert", {**issue("triggered"), "installation": {"uuid": "717a85e5"}}),
     ],
 )
@@ -291,7 +295,10 @@ async def test_sentry_bad_input(home: House, caplog: pytest.LogCaptureFixture) -
 def test_starting_says_nothing_of_the_token_in_the_environment(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Bolt takes `SLACK_BOT_TOKEN` by itself and warns that it does not use it: nothing that an operator can mend."""
+    """Bolt reads `SLACK_BOT_TOKEN` and warns that it is unused.
+
+    An operator can do nothing about that.
+    """
 
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-of-the-environment")
     with caplog.at_level(logging.INFO):

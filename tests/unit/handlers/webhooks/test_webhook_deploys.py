@@ -187,7 +187,7 @@ async def test_new_errors_declare_and_a_second_word_is_evidence(home: House) -> 
     assert (await home.newest()).seeds == ("41", "42", "43", "44")
 
 
-# --- what was deployed ------------------------------------------------------------------------------------------------
+# --- what was deployed ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

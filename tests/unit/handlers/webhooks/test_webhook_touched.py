@@ -1,4 +1,4 @@
-"""An issue that is open again because a person clicked, or an archive ran out, is no fire; one that burns is.
+"""An issue that a person or an ended archive opened again is no fire; one that burns is.
 
 The local Sentry sends the webhooks, as the real one does: who did it, and which substatus.
 """
@@ -50,7 +50,7 @@ def known(
 
 
 async def unresolved(w: World, home: House, issue: Issue, **fields: Any) -> dict[str, Any]:
-    """What Sentry sends now; fields that are None are not sent, as by an older one."""
+    """Sentry's webhook of today. Fields that are None are not sent, as by an older Sentry."""
     told = {**shapes.webhook_issue(w.local, issue), **fields}
     told = {name: value for name, value in told.items() if value is not None}
     actor = issue.by or {"type": "application", "id": "sentry", "name": "Sentry"}

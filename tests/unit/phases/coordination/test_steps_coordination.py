@@ -1,4 +1,7 @@
-"""Phase 4 as the record sees it: declared, channel, ticket, Discord, words of people, and alerts of one storm."""
+"""Phase 4 in the record.
+
+Declared, channel, ticket, Discord, words of people, and alerts of one storm.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tests.support.story import Story, mitigated, verifying
 CHANNEL = said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout"))
 
 
-# --- declared --------------------------------------------------------------------------------------------------
+# --- declared -------------------------------------------------------------------------------------
 
 
 def test_declaring_begins_channel_and_triage_beside_each_other():
@@ -58,7 +61,7 @@ def test_a_long_title_is_cut():
     assert len(Story(title="x" * 10_000, description="y" * 10_000).record.title) == 300
 
 
-# --- channel ---------------------------------------------------------------------------------------------------
+# --- channel --------------------------------------------------------------------------------------
 
 
 def test_the_channel_brings_status_announcement_invitations_ticket_and_discord():
@@ -73,7 +76,7 @@ def test_the_channel_brings_status_announcement_invitations_ticket_and_discord()
 
 
 def test_a_private_incident_is_announced_too_and_the_announcement_holds_no_details():
-    """What it says then: tests/workspace/test_private.py."""
+    """The channel's message then is in tests/workspace/test_private.py."""
     story = Story(private=True)
     story.say(CHANNEL)
     assert [e.name for e in story.wants(wanted.PostLive)] == ["status", "announcement"]
@@ -106,7 +109,7 @@ def test_the_status_is_pinned_when_it_is_posted():
     assert story.last.effects == (wanted.Pin(),)
 
 
-# --- ticket and Discord ------------------------------------------------------------------------------------------
+# --- ticket and Discord ---------------------------------------------------------------------------
 
 
 def test_what_happened_before_the_ticket_was_there_is_its_first_comment():
@@ -155,7 +158,7 @@ def test_discord_says_what_how_bad_and_what_was_done():
     assert TICKET.url in text
 
 
-# --- people ----------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def test_an_update_goes_everywhere_once():
@@ -187,7 +190,7 @@ def test_what_is_over_says_so_and_offers_a_way_that_exists():
     assert "reopen" not in ended.text, "there is no such subcommand yet"
 
 
-# --- one storm is one incident -------------------------------------------------------------------------------------
+# --- one storm is one incident --------------------------------------------------------------------
 
 
 def test_a_thousand_alerts_about_five_issues_are_five_lines():
@@ -231,7 +234,7 @@ def test_evidence_of_what_is_over_takes_no_claim():
     assert story.last.effects == ()
 
 
-# --- the guard ---------------------------------------------------------------------------------------------------
+# --- the guard ------------------------------------------------------------------------------------
 
 
 def again(story: Story, minutes: float) -> said.SeenAgain:
@@ -352,7 +355,10 @@ def test_within_a_day_of_resolved_it_opens_again_and_has_to_be_understood_anew()
 
 
 def test_what_came_back_while_somebody_resolved_it_opens_it_again():
-    """Sentry's alert of an event between recovery and *resolved* may come after both, and may be the only one."""
+    """Sentry's alert of an event between recovery and *resolved* may come after both.
+
+    It may be the only one.
+    """
     story = mitigated()
     back = again(story, 2)
     story.now += timedelta(minutes=3)

@@ -1,4 +1,7 @@
-"""Drills and private incidents as the record sees them: nothing that others run into, nobody paged, nothing deployed."""
+"""Drills and private incidents in the record.
+
+Others do not run into them, nobody is paged, nothing is deployed.
+"""
 
 from __future__ import annotations
 

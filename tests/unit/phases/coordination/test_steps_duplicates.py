@@ -1,4 +1,4 @@
-"""What is left of a duplicate ends like everything that is over: its channel is archived, its record becomes small."""
+"""A duplicate ends like every incident. Its channel is archived, and its record becomes small."""
 
 from __future__ import annotations
 

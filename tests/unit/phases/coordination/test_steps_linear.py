@@ -142,7 +142,10 @@ def test_who_is_late_hears_of_it_once_a_week_on_working_days(
 @pytest.mark.parametrize(
     "text",
     [
-        "# ADR\n\n- Status: accepted\n\n## Action items\n\n- [ ] tests: a test\n- [ ] gates: a gate\n",
+        (
+            "# ADR\n\n- Status: accepted\n\n## Action items\n\n- [ ] tests: a test\n"
+            "- [ ] gates: a gate\n"
+        ),
         '---\nstatus: "accepted"\n---\n# ADR\n\n* [ ] a test (tests)\n* [ ] a gate\n',
         "# 2. ADR\n\n## Status\n\nAccepted\n\n- [ ] a test\n- [ ] a gate\n",
     ],

@@ -1,4 +1,4 @@
-"""Who leads, how bad it is, and when people hear of it: the clock of the updates as a rule without a clock."""
+"""Lead, severity, and the times of updates to people, as a rule without a clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What people pin to the timeline: one entry a message, the newest words, nothing that was taken back, in whatever order it is told."""
+"""Pins of people in the timeline, told in any order.
+
+One message is one entry with its newest words, and nothing that was taken back stays.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,10 @@ def test_edits_of_what_nobody_pinned_are_nothing() -> None:
 def test_whatever_comes_in_which_order_the_newest_is_what_is_shown(
     order: list[int], texts: list[str]
 ) -> None:
-    """Events and the ends of their readings in any order; each event has told what is read for it before it is read."""
+    """Events and the ends of their readings come in any order.
+
+    Each event announces its reading before it is read.
+    """
     room = Room()
     events = [touched(n, pinned=True) for n in range(4)]
     due: list[int] = []

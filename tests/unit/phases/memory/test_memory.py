@@ -1,4 +1,7 @@
-"""The knowledge loop: what is kept, what is recalled and said at triage time, what of it is a pattern."""
+"""The knowledge loop.
+
+Memories are kept, recalled at triage time, and form patterns.
+"""
 
 from __future__ import annotations
 
@@ -301,9 +304,9 @@ def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
     assert sentences(incidents.incident()) == ()
     text = adr_text(now, incidents.entries(), 7, incidents.NAMES)
     assert (
-        "\n## Seen before\n\nThird fire in shop/cart.py in 90 days.\n\n- Last time (INC-0003, 12 Oct): …\n"
-        in text
-    )
+        "\n## Seen before\n\nThird fire in shop/cart.py in 90 days.\n\n"
+        "- Last time (INC-0003, 12 Oct): …\n"
+    ) in text
     assert "## Seen before" not in adr_text(
         incidents.incident(), incidents.entries(), 7, incidents.NAMES
     )

@@ -54,8 +54,8 @@ def test_by_service_and_month() -> None:
     assert found.all.total.incidents == 4
     assert found.fragile is not None
     assert found.fragile.says == (
-        "shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and INC-0001), 54 minutes of user impact, mostly by a release, "
-        "3 action items open."
+        "shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and INC-0001), 54 minutes of user "
+        "impact, mostly by a release, 3 action items open."
     )
 
 

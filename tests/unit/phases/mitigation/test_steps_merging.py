@@ -1,4 +1,7 @@
-"""What a hotfix leaves open: merged by a click, refused, merged by people, moved on, closed; said once each."""
+"""A hotfix's open pull request is merged by a click or by people, refused, moved on, or closed.
+
+Each is said once.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ def test_a_refusal_is_said_with_its_reason_and_can_be_tried_again():
         )
     )
     assert story.in_channel == [
-        "Pull request #12 was not merged: its checks are still running. Merge it when they are green."
+        (
+            "Pull request #12 was not merged: its checks are still running. Merge it when they "
+            "are green."
+        )
     ]
     assert unmerged(story.record) == LINE
     story.say(said.MergeHotfix(by="U0BOB", round=1))
@@ -154,7 +160,10 @@ def test_closed_without_a_merge_is_said_once_and_a_person_may_say_that_it_is_in(
     story = fine()
     seen(story, MergeState(closed=True, head=HEAD))
     assert story.in_channel == [
-        "*Careful:* Pull request #12 was closed without a merge: the next normal deploy would undo the hotfix."
+        (
+            "*Careful:* Pull request #12 was closed without a merge: the next normal deploy "
+            "would undo the hotfix."
+        )
     ]
     seen(story, MergeState(closed=True, head=HEAD))
     assert story.in_channel == []

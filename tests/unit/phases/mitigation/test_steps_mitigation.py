@@ -1,4 +1,7 @@
-"""Phase 3 as the record sees it: one action on production a round, stale clicks, the deploy to its end, others' deploys."""
+"""Phase 3 in the record.
+
+One action on production a round, stale clicks, the deploy to its end, and others' deploys.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def deciding() -> Story:
     return Story().opened().measured()
 
 
-# --- the decision ------------------------------------------------------------------------------------------------
+# --- the decision ---------------------------------------------------------------------------------
 
 
 def test_a_rollback_takes_the_service_starts_once_and_says_who_from_and_to():
@@ -144,7 +147,7 @@ def test_fixed_another_way_starts_the_investigation_that_waited_for_a_rollback()
     )
 
 
-# --- clicks that come too late -----------------------------------------------------------------------------------
+# --- clicks that come too late --------------------------------------------------------------------
 
 
 def test_of_two_people_at_once_the_second_is_told_who_what_and_when():
@@ -153,8 +156,8 @@ def test_of_two_people_at_once_the_second_is_told_who_what_and_when():
     late = story.refuses(HOTFIX.model_copy(update={"by": "U0ALICE"}))
     assert late.code == "state"
     assert late.text == (
-        "One action on production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 03:02 UTC (waiting), "
-        "and it is under way. Nothing was done."
+        "One action on production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 "
+        "03:02 UTC (waiting), and it is under way. Nothing was done."
     )
 
 
@@ -202,7 +205,7 @@ def test_on_a_cancelled_incident_every_click_is_refused_with_why():
         )
 
 
-# --- the deploy --------------------------------------------------------------------------------------------------
+# --- the deploy -----------------------------------------------------------------------------------
 
 
 def test_a_deploy_is_asked_about_until_it_ends():
@@ -265,7 +268,10 @@ def test_a_deploy_that_is_over_before_it_is_asked_about_shows_its_output_too():
 
 
 def test_an_end_that_is_told_before_its_start_is_told_with_it_and_the_investigation_begins():
-    """Whoever started it died before that was recorded, and GitHub's webhook asked how it stands."""
+    """The process that started it died before recording that.
+
+    GitHub's webhook asked for the deploy's state.
+    """
     story = deciding().rolled_back()
     proof = DeployProof(before="1.3.0", after="1.2.0", started_at=story.now + timedelta(seconds=2))
     story.say(
@@ -295,7 +301,10 @@ def test_done_says_from_to_how_long_and_when_people_hear_again():
         ("failed", "rollback to 1.2.0 failed: exit 1"),
         (
             "unknown",
-            "rollback to 1.2.0 has an unknown result and will not be started again by itself: exit 1",
+            (
+                "rollback to 1.2.0 has an unknown result and will not be started again by "
+                "itself: exit 1"
+            ),
         ),
     ],
 )
@@ -391,7 +400,7 @@ def test_late_words_about_a_deploy_that_ended_change_nothing():
         assert story.record.status is Status.VERIFYING
 
 
-# --- what stays open after a deploy --------------------------------------------------------------------------------
+# --- what stays open after a deploy ---------------------------------------------------------------
 
 
 def test_a_hotfix_past_its_merge_says_that_it_can_be_lost():
@@ -415,7 +424,10 @@ def test_after_a_rollback_a_deploy_by_others_is_warned_about():
     )
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.4.0", story.now)))
     assert story.in_channel == [
-        "*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
+        (
+            "*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. Hold: shop is rolled "
+            "back to 1.2.0; a deploy could bring the trouble back."
+        )
     ]
     assert story.wants(wanted.Say)[0].mention == ("U0ALICE",)
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.3.0", story.now)))

@@ -1,4 +1,7 @@
-"""What was tried in an incident: the next decision knows it, and does not blandly recommend it once more."""
+"""Actions tried in an incident.
+
+The next decision knows them, and does not blandly recommend one again.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ def test_what_was_not_started_broke_nothing():
         )
     )
     assert tried(story.record) == (
-        "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started: 1.3.1 runs by now.",
+        (
+            "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started: 1.3.1 runs "
+            "by now."
+        ),
     )
     assert broken_rollbacks(story.record) == ()
 
@@ -102,7 +108,7 @@ async def test_measured_again_after_a_failed_rollback_it_is_braked_said_loudly_a
     )
 
 
-async def test_a_fix_that_was_shipped_in_vain_is_no_known_fix_any_more_but_a_newer_commit_of_it_is():
+async def test_a_fix_shipped_in_vain_is_no_known_fix_any_more_but_a_newer_commit_of_it_is():
     fix = HotfixRef(name="fix-cart", commit="a" * 40, subject="Fixes SHOP-1")
     async with world(source=Repository(branches=[fix])) as w:
         w.deployed("v2", 600)

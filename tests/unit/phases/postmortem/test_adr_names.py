@@ -1,4 +1,7 @@
-"""How folders name their decisions: the highest number, the next name, and which file is the template."""
+"""Names in decision folders.
+
+The highest number, the next name, and the file that is the template.
+"""
 
 from __future__ import annotations
 

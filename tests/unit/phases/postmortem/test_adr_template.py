@@ -1,4 +1,7 @@
-"""The post-mortem follows the folder's own template: MADR, Nygard's, a post-mortem's; and whatever somebody put there."""
+"""The post-mortem follows the folder's own template.
+
+It is MADR's, Nygard's, a post-mortem's, or anything that somebody put there.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ from tests.support.incidents import NAMES
 def test_madr() -> None:
     text = written(MADR)
     assert text.startswith(
-        '---\nstatus: "accepted"\ndate: "2026-11-22"\ndecision-makers: "Ann"\nlayout: decision\ntags: [adr]\n---\n\n'
-        "# ADR-0007: INC-0042, checkout is failing\n\n```text\nPRODUCTION INCIDENT — checkout is failing\n"
+        '---\nstatus: "accepted"\ndate: "2026-11-22"\ndecision-makers: "Ann"\nlayout: decision\n'
+        "tags: [adr]\n---\n\n"
+        "# ADR-0007: INC-0042, checkout is failing\n\n```text\nPRODUCTION INCIDENT — checkout is "
+        "failing\n"
     )
     assert headings(text)[1:] == [
         "## Context and Problem Statement",

@@ -1,4 +1,7 @@
-"""Templates in other languages, and in shapes of their own: filled in one language, or left out; nothing is said to be without meaning."""
+"""Templates in other languages and shapes.
+
+They are filled in in one language, or left out; no text without meaning is written.
+"""
 
 from __future__ import annotations
 
@@ -118,8 +121,14 @@ POLISH = (
 JAPANESE = "# タイトル\n\n## ステータス\n\n提案\n\n## コンテキスト\n\n## 決定\n\n## 結果\n"
 DANISH = "# Titel\n\n## Status\n\n## Kontekst\n\n## Beslutning\n\n## Konsekvenser\n"
 SHOUTED = "# STATUS\nproposed\n\n# CONTEXT\n\n# DECISION\nWe will …\n\n# CONSEQUENCES\n"
-Y_STATEMENT = "# Title\n\nIn the context of <use case>, facing <concern>, we decided for <option>, to achieve <quality>.\n"
-COMPANY = "# ADR-XXX: Title\n\n## Context\n\n## Decision\n\n## Consequences\n\n## Compliance\n\nHow?\n\n## Cost\n\n## Security\n\n## Notes\n"
+Y_STATEMENT = (
+    "# Title\n\nIn the context of <use case>, facing <concern>, we decided for <option>, to "
+    "achieve <quality>.\n"
+)
+COMPANY = (
+    "# ADR-XXX: Title\n\n## Context\n\n## Decision\n\n## Consequences\n\n## Compliance\n\nHow?\n"
+    "\n## Cost\n\n## Security\n\n## Notes\n"
+)
 
 ALL = {
     "de": GERMAN,
@@ -170,7 +179,8 @@ def test_nothing_is_said_to_be_without_meaning_and_every_part_is_there(kind: str
 def test_german() -> None:
     text = written(GERMAN)
     assert text.startswith(
-        '---\nlang: de_DE\nstatus: "accepted"\ndatum: "2026-11-22"\nentscheidende: "Ann"\n---\n\n# ADR-0007: INC-0042, '
+        '---\nlang: de_DE\nstatus: "accepted"\ndatum: "2026-11-22"\nentscheidende: "Ann"\n'
+        "---\n\n# ADR-0007: INC-0042, "
     )
     assert "- Status:" not in text
     assert headings(text)[1:] == [
@@ -325,9 +335,13 @@ def test_pictures_and_second_halves_in_headings_change_nothing() -> None:
 
 
 def test_the_number_of_the_template_in_its_id_is_ours() -> None:
-    """As https://github.com/backstage/backstage/blob/master/docs/architecture-decisions/adr000-template.md has it."""
+    """The template is Backstage's.
+
+    https://github.com/backstage/backstage/blob/master/docs/architecture-decisions/adr000-template.md
+    """
     text = written(
-        "---\nid: adrs-adr000\ntitle: ADR000: [TITLE]\nrevision: 000\n---\n\n## Context\n\n## Decision\n\n## Consequences\n"
+        "---\nid: adrs-adr000\ntitle: ADR000: [TITLE]\nrevision: 000\n---\n\n## Context\n\n"
+        "## Decision\n\n## Consequences\n"
     )
     assert text.startswith(
         '---\nid: adrs-adr007\ntitle: "INC-0042, checkout is failing"\nrevision: 000\n---\n'

@@ -1,4 +1,7 @@
-"""Which tests belong to a file: by name, by the usual places, and in a real clone by what their text imports."""
+"""Tests that belong to a file.
+
+They do by name, by the usual places, and by imports in a real clone's text.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,9 @@ async def test_in_a_real_clone(tmp_path: Path):
             "shop/tax.py": "x = 1\n",
             "shop/refund.py": "x = 1\n",
             "tests/test_pay.py": "def test_it(): ...\n",
-            "tests/test_flow.py": "from shop import cart, tax\n\ndef test_pay_page(): get('/refund')\n",
+            "tests/test_flow.py": (
+                "from shop import cart, tax\n\ndef test_pay_page(): get('/refund')\n"
+            ),
             "tests/data/pay.json": "{}\n",
         },
         tag="v1",

@@ -17,7 +17,7 @@ from phases.steps.resolution import missing
 from tests.support import incidents
 from tests.support.incidents import NAMES, minute
 
-# --- the gate --------------------------------------------------------------------------------------------------
+# --- the gate -------------------------------------------------------------------------------------
 
 
 def test_with_everything_there_nothing_is_missing() -> None:
@@ -104,7 +104,7 @@ def test_what_was_not_measured_is_said_so() -> None:
     assert "not measured" in found["Recovery check"]
 
 
-# --- the draft -------------------------------------------------------------------------------------------------
+# --- the draft ------------------------------------------------------------------------------------
 
 
 def test_the_draft_is_made_of_timeline_cause_and_triage() -> None:
@@ -115,12 +115,13 @@ def test_the_draft_is_made_of_timeline_cause_and_triage() -> None:
         "2026-11-22 14:06 UTC  Ann chose rollback to v41",
     ]
     assert parts.root_cause == "v42 dropped the region key\nand more\n- git bisect: 9f3c2d1"
-    assert (
-        parts.impact
-        == "40 users (counted over 15 min), cart, payment and search, 20 min, from 2026-11-22 13:59 to 14:19 UTC"
+    assert parts.impact == (
+        "40 users (counted over 15 min), cart, payment and search, 20 min, from 2026-11-22 "
+        "13:59 to 14:19 UTC"
     )
     assert parts.monitoring == (
-        "Sentry alert SHOP-3 fired 4 min after it began (2026-11-22 13:59 UTC). It was not caught earlier because …"
+        "Sentry alert SHOP-3 fired 4 min after it began (2026-11-22 13:59 UTC). It was not "
+        "caught earlier because …"
     )
     assert parts.tests == "KeyError in shop/pricing.py, total. It slipped through because …"
     assert [(item.kind, bool(item.text)) for item in parts.items] == [
@@ -164,7 +165,8 @@ def test_without_a_known_cause_the_best_hypothesis_is_proposed_and_nothing_is_ma
     parts = draft(bare, [], minute(30), NAMES)
     assert parts.root_cause == ""
     assert parts.monitoring == (
-        "A person said it first, at 2026-11-22 14:03 UTC, via /incident by Ann. No alert fired. It was not caught earlier because …"
+        "A person said it first, at 2026-11-22 14:03 UTC, via /incident by Ann. No alert "
+        "fired. It was not caught earlier because …"
     )
     assert parts.items[1].text == "alert on shop before users report it"
 
@@ -177,7 +179,7 @@ def test_a_long_timeline_keeps_what_matters() -> None:
     assert "(200 smaller entries left out" in text
 
 
-# --- action items ----------------------------------------------------------------------------------------------
+# --- action items ---------------------------------------------------------------------------------
 
 
 def rows(*texts: str) -> tuple[ActionItem, ...]:
@@ -205,7 +207,7 @@ def test_what_is_wrong_with_an_item_stands_under_its_row() -> None:
     assert "too many" in wrong(*"abcdefghijk")["item_10"]
 
 
-# --- the check -------------------------------------------------------------------------------------------------
+# --- the check ------------------------------------------------------------------------------------
 
 ANSWERS = Parts(
     timeline="a", root_cause="b", monitoring="c", tests="d", items=rows("e"), revisit="f"

@@ -75,7 +75,10 @@ def test_a_recovery_on_a_persons_word_is_marked() -> None:
 
 
 def test_the_rates_are_those_of_the_look_that_verified_recovery() -> None:
-    """Not of the last round: a fix forward after recovery, or a deploy that came to nothing, has no say."""
+    """The last round has no say.
+
+    It may be a fix forward after recovery, or a deploy that came to nothing.
+    """
     first = incidents.rollback()
     later = first.looks[0].model_copy(
         update={"at": minute(90), "before_per_minute": 0.4, "after_per_minute": 0.2}
@@ -110,7 +113,8 @@ def test_several_actions_are_joined_with_what_went_wrong() -> None:
         )
     )
     assert what_was_done_in_all(one) == (
-        "rollback to v41 (failed); then hotfix fix/cart@1234567 (did not help); then fixed: flag off"
+        "rollback to v41 (failed); then hotfix fix/cart@1234567 (did not help); then fixed: "
+        "flag off"
     )
 
 
@@ -185,7 +189,7 @@ def test_no_text_breaks_the_layout(title: str, cause: str, source: str, sentence
     assert "@here" not in said
 
 
-# --- the file --------------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------
 
 
 def test_the_file_name_holds_number_incident_and_slug() -> None:
@@ -204,7 +208,8 @@ def test_the_adr_has_everything_in_its_order() -> None:
     )
     assert (
         "```\n\n- Status: accepted\n- Date: 2026-11-22\n"
-        "- Incident: INC-0042, shop (production), SEV1\n- Written by: Ann\n- Record: 01JD000000000000000000000A\n\n## Impact\n"
+        "- Incident: INC-0042, shop (production), SEV1\n- Written by: Ann\n"
+        "- Record: 01JD000000000000000000000A\n\n## Impact\n"
     ) in text
     assert EXACT in text
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
@@ -225,7 +230,10 @@ def test_the_adr_has_everything_in_its_order() -> None:
         "| Deploy proof | complete | v42 → v41 (done) |",
         "| Ticket | complete | SHOP-7 <https://linear.app/acme/issue/SHOP-7> |",
         "| Post-mortem | complete | this file, ADR-0007 |",
-        "| 2026-11-22 14:03 UTC | declared | Sentry alert SHOP-3: checkout is failing <https://sentry.io/i/3> |",
+        (
+            "| 2026-11-22 14:03 UTC | declared | Sentry alert SHOP-3: checkout is failing "
+            "<https://sentry.io/i/3> |"
+        ),
         r"| 2026-11-22 14:04 UTC | triage | 40 users, cart \| payment; 590 events in 15 min |",
         "| 2026-11-22 14:06 UTC | decision | Ann chose rollback to v41 |",
         r"Nobody reads \`total()\` without one.",
@@ -233,7 +241,10 @@ def test_the_adr_has_everything_in_its_order() -> None:
         "- H1 supported: v42 broke pricing: first event 2 min after its deploy",
         "- H2 ruled out: one customer's data",
         "- Round 1: rollback to v41 by Ann, 2026-11-22 14:06 UTC: done, v42 → v41",
-        "  - 2026-11-22 14:19 UTC: recovered, 42.3 / 0 events a minute before / after, endpoint 200 in 31 ms",
+        (
+            "  - 2026-11-22 14:19 UTC: recovered, 42.3 / 0 events a minute before / after, "
+            "endpoint 200 in 31 ms"
+        ),
         "- [ ] tests: price a cart without region (owner Ann, due 2026-12-01)",
         "- [ ] monitors: alert after one minute (no owner, no date)",
         "- [x] gates: canary for 5 minutes (owner Bob Lee, no date)",

@@ -1,4 +1,4 @@
-"""Phase 6 as the record sees it: the gate, the post-mortem, the end of an incident, and what an end leaves behind."""
+"""Phase 6 in the record: the gate, the post-mortem, the end of an incident, and its leftovers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITTEN = said.AdrWritten(adr=Adr(number=2, path="docs/adr/0002-inc-0001.md"))
 CANCEL = said.Cancel(by="U0BOB", reason="a load test.")
 
 
-# --- the gate ----------------------------------------------------------------------------------------------------
+# --- the gate -------------------------------------------------------------------------------------
 
 
 def test_resolving_names_everything_that_is_missing():
@@ -72,7 +72,7 @@ def test_a_known_cause_is_not_overwritten_by_the_post_mortem():
     assert story.record.cause.text == "the import job died"
 
 
-# --- the post-mortem -----------------------------------------------------------------------------------------------
+# --- the post-mortem ------------------------------------------------------------------------------
 
 
 def test_before_the_bleeding_has_stopped_it_is_not_written():
@@ -144,7 +144,7 @@ def test_a_file_that_was_written_while_it_was_cancelled_is_known_and_says_nothin
     assert story.in_channel == []
 
 
-# --- ends ----------------------------------------------------------------------------------------------------------
+# --- ends -----------------------------------------------------------------------------------------
 
 
 def test_cancelling_needs_a_reason_and_frees_everything():

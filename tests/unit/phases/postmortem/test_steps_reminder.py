@@ -160,7 +160,7 @@ def test_slack_that_cannot_say_where_the_lead_is_costs_nothing_but_the_hour():
     assert story.record.failures == ()
 
 
-# --- it goes on after the post-mortem was written ----------------------------------------------------------------------
+# --- it goes on after the post-mortem was written -------------------------------------------------
 
 
 def test_opened_again_it_is_written_anew_under_its_number():

@@ -1,4 +1,7 @@
-"""A crash that was caught and raised again: whoever wrote the catching is not accused. Real SDK, Sentry, git; and by hand."""
+"""A crash that was caught and raised again. The author of the catching is not accused.
+
+The SDK, Sentry and git are real; some chains are made by hand.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ ORDERS = (
 
 
 def shop(path: Path) -> tuple[Repository, str, str]:
-    """Of two commits between the releases one broke the price, the other one words the order's error."""
+    """Two commits lie between the releases.
+
+    One broke the price, the other one words the order's error.
+    """
     repository = Repository(path)
     repository.commit(
         "Shop",
@@ -55,8 +61,10 @@ def shop(path: Path) -> tuple[Repository, str, str]:
         author="Grace",
     )
     innocent = repository.commit(
-        "Say which order failed", {"till/orders.py": ORDERS.replace("'order'", "f'no order from {region}'")}, tag="v2"
-    )  # fmt: skip
+        "Say which order failed",
+        {"till/orders.py": ORDERS.replace("'order'", "f'no order from {region}'")},
+        tag="v2",
+    )
     return repository, culprit, innocent
 
 
@@ -169,12 +177,33 @@ async def test_from_a_wrapped_crash_to_whoever_wrote_its_line(till: tuple[Path, 
     assert (kept.file, kept.function) == (asked.file, asked.function) == ("till/pricing.py", "rate")
 
 
-# --- `firebreak suspects` ----------------------------------------------------------------------------------------
+# --- `firebreak suspects` -------------------------------------------------------------------------
 
 COMMITS = [
-    commit("innocent", "Say which order failed", **{"till/orders.py": "@@ -10,3 +10,3 @@ def place(region):\n         return rate(region)\n     except LookupError as error:\n-        raise OrderFailed('order') from error\n+        raise OrderFailed(f'no order from {region}') from error\n"}),
-    commit("culprit", "Regions as they are typed", **{"till/pricing.py": "@@ -1,3 +1,3 @@ def rate(region):\n def rate(region):\n     rates = {'us': 1, 'eu': 2}\n-    return rates[region.lower()]\n+    return rates[region]\n"}),
-]  # fmt: skip
+    commit(
+        "innocent",
+        "Say which order failed",
+        **{
+            "till/orders.py": (
+                "@@ -10,3 +10,3 @@ def place(region):\n         return rate(region)\n"
+                "     except LookupError as error:\n-        raise OrderFailed('order') from "
+                "error\n"
+                "+        raise OrderFailed(f'no order from {region}') from error\n"
+            )
+        },
+    ),
+    commit(
+        "culprit",
+        "Regions as they are typed",
+        **{
+            "till/pricing.py": (
+                "@@ -1,3 +1,3 @@ def rate(region):\n def rate(region):\n"
+                "     rates = {'us': 1, 'eu': 2}\n"
+                "-    return rates[region.lower()]\n+    return rates[region]\n"
+            )
+        },
+    ),
+]
 
 
 def ask(**more: Any) -> list[dict[str, Any]]:

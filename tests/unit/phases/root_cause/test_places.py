@@ -1,4 +1,7 @@
-"""Which file of a repository a frame stands for: as languages and their build tools write it, in a clone and on GitHub alike."""
+"""Files of a repository that frames stand for.
+
+Languages and their build tools write them, and a clone and GitHub give the same.
+"""
 
 from __future__ import annotations
 
@@ -310,9 +313,12 @@ async def test_a_frame_without_a_file_is_not_said_to_be_missing(world: World) ->
     assert found.walk[0] == "Crashes in abort. The stack names no file for it."
 
 
-# --- what is said of it ------------------------------------------------------------------------------------------
+# --- what is said of it ---------------------------------------------------------------------------
 
-CODE = "class PriceService {\n  long priceOf(Item item) {\n    return prices.get(item).cents();\n  }\n}\n"
+CODE = (
+    "class PriceService {\n  long priceOf(Item item) {\n    return prices.get(item).cents();\n"
+    "  }\n}\n"
+)
 
 
 def burning(*frames: Frame) -> TriageReport:
@@ -353,8 +359,16 @@ async def test_a_java_frame_leads_to_its_line_and_who_wrote_it(world: World) -> 
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (PRICE.model_copy(update={"module": "com.acme.gone.PriceService"}), "Its file could not be found in the source of 1.4.0."),
-        (PRICE.model_copy(update={"file": "app:///_next/static/chunks/cart-4f2a.js", "module": ""}), "could not be found"),
+        (
+            PRICE.model_copy(update={"module": "com.acme.gone.PriceService"}),
+            "Its file could not be found in the source of 1.4.0.",
+        ),
+        (
+            PRICE.model_copy(
+                update={"file": "app:///_next/static/chunks/cart-4f2a.js", "module": ""}
+            ),
+            "could not be found",
+        ),
         (PRICE.model_copy(update={"module": ""}), "Several files of 1.4.0 fit (services/"),
         (PRICE.model_copy(update={"line": 99}), f"{JAVA} has fewer lines in 1.4.0."),
         (
@@ -362,9 +376,12 @@ async def test_a_java_frame_leads_to_its_line_and_who_wrote_it(world: World) -> 
             "In 1.4.0 another line stands there: return prices.get(item).cents();.",
         ),
     ],
-)  # fmt: skip
+)
 async def test_what_is_not_known_accuses_nobody(world: World, frame: Frame, said: str) -> None:
-    """The newest commit changed a line of a file of that name; it is no more to blame than any other."""
+    """The newest commit changed a line of a file of that name.
+
+    It is no more to blame than any other.
+    """
     on_github(world, {JAVA: CODE, TREE[2]: CODE})
     world.github.commits[-1].files[:] = [File(TREE[2], "@@ -1,3 +1,3 @@\n x\n-y\n+  z\n x", 1, 1)]
     world.github.blame["c" * 40, JAVA] = world.github.blame["c" * 40, TREE[2]] = [(1, 5, "c" * 40)]
@@ -402,7 +419,10 @@ async def test_a_list_that_is_cut_is_said(world: World) -> None:
 
 
 async def test_a_line_that_stands_elsewhere_by_now_is_still_known_by_its_text(world: World) -> None:
-    """The event may be of an earlier build of the release: its line's number says nothing, its text does."""
+    """The event may be of an earlier build of the release.
+
+    Its line's number says nothing, its text does.
+    """
     on_github(world, {JAVA: CODE})
     patch = "@@ -8,2 +8,3 @@ class PriceService {\n x\n+    return prices.of(item.region());\n y"
     world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 0)]
@@ -420,7 +440,10 @@ async def test_who_wrote_the_line_that_logs_is_not_said_to_have_written_a_crash(
     world: World,
 ) -> None:
     on_github(world, {JAVA: CODE})
-    patch = "@@ -1,3 +1,3 @@\n class PriceService {\n   long priceOf(Item item) {\n-    x\n+    return prices.get(item).cents();"
+    patch = (
+        "@@ -1,3 +1,3 @@\n class PriceService {\n   long priceOf(Item item) {\n-    x\n"
+        "+    return prices.get(item).cents();"
+    )
     world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 1)]
     told = burning(PRICE).model_copy(update={"event_kind": "message", "exception_type": None})
     case = incident().model_copy(update={"triage": told})

@@ -1,4 +1,7 @@
-"""Stacks of the real SDK, stored by the local Sentry, read by the real client: chains, groups, messages."""
+"""Stacks of the real SDK, stored by the local Sentry, read by the real client.
+
+Chains, groups, messages.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Phase 2 over real repositories: the walk, the tree, the ends of a bisect, and what people and bisects do to it."""
+"""Phase 2 over real repositories.
+
+The walk, the tree, the ends of a bisect, and what people and bisects do to it.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ from tests.support.repositories import Repository
 
 NOW = datetime(2024, 5, 2, 14, 10, tzinfo=UTC)
 V41, V42 = Release(version="41"), Release(version="42")
-PAY = "def charge(cart):\n    total = cart.total()\n    rate = RATES[cart.region]\n    return total * rate\n"
+PAY = (
+    "def charge(cart):\n    total = cart.total()\n    rate = RATES[cart.region]\n"
+    "    return total * rate\n"
+)
 
 
 def shop(path: Path) -> tuple[Repository, Service]:
@@ -139,7 +145,7 @@ def of(found: Investigation, kind: HypothesisKind) -> Hypothesis:
     return next(h for h in found.hypotheses if h.kind is kind)
 
 
-# --- the whole of it -------------------------------------------------------------------------------------------
+# --- the whole of it ------------------------------------------------------------------------------
 
 
 async def test_from_the_crash_to_commit_author_and_release(tmp_path: Path) -> None:
@@ -147,10 +153,12 @@ async def test_from_the_crash_to_commit_author_and_release(tmp_path: Path) -> No
     culprit = repository.git("rev-parse", "v42~1")
     found = await look(report(), service, LocalGit())
     assert found.walk == (
-        f"Crashes in /srv/shop/shop/pay.py:3 in charge: rate = RATES[cart.currency]. Last touched by {culprit[:9]} "
+        "Crashes in /srv/shop/shop/pay.py:3 in charge: rate = RATES[cart.currency]. Last touched "
+        f"by {culprit[:9]} "
         "“Rates by currency (#12)” by Grace, 2024-05-01 03:00 UTC: new in 42.",
         f"Called from /srv/shop/shop/views.py:2 in checkout: return charge(cart). Last touched by "
-        f"{repository.git('rev-parse', 'v41')[:9]} “Shop” by Ada, 2024-05-01 01:00 UTC: it was in 41 already.",
+        f"{repository.git('rev-parse', 'v41')[:9]} “Shop” by Ada, 2024-05-01 01:00 UTC: it "
+        "was in 41 already.",
     )
     first = found.suspects[0]
     assert (first.sha, first.author) == (culprit, "Grace")
@@ -182,7 +190,7 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     }
 
 
-# --- what is missing is said -----------------------------------------------------------------------------------
+# --- what is missing is said ----------------------------------------------------------------------
 
 
 async def test_without_a_source_the_rest_is_still_asked(tmp_path: Path) -> None:
@@ -285,7 +293,7 @@ async def test_a_clone_whose_history_is_cut_accuses_nobody_and_says_what_that_co
 
 
 class Deaf(LocalGit):
-    """Of the lines nothing can be said; the commits are known."""
+    """The lines are unknown; the commits are known."""
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Any:
         raise PortError("git", "the disk is gone", retryable=False)
@@ -302,7 +310,7 @@ async def test_what_could_not_be_asked_is_not_said_to_be_missing(tmp_path: Path)
     assert any("the disk is gone" in note for note in found.notes)
 
 
-# --- what the picture says -------------------------------------------------------------------------------------
+# --- what the picture says ------------------------------------------------------------------------
 
 
 async def test_one_customers_data_is_no_matter_of_a_release(tmp_path: Path) -> None:
@@ -348,17 +356,24 @@ async def test_a_neighbour_that_was_deployed_and_time_outs(tmp_path: Path) -> No
     )
     many = BlastRadius(users=Word.MANY, features=Word.MANY)
     found = await look(
-        report(issues=(late,), deploys=(beside,), suspect=None, suspect_minutes=None, targets=(), blast=many,
-               recommendation=Recommendation(choice=Choice.INVESTIGATE)),
+        report(
+            issues=(late,),
+            deploys=(beside,),
+            suspect=None,
+            suspect_minutes=None,
+            targets=(),
+            blast=many,
+            recommendation=Recommendation(choice=Choice.INVESTIGATE),
+        ),
         service,
         LocalGit(),
-    )  # fmt: skip
+    )
     assert "payments 7" in of(found, HypothesisKind.DEPENDENCY).found
     assert of(found, HypothesisKind.INFRASTRUCTURE).confidence > 0.5
     assert "timed out" in of(found, HypothesisKind.INFRASTRUCTURE).found
 
 
-# --- what people and bisects do to it --------------------------------------------------------------------------
+# --- what people and bisects do to it -------------------------------------------------------------
 
 
 def hypothesis(id: str, kind: HypothesisKind, says: str, **more: Any) -> Hypothesis:

@@ -1,4 +1,7 @@
-"""Phase 2 as the record sees it: the tree, the bisect, the cause that a person confirms, and what that recommends."""
+"""Phase 2 in the record.
+
+The tree, the bisect, the cause that a person confirms, and its recommendation.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ def test_what_failed_is_not_begun_anew_with_every_look_at_sentry():
     assert len(story.wants(wanted.Investigate)) == 1, "a person asks for it"
 
 
-# --- the tree ----------------------------------------------------------------------------------------------------
+# --- the tree -------------------------------------------------------------------------------------
 
 
 def test_the_tree_is_posted_once_when_there_is_a_decision_and_something_to_show():
@@ -124,7 +127,7 @@ def test_twelve_hypotheses_are_enough():
     )
 
 
-# --- the bisect ----------------------------------------------------------------------------------------------------
+# --- the bisect -----------------------------------------------------------------------------------
 
 
 def test_a_bisect_starts_where_there_are_ends_and_a_reproduction():
@@ -149,7 +152,10 @@ def test_a_bisect_is_followed_until_it_names_a_commit():
     assert "bisect" not in story.timers
     assert story.in_channel == []
     assert story.in_thread == [
-        "Bisect names `c0ffee123` “simplify tax” by Mara. Is that the cause? *This is the cause* above confirms it."
+        (
+            "Bisect names `c0ffee123` “simplify tax” by Mara. Is that the cause? *This is the "
+            "cause* above confirms it."
+        )
     ]
     assert story.last.entries[0].url == "https://git.example.com/c0ffee1234"
     assert story.record.cause is None, "a commit is not yet why; a person confirms"
@@ -184,7 +190,7 @@ def test_what_cannot_be_started_or_followed_has_failed():
     assert story.record.bisect.state == "failed"
 
 
-# --- the cause -----------------------------------------------------------------------------------------------------
+# --- the cause ------------------------------------------------------------------------------------
 
 
 def test_a_cause_is_a_persons_word_with_the_evidence_that_held():

@@ -1,4 +1,7 @@
-"""`firebreak suspects` as a program, and what the ranking is made of: paths, patches, the words of an error."""
+"""`firebreak suspects` as a program, and the parts of the ranking.
+
+They are paths, patches, and the words of an error.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from phases.root_cause.error_clues import (
 from phases.root_cause.line_history import function_of
 from phases.root_cause.patch import ChangedSides, Patch
 
-# --- the program -----------------------------------------------------------------------------------------------
+# --- the program ----------------------------------------------------------------------------------
 
 
 def test_as_a_program_json_in_json_out() -> None:
@@ -131,7 +134,10 @@ def test_a_trace_that_begins_where_the_program_does_is_turned_round() -> None:
 
 
 def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
-    """50 ms is the goal on a machine of its own (`make bench`); here it is a guard against anything quadratic."""
+    """The goal is 50 ms on a machine of its own (`make bench`).
+
+    This limit only catches anything quadratic.
+    """
     dice = random.Random(7)
     words = [f"name_{n}" for n in range(2000)]
 
@@ -169,7 +175,7 @@ def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
     assert min(taken) < 0.25
 
 
-# --- paths -----------------------------------------------------------------------------------------------------
+# --- paths ----------------------------------------------------------------------------------------
 
 PATHS = (
     "shop/pay.py",
@@ -253,7 +259,7 @@ def test_the_library_of_a_frame(file: str, library: str | None) -> None:
     assert foreign(file) is (library is not None)
 
 
-# --- patches ---------------------------------------------------------------------------------------------------
+# --- patches --------------------------------------------------------------------------------------
 
 PATCH = """diff --git a/pay.py b/pay.py
 --- a/pay.py
@@ -339,7 +345,7 @@ def test_odd_patches_are_no_trouble(text: str) -> None:
     assert patch.renamed_from is None
 
 
-# --- the error's words -----------------------------------------------------------------------------------------
+# --- the error's words ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""The ranking held to histories as they happen: one culprit each, among commits that look guilty too. In through `firebreak suspects`.
+"""The ranking over realistic histories: one culprit each, among commits that look guilty too.
 
-Every history names what makes it hard. Patches are cut to what matters, in git's form or as GitHub's API hands them out (without a head).
+They go in through `firebreak suspects`. Every history names its difficulty. Patches are cut to what
+matters, in git's form or as GitHub's API gives them (without a head).
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from tests.support.histories import Json, ask, commit, frame, history
 
 
 def test_the_line_itself_among_other_changes_of_the_file() -> None:
-    """Another commit moved the line down by three; the deployed path has another beginning than the repository's."""
+    """Another commit moved the line down by three.
+
+    The deployed path begins otherwise than the repository's.
+    """
     ranked = ask(
         [
             frame("/srv/releases/42/shop/pay.py", "charge", 23),
@@ -23,21 +27,31 @@ def test_the_line_itself_among_other_changes_of_the_file() -> None:
                 "moved",
                 "Log payments",
                 **{
-                    "shop/pay.py": "@@ -1,4 +1,7 @@\n import os\n+import logging\n+\n+log = logging.getLogger(__name__)\n \n"
+                    "shop/pay.py": (
+                        "@@ -1,4 +1,7 @@\n import os\n+import logging\n+\n"
+                        "+log = logging.getLogger(__name__)\n \n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Split the total evenly",
                 **{
-                    "shop/pay.py": "@@ -17,7 +17,7 @@ def charge(cart):\n     items = cart.items\n     total = cart.total\n     log(total)\n-    return total\n+    return total / len(items)\n \n \n"
+                    "shop/pay.py": (
+                        "@@ -17,7 +17,7 @@ def charge(cart):\n     items = cart.items\n"
+                        "     total = cart.total\n     log(total)\n-    return total\n"
+                        "+    return total / len(items)\n \n \n"
+                    )
                 },
             ),
             commit(
                 "views",
                 "Checkout shows the region",
                 **{
-                    "shop/views.py": "@@ -70,6 +70,7 @@ def checkout(request):\n     cart = request.cart\n+    region = request.region\n     return page\n"
+                    "shop/views.py": (
+                        "@@ -70,6 +70,7 @@ def checkout(request):\n     cart = request.cart\n"
+                        "+    region = request.region\n     return page\n"
+                    )
                 },
             ),
         ),
@@ -65,7 +79,10 @@ def test_a_signature_changed_in_another_file() -> None:
                 "culprit",
                 "Charge in the customer's currency (#81)",
                 **{
-                    "shop/pay.py": "@@ -8,7 +8,7 @@ RATES = {}\n-def charge(cart):\n-    return cart.total\n+def charge(cart, currency):\n+    return cart.total * RATES[currency]\n"
+                    "shop/pay.py": (
+                        "@@ -8,7 +8,7 @@ RATES = {}\n-def charge(cart):\n-    return cart.total\n"
+                        "+def charge(cart, currency):\n+    return cart.total * RATES[currency]\n"
+                    )
                 },
             ),
             commit(
@@ -87,14 +104,20 @@ def test_an_attribute_was_renamed_elsewhere() -> None:
                 "adds",
                 "Show the discount code",
                 **{
-                    "shop/page.py": "@@ -1,2 +1,3 @@\n+    show(order.discount_code)\n-    show(order.discount_code or '')\n"
+                    "shop/page.py": (
+                        "@@ -1,2 +1,3 @@\n+    show(order.discount_code)\n"
+                        "-    show(order.discount_code or '')\n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Discounts become vouchers",
                 **{
-                    "shop/models.py": "@@ -30,6 +30,6 @@ class Order:\n-    discount_code: str\n+    voucher: str\n"
+                    "shop/models.py": (
+                        "@@ -30,6 +30,6 @@ class Order:\n-    discount_code: str\n"
+                        "+    voucher: str\n"
+                    )
                 },
             ),
             commit(
@@ -162,21 +185,27 @@ def test_a_library_was_bumped() -> None:
                 "touch",
                 "Cache keys carry the region",
                 **{
-                    "shop/cache.py": "@@ -70,6 +70,7 @@ def key(name):\n+    name = f'{name}:{REGION}'\n"
+                    "shop/cache.py": (
+                        "@@ -70,6 +70,7 @@ def key(name):\n+    name = f'{name}:{REGION}'\n"
+                    )
                 },
             ),
             commit(
                 "other",
                 "Bump httpx from 0.26 to 0.27",
                 **{
-                    "requirements.txt": "@@ -1,4 +1,4 @@\n-httpx==0.26\n+httpx==0.27\n redis==5.0.1\n"
+                    "requirements.txt": (
+                        "@@ -1,4 +1,4 @@\n-httpx==0.26\n+httpx==0.27\n redis==5.0.1\n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Dependencies of May",
                 **{
-                    "requirements.txt": "@@ -1,4 +1,4 @@\n httpx==0.27\n-redis==4.6.0\n+redis==5.0.1\n"
+                    "requirements.txt": (
+                        "@@ -1,4 +1,4 @@\n httpx==0.27\n-redis==4.6.0\n+redis==5.0.1\n"
+                    )
                 },
             ),
         ),
@@ -226,14 +255,19 @@ def test_a_column_was_dropped() -> None:
                 "touch",
                 "Recent means a week",
                 **{
-                    "app/controllers/orders_controller.rb": "@@ -30,3 +30,4 @@ def show\n+    @days = 7\n"
+                    "app/controllers/orders_controller.rb": (
+                        "@@ -30,3 +30,4 @@ def show\n+    @days = 7\n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Shipments have their own table",
                 **{
-                    "db/migrate/20240501_shipments.rb": "@@ -0,0 +1,5 @@\n+class Shipments < ActiveRecord::Migration[7.1]\n+  remove_column :orders, :shipped_on\n+end\n"
+                    "db/migrate/20240501_shipments.rb": (
+                        "@@ -0,0 +1,5 @@\n+class Shipments < ActiveRecord::Migration[7.1]\n"
+                        "+  remove_column :orders, :shipped_on\n+end\n"
+                    )
                 },
             ),
         ),
@@ -242,8 +276,14 @@ def test_a_column_was_dropped() -> None:
 
 
 def test_what_was_reverted_in_the_range_is_not_the_culprit() -> None:
-    bad = "@@ -20,7 +20,7 @@ def charge(cart):\n     a\n     b\n-    return total\n+    return total.amount\n"
-    back = "@@ -20,7 +20,7 @@ def charge(cart):\n     a\n     b\n-    return total.amount\n+    return total\n"
+    bad = (
+        "@@ -20,7 +20,7 @@ def charge(cart):\n     a\n     b\n-    return total\n"
+        "+    return total.amount\n"
+    )
+    back = (
+        "@@ -20,7 +20,7 @@ def charge(cart):\n     a\n     b\n-    return total.amount\n"
+        "+    return total\n"
+    )
     ranked = ask(
         [frame("shop/pay.py", "charge", 22)],
         {"type": "AttributeError", "value": "'NoneType' object has no attribute 'rate'"},
@@ -257,7 +297,10 @@ def test_what_was_reverted_in_the_range_is_not_the_culprit() -> None:
                 "culprit",
                 "Rates by region",
                 **{
-                    "shop/rates.py": "@@ -5,6 +5,6 @@ def rate_of(region):\n-    return Rate(region).rate\n+    return None\n"
+                    "shop/rates.py": (
+                        "@@ -5,6 +5,6 @@ def rate_of(region):\n-    return Rate(region).rate\n"
+                        "+    return None\n"
+                    )
                 },
             ),
             commit("amounts", "Amounts are objects", **{"shop/pay.py": bad}),
@@ -282,7 +325,10 @@ def test_a_revert_of_something_older_brings_the_old_fault_back() -> None:
                 "culprit",
                 'Revert "Unknown currencies count as dollars"',
                 **{
-                    "shop/pay.py": "@@ -19,7 +19,7 @@ def charge(cart):\n     a\n     b\n     c\n-    return RATES.get(currency, 1)\n+    return RATES[currency]\n"
+                    "shop/pay.py": (
+                        "@@ -19,7 +19,7 @@ def charge(cart):\n     a\n     b\n     c\n"
+                        "-    return RATES.get(currency, 1)\n+    return RATES[currency]\n"
+                    )
                 },
             ),
         ),
@@ -292,7 +338,10 @@ def test_a_revert_of_something_older_brings_the_old_fault_back() -> None:
 
 def test_a_merge_stands_behind_the_commit_that_it_brings() -> None:
     patch = {
-        "shop/pay.py": "@@ -19,7 +19,7 @@ def charge(cart):\n     a\n     b\n     c\n-    return 1\n+    return RATES[currency]\n"
+        "shop/pay.py": (
+            "@@ -19,7 +19,7 @@ def charge(cart):\n     a\n     b\n     c\n-    return 1\n"
+            "+    return RATES[currency]\n"
+        )
     }
     ranked = ask(
         [frame("shop/pay.py", "charge", 22)],
@@ -317,14 +366,20 @@ def test_a_reformatting_of_everything_does_not_hide_who_wrote_the_line() -> None
                 "Run prettier over everything",
                 **big,
                 **{
-                    "shop/pay.js": "@@ -19,7 +19,7 @@ function charge(cart)\n a\n b\n c\n-return rates(currency,1);\n+return rates(currency, 1);\n"
+                    "shop/pay.js": (
+                        "@@ -19,7 +19,7 @@ function charge(cart)\n a\n b\n c\n"
+                        "-return rates(currency,1);\n+return rates(currency, 1);\n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Rates are asked for",
                 **{
-                    "shop/pay.js": "@@ -19,7 +19,7 @@ function charge(cart)\n a\n b\n c\n-return 1;\n+return rates(currency,1);\n"
+                    "shop/pay.js": (
+                        "@@ -19,7 +19,7 @@ function charge(cart)\n a\n b\n c\n-return 1;\n"
+                        "+return rates(currency,1);\n"
+                    )
                 },
             ),
         ),
@@ -333,7 +388,11 @@ def test_a_reformatting_of_everything_does_not_hide_who_wrote_the_line() -> None
 
 
 def test_a_renamed_file_is_followed() -> None:
-    renamed = "diff --git a/shop/pay.py b/shop/payment.py\nsimilarity index 97%\nrename from shop/pay.py\nrename to shop/payment.py\n--- a/shop/pay.py\n+++ b/shop/payment.py\n@@ -1,3 +1,4 @@\n a\n+import os\n b\n"
+    renamed = (
+        "diff --git a/shop/pay.py b/shop/payment.py\nsimilarity index 97%\n"
+        "rename from shop/pay.py\nrename to shop/payment.py\n--- a/shop/pay.py\n"
+        "+++ b/shop/payment.py\n@@ -1,3 +1,4 @@\n a\n+import os\n b\n"
+    )
     ranked = ask(
         [frame("shop/payment.py", "charge", 23)],
         {"type": "KeyError", "value": "'EUR'"},
@@ -343,7 +402,10 @@ def test_a_renamed_file_is_followed() -> None:
                 "culprit",
                 "Use the rates",
                 **{
-                    "shop/pay.py": "@@ -19,7 +19,7 @@ def charge(cart):\n     a\n     b\n     c\n-    return 1\n+    return RATES[currency]\n"
+                    "shop/pay.py": (
+                        "@@ -19,7 +19,7 @@ def charge(cart):\n     a\n     b\n     c\n"
+                        "-    return 1\n+    return RATES[currency]\n"
+                    )
                 },
             ),
         ),
@@ -370,7 +432,11 @@ def test_the_error_was_raised_on_purpose_by_new_code() -> None:
                 "culprit",
                 "Warehouses are asked first",
                 **{
-                    "shop/warehouse.py": '@@ -10,3 +10,5 @@ def take(n):\n+    if left < n:\n+        fail(f"not enough pieces left in warehouse {w.id} for order {order}")\n'
+                    "shop/warehouse.py": (
+                        "@@ -10,3 +10,5 @@ def take(n):\n+    if left < n:\n"
+                        '+        fail(f"not enough pieces left in warehouse {w.id} for order '
+                        '{order}")\n'
+                    )
                 },
             ),
             commit(

@@ -1,4 +1,7 @@
-"""The ranking over other languages: how JavaScript, Java and Go write the frames of a stack. In through `firebreak suspects`."""
+"""The ranking over frames as JavaScript, Java, Go and others write them.
+
+They go in through `firebreak suspects`.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,21 @@ def test_javascript_behind_webpack_paths() -> None:
                 "style",
                 "Prettier",
                 **{
-                    "src/cart/Total.tsx": "@@ -28,7 +28,7 @@ export function Total\n   const price = props.price;\n-  return <b>{price.amount}</b>\n+  return <b>{ price.amount }</b>\n"
+                    "src/cart/Total.tsx": (
+                        "@@ -28,7 +28,7 @@ export function Total\n   const price = props.price;\n"
+                        "-  return <b>{price.amount}</b>\n+  return <b>{ price.amount }</b>\n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Prices come from the API",
                 **{
-                    "src/cart/Total.tsx": "@@ -25,7 +25,7 @@ export function Total\n   const { cart } = props;\n   \n-  const price = cart.price ?? ZERO;\n+  const price = cart.prices[0];\n \n   const price = props.price;\n"
+                    "src/cart/Total.tsx": (
+                        "@@ -25,7 +25,7 @@ export function Total\n   const { cart } = props;\n"
+                        "   \n-  const price = cart.price ?? ZERO;\n+  const price = "
+                        "cart.prices[0];\n \n   const price = props.price;\n"
+                    )
                 },
             ),
             commit(
@@ -58,14 +68,22 @@ def test_java_frames_are_bare_file_names_with_a_class() -> None:
                 "other",
                 "Prices of the other shop",
                 **{
-                    "other/src/main/java/com/acme/other/PriceService.java": "@@ -40,7 +40,7 @@ class PriceService\n-    a\n+    b\n"
+                    "other/src/main/java/com/acme/other/PriceService.java": (
+                        "@@ -40,7 +40,7 @@ class PriceService\n-    a\n+    b\n"
+                    )
                 },
             ),
             commit(
                 "culprit",
                 "Look prices up by region",
                 **{
-                    "src/main/java/com/acme/shop/PriceService.java": "@@ -40,7 +40,7 @@ long priceOf(Item item) {\n     Item item = find(id);\n     var region = regionOf(item);\n-    Price price = prices.getOrDefault(item, FREE);\n+    Price price = prices.get(region).get(item);\n     audit(item);\n     return price.cents();\n   }\n"
+                    "src/main/java/com/acme/shop/PriceService.java": (
+                        "@@ -40,7 +40,7 @@ long priceOf(Item item) {\n"
+                        "     Item item = find(id);\n     var region = regionOf(item);\n"
+                        "-    Price price = prices.getOrDefault(item, FREE);\n"
+                        "+    Price price = prices.get(region).get(item);\n     audit(item);\n"
+                        "     return price.cents();\n   }\n"
+                    )
                 },
             ),
         ),
@@ -93,8 +111,15 @@ def test_go_panic_in_a_deeper_frame() -> None:
                 "culprit",
                 "Rows are closed early",
                 **{
-                    "internal/store/query.go": "@@ -30,7 +30,7 @@ func (s *Store) List() *Rows {\n-	return &Rows{r: r}\n+	return nil\n",
-                    "cmd/shop/main.go": "@@ -57,6 +57,6 @@ func list() {\n-	rows := store.All()\n+	rows := store.List()\n 	for rows.Next() {\n",
+                    "internal/store/query.go": (
+                        "@@ -30,7 +30,7 @@ func (s *Store) List() *Rows {\n"
+                        "-	return &Rows{r: r}\n"
+                        "+	return nil\n"
+                    ),
+                    "cmd/shop/main.go": (
+                        "@@ -57,6 +57,6 @@ func list() {\n-	rows := store.All()\n"
+                        "+	rows := store.List()\n 	for rows.Next() {\n"
+                    ),
                 },
             ),
         ),
@@ -123,14 +148,38 @@ def test_frames_of_packages_and_workspaces_lead_to_their_own_files() -> None:
     go = "github.com/acme/shop/services/cart/internal/price"
     for frames, own, innocent in (
         ([at("internal/price/price.go")], "internal/price/price.go", "cmd/shop/price.go"),
-        ([at("/build/internal/price/price.go", module=go)], "services/cart/internal/price/price.go", "internal/price/price.go"),
-        ([at("package:shop/src/cart.dart")], "packages/shop/lib/src/cart.dart", "packages/admin/lib/src/cart.dart"),
-        ([at("/app/node_modules/@acme/cart/src/total.ts", in_app=False)], "packages/cart/src/total.ts", "packages/ui/src/total.ts"),
-        ([at("/vendor/symfony/mailer/src/Pay.php"), at("/src/Cart.php")], "src/Cart.php", "src/Pay.php"),
+        (
+            [at("/build/internal/price/price.go", module=go)],
+            "services/cart/internal/price/price.go",
+            "internal/price/price.go",
+        ),
+        (
+            [at("package:shop/src/cart.dart")],
+            "packages/shop/lib/src/cart.dart",
+            "packages/admin/lib/src/cart.dart",
+        ),
+        (
+            [at("/app/node_modules/@acme/cart/src/total.ts", in_app=False)],
+            "packages/cart/src/total.ts",
+            "packages/ui/src/total.ts",
+        ),
+        (
+            [at("/vendor/symfony/mailer/src/Pay.php"), at("/src/Cart.php")],
+            "src/Cart.php",
+            "src/Pay.php",
+        ),
         ([at(crate), at("/build/crates/pay/src/lib.rs")], "crates/pay/src/lib.rs", "src/lib.rs"),
-        ([at("Pricing/Rate.cs", module="Acme.Shop.Pricing.Rate")], "src/Acme.Shop/Pricing/Rate.cs", "src/Acme.Tax/Pricing/Rate.cs"),
-        ([at("lib/money.rb", in_app=None), at("app/models/order.rb")], "app/models/order.rb", "lib/money.rb"),
-    ):  # fmt: skip
+        (
+            [at("Pricing/Rate.cs", module="Acme.Shop.Pricing.Rate")],
+            "src/Acme.Shop/Pricing/Rate.cs",
+            "src/Acme.Tax/Pricing/Rate.cs",
+        ),
+        (
+            [at("lib/money.rb", in_app=None), at("app/models/order.rb")],
+            "app/models/order.rb",
+            "lib/money.rb",
+        ),
+    ):
         sha, reason = _first(frames, innocent, own)
         assert (sha, reason.split(":9")[0]) == (own, f"wrote {own}"), frames
     sha, reason = _first([at("/app/dist/pay/price.js")], "src/other.ts", "src/pay/price.ts")

@@ -1,4 +1,4 @@
-"""Phase 1 as the record sees it: the answer, the silence, the form, and what grows while nobody acts."""
+"""Phase 1 in the record: the answer, the silence, the form, and growth while nobody acts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.story import Story
 FORM = said.ManualTriage(by="U0BOB", users=Word.MANY, features=Word.MANY, report="nobody can pay")
 
 
-# --- the answer ------------------------------------------------------------------------------------------------
+# --- the answer -----------------------------------------------------------------------------------
 
 
 def test_the_answer_opens_the_first_round_with_its_recommendation():
@@ -111,7 +111,7 @@ def test_an_answer_after_the_end_changes_nothing():
     assert story.record.triage is None
 
 
-# --- silence ---------------------------------------------------------------------------------------------------
+# --- silence --------------------------------------------------------------------------------------
 
 
 def test_three_seconds_of_silence_post_a_decision_without_a_recommendation():
@@ -172,7 +172,7 @@ def test_sentry_that_fails_at_once_does_not_wait_for_the_three_seconds():
     assert "triage" not in story.timers
 
 
-# --- the form --------------------------------------------------------------------------------------------------
+# --- the form -------------------------------------------------------------------------------------
 
 
 def test_what_people_report_stands_in_where_sentry_is_silent():
@@ -222,7 +222,7 @@ def test_evidence_that_comes_after_a_report_by_hand_is_walked_along():
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
 
 
-# --- while nobody acts -------------------------------------------------------------------------------------------
+# --- while nobody acts ----------------------------------------------------------------------------
 
 
 def test_nobody_acts_on_a_sev1_for_ten_minutes_paged_once_more():
@@ -282,7 +282,10 @@ def test_what_grows_is_said_because_an_edit_rings_no_bell():
     assert story.in_channel == []
     story.say(said.Triaged(report=report()))
     assert story.in_channel == [
-        "*It has grown.* 37 users, payment and cart; 214 events in 15 min. Recommended now: roll back to 1.2.0."
+        (
+            "*It has grown.* 37 users, payment and cart; 214 events in 15 min. Recommended now: "
+            "roll back to 1.2.0."
+        )
     ]
     assert len(story.pages) == 1, "SEV1 as soon as it is known"
 
@@ -328,7 +331,12 @@ def test_a_new_suspect_is_investigated_anew():
 
 
 def test_what_begins_with_one_user_is_investigated_anew_when_many_are_hit():
-    """The first event after a deploy has one user: rather their data, no bisect. The thirtieth says something else."""
+    """The first event after a deploy has one user.
+
+    Their data is the likely cause, and no bisect runs.
+
+    The thirtieth event says something else.
+    """
     first = report(Choice.INVESTIGATE, blast=blast(Word.ONE, Word.ONE))
     story = Story().opened().measured(first)
     story.say(said.Investigated(investigation=Investigation(walk=("Crashes in shop/pay.py:12.",))))
@@ -374,7 +382,7 @@ def test_an_incident_that_sentry_named_says_its_cause_and_peoples_own_words_stay
         assert story.record.title == title
 
 
-# --- what could not be asked -----------------------------------------------------------------------------------
+# --- what could not be asked ----------------------------------------------------------------------
 
 UNKNOWN = blast(
     user_count=None, top_features=(), unknown=("users", "features"), confidence=Confidence.LOW

@@ -1,4 +1,7 @@
-"""What holds a rollback back, or makes a hotfix the answer, each measured by the real client on the local Sentry."""
+"""Brakes on a rollback, and reasons for a hotfix.
+
+The real client measures each on the local Sentry.
+"""
 
 from __future__ import annotations
 

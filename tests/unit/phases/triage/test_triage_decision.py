@@ -1,4 +1,7 @@
-"""What to do, as values: the deploy history, the suspect, healthy releases, the brakes, and the table."""
+"""The decision as values.
+
+The deploy history, the suspect, healthy releases, the brakes, and the table.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ WINDOW = timedelta(minutes=15)
 V1, V2, V3 = (Release(version=f"v{n}") for n in (1, 2, 3))
 
 
-# --- history ---------------------------------------------------------------------------------------------------
+# --- history --------------------------------------------------------------------------------------
 
 
 def deploy(
@@ -114,7 +117,7 @@ def test_a_version_that_no_deployer_may_be_given_is_no_target() -> None:
     assert healthy_before(known.deploys[0], known, [Release(version="--force")]) == ()
 
 
-# --- the decision ----------------------------------------------------------------------------------------------
+# --- the decision ---------------------------------------------------------------------------------
 
 EVERYTHING = BlastRadius(
     users=Word.MANY,
@@ -266,7 +269,10 @@ def test_the_table(users_word: Word, features: Word, fix: str | None, choice: Ch
 @pytest.mark.parametrize("users_word", [Word.ONE, Word.MANY])
 @pytest.mark.parametrize("features", [Word.ONE, Word.MANY])
 def test_a_brake_is_shown_whoever_is_hit(users_word: Word, features: Word) -> None:
-    """The button is there beside every advice, and a cause that is confirmed later asks whether anything brakes."""
+    """The button is there beside every advice.
+
+    A cause that is confirmed later asks whether anything brakes.
+    """
     blast = EVERYTHING.model_copy(update={"users": users_word, "features": features})
     found = recommend(situation(blast=blast, one_way=("migrations/7.sql",)))
     assert found.choice is Choice.INVESTIGATE

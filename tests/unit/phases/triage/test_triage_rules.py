@@ -144,7 +144,7 @@ def test_which_issues_belong(fields: dict[str, object], belongs: bool) -> None:
     assert bool(found) == belongs
 
 
-# --- users and features ----------------------------------------------------------------------------------------
+# --- users and features ---------------------------------------------------------------------------
 
 
 def picture(events: int, count: int | None, **fields: object) -> EventPicture:
@@ -262,7 +262,7 @@ def test_a_picture_of_any_numbers_becomes_sentences_that_hold_them(
         assert f"{counted(events, 'event')} in the last 15 min" in blast.sentences[0]
 
 
-# --- the rest --------------------------------------------------------------------------------------------------
+# --- the rest -------------------------------------------------------------------------------------
 
 
 def test_the_manual_form_is_marked_and_recommends_nothing_measured() -> None:

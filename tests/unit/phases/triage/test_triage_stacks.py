@@ -1,4 +1,4 @@
-"""What triage and the investigation make of events as SDKs send them, through the local Sentry."""
+"""Triage and investigation of events as SDKs send them, through the local Sentry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What misleads a triage, each measured by the real client on what the local Sentry answers over HTTP."""
+"""Traps for triage. The real client measures each on the local Sentry's answers over HTTP."""
 
 from __future__ import annotations
 
@@ -325,7 +325,11 @@ async def test_a_spike_that_is_over_says_so() -> None:
 
 
 async def test_events_that_arrive_late_count_where_they_happened() -> None:
-    """The window is by event time: what arrives now and happened before the deploy does not blame it, and grows the picture."""
+    """The window is by event time.
+
+    An event that arrives now and happened before the deploy does not blame it, and grows the
+    picture.
+    """
     async with world() as w:
         w.deployed("v2", 600)
         w.deployed("v3", 4)
@@ -348,7 +352,10 @@ async def test_events_that_arrive_late_count_where_they_happened() -> None:
 
 
 async def test_the_incomplete_last_bucket_is_no_quiet_and_no_baseline() -> None:
-    """Sentry marks the newest minutes as incomplete: half-full, they neither end the trouble nor thin the usual rate."""
+    """Sentry marks the newest minutes as incomplete.
+
+    Half-full, they neither end the trouble nor thin the usual rate.
+    """
     async with world() as w:
         w.local.load(
             "Oops: old", at=ago(60 * 20), every=60, times=60 * 20, users=["u1"], transaction="/cart"

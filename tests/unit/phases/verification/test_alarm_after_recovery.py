@@ -1,4 +1,7 @@
-"""An alarm after recovery opens nothing by itself: the bot looks. What the look sees over the local Sentry, and what comes of it."""
+"""An alarm after recovery opens nothing by itself, but the bot checks.
+
+The checks run over the local Sentry, and their results are followed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tests.support.recovery import recovered
 from tests.support.sentry_world import SHOP, World, ago, world
 from tests.support.story import Story, mitigated
 
-# --- what the look sees ------------------------------------------------------------------------------------------
+# --- what the look sees ---------------------------------------------------------------------------
 
 
 LOOK = ago(-10)
@@ -192,7 +195,7 @@ async def test_without_releases_every_event_counts_and_without_an_answer_none():
     assert (await look_back(incident, SHOP, answers(incident), None, LOOK)).found == "not set up"
 
 
-# --- what comes of it ----------------------------------------------------------------------------------------------
+# --- what comes of it -----------------------------------------------------------------------------
 
 
 def alarm(story: Story, after: float = 60, issue: str = "41") -> said.SeenAgain:
@@ -217,8 +220,8 @@ def test_one_straggler_is_one_line_in_the_thread():
     story = mitigated()
     story.rings(alarm(story), "quiet", after=60, events=1, minutes=1, stragglers=1, gone=("1.3.0",))
     assert story.in_thread == [
-        "*Alarm after recovery:* Sentry SHOP-3: SHOP-3 ZeroDivisionError. 1 event in 60 s, where up to 3 are normal; "
-        "1 of 1.3.0, which no longer runs: not a return."
+        "*Alarm after recovery:* Sentry SHOP-3: SHOP-3 ZeroDivisionError. 1 event in 60 s, where "
+        "up to 3 are normal; 1 of 1.3.0, which no longer runs: not a return."
     ]
     assert (story.pages, story.in_channel, story.on_ticket) == ([], [], [])
     assert story.due("alarm") == 60, "the first event of a return looks just like that"

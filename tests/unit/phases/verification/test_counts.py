@@ -1,4 +1,7 @@
-"""The test on counts: its limits are what they say, held against the distribution itself, and they move the right way."""
+"""The statistical test on counts.
+
+Its limits are right against the distribution itself, and move the right way.
+"""
 
 from __future__ import annotations
 

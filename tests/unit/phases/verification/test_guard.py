@@ -1,4 +1,7 @@
-"""After recovery: when the bot looks by itself, what it takes for trouble that is back, and what the record makes of it."""
+"""The guard after recovery.
+
+The times of its checks, its judgement of returning trouble, and the record.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ NOW = ago(0)
 MINUTES = SPAN.total_seconds() / 60
 
 
-# --- how a look is judged ----------------------------------------------------------------------------------------
+# --- how a look is judged -------------------------------------------------------------------------
 
 
 def judged(
@@ -102,7 +105,7 @@ def test_over_simulated_series_nothing_is_opened_again_over_quiet() -> None:
         assert most is None or found <= most + 3 * math.sqrt(most / number), what
 
 
-# --- one look, over the local Sentry and real HTTP ---------------------------------------------------------------
+# --- one look, over the local Sentry and real HTTP ------------------------------------------------
 
 
 def first(incident: Incident) -> GuardLook:
@@ -183,7 +186,7 @@ async def test_sentry_that_cannot_be_asked_is_no_news():
     )
 
 
-# --- when, and what comes of it ----------------------------------------------------------------------------------
+# --- when, and what comes of it -------------------------------------------------------------------
 
 
 def is_whole(story: Story) -> bool:

@@ -1,4 +1,7 @@
-"""The picture of an incident: at most 20 spans that lose no event, what happened in its place, and the same numbers in every form."""
+"""The picture of an incident: at most 20 spans that lose no event.
+
+Everything stands in its place, with the same numbers in every form.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Recovered: Sentry's issues are set to resolved in what runs, over the real HTTP of the local Sentry; and what the record wants."""
+"""After recovery Sentry's issues are resolved in the running release.
+
+The tests go over the local Sentry's real HTTP, and check what the record wants.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ async def resolver(w: World) -> AsyncIterator[SentryIssues]:
 
 
 def sends(w: World, release: str) -> str:
-    """What becomes of the issue when one more event of this release arrives."""
+    """Return the issue's status after one more event of this release."""
     w.burn("/cart", since=-1, times=1, release=release)
     issue = min(w.local.issues.values(), key=lambda one: one.id)
     status = issue.status
@@ -42,7 +45,10 @@ def sends(w: World, release: str) -> str:
 async def test_a_straggler_of_what_was_rolled_back_is_no_regression_and_the_next_release_is_one(
     name: str,
 ) -> None:
-    """Of the release that was taken back, of older ones and of none; by number as by date."""
+    """Events of the release that was taken back, of older ones and of none.
+
+    Releases are numbers or dates.
+    """
     v1, v2, v3, v4 = (name.format(n) for n in range(1, 5))
     async with world() as w, resolver(w) as issues:
         w.deployed(v1, 900)
@@ -64,7 +70,10 @@ async def test_a_straggler_of_what_was_rolled_back_is_no_regression_and_the_next
 
 
 async def test_where_sentry_knows_the_release_after_it_that_one_is_named() -> None:
-    """Else what CI has built by now, and brings the trouble back when it is deployed, would be no regression."""
+    """A release that CI has built by now would otherwise be no regression.
+
+    It brings the trouble back when it is deployed.
+    """
     async with world() as w, resolver(w) as issues:
         w.deployed("shop@1.2.0", 600)
         w.deployed("shop@1.3.0", 22)
@@ -145,7 +154,10 @@ async def test_without_the_scope_it_says_which_one_and_out_of_reach_it_is_tried_
     [
         (
             400,
-            "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects.",
+            (
+                "Query timeout. Please try again. If the problem persists try a smaller date "
+                "range or fewer projects."
+            ),
         ),
         (400, "Internal error. Please try again."),
         (408, ""),
@@ -210,7 +222,10 @@ async def test_a_reason_within_a_field_of_a_field_is_told() -> None:
 async def test_a_sentry_that_drops_the_release_resolved_it_in_none(
     body: dict[str, object], way: Way
 ) -> None:
-    """GlitchTip reads the status alone: "a return in a newer release" would promise what it never does."""
+    """GlitchTip reads the status alone.
+
+    "a return in a newer release" would promise something that it never does.
+    """
 
     async def answer(request: Request) -> Response:
         return JSONResponse(body)
@@ -221,7 +236,7 @@ async def test_a_sentry_that_drops_the_release_resolved_it_in_none(
         await sentry.aclose()
 
 
-# --- what the record wants -------------------------------------------------------------------------------------
+# --- what the record wants ------------------------------------------------------------------------
 
 
 def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> None:
@@ -237,8 +252,8 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     )
     story.say(said.IssuesResolved(resolved=2, release=None, next=True))
     assert story.in_thread[-1] == (
-        "2 Sentry issues set to resolved in the next release: Sentry tells of a return in a newer one, "
-        "not of one in 1.2.0. I look for that myself, for an hour."
+        "2 Sentry issues set to resolved in the next release: Sentry tells of a return in a newer "
+        "one, not of one in 1.2.0. I look for that myself, for an hour."
     )
     assert "2 Sentry issues set to resolved in the next release" in story.noted
     story.say(said.IssuesResolved(resolved=2, release=None))

@@ -1,4 +1,4 @@
-"""An answer of Sentry that came, and does not hold what was asked for: a number that is not there is not zero."""
+"""Answers of Sentry that lack a part. A number that is not there is not zero."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_releases_without_their_counts_make_no_return_of_what_stragglers_s
 
 
 async def test_an_environment_that_sentry_never_saw_is_not_nothing_unusual() -> None:
-    """The SDK says `production`, the catalogue `prod`. Where there are no issues at all, nothing burns."""
+    """The SDK says `production`, the catalogue `prod`. Without any issues, nothing burns."""
     async with world(service=SHOP.model_copy(update={"environments": ("prod",)})) as w:
         assert headline(await w.triage()) == "Sentry shows nothing unusual"
         w.burn("/cart")

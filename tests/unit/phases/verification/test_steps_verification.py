@@ -1,4 +1,4 @@
-"""Phase 5 as the record sees it: the wait, the looks, what they lead to, and the person who is asked."""
+"""Phase 5 in the record: the wait, the checks, their results, and the person who is asked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def asked() -> Story:
     return story
 
 
-# --- when ------------------------------------------------------------------------------------------------------
+# --- when -----------------------------------------------------------------------------------------
 
 
 def test_the_clock_starts_when_the_deploy_has_finished():
@@ -83,7 +83,7 @@ def test_a_round_stays_where_it_is_while_the_clock_goes_on():
         assert story.record.round == before
 
 
-# --- what a look leads to ------------------------------------------------------------------------------------------
+# --- what a look leads to -------------------------------------------------------------------------
 
 
 def test_the_first_clean_look_is_recovery():
@@ -92,10 +92,16 @@ def test_the_first_clean_look_is_recovery():
     assert story.record.status is Status.MITIGATED
     assert story.record.recovered_at == story.now
     assert story.in_channel == [
-        "*Recovered.* 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, about 57 if it had gone on."
+        (
+            "*Recovered.* 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, "
+            "about 57 if it had gone on."
+        )
     ]
     assert story.on_ticket == [
-        "Recovered. 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, about 57 if it had gone on."
+        (
+            "Recovered. 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, "
+            "about 57 if it had gone on."
+        )
     ]
     assert "look" not in story.timers
 
@@ -144,7 +150,8 @@ def test_a_second_look_that_is_not_clean_opens_a_round_pages_and_rules_out_what_
     assert [r.verdict for r in story.record.rounds] == ["not recovered", None]
     why = story.record.rounds[-1].why
     assert why.startswith(
-        "not recovered: rollback to 1.2.0 did not help. 14.3 → 10 events a minute in 4 min; 40 events where"
+        "not recovered: rollback to 1.2.0 did not help. 14.3 → 10 events a minute in 4 min; "
+        "40 events where"
     )
     assert story.record.rounds[-1].recommendation is None, (
         "the old picture recommended what has just not helped"
@@ -208,7 +215,7 @@ def test_a_look_at_a_round_that_is_over_changes_nothing():
     assert len(story.timeline) == lines
 
 
-# --- too few, out of reach -----------------------------------------------------------------------------------------
+# --- too few, out of reach ------------------------------------------------------------------------
 
 
 def test_twice_too_few_events_and_a_person_is_asked():
@@ -273,7 +280,7 @@ def test_where_sentry_shows_nothing_a_person_is_asked_in_the_end():
     assert story.record.status is Status.MITIGATED
 
 
-# --- people ----------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def test_a_persons_word_is_marked_as_not_measured():

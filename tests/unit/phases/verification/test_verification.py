@@ -1,4 +1,7 @@
-"""Phase 5: how a look is judged, as values, and one look over the local Sentry and a real endpoint."""
+"""Phase 5.
+
+The judgement of a check as values, and one check over the local Sentry and a real endpoint.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ def test_recovered_is_never_said_over_too_many_events_or_a_bad_endpoint(
         assert judged is LookVerdict.NOT_RECOVERED
 
 
-# --- one look --------------------------------------------------------------------------------------------------
+# --- one look -------------------------------------------------------------------------------------
 
 
 async def test_silence_after_the_rollback_is_recovered() -> None:
@@ -156,9 +159,7 @@ async def test_a_monitors_issue_that_an_alert_named_since_triage_is_no_recovery(
     assert unknown.verdict is LookVerdict.UNREACHABLE, "what that is nobody knows"
 
 
-async def test_where_the_clock_was_set_forward_meanwhile_silence_is_no_recovery_and_noise_no_failure() -> (
-    None
-):
+async def test_with_the_clock_set_forward_meanwhile_silence_is_no_recovery_and_noise_no_failure():
     async with world() as w:
         burning = await burned(w)
         silent = await look(w, burning, forward=timedelta(hours=1))
@@ -289,7 +290,10 @@ async def test_sentry_out_of_reach_is_a_verdict_and_never_recovered() -> None:
 
 
 async def test_what_counts_alone_say_stands_whatever_else_could_not_be_asked() -> None:
-    """Errors go on: not recovered. They stopped, and whether something is new in what runs is not known: never recovery."""
+    """Errors that go on are no recovery.
+
+    Stopped errors are no recovery either while news in the running release is unknown.
+    """
     async with world() as w:
         burning = await burned(w)
         w.refusing.refuse("/issues/", "sort=new")

@@ -1,4 +1,7 @@
-"""The `command` deployer with real processes: started once, followed, stopped, and found again after a kill -9 of the bot."""
+"""The `command` deployer with real processes.
+
+They start once, are followed and stopped, and are found again after a kill -9 of the bot.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,9 @@ def shop(path: Path, deploy: str, *, limit: int = 60, tag: str = "v{version}") -
         "deploy.sh": f'#!/bin/sh\necho "$@" >> asked\n{deploy}\necho "$1" > running\n',
         "hotfix.sh": '#!/bin/sh\necho "$2" > running\n',
         "current.sh": "#!/bin/sh\ncat running\n",
-        "releases.sh": "#!/bin/sh\nprintf 'v43\\nv42\\nnightly\\nv41\\nv--help\\nv$(ls)\\n\\nv42\\n'\n",
+        "releases.sh": (
+            "#!/bin/sh\nprintf 'v43\\nv42\\nnightly\\nv41\\nv--help\\nv$(ls)\\n\\nv42\\n'\n"
+        ),
     }
     path.mkdir(parents=True)
     for name, text in scripts.items():
@@ -166,7 +171,10 @@ async def test_only_what_is_in_the_list_is_deployed(tmp_path: Path, version: str
 async def test_a_failure_says_how_it_ended_and_hides_secrets(tmp_path: Path) -> None:
     service = shop(
         tmp_path / "shop",
-        "echo pushing with token=hunter2hunter2; echo 'https://me:pw@host/x' >&2; echo ghp_0123456789abcdefghij; exit 3",
+        (
+            "echo pushing with token=hunter2hunter2; echo 'https://me:pw@host/x' >&2; echo "
+            "ghp_0123456789abcdefghij; exit 3"
+        ),
     )
     deployer = CommandDeployer(tmp_path / "state")
     await deployer.start(service, "d", Release(version="42"), hotfix=False)
@@ -384,10 +392,12 @@ async def test_a_pid_that_was_used_again_is_not_taken_for_the_deploy(tmp_path: P
 
 def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
     program = (
-        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.deployers.command import CommandDeployer\n"
+        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.deployers.command "
+        "import CommandDeployer\n"
         "from phases.record.findings import Release\nfrom phases.record.service import Service\n"
         "service = Service.model_validate_json(sys.argv[2])\n"
-        "asyncio.run(CommandDeployer(Path(sys.argv[1])).start(service, 'd', Release(version='42'), hotfix=False))\n"
+        "asyncio.run(CommandDeployer(Path(sys.argv[1])).start(service, 'd', Release(version='42'), "
+        "hotfix=False))\n"
         "time.sleep(600)"
     )
     return subprocess.Popen(

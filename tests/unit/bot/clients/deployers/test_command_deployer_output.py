@@ -1,4 +1,4 @@
-"""What a deploy printed, made fit to be shown; and the short commands that the deployer and git are asked with."""
+"""A deploy's output, made fit to be shown, and the short commands of the deployer and git."""
 
 from __future__ import annotations
 
@@ -100,7 +100,10 @@ def test_the_thread_shows_the_newest_lines_up_to_a_limit_and_says_that_there_wer
 
 
 def test_half_a_secret_is_not_shown() -> None:
-    """The end of a line that is still being written, and the beginning of one that the tail has lost."""
+    """A line that is still being written may end in one.
+
+    The tail may have lost a line's beginning.
+    """
     half = printed(b"building\npushing with ghp_0123456", from_the_start=True, going_on=True)
     assert half.lines == ("building",)
     whole = printed(b"building\npushing with ghp_0123456", from_the_start=True, going_on=False)
@@ -120,7 +123,10 @@ def test_half_a_secret_is_not_shown() -> None:
 def test_a_key_whose_beginning_is_out_of_sight_is_hidden() -> None:
     text = "MIIEvQIBADANBg\nkqhkiG9w0BAQ\n-----END PRIVATE KEY-----\nbuilt"
     assert redact(text) == "[redacted]\nbuilt"
-    two = f"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nx\n{'-----BEGIN EC PRIVATE KEY-----'}\nMHc"
+    two = (
+        "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nx\n"
+        f"{'-----BEGIN EC PRIVATE KEY-----'}\nMHc"
+    )
     assert redact(two) == "[redacted]\nx\n[redacted]"
     ordinary = "a\nb"
     assert redact(ordinary) == ordinary

@@ -140,7 +140,10 @@ async def test_a_fault_of_its_own_may_have_taken_it(world: World) -> None:
 
 
 async def test_no_run_for_a_minute_is_unknown(world: World, store: Store) -> None:
-    """A workflow without the id in its `run-name`, on a GitHub that answers a dispatch with nothing."""
+    """A workflow without the id in its `run-name`.
+
+    This GitHub answers a dispatch with nothing.
+    """
     world.github.details = False
     world.github.workflows["deploy.yml"].run_name = "Deploy"
     await world.deployer.start(SHOP, ID, TO, hotfix=False)
@@ -288,7 +291,10 @@ async def test_whoever_has_the_time_waits_as_long_as_github_says_and_goes_on(wor
     with patient(5):
         await world.deployer.running(SHOP)
         await world.deployer.start(SHOP, ID, TO, hotfix=False)
-        asked = 'query { repository(owner: "acme", name: "shop") { object(expression: "v1.2.0") { oid } } }'
+        asked = (
+            'query { repository(owner: "acme", name: "shop") { object(expression: "v1.2.0") { '
+            "oid } } }"
+        )
         assert await world.client.graphql(asked, {}, permission="Contents: read")
     assert [run.inputs["decision"] for run in world.github.runs] == [ID]
 
@@ -330,7 +336,7 @@ def test_names_of_a_deployment(ref: str, payload: dict[str, str] | str, version:
     assert named(SHOP, found) == Release(version=version, commit=HEAD)
 
 
-# --- by the Deployments API ----------------------------------------------------------------------------------------
+# --- by the Deployments API -----------------------------------------------------------------------
 
 BY_DEPLOYMENTS = SHOP.model_copy(update={"deploy": DeployWorkflow(via="deployments")})
 

@@ -225,7 +225,7 @@ async def test_the_folders_own_template(shop: Repository, tmp_path: Path) -> Non
     assert await archive.template(place) == "# NUMBER. TITLE\n"
 
 
-# --- folders with a way of their own -----------------------------------------------------------------------------
+# --- folders with a way of their own --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

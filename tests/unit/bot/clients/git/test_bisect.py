@@ -1,4 +1,7 @@
-"""Bisect over real repositories, with real processes: found, honest, cancelled, and taken up again after a kill -9."""
+"""Bisect over real repositories, with real processes.
+
+It finds, is honest, is cancelled, and is taken up again after a kill -9.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,14 @@ def kill(marked: dict[str, Any]) -> None:
 def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
     """Another process that starts the bisect `b`, and then is there until it is killed."""
     program = (
-        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.git.bisect import LocalBisector\nfrom bot.clients.git.clone import Clones\n"
-        "from phases.record.service import Service\nservice = Service.model_validate_json(sys.argv[2])\n"
-        "asyncio.run(LocalBisector(Path(sys.argv[1]), Clones()).start(service, 'b', '1', '2'))\ntime.sleep(600)"
+        "import asyncio, sys, time\n"
+        "from pathlib import Path\n"
+        "from bot.clients.git.bisect import LocalBisector\n"
+        "from bot.clients.git.clone import Clones\n"
+        "from phases.record.service import Service\n"
+        "service = Service.model_validate_json(sys.argv[2])\n"
+        "asyncio.run(LocalBisector(Path(sys.argv[1]), Clones()).start(service, 'b', '1', '2'))\n"
+        "time.sleep(600)"
     )
     return subprocess.Popen(
         [sys.executable, "-c", program, str(state), service.model_dump_json()],
@@ -73,7 +81,10 @@ async def test_progress_says_which_step_of_about_how_many(tmp_path: Path) -> Non
     gate = tmp_path / "gate"
     repository, _ = shop(
         tmp_path / "shop",
-        script=f'#!/bin/sh\n[ "$(cat shop.txt)" = "fine 0" ] && while [ ! -e {gate} ]; do sleep 0.02; done\n! grep -q broken shop.txt\n',
+        script=(
+            f'#!/bin/sh\n[ "$(cat shop.txt)" = "fine 0" ] && while [ ! -e {gate} ]; do sleep '
+            "0.02; done\n! grep -q broken shop.txt\n"
+        ),
     )
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
@@ -97,7 +108,10 @@ async def test_ends_that_agree_are_said_so(tmp_path: Path, broken_at: int, word:
 async def test_a_script_that_cannot_tell_is_believed(tmp_path: Path) -> None:
     repository, shas = shop(
         tmp_path / "shop",
-        script='#!/bin/sh\nn=$(cut -d" " -f2 shop.txt)\n[ "$n" -ge 5 ] && [ "$n" -le 8 ] && exit 125\n! grep -q broken shop.txt\n',
+        script=(
+            '#!/bin/sh\nn=$(cut -d" " -f2 shop.txt)\n[ "$n" -ge 5 ] && [ "$n" -le 8 ] && exit '
+            "125\n! grep -q broken shop.txt\n"
+        ),
     )
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
@@ -124,7 +138,10 @@ async def test_a_commit_that_hangs_cannot_be_told(tmp_path: Path) -> None:
     """Commits 5 to 7 hang, their children with them; the culprit is found around them."""
     repository, shas = shop(
         tmp_path / "shop",
-        script='#!/bin/sh\nn=$(cut -d" " -f2 shop.txt)\n[ "$n" = 6 ] && sleep 600\n! grep -q broken shop.txt\n',
+        script=(
+            '#!/bin/sh\nn=$(cut -d" " -f2 shop.txt)\n[ "$n" = 6 ] && sleep 600\n'
+            "! grep -q broken shop.txt\n"
+        ),
     )
     bisector = LocalBisector(tmp_path / "state", Clones(), step_seconds=1)
     await bisector.start(service(repository), "b", "1", "2")
@@ -180,7 +197,10 @@ async def test_the_run_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None:
     gate, waits = tmp_path / "gate", tmp_path / "waits"
     repository, shas = shop(
         tmp_path / "shop",
-        script=f"#!/bin/sh\ntouch {waits}\nwhile [ ! -e {gate} ]; do sleep 0.02; done\n! grep -q broken shop.txt\n",
+        script=(
+            f"#!/bin/sh\ntouch {waits}\nwhile [ ! -e {gate} ]; do sleep 0.02; done\n"
+            "! grep -q broken shop.txt\n"
+        ),
     )
     bot = bot_that_starts(tmp_path / "state", service(repository))
     await until_file(waits)

@@ -1,4 +1,7 @@
-"""A service with a clone and a repository on GitHub: pull requests with their checks, and branches that have none."""
+"""A service with a clone and a repository on GitHub.
+
+Pull requests have their checks, and some branches have no pull request.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The local clone as source: real repositories, and names from outside that git must never take for an option."""
+"""The local clone as source, with real repositories.
+
+Git never takes a name from outside for an option.
+"""
 
 from __future__ import annotations
 
@@ -166,7 +169,10 @@ async def test_what_is_not_set_up_is_said(tmp_path: Path) -> None:
 
 
 async def test_odd_histories_are_read(tmp_path: Path) -> None:
-    """Odd file names, a binary, an empty commit, a merge, a message with separators of our own format in it."""
+    """Odd file names, a binary, an empty commit, a merge.
+
+    One message has separators of our own format in it.
+    """
     repository, _ = shop(tmp_path)
     repository.commit("Umlaut", {"shop/größe 1.py": "a = 1\n", 'shop/"q".py': "b = 1\n"})
     repository.commit("Odd \x1f message\n\nwith \x1e in it", {"shop/odd.py": "c = 1\n"})

@@ -1,4 +1,7 @@
-"""Clones that hold less than the remote: shallow, partial, of one branch, bare, damaged, out of date. Nobody is named by what is missing."""
+"""Clones that hold less than the remote. Missing commits accuse nobody.
+
+They are shallow, partial, of one branch, bare, damaged, or out of date.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from phases.ports.ports import NotSetUp, PortError
 from tests.support.clones import clone, git, origin, service, unreachable
 from tests.support.repositories import Repository
 
-# --- shallow ---------------------------------------------------------------------------------------------------
+# --- shallow --------------------------------------------------------------------------------------
 
 
 async def test_a_shallow_clone_is_deepened_and_the_writer_is_named(tmp_path: Path) -> None:
@@ -135,7 +138,7 @@ async def test_grafts_and_replacements_do_not_change_who_wrote_it(tmp_path: Path
     assert len(await LocalGit().commits(shop, "2", "8")) == 6
 
 
-# --- partial ---------------------------------------------------------------------------------------------------
+# --- partial --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("missing", ["blob:none", "tree:0"])
@@ -196,7 +199,7 @@ async def test_tests_of_a_partial_clone_are_found_by_name_and_said_so(tmp_path: 
     assert (named.naming, named.read) == (("tests/test_pay.py",), False)
 
 
-# --- damaged, refused, elsewhere -------------------------------------------------------------------------------
+# --- damaged, refused, elsewhere ------------------------------------------------------------------
 
 
 def loose(of: Repository, name: str) -> Path:
@@ -259,7 +262,7 @@ async def test_a_worktree_a_subdirectory_and_a_bare_clone_are_clones(tmp_path: P
         assert await source.merged(one, shas[2]) is True
 
 
-# --- a fetch that does not bring everything --------------------------------------------------------------------
+# --- a fetch that does not bring everything -------------------------------------------------------
 
 
 async def test_a_tag_that_moved_does_not_hide_the_new_ones(tmp_path: Path) -> None:

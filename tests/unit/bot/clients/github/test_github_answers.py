@@ -1,4 +1,7 @@
-"""Answers of GitHub as its documentation has them, over real HTTP: moved, limited, refused, cut short, of an older server."""
+"""Answers of GitHub as its documentation has them, over real HTTP.
+
+They are moved, limited, refused, cut short, or of an older server.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ class Hub:
 
 @asynccontextmanager
 async def hub(answer: Callable[[str, str, Any], Response], below: str = "") -> AsyncIterator[Hub]:
-    """GitHub's API at `below` of a local address; `answer` is given method, path with query, and body."""
+    """GitHub's API at `below` of a local address.
+
+    `answer` gets the method, the path with its query, and the body.
+    """
     asked: list[tuple[str, str, Any]] = []
 
     async def dispatcher(request: Request) -> Response:
@@ -71,7 +77,10 @@ async def hub(answer: Callable[[str, str, Any], Response], below: str = "") -> A
 
 @pytest.mark.parametrize("below", ["", "/api/v3"])
 async def test_a_renamed_repository_is_followed_on_the_same_host(below: str) -> None:
-    """301 for GET, 307 for the others, `Location: <api>/repositories/<id>/…`; afterwards it is asked at its new place."""
+    """301 for GET, 307 for the others, `Location: <api>/repositories/<id>/…`.
+
+    Later calls go to its new place.
+    """
 
     def answer(method: str, path: str, body: Any) -> Response:
         if path.startswith(f"{below}/repos/acme/shop"):
@@ -104,7 +113,10 @@ async def test_a_renamed_repository_is_followed_on_the_same_host(below: str) -> 
 
 
 async def test_doctor_says_that_it_was_renamed() -> None:
-    """Webhooks carry the new name alone: https://docs.github.com/en/webhooks/webhook-events-and-payloads (`repository.full_name`)"""
+    """Webhooks carry the new name alone (`repository.full_name`).
+
+    https://docs.github.com/en/webhooks/webhook-events-and-payloads
+    """
 
     def answer(method: str, path: str, body: Any) -> Response:
         return JSONResponse({"full_name": "acme/store", "default_branch": "trunk"})
@@ -162,7 +174,10 @@ async def test_it_is_not_followed_to_another_server_nor_for_ever() -> None:
         ),
         (
             {
-                "message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+                "message": (
+                    "You have exceeded a secondary rate limit. Please wait a few minutes before "
+                    "you try again."
+                )
             },
             {},
             True,
@@ -194,7 +209,10 @@ async def test_limits_of_graphql_come_with_200(
 
 async def test_a_long_wait_is_said_in_minutes() -> None:
     def answer(method: str, path: str, body: Any) -> Response:
-        said = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+        said = (
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try "
+            "again."
+        )
         return JSONResponse({"message": said}, 403, headers={"Retry-After": "1200"})
 
     async with hub(answer) as there:
@@ -214,7 +232,10 @@ async def test_a_long_wait_is_said_in_minutes() -> None:
             {
                 "errors": [
                     {
-                        "message": "Something went wrong while executing your query. Please include `0401:6C25` when reporting this issue."
+                        "message": (
+                            "Something went wrong while executing your query. Please include "
+                            "`0401:6C25` when reporting this issue."
+                        )
                     }
                 ]
             },
@@ -274,7 +295,10 @@ async def test_what_failed_the_validation_is_said() -> None:
 
 @pytest.mark.parametrize("linked", [True, False])
 async def test_pages_go_on_as_link_says(linked: bool) -> None:
-    """A page may be shorter than asked for. A server that sends no `Link` is asked on while its pages are full."""
+    """A page may be shorter than asked for.
+
+    If a server sends no `Link`, full pages are followed by another request.
+    """
     size = 30 if linked else 100
 
     def answer(method: str, path: str, body: Any) -> Response:
@@ -305,8 +329,11 @@ async def test_pages_go_on_as_link_says(linked: bool) -> None:
 async def test_an_older_server_that_refuses_the_newer_key_of_a_dispatch_is_asked_without_it(
     store: Store, status: int, said: str
 ) -> None:
-    """400 up to Enterprise Server 3.20: https://github.com/cli/cli/issues/12672. Elsewhere a refused key is 422 with its name:
-    https://github.com/emilyriederer/projmgr/issues/43. The older answer is 204, without a body."""
+    """A server up to Enterprise Server 3.20 answers 400: https://github.com/cli/cli/issues/12672.
+
+    Elsewhere a refused key is 422 with its name:
+    https://github.com/emilyriederer/projmgr/issues/43. The older answer is 204, without a body.
+    """
 
     def answer(method: str, path: str, body: Any) -> Response:
         if path.endswith("/dispatches"):
@@ -336,7 +363,10 @@ async def test_an_older_server_that_refuses_the_newer_key_of_a_dispatch_is_asked
 
 
 def test_checks_that_a_fine_grained_token_may_not_see_are_null() -> None:
-    """https://github.com/kirodotdev/KiroCrew/pull/4830: `contexts.nodes.0` is refused, the commit status beside it is not."""
+    """`contexts.nodes.0` is refused, the commit status beside it is not.
+
+    https://github.com/kirodotdev/KiroCrew/pull/4830
+    """
     contexts = [
         None,
         None,

@@ -139,7 +139,7 @@ async def test_the_next_one_is_named_like_the_others(
     world.faults.next("github.create_pull", Fault(status=403, error="Resource not accessible"))
     with pytest.raises(PortError):
         await archive.write(PLACED, one, 8, TEXT)
-    # Meanwhile somebody writes decisions of another kind: the file that is on the branch stays the one.
+    # Meanwhile a person writes decisions of another kind. The file on the branch stays the one.
     head = world.github.commits[-1].sha
     world.github.files |= {(head, f"docs/adr/decision-{n}.md"): "x" for n in (1, 2, 3)}
     adr = await archive.write(PLACED, one, 8, TEXT)

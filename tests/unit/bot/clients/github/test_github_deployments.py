@@ -1,4 +1,7 @@
-"""GitHub's deployments in the deploy history: over real HTTP against the local GitHub, and joined with what others tell."""
+"""GitHub's deployments in the deploy history.
+
+They come over real HTTP from the local GitHub, and are joined with those of other sources.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,7 @@ async def test_out_of_reach_is_an_error_that_says_so(world: World, hub: DeployHi
         await hub.deploys((SHOP,))
 
 
-# --- joined ----------------------------------------------------------------------------------------------------
+# --- joined ---------------------------------------------------------------------------------------
 
 
 def deploy(version: str, minutes: float, source: str, commit: str | None = None) -> DeploySeen:
@@ -137,7 +140,7 @@ def test_versions_that_begin_alike_are_two() -> None:
     )
 
 
-# --- what a ref is ---------------------------------------------------------------------------------------------------
+# --- what a ref is --------------------------------------------------------------------------------
 
 
 async def test_a_tag_that_is_gone_still_names_its_version_and_a_branch_never_does(
@@ -164,7 +167,7 @@ async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(
     assert await told(hub) == [("2" * 40, True)], "its tag is beyond those that are listed"
 
 
-# --- what lies in front of the service's own -------------------------------------------------------------------------
+# --- what lies in front of the service's own ------------------------------------------------------
 
 
 async def test_behind_many_failures_the_last_success_is_found(

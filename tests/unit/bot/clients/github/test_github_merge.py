@@ -1,4 +1,7 @@
-"""The ordinary merge of a hotfix's pull request against the local GitHub over real HTTP; and a branch in a real clone."""
+"""The ordinary merge of a hotfix's pull request, and a branch in a real clone.
+
+The local GitHub answers over real HTTP.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +131,7 @@ async def test_looks_without_news_cost_nothing(world: World, merges: Merges) -> 
     assert ["if-none-match" in one.headers for one in asked] == [False, True, True]
 
 
-# --- a branch, in the local clone ---------------------------------------------------------------------------------
+# --- a branch, in the local clone -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["merge", "pick", "squash", "squash of two"])

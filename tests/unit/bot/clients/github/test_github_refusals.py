@@ -1,4 +1,7 @@
-"""Why GitHub does not start a deploy: its own reason, and what can be seen of the workflow; no other is guessed."""
+"""GitHub's own reason for not starting a deploy, and the visible state of the workflow.
+
+No reason is guessed.
+"""
 
 from __future__ import annotations
 
@@ -72,12 +75,18 @@ def _renamed(github: GitHub) -> None:
         ),
         (
             _no_actions,
-            "GitHub Actions is disabled (“Actions has been disabled for this repository”): enable it",
+            (
+                "GitHub Actions is disabled (“Actions has been disabled for this repository”): "
+                "enable it"
+            ),
         ),
         (_archived, "the repository is archived on GitHub"),
         (
             _elsewhere,
-            "there is no .github/workflows/deploy.yml on main, from where it is started; main has hotfix.yml",
+            (
+                "there is no .github/workflows/deploy.yml on main, from where it is started; "
+                "main has hotfix.yml"
+            ),
         ),
         (_renamed, "acme/shop has no workflow deploy.yml; main has hotfix.yml and release.yaml"),
     ],
@@ -136,7 +145,10 @@ async def test_where_nothing_more_can_be_seen_the_refusal_stands_alone(world: Wo
         ("Repository was archived so is read-only.", False),
         ("Resource protected by organization SAML enforcement.", False),
         (
-            "the `acme` organization has an IP allow list enabled, and your IP address is not permitted",
+            (
+                "the `acme` organization has an IP allow list enabled, and your IP address is "
+                "not permitted"
+            ),
             False,
         ),
         ("Repository access blocked", False),

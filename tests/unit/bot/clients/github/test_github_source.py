@@ -23,7 +23,10 @@ from tests.support.github_world import SHOP, World, github_world
 
 CART = "def total(cart):\n    rate = cart.rate\n    return cart.sum / rate\n\n\n# the end\n"
 BAD = "b" * 40
-PATCH = "@@ -1,2 +1,3 @@ def total(cart):\n+    rate = cart.rate\n-    return cart.sum\n+    return cart.sum / rate"
+PATCH = (
+    "@@ -1,2 +1,3 @@ def total(cart):\n+    rate = cart.rate\n-    return cart.sum\n"
+    "+    return cart.sum / rate"
+)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""A Sentry whose plan refuses questions over several projects: the same picture, asked project by project."""
+"""A Sentry whose plan refuses questions over several projects.
+
+Asked project by project, it gives the same picture.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ async def burning(w: World) -> TriageReport:
 
 
 def picture(report: TriageReport) -> dict[str, Any]:
-    """What was measured and what follows from it."""
+    """The measured picture and the decision that follows from it."""
     return report.model_dump(mode="json", include={"recommendation", "blast", "suspect"})
 
 

@@ -1,4 +1,4 @@
-"""The Sentry client on the wire: pages, environments, fall-backs, milliseconds, and what goes wrong."""
+"""The Sentry client on the wire: pages, environments, fall-backs, milliseconds, and failures."""
 
 from __future__ import annotations
 
@@ -126,11 +126,11 @@ async def test_no_events_asked_for_nothing_is_called() -> None:
     assert w.calls.paths == []
 
 
-# --- answers as other Sentrys give them ------------------------------------------------------------------------
+# --- answers as other Sentrys give them -----------------------------------------------------------
 
 
 class Pretend:
-    """A Sentry of a few fixed answers, by the last part of the path; remembers what it was asked."""
+    """A Sentry of a few fixed answers, by the last part of the path. It remembers its requests."""
 
     def __init__(self, **answers: Any) -> None:
         self.answers: dict[str, Any] = {
@@ -307,7 +307,10 @@ async def test_a_series_of_another_shape_is_asked_for_as_stats(series: dict[str,
 
 
 async def test_releases_come_in_pages_that_may_be_short() -> None:
-    """https://docs.sentry.io/api/pagination/: `Link` with `rel="next"; results="true"; cursor="…"`"""
+    """`Link` has `rel="next"; results="true"; cursor="…"`.
+
+    https://docs.sentry.io/api/pagination/
+    """
 
     def release(number: int) -> dict[str, Any]:
         deploy = {
@@ -352,7 +355,10 @@ async def test_releases_come_in_pages_that_may_be_short() -> None:
 
 
 async def test_without_retry_after_the_end_of_sentrys_window_is_waited_for() -> None:
-    """https://docs.sentry.io/api/ratelimits/: "the time when the next rate limit window begins", in seconds from epoch."""
+    """ "the time when the next rate limit window begins", in seconds from epoch.
+
+    https://docs.sentry.io/api/ratelimits/
+    """
     ends = datetime.now(UTC).timestamp() + 7
     headers = {"X-Sentry-Rate-Limit-Limit": "40", "X-Sentry-Rate-Limit-Remaining": "0"}
     headers |= {
@@ -361,7 +367,10 @@ async def test_without_retry_after_the_end_of_sentrys_window_is_waited_for() -> 
     }
 
     async def answer(request: Request) -> Response:
-        said = "You are attempting to use this endpoint too frequently. Limit is 40 requests in 1 seconds"
+        said = (
+            "You are attempting to use this endpoint too frequently. Limit is 40 requests in 1 "
+            "seconds"
+        )
         return JSONResponse({"detail": said}, 429, headers=headers)
 
     async with serving(Starlette(routes=[Route("/{rest:path}", answer)])) as url:
@@ -385,7 +394,7 @@ async def test_an_unknown_shape_is_said_without_its_content() -> None:
     assert "bob" not in str(caught.value)
 
 
-# --- shapes ----------------------------------------------------------------------------------------------------
+# --- shapes ---------------------------------------------------------------------------------------
 
 ISSUE: dict[str, Any] = {
     "id": "41",
@@ -421,7 +430,10 @@ def test_an_issue_of_a_window_keeps_its_own_first_seen_and_its_day_before() -> N
 
 
 def test_buckets_that_are_none_spoil_no_triage() -> None:
-    """https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py: `stats` by period"""
+    """`stats` is by period.
+
+    https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py
+    """
     hour = int(SINCE.timestamp()) // 3600 * 3600 - 3600
     stats = {"24h": [[hour, 4], [hour + 3600, None], [hour], None], "auto": [], "next": {"a": 1}}
     row = IssueShape.model_validate({**ISSUE, "count": "1", "stats": stats}).row(SINCE)

@@ -1,6 +1,7 @@
-"""Events in the shapes in which SDKs send them and Sentry answers them: what is the cause, and which frames lead to it.
+"""Events as SDKs send and Sentry answers them: their cause, and the frames that lead to it.
 
-Shapes: https://github.com/getsentry/sentry/tree/master/tests/sentry/grouping/grouping_inputs, and the SDK that each test names.
+Shapes: https://github.com/getsentry/sentry/tree/master/tests/sentry/grouping/grouping_inputs, and
+the SDK that each test names.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def own(detail: EventDetail) -> list[str]:
     return [f.function for f in ours(detail.frames)]
 
 
-# --- chains ------------------------------------------------------------------------------------------------------
+# --- chains ---------------------------------------------------------------------------------------
 
 
 def java(method: str, line: int, cls: str, app: bool | None) -> Json:
@@ -71,7 +72,10 @@ SPRING = [
 
 @pytest.mark.parametrize("app", [True, None, False])
 def test_springs_wrapper_around_a_cause(app: bool | None) -> None:
-    """sentry-java marks our own frames only where `inAppIncludes` names them; Sentry stores those that are not marked as false."""
+    """sentry-java marks our own frames only where `inAppIncludes` names them.
+
+    Sentry stores those that are not marked as false.
+    """
     crash = java("priceOf", 44, "com.acme.shop.PriceService", app)
     caller = java("show", 20, "com.acme.shop.CartController$Lambda", app)
     cause = raised(
@@ -100,7 +104,10 @@ def test_springs_wrapper_around_a_cause(app: bool | None) -> None:
 
 
 def test_what_was_suppressed_is_no_cause() -> None:
-    """sentry-java puts it before what it was suppressed by, with the type `suppressed`, and its causes behind it."""
+    """sentry-java puts it before its suppressor.
+
+    It has the type `suppressed`, and its causes stand behind it.
+    """
     suppressed = raised(
         "CloseFailed", frame("close"), type="suppressed", exception_id=1, parent_id=0
     )
@@ -140,7 +147,10 @@ def test_a_cause_in_javascript() -> None:
 
 @pytest.mark.parametrize("ids", [(1, 0), (0, 1)], ids=["depth first", "as older ones number them"])
 def test_go_has_a_stack_at_the_outermost_only(ids: tuple[int, int]) -> None:
-    """sentry-go `convertErrorToExceptions`; up to 0.35 `SetException` numbered the cause 0 and made it its wrapper's parent."""
+    """sentry-go `convertErrorToExceptions`.
+
+    Up to 0.35 `SetException` numbered the cause 0 and made it its wrapper's parent.
+    """
     inner, outer = ids
     cause = raised("*pq.Error", value="pq: no such column", exception_id=inner)
     cause["mechanism"] |= {"parent_id": outer} if inner else {"is_exception_group": True}
@@ -172,7 +182,10 @@ def test_a_cause_inside_of_libraries_leads_to_our_own_line() -> None:
 
 
 def test_a_crash_in_the_handler_of_another_counts_before_its_callers() -> None:
-    """`During handling of the above exception, another exception occurred`: there the second one may be what hurts."""
+    """`During handling of the above exception, another exception occurred`.
+
+    There the second one may be the one that hurts.
+    """
     missing = raised("KeyError", frame("price"), frame("order"))
     second = raised(
         "ZeroDivisionError", frame("share"), frame("split"), frame("order", 12), frame("main")
@@ -188,7 +201,7 @@ def test_a_crash_in_the_handler_of_another_counts_before_its_callers() -> None:
     ]
 
 
-# --- groups ------------------------------------------------------------------------------------------------------
+# --- groups ---------------------------------------------------------------------------------------
 
 
 def member(n: int, name: str, *frames: Json, source: str = "InnerExceptions") -> Json:
@@ -201,7 +214,10 @@ def numbered(value: Json, id: int, parent: int | None = None) -> Json:
 
 
 def test_nets_group_whose_first_member_was_only_cancelled() -> None:
-    """sentry-dotnet lists members the last one first, behind each its own inner exceptions, the group last."""
+    """sentry-dotnet lists the last member first and the group last.
+
+    Each member's own inner exceptions stand behind it.
+    """
     third = numbered(member(3, "FormatException", frame("parse")), 4)
     inner = numbered(
         raised("NullReferenceException", frame("total"), frame("quote"), type="chained"), 3, 2
@@ -229,7 +245,10 @@ def test_nets_group_whose_first_member_was_only_cancelled() -> None:
 
 @pytest.mark.parametrize("source", ["errors", "exceptions", ""])
 def test_a_group_of_three(source: str) -> None:
-    """JavaScript's `AggregateError`, Python's `ExceptionGroup`; and without sources, as the RFC first had it."""
+    """JavaScript's `AggregateError`, Python's `ExceptionGroup`.
+
+    One is without sources, as the RFC first had it.
+    """
     inside: list[Json] = []
     for n in (3, 2, 1):
         crash, name = frame(f"crash{n}"), f"Error{n}"
@@ -278,7 +297,7 @@ def test_numbers_that_make_no_tree_leave_the_order(
     )
 
 
-# --- what is missing ---------------------------------------------------------------------------------------------
+# --- what is missing ------------------------------------------------------------------------------
 
 
 def test_values_and_stacks_that_are_null() -> None:
@@ -303,7 +322,10 @@ def test_what_could_not_be_symbolicated_has_its_raw_stack() -> None:
 
 
 def test_frames_that_are_marked_by_nobody() -> None:
-    """`in_app: null` everywhere: what is of no known library may be ours. Beside a frame that is marked it is not."""
+    """`in_app: null` everywhere: frames of no known library may be ours.
+
+    Beside a frame that is marked they are not.
+    """
     library = frame("send", app=None, filename="/usr/lib/python3/site-packages/requests/api.py")
     detail = event(raised("KeyError", library, frame("price", app=None)))
     assert [(f.function, f.in_app) for f in detail.frames] == [("send", False), ("price", True)]
@@ -329,7 +351,7 @@ def test_a_build_s_query_is_no_part_of_a_file() -> None:
     assert (detail.frames[0].file, detail.frames[0].path) == ("Cart.vue", "src/Cart.vue")
 
 
-# --- without an exception's own stack ----------------------------------------------------------------------------
+# --- without an exception's own stack -------------------------------------------------------------
 
 
 def thread(id: Any, *crash_first: Json, crashed: bool = False, current: bool = False) -> Json:
@@ -421,7 +443,7 @@ def test_an_error_calls_nobody_and_names_no_address() -> None:
     )
 
 
-# --- the whole of it ---------------------------------------------------------------------------------------------
+# --- the whole of it ------------------------------------------------------------------------------
 
 
 def test_the_cause_and_its_crashing_frame_come_first() -> None:
@@ -481,7 +503,7 @@ def test_an_event_without_exception_has_no_frames() -> None:
     assert (detail.exception_type, detail.frames, detail.release) == (None, (), "v1")
 
 
-# --- whose frames they are ---------------------------------------------------------------------------------------
+# --- whose frames they are ------------------------------------------------------------------------
 
 CARGO = (
     "/usr/local/cargo/registry/src/index.crates.io-6f17d22bba15001f/tokio-1.35.0/src/runtime/mod.rs"

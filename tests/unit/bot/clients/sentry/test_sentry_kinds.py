@@ -1,4 +1,7 @@
-"""Other Sentrys: GlitchTip, a self-hosted one of some years ago, plans without Discover; and what `firebreak doctor` says of them."""
+"""Other Sentrys, and `firebreak doctor` on them.
+
+They are GlitchTip, an old self-hosted one, and plans without Discover.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ SORTS = ("last_seen", "first_seen", "count", "priority")
 
 
 class GlitchTip:
-    """As its source has it: https://gitlab.com/glitchtip/glitchtip-backend, `apps/issue_events/api/issues.py`."""
+    """GlitchTip as `apps/issue_events/api/issues.py` has it.
+
+    https://gitlab.com/glitchtip/glitchtip-backend
+    """
 
     def __init__(self, now: datetime = NOW) -> None:
         self.tags_fail = False
@@ -187,7 +193,7 @@ async def test_without_discover_what_more_issues_hold_is_not_known() -> None:
     assert not report.incomplete
 
 
-# --- doctor ----------------------------------------------------------------------------------------------------
+# --- doctor ---------------------------------------------------------------------------------------
 
 
 async def looked(url: str) -> list[Finding]:

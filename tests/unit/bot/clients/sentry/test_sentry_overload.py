@@ -1,4 +1,7 @@
-"""Sentry under load: what passes is told from what is final, each part fails by itself, and an unknown is never mild."""
+"""Sentry under load.
+
+Passing errors are told from final ones, each part fails by itself, and an unknown is never mild.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ TIMEOUT = OVERLOAD[0]
 LATER = 3  # tries of one question
 
 
-# --- what Sentry says ------------------------------------------------------------------------------------------
+# --- what Sentry says -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,10 @@ LATER = 3  # tries of one question
         (400, str(TIMEOUT.error)),
         (
             400,
-            "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects.",
+            (
+                "Query timeout. Please try again. If the problem persists try a smaller date "
+                "range or fewer projects."
+            ),
         ),
         (400, "Internal error. Please try again."),
         (400, "Internal error. Your query failed to run."),
@@ -48,7 +54,10 @@ LATER = 3  # tries of one question
         (400, "Query limits exceeded. Try narrowing your request."),
         (
             400,
-            "Rate limit exceeded. Please try your query with a smaller date range or fewer projects.",
+            (
+                "Rate limit exceeded. Please try your query with a smaller date range or fewer "
+                "projects."
+            ),
         ),
         (408, "Proxied request timed out"),
         (429, ""),
@@ -149,7 +158,7 @@ async def test_a_refusal_is_told_in_whatever_form_it_comes(
     assert f"({status})" in caught.value.text
 
 
-# --- an unknown is never mild ----------------------------------------------------------------------------------
+# --- an unknown is never mild ---------------------------------------------------------------------
 
 
 def everything(report: TriageReport) -> str:
@@ -163,7 +172,10 @@ def everything(report: TriageReport) -> str:
 
 
 async def test_features_that_could_not_be_asked_are_many_and_the_decision_says_so() -> None:
-    """30 users, 3 features: with a well Sentry that is *roll back*, and so it is where the features are not known."""
+    """30 users and 3 features: with a healthy Sentry that is *roll back*.
+
+    It is the same where the features are not known.
+    """
     async with world() as w:
         await fire(w)
         w.refusing.refuse(*FEATURES)
@@ -240,7 +252,10 @@ async def test_regions_that_are_not_known_do_not_make_nameless_events_one_user()
 async def test_an_overloaded_store_of_events_leaves_a_decision_as_for_many(
     status: int, said: str
 ) -> None:
-    """The issues are told by another part of Sentry: how many events, since when, and which deploy lies before it."""
+    """Another part of Sentry tells the issues.
+
+    It knows the number of events, their start, and the deploy before them.
+    """
     async with world() as w:
         await fire(w, "/cart")
         for call in ("/events/", "/events-stats/", "/events-timeseries/"):
@@ -308,7 +323,7 @@ async def test_the_beginning_of_an_old_issue_is_not_guessed_where_no_minutes_are
     )
 
 
-# --- what stands beside it -------------------------------------------------------------------------------------
+# --- what stands beside it ------------------------------------------------------------------------
 
 
 async def test_deploys_that_could_not_be_asked_are_not_none() -> None:
@@ -342,9 +357,7 @@ async def test_one_release_whose_deploys_are_gone_leaves_the_others() -> None:
     assert "project:read" not in everything(report)
 
 
-async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusual_is_not_said_unseen() -> (
-    None
-):
+async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusual_is_not_claimed():
     async with world() as w:
         await fire(w, "/cart")
         for n in range(120):
@@ -364,7 +377,7 @@ async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusu
             await w.triage()
 
 
-# --- monitors --------------------------------------------------------------------------------------------------
+# --- monitors -------------------------------------------------------------------------------------
 
 
 def monitor(w: World, title: str, tag: str, times: int) -> None:

@@ -1,4 +1,4 @@
-"""How much a triage asks of Sentry, whose rate limits are shared by a whole company."""
+"""The number of a triage's calls to Sentry, whose rate limits are shared by a whole company."""
 
 from __future__ import annotations
 

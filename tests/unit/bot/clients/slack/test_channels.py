@@ -1,4 +1,7 @@
-"""Channels and people that the settings name, in a workspace of 9,000 channels of which 20 pages a minute are told."""
+"""Channels and people that the settings name, in a workspace of 9,000 channels.
+
+Slack gives 20 pages a minute.
+"""
 
 from __future__ import annotations
 
@@ -223,7 +226,7 @@ async def test_the_announcements_move_with_the_name_and_outlast_an_outage(
         assert await announced.channel() == "C0INCIDENTS"
 
 
-# --- people ------------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def crowd(world: World, number: int) -> None:
@@ -304,7 +307,7 @@ async def test_a_users_name_is_found_where_groups_cannot_be_read(refused: str) -
             await people.owners(service(owners=("@checkout-oncall",)))
 
 
-# --- doctor ------------------------------------------------------------------------------------------------------
+# --- doctor ---------------------------------------------------------------------------------------
 
 
 async def doctor(world: World, **settings: str) -> dict[str, Finding]:

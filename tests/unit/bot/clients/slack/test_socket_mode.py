@@ -1,4 +1,7 @@
-"""The bot's end of Socket Mode: it comes back with a new address, and what was clicked is answered before it goes."""
+"""The bot's end of Socket Mode.
+
+It reconnects at a new address, and answers clicks before it goes.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ class FailsOnce(SocketMode):
 async def test_an_address_that_did_not_connect_is_not_tried_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its ticket is used up: the SDK's client alone is refused with 403 until somebody restarts the bot."""
+    """Its ticket is used up.
+
+    The SDK's client alone would be refused with 403 until somebody restarts the bot.
+    """
     monkeypatch.setattr("bot.clients.slack.socket_mode.PING_SECONDS", 0.3)
     monkeypatch.setattr("bot.clients.slack.socket_mode.ADDRESS_SECONDS", 0.2)
     async with slack_world() as world, FailsOnce() as socket:
