@@ -16,12 +16,13 @@ from typing import Any, TextIO
 from bot.cli.store_access import run
 from bot.store.incident_store import Store
 from bot.store.redis import Script, StoreError, store_errors
-from phases.record.text import FORGOTTEN, SOMEBODY
+from phases.record.text import FORGOTTEN, PERSON, SOMEBODY
 
 PASSES = 3
-"""A running bot may write while it is looked through: until nothing is found, at most so often."""
+"""The most passes: a running bot may write meanwhile, so keys are read until none has changed."""
+SHORTEST_ID = 6
+"""A shorter text is refused: it may be a word, and would be replaced wherever that stands."""
 REWRITE_SECONDS = 60.0
-_ID = re.compile(r"[UW][A-Z0-9]{5,20}")
 _PLACES = {
     "incident": "records",
     "timeline": "timelines",
@@ -41,7 +42,8 @@ def forget_main(person: str, names: Sequence[str]) -> int:
 
     2 for a wrong id or wrong settings.
     """
-    if not _ID.fullmatch(person) or person == FORGOTTEN:
+    is_id = re.fullmatch(PERSON, person) and len(person) >= SHORTEST_ID
+    if not is_id or person == FORGOTTEN:
         print(
             f"{person!r} is no Slack id of a person: "
             "it looks like U024BE7LH (Profile, Copy member ID).",
