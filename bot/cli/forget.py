@@ -1,7 +1,7 @@
-"""`firebreak forget <slack-id>`: replaces a person by nobody, everywhere in Redis.
+"""`firebreak forget <slack-id>`: replace a person by nobody, everywhere in Redis.
 
-Every key of the bot is looked through: records, timelines, memories, drafts, and what waits to be
-done. A second run changes nothing. Text elsewhere (Slack, tickets, post-mortems in Git) stays.
+Every key of the bot is looked through: records, timelines, memories, drafts, waiting work.
+A second run changes nothing. Text elsewhere (Slack, tickets, post-mortems in Git) stays.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ FORGET = Script("forget")
 
 
 def forget_main(person: str, names: Sequence[str]) -> int:
-    """Exit code 0, also where the person stands nowhere; 1 where Redis cannot be used.
+    """Return exit code 0, also where the person stands nowhere.
 
-    2 for a wrong id or wrong settings.
+    1 where Redis cannot be used, 2 for a wrong id or wrong settings.
     """
     is_id = re.fullmatch(PERSON, person) and len(person) >= SHORTEST_ID
     if not is_id or person == FORGOTTEN:

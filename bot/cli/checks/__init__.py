@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from bot.clients.advice import advice
-from bot.clients.http.errors import HttpError
+from bot.clients.advice import Mend, advice
 from phases.ports.ports import PortError
 
 T = TypeVar("T")
@@ -42,33 +41,24 @@ def broken(what: str, says: str, mend: str = "") -> Finding:
     return Finding("broken", what, says, mend)
 
 
-async def asked(
-    what: str,
-    question: Awaitable[T],
-    mend: str | Callable[[PortError], str] = "",
-    costs: str = "",
-) -> T | Finding:
+async def asked(what: str, question: Awaitable[T], mend: Mend = "", costs: str = "") -> T | Finding:
     """Return the answer, or the finding that there is none.
 
-    `mend` is named where it helps with the error (`advice`); a function chooses it by the error.
-    `costs` is what is lost without the answer. Where the way to the system is the trouble, what
-    helps with that is named instead.
+    `mend` is named where it helps with the error (`advice`). `costs` is what is lost without the
+    answer.
     """
     try:
         return await question
     except PortError as error:
-        if isinstance(error, HttpError) and error.mend:
-            help_text = error.mend
-        else:
-            help_text = mend(error) if callable(mend) else advice(error, mend)
-        return broken(what, f"{error.text}{f': {costs}' if costs else ''}.", help_text)
+        lost = f": {costs}" if costs else ""
+        return broken(what, f"{error.text}{lost}.", advice(error, mend))
 
 
 async def check(
     what: str,
     question: Awaitable[T],
     judge: Callable[[T], Finding],
-    mend: str | Callable[[PortError], str] = "",
+    mend: Mend = "",
 ) -> Finding:
     """Return the judgement of the answer, or the finding that there is none."""
     answer = await asked(what, question, mend)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from bot.cli.checks import Finding, asked, broken, check, unproven, works
+from bot.clients.advice import Mend
 from bot.clients.deployers.github_workflows import state_of
 from bot.clients.github.client import GitHub
 from bot.clients.github.deployments import GitHubDeployments
 from bot.clients.github.models import Repository
-from phases.ports.ports import PortError
 from phases.record.findings import Release
 from phases.record.service import HOTFIX, DeployWorkflow, Service
 
 SHOWN = 3
 
 
-def _for_refusals(mend: str) -> Callable[[PortError], str]:
-    """Return the advice for `asked`: nothing helps while GitHub is away."""
+def _for_refusals(mend: str) -> Mend:
+    """Return what helps with a refusal: nothing does while GitHub is away."""
     return lambda error: "" if error.retryable else mend
 
 

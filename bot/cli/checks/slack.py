@@ -8,8 +8,8 @@ import time
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from bot.cli.checks import Finding, broken, check, unproven, works
-from bot.clients.advice import REINSTALL, SLACK_TOKEN, advice
+from bot.cli.checks import Finding, asked, broken, check, unproven, works
+from bot.clients.advice import REINSTALL, SLACK_TOKEN
 from bot.clients.slack.channels import Found
 from bot.clients.slack.client import Slack
 from bot.config.settings import Settings
@@ -42,10 +42,10 @@ LIST_SECONDS = 120.0
 
 
 async def slack(settings: Settings, client: Slack) -> list[Finding]:
-    try:
-        me, granted = await client.who()
-    except PortError as error:
-        return [broken("Slack token", f"{error.text}.", advice(error, SLACK_TOKEN))]
+    answer = await asked("Slack token", client.who(), SLACK_TOKEN)
+    if isinstance(answer, Finding):
+        return [answer]
+    me, granted = answer
     bot = str(me.get("user") or "firebreak")
     return [
         works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"),
