@@ -1,8 +1,8 @@
-"""Does once what a bot does all day, on keys of its own that are removed afterwards.
+"""The self-test: everything that the bot ever asks of Redis, once, on keys that are removed after.
 
-A missing right shows in the middle of a script, when half of it is written. So a bot does not start
-on such a Redis, and `firebreak doctor` says which right is missing. Nothing is guessed from INFO,
-which a managed Redis may refuse or embellish.
+A missing right shows only in the middle of a script, when half of it is written. The bot does not
+start on such a Redis, and `firebreak doctor` says which right is missing. Nothing is guessed from
+INFO, which a managed Redis may refuse or embellish.
 """
 
 from __future__ import annotations
@@ -150,10 +150,10 @@ async def diagnose(url: str, store: Store, error: StoreError) -> Trouble:
         return Trouble(error.text, "start its replicas, or lower REDIS_WAIT_REPLICAS")
     trouble = of(error)
     if trouble in (CLOSED, NO_CONNECTION):
-        return await _of_tls(redis_url.parsed(url)) or trouble
+        return await _tls_trouble(redis_url.parsed(url)) or trouble
     if trouble.mend != NEWEST:
         return trouble
-    server = await _server(store.redis)
+    server = await _server_info(store.redis)
     if "sentinel" in (server.get("redis_mode"), server.get("server_mode")):  # Redis, Valkey
         return Trouble(
             "What answers there is a sentinel",
@@ -166,7 +166,7 @@ async def diagnose(url: str, store: Store, error: StoreError) -> Trouble:
     return Trouble(f"{trouble.says} (it is version {version})", mend, final=True)
 
 
-async def _of_tls(at: redis_url.Address) -> Trouble | None:
+async def _tls_trouble(at: redis_url.Address) -> Trouble | None:
     """Return the trouble where one side speaks TLS and the other does not.
 
     A TLS server cuts a plain connection, and a plain server waits for the rest of a TLS greeting:
@@ -199,24 +199,24 @@ async def try_commits(store: Store) -> None:
 
     Raises `StoreError`, as does `try_everything`.
     """
-    async with _apart(store) as own:
-        await _commits(own, Queue(own, SERVICE))
+    async with _scratch_store(store) as own:
+        await _try_commits(own, Queue(own, SERVICE))
 
 
 async def try_everything(store: Store) -> None:
     """Try all that the bot ever asks of Redis."""
-    async with _apart(store) as own:
+    async with _scratch_store(store) as own:
         queue = Queue(own, SERVICE)
-        held = await _commits(own, queue)
-        await _outbox(own, queue, held)
-        await _rest(own)
-        await _homes_and_edits(own)
-        await _past(own)
+        held = await _try_commits(own, queue)
+        await _try_outbox(own, queue, held)
+        await _try_reads_and_keys(own)
+        await _try_homes_and_edits(own)
+        await _try_history(own)
 
 
 @asynccontextmanager
-async def _apart(store: Store) -> AsyncIterator[Store]:
-    """The same Redis under other keys with the same hash tag, which the same rights allow."""
+async def _scratch_store(store: Store) -> AsyncIterator[Store]:
+    """Give the same Redis under other keys with the same hash tag: the same rights allow them."""
     await _refuse_old(store)
     own = store.beside(f"proof:{uuid4().hex}")
     try:
@@ -236,8 +236,8 @@ async def _remove(own: Store) -> None:
 
 
 async def _refuse_old(store: Store) -> None:
-    """An old Redis knows only some commands, and would fail in the middle of a script."""
-    server = await _server(store.redis)
+    """Raise `TooOld` for a Redis that would fail in the middle of a script."""
+    server = await _server_info(store.redis)
     if () < version_of(server) < OLDEST:
         raise TooOld(
             f"This Redis is too old: it is version {server['redis_version']}, and 6.2 is needed"
@@ -252,7 +252,7 @@ def version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", str(info.get("redis_version") or "")))
 
 
-async def _server(redis: Redis) -> dict[str, Any]:
+async def _server_info(redis: Redis) -> dict[str, Any]:
     """Return what INFO says of the server; empty where the server refuses to say."""
     try:
         with store_errors():
@@ -263,18 +263,18 @@ async def _server(redis: Redis) -> dict[str, Any]:
         raise
 
 
-async def _commits(own: Store, queue: Queue) -> list[PendingEntry]:
+async def _try_commits(own: Store, queue: Queue) -> list[PendingEntry]:
     """Make three commits that use all of a commit; return the effects that are still held."""
     delivery = Delivery(("proof",))
     loaded = await own.load(None, delivery)
-    await _commit(own, loaded, _opened(loaded.server_now), delivery)
+    await _commit(own, loaded, _opening(loaded.server_now), delivery)
     await queue.ensure_group()
     held = await queue.read(own.redis, 100, 1)
     if not held:
         raise NotRecorded("Redis keeps an effect and does not give it out again.")
     ended = EffectEnded(held[0].entry)
     loaded = await own.load(ID, ended)
-    await _commit(own, loaded, _recovered(loaded), ended)
+    await _commit(own, loaded, _recovery(loaded), ended)
     later = loaded.server_now + timedelta(days=1)
     due: Any = await own.run(DUE, at=to_ms(later), limit=100)
     if not due:
@@ -282,11 +282,11 @@ async def _commits(own: Store, queue: Queue) -> list[PendingEntry]:
     incident, _, name = due[0].partition("|")
     rings = TimerDue(incident, name, int(due[1]))
     loaded = await own.load(ID, rings)
-    await _commit(own, loaded, _cancelled(loaded), rings)
+    await _commit(own, loaded, _cancellation(loaded), rings)
     return held[1:]
 
 
-def _opened(now: datetime) -> Draft:
+def _opening(now: datetime) -> Draft:
     incident = Incident(
         id=ID,
         number=1,
@@ -306,18 +306,18 @@ def _opened(now: datetime) -> Draft:
     return draft.timer("rings", 60, MeasureDue()).timer("waits", 60, MeasureDue())
 
 
-def _recovered(loaded: Loaded) -> Draft:
-    draft = _on(loaded).set(recovered_at=loaded.server_now)
+def _recovery(loaded: Loaded) -> Draft:
+    draft = _draft_of(loaded).set(recovered_at=loaded.server_now)
     return draft.enter(Entry(at=loaded.server_now, kind="note", text="proof", ref="message:1"))
 
 
-def _cancelled(loaded: Loaded) -> Draft:
-    draft = _on(loaded).set(status=Status.CANCELLED, cancelled_at=loaded.server_now)
+def _cancellation(loaded: Loaded) -> Draft:
+    draft = _draft_of(loaded).set(status=Status.CANCELLED, cancelled_at=loaded.server_now)
     draft.enter(Entry(at=loaded.server_now, kind="note", text="", hides="message:1"))
     return draft.cancel("rings", "waits").release("open:proof:production").dirty("status")
 
 
-def _on(loaded: Loaded) -> Draft:
+def _draft_of(loaded: Loaded) -> Draft:
     if loaded.incident is None:
         raise NotRecorded("Redis keeps a record and does not give it out again.")
     return Draft(loaded.incident, loaded.server_now)
@@ -329,7 +329,7 @@ async def _commit(own: Store, loaded: Loaded, draft: Draft, trigger: Trigger) ->
         raise NotRecorded(f"Redis took a commit and answered {type(answer).__name__}.")
 
 
-async def _outbox(own: Store, queue: Queue, held: list[PendingEntry]) -> None:
+async def _try_outbox(own: Store, queue: Queue, held: list[PendingEntry]) -> None:
     await add_timer_letter(
         own, incident=ID, name="proof", reason="proof", action='{"type":"measure_due"}'
     )
@@ -351,8 +351,8 @@ async def _outbox(own: Store, queue: Queue, held: list[PendingEntry]) -> None:
     await take_up(own)
 
 
-async def _rest(own: Store) -> None:
-    """Reads, timers, what is asked once, and what a set clock moves."""
+async def _try_reads_and_keys(own: Store) -> None:
+    """Try reads, timers, keys that expire, drafts, and the steps after a clock was set back."""
     now = await own.server_now()
     await own.get(await own.ids("all"))
     await own.ids("all", "open")
@@ -373,7 +373,7 @@ async def _rest(own: Store) -> None:
     await dispatches.forget("proof")
 
 
-async def _homes_and_edits(own: Store) -> None:
+async def _try_homes_and_edits(own: Store) -> None:
     viewers = StoreViewers(own)
     await viewers.opened(WHO, 60, 10)
     await viewers.looking()
@@ -393,7 +393,7 @@ async def _homes_and_edits(own: Store) -> None:
     await what_stands(own)
 
 
-async def _past(own: Store) -> None:
+async def _try_history(own: Store) -> None:
     now = await own.server_now()
     deploys = Deploys(own, watching=True)
     await deploys.told(_deploy(now), "production")

@@ -22,7 +22,7 @@ from bot.store.redis import store_errors
 from phases.record.incident import Incident
 
 Timers = Mapping[str, Sequence[tuple[str, float]]]
-"""Incident → names of its timers, and when each is due (ms)."""
+"""Incident → the names of its timers, each with the time at which it is due (ms)."""
 
 
 def export_main(
@@ -33,7 +33,7 @@ def export_main(
     private: bool,
     out: TextIO = sys.stdout,
 ) -> int:
-    """Exit code 0; 1 where something could not be read or is not there; 2 for wrong settings."""
+    """Return exit code 0; 1 where an incident is missing or unreadable; 2 for wrong settings."""
     return run(lambda store: export(store, ids, since, until, private=private, out=out))
 
 
@@ -73,7 +73,7 @@ async def export(
 
 
 def _wanted(incident: Incident, since: date | None, until: date | None) -> bool:
-    """By the day of *Detected*, in UTC; both days count."""
+    """Say whether the day of *Detected*, in UTC, is in the range; both its ends are."""
     day = incident.detected_at.astimezone(UTC).date()
     return (since is None or day >= since) and (until is None or day <= until)
 

@@ -1,11 +1,11 @@
-"""One incident as a line of JSON: what `firebreak export` writes and `firebreak import` reads."""
+"""The line of JSON for an incident: `firebreak export` writes it, `firebreak import` reads it."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,7 +29,7 @@ class Unreadable(Exception):
 class Archived(BaseModel):
     """A checked line.
 
-    Its parts are kept as they were written: no field of another version is lost.
+    Its parts stay as they were written: no field of another version is lost.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -38,10 +38,10 @@ class Archived(BaseModel):
     record: str
     entries: tuple[str, ...]
     words: dict[str, str]
-    """By `ref`: what can be taken back stands beside the list."""
+    """Entries that can be taken back, by their `ref`; they stand beside the list."""
     memory: PastIncident | None
     timers: dict[str, tuple[int, str]]
-    """Name → when (ms), action as JSON."""
+    """Name → due at (ms), action as JSON."""
 
 
 def line(
@@ -59,10 +59,10 @@ def line(
         "private": incident.private,
         "incident": json.loads(record),
         "timeline": _whole(
-            [json.loads(one) for one in entries],
-            {ref: json.loads(one) for ref, one in words.items()},
+            [json.loads(entry) for entry in entries],
+            {ref: json.loads(entry) for ref, entry in words.items()},
         ),
-        "proofs": [one.model_dump() for one in proofs(incident)],
+        "proofs": [proof.model_dump() for proof in proofs(incident)],
         "memory": json.loads(memory) if memory else None,
         "timers": list(timers),
     }
@@ -70,30 +70,29 @@ def line(
 
 
 def _whole(entries: list[Json], words: dict[str, Json]) -> list[Json]:
-    """Each entry in its place; the newest one of a `ref` with its words."""
-    newest = {one["ref"]: at for at, one in enumerate(entries) if one.get("ref")}
+    """Return each entry in its place; the newest entry of a `ref` has its words again."""
+    newest = {entry["ref"]: at for at, entry in enumerate(entries) if entry.get("ref")}
     return [
-        words[one["ref"]] if one.get("ref") in words and newest[one["ref"]] == at else one
-        for at, one in enumerate(entries)
+        words[entry["ref"]] if entry.get("ref") in words and newest[entry["ref"]] == at else entry
+        for at, entry in enumerate(entries)
     ]
 
 
-def _clean(thing: Any) -> Any:
-    if isinstance(thing, str):
-        return without_secrets(thing)
-    if isinstance(thing, list):
-        return [_clean(one) for one in thing]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(thing, dict):
-        return {name: _clean(value) for name, value in thing.items()}  # pyright: ignore[reportUnknownVariableType]
-    return thing
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, list):
+        return [_clean(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {name: _clean(item) for name, item in cast("Json", value).items()}
+    return value
 
 
 def read(text: str) -> Archived:
-    """Raises `Unreadable`."""
+    """Read and check a line. Raises `Unreadable`."""
     try:
-        body = json.loads(
-            text.removeprefix("\ufeff")
-        )  # a byte order mark, where an editor or a shell wrote the file
+        # A byte order mark is there where an editor or a shell wrote the file.
+        body = json.loads(text.removeprefix("\ufeff"))
     except ValueError as error:
         raise Unreadable("it is no JSON") from error
     if not isinstance(body, dict) or "incident" not in body:
@@ -102,11 +101,11 @@ def read(text: str) -> Archived:
         raise Unreadable(f"its format is {body.get('firebreak')!r}, this version reads {FORMAT}")
     try:
         incident = Incident.model_validate(body["incident"])
-        entries = [Entry.model_validate(one) for one in body.get("timeline") or ()]
+        entries = [Entry.model_validate(entry) for entry in body.get("timeline") or ()]
         memory = PastIncident.model_validate(body["memory"]) if body.get("memory") else None
         timers = {
-            one["name"]: (int(one["at"]), json.dumps(one["action"]))
-            for one in body.get("timers") or ()
+            timer["name"]: (int(timer["at"]), json.dumps(timer["action"]))
+            for timer in body.get("timers") or ()
         }
         for _, action in timers.values():
             ACTION.validate_json(action)
@@ -123,15 +122,18 @@ def read(text: str) -> Archived:
     record = json.dumps(body["incident"], ensure_ascii=False, separators=(",", ":"))
     if len(record.encode()) > RECORD_LIMIT_BYTES:
         raise Unreadable("its record is larger than 32 KiB")
-    spoken = {one.ref: one.model_dump_json() for one in entries if one.ref and one.text}
-    kept = tuple(stub(one).model_dump_json() for one in entries)
     return Archived(
-        incident=incident, record=record, entries=kept, words=spoken, memory=memory, timers=timers
+        incident=incident,
+        record=record,
+        entries=tuple(stub(entry).model_dump_json() for entry in entries),
+        words={entry.ref: entry.model_dump_json() for entry in entries if entry.ref and entry.text},
+        memory=memory,
+        timers=timers,
     )
 
 
 def _where(error: ValidationError) -> str:
-    """The first fault, by its place; what stands there is not repeated."""
+    """Return the first fault, by its place. The text there is not repeated."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place}: {first['msg'].lower()}"

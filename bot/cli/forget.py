@@ -1,7 +1,7 @@
-"""`firebreak forget <slack-id>`: replaces a person by nobody, everywhere in Redis.
+"""`firebreak forget <slack-id>`: replace a person by nobody, everywhere in Redis.
 
-Every key of the bot is looked through: records, timelines, memories, drafts, and what waits to be
-done. A second run changes nothing. Text elsewhere (Slack, tickets, post-mortems in Git) stays.
+Every key of the bot is looked through: records, timelines, memories, drafts, waiting work.
+A second run changes nothing. Text elsewhere (Slack, tickets, post-mortems in Git) stays.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any, TextIO
 from bot.cli.store_access import run
 from bot.store.incident_store import Store
 from bot.store.redis import Script, StoreError, store_errors
-from phases.record.text import FORGOTTEN, SOMEBODY
+from phases.record.text import FORGOTTEN, PERSON, SOMEBODY
 
 PASSES = 3
-"""A running bot may write while it is looked through: until nothing is found, at most so often."""
+"""The most passes: a running bot may write meanwhile, so keys are read until none has changed."""
+SHORTEST_ID = 6
+"""A shorter text is refused: it may be a word, and would be replaced wherever that stands."""
 REWRITE_SECONDS = 60.0
-_ID = re.compile(r"[UW][A-Z0-9]{5,20}")
 _PLACES = {
     "incident": "records",
     "timeline": "timelines",
@@ -37,11 +38,12 @@ FORGET = Script("forget")
 
 
 def forget_main(person: str, names: Sequence[str]) -> int:
-    """Exit code 0, also where the person stands nowhere; 1 where Redis cannot be used.
+    """Return exit code 0, also where the person stands nowhere.
 
-    2 for a wrong id or wrong settings.
+    1 where Redis cannot be used, 2 for a wrong id or wrong settings.
     """
-    if not _ID.fullmatch(person) or person == FORGOTTEN:
+    is_id = re.fullmatch(PERSON, person) and len(person) >= SHORTEST_ID
+    if not is_id or person == FORGOTTEN:
         print(
             f"{person!r} is no Slack id of a person: "
             "it looks like U024BE7LH (Profile, Copy member ID).",

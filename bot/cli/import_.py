@@ -1,4 +1,4 @@
-"""`firebreak import`: writes what `firebreak export` wrote into this store.
+"""`firebreak import`: write incidents that `firebreak export` wrote into this store.
 
 An incident that is here already stays as it is, so a second run changes nothing.
 """
@@ -19,16 +19,17 @@ from phases.record.claims import fingerprint_claim, issues_of, open_claim
 
 
 def import_main(*, go_on: bool = False) -> int:
-    """Exit code 0; 1 where a line was not imported; 2 for wrong settings."""
+    """Return exit code 0; 1 where a line was not imported; 2 for wrong settings."""
     return run(lambda store: import_lines(store, sys.stdin, go_on=go_on), must_exist=False)
 
 
 async def import_lines(
     store: Store, lines: Iterable[str], out: TextIO = sys.stderr, *, go_on: bool = False
 ) -> int:
-    """`go_on`: timers and live messages of open incidents are taken over.
+    """Import the lines and report to `out`. Return the exit code.
 
-    That is for when the bot that they come from is off.
+    `go_on`: timers and live messages of open incidents are taken over. That is for when the bot
+    that they come from is off.
     """
     new = here = bad = 0
     for number, text in enumerate(lines, 1):

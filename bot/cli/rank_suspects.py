@@ -140,12 +140,7 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
     except RecursionError:
         return _refuse("stdin is nested too deeply")
     except ValidationError as error:
-        first = error.errors()[0]
-        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(
-            "."
-        )
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        return _refuse(f"{where or 'the whole'}: {first['msg'][0].lower()}{first['msg'][1:]}{more}")
+        return _refuse(_first_fault(error))
     thrown = question.exception or _Exception()
     frames = _crash_first(question.frames)
     if causes := [cause for cause in question.chained or () if cause.counts]:
@@ -162,6 +157,14 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
     )
     stdout.write("\n")
     return 0
+
+
+def _first_fault(error: ValidationError) -> str:
+    first, others = error.errors()[0], error.error_count() - 1
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    where = "".join(parts).lstrip(".") or "the whole"
+    more = f" (and {others} more)" if others else ""
+    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}{more}"
 
 
 def _crash_first(given: Sequence[_Frame] | None) -> list[Frame]:

@@ -5,6 +5,8 @@ Scopes and tokens are named where they were refused, and nothing is guessed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bot.clients.http.errors import HttpError
 from bot.clients.linear.client import LinearError
 from bot.clients.slack.errors import SlackRefused
@@ -34,11 +36,16 @@ SCOPES = frozenset({"missing_scope", "no_permission"})
 LINEAR_RIGHTS = frozenset({"AUTHENTICATION_ERROR", "FORBIDDEN"})
 
 
-def advice(error: PortError, mend: str) -> str:
-    """Return `mend`, which is about rights or a name, where the system itself refused.
+Mend = str | Callable[[PortError], str]
+"""A text about rights or a name, or a function that chooses one by the error."""
 
-    Else what helps, where it is known.
-    """
+
+def advice(error: PortError, mend: Mend) -> str:
+    """Return `mend` where the system itself refused; else what helps, where it is known."""
+    if isinstance(error, HttpError) and error.mend:  # the way to the system is the trouble
+        return error.mend
+    if callable(mend):
+        return mend(error)
     match error:
         case LinearError():
             return mend if error.code in LINEAR_RIGHTS else ""
@@ -49,7 +56,7 @@ def advice(error: PortError, mend: str) -> str:
         case SlackRefused():
             return "" if error.retryable else mend
         case HttpError():
-            return error.mend or (mend if error.status in RIGHTS and not error.retryable else "")
+            return mend if error.status in RIGHTS and not error.retryable else ""
         case _:
             return mend
 

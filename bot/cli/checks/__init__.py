@@ -1,12 +1,15 @@
-"""What `firebreak doctor` looks at, one file a system: each returns findings, and raises nothing that an outside system did."""
+"""The checks of `firebreak doctor`, one file a system.
+
+Each returns findings, and raises nothing that an outside system did.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from bot.clients.advice import advice
+from bot.clients.advice import Mend, advice
 from phases.ports.ports import PortError
 
 T = TypeVar("T")
@@ -14,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`what` was looked at, what it `says`, and how to `mend` it."""
+    """The result of one check: `what` was checked, what the result `says`, how to `mend` it."""
 
     state: Literal["works", "off", "unproven", "broken"]
     what: str
@@ -30,13 +33,33 @@ def off(what: str, says: str, mend: str) -> Finding:
     return Finding("off", what, says, mend)
 
 
+def unproven(what: str, says: str, mend: str = "") -> Finding:
+    return Finding("unproven", what, says, mend)
+
+
 def broken(what: str, says: str, mend: str = "") -> Finding:
     return Finding("broken", what, says, mend)
 
 
-async def asked(what: str, question: Awaitable[T], mend: str = "") -> T | Finding:
-    """The answer; or the finding that there was none. `mend` is said where the error is one that it helps with."""
+async def asked(what: str, question: Awaitable[T], mend: Mend = "", costs: str = "") -> T | Finding:
+    """Return the answer, or the finding that there is none.
+
+    `mend` is named where it helps with the error (`advice`). `costs` is what is lost without the
+    answer.
+    """
     try:
         return await question
     except PortError as error:
-        return broken(what, f"{error.text}.", advice(error, mend))
+        lost = f": {costs}" if costs else ""
+        return broken(what, f"{error.text}{lost}.", advice(error, mend))
+
+
+async def check(
+    what: str,
+    question: Awaitable[T],
+    judge: Callable[[T], Finding],
+    mend: Mend = "",
+) -> Finding:
+    """Return the judgement of the answer, or the finding that there is none."""
+    answer = await asked(what, question, mend)
+    return answer if isinstance(answer, Finding) else judge(answer)

@@ -1,4 +1,4 @@
-"""What an acknowledged click survives on this Redis, in one sentence: what its own INFO and settings say."""
+"""What an acknowledged click survives on this Redis, by its own INFO and settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bot.cli.checks import Finding, broken, works
+from bot.cli.checks import Finding, broken, unproven, works
 from bot.store.redis import StoreError, store_errors
 
 NAME = "An acknowledged click"
@@ -17,7 +17,7 @@ MEND_EVERYSEC = "set appendfsync always, or REDIS_WAIT_REPLICAS=1 with a replica
 
 
 async def fsync_of(redis: Redis) -> str | None:
-    """`always`, `everysec` or `no`; None where the server does not tell (managed ones refuse CONFIG)."""
+    """Return `always`, `everysec` or `no`; None where CONFIG is refused, as managed ones do."""
     try:
         with store_errors():
             answer: Any = await redis.config_get("appendfsync")
@@ -27,8 +27,7 @@ async def fsync_of(redis: Redis) -> str | None:
 
 
 def promise(info: Mapping[str, Any], fsync: str | None, wait_replicas: int) -> Finding:
-    """`info` as redis-py parses INFO."""
-    kept = bool(int(info.get("aof_enabled") or 0))
+    """Return what a click survives. `info` is as redis-py parses INFO."""
     replicas = int(info.get("connected_slaves") or 0)
     if wait_replicas > replicas:
         says = (
@@ -36,33 +35,22 @@ def promise(info: Mapping[str, Any], fsync: str | None, wait_replicas: int) -> F
         )
         return broken(NAME, says, MEND_REPLICAS)
     if wait_replicas:
-        how = "its primary is lost: a fail-over to a replica that has it loses nothing (REDIS_WAIT_REPLICAS)"
-        return works(NAME, f"survives when {how}")
-    if not kept:
-        return Finding(
-            "unproven",
-            NAME,
-            "is lost with the process of Redis: it keeps no append-only file",
-            MEND_AOF,
+        says = (
+            "survives when its primary is lost: "
+            "a fail-over to a replica that has it loses nothing (REDIS_WAIT_REPLICAS)"
         )
-    if fsync == "always":
-        return works(
-            NAME,
-            "survives a crash of Redis and of its machine: each write is on disk before its answer",
-        )
-    if fsync is None:
-        return works(
-            NAME,
-            "survives a crash of Redis (append-only file); how often it is synced, it does not tell",
-        )
-    says = (
-        "survives a crash of Redis; with its machine up to a second is lost"
-        if fsync == "everysec"
-        else ""
-    )
-    return Finding(
-        "unproven",
-        NAME,
-        says or "survives a crash of Redis; with its machine some seconds are lost",
-        MEND_EVERYSEC,
-    )
+        return works(NAME, says)
+    if not int(info.get("aof_enabled") or 0):
+        says = "is lost with the process of Redis: it keeps no append-only file"
+        return unproven(NAME, says, MEND_AOF)
+    match fsync:
+        case "always":
+            says = "survives a crash of Redis and of its machine: "
+            return works(NAME, f"{says}each write is on disk before its answer")
+        case None:
+            says = "survives a crash of Redis (append-only file); "
+            return works(NAME, f"{says}how often it is synced, it does not tell")
+        case _:
+            lost = "up to a second is" if fsync == "everysec" else "some seconds are"
+            says = f"survives a crash of Redis; with its machine {lost} lost"
+            return unproven(NAME, says, MEND_EVERYSEC)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from contextlib import AsyncExitStack
+from contextlib import aclosing
 from datetime import UTC, datetime
 
-from bot.cli.checks import Finding, asked, broken, works
-from bot.clients.advice import REINSTALL, SLACK_TOKEN, advice
+from bot.cli.checks import Finding, asked, broken, check, unproven, works
+from bot.clients.advice import REINSTALL, SLACK_TOKEN
 from bot.clients.slack.channels import Found
 from bot.clients.slack.client import Slack
-from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
 from bot.configured_channels import missing
 from handlers.views.blocks import Message
@@ -39,86 +38,89 @@ SCOPES = {
 }
 """Scope → what does not work without it: the manifest's, with docs/permissions.md's reasons."""
 LIST_SECONDS = 120.0
-"""For a list of which Slack gives so many pages a minute."""
+"""The most for a list of which Slack gives only so many pages a minute."""
 
 
-async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
-    del catalogue
-    client = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
-    await client.start()
-    stack.push_async_callback(client.aclose)
-    try:
-        me, granted = await client.who()
-    except PortError as error:
-        return [broken("Slack token", f"{error.text}.", advice(error, SLACK_TOKEN))]
-    found = [
+async def slack(settings: Settings, client: Slack) -> list[Finding]:
+    answer = await asked("Slack token", client.who(), SLACK_TOKEN)
+    if isinstance(answer, Finding):
+        return [answer]
+    me, granted = answer
+    bot = str(me.get("user") or "firebreak")
+    return [
         works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"),
         _scopes(granted),
+        await _way_in(settings),
+        *await _announcement(client, settings),
+        *[await _watched(client, name, bot) for name in settings.watched],
     ]
-    found.append(await _way_in(settings))
-    bot = str(me.get("user") or "firebreak")
-    return [*found, *await _announcement(client, settings), *await _watched(client, settings, bot)]
 
 
 def _scopes(granted: frozenset[str]) -> Finding:
     lacking = [scope for scope in SCOPES if scope not in granted]
     if not lacking:
         return works("Slack scopes", f"all {len(SCOPES)} of manifest.yml")
-    said = "; ".join(f"{scope} is missing ({SCOPES[scope]})" for scope in lacking)
-    return broken("Slack scopes", f"{said}.", REINSTALL)
+    says = "; ".join(f"{scope} is missing ({SCOPES[scope]})" for scope in lacking)
+    return broken("Slack scopes", f"{says}.", REINSTALL)
 
 
 async def _way_in(settings: Settings) -> Finding:
-    """How Slack's words come in. Opening a Socket Mode address does not connect."""
+    """Check how commands and events come in. Opening a Socket Mode address does not connect."""
+    what = "Slack's way in"
     if settings.slack_app_token is None:
-        says = f"HTTP: Slack must reach /slack/events on port {settings.port}. The secret shows itself with the first command"
-        return Finding("unproven", "Slack's way in", says)
-    app = Slack(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
-    mend = "SLACK_APP_TOKEN: Basic Information, App-Level Tokens, with connections:write; and Socket Mode on"
-    await app.start()
-    try:
-        answer = await asked("Slack's way in", app.call("apps.connections.open"), mend)
-    finally:
-        await app.aclose()
-    return answer if isinstance(answer, Finding) else works("Slack's way in", "Socket Mode")
+        says = (
+            f"HTTP: Slack must reach /slack/events on port {settings.port}. "
+            "The secret shows itself with the first command"
+        )
+        return unproven(what, says)
+    mend = (
+        "SLACK_APP_TOKEN: Basic Information, App-Level Tokens, with connections:write; "
+        "and Socket Mode on"
+    )
+    token = settings.slack_app_token.get_secret_value()
+    async with aclosing(Slack(token, settings.slack_api_url)) as app:
+        await app.start()
+        opened = app.call("apps.connections.open")
+        return await check(what, opened, lambda _: works(what, "Socket Mode"), mend)
 
 
 async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
-    """A message with metadata is posted, read back and deleted: so it is found again after a lost answer."""
-    if settings.incidents_channel is None:
+    """Post a message with metadata, read it back, and delete it.
+
+    By its metadata a message is found again after a lost answer.
+    """
+    what, name = "INCIDENTS_CHANNEL", settings.incidents_channel
+    if name is None:
         return []
-    what, written = "INCIDENTS_CHANNEL", settings.incidents_channel
-    found = await _look(what, client, written)
-    if isinstance(found, Finding):
-        return [found]
-    if found is None or found.archived:
-        mend = "create it, or set INCIDENTS_CHANNEL to the name or id of another one; into a private one, invite the bot"
-        return [broken(what, f"{missing(what, written, found)}.", mend)]
-    back = await asked(what, _there_and_back(client, found.id), REINSTALL)
-    if isinstance(back, Finding):
-        return [back]
-    if not back:
-        return [
-            broken(what, f"a message in #{found.name} came back without its metadata.", REINSTALL)
-        ]
-    return [
-        works(what, f"#{found.name}: a message with metadata was posted, read back and deleted")
-    ]
+    channel = await _find(what, client, name)
+    if isinstance(channel, Finding):
+        return [channel]
+    if channel is None or channel.archived:
+        mend = (
+            "create it, or set INCIDENTS_CHANNEL to the name or id of another one; "
+            "into a private one, invite the bot"
+        )
+        return [broken(what, f"{missing(what, name, channel)}.", mend)]
+    shown = f"#{channel.name}"
+
+    def judge(read_back: bool) -> Finding:
+        if not read_back:
+            return broken(what, f"a message in {shown} came back without its metadata.", REINSTALL)
+        return works(what, f"{shown}: a message with metadata was posted, read back and deleted")
+
+    return [await check(what, _there_and_back(client, channel.id), judge, REINSTALL)]
 
 
-async def _look(what: str, client: Slack, written: str) -> Found | Finding | None:
-    """As the bot looks; where Slack asks for patience, on from there when it says so."""
+async def _find(what: str, client: Slack, name: str) -> Found | Finding | None:
+    """Find the channel as the bot does; where Slack asks to wait, go on when it says so."""
     ends = time.monotonic() + LIST_SECONDS
     while True:
         try:
-            return await client.channels.find(written)
+            return await client.channels.find(name)
         except PortError as error:
             if error.retry_after is None or time.monotonic() + error.retry_after > ends:
-                return broken(
-                    what,
-                    f"{error.text}.",
-                    "run it again in a minute" if error.retryable else REINSTALL,
-                )
+                mend = "run it again in a minute" if error.retryable else REINSTALL
+                return broken(what, f"{error.text}.", mend)
             await asyncio.sleep(error.retry_after)
 
 
@@ -134,20 +136,16 @@ async def _there_and_back(client: Slack, channel: str) -> bool:
         await client.call("chat.delete", channel=channel, ts=ts)
 
 
-async def _watched(client: Slack, settings: Settings, bot: str) -> list[Finding]:
-    """Slack tells of what is said where the bot is a member, in private channels, too."""
+async def _watched(client: Slack, name: str, bot: str) -> Finding:
+    """Check that the bot is a member: Slack sends what is written only where it is one."""
     what = "WATCHED_CHANNELS"
-    found: list[Finding] = []
-    for written in settings.watched:
-        channel = await _look(what, client, written)
-        if isinstance(channel, Finding):
-            found.append(channel)
-        elif channel is None or channel.archived:
-            mend = "correct WATCHED_CHANNELS; into a private channel, invite the bot"
-            found.append(broken(what, f"{missing(what, written, channel)}.", mend))
-        elif not channel.member:
-            says = f"#{channel.name}: the bot is not in it, and hears nothing there."
-            found.append(broken(what, says, f"in #{channel.name}: /invite @{bot}"))
-        else:
-            found.append(works(what, f"#{channel.name}"))
-    return found
+    channel = await _find(what, client, name)
+    if isinstance(channel, Finding):
+        return channel
+    if channel is None or channel.archived:
+        mend = "correct WATCHED_CHANNELS; into a private channel, invite the bot"
+        return broken(what, f"{missing(what, name, channel)}.", mend)
+    if not channel.member:
+        says = f"#{channel.name}: the bot is not in it, and hears nothing there."
+        return broken(what, says, f"in #{channel.name}: /invite @{bot}")
+    return works(what, f"#{channel.name}")

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.cli.checks.webhooks import found
+from bot.cli.checks.webhooks import finding_of
 from bot.config.settings import load
 from bot.store.incident_store import Store
 from bot.store.webhook_log import WEBHOOKS, Arrived, WebhookLog, arrived, opened
@@ -106,7 +106,7 @@ def test_only_doors_with_a_secret_are_looked_at() -> None:
     ],
 )
 def test_doctor_says_what_is_known(known: Arrived, state: str, words: str) -> None:
-    one = found(SENTRY, known, 3000, NOW)
+    one = finding_of(SENTRY, known, 3000, NOW)
     assert one.state == state
     assert words in one.says
     assert ("port 3000 from outside" in one.mend) is (known.at is None and not known.refused)

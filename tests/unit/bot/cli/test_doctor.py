@@ -12,11 +12,10 @@ import pytest
 import yaml
 
 from bot.cli.checks import Finding, broken, works
-from bot.cli.checks.services import side_by_side
+from bot.cli.checks.release_names import side_by_side
 from bot.cli.checks.slack import SCOPES
 from bot.cli.checks.store import store as look_at_store
 from bot.cli.doctor import table
-from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings, load
 from bot.outbox.dead_letters import add_timer_letter
 from bot.store.embedded import embedded
@@ -81,7 +80,7 @@ def settings(**more: object) -> Settings:
 
 async def looked(given: Settings) -> list[Finding]:
     async with AsyncExitStack() as stack:
-        return await look_at_store(given, Catalogue(()), stack)
+        return await look_at_store(given, stack)
 
 
 async def test_what_was_set_aside_is_listed(store: Store, redis_url: str) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli.checks import github
-from bot.cli.checks.services import decisions, release_names
+from bot.cli.checks.release_names import release_names
+from bot.cli.checks.services import decisions
 from bot.store.incident_store import Store
 from phases.record.service import AdrPlace, ReleaseNames
 from sandbox.faults import Fault

@@ -34,6 +34,7 @@ from bot.clients.sentry.client import Sentry
 from bot.clients.slack.client import Slack
 from bot.config.catalogue import Catalogue
 from bot.config.settings import load
+from bot.wiring import Outside
 from phases.ports.ports import PortError
 from tests.support.authority import OPENSSL, Authority
 from tests.support.factories import service
@@ -147,9 +148,10 @@ async def test_doctor_says_certificate_and_nothing_of_scopes(company: str, tmp_p
         linear_api_key="k",
     )
     async with AsyncExitStack() as stack:
+        clients, catalogue = Outside.of(settings, stack), Catalogue([service()])
         found = [
-            *await sentry.sentry(settings, Catalogue([service()]), stack),
-            *await outside.linear_and_others(settings, Catalogue([service()]), stack),
+            *await sentry.sentry(clients.tracker, catalogue),
+            *await outside.linear_and_others(settings, catalogue, clients),
         ]
     assert len(found) == 2
     for one in found:
@@ -238,7 +240,7 @@ async def test_an_answer_that_is_not_theirs_is_no_fault_of_a_token() -> None:
             linear_api_key="lin_api_1",
             discord_webhook_url=f"{url}/api/webhooks/1/abc",
         )
-        found = await outside.linear_and_others(given, Catalogue(()), stack)
+        found = await outside.linear_and_others(given, Catalogue(()), Outside.of(given, stack))
         assert [(one.what, one.state, one.mend) for one in found] == [
             ("Linear", "broken", ""),
             ("Discord", "broken", ""),

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 import pytest
 
 from bot.cli.checks.store import store as look_at_store
-from bot.config.catalogue import Catalogue
 from bot.config.settings import load
 from bot.outbox.dead_letters import dead_letter_count, take_up
 from bot.store.incident_store import Store
@@ -130,6 +129,6 @@ async def test_people_are_told_and_doctor_names_it(store: Store, redis_url: str)
     assert "INC-0001 cannot be read by this version" in answer.text
     given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=redis_url)
     async with AsyncExitStack() as stack:
-        found = await look_at_store(given, Catalogue(()), stack)
+        found = await look_at_store(given, stack)
     [one] = [one for one in found if one.what == "Incidents"]
     assert (one.state, "INC-0001" in one.says, "newest" in one.mend) == ("broken", True, True)

@@ -17,7 +17,6 @@ from bot.cli.checks import Finding
 from bot.cli.checks.store import store as look_at_store
 from bot.cli.export import export
 from bot.cli.forget import FORGET
-from bot.config.catalogue import Catalogue
 from bot.config.settings import load
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
@@ -72,7 +71,7 @@ def url(server: Served) -> str:
 async def doctor(server: Served) -> list[Finding]:
     async with AsyncExitStack() as stack:
         given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=url(server))
-        return await look_at_store(given, Catalogue(()), stack)
+        return await look_at_store(given, stack)
 
 
 async def test_they_are_enough_and_info_is_not_needed(server: Served) -> None:

@@ -21,7 +21,6 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from bot.cli.checks import Finding
 from bot.cli.checks.store import store as look_at_store
-from bot.config.catalogue import Catalogue
 from bot.config.settings import load
 from bot.self_test import CannotUse, check_at_start
 from bot.store.errors import of, said
@@ -40,7 +39,7 @@ ENCODED = quote(SECRET, safe="")
 async def doctor(url: str, **more: object) -> list[Finding]:
     async with AsyncExitStack() as stack:
         given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=url, **more)
-        return await look_at_store(given, Catalogue(()), stack)
+        return await look_at_store(given, stack)
 
 
 async def refused(url: str, says: str, mend: str = "") -> None:

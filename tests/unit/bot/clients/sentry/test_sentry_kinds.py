@@ -20,6 +20,7 @@ from bot.cli.checks.sentry import sentry as look_at_sentry
 from bot.clients.sentry.client import Sentry
 from bot.config.catalogue import Catalogue
 from bot.config.settings import load
+from bot.wiring import Outside
 from phases.ports.ports import PortError
 from phases.record.findings import Choice, TriageReport, Word
 from phases.triage.measure import triage
@@ -206,7 +207,7 @@ async def looked(url: str) -> list[Finding]:
         sentry_auth_token="t" * 20,
     )
     async with AsyncExitStack() as stack:
-        return await look_at_sentry(given, Catalogue((SHOP,)), stack)
+        return await look_at_sentry(Outside.of(given, stack).tracker, Catalogue((SHOP,)))
 
 
 async def test_doctor_names_what_glitchtip_has_not_and_advises_no_scopes() -> None:

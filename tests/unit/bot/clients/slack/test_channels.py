@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
@@ -19,7 +19,6 @@ from bot.clients.slack import channels as slack_channels
 from bot.clients.slack.channels import Channels
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
-from bot.config.catalogue import Catalogue
 from bot.config.settings import load
 from bot.configured_channels import Announced, ChannelCache
 from bot.store.incident_store import Store
@@ -318,8 +317,10 @@ async def doctor(world: World, **settings: str) -> dict[str, Finding]:
         slack_api_url=world.client.base_url,
         **settings,
     )
-    async with AsyncExitStack() as stack:
-        found = await look_at_slack(given, Catalogue(()), stack)
+    token = given.slack_bot_token.get_secret_value()
+    async with aclosing(Slack(token, given.slack_api_url)) as client:
+        await client.start()
+        found = await look_at_slack(given, client)
     return {
         f"{one.what} {n}" if one.what == "WATCHED_CHANNELS" else one.what: one
         for n, one in enumerate(found)
