@@ -8,9 +8,9 @@ import time
 
 from bot.clients.slack.channels import Found
 from bot.clients.slack.client import Slack
+from bot.connection.client import StoreError, call, read
 from bot.runtime.backoff import patient
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, call, read
 from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from bot.connection.client import StoreError, call
 from bot.runtime.worker import WorkerEntry
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, call
 
 READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"

@@ -22,12 +22,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.clients.http.call_counts import CALLS, LIMITED
+from bot.connection.client import StoreError, store_errors
 from bot.live.editor import Live
 from bot.outbox.worker import Outbox
 from bot.runtime.worker import WorkerEntry
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, store_errors
 from bot.timers.scheduler import Clock
 
 # Slack waits 3 s for an ack; the goal is a p99 of 15 ms.

@@ -21,6 +21,15 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from bot.config import redis_url
+from bot.connection.client import (
+    CONNECT_SECONDS,
+    NotRecorded,
+    StoreError,
+    TooFewReplicas,
+    connect,
+    store_errors,
+)
+from bot.connection.errors import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Trouble, of
 from bot.live.dirty_marks import DirtyMarks
 from bot.live.edit_budget import EditBudget
 from bot.metrics import what_stands
@@ -31,19 +40,10 @@ from bot.store.commit import member, to_ms
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
 from bot.store.drafts import RedisDrafts
-from bot.store.errors import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Trouble, of
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Done, Loaded, Store
-from bot.store.memory import RedisMemory
-from bot.store.redis import (
-    CONNECT_SECONDS,
-    NotRecorded,
-    StoreError,
-    TooFewReplicas,
-    connect,
-    store_errors,
-)
+from bot.store.past_incidents import RedisMemory
 from bot.timers.scheduler import DROP, DUE
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import MeasureDue
@@ -52,7 +52,7 @@ from phases.postmortem.gate import Parts
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import Entry, Incident, Source, Status
 from phases.record.memories import Question
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 
 log = logging.getLogger("firebreak")
 

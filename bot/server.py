@@ -26,11 +26,11 @@ from bot.config import settings as settings_module
 from bot.config.catalogue import Catalogue
 from bot.config.listen_address import CannotListen, try_out
 from bot.config.settings import Faults, Settings
+from bot.connection.embedded import ValkeyError
 from bot.metrics import Metrics, Timed
 from bot.runtime import logs
 from bot.runtime.ack_priority import AckPriority
 from bot.self_test import CannotUse
-from bot.store.embedded import ValkeyError
 from bot.store.webhook_log import WebhookLog, opened
 from bot.wiring import Bot, now, wire, work
 from handlers.app import Listeners, Secrets, listeners

@@ -40,10 +40,11 @@ from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
 from bot.configured_channels import Announced, ChannelCache
+from bot.connection.embedded import embedded
 from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.outbox.worker import Outbox
-from bot.performers import EffectContext, registered
+from bot.performers.context import EffectContext, registered
 from bot.runtime.ack_priority import AckPriority
 from bot.runtime.clock_jump import ClockJumps
 from bot.runtime.worker import WorkerEntry, end_if_cancelled
@@ -51,12 +52,11 @@ from bot.self_test import check_at_start
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
 from bot.store.drafts import RedisDrafts
-from bot.store.embedded import embedded
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
-from bot.store.memory import RedisMemory
+from bot.store.past_incidents import RedisMemory
 from bot.store.rich_blocks import RichBlocksSetting
 from bot.timers.deploy_watch import DeployWatch
 from bot.timers.monthly_trends import MonthlyTrends

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.ports.ports import PortError
 from phases.record.incident import Entry, Incident
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
 

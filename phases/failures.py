@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from phases.coordination.after_recovery import guard_looked
 from phases.coordination.declare import begin_comms
-from phases.coordination.recurrence import guard_looked
 from phases.messages.actions import RetryDue
+from phases.messages.base import RETRY_SECONDS, Effect
 from phases.messages.commands import TryAgain
 from phases.messages.effects import (
     EFFECT,
-    RETRY_SECONDS,
     CatchUp,
     CommentTicket,
-    Effect,
     FollowBisect,
     FollowDeploy,
     Investigate,
@@ -42,17 +41,17 @@ from phases.mitigation.hotfix_merge import look_later, refuse_merge
 from phases.mitigation.steps import deploy_lost
 from phases.record.incident import Failure, Incident, Status
 from phases.record.tokens import REASON
-from phases.record.wording import short
 from phases.root_cause.steps import move_bisect
-from phases.steps.announce import tell_discord
-from phases.steps.change import Draft, Refused
+from phases.shared.announce import tell_discord
+from phases.shared.change import Draft, Refused
+from phases.text.wording import short
 from phases.triage.steps import overdue
 from phases.verification.steps import unreachable
 
 KEPT = 8  # failures kept and shown
 LONGEST_RETRY_SECONDS = 15 * 60
 ENTRY_OLDER_SECONDS = 2
-"""bot/store/redis.py DISPATCH_SECONDS: a timeline entry may be this much older than its effect."""
+"""A timeline entry may be this much older than its effect (`DISPATCH_SECONDS` of the store)."""
 SLOWER = 10  # an effect that has failed for an hour is tried every sixth minute
 
 

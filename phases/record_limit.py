@@ -12,9 +12,9 @@ from phases.failures import kept
 from phases.record.documents import IN_THE_ADR
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
 from phases.record.shortening import shortened
-from phases.record.wording import short
 from phases.root_cause.hypotheses import best
-from phases.steps.change import Draft
+from phases.shared.change import Draft
+from phases.text.wording import short
 
 STEPS = ((400, 12), (160, 6), (80, 3), (60, 1))
 """Characters of a text, entries of a list."""

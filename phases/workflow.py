@@ -15,13 +15,13 @@ from typing import Any
 
 from phases import failures
 from phases.coordination import (
+    after_recovery,
     bookmarks,
     declare,
     duplicates,
     evidence,
     people,
     pinned_messages,
-    recurrence,
     reopening,
     ticket,
     updates,
@@ -39,9 +39,9 @@ from phases.record.service import Service
 from phases.record_limit import fit
 from phases.root_cause import revert
 from phases.root_cause import steps as root_cause_steps
-from phases.steps import resolution
-from phases.steps.change import Change, Draft, Refused
-from phases.steps.rounds import ended
+from phases.shared import resolution
+from phases.shared.change import Change, Draft, Refused
+from phases.shared.rounds import ended
 from phases.triage import steps as triage_steps
 from phases.verification import sentry_resolution
 from phases.verification import steps as verification_steps
@@ -146,8 +146,8 @@ TABLE: dict[type[Any], Row] = {
     # Phase 5: verify
     actions.LookDue: Row(ANY, verification_steps.look_due),
     actions.Looked: Row(ANY, verification_steps.looked),
-    actions.GuardDue: Row(ANY, recurrence.guard_due),
-    actions.GuardLooked: Row(ANY, recurrence.guard_looked),
+    actions.GuardDue: Row(ANY, after_recovery.guard_due),
+    actions.GuardLooked: Row(ANY, after_recovery.guard_looked),
     actions.IssuesResolved: Row(ANY, sentry_resolution.issues_resolved),
     actions.RecheckNow: Row(OPEN, verification_steps.recheck_now),
     actions.ConfirmRecovery: Row(OPEN, verification_steps.confirm_recovery),

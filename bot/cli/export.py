@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from bot.cli.export_format import line
 from bot.cli.store_access import run
+from bot.connection.client import store_errors
 from bot.store.commit import member
 from bot.store.incident_store import Store
-from bot.store.redis import store_errors
 from phases.record.incident import Incident
 
 Timers = Mapping[str, Sequence[tuple[str, float]]]

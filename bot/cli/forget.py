@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from bot.cli.store_access import run
+from bot.connection.client import Script, StoreError, store_errors
 from bot.store.incident_store import Store
-from bot.store.redis import Script, StoreError, store_errors
-from phases.record.text import FORGOTTEN, PERSON, SOMEBODY
+from phases.text.cleaning import FORGOTTEN, PERSON, SOMEBODY
 
 PASSES = 3
 """The most passes: a running bot may write meanwhile, so keys are read until none has changed."""

@@ -11,9 +11,9 @@ from typing import TextIO
 
 from bot.cli.export_format import Archived, Unreadable, read
 from bot.cli.store_access import run
+from bot.connection.client import GROUP, AnswerLost
 from bot.store.commit import Claim, Request, indexes, member, memory_of
 from bot.store.incident_store import Conflict, Done, Store, Taken
-from bot.store.redis import GROUP, AnswerLost
 from phases.memory.recall import kept
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 

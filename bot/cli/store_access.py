@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from bot.config.settings import Faults, where_it_is_kept
-from bot.store.embedded import ValkeyError, embedded, running
+from bot.connection.client import CONNECT_SECONDS, StoreError, connect
+from bot.connection.embedded import ValkeyError, embedded, running
 from bot.store.incident_store import Store
-from bot.store.redis import CONNECT_SECONDS, StoreError, connect
 
 READ_SECONDS = 30.0
 """A command waits longer than a click: it may read much at once."""

@@ -23,7 +23,7 @@ from bot.clients.http.client import Http
 from bot.clients.http.errors import HttpError, json_of, retry_after
 from phases.ports.coordination import Posted
 from phases.ports.ports import PortError
-from phases.record.text import cut
+from phases.text.cleaning import cut
 
 SYSTEM = "Discord"
 CONTENT_LIMIT = 2000

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bot.clients.http.client import Http
 from bot.clients.http.errors import json_of
 from phases.ports.ports import PortError
-from phases.record.text import cut
+from phases.text.cleaning import cut
 
 SYSTEM = "PagerDuty"
 SUMMARY_LIMIT = 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import uuid4
 
+from bot.connection.client import Script, call, read
 from bot.store.incident_store import Store
-from bot.store.redis import Script, call, read
 
 LEASE_SECONDS = 10.0
 RANKS = 8
@@ -34,7 +34,7 @@ class EditLease:
 class DirtyMarks:
     """The marks of live messages; a member is `<incident>|<name>`.
 
-    Raises `bot.store.redis.StoreError` when Redis cannot be used.
+    Raises `bot.connection.client.StoreError` when Redis cannot be used.
     """
 
     def __init__(self, store: Store) -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.connection.client import Script, read
 from bot.store.incident_store import Store
-from bot.store.redis import Script, read
 
 A_MINUTE = 48
 BURST = 200
@@ -47,7 +47,7 @@ REFUSED = Script("edit_refused")
 
 
 class EditBudget:
-    """Raises `bot.store.redis.StoreError` when Redis cannot be used."""
+    """Raises `bot.connection.client.StoreError` when Redis cannot be used."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

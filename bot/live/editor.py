@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
+from bot.connection.client import StoreError
 from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
 from bot.live.edit_budget import EditBudget
 from bot.runtime.ack_priority import AckPriority, people_first
 from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError
 from handlers.dispatcher import Dispatcher
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef

@@ -15,9 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.connection.client import NotThisVersion, Script, store_errors
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.redis import NotThisVersion, Script, store_errors
 from phases.messages.actions import ACTION
 from phases.messages.effects import EFFECT
 
@@ -41,7 +41,7 @@ class DeadLetter:
 
 
 async def take_up(store: Store) -> int:
-    """Put back what this version can read; return how many. Raises `bot.store.redis.StoreError`."""
+    """Put back what this version can read; return how many. Raises `bot.connection.client.StoreError`."""
     with store_errors():
         letters: Any = await store.redis.xrange(store.keys.aside, count=READ_AT_MOST)
     taken = 0

@@ -8,9 +8,9 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from bot.connection.client import GROUP, Script, store_errors
 from bot.outbox.dead_letters import VERSION
 from bot.store.incident_store import Store
-from bot.store.redis import GROUP, Script, store_errors
 
 RETRY = Script("outbox_retry")
 PROMOTE = Script("outbox_promote")
@@ -43,7 +43,7 @@ class PendingEntry:
 
 
 class Queue:
-    """The worker's commands. Raises `bot.store.redis.StoreError` when Redis cannot be used."""
+    """The worker's commands. Raises `bot.connection.client.StoreError` when Redis cannot be used."""
 
     def __init__(self, store: Store, consumer: str) -> None:
         self._store = store

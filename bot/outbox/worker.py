@@ -18,6 +18,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
+from bot.connection.client import StoreError, connect
 from bot.outbox.dead_letters import take_up
 from bot.outbox.stream import PendingEntry, Queue
 from bot.runtime.ack_priority import AckPriority, people_first
@@ -26,13 +27,12 @@ from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, connect
 from handlers.dispatcher import Dispatcher, EffectEnded, Recorded, Unknown
-from phases.messages.actions import Action
-from phases.messages.effects import EFFECT, Effect
+from phases.messages.base import Action, Effect
+from phases.messages.effects import EFFECT
 from phases.messages.results import EffectFailed
 from phases.ports.ports import PortError
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.store.deploy_history import Deploys
-from bot.store.memory import RedisMemory
+from bot.store.past_incidents import RedisMemory
 from handlers.slack.context import Context
 from handlers.views.blocks import Message
 from phases.messages.base import Action, Effect

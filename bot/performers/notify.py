@@ -10,8 +10,8 @@ from phases.messages.results import DiscordPosted, EffectDone, Paged
 from phases.ports.coordination import Pager
 from phases.ports.ports import PortError
 from phases.record.incident import Incident
-from phases.record.markdown import one_line
 from phases.record.privacy import page_text
+from phases.text.markdown import one_line
 
 # A summary has 1,024 characters:
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/

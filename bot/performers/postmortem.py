@@ -14,7 +14,7 @@ from phases.postmortem.adr import adr_text, up_to_date
 from phases.postmortem.adr_status import completed
 from phases.record.incident import Incident
 from phases.record.privacy import outside
-from phases.record.wording import stamp
+from phases.text.wording import stamp
 
 
 @performs(NumberAdr)

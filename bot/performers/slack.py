@@ -33,7 +33,7 @@ from phases.messages.results import (
 from phases.ports.ports import PortError
 from phases.postmortem import adr
 from phases.record.incident import Channel, Incident, MessageRef
-from phases.steps.rounds import decision_name
+from phases.shared.rounds import decision_name
 
 CHANNEL_LIMIT = 80  # https://docs.slack.dev/reference/methods/conversations.create#naming
 GIVE_UP_SECONDS = 10  # rules, When Slack itself gets in the way: 10 s of errors

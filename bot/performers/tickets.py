@@ -47,7 +47,7 @@ from phases.postmortem.action_items import items, sub_issue_body, sub_issue_titl
 from phases.postmortem.adr import summary
 from phases.record.documents import ActionItem, SubIssue, Ticket
 from phases.record.incident import Incident
-from phases.record.markdown import one_line, paragraphs
+from phases.text.markdown import one_line, paragraphs
 
 TITLE_LIMIT = 250  # https://linear.app/docs/creating-issues: a title is one line
 TRIES = 3

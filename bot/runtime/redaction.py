@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from phases.record.findings import DeployOutput
-from phases.record.text import foreign
+from phases.text.cleaning import foreign
 
 LINE_LIMIT = 300
 """Characters of a line that are shown."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bot.connection.client import GROUP, Script
 from bot.store.incident_store import Store
-from bot.store.redis import GROUP, Script
 
 LEAST_SECONDS = 2.0
 """A smaller step makes nobody late. So often the time is written down, too."""
@@ -21,7 +21,7 @@ SET_BACK = Script("clock_rewind")
 async def set_back(store: Store) -> float:
     """Move what waits; return the seconds by which the clock was set back since anybody looked.
 
-    Raises `bot.store.redis.StoreError` when Redis cannot be used.
+    Raises `bot.connection.client.StoreError` when Redis cannot be used.
     """
     step = await store.run(
         SET_BACK,

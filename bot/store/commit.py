@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from bot.store.redis import GROUP
+from bot.connection.client import GROUP
 from handlers.dispatcher import DELIVERY_SECONDS, Delivery, EffectEnded, TimerDue, Trigger
 from phases.memory.recall import kept
 from phases.messages.actions import ACTION
@@ -17,7 +17,7 @@ from phases.mitigation.hotfix_merge import unmerged
 from phases.record.incident import Incident, Severity, Status
 from phases.record.memories import PastIncident, counted_of
 from phases.record.timeline import stub
-from phases.steps.change import Change
+from phases.shared.change import Change
 
 COMMIT_SECONDS = 60
 """How long a commit's id is known. It is tried again within `DISPATCH_SECONDS` only."""
@@ -231,7 +231,7 @@ def memory_of(
 
 
 def counted_json(past: PastIncident) -> str:
-    """`at` in milliseconds; bot/store/memory.py reads it."""
+    """`at` in milliseconds; bot/store/past_incidents.py reads it."""
     counted = counted_of(past)
     return json.dumps(
         counted._replace(at=to_ms(counted.at)), ensure_ascii=False, separators=(",", ":")

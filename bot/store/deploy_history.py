@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from bot.connection.client import store_errors
 from bot.store.commit import to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import store_errors
 from phases.record.findings import DeploySeen
 from phases.verification.post_deploy import Watched
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.connection.client import store_errors
 from bot.store.incident_store import Store
-from bot.store.redis import store_errors
 from handlers.ports import Kept
 from phases.postmortem.gate import Parts
 from phases.record.findings import Value

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.connection.client import call, read
 from bot.store.incident_store import Store
-from bot.store.redis import call, read
 
 
 class ExpiringKeys:
     """The keys `<prefix>:<name>:…`; also `handlers.ports.Once`.
 
-    Raises `bot.store.redis.StoreError`.
+    Raises `bot.connection.client.StoreError`.
     """
 
     def __init__(self, store: Store, name: str = "once") -> None:

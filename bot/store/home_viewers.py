@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from bot.connection.client import Script
 from bot.store.incident_store import Store
-from bot.store.redis import Script
 from handlers.ports import Looking
 
 TURN_SECONDS = 6.0
@@ -18,7 +18,7 @@ DRAWN = Script("home_drawn")
 
 
 class StoreViewers:
-    """Keeps `handlers.ports.Viewers`. Raises `bot.store.redis.StoreError`."""
+    """Keeps `handlers.ports.Viewers`. Raises `bot.connection.client.StoreError`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

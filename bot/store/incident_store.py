@@ -13,9 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from bot.store import sentinel
-from bot.store.commit import Request, member, part_of, request_of
-from bot.store.redis import (
+from bot.connection import sentinel
+from bot.connection.client import (
     DISPATCH_SECONDS,
     GROUP,
     AnswerLost,
@@ -29,10 +28,11 @@ from bot.store.redis import (
     read,
     run_script,
 )
+from bot.store.commit import Request, member, part_of, request_of
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import shown
-from phases.steps.change import Change
+from phases.shared.change import Change
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ Answer = Done | Already | Duplicate | Gone | Late | Conflict | Taken
 
 
 class Store:
-    """Reads and commits, with a client of `bot.store.redis.connect`."""
+    """Reads and commits, with a client of `bot.connection.client.connect`."""
 
     def __init__(self, redis: Redis, *, prefix: str = "{fb}", wait_replicas: int = 0) -> None:
         self.redis = redis
@@ -265,7 +265,7 @@ class Store:
         return answer
 
     async def run(self, script: Script, *texts: str, **arguments: object) -> Any:
-        """Runs a script on the keys of this store (`bot.store.redis.run_script`)."""
+        """Runs a script on the keys of this store (`bot.connection.client.run_script`)."""
         return await run_script(self.redis, script, self.keys.prefix, *texts, **arguments)
 
     # --- the commit -------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ class Store:
         return answer
 
     async def write(self, request: Request, *records: str) -> Answer:
-        """Runs the script of a commit, once. Raises as `bot.store.redis.call`."""
+        """Runs the script of a commit, once. Raises as `bot.connection.client.call`."""
         return _answer(await self.run(COMMIT, *records, **request))
 
     async def copied(self) -> None:

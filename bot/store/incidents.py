@@ -13,6 +13,7 @@ from typing import assert_never
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
+from bot.connection.client import DISPATCH_SECONDS, AnswerLost, NotRecorded, NotThisVersion
 from bot.store.incident_store import (
     Already,
     Answer,
@@ -25,15 +26,14 @@ from bot.store.incident_store import (
     Store,
     Taken,
 )
-from bot.store.redis import DISPATCH_SECONDS, AnswerLost, NotRecorded, NotThisVersion
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
 from phases.coordination.duplicates import joined
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.messages.commands import Declare, MergeDuplicate
 from phases.ports.ports import Catalogue
 from phases.record.incident import RECORD_LIMIT_BYTES, Entry, Incident
 from phases.record.service import Service
-from phases.steps.change import Change, Claim, Refused
+from phases.shared.change import Change, Claim, Refused
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ LOOKED_AT_MOST = 500
 
 
 class Incidents:
-    """Keeps `handlers.dispatcher.Dispatcher` over a store. Raises `bot.store.redis.StoreError`.
+    """Keeps `handlers.dispatcher.Dispatcher` over a store. Raises `bot.connection.client.StoreError`.
 
     `step` is `phases.workflow.step`. `now` is for tests: without it the time of a step is the time
     of the Redis server. Timers are compared with it, too, so that replicas with wrong clocks agree.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Literal
 
+from bot.connection.client import StoreError
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.config.settings import Settings
+from bot.connection.client import StoreError, read, store_errors
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, read, store_errors
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class WebhookLog:
 
 
 async def arrived(store: Store) -> dict[str, Arrived]:
-    """By whose door it is. Raises `bot.store.redis.StoreError`."""
+    """By whose door it is. Raises `bot.connection.client.StoreError`."""
     (fields,) = await read(store.redis, ("HGETALL", _key(store)))
     noted: dict[str, str] = dict(zip(fields[::2], fields[1::2], strict=True))
 

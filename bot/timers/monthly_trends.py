@@ -15,7 +15,7 @@ from typing import Protocol
 from bot.runtime.worker import Worker
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
-from bot.store.memory import RedisMemory
+from bot.store.past_incidents import RedisMemory
 from handlers.views import history as views
 from handlers.views.blocks import Message
 from phases.memory.trends import MONTHS, trends, visible

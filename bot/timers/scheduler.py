@@ -16,16 +16,16 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import ValidationError
 
+from bot.connection.client import Script
 from bot.outbox.dead_letters import add_timer_letter
 from bot.runtime.clock_jump import ClockJumps
 from bot.runtime.worker import Worker, log_crash
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import Script
 from handlers.dispatcher import Dispatcher, Recorded, TimerDue, Unknown
 from phases.messages.actions import ACTION
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from handlers.views import forms, notes
 from handlers.views.blocks import Message
 from phases.messages.commands import Cancel
 from phases.record.incident import Incident
-from phases.steps.rounds import ended
+from phases.shared.rounds import ended
 
 
 def open_form(interaction: Interaction, incident: Incident, reason: str = "") -> Message | None:

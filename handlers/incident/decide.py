@@ -21,7 +21,7 @@ from phases.ports.ports import HotfixRef, PortError
 from phases.record.findings import Release
 from phases.record.incident import ActionKind, Incident, Round, Status
 from phases.record.service import Service
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 OWNERS_SECONDS = 0.8  # of the 3 s in which Slack wants its ack
 LOOK_UP_SECONDS = 6.0

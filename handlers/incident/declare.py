@@ -22,7 +22,7 @@ from phases.messages.commands import Declare
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Source
 from phases.record.service import Service
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 DRILL = "This is a drill: nobody is paged, and nothing is deployed."
 WAY = {

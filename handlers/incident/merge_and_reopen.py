@@ -14,7 +14,7 @@ from handlers.views.blocks import Message
 from phases.messages.commands import MergeDuplicate, Reopen
 from phases.messages.results import ChannelArchived
 from phases.record.incident import Incident
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 
 async def merge(interaction: Interaction, first: Incident, second: str) -> Message:

@@ -10,7 +10,7 @@ from handlers.views import notes
 from handlers.views.blocks import Message
 from phases.messages.commands import Resolve
 from phases.record.incident import Incident
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 
 async def resolve(interaction: Interaction, incident: Incident) -> Message | None:

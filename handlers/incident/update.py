@@ -12,8 +12,8 @@ from handlers.views.blocks import Message
 from phases.coordination.updates import SNOOZE, every, template, waits
 from phases.messages.commands import PostUpdate, SnoozeUpdate
 from phases.record.incident import Incident
-from phases.record.wording import lasting
-from phases.steps.rounds import ended
+from phases.shared.rounds import ended
+from phases.text.wording import lasting
 
 
 async def update(interaction: Interaction, incident: Incident, text: str) -> Message | None:

@@ -18,10 +18,10 @@ from handlers.slack.answering import Answering
 from handlers.slack.visibility import may_see, visible_to
 from handlers.views import notes
 from handlers.views.blocks import Message
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.ports.ports import PortError
 from phases.record.incident import Incident
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 log = logging.getLogger(__name__)
 

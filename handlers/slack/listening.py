@@ -23,7 +23,7 @@ from handlers.slack.payloads import Form, button_value, from_interaction, read_f
 from handlers.views import forms, notes
 from handlers.views.blocks import Message, View
 from phases.record.incident import Incident
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 log = logging.getLogger(__name__)
 

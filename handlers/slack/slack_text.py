@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from phases.record.text import cut, printable
+from phases.text.cleaning import cut, printable
 
 _TOKEN = re.compile(r"<([^<>\n]{1,3000})>")
 _HOST = r"(?:https?://|(?<![\w./@-])(?=[\w-]+\.[\w.-]*[a-z]))(?P<host>[^\s/<>|\"'(),;]+)"

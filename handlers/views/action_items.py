@@ -23,7 +23,7 @@ from phases.postmortem.action_items import items as items_of
 from phases.postmortem.action_items import open_items, settled, waits_for
 from phases.record.documents import ActionItem
 from phases.record.incident import Incident, Status
-from phases.record.wording import counted
+from phases.text.wording import counted
 
 TEXT = 200  # of an item in the list: 25 of them must fit into one message
 KIND = {"tests": "test", "monitors": "monitor", "gates": "gate"}

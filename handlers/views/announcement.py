@@ -6,7 +6,7 @@ from handlers.views import phrasing
 from handlers.views.blocks import Message, button, message, section
 from handlers.views.text import link, person, when, words
 from phases.record.incident import Incident, Status
-from phases.record.wording import lasting
+from phases.text.wording import lasting
 
 
 def announcement(incident: Incident) -> Message:

@@ -17,7 +17,7 @@ from phases.memory.recall import outcome
 from phases.memory.trends import Month, ServiceTrend, Trends
 from phases.record.incident import Severity
 from phases.record.memories import PastIncident
-from phases.record.wording import capital, counted, lasting, listed
+from phases.text.wording import capital, counted, lasting, listed
 
 PAGE = 10
 """The number of incidents on a page of a history."""

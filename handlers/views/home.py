@@ -24,8 +24,8 @@ from phases.coordination.next_step import Step, next_step, owes_postmortem
 from phases.memory.trends import Month
 from phases.record.documents import ActionItem
 from phases.record.incident import Incident, Severity
-from phases.record.wording import counted, lasting
-from phases.steps.rounds import decision_name
+from phases.shared.rounds import decision_name
+from phases.text.wording import counted, lasting
 
 SHOWN = 20
 """The number of open incidents, and of post-mortems: a Home has at most 100 blocks."""

@@ -18,10 +18,10 @@ from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import inline_code, link, person, spoken, when, words
 from phases.record.findings import Bisect, Hypothesis, Suspect, Verdict
 from phases.record.incident import Incident
-from phases.record.wording import counted
 from phases.root_cause.hypotheses import best
 from phases.root_cause.investigate import WORTH_IT
 from phases.root_cause.revert import asked, culprit
+from phases.text.wording import counted
 
 BEST = 3
 SUSPECTS = 3

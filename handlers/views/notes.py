@@ -35,7 +35,7 @@ from phases.coordination.updates import SNOOZE
 from phases.messages.effects import Say
 from phases.postmortem.proofs import Proof
 from phases.record.incident import Incident, Status
-from phases.record.wording import counted
+from phases.text.wording import counted
 from phases.verification.event_chart import in_words
 
 LISTED = 20

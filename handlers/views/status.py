@@ -31,8 +31,8 @@ from phases.postmortem.reminders import owed
 from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
-from phases.record.wording import counted, lasting
 from phases.root_cause.leading_cause import proposed_cause
+from phases.text.wording import counted, lasting
 from phases.triage.who_is_hit import how_many, nobody
 
 LINES = 12  # as they wrap on a phone, title included, buttons apart

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
-from phases.record.text import (
+from phases.text.cleaning import (
     FORGOTTEN,
     PERSON,
     SOMEBODY,
@@ -32,7 +32,7 @@ _KEPT = re.compile(
 )
 """Tokens that stay: persons, channels, and times as `when` writes them."""
 _STAMP = re.compile(r"(?<![|\w-])[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC\b")
-"""As `phases.record.wording.stamp` writes a time; not the one inside a token."""
+"""As `phases.text.wording.stamp` writes a time; not the one inside a token."""
 _URL = re.compile(r"https?://[^\s<>|`\"'()\[\]{}*]{1,500}")
 _MARKERS = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
 _OPENING = re.compile(r"(?<!\w)[*_~`](?=\S)|`")

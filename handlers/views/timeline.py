@@ -18,7 +18,7 @@ from handlers.views.text import clock, link, person, spoken, when, words
 from phases.record.durations import durations
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import line
-from phases.record.wording import lasting
+from phases.text.wording import lasting
 
 PAGE = 30
 """Entries at once: they fit Slack's limits, and a phone's patience."""

@@ -16,9 +16,10 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.service import Service
-from phases.record.wording import counted, lasting
+from phases.text.wording import counted, lasting
 from phases.triage.blast_radius import SHOWN
-from phases.triage.recommendation import AS_MANY, AT_ONCE, FIRST_EVENTS
+from phases.triage.deploy_history import FIRST_EVENTS
+from phases.triage.recommendation import AS_MANY, AT_ONCE
 
 SENTENCES = 5
 ISSUES = 3

@@ -20,7 +20,7 @@ from phases.record.claims import fingerprint_claim, open_claim
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Source, Status
 from phases.record.service import Service
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 
 log = logging.getLogger(__name__)
 

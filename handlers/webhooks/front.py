@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers.webhooks.signature import hmac_fits, refused, signed_body
-from phases.record.text import foreign
+from phases.text.cleaning import foreign
 
 DELIVERY_CHARACTERS = 100
 

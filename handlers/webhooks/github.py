@@ -34,7 +34,8 @@ from handlers.webhooks.front import (
     parsed,
     webhook,
 )
-from phases.messages.actions import Action, DeployedByOthers, DeployTick, MergeDue
+from phases.messages.actions import DeployedByOthers, DeployTick, MergeDue
+from phases.messages.base import Action
 from phases.messages.results import MergeSeen
 from phases.mitigation.hotfix_merge import open_hotfix, pull_of
 from phases.ports.ports import PortError

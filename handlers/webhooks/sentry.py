@@ -27,7 +27,7 @@ from handlers.webhooks.front import Part, Signature, Time, parsed, webhook
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
-from phases.record.text import foreign
+from phases.text.cleaning import foreign
 from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR
 
 log = logging.getLogger(__name__)

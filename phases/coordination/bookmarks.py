@@ -9,8 +9,8 @@ from phases.messages.effects import SetBookmark
 from phases.messages.results import BookmarkSet
 from phases.record.incident import Bookmark, Incident
 from phases.record.service import Service
-from phases.steps.announce import worked
-from phases.steps.change import Draft
+from phases.shared.announce import worked
+from phases.shared.change import Draft
 
 
 def follow_bookmarks(draft: Draft) -> None:

@@ -35,9 +35,9 @@ from phases.record.incident import Incident, MessageRef
 from phases.record.limits import DRILL, OVERDUE, OVERDUE_SECONDS, SEEDS
 from phases.record.service import Service
 from phases.root_cause.steps import ask_for_tree
-from phases.steps.announce import nobody_paged, tell_discord, urgent, worked
-from phases.steps.change import Change, Draft, Refused
-from phases.steps.rounds import ask_for_decision
+from phases.shared.announce import nobody_paged, tell_discord, urgent, worked
+from phases.shared.change import Change, Draft, Refused
+from phases.shared.rounds import ask_for_decision
 from phases.verification.steps import ask_again
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s

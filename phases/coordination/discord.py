@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from phases.mitigation.hotfix_merge import unmerged
 from phases.record.incident import Incident, Status
-from phases.record.markdown import Names, chat
 from phases.record.tokens import what_was_done
+from phases.text.markdown import Names, chat
 from phases.triage.steps import headline
 
 # https://docs.discord.com/developers/resources/webhook#execute-webhook

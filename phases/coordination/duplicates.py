@@ -14,11 +14,11 @@ from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Entry, Incident, Status
 from phases.record.limits import HEARD, MEASURE, SEEDS
 from phases.record.tokens import mentioned
-from phases.record.wording import short
-from phases.steps.announce import EVERYWHERE, tell
-from phases.steps.change import Draft, Refused
-from phases.steps.resolution import end
-from phases.steps.rounds import GUARD_TIMER, decision_name
+from phases.shared.announce import EVERYWHERE, tell
+from phases.shared.change import Draft, Refused
+from phases.shared.resolution import end
+from phases.shared.rounds import GUARD_TIMER, decision_name
+from phases.text.wording import short
 
 
 def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:

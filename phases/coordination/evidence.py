@@ -19,11 +19,11 @@ from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Status
 from phases.record.limits import HEARD, MEASURE, SEEDS
-from phases.record.wording import capital, listed, short
-from phases.steps.announce import page, worked
-from phases.steps.change import Draft
-from phases.steps.resolution import ARCHIVE, RESOLVED_GUARD_SECONDS
-from phases.steps.rounds import next_round
+from phases.shared.announce import page, worked
+from phases.shared.change import Draft
+from phases.shared.resolution import ARCHIVE, RESOLVED_GUARD_SECONDS
+from phases.shared.rounds import next_round
+from phases.text.wording import capital, listed, short
 from phases.verification.alarms import (
     ALARM,
     after_recovery,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from phases.record.incident import Incident, Status
-from phases.steps.resolution import missing
+from phases.shared.resolution import missing
 
 Step = Literal[
     "take lead",

@@ -18,9 +18,9 @@ from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate, SetSeverity, SnoozeUpdate, TakeLead
 from phases.messages.effects import Invite, Remind, Say
 from phases.record.tokens import mentioned
-from phases.record.wording import lasting
-from phases.steps.announce import answered, keep_true, tell, urgent
-from phases.steps.change import Draft, Refused
+from phases.shared.announce import answered, keep_true, tell, urgent
+from phases.shared.change import Draft, Refused
+from phases.text.wording import lasting
 
 TEXT, PART = 1500, 500
 LATEST = 300

@@ -12,8 +12,8 @@ from phases.messages.commands import MessageTouched
 from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
 from phases.record.incident import Entry, PinnedMessage
-from phases.steps.announce import worked
-from phases.steps.change import Draft
+from phases.shared.announce import worked
+from phases.shared.change import Draft
 
 PUSHPIN = "pushpin"
 PINNED = 50

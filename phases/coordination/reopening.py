@@ -14,10 +14,10 @@ from phases.messages.results import ArchiveDue, ChannelArchived, PutOffArchive
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Status
 from phases.record.tokens import mentioned
-from phases.steps.announce import EVERYWHERE, worked
-from phases.steps.change import Draft, Refused
-from phases.steps.resolution import ARCHIVE
-from phases.steps.rounds import next_round
+from phases.shared.announce import EVERYWHERE, worked
+from phases.shared.change import Draft, Refused
+from phases.shared.resolution import ARCHIVE
+from phases.shared.rounds import next_round
 
 PUT_OFF_SECONDS = 24 * 60 * 60  # somebody wrote in it within the last day
 

@@ -28,13 +28,13 @@ from phases.messages.results import (
 from phases.postmortem.action_items import hear_item, open_items, want_sub_issues
 from phases.record.documents import LinearIssue, Ticket
 from phases.record.incident import Entry, Incident, Severity, Status
-from phases.record.markdown import one_line
 from phases.record.privacy import outside
 from phases.record.tokens import mentioned, what_was_done
-from phases.record.wording import capital, stamp
-from phases.steps.announce import EVERYWHERE, tell, urgent, worked
-from phases.steps.change import Draft
-from phases.steps.resolution import missing, resolve_if_ready
+from phases.shared.announce import EVERYWHERE, tell, urgent, worked
+from phases.shared.change import Draft
+from phases.shared.resolution import missing, resolve_if_ready
+from phases.text.markdown import one_line
+from phases.text.wording import capital, stamp
 from phases.triage.steps import attach_issues, headline
 
 LOOK = "ticket"  # timer

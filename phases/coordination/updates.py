@@ -13,8 +13,8 @@ from phases.messages.commands import PostUpdate
 from phases.record.findings import TriageReport, Value, Word
 from phases.record.incident import ActionKind, Incident, Severity, Status
 from phases.record.tokens import what_was_done
-from phases.record.wording import capital, counted, listed
-from phases.steps.change import Draft
+from phases.shared.change import Draft
+from phases.text.wording import capital, counted, listed
 from phases.triage import who_is_hit
 
 UPDATE = "update"

@@ -15,7 +15,7 @@ from phases.record.documents import IN_THE_ADR, Postmortem
 from phases.record.incident import Incident
 from phases.record.shortening import fitted
 from phases.root_cause.leading_cause import leading
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 
 SHRINK = "shrink"  # timer
 SHRINK_SECONDS = 30 * 24 * 3600  # rules: 30 days after *closed*

@@ -19,10 +19,10 @@ from phases.record.findings import Frame, TriageReport, Word
 from phases.record.incident import VERIFIED, Incident, Status
 from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
 from phases.record.shortening import fitted
-from phases.record.text import cut
-from phases.record.wording import counted
 from phases.root_cause.leading_cause import leading
 from phases.root_cause.stack_trace import with_cause
+from phases.text.cleaning import cut
+from phases.text.wording import counted
 
 SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
 PATTERN = 3  # issue: third time in 90 days, same file

@@ -6,8 +6,8 @@ from phases.memory.compaction import SHRINK, SHRINK_SECONDS
 from phases.memory.recall import sentences
 from phases.messages.actions import ShrinkDue
 from phases.messages.effects import Say
-from phases.record.wording import short
-from phases.steps.change import Draft
+from phases.shared.change import Draft
+from phases.text.wording import short
 
 LINE = 500
 """Characters of one sentence as it is said."""

@@ -14,7 +14,7 @@ from typing import TypeVar
 from phases.memory.recall import KIND, most
 from phases.record.findings import Value
 from phases.record.memories import Counted, PastIncident
-from phases.record.wording import counted, listed
+from phases.text.wording import counted, listed
 
 Memory = PastIncident | Counted
 M = TypeVar("M", PastIncident, Counted)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from phases.record.findings import Release
 from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.tokens import mentioned, what_was_done
-from phases.record.wording import stamp
-from phases.steps.change import Refused
-from phases.steps.rounds import ended
+from phases.shared.change import Refused
+from phases.shared.rounds import ended
+from phases.text.wording import stamp
 
 
 def who_may(

@@ -16,9 +16,9 @@ from phases.record.findings import DeploySeen, Release
 from phases.record.incident import ActionKind, Incident, Status
 from phases.record.limits import HEARD
 from phases.record.tokens import mentioned
-from phases.record.wording import stamp
-from phases.steps.announce import tell
-from phases.steps.change import Draft, Refused
+from phases.shared.announce import tell
+from phases.shared.change import Draft, Refused
+from phases.text.wording import stamp
 from phases.triage.deploy_history import SAME_DEPLOY
 
 

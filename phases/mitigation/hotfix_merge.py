@@ -19,10 +19,10 @@ from phases.messages.results import MergeRefused, MergeSeen
 from phases.record.findings import MergeState, Release
 from phases.record.incident import ActionKind, Incident, Merge, Round, RoundAction, Status
 from phases.record.tokens import REASON, mentioned, what_was_done
-from phases.record.wording import capital, short
-from phases.steps.announce import tell
-from phases.steps.change import Draft, Refused
-from phases.steps.rounds import change_action
+from phases.shared.announce import tell
+from phases.shared.change import Draft, Refused
+from phases.shared.rounds import change_action
+from phases.text.wording import capital, short
 
 MERGE = "merge"  # timer: is the hotfix merged by now?
 LOOK_SECONDS = 60  # asked conditionally, so that a look without news costs GitHub's limit nothing

@@ -24,10 +24,9 @@ from phases.record.findings import DeployOutput, DeployProof, MergeState, Releas
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.service import DEPLOYABLE, HOTFIX
 from phases.record.tokens import REASON, mentioned, what_was_done
-from phases.record.wording import lasting, short
-from phases.steps.announce import NOBODY, answered, keep_true, page, tell
-from phases.steps.change import Draft, Refused
-from phases.steps.rounds import (
+from phases.shared.announce import NOBODY, answered, keep_true, page, tell
+from phases.shared.change import Draft, Refused
+from phases.shared.rounds import (
     change_action,
     decision_name,
     next_round,
@@ -36,6 +35,7 @@ from phases.steps.rounds import (
     replace_round,
     start_investigation,
 )
+from phases.text.wording import lasting, short
 from phases.verification.steps import first_look, start_clock
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about

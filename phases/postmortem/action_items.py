@@ -26,10 +26,10 @@ from phases.postmortem.working_hours import in_the_day, local, next_morning, off
 from phases.record.documents import ActionItem, LinearIssue
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
-from phases.record.wording import counted, listed, short
-from phases.steps.announce import tell, worked
-from phases.steps.change import Draft, Refused
-from phases.steps.rounds import GUARD_TIMER
+from phases.shared.announce import tell, worked
+from phases.shared.change import Draft, Refused
+from phases.shared.rounds import GUARD_TIMER
+from phases.text.wording import counted, listed, short
 
 REMIND = "items"  # timer
 REMIND_DAYS = 7  # an overdue item is said to its owner weekly

@@ -11,10 +11,10 @@ from phases.postmortem.proofs import proofs
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import BlastRadius, Look, LookVerdict, Share, Word
 from phases.record.incident import VERIFIED, Entry, Incident
-from phases.record.markdown import Names, inline, one_line, paragraphs
 from phases.record.timeline import line
 from phases.record.tokens import Form, what_was_done
-from phases.record.wording import counted, listed, rate, stamp
+from phases.text.markdown import Names, inline, one_line, paragraphs
+from phases.text.wording import counted, listed, rate, stamp
 from phases.triage.who_is_hit import FEATURES_UNKNOWN, users
 from phases.verification.event_chart import explained, in_words, mermaid
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from phases.postmortem.adr_headings import fact
 from phases.postmortem.adr_template import FACT, HEADING
 from phases.record.documents import ActionItem
-from phases.record.markdown import Names, inline
+from phases.text.markdown import Names, inline
 
 HEAD_LINES = 40
 """A status stands in the first lines of a file; further down the word is prose."""

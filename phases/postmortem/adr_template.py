@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from phases.postmortem.adr_headings import ENGLISH, Language, asks_for_part, fact, language_of
-from phases.record.markdown import inline
+from phases.text.markdown import inline
 
 LIMIT = 64 * 1024
 

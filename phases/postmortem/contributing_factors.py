@@ -16,8 +16,8 @@ from phases.ports.source_values import Commit, Covered, PullChecks
 from phases.record.findings import Frame, Value
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
-from phases.record.wording import lasting, listed, short, stamp
 from phases.root_cause.leading_cause import leading
+from phases.text.wording import lasting, listed, short, stamp
 
 AT_ONCE_SECONDS = 5  # a shorter delay is not worth a word
 ASK_SECONDS = 4.0

@@ -14,11 +14,11 @@ from phases.postmortem.contributing_factors import LookedUp, alerted, how_it_pas
 from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
-from phases.record.markdown import Names, readable
-from phases.record.text import cut
 from phases.record.timeline import line
-from phases.record.wording import lasting, listed, stamp
 from phases.root_cause.leading_cause import leading
+from phases.text.cleaning import cut
+from phases.text.markdown import Names, readable
+from phases.text.wording import lasting, listed, stamp
 from phases.triage import who_is_hit
 
 DUE_DAYS = 14

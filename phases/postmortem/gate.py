@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Value
-from phases.record.text import cut
+from phases.text.cleaning import cut
 
 PART_LIMIT = 3000
 """A text input of Slack:

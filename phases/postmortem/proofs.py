@@ -7,7 +7,7 @@ from datetime import timedelta
 from phases.record.findings import LookVerdict, Value
 from phases.record.incident import ActionKind, Incident
 from phases.record.tokens import what_was_done
-from phases.record.wording import counted, lasting, stamp
+from phases.text.wording import counted, lasting, stamp
 
 
 class Proof(Value):

@@ -13,8 +13,8 @@ from phases.messages.actions import PostmortemDue
 from phases.messages.effects import AskZone, Say
 from phases.postmortem.working_hours import MORNING, in_the_day, local, next_morning, offset_of
 from phases.record.incident import Incident, Status
-from phases.record.wording import counted
-from phases.steps.change import Draft
+from phases.shared.change import Draft
+from phases.text.wording import counted
 
 POSTMORTEM = "postmortem"
 """The timer's name."""

@@ -12,10 +12,10 @@ from phases.record.documents import Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
-from phases.steps.announce import tell, worked
-from phases.steps.change import Draft, Refused
-from phases.steps.resolution import NO_POSTMORTEM, resolve_if_ready
-from phases.steps.rounds import ended, write_again
+from phases.shared.announce import tell, worked
+from phases.shared.change import Draft, Refused
+from phases.shared.resolution import NO_POSTMORTEM, resolve_if_ready
+from phases.shared.rounds import ended, write_again
 
 
 def not_now(incident: Incident) -> Refused | None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from phases.record.findings import Value
-from phases.record.text import PERSON
+from phases.text.cleaning import PERSON
 
 
 class Ticket(Value):

@@ -7,7 +7,7 @@ ticket, page, post-mortem, memory) is made from `outside`.
 from __future__ import annotations
 
 from phases.record.incident import Incident, Round, Source
-from phases.record.text import cut
+from phases.text.cleaning import cut
 
 TITLE = "private incident"
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 from phases.record.findings import Value
-from phases.record.wording import short
+from phases.text.wording import short
 
 V = TypeVar("V", bound=Value)
 

@@ -21,12 +21,12 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.service import Service
-from phases.record.wording import capital, counted, lasting, listed, short, stamp
 from phases.root_cause.error_clues import (
     speaks_of_database,
     speaks_of_outside,
     speaks_of_setting,
 )
+from phases.text.wording import capital, counted, lasting, listed, short, stamp
 
 JUST = timedelta(seconds=30)  # closer than this nobody counts
 SOON = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-recent deploy"

@@ -20,10 +20,10 @@ from phases.ports.source_values import Commit, Place
 from phases.record.findings import Frame, Investigation, Suspect, TriageReport, Word
 from phases.record.incident import Incident
 from phases.record.service import Service
-from phases.record.wording import counted, listed, short, stamp
 from phases.root_cause.commit_ranking import Thrown, pull_request, rank
 from phases.root_cause.hypotheses import Facts, tree
 from phases.root_cause.stack_trace import other_line, without_stack
+from phases.text.wording import counted, listed, short, stamp
 
 SUSPECTS = 5
 WALKED_FRAMES = 5  # frames of our own that are followed to their commits

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from phases.record.findings import Cause, Hypothesis, HypothesisKind, Suspect, Verdict
 from phases.record.incident import Incident
-from phases.record.wording import short
+from phases.text.wording import short
 
 CAUSE = 2000  # characters
 

@@ -12,10 +12,10 @@ from phases.record.findings import Suspect
 from phases.record.incident import Incident
 from phases.record.limits import HEARD
 from phases.record.tokens import mentioned
-from phases.record.wording import short
 from phases.root_cause.leading_cause import leading
-from phases.steps.announce import tell, worked
-from phases.steps.change import Draft, Refused
+from phases.shared.announce import tell, worked
+from phases.shared.change import Draft, Refused
+from phases.text.wording import short
 
 
 def culprit(incident: Incident) -> Suspect | None:

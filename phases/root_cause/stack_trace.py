@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from phases.ports.library_paths import foreign
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import Frame, TriageReport
-from phases.record.wording import short
+from phases.text.wording import short
 
 TITLE = 160
 VALUE = 90

@@ -23,12 +23,12 @@ from phases.record.findings import (
 )
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import mentioned, what_was_done
-from phases.record.wording import short
 from phases.root_cause.hypotheses import after_bisect, best, merge
-from phases.steps.announce import EVERYWHERE, await_action, keep_true, tell, worked
-from phases.steps.change import Draft, Refused
-from phases.steps.resolution import resolve_if_ready
-from phases.steps.rounds import broken_rollbacks, open_round
+from phases.shared.announce import EVERYWHERE, await_action, keep_true, tell, worked
+from phases.shared.change import Draft, Refused
+from phases.shared.resolution import resolve_if_ready
+from phases.shared.rounds import broken_rollbacks, open_round
+from phases.text.wording import short
 
 BISECT = "bisect"  # timer
 FOLLOW_SECONDS = 2

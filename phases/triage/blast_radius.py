@@ -20,7 +20,7 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.incident import Severity
-from phases.record.wording import capital, counted, listed, rate, short
+from phases.text.wording import capital, counted, listed, rate, short
 from phases.triage.who_is_hit import USERS_UNKNOWN, how_many
 
 MINUTE = timedelta(minutes=1)

@@ -19,7 +19,7 @@ from phases.record.findings import DeploySeen, IssueSeen, Release, Share, Triage
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
-from phases.steps.rounds import broken_rollbacks, shipped, tried
+from phases.shared.rounds import broken_rollbacks, shipped, tried
 from phases.triage.blast_radius import (
     ERROR,
     MINUTE,

@@ -21,7 +21,7 @@ from phases.ports.ports import (
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import DeploySeen, IssueSeen, Part, Release, Share
 from phases.record.service import Service
-from phases.record.wording import listed, short
+from phases.text.wording import listed, short
 from phases.triage.blast_radius import ERROR, MINUTE, ONE_PLACE, PARTS, with_others
 from phases.triage.deploy_history import UNTOLD
 from phases.triage.unavailable import TriageNotes, in_time

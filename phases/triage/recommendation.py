@@ -18,7 +18,7 @@ from phases.record.findings import (
     Release,
     Word,
 )
-from phases.record.wording import capital, counted, lasting, listed, stamp
+from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
 from phases.triage.deploy_history import FIRST_EVENTS, History, targets_of
 from phases.triage.who_is_hit import scope

@@ -17,18 +17,18 @@ from phases.record.incident import Incident, Severity, Status
 from phases.record.limits import MEASURE, NOTHING, OVERDUE
 from phases.record.memories import Recollection
 from phases.record.tokens import mentioned
-from phases.record.wording import capital, counted, lasting, listed
 from phases.root_cause.stack_trace import with_cause
 from phases.root_cause.steps import recommended_by_cause
-from phases.steps.announce import EVERYWHERE, NOBODY_SECONDS, keep_true, page, tell, urgent, worked
-from phases.steps.change import Draft, Refused
-from phases.steps.rounds import (
+from phases.shared.announce import EVERYWHERE, NOBODY_SECONDS, keep_true, page, tell, urgent, worked
+from phases.shared.change import Draft, Refused
+from phases.shared.rounds import (
     ask_for_decision,
     decision_name,
     open_round,
     replace_round,
     start_investigation,
 )
+from phases.text.wording import capital, counted, lasting, listed
 from phases.triage import who_is_hit
 from phases.triage.blast_radius import severity_of
 from phases.triage.reported import beside_people, manual, with_reported

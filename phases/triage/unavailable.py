@@ -15,8 +15,8 @@ from phases.ports.ports import PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, Minutes
 from phases.record.findings import Share
 from phases.record.service import Service
-from phases.record.wording import listed, short
 from phases.root_cause.stack_trace import without_stack
+from phases.text.wording import listed, short
 from phases.triage.recommendation import Situation
 
 PART_SECONDS = 6.0

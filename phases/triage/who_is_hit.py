@@ -6,7 +6,7 @@ The texts are plain: views pass them through their escaping.
 from __future__ import annotations
 
 from phases.record.findings import BlastRadius, TriageReport, Word
-from phases.record.wording import capital, counted, listed
+from phases.text.wording import capital, counted, listed
 
 USERS_UNKNOWN, FEATURES_UNKNOWN = "users not known", "features not known"
 

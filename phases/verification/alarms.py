@@ -1,7 +1,7 @@
 """Phase 5, an alarm after recovery: it opens nothing by itself (rules: Guard).
 
 It is recorded, and the bot looks whether it burns. What that look leads to:
-`phases/coordination/recurrence.py`.
+`phases/coordination/after_recovery.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from phases.messages.effects import LookBack
 from phases.record.findings import Evidence
 from phases.record.incident import Alarm, GuardLook, Incident
-from phases.record.wording import lasting, short
-from phases.steps.announce import page, tell
-from phases.steps.change import Draft
+from phases.shared.announce import page, tell
+from phases.shared.change import Draft
+from phases.text.wording import lasting, short
 from phases.verification.recurrence import GUARD, LOOKS, every
 
 ALARM = "alarm"  # timer: the look that answers an alarm is made again

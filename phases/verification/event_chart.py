@@ -13,7 +13,7 @@ from phases.ports.tracker_values import Minutes
 from phases.record.findings import Picture
 from phases.record.incident import ActionKind, Incident
 from phases.record.tokens import what_was_done
-from phases.record.wording import short, stamp
+from phases.text.wording import short, stamp
 
 BEFORE_WINDOWS = 2  # "from 30 minutes before the alert": two windows
 POINTS = 20  # https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block

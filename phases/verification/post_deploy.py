@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from phases.ports.tracker_values import IssueRow
 from phases.record.findings import ABBREVIATED, COMMIT, DeploySeen, Release, Value
 from phases.record.service import Service, tag_in
-from phases.record.wording import counted, short
+from phases.text.wording import counted, short
 
 LOOKS = (0.1, 0.2, 0.4, 0.7, 1.0)
 """Parts of the watch at whose ends Sentry is asked: of 10 minutes after 1, 2, 4, 7 and 10."""

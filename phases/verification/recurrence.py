@@ -27,10 +27,10 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
-from phases.record.text import foreign
-from phases.record.wording import counted, lasting
-from phases.steps.change import Draft
-from phases.steps.rounds import GUARD_TIMER
+from phases.shared.change import Draft
+from phases.shared.rounds import GUARD_TIMER
+from phases.text.cleaning import foreign
+from phases.text.wording import counted, lasting
 from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
 from phases.verification.event_counts import (
     FALSE_RETURN,

@@ -12,9 +12,9 @@ from phases.messages.effects import ResolveIssues
 from phases.messages.results import IssuesResolved
 from phases.record.claims import issues_of
 from phases.record.incident import VERIFIED, ActionKind, Incident, Round
-from phases.record.wording import counted
-from phases.steps.announce import tell, worked
-from phases.steps.change import Draft
+from phases.shared.announce import tell, worked
+from phases.shared.change import Draft
+from phases.text.wording import counted
 from phases.verification.recheck import running_release
 
 

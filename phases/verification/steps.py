@@ -17,12 +17,12 @@ from phases.record.findings import Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round, Status
 from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
-from phases.record.wording import capital, lasting, rate
 from phases.root_cause.steps import without_what_did_not_help
-from phases.steps.announce import keep_true, page, stand_down, tell, worked
-from phases.steps.change import Draft, Refused
-from phases.steps.resolution import resolve_if_ready
-from phases.steps.rounds import next_round, replace_round
+from phases.shared.announce import keep_true, page, stand_down, tell, worked
+from phases.shared.change import Draft, Refused
+from phases.shared.resolution import resolve_if_ready
+from phases.shared.rounds import next_round, replace_round
+from phases.text.wording import capital, lasting, rate
 from phases.verification.recheck import NOT_MEASURED
 from phases.verification.recurrence import GUARD, watch
 from phases.verification.sentry_resolution import resolve_issues

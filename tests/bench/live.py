@@ -19,7 +19,7 @@ from uuid import uuid4
 from bot.store.incident_store import Loaded, Store
 from phases.record.incident import Channel as Where
 from phases.record.incident import Incident
-from phases.steps.change import Change
+from phases.shared.change import Change
 from sandbox.slack.channels import ALICE, BOT_USER
 from tests.bench.rig import Rig, rig, stored
 from tests.bench.seeds import open_one

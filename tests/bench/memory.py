@@ -17,9 +17,9 @@ from typing import Any
 
 from bot.cli.export_format import Archived
 from bot.cli.import_ import put
-from bot.store.embedded import embedded
+from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
-from bot.store.memory import RedisMemory
+from bot.store.past_incidents import RedisMemory
 from handlers.views import history as views
 from phases.memory import recall as memory
 from phases.memory.compaction import shrunk

@@ -14,7 +14,7 @@ from bot.store.incident_store import Loaded, Store
 from handlers import views
 from phases.messages.actions import UpdateDue
 from phases.record.incident import Channel, Entry, Incident, MessageRef, Status
-from phases.steps.change import Change, Timer
+from phases.shared.change import Change, Timer
 from sandbox.slack.channels import ALICE, APP, BOT_USER, TEAM
 from sandbox.world import World
 from tests.bench.rig import slack_request

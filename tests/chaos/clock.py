@@ -17,7 +17,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from bot.store import redis as connection
+from bot.connection import client as connection
 
 OFFSET = "{fb}:chaos:offset"
 """Seconds."""

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bot.store.embedded import embedded
+from bot.connection.embedded import embedded
 from sandbox.slack.channels import Channel
 from tests.chaos import hub
 from tests.chaos.life import channels, faults, incident_id, life

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.store.embedded import embedded
+from bot.connection.embedded import embedded
 from sandbox.slack.channels import ALICE, Channel
 from sandbox.slack.people import Json, Person, plain
 from tests.chaos.life import PATIENCE, channels, incident_id

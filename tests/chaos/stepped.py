@@ -24,10 +24,10 @@ hand.by_hand()
 
 import bot.outbox.worker as outbox_
 from bot.config.catalogue import Catalogue
+from bot.connection.embedded import embedded
 from bot.outbox.stream import Queue
 from bot.outbox.worker import Job, Outbox
 from bot.runtime.clock_jump import ClockJumps
-from bot.store.embedded import embedded
 from bot.store.incident_store import Loaded, Store
 from bot.store.incidents import Incidents
 from bot.timers.scheduler import Clock
@@ -47,7 +47,7 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.service import Service
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 from phases.verification import recheck
 from phases.workflow import step
 from tests.chaos.town import eventually

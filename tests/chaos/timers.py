@@ -16,16 +16,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.config.catalogue import Catalogue
-from bot.store.embedded import embedded
+from bot.connection.client import connect
+from bot.connection.embedded import embedded
 from bot.store.incident_store import Loaded, Store
 from bot.store.incidents import Incidents
-from bot.store.redis import connect
 from bot.timers.scheduler import Clock
 from phases.messages.actions import NobodyActed
 from phases.messages.effects import EFFECT, Page
 from phases.record.incident import Incident, Severity, Source, Status
 from phases.record.service import Service
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 from phases.workflow import step
 from tests.chaos.town import eventually
 

@@ -24,8 +24,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.connection.client import connect
 from bot.store.incident_store import Store
-from bot.store.redis import connect
 from sandbox.process import KeptProcess
 from sandbox.serving import HOST, bound, free_port, serving
 from sandbox.wire import lose_answer

@@ -29,13 +29,13 @@ from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
-from bot.store.memory import RedisMemory
+from bot.store.past_incidents import RedisMemory
 from handlers import views
 from handlers.app import Listeners, Secrets, listeners
 from handlers.dispatcher import Recorded
 from handlers.ports import Deployments
 from handlers.slack.context import Context, Identity
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.messages.results import ChannelOpened, MessagePosted, Triaged
 from phases.ports.ports import DeployState, ErrorTracker, HotfixRef
 from phases.ports.source_values import Commit, CommitFile, Covered, Place

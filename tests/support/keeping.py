@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.store.incident_store import Loaded, Store
 from phases.record.incident import Entry, Incident, Status
-from phases.steps.change import Change
+from phases.shared.change import Change
 from tests.support import incidents
 
 

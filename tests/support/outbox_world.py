@@ -11,11 +11,11 @@ import pytest
 from bot.outbox.worker import Job, Outbox
 from bot.store.incident_store import Store
 from handlers.dispatcher import Recorded
-from phases.messages.actions import Action
+from phases.messages.base import Action, Effect
 from phases.messages.commands import PostUpdate
-from phases.messages.effects import EFFECT, Effect
+from phases.messages.effects import EFFECT
 from phases.messages.results import EffectDone, EffectFailed
-from phases.steps.change import Draft, Refused
+from phases.shared.change import Draft, Refused
 from tests.support.small_world import declare, dispatcher, update
 
 Perform = Callable[[Any, Job], Awaitable[Action]]

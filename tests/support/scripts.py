@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 
 import bot
-from bot.store.redis import Script
+from bot.connection.client import Script
 
 
 def scripts() -> list[Script]:

@@ -11,11 +11,11 @@ from typing import Any
 
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.messages.commands import Cancel, Declare, PostUpdate
 from phases.record.incident import Incident, Source, Status
 from phases.record.service import Service
-from phases.steps.change import Change, Draft, Refused
+from phases.shared.change import Change, Draft, Refused
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.store.incident_store import Answer, Store
 from handlers.dispatcher import Trigger
-from phases.steps.change import Change, Draft
+from phases.shared.change import Change, Draft
 from tests.support.factories import incident
 from tests.support.small_world import T0
 

@@ -14,7 +14,7 @@ from phases.record.documents import Adr
 from phases.record.findings import DeployProof, LookVerdict, Release, TriageReport
 from phases.record.incident import Channel, Entry, Incident, MessageRef
 from phases.record.service import Service
-from phases.steps.change import Change, Refused, Timer
+from phases.shared.change import Change, Refused, Timer
 from phases.workflow import step
 from tests.support.factories import (
     BAD,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.store.embedded import embedded
+from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
 
 

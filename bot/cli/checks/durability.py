@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.cli.checks import Finding, broken, unproven, works
-from bot.store.redis import StoreError, store_errors
+from bot.connection.client import StoreError, store_errors
 
 NAME = "An acknowledged click"
 MEND_REPLICAS = "REDIS_WAIT_REPLICAS: start that many replicas, or wait for fewer"

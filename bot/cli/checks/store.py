@@ -11,6 +11,8 @@ from typing import Any
 from bot.cli.checks import Finding, broken, unproven, works
 from bot.cli.checks.durability import NAME, fsync_of, promise
 from bot.config.settings import Settings
+from bot.connection.client import StoreError, store_errors
+from bot.connection.embedded import ValkeyError, embedded
 from bot.outbox.dead_letters import dead_letter_count, dead_letters
 from bot.self_test import (
     MEND_EVICTION,
@@ -20,9 +22,7 @@ from bot.self_test import (
     try_everything,
     version_of,
 )
-from bot.store.embedded import ValkeyError, embedded
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError, store_errors
 
 SHOWN = 10
 MEND_ASIDE = (
@@ -126,7 +126,7 @@ async def _records(opened: Store) -> Finding:
 
 
 def _in_use(folder: Path) -> bool:
-    """Say whether a bot runs on the folder: its server holds the lock (bot/store/embedded.py)."""
+    """Say whether a bot runs on the folder: its server holds the lock (bot/connection/embedded.py)."""
     try:
         lock = os.open(folder / "valkey.lock", os.O_RDWR)
     except OSError:

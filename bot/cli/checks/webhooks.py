@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from bot.cli.checks import Finding, broken, unproven, works
 from bot.config.settings import Settings
 from bot.config.tokens import WHERE
-from bot.store.embedded import running
+from bot.connection.client import StoreError
+from bot.connection.embedded import running
 from bot.store.incident_store import Store
-from bot.store.redis import StoreError
 from bot.store.webhook_log import Arrived, Webhook, arrived, opened
 
 A_DAY = timedelta(days=1)

@@ -22,9 +22,9 @@ from bot.clients.processes import records
 from bot.clients.processes.commands import CommandFailed, Output, run
 from bot.runtime.redaction import HIDDEN, LINES_SHOWN, printed, redact
 from phases.ports.ports import DeployState, NotSetUp, PortError
-from phases.record.findings import DeployOutput, Release
-from phases.record.service import ABBREVIATED, COMMIT, DEPLOYABLE, DeployCommands, Service
-from phases.record.text import cut
+from phases.record.findings import ABBREVIATED, COMMIT, DeployOutput, Release
+from phases.record.service import DEPLOYABLE, DeployCommands, Service
+from phases.text.cleaning import cut
 
 log = logging.getLogger(__name__)
 

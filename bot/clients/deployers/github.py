@@ -19,13 +19,14 @@ from typing import Any, Protocol
 from bot.clients.deployers.github_deployments import ByDeployments
 from bot.clients.deployers.github_workflows import why_not_started
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
+from bot.clients.github.client import PAGE, GitHub, or_none, read
 from bot.clients.github.deployments import GitHubDeployments
+from bot.clients.github.http import SYSTEM
 from bot.clients.github.models import Dispatched, Published, WorkflowRun, WorkflowRuns
 from bot.clients.http.errors import HttpError
 from phases.ports.ports import DeployState, NotSetUp, PortError
-from phases.record.findings import Release
-from phases.record.service import COMMIT, DEPLOYABLE, DeployWorkflow, Service
+from phases.record.findings import COMMIT, Release
+from phases.record.service import DEPLOYABLE, DeployWorkflow, Service
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from bot.clients.github.client import GitHub, or_none, read
 from bot.clients.github.models import Entry, Workflow
 from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
-from phases.record.wording import listed
+from phases.text.wording import listed
 
 FOLDER = ".github/workflows"
 """https://docs.github.com/en/actions/writing-workflows/workflow-syntax-for-github-actions"""

@@ -13,7 +13,8 @@ from typing import Literal
 from bot.clients.git.source import LocalGit
 from bot.clients.github import endpoints as calls
 from bot.clients.github.checks import rollup_of
-from bot.clients.github.client import SYSTEM, GitHub, or_none, read
+from bot.clients.github.client import GitHub, or_none, read
+from bot.clients.github.http import SYSTEM
 from bot.clients.github.models import Comparison, PullState, Repository
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
 from bot.clients.github.source import names_of, repository_of

@@ -23,8 +23,8 @@ from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
 from phases.record.documents import Adr
 from phases.record.incident import Incident
-from phases.record.markdown import in_git
 from phases.record.service import Service
+from phases.text.markdown import in_git
 
 log = logging.getLogger(__name__)
 

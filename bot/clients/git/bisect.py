@@ -21,7 +21,7 @@ from bot.clients.processes.commands import CommandFailed, run
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.findings import Bisect, Suspect
 from phases.record.service import Service
-from phases.record.text import foreign
+from phases.text.cleaning import foreign
 
 STEP_SECONDS = 180.0
 """The script's time for one commit; after that the commit cannot be told."""

@@ -30,7 +30,8 @@ from bot.clients.git.run import (
 )
 from bot.clients.processes.commands import CommandFailed, Output
 from phases.ports.ports import PortError
-from phases.record.service import COMMIT, Service
+from phases.record.findings import COMMIT
+from phases.record.service import Service
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from phases.ports.source_values import Commit, CommitFile
-from phases.record.text import foreign
+from phases.text.cleaning import foreign
 
 FORMAT = "%x1e%H%x00%an%x00%aI%x00%s%x00%b%x00"
 """For `git log -z --numstat`: everything ends with NUL, which no message or file name can hold.

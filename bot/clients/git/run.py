@@ -15,8 +15,9 @@ from pathlib import Path
 from bot.clients.processes.commands import CommandFailed, Output, run
 from bot.runtime.redaction import redact
 from phases.ports.ports import NotSetUp, PortError
-from phases.record.service import ABBREVIATED, Service
-from phases.record.text import foreign
+from phases.record.findings import ABBREVIATED
+from phases.record.service import Service
+from phases.text.cleaning import foreign
 
 SECONDS = 10.0
 CONTENTS_SECONDS = 8.0

@@ -21,9 +21,9 @@ from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, Covered, Place, placed
 from phases.postmortem import test_coverage
 from phases.postmortem.adr import BRANCH
-from phases.record.findings import Frame, Suspect
-from phases.record.service import COMMIT, DEPLOYABLE, Service
-from phases.record.text import foreign
+from phases.record.findings import COMMIT, Frame, Suspect
+from phases.record.service import DEPLOYABLE, Service
+from phases.text.cleaning import foreign
 
 COMMITS = 500
 HOTFIXES = 25

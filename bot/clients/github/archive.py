@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from bot.clients.git.archive import LocalArchive
 from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
-from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
+from bot.clients.github.client import PAGE, GitHub, or_none, read
+from bot.clients.github.http import SYSTEM
 from bot.clients.http.errors import HttpError
 from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
@@ -23,8 +24,8 @@ from phases.postmortem.adr import BRANCH
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
 from phases.record.documents import Adr
 from phases.record.incident import Incident
-from phases.record.markdown import in_git
 from phases.record.service import AdrPlace, Service
+from phases.text.markdown import in_git
 
 LISTED = 1000
 """Most entries of a folder that GitHub lists:

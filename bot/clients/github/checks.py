@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bot.clients.github.client import SYSTEM
+from bot.clients.github.http import SYSTEM
 from bot.clients.http.errors import HttpError
 from phases.ports.source_values import Check, PullChecks
 

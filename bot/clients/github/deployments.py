@@ -20,7 +20,8 @@ from typing import Any
 from bot.clients.cache import Cache
 from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, SYSTEM, TAGS_LISTED, GitHub, or_none, read
+from bot.clients.github.client import PAGE, TAGS_LISTED, GitHub, or_none, read
+from bot.clients.github.http import SYSTEM
 from bot.clients.github.models import Deployment, DeploymentStatus
 from bot.clients.github.source import AT_ONCE
 from bot.clients.http.errors import HttpError

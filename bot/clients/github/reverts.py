@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from bot.clients.github.client import SYSTEM, GitHub
+from bot.clients.github.client import GitHub
+from bot.clients.github.http import SYSTEM
 from bot.clients.github.source import names_of, repository_of
 from phases.ports.ports import PortError
 from phases.record.service import Service

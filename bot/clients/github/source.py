@@ -17,7 +17,8 @@ from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
 from bot.clients.github.checks import ASK_CHECKS, pull_checks
-from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
+from bot.clients.github.client import PAGE, GitHub, or_none, read
+from bot.clients.github.http import SYSTEM
 from bot.clients.github.paths import candidates
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
 from bot.clients.github.values import BLAME, PULLS, commit_of, hotfix_of, suspect_of
@@ -27,8 +28,8 @@ from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, Covered, Place, PullChecks, placed
 from phases.postmortem import test_coverage
 from phases.postmortem.adr import BRANCH
-from phases.record.findings import Frame, Suspect
-from phases.record.service import ABBREVIATED, COMMIT, HOTFIX, Service
+from phases.record.findings import ABBREVIATED, COMMIT, Frame, Suspect
+from phases.record.service import HOTFIX, Service
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from phases.ports.ports import PortError
-from phases.record.text import foreign
+from phases.text.cleaning import foreign
 
 LONGEST_WAIT_SECONDS = 3600.0
 A_PAGE = "look at what answers at that address: a wall, a login or a proxy, or another program"

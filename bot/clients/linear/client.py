@@ -21,7 +21,7 @@ from bot.runtime.redaction import redact
 from phases.ports.ports import PortError
 from phases.record.documents import LinearIssue, SubIssue, Ticket
 from phases.record.service import Service
-from phases.record.text import cut
+from phases.text.cleaning import cut
 
 SYSTEM = "Linear"
 TITLE_LIMIT = 255

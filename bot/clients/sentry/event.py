@@ -22,8 +22,8 @@ from phases.ports.library_paths import foreign, in_library
 from phases.ports.source_paths import without_query, written
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import Frame
-from phases.record.text import foreign as nobodys_call
 from phases.root_cause.stack_trace import COMPONENTS, evidence
+from phases.text.cleaning import foreign as nobodys_call
 
 CONTEXT_LINES = 5
 CONTEXT_WIDTH = 200

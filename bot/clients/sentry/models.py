@@ -24,7 +24,7 @@ from bot.clients.http.errors import HttpError
 from phases.ports.tracker_values import IssueRow, UserShare
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
-from phases.record.text import foreign
+from phases.text.cleaning import foreign
 from phases.triage.deploy_history import STANDS_IN, UNTOLD
 
 ROLLOUT = timedelta(minutes=15)

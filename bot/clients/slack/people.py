@@ -18,7 +18,7 @@ from bot.clients.slack.listing import Listing
 from handlers.slack.slack_text import spelled
 from phases.ports.ports import Person, PortError
 from phases.record.service import Service
-from phases.record.text import FORGOTTEN, SOMEBODY
+from phases.text.cleaning import FORGOTTEN, SOMEBODY
 
 CACHED_SECONDS = 3600  # rules, Who may: users.info, cached an hour
 SLACKBOT = "USLACKBOT"  # Slack calls it no bot

@@ -27,7 +27,7 @@ from bot.outbox.worker import Job, Outbox
 from bot.runtime.worker import WorkerEntry
 from bot.store.incident_store import Store
 from bot.timers.scheduler import Clock
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.messages.effects import Page, Say
 from phases.ports.ports import PortError
 from tests.support.local_http import serving

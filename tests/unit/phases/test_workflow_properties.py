@@ -44,7 +44,7 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
-from phases.steps.change import Change, Refused, Timer
+from phases.shared.change import Change, Refused, Timer
 from phases.workflow import step
 from tests.support.endings import endings, linear_issues
 from tests.support.factories import NOW, declare, postmortem, report, service

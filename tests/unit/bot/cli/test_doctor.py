@@ -17,8 +17,8 @@ from bot.cli.checks.slack import SCOPES
 from bot.cli.checks.store import store as look_at_store
 from bot.cli.doctor import table
 from bot.config.settings import Settings, load
+from bot.connection.embedded import embedded
 from bot.outbox.dead_letters import add_timer_letter
-from bot.store.embedded import embedded
 from bot.store.incident_store import Store
 from phases.record.service import ReleaseNames, Service
 from tests.support.factories import service

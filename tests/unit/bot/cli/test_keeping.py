@@ -20,18 +20,18 @@ from bot.cli.export import export
 from bot.cli.export_format import Unreadable, read
 from bot.cli.forget import forget
 from bot.cli.import_ import import_lines
+from bot.connection.embedded import embedded
 from bot.store.drafts import RedisDrafts
-from bot.store.embedded import embedded
 from bot.store.incident_store import Store
-from bot.store.memory import RedisMemory
+from bot.store.past_incidents import RedisMemory
 from handlers.views.text import person, spoken
 from phases.messages.actions import RetryDue
 from phases.messages.effects import Invite, Say
 from phases.postmortem.gate import Parts
 from phases.record.claims import fingerprint_claim
 from phases.record.incident import Entry, Incident, MessageRef, Status
-from phases.record.text import FORGOTTEN
-from phases.steps.change import Timer
+from phases.shared.change import Timer
+from phases.text.cleaning import FORGOTTEN
 from tests.support import incidents
 from tests.support.factories import report
 from tests.support.keeping import past, put

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bot.store.embedded import SOCKET, embedded
+from bot.connection.embedded import SOCKET, embedded
 from bot.store.incident_store import Store
 from tests.support.keeping import past, put
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.clients.discord import Discord as Client
-from bot.performers import registered
+from bot.performers.context import registered
 from phases.coordination.discord import discord_text
 from phases.messages.effects import PinDiscord, TellDiscord
 from phases.ports.coordination import Announcer

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot.config.redis_url import Address, faults, parsed
 from bot.config.settings import Faults, load, where_it_is_kept
-from bot.store.redis import connect
+from bot.connection.client import connect
 from tests.support.authority import OPENSSL, Authority
 
 SECRET = "hunter2hunter2"

@@ -18,12 +18,12 @@ from bot.live.editor import Live, Rendered
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from handlers.dispatcher import Delivery, Recorded
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.messages.commands import Cancel, PostUpdate
 from phases.messages.results import MessagePosted
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
-from phases.steps.change import Draft, Refused
+from phases.shared.change import Draft, Refused
 from tests.support.small_world import declare, dispatcher, running, until, update
 
 

@@ -21,7 +21,7 @@ from handlers.dispatcher import Recorded
 from phases.messages.actions import NobodyActed
 from phases.messages.commands import PostUpdate
 from phases.messages.effects import EFFECT, Say
-from phases.steps.change import Refused
+from phases.shared.change import Refused
 from tests.support.outbox_world import World, done
 from tests.support.small_world import dispatcher, running, until
 

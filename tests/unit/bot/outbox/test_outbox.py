@@ -6,16 +6,16 @@ import asyncio
 
 import pytest
 
+from bot.connection.client import GROUP, NotRecorded
 from bot.outbox.dead_letters import dead_letter_count, dead_letters
 from bot.outbox.worker import Job
 from bot.store.incident_store import Store
-from bot.store.redis import GROUP, NotRecorded
-from phases.messages.actions import Action
+from phases.messages.base import Action, Effect
 from phases.messages.commands import AddHypothesis
-from phases.messages.effects import Effect, Page, Say, TellDiscord
+from phases.messages.effects import Page, Say, TellDiscord
 from phases.messages.results import EffectDone, EffectFailed
 from phases.ports.ports import PortError
-from phases.steps.change import Draft, Refused
+from phases.shared.change import Draft, Refused
 from tests.support.outbox_world import Perform, World, done, quick_outbox, wanting
 from tests.support.small_world import running, until
 

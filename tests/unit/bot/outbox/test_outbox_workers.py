@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from bot.cli.forget import forget
+from bot.connection.client import GROUP
 from bot.outbox.worker import Job
 from bot.store.incident_store import Store
-from bot.store.redis import GROUP
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.messages.effects import CommentTicket, Say
 from phases.messages.results import EffectDone
 from tests.support.outbox_world import World, done, quick_outbox

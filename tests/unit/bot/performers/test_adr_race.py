@@ -15,7 +15,7 @@ import pytest
 from bot.clients.git.archive import LocalArchive
 from bot.config.catalogue import Catalogue
 from bot.outbox.worker import Outbox
-from bot.performers import EffectContext, Performer, registered
+from bot.performers.context import EffectContext, Performer, registered
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from handlers.dispatcher import Recorded

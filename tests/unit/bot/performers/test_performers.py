@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bot.outbox.worker import LIMITS
-from bot.performers import registered
-from phases.messages.effects import KINDS, Effect, policy
+from bot.performers.context import registered
+from phases.messages.base import Effect
+from phases.messages.effects import KINDS, policy
 
 NOBODY: Any = None
 

@@ -19,9 +19,10 @@ from bot.self_test import CannotUse, check_at_start, try_everything
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from handlers.dispatcher import EffectEnded, Recorded, TimerDue, Unknown
-from phases.messages.actions import Action, MeasureDue
+from phases.messages.actions import MeasureDue
+from phases.messages.base import Action
 from phases.messages.effects import SetTopic
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 from tests.support.replicated import eventually
 from tests.support.scripts import scripts
 from tests.support.servers import Served, found, served

@@ -22,10 +22,10 @@ from redis.exceptions import NoPermissionError, ResponseError
 from bot.cli.checks import Finding
 from bot.cli.checks.store import store as look_at_store
 from bot.config.settings import load
+from bot.connection.client import AnswerLost, NotRecorded, connect
+from bot.connection.errors import of, said
 from bot.self_test import CannotUse, check_at_start
-from bot.store.errors import of, said
 from bot.store.incident_store import Store
-from bot.store.redis import AnswerLost, NotRecorded, connect
 from handlers.dispatcher import Unknown
 from phases.ports.ports import PortError
 from tests.support.replicated import MASTER, eventually, free_port, replicated

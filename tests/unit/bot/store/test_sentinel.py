@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli.checks.durability import promise
+from bot.connection.client import AnswerLost, NotRecorded
 from bot.store.incident_store import Already, Done, Store
-from bot.store.redis import AnswerLost, NotRecorded
 from handlers.dispatcher import Delivery, Recorded, Unknown
 from tests.support.replicated import MASTER, Replicated, eventually, replicated
 from tests.support.small_world import declare, dispatcher

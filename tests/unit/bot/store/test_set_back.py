@@ -10,17 +10,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.connection.client import GROUP
 from bot.outbox.stream import Queue
 from bot.runtime.clock_jump import ClockJumps
 from bot.store.clock_rewind import set_back
 from bot.store.commit import to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import GROUP
 from bot.timers.scheduler import Clock
 from handlers.dispatcher import Recorded, TimerDue, Unknown
-from phases.messages.actions import Action, DeployTick
+from phases.messages.actions import DeployTick
+from phases.messages.base import Action
 from phases.messages.commands import PostUpdate
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 from tests.support.small_world import declare, dispatcher, update
 
 HOUR = 3600.0

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.connection.client import GROUP, NotRecorded
 from bot.store.incident_store import (
     Already,
     Conflict,
@@ -18,12 +19,11 @@ from bot.store.incident_store import (
     Store,
     Taken,
 )
-from bot.store.redis import GROUP, NotRecorded
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue
 from phases.messages.actions import DeployTick, NobodyActed
 from phases.messages.effects import OpenChannel, Say
 from phases.record.incident import Channel, MessageRef, Status
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 from tests.support.small_world import T0
 from tests.support.stores import commit, dump, new
 

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.connection.client import NotRecorded
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
-from bot.store.redis import NotRecorded
 from handlers.dispatcher import Delivery, Recorded, TimerDue, Unknown
-from phases.messages.actions import Action, MeasureDue
+from phases.messages.actions import MeasureDue
+from phases.messages.base import Action
 from phases.messages.commands import Cancel, PostUpdate
 from phases.record.incident import Channel
-from phases.steps.change import Draft, Refused
+from phases.shared.change import Draft, Refused
 from tests.support.small_world import T0, Proxy, declare, dispatcher, until, update
 
 

@@ -18,8 +18,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot.store.embedded import ValkeyError, embedded
-from bot.store.redis import connect
+from bot.connection.client import connect
+from bot.connection.embedded import ValkeyError, embedded
 from tests.support.small_world import until
 
 BOT = """
@@ -101,7 +101,7 @@ async def test_it_serves_through_a_private_socket_only(tmp_path: Path) -> None:
 
 
 async def test_one_server_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.store.embedded.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("bot.connection.embedded.LOCK_SECONDS", 0.2)
     async with embedded(tmp_path) as url:
         with pytest.raises(ValkeyError, match="in use by another bot"):
             async with embedded(tmp_path):
@@ -205,7 +205,7 @@ async def test_its_end_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 async def test_it_comes_back_when_what_stopped_it_is_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bot.store.embedded.AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr("bot.connection.embedded.AGAIN_SECONDS", 0.1)
     caplog.set_level(logging.CRITICAL)
     async with embedded(tmp_path) as url:
         redis = connect(url)

@@ -16,9 +16,10 @@ from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.timers.scheduler import Clock
 from handlers.dispatcher import Recorded
-from phases.messages.actions import Action, DeployTick, NobodyActed, TriageOverdue
+from phases.messages.actions import DeployTick, NobodyActed, TriageOverdue
+from phases.messages.base import Action
 from phases.messages.commands import PostUpdate
-from phases.steps.change import Draft, Refused
+from phases.shared.change import Draft, Refused
 from tests.support.small_world import T0, Proxy, declare, dispatcher, running, until, update
 
 FAR = 10_000.0

@@ -17,7 +17,7 @@ import pytest
 from bot.clients.slack.client import Slack
 from bot.store.commit import counted_json, recall_indexes, recall_member, to_ms
 from bot.store.incident_store import Store
-from bot.store.memory import RedisMemory
+from bot.store.past_incidents import RedisMemory
 from bot.timers.monthly_trends import LATE_DAYS, MonthlyTrends
 from phases.ports.ports import PortError
 from phases.record.memories import PastIncident

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bot.store.embedded import embedded
+from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
 from handlers.command.grammar import NAMES
 from handlers.slack.listening import LISTENERS

@@ -46,10 +46,10 @@ from phases.record.incident import (
     Severity,
     Status,
 )
-from phases.record.markdown import in_git, one_line, paragraphs
 from phases.record.memories import PastIncident, counted_of
 from phases.record.privacy import page_text
-from phases.record.text import foreign
+from phases.text.cleaning import foreign
+from phases.text.markdown import in_git, one_line, paragraphs
 from tests.support.block_limits import check_blocks, objects
 from tests.support.factories import NOW, service
 from tests.support.hostile import ATTACKS, EVIL, GOOD, Hostile, later

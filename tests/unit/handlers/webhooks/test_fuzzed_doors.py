@@ -24,7 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.store.embedded import embedded
+from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
 from tests.support.handlers_world import CI_SECRET, GITHUB_HOOK_SECRET, HOOK_SECRET, House, house
 from tests.support.slack_world import SECRET

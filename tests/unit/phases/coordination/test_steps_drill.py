@@ -17,7 +17,7 @@ from phases.mitigation.steps import NOTHING_DEPLOYED
 from phases.postmortem.adr import summary
 from phases.record.findings import LookVerdict
 from phases.record.incident import Channel, Severity, Status
-from phases.steps.resolution import missing
+from phases.shared.resolution import missing
 from tests.support.factories import BAD, FIX, GOOD
 from tests.support.story import Story
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phases.messages.commands import MergeDuplicate
 from phases.record.incident import Status
-from phases.steps.change import Change
+from phases.shared.change import Change
 from phases.workflow import step
 from tests.support.factories import NOW, incident, service
 from tests.support.story import Story

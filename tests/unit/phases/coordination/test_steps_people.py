@@ -21,7 +21,7 @@ from phases.messages import actions as said
 from phases.messages.effects import CommentTicket, Invite, Page, Remind, Say, TellDiscord
 from phases.record.findings import Word
 from phases.record.incident import Channel, MessageRef, Severity, Status
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 from tests.support.factories import NOW, blast, evidence, incident, one_feature, report
 from tests.support.story import Story, mitigated, verifying
 

@@ -19,7 +19,7 @@ from phases.messages.results import MessageRead
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import line, shown, stub
 from phases.record_limit import fit
-from phases.steps.change import Change, Draft
+from phases.shared.change import Change, Draft
 from phases.workflow import step
 from tests.support.factories import NOW, incident, service
 from tests.support.story import Story

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.store.incident_store import Loaded, Store
 from bot.store.incidents import Incidents
-from bot.store.memory import RedisMemory
+from bot.store.past_incidents import RedisMemory
 from bot.timers.scheduler import Clock
 from handlers import views
 from phases.memory.compaction import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, shrunk
@@ -21,7 +21,7 @@ from phases.record.documents import ActionItem
 from phases.record.durations import durations
 from phases.record.incident import Entry, Incident, Status, as_json
 from phases.record.service import Service
-from phases.steps.change import Change, Draft, Timer
+from phases.shared.change import Change, Draft, Timer
 from phases.workflow import step
 from tests.support import incidents
 from tests.support.block_limits import incidents as any_incident

@@ -12,7 +12,7 @@ from phases.ports.ports import HotfixRef
 from phases.record.findings import Choice, LookVerdict, Release
 from phases.record.incident import ActionKind, Round, RoundAction
 from phases.root_cause.steps import recommended_by_cause
-from phases.steps.rounds import broken_rollbacks, shipped, tried
+from phases.shared.rounds import broken_rollbacks, shipped, tried
 from tests.support.factories import NOW, one_feature
 from tests.support.sentry_world import Repository, world
 from tests.support.story import Story, verifying

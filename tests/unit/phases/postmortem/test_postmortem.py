@@ -13,7 +13,7 @@ from phases.postmortem.proofs import proofs
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import ActionKind, Entry, RoundAction, Source, Status
-from phases.steps.resolution import missing
+from phases.shared.resolution import missing
 from tests.support import incidents
 from tests.support.incidents import NAMES, minute
 

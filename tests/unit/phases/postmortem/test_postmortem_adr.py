@@ -14,7 +14,7 @@ from phases.postmortem.adr_numbering import Numbering
 from phases.record.documents import ActionItem
 from phases.record.findings import BlastRadius, Cause, Release, Share, Word
 from phases.record.incident import ActionKind, Entry, Source
-from phases.record.markdown import inline, one_line, paragraphs
+from phases.text.markdown import inline, one_line, paragraphs
 from tests.support import incidents
 from tests.support.incidents import NAMES, minute
 

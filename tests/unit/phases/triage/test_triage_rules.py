@@ -15,7 +15,7 @@ from phases.record.documents import Ticket
 from phases.record.findings import BlastRadius, Choice, IssueSeen, Share, Word
 from phases.record.incident import Severity
 from phases.record.service import ReleaseNames
-from phases.record.wording import counted, lasting, listed, rate
+from phases.text.wording import counted, lasting, listed, rate
 from phases.triage.blast_radius import (
     Users,
     baseline,

@@ -17,7 +17,7 @@ from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
 from phases.record.incident import GuardLook, Incident, Status
-from phases.steps.change import Change
+from phases.shared.change import Change
 from phases.verification.event_counts import SIZE, Measured, limits
 from phases.verification.recheck import verdict
 from phases.verification.recurrence import SPAN, back, look_back

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from bot.clients.http.endpoint import HttpEndpoint
 from phases.record.findings import DeployProof, EndpointAnswer, LookVerdict, Release
 from phases.record.incident import ActionKind, Round, RoundAction
-from phases.record.wording import counted
+from phases.text.wording import counted
 from phases.verification.event_counts import SIZE, Measured, limits
 from phases.verification.recheck import Recheck, grace, running_release, verdict
 from phases.verification.recheck import burned as left_alone

@@ -23,7 +23,7 @@ from bot.clients.deployers.command import CommandDeployer
 from bot.clients.processes import commands, records
 from bot.performers.context import Job
 from bot.performers.deploys import start_deploy
-from phases.messages.actions import Action
+from phases.messages.base import Action
 from phases.messages.effects import StartDeploy
 from phases.messages.results import DeployNotStarted, DeployStarted
 from phases.ports.ports import DeployState, NotSetUp, PortError

@@ -17,7 +17,7 @@ from phases.ports.ports import PortError, Reverts
 from phases.record.findings import Bisect, Cause, Suspect
 from phases.record.incident import Incident
 from phases.root_cause.revert import culprit
-from phases.steps.change import Change, Refused
+from phases.shared.change import Change, Refused
 from phases.workflow import step
 from sandbox.faults import Fault
 from sandbox.github.state import Pull

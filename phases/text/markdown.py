@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from phases.record.text import TOKEN, cut, token_words, visible, without_mass_mentions
+from phases.text.cleaning import TOKEN, cut, token_words, visible, without_mass_mentions
 
 Names = Mapping[str, str]
 """Slack id → the name that a person goes by."""

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from phases.messages.actions import Action
-from phases.messages.effects import Effect
+from phases.messages.base import Action, Effect
 from phases.record.incident import Entry, Incident, as_json
 from phases.record.service import Service
 

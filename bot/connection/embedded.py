@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
-from bot.store.redis import StoreError, call, connect
+from bot.connection.client import StoreError, call, connect
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from phases.messages.effects import (
     TellPager,
 )
 from phases.record.incident import Failure, Severity, Status
-from phases.steps.change import Draft
+from phases.shared.change import Draft
 
 EVERYWHERE = ("status", "announcement")
 NOBODY = "nobody"  # timer: nobody acted on a SEV1

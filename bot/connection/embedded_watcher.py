@@ -1,6 +1,6 @@
 """Runs Valkey for as long as the other end of standard input is open.
 
-`bot.store.embedded` starts it as a program of its own. When the bot ends, however it ends, the pipe
+`bot.connection.embedded` starts it as a program of its own. When the bot ends, however it ends, the pipe
 closes and Valkey is stopped in order; this works alike on Linux and macOS.
 Only the standard library, nothing of the bot: it starts in a few milliseconds.
 """

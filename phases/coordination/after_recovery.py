@@ -15,10 +15,10 @@ from phases.messages.effects import LookBack
 from phases.messages.results import GuardLooked
 from phases.record.findings import Evidence
 from phases.record.incident import Alarm, GuardLook, Incident, Status
-from phases.record.wording import counted, lasting, listed
-from phases.steps.announce import tell
-from phases.steps.change import Draft
-from phases.steps.rounds import GUARD_TIMER
+from phases.shared.announce import tell
+from phases.shared.change import Draft
+from phases.shared.rounds import GUARD_TIMER
+from phases.text.wording import counted, lasting, listed
 from phases.verification.alarms import ALARM, fires_after_recovery
 from phases.verification.recurrence import LOOKS, SPAN, due, every, pace, recovery
 

@@ -18,9 +18,9 @@ from redis.exceptions import NoScriptError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from bot.config import redis_url
-from bot.store import sentinel
-from bot.store.errors import ANSWERS, FAILURES, of
-from bot.store.pool import Pool
+from bot.connection import sentinel
+from bot.connection.errors import ANSWERS, FAILURES, of
+from bot.connection.pool import Pool
 from handlers.dispatcher import StoreUnavailable
 
 CONNECT_SECONDS = 5.0
@@ -37,7 +37,7 @@ CONNECTIONS = 16
 """A burst would open more, which costs more than it gains: an answer takes a millisecond."""
 Command = Sequence[str | bytes | float]
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
-LUA = Path(__file__).parent / "lua"
+LUA = Path(__file__).parents[1] / "store" / "lua"
 GROUP = "workers"
 """The consumer group of the outbox."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool
 
-from bot.store.errors import FAILURES, said
+from bot.connection.errors import FAILURES, said
 
 log = logging.getLogger(__name__)
 

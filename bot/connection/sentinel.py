@@ -15,8 +15,8 @@ from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnec
 from redis.exceptions import RedisError
 
 from bot.config.redis_url import Address
-from bot.store.errors import ANSWERS
-from bot.store.pool import Pool
+from bot.connection.errors import ANSWERS
+from bot.connection.pool import Pool
 
 ANSWER_SECONDS = 1.0
 """A sentinel without an answer must not use up the time of a commit: the next one is asked."""

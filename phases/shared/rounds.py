@@ -13,9 +13,9 @@ from phases.messages.effects import (
 from phases.record.findings import Recommendation
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import what_was_done
-from phases.record.wording import capital, short, stamp
-from phases.steps.announce import EVERYWHERE, await_action, keep_true
-from phases.steps.change import Draft, Refused
+from phases.shared.announce import EVERYWHERE, await_action, keep_true
+from phases.shared.change import Draft, Refused
+from phases.text.wording import capital, short, stamp
 
 GUARD_TIMER = "guard"  # the bot's own looks after recovery
 

@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.connection.client import Script, store_errors
 from bot.store.commit import from_ms, to_ms
 from bot.store.incident_store import Store
-from bot.store.redis import Script, store_errors
 from phases.memory.recall import RECALLED
 from phases.record.memories import Counted, PastIncident, Question, Recalled
 

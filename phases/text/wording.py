@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from phases.record.text import cut
+from phases.text.cleaning import cut
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

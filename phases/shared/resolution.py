@@ -19,9 +19,9 @@ from phases.messages.results import ArchiveDue
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
-from phases.steps.announce import keep_true, stand_down, tell
-from phases.steps.change import Draft, Refused
-from phases.steps.rounds import GUARD_TIMER, decision_name
+from phases.shared.announce import keep_true, stand_down, tell
+from phases.shared.change import Draft, Refused
+from phases.shared.rounds import GUARD_TIMER, decision_name
 
 NO_POSTMORTEM = (
     "A drill needs no post-mortem. End it with `/incident resolve` or `/incident cancel <why>`."

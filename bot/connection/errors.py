@@ -305,7 +305,7 @@ def _lacks(text: str) -> Trouble:
 
 
 def _sentinels(error: BaseException) -> Trouble:
-    """The trouble of sentinels: the answer of one is the cause (bot/store/sentinel.py)."""
+    """The trouble of sentinels: the answer of one is the cause (bot/connection/sentinel.py)."""
     why = of(error.__cause__) if isinstance(error.__cause__, ANSWERS) else None
     if why is None:
         mend = (

@@ -1,1 +1,0 @@
-"""Steps that every phase shares: a change, its rounds, what is announced, the end."""

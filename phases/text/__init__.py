@@ -1,0 +1,1 @@
+"""Text: made harmless, cut, counted, written as Markdown."""
