@@ -1,8 +1,8 @@
 """Runs Valkey for as long as the other end of standard input is open.
 
-`bot.connection.embedded` starts it as a program of its own. When the bot ends, however it ends, the pipe
-closes and Valkey is stopped in order; this works alike on Linux and macOS.
-Only the standard library, nothing of the bot: it starts in a few milliseconds.
+`bot.connection.embedded` starts it as a program of its own. When the bot ends, however it ends,
+the pipe closes and Valkey is stopped in order; this works alike on Linux and macOS. Only the
+standard library, nothing of the bot: it starts in a few milliseconds.
 """
 
 from __future__ import annotations

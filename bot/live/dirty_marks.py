@@ -34,7 +34,7 @@ class EditLease:
 class DirtyMarks:
     """The marks of live messages; a member is `<incident>|<name>`.
 
-    Raises `bot.connection.client.StoreError` when Redis cannot be used.
+    Raises `StoreError` when Redis cannot be used.
     """
 
     def __init__(self, store: Store) -> None:

@@ -47,7 +47,7 @@ REFUSED = Script("edit_refused")
 
 
 class EditBudget:
-    """Raises `bot.connection.client.StoreError` when Redis cannot be used."""
+    """Raises `StoreError` when Redis cannot be used."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -41,7 +41,7 @@ class DeadLetter:
 
 
 async def take_up(store: Store) -> int:
-    """Put back what this version can read; return how many. Raises `bot.connection.client.StoreError`."""
+    """Put back what this version can read; return how many. Raises `StoreError`."""
     with store_errors():
         letters: Any = await store.redis.xrange(store.keys.aside, count=READ_AT_MOST)
     taken = 0

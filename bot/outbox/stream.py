@@ -43,7 +43,7 @@ class PendingEntry:
 
 
 class Queue:
-    """The worker's commands. Raises `bot.connection.client.StoreError` when Redis cannot be used."""
+    """The worker's commands. Raises `StoreError` when Redis cannot be used."""
 
     def __init__(self, store: Store, consumer: str) -> None:
         self._store = store

@@ -21,7 +21,7 @@ SET_BACK = Script("clock_rewind")
 async def set_back(store: Store) -> float:
     """Move what waits; return the seconds by which the clock was set back since anybody looked.
 
-    Raises `bot.connection.client.StoreError` when Redis cannot be used.
+    Raises `StoreError` when Redis cannot be used.
     """
     step = await store.run(
         SET_BACK,

@@ -23,7 +23,7 @@ class Dispatch:
 
 
 class Dispatches:
-    """Keeps `bot.clients.deployers.github.Ledger`. Raises `bot.connection.client.StoreError`."""
+    """Keeps `bot.clients.deployers.github.Ledger`. Raises `StoreError`."""
 
     def __init__(self, store: Store) -> None:
         self._keys = ExpiringKeys(store, "dispatch")

@@ -11,7 +11,7 @@ from bot.store.incident_store import Store
 class ExpiringKeys:
     """The keys `<prefix>:<name>:…`; also `handlers.ports.Once`.
 
-    Raises `bot.connection.client.StoreError`.
+    Raises `StoreError`.
     """
 
     def __init__(self, store: Store, name: str = "once") -> None:

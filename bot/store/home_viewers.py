@@ -18,7 +18,7 @@ DRAWN = Script("home_drawn")
 
 
 class StoreViewers:
-    """Keeps `handlers.ports.Viewers`. Raises `bot.connection.client.StoreError`."""
+    """Keeps `handlers.ports.Viewers`. Raises `StoreError`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

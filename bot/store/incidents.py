@@ -46,7 +46,7 @@ LOOKED_AT_MOST = 500
 
 
 class Incidents:
-    """Keeps `handlers.dispatcher.Dispatcher` over a store. Raises `bot.connection.client.StoreError`.
+    """Keeps `handlers.dispatcher.Dispatcher` over a store. Raises `StoreError`.
 
     `step` is `phases.workflow.step`. `now` is for tests: without it the time of a step is the time
     of the Redis server. Timers are compared with it, too, so that replicas with wrong clocks agree.

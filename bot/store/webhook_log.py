@@ -157,7 +157,7 @@ class WebhookLog:
 
 
 async def arrived(store: Store) -> dict[str, Arrived]:
-    """By whose door it is. Raises `bot.connection.client.StoreError`."""
+    """By whose door it is. Raises `StoreError`."""
     (fields,) = await read(store.redis, ("HGETALL", _key(store)))
     noted: dict[str, str] = dict(zip(fields[::2], fields[1::2], strict=True))
 

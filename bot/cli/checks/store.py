@@ -126,7 +126,7 @@ async def _records(opened: Store) -> Finding:
 
 
 def _in_use(folder: Path) -> bool:
-    """Say whether a bot runs on the folder: its server holds the lock (bot/connection/embedded.py)."""
+    """Say whether a bot runs on the folder: then its server holds the lock."""
     try:
         lock = os.open(folder / "valkey.lock", os.O_RDWR)
     except OSError:
