@@ -1,4 +1,4 @@
-"""What an acknowledged click survives on this Redis, by its own INFO and settings."""
+"""The durability of an acknowledged click on this Redis, by its own INFO and settings."""
 
 from __future__ import annotations
 
@@ -45,11 +45,17 @@ def promise(info: Mapping[str, Any], fsync: str | None, wait_replicas: int) -> F
         return unproven(NAME, says, MEND_AOF)
     match fsync:
         case "always":
-            says = "survives a crash of Redis and of its machine: "
-            return works(NAME, f"{says}each write is on disk before its answer")
+            says = (
+                "survives a crash of Redis and of its machine: "
+                "each write is on disk before its answer"
+            )
+            return works(NAME, says)
         case None:
-            says = "survives a crash of Redis (append-only file); "
-            return works(NAME, f"{says}how often it is synced, it does not tell")
+            says = (
+                "survives a crash of Redis (append-only file); "
+                "how often it is synced, it does not tell"
+            )
+            return works(NAME, says)
         case _:
             lost = "up to a second is" if fsync == "everysec" else "some seconds are"
             says = f"survives a crash of Redis; with its machine {lost} lost"

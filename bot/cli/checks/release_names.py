@@ -29,24 +29,23 @@ async def release_names(
     service: Service, tracker: Sentry | None, hub: GitHub | None, state: Path = STATE_BESIDE_REDIS
 ) -> list[Finding]:
     what, patterns = f"Releases, {service.name}", service.release
-    sides: list[Side] = []
-    if tracker is not None:
-        names = await asked(what, tracker.release_names(service))
-        if not isinstance(names, Finding):  # else Sentry's own row says so
-            sides.append(("sentry", patterns.sentry, names))
-    findings: list[Finding] = []
+    sentry = await asked(what, tracker.release_names(service)) if tracker is not None else None
     tags = await _tags(what, service, hub)
-    if isinstance(tags, Finding):
-        findings.append(tags)
-    elif tags is not None:
-        sides.append(("tag", patterns.tag, list(tags)))
     deployed = await _deployed(what, service, hub, state)
-    if isinstance(deployed, Finding):
-        findings.append(deployed)
-    elif deployed is not None:
-        sides.append(("deploy", patterns.deploy, deployed))
+    answers = (
+        ("sentry", patterns.sentry, sentry),
+        ("tag", patterns.tag, tags),
+        ("deploy", patterns.deploy, deployed),
+    )
+    # Sentry's own row says so where it does not answer.
+    faults = [fault for fault in (tags, deployed) if isinstance(fault, Finding)]
+    sides = [
+        (key, pattern, list(names))
+        for key, pattern, names in answers
+        if names is not None and not isinstance(names, Finding)
+    ]
     commits = None if isinstance(tags, Finding) else tags
-    return [*findings, *side_by_side(service, sides, commits)]
+    return [*faults, *side_by_side(service, sides, commits)]
 
 
 async def _tags(
@@ -181,14 +180,13 @@ def _advice(service: Service, side: Side, sides: Sequence[Side]) -> str:
     """Advise a pattern that reads these names, if possible as a version of another system."""
     key, _, names = side
     where = f"release of {service.name} in the catalogue"
-    others = [other for other in sides if other[0] != key]
-    read = [_versions(service, pattern, theirs) for _, pattern, theirs in others]
-    read += [
-        _versions(service, guess, theirs)
-        for other, _, theirs in others
-        for guess in _guesses(other, theirs)
+    known = [
+        versions
+        for other, pattern, theirs in sides
+        if other != key
+        for reader in (pattern, *_guesses(other, theirs))
+        if (versions := _versions(service, reader, theirs))
     ]
-    known = [versions for versions in read if versions]
     guesses = _guesses(key, names)
     for guess in guesses if known else guesses[-1:]:
         versions = _versions(service, guess, names)

@@ -82,12 +82,12 @@ async def decisions(service: Service, hub: GitHub | None) -> list[Finding]:
     return [await check(what, question, judge, mend)]
 
 
-def _next_name(ways: Numbering) -> str:
-    date = ways.dated.replace("%Y", "YYYY").replace("%m", "MM").replace("%d", "DD")
-    day = f"{date}-" if ways.dated else ""
-    like = f"{day}{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
-    other = f"; its files end in .{ways.foreign}, post-mortems are Markdown" if ways.foreign else ""
-    return f"newest number {ways.highest}, the next is {like}{other}"
+def _next_name(adrs: Numbering) -> str:
+    date = adrs.dated.replace("%Y", "YYYY").replace("%m", "MM").replace("%d", "DD")
+    day = f"{date}-" if date else ""
+    like = f"{day}{adrs.before}{adrs.highest + 1:0{adrs.width}d}{adrs.after}….{adrs.ext}"
+    other = f"; its files end in .{adrs.foreign}, post-mortems are Markdown" if adrs.foreign else ""
+    return f"newest number {adrs.highest}, the next is {like}{other}"
 
 
 async def _people(client: Slack) -> SlackPeople | None:
