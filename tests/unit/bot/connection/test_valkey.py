@@ -24,8 +24,8 @@ from tests.support.small_world import until
 
 BOT = """
 import asyncio, sys
-from bot.store.redis import connect
-from bot.store.embedded import embedded
+from bot.connection.client import connect
+from bot.connection.embedded import embedded
 
 async def main():
     async with embedded(sys.argv[1]) as url:
