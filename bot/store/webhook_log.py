@@ -28,7 +28,7 @@ WELL_SECONDS = 60.0
 AGAIN_SECONDS = 30.0
 """After Redis did not take it."""
 PAUSE_SECONDS = 1.0
-"""Between two writes: whoever floods a door with wrong signatures must not cost a write each."""
+"""Between two writes: whoever floods a webhook with wrong signatures must not cost a write each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Arrived:
 
 
 def opened(settings: Settings) -> tuple[Webhook, ...]:
-    """The webhooks whose secret is set; in Socket Mode nothing of Slack's comes by its door."""
+    """The webhooks whose secret is set; in Socket Mode nothing of Slack comes by its webhook."""
     return tuple(
         webhook
         for webhook in WEBHOOKS
@@ -107,7 +107,7 @@ class WebhookLog:
             self._count(webhook, status)
 
     def begin(self) -> None:
-        """Writes since when each door is open."""
+        """Write since when each webhook is open."""
         self._write()
 
     def _count(self, webhook: Webhook, status: int) -> None:
@@ -157,7 +157,7 @@ class WebhookLog:
 
 
 async def arrived(store: Store) -> dict[str, Arrived]:
-    """By whose door it is. Raises `StoreError`."""
+    """Return the arrivals by webhook. Raises `StoreError`."""
     (fields,) = await read(store.redis, ("HGETALL", _key(store)))
     noted: dict[str, str] = dict(zip(fields[::2], fields[1::2], strict=True))
 
