@@ -38,6 +38,7 @@ FEW = 3  # events of nobody's fire, as for a baseline of zero in phase 5 (STRAGG
 TOGETHER = 10  # events in the window of issues that began together: what one spike takes
 LOUD_SHARE = 5  # a stretch with less than a fifth of what burns now is not part of the run
 QUIET_STRETCHES = 1  # windows; more quiet ones in a row end the run
+SPARKS = 8  # of a fire's age: so long before it was loud its first issues may have begun
 LONGEST = timedelta(days=7)  # beyond that the history is more fire than usual days
 
 
@@ -251,5 +252,8 @@ def fire(
     """Return the fire. Where nothing is loud, what was first seen lately (`new`) counts as new."""
     rising = rise(series, window) if series is not None else None
     born = together(rows, now, window)
-    beginnings = [now - new, *([born] if born else []), *([rising.since - STEP] if rising else [])]
+    beginnings = [now - new, *([born] if born else [])]
+    if rising is not None:
+        sparks = max(STEP, (now - rising.since) / SPARKS)
+        beginnings.append(rising.since - sparks)
     return Fire(min(beginnings), rising)
