@@ -8,6 +8,7 @@ from datetime import datetime
 
 from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import BlastRadius, EndpointAnswer, IssueSeen, Share, Word
+from phases.record.limits import NOTHING
 from phases.record.service import Service
 from phases.triage.blast_radius import ERROR, blast_radius
 from phases.triage.fire import MINUTE, Series
@@ -95,7 +96,7 @@ def _judged_by_place(
 def _silence(s: Seen) -> BlastRadius:
     events = sum(row.events for row in s.rows)
     said = silent(s.series, events, s.service.window, s.unasked)
-    unknown = s.series is None and events > 0
+    unknown = said[0] != NOTHING
     return BlastRadius(
         users=Word.NOBODY,
         user_count=0,

@@ -79,7 +79,7 @@ class Rhythm:
     def explains(
         self, issues: Sequence[IssueSeen], rows: Mapping[str, IssueRow], began: datetime
     ) -> set[str]:
-        """Return the issues that are the rhythm's.
+        """Return the issues that are the rhythm's: no more events than it brings each time.
 
         Those that were there in the periods before are. New ones are where those are missing: a job
         that names its errors anew each time.
@@ -87,15 +87,17 @@ class Rhythm:
         first = began - (PERIODS - 1) * self.period
         there = [i for i in issues if i.first_seen < first]
         old = {i.id for i in there if _in_hours(rows.get(i.id), self, began)}
-        if sum(i.events for i in issues if i.id in old) >= self.typical / 2:
-            return old
-        return {issue.id for issue in issues}
+        most = at_most(self.typical, SPREAD, CHANCE)
+        of_old = sum(i.events for i in issues if i.id in old)
+        if of_old >= self.typical / 2:
+            return old if of_old <= most else set()
+        every = {issue.id for issue in issues}
+        return every if sum(issue.events for issue in issues) <= most else set()
 
 
 def rhythm(series: Series, began: datetime) -> Rhythm | None:
-    """Return the period in which the same volume came at the same time, three times or more."""
+    """Return the period in which events came at the same time, three times or more."""
     begin, end = step_of(began) - 1, series.end
-    volume = series.events(begin, end)
     for period, looked_at, longest in RHYTHMS:
         if series.now - began > longest:
             continue
@@ -108,7 +110,7 @@ def rhythm(series: Series, began: datetime) -> Rhythm | None:
             burst = series.events(start, start + length + 1)
             if burst >= FEW and burst >= PEAK * series.events(start - length, start):
                 found.append(burst)
-        if len(found) >= PERIODS and FEW <= volume <= at_most(fmean(found), SPREAD, CHANCE):
+        if len(found) >= PERIODS:
             return Rhythm(period, fmean(found), began)
     return None
 
