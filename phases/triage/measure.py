@@ -35,7 +35,7 @@ from phases.triage.blast_radius import (
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of, targets_of
 from phases.triage.fire import DAY, HISTORY, Series, fire
 from phases.triage.judged import Seen, judged
-from phases.triage.ordinary import Rhythm, rhythm
+from phases.triage.ordinary import Rhythm, rhythm, titled
 from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import Situation, recommend
 from phases.triage.unavailable import say_of_numbers, say_of_stack
@@ -264,7 +264,7 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
         ask.exact_beginning(issues, ids, trouble.loud),
         ask.newest_event(trouble.rows, issues[0]),
         ask.one_way_changes(deploys.targets(suspect), deploys.running),
-        ask.before(trouble.about),
+        ask.before(titled(issues, ask.since)),
     )
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
@@ -299,7 +299,7 @@ def _seen(
         series=trouble.series,
         unasked=ask.notes.unasked_history,
         rhythm=trouble.rhythm,
-        began=impact.began,
+        titled=titled(trouble.issues, ask.since),
         before=impact.before,
         from_laptop=impact.event is not None and impact.event.from_laptop,
     )

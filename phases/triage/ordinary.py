@@ -26,6 +26,7 @@ RHYTHMS = ((HOUR, 4, timedelta(minutes=30)), (DAY, 7, timedelta(hours=6)))
 days has five of seven."""
 
 BEFORE = timedelta(hours=1)  # a place's rate just before: the same hour of traffic
+STRAYS = 0.1  # of the events: issues that began before by chance
 CEASED = 0.05  # what failed there before is as quiet by chance in one of twenty
 NEARLY_ALL = 0.95  # of the events: then the picture is theirs
 
@@ -136,21 +137,50 @@ class Places:
     minutes: float
     """How long the fire was counted."""
 
+    def at_rate(self, *names: str) -> bool:
+        """Return whether no more fails there than before."""
+        now = sum(self.fire.get(name, 0) + self.others.get(name, 0.0) for name in names)
+        rate = Measured(self._before(names) / (BEFORE / MINUTE), BEFORE / MINUTE)
+        return now <= usual(rate, self.minutes, CHANCE)
+
+    def ceased(self, names: Collection[str]) -> bool:
+        """Return whether what failed there before has ceased, and no more fails in its place."""
+        others = sum(self.others.get(name, 0.0) for name in names)
+        expected = self._before(names) * self.minutes / (BEFORE / MINUTE)
+        return others <= at_least_above(expected, SPREAD, CEASED) and self.at_rate(*names)
+
+    def _before(self, names: Collection[str]) -> int:
+        return sum(self.before.get(name, 0) for name in names)
+
 
 def renamed(places: Places) -> set[str]:
     """Return the transactions that fail at the rate of before, under another title.
 
     What failed there before has ceased, and both together are no more than it was. Where the old
-    failure goes on beside the new one, or is too rare to be missed, nobody can say so.
+    failure goes on beside the new one, or is too rare to be missed, nobody can say so. A rare one
+    of many transactions is judged in all of them together.
     """
-    found: set[str] = set()
-    for name, events in places.fire.items():
-        rate = Measured(places.before.get(name, 0) / (BEFORE / MINUTE), BEFORE / MINUTE)
-        others = places.others.get(name, 0.0)
-        ceased = others <= at_least_above(rate.per_minute * places.minutes, SPREAD, CEASED)
-        if ceased and events + others <= usual(rate, places.minutes, CHANCE):
-            found.add(name)
-    return found
+    found = {name for name in places.fire if places.at_rate(name)}
+    if places.ceased(found):
+        return found
+    return {name for name in found if places.ceased({name})}
+
+
+def young(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:
+    """Return the issues that began with the fire, first seen first."""
+    found = [issue for issue in issues if issue.burns and issue.first_seen > since - DAY]
+    return sorted(found, key=lambda issue: issue.first_seen)
+
+
+def titled(issues: Sequence[IssueSeen], since: datetime) -> datetime | None:
+    """Return when the fire had its titles: without a tenth of its events, which may be strays."""
+    began_with_it = young(issues, since)
+    strays = STRAYS * sum(issue.events for issue in began_with_it)
+    for issue in began_with_it:
+        strays -= issue.events
+        if strays < 0:
+            return issue.first_seen
+    return None
 
 
 def others_now(
@@ -189,6 +219,22 @@ def same_few(issues: Sequence[IssueSeen], picture: EventPicture, now: datetime) 
     days = (now - max(issue.first_seen for issue in issues)) // DAY
     who = "The same user has" if users == 1 else f"The same few ({counted(users, 'user')}) have"
     return f"{who} run into it for {counted(days, 'day')}, and no more often than usual."
+
+
+def of_one(picture: EventPicture, usually: float, minutes: float) -> EventPicture:
+    """Return the picture of one user, where without that one there is no more than usual.
+
+    `usually`: events a minute of the day before.
+    """
+    top = max(picture.users, key=lambda user: user.events, default=None)
+    if top is None or "users" in picture.unknown or top.events < SHOUTED:
+        return picture
+    rest = picture.events - picture.events_of_not_users - top.events
+    if (picture.user_count or 0) < 2 or rest > usual(
+        Measured(usually, DAY / MINUTE), minutes, CHANCE
+    ):
+        return picture
+    return picture.model_copy(update={"users": (top,), "user_count": 1})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from phases.triage.questions import Sources
 from tests.judgement import kinds
 from tests.judgement.events import Events, alarm, draw
 from tests.judgement.hindsight import Act, Hindsight, customers
-from tests.judgement.ports import Code, Deployer, GitHubDeploys, Tracker, told_by_webhook
+from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, Tracker, told_by_webhook
 from tests.judgement.world import World
 from tests.support import factories
 
@@ -88,6 +88,7 @@ async def judge(seed: int, only: str = "") -> Judged:
         Deployer(world),
         code,
         GitHubDeploys(world),
+        Front(world),
     )
     report = (await triage(incident, sources, told_by_webhook(world), world.now)).report
     asked = incident.model_copy(update={"triage": report})
