@@ -112,6 +112,8 @@ class DeploySeen(Value):
     source: str
     """`bot`, `webhook`, `github`, `sentry`, `deployer`, or a first event (`FIRST_EVENTS`)."""
     rolled_back: bool = False
+    last_event: datetime | None = None
+    """The time of the release's newest event of any kind, where Sentry tells: it runs still."""
 
 
 class Word(StrEnum):
@@ -191,7 +193,7 @@ class TakenBack(Value):
     """What was marked as security, by its subject."""
     one_way: tuple[str, ...] = ()
     """Changes that going back does not undo: paths."""
-    schema: str = ""
+    oldest_schema: str = ""
     """The oldest migration that the target does not know, and how many there are."""
     unknown: str = ""
     """Why this is not known; empty: it is."""

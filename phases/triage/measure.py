@@ -31,9 +31,11 @@ from phases.triage.blast_radius import (
     first_loud_minute,
     last_event_minute,
 )
-from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of, targets_of
+from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
 from phases.triage.questions import DAY, Questions, Sources
-from phases.triage.recommendation import Situation, recommend
+from phases.triage.recommendation import recommend
+from phases.triage.situation import Situation
+from phases.triage.targets import targets_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
 
 SHOWN_ISSUES = 10

@@ -16,8 +16,9 @@ from phases.record.findings import (
     Release,
     TakenBack,
 )
+from phases.triage.blast_radius import LOUD_SHARE, MINUTE, SPIKE_EVENTS, SPIKE_FACTOR
 from phases.triage.deploy_history import History
-from phases.triage.targets import Targets, targets_of
+from phases.triage.targets import Fire, Targets, targets_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +92,24 @@ class Situation:
     not known."""
     regular: str = ""
     """Why this comes at the same time again and again; empty: it does not."""
+    endpoint_host: str = ""
+    """A host of ours: errors that name it are not a provider's."""
     written: tuple[Quote, ...] = ()
     """Warnings against a rollback that people wrote."""
     takes_back: TakenBack | None = None
+
+    @property
+    def fire(self) -> Fire | None:
+        """Return what tells whether the same issues burned before trouble began."""
+        if self.began is None or not self.minutes:
+            return None
+        since = self.began.replace(second=0, microsecond=0)
+        burning = sum(n for at, n in self.minutes.items() if at >= since)
+        minutes = max((self.now - since) / MINUTE, 1.0)
+        usual = SPIKE_FACTOR * self.usual * (self.window / MINUTE)
+        alike = burning / minutes * (self.window / MINUTE) / LOUD_SHARE
+        least = max(float(SPIKE_EVENTS), usual, alike)
+        return Fire(self.minutes, least, self.window)
 
     @property
     def chosen(self) -> Targets:
@@ -103,15 +119,10 @@ class Situation:
             self.listed,
             self.running,
             window=self.window,
-            burned=self.burned,
+            fire=self.fire,
             burning=self.burning,
             rolled_back=self.rolled_back,
         )
-
-    @property
-    def burned(self) -> tuple[datetime, ...]:
-        """Return the minutes before trouble began in which the same issues burned already."""
-        return burned_before(self.minutes, self.began, self.usual)
 
     @property
     def targets(self) -> tuple[Release, ...]:

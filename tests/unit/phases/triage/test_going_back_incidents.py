@@ -123,7 +123,9 @@ class Case:
                 exception_type=type,
                 exception_value=value,
                 handled=False,
-                frames=tuple(_frame(text, self.line if n == 0 else "") for n, text in enumerate(self.stack)),
+                frames=tuple(
+                    _frame(text, self.line if n == 0 else "") for n, text in enumerate(self.stack)
+                ),
                 release=None,
                 kind="exception",
             ),
@@ -416,11 +418,7 @@ CASES = (
         right=LOOK,
         began=3,
         deploys=(("v3", 15), ("v2", 600)),
-        more={
-            "changes": (
-                OtherChange(what="The flag new-checkout was turned on", at=ago(3.5)),
-            )
-        },
+        more={"changes": (OtherChange(what="The flag new-checkout was turned on", at=ago(3.5)),)},
     ),
     Case(
         name="a setting changed a minute before, the deploy was fifty minutes ago",
@@ -538,7 +536,7 @@ CASES = (
         name="Go: a certificate of the bank is not valid any more",
         right=LOOK,
         began=3,
-        error="*url.Error: Post \"https://bank.example.com/pay\": tls: failed to verify "
+        error='*url.Error: Post "https://bank.example.com/pay": tls: failed to verify '
         "certificate: x509: certificate has expired or is not yet valid",
         stack=("pay/client.go:70 Charge",),
         changed={"wishlist/list.go": "return nil"},

@@ -19,7 +19,8 @@ from phases.triage.deploy_history import (
     suspect_of,
     was_rolled_back,
 )
-from phases.triage.recommendation import Situation, brakes, recommend
+from phases.triage.recommendation import brakes, recommend
+from phases.triage.situation import Situation
 from tests.support.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
