@@ -174,6 +174,8 @@ class Quote(Value):
     text: str
     where: str
     """`the title`, `the timeline`, `commit 1f2e3d4 by Ann`."""
+    by: str | None = None
+    """Slack id of the person."""
 
 
 class TakenBack(Value):
@@ -235,6 +237,8 @@ class TriageReport(Value):
     baseline_minutes: float = 0.0
     """The minutes of that baseline; 0: not known, or the project is too young to have one."""
     began_at: datetime | None = None
+    began_exact: bool = True
+    """False where the beginning is known to the minute only."""
     blast: BlastRadius
     issues: tuple[IssueSeen, ...] = ()
     """The incident's issues, most events first, at most ten; `issue_ids` has all of them."""

@@ -39,7 +39,7 @@ class Touched:
 
 
 def touched(commits: Sequence[Commit], frames: Sequence[Frame]) -> Touched:
-    """Compare the commits with the stack. Commits whose files are not known may have changed any."""
+    """Compare the commits with the stack. One whose files are not known may have changed any."""
     files = [file for commit in commits for file in commit.files]
     kinds = {file.path: kind_of(file.path) for file in files}
     told = bool(commits) and all(commit.files or _merges(commit) for commit in commits)

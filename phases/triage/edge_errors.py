@@ -54,7 +54,8 @@ _KINDS = (
     (
         Edge.QUOTA,
         _any(
-            r"insufficient_quota|quota (?:has been )?exceeded|exceeded (?:your|the) (?:current )?quota",
+            r"insufficient_quota|quota (?:has been )?exceeded",
+            r"exceeded (?:your|the) (?:current )?quota",
             r"quotaexceeded|over.?quota|rate.?limit(?:ed|error| exceeded|exceeded)",
             r"too many requests|\bstatus(?: code)?:? 429\b|\b429 (?:client error|too many)",
             r"throttlingexception|provisionedthroughputexceeded|\(SlowDown\)|requestlimitexceeded",
@@ -94,7 +95,8 @@ _KINDS = (
         Edge.PROVIDER,
         _any(
             r"\b50[234]\b[^\n]{0,40}(?:server error|bad gateway|unavailable|gateway time.?out)",
-            r"(?:status(?: code)?|HTTP|code)[:= ]{1,3}50[234]\b|\b(?:bad gateway|gateway time-?out)\b",
+            r"(?:status(?: code)?|HTTP|code)[:= ]{1,3}50[234]\b",
+            r"\b(?:bad gateway|gateway time-?out)\b",
             r"service ?(?:temporarily )?unavailable|upstream connect error|APIConnectionError",
         ),
     ),

@@ -14,6 +14,7 @@ from phases.record.findings import (
     Confidence,
     DeploySeen,
     Likelihood,
+    Quote,
     Recommendation,
     Word,
 )
@@ -30,6 +31,8 @@ TRIED = 3  # what was tried last is said beside a recommendation
 AROUND = timedelta(minutes=15)
 """A deploy of a neighbour so long before trouble began is said."""
 AS_MANY = "What is not known counts as many."
+HARDLY, OPEN = "A rollback would hardly end it", "Whether a rollback would end it is open"
+"""The beginnings of the reason why going back does not come first."""
 
 
 # --- brakes --------------------------------------------------------------------------------------
@@ -44,7 +47,7 @@ def brakes(s: Situation) -> tuple[str, ...]:
             return ("Sentry's deploys could not be asked for, so no release is the suspect.",)
         return (f"No deploy of {s.service} is known from before trouble began.",)
     suspect = s.suspect.release.version
-    reasons = [f"{capital(quote.where)} says “{quote.text}”." for quote in s.written]
+    reasons = [warned(quote) for quote in s.written]
     if s.listed is None:
         reasons.append(capital(f"{s.cannot_deploy or 'the deployer cannot be asked'}."))
     elif not s.targets:
@@ -63,6 +66,11 @@ def brakes(s: Situation) -> tuple[str, ...]:
         failed = f"The rollback to {listed(s.broken_rollbacks)} failed"
         reasons.append(f"{failed}: the deploy itself may be broken.")
     return tuple(reasons)
+
+
+def warned(quote: Quote) -> str:
+    """Return a warning as a brake: `The report says “do not roll back”.`"""
+    return f"{capital(quote.where)} says “{quote.text}”."
 
 
 def _taken_back(s: Situation) -> list[str]:
@@ -165,12 +173,8 @@ def doubt(weighed: Weighing | None) -> str:
     """Return in one sentence why going back does not come first."""
     if weighed is None or not weighed.away:
         return ""
-    strongest = weighed.away[0]
-    unlikely = weighed.likely is Likelihood.UNLIKELY
-    says = (
-        "A rollback would hardly end it" if unlikely else "Whether a rollback would end it is open"
-    )
-    return f"{says}. {strongest}"
+    says = HARDLY if weighed.likely is Likelihood.UNLIKELY else OPEN
+    return f"{says}. {weighed.away[0]}"
 
 
 def against(s: Situation) -> tuple[str, ...]:

@@ -16,9 +16,8 @@ from phases.record.findings import (
     Release,
     TakenBack,
 )
-from phases.triage.blast_radius import LOUD_SHARE, MINUTE, SPIKE_EVENTS, SPIKE_FACTOR
 from phases.triage.deploy_history import History
-from phases.triage.targets import Fire, Targets, targets_of
+from phases.triage.targets import Fire, Targets, fire_of, targets_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ class Situation:
     now and do not fail, and the number of their events. `organisation`, `region`, `browser`."""
     only: Mapping[str, str] = field(default_factory=dict[str, str])
     """`organisation`, `region`, `browser` → the only one that fails."""
-    changes: tuple[OtherChange, ...] = ()
+    other_changes: tuple[OtherChange, ...] = ()
     """Flags, configuration and infrastructure that changed."""
     renamed: str = ""
     """Why the same failure was there before under another title; empty: it was not, or that is
@@ -100,16 +99,7 @@ class Situation:
 
     @property
     def fire(self) -> Fire | None:
-        """Return what tells whether the same issues burned before trouble began."""
-        if self.began is None or not self.minutes:
-            return None
-        since = self.began.replace(second=0, microsecond=0)
-        burning = sum(n for at, n in self.minutes.items() if at >= since)
-        minutes = max((self.now - since) / MINUTE, 1.0)
-        usual = SPIKE_FACTOR * self.usual * (self.window / MINUTE)
-        alike = burning / minutes * (self.window / MINUTE) / LOUD_SHARE
-        least = max(float(SPIKE_EVENTS), usual, alike)
-        return Fire(self.minutes, least, self.window)
+        return fire_of(self.minutes, self.began, self.now, self.usual, self.window)
 
     @property
     def chosen(self) -> Targets:

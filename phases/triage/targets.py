@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from phases.record.findings import DeploySeen, Release
-from phases.record.service import DEPLOYABLE
+from phases.record.service import DEPLOYABLE, HOTFIX
 from phases.text.wording import lasting, listed
+from phases.triage.blast_radius import LOUD_SHARE, MINUTE, SPIKE_EVENTS, SPIKE_FACTOR
 from phases.triage.deploy_history import History
 
 ROLLED_BACK_WITHIN = timedelta(days=1)  # Healthy: "deployed over it within a day"
@@ -44,6 +46,26 @@ class Fire:
             if total >= self.least:
                 return True
         return False
+
+
+def fire_of(
+    minutes: Mapping[datetime, int],
+    began: datetime | None,
+    now: datetime,
+    usual: float,
+    window: timedelta,
+) -> Fire | None:
+    """Return what tells whether issues burned before; None where their minutes are not known.
+
+    `usual`: their events a minute before trouble began.
+    """
+    if began is None or not minutes:
+        return None
+    since = began.replace(second=0, microsecond=0)
+    burning = sum(events for at, events in minutes.items() if at >= since)
+    spans = max((now - since) / window, 1 / 15)
+    spiking = SPIKE_FACTOR * usual * (window / MINUTE)
+    return Fire(minutes, max(float(SPIKE_EVENTS), spiking, burning / spans / LOUD_SHARE), window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +105,7 @@ def periods(known: History, until: datetime) -> list[Period]:
             deploys[-1] = deploys[-1].model_copy(update={"rolled_back": bad})
         else:
             deploys.append(deploy)
-    ended = [
-        Period(deploy, after.started_at, after)
-        for deploy, after in zip(deploys, deploys[1:], strict=False)
-    ]
+    ended = [Period(deploy, after.started_at, after) for deploy, after in pairwise(deploys)]
     return [*ended, *(Period(deploy, until) for deploy in deploys[-1:])][::-1]
 
 
@@ -101,6 +120,8 @@ def not_well(period: Period, known: History, window: timedelta, fire: Fire | Non
         and known.first[after.release.version] < known.first[period.version]
     ):
         return "was rolled back"
+    if after is not None and HOTFIX.fullmatch(after.release.version):
+        return "needed a hotfix"
     if ran < window:
         return f"ran for {lasting(ran)} only"
     settled = min(SETTLES, ran / 2)

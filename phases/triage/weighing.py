@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from phases.record.findings import DeploySeen, Likelihood
 from phases.text.wording import capital, lasting, listed, short
@@ -187,7 +188,7 @@ class _Case:
         for at, events in self.s.minutes.items():
             if begin <= at < self.s.now:
                 quarters[min(int(4 * ((at - begin) / span)), 3)] += events
-        steady = all(a < b for a, b in zip(quarters, quarters[1:], strict=False))
+        steady = all(a < b for a, b in pairwise(quarters))
         first, second = sum(quarters[:2]), sum(quarters[2:])
         return steady and quarters[1] > 0 and second >= GROWS * first
 
@@ -326,7 +327,7 @@ class _Case:
     # --- what else changed ----------------------------------------------------------------------
 
     def _other_changes(self) -> Iterator[Point]:
-        changes = [(change.what, change.at) for change in self.s.changes]
+        changes = [(change.what, change.at) for change in self.s.other_changes]
         changes += [
             (f"{d.service} {d.release.version} was deployed", d.started_at)
             for d in self.s.neighbours

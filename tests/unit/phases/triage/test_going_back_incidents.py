@@ -418,14 +418,16 @@ CASES = (
         right=LOOK,
         began=3,
         deploys=(("v3", 15), ("v2", 600)),
-        more={"changes": (OtherChange(what="The flag new-checkout was turned on", at=ago(3.5)),)},
+        more={
+            "other_changes": (OtherChange(what="The flag new-checkout was turned on", at=ago(3.5)),)
+        },
     ),
     Case(
         name="a setting changed a minute before, the deploy was fifty minutes ago",
         right=LOOK,
         began=3,
         deploys=(("v3", 53), ("v2", 600)),
-        more={"changes": (OtherChange(what="max_items was set to 0", at=ago(4)),)},
+        more={"other_changes": (OtherChange(what="max_items was set to 0", at=ago(4)),)},
     ),
     Case(
         name="all of it is one customer's, and the others use everything",
