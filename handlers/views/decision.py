@@ -21,7 +21,7 @@ from handlers.views.blocks import (
 )
 from handlers.views.hotfix_merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
-from handlers.views.taken_back import in_the_dialog, quotes, said_by, what_it_takes_back
+from handlers.views.taken_back import in_the_dialog, quotes, what_it_takes_back
 from handlers.views.text import clock, code, cut, inline_code, local, person, spoken, when, words
 from handlers.views.triage_details import triage_details
 from phases.memory import recall
@@ -36,7 +36,7 @@ from phases.record.findings import (
 from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
 from phases.record.service import Service
-from phases.triage.recommendation import HARDLY, OPEN
+from phases.triage.recommendation import HARDLY, OPEN, warned
 from phases.triage.since_when import BEGAN
 from phases.triage.who_is_hit import scope
 
@@ -216,10 +216,11 @@ def _reasons(recommendation: Recommendation | None, above: Collection[str]) -> l
     offered = recommendation.offer_rollback and recommendation.target is not None
     no = "Not safe" if offered else "No rollback"  # beside a button for it
     suspect = phrasing.version(recommendation.suspect)
-    quoted = {said_by(quote) for quote in recommendation.written}
+    quoted = {warned(quote) for quote in recommendation.written}
+    points = [p for p in recommendation.points_to if p not in recommendation.reasons]
     all_of = (
         ("Why", recommendation.reasons),
-        (f"Points to {suspect}", recommendation.points_to),
+        (f"Points to {suspect}", points),
         ("Points away from it", recommendation.points_away),
         ("But", recommendation.against),
         (no, [brake for brake in recommendation.brakes if brake not in quoted]),
@@ -243,8 +244,6 @@ def _said_above(current: Round, report: TriageReport | None) -> set[str]:
         above += recommendation.brakes[:1]
     if recommendation is not None and (doubt := _doubt(recommendation)):
         above += [doubt, *recommendation.points_away[:1]]
-    if recommendation is not None:
-        above += [why for why in recommendation.reasons if why.startswith(BEGAN)]
     if report is not None:
         above += [phrasing.hit(report), scope(report.blast)]
     return {text.rstrip(".") for text in above}

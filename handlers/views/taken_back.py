@@ -6,15 +6,9 @@ from handlers.views.blocks import Block, context
 from handlers.views.text import local, person, words
 from phases.record.findings import Quote, Recommendation, TakenBack
 from phases.text.wording import listed
-from phases.triage.recommendation import warned
 from phases.triage.taken_back import how_many, in_short
 
 QUOTES = 2
-
-
-def said_by(quote: Quote) -> str:
-    """Return the brake that a quote is."""
-    return warned(quote)
 
 
 def quotes(recommendation: Recommendation | None) -> list[str]:

@@ -157,7 +157,7 @@ async def triage(
         minutes=trouble.minutes.counts,
         usual=calm,
         crash=impact.event,
-        commits=impact.back.commits,
+        commits=tuple(impact.back.commits) if impact.back.commits is not None else None,
         only=only,
         endpoint_host=urlsplit(service.endpoint or "").hostname or "",
         written=(*of_people(incident, past.entries), *of_commits(impact.back.commits or ())),

@@ -303,8 +303,7 @@ def in_short(taken: TakenBack) -> str:
     """Return all of it in few words, what matters most first: a dialog has 300 characters."""
     parts = [f"what ended {listed(taken.fixes, most=2)}"] if taken.fixes else []
     if taken.security:
-        more = f" and {len(taken.security) - 1} more" if len(taken.security) > 1 else ""
-        parts.append(f"security: {short(taken.security[0], 40)}{more}")
+        parts.append(f"security: {listed([short(s, 40) for s in taken.security], most=1)}")
     parts += [how_many(taken)] if taken.commits else []
     said = [f"It takes back {'; '.join(parts)}."] if parts else []
     if taken.one_way:

@@ -26,7 +26,7 @@ LIKELY, UNLIKELY = 3, -1  # the sum from which on, and down to which
 AS_IT_WENT_OUT, MINUTES_AFTER, SAME_HOUR = 4, 3, 1
 ROLLED_OUT = timedelta(minutes=2)
 """So soon after the end of its rollout it began as the release went out."""
-MINUTES = timedelta(minutes=15)
+SOON_AFTER = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
 RAN_WELL = ((timedelta(hours=24), 4), (timedelta(hours=6), 3), (timedelta(hours=2), 2), (HOUR, 1))
 """Run for so long under traffic before trouble began → points away from it."""
@@ -158,7 +158,7 @@ class _Case:
         says = when(self.began, self.suspect, exact=self.s.exact)
         if gap <= ROLLED_OUT:
             yield Point(says, AS_IT_WENT_OUT)
-        elif gap <= MINUTES:
+        elif gap <= SOON_AFTER:
             yield Point(says, MINUTES_AFTER)
         elif gap <= HOUR:
             yield Point(says, SAME_HOUR)

@@ -134,7 +134,7 @@ def warning_in(text: str, *, code: bool = False) -> str:
 
 def of_people(incident: Incident, entries: Sequence[Entry]) -> tuple[Quote, ...]:
     """Return warnings from the report and from what people added since, the newest first."""
-    texts = [
+    texts: list[tuple[str, str, str | None]] = [
         (entry.text, "the timeline", entry.by)
         for entry in sorted(entries, key=lambda entry: entry.at, reverse=True)
         if entry.by and entry.kind in PEOPLES

@@ -263,7 +263,8 @@ def of_others(
     service: Service, rows: Sequence[Mapping[str, Any]], only: Mapping[str, str]
 ) -> dict[str, tuple[int, int]]:
     """Return by kind how many others there are beside the one that fails, and their events."""
-    fields = dict(zip(("region", "organisation", "browser"), place_fields(service), strict=True))
+    region, organisation, browser = place_fields(service)
+    fields: dict[str, str] = {"region": region, "organisation": organisation, "browser": browser}
     found: dict[str, tuple[int, int]] = {}
     for kind, name in only.items():
         counted = shares((row.get(fields[kind]), count_of(dict(row), "count()")) for row in rows)
