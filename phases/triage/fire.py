@@ -36,7 +36,7 @@ LOUDER = 2.0  # times the usual rate: less may be a rush hour
 GROWN = 3.0  # an issue need not have grown more than a spike has (SPIKE_FACTOR)
 FEW = 3  # events of nobody's fire, as for a baseline of zero in phase 5 (STRAGGLERS)
 TOGETHER = 10  # events in the window of issues that began together: what one spike takes
-LOUD_SHARE = 5  # a stretch with less than a fifth of what burns now is not part of the run
+LOUD_SHARE = 5  # less than a fifth of what burns now is not part of the run
 QUIET_STRETCHES = 1  # windows; more quiet ones in a row end the run
 SPARKS = 8  # of a fire's age: so long before it was loud its first issues may have begun
 LONGEST = timedelta(days=7)  # beyond that the history is more fire than usual days
