@@ -38,7 +38,7 @@ from phases.triage.blast_radius import (
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
 from phases.triage.fire import DAY, HISTORY, Series, fire
 from phases.triage.judged import Seen, judged
-from phases.triage.ordinary import Rhythm, rhythm, titled
+from phases.triage.ordinary import Rhythm, mostly_new, rhythm, titled
 from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import recommend
 from phases.triage.situation import Situation
@@ -262,6 +262,9 @@ async def _trouble(
     usual = sum(issue.baseline_per_minute for issue in issues)
     loud = first_loud_minute(minutes, ask.since, ask.now, usual)
     about = beginning(issues, loud, minutes, ask.since)
+    born = titled(issues, ask.since)
+    if about is not None and born is not None and mostly_new(issues, ask.since) and born > about:
+        about, loud = born, None  # what is loud before is the noise of older issues
     found = rhythm(series, about) if series is not None and about is not None else None
     if found is not None and about is not None:
         regular = found.explains(issues, {row.id: row for row in rows}, about)

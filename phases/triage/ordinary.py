@@ -17,10 +17,11 @@ from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import IssueSeen, Share
 from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
 from phases.text.wording import capital, counted, listed, short, stamp
-from phases.triage.fire import CHANCE, DAY, FEW, HOUR, MINUTE, STEP, Series, step_of
+from phases.triage.fire import CHANCE, DAY, HOUR, MINUTE, STEP, TOGETHER, Series, step_of
 
 PERIODS = 3  # "for three periods or more"
-PEAK = 3.0  # times what came just before it: else it is a level, not a rhythm
+ODD = 0.01  # one such peak comes by chance in one of a hundred, three hardly ever
+PEAK = 3.0  # times what came just before and after: else it is a level, not a rhythm
 RHYTHMS = ((HOUR, 4, timedelta(minutes=30)), (DAY, 7, timedelta(hours=6)))
 """Period, how many of them are looked at, and how long a burst of it may last. A job of working
 days has five of seven."""
@@ -108,8 +109,11 @@ def rhythm(series: Series, began: datetime) -> Rhythm | None:
             start = begin - number * shift
             if start - length < series.first:
                 break
-            burst = series.events(start, start + length + 1)
-            if burst >= FEW and burst >= PEAK * series.events(start - length, start):
+            burst, stop = series.events(start, start + length + 1), start + length + 1
+            side = max(min(length + 1, (shift - length - 1) // 2), 1)
+            beside = max(series.events(start - side, start), series.events(stop, stop + side))
+            beside *= (length + 1) / side
+            if burst >= max(TOGETHER, PEAK * beside) and burst > at_most(beside, SPREAD, ODD):
                 found.append(burst)
         if len(found) >= PERIODS:
             return Rhythm(period, fmean(found), began)
@@ -143,11 +147,11 @@ class Places:
         rate = Measured(self._before(names) / (BEFORE / MINUTE), BEFORE / MINUTE)
         return now <= usual(rate, self.minutes, CHANCE)
 
-    def ceased(self, names: Collection[str]) -> bool:
-        """Return whether what failed there before has ceased, and no more fails in its place."""
-        others = sum(self.others.get(name, 0.0) for name in names)
-        expected = self._before(names) * self.minutes / (BEFORE / MINUTE)
-        return others <= at_least_above(expected, SPREAD, CEASED) and self.at_rate(*names)
+    @property
+    def ceased(self) -> bool:
+        """Return whether the older issues are quieter than before, and that is no chance."""
+        expected = sum(self.before.values()) * self.minutes / (BEFORE / MINUTE)
+        return sum(self.others.values()) <= at_least_above(expected, SPREAD, CEASED)
 
     def _before(self, names: Collection[str]) -> int:
         return sum(self.before.get(name, 0) for name in names)
@@ -156,20 +160,26 @@ class Places:
 def renamed(places: Places) -> set[str]:
     """Return the transactions that fail at the rate of before, under another title.
 
-    What failed there before has ceased, and both together are no more than it was. Where the old
-    failure goes on beside the new one, or is too rare to be missed, nobody can say so. A rare one
-    of many transactions is judged in all of them together.
+    What failed before has ceased, and both together are no more than it was. Where the old failure
+    goes on beside the new one, or is too rare to be missed, nobody can say so. That is asked of all
+    transactions together: of an issue of many of them Sentry's list names one.
     """
+    if not places.ceased:
+        return set()
     found = {name for name in places.fire if places.at_rate(name)}
-    if places.ceased(found):
-        return found
-    return {name for name in found if places.ceased({name})}
+    return found if places.at_rate(*found) else set()
 
 
 def young(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:
     """Return the issues that began with the fire, first seen first."""
     found = [issue for issue in issues if issue.burns and issue.first_seen > since - DAY]
     return sorted(found, key=lambda issue: issue.first_seen)
+
+
+def mostly_new(issues: Sequence[IssueSeen], since: datetime) -> bool:
+    """Return whether most of the events are of issues that began with the fire."""
+    new = sum(issue.events for issue in young(issues, since))
+    return 2 * new > sum(issue.events for issue in issues)
 
 
 def titled(issues: Sequence[IssueSeen], since: datetime) -> datetime | None:

@@ -134,7 +134,7 @@ def recommend(s: Situation) -> Recommendation:
         suspect=s.suspect.release if s.suspect else None,
         target=target,
     )
-    reasons = [scope(blast)]
+    reasons = [blast.sentences[0] if blast.down else scope(blast)]
     if many and (began := when(s.began, s.suspect, exact=s.exact)):
         reasons.append(began)
     if right and not advice.brakes and target is not None and advice.suspect is not None:

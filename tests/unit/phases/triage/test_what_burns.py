@@ -372,7 +372,7 @@ async def test_an_endpoint_that_fails_beside_a_silent_sentry_is_a_total_outage()
     )
     assert (report.blast.users, report.blast.features) == (Word.MANY, Word.MANY)
     assert severity_of(report) is Severity.SEV1
-    assert report.recommendation.loud
+    assert report.recommendation.reasons[0].startswith("The endpoint fails (503)")
     assert "nothing unusual" not in " ".join(report.blast.sentences).lower()
 
 
