@@ -26,7 +26,7 @@ from phases.record.findings import HypothesisKind
 from phases.record.service import Service
 from tests.judgement import kinds_calm, kinds_outside
 from tests.judgement.draft import Draft
-from tests.judgement.world import ALWAYS, DAY, Changed, Deploy, When, World
+from tests.judgement.world import ALWAYS, Changed, Deploy, When, World
 
 Kind = Callable[[Draft], None]
 CONFIGURATION = HypothesisKind.CONFIGURATION
@@ -187,20 +187,16 @@ def two_deploys(d: Draft) -> None:
 
 def after_hotfix(d: Draft) -> None:
     """A release is bad that follows a hotfix: behind the hotfix the old fire waits."""
-    old = d.newest
     hours = d.rng.choice((0.3, 1.0, 5.0, 26.0, 70.0))
     d.deploys = [x for x in d.deploys if x.begins < -60 * hours - 20]
-    if not d.deploys:
-        d.deploy(-60 * hours - 60)
     old = d.newest
-    fix = d.deploy(
-        -60 * hours, f"{old}-hotfix1", "session", subject="Hotfix for INC-0031: sessions"
-    )
-    d.crash(When(begins=-60 * hours - 15, releases=d.before(fix)), file="session", fixed_in=fix)
     security = d.rng.random() < 0.3
+    what = "Security fix" if security else "Hotfix for INC-0031"
+    fix = d.deploy(-60 * hours, f"{old}-hotfix1", "session", subject=f"{what}: sessions")
     if security:
-        d.failures.pop()
         d.fields["security"] = frozenset({fix})
+    else:
+        d.crash(When(begins=-60 * hours - 15, releases=d.before(fix)), file="session")
     guilty = _bad(d, d.rng.uniform(0.5, 5))
     was = "a security fix" if security else "the fix of an earlier fire"
     d.truth = f"{guilty} did it; {fix} before it was {was}"
@@ -231,10 +227,8 @@ def put_back(d: Draft) -> None:
 
 def ran_twice(d: Draft) -> None:
     """Yesterday's rollback stands in the history; today another release is bad."""
-    good, hours = d.newest, d.rng.uniform(4, 30)
+    hours = d.rng.uniform(4, 30)
     d.deploys = [x for x in d.deploys if x.begins < -60 * hours - 60]
-    if not d.deploys:
-        d.deploy(-60 * hours - 3 * DAY)
     good = d.newest
     known_bad = d.deploy(-60 * hours - 20)
     d.deploy(-60 * hours, good)

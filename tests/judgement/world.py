@@ -75,6 +75,8 @@ class Failure:
     """All of it at one customer."""
     region: str = ""
     """All of it in one region."""
+    browser: str = ""
+    """All of it in one browser."""
     addresses: int = 0
     """So many client addresses instead of one a user (scanners)."""
     steady: bool = False
@@ -82,8 +84,6 @@ class Failure:
     mend: Mend = "release"
     noise: bool = False
     """It is always there, and everybody lives with it."""
-    fixed_in: str = ""
-    """It burns again where a rollback goes behind this release."""
 
     @property
     def title(self) -> str:
