@@ -251,10 +251,19 @@ def redeploy_with_setting(d: Draft) -> None:
 def flag(d: Draft) -> None:
     """https://stackstatus.net/post/115305251014/outage-postmortem-march-31-2015"""
     name = d.rng.choice(("new-checkout", "tax-v2", "async-search", "fast-login"))
-    d.changes.append(Changed(name, -d.rng.uniform(0.3, 4)))
-    d.crash(When(change=name), wide=d.rng.random() < 0.7, mend="change")
+    share = d.rng.choice((0.1, 0.5, 1.0, 1.0))
+    begun, wide = len(d.failures), d.rng.random() < 0.7
+    d.crash(When(change=name), wide=wide, share=share * d.rng.uniform(0.2, 0.9), mend="change")
+    pages = frozenset(path for f in d.failures[begun:] for path in f.paths)
+    d.changes.append(_flag(d, name, -d.rng.uniform(0.3, 4), pages, share))
     d.cause = CONFIGURATION
     d.truth = f"the flag {name} was turned on"
+
+
+def _flag(d: Draft, name: str, at: float, pages: frozenset[str], share: float) -> Changed:
+    """Turn a flag on, as Sentry's flag log or a webhook tells; six SDKs in ten tell of it, too."""
+    asked_on = pages if d.rng.random() < 0.6 else frozenset[str]()
+    return Changed(name, at, logged=d.rng.random() < 0.6, share=share, asked_on=asked_on)
 
 
 def flag_beside_deploy(d: Draft) -> None:
@@ -265,7 +274,9 @@ def flag_beside_deploy(d: Draft) -> None:
 
 def flag_innocent(d: Draft) -> None:
     version = _bad(d, d.rng.uniform(0.5, 4))
-    d.changes.append(Changed("banner-colour", -d.rng.uniform(5, 30)))
+    pages = frozenset(d.paths(2))
+    at = d.rng.choice((-d.rng.uniform(5, 30), -d.rng.uniform(0.2, 5), d.rng.uniform(0.5, 2)))
+    d.changes.append(_flag(d, "banner-colour", at, pages, d.rng.choice((0.5, 1.0))))
     d.truth = f"{version} did it; the flag banner-colour is innocent"
 
 

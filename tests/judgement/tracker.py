@@ -21,7 +21,8 @@ from phases.ports.tracker_values import (
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
 from phases.triage.deploy_history import STANDS_IN
-from tests.judgement.events import KNOWN, Events, poisson
+from tests.judgement.changes import evaluated
+from tests.judgement.events import KNOWN, Events, earlier
 from tests.judgement.ports import commit_of, seen
 from tests.judgement.world import World
 
@@ -81,11 +82,9 @@ class Tracker:
         known = -KNOWN + math.floor(self.world.asked)
         for events in self._of(services):
             counts.update(int(events.at[n] // STEP) for n in self._span(events, since, until))
-        rng = random.Random(self.world.seed + 2)
         first = math.ceil(self.world.minute(since) / STEP)
-        for step in range(first, math.floor(known / STEP)):
-            at = step * STEP
-            counts[step] += poisson(rng, self.world.burned_before(at, at + STEP))
+        steps = range(first, math.floor(known / STEP))
+        counts.update(earlier(self.world, steps, STEP, random.Random(self.world.seed + 2)))
         return Minutes(counts={self._five(step): n for step, n in counts.items() if n})
 
     def _five(self, step: int) -> datetime:
@@ -200,6 +199,7 @@ class Tracker:
             release=events.release[-1] or None,
             environment="production",
             kind="exception",
+            flags=evaluated(self.world, events, -1),
         )
 
     async def elsewhere(self, service: Service, issue: str) -> str | None:
