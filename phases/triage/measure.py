@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from phases.messages.results import Triaged
@@ -20,19 +20,23 @@ from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
 from phases.shared.rounds import broken_rollbacks, shipped, tried
+from phases.text.wording import listed
 from phases.triage.blast_radius import (
     ERROR,
     MINUTE,
+    NEW,
     baseline,
     beginning,
     belonging,
-    blast_radius,
     counted_before,
     first_loud_minute,
     last_event_minute,
 )
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of, targets_of
-from phases.triage.questions import DAY, Questions, Sources
+from phases.triage.fire import DAY, HISTORY, Series, fire
+from phases.triage.judged import Seen, judged
+from phases.triage.ordinary import Rhythm, rhythm
+from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import Situation, recommend
 from phases.triage.unavailable import say_of_numbers, say_of_stack
 
@@ -81,6 +85,10 @@ class _Trouble:
     """Events a minute that these issues had before, as the issue list counts them."""
     loud: datetime | None
     about: datetime | None
+    series: Series | None
+    """All errors of the service by five minutes; None where they are not known."""
+    rhythm: Rhythm | None = None
+    """What burns is regular, all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,8 @@ class _Impact:
     picture: EventPicture
     by_release: Sequence[Share] = ()
     event: EventDetail | None = None
+    before: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Events of the hour before, by transaction."""
     one_way: tuple[str, ...] | None = ()
 
 
@@ -110,20 +120,30 @@ async def triage(
     other part fails by itself: it is unknown, and never counts as the mild value.
     """
     ask = Questions(sources, now - sources.service.window, now)
-    page, deploys, fixes = await asyncio.gather(
-        ask.issues(), _deploys(ask, incident, known_deploys, burning), ask.fixes()
-    )
-    trouble = await _trouble(ask, incident, page)
-    impact = await _impact(ask, trouble, deploys)
-    addresses = await ask.addresses(impact.picture)
+    called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
+    try:
+        page, past, deploys, fixes = await asyncio.gather(
+            ask.issues(),
+            ask.history(),
+            _deploys(ask, incident, known_deploys, burning),
+            ask.fixes(),
+        )
+        trouble = await _trouble(ask, incident, page, past)
+        impact = await _impact(ask, trouble, deploys)
+        addresses = await ask.addresses(impact.picture)
+        endpoint = await called
+    finally:
+        called.cancel()
     calm, over = _rate_before(ask, page, trouble, impact.began)
     service, picture, issues = sources.service, impact.picture, trouble.issues
+    seen = _seen(ask, trouble, impact, addresses, calm)
     unshipped = [fix for fix in fixes if fix.release.version not in shipped(incident)]
     situation = Situation(
         now=now,
         window=service.window,
         service=service.name,
-        blast=blast_radius(picture, addresses, service.features, service.window, calm),
+        blast=judged(seen, endpoint),
+        endpoint=endpoint,
         events=sum(i.events for i in issues) if picture.per_issue else picture.events,
         began=impact.began,
         last_event=last_event_minute(trouble.minutes),
@@ -187,17 +207,21 @@ async def _deploys(
     )
 
 
-async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trouble:
+async def _trouble(ask: Questions, incident: Incident, page: IssuePage, past: Minutes) -> _Trouble:
     """Second: the rest of the issues, and the minutes of those found so far.
 
     Raises `PortError` where none was found and not all were looked at: that nothing is unusual
     cannot be said then.
     """
     window, seeds = ask.sources.service.window, frozenset(incident.seeds)
-    issues = belonging(page.rows, ask.now, window, seeds)
+    asked = ask.now - HISTORY
+    series = Series(past, max(asked, page.since or asked), ask.now) if past.known else None
+    burning = fire(page.rows, series, ask.now, window, NEW)
+    issues = belonging(page.rows, ask.now, window, seeds, burning)
     (further, cut), minutes = await asyncio.gather(ask.further_issues(page), ask.minutes(issues))
     rows = (*page.rows, *further)
-    issues = belonging(rows, ask.now, window, seeds)
+    burning = fire(rows, series, ask.now, window, NEW)
+    issues = belonging(rows, ask.now, window, seeds, burning)
     if page.missing:
         cut = PortError("Sentry", page.missing, retryable=page.passing)
         ask.notes.miss(cut, "The issues of some projects are not known", decides=True)
@@ -205,6 +229,16 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trou
         raise cut
     usual = sum(issue.baseline_per_minute for issue in issues)
     loud = first_loud_minute(minutes, ask.since, ask.now, usual)
+    about = beginning(issues, loud, minutes, ask.since)
+    found = rhythm(series, about) if series is not None and about is not None else None
+    if found is not None and about is not None:
+        regular = found.explains(issues, {row.id: row for row in rows}, about)
+        if rest := tuple(issue for issue in issues if issue.id not in regular):
+            names = listed([i.short_id for i in issues if i.id in regular])
+            if names:
+                ask.notes.say(f"{names} left out. {found.sentence}")
+            issues, found = rest, None
+            loud, about = None, min(i.first_seen for i in rest) if names else about
     return _Trouble(
         rows=rows,
         issues=issues,
@@ -212,7 +246,9 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trou
         minutes=minutes,
         usual=usual,
         loud=loud,
-        about=beginning(issues, loud, minutes, ask.since),
+        about=about,
+        series=series,
+        rhythm=found,
     )
 
 
@@ -222,12 +258,13 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
     if not issues:
         return _Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
-    picture, by_release, exact, event, one_way = await asyncio.gather(
+    picture, by_release, exact, event, one_way, before = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud),
         ask.newest_event(trouble.rows, issues[0]),
         ask.one_way_changes(deploys.targets(suspect), deploys.running),
+        ask.before(trouble.about),
     )
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
@@ -235,7 +272,7 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
         suspect = nearer
         by_release = await ask.events_by_release(ids, suspect)
         one_way = await ask.one_way_changes(deploys.targets(suspect), deploys.running)
-    return _Impact(suspect, began, picture, by_release, event, one_way)
+    return _Impact(suspect, began, picture, by_release, event, before, one_way)
 
 
 def _rate_before(
@@ -245,6 +282,27 @@ def _rate_before(
     if began and trouble.minutes.known:
         return baseline(trouble.minutes, began, page.since, ask.since - DAY)
     return trouble.usual, counted_before(trouble.rows, trouble.ids, ask.now)
+
+
+def _seen(
+    ask: Questions, trouble: _Trouble, impact: _Impact, addresses: int | None, calm: float
+) -> Seen:
+    return Seen(
+        service=ask.sources.service,
+        since=ask.since,
+        now=ask.now,
+        rows=trouble.rows,
+        issues=trouble.issues,
+        picture=impact.picture,
+        addresses=addresses,
+        calm=calm,
+        series=trouble.series,
+        unasked=ask.notes.unasked_history,
+        rhythm=trouble.rhythm,
+        began=impact.began,
+        before=impact.before,
+        from_laptop=impact.event is not None and impact.event.from_laptop,
+    )
 
 
 # --- small rules -------------------------------------------------------------------------------
@@ -306,5 +364,6 @@ def _report(
         frame=frames[0] if frames else None,
         frames=frames,
         handled=event.handled if event else None,
+        endpoint=situation.endpoint,
         recommendation=recommend(situation),
     )

@@ -14,6 +14,7 @@ from phases.record.findings import (
     Choice,
     Confidence,
     DeploySeen,
+    EndpointAnswer,
     Recommendation,
     Release,
     Word,
@@ -79,6 +80,8 @@ class Situation:
     """False where Sentry did not tell its deploys: another one may be nearer to the trouble."""
     unasked: tuple[str, ...] = ()
     """Other things that could not be asked, in sentences."""
+    endpoint: EndpointAnswer | None = None
+    """The answer of the affected endpoint, where the catalogue names one."""
 
     @property
     def targets(self) -> tuple[Release, ...]:
@@ -205,7 +208,7 @@ def recommend(s: Situation) -> Recommendation:
     """Apply the decision table with all its brakes (rules: users × features)."""
     blast, targets = s.blast, s.targets
     target = targets[0] if targets else None
-    if s.events <= 0 or blast.users is Word.NOBODY:
+    if (s.events <= 0 and not blast.down) or blast.users is Word.NOBODY:
         why = blast.sentences[:1] or ("Sentry shows nothing unusual.",)
         return Recommendation(choice=Choice.INVESTIGATE, reasons=why, offer_rollback=False)
     many = blast.users is Word.MANY
