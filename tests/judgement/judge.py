@@ -20,7 +20,6 @@ from phases.root_cause.investigate import investigate
 from phases.triage.measure import triage
 from phases.triage.questions import Sources
 from tests.judgement import kinds
-from tests.judgement.changes import Flags, told_of_changes
 from tests.judgement.events import Events, alarm, draw
 from tests.judgement.hindsight import Act, Hindsight, customers
 from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, told_by_webhook
@@ -84,8 +83,7 @@ async def judge(seed: int, only: str = "") -> Judged:
     service = world.service
     code = Code(world)
     told = told_by_webhook(world)
-    changes = told_of_changes(world)
-    answer = await triage(incident, _sources(world, events), told, world.now, known_changes=changes)
+    answer = await triage(incident, _sources(world, events), told, world.now)
     report = answer.report
     asked = incident.model_copy(update={"triage": report})
     walk: Investigated = await investigate(asked, service, code, False, world.now)
@@ -101,7 +99,6 @@ def _sources(world: World, events: tuple[Events, ...]) -> Sources:
         code=Code(world),
         deploy_history=GitHubDeploys(world),
         endpoint=Front(world),
-        flags=Flags(world, events),
     )
 
 
@@ -149,8 +146,6 @@ def _act(report: TriageReport) -> Act:
         return Act("roll back", advice.target.version)
     if advice.choice is Choice.HOTFIX:
         return Act("hotfix")
-    if advice.choice is Choice.TURN_OFF and advice.change is not None:
-        return Act("turn off", advice.change.name)
     return Act("investigate")
 
 

@@ -21,7 +21,6 @@ from phases.ports.tracker_values import (
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
 from phases.triage.deploy_history import STANDS_IN
-from tests.judgement.changes import evaluated
 from tests.judgement.events import KNOWN, Events, earlier
 from tests.judgement.ports import commit_of, seen
 from tests.judgement.world import World
@@ -148,7 +147,6 @@ class Tracker:
             ),
             regions=_shares(where["region"]),
             organisations=_shares(where["organisation"]),
-            browsers=_shares(where["browser"]),
         )
 
     async def releases(
@@ -199,7 +197,6 @@ class Tracker:
             release=events.release[-1] or None,
             environment="production",
             kind="exception",
-            flags=evaluated(self.world, events, -1),
         )
 
     async def elsewhere(self, service: Service, issue: str) -> str | None:
