@@ -5,7 +5,7 @@ Every error that a port raises is a `PortError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -117,6 +117,20 @@ class ErrorTracker(Protocol):
         """Count the client addresses over all events of the service.
 
         The result is None where Sentry does not tell.
+        """
+        ...
+
+    async def others(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        only: Mapping[str, str],
+        span: tuple[datetime, datetime],
+    ) -> Mapping[str, tuple[int, int]]:
+        """Count other organisations, regions and browsers, by the errors besides these issues.
+
+        `only` names the one of each kind that is left out. The answer has as many of them as there
+        are, and the number of their events.
         """
         ...
 

@@ -93,6 +93,7 @@ class EventPicture(Value):
     transactions: tuple[Share, ...] = ()
     regions: tuple[Share, ...] = ()
     organisations: tuple[Share, ...] = ()
+    browsers: tuple[Share, ...] = ()
     per_issue: bool = False
     """Counted issue by issue from tags, over each issue's life: this Sentry has no Discover."""
     sampled: bool = False

@@ -116,6 +116,8 @@ class DeploySeen(Value):
     source: str
     """`bot`, `webhook`, `github`, `sentry`, `deployer`, or a first event (`FIRST_EVENTS`)."""
     rolled_back: bool = False
+    last_event: datetime | None = None
+    """The time of the release's newest event of any kind, where Sentry tells: it runs still."""
 
 
 class Word(StrEnum):
@@ -170,6 +172,47 @@ class Choice(StrEnum):
     INVESTIGATE = "investigate"
 
 
+class Likelihood(StrEnum):
+    """Whether going back would end it."""
+
+    LIKELY = "likely"
+    UNDECIDED = "undecided"
+    UNLIKELY = "unlikely"
+
+
+class Quote(Value):
+    """Words of a person, and where they stand."""
+
+    text: str
+    where: str
+    """`the title`, `the timeline`, `commit 1f2e3d4 by Ann`."""
+    by: str | None = None
+    """Slack id of the person."""
+
+
+class TakenBack(Value):
+    """What a rollback takes back, besides what brought the trouble."""
+
+    since: str
+    """The target's version."""
+    commits: int = 0
+    pull_requests: int = 0
+    more: bool = False
+    """There are more commits than were looked at."""
+    names: tuple[str, ...] = ()
+    """Commits or pull requests by their subjects, at most five."""
+    fixes: tuple[str, ...] = ()
+    """Hotfixes of earlier incidents: `INC-0031 fix/tax`."""
+    security: tuple[str, ...] = ()
+    """What was marked as security, by its subject."""
+    one_way: tuple[str, ...] = ()
+    """Changes that going back does not undo: paths."""
+    oldest_schema: str = ""
+    """The oldest migration that the target does not know, and how many there are."""
+    unknown: str = ""
+    """Why this is not known; empty: it is."""
+
+
 class Recommendation(Value):
     """The bot's advice, with its reasons for and against."""
 
@@ -177,7 +220,18 @@ class Recommendation(Value):
     reasons: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     brakes: tuple[str, ...] = ()
-    """Reasons not to recommend a rollback that would be recommended otherwise; each is shown."""
+    """Reasons why a rollback is not safe, or not possible; each is shown."""
+    likely: Likelihood | None = None
+    """Whether going back would end it; None where it was not weighed."""
+    points_to: tuple[str, ...] = ()
+    """What points to the suspect, the strongest first."""
+    points_away: tuple[str, ...] = ()
+    """What points away from it, the strongest first."""
+    written: tuple[Quote, ...] = ()
+    """Warnings against a rollback that people wrote: they brake."""
+    target_why: str = ""
+    """Why this target, where it is not simply the release before."""
+    takes_back: TakenBack | None = None
     offer_rollback: bool = True
     suspect: Release | None = None
     target: Release | None = None
@@ -201,6 +255,8 @@ class TriageReport(Value):
     baseline_minutes: float = 0.0
     """The minutes of that baseline; 0: not known, or the project is too young to have one."""
     began_at: datetime | None = None
+    began_exact: bool = True
+    """False where the beginning is known to the minute only."""
     blast: BlastRadius
     issues: tuple[IssueSeen, ...] = ()
     """The incident's issues, most events first, at most ten; `issue_ids` has all of them."""

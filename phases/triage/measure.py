@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import DeploySeen, IssueSeen, Release, Share, TriageReport
+from phases.record.findings import Choice, DeploySeen, IssueSeen, Release, Share, TriageReport
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
@@ -32,13 +33,17 @@ from phases.triage.blast_radius import (
     first_loud_minute,
     last_event_minute,
 )
-from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of, targets_of
+from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
 from phases.triage.fire import DAY, HISTORY, Series, fire
 from phases.triage.judged import Seen, judged
 from phases.triage.ordinary import Rhythm, rhythm
 from phases.triage.questions import Questions, Sources
-from phases.triage.recommendation import Situation, recommend
+from phases.triage.recommendation import recommend
+from phases.triage.situation import Situation
+from phases.triage.taken_back import NO_PAST, NO_WAY, Back, Past, takes_back
+from phases.triage.targets import fire_of, targets_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
+from phases.triage.written_warnings import of_commits, of_people
 
 SHOWN_ISSUES = 10
 SHOWN_MONITORS = 20
@@ -46,6 +51,7 @@ SHOWN_DEPLOYS = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
+ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +68,21 @@ class _Deploys:
     burning: Collection[str]
     rolled_back: Collection[str]
 
-    def targets(self, suspect: DeploySeen | None) -> tuple[Release, ...]:
+    def targets(
+        self, suspect: DeploySeen | None, trouble: _Trouble, ask: Questions
+    ) -> tuple[Release, ...]:
+        window = ask.sources.service.window
+        fire = fire_of(trouble.minutes.counts, trouble.about, ask.now, trouble.usual, window)
         return targets_of(
             suspect,
             self.known,
             self.releases,
             self.running,
+            window=window,
+            fire=fire,
             burning=self.burning,
             rolled_back=self.rolled_back,
-        )
+        ).releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +110,12 @@ class _Impact:
     suspect: DeploySeen | None
     began: datetime | None
     picture: EventPicture
+    exact: bool = True
     by_release: Sequence[Share] = ()
     event: EventDetail | None = None
     before: Mapping[str, int] = field(default_factory=dict[str, int])
     """Events of the hour before, by transaction."""
-    one_way: tuple[str, ...] | None = ()
+    back: Back = NO_WAY
 
 
 async def triage(
@@ -112,23 +125,25 @@ async def triage(
     now: datetime,
     *,
     burning: Collection[str] = (),
+    past: Past = NO_PAST,
 ) -> Triaged:
     """Measure and recommend, in three rounds of concurrent calls. The caller adds what was before.
 
     `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open
-    incident of their own. Raises `PortError` where Sentry cannot be asked for the issues. Every
-    other part fails by itself: it is unknown, and never counts as the mild value.
+    incident of their own; `past`: what else the bot remembers. Raises `PortError` where Sentry
+    cannot be asked for the issues. Every other part fails by itself: it is unknown, and never
+    counts as the mild value.
     """
     ask = Questions(sources, now - sources.service.window, now)
     called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
     try:
-        page, past, deploys, fixes = await asyncio.gather(
+        page, errors, deploys, fixes = await asyncio.gather(
             ask.issues(),
             ask.history(),
             _deploys(ask, incident, known_deploys, burning),
             ask.fixes(),
         )
-        trouble = await _trouble(ask, incident, page, past)
+        trouble = await _trouble(ask, incident, page, errors)
         impact = await _impact(ask, trouble, deploys)
         addresses = await ask.addresses(impact.picture)
         endpoint = await called
@@ -138,6 +153,7 @@ async def triage(
     service, picture, issues = sources.service, impact.picture, trouble.issues
     seen = _seen(ask, trouble, impact, addresses, calm)
     unshipped = [fix for fix in fixes if fix.release.version not in shipped(incident)]
+    only = only_places(picture)
     situation = Situation(
         now=now,
         window=service.window,
@@ -155,7 +171,17 @@ async def triage(
         burning=frozenset(burning),
         neighbours=deploys.neighbours,
         by_release=by_version(impact.by_release, service.release),
-        one_way=impact.one_way,
+        exact=impact.exact,
+        one_way=impact.back.one_way,
+        issues=issues,
+        minutes=trouble.minutes.counts,
+        usual=calm,
+        crash=impact.event,
+        commits=tuple(impact.back.commits) if impact.back.commits is not None else None,
+        only=only,
+        endpoint_host=urlsplit(service.endpoint or "").hostname or "",
+        written=(*of_people(incident, past.entries), *of_commits(impact.back.commits or ())),
+        takes_back=takes_back(impact.back, incident, past, deploys.known, impact.suspect),
         rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
         tried=tried(incident),
         broken_rollbacks=broken_rollbacks(incident),
@@ -164,6 +190,8 @@ async def triage(
         deploys_told=deploys.all_told,
         unasked=tuple(ask.notes.unasked),
     )
+    if only and recommend(situation).choice is Choice.ROLLBACK:
+        situation = replace(situation, beside=await ask.beside(only, trouble.ids))
     say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
     if impact.event is not None:
         say_of_stack(ask.notes, impact.event)
@@ -207,7 +235,9 @@ async def _deploys(
     )
 
 
-async def _trouble(ask: Questions, incident: Incident, page: IssuePage, past: Minutes) -> _Trouble:
+async def _trouble(
+    ask: Questions, incident: Incident, page: IssuePage, errors: Minutes
+) -> _Trouble:
     """Second: the rest of the issues, and the minutes of those found so far.
 
     Raises `PortError` where none was found and not all were looked at: that nothing is unusual
@@ -215,7 +245,7 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage, past: Mi
     """
     window, seeds = ask.sources.service.window, frozenset(incident.seeds)
     asked = ask.now - HISTORY
-    series = Series(past, max(asked, page.since or asked), ask.now) if past.known else None
+    series = Series(errors, max(asked, page.since or asked), ask.now) if errors.known else None
     burning = fire(page.rows, series, ask.now, window, NEW)
     issues = belonging(page.rows, ask.now, window, seeds, burning)
     (further, cut), minutes = await asyncio.gather(ask.further_issues(page), ask.minutes(issues))
@@ -258,12 +288,12 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
     if not issues:
         return _Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
-    picture, by_release, exact, event, one_way, before = await asyncio.gather(
+    picture, by_release, exact, event, back, before = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud),
         ask.newest_event(trouble.rows, issues[0]),
-        ask.one_way_changes(deploys.targets(suspect), deploys.running),
+        _back(ask, trouble, deploys, suspect),
         ask.before(trouble.about),
     )
     began = exact or trouble.about
@@ -271,8 +301,30 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
     if nearer != suspect:  # the exact second is on the other side of a deploy
         suspect = nearer
         by_release = await ask.events_by_release(ids, suspect)
-        one_way = await ask.one_way_changes(deploys.targets(suspect), deploys.running)
-    return _Impact(suspect, began, picture, by_release, event, before, one_way)
+        back = await _back(ask, trouble, deploys, suspect)
+    to_the_second = exact not in (None, trouble.loud)
+    to_the_second = to_the_second or any(began == issue.first_seen for issue in issues)
+    return _Impact(
+        suspect=suspect,
+        began=began,
+        picture=picture,
+        exact=to_the_second,
+        by_release=by_release,
+        event=event,
+        before=before,
+        back=back,
+    )
+
+
+async def _back(
+    ask: Questions, trouble: _Trouble, deploys: _Deploys, suspect: DeploySeen | None
+) -> Back:
+    """Ask what lies between what runs and the release to go back to."""
+    targets = deploys.targets(suspect, trouble, ask)
+    one_way, (commits, why) = await asyncio.gather(
+        ask.one_way_changes(targets, deploys.running), ask.commits(targets, deploys.running)
+    )
+    return Back(targets[0] if targets else None, one_way, commits, why)
 
 
 def _rate_before(
@@ -306,6 +358,21 @@ def _seen(
 
 
 # --- small rules -------------------------------------------------------------------------------
+
+
+def only_places(picture: EventPicture) -> dict[str, str]:
+    """Return the organisation, region or browser that all events are in, where it is one."""
+    shares = {
+        "organisation": picture.organisations,
+        "region": picture.regions,
+        "browser": picture.browsers,
+    }
+    found: dict[str, str] = {}
+    for kind, named in shares.items():
+        most = named[0] if named else None
+        if most is not None and most.events >= max(picture.events * ONE_PLACE, 2):
+            found[kind] = most.name
+    return found
 
 
 def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
@@ -354,6 +421,7 @@ def _report(
         monitors=dict(monitors[:SHOWN_MONITORS]),
         running=situation.running,
         suspect=suspect.release if suspect else None,
+        began_exact=situation.exact,
         suspect_minutes=round(after, 3) if after is not None else None,
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
         targets=situation.targets[:SHOWN_TARGETS],

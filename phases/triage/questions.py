@@ -6,9 +6,9 @@ Each of them fails by itself: what has no answer is noted, and the rest goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from phases.ports.ports import (
@@ -20,6 +20,7 @@ from phases.ports.ports import (
     PortError,
     SourceCode,
 )
+from phases.ports.source_values import Commit
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import DeploySeen, EndpointAnswer, IssueSeen, Part, Release, Share
 from phases.record.service import Service
@@ -37,6 +38,10 @@ from phases.triage.fire import DAY, HISTORY
 from phases.triage.ordinary import BEFORE
 from phases.triage.unavailable import PART_SECONDS, TriageNotes, in_time
 
+COMMITS_SECONDS = 2.0
+"""For the commits that a rollback takes back: people wait for the decision."""
+BESIDE = timedelta(hours=1)
+"""Others that had an error of any kind in this time are there now."""
 PAGES = 2  # of 100 issues each, loudest first
 NAMES: dict[Part, str] = {
     "users": "Users",
@@ -152,6 +157,27 @@ class Questions:
             if any(one_way_match(path, pattern) for pattern in service.one_way)
         )
 
+    async def commits(
+        self, targets: Sequence[Release], running: Release | None
+    ) -> tuple[Sequence[Commit] | None, str]:
+        """Return the commits between the target and what runs, or None and why not.
+
+        A decision does not wait long for them: the next look finds more of them read already.
+        """
+        code, service = self.sources.code, self.sources.service
+        if code is None or not targets or running is None:
+            return None, ""
+        older, newer = targets[0].version, running.version
+        try:
+            async with asyncio.timeout(COMMITS_SECONDS):
+                return await code.commits(service, older, newer), ""
+        except TimeoutError:
+            self.notes.incomplete = True
+            return None, "their commits are still being read"
+        except PortError as error:
+            self.notes.incomplete = self.notes.incomplete or error.retryable
+            return None, error.text
+
     # --- Sentry --------------------------------------------------------------------------------
 
     async def issues(self) -> IssuePage:
@@ -263,6 +289,20 @@ class Questions:
                 return await port.call(url)
         except TimeoutError:
             return EndpointAnswer(ok=False, said=f"no answer within {PART_SECONDS:g} s")
+
+    async def beside(
+        self, only: Mapping[str, str], ids: Sequence[str]
+    ) -> Mapping[str, tuple[int, int]]:
+        """Return how many other organisations, regions or browsers have events, and how many.
+
+        Asked only where everything that fails is in one of them, beside other questions.
+        """
+        if not only:
+            return {}
+        span = (self.now - BESIDE, self.now)
+        asked = self.sources.tracker.others(self.sources.service, ids, only, span)
+        cost = "Whether others run into it is not known"
+        return await self.notes.ask(asked, {}, cost, decides=False)
 
     async def exact_beginning(
         self, issues: Sequence[IssueSeen], ids: Sequence[str], loud: datetime | None

@@ -17,7 +17,7 @@ from phases.record.findings import Share
 from phases.record.service import Service
 from phases.root_cause.stack_trace import without_stack
 from phases.text.wording import listed, short
-from phases.triage.recommendation import Situation
+from phases.triage.situation import Situation
 
 PART_SECONDS = 6.0
 """For each of Sentry's parts: three rounds end well within the 30 s that any effect may take."""

@@ -147,6 +147,7 @@ class Tracker:
             ),
             regions=_shares(where["region"]),
             organisations=_shares(where["organisation"]),
+            browsers=_shares(where["browser"]),
         )
 
     async def releases(

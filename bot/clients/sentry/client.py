@@ -18,10 +18,11 @@ from bot.clients.http.client import part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import (
     Tables,
+    of_others,
     of_some,
     of_tables,
     of_tags,
-    tag,
+    place_fields,
     tag_keys,
     tried,
 )
@@ -320,6 +321,17 @@ class Sentry:
             next((count_of(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
         )
 
+    async def others(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        only: Mapping[str, str],
+        span: tuple[datetime, datetime],
+    ) -> Mapping[str, tuple[int, int]]:
+        fields, query = (*place_fields(service), "count()"), f"{ERRORS} !{of_issues(issues)}"
+        rows = await self._rows([service], span, fields, query, "-count()")
+        return of_others(service, rows.data, only) if rows else {}
+
     async def picture(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> EventPicture:
@@ -327,7 +339,6 @@ class Sentry:
 
         https://docs.sentry.io/api/explore/query-explore-events-in-table-format/
         """
-        region, org = tag(services[0].region_tag), tag(services[0].org_tag)
         query, most = f"{of_issues(issues)} {NO_LAPTOPS}", "-count()"
 
         def table(*fields: str, sort: str | None = most) -> Awaitable[RowsShape | HttpError | None]:
@@ -337,7 +348,7 @@ class Sentry:
             table("count()", "count_unique(user)", "count_unique(user.ip)", sort=None),
             table("user", "count()", "count_unique(user.ip)"),
             table("transaction", "count()", "count_unique(user)"),
-            table(region, org, "count()"),
+            table(*place_fields(services[0]), "count()"),
         )
         if totals is None or people is None or transactions is None or places is None:
             return await self._per_issue(services, issues)

@@ -239,6 +239,8 @@ class ReleaseShape(Shape):
     deployCount: int = 0
     lastCommit: CommitShape | None = None
     firstEvent: datetime | None = None
+    lastEvent: datetime | None = None
+    """https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/release.py"""
     dateCreated: datetime | None = None
     dateReleased: datetime | None = None
     projects: list[ProjectShape] = Field(default_factory=list[ProjectShape])
@@ -280,6 +282,7 @@ class ReleaseShape(Shape):
         if release is None:
             return []
         first = utc(self.firstEvent) if self.firstEvent is not None else None
+        last = utc(self.lastEvent) if self.lastEvent is not None else None
         deployed = [
             DeploySeen(
                 release=release,
@@ -287,6 +290,7 @@ class ReleaseShape(Shape):
                 started_at=started,
                 finished_at=utc(d.dateFinished) if d.dateFinished else None,
                 source="sentry",
+                last_event=last,
             )
             for d in deploys
             if d.environment in service.environments and (started := d.started(first)) is not None
@@ -294,7 +298,13 @@ class ReleaseShape(Shape):
         if first is not None:
             source = UNTOLD if untold else STANDS_IN
             deployed.append(
-                DeploySeen(release=release, service=service.name, started_at=first, source=source)
+                DeploySeen(
+                    release=release,
+                    service=service.name,
+                    started_at=first,
+                    source=source,
+                    last_event=last,
+                )
             )
         return deployed
 
