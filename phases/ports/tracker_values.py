@@ -122,3 +122,5 @@ class EventDetail(Value):
     """`exception`, `message`, `csp` and the like; empty: nothing of these."""
     in_app_told: bool = True
     """A frame is marked as in-app."""
+    flags: dict[str, bool] = Field(default_factory=dict[str, bool])
+    """The flags that were evaluated before it, on or off."""

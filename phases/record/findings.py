@@ -114,6 +114,34 @@ class DeploySeen(Value):
     rolled_back: bool = False
 
 
+class ChangeSeen(Value):
+    """A flag, a setting or a piece of infrastructure that was changed without a deploy."""
+
+    service: str = ""
+    """Empty: of the whole organisation, as Sentry's flag log tells it."""
+    kind: Literal["flag", "config", "infrastructure"] = "flag"
+    name: str
+    old: str | None = None
+    new: str | None = None
+    by: str | None = None
+    at: datetime
+    url: str | None = None
+    source: str = "webhook"
+    """`webhook`, or `sentry` for Sentry's flag log."""
+
+
+class FlagEvidence(Value):
+    """Events with a flag on, as Sentry counts them since the flag was changed."""
+
+    flag: str
+    on: int
+    """Events of the incident's issues with the flag on."""
+    events: int
+    others_on: int = 0
+    others: int = 0
+    """The same of every other issue of the service."""
+
+
 class Word(StrEnum):
     """A number in the only words that the decision knows (rules: The picture)."""
 
@@ -154,6 +182,7 @@ class BlastRadius(Value):
 
 class Choice(StrEnum):
     ROLLBACK = "rollback"
+    TURN_OFF = "turn off"
     HOTFIX = "hotfix"
     INVESTIGATE = "investigate"
 
@@ -170,6 +199,8 @@ class Recommendation(Value):
     suspect: Release | None = None
     target: Release | None = None
     """The target of a rollback: the healthy release deployed last before the suspect."""
+    change: ChangeSeen | None = None
+    """The flag or setting that may have brought it; it leads where the choice is `TURN_OFF`."""
     loud: bool = False
     """Many users and features are hit, and brakes hold the rollback: people are paged."""
 
@@ -195,6 +226,9 @@ class TriageReport(Value):
     """Minutes from the start of the suspect's deploy to the beginning of trouble."""
     deploys: tuple[DeploySeen, ...] = ()
     """Newest first, at most five."""
+    changes: tuple[ChangeSeen, ...] = ()
+    """What was changed near the beginning without a deploy, the nearest first, at most five."""
+    flag_evidence: FlagEvidence | None = None
     targets: tuple[Release, ...] = ()
     """Healthy releases a rollback could go to, best first."""
     exception_type: str | None = None

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import DeploySeen, IssueSeen, Release, Share, TriageReport
+from phases.record.findings import (
+    ChangeSeen,
+    DeploySeen,
+    FlagEvidence,
+    IssueSeen,
+    Release,
+    Share,
+    TriageReport,
+)
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
-from phases.shared.rounds import broken_rollbacks, shipped, tried
+from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
 from phases.triage.blast_radius import (
     ERROR,
     MINUTE,
@@ -31,6 +39,7 @@ from phases.triage.blast_radius import (
     first_loud_minute,
     last_event_minute,
 )
+from phases.triage.changes import evidence, merged, near, turned_off
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of, targets_of
 from phases.triage.questions import DAY, Questions, Sources
 from phases.triage.recommendation import Situation, recommend
@@ -39,6 +48,7 @@ from phases.triage.unavailable import say_of_numbers, say_of_stack
 SHOWN_ISSUES = 10
 SHOWN_MONITORS = 20
 SHOWN_DEPLOYS = 5
+SHOWN_CHANGES = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
@@ -102,19 +112,26 @@ async def triage(
     now: datetime,
     *,
     burning: Collection[str] = (),
+    known_changes: Sequence[ChangeSeen] = (),
 ) -> Triaged:
     """Measure and recommend, in three rounds of concurrent calls. The caller adds what was before.
 
     `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open
-    incident of their own. Raises `PortError` where Sentry cannot be asked for the issues. Every
+    incident of their own; `known_changes`: what webhooks told of flags and settings. Raises `PortError` where Sentry cannot be asked for the issues. Every
     other part fails by itself: it is unknown, and never counts as the mild value.
     """
     ask = Questions(sources, now - sources.service.window, now)
-    page, deploys, fixes = await asyncio.gather(
-        ask.issues(), _deploys(ask, incident, known_deploys, burning), ask.fixes()
+    page, deploys, fixes, by_sentry = await asyncio.gather(
+        ask.issues(),
+        _deploys(ask, incident, known_deploys, burning),
+        ask.fixes(),
+        ask.flag_changes(),
     )
     trouble = await _trouble(ask, incident, page)
-    impact = await _impact(ask, trouble, deploys)
+    changes = not_taken_back(merged(known_changes, by_sentry), incident)
+    impact, carried = await asyncio.gather(
+        _impact(ask, trouble, deploys), _carried(ask, page, changes, trouble)
+    )
     addresses = await ask.addresses(impact.picture)
     calm, over = _rate_before(ask, page, trouble, impact.began)
     service, picture, issues = sources.service, impact.picture, trouble.issues
@@ -143,6 +160,8 @@ async def triage(
         sampled=picture.sampled or trouble.minutes.sampled,
         deploys_told=deploys.all_told,
         unasked=tuple(ask.notes.unasked),
+        changes=changes,
+        flag_evidence=_flag_evidence(carried, trouble, impact.event),
     )
     say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
     if impact.event is not None:
@@ -238,6 +257,33 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
     return _Impact(suspect, began, picture, by_release, event, one_way)
 
 
+async def _carried(
+    ask: Questions, page: IssuePage, changes: Sequence[ChangeSeen], trouble: _Trouble
+) -> tuple[ChangeSeen, Mapping[str, tuple[int, int]]] | None:
+    """Third: which events carry the flag that was changed last before the beginning.
+
+    A search lists 100 issues: beside more of them it would tell of a part.
+    """
+    flags = (c for c in near(changes, trouble.about) if c.kind == "flag" and not turned_off(c))
+    flag = next(flags, None)
+    if flag is None or not trouble.issues or page.next is not None:
+        return None
+    return flag, await ask.carried(flag)
+
+
+def _flag_evidence(
+    carried: tuple[ChangeSeen, Mapping[str, tuple[int, int]]] | None,
+    trouble: _Trouble,
+    event: EventDetail | None,
+) -> FlagEvidence | None:
+    if carried is None:
+        return None
+    flag, by_issue = carried
+    rows = {row.id: row.events for row in trouble.rows}
+    evaluated = event is not None and flag.name in event.flags
+    return evidence(flag.name, by_issue, rows, trouble.ids, evaluated=evaluated)
+
+
 def _rate_before(
     ask: Questions, page: IssuePage, trouble: _Trouble, began: datetime | None
 ) -> tuple[float, float]:
@@ -298,6 +344,8 @@ def _report(
         suspect=suspect.release if suspect else None,
         suspect_minutes=round(after, 3) if after is not None else None,
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
+        changes=near(situation.changes, began)[:SHOWN_CHANGES],
+        flag_evidence=situation.flag_evidence,
         targets=situation.targets[:SHOWN_TARGETS],
         exception_type=event.exception_type if event else None,
         exception_value=event.exception_value if event else "",

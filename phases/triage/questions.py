@@ -5,7 +5,7 @@ Each of them fails by itself: what has no answer is noted, and the rest goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -14,12 +14,13 @@ from phases.ports.ports import (
     Deployer,
     DeployHistory,
     ErrorTracker,
+    FlagLog,
     HotfixRef,
     PortError,
     SourceCode,
 )
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import DeploySeen, IssueSeen, Part, Release, Share
+from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen, Part, Release, Share
 from phases.record.service import Service
 from phases.text.wording import listed, short
 from phases.triage.blast_radius import ERROR, MINUTE, ONE_PLACE, PARTS, with_others
@@ -45,6 +46,7 @@ class Sources:
     deployer: Deployer | None = None
     code: SourceCode | None = None
     deploy_history: DeployHistory | None = None
+    flags: FlagLog | None = None
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -104,6 +106,25 @@ class Questions:
             )
             self.notes.say(f"Sentry did not tell the deploys of {listed(untold)}: {stands}.")
         return deploys, True
+
+    # --- flags ---------------------------------------------------------------------------------
+
+    async def flag_changes(self) -> Sequence[ChangeSeen]:
+        """Return the flags that were changed since a day before the window, newest first."""
+        flags, service = self.sources.flags, self.sources.service
+        if flags is None:
+            return ()
+        asked = flags.changes(service, self.since - DAY, self.now)
+        return await self.notes.ask(asked, (), "Flag changes are not known", decides=False)
+
+    async def carried(self, flag: ChangeSeen) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag on and all its events since the change."""
+        if self.sources.flags is None:
+            return {}
+        since = max(self.since, flag.at)
+        asked = self.sources.flags.carried(self.sources.services, flag.name, since, self.now)
+        cost = f"Which events carry flag {short(flag.name)} is not known"
+        return await self.notes.ask(asked, {}, cost, decides=False)
 
     # --- the source of code --------------------------------------------------------------------
 

@@ -11,15 +11,18 @@ from datetime import datetime, timedelta
 
 from phases.record.findings import (
     BlastRadius,
+    ChangeSeen,
     Choice,
     Confidence,
     DeploySeen,
+    FlagEvidence,
     Recommendation,
     Release,
     Word,
 )
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
+from phases.triage.changes import Suspected, leads, said, suspected
 from phases.triage.deploy_history import FIRST_EVENTS, History, targets_of
 from phases.triage.who_is_hit import scope
 
@@ -79,6 +82,15 @@ class Situation:
     """False where Sentry did not tell its deploys: another one may be nearer to the trouble."""
     unasked: tuple[str, ...] = ()
     """Other things that could not be asked, in sentences."""
+    changes: tuple[ChangeSeen, ...] = ()
+    """Flags, settings and infrastructure changed without a deploy, newest first."""
+    flag_evidence: FlagEvidence | None = None
+
+    @property
+    def change(self) -> Suspected | None:
+        """The likeliest of the changes; None where none is near, or its events speak against it."""
+        first = next(iter(suspected(self.changes, self.began, self.flag_evidence)), None)
+        return None if first is None or first.innocent else first
 
     @property
     def targets(self) -> tuple[Release, ...]:
@@ -219,9 +231,13 @@ def recommend(s: Situation) -> Recommendation:
         offer_rollback=target is not None,
         suspect=s.suspect.release if s.suspect else None,
         target=target,
+        change=s.change.change if s.change is not None else None,
     )
     reasons = [scope(blast)]
     chosen: dict[str, object]
+    if s.began is not None and (change := _turned_on(s, many=many)) is not None:
+        chosen = {"choice": Choice.TURN_OFF, "reasons": (*reasons, *why(change, s.began))}
+        return advice.model_copy(update=chosen)
     if many and (began := when(s)) is not None:
         reasons.append(began)
     if everything and not advice.brakes and target is not None and advice.suspect is not None:
@@ -236,6 +252,16 @@ def recommend(s: Situation) -> Recommendation:
         reasons.append(_why_no_action(many, blast.features is Word.MANY))
         chosen = {"reasons": tuple(reasons), "loud": everything}
     return advice.model_copy(update=chosen)
+
+
+def _turned_on(s: Situation, *, many: bool) -> Suspected | None:
+    """Return the change that leads: turning it off goes before everything else.
+
+    Where few are hit, its time alone is not enough.
+    """
+    if s.change is None or not leads(s.change, s.suspect):
+        return None
+    return s.change if many or s.change.carried else None
 
 
 def _why_no_action(many_users: bool, many_features: bool) -> str:
@@ -290,4 +316,7 @@ def _other_deploys(s: Situation, began: datetime) -> list[str]:
         if began - RAN_WELL <= d.started_at <= began:
             before = f"{lasting(began - d.started_at)} before trouble began"
             doubts.append(f"{d.service} {d.release.version} was deployed {before}.")
+    if s.change is not None and not leads(s.change, s.suspect):
+        text = f"{said(s.change.change)}, {lasting(s.change.before)} before trouble began."
+        doubts.append(capital(text))
     return doubts

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from sandbox.faults import Fault, Faults
 from sandbox.sentry import envelope
 from sandbox.sentry.api import explore as explore_routes
+from sandbox.sentry.api import flags as flag_routes
 from sandbox.sentry.api import issues as issue_routes
 from sandbox.sentry.api import releases as release_routes
 from sandbox.sentry.api.call import Call
@@ -32,7 +33,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
     """Calls to `faults` are `sentry.<name>` and, for envelopes, `ingest.envelope`."""
     faults = faults or Faults()
-    calls = [*issue_routes.CALLS, *explore_routes.CALLS, *release_routes.CALLS]
+    calls = [
+        *issue_routes.CALLS,
+        *explore_routes.CALLS,
+        *release_routes.CALLS,
+        *flag_routes.CALLS,
+    ]
     routes = [
         Route(
             f"/api/0/organizations/{{org}}/{call.path}",
