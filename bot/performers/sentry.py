@@ -46,10 +46,14 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         context.deployer_for(service),
         context.source_for(service),
         context.deployments,
+        context.flags,
     )
     known = [*await _own_deploys(context, service), *await context.deploys.known(service.name)]
     burning = await _burning(context, service, incident)
-    answer = await triage.triage(incident, sources, known, context.now(), burning=burning)
+    changes = await context.changes.known(service.name)
+    answer = await triage.triage(
+        incident, sources, known, context.now(), burning=burning, known_changes=changes
+    )
     question = recall.question(incident, answer.report, context.now())
     try:
         memories = await context.memory.recall(question)

@@ -154,6 +154,11 @@ class RoundAction(Value):
     merge: Merge | None = None
     """The merge of a hotfix that runs."""
 
+    @property
+    def deploys(self) -> bool:
+        """Another release runs after it, if it is done."""
+        return self.kind in (ActionKind.ROLLBACK, ActionKind.HOTFIX)
+
 
 class Round(Value):
     """One decision: posted once, closed by the first action on production."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from phases.record.findings import ChangeSeen, DeploySeen, FlagEvidence
+from phases.record.tokens import changed_thing
 from phases.text.wording import lasting, stamp
 
 LOOKED_BACK = timedelta(hours=2)
@@ -34,7 +35,6 @@ with a flag that is on for everybody every error carries it."""
 
 OFF = frozenset({"off", "false", "0", "0%", "0 %", "disabled", "deleted", "none", "no", "inactive"})
 ON = frozenset({"on", "true", "1", "100%", "100 %", "enabled", "yes", "active"})
-KINDS = {"flag": "flag", "config": "setting", "infrastructure": "infrastructure"}
 ARGUMENT = re.compile(r"[^\W_](?:[\w.:/@+ -]{0,198}[\w.:/@+-])?")
 """A name that may become an argument of a command. It begins with a letter or a digit: a name with
 `-` in front would be an option (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap12.html)."""
@@ -91,33 +91,28 @@ def _share(seen: FlagEvidence) -> float:
 # --- a change in words -------------------------------------------------------------------------
 
 
-def named(change: ChangeSeen) -> str:
-    """`flag new-pricing`, `setting pool.size`, `infrastructure eu-west`."""
-    return f"{KINDS[change.kind]} {change.name}"
-
-
 def said(change: ChangeSeen, *, author: bool = False) -> str:
     """`flag new-pricing was turned on by ann`, `setting pool.size was changed: 20 → 5`."""
     by = f" by {change.by}" if author and change.by else ""
     if change.kind == "flag" and turned_on(change):
-        return f"{named(change)} was turned on{by}"
+        return f"{changed_thing(change)} was turned on{by}"
     if change.kind == "flag" and turned_off(change):
         deleted = (change.new or "").strip().lower() == "deleted"
-        return f"{named(change)} was {'deleted' if deleted else 'turned off'}{by}"
+        return f"{changed_thing(change)} was {'deleted' if deleted else 'turned off'}{by}"
     values = f": {change.old or '?'} → {change.new or '?'}" if change.old or change.new else ""
-    return f"{named(change)} was changed{by}{values}"
+    return f"{changed_thing(change)} was changed{by}{values}"
 
 
 def taken_back(change: ChangeSeen, *, past: bool = False) -> str:
     """`turn off flag new-pricing`, `set setting pool.size back to 20`; in the past likewise."""
     if switched_on(change):
-        return f"{'turned' if past else 'turn'} off {named(change)}"
+        return f"{'turned' if past else 'turn'} off {changed_thing(change)}"
     if change.kind == "flag" and turned_off(change):
-        return f"{'turned' if past else 'turn'} {named(change)} back on"
+        return f"{'turned' if past else 'turn'} {changed_thing(change)} back on"
     back = f" to {change.old}" if change.old else ""
     if change.kind == "config":
-        return f"set {named(change)} back{back}"
-    return f"{'took' if past else 'take'} the change of {named(change)} back"
+        return f"set {changed_thing(change)} back{back}"
+    return f"{'took' if past else 'take'} the change of {changed_thing(change)} back"
 
 
 def turned_on(change: ChangeSeen) -> bool:
@@ -141,6 +136,22 @@ def switched_on(change: ChangeSeen) -> bool:
 
 def _word(value: str | None) -> str:
     return (value or "").strip().lower()
+
+
+def change_key(change: ChangeSeen) -> str:
+    """Return the mark by which an incident remembers that it has heard of a change."""
+    return f"{_key(change)}{change.at.isoformat()}"
+
+
+def heard(change: ChangeSeen, keys: Iterable[str]) -> bool:
+    """Return whether it was heard of already, by this source or another one."""
+    begins = _key(change)
+    times = (datetime.fromisoformat(k.removeprefix(begins)) for k in keys if k.startswith(begins))
+    return any(abs(at - change.at) <= CLOCKS for at in times)
+
+
+def _key(change: ChangeSeen) -> str:
+    return f"change:{change.kind}:{change.name}@"
 
 
 # --- suspects ----------------------------------------------------------------------------------
@@ -226,7 +237,7 @@ def leads(first: Suspected, deploy: DeploySeen | None) -> bool:
     return nearer and first.before <= NEAR
 
 
-def why(first: Suspected, began: datetime) -> tuple[str, ...]:
+def reasons_for(first: Suspected, began: datetime) -> tuple[str, ...]:
     """Return the reasons for a change: when, and what the events say."""
     text = f"Trouble began {stamp(began)}, {first.began}."
     return (text, first.seen) if first.seen else (text,)

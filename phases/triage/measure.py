@@ -117,8 +117,9 @@ async def triage(
     """Measure and recommend, in three rounds of concurrent calls. The caller adds what was before.
 
     `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open
-    incident of their own; `known_changes`: what webhooks told of flags and settings. Raises `PortError` where Sentry cannot be asked for the issues. Every
-    other part fails by itself: it is unknown, and never counts as the mild value.
+    incident of their own; `known_changes`: what webhooks told of flags and settings. Raises
+    `PortError` where Sentry cannot be asked for the issues. Every other part fails by itself: it is
+    unknown, and never counts as the mild value.
     """
     ask = Questions(sources, now - sources.service.window, now)
     page, deploys, fixes, by_sentry = await asyncio.gather(

@@ -22,7 +22,7 @@ from phases.record.findings import (
 )
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
-from phases.triage.changes import Suspected, leads, said, suspected
+from phases.triage.changes import Suspected, leads, reasons_for, said, suspected
 from phases.triage.deploy_history import FIRST_EVENTS, History, targets_of
 from phases.triage.who_is_hit import scope
 
@@ -236,7 +236,7 @@ def recommend(s: Situation) -> Recommendation:
     reasons = [scope(blast)]
     chosen: dict[str, object]
     if s.began is not None and (change := _turned_on(s, many=many)) is not None:
-        chosen = {"choice": Choice.TURN_OFF, "reasons": (*reasons, *why(change, s.began))}
+        chosen = {"choice": Choice.TURN_OFF, "reasons": (*reasons, *reasons_for(change, s.began))}
         return advice.model_copy(update=chosen)
     if many and (began := when(s)) is not None:
         reasons.append(began)
