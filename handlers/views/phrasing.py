@@ -20,9 +20,9 @@ from phases.record.findings import (
 from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.record.service import Service
 from phases.record.tokens import what_was_done
+from phases.shared.suspected_changes import taken_back
 from phases.text.wording import capital, counted, lasting
 from phases.triage import who_is_hit
-from phases.triage.changes import taken_back
 from phases.triage.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
 from phases.verification.recheck import NOT_MEASURED
 

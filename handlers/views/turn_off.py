@@ -11,8 +11,8 @@ from phases.mitigation.decision import cannot_turn_off
 from phases.record.findings import ChangeSeen, Choice
 from phases.record.incident import Incident, Round
 from phases.record.service import Service
+from phases.shared.suspected_changes import switched_on, taken_back
 from phases.text.wording import capital
-from phases.triage.changes import switched_on, taken_back
 
 NAME = 40  # of a button's 75 characters; the confirmation names it in full
 

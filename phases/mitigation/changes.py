@@ -12,8 +12,8 @@ from phases.record.incident import Incident
 from phases.record.limits import HEARD
 from phases.shared.announce import tell
 from phases.shared.change import Draft
+from phases.shared.suspected_changes import CLOCKS, change_key, heard, said
 from phases.text.wording import capital, stamp
-from phases.triage.changes import CLOCKS, change_key, heard, said
 
 
 def changed_by_others(draft: Draft, action: ChangedByOthers) -> None:

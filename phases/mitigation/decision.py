@@ -13,8 +13,8 @@ from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
 from phases.shared.change import Refused
 from phases.shared.rounds import ended
+from phases.shared.suspected_changes import ARGUMENT, switched_on, taken_back
 from phases.text.wording import capital, stamp
-from phases.triage.changes import ARGUMENT, switched_on, taken_back
 
 
 def who_may(

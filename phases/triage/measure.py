@@ -28,6 +28,7 @@ from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
+from phases.shared.suspected_changes import evidence, merged, near, turned_off
 from phases.triage.blast_radius import (
     ERROR,
     MINUTE,
@@ -39,7 +40,6 @@ from phases.triage.blast_radius import (
     first_loud_minute,
     last_event_minute,
 )
-from phases.triage.changes import evidence, merged, near, turned_off
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of, targets_of
 from phases.triage.questions import DAY, Questions, Sources
 from phases.triage.recommendation import Situation, recommend

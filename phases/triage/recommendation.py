@@ -20,9 +20,9 @@ from phases.record.findings import (
     Release,
     Word,
 )
+from phases.shared.suspected_changes import Suspected, leads, reasons_for, said, suspected
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
-from phases.triage.changes import Suspected, leads, reasons_for, said, suspected
 from phases.triage.deploy_history import FIRST_EVENTS, History, targets_of
 from phases.triage.who_is_hit import scope
 

@@ -28,10 +28,10 @@ from phases.shared.rounds import (
     replace_round,
     start_investigation,
 )
+from phases.shared.suspected_changes import change_key, heard, said, taken_back
 from phases.text.wording import capital, counted, lasting, listed
 from phases.triage import who_is_hit
 from phases.triage.blast_radius import severity_of
-from phases.triage.changes import change_key, heard, said, taken_back
 from phases.triage.reported import beside_people, manual, with_reported
 
 MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window

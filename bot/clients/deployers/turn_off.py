@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.clients.deployers.recorded import RecordedCommands
 from phases.ports.ports import DeployState, NotSetUp, PortError
 from phases.record.service import DeployCommands, Service
-from phases.triage.changes import ARGUMENT
+from phases.shared.suspected_changes import ARGUMENT
 
 LIMIT_SECONDS = 60
 """A flag is one call to another system. What takes longer hangs, and people have to know."""

@@ -1,4 +1,4 @@
-"""Phase 1: what was changed without a deploy (flags, settings, infrastructure), as a suspect.
+"""What was changed without a deploy (flags, settings, infrastructure), weighed as a suspect.
 
 Turning a flag off is the fastest cure there is. It is recommended where the change is nearer to the
 beginning than the deploy, or where the events with the flag on fail and those without do not.
