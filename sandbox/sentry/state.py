@@ -68,6 +68,7 @@ class Sentry:
         self.events: list[Event] = []
         self.releases: dict[str, Release] = {}
         self.flag_log: list[FlagChange] = []
+        self.flag_secret = "the flags' own secret"
         self.has_flag_log = True
         """Older versions answer 404."""
         self.environments: set[str] = set()

@@ -48,10 +48,26 @@ def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
         for call in calls
     ]
     routes.append(
+        Route(
+            "/api/0/organizations/{org}/flags/hooks/provider/{provider}/",
+            _flag_hooks(sentry, faults),
+            methods=["POST"],
+        )
+    )
+    routes.append(
         Route("/api/{project:int}/envelope/", _envelopes(sentry, faults), methods=["POST"])
     )
     routes.append(Route("/api/0/{rest:path}", _nowhere, methods=["GET", "POST", "PUT", "DELETE"]))
     return Starlette(routes=routes)
+
+
+def _flag_hooks(sentry: Sentry, faults: Faults) -> Endpoint:
+    async def handle(request: Request) -> Response:
+        return await faults.around(
+            "ingest.flags", request, lambda: flag_routes.receive(sentry, request), _staged
+        )
+
+    return handle
 
 
 async def _nowhere(request: Request) -> Response:

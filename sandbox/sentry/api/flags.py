@@ -6,6 +6,9 @@ https://github.com/getsentry/sentry/blob/master/src/sentry/flags/endpoints/logs.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.sentry.api.call import Call
 from sandbox.sentry.api.paging import Missing, page, window
+from sandbox.sentry.events import read_time
 from sandbox.sentry.models import FlagChange
 from sandbox.sentry.search import InvalidQuery
 from sandbox.sentry.state import Sentry
@@ -82,6 +86,31 @@ def _shape(change: FlagChange) -> Json:
         "provider": change.provider,
         "tags": change.tags,
     }
+
+
+async def receive(sentry: Sentry, request: Request) -> Response:
+    """`POST flags/hooks/provider/generic/`, signed by the provider instead of with a token.
+
+    https://github.com/getsentry/sentry/blob/master/src/sentry/flags/providers.py, GenericProvider
+    """
+    raw = await request.body()
+    signed = hmac.new(sentry.flag_secret.encode(), raw, hashlib.sha256).hexdigest()
+    if request.path_params["org"] != sentry.org or request.path_params["provider"] != "generic":
+        return JSONResponse({"detail": "The requested resource does not exist"}, 404)
+    if not hmac.compare_digest(signed, request.headers.get("x-sentry-signature", "")):
+        return JSONResponse({"detail": "Not authorized."}, 401)
+    seen: set[int] = set()
+    for row in json.loads(raw)["data"]:
+        if row["change_id"] in seen:
+            continue
+        seen.add(row["change_id"])
+        sentry.add_flag_change(
+            row["flag"],
+            row["action"],
+            at=read_time(row["created_at"], sentry.clock()),
+            by=row["created_by"]["id"],
+        )
+    return Response(status_code=200)
 
 
 CALLS = (Call("flags", "GET", "flags/logs/", READ_ORGANISATION, list_flag_changes),)
