@@ -116,7 +116,7 @@ class SentryFlags:
         except HttpError as error:
             if error.status not in LACKING:
                 raise
-            text = f"this Sentry has no flag log ({error.status})"
+            text = f"Sentry answers {error.status}: it has no flag log"
             self._lacks["log"] = HttpError("Sentry", text, retryable=False, status=error.status)
             raise self._lacks["log"] from error
         rows = (_row(value) for value in self._http.read(FlagLogShape, answer).data)
