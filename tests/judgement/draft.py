@@ -12,9 +12,11 @@ from phases.ports.ports import HotfixRef
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, HypothesisKind
 from phases.record.service import DeployCommands, Service
+from tests.judgement.errors import CRASHES, EDGES, LANGUAGES, NOISE, Language, Said, file_of
 from tests.judgement.ports import commit_of
 from tests.judgement.world import DAY, Changed, Deploy, Failure, Told, When, World
 
+LONG_AGO = -60 * DAY
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 PAGES = {
     "cart": ("/cart", "/cart/items"),
@@ -26,75 +28,6 @@ PAGES = {
     "invoices": ("/invoices",),
     "upload": ("/upload",),
 }
-CRASHES = (
-    ("TypeError", "Cannot read properties of undefined (reading 'price')"),
-    ("KeyError", "'currency'"),
-    ("AttributeError", "'NoneType' object has no attribute 'total'"),
-    ("ValueError", "invalid literal for int() with base 10: ''"),
-    ("NullPointerException", ""),
-    ("UnboundLocalError", "cannot access local variable 'basket'"),
-    ("ValidationError", "1 validation error for Order"),
-)
-NOISE = (
-    ("TimeoutError", "read timed out"),
-    ("BrokenPipeError", "[Errno 32] Broken pipe"),
-    ("PermissionDenied", "csrf token missing"),
-    ("IntegrityError", "duplicate key value violates unique constraint"),
-    ("ConnectionResetError", "[Errno 104] Connection reset by peer"),
-    ("UnicodeDecodeError", "'utf-8' codec can't decode byte 0xe9"),
-)
-EDGES: dict[str, tuple[str, str, str, str]] = {
-    "database": (
-        "OperationalError",
-        "could not connect to server: Connection refused",
-        "psycopg/connection.py",
-        "connect",
-    ),
-    "pool": (
-        "TimeoutError",
-        "QueuePool limit of size 10 overflow 20 reached, connection timed out",
-        "sqlalchemy/pool/impl.py",
-        "_do_get",
-    ),
-    "provider": (
-        "ReadTimeout",
-        "HTTPSConnectionPool(host='api.provider.com', port=443): Read timed out",
-        "requests/adapters.py",
-        "send",
-    ),
-    "provider5xx": (
-        "HTTPError",
-        "503 Server Error: Service Unavailable for url: https://api.provider.com/v1/charges",
-        "requests/models.py",
-        "raise_for_status",
-    ),
-    "certificate": (
-        "SSLError",
-        "certificate verify failed: certificate has expired (_ssl.c:1006)",
-        "urllib3/connectionpool.py",
-        "urlopen",
-    ),
-    "dns": (
-        "ConnectionError",
-        "[Errno -2] Name or service not known",
-        "urllib3/connection.py",
-        "connect",
-    ),
-    "disk": (
-        "OSError",
-        "[Errno 28] No space left on device",
-        "django/core/files/storage.py",
-        "_save",
-    ),
-    "memory": ("MemoryError", "", "json/decoder.py", "raw_decode"),
-    "neighbour": (
-        "ApiError",
-        "500 Internal Server Error from http://payments.internal/charge",
-        "httpx/_models.py",
-        "raise_for_status",
-    ),
-}
-"""What the edge of a service says: type, text, the library's file and function."""
 
 
 @dataclass
@@ -103,6 +36,7 @@ class Draft:
     seed: int
     kind: str
     zero: datetime = MONDAY
+    language: Language = "python"
     active: float = 100.0
     deploys: list[Deploy] = field(default_factory=list[Deploy])
     failures: list[Failure] = field(default_factory=list[Failure])
@@ -128,23 +62,40 @@ class Draft:
         )
         self.active = math.exp(rng.uniform(math.log(15), math.log(900)))
         self.later = rng.choice((1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 45.0))
+        self.language = rng.choice(LANGUAGES)
         self._history()
         for n in range(rng.randint(2, 8)):
-            kind, value = rng.choice(NOISE)
+            said = rng.choice(NOISE)
             rate = self.active / 100 * math.exp(rng.uniform(math.log(0.005), math.log(0.4)))
             paths = self.paths(rng.randint(1, 3))
             known = -rng.uniform(3, 400) * DAY
-            when = When(begins=-9 * DAY)
+            when = When(begins=LONG_AGO)
             self.fail(
-                kind,
-                value,
+                said.type,
+                said.value,
                 paths,
                 when,
                 rate=rate,
                 users=max(3, int(self.active / 3)),
                 first=known,
                 noise=True,
-                frames=self.frames(f"app/old{n}.py", "view"),
+                frames=self.frames(f"old{n}", "view"),
+            )
+
+        if rng.random() < 0.3:  # an earlier fire, which is no part of the usual
+            begins = -rng.uniform(2, 13) * DAY
+            when = When(begins=begins, ends=begins + rng.uniform(20, 300))
+            said = rng.choice(CRASHES[self.language])
+            self.fail(
+                said.type,
+                said.value,
+                self.paths(2),
+                when,
+                rate=self.active / 3,
+                users=self.pool(self.active),
+                first=begins,
+                noise=True,
+                frames=self.frames("earlier", "run"),
             )
 
     def _history(self) -> None:
@@ -182,10 +133,8 @@ class Draft:
         fields.setdefault("minutes", self.rng.choice((1.0, 2.0, 4.0)))
         if version not in self.versions:
             subject = fields.pop("subject", "")
-            paths = [
-                *files,
-                *(f"app/part{self.rng.randrange(60)}.py" for _ in range(self.rng.randint(1, 6))),
-            ]
+            others = [f"part{self.rng.randrange(60)}" for _ in range(self.rng.randint(1, 6))]
+            paths = [self.file(name) for name in (*files, *others)]
             self.code[version] = tuple(
                 Commit(
                     sha=commit_of(f"{version}-{n}"),
@@ -216,28 +165,15 @@ class Draft:
     ) -> None:
         """Customers fail by a bug in our own code, as one to four issues."""
         rng = self.rng
-        share = share or rng.uniform(0.1, 0.9)
-        hit = self.active * share
+        hit = self.active * (share or rng.uniform(0.1, 0.9))
         parts = rng.randint(1, 4) if wide else 1
         pages = self.pages(rng.randint(2, 4)) if wide else self.pages(1)
+        every = tuple(p for page in pages for p in PAGES[page])
         for n in range(parts):
-            kind, value = rng.choice(CRASHES)
-            paths = (
-                tuple(p for page in pages for p in PAGES[page])
-                if parts == 1 or n == 0
-                else PAGES[rng.choice(pages)]
-            )
-            self.fail(
-                kind,
-                value,
-                paths,
-                when,
-                hit=hit / parts,
-                rate=self.events(hit / parts),
-                users=self.pool(hit),
-                frames=self.frames(file or f"app/{pages[0]}.py", f"handle_{n}"),
-                **fields,
-            )
+            said = rng.choice(CRASHES[self.language])
+            frames = self.frames(file or pages[0], f"handle{n}", said)
+            paths = every if n == 0 else PAGES[rng.choice(pages)]
+            self._hit(said, paths, when, hit / parts, frames=frames, users=self.pool(hit), **fields)
 
     def edge(
         self, name: str, when: When, *, wide: bool = True, share: float = 0.0, **fields: Any
@@ -245,34 +181,23 @@ class Draft:
         """Customers fail at the edge of the service; our own frames only call the library."""
         rng = self.rng
         hit = self.active * (share or rng.uniform(0.2, 0.95))
-        kind, value, file, function = EDGES[name]
+        said = EDGES[name][self.language]
         pages = self.pages(rng.randint(2, 5)) if wide else self.pages(1)
-        fields = {"mend": "hand", **fields}
         groups = [pages] if rng.random() < 0.5 else [[page] for page in pages]
+        part, file = hit / len(groups), fields.pop("file", "")
+        fields = {"mend": "hand", "users": self.pool(part), **fields}
         for group in groups:
             paths = tuple(p for page in group for p in PAGES[page])
-            caller = f"app/{group[0]}.py"
-            frames = (
-                Frame(
-                    file=file,
-                    function=function,
-                    line=88,
-                    in_app=False,
-                    module=file[:-3].replace("/", "."),
-                ),
-                *self.frames("app/db.py" if name in ("database", "pool") else caller, "fetch"),
-            )
-            self.fail(
-                kind,
-                value,
-                paths,
-                when,
-                hit=hit / len(groups),
-                rate=self.events(hit / len(groups)),
-                users=self.pool(hit),
-                frames=frames,
-                **fields,
-            )
+            caller = file or ("db" if name in ("database", "pool") else group[0])
+            self._hit(said, paths, when, part, frames=self.frames(caller, "fetch", said), **fields)
+
+    def _hit(
+        self, said: Said, paths: tuple[str, ...], when: When, hit: float, **fields: Any
+    ) -> None:
+        """Add an issue of so many customers; one in eight has been there before, now and then."""
+        if "first" not in fields and self.rng.random() < 0.12:
+            fields |= {"first": -self.rng.uniform(5, 200) * DAY, "base": self.active * 2e-5}
+        self.fail(said.type, said.value, paths, when, hit=hit, rate=self.events(hit), **fields)
 
     # --- small parts ---------------------------------------------------------------------------
 
@@ -290,12 +215,21 @@ class Draft:
     def paths(self, n: int) -> tuple[str, ...]:
         return tuple(p for page in self.pages(n) for p in PAGES[page])
 
-    def frames(self, file: str, function: str) -> tuple[Frame, ...]:
+    def file(self, name: str) -> str:
+        """Return the path of one of the project's parts; what is a path already stays."""
+        return name if "/" in name or name.endswith(".txt") else file_of(self.language, name)
+
+    def frames(self, name: str, function: str, said: Said | None = None) -> tuple[Frame, ...]:
+        """Return a stack that crashes in a part of the project, or in the library that it calls."""
+        own = (self._frame(self.file(name), function), self._frame(self.file("views"), "dispatch"))
+        if said is None or not said.file:
+            return own
+        return (self._frame(said.file, said.function or "call", in_app=False), *own)
+
+    def _frame(self, file: str, function: str, *, in_app: bool = True) -> Frame:
+        module = file.rpartition(".")[0].replace("/", ".") if self.language != "node" else ""
         line = self.rng.randint(10, 300)
-        return (
-            Frame(file=file, function=function, line=line, module=file[:-3].replace("/", ".")),
-            Frame(file="app/views.py", function="dispatch", line=40, module="app.views"),
-        )
+        return Frame(file=file, function=function, line=line, module=module, in_app=in_app)
 
     def known_fix(self, failure: Failure) -> None:
         ref = HotfixRef(

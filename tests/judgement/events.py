@@ -86,9 +86,9 @@ def _events(
     for begin, step in _blocks(world):
         middle = begin + step / 2
         strength = _mean_strength(production, failure, begin, step, shares[begin])
-        if strength <= 0:
+        mean = (failure.rate * strength + failure.base) * step
+        if mean <= 0:
             continue
-        mean = failure.rate * strength * step
         mean *= 1.0 if failure.steady else world.traffic(middle)
         for at in sorted(rng.random() for _ in range(poisson(rng, mean))):
             when = begin + at * step
@@ -116,7 +116,7 @@ def _one(
         few = failure.loud_users and rng.random() < 0.8
         user = rng.randrange(failure.loud_users if few else failure.users)
     able = failure.when.releases
-    there = [(v, s) for v, s in shares.items() if able is None or v in able]
+    there = [(v, s) for v, s in shares.items() if able is None or v in able] or list(shares.items())
     release = ""
     if world.releases_told and there:
         versions, weights = zip(*there, strict=True)

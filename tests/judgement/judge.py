@@ -113,9 +113,8 @@ def _judged(world: World, report: TriageReport, walk: Investigation) -> Judged:
     nobody = not customers(world)
     helped = sight.helps(advice)
     wide = sum(f.hit for f in customers(world)) * world.traffic(world.asked) >= WIDE_PEOPLE
-    pages = (
-        {path for f in customers(world) for path in f.paths} if world.down is None else {"", "/"}
-    )
+    everything = any(f.rate <= 0 for f in customers(world))
+    pages = {path for f in customers(world) for path in f.paths}
     return Judged(
         world=world,
         report=report,
@@ -126,7 +125,9 @@ def _judged(world: World, report: TriageReport, walk: Investigation) -> Judged:
         finding=finding,
         harm=sight.harms(advice),
         needless=advice.verb in ("roll back", "turn off") and not helped,
-        missed=wide and len(pages) >= WIDE_PAGES and report.blast.users is Word.NOBODY,
+        missed=wide
+        and (everything or len(pages) >= WIDE_PAGES)
+        and report.blast.users is Word.NOBODY,
         loud=nobody and report.recommendation.loud,
         named=tuple(f"{h.kind} ({h.verdict}, {h.confidence:.2f})" for h in walk.hypotheses[:3]),
     )

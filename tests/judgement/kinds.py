@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from phases.record.findings import HypothesisKind
 from phases.record.service import Service
 from tests.judgement import kinds_calm, kinds_outside
 from tests.judgement.draft import Draft
-from tests.judgement.world import DAY, Changed, Deploy, When, World
+from tests.judgement.world import ALWAYS, DAY, Changed, Deploy, When, World
 
 Kind = Callable[[Draft], None]
 CONFIGURATION = HypothesisKind.CONFIGURATION
@@ -35,7 +37,7 @@ CONFIGURATION = HypothesisKind.CONFIGURATION
 
 def _bad(d: Draft, before: float, *, wide: bool = True, **fields: object) -> str:
     """Deploy a release that fails; in three of four, what crashes is what it changed."""
-    file = f"app/{d.rng.choice(('price', 'basket', 'tax', 'session'))}.py"
+    file = d.rng.choice(("price", "basket", "tax", "session"))
     changed = [file] if d.rng.random() < 0.75 else []
     if d.rng.random() < 0.08:  # it only adds: the older release lives with it
         changed.append("migrations/0043_add_index.sql")
@@ -57,6 +59,47 @@ def bad_release(d: Draft) -> None:
 def bad_release_one_feature(d: Draft) -> None:
     version = _bad(d, d.rng.uniform(0.5, 10), wide=False)
     d.truth = f"{version} broke one feature"
+
+
+def bad_release_at_edge(d: Draft) -> None:
+    """The release asks too much of what is behind it: it fails like an outage of the database."""
+    file = d.rng.choice(("db", "settings", "price"))
+    changed = [file] if d.rng.random() < 0.7 else []
+    version = d.deploy(-d.rng.uniform(0.5, 6), "", *changed)
+    name = d.rng.choice(("pool", "database", "provider", "secret", "dns", "cache", "neighbour"))
+    when = When(releases=frozenset({version}), ramp=d.rng.choice((0.0, 0.0, 10.0)))
+    d.edge(name, when, file=file, mend="release")
+    d.truth = f"{version} brought it, and it shows at the edge: {name}"
+
+
+def bad_release_somewhere(d: Draft) -> None:
+    """The release fails for one region or one large customer only: their data or language."""
+    version = d.deploy(-d.rng.uniform(0.5, 8), "", "price")
+    where: dict[str, Any] = {"region": "eu"} if d.rng.random() < 0.6 else {"customer": "customer-7"}
+    d.crash(When(releases=frozenset({version})), share=0.3, file="price", **where)
+    d.truth = f"{version} fails for {next(iter(where.values()))} only"
+
+
+def dead_release(d: Draft) -> None:
+    """The release does not start: no request comes through, and Sentry hears little or nothing."""
+    before = d.rng.uniform(0.5, 3)
+    version = d.deploy(-before, "", "settings", minutes=1.0)
+    older, only = d.before(version), When(releases=frozenset({version}))
+    d.failures = [replace(f, when=replace(f.when, releases=older)) for f in d.failures]
+    d.fail("Outage", "", ("/",), only, rate=0, hit=d.active)
+    if d.rng.random() < 0.6:
+        d.fail(
+            "ConfigurationError",
+            "PAYMENTS_URL is not set",
+            ("",),
+            only,
+            rate=d.rng.uniform(0.3, 4),
+            steady=True,
+            frames=d.frames("settings", "load"),
+        )
+    d.fields |= {"down": (0.0, ALWAYS), "said": "the shop is down"}
+    d.later = min(d.later, 10.0)
+    d.truth = f"{version} does not start, and nobody gets in"
 
 
 def canary(d: Draft) -> None:
@@ -95,7 +138,7 @@ def many_small(d: Draft) -> None:
             hit=hit / number,
             rate=max(0.1, min(hit / number * 0.4, 1.0)),
             users=d.pool(hit / number),
-            frames=d.frames(f"app/part{n}.py", "get"),
+            frames=d.frames(f"part{n}", "get"),
         )
     d.later = d.rng.choice((5.0, 30.0, 65.0, 110.0))
     d.truth = f"{version} brought {number} small issues that are one fire"
@@ -132,12 +175,12 @@ def two_deploys(d: Draft) -> None:
     gap = d.rng.uniform(2, 6)
     start = d.rng.uniform(0.5, 2)
     if first:  # its crash goes on in the second one
-        guilty = d.deploy(-start, "", "app/price.py")
+        guilty = d.deploy(-start, "", "price")
         other = d.deploy(gap)
     else:
         other = d.deploy(-start - gap)
-        guilty = d.deploy(-start, "", "app/price.py")
-    d.crash(When(releases=d.since(guilty)), file="app/price.py")
+        guilty = d.deploy(-start, "", "price")
+    d.crash(When(releases=d.since(guilty)), file="price")
     d.later += gap + 3 if first else 0
     d.truth = f"{guilty} did it; {other} came {gap:.0f} minutes {'after' if first else 'before'} it"
 
@@ -151,11 +194,9 @@ def after_hotfix(d: Draft) -> None:
         d.deploy(-60 * hours - 60)
     old = d.newest
     fix = d.deploy(
-        -60 * hours, f"{old}-hotfix1", "app/session.py", subject="Hotfix for INC-0031: sessions"
+        -60 * hours, f"{old}-hotfix1", "session", subject="Hotfix for INC-0031: sessions"
     )
-    d.crash(
-        When(begins=-60 * hours - 15, releases=d.before(fix)), file="app/session.py", fixed_in=fix
-    )
+    d.crash(When(begins=-60 * hours - 15, releases=d.before(fix)), file="session", fixed_in=fix)
     security = d.rng.random() < 0.3
     if security:
         d.failures.pop()
@@ -168,11 +209,11 @@ def after_hotfix(d: Draft) -> None:
 def hotfix_during(d: Draft) -> None:
     """Somebody shipped a hotfix before the bot was asked."""
     cures = d.rng.random() < 0.6
-    bad = d.deploy(-d.rng.uniform(1, 5), "", "app/price.py")
+    bad = d.deploy(-d.rng.uniform(1, 5), "", "price")
     at = d.rng.uniform(12, 30)
-    fix = d.deploy(at, f"{bad}-hotfix1", "app/price.py", subject="Fix the price")
+    fix = d.deploy(at, f"{bad}-hotfix1", "price", subject="Fix the price")
     guilty = frozenset({bad}) if cures else frozenset({bad, fix})
-    d.crash(When(releases=guilty), file="app/price.py")
+    d.crash(When(releases=guilty), file="price")
     d.later = at + d.rng.uniform(4, 12)
     d.truth = f"{bad} did it, and its hotfix {fix} {'ended it' if cures else 'did not help'}"
 
@@ -180,10 +221,10 @@ def hotfix_during(d: Draft) -> None:
 def put_back(d: Draft) -> None:
     """Somebody rolled back by hand before the bot was asked; open tabs still send a few errors."""
     good = d.newest
-    bad = d.deploy(-d.rng.uniform(1, 5), "", "app/price.py")
+    bad = d.deploy(-d.rng.uniform(1, 5), "", "price")
     at = d.rng.uniform(8, 25)
     d.deploy(at, good, minutes=d.rng.uniform(4, 9))
-    d.crash(When(releases=frozenset({bad})), file="app/price.py")
+    d.crash(When(releases=frozenset({bad})), file="price")
     d.later = at + d.rng.uniform(2, 9)
     d.truth = f"{bad} did it, and {good} was put back by hand"
 
@@ -197,7 +238,7 @@ def ran_twice(d: Draft) -> None:
     good = d.newest
     known_bad = d.deploy(-60 * hours - 20)
     d.deploy(-60 * hours, good)
-    d.crash(When(begins=-60 * hours - 19, releases=frozenset({known_bad})), file="app/session.py")
+    d.crash(When(begins=-60 * hours - 19, releases=frozenset({known_bad})), file="session")
     guilty = _bad(d, d.rng.uniform(0.5, 5))
     d.truth = f"{guilty} did it; {good} runs well for the second time, {known_bad} was rolled back"
 
@@ -234,12 +275,21 @@ def flag_innocent(d: Draft) -> None:
     d.truth = f"{version} did it; the flag banner-colour is innocent"
 
 
+SETTINGS = {
+    "db-pool-size": "pool",
+    "payments-url": "dns",
+    "rate-limit": "quota",
+    "api-key": "secret",
+}
+"""The edge at which a wrong setting shows."""
+
+
 def setting(d: Draft) -> None:
     """A wrong value for everybody at once. https://blog.cloudflare.com/18-november-2025-outage/"""
-    name = d.rng.choice(("db-pool-size", "payments-url", "rate-limit", "waf-rules"))
+    name = d.rng.choice(("db-pool-size", "payments-url", "rate-limit", "api-key", "waf-rules"))
     known = d.rng.random() < 0.6
     d.changes.append(Changed(name, -d.rng.uniform(0.2, 3), "config", known=known))
-    edge = {"db-pool-size": "pool", "payments-url": "dns"}.get(name, "provider5xx")
+    edge = SETTINGS.get(name, "provider5xx")
     d.edge(edge, When(change=name), mend="change")
     d.cause = CONFIGURATION
     d.truth = f"the setting {name} was changed{'' if known else ', and nothing told of it'}"
@@ -249,6 +299,9 @@ KINDS: tuple[tuple[Kind, float], ...] = (
     # binary push
     (bad_release, 10),
     (bad_release_one_feature, 4),
+    (bad_release_at_edge, 3.5),
+    (dead_release, 2),
+    (bad_release_somewhere, 1.5),
     (canary, 3),
     (many_small, 2),
     (one_way, 2.5),

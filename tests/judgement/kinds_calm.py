@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.judgement.draft import Draft
+from tests.judgement.draft import LONG_AGO, Draft
 from tests.judgement.world import DAY, When
 
 WEEKS = -30 * DAY
@@ -20,7 +20,7 @@ def hourly_job(d: Draft) -> None:
     d.zero = d.zero.replace(minute=5, second=0)
     if d.rng.random() < 0.5:
         d.deploy(-d.rng.uniform(2, 40))
-    when = When(begins=-8 * DAY, every=60, lasts=d.rng.uniform(2, 10))
+    when = When(begins=LONG_AGO, every=60, lasts=d.rng.uniform(2, 10))
     people = d.rng.choice((0, 0, 30))  # each row that it mails has its own user
     d.fail(
         "IntegrityError",
@@ -31,7 +31,7 @@ def hourly_job(d: Draft) -> None:
         rate=d.rng.uniform(3, 30),
         users=people,
         steady=True,
-        frames=d.frames("app/jobs.py", "run"),
+        frames=d.frames("jobs", "run"),
         handled=True,
     )
     _calm(d, "an hourly job that has failed like this for weeks")
@@ -41,7 +41,7 @@ def looping_clients(d: Draft) -> None:
     """Three devices retry for ever, as they have for weeks."""
     if d.rng.random() < 0.5:
         d.deploy(-d.rng.uniform(2, 40))
-    when = When(begins=-8 * DAY)
+    when = When(begins=LONG_AGO)
     people = d.rng.randint(2, 4)
     d.fail(
         "AuthenticationError",
@@ -53,7 +53,7 @@ def looping_clients(d: Draft) -> None:
         users=people,
         loud_users=1,
         steady=True,
-        frames=d.frames("app/login.py", "refresh"),
+        frames=d.frames("login", "refresh"),
         handled=True,
     )
     _calm(d, f"{people} clients in a loop, as for weeks")
@@ -62,19 +62,19 @@ def looping_clients(d: Draft) -> None:
 def renamed(d: Draft) -> None:
     """A release gave an old error another name: the same pages fail as often as before."""
     old, kind = d.newest, d.rng.choice(("ApiTimeout", "BackendError"))
-    version = d.deploy(-d.rng.uniform(0.5, 5), "", "app/errors.py", subject="Wrap time-outs")
+    version = d.deploy(-d.rng.uniform(0.5, 5), "", "errors", subject="Wrap time-outs")
     rate, users = d.rng.uniform(0.5, 8), max(5, int(d.active / 4))
     paths = d.paths(d.rng.randint(1, 3))
     d.fail(
         "TimeoutError",
         "read timed out",
         paths,
-        When(begins=-9 * DAY, releases=d.before(version)),
+        When(begins=LONG_AGO, releases=d.before(version)),
         first=WEEKS,
         rate=rate,
         users=users,
         noise=True,
-        frames=d.frames("app/client.py", "get"),
+        frames=d.frames("client", "get"),
     )
     before = d.failures[-1]
     d.failures.append(
@@ -93,7 +93,7 @@ def renamed(d: Draft) -> None:
 
 def renamed_loop(d: Draft) -> None:
     """The clients in a loop get another title by a release."""
-    version = d.deploy(-d.rng.uniform(0.5, 5), "", "app/login.py")
+    version = d.deploy(-d.rng.uniform(0.5, 5), "", "login")
     fields: dict[str, Any] = {
         "rate": d.rng.uniform(3, 20),
         "users": d.rng.randint(2, 5),
@@ -105,10 +105,10 @@ def renamed_loop(d: Draft) -> None:
         "AuthenticationError",
         "token expired",
         paths,
-        When(begins=-9 * DAY, releases=d.before(version)),
+        When(begins=LONG_AGO, releases=d.before(version)),
         first=WEEKS,
         noise=True,
-        frames=d.frames("app/login.py", "refresh"),
+        frames=d.frames("login", "refresh"),
         **fields,
     )
     d.fail(
@@ -116,7 +116,7 @@ def renamed_loop(d: Draft) -> None:
         "sign in again",
         paths,
         When(releases=frozenset({version})),
-        frames=d.frames("app/login.py", "refresh"),
+        frames=d.frames("login", "refresh"),
         **fields,
     )
     _calm(d, f"{version} renamed the error of a few clients in a loop")
@@ -145,7 +145,7 @@ def scanner(d: Draft) -> None:
             users=0,
             addresses=d.rng.choice((1, 5, 200)),
             steady=True,
-            frames=d.frames("app/middleware.py", "process"),
+            frames=d.frames("middleware", "process"),
             mend="itself",
         )
     _calm(d, "a scanner tries paths that the service never had")
@@ -164,7 +164,7 @@ def stuffing(d: Draft) -> None:
         users=d.rng.choice((0, 3000)),
         addresses=d.rng.randint(1, 3),
         steady=True,
-        frames=d.frames("app/login.py", "check"),
+        frames=d.frames("login", "check"),
         handled=True,
         mend="itself",
     )
@@ -199,7 +199,7 @@ def one_person(d: Draft) -> None:
         When(),
         rate=d.rng.uniform(0.3, 2),
         users=1,
-        frames=d.frames("app/dates.py", "next"),
+        frames=d.frames("dates", "next"),
     )
     _calm(d, "one person meets an old bug")
 
@@ -215,11 +215,11 @@ def rush_hour(d: Draft) -> None:
         "TimeoutError",
         "read timed out",
         d.paths(3),
-        When(begins=-9 * DAY),
+        When(begins=LONG_AGO),
         first=WEEKS,
         rate=d.active / 100 * 3,
         users=max(5, int(d.active)),
-        frames=d.frames("app/client.py", "get"),
+        frames=d.frames("client", "get"),
     )
     _calm(d, "the day's peak brings the usual errors, more of them")
 

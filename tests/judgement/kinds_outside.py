@@ -8,7 +8,7 @@ from typing import Any
 from phases.record.findings import HypothesisKind
 from phases.record.service import Service
 from tests.judgement.draft import PAGES, Draft
-from tests.judgement.world import Deploy, Failure, When
+from tests.judgement.world import ALWAYS, Deploy, Failure, When
 
 DATA, INFRASTRUCTURE = HypothesisKind.DATA, HypothesisKind.INFRASTRUCTURE
 DEPENDENCY = HypothesisKind.DEPENDENCY
@@ -37,7 +37,7 @@ def neighbour(d: Draft) -> None:
             rate=d.events(d.active / 2),
             users=0,
             project="payments",
-            frames=d.frames("payments/charge.py", "charge"),
+            frames=d.frames("charge", "charge"),
             mend="hand",
         )
     d.cause = DEPENDENCY
@@ -50,7 +50,7 @@ def provider(d: Draft) -> None:
     """https://status.pagerduty.com/incidents/70m30bh7qfmx"""
     innocent = _maybe_deploy(d, 0.35)
     ends = d.rng.uniform(30, 150)
-    name = d.rng.choice(("provider", "provider5xx", "dns"))
+    name = d.rng.choice(("provider", "provider5xx", "quota", "dns"))
     d.edge(
         name,
         When(ends=ends, ramp=d.rng.choice((0.0, 10.0))),
@@ -64,10 +64,12 @@ def provider(d: Draft) -> None:
 def database(d: Draft) -> None:
     """https://github.blog/2023-10-11-github-availability-report-september-2023/"""
     innocent = _maybe_deploy(d, 0.35)
-    name = d.rng.choice(("database", "database", "disk", "pool"))
+    name = d.rng.choice(("database", "database", "disk", "pool", "cache"))
     d.edge(name, When(ramp=d.rng.choice((0.0, 0.0, 15.0))))
+    if d.rng.random() < 0.4:  # the health check asks it, too
+        d.fields["down"] = (0.0, ALWAYS)
     d.cause = INFRASTRUCTURE
-    d.truth = f"the {'disk is full' if name == 'disk' else 'database gave up'}{innocent}"
+    d.truth = f"infrastructure gave up: {name}{innocent}"
 
 
 def certificate_out(d: Draft) -> None:
@@ -99,7 +101,7 @@ def silent(d: Draft) -> None:
             steady=True,
         )
     d.fields |= {
-        "down": (0.0, 1e9),
+        "down": (0.0, ALWAYS),
         "said": "users are reporting that the shop is down",
         "seeded": False,
     }
@@ -136,7 +138,7 @@ def bad_customer(d: Draft) -> None:
         rate=people * 0.8,
         users=people,
         customer="customer-7",
-        frames=d.frames("app/dates.py", "parse"),
+        frames=d.frames("dates", "parse"),
         mend="hand",
     )
     d.cause = DATA
@@ -149,7 +151,7 @@ def bad_data(d: Draft) -> None:
     d.crash(
         When(ramp=d.rng.choice((0.0, 10.0))),
         wide=d.rng.random() < 0.6,
-        file="app/models.py",
+        file="models",
         mend="hand",
     )
     d.cause = DATA

@@ -4,6 +4,8 @@ GitHub and Git. Nothing is canned: each answer is counted when it is asked for.
 
 from __future__ import annotations
 
+import math
+import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,10 +21,10 @@ from phases.ports.tracker_values import (
     Minutes,
     UserShare,
 )
-from phases.record.findings import DeploySeen, Frame, Release, Share, Suspect
+from phases.record.findings import DeploySeen, EndpointAnswer, Frame, Release, Share, Suspect
 from phases.record.service import Service
 from phases.triage.deploy_history import STANDS_IN
-from tests.judgement.events import Events
+from tests.judgement.events import KNOWN, Events, poisson
 from tests.judgement.world import Deploy, World
 
 PAGE = 100
@@ -30,6 +32,8 @@ PAGE = 100
 GROWING = timedelta(seconds=90)
 """Minutes that may still grow, as `bot/clients/sentry/client.py` takes them."""
 YEARS = 3 * 365
+STEP = 5
+"""Minutes of a step of the service's history."""
 REGIONS = ("eu", "us", "ap")
 
 
@@ -86,6 +90,34 @@ class Tracker:
         growing = tuple(at for at in young if at + timedelta(minutes=1) > until - GROWING)
         return Minutes(counts=dict(counts), incomplete=growing)
 
+    async def history(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Minutes:
+        """Return all errors by five minutes. What nobody asks about one by one is only counted."""
+        counts: Counter[int] = Counter()
+        known = -KNOWN + math.floor(self.world.asked)
+        for events in self._of(services):
+            counts.update(int(events.at[n] // STEP) for n in self._span(events, since, until))
+        rng = random.Random(self.world.seed + 2)
+        first = math.ceil(self.world.minute(since) / STEP)
+        for step in range(first, math.floor(known / STEP)):
+            at = step * STEP
+            counts[step] += poisson(rng, self.world.burned_before(at, at + STEP))
+        return Minutes(counts={self._five(step): n for step, n in counts.items() if n})
+
+    def _five(self, step: int) -> datetime:
+        at = self.world.at(step * STEP)
+        return at.replace(minute=at.minute // STEP * STEP, second=0, microsecond=0)
+
+    async def transactions(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Sequence[Share] | None:
+        paths: Counter[str] = Counter()
+        for events in self._of(services):
+            failure = events.failure
+            paths.update(failure.paths[events.path[n]] for n in self._span(events, since, until))
+        return _shares(paths)
+
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
@@ -110,7 +142,8 @@ class Tracker:
             for n in self._span(events, since, until):
                 user = events.user[n]
                 total += 1
-                paths[failure.paths[events.path[n]]] += 1
+                if path := failure.paths[events.path[n]]:
+                    paths[path] += 1
                 people[user] += 1
                 if user >= 0 or failure.addresses:
                     addresses.add(10**6 + n % failure.addresses if failure.addresses else user)
@@ -305,6 +338,19 @@ class Deployer:
 
     async def give_up(self, service: Service, deploy_id: str) -> bool:
         raise AssertionError("triage gives up no deploy")
+
+
+@dataclass
+class Front:
+    """The endpoint of the service, as somebody outside calls it."""
+
+    world: World
+
+    async def call(self, url: str) -> EndpointAnswer:
+        down = self.world.down
+        if down is not None and down[0] <= self.world.asked < down[1]:
+            return EndpointAnswer(ok=False, said="no answer within 5 s")
+        return EndpointAnswer(ok=True, said="200 in 31 ms")
 
 
 @dataclass

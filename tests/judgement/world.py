@@ -55,6 +55,8 @@ class Failure:
     when: When
     rate: float
     """Events a minute at full strength and usual traffic."""
+    base: float = 0.0
+    """Events a minute that are there whatever happens: it was known before."""
     hit: float = 0.0
     """Customers a minute who cannot do what they came for. 0: nobody's trouble."""
     users: int = 0
@@ -178,9 +180,26 @@ class World:
         return tuple(dict.fromkeys(d.version for d in sorted(self.deploys, key=_begins)))
 
     def traffic(self, minute: float) -> float:
-        """Return the share of usual traffic: a third at 4 in the morning, most at 4 p.m."""
+        """Return the share of usual traffic: least at 4 in the morning, less at weekends."""
         day = self.zero.hour * 60 + self.zero.minute + minute
-        return 1.0 - 0.67 * math.cos((day - 240) / DAY * 2 * math.pi)
+        weekend = (self.zero.weekday() + day // DAY) % 7 >= 5
+        return (0.7 if weekend else 1.0) * (1.0 - 0.67 * math.cos((day - 240) / DAY * 2 * math.pi))
+
+    def burned_before(self, begin: float, end: float) -> float:
+        """Return the events to be expected in a short span that nobody asks about one by one."""
+        production, middle = self.production(), (begin + end) / 2
+        shares: dict[str, float] | None = None
+        events = 0.0
+        for failure in self.failures:
+            if failure.rate <= 0 or failure.category != "error":
+                continue
+            if shares is None and failure.when.releases is not None:
+                shares = production.shares(middle)
+            minutes = range(int(end - begin)) if failure.when.every else (middle - begin,)
+            all_ = [production.strength(failure, begin + m, shares or {}) for m in minutes]
+            full = failure.rate * sum(all_) / len(all_) + failure.base
+            events += full * (1.0 if failure.steady else self.traffic(middle))
+        return events * (end - begin)
 
     def production(self) -> Production:
         return Production(self.deploys, self.changes)
