@@ -17,7 +17,7 @@ from phases.text.wording import capital
 NAME = 40  # of a button's 75 characters; the confirmation names it in full
 
 
-def leads(current: Round) -> bool:
+def _leads(current: Round) -> bool:
     """Return whether the decision recommends to take a change back."""
     recommendation = current.recommendation
     return recommendation is not None and recommendation.choice is Choice.TURN_OFF
@@ -47,7 +47,7 @@ def turn_off_buttons(
         danger=True,
     )
     name = capital(taken_back(change.model_copy(update={"name": change.name[:NAME]})))
-    recommended = leads(current)
+    recommended = _leads(current)
     return [
         button(
             f"{name} (recommended)" if recommended else name,
@@ -62,7 +62,7 @@ def turn_off_buttons(
 def fixed_button(current: Round, service: Service, value: Mapping[str, Any]) -> Element:
     """Return *Fixed another way*; where a change is to be taken back by hand, it says that."""
     change = change_of(current)
-    if change is None or not leads(current) or not cannot_turn_off(service, change):
+    if change is None or not _leads(current) or not cannot_turn_off(service, change):
         return button("Fixed another way …", "decision.fixed", value)
     done = "Turned off by hand …" if switched_on(change) else "Taken back by hand …"
     sentence = capital(taken_back(change, past=True))
@@ -72,7 +72,7 @@ def fixed_button(current: Round, service: Service, value: Mapping[str, Any]) -> 
 def by_hand(current: Round, service: Service) -> list[str]:
     """Return what to do by hand, and where, if the decision recommends it."""
     change = change_of(current)
-    if change is None or not leads(current):
+    if change is None or not _leads(current):
         return []
     why = cannot_turn_off(service, change)
     where = f" {link(change.url, 'Open it')}." if why and change.url else ""
