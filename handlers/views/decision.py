@@ -73,11 +73,8 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         )
     blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
-<<<<<<< HEAD
-    blocks += [context(line) for line in (*by_hand(current, service), *_missing(current, service))]
-=======
-    blocks += [context(line) for line in (*quotes(recommendation), *_missing(current, service))]
->>>>>>> main
+    lines = (*by_hand(current, service), *quotes(recommendation), *_missing(current, service))
+    blocks += [context(line) for line in lines]
     blocks += _reasons(recommendation, _said_above(current, report))
     if _rollback(recommendation, service):
         blocks.append(what_it_takes_back(recommendation))

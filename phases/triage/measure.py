@@ -9,20 +9,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
-<<<<<<< HEAD
-from dataclasses import dataclass
-=======
 from dataclasses import dataclass, field, replace
->>>>>>> main
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-<<<<<<< HEAD
 from phases.record.findings import (
     ChangeSeen,
+    Choice,
     DeploySeen,
     FlagEvidence,
     IssueSeen,
@@ -34,15 +30,8 @@ from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
-from phases.shared.suspected_changes import evidence, merged, near, turned_off
-=======
-from phases.record.findings import Choice, DeploySeen, IssueSeen, Release, Share, TriageReport
-from phases.record.incident import Incident
-from phases.record.service import ReleaseNames
-from phases.root_cause.stack_trace import ours, with_cause
-from phases.shared.rounds import broken_rollbacks, shipped, tried
+from phases.shared.suspected_changes import evidence, merged, near, said, turned_off
 from phases.text.wording import listed
->>>>>>> main
 from phases.triage.blast_radius import (
     ERROR,
     MINUTE,
@@ -60,7 +49,7 @@ from phases.triage.judged import Seen, judged
 from phases.triage.ordinary import Rhythm, rhythm
 from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import recommend
-from phases.triage.situation import Situation
+from phases.triage.situation import OtherChange, Situation
 from phases.triage.taken_back import NO_PAST, NO_WAY, Back, Past, takes_back
 from phases.triage.targets import fire_of, targets_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
@@ -147,34 +136,11 @@ async def triage(
     now: datetime,
     *,
     burning: Collection[str] = (),
-<<<<<<< HEAD
-    known_changes: Sequence[ChangeSeen] = (),
-=======
     past: Past = NO_PAST,
->>>>>>> main
 ) -> Triaged:
     """Measure and recommend, in three rounds of concurrent calls. The caller adds what was before.
 
     `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open
-<<<<<<< HEAD
-    incident of their own; `known_changes`: what webhooks told of flags and settings. Raises
-    `PortError` where Sentry cannot be asked for the issues. Every other part fails by itself: it is
-    unknown, and never counts as the mild value.
-    """
-    ask = Questions(sources, now - sources.service.window, now)
-    page, deploys, fixes, by_sentry = await asyncio.gather(
-        ask.issues(),
-        _deploys(ask, incident, known_deploys, burning),
-        ask.fixes(),
-        ask.flag_changes(),
-    )
-    trouble = await _trouble(ask, incident, page)
-    changes = not_taken_back(merged(known_changes, by_sentry), incident)
-    impact, carried = await asyncio.gather(
-        _impact(ask, trouble, deploys), _carried(ask, page, changes, trouble)
-    )
-    addresses = await ask.addresses(impact.picture)
-=======
     incident of their own; `past`: what else the bot remembers. Raises `PortError` where Sentry
     cannot be asked for the issues. Every other part fails by itself: it is unknown, and never
     counts as the mild value.
@@ -182,19 +148,22 @@ async def triage(
     ask = Questions(sources, now - sources.service.window, now)
     called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
     try:
-        page, errors, deploys, fixes = await asyncio.gather(
+        page, errors, deploys, fixes, by_sentry = await asyncio.gather(
             ask.issues(),
             ask.history(),
             _deploys(ask, incident, known_deploys, burning),
             ask.fixes(),
+            ask.flag_changes(),
         )
         trouble = await _trouble(ask, incident, page, errors)
-        impact = await _impact(ask, trouble, deploys)
+        changes = not_taken_back(merged(past.changes, by_sentry), incident)
+        impact, carried = await asyncio.gather(
+            _impact(ask, trouble, deploys), _carried(ask, page, changes, trouble)
+        )
         addresses = await ask.addresses(impact.picture)
         endpoint = await called
     finally:
         called.cancel()
->>>>>>> main
     calm, over = _rate_before(ask, page, trouble, impact.began)
     service, picture, issues = sources.service, impact.picture, trouble.issues
     seen = _seen(ask, trouble, impact, addresses, calm)
@@ -238,6 +207,7 @@ async def triage(
         changes=changes,
         flag_evidence=_flag_evidence(carried, trouble, impact.event),
     )
+    situation = _with_change(situation)
     if only and recommend(situation).choice is Choice.ROLLBACK:
         situation = replace(situation, beside=await ask.beside(only, trouble.ids))
     say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
@@ -387,6 +357,14 @@ async def _carried(
     if flag is None or not trouble.issues or page.next is not None:
         return None
     return flag, await ask.carried(flag)
+
+
+def _with_change(situation: Situation) -> Situation:
+    """Return the situation with the suspected change on the scales of the rollback."""
+    if situation.change is None:
+        return situation
+    change = situation.change.change
+    return replace(situation, other_changes=(OtherChange(what=said(change), at=change.at),))
 
 
 def _flag_evidence(

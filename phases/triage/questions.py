@@ -5,10 +5,7 @@ Each of them fails by itself: what has no answer is noted, and the rest goes on.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-=======
 import asyncio
->>>>>>> main
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,11 +23,15 @@ from phases.ports.ports import (
 )
 from phases.ports.source_values import Commit
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-<<<<<<< HEAD
-from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen, Part, Release, Share
-=======
-from phases.record.findings import DeploySeen, EndpointAnswer, IssueSeen, Part, Release, Share
->>>>>>> main
+from phases.record.findings import (
+    ChangeSeen,
+    DeploySeen,
+    EndpointAnswer,
+    IssueSeen,
+    Part,
+    Release,
+    Share,
+)
 from phases.record.service import Service
 from phases.text.wording import listed, short
 from phases.triage.blast_radius import (
@@ -68,11 +69,8 @@ class Sources:
     deployer: Deployer | None = None
     code: SourceCode | None = None
     deploy_history: DeployHistory | None = None
-<<<<<<< HEAD
-    flags: FlagLog | None = None
-=======
     endpoint: Endpoint | None = None
->>>>>>> main
+    flags: FlagLog | None = None
 
     @property
     def services(self) -> tuple[Service, ...]:

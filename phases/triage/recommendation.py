@@ -10,24 +10,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from phases.record.findings import (
-<<<<<<< HEAD
-    BlastRadius,
-    ChangeSeen,
-    Choice,
-    Confidence,
-    DeploySeen,
-    FlagEvidence,
-=======
     Choice,
     Confidence,
     DeploySeen,
     Likelihood,
     Quote,
->>>>>>> main
     Recommendation,
     Word,
 )
-from phases.shared.suspected_changes import Suspected, leads, reasons_for, said, suspected
+from phases.shared.suspected_changes import Suspected, leads, reasons_for, said
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
 from phases.triage.since_when import when
@@ -45,69 +36,7 @@ HARDLY, OPEN = "A rollback would hardly end it", "Whether a rollback would end i
 """The beginnings of the reason why going back does not come first."""
 
 
-<<<<<<< HEAD
-# --- the situation and its brakes ----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """Everything the decision looks at."""
-
-    now: datetime
-    window: timedelta
-    service: str
-    blast: BlastRadius
-    events: int
-    began: datetime | None = None
-    last_event: datetime | None = None
-    known: History = field(default_factory=History)
-    suspect: DeploySeen | None = None
-    running: Release | None = None
-    listed: tuple[Release, ...] | None = ()
-    """The deployer's list; None where it cannot be asked, then `cannot_deploy` says why."""
-    cannot_deploy: str = ""
-    burning: frozenset[str] = frozenset()
-    neighbours: tuple[DeploySeen, ...] = ()
-    by_release: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Events in the window since the suspect's deploy started, by version; `` for none."""
-    one_way: tuple[str, ...] | None = ()
-    """One-way paths changed between target and running release; None where nobody could see."""
-    rolled_back: tuple[str, ...] = ()
-    """Versions this incident already rolled back."""
-    tried: tuple[str, ...] = ()
-    """Actions on production in this incident, in sentences."""
-    broken_rollbacks: tuple[str, ...] = ()
-    """Versions that a rollback of this incident failed to bring back."""
-    fix: str | None = None
-    """A known fix: the name of a branch or pull request."""
-    sampled: bool = False
-    deploys_told: bool = True
-    """False where Sentry did not tell its deploys: another one may be nearer to the trouble."""
-    unasked: tuple[str, ...] = ()
-    """Other things that could not be asked, in sentences."""
-    changes: tuple[ChangeSeen, ...] = ()
-    """Flags, settings and infrastructure changed without a deploy, newest first."""
-    flag_evidence: FlagEvidence | None = None
-
-    @property
-    def change(self) -> Suspected | None:
-        """The likeliest of the changes; None where none is near, or its events speak against it."""
-        first = next(iter(suspected(self.changes, self.began, self.flag_evidence)), None)
-        return None if first is None or first.innocent else first
-
-    @property
-    def targets(self) -> tuple[Release, ...]:
-        return targets_of(
-            self.suspect,
-            self.known,
-            self.listed,
-            self.running,
-            burning=self.burning,
-            rolled_back=self.rolled_back,
-        )
-=======
 # --- brakes --------------------------------------------------------------------------------------
->>>>>>> main
 
 
 def brakes(s: Situation) -> tuple[str, ...]:
@@ -208,15 +137,10 @@ def recommend(s: Situation) -> Recommendation:
         change=s.change.change if s.change is not None else None,
     )
     reasons = [scope(blast)]
-<<<<<<< HEAD
-    chosen: dict[str, object]
     if s.began is not None and (change := _turned_on(s, many=many)) is not None:
-        chosen = {"choice": Choice.TURN_OFF, "reasons": (*reasons, *reasons_for(change, s.began))}
-        return advice.model_copy(update=chosen)
-    if many and (began := when(s)) is not None:
-=======
+        why = reasons_for(change, s.began)
+        return advice.model_copy(update={"choice": Choice.TURN_OFF, "reasons": (*reasons, *why)})
     if many and (began := when(s.began, s.suspect, exact=s.exact)):
->>>>>>> main
         reasons.append(began)
     if right and not advice.brakes and target is not None and advice.suspect is not None:
         if blast.unknown:
@@ -233,7 +157,6 @@ def recommend(s: Situation) -> Recommendation:
     return advice.model_copy(update=changed)
 
 
-<<<<<<< HEAD
 def _turned_on(s: Situation, *, many: bool) -> Suspected | None:
     """Return the change that leads: turning it off goes before everything else.
 
@@ -244,11 +167,6 @@ def _turned_on(s: Situation, *, many: bool) -> Suspected | None:
     return s.change if many or s.change.carried else None
 
 
-def _why_no_action(many_users: bool, many_features: bool) -> str:
-    if many_users and many_features:
-        return NOT_SAFE
-    if many_users:
-=======
 def _ends_it(weighed: Weighing | None, *, near: bool) -> bool:
     """Say whether going back comes first: in doubt it does, with a deploy within the hour."""
     if weighed is None or weighed.likely is Likelihood.UNLIKELY:
@@ -260,7 +178,6 @@ def _why_no_action(features: Word, many: bool, weighed: Weighing | None) -> str:
     if many and features is Word.MANY:
         return doubt(weighed)
     if many:
->>>>>>> main
         return "One feature is hit: look for the cause now, with a rollback ready beside it."
     if features is Word.MANY:
         return "One account in several features points at its data: a rollback would not help it."

@@ -30,11 +30,8 @@ from phases.record.findings import (
     Recommendation,
     Release,
     Suspect,
-<<<<<<< HEAD
-    TriageReport,
-=======
     TakenBack,
->>>>>>> main
+    TriageReport,
 )
 from phases.record.incident import (
     ActionKind,

@@ -17,11 +17,8 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-<<<<<<< HEAD
 from bot.clients.sentry.flags import flags_of
-=======
 from bot.clients.sentry.laptops import from_laptop
->>>>>>> main
 from bot.clients.sentry.models import Shape, scrubbed
 from phases.ports.library_paths import foreign, in_library
 from phases.ports.source_paths import without_query, written
@@ -215,11 +212,8 @@ class EventShape(Shape):
             environment=tags.get("environment") or "",
             kind=self._kind(),
             in_app_told=marked or not frames,
-<<<<<<< HEAD
             flags=flags_of(self.contexts),
-=======
             from_laptop=from_laptop(tags.get("url") or "", tags.get("server_name") or ""),
->>>>>>> main
         )
 
     def _of(self, kind: str) -> list[EntryShape]:
