@@ -175,6 +175,10 @@ class ErrorTracker(Protocol):
 class FlagLog(Protocol):
     """What Sentry knows of feature flags. Raises `PortError`."""
 
+    def unused(self) -> bool:
+        """Return whether nobody had told Sentry of a flag for months, some minutes ago."""
+        ...
+
     async def changes(
         self, service: Service, since: datetime, until: datetime
     ) -> Sequence[ChangeSeen]:

@@ -7,19 +7,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from phases.record.changes import ChangeSeen, FlagEvidence
+from phases.record.value import Value
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 """Git abbreviates no commit further:
 https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreabbrev
 """
-
-
-class Value(BaseModel):
-    """An immutable value. Unknown keys, which a newer bot wrote, are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Release(Value):
@@ -118,34 +115,6 @@ class DeploySeen(Value):
     rolled_back: bool = False
     last_event: datetime | None = None
     """The time of the release's newest event of any kind, where Sentry tells: it runs still."""
-
-
-class ChangeSeen(Value):
-    """A flag, a setting or a piece of infrastructure that was changed without a deploy."""
-
-    service: str = ""
-    """Empty: of the whole organisation, as Sentry's flag log tells it."""
-    kind: Literal["flag", "config", "infrastructure"] = "flag"
-    name: str
-    old: str | None = None
-    new: str | None = None
-    by: str | None = None
-    at: datetime
-    url: str | None = None
-    source: str = "webhook"
-    """`webhook`, or `sentry` for Sentry's flag log."""
-
-
-class FlagEvidence(Value):
-    """Events with a flag on, as Sentry counts them since the flag was changed."""
-
-    flag: str
-    on: int
-    """Events of the incident's issues with the flag on."""
-    events: int
-    others_on: int = 0
-    others: int = 0
-    """The same of every other issue of the service."""
 
 
 class Word(StrEnum):

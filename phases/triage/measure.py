@@ -16,21 +16,12 @@ from urllib.parse import urlsplit
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import (
-    ChangeSeen,
-    Choice,
-    DeploySeen,
-    FlagEvidence,
-    IssueSeen,
-    Release,
-    Share,
-    TriageReport,
-)
+from phases.record.findings import Choice, DeploySeen, IssueSeen, Release, Share, TriageReport
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
-from phases.shared.suspected_changes import evidence, merged, near, said, turned_off
+from phases.shared.suspected_changes import merged, near
 from phases.text.wording import listed
 from phases.triage.blast_radius import (
     ERROR,
@@ -45,11 +36,12 @@ from phases.triage.blast_radius import (
 )
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
 from phases.triage.fire import DAY, HISTORY, Series, fire
+from phases.triage.flags import events_with_flag, flag_evidence, with_changes
 from phases.triage.judged import Seen, judged
 from phases.triage.ordinary import Rhythm, rhythm
 from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import recommend
-from phases.triage.situation import OtherChange, Situation
+from phases.triage.situation import Situation
 from phases.triage.taken_back import NO_PAST, NO_WAY, Back, Past, takes_back
 from phases.triage.targets import fire_of, targets_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
@@ -148,17 +140,19 @@ async def triage(
     ask = Questions(sources, now - sources.service.window, now)
     called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
     try:
-        page, errors, deploys, fixes, by_sentry = await asyncio.gather(
+        page, errors, deploys, fixes = await asyncio.gather(
             ask.issues(),
             ask.history(),
             _deploys(ask, incident, known_deploys, burning),
             ask.fixes(),
-            ask.flag_changes(),
         )
-        trouble = await _trouble(ask, incident, page, errors)
+        trouble, by_sentry = await asyncio.gather(
+            _trouble(ask, incident, page, errors), ask.flag_changes(page)
+        )
         changes = not_taken_back(merged(past.changes, by_sentry), incident)
         impact, carried = await asyncio.gather(
-            _impact(ask, trouble, deploys), _carried(ask, page, changes, trouble)
+            _impact(ask, trouble, deploys),
+            events_with_flag(ask, page, changes, trouble.issues, trouble.about),
         )
         addresses = await ask.addresses(impact.picture)
         endpoint = await called
@@ -204,10 +198,9 @@ async def triage(
         sampled=picture.sampled or trouble.minutes.sampled,
         deploys_told=deploys.all_told,
         unasked=tuple(ask.notes.unasked),
-        changes=changes,
-        flag_evidence=_flag_evidence(carried, trouble, impact.event),
     )
-    situation = _with_change(situation)
+    carry = flag_evidence(carried, trouble.rows, trouble.ids, impact.event)
+    situation = with_changes(situation, changes, carry)
     if only and recommend(situation).choice is Choice.ROLLBACK:
         situation = replace(situation, beside=await ask.beside(only, trouble.ids))
     say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
@@ -343,41 +336,6 @@ async def _back(
         ask.one_way_changes(targets, deploys.running), ask.commits(targets, deploys.running)
     )
     return Back(targets[0] if targets else None, one_way, commits, why)
-
-
-async def _carried(
-    ask: Questions, page: IssuePage, changes: Sequence[ChangeSeen], trouble: _Trouble
-) -> tuple[ChangeSeen, Mapping[str, tuple[int, int]]] | None:
-    """Third: which events carry the flag that was changed last before the beginning.
-
-    A search lists 100 issues: beside more of them it would tell of a part.
-    """
-    flags = (c for c in near(changes, trouble.about) if c.kind == "flag" and not turned_off(c))
-    flag = next(flags, None)
-    if flag is None or not trouble.issues or page.next is not None:
-        return None
-    return flag, await ask.carried(flag)
-
-
-def _with_change(situation: Situation) -> Situation:
-    """Return the situation with the suspected change on the scales of the rollback."""
-    if situation.change is None:
-        return situation
-    change = situation.change.change
-    return replace(situation, other_changes=(OtherChange(what=said(change), at=change.at),))
-
-
-def _flag_evidence(
-    carried: tuple[ChangeSeen, Mapping[str, tuple[int, int]]] | None,
-    trouble: _Trouble,
-    event: EventDetail | None,
-) -> FlagEvidence | None:
-    if carried is None:
-        return None
-    flag, by_issue = carried
-    rows = {row.id: row.events for row in trouble.rows}
-    evaluated = event is not None and flag.name in event.flags
-    return evidence(flag.name, by_issue, rows, trouble.ids, evaluated=evaluated)
 
 
 def _rate_before(

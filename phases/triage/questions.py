@@ -133,10 +133,14 @@ class Questions:
 
     # --- flags ---------------------------------------------------------------------------------
 
-    async def flag_changes(self) -> Sequence[ChangeSeen]:
-        """Return the flags that were changed since a day before the window, newest first."""
+    async def flag_changes(self, page: IssuePage) -> Sequence[ChangeSeen]:
+        """Return the flags that were changed since a day before the window, newest first.
+
+        Beside a second page of issues it is not asked where flags are not used: the calls of a
+        triage are counted (docs/performance.md).
+        """
         flags, service = self.sources.flags, self.sources.service
-        if flags is None:
+        if flags is None or (page.next is not None and flags.unused()):
             return ()
         asked = flags.changes(service, self.since - DAY, self.now)
         return await self.notes.ask(asked, (), "Flag changes are not known", decides=False)

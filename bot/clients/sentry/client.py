@@ -107,6 +107,7 @@ class Sentry:
         """Look up what every later call needs, so that the first triage need not."""
         for service in services:
             await self._projects.where([service])
+        await self.flags.warm()
 
     # --- issues ----------------------------------------------------------------------------------
 

@@ -95,6 +95,21 @@ class SentryFlags:
         self._projects = projects
         self._page = f"{page}/feature-flags/"
         self._lacks = Cache[str, HttpError](seconds=KNOWN_SECONDS)
+        self._unused = Cache[str, bool](seconds=KNOWN_SECONDS)
+
+    async def warm(self) -> None:
+        """Look up whether this organisation tells Sentry of its flags at all."""
+        params: Pairs = [("statsPeriod", "90d"), ("per_page", "1")]
+        try:
+            answer = await self._http.get("/flags/logs/", params, scope=SCOPE)
+            if not self._http.read(FlagLogShape, answer).data:
+                self._unused["log"] = True
+        except HttpError as error:
+            if error.status in LACKING:
+                self._lacks["log"] = _lacking(error.status)
+
+    def unused(self) -> bool:
+        return "log" in self._unused
 
     async def changes(
         self, service: Service, since: datetime, until: datetime
@@ -116,8 +131,7 @@ class SentryFlags:
         except HttpError as error:
             if error.status not in LACKING:
                 raise
-            text = f"Sentry answers {error.status}: it has no flag log"
-            self._lacks["log"] = HttpError("Sentry", text, retryable=False, status=error.status)
+            self._lacks["log"] = _lacking(error.status)
             raise self._lacks["log"] from error
         rows = (_row(value) for value in self._http.read(FlagLogShape, answer).data)
         return tuple(
@@ -162,6 +176,11 @@ def searchable(flag: str) -> bool:
 def term(flag: str) -> str:
     """`flags[new-pricing]:true`; with a colon in its name it is quoted."""
     return f'flags["{flag}"]:true' if ":" in flag else f"flags[{flag}]:true"
+
+
+def _lacking(status: int | None) -> HttpError:
+    text = f"Sentry answers {status}: it has no flag log"
+    return HttpError("Sentry", text, retryable=False, status=status)
 
 
 def _row(value: Any) -> FlagChangeShape | None:
