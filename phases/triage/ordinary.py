@@ -120,6 +120,27 @@ def rhythm(series: Series, began: datetime) -> Rhythm | None:
     return None
 
 
+def without_regular(
+    issues: tuple[IssueSeen, ...],
+    rows: Sequence[IssueRow],
+    series: Series | None,
+    began: datetime | None,
+) -> tuple[tuple[IssueSeen, ...], Rhythm | None, str]:
+    """Return the issues that are not regular, and a note on those that are.
+
+    Where all of them are regular they stay, and the rhythm is returned instead of the note.
+    """
+    found = rhythm(series, began) if series is not None and began is not None else None
+    if found is None or began is None:
+        return issues, None, ""
+    regular = found.explains(issues, {row.id: row for row in rows}, began)
+    rest = tuple(issue for issue in issues if issue.id not in regular)
+    if not rest:
+        return issues, found, ""
+    names = listed([issue.short_id for issue in issues if issue.id in regular])
+    return rest, None, f"{names} left out. {found.sentence}" if names else ""
+
+
 def _in_hours(row: IssueRow | None, found: Rhythm, began: datetime) -> bool:
     """Return whether an issue came in the hours before, where its hours are told."""
     if row is None or not row.hours or found.period != HOUR:
