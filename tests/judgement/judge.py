@@ -19,10 +19,11 @@ from phases.record.incident import Incident
 from phases.root_cause.investigate import investigate
 from phases.triage.measure import triage
 from phases.triage.questions import Sources
+from phases.triage.taken_back import EarlierFix, Past
 from tests.judgement import kinds
 from tests.judgement.events import Events, alarm, draw
 from tests.judgement.hindsight import Act, Hindsight, customers
-from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, told_by_webhook
+from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, commit_of, told_by_webhook
 from tests.judgement.tracker import Tracker
 from tests.judgement.world import World
 from tests.support import factories
@@ -83,11 +84,16 @@ async def judge(seed: int, only: str = "") -> Judged:
     service = world.service
     code = Code(world)
     told = told_by_webhook(world)
-    answer = await triage(incident, _sources(world, events), told, world.now)
+    past = Past(fixes=tuple(_fixed(version) for version in world.hotfixes))
+    answer = await triage(incident, _sources(world, events), told, world.now, past=past)
     report = answer.report
     asked = incident.model_copy(update={"triage": report})
     walk: Investigated = await investigate(asked, service, code, False, world.now)
     return _judged(world, report, walk.investigation)
+
+
+def _fixed(version: str) -> EarlierFix:
+    return EarlierFix("INC-0031", version, commit_of(f"{version}-0"), ("INC-0031",))
 
 
 def _sources(world: World, events: tuple[Events, ...]) -> Sources:
