@@ -21,6 +21,7 @@ from phases.triage.measure import triage
 from phases.triage.questions import Sources
 from phases.triage.taken_back import EarlierFix, Past
 from tests.judgement import kinds
+from tests.judgement.changes import Flags, told_of_changes
 from tests.judgement.events import Events, alarm, draw
 from tests.judgement.hindsight import Act, Hindsight, customers
 from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, commit_of, told_by_webhook
@@ -84,7 +85,10 @@ async def judge(seed: int, only: str = "") -> Judged:
     service = world.service
     code = Code(world)
     told = told_by_webhook(world)
-    past = Past(fixes=tuple(_fixed(version) for version in world.hotfixes))
+    past = Past(
+        fixes=tuple(_fixed(version) for version in world.hotfixes),
+        changes=tuple(told_of_changes(world)),
+    )
     answer = await triage(incident, _sources(world, events), told, world.now, past=past)
     report = answer.report
     asked = incident.model_copy(update={"triage": report})
@@ -105,6 +109,7 @@ def _sources(world: World, events: tuple[Events, ...]) -> Sources:
         code=Code(world),
         deploy_history=GitHubDeploys(world),
         endpoint=Front(world),
+        flags=Flags(world, events),
     )
 
 
@@ -152,6 +157,8 @@ def _act(report: TriageReport) -> Act:
         return Act("roll back", advice.target.version)
     if advice.choice is Choice.HOTFIX:
         return Act("hotfix")
+    if advice.choice is Choice.TURN_OFF and advice.change is not None:
+        return Act("turn off", advice.change.name)
     return Act("investigate")
 
 

@@ -21,6 +21,7 @@ from phases.ports.tracker_values import (
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
 from phases.triage.deploy_history import STANDS_IN
+from tests.judgement.changes import evaluated
 from tests.judgement.events import KNOWN, Events, earlier
 from tests.judgement.ports import commit_of, seen
 from tests.judgement.world import World
@@ -198,6 +199,7 @@ class Tracker:
             release=events.release[-1] or None,
             environment="production",
             kind="exception",
+            flags=evaluated(self.world, events, -1),
         )
 
     async def elsewhere(self, service: Service, issue: str) -> str | None:
