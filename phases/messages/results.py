@@ -8,6 +8,7 @@ from typing import Literal
 from phases.messages.base import Action
 from phases.record.documents import Adr, LinearIssue, SubIssue, Ticket
 from phases.record.findings import (
+    BeforeAction,
     Bisect,
     DeployOutput,
     DeployProof,
@@ -183,6 +184,8 @@ class Looked(Action):
     look: Look
     picture: Picture | None = None
     """The chart of a recovery, where Sentry has counts by the minute."""
+    before: BeforeAction | None = None
+    """What was measured of the time before the action, where it was measured now."""
 
 
 class GuardLooked(Action):

@@ -21,6 +21,7 @@ from phases.record.findings import (
     Release,
     Share,
     Suspect,
+    TrafficSeen,
     Value,
 )
 from phases.record.service import Service
@@ -127,6 +128,12 @@ class ErrorTracker(Protocol):
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> int:
         """Events of these issues in the counted environments."""
+        ...
+
+    async def traffic(
+        self, service: Service, since: datetime, until: datetime
+    ) -> TrafficSeen | None:
+        """Return the requests that the service was sent; None where its traces do not tell."""
         ...
 
     async def new_issues(

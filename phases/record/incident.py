@@ -10,6 +10,7 @@ from pydantic import Field
 
 from phases.record.documents import Adr, Postmortem, Ticket
 from phases.record.findings import (
+    BeforeAction,
     Bisect,
     Cause,
     DeployOutput,
@@ -162,6 +163,10 @@ class Round(Value):
     """True if its decision message was requested; it is posted once."""
     action: RoundAction | None = None
     looks: tuple[Look, ...] = ()
+    before: BeforeAction | None = None
+    """What was measured of the time before the action, for all looks."""
+    glance: Look | None = None
+    """The newest look between the checks."""
     clock_started_at: datetime | None = None
     """The looks are counted from here: the deploy's end, or *fixed another way*."""
     verdict: (

@@ -17,8 +17,10 @@ from functools import cache
 
 from phases.record.findings import LookVerdict
 from phases.verification.event_counts import SIZE, Limits, Measured, limits
-from phases.verification.recheck import MINUTE, verdict
+from phases.verification.recheck import MINUTE
 from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, back, back_soon
+from phases.verification.verdicts import verdict
+from tests.bench.series import counted
 from tests.bench.table import Row
 
 FIRST, SECOND = 4.0, 9.0
@@ -60,21 +62,6 @@ class Told:
         Otherwise the second decides (too few events: a person is asked).
         """
         return self.first if self.first is LookVerdict.RECOVERED else self.second
-
-
-def counted(rng: random.Random, mean: float, spread: float) -> int:
-    """Poisson, or negative binomial as a Poisson whose rate is drawn from a gamma distribution."""
-    if mean <= 0:
-        return 0
-    if spread > 1:
-        mean = rng.gammavariate(mean / (spread - 1), spread - 1)
-    if mean > 150:
-        return max(0, round(rng.gauss(mean, math.sqrt(mean))))
-    enough, number, product = math.exp(-mean), 0, rng.random()
-    while product > enough:
-        number += 1
-        product *= rng.random()
-    return number
 
 
 def looked(rng: random.Random, one: Series, *, over: bool) -> Told:

@@ -45,8 +45,9 @@ from bot.clients.sentry.models import (
 from bot.clients.sentry.projects import ProjectQueries, Projects, joined, next_page
 from bot.clients.sentry.releases import Releases
 from bot.clients.sentry.resolver import SentryIssues
+from bot.clients.sentry.traffic import Traces
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import DeploySeen, Share
+from phases.record.findings import DeploySeen, Share, TrafficSeen
 from phases.record.service import Service
 
 OLDER = "discover"
@@ -77,6 +78,7 @@ class Sentry:
         self._queries = ProjectQueries(self._http)
         self._projects = Projects(self._http)
         self._releases = Releases(self._http)
+        self._traces = Traces(self._http, self._projects, self._queries)
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}
@@ -313,6 +315,11 @@ class Sentry:
             if rows
             else ()
         )
+
+    async def traffic(
+        self, service: Service, since: datetime, until: datetime
+    ) -> TrafficSeen | None:
+        return None if self.glitchtip else await self._traces.seen(service, since, until)
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
         rows = await self._rows([service], (since, until), ["count_unique(user.ip)"], "")
