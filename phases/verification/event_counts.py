@@ -27,10 +27,11 @@ SOON_SIZE = 10  # phase 1's spike: fewer events in a few minutes wake nobody
 GREW = 0.001
 SIZE = 20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
 STRAGGLERS = 3  # of a baseline of zero: old pages, queues, retries
-FALSE_ALARM = 0.0005
-"""*Not helping* over a recovery, a look: of the at most ten of a round under 1 in 1,000 …"""
+FALSE_ALARM = 0.001
+"""A look, with the widest scatter. All eight of a round stay under 1 in 1,000 (`make bench`), as
+scatter is less most of the time, and one look sees what the one before it saw."""
 STILL = 0.4
-"""… and with so much of what would have come: less may be a rollout that ends, and late events."""
+"""Of what would have come, for *not helping*: less may be a rollout that ends, and late events."""
 LEFT = 0.1
 """Of the old rate: old tabs and queues of unknown releases, just after an action."""
 STRAGGLING = 0.15
@@ -110,10 +111,9 @@ def not_helping(
 ) -> bool:
     """Say whether trouble surely goes on, at a look that may be one of many.
 
-    There are enough events, at least about half of what would have come, *and* more than a service
-    that is well, with its traffic at most and what is left of the old release, brings by chance in
-    one look of 5,000: all looks of a round together stay under 1 in 1,000 (a Bonferroni bound, so
-    that it holds whenever somebody looks).
+    There are enough events, 0.4 of what would have come, *and* more than a service that is well
+    brings by chance in one look of 1,000, with its traffic at most and what is left of the old
+    release. It may be asked each minute.
     """
     would_have_come = burning.per_minute * minutes * min(traffic.of_fire, 1.0)
     if events < max(SIZE, STILL * would_have_come) or burning.minutes <= 0 or traffic.gone:

@@ -16,8 +16,8 @@ LEAST_REQUESTS = 30
 """Kept by Sentry in a span: fewer say nothing of its traffic."""
 UNKNOWN_FALL = 0.3
 """Where traffic is not known, it may have fallen to so much of what it was …"""
-UNKNOWN_RISE = 4.0
-"""… or be so much above its mean: a rush hour."""
+UNKNOWN_RISE = 6.0
+"""… or be so much above its mean: a rush hour, when nights are quiet."""
 SURE = 1.0
 """Standard deviations by which a share that was estimated from samples may be wrong."""
 

@@ -1,4 +1,4 @@
-"""The rate of wrong verdicts on recovery, over simulated series.
+"""The rate of wrong verdicts on recovery, over simulated series; `watched.py` moves traffic, too.
 
 A fire goes on, is over, or is too small to tell. Each series is a normal day (or hour), then 5 to
 30 minutes of fire, then the two checks of 4 and 9 minutes that the rules have (5 and 10 minutes
@@ -20,6 +20,7 @@ from phases.verification.event_counts import SIZE, Limits, Measured, limits
 from phases.verification.recheck import MINUTE
 from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, back, back_soon
 from phases.verification.verdicts import verdict
+from tests.bench import watched
 from tests.bench.series import counted
 from tests.bench.table import Row
 
@@ -311,7 +312,8 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
 
 async def table(series: int = SERIES) -> list[Row]:
     found: list[Row] = []
-    for what, number, rate, most in (*rates(series), *guard_rates(series)):
+    both = (*watched.rates(series // 2, SEED), *rates(series), *guard_rates(series))
+    for what, number, rate, most in both:
         asked = "" if most is None else f"≤ {most:.1%}"
         ok = None if most is None else rate <= most
         found.append(Row(f"{SIGN}{what}", f"{rate:.3%}", asked, ok, f"of {number:,}"))

@@ -1,9 +1,9 @@
 """Minutes after an action, watched as the bot does: traffic that moves, late events, stragglers.
 
 A series has a usual day, a fire, and ten minutes after an action in which the fire goes on or is
-out. Failures are a share of the requests. Traffic goes to 0.1 to 3 times what it was (at once, along
-a ramp, in bursts, along the day); events and traces come up to 90 s late, each with a delay of its
-own; Sentry keeps all traces, a tenth or a hundredth. The bot looks each minute.
+out. Failures are a share of the requests. Traffic goes to 0.1 to 3 times what it was (at once,
+along a ramp, in bursts, along the day); events and traces come up to 90 s late, each with a delay
+of its own; Sentry keeps all traces, a tenth or a hundredth. The bot looks each minute.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from phases.record.findings import LookVerdict, TrafficBefore, TrafficSeen
@@ -24,6 +24,8 @@ DAY, HOUR = 1440.0, 60.0
 CHECKS = (5, 10)
 MINUTES = 10
 GRACE = 1
+RARE = 3
+"""Times as many series, where one in thousands is looked for."""
 LATEST = 1.5
 """Minutes by which events and traces may be late."""
 
@@ -59,14 +61,13 @@ class World:
     """Minutes after the action in which the old release still answers, less and less."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The verdicts of one series."""
 
     end: End
     told: int = 0
-    """The minute in which *not helping* was said, before the checks end; 0: it was not."""
-    asked_for_traffic: bool = field(default=False)
+    """The minute in which *not helping* was said between the checks; 0: it was not."""
 
 
 def traffic_after(rng: random.Random, before: float, to: tuple[float, float]) -> tuple[float, ...]:
@@ -191,155 +192,103 @@ def _left(one: World, minute: int) -> float:
     return one.fire * min(serving + one.left * 0.5 ** (minute / one.fades), 1.0)
 
 
-def rates(series: int, seed: int) -> list[tuple[str, int, float, float | None]]:
-    """(what, out of how many, share, at most)."""
+# --- how often that is wrong ----------------------------------------------------------------------
+
+Row = tuple[str, int, float, float | None]
+"""(what, out of how many, share, at most)."""
+
+
+def _with_release(rng: random.Random) -> World:
+    """Half of these worlds have events that carry their release."""
+    return replace(drawn(rng, (5, 400)), releases=rng.random() < 0.5)
+
+
+def _enough(rng: random.Random) -> World:
+    """20 to 500 events would come in the first check, and Sentry keeps 60 traces of it."""
+    one = drawn(rng, (5, 5))
+    check = sum(one.after[GRACE : CHECKS[0]])
+    size = math.exp(rng.uniform(math.log(20), math.log(500)))
+    fire = size * one.while_burning / check
+    kept = max(one.kept, min(60 / (one.requests * check), 1.0))
+    return replace(one, fire=fire, usual=one.usual * fire / one.fire, kept=kept)
+
+
+def _loud(rng: random.Random) -> World:
+    """It would go on at 40 events a minute and more."""
+    while True:
+        one = drawn(rng, (40, 400))
+        if min(one.after[1:3]) * one.fire / one.while_burning >= 40:
+            return one
+
+
+def _recovered(told: Seen) -> bool:
+    return told.end == "recovered"
+
+
+def _missed(told: Seen) -> bool:
+    return told.end != "recovered"
+
+
+def _accused(told: Seen) -> bool:
+    return told.told > 0
+
+
+def _late(told: Seen) -> bool:
+    return not 0 < told.told <= 3
+
+
+def rates(series: int, seed: int) -> list[Row]:
     rng = random.Random(seed)
-    rows: list[tuple[str, int, float, float | None]] = []
+    rows: list[Row] = []
 
-    def row(
-        what: str,
-        make: Callable[[], World],
-        bad: Callable[[Seen], bool],
-        most: float | None,
-        *,
-        over: bool,
-        many: int = 1,
-    ) -> None:
-        told = [watched(rng, make(), over=over) for _ in range(many * series)]
-        rows.append((what, len(told), sum(map(bad, told)) / len(told), most))
+    def goes_on(what: str, make: Callable[[], World], bad: Bad, most: float | None) -> None:
+        _add(rows, rng, (what, make, bad, most), over=False, many=series)
 
-    def all_known() -> World:
-        return replace(drawn(rng, (5, 400)), releases=rng.random() < 0.5)
-
-    def fell() -> World:
-        return drawn(rng, (5, 400), to=(0.1, 0.3))
+    def is_out(what: str, make: Callable[[], World], bad: Bad, most: float | None) -> None:
+        _add(rows, rng, (what, make, bad, most), over=True, many=series)
 
     def unknown(to: tuple[float, float]) -> World:
         return replace(drawn(rng, (5, 400), to=to), traces=False)
 
-    def large() -> World:
-        """20 to 500 events would come in the first check, and Sentry keeps enough traces."""
-        one = drawn(rng, (5, 5))
-        size = math.exp(rng.uniform(math.log(20), math.log(500)))
-        fire = size * one.while_burning / sum(one.after[1:5])
-        kept = max(one.kept, min(60 / (one.requests * sum(one.after[1:5])), 1.0))
-        return replace(one, fire=fire, usual=one.usual * fire / one.fire, kept=kept)
+    def rolls_out(minutes: float, *, releases: bool) -> World:
+        return replace(_loud(rng), rollout=rng.uniform(0, minutes), releases=releases)
 
-    def goes_on(**more) -> World:
-        while True:
-            one = drawn(rng, (40, 400))
-            if min(one.after[1:3]) * one.fire / one.while_burning >= 40:
-                return replace(one, **more)
-
-    def loud() -> World:
-        return drawn(rng, (40, 400))
-
-    def roll() -> World:
-        return replace(loud(), rollout=rng.uniform(0, 4))
-
-    def roll_unknown() -> World:
-        return replace(loud(), rollout=rng.uniform(0, 1.5), releases=False)
-
-    recovered = lambda s: s.end == "recovered"  # noqa: E731
-    row(
-        "traffic known, 0.1 to 3 times: false “recovered”",
-        all_known,
-        recovered,
+    known, fell = "traffic known, to 0.1 to 3 times", "traffic known, falls to 0.1 to 0.3"
+    goes_on(f"{known}: false “recovered”", lambda: _with_release(rng), _recovered, 0.001)
+    falls = (0.1, 0.3)
+    goes_on(f"{fell}: false “recovered”", lambda: drawn(rng, (5, 400), to=falls), _recovered, 0.001)
+    unseen = "traffic not known, falls to 0.3 at most"
+    goes_on(f"{unseen}: false “recovered”", lambda: unknown((0.3, 1)), _recovered, 0.001)
+    is_out(f"{known}: missed recovery", lambda: _enough(rng), _missed, 0.05)
+    is_out("traffic not known, steady: missed recovery", lambda: unknown((1, 1)), _missed, None)
+    wrong = "“not helping” over a recovery"
+    is_out(f"{known}: {wrong}", lambda: _with_release(rng), _accused, 0.001)
+    is_out(f"traffic not known: {wrong}", lambda: unknown((0.1, 3)), _accused, 0.001)
+    is_out(f"rollout of 4 min: {wrong}", lambda: rolls_out(4, releases=True), _accused, 0.001)
+    is_out(
+        f"rollout of 1.5 min, no releases: {wrong}",
+        lambda: rolls_out(1.5, releases=False),
+        _accused,
         0.001,
-        over=False,
-        many=3,
     )
-    row(
-        "traffic known, falls to 0.1 to 0.3: false “recovered”",
-        fell,
-        recovered,
-        0.001,
-        over=False,
-        many=3,
-    )
-    row(
-        "traffic not known, falls to 0.3 at most: false “recovered”",
-        lambda: unknown((0.3, 1)),
-        recovered,
-        0.001,
-        over=False,
-        many=3,
-    )
-
-    row("traffic known: missed recovery", large, lambda s: s.end != "recovered", 0.05, over=True)
-    row(
-        "traffic known: missed recovery, no release",
-        lambda: replace(large(), releases=False),
-        lambda s: s.end != "recovered",
-        None,
-        over=True,
-    )
-    row(
-        "traffic known: said not recovered over a recovery",
-        all_known,
-        lambda s: s.end == "not recovered",
-        None,
-        over=True,
-    )
-    row(
-        "“not helping” over a recovery, 40 a minute and more",
-        loud,
-        lambda s: s.told > 0,
-        0.001,
-        over=True,
-        many=3,
-    )
-    row(
-        "“not helping” over a recovery, rollout to 4 min, release known",
-        roll,
-        lambda s: s.told > 0,
-        0.001,
-        over=True,
-        many=3,
-    )
-    row(
-        "“not helping” over a recovery, rollout to 1.5 min, release unknown",
-        roll_unknown,
-        lambda s: s.told > 0,
-        0.001,
-        over=True,
-        many=3,
-    )
-    row(
-        "“not helping” over a recovery, every size",
-        all_known,
-        lambda s: s.told > 0,
-        0.001,
-        over=True,
-        many=3,
-    )
-    row(
-        "“not helping” over a recovery, traffic not known",
-        lambda: unknown((0.1, 3)),
-        lambda s: s.told > 0,
-        0.001,
-        over=True,
-        many=3,
-    )
-    row(
-        "goes on at 40 a minute or more: not told by minute 3",
-        goes_on,
-        lambda s: not 0 < s.told <= 3,
-        0.10,
-        over=False,
-    )
-    row(
-        "... at 40",
-        lambda: drawn(rng, (40, 41), to=(1, 1)),
-        lambda s: not 0 < s.told <= 3,
-        None,
-        over=False,
-    )
-    row(
-        "... unknown",
-        lambda: goes_on(traces=False),
-        lambda s: not 0 < s.told <= 3,
-        None,
-        over=False,
-    )
+    late = "goes on at 40 a minute and more: not told by minute 3"
+    goes_on(late, lambda: _loud(rng), _late, 0.1)
+    goes_on(f"{late}, traffic not known", lambda: replace(_loud(rng), traces=False), _late, None)
     return rows
+
+
+Bad = Callable[[Seen], bool]
+
+
+def _add(
+    rows: list[Row],
+    rng: random.Random,
+    asked: tuple[str, Callable[[], World], Bad, float | None],
+    *,
+    over: bool,
+    many: int,
+) -> None:
+    what, make, bad, most = asked
+    times = RARE if most is not None and most < 0.01 else 1
+    told = [watched(rng, make(), over=over) for _ in range(times * many)]
+    rows.append((what, len(told), sum(map(bad, told)) / len(told), most))

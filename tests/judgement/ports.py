@@ -21,7 +21,15 @@ from phases.ports.tracker_values import (
     Minutes,
     UserShare,
 )
-from phases.record.findings import DeploySeen, EndpointAnswer, Frame, Release, Share, Suspect
+from phases.record.findings import (
+    DeploySeen,
+    EndpointAnswer,
+    Frame,
+    Release,
+    Share,
+    Suspect,
+    TrafficSeen,
+)
 from phases.record.service import Service
 from phases.triage.deploy_history import STANDS_IN
 from tests.judgement.events import KNOWN, Events, poisson
@@ -217,6 +225,11 @@ class Tracker:
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> int:
         return sum(len(self._span(e, since, until)) for e in self._of((), issues))
+
+    async def traffic(
+        self, service: Service, since: datetime, until: datetime
+    ) -> TrafficSeen | None:
+        return None
 
     async def new_issues(
         self, service: Service, release: str, since: datetime, until: datetime

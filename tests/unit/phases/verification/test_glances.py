@@ -7,7 +7,7 @@ from datetime import timedelta
 from handlers.views import phrasing
 from phases.messages import actions as said
 from phases.messages import effects as wanted
-from phases.record.findings import BeforeAction, Look, LookVerdict
+from phases.record.findings import BeforeAction, EndpointAnswer, Look, LookVerdict
 from phases.record.incident import Incident, Status
 from phases.verification.recheck import Recheck
 from tests.support.factories import service
@@ -120,7 +120,7 @@ async def glance(w: World, burning: Incident, minute: int = 4) -> said.Looked:
 
 
 class NoEndpoint:
-    async def call(self, url: str) -> object:
+    async def call(self, url: str) -> EndpointAnswer:
         raise AssertionError("a look between the checks calls no endpoint")
 
 
