@@ -7,13 +7,13 @@ manually to confirm".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from phases.messages.results import Looked
 from phases.ports.ports import Endpoint, ErrorTracker, PortError
-from phases.ports.tracker_values import IssueRow
 from phases.record.findings import (
     BeforeAction,
     EndpointAnswer,
@@ -48,6 +48,7 @@ GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
 BURNING_WINDOWS = 4  # the rate before is counted over so many windows (an hour) at most
 MINUTE = timedelta(minutes=1)
+T = TypeVar("T")
 NEVER = Measured(per_minute=0.0, minutes=0.0)
 
 
@@ -244,22 +245,23 @@ class Recheck:
         if tracker is None:
             return _Counts()
 
-        async def new_in(name: str) -> Sequence[IssueRow] | PortError:
-            try:
-                return await tracker.new_issues(self.service, name, span.clock, self.now)
-            except PortError as error:
-                return error
-
         names = names_to_search(self.incident, current) if new_issues else ()
-        try:
-            events, (before, remember), now, answers = await asyncio.gather(
-                tracker.count([self.service], self.ids, span.begin, self.now),
-                self._before(tracker, current, span.clock),
-                self._traffic(tracker, span.begin, self.now),
-                asyncio.gather(*(new_in(name) for name in names)),
-            )
-        except PortError as error:
-            return error
+        events, before, now, answers = await asyncio.gather(
+            _answered(tracker.count([self.service], self.ids, span.begin, self.now)),
+            self._before(tracker, current, span.clock),
+            self._traffic(tracker, span.begin, self.now),
+            asyncio.gather(
+                *(
+                    _answered(tracker.new_issues(self.service, name, span.clock, self.now))
+                    for name in names
+                )
+            ),
+        )
+        if isinstance(events, PortError):
+            return events
+        if isinstance(before, PortError):
+            return before
+        before, remember = before
         errors = [answer for answer in answers if isinstance(answer, PortError)]
         new = [row.short_id for rows in answers if not isinstance(rows, PortError) for row in rows]
         traffic = None if isinstance(now, PortError) else now
@@ -274,10 +276,10 @@ class Recheck:
 
     async def _before(
         self, tracker: ErrorTracker, current: Round | None, clock: datetime
-    ) -> tuple[BeforeAction, bool]:
+    ) -> tuple[BeforeAction, bool] | PortError:
         """Return what was before the action, and whether that may be remembered.
 
-        It is asked for once a round; again where a part of it was not answered. Raises `PortError`.
+        It is asked for once a round; again where a part of it was not answered.
         """
         if current is not None and current.before is not None:
             return current.before, False
@@ -286,10 +288,12 @@ class Recheck:
         began = (report.began_at if report else None) or since
         usual = timedelta(minutes=report.baseline_minutes if report else 0)
         events, *traffic = await asyncio.gather(
-            tracker.count([self.service], self.ids, since, until),
+            _answered(tracker.count([self.service], self.ids, since, until)),
             self._traffic(tracker, began - usual, began),
             self._traffic(tracker, since, until),
         )
+        if isinstance(events, PortError):
+            return events
         known = [None if isinstance(seen, PortError) else seen for seen in traffic]
         before = BeforeAction(
             events=events,
@@ -302,12 +306,7 @@ class Recheck:
         self, tracker: ErrorTracker, since: datetime, until: datetime
     ) -> TrafficSeen | PortError | None:
         """Return the traffic of a span. A Sentry that does not tell it now is no reason to wait."""
-        if not self.ids:
-            return None
-        try:
-            return await tracker.traffic(self.service, since, until)
-        except PortError as error:
-            return error
+        return await _answered(tracker.traffic(self.service, since, until)) if self.ids else None
 
     async def _picture(self, tracker: ErrorTracker) -> tuple[Picture | None, tuple[str, ...]]:
         """Return the picture, or why there is none: recovery is not kept waiting for it."""
@@ -324,6 +323,14 @@ class Recheck:
         except PortError as error:
             return None, (f"no picture of it: {error.text}",)
         return chart_of(minutes, detected, now, window), ()
+
+
+async def _answered(asked: Awaitable[T]) -> T | PortError:
+    """Return the answer, or why there is none: one of several questions stops no other one."""
+    try:
+        return await asked
+    except PortError as error:
+        return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,12 +204,12 @@ def _with_release(rng: random.Random) -> World:
 
 
 def _enough(rng: random.Random) -> World:
-    """20 to 500 events would come in the first check, and Sentry keeps 60 traces of it."""
+    """20 to 500 events would come in the first check, and Sentry keeps 120 traces of it."""
     one = drawn(rng, (5, 5))
     check = sum(one.after[GRACE : CHECKS[0]])
     size = math.exp(rng.uniform(math.log(20), math.log(500)))
     fire = size * one.while_burning / check
-    kept = max(one.kept, min(60 / (one.requests * check), 1.0))
+    kept = max(one.kept, min(120 / (one.requests * check), 1.0))
     return replace(one, fire=fire, usual=one.usual * fire / one.fire, kept=kept)
 
 
