@@ -8,7 +8,6 @@ from typing import Literal
 from phases.messages.base import Action
 from phases.record.documents import Adr, LinearIssue, SubIssue, Ticket
 from phases.record.findings import (
-    BeforeAction,
     Bisect,
     DeployOutput,
     DeployProof,
@@ -21,6 +20,7 @@ from phases.record.findings import (
 )
 from phases.record.incident import Channel, GuardLook, MessageRef
 from phases.record.memories import Recollection
+from phases.record.traffic_seen import BeforeAction
 
 
 class ArchiveDue(Action):

@@ -5,7 +5,7 @@ Every error that a port raises is a `PortError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -21,10 +21,10 @@ from phases.record.findings import (
     Release,
     Share,
     Suspect,
-    TrafficSeen,
     Value,
 )
 from phases.record.service import Service
+from phases.record.traffic_seen import TrafficSeen
 
 
 class PortError(Exception):
@@ -80,6 +80,21 @@ class ErrorTracker(Protocol):
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> Minutes: ...
 
+    async def history(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Minutes:
+        """Return all errors of these services together, by five minutes instead of by one."""
+        ...
+
+    async def transactions(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Sequence[Share] | None:
+        """Return all errors of these services by transaction, most first.
+
+        The result is None where Sentry does not tell.
+        """
+        ...
+
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
@@ -103,6 +118,20 @@ class ErrorTracker(Protocol):
         """Count the client addresses over all events of the service.
 
         The result is None where Sentry does not tell.
+        """
+        ...
+
+    async def others(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        only: Mapping[str, str],
+        span: tuple[datetime, datetime],
+    ) -> Mapping[str, tuple[int, int]]:
+        """Count other organisations, regions and browsers, by the errors besides these issues.
+
+        `only` names the one of each kind that is left out. The answer has as many of them as there
+        are, and the number of their events.
         """
         ...
 

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from phases.record.documents import Adr, Postmortem, Ticket
 from phases.record.findings import (
-    BeforeAction,
     Bisect,
     Cause,
     DeployOutput,
@@ -28,6 +27,7 @@ from phases.record.findings import (
     Value,
 )
 from phases.record.memories import Recollection
+from phases.record.traffic_seen import BeforeAction
 
 RECORD_LIMIT_BYTES = 32 * 1024  # rules: Size and memory
 

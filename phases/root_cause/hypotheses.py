@@ -15,6 +15,7 @@ from phases.record.findings import (
     Bisect,
     Hypothesis,
     HypothesisKind,
+    Likelihood,
     Suspect,
     TriageReport,
     Verdict,
@@ -268,15 +269,13 @@ def _after_deploy(report: TriageReport, version: str) -> tuple[float, str]:
 
 
 def _unexplained(report: TriageReport) -> str | None:
-    """Return triage's own word that the release does not explain the events (rules: Brakes)."""
-    for brake in report.recommendation.brakes:
-        if (
-            "earlier release" in brake
-            or "none carries" in brake
-            or "no event carries" in brake.lower()
-        ):
-            return brake[:1].lower() + brake[1:].rstrip(".")
-    return None
+    """Return triage's strongest point against the release, where it hardly brought the trouble."""
+    advice = report.recommendation
+    if advice.likely is not Likelihood.UNLIKELY or not advice.points_away:
+        return None
+    point = advice.points_away[0].rstrip(".")
+    suspect = report.suspect.version if report.suspect else ""
+    return point if suspect and point.startswith(suspect) else point[:1].lower() + point[1:]
 
 
 # --- commits -----------------------------------------------------------------------------------

@@ -9,14 +9,11 @@ verdicts over simulated series.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 
+from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
 from phases.verification.traffic import STEADY, Load
 
-SPREAD = 3.0  # rules, Verification: overdispersion 1–3; the worst is always assumed
 FALSE_RECOVERY = 0.0004  # a look; of two looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
 FALSE_RETURN = 0.0001
@@ -38,18 +35,6 @@ STRAGGLING = 0.15
 """Of the old rate: more from a release that was taken back means that it still answers."""
 HIDDEN = 0.05
 """Stragglers are more than that by chance, and then they count."""
-HALF = 0.5
-"""Of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)."""
-LARGE = 700
-"""From a chance of silence of exp(-700) on, the normal distribution with its skewness is exact."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Events a minute, and over how many minutes that was counted; 0 minutes: never measured."""
-
-    per_minute: float
-    minutes: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,60 +115,3 @@ def well_at_most(baseline: Measured, would_have_come: float, minutes: float, tra
     """Return the events that a service that is well again stays under, in all looks of a round."""
     most = baseline.per_minute * max(traffic.of_usual_most, 1.0) + LEFT * would_have_come / minutes
     return usual(Measured(most, baseline.minutes), minutes, FALSE_ALARM)
-
-
-def usual(baseline: Measured, minutes: float, chance: float) -> int:
-    """The baseline brings more events than this with at most this chance."""
-    expected = baseline.per_minute * minutes
-    if baseline.minutes <= 0:
-        return at_most(expected, SPREAD, chance)
-    scatter = SPREAD * (1 + minutes / baseline.minutes)
-    return at_most(expected + HALF * minutes / baseline.minutes, scatter, chance)
-
-
-def at_most(mean: float, spread: float, chance: float) -> int:
-    """Return the smallest number that such a count exceeds with at most this chance.
-
-    `spread` is variance over mean.
-    """
-    if mean <= 0:
-        return 0
-    if _silence(mean, spread) < -LARGE:
-        return math.ceil(_normal(mean, spread, 1 - chance))
-    return next(number for number, below in _below(mean, spread) if 1 - below <= chance)
-
-
-def at_least_above(mean: float, spread: float, chance: float) -> int:
-    """The largest number that such a count stays at or below with at most this chance; -1: none."""
-    if mean <= 0:
-        return -1
-    if _silence(mean, spread) < -LARGE:
-        return max(math.floor(_normal(mean, spread, chance)), -1)
-    return next(number for number, below in _below(mean, spread) if below > chance) - 1
-
-
-def _silence(mean: float, spread: float) -> float:
-    """The logarithm of the chance of no event at all."""
-    return -mean * math.log(spread) / (spread - 1) if spread > 1 else -mean
-
-
-def _below(mean: float, spread: float) -> Iterator[tuple[int, float]]:
-    """Yield (n, chance of at most n) for n = 0, 1, …, of a negative binomial distribution.
-
-    Where the variance is the mean, that is Poisson's.
-    """
-    # The chance of n events over that of n - 1 is (mean + more * (n - 1)) / (spread * n).
-    more = spread - 1
-    number, chance = 0, math.exp(_silence(mean, spread))
-    below = chance
-    while True:
-        yield number, min(below, 1.0)
-        number += 1
-        chance *= (mean + more * (number - 1)) / (spread * number)
-        below += chance
-
-
-def _normal(mean: float, spread: float, below: float) -> float:
-    """The quantile with the first term of its skewness (Cornish and Fisher)."""
-    z = NormalDist().inv_cdf(below)
-    return mean + z * math.sqrt(spread * mean) + (z * z - 1) / 6 * (2 * spread - 1)

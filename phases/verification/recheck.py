@@ -14,23 +14,16 @@ from typing import TypeVar
 
 from phases.messages.results import Looked
 from phases.ports.ports import Endpoint, ErrorTracker, PortError
-from phases.record.findings import (
-    BeforeAction,
-    EndpointAnswer,
-    Look,
-    LookVerdict,
-    Picture,
-    TrafficBefore,
-    TrafficSeen,
-)
+from phases.record.findings import EndpointAnswer, Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round
 from phases.record.service import Service
+from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
+from phases.shared.counts import Measured
 from phases.text.wording import lasting, listed
 from phases.triage.blast_radius import ERROR
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import (
     Limits,
-    Measured,
     limits,
     not_helping,
     straggling,

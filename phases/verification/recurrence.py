@@ -26,6 +26,7 @@ from phases.record.incident import (
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.shared.change import Draft
+from phases.shared.counts import Measured, usual
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
@@ -35,9 +36,7 @@ from phases.verification.event_counts import (
     FALSE_SOON,
     SIZE,
     SOON_SIZE,
-    Measured,
     limits,
-    usual,
 )
 from phases.verification.recheck import MINUTE, baseline, burned, is_monitor
 from phases.verification.releases import Stragglers, gone, stragglers

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from phases.record.findings import TrafficBefore, TrafficSeen
+from phases.record.traffic_seen import TrafficBefore, TrafficSeen
 
 LEAST_REQUESTS = 30
 """Kept by Sentry in a span: fewer say nothing of its traffic."""

@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from phases.record.findings import LookVerdict, TrafficBefore, TrafficSeen
-from phases.verification.event_counts import Measured, limits, not_helping, straggling
+from phases.record.findings import LookVerdict
+from phases.record.traffic_seen import TrafficBefore, TrafficSeen
+from phases.shared.counts import Measured
+from phases.verification.event_counts import limits, not_helping, straggling
 from phases.verification.traffic import UNKNOWN, Load, load
 from phases.verification.verdicts import verdict
 from tests.bench.series import counted

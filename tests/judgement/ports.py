@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,16 +21,9 @@ from phases.ports.tracker_values import (
     Minutes,
     UserShare,
 )
-from phases.record.findings import (
-    DeploySeen,
-    EndpointAnswer,
-    Frame,
-    Release,
-    Share,
-    Suspect,
-    TrafficSeen,
-)
+from phases.record.findings import DeploySeen, EndpointAnswer, Frame, Release, Share, Suspect
 from phases.record.service import Service
+from phases.record.traffic_seen import TrafficSeen
 from phases.triage.deploy_history import STANDS_IN
 from tests.judgement.events import KNOWN, Events, poisson
 from tests.judgement.world import Deploy, World
@@ -180,6 +173,28 @@ class Tracker:
         for events in self._of([service], issues):
             carried.update(events.release[n] for n in self._span(events, since, until))
         return _shares(carried)
+
+    async def others(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        only: Mapping[str, str],
+        span: tuple[datetime, datetime],
+    ) -> Mapping[str, tuple[int, int]]:
+        counts: dict[str, Counter[str]] = {kind: Counter() for kind in only}
+        for events in self._of([service]):
+            if events.failure.id in issues:
+                continue
+            for n in self._span(events, *span):
+                user = events.user[n]
+                if user >= 0 and "organisation" in counts:
+                    name = events.failure.customer or f"customer-{user % 23}"
+                    counts["organisation"][name] += 1
+                if user >= 0 and "region" in counts:
+                    counts["region"][events.failure.region or REGIONS[user % 3]] += 1
+        for kind, name in only.items():
+            counts[kind].pop(name, None)
+        return {kind: (len(found), sum(found.values())) for kind, found in counts.items()}
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
         there = {

@@ -18,8 +18,8 @@ from bot.clients.http.errors import HttpError
 from bot.clients.sentry.http import KNOWN_SECONDS, Pairs, SentryHttp
 from bot.clients.sentry.models import TimeseriesShape, utc
 from bot.clients.sentry.projects import ProjectQueries, Projects
-from phases.record.findings import TrafficSeen
 from phases.record.service import Service
+from phases.record.traffic_seen import TrafficSeen
 
 PATH = "/events-timeseries/"
 DATASETS = (("spans", "is_transaction:true"), ("transactions", "event.type:transaction"))

@@ -7,8 +7,9 @@ from datetime import timedelta
 from handlers.views import phrasing
 from phases.messages import actions as said
 from phases.messages import effects as wanted
-from phases.record.findings import BeforeAction, EndpointAnswer, Look, LookVerdict
+from phases.record.findings import EndpointAnswer, Look, LookVerdict
 from phases.record.incident import Incident, Status
+from phases.record.traffic_seen import BeforeAction
 from phases.verification.recheck import Recheck
 from tests.support.factories import service
 from tests.support.recovery import CLOCK, burned
