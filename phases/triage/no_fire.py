@@ -70,7 +70,12 @@ def with_endpoint(blast: BlastRadius, answer: EndpointAnswer | None) -> BlastRad
     if answer.ok or blast.users is not Word.NOBODY:
         does = "answers" if answer.ok else "fails"
         sentences = (*blast.sentences, f"The endpoint {does}: {answer.said}.")
-        return blast.model_copy(update={"sentences": sentences})
+        update: dict[str, object] = {"sentences": sentences}
+        if not answer.ok and blast.inferred and not blast.top_features:
+            # A release that does not start fails before it knows a user or a page.
+            unknown = tuple(dict.fromkeys((*blast.unknown, "users", "features")))
+            update |= {"users": Word.MANY, "features": Word.MANY, "unknown": unknown}
+        return blast.model_copy(update=update)
     silent = blast.sentences[0] if blast.usual and blast.sentences else "Sentry is silent."
     return BlastRadius(
         users=Word.MANY,
