@@ -148,10 +148,17 @@ def _deploy(
     glass = f" Break glass: {action.break_glass}" if action.break_glass else ""
     draft.set(status=Status.MITIGATING).claim(deploying_claim(service.name))
     _act(draft, current, action, f"{mentioned(action.by)} {what}.{glass}")
-    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=running, to=to))
+    beside = kind is ActionKind.ROLLBACK and _is_canary(incident, running)
+    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=running, to=to, beside=beside))
     if action.break_glass:
         broke = f"{mentioned(action.by)} broke the glass: {what_was_done(action)}.{glass}"
         page(draft, f"break glass: {current.number}", f"{incident.id} {incident.title}: {broke}")
+
+
+def _is_canary(incident: Incident, running: Release | None) -> bool:
+    """Say whether what is rolled back runs beside the release that the deployer names."""
+    measured = incident.triage
+    return measured is not None and measured.canary and running == measured.running
 
 
 def _pretend(draft: Draft, current: Round, action: RoundAction) -> Draft:

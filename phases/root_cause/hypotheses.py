@@ -15,12 +15,12 @@ from phases.record.findings import (
     Bisect,
     Hypothesis,
     HypothesisKind,
-    Likelihood,
     Suspect,
     TriageReport,
     Verdict,
     Word,
 )
+from phases.record.going_back import Likelihood
 from phases.record.service import Service
 from phases.root_cause.error_clues import (
     speaks_of_database,

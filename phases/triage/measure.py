@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -35,7 +35,7 @@ from phases.triage.blast_radius import (
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
 from phases.triage.questions import DAY, Questions, Sources
 from phases.triage.recommendation import recommend
-from phases.triage.situation import Situation
+from phases.triage.situation import Situation, runs_beside
 from phases.triage.taken_back import NO_PAST, NO_WAY, Back, Past, takes_back
 from phases.triage.targets import fire_of, targets_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
@@ -64,8 +64,14 @@ class _Deploys:
     burning: Collection[str]
     rolled_back: Collection[str]
 
+    def canary(self, suspect: DeploySeen | None, by_release: Mapping[str, int]) -> bool:
+        """Say whether the suspect runs beside the release that the deployer names."""
+        if suspect is None or self.running is None:
+            return False
+        return runs_beside(suspect, self.running, self.known, by_release)
+
     def targets(
-        self, suspect: DeploySeen | None, trouble: _Trouble, ask: Questions
+        self, suspect: DeploySeen | None, trouble: _Trouble, ask: Questions, *, canary: bool
     ) -> tuple[Release, ...]:
         window = ask.sources.service.window
         fire = fire_of(trouble.minutes.counts, trouble.about, ask.now, trouble.usual, window)
@@ -78,6 +84,7 @@ class _Deploys:
             fire=fire,
             burning=self.burning,
             rolled_back=self.rolled_back,
+            beside=canary,
         ).releases
 
 
@@ -259,22 +266,30 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
     )
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
-    if nearer != suspect:  # the exact second is on the other side of a deploy
+    if other := nearer != suspect:  # the exact second is on the other side of a deploy
         suspect = nearer
         by_release = await ask.events_by_release(ids, suspect)
-        back = await _back(ask, trouble, deploys, suspect)
+    canary = deploys.canary(suspect, by_version(by_release, ask.sources.service.release))
+    if other or canary:
+        back = await _back(ask, trouble, deploys, suspect, canary=canary)
     to_the_second = exact not in (None, trouble.loud)
     to_the_second = to_the_second or any(began == issue.first_seen for issue in issues)
     return _Impact(suspect, began, picture, to_the_second, by_release, event, back)
 
 
 async def _back(
-    ask: Questions, trouble: _Trouble, deploys: _Deploys, suspect: DeploySeen | None
+    ask: Questions,
+    trouble: _Trouble,
+    deploys: _Deploys,
+    suspect: DeploySeen | None,
+    *,
+    canary: bool = False,
 ) -> Back:
     """Ask what lies between what runs and the release to go back to."""
-    targets = deploys.targets(suspect, trouble, ask)
+    targets = deploys.targets(suspect, trouble, ask, canary=canary)
+    running = suspect.release if canary and suspect is not None else deploys.running
     one_way, (commits, why) = await asyncio.gather(
-        ask.one_way_changes(targets, deploys.running), ask.commits(targets, deploys.running)
+        ask.one_way_changes(targets, running), ask.commits(targets, running)
     )
     return Back(targets[0] if targets else None, one_way, commits, why)
 
@@ -350,7 +365,8 @@ def _report(
         issues=issues[:SHOWN_ISSUES],
         issue_ids=trouble.ids,
         monitors=dict(monitors[:SHOWN_MONITORS]),
-        running=situation.running,
+        running=suspect.release if suspect and situation.canary else situation.running,
+        canary=situation.canary,
         suspect=suspect.release if suspect else None,
         began_exact=situation.exact,
         suspect_minutes=round(after, 3) if after is not None else None,

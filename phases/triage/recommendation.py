@@ -13,11 +13,10 @@ from phases.record.findings import (
     Choice,
     Confidence,
     DeploySeen,
-    Likelihood,
-    Quote,
     Recommendation,
     Word,
 )
+from phases.record.going_back import Likelihood, Quote
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
 from phases.triage.since_when import when

@@ -12,10 +12,9 @@ from phases.record.findings import (
     BlastRadius,
     DeploySeen,
     IssueSeen,
-    Quote,
     Release,
-    TakenBack,
 )
+from phases.record.going_back import Quote, TakenBack
 from phases.triage.deploy_history import History
 from phases.triage.targets import Fire, Targets, fire_of, targets_of
 
@@ -27,6 +26,17 @@ class OtherChange:
     what: str
     """The words of a sentence that goes on with `… 2 min before trouble began`."""
     at: datetime
+
+
+def runs_beside(
+    suspect: DeploySeen, running: Release, known: History, by_release: Mapping[str, int]
+) -> bool:
+    """Say whether the suspect runs beside what the deployer names: it was not deployed since."""
+    version = known.names.of(running).version
+    mine = by_release.get(suspect.release.version, 0)
+    starts = [d.started_at for d in known.deploys if d.release.version == version]
+    since = not starts or max(starts) >= suspect.started_at
+    return mine > 0 and version != suspect.release.version and not since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +122,15 @@ class Situation:
             fire=self.fire,
             burning=self.burning,
             rolled_back=self.rolled_back,
+            beside=self.canary,
         )
+
+    @property
+    def canary(self) -> bool:
+        """Events carry the suspect, and the deployer names one that was deployed before it."""
+        if self.suspect is None or self.running is None:
+            return False
+        return runs_beside(self.suspect, self.running, self.known, self.by_release)
 
     @property
     def targets(self) -> tuple[Release, ...]:

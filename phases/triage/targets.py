@@ -140,13 +140,14 @@ def targets_of(
     fire: Fire | None = None,
     burning: Collection[str] = (),
     rolled_back: Collection[str] = (),
+    beside: bool = False,
 ) -> Targets:
     """Return the releases that ran before the suspect and were shown to be well.
 
     A rollback goes never to the suspect, to one deployed since, to what runs already or what this
     incident rolled back, and only to what may be deployed and is in the deployer's list; None: the
     list is not known, then there is no target. `burning` are versions with an open incident of
-    their own.
+    their own; `beside`: the suspect runs beside what the deployer names, as a canary does.
     """
     if suspect is None or listed_by_deployer is None:
         return Targets()
@@ -155,7 +156,7 @@ def targets_of(
         may.setdefault(known.names.of(release).version, release)
     out = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
     out |= {suspect.release.version, *map(known.names.called, rolled_back)}
-    out |= {known.names.of(running).version} if running is not None else set()
+    out |= {known.names.of(running).version} if running is not None and not beside else set()
     burns = {known.names.called(version) for version in burning}
     chosen: dict[str, Release] = {}
     passed: dict[str, str] = {}

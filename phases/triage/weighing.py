@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from phases.record.findings import DeploySeen, Likelihood
+from phases.record.findings import (
+    DeploySeen,
+)
+from phases.record.going_back import Likelihood
 from phases.text.wording import capital, lasting, listed, short
 from phases.triage.blast_radius import MINUTE
 from phases.triage.changed_code import Touched, touched
@@ -252,7 +255,7 @@ class _Case:
 
     def _cure(self, carried: dict[str, int]) -> Iterator[Point]:
         """The newest release has not failed: it may have ended what an earlier one brought."""
-        if self.s.running is None:
+        if self.s.running is None or self.s.canary:
             return
         running = self.s.known.names.of(self.s.running).version
         starts = [d.started_at for d in self.s.known.deploys if d.release.version == running]

@@ -23,15 +23,13 @@ from phases.record.findings import (
     Bisect,
     Choice,
     Confidence,
-    Likelihood,
     LookVerdict,
     MergeState,
-    Quote,
     Recommendation,
     Release,
     Suspect,
-    TakenBack,
 )
+from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.record.incident import (
     ActionKind,
     Channel,

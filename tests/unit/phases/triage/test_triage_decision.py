@@ -17,13 +17,11 @@ from phases.record.findings import (
     Choice,
     Confidence,
     DeploySeen,
-    Likelihood,
-    Quote,
     Release,
     Share,
-    TakenBack,
     Word,
 )
+from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.triage.deploy_history import History, history, suspect_of
 from phases.triage.recommendation import brakes, recommend
 from phases.triage.situation import Situation
