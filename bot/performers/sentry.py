@@ -47,6 +47,7 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         context.deployer_for(service),
         context.source_for(service),
         context.deployments,
+        context.endpoint,
     )
     known = [*await _own_deploys(context, service), *await context.deploys.known(service.name)]
     burning = await _burning(context, service, incident)

@@ -79,6 +79,21 @@ class ErrorTracker(Protocol):
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> Minutes: ...
 
+    async def history(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Minutes:
+        """Return all errors of these services together, by five minutes instead of by one."""
+        ...
+
+    async def transactions(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Sequence[Share] | None:
+        """Return all errors of these services by transaction, most first.
+
+        The result is None where Sentry does not tell.
+        """
+        ...
+
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:

@@ -29,6 +29,11 @@ class IssueRow(Value):
     """In about the day before the window …"""
     minutes_before: float = 0.0
     """… which was this long. 0: Sentry did not say."""
+    hours: tuple[tuple[datetime, int], ...] = ()
+    """Its events by the hours of the last day, which may reach into the window."""
+    last_seen: datetime | None = None
+    culprit: str = ""
+    """The place in Sentry's words: its newest event's transaction, else module and function."""
     category: str = "error"
     """Sentry's word: `error`; `uptime`, `cron`, `outage` for monitors; `metric`, `performance` and
     more. Only errors have users and features."""
@@ -123,3 +128,5 @@ class EventDetail(Value):
     """`exception`, `message`, `csp` and the like; empty: nothing of these."""
     in_app_told: bool = True
     """A frame is marked as in-app."""
+    from_laptop: bool = False
+    """It was sent by a developer's machine."""

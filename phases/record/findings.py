@@ -77,6 +77,8 @@ class Share(Value):
 
     name: str
     events: int
+    users: int | None = None
+    """Distinct users, of a feature; None where they were not asked for."""
 
 
 class IssueSeen(Value):
@@ -96,6 +98,8 @@ class IssueSeen(Value):
     new: bool = False
     spiking: bool = False
     regressed: bool = False
+    burns: bool = True
+    """It began or grew with the fire; False: it belongs only because somebody named it."""
 
 
 class DeploySeen(Value):
@@ -131,6 +135,10 @@ Part = Literal["users", "features", "places"]
 """The parts of a blast radius; `places` are regions and organisations."""
 
 
+Usual = Literal["", "regular", "renamed", "the same few", "not customers"]
+"""The reasons why trouble is no new fire; empty: it is one, or nobody can tell."""
+
+
 class BlastRadius(Value):
     """The users and features that are hit, with confidence, and sentences a person can check."""
 
@@ -146,6 +154,10 @@ class BlastRadius(Value):
     unknown: tuple[Part, ...] = ()
     """Parts that could not be asked for. They count as many, and are shown as not known."""
     sentences: tuple[str, ...] = ()
+    usual: Usual = ""
+    """Why nobody is newly hit, although there are events; the first sentence says it."""
+    down: bool = False
+    """The endpoint fails and Sentry is silent: a total outage until shown otherwise."""
 
     def knows(self, part: Part) -> bool:
         return part not in self.unknown
@@ -182,6 +194,12 @@ class Recommendation(Value):
     """The target of a rollback: the healthy release deployed last before the suspect."""
     loud: bool = False
     """Many users and features are hit, and brakes hold the rollback: people are paged."""
+
+
+class EndpointAnswer(Value):
+    ok: bool
+    said: str
+    """Words for people: `200 in 31 ms`, `503`, `no answer within 5 s`."""
 
 
 class TriageReport(Value):
@@ -230,6 +248,8 @@ class TriageReport(Value):
     recommendation: Recommendation
     notes: tuple[str, ...] = ()
     """Remarks on these numbers for the reader: per-issue counts, sampling, no known deploys."""
+    endpoint: EndpointAnswer | None = None
+    """The answer of the affected endpoint during triage, where the catalogue names one."""
     incomplete: bool = False
     """A question had no answer: it is measured again soon, in place."""
     manual_by: str | None = None
@@ -358,12 +378,6 @@ class MergeState(Value):
 
 
 # --- Phase 5: verification -----------------------------------------------------------------------
-
-
-class EndpointAnswer(Value):
-    ok: bool
-    said: str
-    """Words for people: `200 in 31 ms`, `503`, `no answer within 5 s`."""
 
 
 class LookVerdict(StrEnum):

@@ -9,35 +9,40 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import Choice, DeploySeen, IssueSeen, Release, Share, TriageReport
+from phases.record.findings import Choice, DeploySeen, IssueSeen, Share, TriageReport
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
 from phases.shared.rounds import broken_rollbacks, shipped, tried
+from phases.text.wording import listed
 from phases.triage.blast_radius import (
     ERROR,
     MINUTE,
+    NEW,
     baseline,
     beginning,
     belonging,
-    blast_radius,
     counted_before,
     first_loud_minute,
     last_event_minute,
 )
-from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
-from phases.triage.questions import DAY, Questions, Sources
+from phases.triage.deploy_history import suspect_of
+from phases.triage.deployed import Deployed, deployed, only_places, way_back
+from phases.triage.fire import DAY, HISTORY, Series, fire
+from phases.triage.judged import Seen, judged
+from phases.triage.ordinary import Rhythm, rhythm
+from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import recommend
-from phases.triage.situation import Situation, runs_beside
+from phases.triage.situation import Situation
 from phases.triage.taken_back import NO_PAST, NO_WAY, Back, Past, takes_back
-from phases.triage.targets import fire_of, targets_of
+from phases.triage.targets import fire_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
 from phases.triage.written_warnings import of_commits, of_people
 
@@ -47,45 +52,6 @@ SHOWN_DEPLOYS = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
-ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
-
-
-@dataclass(frozen=True, slots=True)
-class _Deploys:
-    """The deploys, the running release, and the releases that may be deployed."""
-
-    known: History
-    neighbours: tuple[DeploySeen, ...]
-    all_told: bool
-    """Sentry told of its deploys: no other one can be nearer to the trouble."""
-    running: Release | None
-    releases: tuple[Release, ...] | None
-    cannot_deploy: str
-    burning: Collection[str]
-    rolled_back: Collection[str]
-
-    def canary(self, suspect: DeploySeen | None, by_release: Mapping[str, int]) -> bool:
-        """Say whether the suspect runs beside the release that the deployer names."""
-        if suspect is None or self.running is None:
-            return False
-        return runs_beside(suspect, self.running, self.known, by_release)
-
-    def targets(
-        self, suspect: DeploySeen | None, trouble: _Trouble, ask: Questions, *, canary: bool
-    ) -> tuple[Release, ...]:
-        window = ask.sources.service.window
-        fire = fire_of(trouble.minutes.counts, trouble.about, ask.now, trouble.usual, window)
-        return targets_of(
-            suspect,
-            self.known,
-            self.releases,
-            self.running,
-            window=window,
-            fire=fire,
-            burning=self.burning,
-            rolled_back=self.rolled_back,
-            beside=canary,
-        ).releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +66,10 @@ class _Trouble:
     """Events a minute that these issues had before, as the issue list counts them."""
     loud: datetime | None
     about: datetime | None
+    series: Series | None
+    """All errors of the service by five minutes; None where they are not known."""
+    rhythm: Rhythm | None = None
+    """What burns is regular, all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +82,8 @@ class _Impact:
     exact: bool = True
     by_release: Sequence[Share] = ()
     event: EventDetail | None = None
+    before: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Events of the hour before, by transaction."""
     back: Back = NO_WAY
 
 
@@ -132,21 +104,31 @@ async def triage(
     counts as the mild value.
     """
     ask = Questions(sources, now - sources.service.window, now)
-    page, deploys, fixes = await asyncio.gather(
-        ask.issues(), _deploys(ask, incident, known_deploys, burning), ask.fixes()
-    )
-    trouble = await _trouble(ask, incident, page)
-    impact = await _impact(ask, trouble, deploys)
-    addresses = await ask.addresses(impact.picture)
+    called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
+    try:
+        page, errors, deploys, fixes = await asyncio.gather(
+            ask.issues(),
+            ask.history(),
+            deployed(ask, incident, known_deploys, burning),
+            ask.fixes(),
+        )
+        trouble = await _trouble(ask, incident, page, errors)
+        impact = await _impact(ask, trouble, deploys)
+        addresses = await ask.addresses(impact.picture)
+        endpoint = await called
+    finally:
+        called.cancel()
     calm, over = _rate_before(ask, page, trouble, impact.began)
     service, picture, issues = sources.service, impact.picture, trouble.issues
+    seen = _seen(ask, trouble, impact, addresses, calm)
     unshipped = [fix for fix in fixes if fix.release.version not in shipped(incident)]
     only = only_places(picture)
     situation = Situation(
         now=now,
         window=service.window,
         service=service.name,
-        blast=blast_radius(picture, addresses, service.features, service.window, calm),
+        blast=judged(seen, endpoint),
+        endpoint=endpoint,
         events=sum(i.events for i in issues) if picture.per_issue else picture.events,
         began=impact.began,
         last_event=last_event_minute(trouble.minutes),
@@ -194,45 +176,23 @@ async def triage(
 # --- the three rounds --------------------------------------------------------------------------
 
 
-async def _deploys(
-    ask: Questions,
-    incident: Incident,
-    known_deploys: Sequence[DeploySeen],
-    burning: Collection[str],
-) -> _Deploys:
-    """First, beside the issues: what was deployed, what runs, what may be deployed."""
-    service = ask.sources.service
-    by_github, (by_sentry, all_told), running, (releases, cannot_deploy) = await asyncio.gather(
-        ask.deploys_on_github(), ask.deploys_in_sentry(), ask.running(), ask.releases()
-    )
-    outside = (*by_github, *by_sentry)
-    own = [d for d in (*known_deploys, *outside) if d.service == service.name]
-    known = history(own, deployable=releases or ()).without(incident.rolled_back)
-    return _Deploys(
-        known=known,
-        neighbours=tuple(
-            d for d in outside if d.service != service.name and d.source not in FIRST_EVENTS
-        ),
-        all_told=all_told,
-        running=running or (known.deploys[0].release if known.deploys else None),
-        releases=releases,
-        cannot_deploy=cannot_deploy,
-        burning=burning,
-        rolled_back=incident.rolled_back,
-    )
-
-
-async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trouble:
+async def _trouble(
+    ask: Questions, incident: Incident, page: IssuePage, errors: Minutes
+) -> _Trouble:
     """Second: the rest of the issues, and the minutes of those found so far.
 
     Raises `PortError` where none was found and not all were looked at: that nothing is unusual
     cannot be said then.
     """
     window, seeds = ask.sources.service.window, frozenset(incident.seeds)
-    issues = belonging(page.rows, ask.now, window, seeds)
+    asked = ask.now - HISTORY
+    series = Series(errors, max(asked, page.since or asked), ask.now) if errors.known else None
+    burning = fire(page.rows, series, ask.now, window, NEW)
+    issues = belonging(page.rows, ask.now, window, seeds, burning)
     (further, cut), minutes = await asyncio.gather(ask.further_issues(page), ask.minutes(issues))
     rows = (*page.rows, *further)
-    issues = belonging(rows, ask.now, window, seeds)
+    burning = fire(rows, series, ask.now, window, NEW)
+    issues = belonging(rows, ask.now, window, seeds, burning)
     if page.missing:
         cut = PortError("Sentry", page.missing, retryable=page.passing)
         ask.notes.miss(cut, "The issues of some projects are not known", decides=True)
@@ -240,6 +200,16 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trou
         raise cut
     usual = sum(issue.baseline_per_minute for issue in issues)
     loud = first_loud_minute(minutes, ask.since, ask.now, usual)
+    about = beginning(issues, loud, minutes, ask.since)
+    found = rhythm(series, about) if series is not None and about is not None else None
+    if found is not None and about is not None:
+        regular = found.explains(issues, {row.id: row for row in rows}, about)
+        if rest := tuple(issue for issue in issues if issue.id not in regular):
+            names = listed([i.short_id for i in issues if i.id in regular])
+            if names:
+                ask.notes.say(f"{names} left out. {found.sentence}")
+            issues, found = rest, None
+            loud, about = None, min(i.first_seen for i in rest) if names else about
     return _Trouble(
         rows=rows,
         issues=issues,
@@ -247,22 +217,27 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trou
         minutes=minutes,
         usual=usual,
         loud=loud,
-        about=beginning(issues, loud, minutes, ask.since),
+        about=about,
+        series=series,
+        rhythm=found,
     )
 
 
-async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impact:
+async def _impact(ask: Questions, trouble: _Trouble, deploys: Deployed) -> _Impact:
     """Third: ask who is hit, by which release, since which second, and where in the code."""
     window, issues, ids = ask.sources.service.window, trouble.issues, trouble.ids
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
+    minutes = trouble.minutes.counts
+    burned = fire_of(minutes, trouble.about, ask.now, trouble.usual, window)
     if not issues:
         return _Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
-    picture, by_release, exact, event, back = await asyncio.gather(
+    picture, by_release, exact, event, back, before = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud),
         ask.newest_event(trouble.rows, issues[0]),
-        _back(ask, trouble, deploys, suspect),
+        way_back(ask, deploys, suspect, burned),
+        ask.before(trouble.about),
     )
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
@@ -271,27 +246,19 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
         by_release = await ask.events_by_release(ids, suspect)
     canary = deploys.canary(suspect, by_version(by_release, ask.sources.service.release))
     if other or canary:
-        back = await _back(ask, trouble, deploys, suspect, canary=canary)
+        back = await way_back(ask, deploys, suspect, burned, canary=canary)
     to_the_second = exact not in (None, trouble.loud)
     to_the_second = to_the_second or any(began == issue.first_seen for issue in issues)
-    return _Impact(suspect, began, picture, to_the_second, by_release, event, back)
-
-
-async def _back(
-    ask: Questions,
-    trouble: _Trouble,
-    deploys: _Deploys,
-    suspect: DeploySeen | None,
-    *,
-    canary: bool = False,
-) -> Back:
-    """Ask what lies between what runs and the release to go back to."""
-    targets = deploys.targets(suspect, trouble, ask, canary=canary)
-    running = suspect.release if canary and suspect is not None else deploys.running
-    one_way, (commits, why) = await asyncio.gather(
-        ask.one_way_changes(targets, running), ask.commits(targets, running)
+    return _Impact(
+        suspect=suspect,
+        began=began,
+        picture=picture,
+        exact=to_the_second,
+        by_release=by_release,
+        event=event,
+        before=before,
+        back=back,
     )
-    return Back(targets[0] if targets else None, one_way, commits, why)
 
 
 def _rate_before(
@@ -303,22 +270,28 @@ def _rate_before(
     return trouble.usual, counted_before(trouble.rows, trouble.ids, ask.now)
 
 
+def _seen(
+    ask: Questions, trouble: _Trouble, impact: _Impact, addresses: int | None, calm: float
+) -> Seen:
+    return Seen(
+        service=ask.sources.service,
+        since=ask.since,
+        now=ask.now,
+        rows=trouble.rows,
+        issues=trouble.issues,
+        picture=impact.picture,
+        addresses=addresses,
+        calm=calm,
+        series=trouble.series,
+        unasked=ask.notes.unasked_history,
+        rhythm=trouble.rhythm,
+        began=impact.began,
+        before=impact.before,
+        from_laptop=impact.event is not None and impact.event.from_laptop,
+    )
+
+
 # --- small rules -------------------------------------------------------------------------------
-
-
-def only_places(picture: EventPicture) -> dict[str, str]:
-    """Return the organisation, region or browser that all events are in, where it is one."""
-    shares = {
-        "organisation": picture.organisations,
-        "region": picture.regions,
-        "browser": picture.browsers,
-    }
-    found: dict[str, str] = {}
-    for kind, named in shares.items():
-        most = named[0] if named else None
-        if most is not None and most.events >= max(picture.events * ONE_PLACE, 2):
-            found[kind] = most.name
-    return found
 
 
 def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
@@ -379,5 +352,6 @@ def _report(
         frame=frames[0] if frames else None,
         frames=frames,
         handled=event.handled if event else None,
+        endpoint=situation.endpoint,
         recommendation=recommend(situation),
     )

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from phases.ports.ports import (
     Deployer,
     DeployHistory,
+    Endpoint,
     ErrorTracker,
     HotfixRef,
     PortError,
@@ -21,14 +22,22 @@ from phases.ports.ports import (
 )
 from phases.ports.source_values import Commit
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import DeploySeen, IssueSeen, Part, Release, Share
+from phases.record.findings import DeploySeen, EndpointAnswer, IssueSeen, Part, Release, Share
 from phases.record.service import Service
 from phases.text.wording import listed, short
-from phases.triage.blast_radius import ERROR, MINUTE, ONE_PLACE, PARTS, with_others
+from phases.triage.blast_radius import (
+    ERROR,
+    JUST_BEFORE,
+    MINUTE,
+    ONE_PLACE,
+    PARTS,
+    with_others,
+)
 from phases.triage.deploy_history import UNTOLD
-from phases.triage.unavailable import TriageNotes, in_time
+from phases.triage.fire import DAY, HISTORY
+from phases.triage.ordinary import BEFORE
+from phases.triage.unavailable import PART_SECONDS, TriageNotes, in_time
 
-DAY = timedelta(days=1)
 COMMITS_SECONDS = 2.0
 """For the commits that a rollback takes back: people wait for the decision."""
 BESIDE = timedelta(hours=1)
@@ -51,6 +60,7 @@ class Sources:
     deployer: Deployer | None = None
     code: SourceCode | None = None
     deploy_history: DeployHistory | None = None
+    endpoint: Endpoint | None = None
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -196,6 +206,26 @@ class Questions:
             self.notes.say(f"Sentry has still more issues: the {loudest} loudest are counted.")
         return rows, None
 
+    async def history(self) -> Minutes:
+        """Return the service's errors together over two weeks."""
+        asked = self.sources.tracker.history(self.sources.services, self.now - HISTORY, self.now)
+        try:
+            return await in_time(asked)
+        except PortError as error:
+            cost = "Whether the service is louder than usual is not known"
+            self.notes.miss(error, cost, decides=False)
+            self.notes.unasked_history = error.text
+            return Minutes(known=False)
+
+    async def before(self, began: datetime | None) -> dict[str, int]:
+        """Return what failed in the hour before, by transaction; empty where that is not known."""
+        if began is None:
+            return {}
+        asked = self.sources.tracker.transactions(self.sources.services, began - BEFORE, began)
+        cost = "What failed in the same places before is not known"
+        shares = await self.notes.ask(asked, None, cost, decides=False)
+        return {share.name: share.events for share in shares or ()}
+
     async def minutes(self, issues: Sequence[IssueSeen]) -> Minutes:
         """Return the events by minute since a day before the window."""
         if not issues:
@@ -249,6 +279,17 @@ class Questions:
         asked = self.sources.tracker.addresses(self.sources.service, self.now - DAY, self.now)
         return await self.notes.ask(asked, None, "Client addresses are not known", decides=False)
 
+    async def endpoint(self) -> EndpointAnswer | None:
+        """Return the answer of the endpoint that the catalogue names."""
+        port, url = self.sources.endpoint, self.sources.service.endpoint
+        if port is None or url is None:
+            return None
+        try:
+            async with asyncio.timeout(PART_SECONDS):
+                return await port.call(url)
+        except TimeoutError:
+            return EndpointAnswer(ok=False, said=f"no answer within {PART_SECONDS:g} s")
+
     async def beside(
         self, only: Mapping[str, str], ids: Sequence[str]
     ) -> Mapping[str, tuple[int, int]]:
@@ -270,10 +311,9 @@ class Questions:
         if loud is None:
             return None
         end = min(loud + MINUTE, self.now)
-        if all(issue.new and issue.first_seen >= loud for issue in issues):
-            inside = [issue.first_seen for issue in issues if issue.first_seen < end]
-            if inside:
-                return min(inside)
+        firsts = [issue.first_seen for issue in issues]
+        if min(firsts) >= loud - JUST_BEFORE and min(firsts) < end:
+            return min(firsts)
         asked = self.sources.tracker.first_event(self.sources.services, ids, loud, end)
         cost = "The beginning is known to the minute"
         return await self.notes.ask(asked, loud, cost, decides=False)

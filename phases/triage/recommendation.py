@@ -110,7 +110,7 @@ def recommend(s: Situation) -> Recommendation:
     """Apply the decision table with all its brakes (rules: users × features)."""
     blast, chosen = s.blast, s.chosen
     target = chosen.releases[0] if chosen.releases else None
-    if s.events <= 0 or blast.users is Word.NOBODY:
+    if (s.events <= 0 and not blast.down) or blast.users is Word.NOBODY:
         why = blast.sentences[:1] or ("Sentry shows nothing unusual.",)
         return Recommendation(choice=Choice.INVESTIGATE, reasons=why, offer_rollback=False)
     many = blast.users is Word.MANY

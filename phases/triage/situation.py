@@ -11,6 +11,7 @@ from phases.ports.tracker_values import EventDetail
 from phases.record.findings import (
     BlastRadius,
     DeploySeen,
+    EndpointAnswer,
     IssueSeen,
     Release,
 )
@@ -77,6 +78,8 @@ class Situation:
     """False where Sentry did not tell its deploys: another one may be nearer to the trouble."""
     unasked: tuple[str, ...] = ()
     """Other things that could not be asked, in sentences."""
+    endpoint: EndpointAnswer | None = None
+    """The answer of the affected endpoint, where the catalogue names one."""
 
     # What points to the release, or away from it.
     issues: tuple[IssueSeen, ...] = ()
@@ -96,11 +99,6 @@ class Situation:
     """`organisation`, `region`, `browser` → the only one that fails."""
     other_changes: tuple[OtherChange, ...] = ()
     """Flags, configuration and infrastructure that changed."""
-    renamed: str = ""
-    """Why the same failure was there before under another title; empty: it was not, or that is
-    not known."""
-    regular: str = ""
-    """Why this comes at the same time again and again; empty: it does not."""
     endpoint_host: str = ""
     """A host of ours: errors that name it are not a provider's."""
     written: tuple[Quote, ...] = ()

@@ -31,6 +31,8 @@ class TriageNotes(Notes):
 
     unasked: dict[str, None] = field(default_factory=dict[str, None])
     """Missing answers that could change the decision, without the reason."""
+    unasked_history: str = ""
+    """Why the service's errors over time are not known; empty: they are, or nobody can tell."""
     incomplete: bool = False
     """Sentry may tell some of it at another try."""
 

@@ -145,9 +145,8 @@ class _Case:
         yield from self._place()
         yield from self._code()
         yield from self._other_changes()
-        for says in (self.s.renamed, self.s.regular):
-            if says:
-                yield Point(_sentence(says), -DECISIVE)
+        if self.s.blast.usual and self.s.blast.sentences:
+            yield Point(_sentence(self.s.blast.sentences[0]), -DECISIVE)
 
     # --- when -----------------------------------------------------------------------------------
 

@@ -28,19 +28,12 @@ from phases.record.incident import (
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.shared.change import Draft
+from phases.shared.counts import Measured, usual
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
 from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
-from phases.verification.event_counts import (
-    FALSE_RETURN,
-    FALSE_SOON,
-    SIZE,
-    SOON_SIZE,
-    Measured,
-    limits,
-    usual,
-)
+from phases.verification.event_counts import FALSE_RETURN, FALSE_SOON, SIZE, SOON_SIZE, limits
 from phases.verification.recheck import (
     MINUTE,
     NOT_MEASURED,

@@ -201,6 +201,9 @@ def collect_tags(event: Event, exception: Json) -> dict[str, str]:
     for key in ("environment", "release", "server_name", "transaction"):
         if payload.get(key):
             tags[key] = str(payload[key])
+    # The plugin `urls` of Sentry, src/sentry/plugins/sentry_urls/models.py
+    if url := (payload.get("request") or {}).get("url"):
+        tags["url"] = str(url)
     mechanism = exception.get("mechanism") or {}
     if mechanism.get("handled") is not None:
         tags["handled"] = "yes" if mechanism["handled"] else "no"

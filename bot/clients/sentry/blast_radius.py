@@ -23,7 +23,7 @@ from bot.clients.sentry.models import (
     without_count,
 )
 from phases.ports.tracker_values import EventPicture
-from phases.record.findings import Part
+from phases.record.findings import Part, Share
 from phases.record.service import Service
 
 SECONDS = 6.0
@@ -123,7 +123,7 @@ def of_tables(service: Service, asked: Tables) -> EventPicture:
         events_without_user=users.events_without,
         events_of_not_users=users.events_of_not_users,
         addresses=count_of(total, "count_unique(user.ip)") or None,
-        transactions=shares(by("transaction", transactions)),
+        transactions=with_users(_rows(transactions), shares(by("transaction", transactions))),
         regions=shares(by(tag(service.region_tag), places)),
         organisations=shares(by(tag(service.org_tag), places)),
         browsers=shares(by(BROWSER, places)),
@@ -132,6 +132,12 @@ def of_tables(service: Service, asked: Tables) -> EventPicture:
         why=_reasons(errors),
         passing=any(error.retryable for error in errors),
     )
+
+
+def with_users(rows: Sequence[Mapping[str, Any]], named: Sequence[Share]) -> tuple[Share, ...]:
+    """Return the transactions with their distinct users, where these were told."""
+    users = {row.get("transaction"): number(row.get("count_unique(user)")) for row in rows}
+    return tuple(share.model_copy(update={"users": users.get(share.name)}) for share in named)
 
 
 def _is_sampled(table: Table) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from bot.clients.sentry.laptops import from_laptop
 from bot.clients.sentry.models import Shape, scrubbed
 from phases.ports.library_paths import foreign, in_library
 from phases.ports.source_paths import without_query, written
@@ -209,6 +210,7 @@ class EventShape(Shape):
             environment=tags.get("environment") or "",
             kind=self._kind(),
             in_app_told=marked or not frames,
+            from_laptop=from_laptop(tags.get("url") or "", tags.get("server_name") or ""),
         )
 
     def _of(self, kind: str) -> list[EntryShape]:

@@ -19,6 +19,7 @@ from phases.record.findings import (
     Frame,
     IssueSeen,
     Release,
+    Usual,
     Word,
 )
 from phases.record.going_back import Likelihood, Quote, TakenBack
@@ -95,9 +96,13 @@ def situations(draw: st.DrawFn) -> Situation:
     )
 
 
+def usual(why: Usual, sentence: str) -> BlastRadius:
+    return EVERYTHING.model_copy(update={"usual": why, "sentences": (sentence,)})
+
+
 AWAY = (
-    {"regular": "As much came at the same minute of the last 5 hours"},
-    {"renamed": "It failed as often before, as SHOP-7"},
+    {"blast": usual("regular", "It does this every hour at :05.")},
+    {"blast": usual("renamed", "Not new: until 14:02 cart failed as often.")},
     {"by_release": {"v3": 20, "v2": 30}},
     {"only": {"organisation": "Globex"}, "beside": {"organisation": (9, 500)}},
     {"only": {"region": "eu"}, "beside": {"region": (2, 500)}},
