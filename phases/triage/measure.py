@@ -35,7 +35,7 @@ from phases.triage.blast_radius import (
 )
 from phases.triage.deploy_history import suspect_of
 from phases.triage.deployed import Deployed, deployed, only_places, way_back
-from phases.triage.fire import DAY, HISTORY, Series, fire
+from phases.triage.fire import DAY, HISTORY, HOUR, Series, fire
 from phases.triage.judged import Seen, judged
 from phases.triage.ordinary import Rhythm, rhythm
 from phases.triage.questions import Questions, Sources
@@ -120,14 +120,16 @@ async def triage(
         called.cancel()
     calm, over = _rate_before(ask, page, trouble, impact.began)
     service, picture, issues = sources.service, impact.picture, trouble.issues
-    seen = _seen(ask, trouble, impact, addresses, calm)
+    blast = judged(_seen(ask, trouble, impact, addresses, calm), endpoint)
+    if blast.down:
+        impact = await _outage(ask, deploys, impact)
     unshipped = [fix for fix in fixes if fix.release.version not in shipped(incident)]
     only = only_places(picture)
     situation = Situation(
         now=now,
         window=service.window,
         service=service.name,
-        blast=judged(seen, endpoint),
+        blast=blast,
         endpoint=endpoint,
         events=sum(i.events for i in issues) if picture.per_issue else picture.events,
         began=impact.began,
@@ -259,6 +261,17 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: Deployed) -> _Impa
         before=before,
         back=back,
     )
+
+
+async def _outage(ask: Questions, deploys: Deployed, impact: _Impact) -> _Impact:
+    """Suspect the newest deploy where the service is down and Sentry does not tell since when.
+
+    A release that does not start sends no errors.
+    """
+    newest = suspect_of(deploys.known.deploys, ask.now, ask.sources.service.window)
+    suspect = newest if newest is not None and ask.now - newest.started_at <= HOUR else None
+    back = await way_back(ask, deploys, suspect, None)
+    return replace(impact, suspect=suspect, began=None, by_release=(), event=None, back=back)
 
 
 def _rate_before(

@@ -39,7 +39,7 @@ HARDLY, OPEN = "A rollback would hardly end it", "Whether a rollback would end i
 
 def brakes(s: Situation) -> tuple[str, ...]:
     """Return why a rollback is not safe or not possible, each in a sentence (rules: Brakes)."""
-    if s.began is None:
+    if s.began is None and not s.blast.down:
         return ("When trouble began is not known, so no release is the suspect.",)
     if s.suspect is None:
         if not s.deploys_told:
@@ -58,7 +58,7 @@ def brakes(s: Situation) -> tuple[str, ...]:
     elif s.one_way:
         reasons.append(f"A one-way path changed since then: {listed(s.one_way)}.")
     reasons.extend(_taken_back(s))
-    reasons.extend(_put_back(s, s.suspect, s.began))
+    reasons.extend(_put_back(s, s.suspect, s.began or s.now))
     if s.rolled_back:
         reasons.append(f"This incident already rolled back {listed(s.rolled_back)}.")
     if s.broken_rollbacks:
@@ -134,7 +134,10 @@ def recommend(s: Situation) -> Recommendation:
         target=target,
     )
     reasons = [scope(blast)]
-    if many and (began := when(s.began, s.suspect, exact=s.exact)):
+    began = when(s.began, s.suspect, exact=s.exact)
+    if blast.down and weighed is not None:
+        began = weighed.to[0] if weighed.to else ""
+    if many and began:
         reasons.append(began)
     if right and not advice.brakes and target is not None and advice.suspect is not None:
         if blast.unknown:

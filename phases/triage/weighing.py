@@ -46,6 +46,8 @@ SPARED = 1 / 20
 CURE_AFTER = timedelta(minutes=5)
 CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
 NOT_YET = 2
+WAS_THERE = 4
+"""A release that is down now sent events long after its deploy: it had started."""
 ADDED_LINE, CHANGED_FUNCTION, CHANGED_FILE, CHANGED_CALLER = 5, 3, 2, 1
 WEARS_OUT = 4
 GROWS_FOR = timedelta(minutes=20)
@@ -105,18 +107,24 @@ def _weight(point: Point) -> int:
 
 def weigh(s: Situation) -> Weighing | None:
     """Weigh what is known of the suspect; None where there is none."""
-    if s.suspect is None or s.began is None:
+    if s.suspect is None or (began := _since(s)) is None:
         return None
     code = touched(s.commits, s.crash.frames) if s.commits is not None and s.crash else None
-    case = _Case(s, s.suspect, s.began, code)
+    case = _Case(s, s.suspect, began, code)
     return Weighing(tuple(point for point in case.points() if point.weight))
 
 
 def is_near(s: Situation) -> bool:
     """Say whether the suspect went out within the hour before trouble began."""
-    if s.suspect is None or s.began is None:
+    began = _since(s)
+    if s.suspect is None or began is None:
         return False
-    return s.began - _out(s.suspect) <= HOUR
+    return began - _out(s.suspect) <= HOUR
+
+
+def _since(s: Situation) -> datetime | None:
+    """Return when it began, as far as that is known: a service that is down is down now."""
+    return s.now if s.blast.down else s.began
 
 
 def _out(deploy: DeploySeen) -> datetime:
@@ -157,6 +165,15 @@ class _Case:
             yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
             return
         gap = self.began - ended
+        if self.s.blast.down:
+            ago = lasting(self.began - started)
+            says = f"The endpoint fails, and {self.version} was deployed {ago} ago."
+            yield Point(says, MINUTES_AFTER if gap <= SOON_AFTER else SAME_HOUR)
+            last = self.s.known.last.get(self.version)
+            if last is not None and last - ended > SOON_AFTER:
+                ran = f"{self.version} ran for {lasting(last - ended)}, as its last event shows"
+                yield Point(f"{ran}.", -WAS_THERE)
+            return
         says = when(self.began, self.suspect, exact=self.s.exact)
         if gap <= ROLLED_OUT:
             yield Point(says, AS_IT_WENT_OUT)

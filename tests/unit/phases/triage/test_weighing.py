@@ -380,3 +380,29 @@ async def test_a_migration_that_removes_what_the_target_reads_brakes() -> None:
         "v2 may miss what migrations/0042_carts.sql removed: going back does not undo it.",
     )
     assert report.recommendation.loud
+
+
+def down(minutes_ago: float, **fields: Any) -> Situation:
+    """The endpoint fails, Sentry is silent, and v3 went out so long ago."""
+    known = history([deploy("v3", minutes_ago, **fields), deploy("v2", 900), deploy("v1", 9999)])
+    return Situation(
+        now=NOW,
+        window=WINDOW,
+        service="shop",
+        blast=EVERYTHING.model_copy(update={"down": True}),
+        events=0,
+        known=known,
+        suspect=known.deploys[0],
+        running=Release(version="v3"),
+        listed=tuple(Release(version=v) for v in ("v3", "v2", "v1")),
+    )
+
+
+def test_a_release_that_does_not_start_is_rolled_back_although_sentry_is_silent() -> None:
+    found = recommend(down(4))
+    assert (found.choice, found.target) == (Choice.ROLLBACK, Release(version="v2"))
+    assert "The endpoint fails, and v3 was deployed 4 min ago." in found.reasons
+    assert recommend(down(40)).choice is Choice.ROLLBACK  # in doubt, with a deploy near
+    ran = recommend(down(40, last_event=ago(2)))
+    assert (ran.choice, ran.likely) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
+    assert "v3 ran for 38 min, as its last event shows." in ran.points_away
