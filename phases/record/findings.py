@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from phases.record.changes import ChangeSeen, FlagEvidence
 from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.record.value import Value
 
@@ -165,6 +166,7 @@ class BlastRadius(Value):
 
 class Choice(StrEnum):
     ROLLBACK = "rollback"
+    TURN_OFF = "turn off"
     HOTFIX = "hotfix"
     INVESTIGATE = "investigate"
 
@@ -192,6 +194,8 @@ class Recommendation(Value):
     suspect: Release | None = None
     target: Release | None = None
     """The target of a rollback: the healthy release deployed last before the suspect."""
+    change: ChangeSeen | None = None
+    """The flag or setting that may have brought it; it leads where the choice is `TURN_OFF`."""
     loud: bool = False
     """Many users and features are hit, and brakes hold the rollback: people are paged."""
 
@@ -227,6 +231,9 @@ class TriageReport(Value):
     """Minutes from the start of the suspect's deploy to the beginning of trouble."""
     deploys: tuple[DeploySeen, ...] = ()
     """Newest first, at most five."""
+    changes: tuple[ChangeSeen, ...] = ()
+    """What was changed near the beginning without a deploy, the nearest first, at most five."""
+    flag_evidence: FlagEvidence | None = None
     targets: tuple[Release, ...] = ()
     """Healthy releases a rollback could go to, best first."""
     exception_type: str | None = None

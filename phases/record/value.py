@@ -1,4 +1,4 @@
-"""The value that all findings, records and answers are made of."""
+"""The base of all values of the record."""
 
 from __future__ import annotations
 

@@ -12,10 +12,7 @@ from dataclasses import dataclass
 
 from phases.ports.file_kinds import FileKind, kind_of
 from phases.ports.source_values import Commit, CommitFile
-from phases.record.findings import (
-    DeploySeen,
-    Release,
-)
+from phases.record.findings import ChangeSeen, DeploySeen, Release
 from phases.record.going_back import TakenBack
 from phases.record.incident import VERIFIED, ActionKind, Entry, Incident
 from phases.record.service import HOTFIX
@@ -98,6 +95,8 @@ class Past:
     entries: tuple[Entry, ...] = ()
     """The incident's timeline."""
     fixes: tuple[EarlierFix, ...] = ()
+    changes: tuple[ChangeSeen, ...] = ()
+    """What the change webhook told of: flags, settings, infrastructure."""
 
 
 NO_PAST = Past()

@@ -271,7 +271,7 @@ def running_release(current: Round | None) -> str | None:
 def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
     """Return the names that events of the running release may carry: its version, its commit."""
     action = current.action if current else None
-    if action is not None and action.kind is ActionKind.FIXED:
+    if action is not None and not action.deploys:
         return _ran_all_along(incident, action.at)
     running, meant = running_release(current), action.to_release if action else None
     # Sentry may know what was deployed by its commit alone. Where something else runs, that commit

@@ -20,7 +20,6 @@ from phases.ports.tracker_values import IssueRow
 from phases.record.findings import LookVerdict, Release
 from phases.record.incident import (
     VERIFIED,
-    ActionKind,
     GuardLook,
     Incident,
     Round,
@@ -107,7 +106,7 @@ def gone(incident: Incident) -> frozenset[str]:
     Events carry either name, and a person who deploys it again may use either.
     """
     actions = [round.action for round in incident.rounds if round.action is not None]
-    deployed = [a for a in actions if a.result == "done" and a.kind is not ActionKind.FIXED]
+    deployed = [a for a in actions if a.result == "done" and a.deploys]
     taken = [action.from_release for action in deployed if action.from_release is not None]
     before = [action.proof.before for action in deployed if action.proof]
     taken += [Release(version=name) for name in (*before, *incident.rolled_back) if name]

@@ -27,6 +27,7 @@ from bot.clients.sentry.blast_radius import (
     tried,
 )
 from bot.clients.sentry.event import EventShape
+from bot.clients.sentry.flags import SentryFlags
 from bot.clients.sentry.glitchtip import REFUSED, GlitchTip, cannot_count
 from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp
 from bot.clients.sentry.laptops import NO_LAPTOPS
@@ -77,6 +78,7 @@ class Sentry:
         self._queries = ProjectQueries(self._http)
         self._projects = Projects(self._http)
         self._releases = Releases(self._http)
+        self.flags = SentryFlags(self._http, self._queries, self._projects, self._page_url)
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}
@@ -105,6 +107,7 @@ class Sentry:
         """Look up what every later call needs, so that the first triage need not."""
         for service in services:
             await self._projects.where([service])
+        await self.flags.warm()
 
     # --- issues ----------------------------------------------------------------------------------
 
