@@ -35,8 +35,12 @@ class Fire:
     window: timedelta
 
     def burned(self, begin: datetime, end: datetime) -> bool:
-        """Say whether some window within this span had so many of them."""
-        inside = sorted((at, n) for at, n in self.minutes.items() if begin <= at < end and n > 0)
+        """Say whether some window within this span had so many of them.
+
+        A minute that reaches beyond the span is the next release's as well, and counts for neither.
+        """
+        end -= MINUTE
+        inside = sorted((at, n) for at, n in self.minutes.items() if begin <= at <= end and n > 0)
         first, total = 0, 0
         for at, events in inside:
             total += events
@@ -65,7 +69,8 @@ def fire_of(
     burning = sum(events for at, events in minutes.items() if at >= since)
     spans = max((now - since) / window, 1 / 15)
     spiking = SPIKE_FACTOR * usual * (window / MINUTE)
-    return Fire(minutes, max(float(SPIKE_EVENTS), spiking, burning / spans / LOUD_SHARE), window)
+    least = max(float(SPIKE_EVENTS), spiking, burning / spans / LOUD_SHARE)
+    return Fire({at: n for at, n in minutes.items() if at < since}, least, window)
 
 
 @dataclass(frozen=True, slots=True)

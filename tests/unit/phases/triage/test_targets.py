@@ -80,6 +80,15 @@ def test_one_that_burned_alike_in_its_time_is_not_well() -> None:
     assert (names(targets), targets.why) == (["v1"], "To v1, because v2 failed alike.")
 
 
+def test_the_minute_in_which_the_suspect_went_out_is_not_the_release_before() -> None:
+    """Deployed at 14:07:30 and burning since 14:07:45: Sentry counts that minute from 14:07:00."""
+    minutes = {ago(n).replace(second=0): 60 for n in range(9)}
+    fire = fire_of(minutes, ago(7.75), NOW, 0.0, WINDOW)
+    assert names(found(deploy("v3", 8), deploy("v2", 400), deploy("v1", 900), fire=fire))[0] == "v2"
+    late = fire_of(minutes, ago(6), NOW, 0.0, WINDOW)  # the beginning is known less well
+    assert names(found(deploy("v3", 8), deploy("v2", 400), fire=late)) == ["v2"]
+
+
 def test_usual_noise_is_no_fire() -> None:
     minutes = {ago(n).replace(second=0): 1 for n in range(6, 1400)}
     minutes |= {ago(n).replace(second=0): 30 for n in range(6)}
