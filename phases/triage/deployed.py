@@ -103,7 +103,9 @@ def only_places(picture: EventPicture) -> dict[str, str]:
     }
     found: dict[str, str] = {}
     for kind, named in shares.items():
-        most = named[0] if named else None
-        if most is not None and most.events >= max(picture.events * ONE_PLACE, 2):
-            found[kind] = most.name
+        known = sum(share.events for share in named)
+        if known * 2 < picture.events or not named:
+            continue  # most events name none
+        if named[0].events >= max(known * ONE_PLACE, 2):
+            found[kind] = named[0].name
     return found

@@ -119,7 +119,8 @@ def recommend(s: Situation) -> Recommendation:
     many = blast.users is Word.MANY
     everything = many and blast.features is Word.MANY
     weighed = weigh(s)
-    right = everything and _ends_it(weighed, near=is_near(s))
+    put_back = s.suspect is not None and bool(_put_back(s, s.suspect, s.began or s.now))
+    right = everything and _ends_it(weighed, near=is_near(s)) and not put_back
     # Brakes and points are told whoever is hit: for the person who presses the button, and for a
     # cause that is confirmed later.
     advice = Recommendation(

@@ -46,6 +46,7 @@ SPARED = 1 / 20
 CURE_AFTER = timedelta(minutes=5)
 CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
 NOT_YET = 2
+STARTED = 1
 WAS_THERE = 4
 """A release that is down now sent events long after its deploy: it had started."""
 ADDED_LINE, CHANGED_FUNCTION, CHANGED_FILE, CHANGED_CALLER = 5, 3, 2, 1
@@ -64,6 +65,9 @@ BLIND = {Edge.OVERLOAD: 3}
 """The same where it is not known what the release changed: new queries bring time-outs."""
 ITS_SETTINGS = {Edge.NAME: 2, Edge.CONNECTION: 2, Edge.OVERLOAD: 0}
 """The same where it changed a setting, a dependency or a migration."""
+NOT_OURS = SURE_EDGE + 2
+NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK)
+"""They come over a release whatever it changed in the file that meets them."""
 EDGE_SHARE = 1 / 2
 NEARER, ALSO_NEAR = 5, 2
 NEARER_BY = 2
@@ -166,9 +170,11 @@ class _Case:
             return
         gap = self.began - ended
         if self.s.blast.down:
-            ago = lasting(self.began - started)
-            says = f"The endpoint fails, and {self.version} was deployed {ago} ago."
-            yield Point(says, MINUTES_AFTER if gap <= SOON_AFTER else SAME_HOUR)
+            deployed = f"{self.version} was deployed {lasting(self.began - started)} ago"
+            if gap <= SOON_AFTER:
+                yield Point(f"The endpoint fails, and {deployed}.", MINUTES_AFTER)
+            else:
+                yield Point(f"{deployed}: one that does not start fails at once.", -STARTED)
             last = self.s.known.last.get(self.version)
             if last is not None and last - ended > SOON_AFTER:
                 ran = f"{self.version} ran for {lasting(last - ended)}, as its last event shows"
@@ -310,6 +316,9 @@ class _Case:
             else:
                 weight = CHANGED_FILE if code.crashing else CHANGED_CALLER
                 yield Point(f"{self.version} changed {file}, which is in the stack.", weight)
+            edge = self._its_edge()
+            if not code.line and edge is not None and edge in NO_RELEASES:
+                yield Point(f"The failure is {edge.value}.", -NOT_OURS)
             return
         yield from self._edge()
 

@@ -549,6 +549,15 @@ CASES = (
         changed={"wishlist/list.go": "return nil"},
     ),
     Case(
+        name="a certificate ran out, and the release happened to touch the client",
+        right=LOOK,
+        began=2,
+        deploys=(("v3", 13), ("v2", 600)),
+        error="*url.Error: tls: failed to verify certificate: x509: certificate has expired",
+        stack=("pay/client.go:70 Charge",),
+        changed={"pay/client.go": "// Charge asks the bank"},
+    ),
+    Case(
         name="Java: the host is unknown",
         right=LOOK,
         began=4,
