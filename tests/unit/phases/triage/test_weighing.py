@@ -389,7 +389,9 @@ def down(minutes_ago: float, **fields: Any) -> Situation:
         now=NOW,
         window=WINDOW,
         service="shop",
-        blast=EVERYTHING.model_copy(update={"down": True}),
+        blast=EVERYTHING.model_copy(
+            update={"down": True, "sentences": ("The endpoint fails (503).",)}
+        ),
         events=0,
         known=known,
         suspect=known.deploys[0],
