@@ -60,11 +60,13 @@ async def _start(
     if state.taken and (state.state != "unknown" or state.started_at is not None):
         return DeployStarted(deploy_id=effect.deploy_id)  # following it tells the rest
     running = await deployer.running(service)
-    if effect.running is not None and not same(running, effect.running):
+    ends_a_canary = effect.beside and same(running, effect.to)
+    if effect.running is not None and not (same(running, effect.running) or ends_a_canary):
         version = running.version if running else "something unnamed"
         reason = f"{version} runs by now, not {effect.running.version}; decide again"
         return DeployNotStarted(deploy_id=effect.deploy_id, running=version, reason=reason)
-    if effect.kind is ActionKind.ROLLBACK and running is not None and same(running, effect.to):
+    back = effect.kind is ActionKind.ROLLBACK and not ends_a_canary
+    if back and running is not None and same(running, effect.to):
         reason = f"{effect.to.version} is what runs already"
         return DeployNotStarted(deploy_id=effect.deploy_id, running=running.version, reason=reason)
     hotfix = effect.kind is ActionKind.HOTFIX

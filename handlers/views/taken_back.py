@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from handlers.views.blocks import Block, context
 from handlers.views.text import local, person, words
-from phases.record.findings import Quote, Recommendation, TakenBack
+from phases.record.findings import (
+    Recommendation,
+)
+from phases.record.going_back import Quote, TakenBack
 from phases.text.wording import listed
 from phases.triage.taken_back import how_many, in_short
 

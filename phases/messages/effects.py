@@ -94,6 +94,8 @@ class StartDeploy(Effect):
     kind: ActionKind
     running: Release | None
     to: Release
+    beside: bool = False
+    """`running` is a canary beside `to`, which is what the deployer names."""
 
 
 class StartTurnOff(Effect):

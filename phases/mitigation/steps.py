@@ -184,7 +184,8 @@ def _deploy(
     else:
         what = f"ships {what_was_done(action)} over {was}"
     _start(draft, current, action, what)
-    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=running, to=to))
+    beside = kind is ActionKind.ROLLBACK and _is_canary(incident, running)
+    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=running, to=to, beside=beside))
 
 
 def _start(draft: Draft, current: Round, action: RoundAction, what: str) -> None:
@@ -196,6 +197,12 @@ def _start(draft: Draft, current: Round, action: RoundAction, what: str) -> None
     if action.break_glass:
         broke = f"{mentioned(action.by)} broke the glass: {what_was_done(action)}.{glass}"
         page(draft, f"break glass: {current.number}", f"{incident.id} {incident.title}: {broke}")
+
+
+def _is_canary(incident: Incident, running: Release | None) -> bool:
+    """Say whether what is rolled back runs beside the release that the deployer names."""
+    measured = incident.triage
+    return measured is not None and measured.canary and running == measured.running
 
 
 def _pretend(draft: Draft, current: Round, action: RoundAction) -> Draft:

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from phases.record.changes import ChangeSeen, FlagEvidence
+from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.record.value import Value
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -170,47 +171,6 @@ class Choice(StrEnum):
     INVESTIGATE = "investigate"
 
 
-class Likelihood(StrEnum):
-    """Whether going back would end it."""
-
-    LIKELY = "likely"
-    UNDECIDED = "undecided"
-    UNLIKELY = "unlikely"
-
-
-class Quote(Value):
-    """Words of a person, and where they stand."""
-
-    text: str
-    where: str
-    """`the title`, `the timeline`, `commit 1f2e3d4 by Ann`."""
-    by: str | None = None
-    """Slack id of the person."""
-
-
-class TakenBack(Value):
-    """What a rollback takes back, besides what brought the trouble."""
-
-    since: str
-    """The target's version."""
-    commits: int = 0
-    pull_requests: int = 0
-    more: bool = False
-    """There are more commits than were looked at."""
-    names: tuple[str, ...] = ()
-    """Commits or pull requests by their subjects, at most five."""
-    fixes: tuple[str, ...] = ()
-    """Hotfixes of earlier incidents: `INC-0031 fix/tax`."""
-    security: tuple[str, ...] = ()
-    """What was marked as security, by its subject."""
-    one_way: tuple[str, ...] = ()
-    """Changes that going back does not undo: paths."""
-    oldest_schema: str = ""
-    """The oldest migration that the target does not know, and how many there are."""
-    unknown: str = ""
-    """Why this is not known; empty: it is."""
-
-
 class Recommendation(Value):
     """The bot's advice, with its reasons for and against."""
 
@@ -264,6 +224,8 @@ class TriageReport(Value):
     monitors: dict[str, str] = Field(default_factory=dict[str, str])
     """Short ids, by id, of issues that are not counted as errors (a monitor's), at most twenty."""
     running: Release | None = None
+    canary: bool = False
+    """`running` runs beside an earlier release, which is the one that the deployer names."""
     suspect: Release | None = None
     suspect_minutes: float | None = None
     """Minutes from the start of the suspect's deploy to the beginning of trouble."""

@@ -16,12 +16,12 @@ from phases.record.findings import (
     Choice,
     Hypothesis,
     HypothesisKind,
-    Likelihood,
     Suspect,
     TriageReport,
     Verdict,
     Word,
 )
+from phases.record.going_back import Likelihood
 from phases.record.service import Service
 from phases.root_cause.changed import by_change
 from phases.root_cause.error_clues import (

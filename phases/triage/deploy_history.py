@@ -52,8 +52,8 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
     """Join what several sources tell of one service's deploys, by version, or by commit.
 
     `deployable` is the deployer's list. First events stand for deploys only where no other source
-    knows any. The bot's own records do not count as one: that the bot rolled back once does not
-    mean that ordinary deploys are told of.
+    knows any, and for what came after all of these. The bot's own records do not count as one: that
+    the bot rolled back once does not mean that ordinary deploys are told of.
     """
     raw = _without_moving_names(
         [deploy for source in sources for deploy in source],
@@ -69,11 +69,12 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
         first[version] = min(d.started_at, first.get(version, d.started_at))
         if d.last_event is not None:
             last[version] = max(d.last_event, last.get(version, d.last_event))
-    others_tell = any(d.source not in ("bot", *FIRST_EVENTS) for d in deploys)
+    told = [d for d in deploys if d.source not in ("bot", *FIRST_EVENTS)]
+    deploys = [d for d in deploys if d.source != STANDS_IN or _counts(d, told)]
     joined: list[DeploySeen] = []
     for d in sorted(deploys, key=_rank):
         stands = any(_stands_already(d, other) for other in joined)
-        if (d.source == STANDS_IN and others_tell) or (d.source in FIRST_EVENTS and stands):
+        if d.source in FIRST_EVENTS and stands:
             continue
         at = next((n for n, other in enumerate(joined) if _same(d, other, deploys)), None)
         if at is None:
@@ -83,6 +84,16 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
     joined = [_with_first_sign(d, first[d.release.version]) for d in joined]
     newest_first = sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)
     return History(tuple(newest_first), first, last, known)
+
+
+def _counts(deploy: DeploySeen, told: Sequence[DeploySeen]) -> bool:
+    """Say whether a first event stands for a deploy beside those that are told.
+
+    It does for a release that nobody has told of, and that came after all of them: CI tells of the
+    end of a rollout, and a canary may have none.
+    """
+    later = all(d.started_at < deploy.started_at for d in told)
+    return later and not any(d.release.same_as(deploy.release) for d in told)
 
 
 def _without_moving_names(

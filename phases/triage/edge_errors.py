@@ -95,7 +95,7 @@ _KINDS = (
         Edge.PROVIDER,
         _any(
             r"\b50[234]\b[^\n]{0,40}(?:server error|bad gateway|unavailable|gateway time.?out)",
-            r"(?:status(?: code)?|HTTP|code)[:= ]{1,3}50[234]\b",
+            r"(?:status(?: code)?|HTTP|code)[:= ]{1,3}50[234]\b|\bstatus\b[^\n]{0,12}\b50[234]\b",
             r"\b(?:bad gateway|gateway time-?out)\b",
             r"service ?(?:temporarily )?unavailable|upstream connect error|APIConnectionError",
         ),

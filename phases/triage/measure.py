@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import Choice, DeploySeen, IssueSeen, Release, Share, TriageReport
+from phases.record.findings import Choice, DeploySeen, IssueSeen, Share, TriageReport
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
@@ -35,8 +35,9 @@ from phases.triage.blast_radius import (
     belonging,
     counted_before,
 )
-from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
-from phases.triage.fire import DAY, HISTORY, Series, fire
+from phases.triage.deploy_history import suspect_of
+from phases.triage.deployed import Deployed, deployed, only_places, way_back
+from phases.triage.fire import DAY, HISTORY, HOUR, Series, fire
 from phases.triage.flags import events_with_flag, flag_evidence, with_changes
 from phases.triage.judged import Seen, judged
 from phases.triage.ordinary import Rhythm, mostly_new, titled, without_regular
@@ -44,7 +45,7 @@ from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import recommend
 from phases.triage.situation import Situation
 from phases.triage.taken_back import NO_PAST, NO_WAY, Back, Past, takes_back
-from phases.triage.targets import fire_of, targets_of
+from phases.triage.targets import fire_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
 from phases.triage.written_warnings import of_commits, of_people
 
@@ -55,38 +56,6 @@ SHOWN_CHANGES = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
-ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
-
-
-@dataclass(frozen=True, slots=True)
-class _Deploys:
-    """The deploys, the running release, and the releases that may be deployed."""
-
-    known: History
-    neighbours: tuple[DeploySeen, ...]
-    all_told: bool
-    """Sentry told of its deploys: no other one can be nearer to the trouble."""
-    running: Release | None
-    releases: tuple[Release, ...] | None
-    cannot_deploy: str
-    burning: Collection[str]
-    rolled_back: Collection[str]
-
-    def targets(
-        self, suspect: DeploySeen | None, trouble: _Trouble, ask: Questions
-    ) -> tuple[Release, ...]:
-        window = ask.sources.service.window
-        fire = fire_of(trouble.minutes.counts, trouble.about, ask.now, trouble.usual, window)
-        return targets_of(
-            suspect,
-            self.known,
-            self.releases,
-            self.running,
-            window=window,
-            fire=fire,
-            burning=self.burning,
-            rolled_back=self.rolled_back,
-        ).releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +113,7 @@ async def triage(
         page, errors, deploys, fixes = await asyncio.gather(
             ask.issues(),
             ask.history(),
-            _deploys(ask, incident, known_deploys, burning),
+            deployed(ask, incident, known_deploys, burning),
             ask.fixes(),
         )
         trouble, by_sentry = await asyncio.gather(
@@ -161,14 +130,16 @@ async def triage(
         called.cancel()
     calm, over = _rate_before(ask, page, trouble, impact.began)
     service, picture, issues = sources.service, impact.picture, trouble.issues
-    seen = _seen(ask, trouble, impact, addresses, calm)
+    blast = judged(_seen(ask, trouble, impact, addresses, calm), endpoint)
+    if blast.down:
+        impact = await _outage(ask, deploys, impact)
     unshipped = [fix for fix in fixes if fix.release.version not in shipped(incident)]
     only = only_places(picture)
     situation = Situation(
         now=now,
         window=service.window,
         service=service.name,
-        blast=judged(seen, endpoint),
+        blast=blast,
         endpoint=endpoint,
         events=sum(i.events for i in issues) if picture.per_issue else picture.events,
         began=impact.began,
@@ -219,34 +190,6 @@ async def triage(
 # --- the three rounds --------------------------------------------------------------------------
 
 
-async def _deploys(
-    ask: Questions,
-    incident: Incident,
-    known_deploys: Sequence[DeploySeen],
-    burning: Collection[str],
-) -> _Deploys:
-    """First, beside the issues: what was deployed, what runs, what may be deployed."""
-    service = ask.sources.service
-    by_github, (by_sentry, all_told), running, (releases, cannot_deploy) = await asyncio.gather(
-        ask.deploys_on_github(), ask.deploys_in_sentry(), ask.running(), ask.releases()
-    )
-    outside = (*by_github, *by_sentry)
-    own = [d for d in (*known_deploys, *outside) if d.service == service.name]
-    known = history(own, deployable=releases or ()).without(incident.rolled_back)
-    return _Deploys(
-        known=known,
-        neighbours=tuple(
-            d for d in outside if d.service != service.name and d.source not in FIRST_EVENTS
-        ),
-        all_told=all_told,
-        running=running or (known.deploys[0].release if known.deploys else None),
-        releases=releases,
-        cannot_deploy=cannot_deploy,
-        burning=burning,
-        rolled_back=incident.rolled_back,
-    )
-
-
 async def _trouble(
     ask: Questions, incident: Incident, page: IssuePage, errors: Minutes
 ) -> _Trouble:
@@ -292,10 +235,12 @@ async def _trouble(
     )
 
 
-async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impact:
+async def _impact(ask: Questions, trouble: _Trouble, deploys: Deployed) -> _Impact:
     """Third: ask who is hit, by which release, since which second, and where in the code."""
     window, issues, ids = ask.sources.service.window, trouble.issues, trouble.ids
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
+    minutes = trouble.minutes.counts
+    burned = fire_of(minutes, trouble.about, ask.now, trouble.usual, window)
     if not issues:
         return _Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     picture, by_release, exact, event, back, before = await asyncio.gather(
@@ -303,15 +248,17 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud),
         ask.newest_event(trouble.rows, issues[0]),
-        _back(ask, trouble, deploys, suspect),
+        way_back(ask, deploys, suspect, burned),
         ask.before(titled(issues, ask.since)),
     )
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
-    if nearer != suspect:  # the exact second is on the other side of a deploy
+    if other := nearer != suspect:  # the exact second is on the other side of a deploy
         suspect = nearer
         by_release = await ask.events_by_release(ids, suspect)
-        back = await _back(ask, trouble, deploys, suspect)
+    canary = deploys.canary(suspect, by_version(by_release, ask.sources.service.release))
+    if other or canary:
+        back = await way_back(ask, deploys, suspect, burned, canary=canary)
     to_the_second = exact not in (None, trouble.loud)
     to_the_second = to_the_second or any(began == issue.first_seen for issue in issues)
     return _Impact(
@@ -326,15 +273,15 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
     )
 
 
-async def _back(
-    ask: Questions, trouble: _Trouble, deploys: _Deploys, suspect: DeploySeen | None
-) -> Back:
-    """Ask what lies between what runs and the release to go back to."""
-    targets = deploys.targets(suspect, trouble, ask)
-    one_way, (commits, why) = await asyncio.gather(
-        ask.one_way_changes(targets, deploys.running), ask.commits(targets, deploys.running)
-    )
-    return Back(targets[0] if targets else None, one_way, commits, why)
+async def _outage(ask: Questions, deploys: Deployed, impact: _Impact) -> _Impact:
+    """Suspect the newest deploy where the service is down and Sentry does not tell since when.
+
+    A release that does not start sends no errors.
+    """
+    newest = suspect_of(deploys.known.deploys, ask.now, ask.sources.service.window)
+    suspect = newest if newest is not None and ask.now - newest.started_at <= HOUR else None
+    back = await way_back(ask, deploys, suspect, None)
+    return replace(impact, suspect=suspect, began=None, by_release=(), event=None, back=back)
 
 
 def _rate_before(
@@ -368,21 +315,6 @@ def _seen(
 
 
 # --- small rules -------------------------------------------------------------------------------
-
-
-def only_places(picture: EventPicture) -> dict[str, str]:
-    """Return the organisation, region or browser that all events are in, where it is one."""
-    shares = {
-        "organisation": picture.organisations,
-        "region": picture.regions,
-        "browser": picture.browsers,
-    }
-    found: dict[str, str] = {}
-    for kind, named in shares.items():
-        most = named[0] if named else None
-        if most is not None and most.events >= max(picture.events * ONE_PLACE, 2):
-            found[kind] = most.name
-    return found
 
 
 def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
@@ -429,7 +361,8 @@ def _report(
         issues=issues[:SHOWN_ISSUES],
         issue_ids=trouble.ids,
         monitors=dict(monitors[:SHOWN_MONITORS]),
-        running=situation.running,
+        running=suspect.release if suspect and situation.canary else situation.running,
+        canary=situation.canary,
         suspect=suspect.release if suspect else None,
         began_exact=situation.exact,
         suspect_minutes=round(after, 3) if after is not None else None,

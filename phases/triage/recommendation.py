@@ -13,11 +13,10 @@ from phases.record.findings import (
     Choice,
     Confidence,
     DeploySeen,
-    Likelihood,
-    Quote,
     Recommendation,
     Word,
 )
+from phases.record.going_back import Likelihood, Quote
 from phases.shared.suspected_changes import Suspected, leads, reasons_for, said
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
@@ -41,7 +40,7 @@ HARDLY, OPEN = "A rollback would hardly end it", "Whether a rollback would end i
 
 def brakes(s: Situation) -> tuple[str, ...]:
     """Return why a rollback is not safe or not possible, each in a sentence (rules: Brakes)."""
-    if s.began is None:
+    if s.began is None and not s.blast.down:
         return ("When trouble began is not known, so no release is the suspect.",)
     if s.suspect is None:
         if not s.deploys_told:
@@ -60,7 +59,7 @@ def brakes(s: Situation) -> tuple[str, ...]:
     elif s.one_way:
         reasons.append(f"A one-way path changed since then: {listed(s.one_way)}.")
     reasons.extend(_taken_back(s))
-    reasons.extend(_put_back(s, s.suspect, s.began))
+    reasons.extend(_put_back(s, s.suspect, s.began or s.now))
     if s.rolled_back:
         reasons.append(f"This incident already rolled back {listed(s.rolled_back)}.")
     if s.broken_rollbacks:
@@ -85,6 +84,8 @@ def _taken_back(s: Situation) -> list[str]:
         reasons.append(f"{what}: going back does not undo it.")
     if taken.fixes:
         reasons.append(f"Going back takes back what ended {listed(taken.fixes)}.")
+    if taken.security and s.chosen.why:  # a newer release has it, which was passed over
+        reasons.append(f"Going back takes back a security fix: {listed(taken.security)}.")
     return reasons
 
 
@@ -118,7 +119,8 @@ def recommend(s: Situation) -> Recommendation:
     many = blast.users is Word.MANY
     everything = many and blast.features is Word.MANY
     weighed = weigh(s)
-    right = everything and _ends_it(weighed, near=is_near(s))
+    put_back = s.suspect is not None and bool(_put_back(s, s.suspect, s.began or s.now))
+    right = everything and _ends_it(weighed, near=is_near(s)) and not put_back
     # Brakes and points are told whoever is hit: for the person who presses the button, and for a
     # cause that is confirmed later.
     advice = Recommendation(
@@ -140,7 +142,10 @@ def recommend(s: Situation) -> Recommendation:
     if s.began is not None and (change := _turned_on(s, many=many)) is not None:
         why = reasons_for(change, s.began)
         return advice.model_copy(update={"choice": Choice.TURN_OFF, "reasons": (*reasons, *why)})
-    if many and (began := when(s.began, s.suspect, exact=s.exact)):
+    began = when(s.began, s.suspect, exact=s.exact)
+    if blast.down and weighed is not None:
+        began = weighed.to[0] if weighed.to else ""
+    if many and began:
         reasons.append(began)
     if right and not advice.brakes and target is not None and advice.suspect is not None:
         if blast.unknown:

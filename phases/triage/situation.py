@@ -15,10 +15,9 @@ from phases.record.findings import (
     EndpointAnswer,
     FlagEvidence,
     IssueSeen,
-    Quote,
     Release,
-    TakenBack,
 )
+from phases.record.going_back import Quote, TakenBack
 from phases.shared.suspected_changes import Suspected, suspected
 from phases.triage.deploy_history import History
 from phases.triage.targets import Fire, Targets, fire_of, targets_of
@@ -31,6 +30,17 @@ class OtherChange:
     what: str
     """The words of a sentence that goes on with `… 2 min before trouble began`."""
     at: datetime
+
+
+def runs_beside(
+    suspect: DeploySeen, running: Release, known: History, by_release: Mapping[str, int]
+) -> bool:
+    """Say whether the suspect runs beside what the deployer names: it was not deployed since."""
+    version = known.names.of(running).version
+    mine = by_release.get(suspect.release.version, 0)
+    starts = [d.started_at for d in known.deploys if d.release.version == version]
+    since = not starts or max(starts) >= suspect.started_at
+    return mine > 0 and version != suspect.release.version and not since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +102,6 @@ class Situation:
     """`organisation`, `region`, `browser` → the only one that fails."""
     other_changes: tuple[OtherChange, ...] = ()
     """Flags, configuration and infrastructure that changed."""
-    renamed: str = ""
-    """Why the same failure was there before under another title; empty: it was not, or that is
-    not known."""
-    regular: str = ""
-    """Why this comes at the same time again and again; empty: it does not."""
     endpoint_host: str = ""
     """A host of ours: errors that name it are not a provider's."""
     written: tuple[Quote, ...] = ()
@@ -129,7 +134,15 @@ class Situation:
             fire=self.fire,
             burning=self.burning,
             rolled_back=self.rolled_back,
+            beside=self.canary,
         )
+
+    @property
+    def canary(self) -> bool:
+        """Events carry the suspect, and the deployer names one that was deployed before it."""
+        if self.suspect is None or self.running is None:
+            return False
+        return runs_beside(self.suspect, self.running, self.known, self.by_release)
 
     @property
     def targets(self) -> tuple[Release, ...]:

@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from phases.ports.file_kinds import FileKind, kind_of
-from phases.ports.source_values import Commit
-from phases.record.findings import ChangeSeen, DeploySeen, Release, TakenBack
+from phases.ports.source_values import Commit, CommitFile
+from phases.record.findings import ChangeSeen, DeploySeen, Release
+from phases.record.going_back import TakenBack
 from phases.record.incident import VERIFIED, ActionKind, Entry, Incident
 from phases.record.service import HOTFIX
 from phases.root_cause.patch import Patch
@@ -45,13 +46,20 @@ _SECURITY = re.compile(
 """https://www.cve.org/, https://docs.github.com/en/code-security (GHSA), and the usual words."""
 _DESTROYS = re.compile(
     r"\bdrop\s+(?:table|column|schema|view|type|constraint|database)\b|\btruncate\s+(?:table\b|\w)"
+    r"|\balter\s+table\s+\S+\s+drop\s+(?!index|constraint|foreign|primary|default|check|key)"
     r"|\brename\s+(?:column|to|table)\b|\balter\s+column\s+\S+\s+(?:set\s+data\s+)?type\b"
     r"|\bdelete\s+from\b|\b(?:remove_columns?|drop_table|rename_columns?|rename_table)\b"
     r"|\b(?:drop_column|change_column)\b(?!_(?:default|null|comment))|\b(?:RemoveField|DeleteModel)\b"
-    r"|\bRename(?:Field|Model)\b|\bdrop(?:Column|Table|Collection)\b|\brename(?:Column|Table)\b",
+    r"|\bRename(?:Field|Model)\b|\b(?:drop|remove)(?:Column|Table|Collection)\b|\brename(?:Column|Table)\b",
     re.IGNORECASE,
 )
 """What a release from before still reads is gone: SQL, Rails, Django, Alembic, Knex, Laravel."""
+_CALLED_SO = re.compile(
+    r"(?:^|[\W_])(?:drop|remove|delete|rename|truncate)s?(?=[\W_])"
+    r"(?!_?(?:unused_)?(?:index|indices|idx|constraint|default|trigger))",
+    re.IGNORECASE,
+)
+"""`0042_drop_booking_ref.sql`, `20240301_remove_price_from_carts.rb`."""
 _DOWN = re.compile(
     r"^\s*(?:def (?:down|downgrade)\b|--\s*\+goose down|--\s*migrate:down|--\s*down\b"
     r"|exports\.down\b|(?:export )?(?:async )?function down\b"
@@ -279,8 +287,16 @@ def destroyed(commit: Commit) -> list[str]:
         for file in commit.files
         if kind_of(file.path) is FileKind.MIGRATION
         and not _DOWN_FILE.search(file.path)
-        and _DESTROYS.search(_DOWN.split(Patch(file.patch, file.path).changed[0], maxsplit=1)[0])
+        and _destroys(file)
     ]
+
+
+def _destroys(file: CommitFile) -> bool:
+    """Read what a migration does, by its lines or, as these are of many kinds, by its name."""
+    if _CALLED_SO.search(file.path.rpartition("/")[2]):
+        return True
+    up = _DOWN.split(Patch(file.patch, file.path).changed[0], maxsplit=1)[0]
+    return _DESTROYS.search(up) is not None
 
 
 def _schema(commits: Sequence[Commit]) -> str:

@@ -36,8 +36,12 @@ class Fire:
     window: timedelta
 
     def burned(self, begin: datetime, end: datetime) -> bool:
-        """Say whether some window within this span had so many of them."""
-        inside = sorted((at, n) for at, n in self.minutes.items() if begin <= at < end and n > 0)
+        """Say whether some window within this span had so many of them.
+
+        A minute that reaches beyond the span is the next release's as well, and counts for neither.
+        """
+        end -= MINUTE
+        inside = sorted((at, n) for at, n in self.minutes.items() if begin <= at <= end and n > 0)
         first, total = 0, 0
         for at, events in inside:
             total += events
@@ -66,7 +70,8 @@ def fire_of(
     burning = sum(events for at, events in minutes.items() if at >= since)
     spans = max((now - since) / window, 1 / 15)
     spiking = SPIKE_FACTOR * usual * (window / MINUTE)
-    return Fire(minutes, max(float(SPIKE_EVENTS), spiking, burning / spans / LOUD_SHARE), window)
+    least = max(float(SPIKE_EVENTS), spiking, burning / spans / LOUD_SHARE)
+    return Fire({at: n for at, n in minutes.items() if at < since}, least, window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +146,14 @@ def targets_of(
     fire: Fire | None = None,
     burning: Collection[str] = (),
     rolled_back: Collection[str] = (),
+    beside: bool = False,
 ) -> Targets:
     """Return the releases that ran before the suspect and were shown to be well.
 
     A rollback goes never to the suspect, to one deployed since, to what runs already or what this
     incident rolled back, and only to what may be deployed and is in the deployer's list; None: the
     list is not known, then there is no target. `burning` are versions with an open incident of
-    their own.
+    their own; `beside`: the suspect runs beside what the deployer names, as a canary does.
     """
     if suspect is None or listed_by_deployer is None:
         return Targets()
@@ -156,7 +162,7 @@ def targets_of(
         may.setdefault(known.names.of(release).version, release)
     out = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
     out |= {suspect.release.version, *map(known.names.called, rolled_back)}
-    out |= {known.names.of(running).version} if running is not None else set()
+    out |= {known.names.of(running).version} if running is not None and not beside else set()
     burns = {known.names.called(version) for version in burning}
     chosen: dict[str, Release] = {}
     passed: dict[str, str] = {}

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from phases.record.findings import DeploySeen, Likelihood
+from phases.record.findings import (
+    DeploySeen,
+)
+from phases.record.going_back import Likelihood
 from phases.text.wording import capital, lasting, listed, short
 from phases.triage.blast_radius import MINUTE
 from phases.triage.changed_code import Touched, touched
@@ -43,6 +46,9 @@ SPARED = 1 / 20
 CURE_AFTER = timedelta(minutes=5)
 CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
 NOT_YET = 2
+STARTED = 1
+WAS_THERE = 4
+"""A release that is down now sent events long after its deploy: it had started."""
 ADDED_LINE, CHANGED_FUNCTION, CHANGED_FILE, CHANGED_CALLER = 5, 3, 2, 1
 WEARS_OUT = 4
 GROWS_FOR = timedelta(minutes=20)
@@ -61,6 +67,9 @@ BLIND = {Edge.OVERLOAD: 3}
 """The same where it is not known what the release changed: new queries bring time-outs."""
 ITS_SETTINGS = {Edge.NAME: 2, Edge.CONNECTION: 2, Edge.OVERLOAD: 0}
 """The same where it changed a setting, a dependency or a migration."""
+NOT_OURS = SURE_EDGE + 2
+NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK)
+"""They come over a release whatever it changed in the file that meets them."""
 EDGE_SHARE = 1 / 2
 NEARER, ALSO_NEAR = 5, 2
 NEARER_BY = 2
@@ -104,18 +113,24 @@ def _weight(point: Point) -> int:
 
 def weigh(s: Situation) -> Weighing | None:
     """Weigh what is known of the suspect; None where there is none."""
-    if s.suspect is None or s.began is None:
+    if s.suspect is None or (began := _since(s)) is None:
         return None
     code = touched(s.commits, s.crash.frames) if s.commits is not None and s.crash else None
-    case = _Case(s, s.suspect, s.began, code)
+    case = _Case(s, s.suspect, began, code)
     return Weighing(tuple(point for point in case.points() if point.weight))
 
 
 def is_near(s: Situation) -> bool:
     """Say whether the suspect went out within the hour before trouble began."""
-    if s.suspect is None or s.began is None:
+    began = _since(s)
+    if s.suspect is None or began is None:
         return False
-    return s.began - _out(s.suspect) <= HOUR
+    return began - _out(s.suspect) <= HOUR
+
+
+def _since(s: Situation) -> datetime | None:
+    """Return when it began, as far as that is known: a service that is down is down now."""
+    return s.now if s.blast.down else s.began
 
 
 def _out(deploy: DeploySeen) -> datetime:
@@ -144,9 +159,8 @@ class _Case:
         yield from self._place()
         yield from self._code()
         yield from self._other_changes()
-        for says in (self.s.renamed, self.s.regular):
-            if says:
-                yield Point(_sentence(says), -DECISIVE)
+        if self.s.blast.usual and self.s.blast.sentences:
+            yield Point(_sentence(self.s.blast.sentences[0]), -DECISIVE)
 
     # --- when -----------------------------------------------------------------------------------
 
@@ -157,6 +171,17 @@ class _Case:
             yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
             return
         gap = self.began - ended
+        if self.s.blast.down:
+            deployed = f"{self.version} was deployed {lasting(self.began - started)} ago"
+            if gap <= SOON_AFTER:
+                yield Point(f"The endpoint fails, and {deployed}.", MINUTES_AFTER)
+            else:
+                yield Point(f"{deployed}: one that does not start fails at once.", -STARTED)
+            last = self.s.known.last.get(self.version)
+            if last is not None and last - ended > SOON_AFTER:
+                ran = f"{self.version} ran for {lasting(last - ended)}, as its last event shows"
+                yield Point(f"{ran}.", -WAS_THERE)
+            return
         says = when(self.began, self.suspect, exact=self.s.exact)
         if gap <= ROLLED_OUT:
             yield Point(says, AS_IT_WENT_OUT)
@@ -255,7 +280,7 @@ class _Case:
 
     def _cure(self, carried: dict[str, int]) -> Iterator[Point]:
         """The newest release has not failed: it may have ended what an earlier one brought."""
-        if self.s.running is None:
+        if self.s.running is None or self.s.canary:
             return
         running = self.s.known.names.of(self.s.running).version
         starts = [d.started_at for d in self.s.known.deploys if d.release.version == running]
@@ -294,6 +319,9 @@ class _Case:
             else:
                 weight = CHANGED_FILE if code.crashing else CHANGED_CALLER
                 yield Point(f"{self.version} changed {file}, which is in the stack.", weight)
+            edge = self._its_edge()
+            if not code.line and edge is not None and edge in NO_RELEASES:
+                yield Point(f"The failure is {edge.value}.", -NOT_OURS)
             return
         yield from self._edge()
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from phases.ports.source_values import Commit
-from phases.record.findings import Quote
+from phases.record.going_back import Quote
 from phases.record.incident import Entry, Incident
 from phases.text.cleaning import foreign
 from phases.text.wording import short

@@ -23,16 +23,14 @@ from phases.record.findings import (
     Bisect,
     Choice,
     Confidence,
-    Likelihood,
     LookVerdict,
     MergeState,
-    Quote,
     Recommendation,
     Release,
     Suspect,
-    TakenBack,
     TriageReport,
 )
+from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.record.incident import (
     ActionKind,
     Channel,

@@ -24,20 +24,18 @@ from phases.record.findings import (
     HypothesisKind,
     Investigation,
     IssueSeen,
-    Likelihood,
     Look,
     LookVerdict,
     Picture,
-    Quote,
     Recommendation,
     Release,
     Share,
     Suspect,
-    TakenBack,
     TriageReport,
     Verdict,
     Word,
 )
+from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.record.incident import (
     ActionKind,
     Channel,

@@ -83,8 +83,12 @@ class Repository:
     changed: Sequence[str] = ()
     branches: Sequence[HotfixRef] = ()
     log: Sequence[Commit] = ()
+    lost: str = ""
+    """Why no range of commits can be told."""
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
+        if self.lost:
+            raise PortError("git", self.lost, retryable=False)
         return self.log
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:

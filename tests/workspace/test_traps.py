@@ -123,7 +123,7 @@ async def test_trouble_from_before_the_deploy_does_not_blame_it(trapped: World):
         )
     channel = await opened(world, alerts=False)
     await decision_says(
-        world, channel, ("not safe", "1.3.1 was deployed since, and 1.2.0 had run for")
+        world, channel, ("A rollback would hardly end it", "No event carries 1.3.1")
     )
 
 
@@ -151,4 +151,4 @@ async def test_the_dependency_was_deployed(trapped: World):
             function=page[1:] or "home",
         )
     channel = await opened(world, alerts=False)
-    await decision_says(world, channel, ("not safe", "payments 8.0.0 was deployed"))
+    await decision_says(world, channel, ("would hardly end it", "1.2.0 ran well for"))

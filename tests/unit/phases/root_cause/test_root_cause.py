@@ -24,7 +24,6 @@ from phases.record.findings import (
     HypothesisKind,
     Investigation,
     IssueSeen,
-    Likelihood,
     Recommendation,
     Release,
     Share,
@@ -33,6 +32,7 @@ from phases.record.findings import (
     Verdict,
     Word,
 )
+from phases.record.going_back import Likelihood
 from phases.record.incident import Incident, Source
 from phases.record.service import ReleaseNames, Service
 from phases.root_cause.hypotheses import after_bisect, best, merge

@@ -24,6 +24,7 @@ from phases.record.findings import (
     IssueSeen,
     Release,
     Share,
+    Usual,
     Word,
 )
 from phases.triage.deploy_history import history, suspect_of
@@ -40,6 +41,10 @@ WIDE = BlastRadius(
     top_features=(Share(name="cart", events=60), Share(name="pay", events=40)),
     confidence=Confidence.HIGH,
 )
+
+
+def usual(why: Usual, sentence: str) -> BlastRadius:
+    return WIDE.model_copy(update={"usual": why, "sentences": (sentence,)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -454,14 +459,14 @@ CASES = (
         name="the same failure has another title since the logger was bumped",
         right=LOOK,
         began=7,
-        more={"renamed": "cart failed as often before, as SHOP-7 KeyError"},
+        more={"blast": usual("renamed", "Not new: until 14:02 cart failed as often.")},
     ),
     Case(
         name="it comes every hour on the hour",
         right=LOOK,
         began=3,
         deploys=(("v3", 9), ("v2", 600)),
-        more={"regular": "As much came at the same minute of the last 5 hours"},
+        more={"blast": usual("regular", "It does this every hour at :05.")},
     ),
     Case(
         name="the service that it calls was deployed a minute before",
@@ -542,6 +547,15 @@ CASES = (
         "certificate: x509: certificate has expired or is not yet valid",
         stack=("pay/client.go:70 Charge",),
         changed={"wishlist/list.go": "return nil"},
+    ),
+    Case(
+        name="a certificate ran out, and the release happened to touch the client",
+        right=LOOK,
+        began=2,
+        deploys=(("v3", 13), ("v2", 600)),
+        error="*url.Error: tls: failed to verify certificate: x509: certificate has expired",
+        stack=("pay/client.go:70 Charge",),
+        changed={"pay/client.go": "// Charge asks the bank"},
     ),
     Case(
         name="Java: the host is unknown",

@@ -17,13 +17,11 @@ from phases.record.findings import (
     Choice,
     Confidence,
     DeploySeen,
-    Likelihood,
-    Quote,
     Release,
     Share,
-    TakenBack,
     Word,
 )
+from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.triage.deploy_history import History, history, suspect_of
 from phases.triage.recommendation import brakes, recommend
 from phases.triage.situation import Situation
@@ -163,10 +161,6 @@ def test_the_open_road() -> None:
             situation(takes_back=TakenBack(since="v2", one_way=("db/migrate/7_drop.rb",))),
             "v2 may miss what db/migrate/7_drop.rb removed: going back does not undo it.",
         ),
-        (
-            with_history(deploy("v2", 2), deploy("v3", 8), deploy("v2", 900), suspect="v3"),
-            "v2 was put back, 2026-05-05 14:13 UTC",
-        ),
     ],
 )
 def test_every_brake_is_shown_and_makes_a_braked_everything_loud(
@@ -178,6 +172,14 @@ def test_every_brake_is_shown_and_makes_a_braked_everything_loud(
     assert found.loud
     with_fix = recommend(replace(braked, fix="fix-cart"))
     assert (with_fix.choice, with_fix.loud) == (Choice.HOTFIX, True)
+
+
+def test_what_somebody_put_back_is_not_called_right_but_unsafe() -> None:
+    found = recommend(
+        with_history(deploy("v2", 2), deploy("v3", 8), deploy("v2", 900), suspect="v3")
+    )
+    assert any("v2 was put back, 2026-05-05 14:13 UTC" in b for b in found.brakes)
+    assert (found.choice, found.loud) == (Choice.INVESTIGATE, False)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from phases.record.findings import Choice, Confidence, Likelihood, Release, Word
+from phases.record.findings import (
+    Choice,
+    Confidence,
+    Release,
+    Word,
+)
+from phases.record.going_back import Likelihood
 from phases.record.incident import Severity
 from phases.triage.blast_radius import severity_of
 from tests.support.sentry_world import SHOP, ago, world
