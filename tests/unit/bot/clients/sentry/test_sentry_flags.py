@@ -38,7 +38,8 @@ async def test_changes_are_read_as_sentry_writes_them() -> None:
         b, a = await w.client.flags.changes(SHOP, ago(60 * 24), NOW)
     assert (a.name, a.by, a.new, a.source, a.at) == ("a", "ann", None, "sentry", ago(90))
     assert (b.name, b.by, b.new) == ("b", "Bo", "deleted")
-    assert a.url and a.url.endswith("/organizations/acme/feature-flags/")
+    assert a.url
+    assert a.url.endswith("/organizations/acme/feature-flags/")
 
 
 async def test_events_with_the_flag_on_are_counted_by_issue() -> None:
