@@ -107,6 +107,7 @@ class Draft:
             times.append(at)
             at -= every * self.rng.uniform(0.4, 1.6)
             made += 1
+        self.deploy(LONG_AGO, "1.0.0")
         for n, minute in enumerate(reversed(times), 1):
             self.deploy(minute, f"1.{n}.0")
 
@@ -129,7 +130,7 @@ class Draft:
 
     def deploy(self, at: float, version: str = "", *files: str, **fields: Any) -> str:
         """Deploy a release with a few commits; `files` are among what they change."""
-        version = version or f"1.{len(self.versions) + 1}.0"
+        version = version or f"1.{len(self.versions)}.0"
         fields.setdefault("minutes", self.rng.choice((1.0, 2.0, 4.0)))
         if version not in self.versions:
             subject = fields.pop("subject", "")

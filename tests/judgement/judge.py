@@ -22,7 +22,8 @@ from phases.triage.questions import Sources
 from tests.judgement import kinds
 from tests.judgement.events import Events, alarm, draw
 from tests.judgement.hindsight import Act, Hindsight, customers
-from tests.judgement.ports import Code, Deployer, GitHubDeploys, Tracker, told_by_webhook
+from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, told_by_webhook
+from tests.judgement.tracker import Tracker
 from tests.judgement.world import World
 from tests.support import factories
 
@@ -81,18 +82,24 @@ async def judge(seed: int, only: str = "") -> Judged:
     incident = _incident(world, events)
     service = world.service
     code = Code(world)
-    sources = Sources(
-        service,
-        Tracker(world, events),
-        [neighbour for neighbour, _ in world.neighbours],
-        Deployer(world),
-        code,
-        GitHubDeploys(world),
-    )
-    report = (await triage(incident, sources, told_by_webhook(world), world.now)).report
+    told = told_by_webhook(world)
+    answer = await triage(incident, _sources(world, events), told, world.now)
+    report = answer.report
     asked = incident.model_copy(update={"triage": report})
     walk: Investigated = await investigate(asked, service, code, False, world.now)
     return _judged(world, report, walk.investigation)
+
+
+def _sources(world: World, events: tuple[Events, ...]) -> Sources:
+    return Sources(
+        service=world.service,
+        tracker=Tracker(world, events),
+        neighbours=[neighbour for neighbour, _ in world.neighbours],
+        deployer=Deployer(world),
+        code=Code(world),
+        deploy_history=GitHubDeploys(world),
+        endpoint=Front(world),
+    )
 
 
 def _incident(world: World, events: Iterable[Events]) -> Incident:
