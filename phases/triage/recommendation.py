@@ -137,7 +137,7 @@ def recommend(s: Situation) -> Recommendation:
         change=s.change.change if s.change is not None else None,
     )
     reasons = [scope(blast)]
-    if s.began is not None and (change := _turned_on(s, many=many)) is not None:
+    if s.began is not None and (change := _turned_on(s, weighed, many=many)) is not None:
         why = reasons_for(change, s.began)
         return advice.model_copy(update={"choice": Choice.TURN_OFF, "reasons": (*reasons, *why)})
     if many and (began := when(s.began, s.suspect, exact=s.exact)):
@@ -157,12 +157,13 @@ def recommend(s: Situation) -> Recommendation:
     return advice.model_copy(update=changed)
 
 
-def _turned_on(s: Situation, *, many: bool) -> Suspected | None:
+def _turned_on(s: Situation, weighed: Weighing | None, *, many: bool) -> Suspected | None:
     """Return the change that leads: turning it off goes before everything else.
 
     Where few are hit, its time alone is not enough.
     """
-    if s.change is None or not leads(s.change, s.suspect):
+    likely = weighed is not None and weighed.likely is Likelihood.LIKELY
+    if s.change is None or not leads(s.change, s.suspect, likely=likely):
         return None
     return s.change if many or s.change.carried else None
 

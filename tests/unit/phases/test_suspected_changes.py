@@ -66,8 +66,11 @@ def first_leads(
         (2, 9, seen(98, 100, 49, 50), True),
         (2, 9, seen(3, 100, 2, 50), False),  # it is off where it fails
         (2, 9, seen(1, 3), True),  # too few events to say anything
+        (2, 9, seen(60, 100), False),  # a third of what fails has it off
+        (-0.5, 3, None, False),  # it burned already, and a deploy was out
         (180, None, None, False),
-        (-0.5, 9, None, True),  # two clocks
+        (-0.1, 9, None, True),  # two clocks
+        (-0.5, None, None, True),
         (-3, None, None, False),  # it came after the trouble
     ],
 )
@@ -75,6 +78,18 @@ def test_a_change_leads_by_its_time_or_by_its_events(
     flag: float, deployed: float | None, counts: FlagEvidence | None, expected: bool
 ) -> None:
     assert first_leads((change(flag),), deployed, counts) is expected
+
+
+def test_a_release_that_is_likely_all_the_same_goes_before_a_change() -> None:
+    (by_time,) = suspected((change(2),), BEGAN, None)
+    (apart,) = suspected((change(2),), BEGAN, seen(98, 100, 0, 50))
+    (alone,) = suspected((change(2),), BEGAN, seen(98, 100))
+    assert [leads(s, deploy(9), likely=False) for s in (by_time, apart, alone)] == [True] * 3
+    assert [leads(s, deploy(9), likely=True) for s in (by_time, apart, alone)] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_what_is_back_already_is_no_suspect() -> None:
@@ -129,12 +144,12 @@ def test_names_that_teams_give_their_flags_may_become_arguments() -> None:
 
 
 def test_issues_that_the_search_does_not_name_have_no_event_with_the_flag_on() -> None:
-    carried = {"1": (90, 90), "9": (1, 4)}
-    rows = {"1": 95, "2": 10, "9": 4, "8": 30}
+    carried = {"1": (90, 90), "9": (1, 4), "7": (0, 30)}
+    rows = {"1": 95, "2": 10, "9": 4, "8": 30, "7": 44}
     found = evidence("new-pricing", carried, rows, {"1", "2"}, evaluated=True)
-    assert found == seen(90, 100, 1, 34)
+    assert found == seen(90, 100, 1, 34), "8 did not ask for the flag"
     assert evidence("new-pricing", {}, rows, {"1"}, evaluated=False) is None, "not told to Sentry"
-    assert evidence("new-pricing", {}, rows, {"1"}, evaluated=True) == seen(0, 95, 0, 44)
+    assert evidence("new-pricing", {}, rows, {"1"}, evaluated=True) == seen(0, 95)
 
 
 def test_a_change_is_heard_once_whoever_tells_it() -> None:
@@ -156,5 +171,5 @@ def test_a_flag_that_hardly_any_failing_event_has_on_never_leads(
     flag: float, deployed: float, on: int, more: int, others_on: int, others_off: int
 ) -> None:
     counts = seen(on, on + more, others_on, others_on + others_off)
-    if counts.events >= 5 and on <= counts.events / 5:
+    if counts.events >= 5 and on <= counts.events / 2:
         assert not first_leads((change(flag),), deployed, counts)
