@@ -21,6 +21,7 @@ from phases.record.findings import (
 from phases.shared.suspected_changes import Suspected, leads, reasons_for, said
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
+from phases.triage.changed_code import touched
 from phases.triage.since_when import when
 from phases.triage.situation import Situation
 from phases.triage.weighing import Weighing, is_near, weigh
@@ -162,10 +163,18 @@ def _turned_on(s: Situation, weighed: Weighing | None, *, many: bool) -> Suspect
 
     Where few are hit, its time alone is not enough.
     """
-    likely = weighed is not None and weighed.likely is Likelihood.LIKELY
+    likely = weighed is not None and weighed.likely is Likelihood.LIKELY and _its_code(s)
     if s.change is None or not leads(s.change, s.suspect, likely=likely):
         return None
     return s.change if many or s.change.carried else None
+
+
+def _its_code(s: Situation) -> bool:
+    """Say whether what crashes is in a file that the suspect changed."""
+    if s.commits is None or s.crash is None:
+        return False
+    code = touched(s.commits, s.crash.frames)
+    return code is not None and bool(code.file)
 
 
 def _ends_it(weighed: Weighing | None, *, near: bool) -> bool:

@@ -13,7 +13,7 @@ from phases.record.incident import ActionKind, Status
 from phases.record.memories import Question
 from phases.root_cause.changed import by_change
 from phases.shared.rounds import not_taken_back
-from phases.verification.recheck import running_release
+from phases.verification.releases import running_release
 from tests.support.factories import NOW, service
 from tests.support.flagged import FLAG, TURN_OFF, flagged
 from tests.support.story import Story
