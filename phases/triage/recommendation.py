@@ -173,8 +173,7 @@ def _its_code(s: Situation) -> bool:
     """Say whether what crashes is in a file that the suspect changed."""
     if s.commits is None or s.crash is None:
         return False
-    code = touched(s.commits, s.crash.frames)
-    return code is not None and bool(code.file)
+    return bool(touched(s.commits, s.crash.frames).file)
 
 
 def _ends_it(weighed: Weighing | None, *, near: bool) -> bool:

@@ -222,7 +222,7 @@ async def world(*, counting: bool = False, **fields: Any) -> AsyncIterator[World
     )
     local.discover, local.several = fields.pop("discover", True), fields.pop("several", True)
     if fields.pop("traces", True):
-        local.traffic(20, since=ago(3 * 1440))
+        local.traffic(20, since=ago(3 * 1440), project=next(iter(local.projects)))
     faults = Faults()
     app = sentry_app(local, faults)
     calls = Counting(app) if counting else None
