@@ -48,6 +48,7 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         context.source_for(service),
         context.deployments,
         context.endpoint,
+        context.flags,
     )
     known = [*await _own_deploys(context, service), *await context.deploys.known(service.name)]
     burning = await _burning(context, service, incident)
@@ -67,10 +68,11 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
 
 
 async def _past(context: EffectContext, service: Service, incident: Incident) -> Past:
-    """Return what people wrote in the timeline, and what ended earlier incidents."""
+    """Return what people wrote, what ended earlier incidents, and what webhooks told of flags."""
     entries = await context.dispatcher.timeline(incident.id)
     earlier = await context.dispatcher.find(service=service.name, open_only=False)
-    return Past(tuple(entries), earlier_fixes(earlier, incident.id))
+    changes = await context.changes.known(service.name)
+    return Past(tuple(entries), earlier_fixes(earlier, incident.id), tuple(changes))
 
 
 async def _own_deploys(context: EffectContext, service: Service) -> list[DeploySeen]:

@@ -24,6 +24,7 @@ from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.taken_back import in_the_dialog, quotes, what_it_takes_back
 from handlers.views.text import clock, code, cut, inline_code, local, person, spoken, when, words
 from handlers.views.triage_details import triage_details
+from handlers.views.turn_off import by_hand, change_of, fixed_button, turn_off_buttons
 from phases.memory import recall
 from phases.mitigation.decision import rollback_target, running_release
 from phases.record.findings import (
@@ -72,7 +73,8 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         )
     blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
-    blocks += [context(line) for line in (*quotes(recommendation), *_missing(current, service))]
+    lines = (*by_hand(current, service), *quotes(recommendation), *_missing(current, service))
+    blocks += [context(line) for line in lines]
     blocks += _reasons(recommendation, _said_above(current, report))
     if _rollback(recommendation, service):
         blocks.append(what_it_takes_back(recommendation))
@@ -91,6 +93,8 @@ def seal(incident: Incident, current: Round) -> str:
     """Return the mark of what the buttons say, from → to; an outdated message has another one."""
     running, target = running_release(incident), rollback_target(incident, current)
     named = f"{incident.id}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
+    if (change := change_of(current)) is not None:
+        named = f"{named}|{change.kind} {change.name}"
     return f"decision.{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
@@ -150,6 +154,8 @@ def _recommended(
     match recommendation.choice:
         case Choice.ROLLBACK:
             return f"roll back to {phrasing.version(recommendation.target)}"
+        case Choice.TURN_OFF:
+            return phrasing.take_back(recommendation)
         case Choice.HOTFIX:
             return f"ship the known fix of {words(service.name, 60)}"
         case Choice.INVESTIGATE:
@@ -268,6 +274,7 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
         targets = incident.triage.targets if incident.triage else ()
         if recommendation is not None and len(targets) > 1:
             shown.append(button("Another release …", "incident.rollback", value))
+    shown += turn_off_buttons(incident, current, service, value)
     if not service.cannot("hotfix"):
         name = "Ship a hotfix …"
         shown.append(_choice(name, "decision.hotfix", value, recommended=choice is Choice.HOTFIX))
@@ -276,7 +283,7 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
         shown.append(
             _choice(name, "decision.investigate", value, recommended=choice is Choice.INVESTIGATE)
         )
-    shown.append(button("Fixed another way …", "decision.fixed", value))
+    shown.append(fixed_button(current, service, value))
     if incident.triage is None or incident.triage.manual_by is not None:
         shown.append(button("Fill in by hand …", "incident.triage", value))
     elif incident.triage.blast.users is Word.NOBODY:

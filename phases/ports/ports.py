@@ -13,6 +13,7 @@ from phases.ports.source_values import Commit, Covered, Place, PullChecks
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import (
     Bisect,
+    ChangeSeen,
     DeployOutput,
     DeploySeen,
     EndpointAnswer,
@@ -178,6 +179,29 @@ class ErrorTracker(Protocol):
     async def by_short_id(self, short_id: str) -> IssueRow: ...
 
 
+class FlagLog(Protocol):
+    """What Sentry knows of feature flags. Raises `PortError`."""
+
+    def unused(self) -> bool:
+        """Return whether nobody had told Sentry of a flag for months, some minutes ago."""
+        ...
+
+    async def changes(
+        self, service: Service, since: datetime, until: datetime
+    ) -> Sequence[ChangeSeen]:
+        """Return the flags that were changed in this span, in the whole organisation."""
+        ...
+
+    async def carried(
+        self, services: Sequence[Service], flag: str, since: datetime, until: datetime
+    ) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag on and all its events in this span.
+
+        Issues without an event with the flag on are missing.
+        """
+        ...
+
+
 # --- deploys -----------------------------------------------------------------------------------
 
 
@@ -225,6 +249,23 @@ class Deployer(Protocol):
 
         False: that cannot be said.
         """
+        ...
+
+
+class Switch(Protocol):
+    """Turns off what was turned on, by the catalogue's `turn_off`; followed as a deploy is."""
+
+    async def start(self, service: Service, id: str, change: str) -> None:
+        """Run the command once: with a known `id` nothing is done.
+
+        Raises `PortError` when nothing was started.
+        """
+        ...
+
+    async def look(self, service: Service, id: str) -> DeployState: ...
+
+    async def give_up(self, service: Service, id: str) -> bool:
+        """Return whether nothing was started, and from now on nothing will be."""
         ...
 
 

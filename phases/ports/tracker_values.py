@@ -128,5 +128,7 @@ class EventDetail(Value):
     """`exception`, `message`, `csp` and the like; empty: nothing of these."""
     in_app_told: bool = True
     """A frame is marked as in-app."""
+    flags: dict[str, bool] = Field(default_factory=dict[str, bool])
+    """The flags that were evaluated before it, on or off."""
     from_laptop: bool = False
     """It was sent by a developer's machine."""

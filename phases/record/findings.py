@@ -7,19 +7,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from phases.record.changes import ChangeSeen, FlagEvidence
+from phases.record.value import Value
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 """Git abbreviates no commit further:
 https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreabbrev
 """
-
-
-class Value(BaseModel):
-    """An immutable value. Unknown keys, which a newer bot wrote, are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Release(Value):
@@ -168,6 +165,7 @@ class BlastRadius(Value):
 
 class Choice(StrEnum):
     ROLLBACK = "rollback"
+    TURN_OFF = "turn off"
     HOTFIX = "hotfix"
     INVESTIGATE = "investigate"
 
@@ -236,6 +234,8 @@ class Recommendation(Value):
     suspect: Release | None = None
     target: Release | None = None
     """The target of a rollback: the healthy release deployed last before the suspect."""
+    change: ChangeSeen | None = None
+    """The flag or setting that may have brought it; it leads where the choice is `TURN_OFF`."""
     loud: bool = False
     """Many users and features are hit, and brakes hold the rollback: people are paged."""
 
@@ -269,6 +269,9 @@ class TriageReport(Value):
     """Minutes from the start of the suspect's deploy to the beginning of trouble."""
     deploys: tuple[DeploySeen, ...] = ()
     """Newest first, at most five."""
+    changes: tuple[ChangeSeen, ...] = ()
+    """What was changed near the beginning without a deploy, the nearest first, at most five."""
+    flag_evidence: FlagEvidence | None = None
     targets: tuple[Release, ...] = ()
     """Healthy releases a rollback could go to, best first."""
     exception_type: str | None = None

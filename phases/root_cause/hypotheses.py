@@ -13,6 +13,7 @@ from phases.ports.file_kinds import FileKind, kind_of
 from phases.ports.source_values import Commit
 from phases.record.findings import (
     Bisect,
+    Choice,
     Hypothesis,
     HypothesisKind,
     Likelihood,
@@ -22,6 +23,7 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.service import Service
+from phases.root_cause.changed import by_change
 from phases.root_cause.error_clues import (
     speaks_of_database,
     speaks_of_outside,
@@ -242,6 +244,9 @@ def _release(facts: Facts) -> Hypothesis:
         finding += f" {which} had never been seen before."
         minutes = report.suspect_minutes
         sure += 0.1 if minutes is not None and timedelta(minutes=minutes) <= LATER else 0.0
+    if report.recommendation.choice is Choice.TURN_OFF:
+        # A change lies nearer: the release may only be where its code has stood all along.
+        sure = min(sure, 0.4)
     if (against := _unexplained(report)) is not None:
         sure, finding = min(sure, 0.15), f"{finding} But {against}."
     return _raised(
@@ -319,6 +324,10 @@ def _changed(facts: Facts, *kinds: FileKind) -> list[tuple[Commit, str]]:
 
 
 def _configuration(facts: Facts) -> Hypothesis:
+    return by_change(facts.report) or _configuration_files(facts)
+
+
+def _configuration_files(facts: Facts) -> Hypothesis:
     changed = _changed(facts, FileKind.CONFIGURATION, FileKind.MIGRATION)
     error = f"{facts.report.exception_type or ''}: {facts.message[:ERROR_TEXT]}"
     of_setting = speaks_of_setting(error)

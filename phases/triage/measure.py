@@ -20,7 +20,8 @@ from phases.record.findings import Choice, DeploySeen, IssueSeen, Release, Share
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
-from phases.shared.rounds import broken_rollbacks, shipped, tried
+from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
+from phases.shared.suspected_changes import merged, near
 from phases.text.wording import listed
 from phases.triage.blast_radius import (
     ERROR,
@@ -35,6 +36,7 @@ from phases.triage.blast_radius import (
 )
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
 from phases.triage.fire import DAY, HISTORY, Series, fire
+from phases.triage.flags import events_with_flag, flag_evidence, with_changes
 from phases.triage.judged import Seen, judged
 from phases.triage.ordinary import Rhythm, rhythm
 from phases.triage.questions import Questions, Sources
@@ -48,6 +50,7 @@ from phases.triage.written_warnings import of_commits, of_people
 SHOWN_ISSUES = 10
 SHOWN_MONITORS = 20
 SHOWN_DEPLOYS = 5
+SHOWN_CHANGES = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
@@ -143,8 +146,14 @@ async def triage(
             _deploys(ask, incident, known_deploys, burning),
             ask.fixes(),
         )
-        trouble = await _trouble(ask, incident, page, errors)
-        impact = await _impact(ask, trouble, deploys)
+        trouble, by_sentry = await asyncio.gather(
+            _trouble(ask, incident, page, errors), ask.flag_changes(page)
+        )
+        changes = not_taken_back(merged(past.changes, by_sentry), incident)
+        impact, carried = await asyncio.gather(
+            _impact(ask, trouble, deploys),
+            events_with_flag(ask, page, changes, trouble.issues, trouble.about),
+        )
         addresses = await ask.addresses(impact.picture)
         endpoint = await called
     finally:
@@ -190,6 +199,8 @@ async def triage(
         deploys_told=deploys.all_told,
         unasked=tuple(ask.notes.unasked),
     )
+    carry = flag_evidence(carried, trouble.rows, trouble.ids, impact.event)
+    situation = with_changes(situation, changes, carry)
     if only and recommend(situation).choice is Choice.ROLLBACK:
         situation = replace(situation, beside=await ask.beside(only, trouble.ids))
     say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
@@ -424,6 +435,8 @@ def _report(
         began_exact=situation.exact,
         suspect_minutes=round(after, 3) if after is not None else None,
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
+        changes=near(situation.changes, began)[:SHOWN_CHANGES],
+        flag_evidence=situation.flag_evidence,
         targets=situation.targets[:SHOWN_TARGETS],
         exception_type=event.exception_type if event else None,
         exception_value=event.exception_value if event else "",

@@ -16,13 +16,22 @@ from phases.ports.ports import (
     DeployHistory,
     Endpoint,
     ErrorTracker,
+    FlagLog,
     HotfixRef,
     PortError,
     SourceCode,
 )
 from phases.ports.source_values import Commit
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import DeploySeen, EndpointAnswer, IssueSeen, Part, Release, Share
+from phases.record.findings import (
+    ChangeSeen,
+    DeploySeen,
+    EndpointAnswer,
+    IssueSeen,
+    Part,
+    Release,
+    Share,
+)
 from phases.record.service import Service
 from phases.text.wording import listed, short
 from phases.triage.blast_radius import (
@@ -61,6 +70,7 @@ class Sources:
     code: SourceCode | None = None
     deploy_history: DeployHistory | None = None
     endpoint: Endpoint | None = None
+    flags: FlagLog | None = None
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -120,6 +130,29 @@ class Questions:
             )
             self.notes.say(f"Sentry did not tell the deploys of {listed(untold)}: {stands}.")
         return deploys, True
+
+    # --- flags ---------------------------------------------------------------------------------
+
+    async def flag_changes(self, page: IssuePage) -> Sequence[ChangeSeen]:
+        """Return the flags that were changed since a day before the window, newest first.
+
+        Beside a second page of issues it is not asked where flags are not used: the calls of a
+        triage are counted (docs/performance.md).
+        """
+        flags, service = self.sources.flags, self.sources.service
+        if flags is None or (page.next is not None and flags.unused()):
+            return ()
+        asked = flags.changes(service, self.since - DAY, self.now)
+        return await self.notes.ask(asked, (), "Flag changes are not known", decides=False)
+
+    async def carried(self, flag: ChangeSeen) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag on and all its events since the change."""
+        if self.sources.flags is None:
+            return {}
+        since = max(self.since, flag.at)
+        asked = self.sources.flags.carried(self.sources.services, flag.name, since, self.now)
+        cost = f"Which events carry flag {short(flag.name)} is not known"
+        return await self.notes.ask(asked, {}, cost, decides=False)
 
     # --- the source of code --------------------------------------------------------------------
 

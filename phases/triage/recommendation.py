@@ -18,6 +18,7 @@ from phases.record.findings import (
     Recommendation,
     Word,
 )
+from phases.shared.suspected_changes import Suspected, leads, reasons_for, said
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
 from phases.triage.since_when import when
@@ -133,8 +134,12 @@ def recommend(s: Situation) -> Recommendation:
         offer_rollback=target is not None,
         suspect=s.suspect.release if s.suspect else None,
         target=target,
+        change=s.change.change if s.change is not None else None,
     )
     reasons = [scope(blast)]
+    if s.began is not None and (change := _turned_on(s, many=many)) is not None:
+        why = reasons_for(change, s.began)
+        return advice.model_copy(update={"choice": Choice.TURN_OFF, "reasons": (*reasons, *why)})
     if many and (began := when(s.began, s.suspect, exact=s.exact)):
         reasons.append(began)
     if right and not advice.brakes and target is not None and advice.suspect is not None:
@@ -150,6 +155,16 @@ def recommend(s: Situation) -> Recommendation:
             reasons.append(why_not)
         changed = {"reasons": tuple(reasons), "loud": right}
     return advice.model_copy(update=changed)
+
+
+def _turned_on(s: Situation, *, many: bool) -> Suspected | None:
+    """Return the change that leads: turning it off goes before everything else.
+
+    Where few are hit, its time alone is not enough.
+    """
+    if s.change is None or not leads(s.change, s.suspect):
+        return None
+    return s.change if many or s.change.carried else None
 
 
 def _ends_it(weighed: Weighing | None, *, near: bool) -> bool:
@@ -205,4 +220,7 @@ def _other_deploys(s: Situation, began: datetime) -> list[str]:
         if began - AROUND <= d.started_at <= began and not weighed:
             before = f"{lasting(began - d.started_at)} before trouble began"
             doubts.append(f"{d.service} {d.release.version} was deployed {before}.")
+    if s.change is not None and not leads(s.change, s.suspect):
+        text = f"{said(s.change.change)}, {lasting(s.change.before)} before trouble began."
+        doubts.append(capital(text))
     return doubts

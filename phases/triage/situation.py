@@ -10,13 +10,16 @@ from phases.ports.source_values import Commit
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import (
     BlastRadius,
+    ChangeSeen,
     DeploySeen,
     EndpointAnswer,
+    FlagEvidence,
     IssueSeen,
     Quote,
     Release,
     TakenBack,
 )
+from phases.shared.suspected_changes import Suspected, suspected
 from phases.triage.deploy_history import History
 from phases.triage.targets import Fire, Targets, fire_of, targets_of
 
@@ -99,6 +102,17 @@ class Situation:
     written: tuple[Quote, ...] = ()
     """Warnings against a rollback that people wrote."""
     takes_back: TakenBack | None = None
+
+    # What else may be turned back.
+    changes: tuple[ChangeSeen, ...] = ()
+    """Flags, settings and infrastructure changed without a deploy, newest first."""
+    flag_evidence: FlagEvidence | None = None
+
+    @property
+    def change(self) -> Suspected | None:
+        """The likeliest of the changes; None where none is near, or its events speak against it."""
+        first = next(iter(suspected(self.changes, self.began, self.flag_evidence)), None)
+        return None if first is None or first.innocent else first
 
     @property
     def fire(self) -> Fire | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from phases.ports.file_kinds import FileKind, kind_of
 from phases.ports.source_values import Commit
-from phases.record.findings import DeploySeen, Release, TakenBack
+from phases.record.findings import ChangeSeen, DeploySeen, Release, TakenBack
 from phases.record.incident import VERIFIED, ActionKind, Entry, Incident
 from phases.record.service import HOTFIX
 from phases.root_cause.patch import Patch
@@ -87,6 +87,8 @@ class Past:
     entries: tuple[Entry, ...] = ()
     """The incident's timeline."""
     fixes: tuple[EarlierFix, ...] = ()
+    changes: tuple[ChangeSeen, ...] = ()
+    """What the change webhook told of: flags, settings, infrastructure."""
 
 
 NO_PAST = Past()

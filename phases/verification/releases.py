@@ -32,7 +32,7 @@ def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
 def names_to_search(incident: Incident, current: Round | None) -> tuple[str, ...]:
     """Return the names that events of the running release may carry: its version, its commit."""
     action = current.action if current else None
-    if action is not None and action.kind is ActionKind.FIXED:
+    if action is not None and not action.deploys:
         return _ran_all_along(incident, action.at)
     running, meant = running_release(current), action.to_release if action else None
     # Sentry may know what was deployed by its commit alone. Where something else runs, that commit
@@ -71,7 +71,7 @@ def gone(incident: Incident) -> frozenset[str]:
     Events carry either name, and a person who deploys it again may use either.
     """
     actions = [round.action for round in incident.rounds if round.action is not None]
-    deployed = [a for a in actions if a.result == "done" and a.kind is not ActionKind.FIXED]
+    deployed = [a for a in actions if a.result == "done" and a.deploys]
     taken = [action.from_release for action in deployed if action.from_release is not None]
     before = [action.proof.before for action in deployed if action.proof]
     taken += [Release(version=name) for name in (*before, *incident.rolled_back) if name]

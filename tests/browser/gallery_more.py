@@ -31,6 +31,7 @@ from phases.record.findings import (
     Release,
     Suspect,
     TakenBack,
+    TriageReport,
 )
 from phases.record.incident import (
     ActionKind,
@@ -60,12 +61,18 @@ from tests.support.factories import (
     service,
 )
 from tests.support.factories import postmortem as written
+from tests.support.flagged import TURN_OFF, flagged
 from tests.support.story import Story, mitigated, verifying
 
 SHOP = service()
+SWITCHED = SHOP.model_copy(update={"turn_off": TURN_OFF})
 CHANNEL = Channel(id="C0GENERAL", name="inc-0001-checkout")
 PULL = Release(version="hotfix #12@aaaaaaa", commit="a" * 40)
 ADR = Adr(number=7, path="docs/adr/0007-x.md", url="https://github.com/acme/shop/pull/31")
+
+
+def turning_off(measured: TriageReport) -> Round:
+    return Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
 
 
 # --- looking back ---------------------------------------------------------------------------------
@@ -454,6 +461,15 @@ def odd_ends() -> dict[str, Message]:
         "decision-doubtful": views.decision(deciding(triage=doubtful), NOW, SHOP, 1),
         "decision-no-deployer": views.decision(deciding(), NOW, bare, 1),
         "decision-drill": views.decision(drill, NOW, SHOP, 1),
+        "decision-turn-off": views.decision(
+            deciding(triage=flagged(), rounds=(turning_off(flagged()),)), NOW, SWITCHED, 1
+        ),
+        "decision-turn-off-by-hand": views.decision(
+            deciding(triage=flagged(), rounds=(turning_off(flagged()),)), NOW, SHOP, 1
+        ),
+        "status-turn-off": views.status(
+            deciding(triage=flagged(), rounds=(turning_off(flagged()),)), NOW, SWITCHED
+        ),
         "decision-cancelled": views.decision(
             deciding(status=Status.CANCELLED, cancel_reason="load test", cancelled_at=NOW),
             NOW,

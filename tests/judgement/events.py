@@ -127,6 +127,30 @@ def _one(
     events.release.append(release)
 
 
+def earlier(world: World, steps: range, minutes: int, rng: random.Random) -> dict[int, int]:
+    """Return the events of steps that nobody asks about one by one: they are only counted."""
+    production = world.production()
+    errors = [f for f in world.failures if f.category == "error" and (f.rate or f.base)]
+    by_people = sum(f.rate for f in errors if f.always and not f.steady)
+    steady = sum(f.rate for f in errors if f.always and f.steady)
+    others = [f for f in errors if not f.always]
+    by_release = any(f.when.releases is not None for f in others)
+    counts: dict[int, int] = {}
+    for step in steps:
+        begin = step * minutes
+        middle = begin + minutes / 2
+        traffic = world.traffic(middle)
+        shares = production.shares(middle) if by_release else {}
+        rate = by_people * traffic + steady
+        for failure in others:
+            strength = _mean_strength(production, failure, begin, minutes, shares)
+            full = failure.rate * strength + failure.base
+            rate += full * (1.0 if failure.steady else traffic)
+        if events := poisson(rng, rate * minutes):
+            counts[step] = events
+    return counts
+
+
 def alarm(world: World, needed: float) -> float:
     """Return the minute by which so many events of the trouble are to be expected."""
     production, sum_, at = world.production(), 0.0, 0.0

@@ -116,7 +116,7 @@ class Hindsight:
         """Return whether more customers are hit than without the action."""
         plain = self.world.production()
         return any(
-            self.hits(after, ends + m) > 1.05 * self.hits(plain, ends + m) + 0.5
+            self.hits(after, ends + m) > 1.05 * self.hits(plain, ends + m) + 0.1
             for m in (1, 15, 40)
         )
 

@@ -19,10 +19,13 @@ from phases.record.incident import Incident
 from phases.root_cause.investigate import investigate
 from phases.triage.measure import triage
 from phases.triage.questions import Sources
+from phases.triage.taken_back import EarlierFix, Past
 from tests.judgement import kinds
+from tests.judgement.changes import Flags, told_of_changes
 from tests.judgement.events import Events, alarm, draw
 from tests.judgement.hindsight import Act, Hindsight, customers
-from tests.judgement.ports import Code, Deployer, GitHubDeploys, Tracker, told_by_webhook
+from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, commit_of, told_by_webhook
+from tests.judgement.tracker import Tracker
 from tests.judgement.world import World
 from tests.support import factories
 
@@ -81,18 +84,33 @@ async def judge(seed: int, only: str = "") -> Judged:
     incident = _incident(world, events)
     service = world.service
     code = Code(world)
-    sources = Sources(
-        service,
-        Tracker(world, events),
-        [neighbour for neighbour, _ in world.neighbours],
-        Deployer(world),
-        code,
-        GitHubDeploys(world),
+    told = told_by_webhook(world)
+    past = Past(
+        fixes=tuple(_fixed(version) for version in world.hotfixes),
+        changes=tuple(told_of_changes(world)),
     )
-    report = (await triage(incident, sources, told_by_webhook(world), world.now)).report
+    answer = await triage(incident, _sources(world, events), told, world.now, past=past)
+    report = answer.report
     asked = incident.model_copy(update={"triage": report})
     walk: Investigated = await investigate(asked, service, code, False, world.now)
     return _judged(world, report, walk.investigation)
+
+
+def _fixed(version: str) -> EarlierFix:
+    return EarlierFix("INC-0031", version, commit_of(f"{version}-0"), ("INC-0031",))
+
+
+def _sources(world: World, events: tuple[Events, ...]) -> Sources:
+    return Sources(
+        service=world.service,
+        tracker=Tracker(world, events),
+        neighbours=[neighbour for neighbour, _ in world.neighbours],
+        deployer=Deployer(world),
+        code=Code(world),
+        deploy_history=GitHubDeploys(world),
+        endpoint=Front(world),
+        flags=Flags(world, events),
+    )
 
 
 def _incident(world: World, events: Iterable[Events]) -> Incident:
@@ -139,6 +157,8 @@ def _act(report: TriageReport) -> Act:
         return Act("roll back", advice.target.version)
     if advice.choice is Choice.HOTFIX:
         return Act("hotfix")
+    if advice.choice is Choice.TURN_OFF and advice.change is not None:
+        return Act("turn off", advice.change.name)
     return Act("investigate")
 
 

@@ -26,7 +26,7 @@ from phases.record.findings import HypothesisKind
 from phases.record.service import Service
 from tests.judgement import kinds_calm, kinds_outside
 from tests.judgement.draft import Draft
-from tests.judgement.world import ALWAYS, DAY, Changed, Deploy, When, World
+from tests.judgement.world import ALWAYS, Changed, Deploy, When, World
 
 Kind = Callable[[Draft], None]
 CONFIGURATION = HypothesisKind.CONFIGURATION
@@ -187,20 +187,17 @@ def two_deploys(d: Draft) -> None:
 
 def after_hotfix(d: Draft) -> None:
     """A release is bad that follows a hotfix: behind the hotfix the old fire waits."""
-    old = d.newest
     hours = d.rng.choice((0.3, 1.0, 5.0, 26.0, 70.0))
     d.deploys = [x for x in d.deploys if x.begins < -60 * hours - 20]
-    if not d.deploys:
-        d.deploy(-60 * hours - 60)
     old = d.newest
-    fix = d.deploy(
-        -60 * hours, f"{old}-hotfix1", "session", subject="Hotfix for INC-0031: sessions"
-    )
-    d.crash(When(begins=-60 * hours - 15, releases=d.before(fix)), file="session", fixed_in=fix)
     security = d.rng.random() < 0.3
+    what = "Security fix" if security else "Hotfix for INC-0031"
+    fix = d.deploy(-60 * hours, f"{old}-hotfix1", "session", subject=f"{what}: sessions")
     if security:
-        d.failures.pop()
         d.fields["security"] = frozenset({fix})
+    else:
+        d.fields["hotfixes"] = (fix,)
+        d.crash(When(begins=-60 * hours - 15, releases=d.before(fix)), file="session")
     guilty = _bad(d, d.rng.uniform(0.5, 5))
     was = "a security fix" if security else "the fix of an earlier fire"
     d.truth = f"{guilty} did it; {fix} before it was {was}"
@@ -231,10 +228,8 @@ def put_back(d: Draft) -> None:
 
 def ran_twice(d: Draft) -> None:
     """Yesterday's rollback stands in the history; today another release is bad."""
-    good, hours = d.newest, d.rng.uniform(4, 30)
+    hours = d.rng.uniform(4, 30)
     d.deploys = [x for x in d.deploys if x.begins < -60 * hours - 60]
-    if not d.deploys:
-        d.deploy(-60 * hours - 3 * DAY)
     good = d.newest
     known_bad = d.deploy(-60 * hours - 20)
     d.deploy(-60 * hours, good)
@@ -257,10 +252,19 @@ def redeploy_with_setting(d: Draft) -> None:
 def flag(d: Draft) -> None:
     """https://stackstatus.net/post/115305251014/outage-postmortem-march-31-2015"""
     name = d.rng.choice(("new-checkout", "tax-v2", "async-search", "fast-login"))
-    d.changes.append(Changed(name, -d.rng.uniform(0.3, 4)))
-    d.crash(When(change=name), wide=d.rng.random() < 0.7, mend="change")
+    share = d.rng.choice((0.1, 0.5, 1.0, 1.0))
+    begun, wide = len(d.failures), d.rng.random() < 0.7
+    d.crash(When(change=name), wide=wide, share=share * d.rng.uniform(0.2, 0.9), mend="change")
+    pages = frozenset(path for f in d.failures[begun:] for path in f.paths)
+    d.changes.append(_flag(d, name, -d.rng.uniform(0.3, 4), pages, share))
     d.cause = CONFIGURATION
     d.truth = f"the flag {name} was turned on"
+
+
+def _flag(d: Draft, name: str, at: float, pages: frozenset[str], share: float) -> Changed:
+    """Turn a flag on, as Sentry's flag log or a webhook tells; six SDKs in ten tell of it, too."""
+    asked_on = pages if d.rng.random() < 0.6 else frozenset[str]()
+    return Changed(name, at, logged=d.rng.random() < 0.6, share=share, asked_on=asked_on)
 
 
 def flag_beside_deploy(d: Draft) -> None:
@@ -271,7 +275,9 @@ def flag_beside_deploy(d: Draft) -> None:
 
 def flag_innocent(d: Draft) -> None:
     version = _bad(d, d.rng.uniform(0.5, 4))
-    d.changes.append(Changed("banner-colour", -d.rng.uniform(5, 30)))
+    pages = frozenset(d.paths(2))
+    at = d.rng.choice((-d.rng.uniform(5, 30), -d.rng.uniform(0.2, 5), d.rng.uniform(0.5, 2)))
+    d.changes.append(_flag(d, "banner-colour", at, pages, d.rng.choice((0.5, 1.0))))
     d.truth = f"{version} did it; the flag banner-colour is innocent"
 
 

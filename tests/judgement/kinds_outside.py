@@ -170,7 +170,13 @@ def client_version(d: Draft) -> None:
     """A browser or an app store changed something: old code, new clients."""
     innocent = _maybe_deploy(d, 0.35)
     when = When(ramp=d.rng.uniform(60, 240))
-    d.crash(when, wide=d.rng.random() < 0.5, share=d.rng.uniform(0.05, 0.2), mend="code")
+    d.crash(
+        when,
+        wide=d.rng.random() < 0.5,
+        share=d.rng.uniform(0.05, 0.2),
+        mend="code",
+        browser="Safari",
+    )
     d.cause = DATA
     d.truth = f"a new version of a browser trips over old code{innocent}"
 

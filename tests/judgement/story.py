@@ -13,9 +13,10 @@ WORST = SHOWN = 5
 def table(judged: Sequence[Judged]) -> str:
     kinds = sorted({j.world.kind for j in judged})
     counts = f"{'right':>7}{'harm':>6}{'needless':>10}{'missed':>8}{'paged':>7}"
-    head = f"{'kind of world':24}{'n':>5}{counts}{'lost/best':>11}{'finding':>9}"
-    lines = [head, *(_line(kind, [j for j in judged if j.world.kind == kind]) for kind in kinds)]
-    return "\n".join((*lines, _line("all", judged)))
+    head = f"{'kind of world':24}{'n':>5}{counts}{'lost/best':>11}{'of it':>7}{'finding':>9}"
+    total = sum(j.excess for j in judged)
+    lines = [_line(k, [j for j in judged if j.world.kind == k], total) for k in kinds]
+    return "\n".join((head, *lines, _line("all", judged, total)))
 
 
 def ratio(judged: Iterable[Judged]) -> float:
@@ -26,7 +27,7 @@ def ratio(judged: Iterable[Judged]) -> float:
     return lost / least if least else 1.0 if lost < 1 else float("inf")
 
 
-def _line(name: str, judged: Sequence[Judged]) -> str:
+def _line(name: str, judged: Sequence[Judged], total: float) -> str:
     n = len(judged)
     counts = [
         sum(map(bool, column))
@@ -35,10 +36,11 @@ def _line(name: str, judged: Sequence[Judged]) -> str:
         )
     ]
     right, harm, needless, missed, loud = counts
+    share = sum(j.excess for j in judged) / total if total else 0.0
     finding = sum(j.finding for j in judged) / n
     return (
         f"{name:24}{n:5}{right / n:7.0%}{harm:6}{needless:10}{missed:8}{loud:7}"
-        f"{ratio(judged):11.2f}{finding:9.0f}"
+        f"{ratio(judged):11.2f}{share:7.0%}{finding:9.0f}"
     )
 
 

@@ -8,7 +8,7 @@ any action.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -75,6 +75,8 @@ class Failure:
     """All of it at one customer."""
     region: str = ""
     """All of it in one region."""
+    browser: str = ""
+    """All of it in one browser."""
     addresses: int = 0
     """So many client addresses instead of one a user (scanners)."""
     steady: bool = False
@@ -82,8 +84,13 @@ class Failure:
     mend: Mend = "release"
     noise: bool = False
     """It is always there, and everybody lives with it."""
-    fixed_in: str = ""
-    """It burns again where a rollback goes behind this release."""
+
+    @property
+    def always(self) -> bool:
+        """True if it burns at full strength for as long as anybody remembers."""
+        when = self.when
+        plain = when.releases is None and when.change is None and not when.every and not when.ramp
+        return plain and when.begins < -30 * DAY and when.ends == ALWAYS
 
     @property
     def title(self) -> str:
@@ -124,6 +131,12 @@ class Changed:
     off_at: float = ALWAYS
     known: bool = True
     """The flag log or a webhook told of it; else nobody but its author knows."""
+    logged: bool = False
+    """Sentry's flag log has it; else a webhook told."""
+    share: float = 1.0
+    """Of the people who have it."""
+    asked_on: frozenset[str] = frozenset()
+    """The pages that ask for it, where events tell which flags were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,8 @@ class World:
     deploy_minutes: float = 5.0
     mend_minutes: float = 20.0
     """From the cause found to the end, by hand."""
+    hotfixes: tuple[str, ...] = ()
+    """Releases by which the bot ended earlier incidents."""
     security: frozenset[str] = frozenset()
     """Releases that closed a hole: to go behind one of them opens it."""
     down: tuple[float, float] | None = None
@@ -185,24 +200,12 @@ class World:
         weekend = (self.zero.weekday() + day // DAY) % 7 >= 5
         return (0.7 if weekend else 1.0) * (1.0 - 0.67 * math.cos((day - 240) / DAY * 2 * math.pi))
 
-    def burned_before(self, begin: float, end: float) -> float:
-        """Return the events to be expected in a short span that nobody asks about one by one."""
-        production, middle = self.production(), (begin + end) / 2
-        shares: dict[str, float] | None = None
-        events = 0.0
-        for failure in self.failures:
-            if failure.rate <= 0 or failure.category != "error":
-                continue
-            if shares is None and failure.when.releases is not None:
-                shares = production.shares(middle)
-            minutes = range(int(end - begin)) if failure.when.every else (middle - begin,)
-            all_ = [production.strength(failure, begin + m, shares or {}) for m in minutes]
-            full = failure.rate * sum(all_) / len(all_) + failure.base
-            events += full * (1.0 if failure.steady else self.traffic(middle))
-        return events * (end - begin)
-
     def production(self) -> Production:
-        return Production(self.deploys, self.changes)
+        return Production(_ordered(self.deploys), self.changes)
+
+
+def _ordered(deploys: Iterable[Deploy]) -> tuple[Deploy, ...]:
+    return tuple(sorted(deploys, key=_begins))
 
 
 def _begins(deploy: Deploy) -> float:
@@ -214,11 +217,12 @@ class Production:
     """What runs and what is on, and when somebody ended a failure for good."""
 
     deploys: tuple[Deploy, ...]
+    """In the order of time."""
     changes: tuple[Changed, ...]
     cured: dict[Mend, float] = field(default_factory=dict[Mend, float])
 
     def deployed(self, version: str, at: float, minutes: float) -> Production:
-        return replace(self, deploys=(*self.deploys, Deploy(version, at, minutes)))
+        return replace(self, deploys=_ordered((*self.deploys, Deploy(version, at, minutes))))
 
     def turned_off(self, name: str, at: float) -> Production:
         changes = (replace(c, off_at=at) if c.name == name else c for c in self.changes)
@@ -228,15 +232,15 @@ class Production:
         return replace(self, cured={**dict.fromkeys(what, at), **self.cured})
 
     def shares(self, at: float) -> dict[str, float]:
-        """Return the share of traffic by release."""
+        """Return the share of traffic by release: the newest take theirs of the older ones."""
         shares: dict[str, float] = {}
-        for deploy in sorted(self.deploys, key=_begins):
-            part = deploy.share(at)
-            if part >= 1.0:
-                shares = {deploy.version: 1.0}
-            elif part > 0.0:
-                shares = {v: s * (1.0 - part) for v, s in shares.items()}
+        rest = 1.0
+        for deploy in reversed(self.deploys):
+            if (part := deploy.share(at) * rest) > 0.0:
                 shares[deploy.version] = shares.get(deploy.version, 0.0) + part
+                rest -= part
+            if rest <= 0.0:
+                break
         return shares
 
     def strength(self, failure: Failure, at: float, shares: dict[str, float]) -> float:

@@ -199,7 +199,14 @@ class World:
     async def triage(self, now: datetime = NOW, **fields: Any) -> TriageReport:
         found = await triage(
             incident(**fields),
-            Sources(self.service, self.client, self.neighbours, self.deployer, self.source),
+            Sources(
+                self.service,
+                self.client,
+                self.neighbours,
+                self.deployer,
+                self.source,
+                flags=self.client.flags,
+            ),
             self.known,
             now,
         )

@@ -27,6 +27,7 @@ from bot.clients.sentry.blast_radius import (
     tried,
 )
 from bot.clients.sentry.event import EventShape
+from bot.clients.sentry.flags import SentryFlags
 from bot.clients.sentry.glitchtip import REFUSED, GlitchTip, cannot_count
 from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp
 from bot.clients.sentry.laptops import NO_LAPTOPS
@@ -62,10 +63,7 @@ ERRORS = "level:[error,fatal]"
 
 
 class Sentry:
-    """One organisation of one Sentry. Methods raise `PortError`.
-
-    `url` is as `https://sentry.io`; `timeout` in seconds a call.
-    """
+    """One organisation at `url` (`https://sentry.io`). Methods raise `PortError`."""
 
     def __init__(self, url: str, org: str, token: str, *, timeout: float = 10.0) -> None:
         url, org = url.rstrip("/"), quote(org, safe="")
@@ -79,6 +77,7 @@ class Sentry:
         self._projects = Projects(self._http)
         self._releases = Releases(self._http)
         self.traffic = Traces(self._http, self._projects, self._queries).seen
+        self.flags = SentryFlags(self._http, self._queries, self._projects, self._page_url)
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}
@@ -107,6 +106,7 @@ class Sentry:
         """Look up what every later call needs, so that the first triage need not."""
         for service in services:
             await self._projects.where([service])
+        await self.flags.warm()
 
     # --- issues ----------------------------------------------------------------------------------
 
