@@ -9,6 +9,7 @@ verdicts over simulated series.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
@@ -24,6 +25,10 @@ SOON_SIZE = 10  # phase 1's spike: fewer events in a few minutes wake nobody
 GREW = 0.001
 SIZE = 20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
 STRAGGLERS = 3  # of a baseline of zero: old pages, queues, retries
+OLD_RATE = 0.5
+"""Of the fire's rate: trouble that is back; and more from an old release than old tabs bring."""
+HALVES_MINUTES = 15.0
+"""What is left of a release that was taken back halves in that time at least, after recovery."""
 FALSE_ALARM = 0.001
 """A look, with the widest scatter. All eight of a round stay under 1 in 1,000 (`make bench`), as
 scatter is less most of the time, and one look sees what the one before it saw."""
@@ -109,6 +114,16 @@ def not_helping(
 def straggling(would_have_come: float) -> int:
     """Return how many events of a release that was taken back are no more than its stragglers."""
     return max(at_most(STRAGGLING * would_have_come, SPREAD, HIDDEN), STRAGGLERS)
+
+
+def lingers(would_have_come: float, since_recovery: float) -> int:
+    """Return how many events of a release that was taken back are stragglers, after recovery.
+
+    They decline with the minutes: a release whose events do not still answers, or runs again.
+    """
+    share = max(OLD_RATE * 0.5 ** (max(since_recovery, 0) / HALVES_MINUTES), STRAGGLING)
+    scattered = at_most(share * would_have_come, SPREAD, FALSE_SOON)
+    return max(min(math.ceil(OLD_RATE * would_have_come) - 1, scattered), STRAGGLERS)
 
 
 def well_at_most(baseline: Measured, would_have_come: float, minutes: float, traffic: Load) -> int:

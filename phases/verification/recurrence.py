@@ -34,9 +34,11 @@ from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR
 from phases.verification.event_counts import (
     FALSE_RETURN,
     FALSE_SOON,
+    OLD_RATE,
     SIZE,
     SOON_SIZE,
     limits,
+    lingers,
 )
 from phases.verification.recheck import MINUTE, baseline, burned, is_monitor
 from phases.verification.releases import Stragglers, gone, stragglers
@@ -52,8 +54,6 @@ SOON = timedelta(minutes=3)
 """… at the newest minutes, so that a return at the old rate is seen within three."""
 LEAST = timedelta(seconds=1)
 """No look comes sooner than this, where re-checks come sooner than the workflow has them."""
-OLD_RATE = 0.5
-"""Of the fire's rate: so many events of a release that was taken back are no stragglers."""
 
 
 def pace(service: Service) -> float:
@@ -210,7 +210,8 @@ class _Look:
             if not test(count, base, burning, quiet, minutes):
                 continue
             old = await self._old(self.ids, since)
-            runs_again = old.events >= OLD_RATE * burning.per_minute * minutes
+            would_have_come = burning.per_minute * minutes
+            runs_again = old.events > lingers(would_have_come, self._since_recovery)
             if runs_again or test(count - old.events, base, burning, quiet, minutes):
                 allowed = limits(base, burning, counted_over).allowed
                 return _with(
@@ -266,6 +267,11 @@ class _Look:
         since, until = burned(self.incident, self.service, current, clock)
         minutes = (until - since) / MINUTE
         return Measured(await self._count(since, until) / minutes, minutes)
+
+    @property
+    def _since_recovery(self) -> float:
+        """Return minutes as they would be with the workflow's waits."""
+        return (self.now - recovery(self.look)) / MINUTE / pace(self.service)
 
     async def _old(self, ids: tuple[str, ...], since: datetime) -> Stragglers:
         return await stragglers(

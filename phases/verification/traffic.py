@@ -71,7 +71,7 @@ def load(before: TrafficBefore | None, now: TrafficSeen | None, late: float = LA
         of_usual, usual_doubt = _share(usual, now)
         unseen = now.minutes / max(now.minutes - late, now.minutes / MOST_UNSEEN)
         most = of_usual * math.exp(SURE * usual_doubt) * unseen
-    if fire.kept * now.minutes >= LEAST_REQUESTS * fire.minutes:
+    if fire.doubt == 0 or fire.kept * now.minutes >= LEAST_REQUESTS * fire.minutes:
         return Load(of_fire=of_fire, of_fire_least=least, of_usual=of_usual, of_usual_most=most)
     # So few would be kept of the look that they tell of large changes only.
     least, most = min(UNKNOWN_FALL, least), min(UNKNOWN_RISE, most)

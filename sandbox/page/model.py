@@ -138,6 +138,7 @@ class Panel:
     fixes: list[str] = field(default_factory=list)
     """Pull requests and branches that mend what is broken now."""
     next_deploy_fails: bool = False
+    people_away: bool = False
     faults: frozenset[str] = frozenset()
     """Keys of the switches that are on."""
     switches: list[Lever] = field(default_factory=list)

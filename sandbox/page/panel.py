@@ -17,6 +17,7 @@ from sandbox.sentry.alerts import Alerts
 from sandbox.sentry.models import Issue
 from sandbox.sentry.shapes import users
 from sandbox.sentry.state import Sentry
+from sandbox.shop import old_tabs
 from sandbox.shop.shop import Shop
 from sandbox.slack.to_app.delivery import Delivered, Delivery
 from sandbox.traps import BY_KEY as TRAPS_BY_KEY
@@ -31,6 +32,8 @@ FAILING_RATE = 8.0
 OTHERS = ("ci", "start")
 """Names under which others than the bot deploy."""
 ISSUES = 12
+AWAY = 0.8
+"""The share of their pages that people leave for later, where that lever is on."""
 LOUD_EVENTS = 5
 """Events in the last minute from which an issue is marked as burning."""
 BREAKS = (
@@ -156,6 +159,11 @@ class WorldPanel:
         if verb == "next-deploy-fails":
             shop.next_deploy("fail" if on else "")
             return None
+        if verb == "people-away":
+            shop.traffic.away = AWAY if on else 0.0
+            return None
+        if verb == "old-tabs":
+            return None if old_tabs.report(shop.sentry) else "No release was taken back yet."
         levers: dict[str, Callable[[], Awaitable[Any]]] = {
             "break:everything": shop.break_everything,
             "break:one-feature": shop.break_one_feature,
@@ -225,6 +233,7 @@ def _of_shop(shop: Shop) -> dict[str, Any]:
         "broken": shop_view.broken_kinds(shop),
         "fixes": shop_view.fixes(shop),
         "next_deploy_fails": (shop.run / "next-deploy").exists(),
+        "people_away": shop.traffic.away > 0,
         "deploys": shop_view.deploys(shop),
         "pulls": github_view.pulls(shop.github),
         "deployments": github_view.deployments(shop.github),

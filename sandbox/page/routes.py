@@ -265,6 +265,7 @@ def _panel_parts(panel: Panel) -> dict[str, str]:
             sorted(panel.broken),
             panel.fixes,
             panel.next_deploy_fails,
+            panel.people_away,
             sorted(panel.faults),
         ),
         "evidence": fingerprint(

@@ -36,6 +36,9 @@ FLAG_OWNER = "mara@shop.example"
 BACKGROUND_A_MINUTE = 0.9
 """Errors a minute that this share makes with the usual traffic."""
 
+PAGES_A_SECOND = 4.0
+"""What forty people with the usual pause ask for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
@@ -361,6 +364,8 @@ class Shop:
 def history_of_errors(sentry: Sentry, people: list[data.User]) -> None:
     """Let the recommender have been slow now and then for weeks."""
     now = sentry.clock()
+    sentry.traffic(PAGES_A_SECOND, since=now - 26 * 3600)
+    sentry.traffic(0, since=now)
     dice = random.Random(len(people))
     moments = [now - 20 * 86_400]
     moment = now - 26 * 3600

@@ -35,6 +35,8 @@ class Traffic:
     retry: float = 2.0
     most: float = 8.0
     seed: int = 7
+    away: float = 0.0
+    """The share of pages that people leave for later: they have heard that the shop is down."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _client: httpx.AsyncClient | None = None
     _free_at: float = 0.0
@@ -82,6 +84,9 @@ class Traffic:
         await self._rest(awake, dice.uniform(0, min(self.pause, 10.0)))
         while True:
             chosen = dice.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+            if dice.random() < self.away:
+                await self._rest(awake, dice.expovariate(1 / self.pause))
+                continue
             feature = self._wishes.pop(user.id, chosen)
             path = dice.choice(PAGES[feature])
             worked = await self._insist(user, path, dice)

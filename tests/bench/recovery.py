@@ -17,7 +17,7 @@ from functools import cache
 
 from phases.record.findings import LookVerdict
 from phases.shared.counts import Measured
-from phases.verification.event_counts import SIZE, Limits, limits
+from phases.verification.event_counts import SIZE, Limits, limits, lingers
 from phases.verification.recheck import MINUTE
 from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, back, back_soon
 from phases.verification.verdicts import verdict
@@ -254,6 +254,32 @@ def looked_soon(rng: random.Random, one: Series, *, within: int) -> bool:
     return False
 
 
+def opened_by_stragglers(rng: random.Random, one: Series, left: float, halves: float) -> bool:
+    """Return if any of the hour's checks takes what is left of an old release for a return.
+
+    `left`: of the fire's rate, at the action; `halves`: the minutes in which that halves.
+    """
+    known_ = remembered(rng, one)
+    _, burning, _ = known_
+    usual_ = [counted(rng, one.usual, one.spread) for _ in range(HOUR_MINUTES)]
+    old = [
+        counted(rng, one.burning * left * 0.5 ** ((FIRST + minute) / halves), one.spread)
+        for minute in range(HOUR_MINUTES)
+    ]
+
+    def back_at(minute: int, span: int, test: Callable[..., bool]) -> bool:
+        begin = max(minute - span, 0)
+        over, lingering = sum(usual_[begin:minute]), sum(old[begin:minute])
+        if not test(over + lingering, *known_, float(span)):
+            return False
+        if lingering > lingers(burning.per_minute * span, minute):
+            return True
+        return test(over, *known_, float(span))
+
+    every = any(back_at(m, SOON_MINUTES, back_soon) for m in range(1, HOUR_MINUTES + 1))
+    return every or any(back_at(int(at / MINUTE), LOOK_MINUTES, back) for at in LOOKS)
+
+
 def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | None]]:
     """The guard's rates as (name, out of how many, share, at most).
 
@@ -297,6 +323,18 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
             drawn(rng, (20, 100), LOOK_MINUTES, times=(5, 6)), spread=3, normal_minutes=HOUR
         )
 
+    sizes = ((1, 2000), LOOK_MINUTES)
+    opened = sum(
+        opened_by_stragglers(rng, drawn(rng, *sizes), rng.uniform(0, 0.3), rng.uniform(2, 20))
+        for _ in range(series)
+    )
+    rows.append(("guard, stragglers that decline: opened again", series, opened / series, 0.001))
+    unseen_ = sum(
+        not opened_by_stragglers(rng, drawn(rng, (2 * SIZE, 500), SOON_MINUTES), 0.4, 1e9)
+        for _ in range(series // 4)
+    )
+    share = unseen_ / (series // 4)
+    rows.append(("guard, the old release still answers at 0.4: not seen", series // 4, share, None))
     quiet("quiet for an hour", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.0001)
     quiet("baseline of an hour, spread 3", young, 0.001)
     quiet(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -205,6 +206,56 @@ async def test_series_are_filled_with_zeros_and_know_what_is_incomplete(world: W
 
     stats = await world.get("events-stats/", **asked)
     assert [minute - 300, [{"count": 4}]] in stats["data"]
+
+
+async def test_requests_are_counted_from_what_sdks_send_and_from_flows(world: World) -> None:
+    now = int(time.time())
+    key = world.sentry.projects["shop"].public_key
+    headers = {"X-Sentry-Auth": f"Sentry sentry_key={key}, sentry_version=7"}
+    header = {"trace": {"sample_rate": "0.5", "trace_id": "0" * 32}}
+    for second in range(4):
+        transaction = {
+            "type": "transaction",
+            "transaction": "/pay",
+            "start_timestamp": now - 61.5 - second,
+            "timestamp": now - 61 - second,
+            "contexts": {"trace": {"op": "http.server", "trace_id": "0" * 32, "span_id": "0" * 16}},
+            "environment": "production",
+        }
+        lines = (header, {"type": "transaction"}, transaction)
+        body = "\n".join(json.dumps(line) for line in lines)
+        sent = await world.http.post("/sentry/api/1/envelope/", content=body, headers=headers)
+        assert sent.status_code == 200
+    world.sentry.traffic(1, since=now - 100)
+    world.sentry.load(at=now - 50, environment="production")
+    asked = {"start": _iso(now - 65), "end": _iso(now), "yAxis": "count()", "dataset": "spans"}
+    asked |= {"query": "is_transaction:true", "interval": "15s"}
+    series = (await world.get("events-timeseries/", **asked))["timeSeries"][0]
+    assert sum(value["value"] for value in series["values"]) == 8 + 65
+    assert sum(value["sampleCount"] for value in series["values"]) == 4 + 65
+    pay = {**asked, "query": "is_transaction:true transaction:/pay"}
+    series = (await world.get("events-timeseries/", **pay))["timeSeries"][0]
+    sampled = next(value for value in series["values"] if value["value"])
+    assert (sampled["sampleRate"], sampled["confidence"]) == (0.5, "low")
+
+
+async def test_spans_are_asked_for_as_strictly_as_by_the_real_one(world: World) -> None:
+    now = int(time.time())
+    world.sentry.load(at=now - 50, environment="production")
+    asked = {"start": _iso(now - 3600), "end": _iso(now), "dataset": "spans"}
+    asked |= {"query": "is_transaction:true", "interval": "1m", "yAxis": "count()"}
+    await world.get("events-timeseries/", **asked)
+    for wrong in (
+        {"interval": "20s"},
+        {"start": _iso(now - 2 * 86_400)},
+        {"query": "level:error"},
+        {"yAxis": "count_everything()"},
+        {"dataset": "visits"},
+    ):
+        await world.get("events-timeseries/", 400, **(asked | wrong))
+    await world.get("events-timeseries/", 404, **asked, environment="nowhere")
+    world.sentry.spans = False
+    await world.get("events-timeseries/", 400, **asked)
 
 
 def _iso(moment: float) -> str:

@@ -61,10 +61,7 @@ ERRORS = "level:[error,fatal]"
 
 
 class Sentry:
-    """One organisation of one Sentry. Methods raise `PortError`.
-
-    `url` is as `https://sentry.io`; `timeout` in seconds a call.
-    """
+    """One organisation at `url` (`https://sentry.io`). Methods raise `PortError`."""
 
     def __init__(self, url: str, org: str, token: str, *, timeout: float = 10.0) -> None:
         url, org = url.rstrip("/"), quote(org, safe="")

@@ -1,4 +1,4 @@
-"""Errors go to Sentry, with who met them and where."""
+"""Errors go to Sentry, with who met them and where; so does a trace of each request."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def start() -> None:
         server_name="shop-1",
         auto_enabling_integrations=False,
         auto_session_tracking=False,
+        traces_sample_rate=1.0,
         send_client_reports=False,
         shutdown_timeout=1,
     )
@@ -37,7 +38,8 @@ def request(path: str, user_id: str, address: str, store: Store) -> Iterator[Non
         scope.set_user({"id": user_id, "ip_address": address})
         scope.set_tag("customer", account.get("customer"))
         scope.set_tag("region", account.get("region"))
-        yield
+        with sentry_sdk.start_transaction(op="http.server", name=path, source="url"):
+            yield
 
 
 def report(*, handled: bool) -> None:
