@@ -6,6 +6,7 @@ A patch says where it changes a file, whether it wrote a line, and where that li
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,10 +18,7 @@ _HUNK = re.compile(r"\n@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@[ ]?(.*)")
 _RENAMED = re.compile(r"(?m)^rename from (.+)$")
 _ADDED = re.compile(r"\n\+(?!\+\+ )(.*)")
 _REMOVED = re.compile(r"\n-(?!-- )(.*)")
-_DEFINES = re.compile(
-    r"\n (\s*(?:export |default |pub |async )*(?:def|class|func|function|fn|fun|sub|public|private"
-    r"|protected|static|void|struct|interface|module) [^=\n]*)"
-)
+_WORDS = re.compile(r"\w+|[^\w\s]")
 
 
 class Hunk(NamedTuple):
@@ -31,6 +29,10 @@ class Hunk(NamedTuple):
     begin: int
     end: int
     """The place of its lines in the patch's text."""
+
+    def away(self, line: int) -> int:
+        """Return the lines between it and a line of the file as the patch leaves it."""
+        return max(self.new_start - line, line - self.new_start - self.new_count + 1, 0)
 
 
 class ChangedSides(NamedTuple):
@@ -57,7 +59,7 @@ class LineFate:
 class Patch:
     """One file's patch. Each answer is worked out when it is first asked for: most never are."""
 
-    __slots__ = ("_around", "_changed", "_hunks", "_shape", "path", "text")
+    __slots__ = ("_changed", "_hunks", "_shape", "path", "text")
 
     def __init__(self, text: str, path: str = "") -> None:
         self.text = (
@@ -66,7 +68,6 @@ class Patch:
         self.path = path
         self._hunks: tuple[Hunk, ...] | None = None
         self._changed: tuple[str, str] | None = None
-        self._around: str | None = None
         self._shape: bool | None = None
 
     @property
@@ -86,14 +87,6 @@ class Patch:
         return self._changed
 
     @property
-    def around(self) -> str:
-        """The headings of the hunks, and unchanged lines in them that define something."""
-        if self._around is None:
-            headings = (match.group(5) for match in _HUNK.finditer(self.text))
-            self._around = "\n".join((*headings, *_DEFINES.findall(self.text)))
-        return self._around
-
-    @property
     def only_shape(self) -> bool:
         """Nothing that runs was changed: only blanks, empty lines and comments."""
         if self._shape is None:
@@ -107,11 +100,22 @@ class Patch:
         added, removed = self.changed
         return ChangedSides(_has_word(added, text), _has_word(removed, text))
 
-    def names(self, function: str) -> bool:
-        """Say whether changed lines name a function, or the change stands in it."""
-        if function not in self.text:
-            return False
-        return any(self.changes_of(function)) or _has_word(self.around, function)
+    def novelty(self, line: int) -> float:
+        """Return how much the hunk nearest to a line changes, from 0 to 1.
+
+        It is the share of its words that stand on one side only: a line that was moved, wrapped or
+        worded anew has most of them on both.
+        """
+        if not self.hunks:
+            return 1.0
+        hunk = min(self.hunks, key=lambda hunk: hunk.away(line))
+        words: dict[str, Counter[str]] = {"+": Counter(), "-": Counter()}
+        for row in self.text[hunk.begin : hunk.end].split("\n"):
+            if row[:1] in words:
+                words[row[0]].update(_WORDS.findall(row, 1))
+        added, removed = words.values()
+        whole = added.total() + removed.total()
+        return ((added - removed).total() + (removed - added).total()) / whole if whole else 0.0
 
     def adds(self, line: str) -> bool:
         """Say whether it adds this line of code, whatever blanks are around it."""
