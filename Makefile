@@ -6,7 +6,7 @@ ARGS ?=
 # Stories mostly wait for processes, so more of them at once than there are cores. WORKERS=0: one after the other.
 WORKERS ?= 3
 
-.PHONY: sandbox test test-browser check bench chaos chaos-all schemas audit format clean
+.PHONY: sandbox test test-browser check bench judgement chaos chaos-all schemas audit format clean
 
 sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
@@ -22,6 +22,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+judgement: $(VENV)/.dev
+	@$(BIN)/python -m tests.judgement $(ARGS)
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -35,6 +35,7 @@ from bot.live.edit_budget import EditBudget
 from bot.metrics import what_stands
 from bot.outbox.dead_letters import add_timer_letter, dead_letter_count, dead_letters, take_up
 from bot.outbox.stream import PendingEntry, Queue
+from bot.store.changes import Changes
 from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.deploy_history import Deploys
@@ -49,7 +50,7 @@ from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import MeasureDue
 from phases.messages.effects import ArchiveChannel, OpenChannel, SetTopic
 from phases.postmortem.gate import Parts
-from phases.record.findings import DeploySeen, Release
+from phases.record.findings import ChangeSeen, DeploySeen, Release
 from phases.record.incident import Entry, Incident, Source, Status
 from phases.record.memories import Question
 from phases.shared.change import Draft
@@ -400,6 +401,9 @@ async def _try_history(own: Store) -> None:
     await deploys.known(SERVICE)
     for watched in await deploys.watches():
         await deploys.ended(watched)
+    changes = Changes(own)
+    await changes.told(ChangeSeen(service=SERVICE, name="proof", at=now))
+    await changes.known(SERVICE)
     memory = RedisMemory(own)
     await memory.recall(Question(service=SERVICE, before="INC-0002", since=now - timedelta(days=1)))
     await memory.newest(SERVICE, 1)

@@ -152,6 +152,7 @@ def _secrets(settings: Settings) -> Secrets:
         github=settings.github_webhook_secret,
         linear=settings.linear_webhook_secret,
         deploys=settings.deploy_webhook_secret,
+        changes=settings.change_webhook_secret,
     )
 
 

@@ -18,6 +18,7 @@ from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.deployers.github import GitHubDeployer
 from bot.clients.deployers.hotfix_merges import HotfixMerges
+from bot.clients.deployers.turn_off import CommandSwitch
 from bot.clients.discord import Discord
 from bot.clients.git.archive import LocalArchive
 from bot.clients.git.bisect import LocalBisector
@@ -49,6 +50,7 @@ from bot.runtime.ack_priority import AckPriority
 from bot.runtime.clock_jump import ClockJumps
 from bot.runtime.worker import WorkerEntry, end_if_cancelled
 from bot.self_test import check_at_start
+from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
 from bot.store.drafts import RedisDrafts
@@ -142,6 +144,9 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         endpoint=outside.endpoint,
         once=ExpiringKeys(store),
         deploys=Deploys(store, watching=outside.tracker is not None),
+        changes=Changes(store),
+        switch=code.switch,
+        flags=outside.tracker.flags if outside.tracker is not None else None,
         drafts=RedisDrafts(store),
         viewers=StoreViewers(store),
         memory=RedisMemory(store),
@@ -267,6 +272,7 @@ class Code:
         self._git = CloneOnGitHub(self._hub) if self._hub is not None else LocalGit()
         self._bisector = LocalBisector(state / "bisects", self._git.clones)
         self._deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
+        self.switch = CommandSwitch(state / "deploys")
         self.deployments: GitHubDeployments | None = None
         if github is not None:
             deployer = GitHubDeployer(github, Dispatches(store))

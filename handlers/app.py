@@ -38,6 +38,7 @@ from handlers.incident import (
     resolve,
     status,
     triage,
+    turn_off,
     update,
 )
 from handlers.slack.bolt import App
@@ -45,6 +46,7 @@ from handlers.slack.context import Context, Identity
 from handlers.slack.listening import bind
 from handlers.slack.payloads import from_interaction
 from handlers.views import forms, notes
+from handlers.webhooks.changes import changes_route
 from handlers.webhooks.deploys import deploys_route
 from handlers.webhooks.github import github_route
 from handlers.webhooks.linear import linear_route
@@ -60,6 +62,7 @@ LISTENING = (
     router,
     declare,
     decide,
+    turn_off,
     triage,
     update,
     lead_and_severity,
@@ -96,6 +99,7 @@ class Secrets:
     github: SecretStr | None = None
     linear: SecretStr | None = None
     deploys: SecretStr | None = None
+    changes: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ def listeners(
         routes.append(linear_route(context, secrets.linear.get_secret_value(), owner))
     if secrets.deploys is not None:
         routes.append(deploys_route(context, secrets.deploys.get_secret_value()))
+    if secrets.changes is not None:
+        routes.append(changes_route(context, secrets.changes.get_secret_value()))
     return Listeners(app=app, routes=tuple(routes), ctx=context, homes=homes)
 
 

@@ -55,6 +55,11 @@ def deploy(raw: bytes) -> Delivery:
     return Delivery((f"deploy:{hashlib.sha256(raw).hexdigest()}",))
 
 
+def change(raw: bytes) -> Delivery:
+    """Return a change webhook by its raw body."""
+    return Delivery((f"change:{hashlib.sha256(raw).hexdigest()}",))
+
+
 def part(delivery: Delivery, of: str) -> Delivery:
     """Return a part of a delivery that counts once by itself."""
     return Delivery(tuple(f"{claim}:{of}" for claim in delivery.claims))

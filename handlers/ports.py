@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from phases.postmortem.gate import Parts
-from phases.record.findings import DeploySeen, Release
+from phases.record.findings import ChangeSeen, DeploySeen, Release
 from phases.record.service import Service
 
 
@@ -24,6 +24,12 @@ class Once(Protocol):
 class Deploys(Protocol):
     async def told(self, deploy: DeploySeen, environment: str) -> None:
         """Record a finished deploy and begin its watch; twice is once. Raises `PortError`."""
+        ...
+
+
+class Changes(Protocol):
+    async def told(self, change: ChangeSeen) -> None:
+        """Remember a change of a flag or a setting; twice is once. Raises `PortError`."""
         ...
 
 

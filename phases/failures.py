@@ -32,6 +32,7 @@ from phases.messages.effects import (
     Say,
     StartBisect,
     StartDeploy,
+    StartTurnOff,
     TellDiscord,
     Triage,
     policy,
@@ -99,7 +100,7 @@ def effect_failed(draft: Draft, action: EffectFailed) -> None:
 def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
     """Let the phase of the effect act on its failure; False: the failure is kept and shown."""
     match effect:
-        case StartDeploy() | FollowDeploy():
+        case StartDeploy() | StartTurnOff() | FollowDeploy():
             # It is never started again: the round ends as unknown, and people decide.
             deploy_lost(draft, effect.deploy_id, reason)
         case MergePullRequest(round=number):

@@ -29,7 +29,7 @@ from phases.coordination import (
 from phases.memory import compaction
 from phases.memory import steps as memory_steps
 from phases.messages import actions
-from phases.mitigation import deploy_hold, hotfix_merge
+from phases.mitigation import changes, deploy_hold, hotfix_merge
 from phases.mitigation import steps as mitigation
 from phases.mitigation.decision import one_at_a_time, under_way
 from phases.postmortem import action_items, reminders
@@ -98,6 +98,7 @@ TABLE: dict[type[Any], Row] = {
     actions.NameCause: Row(OPEN, root_cause_steps.name_cause),
     # Phase 3: stop the bleeding
     actions.DecideRollback: Row(DECIDABLE, mitigation.decide_rollback),
+    actions.DecideTurnOff: Row(DECIDABLE, mitigation.decide_turn_off),
     actions.DecideHotfix: Row(DECIDABLE, mitigation.decide_hotfix),
     actions.DecideFixed: Row(DECIDABLE, mitigation.decide_fixed),
     actions.DecideInvestigate: Row(OPEN, mitigation.decide_investigate),
@@ -107,6 +108,7 @@ TABLE: dict[type[Any], Row] = {
     actions.DeployProgressed: Row(ANY, mitigation.deploy_progressed),
     actions.DeployFinished: Row(ANY, mitigation.deploy_finished),
     actions.DeployedByOthers: Row(ANY, deploy_hold.deployed_by_others),
+    actions.ChangedByOthers: Row(ANY, changes.changed_by_others),
     actions.CauseFixed: Row(
         RUNNING, deploy_hold.cause_fixed, partial(_decided_again, nothing="changed")
     ),

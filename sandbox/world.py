@@ -57,6 +57,7 @@ SENTRY_TOKEN = "sntryi_sandbox"
 SENTRY_SECRET = "sandbox-sentry-secret"
 LINEAR_SECRET = "sandbox-linear-secret"
 DEPLOY_SECRET = "sandbox-deploy-secret"
+CHANGE_SECRET = "sandbox-change-secret"
 GITHUB_SECRET = "sandbox-github-secret"
 GIT_SECONDS = 1.0
 RECHECK_SECONDS = 20
@@ -328,6 +329,7 @@ class World:
             "PAGERDUTY_EVENTS_URL": f"{self.url}/pagerduty/v2/enqueue",
             "PAGERDUTY_ROUTING_KEY": self.pagerduty.routing_key,
             "DEPLOY_WEBHOOK_SECRET": DEPLOY_SECRET,
+            "CHANGE_WEBHOOK_SECRET": CHANGE_SECRET,
             **(github if self.shop is not None else {}),
         }
 

@@ -41,7 +41,7 @@ class Numbers(TypedDict, total=False):
     recheck_until_seconds: int
 
 
-COMPUTED = ("name", "beside", "beside_in_sentry", *Numbers.__annotations__)
+COMPUTED = ("name", "beside", "beside_in_sentry", "turn_off_in", *Numbers.__annotations__)
 """Fields of a service that the bot fills in. Nobody may write them in the file."""
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -318,6 +318,7 @@ class _Reading:
                 )
         if service.repository is not None and not _REPOSITORY.fullmatch(service.repository):
             self.faults.append(f"{where}: repository must be owner/name")
+        self.faults += _turn_off_faults(service.turn_off, where)
         if adr is not None and (adr.directory is None) == (adr.repository is None):
             self.faults.append(f"{where}: adr needs either directory or repository")
         if adr is not None and adr.repository and not _REPOSITORY.fullmatch(adr.repository):
@@ -351,18 +352,38 @@ class _Reading:
             deploy = deploy.model_copy(update={"directory": self._directory(deploy.directory)})
         if adr is not None and adr.directory:
             adr = adr.model_copy(update={"directory": self._directory(adr.directory)})
+        checkout = self._directory(service.checkout) if service.checkout else None
+        deployed_in = deploy.directory if isinstance(deploy, DeployCommands) else None
         return service.model_copy(
             update={
                 "depends_on": neighbours,
                 "deploy": deploy,
                 "adr": adr,
-                "checkout": self._directory(service.checkout) if service.checkout else None,
+                "checkout": checkout,
+                "turn_off_in": deployed_in or checkout or str(self.folder),
             }
         )
 
     def _directory(self, written: str) -> str:
         """Return an absolute path. `~` is the bot's home."""
         return str(self.folder / Path(written).expanduser())
+
+
+def _turn_off_faults(command: Sequence[str], where: str) -> list[str]:
+    """Return the faults of `turn_off`. The change's name is one whole argument, never the first."""
+    faults = [
+        f"{where}: turn_off: {{change}} must be a whole argument of its own, not a part of "
+        f"{argument!r}"
+        for argument in command
+        if "{change}" in argument and argument != "{change}"
+    ]
+    if command and "{change}" not in command[1:]:
+        faults.append(
+            f"{where}: turn_off never names what to turn off: one argument must be {{change}}"
+        )
+    if command and command[0] in ("", "{change}"):
+        faults.append(f"{where}: turn_off must begin with the command that is run")
+    return faults
 
 
 def _placeholder_faults(commands: DeployCommands, where: str) -> list[str]:

@@ -112,6 +112,7 @@ class Settings(Storage):
     pagerduty_events_url: str = f"https://events.pagerduty.com{addresses.ENQUEUE}"
     pagerduty_routing_key: SecretStr | None = None
     deploy_webhook_secret: SecretStr | None = None
+    change_webhook_secret: SecretStr | None = None
 
     recheck_after_seconds: int = Field(default=RECHECK_AFTER_SECONDS, ge=1, le=24 * 3600)
     recheck_until_seconds: int = Field(
@@ -193,6 +194,7 @@ class Settings(Storage):
             "Discord's pin": not self.discord_on or self.discord_bot_token,
             "PagerDuty": self.pagerduty_on,
             "The deploy webhook": self.deploy_webhook_secret,
+            "The change webhook": self.change_webhook_secret,
             "The announcement": self.incidents_channel,
         }
         return tuple(off for off in _OFF if not on[off.system])
@@ -237,6 +239,11 @@ _OFF = (
         "The deploy webhook",
         ("DEPLOY_WEBHOOK_SECRET",),
         "CI cannot report deploys or ask whether to hold",
+    ),
+    Off(
+        "The change webhook",
+        ("CHANGE_WEBHOOK_SECRET",),
+        "of changes without a deploy only Sentry's flag log is known",
     ),
     Off(
         "The announcement",

@@ -28,6 +28,9 @@ WHERE = {
     "deploy_webhook_secret": (
         "choose a long random text, and give the same one to CI (docs/alerts.md)"
     ),
+    "change_webhook_secret": (
+        "choose a long random text, and give the same one to what changes flags (docs/alerts.md)"
+    ),
 }
 """Every field with a token or a secret → the place of the right one."""
 IN_HEADERS = frozenset(
@@ -41,7 +44,7 @@ IN_HEADERS = frozenset(
     }
 )
 """They travel in a header: printable ASCII without blanks (RFC 9110, 5.5, and RFC 6750, 2.1)."""
-CHOSEN = frozenset({"github_webhook_secret", "deploy_webhook_secret"})
+CHOSEN = frozenset({"github_webhook_secret", "deploy_webhook_secret", "change_webhook_secret"})
 """People make these up: quotes and blanks may be a part of them."""
 
 KINDS = (

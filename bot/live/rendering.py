@@ -32,8 +32,6 @@ def renderer(
                 return views.tree(incident, reverts=reverts and service.repository is not None)
             case "items":
                 return views.items(incident)
-            case "evidence":
-                return views.evidence(incident)
             case _:
                 raise ValueError(f"{name} is no live message")
 

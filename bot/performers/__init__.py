@@ -16,6 +16,7 @@ from bot.performers import (
     slack,
     tickets,
     timeline,
+    turn_off,
 )
 from bot.performers.context import EffectContext, Performer, registered
 
@@ -33,4 +34,5 @@ __all__ = [
     "slack",
     "tickets",
     "timeline",
+    "turn_off",
 ]

@@ -12,6 +12,7 @@ from bot.clients.github.deployments import GitHubDeployments
 from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
+from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
 from bot.store.past_incidents import RedisMemory
 from handlers.slack.context import Context
@@ -22,10 +23,12 @@ from phases.ports.ports import (
     Bisector,
     Endpoint,
     ErrorTracker,
+    FlagLog,
     Merges,
     NotSetUp,
     PortError,
     Reverts,
+    Switch,
 )
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
@@ -53,9 +56,14 @@ class EffectContext(Context):
 
     people: SlackPeople
     deploys: Deploys
+    changes: Changes
     memory: RedisMemory
     deployments: GitHubDeployments | None = None
     slack: Slack
+    switch: Switch
+    """Runs the catalogue's `turn_off`."""
+    flags: FlagLog | None = None
+    """Sentry's log of flag changes; None where Sentry is not set up."""
     bisector_for: Callable[[Service], Bisector | None]
     tickets: Tickets | None
     announcer: Announcer | None

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot.performers.context import EffectContext, Job, performs
+from bot.performers.turn_off import follow_turn_off
 from phases.messages.effects import FollowDeploy, StartDeploy
 from phases.messages.results import (
     DeployFinished,
@@ -78,6 +79,8 @@ async def follow_deploy(
     incident = await context.incident(job)
     service = context.service(incident)
     action = _action(incident, effect.deploy_id)
+    if not action.deploys:
+        return await follow_turn_off(effect.deploy_id, service, context)
     deployer = _deployer(context, service)
     state = await deployer.look(service, effect.deploy_id)
     if state.state == "running":

@@ -30,6 +30,7 @@ from phases.record.service import Service
 from phases.root_cause import investigate as root_cause
 from phases.triage import measure as triage
 from phases.triage.questions import Sources
+from phases.triage.taken_back import Past, earlier_fixes
 from phases.verification import recurrence
 from phases.verification.recheck import Recheck
 
@@ -46,10 +47,15 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         context.deployer_for(service),
         context.source_for(service),
         context.deployments,
+        context.endpoint,
+        context.flags,
     )
     known = [*await _own_deploys(context, service), *await context.deploys.known(service.name)]
     burning = await _burning(context, service, incident)
-    answer = await triage.triage(incident, sources, known, context.now(), burning=burning)
+    past = await _past(context, service, incident)
+    answer = await triage.triage(
+        incident, sources, known, context.now(), burning=burning, past=past
+    )
     question = recall.question(incident, answer.report, context.now())
     try:
         memories = await context.memory.recall(question)
@@ -59,6 +65,14 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         return answer.model_copy(update={"report": report})
     recollection = recall.recollect(memories, question, context.now())
     return answer.model_copy(update={"recollection": recollection})
+
+
+async def _past(context: EffectContext, service: Service, incident: Incident) -> Past:
+    """Return what people wrote, what ended earlier incidents, and what webhooks told of flags."""
+    entries = await context.dispatcher.timeline(incident.id)
+    earlier = await context.dispatcher.find(service=service.name, open_only=False)
+    changes = await context.changes.known(service.name)
+    return Past(tuple(entries), earlier_fixes(earlier, incident.id), tuple(changes))
 
 
 async def _own_deploys(context: EffectContext, service: Service) -> list[DeploySeen]:

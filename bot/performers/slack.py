@@ -228,7 +228,7 @@ async def _place_of_live(
     if name == "announcement":
         announcements = await context.incidents_channel()
         return None if announcements is None else (announcements, None)
-    if name in ("tree", "evidence"):
+    if name == "tree":
         thread = thread or _newest_decision(incident)
     elif name.startswith("progress:"):
         thread = thread or _decision_of(incident, int(name.removeprefix("progress:")), job)

@@ -50,6 +50,7 @@ WEBHOOKS = (
     Webhook("/webhooks/github", "github_webhook_secret", "GitHub"),
     Webhook("/webhooks/linear", "linear_webhook_secret", "Linear"),
     Webhook("/webhooks/deploys", "deploy_webhook_secret", "CI"),
+    Webhook("/webhooks/changes", "change_webhook_secret", "flags"),
 )
 
 

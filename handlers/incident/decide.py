@@ -15,8 +15,19 @@ from handlers.slack.payloads import Form
 from handlers.views import forms, notes, phrasing
 from handlers.views.blocks import Message, View
 from handlers.views.decision import seal
-from phases.messages.commands import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
-from phases.mitigation.decision import may_act, rollback_target, running_release, who_may
+from phases.messages.commands import (
+    DecideFixed,
+    DecideHotfix,
+    DecideInvestigate,
+    DecideRollback,
+    DecideTurnOff,
+)
+from phases.mitigation.decision import (
+    may_act,
+    rollback_target,
+    running_release,
+    who_may,
+)
 from phases.ports.ports import HotfixRef, PortError
 from phases.record.findings import Release
 from phases.record.incident import ActionKind, Incident, Round, Status
@@ -33,10 +44,12 @@ class Plan:
 
     incident: str
     round: int
-    kind: Literal["rollback", "hotfix"]
+    kind: Literal["rollback", "hotfix", "turn off"]
     target: Release
     running: Release | None
     forward: bool = False
+    change: str = ""
+    """The name of what is turned off; nothing is deployed then, and `target` is empty."""
 
     def value(self) -> dict[str, Any]:
         return {
@@ -47,6 +60,7 @@ class Plan:
             "commit": self.target.commit or "",
             "running": self.running.version if self.running else "",
             "forward": self.forward,
+            "change": self.change,
         }
 
     @classmethod
@@ -55,15 +69,18 @@ class Plan:
         return cls(
             incident=str(value.get("incident", "")),
             round=int(value.get("round") or 1),
-            kind="hotfix" if value.get("kind") == "hotfix" else "rollback",
+            kind=kind if (kind := value.get("kind")) in ("hotfix", "turn off") else "rollback",
             target=Release(
                 version=str(value.get("target", "")), commit=str(value.get("commit") or "") or None
             ),
             running=Release(version=running) if running else None,
             forward=bool(value.get("forward")),
+            change=str(value.get("change") or ""),
         )
 
     def words(self, service: Service) -> str:
+        if self.kind == "turn off":
+            return f"Turn off {self.change} for {service.name}."
         what = "Roll back" if self.kind == "rollback" else "Ship"
         return f"{what} {service.name}: {phrasing.bare(self.running)} → {self.target.version}."
 
@@ -101,6 +118,11 @@ async def carry_out(interaction: Interaction, plan: Plan, reason: str | None = N
         "running": plan.running,
         "break_glass": reason,
     }
+    if plan.kind == "turn off":
+        del decision["running"]
+        return await interaction.dispatch(
+            DecideTurnOff(change=plan.change, **decision), plan.incident
+        )
     if plan.kind == "hotfix":
         return await interaction.dispatch(DecideHotfix(fix=plan.target, **decision), plan.incident)
     return await interaction.dispatch(DecideRollback(target=plan.target, **decision), plan.incident)
@@ -109,7 +131,7 @@ async def carry_out(interaction: Interaction, plan: Plan, reason: str | None = N
 # --- the buttons of the decision message ---------------------------------------------------------
 
 
-def _open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
+def open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     """Return the round of a button, if it is open; else who decided it, how and when."""
     number = int(value.get("round") or 0)
     if (refused := may_act(incident, number)) is not None:
@@ -144,7 +166,7 @@ async def rollback_clicked(
     decided = _decided_by_them(interaction, incident, value)
     if decided is not None and isinstance(await carry_out(interaction, decided), Recorded):
         return None  # the same click, delivered twice
-    current = _open_round(incident, value)
+    current = open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
     target = rollback_target(incident, current)
@@ -167,7 +189,7 @@ async def rollback_clicked(
 async def other_release_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    current = _open_round(incident, value)
+    current = open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
     return await rollback(interaction, incident)
@@ -177,7 +199,7 @@ async def other_release_clicked(
 async def hotfix_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    current = _open_round(incident, value)
+    current = open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
     return await hotfix(interaction, incident)
@@ -202,7 +224,7 @@ async def investigate_clicked(
 async def fixed_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    current = _open_round(incident, value)
+    current = open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
     interaction.open(forms.fixed(incident, current.number, str(value.get("sentence", ""))))

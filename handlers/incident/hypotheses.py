@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from handlers import views
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
@@ -25,6 +26,13 @@ async def ruled_out(
         by=interaction.user, id=str(value.get("hypothesis", "")), verdict=Verdict.RULED_OUT
     )
     return await interaction.act(action, incident.id)
+
+
+@on_incident("incident.evidence")
+async def evidence_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    return views.evidence(incident)
 
 
 @on_incident("incident.hypothesis")

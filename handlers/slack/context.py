@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from ulid import ULID
 
 from handlers.dispatcher import Dispatcher
-from handlers.ports import Deployments, Deploys, Drafts, Members, Once, Viewers
+from handlers.ports import Changes, Deployments, Deploys, Drafts, Members, Once, Viewers
 from handlers.slack.background import Tasks
 from handlers.slack.rich_blocks import NEVER, Taste
 from phases.ports.coordination import Memory
@@ -56,6 +56,7 @@ class Context:
     """Knows if a deployment's ref is a tag: its webhook does not say."""
     once: Once
     deploys: Deploys
+    changes: Changes
     drafts: Drafts
     viewers: Viewers
     memory: Memory

@@ -21,8 +21,10 @@ from handlers.views.blocks import (
 )
 from handlers.views.hotfix_merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
-from handlers.views.text import clock, code, inline_code, local, person, spoken, when, words
+from handlers.views.taken_back import in_the_dialog, quotes, what_it_takes_back
+from handlers.views.text import clock, code, cut, inline_code, local, person, spoken, when, words
 from handlers.views.triage_details import triage_details
+from handlers.views.turn_off import by_hand, change_of, fixed_button, turn_off_buttons
 from phases.memory import recall
 from phases.mitigation.decision import rollback_target, running_release
 from phases.record.findings import (
@@ -35,10 +37,13 @@ from phases.record.findings import (
 from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
 from phases.record.service import Service
-from phases.triage.recommendation import BEGAN, NOT_SAFE
+from phases.triage.recommendation import HARDLY, OPEN, warned
+from phases.triage.since_when import BEGAN
 from phases.triage.who_is_hit import scope
 
 REASONS = 5
+VERSION = 60
+"""Characters of a version in the dialog: what goes back with it must fit, too."""
 
 
 def decision(incident: Incident, now: datetime, service: Service, number: int) -> Message:
@@ -68,8 +73,11 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         )
     blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
-    blocks += [context(line) for line in _missing(current, service)]
+    lines = (*by_hand(current, service), *quotes(recommendation), *_missing(current, service))
+    blocks += [context(line) for line in lines]
     blocks += _reasons(recommendation, _said_above(current, report))
+    if _rollback(recommendation, service):
+        blocks.append(what_it_takes_back(recommendation))
     memories = recall.sentences(incident)
     blocks += [context(words(memory, 400)) for memory in memories[:1]]
     if report is not None:
@@ -85,6 +93,8 @@ def seal(incident: Incident, current: Round) -> str:
     """Return the mark of what the buttons say, from → to; an outdated message has another one."""
     running, target = running_release(incident), rollback_target(incident, current)
     named = f"{incident.id}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
+    if (change := change_of(current)) is not None:
+        named = f"{named}|{change.kind} {change.name}"
     return f"decision.{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
@@ -129,7 +139,13 @@ def _advice(
         if recommendation.loud
         else ""
     )
-    return f"*Recommended: {_recommended(recommendation, report, service)}*{loud}"
+    doubt = f"\n{local(words(why, 400))}" if (why := _doubt(recommendation)) else ""
+    return f"*Recommended: {_recommended(recommendation, report, service)}*{loud}{doubt}"
+
+
+def _doubt(recommendation: Recommendation) -> str:
+    """Return why a rollback does not come first, in one sentence; empty where nothing is said."""
+    return next((why for why in recommendation.reasons if why.startswith((HARDLY, OPEN))), "")
 
 
 def _recommended(
@@ -138,6 +154,8 @@ def _recommended(
     match recommendation.choice:
         case Choice.ROLLBACK:
             return f"roll back to {phrasing.version(recommendation.target)}"
+        case Choice.TURN_OFF:
+            return phrasing.take_back(recommendation)
         case Choice.HOTFIX:
             return f"ship the known fix of {words(service.name, 60)}"
         case Choice.INVESTIGATE:
@@ -202,11 +220,16 @@ def _reasons(recommendation: Recommendation | None, above: Collection[str]) -> l
     if recommendation is None:
         return []
     offered = recommendation.offer_rollback and recommendation.target is not None
-    no = "Against a rollback" if offered else "No rollback"  # beside a button for it
+    no = "Not safe" if offered else "No rollback"  # beside a button for it
+    suspect = phrasing.version(recommendation.suspect)
+    quoted = {warned(quote) for quote in recommendation.written}
+    points = [p for p in recommendation.points_to if p not in recommendation.reasons]
     all_of = (
         ("Why", recommendation.reasons),
+        (f"Points to {suspect}", points),
+        ("Points away from it", recommendation.points_away),
         ("But", recommendation.against),
-        (no, recommendation.brakes),
+        (no, [brake for brake in recommendation.brakes if brake not in quoted]),
     )
     lines: list[str] = []
     for name, reasons in all_of:
@@ -224,7 +247,9 @@ def _said_above(current: Round, report: TriageReport | None) -> set[str]:
     recommendation = current.recommendation
     above = [_not_offered(recommendation)]
     if recommendation is not None and recommendation.loud:
-        above += [NOT_SAFE, *recommendation.brakes[:1]]
+        above += recommendation.brakes[:1]
+    if recommendation is not None and (doubt := _doubt(recommendation)):
+        above += [doubt, *recommendation.points_away[:1]]
     if report is not None:
         above += [phrasing.hit(report), scope(report.blast)]
     return {text.rstrip(".") for text in above}
@@ -247,6 +272,7 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
         targets = incident.triage.targets if incident.triage else ()
         if recommendation is not None and len(targets) > 1:
             shown.append(button("Another release …", "incident.rollback", value))
+    shown += turn_off_buttons(incident, current, service, value)
     if not service.cannot("hotfix"):
         name = "Ship a hotfix …"
         shown.append(_choice(name, "decision.hotfix", value, recommended=choice is Choice.HOTFIX))
@@ -255,7 +281,7 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
         shown.append(
             _choice(name, "decision.investigate", value, recommended=choice is Choice.INVESTIGATE)
         )
-    shown.append(button("Fixed another way …", "decision.fixed", value))
+    shown.append(fixed_button(current, service, value))
     if incident.triage is None or incident.triage.manual_by is not None:
         shown.append(button("Fill in by hand …", "incident.triage", value))
     elif incident.triage.blast.users is Word.NOBODY:
@@ -273,11 +299,14 @@ def _rollback_button(
     recommended = (
         current.recommendation is not None and current.recommendation.choice is Choice.ROLLBACK
     )
-    goes = f"{phrasing.bare(running_release(incident))} → {phrasing.bare(target)}"
+    goes = " → ".join(
+        cut(phrasing.bare(release), VERSION) for release in (running_release(incident), target)
+    )
     starts = "A drill: nothing is deployed." if incident.drill else "It starts at once."
+    taken = current.recommendation.takes_back if current.recommendation is not None else None
     asked = confirm(
         f"Roll back {service.name}?",
-        f"{incident.environment}: {goes}. {starts}",
+        f"{incident.environment}: {goes}. {starts}{in_the_dialog(taken)}",
         "Roll back",
         danger=True,
     )

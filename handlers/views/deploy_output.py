@@ -22,7 +22,8 @@ def progress(incident: Incident, number: int) -> Message:
     while len(lines) > 1 and size(code("\n".join(lines), 10 * OUTPUT)) > OUTPUT:
         del lines[0]
         cut = True
-    head = f"*Output of the deploy* · {phrasing.done(action)} · {phrasing.outcome(action)}"
+    of = "deploy" if action.deploys else "command"
+    head = f"*Output of the {of}* · {phrasing.done(action)} · {phrasing.outcome(action)}"
     left_out = (
         context("Earlier lines are left out; what looks like a secret is hidden.") if cut else None
     )

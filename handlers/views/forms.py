@@ -21,6 +21,7 @@ from handlers.views.blocks import (
     section,
 )
 from handlers.views.inputs import field_input, radio, select, text_input
+from handlers.views.taken_back import quotes, what_it_takes_back
 from handlers.views.text import cut_plain, spoken, words
 from phases.coordination.updates import NEXT_MINUTES, Template
 from phases.ports.ports import HotfixRef
@@ -162,11 +163,20 @@ def rollback(
         "Roll back",
         (
             section(f"{now} {_drilled(incident) or '*Roll back* starts the deploy at once.'}"),
+            *_goes_with_it(incident),
             field_input("target", "Go back to", select(VALUE, options, initial=best)),
         ),
         submit="Roll back",
         metadata=metadata,
     )
+
+
+def _goes_with_it(incident: Incident) -> list[Block]:
+    """Return what the recommended target takes back; an older one takes back more."""
+    advice = incident.round.recommendation if incident.round is not None else None
+    block = what_it_takes_back(advice)
+    warned = [context(*lines)] if (lines := quotes(advice)) else []
+    return [*warned, *([block] if block is not None else [])]
 
 
 def _runs_now(incident: Incident, service: Service, running: Release | None) -> str:

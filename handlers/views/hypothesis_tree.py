@@ -1,4 +1,4 @@
-"""The hypothesis tree: the three best with their buttons, and how the bisect stands."""
+"""The hypothesis tree: the one that leads with its buttons, and how the bisect stands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from handlers.views.blocks import (
     Block,
+    Element,
     Message,
     actions,
     button,
@@ -16,61 +17,71 @@ from handlers.views.blocks import (
 )
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import inline_code, link, person, spoken, when, words
-from phases.record.findings import Bisect, Hypothesis, Suspect, Verdict
+from phases.record.findings import Bisect, Hypothesis, HypothesisKind, Suspect, Verdict
 from phases.record.incident import Incident
 from phases.root_cause.hypotheses import best
 from phases.root_cause.investigate import WORTH_IT
 from phases.root_cause.revert import asked, culprit
 from phases.text.wording import counted
 
-BEST = 3
+ALL = "All evidence"
+OTHERS = 5
+"""Hypotheses in one line each under the one that leads."""
+SHOWN = 12
+"""Hypotheses of the whole list, and steps of the walk."""
+LEADING_STEPS = 2
+"""Steps of the walk from the crash beside the leading hypothesis."""
+NOTES = 2
 SUSPECTS = 3
+SUPPORTING = frozenset((HypothesisKind.RELEASE, HypothesisKind.COMMIT))
+"""Kinds that the walk from the crash to its commit speaks for."""
 _SIGNS = {Verdict.SUPPORTED: DONE, Verdict.OPEN: WAITING, Verdict.RULED_OUT: WRONG}
 
 
 def tree(incident: Incident, *, reverts: bool = False) -> Message:
-    """Return the tree, edited in place. A person confirms one as the cause or rules it out.
+    """Return the tree, edited in place: the hypothesis that leads, the others in one line each.
 
-    `reverts`: pull requests can be made here.
+    A person confirms the one that leads or rules it out. `reverts`: pull requests can be made here.
     """
     ranked = best(incident.hypotheses, len(incident.hypotheses))
+    undecided = incident.open and incident.cause is None
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
         blocks.append(section(_bisect(incident.bisect)))
         if incident.bisect.state == "running" and incident.open:
             stop = button("Stop the bisect", "incident.bisect_cancel", {"incident": incident.id})
             blocks.append(actions([stop]))
-    for hypothesis in ranked[:BEST]:
-        blocks.append(section(_hypothesis(hypothesis)))
-        if incident.open and incident.cause is None:
-            blocks.append(_judge(incident, hypothesis))
-    if incident.suspects and incident.bisect is None:
-        blocks.append(context(*(f"Suspect: {suspect(s)}" for s in incident.suspects[:2])))
+    if ranked and incident.cause is None:
+        blocks.append(section(_leading(incident, ranked[0])))
+    choices = _judge(incident, ranked[0]) if ranked and undecided else []
+    if not ranked and undecided:
+        choices.append(button("Name the cause …", "incident.cause", {"incident": incident.id}))
+    if undecided:
+        value = {"incident": incident.id}
+        choices.append(button("Add a hypothesis …", "incident.hypothesis", value))
+    blocks.append(actions([*choices, button(ALL, "incident.evidence", {"incident": incident.id})]))
     if reverts and incident.open:
         blocks.append(_revert(incident))
-    if len(ranked) > BEST:
-        rest = "\n".join(
-            f"{_verdict(h)} {h.id} {words(h.says, 160)}" for h in ranked[BEST : BEST + 9]
-        )
-        blocks.append(context(rest))
-    notes = incident.investigation.notes if incident.investigation is not None else ()
-    if notes := [n for n in notes if incident.bisect is None or WORTH_IT not in n][:4]:
-        blocks.append(context(*(words(note, 300) for note in notes)))
-    if incident.open and incident.cause is None:
-        named = button("Name the cause …", "incident.cause", {"incident": incident.id})
-        added = button("Add a hypothesis …", "incident.hypothesis", {"incident": incident.id})
-        blocks.append(actions([named, added]))
+    others = ranked[1 : 1 + OTHERS] if incident.cause is None else ()
+    if others:
+        blocks.append(context("\n".join(_line(hypothesis) for hypothesis in others)))
+    found = bool(ranked) and ranked[0].verdict is Verdict.SUPPORTED
+    if undecided and not found and (notes := _notes(incident)[:NOTES]):
+        blocks.append(context(*notes))
     return message(_fallback(incident, ranked), blocks)
 
 
 def evidence(incident: Incident) -> Message:
-    """Return the evidence for the thread: the walk from the crash, suspects, more hypotheses."""
-    walk = incident.investigation.walk if incident.investigation else ()
+    """Return all that is known of the cause, for the person who asks.
+
+    The walk from the crash, the suspects, every hypothesis with its check, and what was not known.
+    """
+    investigation = incident.investigation
+    walk = investigation.walk if investigation else ()
     blocks: list[Block | None] = [section(f"*Evidence · {incident.id}*")]
     if walk:
-        blocks.append(
-            section("\n".join(f"{n}. {words(line, 400)}" for n, line in enumerate(walk[:12], 1)))
-        )
+        steps = enumerate(walk[:SHOWN], 1)
+        blocks.append(section("\n".join(f"{n}. {words(line, 400)}" for n, line in steps)))
     for commit in incident.suspects[:SUSPECTS]:
         why = "; ".join(spoken(reason, 160, lines=False) for reason in commit.reasons[:4])
         blocks.append(section(f"Suspect {suspect(commit)}\n{why}".strip()))
@@ -79,11 +90,22 @@ def evidence(incident: Incident) -> Message:
             inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9]
         )
         blocks.append(context(f"Less likely: {others}"))
-    ranked = best(incident.hypotheses, len(incident.hypotheses))
-    blocks += [context(_hypothesis(hypothesis)) for hypothesis in ranked[BEST : BEST + 9]]
+    for hypothesis in best(incident.hypotheses, SHOWN):
+        blocks.append(section(_hypothesis(hypothesis)))
+        if incident.open and incident.cause is None:
+            blocks.append(actions(_judge(incident, hypothesis)))
     if len(blocks) == 1:
         blocks.append(context("Nothing was found yet."))
+    if notes := _notes(incident):
+        blocks.append(context(*notes))
     return message(f"{incident.id}: evidence", blocks)
+
+
+def _notes(incident: Incident) -> list[str]:
+    """Return what the investigation could not see, and whether a bisect is worth its time."""
+    notes = incident.investigation.notes if incident.investigation is not None else ()
+    useful = [n for n in notes if incident.bisect is None or WORTH_IT not in n]
+    return [words(note, 300) for note in useful[:4]]
 
 
 def suspect(commit: Suspect) -> str:
@@ -103,26 +125,42 @@ def _headline(incident: Incident) -> str:
         at = when(incident.cause.at)
         return f"*Root cause · {incident.id}*\n{DONE} {text}\n{by}, {at}"
     any_known = incident.hypotheses or incident.suspects or incident.bisect
-    known = "what it could be, likeliest first" if any_known else "nothing was found yet"
-    state = "looking …" if incident.investigating else known
-    return f"*Root cause · {incident.id}*: {state}"
+    if incident.investigating:
+        return f"*Root cause · {incident.id}*: looking …"
+    return f"*Root cause · {incident.id}*: {'not confirmed' if any_known else 'nothing found yet'}"
 
 
 def _verdict(hypothesis: Hypothesis) -> str:
-    sure = (
-        f", {round(100 * hypothesis.confidence)}\u00a0%"
-        if hypothesis.verdict is Verdict.OPEN
-        else ""
-    )
-    by = (
-        f" by {person(hypothesis.by)}"
-        if hypothesis.by and hypothesis.verdict is not Verdict.OPEN
-        else ""
-    )
-    return f"{_SIGNS[hypothesis.verdict]} {hypothesis.verdict.value}{sure}{by}:"
+    return f"{_SIGNS[hypothesis.verdict]} {_judgement(hypothesis)}:"
+
+
+def _judgement(hypothesis: Hypothesis) -> str:
+    if hypothesis.verdict is Verdict.OPEN:
+        return f"open, {round(100 * hypothesis.confidence)}\u00a0%"
+    by = f" by {person(hypothesis.by)}" if hypothesis.by else ""
+    return f"{hypothesis.verdict.value}{by}"
+
+
+def _leading(incident: Incident, hypothesis: Hypothesis) -> str:
+    """Return the hypothesis that leads, with its evidence and the first steps of the walk."""
+    walk = incident.investigation.walk if incident.investigation else ()
+    steps = walk[:LEADING_STEPS] if hypothesis.kind in SUPPORTING else ()
+    evidence = spoken(hypothesis.found, 400, lines=False) or "nothing found yet"
+    lines = [
+        f"*{hypothesis.id}* {link(hypothesis.url, hypothesis.says, 300)}",
+        f"{_verdict(hypothesis)} {evidence}",
+        *(words(step, 300) for step in steps),
+    ]
+    return "\n".join(lines)
+
+
+def _line(hypothesis: Hypothesis) -> str:
+    sign, judged = _SIGNS[hypothesis.verdict], _judgement(hypothesis)
+    return f"{sign} {hypothesis.id} {words(hypothesis.says, 100)} · {judged}"
 
 
 def _hypothesis(hypothesis: Hypothesis) -> str:
+    """Return a hypothesis with its evidence, what it predicts and how it was checked."""
     evidence = spoken(hypothesis.found, 400, lines=False) or "nothing found yet"
     lines = [
         f"*{hypothesis.id}* {link(hypothesis.url, hypothesis.says, 300)}",
@@ -136,13 +174,13 @@ def _hypothesis(hypothesis: Hypothesis) -> str:
     return "\n".join(lines)
 
 
-def _judge(incident: Incident, hypothesis: Hypothesis) -> Block | None:
+def _judge(incident: Incident, hypothesis: Hypothesis) -> list[Element]:
     value = {"incident": incident.id, "hypothesis": hypothesis.id}
     choices = [button("This is the cause …", "incident.cause", value)]
     if hypothesis.verdict is not Verdict.RULED_OUT:
         sure = confirm(f"Rule out {hypothesis.id}?", hypothesis.says, "Rule it out")
         choices.append(button("Rule out", "incident.rule_out", value, confirm=sure))
-    return actions(choices)
+    return choices
 
 
 def _revert(incident: Incident) -> Block | None:

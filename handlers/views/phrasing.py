@@ -19,6 +19,8 @@ from phases.record.findings import (
 )
 from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.record.service import Service
+from phases.record.tokens import what_was_done
+from phases.shared.suspected_changes import taken_back
 from phases.text.wording import capital, counted, lasting
 from phases.triage import who_is_hit
 from phases.triage.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
@@ -148,6 +150,8 @@ def done(action: RoundAction, limit: int = 120) -> str:
     match action.kind:
         case ActionKind.ROLLBACK:
             return f"roll back {before} → {after}"
+        case ActionKind.TURN_OFF:
+            return words(what_was_done(action, "present"), 300)
         case ActionKind.HOTFIX:
             return f"ship {after} over {before}"
         case ActionKind.FIXED:
@@ -197,10 +201,18 @@ def recommended(recommendation: Recommendation | None) -> str:
     match recommendation.choice:
         case Choice.ROLLBACK:
             return f"roll back to {version(recommendation.target)}"
+        case Choice.TURN_OFF:
+            return take_back(recommendation)
         case Choice.HOTFIX:
             return "ship a hotfix"
         case Choice.INVESTIGATE:
             return "investigate"
+
+
+def take_back(recommendation: Recommendation) -> str:
+    """Return `turn off flag new-pricing`."""
+    change = recommendation.change
+    return words(taken_back(change), 300) if change is not None else "take the change back"
 
 
 def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | None:

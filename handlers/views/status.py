@@ -31,8 +31,9 @@ from phases.postmortem.reminders import owed
 from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
+from phases.record.tokens import what_was_done
 from phases.root_cause.leading_cause import proposed_cause
-from phases.text.wording import counted, lasting
+from phases.text.wording import capital, counted, lasting
 from phases.triage.who_is_hit import how_many, nobody
 
 LINES = 12  # as they wrap on a phone, title included, buttons apart
@@ -212,6 +213,8 @@ def _briefly(action: RoundAction) -> str:
     match action.kind:
         case ActionKind.ROLLBACK:
             what = f"*Rollback* to {to}"
+        case ActionKind.TURN_OFF:
+            what = f"*{capital(words(what_was_done(action, 'past'), VERSION))}*"
         case ActionKind.HOTFIX:
             what = f"*Hotfix* {to.replace('hotfix ', '')}"
         case ActionKind.FIXED:

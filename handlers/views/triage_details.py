@@ -19,7 +19,8 @@ from phases.record.service import Service
 from phases.text.wording import counted, lasting
 from phases.triage.blast_radius import SHOWN
 from phases.triage.deploy_history import FIRST_EVENTS
-from phases.triage.recommendation import AS_MANY, AT_ONCE
+from phases.triage.recommendation import AS_MANY
+from phases.triage.since_when import AT_ONCE
 
 SENTENCES = 5
 ISSUES = 3
@@ -92,7 +93,10 @@ def _began(report: TriageReport) -> str:
     began = when(report.began_at)
     if report.suspect is None or report.suspect_minutes is None:
         return began
-    passed = _passed(timedelta(minutes=report.suspect_minutes))
+    gap = timedelta(minutes=report.suspect_minutes)
+    if not report.began_exact and abs(gap) < timedelta(minutes=1):
+        return f"{began}, within a minute of {phrasing.version(report.suspect)} going out"
+    passed = f"{'' if report.began_exact else 'about '}{_passed(gap)}"
     return f"{began}, {passed} after {phrasing.version(report.suspect)} went out"
 
 

@@ -15,10 +15,11 @@ from typing import Any
 from phases.ports.library_paths import foreign
 from phases.postmortem.adr import cause_in_one_line, minutes_taken, what_was_done_in_all
 from phases.record.durations import durations
-from phases.record.findings import Frame, TriageReport, Word
+from phases.record.findings import Frame, HypothesisKind, TriageReport, Word
 from phases.record.incident import VERIFIED, Incident, Status
 from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
 from phases.record.shortening import fitted
+from phases.record.tokens import changed_thing
 from phases.root_cause.leading_cause import leading
 from phases.root_cause.stack_trace import with_cause
 from phases.text.cleaning import cut
@@ -59,7 +60,12 @@ KIND = {
     "data": "data",
     "infrastructure": "infrastructure",
 }
-_ACTIONS = {"rollback": "rollback", "hotfix": "a hotfix", "fixed": "a fix of another kind"}
+_ACTIONS = {
+    "turn off": "turning it off",
+    "rollback": "rollback",
+    "hotfix": "a hotfix",
+    "fixed": "a fix of another kind",
+}
 
 
 # --- the memory ----------------------------------------------------------------------------------
@@ -123,6 +129,7 @@ def _details(incident: Incident) -> dict[str, Any]:
         "file": frame.file if frame else "",
         "function": frame.function if frame else "",
         "issues": _issues(incident, incident.triage),
+        "change": _change(incident),
         "tried": tuple(kind for kind, _ in acted),
         "worked": acted[-1][0] if held else "",
         "open_items": len(open_items),
@@ -133,6 +140,21 @@ def _details(incident: Incident) -> dict[str, Any]:
         "items_total": sum(not item.dropped for item in items),
         "channel": channel.id if channel and not channel.thread_ts else None,
     }
+
+
+def _change(incident: Incident) -> str:
+    """Return the flag or setting that was turned off, else the one that was found to have done it.
+
+    A suspect that was nearer than the deploy, and was not acted on, did not do it.
+    """
+    acted = [round.action.change for round in incident.rounds if round.action is not None]
+    turned = next((change for change in reversed(acted) if change is not None), None)
+    if turned is not None:
+        return cut(changed_thing(turned), 120)
+    advised = incident.triage.recommendation.change if incident.triage is not None else None
+    if advised is None or cause_kind(incident) != HypothesisKind.CONFIGURATION.value:
+        return ""
+    return cut(changed_thing(advised), 120)
 
 
 def _place(report: TriageReport | None) -> Frame | None:
@@ -210,8 +232,14 @@ def question(incident: Incident, report: TriageReport | None, now: datetime) -> 
         function=frame.function if frame else "",
         issues=_issues(incident, report),
         features=features(report),
+        change=_suspected(report),
         names={issue.id: issue.short_id for issue in report.issues} if report else {},
     )
+
+
+def _suspected(report: TriageReport | None) -> str:
+    change = report.recommendation.change if report is not None else None
+    return cut(changed_thing(change), 120) if change is not None else ""
 
 
 def same_issue(past: PastIncident, question: Question) -> str | None:
@@ -238,13 +266,17 @@ def recollect(recalled: Recalled, question: Question, now: datetime) -> Recollec
     """
     newest = [past for past in recalled.newest if past.id != question.before]
     alike = [past for past in recalled.alike if past.id != question.before]
+    turned = [past for past in newest if question.change and past.change == question.change]
     same = [past for past in alike if same_issue(past, question) or same_place(past, question)]
+    same = [*turned, *(past for past in same if past.id not in {one.id for one in turned})]
     if not newest and not same:
         return None
     lines: list[str] = []
     for past in same[: SAID - 1]:
         place = f"Same place ({cut(question.file, 120)})"
         likeness = "Same Sentry issue" if same_issue(past, question) else place
+        if past in turned:
+            likeness = f"Same change ({question.change})"
         lines.append(f"{likeness} before {_summary(past, now, question.service)}")
     listed = {past.id for past in same[: SAID - 1]}
     shared = [past for past in newest if set(past.features) & set(question.features)]
@@ -294,6 +326,13 @@ def pattern(
     Empty if nothing was there twice before.
     """
     recent = [past for past in same if past.at >= question.since]
+    burned = [
+        past for past in newest if past.at >= question.since and past.service == question.service
+    ]
+    if question.change:
+        turned = [past for past in burned if past.change == question.change]
+        if _often(turned):
+            return _pattern(turned, f"that {cut(question.change, 120)} brought")
     places = [past for past in recent if same_place(past, question)]
     issues = [past for past in recent if same_issue(past, question)]
     if _often(places) and len(places) >= len(issues):
@@ -301,9 +340,6 @@ def pattern(
     if _often(issues):
         issue = same_issue(issues[0], question) or ""
         return _pattern(issues, f"of {question.names.get(issue, 'this Sentry issue')}")
-    burned = [
-        past for past in newest if past.at >= question.since and past.service == question.service
-    ]
     for name in question.features:
         hits = [past for past in burned if name in past.features]
         if _often(hits):

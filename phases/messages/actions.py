@@ -14,7 +14,7 @@ from phases.messages.base import Action, adapter
 from phases.messages.commands import *  # noqa: F403  handed on
 from phases.messages.results import *  # noqa: F403  handed on
 from phases.record.documents import LinearIssue
-from phases.record.findings import DeploySeen, Evidence
+from phases.record.findings import ChangeSeen, DeploySeen, Evidence
 from phases.record.incident import GuardLook
 
 # --- reported by other programs -----------------------------------------------------------------
@@ -49,6 +49,13 @@ class DeployedByOthers(Action):
 
     type: Literal["deployed"] = "deployed"
     deploy: DeploySeen
+
+
+class ChangedByOthers(Action):
+    """A flag, a setting or infrastructure of the service was changed, without a deploy."""
+
+    type: Literal["changed"] = "changed"
+    change: ChangeSeen
 
 
 class TicketTold(Action):

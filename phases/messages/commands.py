@@ -63,6 +63,15 @@ class DecideRollback(Decision):
     break_glass: str | None = None
 
 
+class DecideTurnOff(Decision):
+    """Turns off a flag or a switch, by the catalogue's command."""
+
+    type: Literal["decide.turn_off"] = "decide.turn_off"
+    change: str
+    """Its name, as the bot was told of the change."""
+    break_glass: str | None = None
+
+
 class DecideHotfix(Decision):
     """Ships a hotfix."""
 

@@ -96,6 +96,16 @@ class StartDeploy(Effect):
     to: Release
 
 
+class StartTurnOff(Effect):
+    """Runs the catalogue's `turn_off` with this name; it is followed as a deploy is."""
+
+    type: Literal["turn_off.start"] = "turn_off.start"
+    words = "It could not be turned off"
+    system = "deployer"
+    deploy_id: str
+    change: str
+
+
 class FollowDeploy(Effect):
     """Asks how the deploy stands."""
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phases.record.findings import Release
+from phases.record.findings import ChangeSeen, Release
 from phases.record.incident import Incident, Round, RoundAction, Status
+from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
 from phases.shared.change import Refused
 from phases.shared.rounds import ended
-from phases.text.wording import stamp
+from phases.shared.suspected_changes import ARGUMENT, switched_on, taken_back
+from phases.text.wording import capital, stamp
 
 
 def who_may(
@@ -93,6 +95,29 @@ def under_way(incident: Incident) -> str:
 def _decided(action: RoundAction) -> str:
     what = f"{what_was_done(action)}, {stamp(action.at)} ({action.result})"
     return f"{mentioned(action.by)} decided: {what}"
+
+
+# --- what may be turned off ---------------------------------------------------------------------
+
+
+def change_named(incident: Incident, current: Round, name: str) -> ChangeSeen | None:
+    """Return the change of this name that the bot was told of; nothing typed becomes a command."""
+    advised = current.recommendation.change if current.recommendation is not None else None
+    known = incident.triage.changes if incident.triage is not None else ()
+    every = ([advised] if advised is not None else []) + list(known)
+    return next((change for change in every if change.name == name), None)
+
+
+def cannot_turn_off(service: Service, change: ChangeSeen) -> str:
+    """Say why the bot cannot turn it off, and what to do; empty where it can."""
+    by_hand = f"{capital(taken_back(change))} by hand, then say *Fixed another way*."
+    if not switched_on(change):
+        return by_hand
+    if not service.turn_off:
+        return f"{service.name} has no `turn_off` command in the catalogue. {by_hand}"
+    if not ARGUMENT.fullmatch(change.name):
+        return f"This name may not become an argument of a command. {by_hand}"
+    return ""
 
 
 # --- from where to where ------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def newest_deploy(incident: Incident) -> Round | None:
         return None
     for current in reversed(incident.rounds):
         action = current.action
-        if action and action.result == "done" and action.kind is not ActionKind.FIXED:
+        if action and action.result == "done" and action.deploys:
             return current
     return None
 

@@ -10,20 +10,31 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from phases.messages.actions import DeployTick
-from phases.messages.commands import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
-from phases.messages.effects import FollowDeploy, PostLive, StartDeploy
+from phases.messages.commands import (
+    DecideFixed,
+    DecideHotfix,
+    DecideInvestigate,
+    DecideRollback,
+    DecideTurnOff,
+)
+from phases.messages.effects import FollowDeploy, PostLive, StartDeploy, StartTurnOff
 from phases.messages.results import (
     DeployFinished,
     DeployNotStarted,
     DeployProgressed,
     DeployStarted,
 )
-from phases.mitigation.decision import may_act, reason_for_a_round
+from phases.mitigation.decision import (
+    cannot_turn_off,
+    change_named,
+    may_act,
+    reason_for_a_round,
+)
 from phases.mitigation.hotfix_merge import watch_merge
 from phases.record.findings import DeployOutput, DeployProof, MergeState, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.service import DEPLOYABLE, HOTFIX
-from phases.record.tokens import REASON, mentioned, what_was_done
+from phases.record.tokens import REASON, changed_thing, mentioned, what_was_done
 from phases.shared.announce import NOBODY, answered, keep_true, page, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import (
@@ -35,7 +46,7 @@ from phases.shared.rounds import (
     replace_round,
     start_investigation,
 )
-from phases.text.wording import lasting, short
+from phases.text.wording import capital, lasting, short
 from phases.verification.steps import first_look, start_clock
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
@@ -87,6 +98,33 @@ def decide_rollback(draft: Draft, action: DecideRollback) -> Refused | None:
     if running is not None and running.version == target.version:
         return Refused("input", f"{target.version} is what runs now. Nothing was done.")
     _deploy(draft, current, action, ActionKind.ROLLBACK, target)
+    return None
+
+
+def decide_turn_off(draft: Draft, action: DecideTurnOff) -> Refused | None:
+    """Run the catalogue's command for a change that the bot was told of, and follow it."""
+    current = _round_for(draft, action.round, forward=action.forward)
+    if isinstance(current, Refused):
+        return current
+    change = change_named(draft.incident, current, action.change)
+    if change is None:
+        return Refused("input", "That change is not known in this incident. Nothing was done.")
+    if missing := cannot_turn_off(draft.service, change):
+        return Refused("missing", missing)
+    turned = RoundAction(
+        kind=ActionKind.TURN_OFF,
+        by=action.by,
+        at=draft.now,
+        change=change,
+        deploy_id=f"{draft.incident.mark}-{current.number}",
+        break_glass=action.break_glass,
+    )
+    if draft.incident.drill:
+        _pretend(draft, current, turned)
+        return None
+    what = f"turns off {changed_thing(change)} for {draft.service.name}"
+    _start(draft, current, turned, what)
+    draft.want(StartTurnOff(deploy_id=turned.deploy_id or "", change=change.name))
     return None
 
 
@@ -145,10 +183,16 @@ def _deploy(
         what = f"rolls {service.name} back from {was} to {to.version}"
     else:
         what = f"ships {what_was_done(action)} over {was}"
-    glass = f" Break glass: {action.break_glass}" if action.break_glass else ""
-    draft.set(status=Status.MITIGATING).claim(deploying_claim(service.name))
-    _act(draft, current, action, f"{mentioned(action.by)} {what}.{glass}")
+    _start(draft, current, action, what)
     draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=running, to=to))
+
+
+def _start(draft: Draft, current: Round, action: RoundAction, what: str) -> None:
+    """Begin an action on production, one a service at a time. Broken glass pages people."""
+    incident = draft.incident
+    glass = f" Break glass: {action.break_glass}" if action.break_glass else ""
+    draft.set(status=Status.MITIGATING).claim(deploying_claim(draft.service.name))
+    _act(draft, current, action, f"{mentioned(action.by)} {what}.{glass}")
     if action.break_glass:
         broke = f"{mentioned(action.by)} broke the glass: {what_was_done(action)}.{glass}"
         page(draft, f"break glass: {current.number}", f"{incident.id} {incident.title}: {broke}")
@@ -251,7 +295,8 @@ def _began(
 ) -> Round:
     before = deploy.from_release or running
     over = f" over {before.version}" if before else ""
-    draft.note("deploy", f"Deploy started: {what_was_done(deploy)}{over}")
+    started = "Deploy started" if deploy.deploys else "Started"
+    draft.note("deploy", f"{started}: {what_was_done(deploy)}{over}")
     start_investigation(draft)  # many × many: "debug after"
     return change_action(draft, current, result="running", started_at=at, from_release=before)
 
@@ -271,12 +316,16 @@ def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
     draft.note("deploy", f"Not started: {reason}")
     if incident.recovered_at is not None:
         draft.set(status=Status.MITIGATED)
-        tell(draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:")
+        tell(draft, f"{reason}. Users are still fine.", strong=f"Nothing was {_done(deploy)}:")
         return
     if action.running is None:
         failed = f"{what_was_done(deploy)} failed: {reason}"
         page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {failed}")
-    next_round(draft, f"nothing was deployed: {reason}")
+    next_round(draft, f"nothing was {_done(deploy)}: {reason}")
+
+
+def _done(action: RoundAction) -> str:
+    return "deployed" if action.deploys else "turned off"
 
 
 def deploy_tick(draft: Draft, action: DeployTick) -> None:
@@ -355,19 +404,28 @@ def deploy_finished(draft: Draft, action: DeployFinished) -> None:
 def _deployed(
     draft: Draft, deploy: RoundAction, proof: DeployProof, merge: MergeState | None
 ) -> None:
+    if not deploy.deploys:
+        text = f"{capital(what_was_done(deploy, 'past'))} in {_took(draft, deploy)}."
+        draft.set(status=Status.VERIFYING).note("deploy", text)
+        tell(draft, f"{text} {first_look(draft.service)}")
+        start_clock(draft)
+        return
     before = proof.before or (deploy.from_release.version if deploy.from_release else None)
     if deploy.kind is ActionKind.ROLLBACK:
         draft.set(cause_fixed_by=None)  # whoever said so spoke of what is rolled back now
         if before and before not in draft.incident.rolled_back:
             draft.set(rolled_back=(*draft.incident.rolled_back, before))
-    took = lasting(draft.now - (deploy.started_at or deploy.at))
-    text = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
+    text = f"Deployed: {before or '?'} → {proof.after or '?'} in {_took(draft, deploy)}."
     draft.set(status=Status.VERIFYING).note("deploy", text)
     if deploy.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
         text = f"{text} {open_end}"
         draft.note("deploy", open_end)
     tell(draft, f"{text} {first_look(draft.service)}")
     start_clock(draft)
+
+
+def _took(draft: Draft, action: RoundAction) -> str:
+    return lasting(draft.now - (action.started_at or action.at))
 
 
 def deploy_lost(draft: Draft, deploy_id: str, reason: str) -> None:

@@ -5,7 +5,7 @@ Every error that a port raises is a `PortError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -13,6 +13,7 @@ from phases.ports.source_values import Commit, Covered, Place, PullChecks
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import (
     Bisect,
+    ChangeSeen,
     DeployOutput,
     DeploySeen,
     EndpointAnswer,
@@ -79,6 +80,21 @@ class ErrorTracker(Protocol):
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> Minutes: ...
 
+    async def history(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Minutes:
+        """Return all errors of these services together, by five minutes instead of by one."""
+        ...
+
+    async def transactions(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Sequence[Share] | None:
+        """Return all errors of these services by transaction, most first.
+
+        The result is None where Sentry does not tell.
+        """
+        ...
+
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
@@ -102,6 +118,20 @@ class ErrorTracker(Protocol):
         """Count the client addresses over all events of the service.
 
         The result is None where Sentry does not tell.
+        """
+        ...
+
+    async def others(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        only: Mapping[str, str],
+        span: tuple[datetime, datetime],
+    ) -> Mapping[str, tuple[int, int]]:
+        """Count other organisations, regions and browsers, by the errors besides these issues.
+
+        `only` names the one of each kind that is left out. The answer has as many of them as there
+        are, and the number of their events.
         """
         ...
 
@@ -140,6 +170,29 @@ class ErrorTracker(Protocol):
     async def issue(self, id: str) -> IssueRow: ...
 
     async def by_short_id(self, short_id: str) -> IssueRow: ...
+
+
+class FlagLog(Protocol):
+    """What Sentry knows of feature flags. Raises `PortError`."""
+
+    def unused(self) -> bool:
+        """Return whether nobody had told Sentry of a flag for months, some minutes ago."""
+        ...
+
+    async def changes(
+        self, service: Service, since: datetime, until: datetime
+    ) -> Sequence[ChangeSeen]:
+        """Return the flags that were changed in this span, in the whole organisation."""
+        ...
+
+    async def carried(
+        self, services: Sequence[Service], flag: str, since: datetime, until: datetime
+    ) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag on and all its events in this span.
+
+        Issues without an event with the flag on are missing.
+        """
+        ...
 
 
 # --- deploys -----------------------------------------------------------------------------------
@@ -189,6 +242,23 @@ class Deployer(Protocol):
 
         False: that cannot be said.
         """
+        ...
+
+
+class Switch(Protocol):
+    """Turns off what was turned on, by the catalogue's `turn_off`; followed as a deploy is."""
+
+    async def start(self, service: Service, id: str, change: str) -> None:
+        """Run the command once: with a known `id` nothing is done.
+
+        Raises `PortError` when nothing was started.
+        """
+        ...
+
+    async def look(self, service: Service, id: str) -> DeployState: ...
+
+    async def give_up(self, service: Service, id: str) -> bool:
+        """Return whether nothing was started, and from now on nothing will be."""
         ...
 
 

@@ -29,6 +29,11 @@ class IssueRow(Value):
     """In about the day before the window …"""
     minutes_before: float = 0.0
     """… which was this long. 0: Sentry did not say."""
+    hours: tuple[tuple[datetime, int], ...] = ()
+    """Its events by the hours of the last day, which may reach into the window."""
+    last_seen: datetime | None = None
+    culprit: str = ""
+    """The place in Sentry's words: its newest event's transaction, else module and function."""
     category: str = "error"
     """Sentry's word: `error`; `uptime`, `cron`, `outage` for monitors; `metric`, `performance` and
     more. Only errors have users and features."""
@@ -88,6 +93,7 @@ class EventPicture(Value):
     transactions: tuple[Share, ...] = ()
     regions: tuple[Share, ...] = ()
     organisations: tuple[Share, ...] = ()
+    browsers: tuple[Share, ...] = ()
     per_issue: bool = False
     """Counted issue by issue from tags, over each issue's life: this Sentry has no Discover."""
     sampled: bool = False
@@ -122,3 +128,7 @@ class EventDetail(Value):
     """`exception`, `message`, `csp` and the like; empty: nothing of these."""
     in_app_told: bool = True
     """A frame is marked as in-app."""
+    flags: dict[str, bool] = Field(default_factory=dict[str, bool])
+    """The flags that were evaluated before it, on or off."""
+    from_laptop: bool = False
+    """It was sent by a developer's machine."""

@@ -85,6 +85,9 @@ def _deploy_proof(incident: Incident) -> Proof:
         if action.kind is ActionKind.FIXED:
             sentences.append("no deploy was needed")
             complete = True
+        elif action.kind is ActionKind.TURN_OFF:
+            sentences.append(f"{what_was_done(action, 'past')}: {action.result}, no deploy")
+            complete = action.result == "done"
         elif action.proof is not None and action.proof.after is not None:
             sentences.append(
                 f"{action.proof.before or 'not known'} → {action.proof.after} ({action.result})"

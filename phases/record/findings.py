@@ -7,19 +7,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from phases.record.changes import ChangeSeen, FlagEvidence
+from phases.record.value import Value
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 """Git abbreviates no commit further:
 https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreabbrev
 """
-
-
-class Value(BaseModel):
-    """An immutable value. Unknown keys, which a newer bot wrote, are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Release(Value):
@@ -80,6 +77,8 @@ class Share(Value):
 
     name: str
     events: int
+    users: int | None = None
+    """Distinct users, of a feature; None where they were not asked for."""
 
 
 class IssueSeen(Value):
@@ -99,6 +98,8 @@ class IssueSeen(Value):
     new: bool = False
     spiking: bool = False
     regressed: bool = False
+    burns: bool = True
+    """It began or grew with the fire; False: it belongs only because somebody named it."""
 
 
 class DeploySeen(Value):
@@ -112,6 +113,8 @@ class DeploySeen(Value):
     source: str
     """`bot`, `webhook`, `github`, `sentry`, `deployer`, or a first event (`FIRST_EVENTS`)."""
     rolled_back: bool = False
+    last_event: datetime | None = None
+    """The time of the release's newest event of any kind, where Sentry tells: it runs still."""
 
 
 class Word(StrEnum):
@@ -132,6 +135,10 @@ Part = Literal["users", "features", "places"]
 """The parts of a blast radius; `places` are regions and organisations."""
 
 
+Usual = Literal["", "regular", "renamed", "the same few", "not customers"]
+"""The reasons why trouble is no new fire; empty: it is one, or nobody can tell."""
+
+
 class BlastRadius(Value):
     """The users and features that are hit, with confidence, and sentences a person can check."""
 
@@ -147,6 +154,10 @@ class BlastRadius(Value):
     unknown: tuple[Part, ...] = ()
     """Parts that could not be asked for. They count as many, and are shown as not known."""
     sentences: tuple[str, ...] = ()
+    usual: Usual = ""
+    """Why nobody is newly hit, although there are events; the first sentence says it."""
+    down: bool = False
+    """The endpoint fails and Sentry is silent: a total outage until shown otherwise."""
 
     def knows(self, part: Part) -> bool:
         return part not in self.unknown
@@ -154,8 +165,50 @@ class BlastRadius(Value):
 
 class Choice(StrEnum):
     ROLLBACK = "rollback"
+    TURN_OFF = "turn off"
     HOTFIX = "hotfix"
     INVESTIGATE = "investigate"
+
+
+class Likelihood(StrEnum):
+    """Whether going back would end it."""
+
+    LIKELY = "likely"
+    UNDECIDED = "undecided"
+    UNLIKELY = "unlikely"
+
+
+class Quote(Value):
+    """Words of a person, and where they stand."""
+
+    text: str
+    where: str
+    """`the title`, `the timeline`, `commit 1f2e3d4 by Ann`."""
+    by: str | None = None
+    """Slack id of the person."""
+
+
+class TakenBack(Value):
+    """What a rollback takes back, besides what brought the trouble."""
+
+    since: str
+    """The target's version."""
+    commits: int = 0
+    pull_requests: int = 0
+    more: bool = False
+    """There are more commits than were looked at."""
+    names: tuple[str, ...] = ()
+    """Commits or pull requests by their subjects, at most five."""
+    fixes: tuple[str, ...] = ()
+    """Hotfixes of earlier incidents: `INC-0031 fix/tax`."""
+    security: tuple[str, ...] = ()
+    """What was marked as security, by its subject."""
+    one_way: tuple[str, ...] = ()
+    """Changes that going back does not undo: paths."""
+    oldest_schema: str = ""
+    """The oldest migration that the target does not know, and how many there are."""
+    unknown: str = ""
+    """Why this is not known; empty: it is."""
 
 
 class Recommendation(Value):
@@ -165,13 +218,32 @@ class Recommendation(Value):
     reasons: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     brakes: tuple[str, ...] = ()
-    """Reasons not to recommend a rollback that would be recommended otherwise; each is shown."""
+    """Reasons why a rollback is not safe, or not possible; each is shown."""
+    likely: Likelihood | None = None
+    """Whether going back would end it; None where it was not weighed."""
+    points_to: tuple[str, ...] = ()
+    """What points to the suspect, the strongest first."""
+    points_away: tuple[str, ...] = ()
+    """What points away from it, the strongest first."""
+    written: tuple[Quote, ...] = ()
+    """Warnings against a rollback that people wrote: they brake."""
+    target_why: str = ""
+    """Why this target, where it is not simply the release before."""
+    takes_back: TakenBack | None = None
     offer_rollback: bool = True
     suspect: Release | None = None
     target: Release | None = None
     """The target of a rollback: the healthy release deployed last before the suspect."""
+    change: ChangeSeen | None = None
+    """The flag or setting that may have brought it; it leads where the choice is `TURN_OFF`."""
     loud: bool = False
     """Many users and features are hit, and brakes hold the rollback: people are paged."""
+
+
+class EndpointAnswer(Value):
+    ok: bool
+    said: str
+    """Words for people: `200 in 31 ms`, `503`, `no answer within 5 s`."""
 
 
 class TriageReport(Value):
@@ -183,6 +255,8 @@ class TriageReport(Value):
     baseline_minutes: float = 0.0
     """The minutes of that baseline; 0: not known, or the project is too young to have one."""
     began_at: datetime | None = None
+    began_exact: bool = True
+    """False where the beginning is known to the minute only."""
     blast: BlastRadius
     issues: tuple[IssueSeen, ...] = ()
     """The incident's issues, most events first, at most ten; `issue_ids` has all of them."""
@@ -195,6 +269,9 @@ class TriageReport(Value):
     """Minutes from the start of the suspect's deploy to the beginning of trouble."""
     deploys: tuple[DeploySeen, ...] = ()
     """Newest first, at most five."""
+    changes: tuple[ChangeSeen, ...] = ()
+    """What was changed near the beginning without a deploy, the nearest first, at most five."""
+    flag_evidence: FlagEvidence | None = None
     targets: tuple[Release, ...] = ()
     """Healthy releases a rollback could go to, best first."""
     exception_type: str | None = None
@@ -216,6 +293,8 @@ class TriageReport(Value):
     recommendation: Recommendation
     notes: tuple[str, ...] = ()
     """Remarks on these numbers for the reader: per-issue counts, sampling, no known deploys."""
+    endpoint: EndpointAnswer | None = None
+    """The answer of the affected endpoint during triage, where the catalogue names one."""
     incomplete: bool = False
     """A question had no answer: it is measured again soon, in place."""
     manual_by: str | None = None
@@ -346,12 +425,6 @@ class MergeState(Value):
 
 
 # --- Phase 5: verification -----------------------------------------------------------------------
-
-
-class EndpointAnswer(Value):
-    ok: bool
-    said: str
-    """Words for people: `200 in 31 ms`, `503`, `no answer within 5 s`."""
 
 
 class LookVerdict(StrEnum):

@@ -12,6 +12,7 @@ from phases.record.documents import Adr, Postmortem, Ticket
 from phases.record.findings import (
     Bisect,
     Cause,
+    ChangeSeen,
     DeployOutput,
     DeployProof,
     Evidence,
@@ -105,9 +106,10 @@ class Bookmark(Value):
 
 
 class ActionKind(StrEnum):
-    """The three actions on production that use up a round."""
+    """The actions on production that use up a round."""
 
     ROLLBACK = "rollback"
+    TURN_OFF = "turn off"
     HOTFIX = "hotfix"
     FIXED = "fixed"
 
@@ -130,6 +132,8 @@ class RoundAction(Value):
     at: datetime
     from_release: Release | None = None
     to_release: Release | None = None
+    change: ChangeSeen | None = None
+    """The flag or switch that was turned off."""
     sentence: str = ""
     """*Fixed another way* in the person's words."""
     deploy_id: str | None = None
@@ -149,6 +153,11 @@ class RoundAction(Value):
     break_glass: str | None = None
     merge: Merge | None = None
     """The merge of a hotfix that runs."""
+
+    @property
+    def deploys(self) -> bool:
+        """Another release runs after it, if it is done."""
+        return self.kind in (ActionKind.ROLLBACK, ActionKind.HOTFIX)
 
 
 class Round(Value):

@@ -48,6 +48,8 @@ class PastIncident(Value):
     function: str = ""
     issues: tuple[str, ...] = ()
     """Sentry issue ids, the loudest first, at most twenty."""
+    change: str = ""
+    """The flag or setting that brought it, as `flag new-pricing`; empty: none did, or not known."""
     tried: tuple[str, ...] = ()
     """`rollback`, `hotfix`, `fixed`: every action on production, in order."""
     worked: str = ""
@@ -110,6 +112,8 @@ class Question(Value):
     function: str = ""
     issues: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    change: str = ""
+    """The flag or setting that triage suspects first."""
     names: dict[str, str] = Field(default_factory=dict[str, str])
     """Sentry issue id → short id, where it is known."""
 

@@ -165,6 +165,13 @@ class Service(Table):
     depends_on: Texts = ()
     runbook: str | None = None
     one_way: Texts = ()
+    turn_off: Texts = ()
+    """The command that turns off a flag or a switch; `{change}` is its name."""
+    turn_off_in: str = ""
+    """The directory in which that runs: the deployer's, the clone's, or the catalogue's own.
+
+    `bot/config/catalogue.py` fills it in.
+    """
     repository: str | None = None
     deployer: Literal["command", "github"] | None = None
     deploy: DeployCommands | DeployWorkflow | None = None

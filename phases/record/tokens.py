@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
+from phases.record.findings import ChangeSeen
 from phases.record.incident import ActionKind, RoundAction
 
 REASON = 300  # characters of a reason as it is kept and shown
 Form = Literal["noun", "past", "present"]
+_KINDS = {"flag": "flag", "config": "setting", "infrastructure": "infrastructure"}
 _ACTIONS: dict[ActionKind, dict[Form, str]] = {
     ActionKind.ROLLBACK: {
         "noun": "rollback to {to}",
         "past": "rolled back to {to}",
         "present": "roll back to {to}",
+    },
+    ActionKind.TURN_OFF: {
+        "noun": "turning off {change}",
+        "past": "turned off {change}",
+        "present": "turn off {change}",
     },
     ActionKind.HOTFIX: {
         "noun": "hotfix {to}",
@@ -32,5 +39,12 @@ def what_was_done(action: RoundAction, form: Form = "noun") -> str:
     """`rollback to v41`, `hotfix …`, `fixed: flag off`; in the past `rolled back to v41`."""
     to = action.to_release.version if action.to_release else "?"
     return _ACTIONS[action.kind][form].format(
-        to=to.removeprefix("hotfix "), sentence=action.sentence
+        to=to.removeprefix("hotfix "),
+        sentence=action.sentence,
+        change=changed_thing(action.change) if action.change is not None else "?",
     )
+
+
+def changed_thing(change: ChangeSeen) -> str:
+    """`flag new-pricing`, `setting pool.size`, `infrastructure eu-west`."""
+    return f"{_KINDS[change.kind]} {change.name}"

@@ -13,14 +13,17 @@ from phases.ports.file_kinds import FileKind, kind_of
 from phases.ports.source_values import Commit
 from phases.record.findings import (
     Bisect,
+    Choice,
     Hypothesis,
     HypothesisKind,
+    Likelihood,
     Suspect,
     TriageReport,
     Verdict,
     Word,
 )
 from phases.record.service import Service
+from phases.root_cause.changed import by_change
 from phases.root_cause.error_clues import (
     speaks_of_database,
     speaks_of_outside,
@@ -249,6 +252,9 @@ def _release(facts: Facts) -> Hypothesis:
         finding += f" {which} had never been seen before."
         minutes = report.suspect_minutes
         sure += 0.1 if minutes is not None and timedelta(minutes=minutes) <= LATER else 0.0
+    if report.recommendation.choice is Choice.TURN_OFF:
+        # A change lies nearer: the release may only be where its code has stood all along.
+        sure = min(sure, 0.4)
     if (against := _unexplained(report)) is not None:
         sure, finding = min(sure, 0.15), f"{finding} But {against}."
     return _raised(
@@ -283,15 +289,13 @@ def _after_deploy(report: TriageReport, version: str) -> tuple[float, str]:
 
 
 def _unexplained(report: TriageReport) -> str | None:
-    """Return triage's own word that the release does not explain the events (rules: Brakes)."""
-    for brake in report.recommendation.brakes:
-        if (
-            "earlier release" in brake
-            or "none carries" in brake
-            or "no event carries" in brake.lower()
-        ):
-            return brake[:1].lower() + brake[1:].rstrip(".")
-    return None
+    """Return triage's strongest point against the release, where it hardly brought the trouble."""
+    advice = report.recommendation
+    if advice.likely is not Likelihood.UNLIKELY or not advice.points_away:
+        return None
+    point = advice.points_away[0].rstrip(".")
+    suspect = report.suspect.version if report.suspect else ""
+    return point if suspect and point.startswith(suspect) else point[:1].lower() + point[1:]
 
 
 # --- commits -----------------------------------------------------------------------------------
@@ -331,6 +335,10 @@ def _changed(facts: Facts, *kinds: FileKind) -> list[tuple[Commit, str]]:
 
 
 def _configuration(facts: Facts) -> Hypothesis:
+    return by_change(facts.report) or _configuration_files(facts)
+
+
+def _configuration_files(facts: Facts) -> Hypothesis:
     changed = _changed(facts, FileKind.CONFIGURATION, FileKind.MIGRATION)
     error = f"{facts.report.exception_type or ''}: {facts.message[:ERROR_TEXT]}"
     of_setting = speaks_of_setting(error)

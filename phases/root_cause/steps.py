@@ -40,8 +40,8 @@ def ask_for_tree(draft: Draft) -> Draft:
     incident = draft.incident
     posted = any(name.startswith("decision:") for name in incident.messages)
     if incident.tree_asked or not posted or not incident.hypotheses:
-        return draft.dirty("tree", "evidence")
-    return draft.set(tree_asked=True).want(PostLive(name="tree"), PostLive(name="evidence"))
+        return draft.dirty("tree")
+    return draft.set(tree_asked=True).want(PostLive(name="tree"))
 
 
 def investigated(draft: Draft, action: Investigated) -> None:
@@ -132,7 +132,7 @@ def _bisect_runs(incident: Incident, bisect_id: str) -> bool:
 
 
 def move_bisect(draft: Draft, bisect: Bisect) -> None:
-    draft.set(bisect=bisect).dirty("tree", "evidence")
+    draft.set(bisect=bisect).dirty("tree")
     if bisect.state == "running":
         draft.timer(BISECT, FOLLOW_SECONDS, BisectTick(bisect_id=bisect.id))
         return
@@ -198,7 +198,7 @@ def judge_hypothesis(draft: Draft, action: JudgeHypothesis) -> Refused | None:
         else known
         for known in hypotheses
     )
-    draft.set(hypotheses=judged).dirty("tree", "evidence", "status")
+    draft.set(hypotheses=judged).dirty("tree", "status")
     text = f"{mentioned(action.by)}: {action.id} {action.verdict.value}"
     draft.note("evidence", text, by=action.by)
     return None

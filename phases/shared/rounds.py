@@ -5,12 +5,14 @@ Every phase that opens or ends one shares this file.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from phases.messages.effects import (
     Investigate,
     PostLive,
     Triage,
 )
-from phases.record.findings import Recommendation
+from phases.record.findings import ChangeSeen, Recommendation
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import what_was_done
 from phases.shared.announce import EVERYWHERE, await_action, keep_true
@@ -179,3 +181,24 @@ def shipped(incident: Incident) -> frozenset[str]:
         for action in _actions(incident, ActionKind.HOTFIX)
         if action.to_release is not None and action.result != "not started"
     )
+
+
+def not_taken_back(changes: Iterable[ChangeSeen], incident: Incident) -> tuple[ChangeSeen, ...]:
+    """Return the changes that nobody has taken back in this incident since they were made.
+
+    One that was turned off and did not help is no suspect any more.
+    """
+    acted = [
+        current.action
+        for current in incident.rounds
+        if current.action is not None and current.action.result != "not started"
+    ]
+    return tuple(change for change in changes if not any(_took_back(a, change) for a in acted))
+
+
+def _took_back(action: RoundAction, change: ChangeSeen) -> bool:
+    if action.at < change.at:
+        return False
+    if action.kind is ActionKind.FIXED:
+        return change.name in action.sentence
+    return action.change is not None and action.change.name == change.name

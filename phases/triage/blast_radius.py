@@ -20,14 +20,14 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.incident import Severity
+from phases.record.limits import NOTHING
 from phases.text.wording import capital, counted, listed, rate, short
+from phases.triage.fire import DAY, MINUTE, Fire, own_rate
 from phases.triage.who_is_hit import USERS_UNKNOWN, how_many
 
-MINUTE = timedelta(minutes=1)
-DAY = timedelta(days=1)
-
 LEVELS = ("error", "fatal")
-NEW = timedelta(hours=1)  # "new (first seen in the last hour)"
+NEW = timedelta(hours=1)
+"""First seen in the last hour: shown as new. It belongs where no beginning is known."""
 SPIKE_EVENTS = 10  # "spiking (at least 10 events in the window …"
 SPIKE_FACTOR = 3  # "… and at least 3 × its own baseline)"
 
@@ -37,6 +37,10 @@ QUIET_PER_WINDOW = (
     10 / 15
 )  # "10 minutes without a loud one end the run", beside a window of 15 minutes
 QUIET_LEAST = 2  # in the short windows of a drill
+SILENCE = 7
+"""Events that would have come, in a silence that ends a slow fire's run: exp(-7) is 1 in 1,000."""
+QUIET_MOST = timedelta(hours=1)
+JUST_BEFORE = timedelta(minutes=3)  # the first loud minute: its issues may be so much older
 
 SHARED_NAME = 10  # "One value from 10 or more addresses is a shared name"
 ONE_PLACE = 10  # "10 or more values, all from one address, … are one user"
@@ -44,6 +48,7 @@ INFERRED_MANY = (
     10  # "No user on more than half of the events: many when there are 10 or more events …"
 )
 FEATURE_EVENTS = 3  # "with at least 3 events …"
+NAMELESS = 20  # nearly every event names its user: all but one of so many
 FEATURE_SHARE = 0.05  # "… and at least 5 % of the incident's events in the window"
 
 SURE_EVENTS = 20  # "Confidence: high with known users and 20 or more events"
@@ -59,16 +64,21 @@ PARTS: tuple[Part, ...] = ("users", "features", "places")
 # --- issues ------------------------------------------------------------------------------------
 
 
-def baseline_of(row: IssueRow, until: datetime) -> float:
-    """Return events a minute over the day before the window; zero for an issue of the last day."""
-    if row.first_seen >= until - DAY or row.minutes_before <= 0:
+def baseline_of(row: IssueRow, until: datetime, fire: Fire | None = None) -> float:
+    """Return events a minute over the day before the fire; zero for an issue of the last day."""
+    if row.first_seen >= until - DAY:
         return 0.0
-    return row.events_before / row.minutes_before
+    own = own_rate(row, fire.since) if fire is not None and fire.rise is not None else None
+    if own is not None:
+        return own.per_minute
+    return row.events_before / row.minutes_before if row.minutes_before > 0 else 0.0
 
 
-def issue_seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
+def issue_seen(
+    row: IssueRow, until: datetime, window: timedelta, fire: Fire | None = None
+) -> IssueSeen:
     """Return the issue with what makes it unusual."""
-    baseline = baseline_of(row, until)
+    baseline = baseline_of(row, until, fire)
     per_minute = row.events / (window / MINUTE)
     return IssueSeen(
         id=row.id,
@@ -88,20 +98,26 @@ def issue_seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
 
 
 def belonging(
-    rows: Sequence[IssueRow], until: datetime, window: timedelta, seeds: Collection[str]
+    rows: Sequence[IssueRow],
+    until: datetime,
+    window: timedelta,
+    seeds: Collection[str],
+    fire: Fire,
 ) -> tuple[IssueSeen, ...]:
     """Return the incident's issues, most events first.
 
-    New or spiking ones belong to it whatever their status, and those that were named.
+    Those belong that began or grew with the fire or spike by themselves, whatever their status,
+    those that were named, and those of monitors: each event of theirs is a check that failed.
     """
-    issues = {
-        row.id: issue
-        for row in rows
-        if row.events > 0 and row.level in LEVELS
-        for issue in (issue_seen(row, until, window),)
-        if issue.new or issue.spiking or row.id in seeds
-    }
-    return tuple(sorted(issues.values(), key=lambda i: (-i.events, i.first_seen, i.id)))
+    issues: list[IssueSeen] = []
+    for row in rows:
+        if row.events <= 0 or row.level not in LEVELS:
+            continue
+        issue = issue_seen(row, until, window, fire)
+        burns = fire.began(row) or issue.spiking or fire.grew(row, window) or row.category != ERROR
+        if burns or row.id in seeds:
+            issues.append(issue.model_copy(update={"burns": burns}))
+    return tuple(sorted(issues, key=lambda i: (-i.events, i.first_seen, i.id)))
 
 
 def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:
@@ -147,7 +163,9 @@ def first_loud_minute(
     )
     if not loud or loud[0] <= since - MINUTE:
         return None
-    quiet = max(round(QUIET_PER_WINDOW * ((until - since) / MINUTE)), QUIET_LEAST) * MINUTE
+    spell = round(QUIET_PER_WINDOW * ((until - since) / MINUTE))
+    slow = min(SILENCE * (until - since) / sum(inside), max(QUIET_MOST, spell * MINUTE))
+    quiet = max(spell * MINUTE, QUIET_LEAST * MINUTE, slow)
     first = loud[0]
     for at in loud[1:]:
         if first - at - MINUTE >= quiet:
@@ -164,11 +182,13 @@ def beginning(
     Where no minutes are known, or these events are no errors, it is the first seen of what is new;
     the beginning of old issues is not known then.
     """
-    firsts = [i.first_seen for i in issues if i.new]
+    firsts = [i.first_seen for i in issues if i.burns and i.first_seen > since - DAY]
     if loud is None:
         counted = any(n > 0 for at, n in minutes.counts.items() if at > since - MINUTE)
         return None if counted else min(firsts, default=None)
-    return min((f for f in firsts if loud <= f < loud + MINUTE), default=loud + MINUTE / 2)
+    # The minutes are those of the loudest issues: an issue of the next page may be older.
+    near = (f for f in firsts if loud - JUST_BEFORE <= f < loud + MINUTE)
+    return min(near, default=loud + MINUTE / 2)
 
 
 def last_event_minute(minutes: Minutes) -> datetime | None:
@@ -313,20 +333,32 @@ def feature_of(transaction: str, features: Mapping[str, str]) -> str | None:
 def folded(transactions: Sequence[Share], features: Mapping[str, str]) -> tuple[Share, ...]:
     """Events by feature, most first."""
     events: dict[str, int] = {}
+    users: dict[str, int] = {}
     for share in transactions:
         if (name := feature_of(share.name, features)) is not None:
             events[name] = events.get(name, 0) + share.events
+            users[name] = users.get(name, 0) + (share.users or 0)  # some may be the same people
     return tuple(
-        Share(name=short(n), events=e)
+        Share(name=short(n), events=e, users=users[n] or None)
         for n, e in sorted(events.items(), key=lambda x: (-x[1], x[0]))
     )
 
 
-def hit_features(shares: Sequence[Share], events: int) -> tuple[Share, ...]:
-    """Return the features with enough events to count."""
-    return tuple(
-        s for s in shares if s.events >= FEATURE_EVENTS and s.events >= FEATURE_SHARE * events
-    )
+def hit_features(
+    shares: Sequence[Share], events: int, users: int | None = None
+) -> tuple[Share, ...]:
+    """Return the features with enough events, and enough of the users, to count.
+
+    `users`: the distinct users, where nearly every event names one. A few clients that loop are
+    many events, and no feature that is broken for everybody; nor do they hide one that is.
+    """
+
+    def counts(share: Share) -> bool:
+        if users and share.users:
+            return share.users >= FEATURE_SHARE * users
+        return share.events >= FEATURE_SHARE * events
+
+    return tuple(s for s in shares if s.events >= FEATURE_EVENTS and counts(s))
 
 
 def _features(picture: EventPicture, hit: Sequence[Share], known: bool) -> Word:
@@ -358,10 +390,11 @@ def blast_radius(
             users=Word.NOBODY,
             user_count=0,
             features=Word.NOBODY,
-            sentences=who.says or ("Sentry shows nothing unusual.",),
+            sentences=who.says or (NOTHING,),
         )
     shares = folded((*picture.transactions, *picture.not_counted), features)
-    hit = hit_features(shares, picture.events)
+    named = NAMELESS * picture.events_without_user <= picture.events
+    hit = hit_features(shares, picture.events, who.count if named and not who.inferred else None)
     lacks = unknown(picture)
     says = [_volume(who, picture, window, baseline_per_minute), *who.says]
     if shares:
@@ -412,7 +445,7 @@ def severity_of(report: TriageReport) -> Severity:
     """Proposed by triage; a person's word wins (rules: Severity)."""
     blast = report.blast
     if blast.users is Word.NOBODY:
-        return Severity.SEV4
+        return Severity.SEV3 if blast.unknown else Severity.SEV4
     few = blast.inferred and blast.knows("users") and report.events < SEVERE_EVENTS
     if blast.users is Word.ONE or few:
         return Severity.SEV3

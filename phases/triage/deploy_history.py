@@ -1,6 +1,4 @@
-"""Phase 1: the deploys of a service as several sources tell of them, the suspect among them,
-and the releases to which a rollback may go.
-"""
+"""Phase 1: the deploys of a service as several sources tell of them, and the suspect among them."""
 
 from __future__ import annotations
 
@@ -10,12 +8,10 @@ from datetime import datetime, timedelta
 
 from phases.record.findings import DeploySeen, Release
 from phases.record.release_names import Names, names, numbered
-from phases.record.service import DEPLOYABLE
 
 GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 15 minutes
 SAME_DEPLOY = timedelta(minutes=10)
 """Two sources tell of one deploy within this time: their clocks and moments differ."""
-ROLLED_BACK_WITHIN = timedelta(days=1)  # Healthy: "deployed over it within a day"
 
 SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
 """The sources of deploys, the one whose word is taken first (rules: Deploy history)."""
@@ -33,6 +29,8 @@ class History:
     deploys: tuple[DeploySeen, ...] = ()
     first: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     """Version → when it was first there, as far as anybody knows."""
+    last: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """Version → its newest event of any kind, where Sentry tells."""
     names: Names = field(default_factory=Names)
 
     @property
@@ -65,8 +63,12 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
     known = names(by_sentry, deployable, (d.release for d in raw))
     deploys = [d.model_copy(update={"release": known.of(d.release)}) for d in raw]
     first: dict[str, datetime] = {}
+    last: dict[str, datetime] = {}
     for d in deploys:
-        first[d.release.version] = min(d.started_at, first.get(d.release.version, d.started_at))
+        version = d.release.version
+        first[version] = min(d.started_at, first.get(version, d.started_at))
+        if d.last_event is not None:
+            last[version] = max(d.last_event, last.get(version, d.last_event))
     others_tell = any(d.source not in ("bot", *FIRST_EVENTS) for d in deploys)
     joined: list[DeploySeen] = []
     for d in sorted(deploys, key=_rank):
@@ -80,7 +82,7 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
             joined[at] = _joined(joined[at], d)
     joined = [_with_first_sign(d, first[d.release.version]) for d in joined]
     newest_first = sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)
-    return History(tuple(newest_first), first, known)
+    return History(tuple(newest_first), first, last, known)
 
 
 def _without_moving_names(
@@ -158,64 +160,3 @@ def suspect_of(
     grace = window * GRACE_PER_WINDOW
     before = (d for d in deploys if d.started_at <= began + grace)
     return max(before, key=lambda d: d.started_at, default=None)
-
-
-def was_rolled_back(version: str, known: History) -> bool:
-    """Say whether it is recorded so, or an older release was deployed over it within a day."""
-    deploys = [d for d in known.deploys if d.release.version == version]
-    if any(d.rolled_back for d in deploys):
-        return True
-    return any(
-        other.release.version != version
-        and d.started_at < other.started_at <= d.started_at + ROLLED_BACK_WITHIN
-        and known.first[other.release.version] < known.first[version]
-        for d in deploys
-        for other in known.deploys
-    )
-
-
-def healthy_before(
-    suspect: DeploySeen | None,
-    known: History,
-    listed_by_deployer: Collection[Release] | None,
-    *,
-    burning: Collection[str] = (),
-) -> tuple[Release, ...]:
-    """Return the healthy releases that were deployed before the suspect, the last one first.
-
-    A rollback goes never to the suspect, never to one deployed since, and only to what may be
-    deployed and is in the deployer's list; None: the list is not known, then there is no target.
-    `burning` are the versions with an open incident of their own.
-    """
-    if suspect is None or listed_by_deployer is None:
-        return ()
-    may = {r.version: r for r in listed_by_deployer if DEPLOYABLE.fullmatch(r.version)}
-    for release in tuple(may.values()):  # by its commit, where the deployer has another name for it
-        may.setdefault(known.names.of(release).version, release)
-    out = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
-    out |= {suspect.release.version, *(known.names.called(version) for version in burning)}
-    healthy: dict[str, Release] = {}
-    for d in sorted(known.deploys, key=lambda d: d.started_at, reverse=True):
-        version = d.release.version
-        if version in healthy or version in out or version not in may:
-            continue
-        if not was_rolled_back(version, known):
-            commit = may[version].commit or d.release.commit
-            healthy[version] = may[version].model_copy(update={"commit": commit})
-    return tuple(healthy.values())
-
-
-def targets_of(
-    suspect: DeploySeen | None,
-    known: History,
-    listed_by_deployer: Collection[Release] | None,
-    running: Release | None,
-    *,
-    burning: Collection[str] = (),
-    rolled_back: Collection[str] = (),
-) -> tuple[Release, ...]:
-    """Return the healthy ones, without what runs already and what this incident rolled back."""
-    healthy = healthy_before(suspect, known, listed_by_deployer, burning=burning)
-    out = {known.names.called(version) for version in rolled_back}
-    out |= {known.names.of(running).version} if running is not None else set()
-    return tuple(r for r in healthy if known.names.of(r).version not in out)

@@ -8,40 +8,53 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import DeploySeen, IssueSeen, Release, Share, TriageReport
+from phases.record.findings import Choice, DeploySeen, IssueSeen, Release, Share, TriageReport
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
-from phases.shared.rounds import broken_rollbacks, shipped, tried
+from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
+from phases.shared.suspected_changes import merged, near
+from phases.text.wording import listed
 from phases.triage.blast_radius import (
     ERROR,
     MINUTE,
+    NEW,
     baseline,
     beginning,
     belonging,
-    blast_radius,
     counted_before,
     first_loud_minute,
     last_event_minute,
 )
-from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of, targets_of
-from phases.triage.questions import DAY, Questions, Sources
-from phases.triage.recommendation import Situation, recommend
+from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
+from phases.triage.fire import DAY, HISTORY, Series, fire
+from phases.triage.flags import events_with_flag, flag_evidence, with_changes
+from phases.triage.judged import Seen, judged
+from phases.triage.ordinary import Rhythm, rhythm
+from phases.triage.questions import Questions, Sources
+from phases.triage.recommendation import recommend
+from phases.triage.situation import Situation
+from phases.triage.taken_back import NO_PAST, NO_WAY, Back, Past, takes_back
+from phases.triage.targets import fire_of, targets_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
+from phases.triage.written_warnings import of_commits, of_people
 
 SHOWN_ISSUES = 10
 SHOWN_MONITORS = 20
 SHOWN_DEPLOYS = 5
+SHOWN_CHANGES = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
+ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +71,21 @@ class _Deploys:
     burning: Collection[str]
     rolled_back: Collection[str]
 
-    def targets(self, suspect: DeploySeen | None) -> tuple[Release, ...]:
+    def targets(
+        self, suspect: DeploySeen | None, trouble: _Trouble, ask: Questions
+    ) -> tuple[Release, ...]:
+        window = ask.sources.service.window
+        fire = fire_of(trouble.minutes.counts, trouble.about, ask.now, trouble.usual, window)
         return targets_of(
             suspect,
             self.known,
             self.releases,
             self.running,
+            window=window,
+            fire=fire,
             burning=self.burning,
             rolled_back=self.rolled_back,
-        )
+        ).releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,10 @@ class _Trouble:
     """Events a minute that these issues had before, as the issue list counts them."""
     loud: datetime | None
     about: datetime | None
+    series: Series | None
+    """All errors of the service by five minutes; None where they are not known."""
+    rhythm: Rhythm | None = None
+    """What burns is regular, all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +113,12 @@ class _Impact:
     suspect: DeploySeen | None
     began: datetime | None
     picture: EventPicture
+    exact: bool = True
     by_release: Sequence[Share] = ()
     event: EventDetail | None = None
-    one_way: tuple[str, ...] | None = ()
+    before: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Events of the hour before, by transaction."""
+    back: Back = NO_WAY
 
 
 async def triage(
@@ -102,28 +128,47 @@ async def triage(
     now: datetime,
     *,
     burning: Collection[str] = (),
+    past: Past = NO_PAST,
 ) -> Triaged:
     """Measure and recommend, in three rounds of concurrent calls. The caller adds what was before.
 
     `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open
-    incident of their own. Raises `PortError` where Sentry cannot be asked for the issues. Every
-    other part fails by itself: it is unknown, and never counts as the mild value.
+    incident of their own; `past`: what else the bot remembers. Raises `PortError` where Sentry
+    cannot be asked for the issues. Every other part fails by itself: it is unknown, and never
+    counts as the mild value.
     """
     ask = Questions(sources, now - sources.service.window, now)
-    page, deploys, fixes = await asyncio.gather(
-        ask.issues(), _deploys(ask, incident, known_deploys, burning), ask.fixes()
-    )
-    trouble = await _trouble(ask, incident, page)
-    impact = await _impact(ask, trouble, deploys)
-    addresses = await ask.addresses(impact.picture)
+    called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
+    try:
+        page, errors, deploys, fixes = await asyncio.gather(
+            ask.issues(),
+            ask.history(),
+            _deploys(ask, incident, known_deploys, burning),
+            ask.fixes(),
+        )
+        trouble, by_sentry = await asyncio.gather(
+            _trouble(ask, incident, page, errors), ask.flag_changes(page)
+        )
+        changes = not_taken_back(merged(past.changes, by_sentry), incident)
+        impact, carried = await asyncio.gather(
+            _impact(ask, trouble, deploys),
+            events_with_flag(ask, page, changes, trouble.issues, trouble.about),
+        )
+        addresses = await ask.addresses(impact.picture)
+        endpoint = await called
+    finally:
+        called.cancel()
     calm, over = _rate_before(ask, page, trouble, impact.began)
     service, picture, issues = sources.service, impact.picture, trouble.issues
+    seen = _seen(ask, trouble, impact, addresses, calm)
     unshipped = [fix for fix in fixes if fix.release.version not in shipped(incident)]
+    only = only_places(picture)
     situation = Situation(
         now=now,
         window=service.window,
         service=service.name,
-        blast=blast_radius(picture, addresses, service.features, service.window, calm),
+        blast=judged(seen, endpoint),
+        endpoint=endpoint,
         events=sum(i.events for i in issues) if picture.per_issue else picture.events,
         began=impact.began,
         last_event=last_event_minute(trouble.minutes),
@@ -135,7 +180,17 @@ async def triage(
         burning=frozenset(burning),
         neighbours=deploys.neighbours,
         by_release=by_version(impact.by_release, service.release),
-        one_way=impact.one_way,
+        exact=impact.exact,
+        one_way=impact.back.one_way,
+        issues=issues,
+        minutes=trouble.minutes.counts,
+        usual=calm,
+        crash=impact.event,
+        commits=tuple(impact.back.commits) if impact.back.commits is not None else None,
+        only=only,
+        endpoint_host=urlsplit(service.endpoint or "").hostname or "",
+        written=(*of_people(incident, past.entries), *of_commits(impact.back.commits or ())),
+        takes_back=takes_back(impact.back, incident, past, deploys.known, impact.suspect),
         rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
         tried=tried(incident),
         broken_rollbacks=broken_rollbacks(incident),
@@ -144,6 +199,10 @@ async def triage(
         deploys_told=deploys.all_told,
         unasked=tuple(ask.notes.unasked),
     )
+    carry = flag_evidence(carried, trouble.rows, trouble.ids, impact.event)
+    situation = with_changes(situation, changes, carry)
+    if only and recommend(situation).choice is Choice.ROLLBACK:
+        situation = replace(situation, beside=await ask.beside(only, trouble.ids))
     say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
     if impact.event is not None:
         say_of_stack(ask.notes, impact.event)
@@ -187,17 +246,23 @@ async def _deploys(
     )
 
 
-async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trouble:
+async def _trouble(
+    ask: Questions, incident: Incident, page: IssuePage, errors: Minutes
+) -> _Trouble:
     """Second: the rest of the issues, and the minutes of those found so far.
 
     Raises `PortError` where none was found and not all were looked at: that nothing is unusual
     cannot be said then.
     """
     window, seeds = ask.sources.service.window, frozenset(incident.seeds)
-    issues = belonging(page.rows, ask.now, window, seeds)
+    asked = ask.now - HISTORY
+    series = Series(errors, max(asked, page.since or asked), ask.now) if errors.known else None
+    burning = fire(page.rows, series, ask.now, window, NEW)
+    issues = belonging(page.rows, ask.now, window, seeds, burning)
     (further, cut), minutes = await asyncio.gather(ask.further_issues(page), ask.minutes(issues))
     rows = (*page.rows, *further)
-    issues = belonging(rows, ask.now, window, seeds)
+    burning = fire(rows, series, ask.now, window, NEW)
+    issues = belonging(rows, ask.now, window, seeds, burning)
     if page.missing:
         cut = PortError("Sentry", page.missing, retryable=page.passing)
         ask.notes.miss(cut, "The issues of some projects are not known", decides=True)
@@ -205,6 +270,16 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trou
         raise cut
     usual = sum(issue.baseline_per_minute for issue in issues)
     loud = first_loud_minute(minutes, ask.since, ask.now, usual)
+    about = beginning(issues, loud, minutes, ask.since)
+    found = rhythm(series, about) if series is not None and about is not None else None
+    if found is not None and about is not None:
+        regular = found.explains(issues, {row.id: row for row in rows}, about)
+        if rest := tuple(issue for issue in issues if issue.id not in regular):
+            names = listed([i.short_id for i in issues if i.id in regular])
+            if names:
+                ask.notes.say(f"{names} left out. {found.sentence}")
+            issues, found = rest, None
+            loud, about = None, min(i.first_seen for i in rest) if names else about
     return _Trouble(
         rows=rows,
         issues=issues,
@@ -212,7 +287,9 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage) -> _Trou
         minutes=minutes,
         usual=usual,
         loud=loud,
-        about=beginning(issues, loud, minutes, ask.since),
+        about=about,
+        series=series,
+        rhythm=found,
     )
 
 
@@ -222,20 +299,43 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
     if not issues:
         return _Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
-    picture, by_release, exact, event, one_way = await asyncio.gather(
+    picture, by_release, exact, event, back, before = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud),
         ask.newest_event(trouble.rows, issues[0]),
-        ask.one_way_changes(deploys.targets(suspect), deploys.running),
+        _back(ask, trouble, deploys, suspect),
+        ask.before(trouble.about),
     )
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
     if nearer != suspect:  # the exact second is on the other side of a deploy
         suspect = nearer
         by_release = await ask.events_by_release(ids, suspect)
-        one_way = await ask.one_way_changes(deploys.targets(suspect), deploys.running)
-    return _Impact(suspect, began, picture, by_release, event, one_way)
+        back = await _back(ask, trouble, deploys, suspect)
+    to_the_second = exact not in (None, trouble.loud)
+    to_the_second = to_the_second or any(began == issue.first_seen for issue in issues)
+    return _Impact(
+        suspect=suspect,
+        began=began,
+        picture=picture,
+        exact=to_the_second,
+        by_release=by_release,
+        event=event,
+        before=before,
+        back=back,
+    )
+
+
+async def _back(
+    ask: Questions, trouble: _Trouble, deploys: _Deploys, suspect: DeploySeen | None
+) -> Back:
+    """Ask what lies between what runs and the release to go back to."""
+    targets = deploys.targets(suspect, trouble, ask)
+    one_way, (commits, why) = await asyncio.gather(
+        ask.one_way_changes(targets, deploys.running), ask.commits(targets, deploys.running)
+    )
+    return Back(targets[0] if targets else None, one_way, commits, why)
 
 
 def _rate_before(
@@ -247,7 +347,43 @@ def _rate_before(
     return trouble.usual, counted_before(trouble.rows, trouble.ids, ask.now)
 
 
+def _seen(
+    ask: Questions, trouble: _Trouble, impact: _Impact, addresses: int | None, calm: float
+) -> Seen:
+    return Seen(
+        service=ask.sources.service,
+        since=ask.since,
+        now=ask.now,
+        rows=trouble.rows,
+        issues=trouble.issues,
+        picture=impact.picture,
+        addresses=addresses,
+        calm=calm,
+        series=trouble.series,
+        unasked=ask.notes.unasked_history,
+        rhythm=trouble.rhythm,
+        began=impact.began,
+        before=impact.before,
+        from_laptop=impact.event is not None and impact.event.from_laptop,
+    )
+
+
 # --- small rules -------------------------------------------------------------------------------
+
+
+def only_places(picture: EventPicture) -> dict[str, str]:
+    """Return the organisation, region or browser that all events are in, where it is one."""
+    shares = {
+        "organisation": picture.organisations,
+        "region": picture.regions,
+        "browser": picture.browsers,
+    }
+    found: dict[str, str] = {}
+    for kind, named in shares.items():
+        most = named[0] if named else None
+        if most is not None and most.events >= max(picture.events * ONE_PLACE, 2):
+            found[kind] = most.name
+    return found
 
 
 def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
@@ -296,8 +432,11 @@ def _report(
         monitors=dict(monitors[:SHOWN_MONITORS]),
         running=situation.running,
         suspect=suspect.release if suspect else None,
+        began_exact=situation.exact,
         suspect_minutes=round(after, 3) if after is not None else None,
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
+        changes=near(situation.changes, began)[:SHOWN_CHANGES],
+        flag_evidence=situation.flag_evidence,
         targets=situation.targets[:SHOWN_TARGETS],
         exception_type=event.exception_type if event else None,
         exception_value=event.exception_value if event else "",
@@ -306,5 +445,6 @@ def _report(
         frame=frames[0] if frames else None,
         frames=frames,
         handled=event.handled if event else None,
+        endpoint=situation.endpoint,
         recommendation=recommend(situation),
     )

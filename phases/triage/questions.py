@@ -5,7 +5,8 @@ Each of them fails by itself: what has no answer is noted, and the rest goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -13,20 +14,43 @@ from fnmatch import fnmatchcase
 from phases.ports.ports import (
     Deployer,
     DeployHistory,
+    Endpoint,
     ErrorTracker,
+    FlagLog,
     HotfixRef,
     PortError,
     SourceCode,
 )
+from phases.ports.source_values import Commit
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import DeploySeen, IssueSeen, Part, Release, Share
+from phases.record.findings import (
+    ChangeSeen,
+    DeploySeen,
+    EndpointAnswer,
+    IssueSeen,
+    Part,
+    Release,
+    Share,
+)
 from phases.record.service import Service
 from phases.text.wording import listed, short
-from phases.triage.blast_radius import ERROR, MINUTE, ONE_PLACE, PARTS, with_others
+from phases.triage.blast_radius import (
+    ERROR,
+    JUST_BEFORE,
+    MINUTE,
+    ONE_PLACE,
+    PARTS,
+    with_others,
+)
 from phases.triage.deploy_history import UNTOLD
-from phases.triage.unavailable import TriageNotes, in_time
+from phases.triage.fire import DAY, HISTORY
+from phases.triage.ordinary import BEFORE
+from phases.triage.unavailable import PART_SECONDS, TriageNotes, in_time
 
-DAY = timedelta(days=1)
+COMMITS_SECONDS = 2.0
+"""For the commits that a rollback takes back: people wait for the decision."""
+BESIDE = timedelta(hours=1)
+"""Others that had an error of any kind in this time are there now."""
 PAGES = 2  # of 100 issues each, loudest first
 NAMES: dict[Part, str] = {
     "users": "Users",
@@ -45,6 +69,8 @@ class Sources:
     deployer: Deployer | None = None
     code: SourceCode | None = None
     deploy_history: DeployHistory | None = None
+    endpoint: Endpoint | None = None
+    flags: FlagLog | None = None
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -105,6 +131,29 @@ class Questions:
             self.notes.say(f"Sentry did not tell the deploys of {listed(untold)}: {stands}.")
         return deploys, True
 
+    # --- flags ---------------------------------------------------------------------------------
+
+    async def flag_changes(self, page: IssuePage) -> Sequence[ChangeSeen]:
+        """Return the flags that were changed since a day before the window, newest first.
+
+        Beside a second page of issues it is not asked where flags are not used: the calls of a
+        triage are counted (docs/performance.md).
+        """
+        flags, service = self.sources.flags, self.sources.service
+        if flags is None or (page.next is not None and flags.unused()):
+            return ()
+        asked = flags.changes(service, self.since - DAY, self.now)
+        return await self.notes.ask(asked, (), "Flag changes are not known", decides=False)
+
+    async def carried(self, flag: ChangeSeen) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag on and all its events since the change."""
+        if self.sources.flags is None:
+            return {}
+        since = max(self.since, flag.at)
+        asked = self.sources.flags.carried(self.sources.services, flag.name, since, self.now)
+        cost = f"Which events carry flag {short(flag.name)} is not known"
+        return await self.notes.ask(asked, {}, cost, decides=False)
+
     # --- the source of code --------------------------------------------------------------------
 
     async def fixes(self) -> Sequence[HotfixRef]:
@@ -141,6 +190,27 @@ class Questions:
             if any(one_way_match(path, pattern) for pattern in service.one_way)
         )
 
+    async def commits(
+        self, targets: Sequence[Release], running: Release | None
+    ) -> tuple[Sequence[Commit] | None, str]:
+        """Return the commits between the target and what runs, or None and why not.
+
+        A decision does not wait long for them: the next look finds more of them read already.
+        """
+        code, service = self.sources.code, self.sources.service
+        if code is None or not targets or running is None:
+            return None, ""
+        older, newer = targets[0].version, running.version
+        try:
+            async with asyncio.timeout(COMMITS_SECONDS):
+                return await code.commits(service, older, newer), ""
+        except TimeoutError:
+            self.notes.incomplete = True
+            return None, "their commits are still being read"
+        except PortError as error:
+            self.notes.incomplete = self.notes.incomplete or error.retryable
+            return None, error.text
+
     # --- Sentry --------------------------------------------------------------------------------
 
     async def issues(self) -> IssuePage:
@@ -168,6 +238,26 @@ class Questions:
             loudest = len(page.rows) + len(rows)
             self.notes.say(f"Sentry has still more issues: the {loudest} loudest are counted.")
         return rows, None
+
+    async def history(self) -> Minutes:
+        """Return the service's errors together over two weeks."""
+        asked = self.sources.tracker.history(self.sources.services, self.now - HISTORY, self.now)
+        try:
+            return await in_time(asked)
+        except PortError as error:
+            cost = "Whether the service is louder than usual is not known"
+            self.notes.miss(error, cost, decides=False)
+            self.notes.unasked_history = error.text
+            return Minutes(known=False)
+
+    async def before(self, began: datetime | None) -> dict[str, int]:
+        """Return what failed in the hour before, by transaction; empty where that is not known."""
+        if began is None:
+            return {}
+        asked = self.sources.tracker.transactions(self.sources.services, began - BEFORE, began)
+        cost = "What failed in the same places before is not known"
+        shares = await self.notes.ask(asked, None, cost, decides=False)
+        return {share.name: share.events for share in shares or ()}
 
     async def minutes(self, issues: Sequence[IssueSeen]) -> Minutes:
         """Return the events by minute since a day before the window."""
@@ -222,6 +312,31 @@ class Questions:
         asked = self.sources.tracker.addresses(self.sources.service, self.now - DAY, self.now)
         return await self.notes.ask(asked, None, "Client addresses are not known", decides=False)
 
+    async def endpoint(self) -> EndpointAnswer | None:
+        """Return the answer of the endpoint that the catalogue names."""
+        port, url = self.sources.endpoint, self.sources.service.endpoint
+        if port is None or url is None:
+            return None
+        try:
+            async with asyncio.timeout(PART_SECONDS):
+                return await port.call(url)
+        except TimeoutError:
+            return EndpointAnswer(ok=False, said=f"no answer within {PART_SECONDS:g} s")
+
+    async def beside(
+        self, only: Mapping[str, str], ids: Sequence[str]
+    ) -> Mapping[str, tuple[int, int]]:
+        """Return how many other organisations, regions or browsers have events, and how many.
+
+        Asked only where everything that fails is in one of them, beside other questions.
+        """
+        if not only:
+            return {}
+        span = (self.now - BESIDE, self.now)
+        asked = self.sources.tracker.others(self.sources.service, ids, only, span)
+        cost = "Whether others run into it is not known"
+        return await self.notes.ask(asked, {}, cost, decides=False)
+
     async def exact_beginning(
         self, issues: Sequence[IssueSeen], ids: Sequence[str], loud: datetime | None
     ) -> datetime | None:
@@ -229,10 +344,9 @@ class Questions:
         if loud is None:
             return None
         end = min(loud + MINUTE, self.now)
-        if all(issue.new and issue.first_seen >= loud for issue in issues):
-            inside = [issue.first_seen for issue in issues if issue.first_seen < end]
-            if inside:
-                return min(inside)
+        firsts = [issue.first_seen for issue in issues]
+        if min(firsts) >= loud - JUST_BEFORE and min(firsts) < end:
+            return min(firsts)
         asked = self.sources.tracker.first_event(self.sources.services, ids, loud, end)
         cost = "The beginning is known to the minute"
         return await self.notes.ask(asked, loud, cost, decides=False)

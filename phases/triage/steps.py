@@ -13,8 +13,8 @@ from phases.messages.effects import AttachToTicket, Triage
 from phases.messages.results import Triaged
 from phases.record.claims import fingerprint_claim
 from phases.record.findings import Choice, TriageReport, Word
-from phases.record.incident import Incident, Severity, Status
-from phases.record.limits import MEASURE, NOTHING, OVERDUE
+from phases.record.incident import Entry, Incident, Severity, Status
+from phases.record.limits import HEARD, MEASURE, NOTHING, OVERDUE
 from phases.record.memories import Recollection
 from phases.record.tokens import mentioned
 from phases.root_cause.stack_trace import with_cause
@@ -28,6 +28,7 @@ from phases.shared.rounds import (
     replace_round,
     start_investigation,
 )
+from phases.shared.suspected_changes import change_key, heard, said, taken_back
 from phases.text.wording import capital, counted, lasting, listed
 from phases.triage import who_is_hit
 from phases.triage.blast_radius import severity_of
@@ -57,6 +58,7 @@ def triaged(draft: Draft, action: Triaged) -> None:
         return
     report = _with_former(beside_people(action.report, before), before)
     _record(draft, action, report)
+    _note_changes(draft, report)
     if before is None or (before.manual_by is not None and report.manual_by is None):
         draft.note("triage", headline(report))
         keep_true(draft, f"Triage: {headline(report)}")
@@ -96,6 +98,15 @@ def _record(draft: Draft, action: Triaged, report: TriageReport) -> None:
     for issue in action.report.issue_ids[:FINGERPRINTS]:
         if issue in report.issue_ids:  # a claim has to be known, or it could not be given back
             draft.claim(fingerprint_claim(issue), soft=True)
+
+
+def _note_changes(draft: Draft, report: TriageReport) -> None:
+    """Write changes near the beginning into the timeline, each once, at their own time."""
+    for change in report.changes:
+        if not heard(change, draft.incident.heard):
+            draft.set(heard=(*draft.incident.heard, change_key(change))[-HEARD:])
+            text = capital(said(change, author=True))
+            draft.enter(Entry(at=change.at, kind="change", text=text, url=change.url))
 
 
 def _remembered(incident: Incident, action: Triaged) -> Recollection | None:
@@ -236,11 +247,15 @@ def _say_growth(
     rollback = advised is Choice.ROLLBACK and former is not Choice.ROLLBACK
     known = before.incomplete and not report.incomplete
     other = draft.incident.severity != severity or advised is not former
-    if not worse and not rollback and not (known and other):
+    turn_off = advised is Choice.TURN_OFF and former is not Choice.TURN_OFF
+    if not worse and not rollback and not turn_off and not (known and other):
         return
     target, advice = report.recommendation.target, ""
+    change = report.recommendation.change
     if rollback and target:
         advice = f" Recommended now: roll back to {target.version}."
+    elif turn_off and change is not None:
+        advice = f" Recommended now: {taken_back(change)}."
     elif known and advised is Choice.INVESTIGATE:
         advice = " Recommended now: investigate."
     text = f"{capital(headline(report))}.{advice}"

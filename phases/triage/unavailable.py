@@ -17,7 +17,7 @@ from phases.record.findings import Share
 from phases.record.service import Service
 from phases.root_cause.stack_trace import without_stack
 from phases.text.wording import listed, short
-from phases.triage.recommendation import Situation
+from phases.triage.situation import Situation
 
 PART_SECONDS = 6.0
 """For each of Sentry's parts: three rounds end well within the 30 s that any effect may take."""
@@ -31,6 +31,8 @@ class TriageNotes(Notes):
 
     unasked: dict[str, None] = field(default_factory=dict[str, None])
     """Missing answers that could change the decision, without the reason."""
+    unasked_history: str = ""
+    """Why the service's errors over time are not known; empty: they are, or nobody can tell."""
     incomplete: bool = False
     """Sentry may tell some of it at another try."""
 

@@ -6,6 +6,7 @@ The texts are plain: views pass them through their escaping.
 from __future__ import annotations
 
 from phases.record.findings import BlastRadius, TriageReport, Word
+from phases.record.limits import NOTHING
 from phases.text.wording import capital, counted, listed
 
 USERS_UNKNOWN, FEATURES_UNKNOWN = "users not known", "features not known"
@@ -40,6 +41,5 @@ def scope(blast: BlastRadius) -> str:
 
 
 def nobody(report: TriageReport) -> str:
-    """Return why nobody counts as hit. Beside issues with events that is not "nothing unusual"."""
-    sentences = report.blast.sentences[:1] if report.issues or report.events > 0 else ()
-    return sentences[0].rstrip(".") if sentences else "Sentry shows nothing unusual"
+    """Return why nobody counts as hit: nothing unusual, or what is no new fire."""
+    return next(iter(report.blast.sentences), NOTHING).rstrip(".")

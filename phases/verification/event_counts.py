@@ -9,12 +9,10 @@ verdicts over simulated series.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 
-SPREAD = 3.0  # rules, Verification: overdispersion 1–3; the worst is always assumed
+from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
+
 FALSE_RECOVERY = 0.0004  # a look; of two looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
 FALSE_RETURN = 0.0001
@@ -25,18 +23,6 @@ SOON_SIZE = 10  # phase 1's spike: fewer events in a few minutes wake nobody
 GREW = 0.001
 SIZE = 20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
 STRAGGLERS = 3  # of a baseline of zero: old pages, queues, retries
-HALF = 0.5
-"""Of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)."""
-LARGE = 700
-"""From a chance of silence of exp(-700) on, the normal distribution with its skewness is exact."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Events a minute, and over how many minutes that was counted; 0 minutes: never measured."""
-
-    per_minute: float
-    minutes: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,60 +70,3 @@ def limits(baseline: Measured, burning: Measured, minutes: float) -> Limits:
         quiet=quiet,
         grew=at_most(SIZE, SPREAD, GREW),
     )
-
-
-def usual(baseline: Measured, minutes: float, chance: float) -> int:
-    """The baseline brings more events than this with at most this chance."""
-    expected = baseline.per_minute * minutes
-    if baseline.minutes <= 0:
-        return at_most(expected, SPREAD, chance)
-    scatter = SPREAD * (1 + minutes / baseline.minutes)
-    return at_most(expected + HALF * minutes / baseline.minutes, scatter, chance)
-
-
-def at_most(mean: float, spread: float, chance: float) -> int:
-    """Return the smallest number that such a count exceeds with at most this chance.
-
-    `spread` is variance over mean.
-    """
-    if mean <= 0:
-        return 0
-    if _silence(mean, spread) < -LARGE:
-        return math.ceil(_normal(mean, spread, 1 - chance))
-    return next(number for number, below in _below(mean, spread) if 1 - below <= chance)
-
-
-def at_least_above(mean: float, spread: float, chance: float) -> int:
-    """The largest number that such a count stays at or below with at most this chance; -1: none."""
-    if mean <= 0:
-        return -1
-    if _silence(mean, spread) < -LARGE:
-        return max(math.floor(_normal(mean, spread, chance)), -1)
-    return next(number for number, below in _below(mean, spread) if below > chance) - 1
-
-
-def _silence(mean: float, spread: float) -> float:
-    """The logarithm of the chance of no event at all."""
-    return -mean * math.log(spread) / (spread - 1) if spread > 1 else -mean
-
-
-def _below(mean: float, spread: float) -> Iterator[tuple[int, float]]:
-    """Yield (n, chance of at most n) for n = 0, 1, …, of a negative binomial distribution.
-
-    Where the variance is the mean, that is Poisson's.
-    """
-    # The chance of n events over that of n - 1 is (mean + more * (n - 1)) / (spread * n).
-    more = spread - 1
-    number, chance = 0, math.exp(_silence(mean, spread))
-    below = chance
-    while True:
-        yield number, min(below, 1.0)
-        number += 1
-        chance *= (mean + more * (number - 1)) / (spread * number)
-        below += chance
-
-
-def _normal(mean: float, spread: float, below: float) -> float:
-    """The quantile with the first term of its skewness (Cornish and Fisher)."""
-    z = NormalDist().inv_cdf(below)
-    return mean + z * math.sqrt(spread * mean) + (z * z - 1) / 6 * (2 * spread - 1)

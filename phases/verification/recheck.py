@@ -17,10 +17,11 @@ from phases.ports.tracker_values import IssueRow
 from phases.record.findings import EndpointAnswer, Look, LookVerdict, Picture, Release
 from phases.record.incident import ActionKind, Incident, Round
 from phases.record.service import Service
+from phases.shared.counts import Measured
 from phases.text.wording import counted, lasting, listed
 from phases.triage.blast_radius import ERROR
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
-from phases.verification.event_counts import SIZE, Limits, Measured, limits
+from phases.verification.event_counts import SIZE, Limits, limits
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
@@ -270,7 +271,7 @@ def running_release(current: Round | None) -> str | None:
 def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
     """Return the names that events of the running release may carry: its version, its commit."""
     action = current.action if current else None
-    if action is not None and action.kind is ActionKind.FIXED:
+    if action is not None and not action.deploys:
         return _ran_all_along(incident, action.at)
     running, meant = running_release(current), action.to_release if action else None
     # Sentry may know what was deployed by its commit alone. Where something else runs, that commit

@@ -20,7 +20,6 @@ from phases.ports.tracker_values import IssueRow
 from phases.record.findings import LookVerdict, Release
 from phases.record.incident import (
     VERIFIED,
-    ActionKind,
     GuardLook,
     Incident,
     Round,
@@ -28,19 +27,12 @@ from phases.record.incident import (
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.shared.change import Draft
+from phases.shared.counts import Measured, usual
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
 from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
-from phases.verification.event_counts import (
-    FALSE_RETURN,
-    FALSE_SOON,
-    SIZE,
-    SOON_SIZE,
-    Measured,
-    limits,
-    usual,
-)
+from phases.verification.event_counts import FALSE_RETURN, FALSE_SOON, SIZE, SOON_SIZE, limits
 from phases.verification.recheck import (
     MINUTE,
     NOT_MEASURED,
@@ -114,7 +106,7 @@ def gone(incident: Incident) -> frozenset[str]:
     Events carry either name, and a person who deploys it again may use either.
     """
     actions = [round.action for round in incident.rounds if round.action is not None]
-    deployed = [a for a in actions if a.result == "done" and a.kind is not ActionKind.FIXED]
+    deployed = [a for a in actions if a.result == "done" and a.deploys]
     taken = [action.from_release for action in deployed if action.from_release is not None]
     before = [action.proof.before for action in deployed if action.proof]
     taken += [Release(version=name) for name in (*before, *incident.rolled_back) if name]

@@ -39,7 +39,7 @@ def _where(current: Round) -> _Where:
     *Fixed another way* ties it to no release: whatever brings it back is a return.
     """
     action = current.action
-    if action is None or action.result != "done" or action.kind is ActionKind.FIXED:
+    if action is None or action.result != "done" or not action.deploys:
         return {}
     if action.kind is ActionKind.ROLLBACK:
         before = action.proof.before if action.proof else None

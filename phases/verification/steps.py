@@ -178,7 +178,7 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
         hypotheses=without_what_did_not_help(incident.hypotheses, incident),
         recovered_at=None,
         guard_until=None,
-    ).dirty("tree", "evidence")
+    ).dirty("tree")
     what = what_was_done(current.action) if current.action else "what was tried"
     text = f"{what} did not help. "
     look = said.removeprefix("Not recovered: ").rstrip(".")

@@ -45,6 +45,11 @@ BREAKS = (
         "The till, all customers → investigate first",
     ),
     Lever("bad-data", "Corrupt one customer’s data", "One cart, no release → investigate"),
+    Lever(
+        "bad-flag",
+        "Turn on a flag that breaks every page",
+        "Most customers, no release → turn it off",
+    ),
 )
 
 
@@ -154,6 +159,7 @@ class WorldPanel:
         levers: dict[str, Callable[[], Awaitable[Any]]] = {
             "break:everything": shop.break_everything,
             "break:one-feature": shop.break_one_feature,
+            "break:bad-flag": shop.turn_on_bad_flag,
             "break:bad-data": shop.break_bad_data,
             "repair": shop.repair_data,
         }
@@ -216,7 +222,7 @@ def _of_shop(shop: Shop) -> dict[str, Any]:
         "release": shop_view.short(running["to"]) if running else "",
         "released_at": shop_view.seconds(running["finished"]) if running else None,
         "breaks": list(BREAKS),
-        "broken": frozenset(breakage.kind for breakage in shop_view.broken(shop)),
+        "broken": shop_view.broken_kinds(shop),
         "fixes": shop_view.fixes(shop),
         "next_deploy_fails": (shop.run / "next-deploy").exists(),
         "deploys": shop_view.deploys(shop),
@@ -263,9 +269,10 @@ def _page(event: PagerEvent) -> Row:
 
 
 def _is_decision(delivered: Delivered) -> bool:
-    """*Investigate*, or *Fixed another way*; rollbacks and hotfixes are in the deploy log."""
+    """A choice that the deploy log does not show."""
     body = delivered.body
     if body.get("type") == "view_submission":
         return body["view"]["callback_id"] == "incident.fixed"
     actions = body.get("actions", [])
-    return any(action.get("action_id") == "decision.investigate" for action in actions)
+    decided = ("decision.investigate", "decision.turn_off")
+    return any(action.get("action_id") in decided for action in actions)

@@ -30,6 +30,12 @@ def broken(shop: Shop) -> list[Breakage]:
     ]
 
 
+def broken_kinds(shop: Shop) -> frozenset[str]:
+    """Return the levers that are on: what production suffers from now."""
+    flag = ["bad-flag"] if shop.flag_is_on() else []
+    return frozenset([*flag, *(breakage.kind for breakage in broken(shop))])
+
+
 def fixes(shop: Shop) -> list[str]:
     """Return the pull requests and branches that mend what is broken."""
     branches = [breakage.fix_branch for breakage in broken(shop)]

@@ -13,6 +13,9 @@ from typing import Any
 
 from sandbox.wire import Json
 
+MOST_FLAGS = 100
+"""https://docs.sentry.io/product/issues/issue-details/feature-flags/: "the 100 most recently
+evaluated"."""
 LEVELS = ("fatal", "error", "warning", "info", "debug")
 
 
@@ -69,6 +72,21 @@ class Event:
     @property
     def release(self) -> str:
         return self.tags.get("release", "")
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """The flags that were evaluated before it, as Sentry's store of events keeps them.
+
+        `contexts.flags.values: [{"flag", "result"}]`, what is malformed left out:
+        https://github.com/getsentry/relay/blob/master/relay-event-schema/src/protocol/contexts/flags.rs
+        """
+        context = (self.payload.get("contexts") or {}).get("flags") or {}
+        values = context.get("values") if isinstance(context, dict) else None
+        return {
+            row["flag"]: str(row["result"]).lower()
+            for row in (values if isinstance(values, list) else [])[-MOST_FLAGS:]
+            if isinstance(row, dict) and isinstance(row.get("flag"), str) and "result" in row
+        }
 
     @property
     def handled(self) -> bool:
@@ -201,6 +219,9 @@ def collect_tags(event: Event, exception: Json) -> dict[str, str]:
     for key in ("environment", "release", "server_name", "transaction"):
         if payload.get(key):
             tags[key] = str(payload[key])
+    # The plugin `urls` of Sentry, src/sentry/plugins/sentry_urls/models.py
+    if url := (payload.get("request") or {}).get("url"):
+        tags["url"] = str(url)
     mechanism = exception.get("mechanism") or {}
     if mechanism.get("handled") is not None:
         tags["handled"] = "yes" if mechanism["handled"] else "no"

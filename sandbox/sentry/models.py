@@ -85,3 +85,17 @@ class Release:
     new_groups: int = 0
     first_event: float | None = None
     last_event: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """A row of the flag log: https://docs.sentry.io/api/flags/list-an-organizations-flag-logs/"""
+
+    id: int
+    flag: str
+    action: str
+    created: float
+    by: str | None = None
+    by_type: str | None = None
+    provider: str | None = None
+    tags: Json = field(default_factory=dict)

@@ -53,11 +53,17 @@ def users(events: Sequence[Event]) -> int:
 
 
 def issue_item(
-    sentry: Sentry, issue: Issue, events: Sequence[Event], *, period: str = "24h"
+    sentry: Sentry,
+    issue: Issue,
+    events: Sequence[Event],
+    *,
+    period: str = "24h",
+    filtered: Sequence[Event] | None = None,
 ) -> Json:
     """An issue in a list, without `firstRelease` and `tags`.
 
     Count and userCount are over `events`, those of the window; the rest is over its whole life.
+    `filtered`: the events that meet the search, if it asks for more than the issue itself has.
     """
     shape = issue_shape(sentry, issue, events)
     life = {
@@ -73,13 +79,24 @@ def issue_item(
             ("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")
         ),
         **{name: {} for name in ("inbox", "owners")},
-        "filtered": None,
+        "filtered": None if filtered is None else _filtered(filtered),
         **{name: [] for name in ("integrationIssues", "sentryAppIssues")},
         "derivedData": {},
         "latestEventHasAttachments": False,
         "sessionCount": 0,
     }
     return shape | listed | {"stats": {period: stats(sentry, issue, period)}, "lifetime": life}
+
+
+def _filtered(events: Sequence[Event]) -> Json:
+    times = [event.timestamp for event in events]
+    return {
+        "count": str(len(events)),
+        "userCount": users(events),
+        "firstSeen": iso(min(times)) if times else None,
+        "lastSeen": iso(max(times)) if times else None,
+        "stats": None,
+    }
 
 
 def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Json:

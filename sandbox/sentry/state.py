@@ -14,7 +14,7 @@ from typing import Any, Unpack
 
 from sandbox.sentry import resolution
 from sandbox.sentry.events import Event, fingerprint, from_sdk, metadata
-from sandbox.sentry.models import Deploy, Issue, Project, Release, Resolution
+from sandbox.sentry.models import Deploy, FlagChange, Issue, Project, Release, Resolution
 from sandbox.sentry.synthetic import ErrorFields, error_event
 from sandbox.wire import Json
 
@@ -33,7 +33,8 @@ STATUSES = ("unresolved", "resolved", "ignored")
 Change = Callable[[str, Any], None]
 """Called with a kind and the thing itself.
 
-Kinds: `event`, `issue.created`, `.unresolved`, `.resolved`, `.archived`, `release`, `deploy`.
+Kinds: `event`, `issue.created`, `.unresolved`, `.resolved`, `.archived`, `release`, `deploy`,
+`flag`.
 """
 
 
@@ -66,6 +67,10 @@ class Sentry:
         self.issues: dict[int, Issue] = {}
         self.events: list[Event] = []
         self.releases: dict[str, Release] = {}
+        self.flag_log: list[FlagChange] = []
+        self.flag_secret = "the flags' own secret"
+        self.has_flag_log = True
+        """Older versions answer 404."""
         self.environments: set[str] = set()
         """Names that an event or a deploy gave; empty for none. Asking for another one is a 404."""
         self._by_id: dict[str, Event] = {}
@@ -240,6 +245,30 @@ class Sentry:
             release.released = deploy.finished
         self._notify("deploy", deploy)
         return deploy
+
+    def add_flag_change(
+        self,
+        flag: str,
+        action: str = "updated",
+        *,
+        at: float | None = None,
+        by: str | None = None,
+        tags: Json | None = None,
+    ) -> FlagChange:
+        """Record what a flag provider told by its webhook, as `generic` sends it."""
+        change = FlagChange(
+            id=len(self.flag_log) + 1,
+            flag=flag,
+            action=action,
+            created=self.clock() if at is None else at,
+            by=by,
+            by_type=None if by is None else "email" if "@" in by else "name",
+            provider="generic",
+            tags=tags or {},
+        )
+        self.flag_log.append(change)
+        self._notify("flag", change)
+        return change
 
     # -- issues -----------------------------------------------------------------------------------
 

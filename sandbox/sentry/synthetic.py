@@ -22,6 +22,7 @@ class ErrorFields(TypedDict, total=False):
     handled: bool
     ip: str | None
     tags: dict[str, str]
+    flags: dict[str, bool]
 
 
 USUAL = ErrorFields(
@@ -59,7 +60,9 @@ def error_event(error: str, at: float, user: str | None, fields: ErrorFields) ->
         "mechanism": {"type": "generic", "handled": chosen["handled"]},
         "stacktrace": {"frames": [frame]},
     }
+    evaluated = [{"flag": f, "result": on} for f, on in (chosen.get("flags") or {}).items()]
     return {
+        "contexts": {"flags": {"values": evaluated}} if evaluated else {},
         "event_id": uuid.uuid4().hex,
         "timestamp": at,
         "platform": "python",

@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import Any
 
 DEPLOY = Path(__file__).parent / "bin" / "deploy.py"
+FLAG = Path(__file__).parent / "bin" / "flag.py"
 REPRODUCE = Path(__file__).parent / "bin" / "reproduce.py"
 
 
 def deploy_command(python: str, home: Path, *arguments: str) -> list[str]:
     """Return the argv of the deploy script."""
     return [python, str(DEPLOY), "--home", str(home), *arguments]
+
+
+def flag_command(python: str, home: Path, *arguments: str) -> list[str]:
+    """Return the argv of the script that turns a flag on or off."""
+    return [python, str(FLAG), "--home", str(home), *arguments]
 
 
 PLAIN: dict[str, Any] = {
@@ -38,6 +44,7 @@ def service(python: str, home: Path, port: int, repository: str | None = None) -
         "release": {"sentry": "shop@{version}", "tag": "v{version}", "deploy": "v{version}"},
         "runbook": "https://wiki.shop.example/runbook",
         "one_way": ["migrations/**"],
+        "turn_off": flag_command(python, home, "off", "{change}"),
         "deployer": "command",
         "deploy": {
             "directory": str(home / "repo"),

@@ -169,7 +169,7 @@ ACCOUNTS = {"migrations/0001_accounts.sql": ACCOUNTS_SQL}
 RECEIPTS = {"migrations/0002_receipts.sql": RECEIPTS_SQL}
 ADR_1 = {"docs/adr/0001-record-architecture-decisions.md": ADR}
 CODE = source("__init__.py", "money.py", "products.py")
-PAGES = source("catalog.py", "cart.py", "pay.py", "routes.py")
+PAGES = source("catalog.py", "cart.py", "pay.py", "flags.py", "pricing.py", "routes.py")
 SERVER = source("observe.py", "health.py", "server.py", "__main__.py")
 ENTRIES = (
     Entry("Prices and products", MARA, 34, BASICS | CODE),

@@ -31,6 +31,8 @@ from sandbox.shop.work import Breakage, Work, unmended
 BACKGROUND_ERRORS = 0.01
 """The share of first pages on which the recommender is too slow."""
 
+BAD_FLAG = "new-pricing"
+FLAG_OWNER = "mara@shop.example"
 BACKGROUND_A_MINUTE = 0.9
 """Errors a minute that this share makes with the usual traffic."""
 
@@ -156,7 +158,10 @@ class Shop:
             "sentry_org": self.sentry.org,
             "sentry_token": next(iter(self.sentry.tokens)),
             "background_errors": self.background_errors,
+            "flag_secret": self.sentry.flag_secret,
         }
+        if not (self.run / "flags.json").exists():
+            (self.run / "flags.json").write_text(json.dumps({BAD_FLAG: 0}))
         if self.deploy_webhook:
             config["deploy_webhook"], config["deploy_webhook_secret"] = self.deploy_webhook
         if self.github_url:
@@ -294,6 +299,21 @@ class Shop:
             self.work.note(breakage)
             self.traffic.send(user.id, "cart")
             return breakage
+
+    async def turn_on_bad_flag(self) -> None:
+        """Turn on the flag whose code fails. Nothing is deployed."""
+        command = catalogue.flag_command(
+            sys.executable, self.home, "--as", FLAG_OWNER, "on", BAD_FLAG
+        )
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+        )
+        if await process.wait():
+            raise RuntimeError(f"{BAD_FLAG} could not be turned on")
+
+    def flag_is_on(self, name: str = "") -> bool:
+        flags = self.run / "flags.json"
+        return flags.exists() and json.loads(flags.read_text()).get(name or BAD_FLAG, 0) > 0
 
     async def repair_data(self) -> int:
         """Repair every broken cart, and return how many there were."""

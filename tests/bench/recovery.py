@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from phases.record.findings import LookVerdict
-from phases.verification.event_counts import SIZE, Limits, Measured, limits
+from phases.shared.counts import Measured
+from phases.verification.event_counts import SIZE, Limits, limits
 from phases.verification.recheck import MINUTE, verdict
 from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, back, back_soon
 from tests.bench.table import Row

@@ -23,11 +23,15 @@ from phases.record.findings import (
     Bisect,
     Choice,
     Confidence,
+    Likelihood,
     LookVerdict,
     MergeState,
+    Quote,
     Recommendation,
     Release,
     Suspect,
+    TakenBack,
+    TriageReport,
 )
 from phases.record.incident import (
     ActionKind,
@@ -57,12 +61,18 @@ from tests.support.factories import (
     service,
 )
 from tests.support.factories import postmortem as written
+from tests.support.flagged import TURN_OFF, flagged
 from tests.support.story import Story, mitigated, verifying
 
 SHOP = service()
+SWITCHED = SHOP.model_copy(update={"turn_off": TURN_OFF})
 CHANNEL = Channel(id="C0GENERAL", name="inc-0001-checkout")
 PULL = Release(version="hotfix #12@aaaaaaa", commit="a" * 40)
 ADR = Adr(number=7, path="docs/adr/0007-x.md", url="https://github.com/acme/shop/pull/31")
+
+
+def turning_off(measured: TriageReport) -> Round:
+    return Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
 
 
 # --- looking back ---------------------------------------------------------------------------------
@@ -306,6 +316,75 @@ def braked() -> Incident:
     )
 
 
+def going_back() -> Incident:
+    """A rollback that takes back more than what brought the trouble, and that people warned of."""
+    taken = TakenBack(
+        since="1.2.0",
+        commits=12,
+        pull_requests=6,
+        names=(
+            "Round the tax to cents (#41)",
+            "Faster search (#40)",
+            "Carts keep their coupons (#39)",
+            "New footer (#38)",
+            "Retry the mail (#36)",
+        ),
+        fixes=("INC-0031 (fix/tax)",),
+        security=("Bump jinja2 for CVE-2024-56326 (#37)",),
+        one_way=("migrations/0042_drop_tax.sql",),
+        oldest_schema="migrations/0041_tax.sql and 1 later migration",
+    )
+    measured = report()
+    recommended = measured.recommendation.model_copy(
+        update={
+            "choice": Choice.INVESTIGATE,
+            "likely": Likelihood.LIKELY,
+            "points_to": ("1.3.0 changed the function that fails, in shop/pay.py.",),
+            "points_away": ("The errors are older than 1.3.0.",),
+            "written": (
+                Quote(
+                    text="Do not roll back, 0042 drops a column", where="the timeline", by="U0BOB"
+                ),
+            ),
+            "brakes": (
+                "The timeline says “Do not roll back, 0042 drops a column”.",
+                "Going back takes back what ended INC-0031 (fix/tax).",
+            ),
+            "target_why": "To 1.2.0, because 1.2.1 ran for 2 min only.",
+            "takes_back": taken,
+            "loud": True,
+        }
+    )
+    return deciding(triage=report(recommendation=recommended))
+
+
+EXPIRED = (
+    "The failure is a certificate that is not accepted, and 1.3.0 changed no code in its stack."
+)
+
+
+def innocent() -> Incident:
+    """A deploy is near, and a rollback would hardly end it."""
+    recommended = report().recommendation.model_copy(
+        update={
+            "choice": Choice.INVESTIGATE,
+            "likely": Likelihood.UNLIKELY,
+            "reasons": (
+                "37 users, 2 features: payment and cart.",
+                "Trouble began 2026-11-22 02:58 UTC, 3 min after 1.3.0 was deployed.",
+                f"A rollback would hardly end it. {EXPIRED}",
+            ),
+            "points_to": ("Trouble began 2026-11-22 02:58 UTC, 3 min after 1.3.0 was deployed.",),
+            "points_away": (
+                EXPIRED,
+                "All of it is in one region, eu-west; 2 others do not fail.",
+            ),
+            "takes_back": TakenBack(since="1.2.0", commits=1, names=("New footer",)),
+        }
+    )
+    return deciding(triage=report(recommendation=recommended))
+
+
 def everything_at_once() -> Incident:
     """The longest pinned status that is likely."""
     base = shipped(PULL)
@@ -370,6 +449,8 @@ def odd_ends() -> dict[str, Message]:
         "decision-not-helped": views.decision(second_round(), NOW, SHOP, 1),
         "decision-second": views.decision(second_round(), NOW, SHOP, 2),
         "decision-braked": views.decision(braked(), NOW, SHOP, 1),
+        "decision-takes-back": views.decision(going_back(), NOW, SHOP, 1),
+        "decision-innocent-release": views.decision(innocent(), NOW, SHOP, 1),
         "decision-investigating": views.decision(
             deciding(rounds=(deciding().rounds[0].model_copy(update={"investigate_by": "U0BOB"}),)),
             NOW,
@@ -380,6 +461,15 @@ def odd_ends() -> dict[str, Message]:
         "decision-doubtful": views.decision(deciding(triage=doubtful), NOW, SHOP, 1),
         "decision-no-deployer": views.decision(deciding(), NOW, bare, 1),
         "decision-drill": views.decision(drill, NOW, SHOP, 1),
+        "decision-turn-off": views.decision(
+            deciding(triage=flagged(), rounds=(turning_off(flagged()),)), NOW, SWITCHED, 1
+        ),
+        "decision-turn-off-by-hand": views.decision(
+            deciding(triage=flagged(), rounds=(turning_off(flagged()),)), NOW, SHOP, 1
+        ),
+        "status-turn-off": views.status(
+            deciding(triage=flagged(), rounds=(turning_off(flagged()),)), NOW, SWITCHED
+        ),
         "decision-cancelled": views.decision(
             deciding(status=Status.CANCELLED, cancel_reason="load test", cancelled_at=NOW),
             NOW,

@@ -233,8 +233,8 @@ async def live(town: HubTown, number: int, *, patience: float = life.PATIENCE) -
     """
     hub = town.hubs[number]
     hub.deploy("v1.3.0", by=hub.tokens[CI_TOKEN])
+    town.burn(number)  # first: the watch after a deploy is over within seconds here
     await town.ci(number, "1.3.0")
-    town.burn(number)
     channel = await _declared(town, number, patience)
     await town.world.alice.sees("Recommended: roll back", channel, seconds=patience)
     await _rolled_back(town, number, channel, 2 * patience)

@@ -23,6 +23,7 @@ from bot.clients.slack.channel_members import ChannelMembers
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
+from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
 from bot.store.drafts import RedisDrafts
 from bot.store.expiring_keys import ExpiringKeys
@@ -232,6 +233,7 @@ async def _house(
             deployments=deployments,
             once=ExpiringKeys(store),
             deploys=Deploys(store, watching=True),
+            changes=Changes(store),
             drafts=RedisDrafts(store),
             viewers=StoreViewers(store),
             memory=RedisMemory(store),

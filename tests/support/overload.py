@@ -18,6 +18,6 @@ def rows(*fields: str) -> tuple[str, ...]:
     return ("/events/", *(f"field={name}" for name in fields))
 
 
-USERS, FEATURES, PLACES = rows("user&"), rows("transaction"), rows("tags[")
+USERS, FEATURES, PLACES = rows("user&"), (*rows("transaction"), "!url"), rows("tags[")
 
-TOTALS = rows("count()&field=count_unique(user)&")
+TOTALS = rows("count()&field=count_unique(user)&field=count_unique(user.ip)")

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.clients.sentry.client import Sentry
 from phases.ports.ports import DeployState, HotfixRef, PortError
-from phases.ports.source_values import CommitFile
+from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import DeploySeen, Release, Suspect, TriageReport
 from phases.record.incident import Incident
 from phases.record.service import Service
@@ -82,9 +82,10 @@ class Repository:
 
     changed: Sequence[str] = ()
     branches: Sequence[HotfixRef] = ()
+    log: Sequence[Commit] = ()
 
-    async def commits(self, service: Service, older: str, newer: str) -> Sequence[Any]:
-        return ()
+    async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
+        return self.log
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         return None
@@ -198,7 +199,14 @@ class World:
     async def triage(self, now: datetime = NOW, **fields: Any) -> TriageReport:
         found = await triage(
             incident(**fields),
-            Sources(self.service, self.client, self.neighbours, self.deployer, self.source),
+            Sources(
+                self.service,
+                self.client,
+                self.neighbours,
+                self.deployer,
+                self.source,
+                flags=self.client.flags,
+            ),
             self.known,
             now,
         )

@@ -23,13 +23,16 @@ from bot.clients.sentry.models import (
     without_count,
 )
 from phases.ports.tracker_values import EventPicture
-from phases.record.findings import Part
+from phases.record.findings import Part, Share
 from phases.record.service import Service
 
 SECONDS = 6.0
 """The time of one of several questions: a triage asks in rounds, and ends within 30 s."""
 FIELDS_BY_THEMSELVES = ("geo.", "user.", "device.", "os.")
 """Event fields that are no tags: https://docs.sentry.io/concepts/search/"""
+
+BROWSER = "browser.name"
+"""https://docs.sentry.io/concepts/search/searchable-properties/events/"""
 
 T = TypeVar("T")
 TagKey = tuple[str, str]
@@ -53,6 +56,11 @@ async def tried(asked: Awaitable[T]) -> T | HttpError:
 
 def tag(name: str) -> str:
     return name if name.startswith(FIELDS_BY_THEMSELVES) else f"tags[{name}]"
+
+
+def place_fields(service: Service) -> tuple[str, str, str]:
+    """Return the fields of the table that tells where it fails."""
+    return tag(service.region_tag), tag(service.org_tag), BROWSER
 
 
 def tag_keys(service: Service) -> tuple[str, ...]:
@@ -115,14 +123,21 @@ def of_tables(service: Service, asked: Tables) -> EventPicture:
         events_without_user=users.events_without,
         events_of_not_users=users.events_of_not_users,
         addresses=count_of(total, "count_unique(user.ip)") or None,
-        transactions=shares(by("transaction", transactions)),
+        transactions=with_users(_rows(transactions), shares(by("transaction", transactions))),
         regions=shares(by(tag(service.region_tag), places)),
         organisations=shares(by(tag(service.org_tag), places)),
+        browsers=shares(by(BROWSER, places)),
         sampled=any(_is_sampled(table) for table in tables),
         unknown=tuple(part for part, lacking in lacks.items() if lacking),
         why=_reasons(errors),
         passing=any(error.retryable for error in errors),
     )
+
+
+def with_users(rows: Sequence[Mapping[str, Any]], named: Sequence[Share]) -> tuple[Share, ...]:
+    """Return the transactions with their distinct users, where these were told."""
+    users = {row.get("transaction"): number(row.get("count_unique(user)")) for row in rows}
+    return tuple(share.model_copy(update={"users": users.get(share.name)}) for share in named)
 
 
 def _is_sampled(table: Table) -> bool:
@@ -248,3 +263,17 @@ def of_some(picture: EventPicture, others: int) -> EventPicture:
     return picture.model_copy(
         update={"unknown": tuple(sorted(lacks, reverse=True)), "why": (*picture.why, why)}
     )
+
+
+def of_others(
+    service: Service, rows: Sequence[Mapping[str, Any]], only: Mapping[str, str]
+) -> dict[str, tuple[int, int]]:
+    """Return by kind how many others there are beside the one that fails, and their events."""
+    region, organisation, browser = place_fields(service)
+    fields: dict[str, str] = {"region": region, "organisation": organisation, "browser": browser}
+    found: dict[str, tuple[int, int]] = {}
+    for kind, name in only.items():
+        counted = shares((row.get(fields[kind]), count_of(dict(row), "count()")) for row in rows)
+        others = [share for share in counted if share.name != name]
+        found[kind] = (len(others), sum(share.events for share in others))
+    return found

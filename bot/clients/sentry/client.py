@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import httpx
@@ -18,23 +18,24 @@ from bot.clients.http.client import part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import (
     Tables,
+    of_others,
     of_some,
     of_tables,
     of_tags,
-    tag,
+    place_fields,
     tag_keys,
     tried,
 )
 from bot.clients.sentry.event import EventShape
+from bot.clients.sentry.flags import SentryFlags
 from bot.clients.sentry.glitchtip import REFUSED, GlitchTip, cannot_count
 from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp
+from bot.clients.sentry.laptops import NO_LAPTOPS
 from bot.clients.sentry.models import (
     IssueShape,
     RowsShape,
     ShortIdShape,
-    StatsShape,
     TagDetailShape,
-    TimeseriesShape,
     count_of,
     moment,
     number,
@@ -45,15 +46,15 @@ from bot.clients.sentry.models import (
 from bot.clients.sentry.projects import ProjectQueries, Projects, joined, next_page
 from bot.clients.sentry.releases import Releases
 from bot.clients.sentry.resolver import SentryIssues
+from bot.clients.sentry.series import of_stats, of_timeseries
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import DeploySeen, Share
 from phases.record.service import Service
+from phases.triage.fire import MINUTE, STEP
 
 OLDER = "discover"
 LACKING = (403, 404, 405)
 """The answers of a plan, or of a Sentry, that has no such call."""
-INGESTION = timedelta(seconds=90)
-"""Younger buckets may still grow (Sentry: api/endpoints/timeseries.py)."""
 PER_ISSUE = 3
 """Issues whose tags are asked for where there is no Discover."""
 ERRORS = "level:[error,fatal]"
@@ -77,6 +78,7 @@ class Sentry:
         self._queries = ProjectQueries(self._http)
         self._projects = Projects(self._http)
         self._releases = Releases(self._http)
+        self.flags = SentryFlags(self._http, self._queries, self._projects, self._page_url)
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}
@@ -105,6 +107,7 @@ class Sentry:
         """Look up what every later call needs, so that the first triage need not."""
         for service in services:
             await self._projects.where([service])
+        await self.flags.warm()
 
     # --- issues ----------------------------------------------------------------------------------
 
@@ -210,7 +213,21 @@ class Sentry:
     async def per_minute(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> Minutes:
-        """Return the events of each minute.
+        return await self._counts(services, of_issues(issues), (since, until), MINUTE)
+
+    async def history(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Minutes:
+        return await self._counts(services, ERRORS, (since, until), STEP)
+
+    async def _counts(
+        self,
+        services: Sequence[Service],
+        query: str,
+        span: tuple[datetime, datetime],
+        interval: timedelta,
+    ) -> Minutes:
+        """Return the events of each interval.
 
         https://docs.sentry.io/api/explore/query-explore-events-in-timeseries-format/ has
         milliseconds; else the older `events-stats/` has seconds; else nothing is known.
@@ -218,53 +235,28 @@ class Sentry:
         where = await self._projects.where(services)
         if where is None:
             return Minutes()
-        params: Pairs = [*_span(since, until), ("query", of_issues(issues))]
-        params += [("yAxis", "count()"), ("interval", "1m")]
+        params: Pairs = [*_span(*span), ("query", query), ("yAxis", "count()")]
+        params += [("interval", f"{interval // MINUTE}m")]
         if "/events-timeseries/" not in self._remembered:
             try:
-                return self._series(await self._of_errors("/events-timeseries/", where, params))
+                answers = await self._of_errors("/events-timeseries/", where, params)
+                return of_timeseries(self._http, answers)
             except HttpError as error:
                 if error.status is None:  # it is slow, or away: the older call would be the same
                     raise
                 if not error.retryable:  # no such call here, or an answer of another shape
                     self._remembered["/events-timeseries/"] = True
+        if "/events-stats/" in self._remembered:
+            return Minutes(known=False)
         try:
             answers = await self._of_errors("/events-stats/", where, params)
         except HttpError as error:
             if error.status not in LACKING:
                 raise
             self.lacking["events-stats/"] = error.status
+            self._remembered["/events-stats/"] = True
             return Minutes(known=False)
-        counts: dict[datetime, int] = {}
-        for answer in answers.values():
-            for seconds, points in self._http.read(StatsShape, answer).data:
-                if points:
-                    at = _minute(seconds)
-                    counts[at] = counts.get(at, 0) + int(points[0].count or 0)
-        return Minutes(
-            counts={at: count for at, count in counts.items() if count},
-            incomplete=tuple(at for at in counts if at + timedelta(minutes=1) > until - INGESTION),
-        )
-
-    def _series(self, answers: Mapping[str, httpx.Response]) -> Minutes:
-        series = [
-            s
-            for answer in answers.values()
-            for s in self._http.read_numbers(TimeseriesShape, answer).timeSeries
-        ]
-        points = [p for s in series for p in s.values or ()]
-        counts: dict[datetime, int] = {}
-        for point in points:
-            if value := point.get("value"):
-                at = _minute(point["timestamp"] / 1000)
-                counts[at] = counts.get(at, 0) + int(value)
-        return Minutes(
-            counts={at: n for at, n in counts.items() if n},
-            incomplete=tuple(
-                dict.fromkeys(_minute(p["timestamp"] / 1000) for p in points if p.get("incomplete"))
-            ),
-            sampled=any(s.meta is not None and s.meta.dataScanned == "partial" for s in series),
-        )
+        return of_stats(self._http, answers, interval, span[1])
 
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
@@ -314,11 +306,34 @@ class Sentry:
             else ()
         )
 
+    async def transactions(
+        self, services: Sequence[Service], since: datetime, until: datetime
+    ) -> Sequence[Share] | None:
+        rows = await self._rows(
+            services, (since, until), ["transaction", "count()"], ERRORS, "-count()"
+        )
+        if rows is None:
+            return None
+        if any(number(r.get("count()")) is None for r in rows.data):
+            raise without_count()
+        return shares((r.get("transaction"), count_of(r, "count()")) for r in rows.data)
+
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
         rows = await self._rows([service], (since, until), ["count_unique(user.ip)"], "")
         return (
             next((count_of(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
         )
+
+    async def others(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        only: Mapping[str, str],
+        span: tuple[datetime, datetime],
+    ) -> Mapping[str, tuple[int, int]]:
+        fields, query = (*place_fields(service), "count()"), f"{ERRORS} !{of_issues(issues)}"
+        rows = await self._rows([service], span, fields, query, "-count()")
+        return of_others(service, rows.data, only) if rows else {}
 
     async def picture(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
@@ -327,8 +342,7 @@ class Sentry:
 
         https://docs.sentry.io/api/explore/query-explore-events-in-table-format/
         """
-        region, org = tag(services[0].region_tag), tag(services[0].org_tag)
-        query, most = of_issues(issues), "-count()"
+        query, most = f"{of_issues(issues)} {NO_LAPTOPS}", "-count()"
 
         def table(*fields: str, sort: str | None = most) -> Awaitable[RowsShape | HttpError | None]:
             return tried(self._rows(services, (since, until), fields, query, sort))
@@ -336,8 +350,8 @@ class Sentry:
         totals, people, transactions, places = await asyncio.gather(
             table("count()", "count_unique(user)", "count_unique(user.ip)", sort=None),
             table("user", "count()", "count_unique(user.ip)"),
-            table("transaction", "count()"),
-            table(region, org, "count()"),
+            table("transaction", "count()", "count_unique(user)"),
+            table(*place_fields(services[0]), "count()"),
         )
         if totals is None or people is None or transactions is None or places is None:
             return await self._per_issue(services, issues)
@@ -433,7 +447,3 @@ def _span(since: datetime, until: datetime) -> Pairs:
         ("start", f"{utc(since):%Y-%m-%dT%H:%M:%S.%f}"),
         ("end", f"{utc(until):%Y-%m-%dT%H:%M:%S.%f}"),
     ]
-
-
-def _minute(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds // 60 * 60, UTC)

@@ -17,6 +17,8 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from bot.clients.sentry.flags import flags_of
+from bot.clients.sentry.laptops import from_laptop
 from bot.clients.sentry.models import Shape, scrubbed
 from phases.ports.library_paths import foreign, in_library
 from phases.ports.source_paths import without_query, written
@@ -177,6 +179,7 @@ class EventShape(Shape):
     release: dict[str, Any] | None = None
     tags: list[TagShape] = Field(default_factory=list[TagShape])
     sdk: SdkShape = SdkShape()
+    contexts: dict[str, Any] = Field(default_factory=dict[str, Any])
 
     def detail(self) -> EventDetail:
         values = [
@@ -209,6 +212,8 @@ class EventShape(Shape):
             environment=tags.get("environment") or "",
             kind=self._kind(),
             in_app_told=marked or not frames,
+            flags=flags_of(self.contexts),
+            from_laptop=from_laptop(tags.get("url") or "", tags.get("server_name") or ""),
         )
 
     def _of(self, kind: str) -> list[EntryShape]:

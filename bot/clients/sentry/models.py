@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from bot.clients.http.errors import HttpError
+from bot.clients.sentry.laptops import private
 from phases.ports.tracker_values import IssueRow, UserShare
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
@@ -104,6 +105,7 @@ class IssueShape(Shape):
     id: str
     shortId: str = ""
     title: str = ""
+    culprit: str = ""
     permalink: str | None = None
     level: str = "error"
     status: str = "unresolved"
@@ -175,14 +177,23 @@ class IssueShape(Shape):
             handled=None if self.isUnhandled is None else not self.isUnhandled,
             events_before=before,
             minutes_before=minutes,
+            hours=tuple((datetime.fromtimestamp(at, UTC), n) for at, n in self._buckets)
+            if since is not None
+            else (),
+            last_seen=utc(self.lastSeen) if self.lastSeen else None,
+            culprit=foreign(scrubbed(self.culprit)),
         )
+
+    @property
+    def _buckets(self) -> list[tuple[float, int]]:
+        return (self.stats or {}).get("24h", [])
 
     def _before(self, since: datetime | None) -> tuple[int, float]:
         """Return the events of the last day that lie before the window, and their minutes.
 
         They are counted in hourly buckets.
         """
-        buckets = (self.stats or {}).get("24h", [])
+        buckets = self._buckets
         if not buckets or since is None:
             return 0, 0.0
         begin = datetime.fromtimestamp(min(at for at, _ in buckets), UTC)
@@ -228,6 +239,8 @@ class ReleaseShape(Shape):
     deployCount: int = 0
     lastCommit: CommitShape | None = None
     firstEvent: datetime | None = None
+    lastEvent: datetime | None = None
+    """https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/release.py"""
     dateCreated: datetime | None = None
     dateReleased: datetime | None = None
     projects: list[ProjectShape] = Field(default_factory=list[ProjectShape])
@@ -269,6 +282,7 @@ class ReleaseShape(Shape):
         if release is None:
             return []
         first = utc(self.firstEvent) if self.firstEvent is not None else None
+        last = utc(self.lastEvent) if self.lastEvent is not None else None
         deployed = [
             DeploySeen(
                 release=release,
@@ -276,6 +290,7 @@ class ReleaseShape(Shape):
                 started_at=started,
                 finished_at=utc(d.dateFinished) if d.dateFinished else None,
                 source="sentry",
+                last_event=last,
             )
             for d in deploys
             if d.environment in service.environments and (started := d.started(first)) is not None
@@ -283,7 +298,13 @@ class ReleaseShape(Shape):
         if first is not None:
             source = UNTOLD if untold else STANDS_IN
             deployed.append(
-                DeploySeen(release=release, service=service.name, started_at=first, source=source)
+                DeploySeen(
+                    release=release,
+                    service=service.name,
+                    started_at=first,
+                    source=source,
+                    last_event=last,
+                )
             )
         return deployed
 
@@ -373,11 +394,13 @@ def split_users(
     rows: Iterable[tuple[str | None, int, int | None]], not_users: Sequence[str]
 ) -> UserRows:
     """Return the rows split. `rows`: user tag, events, addresses."""
-    split = UserRows(users=[])
+    split, rows = UserRows(users=[]), list(rows)
+    # A proxy that hides every address is no laptop: then nobody has a public one.
+    public = any(value and value.startswith("ip:") and not private(value) for value, _, _ in rows)
     for value, events, addresses in rows:
         if not value:
             split.events_without += events
-        elif is_not_user(value, not_users):
+        elif is_not_user(value, not_users) or (public and private(value)):
             split.not_users += 1
             split.events_of_not_users += events
         else:

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from sandbox.faults import Fault, Faults
 from sandbox.sentry import envelope
 from sandbox.sentry.api import explore as explore_routes
+from sandbox.sentry.api import flags as flag_routes
 from sandbox.sentry.api import issues as issue_routes
 from sandbox.sentry.api import releases as release_routes
 from sandbox.sentry.api.call import Call
@@ -32,7 +33,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
     """Calls to `faults` are `sentry.<name>` and, for envelopes, `ingest.envelope`."""
     faults = faults or Faults()
-    calls = [*issue_routes.CALLS, *explore_routes.CALLS, *release_routes.CALLS]
+    calls = [
+        *issue_routes.CALLS,
+        *explore_routes.CALLS,
+        *release_routes.CALLS,
+        *flag_routes.CALLS,
+    ]
     routes = [
         Route(
             f"/api/0/organizations/{{org}}/{call.path}",
@@ -42,10 +48,26 @@ def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
         for call in calls
     ]
     routes.append(
+        Route(
+            "/api/0/organizations/{org}/flags/hooks/provider/{provider}/",
+            _flag_hooks(sentry, faults),
+            methods=["POST"],
+        )
+    )
+    routes.append(
         Route("/api/{project:int}/envelope/", _envelopes(sentry, faults), methods=["POST"])
     )
     routes.append(Route("/api/0/{rest:path}", _nowhere, methods=["GET", "POST", "PUT", "DELETE"]))
     return Starlette(routes=routes)
+
+
+def _flag_hooks(sentry: Sentry, faults: Faults) -> Endpoint:
+    async def handle(request: Request) -> Response:
+        return await faults.around(
+            "ingest.flags", request, lambda: flag_routes.receive(sentry, request), _staged
+        )
+
+    return handle
 
 
 async def _nowhere(request: Request) -> Response:

@@ -80,6 +80,8 @@ def reader(sentry: Sentry) -> Callable[[Event, str], Value]:
                 return str(event.frame.get("module") or "")
             case "platform":
                 return str(event.payload.get("platform") or "other")
+            case _ if key.startswith("flags["):
+                return event.flags.get(key[6:-1].strip('"'))
             case _:
                 return event.tags.get(key)
 

@@ -44,6 +44,13 @@ sentry_apps/api/serializers/app_platform_event.py
 
 SORTS = ("date", "freq", "new", "user", "trends", "inbox", "recommended")
 
+ISSUE_ONLY = frozenset(
+    {"is", "issue.priority", "issue.category", "firstSeen", "age", "lastSeen", "timesSeen"}
+    | {"times_seen", "firstRelease", "first_release"}
+)
+"""Keys that no event is filtered by: `skip_snuba_fields` of `StreamGroupSerializerSnuba` in
+https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py"""
+
 Entry = tuple[Issue, list[Event]]
 
 
@@ -63,9 +70,14 @@ async def list_issues(sentry: Sentry, request: Request) -> Response:
     if sort not in SORTS:
         raise InvalidQuery(f"Invalid sort: {sort}")
     entries.sort(key=_order(sort), reverse=True)
-    return paged(
-        request, entries, lambda entry: shapes.issue_item(sentry, entry[0], entry[1], period=period)
-    )
+    meets = Matcher(params.get("query", DEFAULT_QUERY), _event_reader(sentry), now=sentry.clock())
+    filters = not matches.keys() <= ISSUE_ONLY
+
+    def shape(entry: Entry) -> Any:
+        inside = [event for event in entry[1] if meets(event)] if filters else None
+        return shapes.issue_item(sentry, *entry, period=period, filtered=inside)
+
+    return paged(request, entries, shape)
 
 
 def _order(sort: str) -> Callable[[Entry], Any]:
@@ -113,6 +125,18 @@ def _issue_reader(sentry: Sentry) -> Callable[[Entry, str], Value]:
             case _:
                 values = (read_event(event, key) for event in events)
                 return sorted({str(value) for value in values if value is not None})
+
+    return read
+
+
+def _event_reader(sentry: Sentry) -> Callable[[Event, str], Value]:
+    """Return a reader of one event by the keys of an issue search."""
+    of_issue, of_event = _issue_reader(sentry), reader(sentry)
+
+    def read(event: Event, key: str) -> Value:
+        if key in ISSUE_ONLY:
+            return of_issue((sentry.issues[event.issue_id], [event]), key)
+        return event.level if key == "level" else of_event(event, key)
 
     return read
 

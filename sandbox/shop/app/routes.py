@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import cart, catalog, pay
+from . import cart, catalog, flags, pay, pricing
 from .session import current_visitor
 from .store import Store
 
@@ -15,6 +15,8 @@ class NotFound(Exception):
 
 def respond(path: str, user_id: str, store: Store) -> str:
     visitor = current_visitor(user_id, store)
+    if flags.enabled(pricing.FLAG, user_id):
+        pricing.price_list(user_id, store)
     if path == "/":
         return catalog.page(visitor)
     if path == "/cart" or path.startswith("/cart/"):

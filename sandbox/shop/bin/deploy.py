@@ -141,6 +141,7 @@ class House:
             "SENTRY_DSN": self.config["dsn"],
             "SHOP_PORT": str(self.config["port"]),
             "SHOP_DATA": str(self.home / "data"),
+            "SHOP_FLAGS": str(self.run / "flags.json"),
             "SHOP_PID_FILE": str(self.run / "shop.pid"),
             "SHOP_HOUSE_LOCK": str(self.run / "house.lock"),
             "SHOP_SLOW_RECOMMENDER": str(self.config.get("background_errors", 0)),

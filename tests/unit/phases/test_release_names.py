@@ -5,8 +5,10 @@ Patterns with builds, refs of deployments, and one release under several names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,8 @@ from bot.config.settings import Faults
 from phases.messages.actions import DeployedByOthers
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import ReleaseNames, Service
-from phases.triage.deploy_history import healthy_before, history, suspect_of, targets_of
+from phases.triage.deploy_history import History, history, suspect_of
+from phases.triage.targets import targets_of
 from phases.verification.post_deploy import deploy_told, named
 from tests.support.sentry_world import NOW, ago
 from tests.support.story import mitigated
@@ -202,6 +205,17 @@ def deploy(version: str, minutes: float, source: str, commit: str | None = None)
     return DeploySeen(release=release, service="shop", started_at=ago(minutes), source=source)
 
 
+def healthy(
+    suspect: DeploySeen,
+    known: History,
+    listed: Sequence[Release],
+    running: Release | None = None,
+    **fields: Any,
+) -> tuple[Release, ...]:
+    window = timedelta(minutes=15)
+    return targets_of(suspect, known, listed, running, window=window, **fields).releases
+
+
 @pytest.mark.parametrize("length", [40, 7, 8, 12])
 def test_deployments_of_a_branch_are_joined_with_sentrys_releases_by_commit(length: int) -> None:
     by_github = [
@@ -218,7 +232,7 @@ def test_deployments_of_a_branch_are_joined_with_sentrys_releases_by_commit(leng
         assert [d.release.version for d in known.deploys] == [sha[:length] for sha in (Z, Y, X)]
         suspect = suspect_of(known.deploys, ago(3), timedelta(minutes=15))
         assert suspect is not None
-        assert [r.version for r in healthy_before(suspect, known, listed)] == [
+        assert [r.version for r in healthy(suspect, known, listed)] == [
             r.version for r in listed[1:]
         ]
 
@@ -235,12 +249,12 @@ def test_a_deployer_that_takes_tags_gets_the_tag_at_the_commit() -> None:
         Release(version=sha, commit=sha) for sha in (Z, Y)
     ]
     suspect = known.deploys[0]
-    assert targets_of(suspect, known, tags, Release(version="1.3.0")) == (
+    assert healthy(suspect, known, tags, Release(version="1.3.0")) == (
         Release(version="1.2.0", commit=Y),
     )
-    assert targets_of(suspect, known, tags, Release(version="1.2.0")) == ()
-    assert targets_of(suspect, known, tags, None, rolled_back=("1.2.0",)) == ()
-    assert targets_of(suspect, known, tags, None, burning=("1.2.0",)) == ()
+    assert healthy(suspect, known, tags, Release(version="1.2.0")) == ()
+    assert healthy(suspect, known, tags, None, rolled_back=("1.2.0",)) == ()
+    assert healthy(suspect, known, tags, None, burning=("1.2.0",)) == ()
 
 
 def test_a_name_that_was_told_of_several_commits_is_none() -> None:
@@ -261,7 +275,7 @@ def test_a_release_that_sentry_calls_main_is_none_where_deployments_tell_the_com
     listed = [Release(version=Z), Release(version=Y)]
     known = history(by_github, by_sentry, deployable=listed)
     assert [d.release.version for d in known.deploys] == [Z, Y]
-    assert [r.version for r in healthy_before(known.deploys[0], known, listed)] == [Y]
+    assert [r.version for r in healthy(known.deploys[0], known, listed)] == [Y]
     named_so = [deploy("jellyfish", 4.5, "sentry"), deploy("starfish", 100, "sentry")]
     assert (
         len(
@@ -289,7 +303,7 @@ def test_two_builds_of_a_version_are_two_deploys_of_it() -> None:
         ("1.2.0", ago(300)),
     ]
     listed = [Release(version="1.3.0"), Release(version="1.2.0")]
-    assert [r.version for r in healthy_before(known.deploys[0], known, listed)] == ["1.2.0"]
+    assert [r.version for r in healthy(known.deploys[0], known, listed)] == ["1.2.0"]
 
 
 def test_abbreviations_are_joined_and_dates_are_not() -> None:

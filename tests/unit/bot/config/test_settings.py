@@ -158,6 +158,7 @@ def test_what_is_off_says_what_that_costs() -> None:
         "Discord",
         "PagerDuty",
         "The deploy webhook",
+        "The change webhook",
         "The announcement",
     ]
     assert str(off[2]) == (

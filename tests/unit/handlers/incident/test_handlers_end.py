@@ -85,10 +85,12 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
     incident = await home.said(Investigated(investigation=found), incident.id)
     tree = await posted(home, incident, views.tree(incident))
     alice = home.slack.alice
+    await alice.click(tree, "incident.evidence")
+    whole = await alice.sees("Evidence · INC-")
     data = next(h for h in incident.hypotheses if h.kind is HypothesisKind.DATA)
     release = next(h for h in incident.hypotheses if h.kind is HypothesisKind.RELEASE)
     await alice.click(
-        tree, "incident.rule_out", f'{{"incident":"{incident.id}","hypothesis":"{data.id}"}}'
+        whole, "incident.rule_out", f'{{"incident":"{incident.id}","hypothesis":"{data.id}"}}'
     )
     await alice.click(
         tree, "incident.cause", f'{{"incident":"{incident.id}","hypothesis":"{release.id}"}}'

@@ -330,7 +330,7 @@ def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_becam
 # --- tree, announcement, sentences ----------------------------------------------------------------
 
 
-def test_the_tree_shows_the_three_best_with_buttons_and_the_rest_in_a_line() -> None:
+def test_the_tree_shows_the_one_that_leads_and_every_other_in_a_line() -> None:
     found = tuple(
         Hypothesis(
             id=f"H{n}",
@@ -351,15 +351,24 @@ def test_the_tree_shows_the_three_best_with_buttons_and_the_rest_in_a_line() -> 
         < said.index("guess 2")
         < said.index("guess 1")
     )
-    judged = [
-        e["value"]
+    assert judged(shown) == ["H4"]
+    assert "found 4" in said
+    assert "found 3" not in said
+    assert "✗ H5 guess 5 · ruled out" in said
+    whole = views.evidence(one)
+    assert judged(whole) == ["H4", "H3", "H2", "H1"]
+    assert all(f"found {n}" in text_of(whole) for n in range(1, 6))
+
+
+def judged(shown: Message) -> list[str]:
+    """The hypotheses that can be ruled out there."""
+    return [
+        json.loads(e["value"])["hypothesis"]
         for b in shown.blocks
         if b["type"] == "actions"
         for e in b["elements"]
         if e["action_id"] == "incident.rule_out"
     ]
-    assert [json.loads(v)["hypothesis"] for v in judged] == ["H4", "H3", "H2"]
-    assert "✗ ruled out" in said
 
 
 def test_the_bisect_says_how_far_it_is_and_what_it_found() -> None:

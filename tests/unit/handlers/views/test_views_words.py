@@ -100,7 +100,7 @@ def test_a_rollback_that_is_not_safe_is_not_called_ready_and_its_button_has_reas
         )
     )
     assert "Recommended: investigate*" in loud
-    assert "*Against a rollback*: It ran well." in loud
+    assert "*Not safe*: It ran well." in loud
 
 
 def test_what_has_one_line_on_a_phone_is_said_whole() -> None:

@@ -24,6 +24,7 @@ from phases.record.findings import (
     HypothesisKind,
     Investigation,
     IssueSeen,
+    Likelihood,
     Recommendation,
     Release,
     Share,
@@ -354,8 +355,14 @@ async def test_one_customers_data_is_no_matter_of_a_release(tmp_path: Path) -> N
 
 async def test_a_release_that_does_not_explain_the_events_is_not_believed(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
-    brake = "42 does not explain it: 60 % of the events since its deploy carry an earlier release."
-    said = Recommendation(choice=Choice.INVESTIGATE, suspect=V42, target=V41, brakes=(brake,))
+    point = "Earlier releases fail alike: 60 % of the events carry one."
+    said = Recommendation(
+        choice=Choice.INVESTIGATE,
+        suspect=V42,
+        target=V41,
+        likely=Likelihood.UNLIKELY,
+        points_away=(point,),
+    )
     found = await look(report(recommendation=said), service, LocalGit())
     release = of(found, HypothesisKind.RELEASE)
     assert (release.verdict, release.confidence) == (Verdict.OPEN, 0.15)

@@ -5,21 +5,28 @@ The deploy history, the suspect, healthy releases, the brakes, and the table.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phases.record.findings import BlastRadius, Choice, Confidence, DeploySeen, Release, Share, Word
-from phases.triage.deploy_history import (
-    History,
-    healthy_before,
-    history,
-    suspect_of,
-    was_rolled_back,
+from phases.record.findings import (
+    BlastRadius,
+    Choice,
+    Confidence,
+    DeploySeen,
+    Likelihood,
+    Quote,
+    Release,
+    Share,
+    TakenBack,
+    Word,
 )
-from phases.triage.recommendation import Situation, brakes, recommend
+from phases.triage.deploy_history import History, history, suspect_of
+from phases.triage.recommendation import brakes, recommend
+from phases.triage.situation import Situation
 from tests.support.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
@@ -83,40 +90,6 @@ def test_the_suspect_is_the_deploy_that_had_started_last_with_a_minute_of_grace(
     assert suspect_of(known, None, WINDOW) is None
 
 
-def test_healthy_is_deployed_before_not_rolled_back_not_burning_and_deployable() -> None:
-    known = history(
-        [
-            deploy("v5", 5),
-            deploy("v4", 60),
-            deploy("v2", 90),
-            deploy("v3", 100),
-            deploy("v2", 4000),
-            deploy("v1", 9000),
-        ]
-    )
-    listed_by_deployer = [Release(version=f"v{n}") for n in range(1, 6)]
-    suspect = known.deploys[0]
-    found = [r.version for r in healthy_before(suspect, known, listed_by_deployer)]
-    assert found == ["v4", "v2", "v1"]
-    assert was_rolled_back("v3", known)
-    assert [
-        r.version for r in healthy_before(suspect, known, listed_by_deployer, burning=("v4",))
-    ] == ["v2", "v1"]
-    assert [r.version for r in healthy_before(suspect, known, [Release(version="v1")])] == ["v1"]
-    assert healthy_before(suspect, known, None) == ()
-    assert healthy_before(None, known, listed_by_deployer) == ()
-
-
-def test_what_was_deployed_since_the_suspect_is_no_target_even_if_it_was_there_before() -> None:
-    known = history([deploy("v2", 2), deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000)])
-    assert [r.version for r in healthy_before(known.deploys[1], known, [V1, V2, V3])] == ["v1"]
-
-
-def test_a_version_that_no_deployer_may_be_given_is_no_target() -> None:
-    known = history([deploy("v2", 5), deploy("--force", 60)])
-    assert healthy_before(known.deploys[0], known, [Release(version="--force")]) == ()
-
-
 # --- the decision ---------------------------------------------------------------------------------
 
 EVERYTHING = BlastRadius(
@@ -168,11 +141,9 @@ def test_the_open_road() -> None:
 @pytest.mark.parametrize(
     ("braked", "says"),
     [
-        (situation(began=None), "When trouble began is not known"),
-        (situation(suspect=None), "No deploy of shop is known from before"),
-        (situation(listed=(V3,)), "No healthy release from before v3"),
+        (situation(listed=(V3,)), "No release from before v3 that was shown to be well"),
         (situation(listed=None, cannot_deploy="the deployer sleeps"), "The deployer sleeps."),
-        (situation(burning=frozenset({"v1", "v2"})), "No healthy release from before v3"),
+        (situation(burning=frozenset({"v1", "v2"})), "No release from before v3"),
         (
             situation(one_way=("migrations/7.sql",)),
             "A one-way path changed since then: migrations/7.sql.",
@@ -180,30 +151,21 @@ def test_the_open_road() -> None:
         (situation(one_way=None), "cannot be seen"),
         (situation(rolled_back=("v2",)), "already rolled back v2"),
         (situation(broken_rollbacks=("v2",)), "The rollback to v2 failed"),
-        (situation(by_release={"v3": 79, "v2": 21}), "21 % of the events"),
-        (situation(by_release={"v2": 5, "": 95, "v3": 0}), "No event carries v3"),
         (
-            with_history(deploy("v3", 1500), deploy("v2", 9999), suspect="v3"),
-            "v3 was deployed 25 h ago: more than a day",
+            situation(written=(Quote(text="Do not roll back", where="the report"),)),
+            "The report says “Do not roll back”.",
         ),
         (
-            with_history(
-                deploy("v4", 3),
-                deploy("v3", 40),
-                deploy("v2", 900),
-                suspect="v3",
-                running=Release(version="v4"),
-                by_release={},
-            ),
-            "v4 was deployed since, and v3 had run for 34 min",
+            situation(takes_back=TakenBack(since="v2", fixes=("INC-0031 (fix/tax)",))),
+            "Going back takes back what ended INC-0031 (fix/tax).",
+        ),
+        (
+            situation(takes_back=TakenBack(since="v2", one_way=("db/migrate/7_drop.rb",))),
+            "v2 may miss what db/migrate/7_drop.rb removed: going back does not undo it.",
         ),
         (
             with_history(deploy("v2", 2), deploy("v3", 8), deploy("v2", 900), suspect="v3"),
             "v2 was put back, 2026-05-05 14:13 UTC",
-        ),
-        (
-            situation(neighbours=(deploy("p1", 7, service="pay"),), suspect=deploy("v2", 600)),
-            "pay p1 was deployed 60 s before",
         ),
     ],
 )
@@ -214,10 +176,75 @@ def test_every_brake_is_shown_and_makes_a_braked_everything_loud(
     assert any(says in b for b in found.brakes), found.brakes
     assert found.choice is Choice.INVESTIGATE
     assert found.loud
-    with_fix = recommend(
-        Situation(**{**{f: getattr(braked, f) for f in Situation.__slots__}, "fix": "fix-cart"})
-    )
+    with_fix = recommend(replace(braked, fix="fix-cart"))
     assert (with_fix.choice, with_fix.loud) == (Choice.HOTFIX, True)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "says"),
+    [
+        (situation(began=None), "When trouble began is not known"),
+        (situation(suspect=None), "No deploy of shop is known from before"),
+        (situation(suspect=None, deploys_told=False), "Sentry's deploys could not be asked for"),
+    ],
+)
+def test_without_a_suspect_nobody_says_that_a_rollback_would_be_right(
+    unknown: Situation, says: str
+) -> None:
+    found = recommend(unknown)
+    assert any(says in b for b in found.brakes), found.brakes
+    assert (found.choice, found.likely, found.loud) == (Choice.INVESTIGATE, None, False)
+
+
+@pytest.mark.parametrize(
+    ("innocent", "says"),
+    [
+        (situation(by_release={"v3": 79, "v2": 21}), "21 % of the events"),
+        (situation(by_release={"v2": 5, "": 95, "v3": 0}), "No event carries v3"),
+        (
+            with_history(deploy("v3", 1500), deploy("v2", 9999), suspect="v3"),
+            "v3 ran well for 24 h",
+        ),
+        (
+            with_history(
+                deploy("v4", 9),
+                deploy("v3", 40),
+                deploy("v2", 900),
+                suspect="v3",
+                running=Release(version="v4"),
+                by_release={"v3": 100},
+            ),
+            "No event carries v4, which has run for 9 min: it may be the cure.",
+        ),
+        (
+            with_history(
+                deploy("v3", 600),
+                deploy("v2", 9999),
+                suspect="v3",
+                neighbours=(deploy("p1", 7, service="pay"),),
+            ),
+            "v3 ran well for 9 h 54 min",
+        ),
+        (
+            with_history(
+                deploy("v3", 30),
+                deploy("v2", 9999),
+                suspect="v3",
+                neighbours=(deploy("p1", 7, service="pay"),),
+            ),
+            "Pay p1 was deployed 60 s before trouble began.",
+        ),
+    ],
+)
+def test_what_points_away_is_shown_and_is_no_brake(innocent: Situation, says: str) -> None:
+    found = recommend(innocent)
+    assert any(says in point for point in found.points_away), found.points_away
+    assert (found.choice, found.likely) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
+    assert found.brakes == ()
+    assert not found.loud
+    assert found.offer_rollback
+    assert found.reasons[-1] == f"A rollback would hardly end it. {found.points_away[0]}"
+    assert recommend(replace(innocent, fix="fix-cart")).choice is Choice.HOTFIX
 
 
 @pytest.mark.parametrize(
@@ -334,7 +361,6 @@ def test_never_a_rollback_without_evidence_without_target_or_onto_the_suspect(s:
         assert target in (s.listed or ())
         assert mine
         assert all(d.started_at < s.suspect.started_at for d in mine)
-        assert not any(d.rolled_back for d in mine)
         assert target.version not in s.rolled_back
         assert target.version not in s.burning
     if found.choice is Choice.ROLLBACK:

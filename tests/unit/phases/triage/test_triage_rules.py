@@ -17,6 +17,7 @@ from phases.record.incident import Severity
 from phases.record.service import ReleaseNames
 from phases.text.wording import counted, lasting, listed, rate
 from phases.triage.blast_radius import (
+    NEW,
     Users,
     baseline,
     belonging,
@@ -27,6 +28,7 @@ from phases.triage.blast_radius import (
     severity_of,
     users,
 )
+from phases.triage.fire import fire
 from phases.triage.measure import by_version, fix_of
 from phases.triage.questions import one_way_match
 from phases.triage.reported import manual
@@ -140,7 +142,8 @@ def row(**fields: object) -> IssueRow:
     ],
 )
 def test_which_issues_belong(fields: dict[str, object], belongs: bool) -> None:
-    found = belonging([row(**fields)], NOW, WINDOW, {"7"})
+    rows = [row(**fields)]
+    found = belonging(rows, NOW, WINDOW, {"7"}, fire(rows, None, NOW, WINDOW, NEW))
     assert bool(found) == belongs
 
 

@@ -11,18 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phases.shared.counts import LARGE, SPREAD, Measured, at_least_above, at_most
 from phases.verification.event_counts import (
     FALSE_RECOVERY,
     GREW,
-    LARGE,
     MISSED_RECOVERY,
     SIZE,
-    SPREAD,
     STRAGGLERS,
     Limits,
-    Measured,
-    at_least_above,
-    at_most,
     limits,
 )
 from tests.bench.recovery import rates

@@ -18,7 +18,8 @@ from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
 from phases.record.incident import GuardLook, Incident, Status
 from phases.shared.change import Change
-from phases.verification.event_counts import SIZE, Measured, limits
+from phases.shared.counts import Measured
+from phases.verification.event_counts import SIZE, limits
 from phases.verification.recheck import verdict
 from phases.verification.recurrence import SPAN, back, look_back
 from phases.workflow import step

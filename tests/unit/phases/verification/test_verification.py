@@ -18,8 +18,9 @@ from starlette.routing import Route
 from bot.clients.http.endpoint import HttpEndpoint
 from phases.record.findings import DeployProof, EndpointAnswer, LookVerdict, Release
 from phases.record.incident import ActionKind, Round, RoundAction
+from phases.shared.counts import Measured
 from phases.text.wording import counted
-from phases.verification.event_counts import SIZE, Measured, limits
+from phases.verification.event_counts import SIZE, limits
 from phases.verification.recheck import Recheck, grace, running_release, verdict
 from phases.verification.recheck import burned as left_alone
 from phases.verification.steps import sentence

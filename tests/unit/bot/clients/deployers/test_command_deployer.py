@@ -295,7 +295,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
             raise commands.CommandFailed("Resource temporarily unavailable")
         return await real(argv, **more)
 
-    monkeypatch.setattr("bot.clients.deployers.command.run", run)
+    monkeypatch.setattr("bot.clients.deployers.recorded.run", run)
 
 
 async def test_a_start_that_failed_is_tried_again_and_not_taken_for_one_under_way(

@@ -334,7 +334,7 @@ async def test_deploys_that_could_not_be_asked_are_not_none() -> None:
     assert report.recommendation.brakes == (
         "Sentry's deploys could not be asked for, so no release is the suspect.",
     )
-    assert report.recommendation.loud
+    assert not report.recommendation.loud  # nobody knows that a rollback would be right
     assert report.incomplete
 
 
@@ -364,6 +364,7 @@ async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusu
             w.local.load(f"Oops: {n}", at=ago(60 * 24 * 4), function=f"f{n}")
             w.local.load(f"Oops: {n}", at=ago(3), times=2, every=1, function=f"f{n}")
         w.refusing.refuse("/issues/", "cursor=", status=503)
+        w.refusing.refuse("interval=5m")  # else all of them have grown with the service
         report = await w.triage()
         assert [i.events for i in report.issues] == [40]
         assert any("Issues beyond the 100 loudest are not known" in note for note in report.notes)

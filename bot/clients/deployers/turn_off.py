@@ -1,0 +1,56 @@
+"""The catalogue's `turn_off`: argv, no shell, followed as a deploy of the `command` deployer is.
+
+The change's name fills one whole argument, and is never an option (`ARGUMENT`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.clients.deployers.recorded import RecordedCommands
+from phases.ports.ports import DeployState, NotSetUp, PortError
+from phases.record.service import DeployCommands, Service
+from phases.shared.suspected_changes import ARGUMENT
+
+LIMIT_SECONDS = 60
+"""A flag is one call to another system. What takes longer hangs, and people have to know."""
+
+
+class CommandSwitch:
+    """Keeps `phases.ports.ports.Switch`. Shares the records of deploys: their ids differ."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._jobs = RecordedCommands(state_dir)
+
+    async def start(self, service: Service, id: str, change: str) -> None:
+        if self._jobs.known(id) is None:
+            if not service.turn_off:
+                text = f"{service.name} has no `turn_off` command in the catalogue"
+                raise NotSetUp("deployer", text)
+            if not ARGUMENT.fullmatch(change):
+                text = f"{change[:200]!r} may not become an argument of a command"
+                raise PortError("deployer", text, retryable=False)
+            argv = [change if part == "{change}" else part for part in service.turn_off]
+            job = {
+                "argv": argv,
+                "cwd": service.turn_off_in or ".",
+                "limit_seconds": limit_seconds(service),
+                "deploy_id": id,
+                "service": service.name,
+                "change": change,
+            }
+            self._jobs.record(id, job)
+        await self._jobs.launch(id)
+
+    async def look(self, service: Service, id: str) -> DeployState:
+        return self._jobs.look(id)
+
+    async def give_up(self, service: Service, id: str) -> bool:
+        return self._jobs.give_up(id)
+
+
+def limit_seconds(service: Service) -> int:
+    """Return the time it may take: a minute, or less where deploys may take less."""
+    if isinstance(service.deploy, DeployCommands):
+        return min(LIMIT_SECONDS, service.deploy.limit_seconds)
+    return LIMIT_SECONDS

@@ -1,0 +1,67 @@
+"""What a rollback takes back, and what people wrote against it: beside its button, in its form."""
+
+from __future__ import annotations
+
+from handlers.views.blocks import Block, context
+from handlers.views.text import local, person, words
+from phases.record.findings import Quote, Recommendation, TakenBack
+from phases.text.wording import listed
+from phases.triage.taken_back import how_many, in_short
+
+QUOTES = 2
+
+
+def quotes(recommendation: Recommendation | None) -> list[str]:
+    """Return the warnings that people wrote, each with its author and place."""
+    if recommendation is None:
+        return []
+    return [
+        f"*Warned*: “{words(quote.text, 200)}” ({_where(quote)})"
+        for quote in recommendation.written[:QUOTES]
+    ]
+
+
+def _where(quote: Quote) -> str:
+    return f"{person(quote.by)}, {words(quote.where, 80)}" if quote.by else words(quote.where, 80)
+
+
+def what_it_takes_back(recommendation: Recommendation | None) -> Block | None:
+    """Return what goes with the release, under the reasons; None where nothing is known of it."""
+    if recommendation is None or recommendation.takes_back is None:
+        return None
+    taken = recommendation.takes_back
+    lines: list[str] = []
+    if taken.commits:
+        more = len(taken.names) < max(
+            taken.pull_requests, 0 if taken.pull_requests else taken.commits
+        )
+        named = "; ".join(words(name, 80) for name in taken.names)
+        what = f"{words(how_many(taken), 120)}: {named}{' and more' if more else ''}"
+        lines.append(f"*A rollback takes back* {what}.")
+    if taken.fixes:
+        lines.append(f"*What ended earlier incidents*: {_all(taken.fixes)}.")
+    if taken.security:
+        lines.append(f"*Security*: {_all(taken.security)}.")
+    if taken.one_way:
+        lines.append(f"*Not undone*: {_all(taken.one_way)}.")
+    if taken.oldest_schema:
+        since = words(taken.since, 80)
+        lines.append(f"*Schema*: {since} does not know {words(taken.oldest_schema, 200)}.")
+    if taken.unknown:
+        lines.append(local(words(taken.unknown, 300)))
+    return context("\n".join(lines)) if lines else None
+
+
+def _all(names: tuple[str, ...]) -> str:
+    return words(listed(names, most=len(names)), 900)
+
+
+def in_the_dialog(taken: TakenBack | None) -> str:
+    """Return the same for a dialog, which is cut at its end: what matters most comes first.
+
+    It has 300 characters:
+    https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
+    """
+    if taken is None or not (said := in_short(taken)):
+        return ""
+    return f" {said}"

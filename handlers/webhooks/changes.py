@@ -1,0 +1,154 @@
+"""`POST /webhooks/changes`: flags, configuration and infrastructure changed without a deploy.
+
+Contract: the body is `{"service","kind":"flag"|"config"|"infrastructure","name","from","to","by",
+"at","url"}`; `from`, `to`, `by` and `url` may be left out.
+`X-Firebreak-Signature: sha256=<HMAC of the raw body>` signs it.
+The answer: `{"recorded": true, "incident": "INC-0042"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from handlers import deliveries
+from handlers.dispatcher import Delivery, Recorded
+from handlers.slack import slack_text
+from handlers.slack.context import Context
+from handlers.webhooks.deploys import service_of
+from handlers.webhooks.front import Signature, Unreadable, webhook
+from phases.messages.actions import ChangedByOthers
+from phases.record.findings import ChangeSeen
+from phases.record.service import Service
+from phases.text.cleaning import foreign, visible
+
+PATH = "/webhooks/changes"
+AHEAD = timedelta(minutes=5)
+"""A sender's clock may be so far ahead; what it tells of is then taken as of now."""
+OLDEST = timedelta(days=1)
+"""Nothing older is kept: a sender that was away for hours still tells what it has to tell."""
+VALUE = 200
+BY = 100
+URL = 2000
+
+BAD_KIND = "`kind` must be flag, config or infrastructure"
+
+
+def _plain(value: object) -> object:
+    """Return a value of a flag as text: `true`, `20`, `blue`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str | None, BeforeValidator(_plain)]
+
+
+class ChangeBody(BaseModel):
+    """The body as the flags' system, or a script beside it, sends it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    service: str = Field(min_length=1, max_length=200)
+    kind: Literal["flag", "config", "infrastructure"]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+    old: Text = Field(default=None, alias="from")
+    new: Text = Field(default=None, alias="to")
+    by: Text = None
+    at: AwareDatetime
+    url: Any = None
+
+    def seen(self, service: Service, now: datetime) -> ChangeSeen:
+        return ChangeSeen(
+            service=service.name,
+            kind=self.kind,
+            name=_shown(self.name, VALUE),
+            old=_shown(self.old, VALUE) or None,
+            new=_shown(self.new, VALUE) or None,
+            # Of an address only the part that names the person.
+            by=_shown(self.by, BY).partition("@")[0] or None,
+            at=min(self.at.astimezone(UTC), now),
+            url=_address(self.url),
+        )
+
+
+def _shown(text: str | None, limit: int) -> str:
+    """Return another program's text in one line, in which nothing mentions anybody in Slack."""
+    return slack_text.cut(" ".join(foreign(visible(text or "")).split()), limit)
+
+
+def _address(value: Any) -> str | None:
+    """Return a link that people may follow; anything else is left out, and the change stands."""
+    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
+        return None
+    return value if len(value) <= URL and value.isprintable() and " " not in value else None
+
+
+def changes_route(ctx: Context, secret: str) -> Route:
+    async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
+        body, now = _read(raw), ctx.now()
+        if body.at - now > AHEAD:
+            raise Unreadable("`at` is in the future: the sender's clock is wrong")
+        if now - body.at > OLDEST:
+            raise Unreadable("`at` is more than a day ago: nothing that old is kept")
+        service = service_of(ctx, body.service)
+        if service is None:
+            raise Unreadable("the catalogue has no such service")
+        change = body.seen(service, now)
+        if not change.name:
+            raise Unreadable("`name` has no letter that is seen")
+        # Whoever hangs up does not stop what is being recorded.
+        recording = ctx.tasks.start(
+            _record(ctx, change, deliveries.change(raw)), "the change webhook"
+        )
+        await asyncio.wait({recording})
+        answer = recording.result() if recording.exception() is None else None
+        if answer is None:
+            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
+        return answer
+
+    return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)
+
+
+def _read(raw: bytes) -> ChangeBody:
+    """Raises `Unreadable` with the names of the fields that are wrong."""
+    try:
+        return ChangeBody.model_validate_json(raw)
+    except ValidationError as error:
+        faults = error.errors()
+        paths = {".".join(map(str, fault["loc"])) or "JSON" for fault in faults}
+        if any(fault["loc"] == ("kind",) and fault["type"] == "literal_error" for fault in faults):
+            raise Unreadable(BAD_KIND) from error
+        raise Unreadable(f"the body cannot be read: {', '.join(sorted(paths))}") from error
+
+
+async def _record(ctx: Context, change: ChangeSeen, delivery: Delivery) -> dict[str, object] | None:
+    """Keep the change, and tell the open incidents of its service.
+
+    None: it is not recorded and has to be sent again.
+    """
+    await ctx.changes.told(change)
+    told: list[str] = []
+    for incident in await ctx.dispatcher.find(service=change.service, open_only=True):
+        part = deliveries.part(delivery, incident.id)
+        answer = await ctx.dispatcher.dispatch(ChangedByOthers(change=change), incident.id, part)
+        if not isinstance(answer, Recorded):
+            return None
+        if not incident.apart:
+            told.append(incident.id)
+    return {"recorded": True, "incident": told[0] if told else None}

@@ -1,0 +1,85 @@
+"""Counts of events: how many a rate brings by chance, and how few.
+
+Errors come in bursts, so counts scatter more than Poisson's: up to `SPREAD` × as much (variance
+over mean), as in a negative binomial distribution. A rate is an estimate itself: the shorter it
+was measured, the more scatter is allowed for. Phase 1 asks whether there are more events than the
+baseline brings, phase 5 whether there are no more of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+
+SPREAD = 3.0  # overdispersion 1–3; the worst is always assumed
+HALF = 0.5
+"""Of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)."""
+LARGE = 700
+"""From a chance of silence of exp(-700) on, the normal distribution with its skewness is exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Events a minute, and over how many minutes that was counted; 0 minutes: never measured."""
+
+    per_minute: float
+    minutes: float
+
+
+def usual(baseline: Measured, minutes: float, chance: float) -> int:
+    """The baseline brings more events than this with at most this chance."""
+    expected = baseline.per_minute * minutes
+    if baseline.minutes <= 0:
+        return at_most(expected, SPREAD, chance)
+    scatter = SPREAD * (1 + minutes / baseline.minutes)
+    return at_most(expected + HALF * minutes / baseline.minutes, scatter, chance)
+
+
+def at_most(mean: float, spread: float, chance: float) -> int:
+    """Return the smallest number that such a count exceeds with at most this chance.
+
+    `spread` is variance over mean.
+    """
+    if mean <= 0:
+        return 0
+    if _silence(mean, spread) < -LARGE:
+        return math.ceil(_normal(mean, spread, 1 - chance))
+    return next(number for number, below in _below(mean, spread) if 1 - below <= chance)
+
+
+def at_least_above(mean: float, spread: float, chance: float) -> int:
+    """The largest number that such a count stays at or below with at most this chance; -1: none."""
+    if mean <= 0:
+        return -1
+    if _silence(mean, spread) < -LARGE:
+        return max(math.floor(_normal(mean, spread, chance)), -1)
+    return next(number for number, below in _below(mean, spread) if below > chance) - 1
+
+
+def _silence(mean: float, spread: float) -> float:
+    """The logarithm of the chance of no event at all."""
+    return -mean * math.log(spread) / (spread - 1) if spread > 1 else -mean
+
+
+def _below(mean: float, spread: float) -> Iterator[tuple[int, float]]:
+    """Yield (n, chance of at most n) for n = 0, 1, …, of a negative binomial distribution.
+
+    Where the variance is the mean, that is Poisson's.
+    """
+    # The chance of n events over that of n - 1 is (mean + more * (n - 1)) / (spread * n).
+    more = spread - 1
+    number, chance = 0, math.exp(_silence(mean, spread))
+    below = chance
+    while True:
+        yield number, min(below, 1.0)
+        number += 1
+        chance *= (mean + more * (number - 1)) / (spread * number)
+        below += chance
+
+
+def _normal(mean: float, spread: float, below: float) -> float:
+    """The quantile with the first term of its skewness (Cornish and Fisher)."""
+    z = NormalDist().inv_cdf(below)
+    return mean + z * math.sqrt(spread * mean) + (z * z - 1) / 6 * (2 * spread - 1)

@@ -1,0 +1,268 @@
+"""What was changed without a deploy (flags, settings, infrastructure), weighed as a suspect.
+
+Turning a flag off is the fastest cure there is. It is recommended where the change is nearer to the
+beginning than the deploy, or where the events with the flag on fail and those without do not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from phases.record.findings import ChangeSeen, DeploySeen, FlagEvidence
+from phases.record.tokens import changed_thing
+from phases.text.wording import lasting, stamp
+
+LOOKED_BACK = timedelta(hours=2)
+"""A change is a suspect for so long: as a release is (`hypotheses.py`, `LATER`)."""
+NEAR = timedelta(minutes=15)
+"""A change leads by its time alone only so near to the beginning (workflow, phase 2)."""
+CLOCKS = timedelta(minutes=1)
+"""A change may seem to follow what it brought: the beginning is known to a minute, and two systems
+have two clocks."""
+RIGHT_AFTER = timedelta(seconds=5)  # less is said as "right after"
+EVENTS = 5
+"""With fewer events a share says nothing."""
+CARRIED = 4 / 5
+"""Share of the events with the flag on above which it explains them: as for releases, a fifth may
+be something else (`recommendation.py`, `UNEXPLAINED`)."""
+NOT_CARRIED = 1 / 5
+APART = 3 / 10
+"""The share among the other errors must be lower by so much, before the flag tells the two apart:
+with a flag that is on for everybody every error carries it."""
+
+OFF = frozenset({"off", "false", "0", "0%", "0 %", "disabled", "deleted", "none", "no", "inactive"})
+ON = frozenset({"on", "true", "1", "100%", "100 %", "enabled", "yes", "active"})
+ARGUMENT = re.compile(r"[^\W_](?:[\w.:/@+ -]{0,198}[\w.:/@+-])?")
+"""A name that may become an argument of a command. It begins with a letter or a digit: a name with
+`-` in front would be an option (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap12.html)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspected:
+    """A change that may have brought the trouble."""
+
+    change: ChangeSeen
+    before: timedelta
+    """From the change to the beginning."""
+    evidence: FlagEvidence | None = None
+
+    @property
+    def carried(self) -> bool:
+        """The events of the fire carry the flag."""
+        return self.evidence is not None and _share(self.evidence) >= CARRIED
+
+    @property
+    def tells_apart(self) -> bool:
+        """The events with the flag on fail, and those without do not."""
+        seen = self.evidence
+        if seen is None or not self.carried or seen.others < EVENTS:
+            return False
+        return _share(seen) - seen.others_on / seen.others >= APART
+
+    @property
+    def innocent(self) -> bool:
+        return self.evidence is not None and _share(self.evidence) <= NOT_CARRIED
+
+    @property
+    def began(self) -> str:
+        """`2 min after flag new-pricing was turned on`."""
+        after = "right" if self.before < RIGHT_AFTER else lasting(self.before)
+        return f"{after} after {said(self.change)}"
+
+    @property
+    def seen(self) -> str:
+        """Return what the events say of it, in a sentence; empty where they say nothing."""
+        if self.evidence is None:
+            return ""
+        own = f"{round(100 * _share(self.evidence))} % of the events have it on"
+        if self.evidence.others < EVENTS:
+            return f"{own}."
+        others = round(100 * self.evidence.others_on / self.evidence.others)
+        return f"{own}, of the other errors {others} %."
+
+
+def _share(seen: FlagEvidence) -> float:
+    return seen.on / seen.events if seen.events else 0.0
+
+
+# --- a change in words -------------------------------------------------------------------------
+
+
+def said(change: ChangeSeen, *, author: bool = False) -> str:
+    """`flag new-pricing was turned on by ann`, `setting pool.size was changed: 20 → 5`."""
+    by = f" by {change.by}" if author and change.by else ""
+    if change.kind == "flag" and turned_on(change):
+        return f"{changed_thing(change)} was turned on{by}"
+    if change.kind == "flag" and turned_off(change):
+        deleted = (change.new or "").strip().lower() == "deleted"
+        return f"{changed_thing(change)} was {'deleted' if deleted else 'turned off'}{by}"
+    values = f": {change.old or '?'} → {change.new or '?'}" if change.old or change.new else ""
+    return f"{changed_thing(change)} was changed{by}{values}"
+
+
+def taken_back(change: ChangeSeen, *, past: bool = False) -> str:
+    """`turn off flag new-pricing`, `set setting pool.size back to 20`; in the past likewise."""
+    if switched_on(change):
+        return f"{'turned' if past else 'turn'} off {changed_thing(change)}"
+    if change.kind == "flag" and turned_off(change):
+        return f"{'turned' if past else 'turn'} {changed_thing(change)} back on"
+    back = f" to {change.old}" if change.old else ""
+    if change.kind == "config":
+        return f"set {changed_thing(change)} back{back}"
+    return f"{'took' if past else 'take'} the change of {changed_thing(change)} back"
+
+
+def turned_on(change: ChangeSeen) -> bool:
+    new, old = _word(change.new), _word(change.old)
+    return new in ON or (change.kind == "flag" and old in OFF and new not in OFF and bool(new))
+
+
+def turned_off(change: ChangeSeen) -> bool:
+    return _word(change.new) in OFF
+
+
+def switched_on(change: ChangeSeen) -> bool:
+    """True for what can be turned off: a flag, if nobody says that it went off, or a switch.
+
+    A setting with another value has no off: it is set back by hand.
+    """
+    if change.kind == "flag":
+        return not turned_off(change)
+    return turned_on(change)
+
+
+def _word(value: str | None) -> str:
+    return (value or "").strip().lower()
+
+
+def change_key(change: ChangeSeen) -> str:
+    """Return the mark by which an incident remembers that it has heard of a change."""
+    return f"{_key(change)}{change.at.isoformat()}"
+
+
+def heard(change: ChangeSeen, keys: Iterable[str]) -> bool:
+    """Return whether it was heard of already, by this source or another one."""
+    begins = _key(change)
+    times = (datetime.fromisoformat(k.removeprefix(begins)) for k in keys if k.startswith(begins))
+    return any(abs(at - change.at) <= CLOCKS for at in times)
+
+
+def _key(change: ChangeSeen) -> str:
+    return f"change:{change.kind}:{change.name}@"
+
+
+# --- suspects ----------------------------------------------------------------------------------
+
+
+def near(changes: Iterable[ChangeSeen], began: datetime | None) -> tuple[ChangeSeen, ...]:
+    """Return the changes that may have brought it, the nearest first; of one name the nearest.
+
+    Without a change after it that took it back: then it is back already.
+    """
+    if began is None:
+        return ()
+    every = sorted(changes, key=lambda change: change.at, reverse=True)
+    found: dict[tuple[str, str], ChangeSeen] = {}
+    gone: set[tuple[str, str]] = set()
+    for change in every:
+        key = (change.kind, change.name)
+        if change.at > began + CLOCKS:
+            if key not in gone and turned_off(change):
+                gone.add(key)
+            continue
+        if change.at >= began - LOOKED_BACK and key not in gone:
+            found.setdefault(key, change)
+    return tuple(found.values())
+
+
+def merged(*sources: Iterable[ChangeSeen]) -> tuple[ChangeSeen, ...]:
+    """Return the changes of several sources, newest first; one that two tell of is one.
+
+    The first source that tells of it is believed: a webhook knows the values, Sentry's flag log
+    only that something was changed.
+    """
+    kept: list[ChangeSeen] = []
+    for change in (change for source in sources for change in source):
+        same = any(
+            (other.kind, other.name) == (change.kind, change.name)
+            and other.source != change.source
+            and abs(other.at - change.at) <= CLOCKS
+            for other in kept
+        )
+        if not same and change not in kept:
+            kept.append(change)
+    return tuple(sorted(kept, key=lambda change: change.at, reverse=True))
+
+
+def suspected(
+    changes: Sequence[ChangeSeen], began: datetime | None, evidence: FlagEvidence | None
+) -> tuple[Suspected, ...]:
+    """Return the suspects, the likeliest first."""
+    if began is None:
+        return ()
+    found = [
+        Suspected(change, began - change.at, _of(change, evidence))
+        for change in near(changes, began)
+    ]
+    return tuple(
+        sorted(found, key=lambda s: (s.innocent, not s.tells_apart, not s.carried, s.before))
+    )
+
+
+def _of(change: ChangeSeen, evidence: FlagEvidence | None) -> FlagEvidence | None:
+    """Return the evidence if it is of this flag, and there is enough of it.
+
+    Events with a flag on say nothing of one that was turned off.
+    """
+    fits = change.kind == "flag" and evidence is not None and evidence.flag == change.name
+    if not fits or evidence is None or evidence.events < EVENTS or turned_off(change):
+        return None
+    return evidence
+
+
+def leads(first: Suspected, deploy: DeploySeen | None) -> bool:
+    """True if the change goes before the suspected deploy.
+
+    Where the events tell it apart, whatever their order; else where it is nearer to the beginning,
+    and its events do not speak against it.
+    """
+    if first.innocent:
+        return False
+    if first.tells_apart:
+        return True
+    nearer = deploy is None or first.change.at > deploy.started_at
+    return nearer and first.before <= NEAR
+
+
+def reasons_for(first: Suspected, began: datetime) -> tuple[str, ...]:
+    """Return the reasons for a change: when, and what the events say."""
+    text = f"Trouble began {stamp(began)}, {first.began}."
+    return (text, first.seen) if first.seen else (text,)
+
+
+def evidence(
+    flag: str,
+    carried: Mapping[str, tuple[int, int]],
+    rows: Mapping[str, int],
+    own: Collection[str],
+    *,
+    evaluated: bool,
+) -> FlagEvidence | None:
+    """Sum up the events with a flag on: those of the incident's issues, and of all others.
+
+    `carried` are events with the flag on, and all events, by issue; an issue that is missing there
+    has none on, and `rows` counts its events. None where no event carries it: the flag may not be
+    told to Sentry at all, unless it was `evaluated` for the newest event.
+    """
+    if not evaluated and not any(on for on, _ in carried.values()):
+        return None
+    sums = {True: [0, 0], False: [0, 0]}
+    for issue in {*carried, *rows}:
+        on, events = carried.get(issue, (0, rows.get(issue, 0)))
+        of = sums[issue in own]
+        of[0], of[1] = of[0] + on, of[1] + events
+    (on, events), (others_on, others) = sums[True], sums[False]
+    return FlagEvidence(flag=flag, on=on, events=events, others_on=others_on, others=others)

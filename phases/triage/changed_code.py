@@ -1,0 +1,72 @@
+"""Phase 1: what the commits between target and suspect have to do with the crash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from phases.ports.file_kinds import FileKind, kind_of
+from phases.ports.source_paths import PathIndex
+from phases.ports.source_values import Commit
+from phases.record.findings import Frame
+from phases.root_cause.patch import Patch
+from phases.root_cause.stack_trace import ours
+
+FRAMES = 5
+"""Frames of our own that are looked at, the crashing one first."""
+LINE_LEAST = 12
+"""Characters of a line that are told from another: `return x` stands everywhere."""
+_IDLE = (FileKind.DOCS, FileKind.TESTS, FileKind.CI)
+_ELSE = (FileKind.CONFIGURATION, FileKind.DEPENDENCY, FileKind.MIGRATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """How near the commits come to the crash."""
+
+    file: str = ""
+    """The changed file that is nearest to the crash in its stack; empty: none of the stack."""
+    line: bool = False
+    """They added the very line of a frame."""
+    function: bool = False
+    """They changed the function of a frame."""
+    crashing: bool = False
+    """It is the frame of ours that crashed, and not one of its callers."""
+    other: str = ""
+    """A setting, a dependency or a migration that they changed."""
+    able: bool = True
+    """False where they changed nothing that runs."""
+
+
+def touched(commits: Sequence[Commit], frames: Sequence[Frame]) -> Touched:
+    """Compare the commits with the stack. One whose files are not known may have changed any."""
+    files = [file for commit in commits for file in commit.files]
+    kinds = {file.path: kind_of(file.path) for file in files}
+    told = bool(commits) and all(commit.files or _merges(commit) for commit in commits)
+    other = next((path for path, kind in kinds.items() if kind in _ELSE), "")
+    able = not told or any(kind not in _IDLE for kind in kinds.values())
+    index = PathIndex(path for path, kind in kinds.items() if kind is FileKind.CODE)
+    patches: dict[str, list[Patch]] = {}
+    for file in files:
+        patches.setdefault(file.path, []).append(Patch(file.patch, file.path))
+    nearest = Touched(other=other, able=able)
+    for position, frame in enumerate(ours(frames)[:FRAMES]):
+        located = index.locate(frame.file, frame.module, frame.path)
+        if len(located) != 1:
+            continue
+        path = located[0]
+        line = dict(frame.context).get(frame.line or 0, "").strip()
+        changed = patches.get(path, [])
+        added = len(line) >= LINE_LEAST and any(patch.adds(line) for patch in changed)
+        named = bool(frame.function) and any(patch.names(frame.function) for patch in changed)
+        found = Touched(path, added, named, position == 0, other, able)
+        if added or not nearest.file:
+            nearest = found
+        if added:
+            break
+    return nearest
+
+
+def _merges(commit: Commit) -> bool:
+    """A merge shows no files of its own."""
+    return commit.subject.startswith("Merge ")

@@ -1,0 +1,169 @@
+"""Phase 1: errors at the edge of a service, which its code meets and does not make.
+
+The words are those of clients and servers themselves: errno (https://man7.org/linux/man-pages/man3/
+errno.3.html), Node (https://nodejs.org/api/errors.html#common-system-errors), PostgreSQL
+(https://www.postgresql.org/docs/current/errcodes-appendix.html), MySQL (https://dev.mysql.com/doc/
+mysql-errors/8.0/en/), Redis (https://redis.io/docs/latest/), Go's `net` and `crypto/x509`,
+java.net, System.Net, Ruby's Net and PHP's PDO.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+
+
+class Edge(StrEnum):
+    """What failed at the edge, in words that follow `The crash is …`."""
+
+    CERTIFICATE = "a certificate that is not accepted"
+    DISK = "a full or broken disk"
+    QUOTA = "a quota, a limit or credentials of somebody else's system"
+    NAME = "a host name that is not resolved"
+    CONNECTION = "a connection that is refused or broken"
+    PROVIDER = "a provider that does not answer as it should"
+    OVERLOAD = "a time limit or a pool that is used up"
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_KINDS = (
+    (
+        Edge.CERTIFICATE,
+        _any(
+            r"certificate[ _](?:has[ _])?(?:expired|verify[ _]failed|is not yet valid|revoked)",
+            r"\bx509: ",
+            r"CERT_HAS_EXPIRED|UNABLE_TO_VERIFY_LEAF|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT",
+            r"self[- ]signed certificate",
+            r"PKIX path (?:building|validation) failed|CertificateExpiredException",
+            r"remote certificate (?:is|was) (?:invalid|rejected)",
+        ),
+    ),
+    (
+        Edge.DISK,
+        _any(
+            r"\bENOSPC\b|no space left on device|not enough space on the disk|disk (?:is )?full",
+            r"\bEDQUOT\b|disk quota exceeded|could not extend file|database or disk is full",
+            r"\bEROFS\b|read-only file system|disk I/O error",
+            r"MISCONF Redis is configured to save|flood.?stage disk watermark",
+        ),
+    ),
+    (
+        Edge.QUOTA,
+        _any(
+            r"insufficient_quota|quota (?:has been )?exceeded",
+            r"exceeded (?:your|the) (?:current )?quota",
+            r"quotaexceeded|over.?quota|rate.?limit(?:ed|error| exceeded|exceeded)",
+            r"too many requests|\bstatus(?: code)?:? 429\b|\b429 (?:client error|too many)",
+            r"throttlingexception|provisionedthroughputexceeded|\(SlowDown\)|requestlimitexceeded",
+            r"OOM command not allowed|maximum memory limit|max number of clients reached",
+            r"ExpiredToken|provided token has expired|security token .* is expired",
+            r"account (?:has been )?suspended|payment required|billing hard limit",
+        ),
+    ),
+    (
+        Edge.NAME,
+        _any(
+            r"\bENOTFOUND\b|\bEAI_AGAIN\b|getaddrinfo|gaierror|UnknownHostException",
+            r"name or service not known|temporary failure in name resolution|no such host",
+            r"nodename nor servname|could not resolve host|NameResolutionError",
+            r"could not translate host name",
+        ),
+    ),
+    (
+        Edge.CONNECTION,
+        _any(
+            r"\bE(?:CONNREFUSED|CONNRESET|CONNABORTED|HOSTUNREACH|NETUNREACH|HOSTDOWN|PIPE)\b",
+            r"connection (?:was )?(?:refused|reset|aborted)|connection to server at .* failed",
+            r"actively refused it|ConnectionRefused|HttpHostConnectException",
+            r"no route to host|network is unreachable|host is down|broken pipe",
+            r"(?:could not|can'?t|cannot|unable to|failed to) connect to (?!the customer)",
+            r"ConnectionBad|ConnectionNotEstablished|Communications link failure",
+            r"lost connection to mysql|mysql server has gone away|server closed the connection",
+            r"network-related or instance-specific error|\[HY000\] \[200[236]\]|SQLSTATE\[08",
+            r"MongoNetworkError|Mongo\w*ServerSelection\w*Error|\bServerSelectionTimeoutError",
+            r"NoBrokersAvailable|NoNodeAvailable|NoHostAvailable|broker transport failure",
+            r"terminating connection due to|the database system is (?:starting|shutting|in rec)",
+            r"read-only (?:transaction|replica)|running with the --?read-only option",
+            r"CLUSTERDOWN|MASTERDOWN|LOADING Redis|\bdial tcp\b",
+        ),
+    ),
+    (
+        Edge.PROVIDER,
+        _any(
+            r"\b50[234]\b[^\n]{0,40}(?:server error|bad gateway|unavailable|gateway time.?out)",
+            r"(?:status(?: code)?|HTTP|code)[:= ]{1,3}50[234]\b",
+            r"\b(?:bad gateway|gateway time-?out)\b",
+            r"service ?(?:temporarily )?unavailable|upstream connect error|APIConnectionError",
+        ),
+    ),
+    (
+        Edge.OVERLOAD,
+        _any(
+            r"timed? ?out|timeout|deadline exceeded|TaskCanceledException|\bETIMEDOUT\b",
+            r"too many (?:connections|clients)|remaining connection slots|pool (?:limit|exhaust)",
+            r"pool is (?:full|exhausted)|no available connection|lock wait|deadlock",
+            r"QueryCanceled|canceling statement due to",
+        ),
+    ),
+)
+_OF_CODE = re.compile(
+    r"(?:.*[.:])?(?:TypeError|KeyError|AttributeError|NameError|ReferenceError|SyntaxError"
+    r"|ImportError|ModuleNotFoundError|IndexError|AssertionError|ZeroDivisionError"
+    r"|UnboundLocalError|NoMethodError|ArgumentError|NullPointerException|ClassCastException"
+    r"|NullReferenceException|IllegalArgumentException|ArgumentException|ArgumentNullException"
+    r"|NoSuchMethodError|NoClassDefFoundError|ClassNotFoundException|IndexOutOfRangeException"
+    r"|ArrayIndexOutOfBoundsException|UndefinedColumn|UndefinedTable|ProgrammingError)"
+)
+"""Types of errors that code makes by itself: `got an unexpected keyword argument 'timeout'`."""
+_HOST = re.compile(
+    r"(?:https?://|host(?:name)?[=: ]{1,2}['\"]?|to )"
+    r"((?:[a-z0-9-]+\.)+(?:com|net|org|io|co|dev|ai|app|cloud|eu|de|uk|us|gov))\b",
+    re.IGNORECASE,
+)
+_OF_PROVIDERS = _any(
+    r"\b(?:stripe|openai|anthropic|twilio|sendgrid|mailgun|braintree|paypal|adyen|auth0|okta)\b",
+    r"\b(?:algolia|contentful|launchdarkly|plaid|shopify|salesforce|hubspot|cloudinary|pusher)\b",
+    r"\b(?:botocore|boto3|aws-sdk|amazonaws|google\.api_core|googleapis|azure|firebase)\b",
+)
+_WORN_OUT = _any(
+    r"\b(?:MemoryError|OutOfMemory\w*|OOMKilled|NoMemoryError)\b|out of memory|heap space",
+    r"allocation failed|cannot allocate memory|allowed memory size|GC overhead limit",
+    r"\bEMFILE\b|\bENFILE\b|too many open files|can'?t start new thread|unable to create.*thread",
+    r"queue (?:is |was )?full|QueueFull|RejectedExecution|pool (?:limit|is exhausted|exhausted)",
+    r"goroutine.*limit|too many (?:threads|processes)|remaining connection slots",
+)
+
+
+def edge_of(
+    type: str | None, value: str, libraries: Sequence[str] = (), own: str = ""
+) -> Edge | None:
+    """Return what failed at the edge; None where the error is not of that kind.
+
+    `libraries`: files of the stack that are not ours; `own`: a host of ours, which is no provider.
+    """
+    if type and _OF_CODE.fullmatch(type):
+        return None
+    text = f"{type or ''}: {value[:2000]}"
+    kind = next((kind for kind, pattern in _KINDS if pattern.search(text)), None)
+    if kind in (Edge.PROVIDER, Edge.OVERLOAD):
+        outside = _elsewhere(text, own) or _OF_PROVIDERS.search(
+            f"{text}\n{chr(10).join(libraries)}"
+        )
+        return Edge.PROVIDER if outside else Edge.OVERLOAD
+    return kind
+
+
+def worn_out(type: str | None, value: str) -> bool:
+    """Say whether something was used up that a release can use up by itself, slowly."""
+    return _WORN_OUT.search(f"{type or ''}: {value[:2000]}") is not None
+
+
+def _elsewhere(text: str, own: str) -> bool:
+    """Say whether the text names a host outside that is none of ours."""
+    ours = ".".join(own.lower().split(".")[-2:])
+    hosts = (match.group(1).lower() for match in _HOST.finditer(text))
+    return any(not ours or not f".{host}".endswith(f".{ours}") for host in hosts)

@@ -1,0 +1,357 @@
+"""Phase 1: would going back end it? What points to the suspect, and what points away from it.
+
+Each point has a weight, and the sum decides, so that one more point against a release never makes
+it more guilty. Trouble minutes after a deploy weighs `MINUTES_AFTER`, and that alone is enough:
+about 70 % of outages are due to changes (https://sre.google/sre-book/introduction/). What weighs 5
+or 6 outweighs it; `DECISIVE` leaves nothing to weigh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from phases.record.findings import DeploySeen, Likelihood
+from phases.text.wording import capital, lasting, listed, short
+from phases.triage.blast_radius import MINUTE
+from phases.triage.changed_code import Touched, touched
+from phases.triage.edge_errors import Edge, edge_of, worn_out
+from phases.triage.since_when import CLOCKS, starts_untold, when
+from phases.triage.situation import Situation
+
+LIKELY, UNLIKELY = 3, -1  # the sum from which on, and down to which
+
+AS_IT_WENT_OUT, MINUTES_AFTER, SAME_HOUR = 4, 3, 1
+ROLLED_OUT = timedelta(minutes=2)
+"""So soon after the end of its rollout it began as the release went out."""
+SOON_AFTER = timedelta(minutes=15)
+HOUR = timedelta(hours=1)
+RAN_WELL = ((timedelta(hours=24), 4), (timedelta(hours=6), 3), (timedelta(hours=2), 2), (HOUR, 1))
+"""Run for so long under traffic before trouble began → points away from it."""
+BEFORE_IT = 5
+FIRST_SEEN_IN_IT, OLDER = 1, 2
+OLDER_SHARE = 1 / 2
+"""Of the events, in issues that are older than the release: then the fire is."""
+ALONE = 4
+"""The release fails, and others that run at the same time do not: as good as a test."""
+UNEXPLAINED = 1 / 5
+"""Of the events, carried by earlier releases beyond what is usual: going back would not help."""
+SPARED = 1 / 20
+"""Of the events: a release that carries no more of them, beyond what is usual, does not fail."""
+CURE_AFTER = timedelta(minutes=5)
+CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
+NOT_YET = 2
+ADDED_LINE, CHANGED_FUNCTION, CHANGED_FILE, CHANGED_CALLER = 5, 3, 2, 1
+WEARS_OUT = 4
+GROWS_FOR = timedelta(minutes=20)
+GROWS = 2
+"""The second half of a slow burn has at least so many times the events of the first."""
+ONE_PLACE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
+"""A release can break one browser; it seldom breaks one customer or one region."""
+OTHERS_EVENTS = 20
+"""Events of other organisations, regions or browsers, which show that they are there."""
+SURE_EDGE = 6
+"""A release brings no expired certificate, no full disk and no provider's 503."""
+EDGES = {Edge.NAME: 5, Edge.CONNECTION: 5, Edge.OVERLOAD: 4}
+BLIND = {Edge.OVERLOAD: 3}
+"""The same where it is not known what the release changed: new queries bring time-outs."""
+ITS_SETTINGS = {Edge.NAME: 2, Edge.CONNECTION: 2, Edge.OVERLOAD: 0}
+"""The same where it changed a setting, a dependency or a migration."""
+EDGE_SHARE = 1 / 2
+NEARER, ALSO_NEAR = 5, 2
+NEARER_BY = 2
+"""A change that is nearer to the beginning by this factor explains it better."""
+DECISIVE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    says: str
+    weight: int
+    """Positive: to the release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    points: tuple[Point, ...] = ()
+
+    @property
+    def sum(self) -> int:
+        return sum(point.weight for point in self.points)
+
+    @property
+    def likely(self) -> Likelihood:
+        if self.sum >= LIKELY:
+            return Likelihood.LIKELY
+        return Likelihood.UNLIKELY if self.sum <= UNLIKELY else Likelihood.UNDECIDED
+
+    @property
+    def to(self) -> tuple[str, ...]:
+        return tuple(p.says for p in sorted(self.points, key=_weight, reverse=True) if p.weight > 0)
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        return tuple(p.says for p in sorted(self.points, key=_weight) if p.weight < 0)
+
+
+def _weight(point: Point) -> int:
+    return point.weight
+
+
+def weigh(s: Situation) -> Weighing | None:
+    """Weigh what is known of the suspect; None where there is none."""
+    if s.suspect is None or s.began is None:
+        return None
+    code = touched(s.commits, s.crash.frames) if s.commits is not None and s.crash else None
+    case = _Case(s, s.suspect, s.began, code)
+    return Weighing(tuple(point for point in case.points() if point.weight))
+
+
+def is_near(s: Situation) -> bool:
+    """Say whether the suspect went out within the hour before trouble began."""
+    if s.suspect is None or s.began is None:
+        return False
+    return s.began - _out(s.suspect) <= HOUR
+
+
+def _out(deploy: DeploySeen) -> datetime:
+    """Return when a deploy had ended, or its start where that is not told."""
+    ended = min(deploy.finished_at or deploy.started_at, deploy.started_at + HOUR)
+    return max(ended, deploy.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One suspect, and the trouble."""
+
+    s: Situation
+    suspect: DeploySeen
+    began: datetime
+    code: Touched | None
+
+    @property
+    def version(self) -> str:
+        return self.suspect.release.version
+
+    def points(self) -> Iterator[Point]:
+        yield from self._time()
+        yield from self._age()
+        yield from self._releases()
+        yield from self._place()
+        yield from self._code()
+        yield from self._other_changes()
+        for says in (self.s.renamed, self.s.regular):
+            if says:
+                yield Point(_sentence(says), -DECISIVE)
+
+    # --- when -----------------------------------------------------------------------------------
+
+    def _time(self) -> Iterator[Point]:
+        started, ended = self.suspect.started_at, _out(self.suspect)
+        early = started - self.began
+        if early > CLOCKS and self.s.exact and not starts_untold(self.suspect):
+            yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
+            return
+        gap = self.began - ended
+        says = when(self.began, self.suspect, exact=self.s.exact)
+        if gap <= ROLLED_OUT:
+            yield Point(says, AS_IT_WENT_OUT)
+        elif gap <= SOON_AFTER:
+            yield Point(says, MINUTES_AFTER)
+        elif gap <= HOUR:
+            yield Point(says, SAME_HOUR)
+        elif self._wears_out():
+            how = "Its failures have grown since it was deployed"
+            if self._only_worn():
+                how = "What fails wears out with time"
+            yield Point(f"{how}, and were never seen before {self.version}.", WEARS_OUT)
+        else:
+            weight = next(weight for ran, weight in RAN_WELL if gap > ran)
+            ran = f"{self.version} ran well for {lasting(gap)} before"
+            yield Point(f"{ran}.", -weight)
+
+    def _wears_out(self) -> bool:
+        return self._first_seen() and (self._grows() or self._only_worn())
+
+    def _only_worn(self) -> bool:
+        crash = self.s.crash
+        return crash is not None and worn_out(crash.exception_type, crash.exception_value)
+
+    def _grows(self) -> bool:
+        """Say whether the failures have grown steadily since the deploy, as a leak's do."""
+        begin, span = self.suspect.started_at, self.s.now - self.suspect.started_at
+        if span < GROWS_FOR:
+            return False
+        quarters = [0, 0, 0, 0]
+        for at, events in self.s.minutes.items():
+            if begin <= at < self.s.now:
+                quarters[min(int(4 * ((at - begin) / span)), 3)] += events
+        steady = all(a < b for a, b in pairwise(quarters))
+        first, second = sum(quarters[:2]), sum(quarters[2:])
+        return steady and quarters[1] > 0 and second >= GROWS * first
+
+    # --- which issues, which releases -----------------------------------------------------------
+
+    def _older(self) -> float | None:
+        """Return the share of events in issues that are older than the release."""
+        events = sum(issue.events for issue in self.s.issues)
+        if events <= 0:
+            return None
+        grace = self.s.window if starts_untold(self.suspect) else CLOCKS
+        begin = self.suspect.started_at - grace
+        return sum(i.events for i in self.s.issues if i.first_seen < begin) / events
+
+    def _first_seen(self) -> bool:
+        older = self._older()
+        return older is not None and older < 1 - OLDER_SHARE
+
+    def _age(self) -> Iterator[Point]:
+        older = self._older()
+        if older is None:
+            return
+        if older < 1 - OLDER_SHARE:
+            yield Point(f"The errors were first seen in {self.version}.", FIRST_SEEN_IN_IT)
+        else:
+            yield Point(f"The errors are older than {self.version}.", -OLDER)
+
+    def _releases(self) -> Iterator[Point]:
+        carried = {name: n for name, n in self.s.by_release.items() if name and n > 0}
+        total, known = sum(carried.values()), self.s.known.first
+        if not total:
+            return
+        earlier = [v for v in known if v != self.version and known[v] < self.suspect.started_at]
+        begin = max(self.s.now - self.s.window, self.suspect.started_at)
+        usual = self.s.usual * ((self.s.now - begin) / MINUTE)
+        beyond = sum(carried.get(version, 0) for version in earlier) - usual
+        if beyond > total * UNEXPLAINED:
+            share = f"{round(100 * min(beyond, total) / total)} % of the events"
+            yield Point(f"Earlier releases fail alike: {share} carry one.", -DECISIVE)
+        elif carried.get(self.version) and (spared := self._spared(earlier, usual)):
+            runs = "runs still and does" if len(spared) == 1 else "run still and do"
+            yield Point(f"Only {self.version} fails: {listed(spared)} {runs} not.", ALONE)
+        yield from self._of_clients(carried, total)
+        yield from self._cure(carried)
+
+    def _spared(self, earlier: list[str], usual: float) -> list[str]:
+        """Return earlier releases that had events since, and not beyond what is usual."""
+        settled = max(self.began, _out(self.suspect))
+        last, carried = self.s.known.last, self.s.by_release
+        few = usual + sum(carried.values()) * SPARED
+        runs = (version for version in earlier if version in last and last[version] > settled)
+        return [version for version in runs if carried.get(version, 0) <= few]
+
+    def _of_clients(self, carried: dict[str, int], total: int) -> Iterator[Point]:
+        """One release of a client carries it, and none of the service: an app was released."""
+        name = max(carried, key=lambda name: carried[name])
+        read = self.version in self.s.known.names.sentry
+        if read and name[0] == "?" and carried[name] > total * (1 - UNEXPLAINED):
+            client = f"{short(name[1:], 40)}, which is no release of {self.s.service}"
+            yield Point(f"The events carry {client}.", -ONE_PLACE["client"])
+
+    def _cure(self, carried: dict[str, int]) -> Iterator[Point]:
+        """The newest release has not failed: it may have ended what an earlier one brought."""
+        if self.s.running is None:
+            return
+        running = self.s.known.names.of(self.s.running).version
+        starts = [d.started_at for d in self.s.known.deploys if d.release.version == running]
+        if not starts or running in carried or any(name[0] == "?" for name in carried):
+            return
+        ran = self.s.now - max(starts)
+        sure = ran >= min(CURE_AFTER, self.s.window * CURE_PER_WINDOW)
+        says = f"No event carries {self.s.running.version}, which has run for {lasting(ran)}"
+        yield Point(f"{says}: it may be the cure.", -DECISIVE if sure else -NOT_YET)
+
+    # --- where ----------------------------------------------------------------------------------
+
+    def _place(self) -> Iterator[Point]:
+        for kind, name in self.s.only.items():
+            others, events = self.s.beside.get(kind, (0, 0))
+            if not others or events < OTHERS_EVENTS:
+                continue
+            rest = f"one other {kind} does" if others == 1 else f"{others} others do"
+            says = f"All of it is in one {kind}, {short(name, 40)}; {rest} not fail."
+            yield Point(says, -ONE_PLACE[kind])
+
+    # --- what -----------------------------------------------------------------------------------
+
+    def _code(self) -> Iterator[Point]:
+        code = self.code
+        if code is not None and not code.able:
+            yield Point(f"{self.version} changed nothing that runs.", -DECISIVE)
+            return
+        if code is not None and code.file:
+            file = short(code.file, 60)
+            if code.line:
+                yield Point(f"{self.version} added the line that fails, in {file}.", ADDED_LINE)
+            elif code.function and code.crashing:
+                where = f"the function that fails, in {file}"
+                yield Point(f"{self.version} changed {where}.", CHANGED_FUNCTION)
+            else:
+                weight = CHANGED_FILE if code.crashing else CHANGED_CALLER
+                yield Point(f"{self.version} changed {file}, which is in the stack.", weight)
+            return
+        yield from self._edge()
+
+    def _edge(self) -> Iterator[Point]:
+        """The crash is at the edge of the service, with no changed code in its stack."""
+        edge = self._its_edge()
+        if edge is None or self._wears_out():
+            return
+        weight = EDGES.get(edge, SURE_EDGE)
+        untouched = ""
+        if self.code is None:
+            weight = min(weight, BLIND.get(edge, weight))
+        elif self.code.other:
+            weight = min(weight, ITS_SETTINGS.get(edge, weight))
+        else:
+            untouched = f", and {self.version} changed no code in its stack"
+        yield Point(f"The failure is {edge.value}{untouched}.", -weight)
+
+    def _its_edge(self) -> Edge | None:
+        """Return the edge of the crash, where most of the events are at an edge."""
+        crash = self.s.crash
+        if crash is None:
+            return None
+        libraries = [frame.file for frame in crash.frames if not frame.in_app]
+        edge = edge_of(crash.exception_type, crash.exception_value, libraries, self.s.endpoint_host)
+        if edge is None:
+            return None
+        others = self.s.issues[1:]
+        at_edge = sum(i.events for i in others if edge_of(*_titled(i.title)) is not None)
+        at_edge += sum(i.events for i in self.s.issues[:1])
+        total = sum(i.events for i in self.s.issues)
+        return edge if at_edge >= total * EDGE_SHARE else None
+
+    # --- what else changed ----------------------------------------------------------------------
+
+    def _other_changes(self) -> Iterator[Point]:
+        changes = [(change.what, change.at) for change in self.s.other_changes]
+        changes += [
+            (f"{d.service} {d.release.version} was deployed", d.started_at)
+            for d in self.s.neighbours
+        ]
+        grace = CLOCKS if self.s.exact else MINUTE
+        since = [
+            (at, what)
+            for what, at in changes
+            if self.suspect.started_at < at <= self.began + grace and self.began - at <= HOUR
+        ]
+        if not since:
+            return
+        at, what = max(since)
+        mine, its = self.began - _out(self.suspect), self.began - at
+        nearer = mine > ROLLED_OUT and its * NEARER_BY <= mine
+        before = "just" if its < MINUTE else lasting(its)
+        says = f"{what} {before} before trouble began."
+        yield Point(_sentence(says), -NEARER if nearer else -ALSO_NEAR)
+
+
+def _titled(title: str) -> tuple[str, str]:
+    type, _, value = title.partition(": ")
+    return (type, value) if value and " " not in type else ("", title)
+
+
+def _sentence(text: str) -> str:
+    return capital(text.rstrip(". ")) + "."

@@ -1,0 +1,83 @@
+"""The advice, held against hindsight over drawn incidents (`tests/judgement/`), and the judge."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from tests.judgement import kinds
+from tests.judgement.hindsight import Act, Hindsight
+from tests.judgement.judge import Judged, drawn, judge
+from tests.judgement.story import story
+from tests.judgement.world import World
+
+SEEDS = range(1, 61)
+STILL_WRONG = ("one_way", "silent")
+"""Kinds in which the rules are known to fail; none is the goal."""
+
+
+@pytest.fixture(scope="module")
+def judged() -> list[Judged]:
+    return [asyncio.run(judge(seed)) for seed in SEEDS]
+
+
+def test_no_advice_harms_and_no_wide_fire_is_missed(judged: list[Judged]) -> None:
+    bad = [j for j in judged if (j.harm or j.missed) and j.world.kind not in STILL_WRONG]
+    assert not bad, "\n\n".join(map(story, bad))
+
+
+def test_a_seed_is_always_the_same_world(judged: list[Judged]) -> None:
+    again = asyncio.run(judge(SEEDS[7]))
+    assert story(again) == story(judged[7])
+
+
+def world(kind: str, seed: int = 3) -> World:
+    return drawn(seed, kind)[0]
+
+
+@pytest.mark.parametrize("kind", kinds.names())
+def test_each_kind_has_events_and_the_trouble_that_it_tells_of(kind: str) -> None:
+    one, events = drawn(5, kind)
+    assert events
+    assert one.truth
+    sight = Hindsight(one, finding=20)
+    hit = [sight.hits(one.production(), minute) for minute in (one.asked, one.asked + 1)]
+    over = kind in ("hotfix_during", "put_back")
+    assert (max(hit) > 0) == (one.cause is not None) or over or kind == "one_person"
+
+
+def test_going_back_ends_what_a_release_did_and_nothing_else() -> None:
+    one = world("bad_release")
+    sight = Hindsight(one, finding=20)
+    target = one.order[-2]
+    assert sight.helps(Act("roll back", target))
+    assert not sight.harms(Act("roll back", target))
+    outside = Hindsight(world("database"), finding=20)
+    target = outside.world.order[-2]
+    assert not outside.helps(Act("roll back", target))
+    assert outside.cost(Act("roll back", target)) > outside.cost(Act("investigate"))
+
+
+def test_what_makes_it_worse_is_harm() -> None:
+    one = world("one_way")
+    assert Hindsight(one, finding=20).harms(Act("roll back", one.order[-2])) == (
+        "more customers are hit than before"
+    )
+    fixed = next(w for s in range(40) if (w := world("after_hotfix", s)).security)
+    [fix] = fixed.security
+    behind = fixed.order[fixed.order.index(fix) - 1]
+    assert "security" in Hindsight(fixed, finding=20).harms(Act("roll back", behind))
+    assert not Hindsight(fixed, finding=20).harms(Act("roll back", fix))
+
+
+def test_a_flag_is_turned_off_in_a_minute_and_nothing_can_be_cheaper() -> None:
+    one = world("flag")
+    [flag] = one.changes
+    sight = Hindsight(one, finding=20)
+    best, least = sight.best()
+    assert best == Act("turn off", flag.name)
+    assert least < sight.cost(Act("investigate")) < sight.cost(Act("nothing"))
+    unknown = replace(one, changes=(replace(flag, known=False),))
+    assert Hindsight(unknown, finding=20).best()[0].verb != "turn off"
