@@ -22,18 +22,18 @@ from phases.root_cause.stack_trace import ours
 
 FRAMES = 24  # own frames whose files count
 WEIGHTS: dict[Sign, float] = {
-    Sign.NEAR: 4.4,
-    Sign.NEW: 3.6,
-    Sign.FILE: 3.7,
-    Sign.TESTED: 1.7,
-    Sign.ERROR: 0.5,
+    Sign.NEAR: 3.6,
+    Sign.NEW: 3.0,
+    Sign.FILE: 4.7,
+    Sign.TESTED: 2.2,
+    Sign.ERROR: 1.0,
     Sign.GONE: 8.0,
-    Sign.LIBRARY: 5.0,
+    Sign.LIBRARY: 3.5,
     Sign.UNDONE: -5.0,
 }
-NOBODY = 3.8
+NOBODY = 5.1
 """Of *nobody*, for each commit of the range: the more there are, the less each of them says."""
-BEFORE = 0.5
+BEFORE = 0.35
 """The share of ranges with a culprit among those that the weights were fitted to."""
 CLOSE = 0.5  # of `Sign.NEAR`: within some lines of the crash
 REASONS = 5
@@ -53,8 +53,7 @@ class Ranking:
     nobody: float | None
     """The probability that none of them brought the crash.
 
-    None where this cannot be told: no patch is known, or neither our own code nor a name stands in
-    the crash.
+    None where this cannot be told: no patch is known, or the crash has no stack.
     """
     reasons: tuple[str, ...] = ()
     """Why none of them may have brought it."""
@@ -86,7 +85,7 @@ def rank(
     shares = softmax([NOBODY + math.log(max(1, len(ordered))) + odds, *points])
     best = sorted(range(len(ordered)), key=lambda n: (-points[n], n))
     suspects = tuple(_suspect(ordered[n], found[n], points[n], shares[n + 1]) for n in best)
-    known = any(f.patch for c in ordered for f in c.files) and bool(frames or exception.value)
+    known = any(f.patch for c in ordered for f in c.files) and bool(frames)
     return (
         Ranking(suspects, round(shares[0], 4), _against(found))
         if known
@@ -163,7 +162,7 @@ def _suspect(commit: Commit, signals: Signals, points: float, share: float) -> S
         signals.reasons, key=lambda sign: -abs(WEIGHTS.get(sign, 0.0) * signals.values[sign])
     )
     reasons = [signals.reasons[s] for s in strongest if signals.reasons[s] and WEIGHTS.get(s)]
-    return Suspect(
+    return Suspect.model_construct(  # what is in a commit is valid already, and there may be 500
         sha=commit.sha,
         author=commit.author,
         at=commit.at,

@@ -244,7 +244,7 @@ def _release(facts: Facts) -> Hypothesis:
             unknown = "No deploy is known from before the trouble."
         return _raised(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
     version = report.suspect.version
-    sure, finding = _after_deploy(report, version)
+    sure, finding = after_deploy(report, version)
     fresh = [issue for issue in report.issues if issue.new]
     if fresh:
         many = len(report.issues)
@@ -268,14 +268,7 @@ def _release(facts: Facts) -> Hypothesis:
     )
 
 
-def before_the_commits(report: TriageReport) -> float:
-    """Return how sure time makes the release, before any of its commits is looked at."""
-    if report.suspect is None:
-        return GAP_UNKNOWN
-    return _after_deploy(report, report.suspect.version)[0]
-
-
-def _after_deploy(report: TriageReport, version: str) -> tuple[float, str]:
+def after_deploy(report: TriageReport, version: str) -> tuple[float, str]:
     """Return how sure the time between deploy and trouble makes the release, and that in words."""
     if report.suspect_minutes is None:
         unknown = "how long before is not known"

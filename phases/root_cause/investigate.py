@@ -21,7 +21,7 @@ from phases.record.findings import Frame, Investigation, Suspect, TriageReport, 
 from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.root_cause.commit_ranking import Ranking, Thrown, pull_request, rank
-from phases.root_cause.hypotheses import Facts, before_the_commits, tree
+from phases.root_cause.hypotheses import GAP_UNKNOWN, Facts, after_deploy, tree
 from phases.root_cause.nobody import nobody
 from phases.root_cause.stack_trace import other_line, without_stack
 from phases.text.wording import counted, listed, short, stamp
@@ -308,7 +308,13 @@ def _ranking(report: TriageReport, commits: Sequence[Commit], stops: Sequence[_S
         frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
     blamed = {number: stop.blame.sha for number, stop in enumerate(stops) if stop.blame}
     thrown = Thrown(type=report.exception_type or "", value=error_text(report))
-    return rank(frames, thrown, commits, blamed, before=before_the_commits(report))
+    return rank(frames, thrown, commits, blamed, before=_before(report))
+
+
+def _before(report: TriageReport) -> float:
+    """Return how sure time makes the release, before any of its commits is looked at."""
+    suspect = report.suspect
+    return after_deploy(report, suspect.version)[0] if suspect else GAP_UNKNOWN
 
 
 def error_text(report: TriageReport) -> str:

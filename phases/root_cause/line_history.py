@@ -100,25 +100,23 @@ def follow(
 
 def _touch(patch: Patch, trail: _Trail) -> Touch:
     """Judge a patch for one frame, and move the frame's line to where it stood before the patch."""
-    touch = Touch(trail.rank, trail.frame, patch.path, trail.weight)
+    rank, frame, path, weight = trail.rank, trail.frame, patch.path, trail.weight
     if not patch.hunks:
-        return touch
+        return Touch(rank, frame, path, weight)
     line = trail.line
     fate = patch.fate(line) if line is not None else None
     trail.line = fate.before if fate else None
     if patch.only_shape:
-        return touch._replace(shape=True)
+        return Touch(rank, frame, path, weight, shape=True)
     if fate and len(fate.text) >= TELLING:
         trail.text = trail.text or fate.text
-    written = not trail.settled and (
+    wrote = not trail.settled and (
         (fate is not None and fate.written) or bool(trail.text and patch.adds(trail.text))
     )
-    trail.settled = trail.settled or written
-    return touch._replace(
-        wrote=written,
-        distance=0 if written else fate.distance if fate else None,
-        novelty=patch.novelty(line) if line is not None else 1.0,
-    )
+    trail.settled = trail.settled or wrote
+    distance = 0 if wrote else fate.distance if fate else None
+    novelty = patch.novelty(line) if line is not None else 1.0
+    return Touch(rank, frame, path, weight, wrote, distance, novelty)
 
 
 def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:

@@ -20,6 +20,11 @@ _ADDED = re.compile(r"\n\+(?!\+\+ )(.*)")
 _REMOVED = re.compile(r"\n-(?!-- )(.*)")
 _WORDS = re.compile(r"\w+|[^\w\s]")
 
+_DEFINES = re.compile(
+    r"\n (\s*(?:export |default |pub |async )*(?:def|class|func|function|fn|fun|sub|public|private"
+    r"|protected|static|void|struct|interface|module) [^=\n]*)"
+)
+
 
 class Hunk(NamedTuple):
     old_start: int
@@ -59,7 +64,7 @@ class LineFate:
 class Patch:
     """One file's patch. Each answer is worked out when it is first asked for: most never are."""
 
-    __slots__ = ("_changed", "_hunks", "_shape", "path", "text")
+    __slots__ = ("_around", "_changed", "_hunks", "_novelty", "_shape", "path", "text")
 
     def __init__(self, text: str, path: str = "") -> None:
         self.text = (
@@ -67,8 +72,10 @@ class Patch:
         )  # some hosts hand out patches without a head
         self.path = path
         self._hunks: tuple[Hunk, ...] | None = None
+        self._around: str | None = None
         self._changed: tuple[str, str] | None = None
         self._shape: bool | None = None
+        self._novelty: dict[int, float] = {}
 
     @property
     def hunks(self) -> tuple[Hunk, ...]:
@@ -87,6 +94,14 @@ class Patch:
         return self._changed
 
     @property
+    def around(self) -> str:
+        """The headings of the hunks, and unchanged lines in them that define something."""
+        if self._around is None:
+            headings = (match.group(5) for match in _HUNK.finditer(self.text))
+            self._around = "\n".join((*headings, *_DEFINES.findall(self.text)))
+        return self._around
+
+    @property
     def only_shape(self) -> bool:
         """Nothing that runs was changed: only blanks, empty lines and comments."""
         if self._shape is None:
@@ -100,22 +115,25 @@ class Patch:
         added, removed = self.changed
         return ChangedSides(_has_word(added, text), _has_word(removed, text))
 
+    def names(self, function: str) -> bool:
+        """Say whether changed lines name a function, or the change stands in it."""
+        if function not in self.text:
+            return False
+        return any(self.changes_of(function)) or _has_word(self.around, function)
+
     def novelty(self, line: int) -> float:
         """Return how much the hunk nearest to a line changes, from 0 to 1.
 
         It is the share of its words that stand on one side only: a line that was moved, wrapped or
         worded anew has most of them on both.
         """
-        if not self.hunks:
+        hunks = self.hunks
+        if not hunks:
             return 1.0
-        hunk = min(self.hunks, key=lambda hunk: hunk.away(line))
-        words: dict[str, Counter[str]] = {"+": Counter(), "-": Counter()}
-        for row in self.text[hunk.begin : hunk.end].split("\n"):
-            if row[:1] in words:
-                words[row[0]].update(_WORDS.findall(row, 1))
-        added, removed = words.values()
-        whole = added.total() + removed.total()
-        return ((added - removed).total() + (removed - added).total()) / whole if whole else 0.0
+        hunk = hunks[0] if len(hunks) == 1 else min(hunks, key=lambda hunk: hunk.away(line))
+        if hunk.begin not in self._novelty:
+            self._novelty[hunk.begin] = _novelty(self.text[hunk.begin : hunk.end])
+        return self._novelty[hunk.begin]
 
     def adds(self, line: str) -> bool:
         """Say whether it adds this line of code, whatever blanks are around it."""
@@ -161,6 +179,16 @@ class Patch:
                 old += 1
                 new += 1
         return LineFate(written, nearest, before, text.strip())
+
+
+def _novelty(rows: str) -> float:
+    sides: dict[str, list[str]] = {"+": [], "-": []}
+    for row in rows.split("\n"):
+        if row[:1] in sides:
+            sides[row[0]].append(row[1:])
+    added, removed = (Counter(_WORDS.findall("\n".join(side))) for side in sides.values())
+    whole = added.total() + removed.total()
+    return 1 - 2 * (added & removed).total() / whole if whole else 0.0
 
 
 def _has_word(lines: str, word: str) -> bool:

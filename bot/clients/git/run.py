@@ -51,6 +51,28 @@ The settings of the bot's environment or of the clone (a deploy key, a program t
 go first: these variables would hide them
 (https://git-scm.com/docs/git-config#Documentation/git-config.txt-coresshCommand).
 """
+_FUNCTIONS = "\n".join(
+    (
+        r"!^[ \t]*(if|else|elif|for|foreach|while|do|switch|catch|with|return|case|throw|raise|new"
+        r"|await|yield)([^A-Za-z0-9_]|$)",
+        r"^[ \t]*((async[ \t]+)?(def|class|module)[ \t].*)$",
+        r"^[ \t]*((export[ \t]+)?(default[ \t]+)?(abstract[ \t]+)?"
+        r"((async[ \t]+)?function|class|interface)([^A-Za-z0-9_]|$).*)$",
+        r"^[ \t]*((export[ \t]+)?(const|let|var)[ \t]+[A-Za-z_$][A-Za-z0-9_$]*[ \t]*=[ \t]*"
+        r"(async[ \t]*)?(\(|function).*)$",
+        r"^[ \t]*((pub[^ \t]*[ \t]+)?(async[ \t]+)?(unsafe[ \t]+)?"
+        r"(fn|impl|trait)([^A-Za-z0-9_]|$).*)$",
+        r"^[ \t]*((public|private|protected|internal|static|override|virtual|final|abstract"
+        r"|func|fun|sub)[ \t].*)$",
+        r"^[ \t]*((async[ \t]+)?[A-Za-z_$][A-Za-z0-9_$]*\([^)]*\)[ \t]*\{)$",
+        r"^([A-Za-z_$].*)$",
+    )
+)
+"""The heads of hunks, in any language.
+
+Git's own default knows only lines that begin in the first column, so it would name a class where a
+method was changed. https://git-scm.com/docs/gitattributes#_defining_a_custom_hunk_header
+"""
 _SETTINGS = (
     "--no-pager",
     *("-c", "core.quotePath=false"),
@@ -68,6 +90,7 @@ _SETTINGS = (
     *("-c", "safe.bareRepository=all"),
     *("-c", "gc.auto=0"),
     *("-c", "maintenance.auto=false"),
+    *("-c", f"diff.default.xfuncname={_FUNCTIONS}"),
 )
 _HOTFIX = re.compile(r"hotfix .+@([0-9a-f]{7,64})")
 _REF = re.compile(

@@ -65,7 +65,7 @@ def test_whoever_only_worded_it_anew_is_less_suspect() -> None:
     ("frames", "thrown", "commits"),
     [
         (CRASH, THROWN, [{"sha": "a", "files": [{"path": "shop/other.py"}]}]),  # no patch is known
-        ([], None, BESIDE),  # nothing is known of the crash
+        ([], THROWN, BESIDE),  # it has no stack
         (CRASH, THROWN, []),
     ],
 )
