@@ -47,7 +47,7 @@ from phases.shared.announce import tell_discord
 from phases.shared.change import Draft, Refused
 from phases.text.wording import short
 from phases.triage.steps import overdue
-from phases.verification.steps import unreachable
+from phases.verification.steps import glance_on, unreachable
 
 KEPT = 8  # failures kept and shown
 LONGEST_RETRY_SECONDS = 15 * 60
@@ -110,6 +110,8 @@ def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
             look_later(draft, number)
         case LookAtTicket():
             pass  # it is looked at again by itself, and nothing depends on this look
+        case LookAgain(minute=minute) if minute > 0:
+            glance_on(draft, effect.round, minute)  # the next one tells as much
         case LookAgain(number=number) if number > 0:
             unreachable(draft, effect.round, number, short(reason, REASON))
         case LookBack(look=look):

@@ -171,6 +171,8 @@ async def look_again(effect: LookAgain, job: Job, context: EffectContext) -> Loo
         now=now,
         forward=timedelta(seconds=context.forward_since(begun or now)),
     )
+    if effect.minute:
+        return await check.glance(effect.round, effect.minute)
     return await check.look(effect.round, effect.number)
 
 

@@ -196,6 +196,8 @@ def _acted(current: Round, action: RoundAction) -> list[Block | None]:
     recovered = any(check.verdict is LookVerdict.RECOVERED for check in current.looks[-1:])
     if current.verdict is not None and not (recovered and current.verdict == "recovered"):
         checks.append(_VERDICTS[current.verdict])
+    if current.glance is not None and current.verdict is None:
+        checks.append(phrasing.glance(current.glance))
     if checks:
         blocks.append(context(*checks))
     return blocks

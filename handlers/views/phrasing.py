@@ -24,7 +24,7 @@ from phases.shared.suspected_changes import taken_back
 from phases.text.wording import capital, counted, lasting
 from phases.triage import who_is_hit
 from phases.triage.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
-from phases.verification.recheck import NOT_MEASURED
+from phases.verification.verdicts import NOT_MEASURED, moved, would_have_come
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
 
@@ -101,7 +101,7 @@ def hit(report: TriageReport) -> str:
         named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
         hit_features = named or how_many(blast.features, "feature")
         return f"{hit_users}; {hit_features} (reported, not measured)"
-    if blast.users is Word.NOBODY:
+    if blast.users is Word.NOBODY or blast.down:
         return words(nobody(report), 300)
     return f"{capital(scope(blast))}; {how_often(report)}"
 
@@ -246,6 +246,13 @@ def look(check: Look) -> str:
     sign = signs.get(check.verdict, WRONG)
     rates = f"{rate(check.before_per_minute)} → {rate(check.after_per_minute)} events/min"
     return f"{sign} {check.verdict.value}: {rates}{endpoint}{why}"
+
+
+def glance(check: Look) -> str:
+    """Return what is known so far: `◌ 2 min: 0 events where about 40 would have come`."""
+    span = lasting(timedelta(minutes=check.minutes))
+    events = f"{counted(check.events, 'event')} where about {would_have_come(check.unchanged)}"
+    return f"{RUNNING} {'; '.join((f'{span}: {events} would have come', *moved(check.traffic)))}"
 
 
 def source(incident: Incident) -> str:

@@ -128,6 +128,8 @@ class LookDue(Action):
     type: Literal["look.due"] = "look.due"
     round: int
     number: int
+    minute: int = 0
+    """Of a look between the re-checks: the minute after the action."""
 
 
 class GuardDue(Action):

@@ -143,6 +143,8 @@ class LookAgain(Effect):
     system = "sentry"
     round: int
     number: int
+    minute: int = 0
+    """Of a look between the re-checks, which only counts."""
 
 
 class LookBack(Effect):

@@ -20,6 +20,7 @@ from phases.record.findings import (
 )
 from phases.record.incident import Channel, GuardLook, MessageRef
 from phases.record.memories import Recollection
+from phases.record.traffic_seen import BeforeAction
 
 
 class ArchiveDue(Action):
@@ -183,6 +184,8 @@ class Looked(Action):
     look: Look
     picture: Picture | None = None
     """The chart of a recovery, where Sentry has counts by the minute."""
+    before: BeforeAction | None = None
+    """What was measured of the time before the action, where it was measured now."""
 
 
 class GuardLooked(Action):

@@ -25,6 +25,7 @@ from phases.record.findings import (
     Value,
 )
 from phases.record.service import Service
+from phases.record.traffic_seen import TrafficSeen
 
 
 class PortError(Exception):
@@ -157,6 +158,12 @@ class ErrorTracker(Protocol):
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> int:
         """Events of these issues in the counted environments."""
+        ...
+
+    async def traffic(
+        self, service: Service, since: datetime, until: datetime
+    ) -> TrafficSeen | None:
+        """Return the requests that the service was sent; None where its traces do not tell."""
         ...
 
     async def new_issues(

@@ -452,6 +452,10 @@ class Look(Value):
     endpoint: EndpointAnswer | None = None
     new_issues: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    traffic: float | None = None
+    """As a share of that of the fire; None: not known."""
+    minute: int = 0
+    """Of a look between the checks: the minute after the action; 0: it is a check."""
 
 
 class Picture(Value):

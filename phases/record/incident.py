@@ -28,6 +28,7 @@ from phases.record.findings import (
     Value,
 )
 from phases.record.memories import Recollection
+from phases.record.traffic_seen import BeforeAction
 
 RECORD_LIMIT_BYTES = 32 * 1024  # rules: Size and memory
 
@@ -171,6 +172,10 @@ class Round(Value):
     """True if its decision message was requested; it is posted once."""
     action: RoundAction | None = None
     looks: tuple[Look, ...] = ()
+    before: BeforeAction | None = None
+    """What was measured of the time before the action, for all looks."""
+    glance: Look | None = None
+    """The newest look between the checks."""
     clock_started_at: datetime | None = None
     """The looks are counted from here: the deploy's end, or *fixed another way*."""
     verdict: (

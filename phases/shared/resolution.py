@@ -31,7 +31,7 @@ NO_POSTMORTEM = (
 RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
 ARCHIVE = "archive"  # timer
 ARCHIVE_SECONDS = 7 * 24 * 60 * 60  # the channel is archived a week after the end
-TIMERS = ("triage", "measure", "nobody", "deploy", "look")
+TIMERS = ("triage", "measure", "nobody", "deploy", "look", "glance")
 """Timers that end with the incident. A bisect is told to stop, and followed until it has."""
 
 

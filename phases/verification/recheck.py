@@ -7,70 +7,47 @@ manually to confirm".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from phases.messages.results import Looked
 from phases.ports.ports import Endpoint, ErrorTracker, PortError
-from phases.ports.tracker_values import IssueRow
-from phases.record.findings import EndpointAnswer, Look, LookVerdict, Picture, Release
-from phases.record.incident import ActionKind, Incident, Round
+from phases.record.findings import EndpointAnswer, Look, LookVerdict, Picture
+from phases.record.incident import Incident, Round
 from phases.record.service import Service
+from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured
-from phases.text.wording import counted, lasting, listed
+from phases.text.wording import lasting, listed
 from phases.triage.blast_radius import ERROR
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
-from phases.verification.event_counts import SIZE, Limits, limits
+from phases.verification.event_counts import (
+    Limits,
+    limits,
+    not_helping,
+    straggling,
+)
+from phases.verification.releases import (
+    Stragglers,
+    gone,
+    names_to_search,
+    stragglers,
+)
+from phases.verification.traffic import LATE_MINUTES, UNKNOWN, Load, load
+from phases.verification.verdicts import NOT_MEASURED, compared, moved, verdict
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
 BURNING_WINDOWS = 4  # the rate before is counted over so many windows (an hour) at most
 MINUTE = timedelta(minutes=1)
+T = TypeVar("T")
 NEVER = Measured(per_minute=0.0, minutes=0.0)
 
 
 def grace(service: Service) -> timedelta:
     """Return the time after the action in which the old release may still be dying."""
     return min(GRACE, timedelta(seconds=service.recheck_after_seconds) / GRACE_SHARE)
-
-
-def verdict(
-    events: int, held: Limits, endpoint: EndpointAnswer | None, new: Sequence[str]
-) -> tuple[LookVerdict, tuple[str, ...]]:
-    """Judge one look, with the reasons, the comparison of the counts first.
-
-    Recovery is few enough events, *and* an endpoint that answers well, *and* no issue that is new
-    in what runs now.
-    """
-    reasons = [compared(events, held)]
-    bad: list[str] = []
-    if endpoint is not None and not endpoint.ok:
-        bad.append(f"the endpoint does not answer well: {endpoint.said}")
-    if new:
-        bad.append(
-            f"{counted(len(new), 'issue')} new in the release that runs now: {listed(list(new))}"
-        )
-    if bad or events > held.burning:
-        return LookVerdict.NOT_RECOVERED, (*reasons, *bad)
-    if events <= held.recovered:
-        return LookVerdict.RECOVERED, tuple(reasons)
-    if held.small:
-        return LookVerdict.TOO_FEW, (*reasons, f"below {SIZE} that says nothing")
-    return LookVerdict.TOO_FEW, (*reasons, "trouble that goes on can be as quiet as that by chance")
-
-
-def compared(events: int, held: Limits) -> str:
-    """`4 events where up to 12 are normal, about 180 if it had gone on`: for people to check."""
-    unchanged = (
-        f"{held.unchanged:,.0f}" if held.unchanged >= 1 or held.unchanged == 0 else "less than 1"
-    )
-    normal = f"{counted(events, 'event')} where up to {held.allowed:,} are normal"
-    return f"{normal}, about {unchanged} if it had gone on"
-
-
-NOT_MEASURED = ", so nothing was measured"
-"""Ends the reason of a look that had nothing to count: no number of it may be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +68,17 @@ class Recheck:
         Counts from the round's clock and a grace on, against the baseline that triage measured.
         Never raises: what cannot be asked is the look's verdict.
         """
-        report = self.incident.triage
         current = self.incident.round_of(round_number)
-        clock = (current.clock_started_at if current else None) or self.now
-        begin = min(clock + grace(self.service), self.now)
-        minutes = (self.now - begin) / MINUTE
+        span = self._span(current)
         answered, counts = await asyncio.gather(
-            self._call_endpoint(), self._counts(current, clock, begin)
+            self._call_endpoint(), self._counts(current, span, new_issues=True)
         )
-        look = Look(
-            number=look_number,
-            at=self.now,
-            verdict=LookVerdict.UNREACHABLE,
-            before_per_minute=report.per_minute if report else 0.0,
-            minutes=round(minutes, 2),
-            endpoint=answered,
-        )
+        look = self._unmeasured(span, look_number).model_copy(update={"endpoint": answered})
         try:
             if isinstance(counts, PortError):
                 raise counts
-            held = limits(baseline(self.incident), counts.burning, minutes)
+            held = limits(baseline(self.incident), counts.burning, span.minutes, counts.traffic)
+            counts = await self._without_stragglers(counts, held, span)
             judged, why = await self._verdict(counts, held, answered)
         except PortError as error:
             unreachable = look.model_copy(update={"reasons": (error.text,)})
@@ -123,17 +91,106 @@ class Recheck:
             picture, no_picture = await self._picture(self.tracker)
             unasked = (*unasked, *no_picture)
         measured = {
+            **_measured(counts, held, span),
             "verdict": judged,
-            "events": counts.events,
-            "expected": round(held.expected, 2),
-            "allowed": held.allowed,
-            "unchanged": round(held.unchanged, 1),
-            "before_per_minute": round(counts.burning.per_minute, 2),
-            "after_per_minute": round(counts.events / minutes, 2) if minutes > 0 else 0.0,
             "new_issues": counts.new,
-            "reasons": (*why, *unasked),
+            "reasons": (*why, *counts.lingering, *unasked),
         }
-        return Looked(round=round_number, picture=picture, look=look.model_copy(update=measured))
+        return Looked(
+            round=round_number,
+            picture=picture,
+            look=look.model_copy(update=measured),
+            before=counts.before,
+        )
+
+    async def glance(self, round_number: int, minute: int) -> Looked:
+        """Count between the checks, and say whether trouble surely goes on. Never raises.
+
+        Events of a release that was taken back are no proof: its rollout may not have ended.
+        """
+        current = self.incident.round_of(round_number)
+        span = self._span(current, minute)
+        look = self._unmeasured(span, 1).model_copy(update={"minute": minute})
+        counts = await self._counts(current, span, new_issues=False)
+        if isinstance(counts, PortError):
+            return Looked(round=round_number, look=look)
+        if not self.ids or span.minutes <= 0:
+            return Looked(round=round_number, look=look, before=counts.before)
+        base = baseline(self.incident)
+        held = limits(base, counts.burning, span.minutes, counts.traffic)
+        goes_on = span.whole and not self.forward and self._goes_on(counts.events, counts, span)
+        if goes_on:
+            try:
+                old = await self._old(span)
+            except PortError:
+                return Looked(round=round_number, look=look, before=counts.before)
+            goes_on = self._goes_on(counts.events - old.events, counts, span)
+            counts = replace(counts, lingering=_lingering(old))
+        judged = LookVerdict.NOT_RECOVERED if goes_on else LookVerdict.TOO_FEW
+        measured = {
+            **_measured(counts, held, span),
+            "verdict": judged,
+            "reasons": (
+                compared(counts.events, held),
+                *moved(counts.traffic.share),
+                *counts.lingering,
+            ),
+        }
+        return Looked(
+            round=round_number, look=look.model_copy(update=measured), before=counts.before
+        )
+
+    def _goes_on(self, events: int, counts: _Counts, span: _Span) -> bool:
+        base = baseline(self.incident)
+        return not_helping(events, base, counts.burning, span.minutes, counts.traffic)
+
+    @property
+    def _late(self) -> float:
+        """The minutes by which traces may lag: where everything is quicker, so are they."""
+        return LATE_MINUTES * (grace(self.service) / GRACE)
+
+    def _span(self, current: Round | None, minute: int = 0) -> _Span:
+        """Return the time since the action, but for the grace in which old servers still end.
+
+        A look in the grace counts from the action on; it shows, and judges nothing.
+        """
+        clock = (current.clock_started_at if current else None) or self.now
+        begin = min(clock + grace(self.service), self.now)
+        whole = not minute or self.now - begin >= begin - clock
+        return _Span(clock, begin if whole else min(clock, self.now), self.now, whole)
+
+    def _unmeasured(self, span: _Span, number: int) -> Look:
+        report = self.incident.triage
+        return Look(
+            number=number,
+            at=self.now,
+            verdict=LookVerdict.UNREACHABLE,
+            before_per_minute=report.per_minute if report else 0.0,
+            minutes=round(span.minutes, 2),
+        )
+
+    async def _old(self, span: _Span) -> Stragglers:
+        if self.tracker is None:
+            return Stragglers()
+        left = gone(self.incident)
+        return await stragglers(
+            self.tracker, self.service, left, self.ids, (span.begin, span.until)
+        )
+
+    async def _without_stragglers(self, counts: _Counts, held: Limits, span: _Span) -> _Counts:
+        """Leave out what old tabs and queues still bring, where that decides.
+
+        More than stragglers means that the old release still answers: then all of it counts. Raises
+        `PortError`.
+        """
+        if counts.events <= held.recovered or not counts.events:
+            return counts
+        old = await self._old(span)
+        if not old.events or old.events > straggling(held.unchanged):
+            return counts
+        return replace(
+            counts, events=counts.events - old.events, lingering=_lingering(old, " more")
+        )
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -150,7 +207,7 @@ class Recheck:
 
         Raises `PortError` where something is unknown that could be trouble.
         """
-        judged, why = verdict(counts.events, held, answered, counts.new)
+        judged, why = verdict(counts.events, held, answered, counts.new, counts.traffic)
         if judged is not LookVerdict.NOT_RECOVERED:
             if counts.unknown is not None:
                 raise counts.unknown
@@ -175,36 +232,74 @@ class Recheck:
         return await self.endpoint.call(url) if url else None
 
     async def _counts(
-        self, current: Round | None, clock: datetime, begin: datetime
+        self, current: Round | None, span: _Span, *, new_issues: bool
     ) -> _Counts | PortError:
         tracker = self.tracker
         if tracker is None:
             return _Counts()
 
-        async def new_in(name: str) -> Sequence[IssueRow] | PortError:
-            try:
-                return await tracker.new_issues(self.service, name, clock, self.now)
-            except PortError as error:
-                return error
-
-        since, until = burned(self.incident, self.service, current, clock)
-        try:
-            events, before, answers = await asyncio.gather(
-                tracker.count([self.service], self.ids, begin, self.now),
-                tracker.count([self.service], self.ids, since, until),
-                asyncio.gather(*(new_in(name) for name in _names(self.incident, current))),
-            )
-        except PortError as error:
-            return error
+        names = names_to_search(self.incident, current) if new_issues else ()
+        events, before, now, answers = await asyncio.gather(
+            _answered(tracker.count([self.service], self.ids, span.begin, self.now)),
+            self._before(tracker, current, span.clock),
+            self._traffic(tracker, span.begin, self.now),
+            asyncio.gather(
+                *(
+                    _answered(tracker.new_issues(self.service, name, span.clock, self.now))
+                    for name in names
+                )
+            ),
+        )
+        if isinstance(events, PortError):
+            return events
+        if isinstance(before, PortError):
+            return before
+        before, remember = before
         errors = [answer for answer in answers if isinstance(answer, PortError)]
         new = [row.short_id for rows in answers if not isinstance(rows, PortError) for row in rows]
-        minutes = (until - since) / MINUTE
+        traffic = None if isinstance(now, PortError) else now
         return _Counts(
             events=events,
-            burning=Measured(before / minutes, minutes),
+            burning=Measured(before.events / before.minutes, before.minutes),
+            traffic=load(before.traffic, traffic, self._late),
+            before=before if remember else None,
             new=tuple(dict.fromkeys(new)),
             unknown=errors[0] if errors else None,
         )
+
+    async def _before(
+        self, tracker: ErrorTracker, current: Round | None, clock: datetime
+    ) -> tuple[BeforeAction, bool] | PortError:
+        """Return what was before the action, and whether that may be remembered.
+
+        It is asked for once a round; again where a part of it was not answered.
+        """
+        if current is not None and current.before is not None:
+            return current.before, False
+        since, until = burned(self.incident, self.service, current, clock)
+        report = self.incident.triage
+        began = (report.began_at if report else None) or since
+        usual = timedelta(minutes=report.baseline_minutes if report else 0)
+        events, *traffic = await asyncio.gather(
+            _answered(tracker.count([self.service], self.ids, since, until)),
+            self._traffic(tracker, began - usual, began),
+            self._traffic(tracker, since, until),
+        )
+        if isinstance(events, PortError):
+            return events
+        known = [None if isinstance(seen, PortError) else seen for seen in traffic]
+        before = BeforeAction(
+            events=events,
+            minutes=(until - since) / MINUTE,
+            traffic=TrafficBefore(usual=known[0], burning=known[1]),
+        )
+        return before, not any(isinstance(seen, PortError) for seen in traffic)
+
+    async def _traffic(
+        self, tracker: ErrorTracker, since: datetime, until: datetime
+    ) -> TrafficSeen | PortError | None:
+        """Return the traffic of a span. A Sentry that does not tell it now is no reason to wait."""
+        return await _answered(tracker.traffic(self.service, since, until)) if self.ids else None
 
     async def _picture(self, tracker: ErrorTracker) -> tuple[Picture | None, tuple[str, ...]]:
         """Return the picture, or why there is none: recovery is not kept waiting for it."""
@@ -223,6 +318,29 @@ class Recheck:
         return chart_of(minutes, detected, now, window), ()
 
 
+async def _answered(asked: Awaitable[T]) -> T | PortError:
+    """Return the answer, or why there is none: one of several questions stops no other one."""
+    try:
+        return await asked
+    except PortError as error:
+        return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The time that a look counts."""
+
+    clock: datetime
+    begin: datetime
+    until: datetime
+    whole: bool
+    """False in the grace."""
+
+    @property
+    def minutes(self) -> float:
+        return (self.until - self.begin) / MINUTE
+
+
 @dataclass(frozen=True, slots=True)
 class _Counts:
     """The counts of Sentry since the action, and before it."""
@@ -230,10 +348,35 @@ class _Counts:
     events: int = 0
     burning: Measured = NEVER
     """The rate while it burned."""
+    traffic: Load = UNKNOWN
+    before: BeforeAction | None = None
+    """To be remembered."""
     new: tuple[str, ...] = ()
     """Short ids of issues that are new in what runs now."""
     unknown: PortError | None = None
     """The reason why not all of the new issues are known."""
+    lingering: tuple[str, ...] = ()
+    """What releases that were taken back still bring."""
+
+
+def _lingering(old: Stragglers, more: str = "") -> tuple[str, ...]:
+    """Say what is left of releases that were taken back; `more`: it is not counted."""
+    if not old.events:
+        return ()
+    runs = "which was taken back" if len(old.releases) == 1 else "which were taken back"
+    return (f"{old.events:,}{more} of {listed(list(old.releases))}, {runs}",)
+
+
+def _measured(counts: _Counts, held: Limits, span: _Span) -> dict[str, object]:
+    return {
+        "events": counts.events,
+        "expected": round(held.expected, 2),
+        "allowed": held.allowed,
+        "unchanged": round(held.unchanged, 1),
+        "before_per_minute": round(counts.burning.per_minute, 2),
+        "after_per_minute": round(counts.events / span.minutes, 2) if span.minutes > 0 else 0.0,
+        "traffic": counts.traffic.share,
+    }
 
 
 def burned(
@@ -256,59 +399,6 @@ def baseline(incident: Incident) -> Measured:
     """Return the rate before trouble began, as triage measured it."""
     report = incident.triage
     return Measured(report.baseline_per_minute, report.baseline_minutes) if report else NEVER
-
-
-def running_release(current: Round | None) -> str | None:
-    """Return the release that the deployer said runs after the action, if any was deployed."""
-    action = current.action if current else None
-    if action is None:
-        return None
-    if action.proof and action.proof.after:
-        return action.proof.after
-    return action.to_release.version if action.to_release and action.result == "done" else None
-
-
-def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
-    """Return the names that events of the running release may carry: its version, its commit."""
-    action = current.action if current else None
-    if action is not None and not action.deploys:
-        return _ran_all_along(incident, action.at)
-    running, meant = running_release(current), action.to_release if action else None
-    # Sentry may know what was deployed by its commit alone. Where something else runs, that commit
-    # says nothing of it.
-    shipped = action is not None and action.kind is ActionKind.HOTFIX
-    by_commit = meant is not None and (
-        shipped or running is None or meant.same_as(Release(version=running))
-    )
-    commit = meant.commit if meant and by_commit else None
-    return tuple(dict.fromkeys(name for name in (running, commit) if name))
-
-
-def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
-    """Return the names of the release that ran before *Fixed another way*, which deploys nothing.
-
-    It is that of the newest deploy before it, else that which triage saw.
-    """
-    done = (
-        r for r in reversed(incident.rounds) if r.action is not None and r.action.result == "done"
-    )
-    newest = next((round for round in done if running_release(round) is not None), None)
-    own = newest.action.finished_at if newest is not None and newest.action is not None else None
-    known = [(own, _names(incident, newest))] if own is not None else []
-    report = incident.triage
-    if report is not None and report.running is not None:
-        names = (report.running.version, report.running.commit)
-        known.append((report.at, tuple(name for name in names if name)))
-    known += [(when, (version,)) for when, version in deploys_heard(incident) if when <= at]
-    _, newest_names = max(known, key=lambda entry: entry[0], default=(at, ()))
-    return tuple(dict.fromkeys(newest_names))
-
-
-def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
-    """Return the deploys by others that the incident was told of: times and versions."""
-    keys = [key.removeprefix("deploy:") for key in incident.heard if key.startswith("deploy:")]
-    parts = (key.rpartition("@") for key in keys)
-    return tuple((datetime.fromisoformat(at), version) for version, _, at in parts)
 
 
 async def _not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ...]:

@@ -11,13 +11,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from phases.messages.actions import GuardDue
 from phases.messages.results import GuardLooked
 from phases.ports.ports import ErrorTracker, PortError
 from phases.ports.tracker_values import IssueRow
-from phases.record.findings import LookVerdict, Release
+from phases.record.findings import LookVerdict
 from phases.record.incident import (
     VERIFIED,
     GuardLook,
@@ -32,17 +31,16 @@ from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
 from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
-from phases.verification.event_counts import FALSE_RETURN, FALSE_SOON, SIZE, SOON_SIZE, limits
-from phases.verification.recheck import (
-    MINUTE,
-    NOT_MEASURED,
-    baseline,
-    burned,
-    deploys_heard,
-    is_monitor,
-    running_release,
-    verdict,
+from phases.verification.event_counts import (
+    FALSE_RETURN,
+    FALSE_SOON,
+    SIZE,
+    SOON_SIZE,
+    limits,
 )
+from phases.verification.recheck import MINUTE, baseline, burned, is_monitor
+from phases.verification.releases import Stragglers, gone, stragglers
+from phases.verification.verdicts import NOT_MEASURED, verdict
 
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
 LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD)
@@ -98,39 +96,6 @@ def issues(incident: Incident, look: GuardLook) -> tuple[str, ...]:
     measured = incident.triage.issue_ids if incident.triage else ()
     named = (look.issue,) if look.issue else ()
     return tuple(dict.fromkeys((*measured, *incident.seeds[: look.seeds], *named)))
-
-
-def gone(incident: Incident) -> frozenset[str]:
-    """Return the versions and commits that were taken out of production and are not back.
-
-    Events carry either name, and a person who deploys it again may use either.
-    """
-    actions = [round.action for round in incident.rounds if round.action is not None]
-    deployed = [a for a in actions if a.result == "done" and a.deploys]
-    taken = [action.from_release for action in deployed if action.from_release is not None]
-    before = [action.proof.before for action in deployed if action.proof]
-    taken += [Release(version=name) for name in (*before, *incident.rolled_back) if name]
-    running = _running(incident)
-    again = [release for release in taken if any(release.same_as(other) for other in running)]
-    out = [release for release in taken if not any(release.same_as(other) for other in again)]
-    return frozenset(name for release in out for name in (release.version, release.commit) if name)
-
-
-def _running(incident: Incident) -> list[Release]:
-    """Return the release of the newest deploy here, and those that others deployed since."""
-    newest = next((r for r in reversed(incident.rounds) if running_release(r) is not None), None)
-    action = newest.action if newest is not None else None
-    releases = [
-        Release(version=version)
-        for at, version in deploys_heard(incident)
-        if action is None or at > action.at
-    ]
-    version = running_release(newest)
-    if action is not None and version is not None:
-        releases.append(Release(version=version))
-        meant = action.to_release
-        releases += [meant] if meant is not None and meant.same_as(releases[-1]) else []
-    return releases
 
 
 def back(
@@ -217,13 +182,6 @@ async def look_back(
         return _with(answer, found="not asked", text=error.text)
 
 
-class _Stragglers(NamedTuple):
-    """Events of releases that no longer run: old tabs, apps and queues."""
-
-    events: int = 0
-    releases: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class _Look:
     """One look after recovery. Every method raises `PortError`."""
@@ -243,7 +201,7 @@ class _Look:
         events, burning = await asyncio.gather(self._count(self.begin), self._burning(current))
         burned_at = self.look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})
         answer = _with(answer, look=burned_at)
-        old = _Stragglers()
+        old = Stragglers()
         for since, test in self._tests():
             count = events if since == self.begin else await self._count(since)
             counted_over = minutes = (self.now - since) / MINUTE
@@ -251,7 +209,7 @@ class _Look:
                 minutes = max(minutes, soon(self.service) / MINUTE)
             if not test(count, base, burning, quiet, minutes):
                 continue
-            old = await self._stragglers(self.ids, since)
+            old = await self._old(self.ids, since)
             runs_again = old.events >= OLD_RATE * burning.per_minute * minutes
             if runs_again or test(count - old.events, base, burning, quiet, minutes):
                 allowed = limits(base, burning, counted_over).allowed
@@ -261,7 +219,7 @@ class _Look:
         held = limits(base, burning, answer.minutes)
         if self.look.alarm is not None:
             # It asks whether that is more than usual, and not whether it is over.
-            old = await self._stragglers(self.ids, self.begin) if events else _Stragglers()
+            old = await self._old(self.ids, self.begin) if events else Stragglers()
             is_quiet = events - old.events <= held.allowed
         else:
             judged, _ = verdict(events - old.events, held, None, ())
@@ -309,18 +267,10 @@ class _Look:
         minutes = (until - since) / MINUTE
         return Measured(await self._count(since, until) / minutes, minutes)
 
-    async def _stragglers(self, ids: tuple[str, ...], since: datetime) -> _Stragglers:
-        """Count events of releases that are gone; those of an unknown release are none of them."""
-        left = [Release(version=name) for name in gone(self.incident)]
-        if not left:
-            return _Stragglers()
-        names = self.service.release
-        events: dict[str, int] = {}
-        for share in await self.tracker.releases(self.service, ids, since, self.now):
-            name = names.version_of(names.sentry, share.name) or share.name
-            if name and any(Release(version=name).same_as(release) for release in left):
-                events[name] = events.get(name, 0) + share.events
-        return _Stragglers(sum(events.values()), tuple(name for name, n in events.items() if n))
+    async def _old(self, ids: tuple[str, ...], since: datetime) -> Stragglers:
+        return await stragglers(
+            self.tracker, self.service, gone(self.incident), ids, (since, self.now)
+        )
 
     async def _others(self, answer: GuardLooked) -> GuardLooked:
         """Say whether something else burns: new or spiking issues, in a release that runs.
@@ -331,7 +281,7 @@ class _Look:
         page = await self.tracker.page([self.service], self.begin, self.now)
         for row in sorted(filter(self._is_loud, page.rows), key=lambda row: -row.events):
             if row.category == ERROR:
-                old = await self._stragglers((row.id,), self.begin)
+                old = await self._old((row.id,), self.begin)
                 if row.events - old.events < SPIKE_EVENTS:
                     continue
             lately = f"{counted(row.events, 'event')} in {lasting(self.now - self.begin)}"

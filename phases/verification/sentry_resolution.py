@@ -15,7 +15,7 @@ from phases.record.incident import VERIFIED, ActionKind, Incident, Round
 from phases.shared.announce import tell, worked
 from phases.shared.change import Draft
 from phases.text.wording import counted
-from phases.verification.recheck import running_release
+from phases.verification.releases import running_release
 
 
 def resolve_issues(draft: Draft, current: Round) -> Draft:

@@ -23,14 +23,17 @@ from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import next_round, replace_round
 from phases.text.wording import capital, lasting, rate
-from phases.verification.recheck import NOT_MEASURED
-from phases.verification.recurrence import GUARD, watch
+from phases.verification.recurrence import GUARD, every, watch
 from phases.verification.sentry_resolution import resolve_issues
+from phases.verification.verdicts import NOT_MEASURED
 
 LOOK = "look"  # timer
+GLANCE = "glance"  # timer: the looks between the checks
 RETRY_SECONDS = 60  # rules: Sentry out of reach at a look: tried every minute …
 GIVE_UP_FACTOR = 2  # … until 20 minutes after the action, which is twice the second look
 LOOKS = 6  # kept of a round
+LEAST_APART = 0.5
+"""Seconds between two looks of a round."""
 SCATTER = timedelta(seconds=5)  # Redis' clock may be set by so much without anybody being late
 
 
@@ -40,7 +43,8 @@ def start_clock(draft: Draft) -> Draft:
     assert current is not None  # an action on production belongs to a round
     replace_round(draft, current.model_copy(update={"clock_started_at": draft.now}))
     wait = draft.service.recheck_after_seconds
-    return draft.timer(LOOK, wait, LookDue(round=current.number, number=1))
+    draft.timer(LOOK, wait, LookDue(round=current.number, number=1))
+    return glance_on(draft, current.number, 0)
 
 
 def first_look(service: Service) -> str:
@@ -50,8 +54,27 @@ def first_look(service: Service) -> str:
 
 def look_due(draft: Draft, action: LookDue) -> None:
     if (current := _verifying(draft.incident, action.round)) is not None:
-        _follow_clock_back(draft, current, action.number)
-        draft.want(LookAgain(round=action.round, number=action.number))
+        if not action.minute:
+            _follow_clock_back(draft, current, action.number)
+        draft.want(LookAgain(round=action.round, number=action.number, minute=action.minute))
+
+
+def glance_on(draft: Draft, number: int, minute: int) -> Draft:
+    """Look again at the next minute, between the checks: a check says itself what is known."""
+    current = _verifying(draft.incident, number)
+    if current is None:
+        return draft
+    service, pace = draft.service, every(draft.service)
+    passed = draft.now - _clock(current)
+    following = max(minute, int(passed / pace)) + 1
+    checks = (service.recheck_after_seconds, service.recheck_until_seconds)
+    while any(abs(following * pace.total_seconds() - check) < LEAST_APART for check in checks):
+        following += 1
+    due = following * pace
+    if due.total_seconds() >= checks[-1]:
+        return draft
+    wait = max((due - passed).total_seconds(), LEAST_APART)
+    return draft.timer(GLANCE, wait, LookDue(round=number, number=1, minute=following))
 
 
 def _follow_clock_back(draft: Draft, current: Round, number: int) -> None:
@@ -97,8 +120,13 @@ def looked(draft: Draft, action: Looked) -> None:
     asked = look.number == 0
     if current is None or not (asked or _verifying(draft.incident, action.round)):
         return
+    if action.before is not None:
+        current = current.model_copy(update={"before": action.before})
+    if look.minute:
+        _glanced(draft, current, look)
+        return
     before = next((earlier for earlier in reversed(current.looks) if earlier.number > 0), None)
-    current = current.model_copy(update={"looks": (*current.looks, look)[-LOOKS:]})
+    current = current.model_copy(update={"looks": (*current.looks, look)[-LOOKS:], "glance": None})
     text = sentence(look)
     replace_round(draft, current).note("check", text)
     if asked:
@@ -118,6 +146,24 @@ def looked(draft: Draft, action: Looked) -> None:
             not_recovered(draft, current, text)
         case LookVerdict.TOO_FEW:
             _ask(draft, current, text)
+
+
+def _glanced(draft: Draft, current: Round, look: Look) -> None:
+    """Show what is known so far. Only *not helping* leads on: recovery waits for the checks.
+
+    Nothing of it goes into timeline or thread, minute by minute; the decision's message shows the
+    newest.
+    """
+    newer = current.model_copy(update={"glance": look})
+    if look.verdict is not LookVerdict.NOT_RECOVERED:
+        if look.verdict is not LookVerdict.UNREACHABLE:
+            replace_round(draft, newer)
+        glance_on(draft, current.number, look.minute)
+        return
+    newer = newer.model_copy(update={"glance": None, "looks": (*current.looks, look)[-LOOKS:]})
+    text = sentence(look)
+    replace_round(draft, newer).note("check", text)
+    not_recovered(draft, newer, text)
 
 
 def confirm_recovery(draft: Draft, action: ConfirmRecovery) -> Refused | None:
@@ -163,7 +209,7 @@ def mitigated(
         fired_at=None,
         alarm=None,
     )
-    watch(draft).cancel(LOOK)
+    watch(draft).cancel(LOOK, GLANCE)
     stand_down(draft)
     resolve_issues(draft, current)
     news = said.removeprefix("Recovered: ")
@@ -172,7 +218,8 @@ def mitigated(
 
 def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
     """Open a new round, page people, and rule out what was tried."""
-    replace_round(draft, current.model_copy(update={"verdict": "not recovered"})).cancel(LOOK)
+    replace_round(draft, current.model_copy(update={"verdict": "not recovered"}))
+    draft.cancel(LOOK, GLANCE)
     incident = draft.incident
     draft.set(
         hypotheses=without_what_did_not_help(incident.hypotheses, incident),
@@ -265,7 +312,7 @@ def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None)
 
 def _ask(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "ask a person"}))
-    draft.cancel(LOOK)
+    draft.cancel(LOOK, GLANCE)
     keep_true(draft, f"{said} A person is asked.")
     why = f"{capital(LookVerdict.TOO_FEW.value)}: "
     strong = "I cannot tell: too few events." if said.startswith(why) else "I cannot tell."

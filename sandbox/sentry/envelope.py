@@ -73,6 +73,17 @@ def items(body: bytes) -> list[tuple[dict[str, Any], bytes]]:
     return read
 
 
+def header(body: bytes) -> dict[str, Any]:
+    """Return the header of the envelope itself, with `trace` where it was sampled.
+
+    https://develop.sentry.dev/sdk/telemetry/traces/dynamic-sampling-context/
+
+    Raises:
+        BadEnvelope
+    """
+    return _line(body, 0)[0]
+
+
 def _line(body: bytes, start: int) -> tuple[dict[str, Any], int]:
     end = body.find(b"\n", start)
     end = len(body) if end < 0 else end

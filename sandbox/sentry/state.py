@@ -16,6 +16,7 @@ from sandbox.sentry import resolution
 from sandbox.sentry.events import Event, fingerprint, from_sdk, metadata
 from sandbox.sentry.models import Deploy, FlagChange, Issue, Project, Release, Resolution
 from sandbox.sentry.synthetic import ErrorFields, error_event
+from sandbox.sentry.traces import Traced, Traces
 from sandbox.wire import Json
 
 MAX_EVENTS = 200_000
@@ -66,6 +67,9 @@ class Sentry:
         self.projects: dict[str, Project] = {}
         self.issues: dict[int, Issue] = {}
         self.events: list[Event] = []
+        self.traces = Traces()
+        self.spans = True
+        """Traces are spans; else this Sentry is older, and has `transactions` in their place."""
         self.releases: dict[str, Release] = {}
         self.flag_log: list[FlagChange] = []
         self.flag_secret = "the flags' own secret"
@@ -325,6 +329,19 @@ class Sentry:
         return f"{self.base_url}/organizations/{self.org}/issues/{issue.id}/"
 
     # -- for tests and traps ----------------------------------------------------------------------
+
+    def traffic(
+        self,
+        per_second: float,
+        *,
+        since: float | datetime,
+        project: str = "shop",
+        environment: str = "production",
+        rate: float = 1.0,
+    ) -> None:
+        """Let so many requests a second come from then on; `rate`: the share that is kept."""
+        like = Traced(0.0, self.projects[project].id, environment, rate=rate)
+        self.traces.flow(like, per_second, since=since)
 
     def load(
         self,

@@ -1,4 +1,4 @@
-"""The rate of wrong verdicts on recovery, over simulated series.
+"""The rate of wrong verdicts on recovery, over simulated series; `watched.py` moves traffic, too.
 
 A fire goes on, is over, or is too small to tell. Each series is a normal day (or hour), then 5 to
 30 minutes of fire, then the two checks of 4 and 9 minutes that the rules have (5 and 10 minutes
@@ -18,8 +18,11 @@ from functools import cache
 from phases.record.findings import LookVerdict
 from phases.shared.counts import Measured
 from phases.verification.event_counts import SIZE, Limits, limits
-from phases.verification.recheck import MINUTE, verdict
+from phases.verification.recheck import MINUTE
 from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, back, back_soon
+from phases.verification.verdicts import verdict
+from tests.bench import watched
+from tests.bench.series import counted
 from tests.bench.table import Row
 
 FIRST, SECOND = 4.0, 9.0
@@ -61,21 +64,6 @@ class Told:
         Otherwise the second decides (too few events: a person is asked).
         """
         return self.first if self.first is LookVerdict.RECOVERED else self.second
-
-
-def counted(rng: random.Random, mean: float, spread: float) -> int:
-    """Poisson, or negative binomial as a Poisson whose rate is drawn from a gamma distribution."""
-    if mean <= 0:
-        return 0
-    if spread > 1:
-        mean = rng.gammavariate(mean / (spread - 1), spread - 1)
-    if mean > 150:
-        return max(0, round(rng.gauss(mean, math.sqrt(mean))))
-    enough, number, product = math.exp(-mean), 0, rng.random()
-    while product > enough:
-        number += 1
-        product *= rng.random()
-    return number
 
 
 def looked(rng: random.Random, one: Series, *, over: bool) -> Told:
@@ -325,7 +313,8 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
 
 async def table(series: int = SERIES) -> list[Row]:
     found: list[Row] = []
-    for what, number, rate, most in (*rates(series), *guard_rates(series)):
+    both = (*watched.rates(series // 2, SEED), *rates(series), *guard_rates(series))
+    for what, number, rate, most in both:
         asked = "" if most is None else f"≤ {most:.1%}"
         ok = None if most is None else rate <= most
         found.append(Row(f"{SIGN}{what}", f"{rate:.3%}", asked, ok, f"of {number:,}"))

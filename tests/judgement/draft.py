@@ -30,6 +30,18 @@ PAGES = {
 }
 
 
+MIGRATIONS = {
+    "drop": "ALTER TABLE bookings DROP COLUMN booking_ref;",
+    "add": "CREATE INDEX CONCURRENTLY bookings_by_day ON bookings (day);",
+}
+
+
+def _patch(path: str, line: int) -> str:
+    """Return what a commit did to a file: a migration says what it does."""
+    does = (sql for what, sql in MIGRATIONS.items() if f"_{what}_" in path)
+    return f"@@ -{line},2 +{line},3 @@\n before\n+{next(does, 'x = 1')}\n after\n"
+
+
 @dataclass
 class Draft:
     rng: random.Random
@@ -43,6 +55,8 @@ class Draft:
     changes: list[Changed] = field(default_factory=list[Changed])
     neighbours: list[tuple[Service, tuple[Deploy, ...]]] = field(default_factory=list[Any])
     code: dict[str, tuple[Commit, ...]] = field(default_factory=dict[str, tuple[Commit, ...]])
+    hunks: dict[str, int] = field(default_factory=dict[str, int])
+    """The line at which the newest commit of each file changed it."""
     cause: HypothesisKind | None = HypothesisKind.RELEASE
     truth: str = ""
     later: float = 0.0
@@ -135,7 +149,10 @@ class Draft:
         if version not in self.versions:
             subject = fields.pop("subject", "")
             others = [f"part{self.rng.randrange(60)}" for _ in range(self.rng.randint(1, 6))]
+            if self.rng.random() < 0.2:  # by chance it is in somebody's stack
+                others.append(self.rng.choice((*PAGES, "views")))
             paths = [self.file(name) for name in (*files, *others)]
+            self.hunks |= {path: self.rng.randint(10, 300) for path in paths}
             self.code[version] = tuple(
                 Commit(
                     sha=commit_of(f"{version}-{n}"),
@@ -144,7 +161,7 @@ class Draft:
                     subject=subject or f"change {path}",
                     files=(
                         CommitFile(
-                            path=path, added=12, deleted=4, patch="@@ -1,4 +1,12 @@\n+x = 1\n"
+                            path=path, added=12, deleted=4, patch=_patch(path, self.hunks[path])
                         ),
                     ),
                 )
@@ -230,6 +247,8 @@ class Draft:
     def _frame(self, file: str, function: str, *, in_app: bool = True) -> Frame:
         module = file.rpartition(".")[0].replace("/", ".") if self.language != "node" else ""
         line = self.rng.randint(10, 300)
+        if file in self.hunks and self.rng.random() < 0.5:
+            line = self.hunks[file] + 1
         return Frame(file=file, function=function, line=line, module=module, in_app=in_app)
 
     def known_fix(self, failure: Failure) -> None:

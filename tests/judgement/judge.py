@@ -19,10 +19,12 @@ from phases.record.incident import Incident
 from phases.root_cause.investigate import investigate
 from phases.triage.measure import triage
 from phases.triage.questions import Sources
+from phases.triage.taken_back import EarlierFix, Past
 from tests.judgement import kinds
+from tests.judgement.changes import Flags, told_of_changes
 from tests.judgement.events import Events, alarm, draw
 from tests.judgement.hindsight import Act, Hindsight, customers
-from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, told_by_webhook
+from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, commit_of, told_by_webhook
 from tests.judgement.tracker import Tracker
 from tests.judgement.world import World
 from tests.support import factories
@@ -83,11 +85,19 @@ async def judge(seed: int, only: str = "") -> Judged:
     service = world.service
     code = Code(world)
     told = told_by_webhook(world)
-    answer = await triage(incident, _sources(world, events), told, world.now)
+    past = Past(
+        fixes=tuple(_fixed(version) for version in world.hotfixes),
+        changes=tuple(told_of_changes(world)),
+    )
+    answer = await triage(incident, _sources(world, events), told, world.now, past=past)
     report = answer.report
     asked = incident.model_copy(update={"triage": report})
     walk: Investigated = await investigate(asked, service, code, False, world.now)
     return _judged(world, report, walk.investigation)
+
+
+def _fixed(version: str) -> EarlierFix:
+    return EarlierFix("INC-0031", version, commit_of(f"{version}-0"), ("INC-0031",))
 
 
 def _sources(world: World, events: tuple[Events, ...]) -> Sources:
@@ -99,6 +109,7 @@ def _sources(world: World, events: tuple[Events, ...]) -> Sources:
         code=Code(world),
         deploy_history=GitHubDeploys(world),
         endpoint=Front(world),
+        flags=Flags(world, events),
     )
 
 
@@ -146,6 +157,8 @@ def _act(report: TriageReport) -> Act:
         return Act("roll back", advice.target.version)
     if advice.choice is Choice.HOTFIX:
         return Act("hotfix")
+    if advice.choice is Choice.TURN_OFF and advice.change is not None:
+        return Act("turn off", advice.change.name)
     return Act("investigate")
 
 

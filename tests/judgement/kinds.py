@@ -196,6 +196,7 @@ def after_hotfix(d: Draft) -> None:
     if security:
         d.fields["security"] = frozenset({fix})
     else:
+        d.fields["hotfixes"] = (fix,)
         d.crash(When(begins=-60 * hours - 15, releases=d.before(fix)), file="session")
     guilty = _bad(d, d.rng.uniform(0.5, 5))
     was = "a security fix" if security else "the fix of an earlier fire"

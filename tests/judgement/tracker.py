@@ -20,7 +20,9 @@ from phases.ports.tracker_values import (
 )
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
+from phases.record.traffic_seen import TrafficSeen
 from phases.triage.deploy_history import STANDS_IN
+from tests.judgement.changes import evaluated
 from tests.judgement.events import KNOWN, Events, earlier
 from tests.judgement.ports import commit_of, seen
 from tests.judgement.world import World
@@ -198,6 +200,7 @@ class Tracker:
             release=events.release[-1] or None,
             environment="production",
             kind="exception",
+            flags=evaluated(self.world, events, -1),
         )
 
     async def elsewhere(self, service: Service, issue: str) -> str | None:
@@ -220,6 +223,11 @@ class Tracker:
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> int:
         return sum(len(self._span(e, since, until)) for e in self._of((), issues))
+
+    async def traffic(
+        self, service: Service, since: datetime, until: datetime
+    ) -> TrafficSeen | None:
+        return None
 
     async def new_issues(
         self, service: Service, release: str, since: datetime, until: datetime

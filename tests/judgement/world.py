@@ -172,6 +172,8 @@ class World:
     deploy_minutes: float = 5.0
     mend_minutes: float = 20.0
     """From the cause found to the end, by hand."""
+    hotfixes: tuple[str, ...] = ()
+    """Releases by which the bot ended earlier incidents."""
     security: frozenset[str] = frozenset()
     """Releases that closed a hole: to go behind one of them opens it."""
     down: tuple[float, float] | None = None

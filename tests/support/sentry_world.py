@@ -221,6 +221,8 @@ async def world(*, counting: bool = False, **fields: Any) -> AsyncIterator[World
         clock=NOW.timestamp,
     )
     local.discover, local.several = fields.pop("discover", True), fields.pop("several", True)
+    if fields.pop("traces", True):
+        local.traffic(20, since=ago(3 * 1440))
     faults = Faults()
     app = sentry_app(local, faults)
     calls = Counting(app) if counting else None

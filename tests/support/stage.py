@@ -84,6 +84,7 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
     world.alerts.enabled = False
     world.sentry.add_project("search")
     now = time.time()
+    world.sentry.traffic(200, since=now - 3 * 86400)
     for version, ago in (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40)):
         world.sentry.add_release(f"shop@{version}", created=now - ago - 60)
         world.sentry.add_deploy(f"shop@{version}", started=now - ago - 2, finished=now - ago)

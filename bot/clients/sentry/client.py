@@ -47,6 +47,7 @@ from bot.clients.sentry.projects import ProjectQueries, Projects, joined, next_p
 from bot.clients.sentry.releases import Releases
 from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.sentry.series import of_stats, of_timeseries
+from bot.clients.sentry.traffic import Traces
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import DeploySeen, Share
 from phases.record.service import Service
@@ -79,6 +80,7 @@ class Sentry:
         self._projects = Projects(self._http)
         self._releases = Releases(self._http)
         self.flags = SentryFlags(self._http, self._queries, self._projects, self._page_url)
+        self.traffic = Traces(self._http, self._projects, self._queries).seen
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}

@@ -345,6 +345,8 @@ class PointShape(TypedDict):
     """Milliseconds."""
     value: NotRequired[float | None]
     incomplete: NotRequired[bool | None]
+    sampleCount: NotRequired[float | None]
+    """Of spans: how many of them Sentry kept; `value` is extrapolated from these."""
 
 
 class SeriesShape(BaseModel):

@@ -156,9 +156,17 @@ def _envelopes(sentry: Sentry, faults: Faults) -> Endpoint:
         try:
             encoding = request.headers.get("content-encoding", "")
             body = envelope.decompress(await request.body(), encoding)
+            sampled = (envelope.header(body).get("trace") or {}).get("sample_rate")
             for header, content in envelope.items(body):
                 if header.get("type") == "event":
                     stored = sentry.ingest(json.loads(content), project=project.slug).id
+                elif header.get("type") == "transaction":
+                    sentry.traces.ingest(
+                        json.loads(content),
+                        project_id=project.id,
+                        received=sentry.clock(),
+                        rate=float(sampled or 1.0),
+                    )
         except envelope.UnsupportedEncoding as wrong:
             return failure(415, str(wrong))
         except ValueError as wrong:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.sentry import shapes
-from sandbox.sentry.api import discover
+from sandbox.sentry.api import discover, spans
 from sandbox.sentry.api.call import READ_EVENTS, READ_PROJECTS, Call
 from sandbox.sentry.api.paging import asked_events, page, paged, window
 from sandbox.sentry.events import Event, iso
@@ -67,15 +67,21 @@ async def show_timeseries(sentry: Sentry, request: Request) -> Response:
     if "dataset" not in params:
         raise InvalidQuery(f"dataset must be one of: {', '.join(DATASETS)}")
     start, end = window(params, sentry.clock(), "90d")
+    meta = {"dataset": params["dataset"], "start": start * 1000, "end": end * 1000}
+    axes = listed(params, "yAxis") or ["count()"]
+    if params["dataset"] == "spans" and not sentry.spans:
+        raise InvalidQuery(f"dataset must be one of: {', '.join(DATASETS)}")
+    if params["dataset"] == ("spans" if sentry.spans else "transactions"):
+        series = spans.timeseries(sentry, params, axes, start=start, end=end)
+        return JSONResponse({"timeSeries": series, "meta": meta})
     values = discover.timeseries(
         sentry,
         _errors(sentry, params, start, end),
-        listed(params, "yAxis") or ["count()"],
+        axes,
         start=start,
         end=end,
         interval=_interval(params, end - start),
     )
-    meta = {"dataset": params["dataset"], "start": start * 1000, "end": end * 1000}
     return JSONResponse({"timeSeries": values, "meta": meta})
 
 

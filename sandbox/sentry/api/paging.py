@@ -89,14 +89,20 @@ def asked_events(sentry: Sentry, params: QueryParams, start: float, end: float) 
     Raises:
         InvalidQuery: several projects, and the plan has no `organizations:global-views`.
     """
-    environments, projects = asked_environments(sentry, params), asked_projects(sentry, params)
-    if len(projects) > 1 and not sentry.several:
-        raise InvalidQuery("You cannot view events from multiple projects.")
+    environments, projects = asked_places(sentry, params)
     return [
         event
         for event in sentry.window(start, end)
         if event.project_id in projects and (not environments or event.environment in environments)
     ]
+
+
+def asked_places(sentry: Sentry, params: QueryParams) -> tuple[set[str], set[int]]:
+    """Return the environments and projects that are asked for. Raises as `asked_events`."""
+    environments, projects = asked_environments(sentry, params), asked_projects(sentry, params)
+    if len(projects) > 1 and not sentry.several:
+        raise InvalidQuery("You cannot view events from multiple projects.")
+    return environments, projects
 
 
 def page(request: Request, rows: Sequence[T]) -> tuple[list[T], dict[str, str]]:

@@ -20,8 +20,8 @@ from phases.record.incident import GuardLook, Incident, Status
 from phases.shared.change import Change
 from phases.shared.counts import Measured
 from phases.verification.event_counts import SIZE, limits
-from phases.verification.recheck import verdict
 from phases.verification.recurrence import SPAN, back, look_back
+from phases.verification.verdicts import verdict
 from phases.workflow import step
 from sandbox.faults import Fault
 from tests.bench.recovery import guard_rates

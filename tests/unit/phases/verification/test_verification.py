@@ -21,9 +21,11 @@ from phases.record.incident import ActionKind, Round, RoundAction
 from phases.shared.counts import Measured
 from phases.text.wording import counted
 from phases.verification.event_counts import SIZE, limits
-from phases.verification.recheck import Recheck, grace, running_release, verdict
+from phases.verification.recheck import Recheck, grace
 from phases.verification.recheck import burned as left_alone
+from phases.verification.releases import running_release
 from phases.verification.steps import sentence
+from phases.verification.verdicts import verdict
 from sandbox.faults import Fault
 from tests.support import factories
 from tests.support.local_http import serving
@@ -178,7 +180,7 @@ async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
         for seconds, times in ((50, 9), (70, 4)):
             at = CLOCK + timedelta(seconds=seconds)
             w.local.load(
-                "Oops: a", at=at, times=times, transaction="/cart", release="v3", function="f"
+                "Oops: a", at=at, times=times, transaction="/cart", release="v2", function="f"
             )
         seen = await look(w, burning)
     assert seen.events == 4

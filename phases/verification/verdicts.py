@@ -1,0 +1,76 @@
+"""Phase 5: the verdict of one look, with reasons that people can check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from phases.record.findings import EndpointAnswer, LookVerdict
+from phases.text.wording import counted, listed
+from phases.verification.event_counts import SIZE, Limits
+from phases.verification.traffic import STEADY, UNKNOWN, Load
+
+ABOUT_THE_SAME = (0.8, 1.25)
+"""Traffic that changed by less is not spoken of."""
+
+
+def verdict(
+    events: int,
+    held: Limits,
+    endpoint: EndpointAnswer | None,
+    new: Sequence[str],
+    traffic: Load = STEADY,
+) -> tuple[LookVerdict, tuple[str, ...]]:
+    """Judge one look, with the reasons, the comparison of the counts first.
+
+    Recovery is few enough events, *and* an endpoint that answers well, *and* no issue that is new
+    in what runs now.
+    """
+    reasons = [compared(events, held), *moved(traffic.share)]
+    bad: list[str] = []
+    if endpoint is not None and not endpoint.ok:
+        bad.append(f"the endpoint does not answer well: {endpoint.said}")
+    if new:
+        bad.append(
+            f"{counted(len(new), 'issue')} new in the release that runs now: {listed(list(new))}"
+        )
+    if bad or events > held.burning:
+        return LookVerdict.NOT_RECOVERED, (*reasons, *bad)
+    if events <= held.recovered:
+        return LookVerdict.RECOVERED, tuple(reasons)
+    return LookVerdict.TOO_FEW, (*reasons, _why_too_few(events, held, traffic))
+
+
+def _why_too_few(events: int, held: Limits, traffic: Load) -> str:
+    if traffic.gone:
+        return "nobody comes, so quiet says nothing"
+    if held.small:
+        return f"below {SIZE} that says nothing"
+    if not traffic.known and events <= held.quiet_if_steady:
+        return f"if it fell to {UNKNOWN.of_fire_least:g} of what it was, that explains the quiet"
+    return "trouble that goes on can be as quiet as that by chance"
+
+
+def compared(events: int, held: Limits) -> str:
+    """`4 events where up to 12 are normal, about 180 if it had gone on`: for people to check."""
+    normal = f"{counted(events, 'event')} where up to {held.allowed:,} are normal"
+    return f"{normal}, about {would_have_come(held.unchanged)} if it had gone on"
+
+
+def would_have_come(events: float) -> str:
+    return f"{events:,.0f}" if events >= 1 or events == 0 else "less than 1"
+
+
+def moved(share: float | None) -> tuple[str, ...]:
+    """Say what traffic did, where it changes what the counts mean, or that nobody knows.
+
+    `share`: of that of the fire.
+    """
+    if share is None:
+        return ("traffic is not known",)
+    if ABOUT_THE_SAME[0] <= share <= ABOUT_THE_SAME[1]:
+        return ()
+    return (f"traffic is {share:.2g} times what it was during the fire",)
+
+
+NOT_MEASURED = ", so nothing was measured"
+"""Ends the reason of a look that had nothing to count: no number of it may be shown."""

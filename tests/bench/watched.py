@@ -1,0 +1,296 @@
+"""Minutes after an action, watched as the bot does: traffic that moves, late events, stragglers.
+
+A series has a usual day, a fire, and ten minutes after an action in which the fire goes on or is
+out. Failures are a share of the requests. Traffic goes to 0.1 to 3 times what it was (at once,
+along a ramp, in bursts, along the day); events and traces come up to 90 s late, each with a delay
+of its own; Sentry keeps all traces, a tenth or a hundredth. The bot looks each minute.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from phases.record.findings import LookVerdict
+from phases.record.traffic_seen import TrafficBefore, TrafficSeen
+from phases.shared.counts import Measured
+from phases.verification.event_counts import limits, not_helping, straggling
+from phases.verification.traffic import UNKNOWN, Load, load
+from phases.verification.verdicts import verdict
+from tests.bench.series import counted
+
+DAY, HOUR = 1440.0, 60.0
+CHECKS = (5, 10)
+MINUTES = 10
+GRACE = 1
+RARE = 3
+"""Times as many series, where one in thousands is looked for."""
+LATEST = 1.5
+"""Minutes by which events and traces may be late."""
+
+End = Literal["recovered", "not recovered", "asked"]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is drawn. Rates are a minute; `fire` is that of the traffic while it burns."""
+
+    fire: float
+    usual: float
+    spread: float
+    normal_minutes: float
+    left_alone: float
+    requests: float
+    kept: float
+    """The share of the traces that Sentry keeps."""
+    while_burning: float
+    """Traffic, with the mean of the usual time as 1."""
+    after: tuple[float, ...]
+    """Traffic in each minute after the action."""
+    late: float
+    late_traces: float
+    left: float = 0.0
+    """Of the fire's rate: what old tabs and queues still bring just after the action …"""
+    fades: float = 2.0
+    """… and the minutes in which that halves."""
+    traces: bool = True
+    releases: bool = True
+    """Events carry their release."""
+    rollout: float = 0.0
+    """Minutes after the action in which the old release still answers, less and less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The verdicts of one series."""
+
+    end: End
+    told: int = 0
+    """The minute in which *not helping* was said between the checks; 0: it was not."""
+
+
+def traffic_after(rng: random.Random, before: float, to: tuple[float, float]) -> tuple[float, ...]:
+    share = math.exp(rng.uniform(math.log(to[0]), math.log(to[1])))
+    way = rng.choice(("step", "ramp", "bursts", "day"))
+    minutes = range(MINUTES + 1)
+    if way == "ramp":
+        return tuple(before * (1 + (share - 1) * min(m / 6, 1)) for m in minutes)
+    if way == "bursts":
+        return tuple(before * share * rng.lognormvariate(0, 0.5) for _ in minutes)
+    if way == "day":
+        slope = rng.uniform(-0.02, 0.02)
+        return tuple(before * share * (1 + slope * m) for m in minutes)
+    return tuple(before * share for _ in minutes)
+
+
+def drawn(
+    rng: random.Random,
+    rates: tuple[float, float],
+    *,
+    times: tuple[float, float] = (5, 50),
+    to: tuple[float, float] = (0.1, 3),
+) -> World:
+    """Rates of the fire and beside normal, even on a logarithmic scale."""
+    fire, factor = (math.exp(rng.uniform(math.log(a), math.log(b))) for a, b in (rates, times))
+    before = rng.uniform(0.4, 2.0)
+    return World(
+        fire=fire,
+        usual=fire / factor,
+        spread=rng.uniform(1, 3),
+        normal_minutes=rng.choice((DAY, DAY, DAY, HOUR)),
+        left_alone=rng.choice((5.0, 10.0, 15.0, 30.0)),
+        requests=math.exp(rng.uniform(math.log(200), math.log(20_000))),
+        kept=rng.choice((1.0, 1.0, 0.1, 0.01)),
+        while_burning=before,
+        after=traffic_after(rng, before, to),
+        late=rng.uniform(0, LATEST),
+        late_traces=rng.uniform(0, LATEST),
+        left=rng.uniform(0, 0.1),
+        fades=rng.uniform(0.5, 3),
+    )
+
+
+def requests_seen(rng: random.Random, mean: float, kept: float, minutes: float) -> TrafficSeen:
+    count = counted(rng, mean * kept, 1)
+    return TrafficSeen(requests=count / kept, kept=count, minutes=minutes)
+
+
+def arrived(rng: random.Random, counts: Sequence[int], late: float) -> int:
+    """Return how many of these minutes' events are there by the end of the last minute."""
+    total = 0
+    for age, count in enumerate(reversed(counts)):
+        if age >= 2 or not count or late <= 0:
+            total += count
+            continue
+        # Of an event that is so old as a point of this minute: late by less than that.
+        there = _mean_share(age, late)
+        total += (
+            sum(rng.random() < there for _ in range(count)) if count < 400 else round(count * there)
+        )
+    return total
+
+
+def _mean_share(age: int, late: float) -> float:
+    """The mean of min(a / late, 1) for a from `age` to `age + 1`."""
+    if age >= late:
+        return 1.0
+    end = min(age + 1.0, late)
+    return (end * end - age * age) / (2 * late) + (age + 1 - end)
+
+
+def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
+    """Look as the bot does, each minute, until it says something or ten minutes have passed."""
+    per_request = one.usual if over else one.fire / one.while_burning
+    rates = [per_request * share for share in one.after]
+    left = [0.0] * len(rates)
+    if over:
+        left = [_left(one, minute) for minute in range(len(rates))]
+    events = [counted(rng, rate, one.spread) for rate in rates]
+    old_events = [counted(rng, rate, one.spread) for rate in left]
+    traces = [counted(rng, one.requests * one.kept * share, 1) for share in one.after]
+    base = Measured(
+        counted(rng, one.usual * one.normal_minutes, one.spread) / one.normal_minutes,
+        one.normal_minutes,
+    )
+    fire = Measured(
+        counted(rng, one.fire * one.left_alone, one.spread) / one.left_alone, one.left_alone
+    )
+    before = TrafficBefore(
+        usual=requests_seen(rng, one.requests * one.normal_minutes, one.kept, one.normal_minutes),
+        burning=requests_seen(
+            rng, one.requests * one.while_burning * one.left_alone, one.kept, one.left_alone
+        ),
+    )
+    answer = LookVerdict.TOO_FEW
+    for minute in range(2, MINUTES + 1):
+        span = minute - GRACE
+        seen = arrived(rng, events[GRACE:minute], one.late)
+        old = arrived(rng, old_events[GRACE:minute], one.late)
+        traffic: Load = UNKNOWN
+        if one.traces:
+            kept = arrived(rng, traces[GRACE:minute], one.late_traces)
+            now = TrafficSeen(requests=kept / one.kept, kept=kept, minutes=span)
+            traffic = load(before, now)
+        if minute in CHECKS:
+            held = limits(base, fire, span, traffic)
+            known = old if one.releases and old <= straggling(held.unchanged) else 0
+            answer = verdict(seen + old - known, held, None, ())[0]
+            if answer is LookVerdict.RECOVERED:
+                return Seen("recovered")
+        elif not_helping(seen + (0 if one.releases else old), base, fire, span, traffic):
+            return Seen("not recovered", minute)
+    return Seen("not recovered" if answer is LookVerdict.NOT_RECOVERED else "asked")
+
+
+def _left(one: World, minute: int) -> float:
+    """The mean rate of the old release in this minute: its last servers, then old tabs."""
+    servers = max(one.rollout - minute, 0.0)
+    serving = (
+        (min(servers, 1.0) * (servers + max(servers - 1, 0)) / 2 / one.rollout) if servers else 0
+    )
+    return one.fire * min(serving + one.left * 0.5 ** (minute / one.fades), 1.0)
+
+
+# --- how often that is wrong ----------------------------------------------------------------------
+
+Row = tuple[str, int, float, float | None]
+"""(what, out of how many, share, at most)."""
+
+
+def _with_release(rng: random.Random) -> World:
+    """Half of these worlds have events that carry their release."""
+    return replace(drawn(rng, (5, 400)), releases=rng.random() < 0.5)
+
+
+def _enough(rng: random.Random) -> World:
+    """20 to 500 events would come in the first check, and Sentry keeps 120 traces of it."""
+    one = drawn(rng, (5, 5))
+    check = sum(one.after[GRACE : CHECKS[0]])
+    size = math.exp(rng.uniform(math.log(20), math.log(500)))
+    fire = size * one.while_burning / check
+    kept = max(one.kept, min(120 / (one.requests * check), 1.0))
+    return replace(one, fire=fire, usual=one.usual * fire / one.fire, kept=kept)
+
+
+def _loud(rng: random.Random) -> World:
+    """It would go on at 40 events a minute and more."""
+    while True:
+        one = drawn(rng, (40, 400))
+        if min(one.after[1:3]) * one.fire / one.while_burning >= 40:
+            return one
+
+
+def _recovered(told: Seen) -> bool:
+    return told.end == "recovered"
+
+
+def _missed(told: Seen) -> bool:
+    return told.end != "recovered"
+
+
+def _accused(told: Seen) -> bool:
+    return told.told > 0
+
+
+def _late(told: Seen) -> bool:
+    return not 0 < told.told <= 3
+
+
+def rates(series: int, seed: int) -> list[Row]:
+    rng = random.Random(seed)
+    rows: list[Row] = []
+
+    def goes_on(what: str, make: Callable[[], World], bad: Bad, most: float | None) -> None:
+        _add(rows, rng, (what, make, bad, most), over=False, many=series)
+
+    def is_out(what: str, make: Callable[[], World], bad: Bad, most: float | None) -> None:
+        _add(rows, rng, (what, make, bad, most), over=True, many=series)
+
+    def unknown(to: tuple[float, float]) -> World:
+        return replace(drawn(rng, (5, 400), to=to), traces=False)
+
+    def rolls_out(minutes: float, *, releases: bool) -> World:
+        return replace(_loud(rng), rollout=rng.uniform(0, minutes), releases=releases)
+
+    known, fell = "traffic known, to 0.1 to 3 times", "traffic known, falls to 0.1 to 0.3"
+    goes_on(f"{known}: false “recovered”", lambda: _with_release(rng), _recovered, 0.001)
+    falls = (0.1, 0.3)
+    goes_on(f"{fell}: false “recovered”", lambda: drawn(rng, (5, 400), to=falls), _recovered, 0.001)
+    unseen = "traffic not known, falls to 0.3 at most"
+    goes_on(f"{unseen}: false “recovered”", lambda: unknown((0.3, 1)), _recovered, 0.001)
+    is_out(f"{known}: missed recovery", lambda: _enough(rng), _missed, 0.05)
+    is_out("traffic not known, steady: missed recovery", lambda: unknown((1, 1)), _missed, None)
+    wrong = "“not helping” over a recovery"
+    is_out(f"{known}: {wrong}", lambda: _with_release(rng), _accused, 0.001)
+    is_out(f"traffic not known: {wrong}", lambda: unknown((0.1, 3)), _accused, 0.001)
+    is_out(f"rollout of 4 min: {wrong}", lambda: rolls_out(4, releases=True), _accused, 0.001)
+    is_out(
+        f"rollout of 1.5 min, no releases: {wrong}",
+        lambda: rolls_out(1.5, releases=False),
+        _accused,
+        0.001,
+    )
+    late = "goes on at 40 a minute and more: not told by minute 3"
+    goes_on(late, lambda: _loud(rng), _late, 0.1)
+    goes_on(f"{late}, traffic not known", lambda: replace(_loud(rng), traces=False), _late, None)
+    return rows
+
+
+Bad = Callable[[Seen], bool]
+
+
+def _add(
+    rows: list[Row],
+    rng: random.Random,
+    asked: tuple[str, Callable[[], World], Bad, float | None],
+    *,
+    over: bool,
+    many: int,
+) -> None:
+    what, make, bad, most = asked
+    times = RARE if most is not None and most < 0.01 else 1
+    told = [watched(rng, make(), over=over) for _ in range(times * many)]
+    rows.append((what, len(told), sum(map(bad, told)) / len(told), most))
