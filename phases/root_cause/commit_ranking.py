@@ -28,7 +28,7 @@ WEIGHTS: dict[Sign, float] = {
     Sign.TESTED: 2.2,
     Sign.ERROR: 1.0,
     Sign.GONE: 8.0,
-    Sign.LIBRARY: 3.5,
+    Sign.LIBRARY: 5.0,
     Sign.UNDONE: -5.0,
 }
 NOBODY = 5.1

@@ -23,8 +23,6 @@ class Choice:
     right: int
     head_start: float = 0.0
     """Added to alternative 0."""
-    counts: float = 1.0
-    """How many questions it stands for in a fit."""
 
 
 def probabilities(weights: Weights, choice: Choice) -> list[float]:
@@ -79,7 +77,7 @@ def _add(
     points[0] += choice.head_start
     most = max(points)
     powers = [math.exp(point - most) for point in points]
-    whole = sum(powers) / choice.counts
+    whole = sum(powers)
     mean = [0.0] * len(weights)
     for power, x in zip(powers, alternatives, strict=True):
         share = power / whole
@@ -90,12 +88,12 @@ def _add(
             for m, u in x:
                 row[m] += part * u
     for n, v in alternatives[choice.right]:
-        slope[n] -= choice.counts * v
+        slope[n] -= v
     for n, v in enumerate(mean):
         slope[n] += v
         row = curve[n]
         for m, u in enumerate(mean):
-            row[m] -= v * u / choice.counts
+            row[m] -= v * u
 
 
 def _solved(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:

@@ -7,6 +7,7 @@ others. A culprit is *first* only where *nobody* does not stand before it, eithe
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 from collections.abc import Collection, Iterable, Sequence
@@ -60,7 +61,8 @@ class Answer:
 
 async def rows() -> list[Row]:
     folder = os.environ.get(FOLDER)
-    known = [asked(question) for question in questions(Path(folder))] if folder else []
+    found = await asyncio.to_thread(questions, Path(folder)) if folder else []
+    known = [asked(question) for question in found]
     if not known:
         why = f"no crash in {folder}" if folder else "no folder of crashes: --crashes FOLDER"
         return [Row("ranking of suspects", "not measured", beside=why)]
@@ -99,16 +101,6 @@ def weights() -> Weights:
     return {NOBODY_NAME: NOBODY, **{str(sign): weight for sign, weight in WEIGHTS.items()}}
 
 
-def balanced(known: Sequence[Asked]) -> list[Choice]:
-    """Return the choices, those of *nobody* weighed so that they count as much as the others."""
-    guilty = sum(one.choice.right > 0 for one in known)
-    share = guilty / max(1, len(known) - guilty)
-    return [
-        Choice(c.alternatives, c.right, c.head_start, 1.0 if c.right else share)
-        for c in (one.choice for one in known)
-    ]
-
-
 def held_out(
     known: Sequence[Asked], without: Collection[str] = (), groups: int | None = None
 ) -> list[Answer]:
@@ -123,7 +115,7 @@ def held_out(
     for number in sorted(set(group.values())):
         others = [one for one in known if group[one.question.project] != number]
         here = [one for one in known if group[one.question.project] == number]
-        found = fit(balanced(others), before, STRENGTH, NOBODY_NAME)
+        found = fit([one.choice for one in others], before, STRENGTH, NOBODY_NAME)
         answers += [Answer(one, probabilities(found, one.choice)) for one in here]
     return answers
 
@@ -223,7 +215,7 @@ def worth(known: Sequence[Asked], left_out: Sequence[Answer]) -> list[Row]:
 
 def fitted(known: Sequence[Asked]) -> list[Row]:
     """Return the weights that all of the crashes would give."""
-    found = fit(balanced(known), weights(), STRENGTH, NOBODY_NAME)
+    found = fit([one.choice for one in known], weights(), STRENGTH, NOBODY_NAME)
     return [
         aside(f"suspects: fitted weight of {name}", weight, beside=f"shipped {weights()[name]:g}")
         for name, weight in found.items()
