@@ -135,12 +135,15 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
         for match in matches:
             if rooted and match.quality < 1 and match.shared < len(parts_of(match.path)):
                 continue
-            again = AGAIN if frame.again else 1.0
-            trails.setdefault(match.path, []).append(
+            weight = match.quality / len(matches) * (AGAIN if frame.again else 1.0)
+            here = trails.setdefault(match.path, [])
+            if rank >= LINES and any(trail.weight >= weight for trail in here):
+                continue  # without a line it says only that the file was changed, as that one does
+            here.append(
                 _Trail(
                     rank=rank,
                     frame=frame,
-                    weight=match.quality / len(matches) * again,
+                    weight=weight,
                     line=frame.line if rank < LINES else None,
                     text=_source_line(frame),
                 )
