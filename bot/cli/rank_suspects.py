@@ -10,7 +10,10 @@ JSON comes in on stdin:
 
 Frames begin with the crashing one; a trace that plainly begins where the program does is turned
 round. `chained` are the errors because of which `exception` was raised, the oldest first. Only
-`sha` and `path` are needed. JSON goes out on stdout, best first: `[{"sha", "score", "reasons"}]`.
+`sha` and `path` are needed. JSON goes out on stdout, best first:
+`[{"sha", "score", "confidence", "reasons"}]`. `confidence` is the probability that the commit
+brought the crash. Where it is likelier that none of them did, the first row is
+`{"sha": null, "confidence", "reasons"}`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, TextIO, cast
@@ -141,22 +144,32 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
         return _refuse("stdin is nested too deeply")
     except ValidationError as error:
         return _refuse(_first_fault(error))
+    frames, thrown = _crash(question)
+    ranked = rank(frames, thrown, [_commit(c) for c in question.commits])
+    rows: list[dict[str, Any]] = [
+        {"sha": s.sha, "score": s.score, "confidence": s.confidence, "reasons": list(s.reasons)}
+        for s in ranked.suspects
+    ]
+    if ranked.nobody_leads:
+        rows.insert(0, {"sha": None, "confidence": ranked.nobody, "reasons": list(ranked.reasons)})
+    json.dump(rows, stdout, ensure_ascii=False)
+    stdout.write("\n")
+    return 0
+
+
+def crash_of(question: Mapping[str, Any]) -> tuple[list[Frame], Thrown]:
+    """Return the frames, the crash first, and the error of a question in the form above."""
+    return _crash(_Question.model_validate(question))
+
+
+def _crash(question: _Question) -> tuple[list[Frame], Thrown]:
     thrown = question.exception or _Exception()
     frames = _crash_first(question.frames)
     if causes := [cause for cause in question.chained or () if cause.counts]:
         stacks = [(cause.type, _crash_first(cause.frames)) for cause in causes]
         frames = evidence([*stacks, (thrown.type, frames)])
         thrown = next((cause for cause in causes if cause.type or cause.value), thrown)
-    ranked = rank(
-        frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits]
-    )
-    json.dump(
-        [{"sha": s.sha, "score": s.score, "reasons": list(s.reasons)} for s in ranked],
-        stdout,
-        ensure_ascii=False,
-    )
-    stdout.write("\n")
-    return 0
+    return frames, Thrown(type=thrown.type, value=thrown.value)
 
 
 def _first_fault(error: ValidationError) -> str:

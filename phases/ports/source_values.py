@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from phases.ports.source_paths import PathIndex
@@ -78,3 +79,20 @@ def placed(index: PathIndex, frame: Frame, *, complete: bool = True) -> Place:
         return Place(path=paths[0], complete=complete)
     built_from = None if paths else index.built_from(frame.file)
     return Place(several=tuple(paths[:SEVERAL]), built_from=built_from, complete=complete)
+
+
+IGNORED_REVISIONS = ".git-blame-ignore-revs"
+"""The file at the root of a repository that names commits which only tidied.
+
+https://docs.github.com/en/repositories/working-with-files/using-files/viewing-and-understanding-files#ignore-commits-in-the-blame-view
+"""
+_REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+def ignored_revisions(*lists: str) -> frozenset[str]:
+    """Read lists for `git blame --ignore-revs-file`: one whole sha a line, comments behind `#`.
+
+    https://git-scm.com/docs/git-blame#Documentation/git-blame.txt---ignore-revs-fileltfilegt
+    """
+    rows = (row.partition("#")[0].strip().lower() for text in lists for row in text.splitlines())
+    return frozenset(row for row in rows if _REVISION.fullmatch(row))

@@ -305,6 +305,8 @@ class Suspect(Value):
     at: datetime | None = None
     subject: str = ""
     score: float = 0.0
+    confidence: float = 0.0
+    """The measured probability that it brought the crash; 0 in records from before it was."""
     reasons: tuple[str, ...] = ()
     url: str | None = None
     pull_request: str | None = None

@@ -29,6 +29,7 @@ from phases.root_cause.error_clues import (
     speaks_of_outside,
     speaks_of_setting,
 )
+from phases.root_cause.nobody import elsewhere_first
 from phases.text.wording import capital, counted, lasting, listed, short, stamp
 
 JUST = timedelta(seconds=30)  # closer than this nobody counts
@@ -36,9 +37,10 @@ SOON = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-re
 LATER = timedelta(hours=2)
 RELEASE_CONFIDENCE = ((SOON, 0.8), (LATER, 0.5), (timedelta(days=1), 0.25), (timedelta.max, 0.08))
 """The confidence in a release, by the time between its deploy and the beginning of trouble."""
+GAP_UNKNOWN = 0.4  # the same, where that time is not known
 COMMITS = 3  # commits that become hypotheses of their own
-CLEAR_SCORE = 12.0  # less is a hint, not a finding
-CLEAR_LEAD = 1.6  # the first suspect has this many times the points of the second
+MENTIONED = 0.1  # the probability from which a commit is worth a hypothesis of its own …
+CLEAR = 0.6  # … and from which it is a finding, no longer a hint
 ONE_PLACE = 0.9  # share of the events at one customer or in one region that makes it theirs
 SPREAD = 0.6  # below this share of the largest, it is nobody's own
 ERROR_TEXT = 2_000  # characters of an error's text that are looked at
@@ -100,6 +102,10 @@ class Facts:
     """`41..42`, for people."""
     message: str = ""
     """The error's text."""
+    nobody: float | None = None
+    """The probability that none of the commits brought it; None where they cannot tell."""
+    nobody_leads: bool = False
+    """That is likelier than each of them."""
 
 
 def tree(facts: Facts) -> tuple[Hypothesis, ...]:
@@ -112,6 +118,8 @@ def tree(facts: Facts) -> tuple[Hypothesis, ...]:
         _data(facts),
         _infrastructure(facts),
     ]
+    if facts.nobody_leads and facts.nobody is not None:
+        raised = elsewhere_first(raised, facts.nobody)
     ordered = best(raised, len(raised))
     return tuple(h.model_copy(update={"id": f"H{n}"}) for n, h in enumerate(ordered, 1))
 
@@ -236,7 +244,7 @@ def _release(facts: Facts) -> Hypothesis:
             unknown = "No deploy is known from before the trouble."
         return _raised(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
     version = report.suspect.version
-    sure, finding = _after_deploy(report, version)
+    sure, finding = after_deploy(report, version)
     fresh = [issue for issue in report.issues if issue.new]
     if fresh:
         many = len(report.issues)
@@ -260,11 +268,11 @@ def _release(facts: Facts) -> Hypothesis:
     )
 
 
-def _after_deploy(report: TriageReport, version: str) -> tuple[float, str]:
+def after_deploy(report: TriageReport, version: str) -> tuple[float, str]:
     """Return how sure the time between deploy and trouble makes the release, and that in words."""
     if report.suspect_minutes is None:
         unknown = "how long before is not known"
-        return 0.4, f"{version} was deployed before the trouble; {unknown}."
+        return GAP_UNKNOWN, f"{version} was deployed before the trouble; {unknown}."
     gap = timedelta(minutes=report.suspect_minutes)
     after = f"{'right' if gap < JUST else lasting(gap)} after its deploy started"
     after = "before its deploy had ended" if gap < timedelta(0) else after
@@ -292,22 +300,18 @@ def _commit_says(suspect: Suspect) -> str:
 
 
 def _commits(facts: Facts) -> list[Hypothesis]:
-    suspects = [s for s in facts.suspects[:COMMITS] if s.score > 0]
-    total = sum(s.score for s in facts.suspects[:5]) + CLEAR_SCORE / 2
-    rival = suspects[1].score if len(suspects) > 1 else 0.0
     many = counted(len(facts.commits or ()), "commit")
     raised: list[Hypothesis] = []
-    for position, suspect in enumerate(suspects):
-        sure = round(min(0.9, suspect.score / total), 2)
-        if position and sure < 0.1:
+    for position, suspect in enumerate(facts.suspects[:COMMITS]):
+        sure = round(suspect.confidence, 2)
+        if sure < MENTIONED:
             break
-        clear = suspect.score >= CLEAR_SCORE and suspect.score >= CLEAR_LEAD * rival
         raised.append(
             _raised(
                 HypothesisKind.COMMIT,
                 "; ".join(suspect.reasons[:3])[:400],
                 sure,
-                Verdict.SUPPORTED if position == 0 and clear else Verdict.OPEN,
+                Verdict.SUPPORTED if position == 0 and sure >= CLEAR else Verdict.OPEN,
                 says=_commit_says(suspect),
                 check=f"{many} of {facts.span} against stack, error and files",
                 url=suspect.url,

@@ -20,8 +20,9 @@ from phases.ports.source_values import Commit, Place
 from phases.record.findings import Frame, Investigation, Suspect, TriageReport, Word
 from phases.record.incident import Incident
 from phases.record.service import Service
-from phases.root_cause.commit_ranking import Thrown, pull_request, rank
-from phases.root_cause.hypotheses import Facts, tree
+from phases.root_cause.commit_ranking import Ranking, Thrown, pull_request, rank
+from phases.root_cause.hypotheses import GAP_UNKNOWN, Facts, after_deploy, tree
+from phases.root_cause.nobody import nobody
 from phases.root_cause.stack_trace import other_line, without_stack
 from phases.text.wording import counted, listed, short, stamp
 
@@ -75,7 +76,11 @@ async def investigate(
     )
     for remark in source.remarks(service) if source else ():
         notes.say(remark)
-    suspects = await _suspects(report, service, source, commits or (), stops)
+    ranking = _ranking(report, commits or (), stops)
+    if ranking.nobody_leads:
+        notes.say(nobody(ranking, str(span)))
+    likely = [_linked(suspect, service) for suspect in ranking.suspects[:SUSPECTS]]
+    suspects = await _with_pulls(likely, service, source)
     facts = Facts(
         report=report,
         service=service,
@@ -83,12 +88,14 @@ async def investigate(
         commits=tuple(commits) if commits is not None else None,
         span=str(span),
         message=error_text(report),
+        nobody=ranking.nobody,
+        nobody_leads=ranking.nobody_leads,
     )
     good, bad = _bisect_ends(report, span, commits, bisector_available, notes)
     return Investigated(
         investigation=Investigation(
             hypotheses=tree(facts),
-            suspects=tuple(suspects),
+            suspects=() if ranking.nobody_leads else tuple(suspects),
             walk=tuple(_walk(report, stops[:WALKED_FRAMES], commits, span)),
             good=good,
             bad=bad,
@@ -169,6 +176,8 @@ class _Stop:
             return self.frame.model_copy(
                 update={"file": self.place.built_from, "path": "", "line": None, "context": ()}
             )
+        if self.place is not None and self.place.several:  # of which of them is its line?
+            return self.frame.model_copy(update={"line": None, "context": ()})
         if self.place is None or self.place.path is None:
             return self.frame
         here: dict[str, Any] = {"file": self.place.path, "path": ""}
@@ -292,23 +301,20 @@ def _touched(blame: Suspect, new: set[str] | None, span: _Range) -> str:
 # --- the suspects ------------------------------------------------------------------------------
 
 
-async def _suspects(
-    report: TriageReport,
-    service: Service,
-    source: SourceCode | None,
-    commits: Sequence[Commit],
-    stops: Sequence[_Stop],
-) -> list[Suspect]:
-    if not commits:
-        return []
+def _ranking(report: TriageReport, commits: Sequence[Commit], stops: Sequence[_Stop]) -> Ranking:
     stops = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
     frames = [stop.in_source for stop in stops]
     if report.event_kind == "message":
         frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
     blamed = {number: stop.blame.sha for number, stop in enumerate(stops) if stop.blame}
     thrown = Thrown(type=report.exception_type or "", value=error_text(report))
-    ranked = rank(frames, thrown, commits, blamed)[:SUSPECTS]
-    return await _with_pulls([_linked(suspect, service) for suspect in ranked], service, source)
+    return rank(frames, thrown, commits, blamed, before=_before(report))
+
+
+def _before(report: TriageReport) -> float:
+    """Return how sure time makes the release, before any of its commits is looked at."""
+    suspect = report.suspect
+    return after_deploy(report, suspect.version)[0] if suspect else GAP_UNKNOWN
 
 
 def error_text(report: TriageReport) -> str:

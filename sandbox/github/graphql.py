@@ -98,7 +98,12 @@ def _git_object(github: GitHub, expression: str) -> Json | None:
     text = github.files.get((sha or "", path))
     if text is None:
         return None
-    return {"__typename": "Blob", "oid": blob_sha(text), "byteSize": len(text.encode())}
+    return {
+        "__typename": "Blob",
+        "oid": blob_sha(text),
+        "byteSize": len(text.encode()),
+        "text": text,
+    }
 
 
 def _commit(github: GitHub, sha: str) -> Json:

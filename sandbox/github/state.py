@@ -391,6 +391,8 @@ class GitHub:
         name = ref.removeprefix("refs/").removeprefix("tags/").removeprefix("heads/")
         if name in self.tags:
             return self.tags[name]
+        if name == "HEAD":
+            return self.head(self.default_branch)
         if name in self.branches or name == self.default_branch:
             return self.head(name)
         heads = [pull.head_sha for pull in self.pulls]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,6 +26,7 @@ from tests.bench import (
     record,
     recovery,
     storm,
+    suspects,
 )
 from tests.bench.table import Row, markdown, text
 
@@ -39,6 +41,7 @@ PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
     "live": live.rows,
     "memory": memory.report,
     "recovery": recovery.table,
+    "suspects": suspects.rows,
 }
 """One line a part, in the order in which they run. A part prints nothing on stdout."""
 
@@ -49,7 +52,12 @@ def main() -> int:
         "--only", choices=PARTS, action="append", metavar="NAME", help=f"one of {', '.join(PARTS)}"
     )
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
+    parser.add_argument(
+        "--crashes", metavar="FOLDER", help="crashes with a known culprit, for `suspects`"
+    )
     given = parser.parse_args()
+    if given.crashes:
+        os.environ[suspects.FOLDER] = given.crashes
     rows: list[Row] = []
     for name in given.only or PARTS:
         began = time.monotonic()

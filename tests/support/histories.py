@@ -15,6 +15,11 @@ Json = dict[str, Any]
 
 
 def ask(frames: list[Json], exception: Json | None, commits: list[Json]) -> list[Json]:
+    """Return the ranked commits, without the row that says *nobody*."""
+    return [row for row in answer(frames, exception, commits) if row["sha"] is not None]
+
+
+def answer(frames: list[Json], exception: Json | None, commits: list[Json]) -> list[Json]:
     out = io.StringIO()
     question = {"frames": frames, "exception": exception, "commits": commits}
     assert suspects_main(io.StringIO(json.dumps(question)), out) == 0

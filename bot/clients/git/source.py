@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import PurePosixPath
 
+from bot.clients.git.blame import blame_line
 from bot.clients.git.clone import Clones, cut_at, remote_of
 from bot.clients.git.log import FORMAT, patches, read_log
 from bot.clients.git.run import SECONDS, ask, attempt, checkout_of, read, resolve, sound
@@ -112,21 +112,11 @@ class LocalGit:
 
         async def is_cut() -> bool:
             nonlocal suspect
-            suspect = await self._blame(directory, commit, path, line)
+            suspect = await blame_line(self.clones, directory, commit, path, line)
             return suspect is not None and suspect.sha in await cut_at(directory)
 
         await self.clones.whole(directory, is_cut)
         return suspect
-
-    async def _blame(self, directory: str, commit: str, path: str, line: int) -> Suspect | None:
-        above = (await attempt(directory, "rev-parse", "--show-cdup")).text.strip()
-        from_the_top = ("-C", above or ".")
-        asked = (*from_the_top, "blame", "--porcelain", f"-L{line},{line}", commit, "--", path)
-        bring = partial(self.clones.bring, directory, commit, "--", path)
-        output = await read(directory, *asked, before=bring)
-        if output.code and b" has only " in output.err:
-            return None  # the file has fewer lines
-        return _blamed(sound(output, "blame").text)
 
     async def snippet(
         self, service: Service, release: str, file: str, line: int
@@ -357,15 +347,3 @@ async def _log(directory: str, span: Sequence[str]) -> Sequence[Commit]:
         # `git log` reads trees, whatever it is to show.
         listed = await ask(directory, "rev-list", *head, *span)
     return read_log(listed.out, {})
-
-
-def _blamed(porcelain: str) -> Suspect | None:
-    """https://git-scm.com/docs/git-blame#_the_porcelain_format"""
-    head, *rest = porcelain.split("\n")
-    sha = head.split(" ", 1)[0]
-    fields = dict(row.split(" ", 1) for row in rest if " " in row and not row.startswith("\t"))
-    if not COMMIT.fullmatch(sha):
-        return None
-    at = datetime.fromtimestamp(int(fields["author-time"]), tz=UTC)
-    author, subject = foreign(fields.get("author", "")), foreign(fields.get("summary", ""))
-    return Suspect(sha=sha, author=author, at=at, subject=subject[:200])

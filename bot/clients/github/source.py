@@ -25,7 +25,15 @@ from bot.clients.github.values import BLAME, PULLS, commit_of, hotfix_of, suspec
 from bot.clients.http.errors import HttpError
 from phases.ports.ports import HotfixRef, NotSetUp, PortError
 from phases.ports.source_paths import PathIndex
-from phases.ports.source_values import Commit, Covered, Place, PullChecks, placed
+from phases.ports.source_values import (
+    IGNORED_REVISIONS,
+    Commit,
+    Covered,
+    Place,
+    PullChecks,
+    ignored_revisions,
+    placed,
+)
 from phases.postmortem import test_coverage
 from phases.postmortem.adr import BRANCH
 from phases.record.findings import ABBREVIATED, COMMIT, Frame, Suspect
@@ -103,11 +111,16 @@ class GitHubSource:
         if path is None or line < 1:
             return None
         asked = {**names_of(repository), "commit": commit, "path": path}
+        asked |= {"here": f"{commit}:{IGNORED_REVISIONS}", "main": f"HEAD:{IGNORED_REVISIONS}"}
         data = await self._github.graphql(BLAME, asked, permission="Contents: read")
-        blamed = ((data.get("repository") or {}).get("object") or {}).get("blame") or {}
+        answer = data.get("repository") or {}
+        blamed = (answer.get("object") or {}).get("blame") or {}
         for span in blamed.get("ranges") or []:
             if span["startingLine"] <= line <= span["endingLine"]:
-                return suspect_of(span["commit"])
+                found = suspect_of(span["commit"])
+                lists = [(answer.get(of) or {}).get("text") or "" for of in ("here", "main")]
+                # Who wrote the line before it was only tidied, GitHub does not tell.
+                return None if found.sha in ignored_revisions(*lists) else found
         return None
 
     async def snippet(

@@ -32,8 +32,12 @@ query FirebreakPulls($owner: String!, $name: String!) {
 }
 """
 BLAME = """
-query FirebreakBlame($owner: String!, $name: String!, $commit: String!, $path: String!) {
+query FirebreakBlame(
+  $owner: String!, $name: String!, $commit: String!, $path: String!, $here: String!, $main: String!
+) {
   repository(owner: $owner, name: $name) {
+    here: object(expression: $here) { ... on Blob { text } }
+    main: object(expression: $main) { ... on Blob { text } }
     object(expression: $commit) {
       ... on Commit {
         blame(path: $path) {
@@ -50,6 +54,10 @@ query FirebreakBlame($owner: String!, $name: String!, $commit: String!, $path: S
     }
   }
 }
+"""
+"""`here` and `main` are the release's and the default branch's list of revisions to ignore. GitHub
+leaves these out in its blame view, and says nothing of this API:
+https://docs.github.com/en/repositories/working-with-files/using-files/viewing-and-understanding-files#ignore-commits-in-the-blame-view
 """
 
 Checks = Literal["green", "red", "running"]

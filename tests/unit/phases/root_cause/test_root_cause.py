@@ -170,6 +170,29 @@ async def test_from_the_crash_to_commit_author_and_release(tmp_path: Path) -> No
     assert (found.good, found.bad) == ("41", "42")
 
 
+async def test_where_no_commit_explains_the_crash_it_is_said_and_others_come_first(
+    tmp_path: Path,
+) -> None:
+    repository, service = shop(tmp_path)
+    for n in range(6):
+        repository.commit(f"More {n}", {f"shop/more{n}.py": "x = 1\n"})
+    repository.git("tag", "v43")
+    v43 = Release(version="43")
+    triage = report(
+        running=v43,
+        suspect=v43,
+        targets=(V42,),
+        recommendation=Recommendation(choice=Choice.INVESTIGATE, suspect=v43, target=V42),
+    )
+    found = await look(triage, service, LocalGit())
+    assert any(note.startswith("None of the 6 commits in 42..43 explains") for note in found.notes)
+    assert found.suspects == ()
+    kinds = [h.kind for h in best(found.hypotheses, 9) if h.verdict is not Verdict.RULED_OUT]
+    assert HypothesisKind.COMMIT not in kinds
+    assert kinds[-1] is HypothesisKind.RELEASE
+    assert of(found, HypothesisKind.RELEASE).verdict is Verdict.OPEN
+
+
 async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
     found = await look(report(), service, LocalGit())

@@ -128,7 +128,7 @@ def test_go_panic_in_a_deeper_frame() -> None:
 
 
 def _first(frames: list[Any], *paths: str, **more: Any) -> tuple[str, str]:
-    """The commit that leads, and why: each changed line 9 of its file, the newest first."""
+    """The first commit, and why: each changed line 9 of its file, the newest first."""
     patch = "@@ -8,3 +8,3 @@\n x\n-old\n+new\n y"
     commits = [{"sha": path, "files": [{"path": path, "patch": patch}]} for path in paths]
     out = io.StringIO()
@@ -136,7 +136,7 @@ def _first(frames: list[Any], *paths: str, **more: Any) -> tuple[str, str]:
         suspects_main(io.StringIO(json.dumps({"frames": frames, "commits": commits} | more)), out)
         == 0
     )
-    best = json.loads(out.getvalue())[0]
+    best = next(row for row in json.loads(out.getvalue()) if row["sha"] is not None)
     return best["sha"], best["reasons"][0]
 
 

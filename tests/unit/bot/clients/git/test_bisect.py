@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from bot.clients.git.bisect import LocalBisector
+from bot.clients.git.bisect_noise import AGAIN, Search
 from bot.clients.git.clone import Clones
 from bot.clients.processes import records
 from phases.ports.ports import NotSetUp, PortError
@@ -69,7 +71,7 @@ async def test_the_commit_that_broke_it_is_named(tmp_path: Path) -> None:
         "Grace",
         "Change 8",
     )
-    assert told.step == told.steps <= 6
+    assert told.step == told.steps <= 6 + 2 * AGAIN
     assert "reproduce.sh" in told.culprit.reasons[0]
     # Nothing of it is left in the clone, and what is checked out there was never touched.
     assert repository.git("worktree", "list").count("\n") == 0
@@ -89,7 +91,7 @@ async def test_progress_says_which_step_of_about_how_many(tmp_path: Path) -> Non
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     told = await until(bisector, service(repository), "b", lambda told: told.step == 2)
-    assert (told.state, told.step, told.steps) == ("running", 2, 6)
+    assert (told.state, told.step, told.steps) == ("running", 2, 6 + 2 * AGAIN)
     gate.touch()
     assert (await until_over(bisector, service(repository), "b")).state == "found"
 
@@ -102,7 +104,7 @@ async def test_ends_that_agree_are_said_so(tmp_path: Path, broken_at: int, word:
     told = await until_over(bisector, service(repository), "b")
     assert told.state == "cannot tell"
     assert f"good and bad agree: the script {word} at 1 and 2" in told.reason
-    assert told.step == 2
+    assert told.step == 2 + AGAIN
 
 
 async def test_a_script_that_cannot_tell_is_believed(tmp_path: Path) -> None:
@@ -149,6 +151,64 @@ async def test_a_commit_that_hangs_cannot_be_told(tmp_path: Path) -> None:
     assert told.state == "found"
     assert told.culprit is not None
     assert told.culprit.sha == shas[8]
+
+
+DICE = (
+    "#!/bin/sh\nn=$(cat {count} 2>/dev/null || echo 0)\nn=$((n + 1))\necho $n > {count}\n"
+    "luck=$(( (n * 7919 + n * n * 104729) % 10 ))\n"
+)
+"""A number from 0 to 9 that is another one in each run, and the same in each run of the test."""
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'grep -q fine shop.txt || [ "$luck" -ge 6 ]',  # four of ten broken runs pass
+        'if grep -q fine shop.txt; then [ "$luck" -ge 2 ]; else [ "$luck" -ge 8 ]; fi',
+    ],
+)
+async def test_a_flaky_script_is_bisected_in_spite_of_its_noise(tmp_path: Path, rule: str) -> None:
+    dice = DICE.format(count=tmp_path / "count")
+    repository, shas = shop(tmp_path / "shop", commits=24, broken_at=15, script=dice + rule + "\n")
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "b", "1", "2")
+    told = await until_over(bisector, service(repository), "b")
+    assert told.state == "found", told
+    assert told.culprit is not None
+    assert told.culprit.sha == shas[15]
+    assert "the script is flaky: it fails in" in told.culprit.reasons[0]
+
+
+async def test_a_script_that_throws_dice_is_said_to_be_flaky(tmp_path: Path) -> None:
+    dice = DICE.format(count=tmp_path / "count") + '[ "$luck" -ge 5 ]\n'
+    repository, _ = shop(tmp_path / "shop", script=dice)
+    bisector = LocalBisector(tmp_path / "state", Clones())
+    await bisector.start(service(repository), "b", "1", "2")
+    told = await until_over(bisector, service(repository), "b")
+    assert (told.state, told.culprit) == ("cannot tell", None)
+    assert "the script is flaky: it fails in" in told.reason
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_noisy_search_finds_the_culprit_across_merges(seed: int) -> None:
+    dice = random.Random(seed)
+    parents: dict[str, list[str]] = {}
+    for number in range(60):
+        known = list(parents)[-8:]
+        parents[f"c{number}"] = dice.sample(known, min(len(known), dice.choice((1, 1, 1, 2))))
+    culprit = f"c{dice.randrange(60)}"
+    having = {culprit}
+    for commit, of_commit in parents.items():
+        if having.intersection(of_commit):
+            having.add(commit)
+    search = Search(parents, 0.6, 0.1)
+    for _ in range(400):
+        if search.likeliest[1] >= 0.99:
+            break
+        commit = search.ask_next()
+        assert commit is not None
+        search.hear(commit, failed=dice.random() < (0.6 if commit in having else 0.1))
+    assert search.likeliest[0] == culprit
 
 
 async def test_releases_between_the_ends_come_first(tmp_path: Path) -> None:

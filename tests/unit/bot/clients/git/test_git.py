@@ -93,6 +93,24 @@ async def test_blame_and_snippet_at_a_release(tmp_path: Path) -> None:
     assert await git.snippet(service(repository), "2", "shop/pay.py", 99) == ()
 
 
+async def test_blame_leaves_out_what_only_tidied(tmp_path: Path) -> None:
+    """The list comes after the commit that it names: the release may not have it yet."""
+    repository, shas = shop(tmp_path)
+    rows = PAY.replace("    ", "\t")
+    tidied = repository.commit("Tabs", {"shop/pay.py": rows, "shop/new.py": "one\n"})
+    repository.git("tag", "v3")
+    git = LocalGit()
+    blamed = await git.blame(service(repository), "3", "shop/pay.py", 2)
+    assert blamed is not None
+    assert blamed.sha == tidied
+    repository.commit("Ignore it", {".git-blame-ignore-revs": f"# tabs\nnonsense\n{tidied}\n"})
+    blamed = await git.blame(service(repository), "3", "shop/pay.py", 2)
+    assert blamed is not None
+    assert blamed.sha == shas[0]
+    # Before the commit that is to be ignored there was nothing: nobody is named.
+    assert await git.blame(service(repository), "3", "shop/new.py", 1) is None
+
+
 async def test_hotfixes_are_the_unmerged_branches_newest_first(tmp_path: Path) -> None:
     repository, _ = shop(tmp_path)
     repository.git("branch", "merged", "v1")

@@ -111,6 +111,14 @@ async def test_blame_says_who_when_and_which_pull_request(world: World) -> None:
     assert await world.source.blame(SHOP, "1.4.0", "shop/other.py", 3) is None
 
 
+@pytest.mark.parametrize("at", ["c" * 40, "HEAD"])
+async def test_blame_names_nobody_for_what_only_tidied(world: World, at: str) -> None:
+    release = world.github.resolve(at)
+    assert release is not None
+    world.github.files[release, ".git-blame-ignore-revs"] = f"{BAD}  # black\n"
+    assert await world.source.blame(SHOP, "1.4.0", "/app/shop/cart.py", 3) is None
+
+
 async def test_code_around_a_line(world: World) -> None:
     found = await world.source.snippet(SHOP, "1.4.0", "app:///src/shop/cart.py", 3)
     assert [number for number, _ in found] == [1, 2, 3, 4, 5]

@@ -1,0 +1,222 @@
+"""How well the ranking names the culprit of crashes whose culprit is known.
+
+`make bench ARGS="--only suspects --crashes FOLDER"` reads a folder in the form that `crashes.py`
+says. Nothing is judged by what it was fitted to: for each project the weights are fitted to the
+others. A culprit is *first* only where *nobody* does not stand before it, either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.cli.rank_suspects import crash_of
+from phases.root_cause.commit_ranking import NOBODY, WEIGHTS, newest_first, signals
+from tests.bench.crashes import Question, questions
+from tests.bench.logit import Choice, Weights, fit, probabilities
+from tests.bench.table import Row, aside, at_least, at_most
+
+FOLDER = "FIREBREAK_CRASHES"
+STRENGTH = 0.3
+"""How much a weight is drawn to the one in the code: a few crashes alone may not move it far."""
+NOBODY_NAME = "nobody"
+BINS = 10
+GROUPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    question: Question
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    asked: Asked
+    shares: Sequence[float]
+    """Of *nobody*, then of each commit, the newest first."""
+
+    @property
+    def culprit(self) -> bool:
+        return self.asked.choice.right > 0
+
+    @property
+    def place(self) -> int:
+        """The culprit's place among the commits; among equals the newest goes first."""
+        right = self.asked.choice.right
+        own = self.shares[right]
+        before = sum(share > own for share in self.shares[1:])
+        return 1 + before + sum(share == own for share in self.shares[1:right])
+
+    @property
+    def leads(self) -> bool:
+        """The right answer is the first row."""
+        most = max(range(len(self.shares)), key=lambda n: (self.shares[n], -n))
+        return most == self.asked.choice.right
+
+
+async def rows() -> list[Row]:
+    folder = os.environ.get(FOLDER)
+    found = await asyncio.to_thread(questions, Path(folder)) if folder else []
+    known = [asked(question) for question in found]
+    if not known:
+        why = f"no crash in {folder}" if folder else "no folder of crashes: --crashes FOLDER"
+        return [Row("ranking of suspects", "not measured", beside=why)]
+    left_out = held_out(known)
+    shipped = [Answer(one, probabilities(weights(), one.choice)) for one in known]
+    return [
+        *figures("left one project out", left_out),
+        *by_language(left_out),
+        *figures("as shipped", shipped),
+        *worth(known, left_out),
+        *fitted(known),
+    ]
+
+
+def asked(question: Question) -> Asked:
+    frames, thrown = crash_of({**question.crash, "commits": []})
+    ordered = newest_first(question.commits)
+    found = signals(frames, thrown, ordered)
+    right = 0
+    if question.culprit is not None:
+        right = 1 + [commit.sha for commit in ordered].index(question.culprit)
+    return Asked(
+        question,
+        Choice(
+            [{NOBODY_NAME: 1.0}, *({str(s): v for s, v in f.values.items()} for f in found)],
+            right,
+            math.log(max(1, len(ordered))),
+        ),
+    )
+
+
+# --- the fit -------------------------------------------------------------------------------------
+
+
+def weights() -> Weights:
+    return {NOBODY_NAME: NOBODY, **{str(sign): weight for sign, weight in WEIGHTS.items()}}
+
+
+def held_out(
+    known: Sequence[Asked], without: Collection[str] = (), groups: int | None = None
+) -> list[Answer]:
+    """Answer each question by weights that were fitted to the other projects.
+
+    `without`: signals that are left out. `groups`: put the projects together, to save time.
+    """
+    projects = sorted({one.question.project for one in known})
+    group = {project: n % (groups or len(projects)) for n, project in enumerate(projects)}
+    before = {name: weight for name, weight in weights().items() if name not in without}
+    answers: list[Answer] = []
+    for number in sorted(set(group.values())):
+        others = [one for one in known if group[one.question.project] != number]
+        here = [one for one in known if group[one.question.project] == number]
+        found = fit([one.choice for one in others], before, STRENGTH, NOBODY_NAME)
+        answers += [Answer(one, probabilities(found, one.choice)) for one in here]
+    return answers
+
+
+# --- the figures ---------------------------------------------------------------------------------
+
+
+def share(values: Iterable[bool]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed) if listed else 0.0
+
+
+def calibration_error(answers: Sequence[Answer]) -> float:
+    """Return the mean distance between what the first row says of itself and how often it held.
+
+    Over ten bins of equal width (Naeini and others, "Obtaining well calibrated probabilities using
+    Bayesian binning", 2015).
+    """
+    bins: dict[int, list[tuple[float, bool]]] = {}
+    for answer in answers:
+        sure = max(answer.shares)
+        bins.setdefault(min(int(sure * BINS), BINS - 1), []).append((sure, answer.leads))
+    off = (
+        abs(sum(sure for sure, _ in inside) - sum(held for _, held in inside))
+        for inside in bins.values()
+    )
+    return sum(off) / max(1, len(answers))
+
+
+def figures(how: str, answers: Sequence[Answer]) -> list[Row]:
+    guilty = [answer for answer in answers if answer.culprit]
+    innocent = [answer for answer in answers if not answer.culprit]
+    projects = {answer.asked.question.project for answer in answers}
+    beside = f"{len(guilty)} crashes, {len(innocent)} ranges without a culprit, "
+    beside += f"{len(projects)} projects"
+    name = f"suspects, {how}: "
+    among = share(a.place == 1 for a in guilty)
+    first = share(a.leads for a in guilty)
+    three = share(a.place <= 3 for a in guilty)
+    rank = sum(1 / a.place for a in guilty) / max(1, len(guilty))
+    return [
+        at_least(f"{name}culprit first of the commits", among, 0.65, beside=beside),
+        at_least(f"{name}culprit first, before nobody too", first, 0.65),
+        at_least(f"{name}culprit in three", three, 0.85),
+        aside(f"{name}mean reciprocal rank", rank),
+        at_least(f"{name}nobody right", share(a.leads for a in innocent), 0.9),
+        at_most(f"{name}calibration error", calibration_error(answers), 0.1),
+    ]
+
+
+def by_language(answers: Sequence[Answer]) -> list[Row]:
+    found: list[Row] = []
+    for language in sorted({answer.asked.question.language for answer in answers}):
+        here = [a for a in answers if a.asked.question.language == language]
+        guilty = [a for a in here if a.culprit]
+        nobody = share(a.leads for a in here if not a.culprit)
+        found.append(
+            aside(
+                f"suspects, left one project out: {language}, first of the commits",
+                share(a.place == 1 for a in guilty),
+                beside=f"of {len(guilty)}; in three {share(a.place <= 3 for a in guilty):.2f}, "
+                f"nobody right {nobody:.2f} of {len(here) - len(guilty)}",
+            )
+        )
+    return found
+
+
+def surprise(answers: Sequence[Answer]) -> float:
+    """Return the mean of -log2 of the right answer's probability, both kinds as heavy."""
+    kinds = [[a for a in answers if a.culprit is culprit] for culprit in (True, False)]
+    return sum(sum(map(_bits, kind)) / max(1, len(kind)) for kind in kinds) / 2
+
+
+def _bits(answer: Answer) -> float:
+    return -math.log2(max(answer.shares[answer.asked.choice.right], 1e-9))
+
+
+def worth(known: Sequence[Asked], left_out: Sequence[Answer]) -> list[Row]:
+    """Leave each signal out, fit again, and say what that costs."""
+    whole = held_out(known, groups=GROUPS)
+    before = surprise(whole)
+    found = [aside("suspects: bits of surprise at the right answer", before)]
+    for sign in WEIGHTS:
+        having = sum(any(sign in x for x in one.choice.alternatives) for one in known)
+        without = held_out(known, (sign,), GROUPS)
+        guilty = [a for a in without if a.culprit]
+        found.append(
+            aside(
+                f"suspects without {sign}: bits more",
+                surprise(without) - before,
+                beside=f"first of the commits {share(a.place == 1 for a in guilty):.2f}, "
+                f"in three {share(a.place <= 3 for a in guilty):.2f}; in {having} questions",
+            )
+        )
+    return found
+
+
+def fitted(known: Sequence[Asked]) -> list[Row]:
+    """Return the weights that all of the crashes would give."""
+    found = fit([one.choice for one in known], weights(), STRENGTH, NOBODY_NAME)
+    return [
+        aside(f"suspects: fitted weight of {name}", weight, beside=f"shipped {weights()[name]:g}")
+        for name, weight in found.items()
+    ]
