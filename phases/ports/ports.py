@@ -197,7 +197,8 @@ class FlagLog(Protocol):
     ) -> Mapping[str, tuple[int, int]]:
         """Return, by issue, its events with the flag on and all its events in this span.
 
-        Issues without an event with the flag on are missing.
+        Of an issue that has it off only: 0, and its events with the flag off. Issues whose events
+        do not name the flag are missing.
         """
         ...
 

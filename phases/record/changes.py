@@ -33,4 +33,4 @@ class FlagEvidence(Value):
     events: int
     others_on: int = 0
     others: int = 0
-    """The same of every other issue of the service."""
+    """The same of every other issue of the service, where the flag was asked for."""

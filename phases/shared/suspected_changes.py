@@ -22,13 +22,16 @@ NEAR = timedelta(minutes=15)
 CLOCKS = timedelta(minutes=1)
 """A change may seem to follow what it brought: the beginning is known to a minute, and two systems
 have two clocks."""
+SKEW = timedelta(seconds=15)
+"""A change that is seen so long after the first event does not go before a deploy that is near."""
 RIGHT_AFTER = timedelta(seconds=5)  # less is said as "right after"
 EVENTS = 5
 """With fewer events a share says nothing."""
-CARRIED = 4 / 5
-"""Share of the events with the flag on above which it explains them: as for releases, a fifth may
-be something else (`recommendation.py`, `UNEXPLAINED`)."""
-NOT_CARRIED = 1 / 5
+CARRIED = 2 / 3
+"""Share of the events with the flag on above which it explains them: old errors burn beside it, and
+drawn incidents (`tests/judgement/`) are judged better so than with more."""
+NOT_CARRIED = 1 / 2
+"""Share below which most of what fails has nothing to do with the flag."""
 APART = 3 / 10
 """The share among the other errors must be lower by so much, before the flag tells the two apart:
 with a flag that is on for everybody every error carries it."""
@@ -223,18 +226,25 @@ def _of(change: ChangeSeen, evidence: FlagEvidence | None) -> FlagEvidence | Non
     return evidence
 
 
-def leads(first: Suspected, deploy: DeploySeen | None) -> bool:
+def leads(first: Suspected, deploy: DeploySeen | None, *, likely: bool = False) -> bool:
     """True if the change goes before the suspected deploy.
 
     Where the events tell it apart, whatever their order; else where it is nearer to the beginning,
-    and its events do not speak against it.
+    and most events carry the flag, or nobody can tell. `likely`: all the same, with the change
+    weighed against it, the release is (`weighing.py`), as where it changed the code that crashes.
     """
     if first.innocent:
         return False
     if first.tells_apart:
         return True
-    nearer = deploy is None or first.change.at > deploy.started_at
-    return nearer and first.before <= NEAR
+    if likely or (first.evidence is not None and not first.carried):
+        return False
+    if deploy is None:
+        return first.before <= NEAR
+    before = first.before + (first.change.at - deploy.started_at)
+    if first.before < -SKEW and timedelta(0) <= before <= NEAR:
+        return False  # it burned already, and a deploy had begun minutes before
+    return first.change.at > deploy.started_at and first.before <= NEAR
 
 
 def reasons_for(first: Suspected, began: datetime) -> tuple[str, ...]:
@@ -253,14 +263,15 @@ def evidence(
 ) -> FlagEvidence | None:
     """Sum up the events with a flag on: those of the incident's issues, and of all others.
 
-    `carried` are events with the flag on, and all events, by issue; an issue that is missing there
-    has none on, and `rows` counts its events. None where no event carries it: the flag may not be
-    told to Sentry at all, unless it was `evaluated` for the newest event.
+    `carried` is by issue (`FlagLog.carried`). An issue of the incident that is missing there has
+    none on, and `rows` counts its events; another one did not ask for the flag and tells nothing.
+    None where no event carries it: the flag may not be told to Sentry at all, unless the newest
+    event tells which flags were `evaluated`.
     """
     if not evaluated and not any(on for on, _ in carried.values()):
         return None
     sums = {True: [0, 0], False: [0, 0]}
-    for issue in {*carried, *rows}:
+    for issue in {*carried, *own}:
         on, events = carried.get(issue, (0, rows.get(issue, 0)))
         of = sums[issue in own]
         of[0], of[1] = of[0] + on, of[1] + events

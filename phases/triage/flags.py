@@ -46,7 +46,8 @@ def flag_evidence(
         return None
     flag, by_issue = carried
     counts = {row.id: row.events for row in rows}
-    evaluated = event is not None and flag.name in event.flags
+    # An SDK that tells of flags tells of each that was asked for on the way to the error.
+    evaluated = event is not None and bool(event.flags)
     return evidence(flag.name, by_issue, counts, own, evaluated=evaluated)
 
 

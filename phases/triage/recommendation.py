@@ -20,6 +20,7 @@ from phases.record.going_back import Likelihood, Quote
 from phases.shared.suspected_changes import Suspected, leads, reasons_for, said
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS
+from phases.triage.changed_code import touched
 from phases.triage.since_when import when
 from phases.triage.situation import Situation
 from phases.triage.weighing import Weighing, is_near, weigh
@@ -139,7 +140,7 @@ def recommend(s: Situation) -> Recommendation:
         change=s.change.change if s.change is not None else None,
     )
     reasons = [blast.sentences[0] if blast.down else scope(blast)]
-    if s.began is not None and (change := _turned_on(s, many=many)) is not None:
+    if s.began is not None and (change := _turned_on(s, weighed, many=many)) is not None:
         why = reasons_for(change, s.began)
         return advice.model_copy(update={"choice": Choice.TURN_OFF, "reasons": (*reasons, *why)})
     began = when(s.began, s.suspect, exact=s.exact)
@@ -162,14 +163,22 @@ def recommend(s: Situation) -> Recommendation:
     return advice.model_copy(update=changed)
 
 
-def _turned_on(s: Situation, *, many: bool) -> Suspected | None:
+def _turned_on(s: Situation, weighed: Weighing | None, *, many: bool) -> Suspected | None:
     """Return the change that leads: turning it off goes before everything else.
 
     Where few are hit, its time alone is not enough.
     """
-    if s.change is None or not leads(s.change, s.suspect):
+    likely = weighed is not None and weighed.likely is Likelihood.LIKELY and _its_code(s)
+    if s.change is None or not leads(s.change, s.suspect, likely=likely):
         return None
     return s.change if many or s.change.carried else None
+
+
+def _its_code(s: Situation) -> bool:
+    """Say whether what crashes is in a file that the suspect changed."""
+    if s.commits is None or s.crash is None:
+        return False
+    return bool(touched(s.commits, s.crash.frames).file)
 
 
 def _ends_it(weighed: Weighing | None, *, near: bool) -> bool:

@@ -67,12 +67,16 @@ class Burning:
             at += 5 * MINUTE
         self._add(first, events, hours)
 
-    def births(self, per_hour: float, each: int = 2) -> None:
-        """New issues all day long, with an event or a few each: this service's way."""
+    def births(self, per_hour: float, each: int = 2, lasting: float = 0.0) -> None:
+        """New issues all day long, with an event or a few each: this service's way.
+
+        `lasting`: the share of the older ones that have an event in the window.
+        """
         for _ in range(self._draw(per_hour * 48)):
             first = self.now - self.rng.uniform(0, 48) * HOUR
             recent = first > self.now - WINDOW
-            self._add(first, each if recent else 0, {})
+            again = int(self.rng.random() < lasting)
+            self._add(first, each if recent else again, {})
             at = time_of(step_of(first))
             self.counts[at] = self.counts.get(at, 0) + each
         for day in range(2, 14):

@@ -66,7 +66,8 @@ COMMANDS = DeployCommands(
     releases=("r",),
     hotfix=("h", "{commit}"),
 )
-SHOP = service(deploy=COMMANDS, owners=("U0ALICE",))
+TURN_OFF = ("./flag.sh", "off", "{change}")
+SHOP = service(deploy=COMMANDS, owners=("U0ALICE",), turn_off=TURN_OFF)
 SEARCH = Service(name="search", sentry=("search-web",), environments=("production", "canary"))
 
 
@@ -117,6 +118,7 @@ SECRETS = Secrets(
     github=GITHUB_SECRET,
     linear=LINEAR_SECRET,
     deploys=DEPLOY_SECRET,
+    changes=DEPLOY_SECRET,
 )
 
 

@@ -11,6 +11,7 @@ from phases.record.findings import Choice
 from phases.record.incident import Channel, Incident, Source
 from sandbox.slack.channels import BOT_USER
 from tests.support.factories import report
+from tests.support.flagged import FLAG
 from tests.support.handlers_world import SHOP, House
 
 INSIDE = (
@@ -50,7 +51,10 @@ async def on_fire(home: House, number: int, *, private: bool) -> tuple[Incident,
         workspace.join(channel, who)
     await home.said(ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id)
     await home.said(TakeLead(by="U0LEAD", lead="U0LEAD"), incident.id)
-    incident = await home.said(Triaged(report=report(Choice.ROLLBACK)), incident.id)
+    measured = report(Choice.ROLLBACK, changes=(FLAG,))
+    advice = measured.recommendation.model_copy(update={"change": FLAG})
+    measured = measured.model_copy(update={"recommendation": advice})
+    incident = await home.said(Triaged(report=measured), incident.id)
     shown = home.slack.person("U0BOB")
     posted = views.decision(incident, home.heard.ctx.now(), SHOP, 1).payload()
     await home.slack.client.chat_postMessage(channel=channel.id, **posted)

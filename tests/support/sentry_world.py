@@ -219,14 +219,11 @@ class World:
 
 @asynccontextmanager
 async def world(*, counting: bool = False, **fields: Any) -> AsyncIterator[World]:
-    projects = [*SHOP.sentry, "payments"]
-    local = LocalSentry(
-        projects=fields.pop("projects", projects),
-        clock=NOW.timestamp,
-    )
+    projects = fields.pop("projects", [*SHOP.sentry, "payments"])
+    local = LocalSentry(projects=projects, clock=NOW.timestamp)
     local.discover, local.several = fields.pop("discover", True), fields.pop("several", True)
     if fields.pop("traces", True):
-        local.traffic(20, since=ago(3 * 1440))
+        local.traffic(20, since=ago(3 * 1440), project=projects[0])
     faults = Faults()
     app = sentry_app(local, faults)
     calls = Counting(app) if counting else None

@@ -107,3 +107,15 @@ def told(event: str = "finished", **fields: Any) -> dict[str, Any]:
         "at": at,
     }
     return {**body, "sentry_issues": [], **fields}
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    """A flag that was turned on, as its own system tells it."""
+    given = {"service": "shop", "kind": "flag", "name": "new-pricing", "from": False, "to": True}
+    return {
+        **given,
+        "by": "ann",
+        "at": datetime.now(UTC).isoformat(),
+        "url": "https://f.x",
+        **fields,
+    }

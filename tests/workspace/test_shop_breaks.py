@@ -131,3 +131,25 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
     assert not said(alice, channel, f"{breakage.fix_commit} was deployed"), (
         "our own deploy is nothing new"
     )
+
+
+async def test_a_bad_flag_is_found_in_sentrys_flag_log_and_turned_off(world: World):
+    shop, alice = world.shop, world.alice
+    assert shop is not None
+    before = shop.current_release()
+    await shop.turn_on_bad_flag()
+    assert shop.flag_is_on()
+    channel = await alice.channel("inc-0001-", seconds=60)
+    decision = await alice.sees("Recommended: turn off flag new-pricing", channel, seconds=60)
+    assert "Turn off flag new-pricing (recommended)" in plain(decision)
+    await alice.click(alice.now(decision), "decision.turn_off")
+    await alice.sees_change(decision, "done in", seconds=40)
+    assert not shop.flag_is_on()
+    assert shop.current_release() == before, "nothing was deployed"
+    assert [change.by for change in world.sentry.flag_log] == ["mara@shop.example", "firebreak"]
+    await eventually(
+        world,
+        lambda: said(alice, channel, "*Recovered.*") or said(alice, channel, "I cannot tell"),
+        "a verdict of the checks",
+        seconds=90,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.cli.checks import Finding, asked, unproven, works
@@ -25,6 +25,7 @@ MEND_PAGE = (
 ABOUT_US = (401, 403, 404)
 """Statuses that speak of the token, its scopes, or an organisation that it may not see."""
 PASSING = (408, 429, 502, 503, 504)
+FLAGS_SINCE = timedelta(days=30)
 COSTS = {
     "events/": (
         "users and features are counted in the tags of the three loudest issues, "
@@ -41,7 +42,23 @@ async def sentry(client: Sentry | None, catalogue: Catalogue) -> list[Finding]:
     findings: list[Finding] = []
     for service in catalogue.all():
         findings += await _service(client, service, datetime.now(UTC))
-    return findings + (_kind(client) if findings else [])
+    if not findings:
+        return []
+    return [*findings, *await _flags(client, catalogue.all()[0]), *_kind(client)]
+
+
+async def _flags(client: Sentry, service: Service) -> list[Finding]:
+    """Read the flag log, which older versions do not have; GlitchTip has no flags at all."""
+    if client.glitchtip:
+        return []
+    what, now = "Sentry's flag log", datetime.now(UTC)
+    try:
+        changes = await client.flags.changes(service, now - FLAGS_SINCE, now)
+    except PortError as error:
+        says = f"{error.text}: flags are known from POST /webhooks/changes alone"
+        return [unproven(what, says, MEND_PAGE)]
+    days = FLAGS_SINCE.days
+    return [works(what, f"{len(changes)} changes of flags in the last {days} days")]
 
 
 async def _service(client: Sentry, service: Service, now: datetime) -> list[Finding]:

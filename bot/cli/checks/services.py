@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,8 @@ async def services(
     findings: list[Finding] = []
     for service in catalogue.all():
         findings += await _deployer(service, hub, state)
+        if service.turn_off:
+            findings.append(_turn_off(service))
         if service.checkout:
             findings += await clone(service)
         findings += await release_names(service, outside.tracker, hub, state)
@@ -49,6 +52,17 @@ async def _endpoint(service: Service, url: str, endpoint: HttpEndpoint) -> Findi
         return works(what, answer.said)
     mend = f"endpoint of {service.name}: recovery is not seen while it does not answer well"
     return broken(what, answer.said, mend)
+
+
+def _turn_off(service: Service) -> Finding:
+    """Check that the command is there; only a person runs it."""
+    what, command = f"Turn off, {service.name}", service.turn_off[0]
+    where = Path(service.turn_off_in or ".")
+    found = shutil.which(command if "/" not in command else str(where / command))
+    if found is None or not where.is_dir():
+        mend = f"turn_off of {service.name}: a command that the bot's user may run in {where}"
+        return broken(what, f"{command} is not there, or may not be run.", mend)
+    return works(what, f"{' '.join(service.turn_off)}, in {where}")
 
 
 async def _owners(service: Service, people: SlackPeople) -> Finding:

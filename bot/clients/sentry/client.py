@@ -54,10 +54,8 @@ from phases.record.service import Service
 from phases.triage.fire import MINUTE, STEP
 
 OLDER = "discover"
-LACKING = (403, 404, 405)
-"""The answers of a plan, or of a Sentry, that has no such call."""
-PER_ISSUE = 3
-"""Issues whose tags are asked for where there is no Discover."""
+LACKING = (403, 404, 405)  # of a plan, or of a Sentry, that has no such call
+PER_ISSUE = 3  # issues whose tags are asked for where there is no Discover
 ERRORS = "level:[error,fatal]"
 """https://docs.sentry.io/concepts/search/"""
 

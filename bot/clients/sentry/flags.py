@@ -15,6 +15,7 @@ https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/model
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -144,17 +145,27 @@ class SentryFlags:
         where = await self._projects.where(services)
         if where is None or until <= since or not searchable(flag):
             return {}
-        params: Pairs = [("start", _naive(since)), ("end", _naive(until))]
-        params += [("query", f"level:[error,fatal] {term(flag)}"), ("sort", "freq")]
+        span: Pairs = [("start", _naive(since)), ("end", _naive(until))]
+        on, off = await asyncio.gather(
+            self._found(where, span, term(flag, "true")),
+            self._found(where, span, term(flag, "false")),
+        )
+        return {issue: (0, events) for issue, (events, _) in off.items()} | on
+
+    async def _found(self, where: Pairs, span: Pairs, search: str) -> dict[str, tuple[int, int]]:
+        """Return, by issue, the events that the search finds, and all of the span."""
+        params: Pairs = [*span, ("query", f"level:[error,fatal] {search}"), ("sort", "freq")]
         params += [("limit", str(PAGE))]
         answers = await self._queries.get("/issues/", where, params, every=self._projects.ids())
-        found: dict[str, tuple[int, int]] = {}
-        for answer in answers.values():
-            for issue in self._http.read(list[FoundShape], answer):
-                if issue.filtered:
-                    on = number(issue.filtered.get("count")) or 0
-                    found[issue.id] = (on, max(number(issue.count) or 0, on))
-        return found
+        issues = [
+            issue
+            for answer in answers.values()
+            for issue in self._http.read(list[FoundShape], answer)
+        ]
+        counts = (
+            (i.id, number(i.filtered.get("count")) or 0, number(i.count) or 0) for i in issues
+        )
+        return {id: (found, max(events, found)) for id, found, events in counts if found}
 
 
 def flags_of(contexts: Mapping[str, Any]) -> dict[str, bool]:
@@ -173,9 +184,9 @@ def searchable(flag: str) -> bool:
     return bool(flag) and set(flag) <= SEARCHABLE
 
 
-def term(flag: str) -> str:
+def term(flag: str, result: str) -> str:
     """`flags[new-pricing]:true`; with a colon in its name it is quoted."""
-    return f'flags["{flag}"]:true' if ":" in flag else f"flags[{flag}]:true"
+    return f'flags["{flag}"]:{result}' if ":" in flag else f"flags[{flag}]:{result}"
 
 
 def _lacking(status: int | None) -> HttpError:

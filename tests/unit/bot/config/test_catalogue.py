@@ -329,3 +329,49 @@ def test_a_blank_that_was_pasted_along_is_no_part_of_a_value(tmp_path: Path) -> 
         ("@ann",),
     )
     assert catalogue.read(written(tmp_path, ONE)).named_in("shop_front is down") is None
+
+
+def test_what_turns_off_a_flag_runs_beside_the_deployer_the_clone_or_the_file(
+    tmp_path: Path,
+) -> None:
+    command = 'turn_off = ["./flag.sh", "off", "{change}"]'
+    deploy = '{ directory = "/srv/a", run = ["d", "{release}"], current = ["c"], releases = ["r"] }'
+    text = f"""
+[services.a]
+{command}
+deployer = "command"
+deploy = {deploy}
+[services.b]
+{command}
+checkout = "/srv/b"
+[services.c]
+{command}
+"""
+    services = catalogue.read(written(tmp_path, text))
+    where = [one.turn_off_in for one in services.all()]
+    assert where == ["/srv/a", "/srv/b", str(tmp_path)]
+    assert all(one.turn_off == ("./flag.sh", "off", "{change}") for one in services.all())
+    assert catalogue.read(written(tmp_path, "[services.d]\n")).all()[0].turn_off == ()
+
+
+def test_the_faults_of_turn_off(tmp_path: Path) -> None:
+    said = faults(
+        tmp_path,
+        """
+[services.one]
+turn_off = ["./flag.sh", "off"]
+[services.two]
+turn_off = ["./flag.sh", "--name={change}"]
+[services.three]
+turn_off = ["{change}"]
+[services.four]
+turn_off_in = "/srv"
+""",
+    )
+    for part in (
+        "service one: turn_off never names what to turn off",
+        "service two: turn_off: {change} must be a whole argument of its own",
+        "service three: turn_off must begin with the command that is run",
+        "service four: unknown key turn_off_in",
+    ):
+        assert part in said, part

@@ -415,7 +415,8 @@ async def held(town: Town, cell: Cell) -> None:
         case "no":
             assert NO in told
         case "glass":
-            assert "Only the owners of this service deploy it: <@U0ALICE>" in told
+            what = "turn it off" if cell.id == "decision.turn_off" else "deploy it"
+            assert f"Only the owners of this service {what}: <@U0ALICE>" in told
             assert "incident.break_glass" in told
         case "owners":
             what = (
@@ -437,6 +438,7 @@ async def held(town: Town, cell: Cell) -> None:
 
 DEPLOYS = {
     ("buttons", "decision.rollback"),
+    ("buttons", "decision.turn_off"),
     ("forms", "incident.rollback"),
     ("forms", "incident.break_glass"),
 }

@@ -29,7 +29,7 @@ from bot.store.incident_store import Store
 from tests.support.handlers_world import CI_SECRET, GITHUB_HOOK_SECRET, HOOK_SECRET, House, house
 from tests.support.slack_world import SECRET
 from tests.support.webhook_bodies import body as deployment
-from tests.support.webhook_bodies import event_alert, issue, metric
+from tests.support.webhook_bodies import changed, event_alert, issue, metric
 from tests.support.webhook_bodies import told as finished
 
 CANARY = "canary-4f2a"
@@ -267,6 +267,7 @@ WEBHOOKS = [
     _sentry("metric_alert", metric()),
     _github("deployment_status", deployment()),
     Webhook("/webhooks/deploys", finished(), CI_SECRET, "X-Firebreak-Signature", "sha256="),
+    Webhook("/webhooks/changes", changed(), CI_SECRET, "X-Firebreak-Signature", "sha256="),
 ]
 
 

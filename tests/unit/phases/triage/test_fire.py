@@ -73,7 +73,7 @@ def test_a_service_on_an_ordinary_day_has_no_fire(noise: float) -> None:
 
 def test_new_issues_all_day_long_are_no_fire_and_forty_at_once_are() -> None:
     w = Burning(NOON, noise=1, seed=4)
-    w.births(4)
+    w.births(10, lasting=0.1)
     assert together(w.in_window, w.now, WINDOW) is None
     burning = burn(w, 40, 0.2, 70)
     assert burning <= chosen(w)[1]

@@ -1,0 +1,175 @@
+"""A change without a deploy, as a suspect: by its time, and by the events that carry a flag."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phases.record.changes import ChangeSeen, FlagEvidence
+from phases.record.findings import DeploySeen, Release
+from phases.shared.suspected_changes import (
+    ARGUMENT,
+    change_key,
+    evidence,
+    heard,
+    leads,
+    merged,
+    near,
+    said,
+    suspected,
+    switched_on,
+    taken_back,
+)
+
+BEGAN = datetime(2026, 5, 5, 14, 0, tzinfo=UTC)
+
+
+def change(before: float, name: str = "new-pricing", **fields: object) -> ChangeSeen:
+    given = {"name": name, "at": BEGAN - timedelta(minutes=before), "kind": "flag", **fields}
+    return ChangeSeen.model_validate(given)
+
+
+def deploy(before: float) -> DeploySeen:
+    at = BEGAN - timedelta(minutes=before)
+    return DeploySeen(release=Release(version="v3"), service="shop", started_at=at, source="ci")
+
+
+def seen(on: int, events: int, others_on: int = 0, others: int = 0) -> FlagEvidence:
+    return FlagEvidence(
+        flag="new-pricing", on=on, events=events, others_on=others_on, others=others
+    )
+
+
+def first_leads(
+    changes: tuple[ChangeSeen, ...],
+    before: float | None = None,
+    counts: FlagEvidence | None = None,
+) -> bool:
+    """Return whether the likeliest goes before a deploy so many minutes before the beginning."""
+    found = suspected(changes, BEGAN, counts)
+    return bool(found) and leads(found[0], None if before is None else deploy(before))
+
+
+@pytest.mark.parametrize(
+    ("flag", "deployed", "counts", "expected"),
+    [
+        (2, 9, None, True),  # nearer than the deploy
+        (9, 2, None, False),  # the deploy is nearer
+        (2, None, None, True),
+        (40, None, None, False),  # by its time alone it is too old
+        (9, 2, seen(98, 100, 2, 50), True),  # who has it fails, who has it not does not
+        (40, 9, seen(98, 100, 2, 50), True),
+        (9, 2, seen(98, 100, 49, 50), False),  # it is on for everybody: that tells nothing
+        (2, 9, seen(98, 100, 49, 50), True),
+        (2, 9, seen(3, 100, 2, 50), False),  # it is off where it fails
+        (2, 9, seen(1, 3), True),  # too few events to say anything
+        (2, 9, seen(60, 100), False),  # a third of what fails has it off
+        (-0.5, 3, None, False),  # it burned already, and a deploy was out
+        (180, None, None, False),
+        (-0.1, 9, None, True),  # two clocks
+        (-0.5, None, None, True),
+        (-3, None, None, False),  # it came after the trouble
+    ],
+)
+def test_a_change_leads_by_its_time_or_by_its_events(
+    flag: float, deployed: float | None, counts: FlagEvidence | None, expected: bool
+) -> None:
+    assert first_leads((change(flag),), deployed, counts) is expected
+
+
+def test_a_release_that_is_likely_all_the_same_goes_before_a_change() -> None:
+    (by_time,) = suspected((change(2),), BEGAN, None)
+    (apart,) = suspected((change(2),), BEGAN, seen(98, 100, 0, 50))
+    (alone,) = suspected((change(2),), BEGAN, seen(98, 100))
+    assert [leads(s, deploy(9), likely=False) for s in (by_time, apart, alone)] == [True] * 3
+    assert [leads(s, deploy(9), likely=True) for s in (by_time, apart, alone)] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_what_is_back_already_is_no_suspect() -> None:
+    again = change(-2, new="off")
+    assert near((again, change(2, new="on")), BEGAN) == ()
+    assert len(near((change(-2, "other", new="off"), change(2, new="on")), BEGAN)) == 1
+
+
+def test_of_one_name_the_nearest_is_asked_about_and_events_choose_among_flags() -> None:
+    older, newer, other = change(30), change(3), change(1, "banner")
+    assert near((older, newer, other), BEGAN) == (other, newer)
+    found = suspected((older, newer, other), BEGAN, seen(99, 100, 0, 40))
+    assert found[0].change == newer, "the events speak for it, though another one is nearer"
+
+
+def test_two_sources_tell_of_one_change_and_the_one_with_values_is_believed() -> None:
+    told = change(2, old="off", new="on", source="webhook")
+    logged = change(2.3, source="sentry")
+    assert merged((told,), (logged,)) == (told,)
+    assert merged((told,), (change(20, source="sentry"),)) == (told, change(20, source="sentry"))
+
+
+def test_a_change_is_said_and_taken_back_in_plain_words() -> None:
+    on, off = change(2, old="off", new="on", by="ann"), change(2, old="true", new="false")
+    pool = change(2, "pool.size", kind="config", old="20", new="5")
+    zone = change(2, "eu-west", kind="infrastructure")
+    assert said(on, author=True) == "flag new-pricing was turned on by ann"
+    assert said(off) == "flag new-pricing was turned off"
+    assert said(pool) == "setting pool.size was changed: 20 → 5"
+    assert said(zone) == "infrastructure eu-west was changed"
+    assert taken_back(on) == "turn off flag new-pricing"
+    assert taken_back(off) == "turn flag new-pricing back on"
+    assert taken_back(pool) == "set setting pool.size back to 20"
+    assert taken_back(zone) == "take the change of infrastructure eu-west back"
+    assert [switched_on(c) for c in (on, off, pool, zone)] == [True, False, False, False]
+    assert switched_on(change(2, "maintenance", kind="config", new="enabled"))
+
+
+@given(st.text(max_size=60))
+def test_no_name_becomes_an_option_or_a_second_line(name: str) -> None:
+    if ARGUMENT.fullmatch(name):
+        assert not name.startswith("-")
+        assert name.isprintable()
+        assert not set(name) & set("$`;|&<>\\\"'*?")
+
+
+def test_names_that_teams_give_their_flags_may_become_arguments() -> None:
+    for name in ("new-pricing", "checkout.v2:eu", "New pricing", "team/flag_1", "a@b"):
+        assert ARGUMENT.fullmatch(name), name
+    for name in ("-rf", "--all", "", " x", "a;b", "$(x)", "a\nb"):
+        assert not ARGUMENT.fullmatch(name), name
+
+
+def test_issues_that_the_search_does_not_name_have_no_event_with_the_flag_on() -> None:
+    carried = {"1": (90, 90), "9": (1, 4), "7": (0, 30)}
+    rows = {"1": 95, "2": 10, "9": 4, "8": 30, "7": 44}
+    found = evidence("new-pricing", carried, rows, {"1", "2"}, evaluated=True)
+    assert found == seen(90, 100, 1, 34), "8 did not ask for the flag"
+    assert evidence("new-pricing", {}, rows, {"1"}, evaluated=False) is None, "not told to Sentry"
+    assert evidence("new-pricing", {}, rows, {"1"}, evaluated=True) == seen(0, 95)
+
+
+def test_a_change_is_heard_once_whoever_tells_it() -> None:
+    keys = (change_key(change(2)), "deploy:v3@2026-05-05T14:00:00+00:00", "change:flag:x@y")
+    assert heard(change(2.4), keys)
+    assert not heard(change(9), keys)
+    assert not heard(change(2, "other"), keys)
+
+
+@given(
+    st.floats(-5, 200),
+    st.floats(-5, 200),
+    st.integers(0, 200),
+    st.integers(0, 200),
+    st.integers(0, 200),
+    st.integers(0, 200),
+)
+def test_a_flag_that_hardly_any_failing_event_has_on_never_leads(
+    flag: float, deployed: float, on: int, more: int, others_on: int, others_off: int
+) -> None:
+    counts = seen(on, on + more, others_on, others_on + others_off)
+    if counts.events >= 5 and on <= counts.events / 2:
+        assert not first_leads((change(flag),), deployed, counts)
