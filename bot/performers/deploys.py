@@ -42,7 +42,7 @@ async def start_deploy(
     if incident.drill:  # the rules want no deploy in a drill; one that is wanted ends here
         return DeployNotStarted(deploy_id=effect.deploy_id, reason=NOTHING_DEPLOYED)
     try:
-        return await _start(effect, service, _deployer(context, service))
+        return await begin(effect, service, _deployer(context, service))
     except PortError as error:
         if error.retryable and job.attempt < DEPLOYER_TRIES:
             raise
@@ -52,7 +52,7 @@ async def start_deploy(
         return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
 
 
-async def _start(
+async def begin(
     effect: StartDeploy, service: Service, deployer: Deployer
 ) -> DeployStarted | DeployNotStarted:
     """Start it, unless an earlier try did, or something else runs than the decision assumed."""
