@@ -144,6 +144,20 @@ def _louder(span: Span) -> None:
     span.errors("OSError: mail queue is full", 3, user=PEOPLE[:9], transaction="/pay", **OLD)
 
 
+def _renamed_before(sentry: Sentry) -> None:
+    """Two hours of the same failure, under its old title, until the trap is let loose."""
+    old: dict[str, Any] = {"function": "charge", "release": running(sentry), "times": 720}
+    for number, page in enumerate(PAGES):
+        at = sentry.clock() - BEFORE - 7200 + 3 * number
+        users = list(PEOPLE[number::3])
+        sentry.load("TimeoutError: bank", at=at, every=10, users=users, transaction=page, **old)
+
+
+def _renamed(span: Span) -> None:
+    fields: dict[str, Any] = {"user": PEOPLE, "transaction": PAGES, "function": "charge_card"}
+    span.errors("PaymentError: the bank is slow", 0.3, **fields)
+
+
 def _staging_before(sentry: Sentry) -> None:
     now = sentry.clock()
     sentry.add_release("shop@9.0.0", created=now - 120)
@@ -267,6 +281,13 @@ TRAPS = (
         "Known for days → it began when it got loud",
         _louder,
         _louder_before,
+    ),
+    Trap(
+        "renamed",
+        "An error gets another title",
+        "It failed as often before → nothing new",
+        _renamed,
+        _renamed_before,
     ),
     Trap(
         "staging",

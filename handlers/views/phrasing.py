@@ -101,7 +101,7 @@ def hit(report: TriageReport) -> str:
         named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
         hit_features = named or how_many(blast.features, "feature")
         return f"{hit_users}; {hit_features} (reported, not measured)"
-    if blast.users is Word.NOBODY:
+    if blast.users is Word.NOBODY or blast.down:
         return words(nobody(report), 300)
     return f"{capital(scope(blast))}; {how_often(report)}"
 

@@ -134,6 +134,8 @@ def _who(incident: Incident, report: TriageReport) -> str:
     """
     blast = report.blast
     features = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
+    if blast.down or (blast.users is Word.NOBODY and blast.unknown):
+        return words(nobody(report), 300)
     if blast.users is Word.NOBODY:
         return f"nobody; {words(nobody(report), 300)}"
     if report.manual_by is not None:

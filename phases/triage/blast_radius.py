@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from phases.ports.tracker_values import EventPicture, IssueRow, Minutes
+from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import (
     BlastRadius,
     Confidence,
@@ -31,17 +31,6 @@ NEW = timedelta(hours=1)
 SPIKE_EVENTS = 10  # "spiking (at least 10 events in the window …"
 SPIKE_FACTOR = 3  # "… and at least 3 × its own baseline)"
 
-LOUD_FACTOR = 3  # "A minute is loud with at least 3 × their baseline …"
-LOUD_SHARE = 5  # "… and at least a fifth of the window's loudest minute"
-QUIET_PER_WINDOW = (
-    10 / 15
-)  # "10 minutes without a loud one end the run", beside a window of 15 minutes
-QUIET_LEAST = 2  # in the short windows of a drill
-SILENCE = 7
-"""Events that would have come, in a silence that ends a slow fire's run: exp(-7) is 1 in 1,000."""
-QUIET_MOST = timedelta(hours=1)
-JUST_BEFORE = timedelta(minutes=3)  # the first loud minute: its issues may be so much older
-
 SHARED_NAME = 10  # "One value from 10 or more addresses is a shared name"
 ONE_PLACE = 10  # "10 or more values, all from one address, … are one user"
 INFERRED_MANY = (
@@ -55,7 +44,6 @@ SURE_EVENTS = 20  # "Confidence: high with known users and 20 or more events"
 UNSURE_EVENTS = 5  # "low when inferred or under 5 events"
 SEVERE_EVENTS = 10  # Severity: "SEV3 one user, or inferred from under 10 events"
 
-BASELINE_LEAST = timedelta(minutes=15)  # Verification: "under 15 minutes of it: zero"
 SHOWN = 5
 ERROR, CRON = "error", "cron"  # categories of issues; monitors have more of them
 PARTS: tuple[Part, ...] = ("users", "features", "places")
@@ -142,84 +130,6 @@ def counted_before(rows: Sequence[IssueRow], ids: Collection[str], now: datetime
     """Return the minutes of the day before that the issue list counted; 0 where it did not tell."""
     untold = any(r.minutes_before <= 0 and r.first_seen < now - DAY for r in rows if r.id in ids)
     return 0.0 if untold else DAY / MINUTE
-
-
-# --- when --------------------------------------------------------------------------------------
-
-
-def first_loud_minute(
-    minutes: Minutes, since: datetime, until: datetime, baseline_per_minute: float
-) -> datetime | None:
-    """The earliest loud minute of the run that reaches into the window, or None without one.
-
-    Minutes that are not complete yet count here: late events only make them louder.
-    """
-    inside = [n for at, n in minutes.counts.items() if since - MINUTE < at < until]
-    loudest = max(inside, default=0)
-    least = max(LOUD_FACTOR * baseline_per_minute, loudest / LOUD_SHARE)
-    loud = sorted(
-        (at for at, n in minutes.counts.items() if n > 0 and n >= least and at < until),
-        reverse=True,
-    )
-    if not loud or loud[0] <= since - MINUTE:
-        return None
-    spell = round(QUIET_PER_WINDOW * ((until - since) / MINUTE))
-    slow = min(SILENCE * (until - since) / sum(inside), max(QUIET_MOST, spell * MINUTE))
-    quiet = max(spell * MINUTE, QUIET_LEAST * MINUTE, slow)
-    first = loud[0]
-    for at in loud[1:]:
-        if first - at - MINUTE >= quiet:
-            break
-        first = at
-    return first
-
-
-def beginning(
-    issues: Sequence[IssueSeen], loud: datetime | None, minutes: Minutes, since: datetime
-) -> datetime | None:
-    """Return the beginning, before its exact second is known.
-
-    Where no minutes are known, or these events are no errors, it is the first seen of what is new;
-    the beginning of old issues is not known then.
-    """
-    firsts = [i.first_seen for i in issues if i.burns and i.first_seen > since - DAY]
-    if loud is None:
-        counted = any(n > 0 for at, n in minutes.counts.items() if at > since - MINUTE)
-        return None if counted else min(firsts, default=None)
-    # The minutes are those of the loudest issues: an issue of the next page may be older.
-    near = (f for f in firsts if loud - JUST_BEFORE <= f < loud + MINUTE)
-    return min(near, default=loud + MINUTE / 2)
-
-
-def last_event_minute(minutes: Minutes) -> datetime | None:
-    return max((at for at, n in minutes.counts.items() if n > 0), default=None)
-
-
-def baseline(
-    minutes: Minutes,
-    began: datetime,
-    project_since: datetime | None,
-    asked_since: datetime | None = None,
-) -> tuple[float, float]:
-    """Return events a minute over the 24 h before trouble began, and the minutes counted.
-
-    Of a younger project all minutes are counted that there are. Under 15 minutes of them: zero, of
-    zero minutes (rules: Verification).
-
-    `asked_since` is the time at which the known minutes begin. Trouble that has been going on for
-    hours began that long after it, and minutes that were not asked for are not silence.
-    """
-    begin = max(at for at in (began - DAY, project_since, asked_since) if at is not None)
-    if began - begin < BASELINE_LEAST:
-        return 0.0, 0.0
-    incomplete = set(minutes.incomplete)
-    whole = (
-        n
-        for at, n in minutes.counts.items()
-        if begin <= at <= began - MINUTE and at not in incomplete
-    )
-    span = (began - begin) / MINUTE
-    return sum(whole) / span, span
 
 
 # --- who ---------------------------------------------------------------------------------------

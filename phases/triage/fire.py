@@ -36,7 +36,7 @@ LOUDER = 2.0  # times the usual rate: less may be a rush hour
 GROWN = 3.0  # an issue need not have grown more than a spike has (SPIKE_FACTOR)
 FEW = 3  # events of nobody's fire, as for a baseline of zero in phase 5 (STRAGGLERS)
 TOGETHER = 10  # events in the window of issues that began together: what one spike takes
-LOUD_SHARE = 5  # a stretch with less than a fifth of what burns now is not part of the run
+LOUD_SHARE = 5  # less than a fifth of what burns now is not part of the run
 QUIET_STRETCHES = 1  # windows; more quiet ones in a row end the run
 SPARKS = 8  # of a fire's age: so long before it was loud its first issues may have begun
 LONGEST = timedelta(days=7)  # beyond that the history is more fire than usual days
@@ -213,14 +213,16 @@ class Fire:
     since: datetime
     """Issues that were first seen since then began with it."""
     rise: Rise | None = None
-    """The service as a whole is louder than usual: then issues may have grown with it."""
+    """The service as a whole is louder than usual."""
+    old_are_louder: bool = False
+    """So are the issues that were there before: then each of them may have grown with it."""
 
     def began(self, row: IssueRow) -> bool:
         return row.first_seen >= self.since
 
     def grew(self, row: IssueRow, window: timedelta) -> bool:
         """Return whether an old issue rather grew with the service than stayed as it was."""
-        if self.rise is None or row.events <= 0:
+        if self.rise is None or not self.old_are_louder or row.events <= 0:
             return False
         own = own_rate(row, self.rise.since)
         if own is None:
@@ -253,7 +255,12 @@ def fire(
     rising = rise(series, window) if series is not None else None
     born = together(rows, now, window)
     beginnings = [now - new, *([born] if born else [])]
-    if rising is not None:
-        sparks = max(STEP, (now - rising.since) / SPARKS)
-        beginnings.append(rising.since - sparks)
-    return Fire(min(beginnings), rising)
+    if series is None or rising is None:
+        return Fire(min(beginnings))
+    sparks = max(STEP, (now - rising.since) / SPARKS)
+    since = min(*beginnings, rising.since - sparks)
+    old = sum(row.events for row in rows if row.first_seen < since)
+    usually, minutes = series.usual(step_of(now - window), series.end), window / MINUTE
+    over = max(usual(usually, minutes, CHANCE), FEW)
+    louder = old > over and old >= LOUDER * usually.per_minute * minutes
+    return Fire(since, rising, louder)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import BlastRadius, EndpointAnswer, IssueSeen, Share, Word
+from phases.record.limits import NOTHING
 from phases.record.service import Service
 from phases.triage.blast_radius import ERROR, blast_radius
 from phases.triage.fire import MINUTE, Series
@@ -18,10 +19,12 @@ from phases.triage.ordinary import (
     Rhythm,
     nearly_all,
     not_customers,
+    of_one,
     others_now,
     renamed,
     renamed_sentence,
     same_few,
+    young,
 )
 
 LAPTOP = "Only a developer's machine ran into it."
@@ -44,7 +47,8 @@ class Seen:
     unasked: str = ""
     """Why there is no series."""
     rhythm: Rhythm | None = None
-    began: datetime | None = None
+    titled: datetime | None = None
+    """When the fire had its titles."""
     before: Mapping[str, int] = field(default_factory=dict[str, int])
     from_laptop: bool = False
 
@@ -65,6 +69,7 @@ def _without_endpoint(s: Seen) -> BlastRadius:
     same = _renamed(s)
     left_out = strangers.names | same
     picture = s.picture.model_copy(update={"transactions": _without(s, left_out)})
+    picture = of_one(picture, s.calm, s.service.window / MINUTE)
     blast = blast_radius(picture, s.addresses, s.service.features, s.service.window, s.calm)
     if s.from_laptop and s.only_errors and _nothing_counted(s.picture):
         return as_usual(blast, "not customers", LAPTOP)
@@ -85,7 +90,7 @@ def _judged_by_place(
     shares, events = s.picture.transactions, s.picture.events
     if nearly_all(strangers.names, shares, events):
         return as_usual(blast, "not customers", f"{strangers.sentence} {ONLY}")
-    told = renamed_sentence(same, s.began) if same and s.began else ""
+    told = renamed_sentence(same, s.titled) if same and s.titled else ""
     if nearly_all(same | strangers.names, shares, events):
         return as_usual(blast, "renamed", told)
     says = [sentence for sentence in (told, strangers.sentence) if sentence]
@@ -95,7 +100,7 @@ def _judged_by_place(
 def _silence(s: Seen) -> BlastRadius:
     events = sum(row.events for row in s.rows)
     said = silent(s.series, events, s.service.window, s.unasked)
-    unknown = s.series is None and events > 0
+    unknown = said[0] != NOTHING
     return BlastRadius(
         users=Word.NOBODY,
         user_count=0,
@@ -107,16 +112,18 @@ def _silence(s: Seen) -> BlastRadius:
 
 def _renamed(s: Seen) -> set[str]:
     """Return the transactions of which the fire is only another title."""
-    if s.began is None or not s.before:
+    began = s.titled
+    if began is None or not s.before:
         return set()
-    ids = {issue.id for issue in s.issues}
-    counted_from = max(s.began, s.since)
+    new = young(s.issues, s.since)
+    every = sum(issue.events for issue in s.issues)
+    share = sum(issue.events for issue in new) / max(every, 1)
     return renamed(
         Places(
-            fire={share.name: share.events for share in s.picture.transactions},
-            others=others_now(s.rows, ids, s.began, s.since, s.now),
+            fire={t.name: round(t.events * share) for t in s.picture.transactions},
+            others=others_now(s.rows, {i.id for i in new}, began, s.since, s.now),
             before=s.before,
-            minutes=(s.now - counted_from) / MINUTE,
+            minutes=(s.now - max(began, s.since)) / MINUTE,
         )
     )
 

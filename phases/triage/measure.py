@@ -22,23 +22,24 @@ from phases.record.service import ReleaseNames
 from phases.root_cause.stack_trace import ours, with_cause
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
 from phases.shared.suspected_changes import merged, near
-from phases.text.wording import listed
+from phases.triage.beginning import (
+    baseline,
+    beginning,
+    first_loud_minute,
+    last_event_minute,
+)
 from phases.triage.blast_radius import (
     ERROR,
     MINUTE,
     NEW,
-    baseline,
-    beginning,
     belonging,
     counted_before,
-    first_loud_minute,
-    last_event_minute,
 )
 from phases.triage.deploy_history import FIRST_EVENTS, History, history, suspect_of
 from phases.triage.fire import DAY, HISTORY, Series, fire
 from phases.triage.flags import events_with_flag, flag_evidence, with_changes
 from phases.triage.judged import Seen, judged
-from phases.triage.ordinary import Rhythm, rhythm
+from phases.triage.ordinary import Rhythm, mostly_new, titled, without_regular
 from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import recommend
 from phases.triage.situation import Situation
@@ -271,15 +272,13 @@ async def _trouble(
     usual = sum(issue.baseline_per_minute for issue in issues)
     loud = first_loud_minute(minutes, ask.since, ask.now, usual)
     about = beginning(issues, loud, minutes, ask.since)
-    found = rhythm(series, about) if series is not None and about is not None else None
-    if found is not None and about is not None:
-        regular = found.explains(issues, {row.id: row for row in rows}, about)
-        if rest := tuple(issue for issue in issues if issue.id not in regular):
-            names = listed([i.short_id for i in issues if i.id in regular])
-            if names:
-                ask.notes.say(f"{names} left out. {found.sentence}")
-            issues, found = rest, None
-            loud, about = None, min(i.first_seen for i in rest) if names else about
+    born = titled(issues, ask.since)
+    if about is not None and born is not None and mostly_new(issues, ask.since) and born > about:
+        about, loud = born, None  # what is loud before is the noise of older issues
+    issues, found, note = without_regular(issues, rows, series, about)
+    if note:
+        ask.notes.say(note)
+        loud, about = None, min(issue.first_seen for issue in issues)
     return _Trouble(
         rows=rows,
         issues=issues,
@@ -305,7 +304,7 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: _Deploys) -> _Impa
         ask.exact_beginning(issues, ids, trouble.loud),
         ask.newest_event(trouble.rows, issues[0]),
         _back(ask, trouble, deploys, suspect),
-        ask.before(trouble.about),
+        ask.before(titled(issues, ask.since)),
     )
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
@@ -362,7 +361,7 @@ def _seen(
         series=trouble.series,
         unasked=ask.notes.unasked_history,
         rhythm=trouble.rhythm,
-        began=impact.began,
+        titled=titled(trouble.issues, ask.since),
         before=impact.before,
         from_laptop=impact.event is not None and impact.event.from_laptop,
     )

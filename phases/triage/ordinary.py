@@ -17,15 +17,17 @@ from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import IssueSeen, Share
 from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
 from phases.text.wording import capital, counted, listed, short, stamp
-from phases.triage.fire import CHANCE, DAY, FEW, HOUR, MINUTE, STEP, Series, step_of
+from phases.triage.fire import CHANCE, DAY, HOUR, MINUTE, STEP, TOGETHER, Series, step_of
 
 PERIODS = 3  # "for three periods or more"
-PEAK = 3.0  # times what came just before it: else it is a level, not a rhythm
+ODD = 0.01  # one such peak comes by chance in one of a hundred, three hardly ever
+PEAK = 3.0  # times what came just before and after: else it is a level, not a rhythm
 RHYTHMS = ((HOUR, 4, timedelta(minutes=30)), (DAY, 7, timedelta(hours=6)))
 """Period, how many of them are looked at, and how long a burst of it may last. A job of working
 days has five of seven."""
 
 BEFORE = timedelta(hours=1)  # a place's rate just before: the same hour of traffic
+STRAYS = 0.1  # of the events: issues that began before by chance
 CEASED = 0.05  # what failed there before is as quiet by chance in one of twenty
 NEARLY_ALL = 0.95  # of the events: then the picture is theirs
 
@@ -79,7 +81,7 @@ class Rhythm:
     def explains(
         self, issues: Sequence[IssueSeen], rows: Mapping[str, IssueRow], began: datetime
     ) -> set[str]:
-        """Return the issues that are the rhythm's.
+        """Return the issues that are the rhythm's: no more events than it brings each time.
 
         Those that were there in the periods before are. New ones are where those are missing: a job
         that names its errors anew each time.
@@ -87,15 +89,17 @@ class Rhythm:
         first = began - (PERIODS - 1) * self.period
         there = [i for i in issues if i.first_seen < first]
         old = {i.id for i in there if _in_hours(rows.get(i.id), self, began)}
-        if sum(i.events for i in issues if i.id in old) >= self.typical / 2:
-            return old
-        return {issue.id for issue in issues}
+        most = at_most(self.typical, SPREAD, CHANCE)
+        of_old = sum(i.events for i in issues if i.id in old)
+        if of_old >= self.typical / 2:
+            return old if of_old <= most else set()
+        every = {issue.id for issue in issues}
+        return every if sum(issue.events for issue in issues) <= most else set()
 
 
 def rhythm(series: Series, began: datetime) -> Rhythm | None:
-    """Return the period in which the same volume came at the same time, three times or more."""
+    """Return the period in which events came at the same time, three times or more."""
     begin, end = step_of(began) - 1, series.end
-    volume = series.events(begin, end)
     for period, looked_at, longest in RHYTHMS:
         if series.now - began > longest:
             continue
@@ -105,12 +109,36 @@ def rhythm(series: Series, began: datetime) -> Rhythm | None:
             start = begin - number * shift
             if start - length < series.first:
                 break
-            burst = series.events(start, start + length + 1)
-            if burst >= FEW and burst >= PEAK * series.events(start - length, start):
+            burst, stop = series.events(start, start + length + 1), start + length + 1
+            side = max(min(length + 1, (shift - length - 1) // 2), 1)
+            beside = max(series.events(start - side, start), series.events(stop, stop + side))
+            beside *= (length + 1) / side
+            if burst >= max(TOGETHER, PEAK * beside) and burst > at_most(beside, SPREAD, ODD):
                 found.append(burst)
-        if len(found) >= PERIODS and FEW <= volume <= at_most(fmean(found), SPREAD, CHANCE):
+        if len(found) >= PERIODS:
             return Rhythm(period, fmean(found), began)
     return None
+
+
+def without_regular(
+    issues: tuple[IssueSeen, ...],
+    rows: Sequence[IssueRow],
+    series: Series | None,
+    began: datetime | None,
+) -> tuple[tuple[IssueSeen, ...], Rhythm | None, str]:
+    """Return the issues that are not regular, and a note on those that are.
+
+    Where all of them are regular they stay, and the rhythm is returned instead of the note.
+    """
+    found = rhythm(series, began) if series is not None and began is not None else None
+    if found is None or began is None:
+        return issues, None, ""
+    regular = found.explains(issues, {row.id: row for row in rows}, began)
+    rest = tuple(issue for issue in issues if issue.id not in regular)
+    if not rest:
+        return issues, found, ""
+    names = listed([issue.short_id for issue in issues if issue.id in regular])
+    return rest, None, f"{names} left out. {found.sentence}" if names else ""
 
 
 def _in_hours(row: IssueRow | None, found: Rhythm, began: datetime) -> bool:
@@ -134,21 +162,56 @@ class Places:
     minutes: float
     """How long the fire was counted."""
 
+    def at_rate(self, *names: str) -> bool:
+        """Return whether no more fails there than before."""
+        now = sum(self.fire.get(name, 0) + self.others.get(name, 0.0) for name in names)
+        rate = Measured(self._before(names) / (BEFORE / MINUTE), BEFORE / MINUTE)
+        return now <= usual(rate, self.minutes, CHANCE)
+
+    @property
+    def ceased(self) -> bool:
+        """Return whether the older issues are quieter than before, and that is no chance."""
+        expected = sum(self.before.values()) * self.minutes / (BEFORE / MINUTE)
+        return sum(self.others.values()) <= at_least_above(expected, SPREAD, CEASED)
+
+    def _before(self, names: Collection[str]) -> int:
+        return sum(self.before.get(name, 0) for name in names)
+
 
 def renamed(places: Places) -> set[str]:
     """Return the transactions that fail at the rate of before, under another title.
 
-    What failed there before has ceased, and both together are no more than it was. Where the old
-    failure goes on beside the new one, or is too rare to be missed, nobody can say so.
+    What failed before has ceased, and both together are no more than it was. Where the old failure
+    goes on beside the new one, or is too rare to be missed, nobody can say so. That is asked of all
+    transactions together: of an issue of many of them Sentry's list names one.
     """
-    found: set[str] = set()
-    for name, events in places.fire.items():
-        rate = Measured(places.before.get(name, 0) / (BEFORE / MINUTE), BEFORE / MINUTE)
-        others = places.others.get(name, 0.0)
-        ceased = others <= at_least_above(rate.per_minute * places.minutes, SPREAD, CEASED)
-        if ceased and events + others <= usual(rate, places.minutes, CHANCE):
-            found.add(name)
-    return found
+    if not places.ceased:
+        return set()
+    found = {name for name in places.fire if places.at_rate(name)}
+    return found if places.at_rate(*found) else set()
+
+
+def young(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:
+    """Return the issues that began with the fire, first seen first."""
+    found = [issue for issue in issues if issue.burns and issue.first_seen > since - DAY]
+    return sorted(found, key=lambda issue: issue.first_seen)
+
+
+def mostly_new(issues: Sequence[IssueSeen], since: datetime) -> bool:
+    """Return whether most of the events are of issues that began with the fire."""
+    new = sum(issue.events for issue in young(issues, since))
+    return 2 * new > sum(issue.events for issue in issues)
+
+
+def titled(issues: Sequence[IssueSeen], since: datetime) -> datetime | None:
+    """Return when the fire had its titles: without a tenth of its events, which may be strays."""
+    began_with_it = young(issues, since)
+    strays = STRAYS * sum(issue.events for issue in began_with_it)
+    for issue in began_with_it:
+        strays -= issue.events
+        if strays < 0:
+            return issue.first_seen
+    return None
 
 
 def others_now(
@@ -187,6 +250,22 @@ def same_few(issues: Sequence[IssueSeen], picture: EventPicture, now: datetime) 
     days = (now - max(issue.first_seen for issue in issues)) // DAY
     who = "The same user has" if users == 1 else f"The same few ({counted(users, 'user')}) have"
     return f"{who} run into it for {counted(days, 'day')}, and no more often than usual."
+
+
+def of_one(picture: EventPicture, usually: float, minutes: float) -> EventPicture:
+    """Return the picture of one user, where without that one there is no more than usual.
+
+    `usually`: events a minute of the day before.
+    """
+    top = max(picture.users, key=lambda user: user.events, default=None)
+    if top is None or "users" in picture.unknown or top.events < SHOUTED:
+        return picture
+    rest = picture.events - picture.events_of_not_users - top.events
+    if (picture.user_count or 0) < 2 or rest > usual(
+        Measured(usually, DAY / MINUTE), minutes, CHANCE
+    ):
+        return picture
+    return picture.model_copy(update={"users": (top,), "user_count": 1})
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,9 @@ from phases.record.findings import (
 )
 from phases.record.service import Service
 from phases.text.wording import listed, short
+from phases.triage.beginning import JUST_BEFORE
 from phases.triage.blast_radius import (
     ERROR,
-    JUST_BEFORE,
     MINUTE,
     ONE_PLACE,
     PARTS,

@@ -136,7 +136,7 @@ def recommend(s: Situation) -> Recommendation:
         target=target,
         change=s.change.change if s.change is not None else None,
     )
-    reasons = [scope(blast)]
+    reasons = [blast.sentences[0] if blast.down else scope(blast)]
     if s.began is not None and (change := _turned_on(s, many=many)) is not None:
         why = reasons_for(change, s.began)
         return advice.model_copy(update={"choice": Choice.TURN_OFF, "reasons": (*reasons, *why)})

@@ -179,7 +179,7 @@ def headline(report: TriageReport) -> str:
         users = who_is_hit.how_many(blast.users, "user")
         features = who_is_hit.how_many(blast.features, "feature")
         return f"reported: {users}, {features} (not measured)"
-    if blast.users is Word.NOBODY:
+    if blast.users is Word.NOBODY or blast.down:
         return who_is_hit.nobody(report)
     users = who_is_hit.users(blast)
     names = listed([feature.name for feature in blast.top_features]) or "no feature named"

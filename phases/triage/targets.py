@@ -14,8 +14,9 @@ from itertools import pairwise
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import DEPLOYABLE, HOTFIX
 from phases.text.wording import lasting, listed
-from phases.triage.blast_radius import LOUD_SHARE, MINUTE, SPIKE_EVENTS, SPIKE_FACTOR
+from phases.triage.blast_radius import SPIKE_EVENTS, SPIKE_FACTOR
 from phases.triage.deploy_history import History
+from phases.triage.fire import LOUD_SHARE, MINUTE
 
 ROLLED_BACK_WITHIN = timedelta(days=1)  # Healthy: "deployed over it within a day"
 SETTLES = timedelta(minutes=10)

@@ -48,6 +48,8 @@ WEARS_OUT = 4
 GROWS_FOR = timedelta(minutes=20)
 GROWS = 2
 """The second half of a slow burn has at least so many times the events of the first."""
+GROWS_FROM = 1 / 20
+"""Of its events, in the second quarter: a fire that began at once has only noise there."""
 ONE_PLACE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
 """A release can break one browser; it seldom breaks one customer or one region."""
 OTHERS_EVENTS = 20
@@ -190,7 +192,8 @@ class _Case:
                 quarters[min(int(4 * ((at - begin) / span)), 3)] += events
         steady = all(a < b for a, b in pairwise(quarters))
         first, second = sum(quarters[:2]), sum(quarters[2:])
-        return steady and quarters[1] > 0 and second >= GROWS * first
+        began_early = quarters[1] > 0 and quarters[1] >= GROWS_FROM * (first + second)
+        return steady and began_early and second >= GROWS * first
 
     # --- which issues, which releases -----------------------------------------------------------
 

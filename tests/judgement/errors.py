@@ -62,10 +62,10 @@ EDGES: dict[str, dict[Language, Said]] = {
             "Error", "connect ECONNREFUSED 10.0.3.7:5432", "net.js", "TCPConnectWrap.afterConnect"
         ),
         "java": Said(
-            "SQLTransientConnectionException",
-            "HikariPool-1 - Connection is not available",
-            "com/zaxxer/hikari/pool/HikariPool.java",
-            "createTimeoutException",
+            "PSQLException",
+            "Connection to 10.0.3.7:5432 refused. Check that the hostname and port are correct",
+            "org/postgresql/core/v3/ConnectionFactoryImpl.java",
+            "openConnectionImpl",
         ),
         "ruby": Said(
             "PG::ConnectionBad",
@@ -92,7 +92,7 @@ EDGES: dict[str, dict[Language, Said]] = {
         ),
         "java": Said(
             "SQLTransientConnectionException",
-            "HikariPool-1 - request timed out after 30000ms",
+            "HikariPool-1 - Connection is not available, request timed out after 30000ms.",
             "com/zaxxer/hikari/pool/HikariPool.java",
             "createTimeoutException",
         ),

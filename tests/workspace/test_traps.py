@@ -47,6 +47,7 @@ SAYS: dict[str, tuple[str, ...]] = {
     "health-checker": ("Only health checks and bots (not_users) ran into it",),
     "attacker": ("1 user;", "Recommended: investigate"),
     "louder": ("OSError: mail queue is full", "spiking", "first seen"),
+    "renamed": ("failed as often under another title", "Recommended: investigate"),
     "staging": ("nothing unusual",),
     "archived": ("LookupError: coupon", "7 users"),
     "tiny": ("Recommended: roll back", "24 users", "more issues"),

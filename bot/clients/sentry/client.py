@@ -76,8 +76,8 @@ class Sentry:
         self._queries = ProjectQueries(self._http)
         self._projects = Projects(self._http)
         self._releases = Releases(self._http)
-        self.traffic = Traces(self._http, self._projects, self._queries).seen
         self.flags = SentryFlags(self._http, self._queries, self._projects, self._page_url)
+        self.traffic = Traces(self._http, self._projects, self._queries).seen
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}

@@ -14,8 +14,6 @@ from tests.judgement.story import story
 from tests.judgement.world import World
 
 SEEDS = range(1, 61)
-STILL_WRONG = ("one_way", "silent")
-"""Kinds in which the rules are known to fail; none is the goal."""
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +22,14 @@ def judged() -> list[Judged]:
 
 
 def test_no_advice_harms_and_no_wide_fire_is_missed(judged: list[Judged]) -> None:
-    bad = [j for j in judged if (j.harm or j.missed) and j.world.kind not in STILL_WRONG]
+    bad = [j for j in judged if j.harm or j.missed]
     assert not bad, "\n\n".join(map(story, bad))
+
+
+def test_most_advice_is_the_best_there_is(judged: list[Judged]) -> None:
+    """A floor that a rule may not fall under unseen; `make judgement` has the figures."""
+    assert sum(j.right for j in judged) >= 0.75 * len(judged)
+    assert sum(j.needless for j in judged) <= 0.15 * len(judged)
 
 
 def test_a_seed_is_always_the_same_world(judged: list[Judged]) -> None:

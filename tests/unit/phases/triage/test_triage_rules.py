@@ -16,14 +16,13 @@ from phases.record.findings import BlastRadius, Choice, IssueSeen, Share, Word
 from phases.record.incident import Severity
 from phases.record.service import ReleaseNames
 from phases.text.wording import counted, lasting, listed, rate
+from phases.triage.beginning import baseline, first_loud_minute
 from phases.triage.blast_radius import (
     NEW,
     Users,
-    baseline,
     belonging,
     blast_radius,
     feature_of,
-    first_loud_minute,
     hit_features,
     severity_of,
     users,
