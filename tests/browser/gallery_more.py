@@ -23,6 +23,8 @@ from phases.record.findings import (
     Bisect,
     Choice,
     Confidence,
+    Likelihood,
+    Look,
     LookVerdict,
     MergeState,
     Recommendation,
@@ -426,9 +428,20 @@ def odd_ends() -> dict[str, Message]:
         pull_request="https://github.com/acme/shop/pull/7",
     )
     too_late = under_way(acted(result="running"))
+    fallen = Look(
+        number=1,
+        minute=3,
+        at=NOW,
+        verdict=LookVerdict.TOO_FEW,
+        minutes=2,
+        unchanged=25,
+        traffic=0.31,
+    )
+    watched = acted(Status.VERIFYING, {"glance": fallen})
     running = Bisect(id="b", good="1.2.0", bad="1.3.0", step=2, steps=5, state="running")
     return {
         "decision-hotfix-done": views.decision(hotfix, NOW, SHOP, 1),
+        "decision-watched": views.decision(watched, NOW, SHOP, 1),
         "decision-fixed": views.decision(
             acted(
                 Status.VERIFYING,
