@@ -73,9 +73,11 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         )
     blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
-    lines = (*by_hand(current, service), *quotes(recommendation), *_missing(current, service))
+    above = _said_above(current, report)
+    warnings = quotes(recommendation, above)
+    lines = (*by_hand(current, service), *warnings, *_missing(current, service))
     blocks += [context(line) for line in lines]
-    blocks += _reasons(recommendation, _said_above(current, report))
+    blocks += _reasons(recommendation, above)
     if _rollback(recommendation, service):
         blocks.append(what_it_takes_back(recommendation))
     memories = recall.sentences(incident)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from handlers.views.blocks import Block, context
 from handlers.views.text import local, person, words
-from phases.record.findings import (
-    Recommendation,
-)
+from phases.record.findings import Recommendation
 from phases.record.going_back import Quote, TakenBack
 from phases.text.wording import listed
+from phases.triage.recommendation import warned
 from phases.triage.taken_back import how_many, in_short
 
 QUOTES = 2
 
 
-def quotes(recommendation: Recommendation | None) -> list[str]:
-    """Return the warnings that people wrote, each with its author and place."""
+def quotes(recommendation: Recommendation | None, above: Collection[str] = ()) -> list[str]:
+    """Return the warnings that people wrote, each with its author and place.
+
+    `above`: the sentences that stand above already, without their full stop.
+    """
     if recommendation is None:
         return []
     return [
         f"*Warned*: “{words(quote.text, 200)}” ({_where(quote)})"
         for quote in recommendation.written[:QUOTES]
+        if warned(quote).rstrip(".") not in above
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handlers.views.blocks import Element, button, confirm, link_button
-from handlers.views.text import link, words
+from handlers.views.text import link, spoken
 from phases.mitigation.decision import cannot_turn_off
 from phases.record.findings import ChangeSeen, Choice
 from phases.record.incident import Incident, Round
@@ -76,4 +76,4 @@ def by_hand(current: Round, service: Service) -> list[str]:
         return []
     why = cannot_turn_off(service, change)
     where = f" {link(change.url, 'Open it')}." if why and change.url else ""
-    return [f"{words(why, 400)}{where}"] if why else []
+    return [f"{spoken(why, 400, lines=False)}{where}"] if why else []

@@ -25,9 +25,9 @@ def by_change(report: TriageReport) -> Hypothesis | None:
     return Hypothesis(
         id="",
         kind=HypothesisKind.CONFIGURATION,
-        says=f"{capital(changed_thing(first.change))} brought it",
-        predicts="the errors began with this change, and end when it is taken back",
-        check="the beginning against the changes, and the events that carry the flag",
+        says=f"{capital(changed_thing(first.change))} caused it",
+        predicts="errors began with this change and end when it is reverted",
+        check="when it began, against the changes and the events with the flag on",
         found=f"Trouble began {first.began}. {first.seen}".strip(),
         verdict=Verdict.SUPPORTED if leads else Verdict.OPEN,
         confidence=TELLS_APART if first.tells_apart else sure,

@@ -56,7 +56,7 @@ class Ranking:
     None where this cannot be told: no patch is known, or the crash has no stack.
     """
     reasons: tuple[str, ...] = ()
-    """Why none of them may have brought it."""
+    """Why none of them may have caused it."""
 
     @property
     def nobody_leads(self) -> bool:

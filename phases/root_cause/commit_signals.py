@@ -143,16 +143,18 @@ def _error(clues: Clues, code: Sequence[Sequence[Patch]], found: Sequence[Signal
         worth = name.weight * _rarity(len(changes), len(code))
         for position, sides in changes.items():
             if clues.missing and sides.removed and not sides.added:
-                reason = f"takes `{name.text}` away, which the error misses"
+                reason = f"removes `{name.text}`, which the error says is missing"
                 found[position].more(Sign.GONE, worth, reason)
             else:
-                reason = f"changes lines with `{name.text}`, which the error names"
+                reason = f"changes lines with `{name.text}`, named in the error"
                 found[position].more(Sign.ERROR, worth, reason)
     for phrase in clues.phrases:
         changes = _changes_of(phrase, code)
         worth = _rarity(len(changes), len(code))
         for position in changes:
-            found[position].more(Sign.ERROR, worth, f"has the error's words “{phrase[:60]}”")
+            found[position].more(
+                Sign.ERROR, worth, f"adds or changes the error message “{phrase[:60]}”"
+            )
 
 
 def _named_files(
@@ -165,9 +167,9 @@ def _named_files(
                 continue
             only_deletes = file.added == 0 and file.deleted > 0
             if only_deletes or "\ndeleted file mode" in file.patch[:400]:
-                signals.most(Sign.GONE, 1.0, f"deletes {file.path}, which the error names")
+                signals.most(Sign.GONE, 1.0, f"deletes {file.path}, named in the error")
             else:
-                signals.most(Sign.ERROR, 1.0, f"changes {file.path}, which the error names")
+                signals.most(Sign.ERROR, 1.0, f"changes {file.path}, named in the error")
 
 
 def _changes_of(text: str, code: Sequence[Sequence[Patch]]) -> dict[int, ChangedSides]:
@@ -210,7 +212,7 @@ def _libraries(commit: Commit, clues: Clues, signals: Signals) -> None:
     text = "\n".join([*changed, commit.subject]).lower()
     for nth, library in enumerate(clues.libraries):
         if _mentions(text, library):
-            reason = f"changes the dependency `{library}`, which is in the stack"
+            reason = f"changes the dependency `{library}`, in the stack trace"
             signals.most(Sign.LIBRARY, 1 / (1 + FARTHER * nth), reason)
 
 
@@ -240,7 +242,7 @@ def _undone(commits: Sequence[Commit], found: Sequence[Signals]) -> None:
         original = _reverted(position, commits, by_subject)
         if original is not None and original not in undone:
             undone.add(original)
-            back = f"only takes {commits[original].sha[:9]} back, which is in the range too"
+            back = f"only reverts {commits[original].sha[:9]}, also in this range"
             found[original].most(Sign.UNDONE, 1.0, f"was reverted by {commit.sha[:9]}")
             found[position].most(Sign.UNDONE, 0.8, back)
 

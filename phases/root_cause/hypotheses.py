@@ -54,36 +54,36 @@ class Question(NamedTuple):
 
 QUESTIONS: dict[HypothesisKind, Question] = {
     HypothesisKind.RELEASE: Question(
-        says="A release brought it",
-        predicts="the trouble begins within minutes of a deploy",
-        check="the beginning of the trouble against the deploys",
+        says="A release caused it",
+        predicts="errors begin within minutes of a deploy",
+        check="when it began, against the deploys",
     ),
     HypothesisKind.COMMIT: Question(
-        says="A commit brought it",
-        predicts="what it changed is on the way to the crash; without it the errors end",
-        check="the commits against stack, error and files",
+        says="A commit caused it",
+        predicts="its changes are on the path to the crash, and reverting it ends the errors",
+        check="the commits, against the stack trace and the error message",
     ),
     HypothesisKind.CONFIGURATION: Question(
-        says="A setting, a flag or a migration brought it",
-        predicts="configuration changed shortly before; "
-        "the same code runs well with the old values",
-        check="configuration files and migrations among the changes",
+        says="A configuration change, feature flag or migration caused it",
+        predicts="configuration changed shortly before, "
+        "and the same code works with the old values",
+        check="configuration files and migrations in the release",
     ),
     HypothesisKind.DEPENDENCY: Question(
-        says="A library or a neighbouring service brought it",
-        predicts="a version changed, or a neighbour was deployed, shortly before; "
-        "the stack ends in its code or at its door",
-        check="dependency files among the changes, and the neighbours' deploys",
+        says="A library upgrade or another service caused it",
+        predicts="a library or another service changed shortly before, "
+        "and the stack trace ends in it",
+        check="lock files in the release, and deploys of the services it depends on",
     ),
     HypothesisKind.DATA: Question(
-        says="Traffic, or one customer's data, brought it",
-        predicts="the errors come from one user, customer or region, whatever the release",
+        says="Traffic or one customer's data caused it",
+        predicts="one user, customer or region has the errors, in every release",
         check="events by user, customer and region",
     ),
     HypothesisKind.INFRASTRUCTURE: Question(
-        says="Network, database or machines brought it",
-        predicts="time-outs and refused connections, over many features at once, without a deploy",
-        check="the kinds of errors in the window",
+        says="Network, database or hosts caused it",
+        predicts="timeouts and refused connections in many features at once, without a deploy",
+        check="the types of the errors",
     ),
 }
 """The six questions of every incident."""
@@ -262,9 +262,9 @@ def _release(facts: Facts) -> Hypothesis:
         finding,
         round(min(sure, 0.92), 2),
         Verdict.SUPPORTED if sure >= 0.75 else Verdict.OPEN,
-        says=f"Release {version} brought it",
-        predicts=f"errors begin with the deploy of {version}, and end with the release before it",
-        check="the beginning of the trouble and the issues' first events against the deploys",
+        says=f"Release {version} caused it",
+        predicts=f"errors begin with the deploy of {version} and end with a rollback",
+        check="when it began and when each issue was first seen, against the deploys",
     )
 
 
@@ -296,7 +296,7 @@ def _unexplained(report: TriageReport) -> str | None:
 
 def _commit_says(suspect: Suspect) -> str:
     by = f" by {suspect.author}" if suspect.author else ""
-    return f"Commit {suspect.sha[:9]}{by} brought it: “{short(suspect.subject, 120)}”"
+    return f"Commit {suspect.sha[:9]}{by} caused it: “{short(suspect.subject, 120)}”"
 
 
 def _commits(facts: Facts) -> list[Hypothesis]:
@@ -313,7 +313,7 @@ def _commits(facts: Facts) -> list[Hypothesis]:
                 sure,
                 Verdict.SUPPORTED if position == 0 and sure >= CLEAR else Verdict.OPEN,
                 says=_commit_says(suspect),
-                check=f"{many} of {facts.span} against stack, error and files",
+                check=f"{many} in {facts.span}, against the stack trace and the error message",
                 url=suspect.url,
             )
         )
@@ -343,11 +343,11 @@ def _configuration_files(facts: Facts) -> Hypothesis:
         finding = f"{facts.span} changes {_paths(changed)} ({_shas(changed)})."
         sure = 0.45 if fits else 0.25
     else:
-        unseen = "a flag that was switched elsewhere cannot be seen from here"
+        unseen = "a feature flag cannot be seen in the code"
         finding = f"No configuration file changed in {facts.span}; {unseen}."
         sure = 0.15 if fits else 0.08
     if fits:
-        of = "speaks of a setting" if of_setting else "comes from the database"
+        of = "names a setting" if of_setting else "comes from the database"
         finding += f" The error {of}."
     return _raised(HypothesisKind.CONFIGURATION, finding, sure)
 
@@ -363,7 +363,7 @@ def _dependency(facts: Facts) -> Hypothesis:
             began is None or d.started_at <= began <= d.started_at + LATER for d in neighbours
         )
         deploys = [f"{d.service} {d.release.version} at {stamp(d.started_at)}" for d in neighbours]
-        findings.append(f"Deployed beside it: {listed(deploys)}.")
+        findings.append(f"Also deployed: {listed(deploys)}.")
         sure = 0.4 if near and facts.report.suspect is None else 0.25 if near else 0.1
     named = [s for s in facts.suspects[:5] if any("dependency `" in reason for reason in s.reasons)]
     if named:
@@ -376,9 +376,14 @@ def _dependency(facts: Facts) -> Hypothesis:
         return _raised(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
     nothing = facts.commits is not None and not bumps and not neighbours
     if nothing:
-        beside = "" if facts.service.depends_on else " No neighbours are named in the catalogue."
+        beside = (
+            ""
+            if facts.service.depends_on
+            else " The catalogue names no services that it depends on."
+        )
         findings.append(
-            f"No dependency changed in {facts.span}, and no neighbour was deployed.{beside}"
+            f"No dependency changed in {facts.span}, "
+            f"and no service that it depends on was deployed.{beside}"
         )
     over = nothing and bool(facts.service.depends_on)
     verdict = Verdict.RULED_OUT if over else Verdict.OPEN
@@ -401,7 +406,9 @@ def _data(facts: Facts) -> Hypothesis:
     sure, finding = _who_has_the_errors(report)
     verdict = Verdict.RULED_OUT if sure < 0.1 else Verdict.OPEN
     if report.suspect is None and report.issues and not any(issue.new for issue in report.issues):
-        finding += " An old issue got louder without a deploy: more traffic, or new data."
+        finding += (
+            " A known error became more frequent without a deploy: more traffic, or new data."
+        )
         sure, verdict = max(sure, 0.4), Verdict.OPEN
     if sure >= 0.6:
         verdict = Verdict.SUPPORTED
@@ -420,15 +427,15 @@ def _who_has_the_errors(report: TriageReport) -> tuple[float, str]:
     ]
     if not largest:
         if blast.users is Word.MANY and blast.knows("users"):
-            return 0.1, "Many users are hit; which customers they are of is not known."
+            return 0.1, "Many users are hit; their customers are not known."
         return 0.15, "Who is hit is not known."
     place = largest[0]
     share = f"{min(100, round(100 * place.events / events))} %"
     if place.events >= ONE_PLACE * events:
-        return 0.65, f"{share} of the events are at {place.name}."
+        return 0.65, f"{share} of the events come from {place.name}."
     known = blast.knows("users") and blast.knows("places")
     spread = place.events < SPREAD * events and blast.users is Word.MANY and known
-    return (0.04 if spread else 0.15), f"The most at one place: {place.name} with {share}."
+    return (0.04 if spread else 0.15), f"Most affected: {place.name}, with {share} of the events."
 
 
 def _infrastructure(facts: Facts) -> Hypothesis:
@@ -437,13 +444,13 @@ def _infrastructure(facts: Facts) -> Hypothesis:
     titles = titles or [f"{report.exception_type or ''} {facts.message}"]
     outside = [title for title in titles if speaks_of_outside(title)]
     if not outside:
-        quiet = "No issue speaks of connections, time-outs or memory."
+        quiet = "No error is about connections, timeouts or memory."
         return _raised(HypothesisKind.INFRASTRUCTURE, quiet, 0.04)
     share = len(outside) / len(titles)
     everywhere = report.suspect is None or report.blast.features is Word.MANY
     sure = 0.2 + 0.4 * share if everywhere else 0.1 + 0.3 * share
     finding = (
-        f"{len(outside)} of {counted(len(titles), 'issue')} speak of connections, time-outs "
+        f"{len(outside)} of {counted(len(titles), 'issue')} are about connections, timeouts "
         f"or memory (“{short(outside[0], 100)}”)."
     )
     return _raised(HypothesisKind.INFRASTRUCTURE, finding, round(min(sure, 0.7), 2))

@@ -109,4 +109,4 @@ def proposed_cause(incident: Incident) -> Cause | None:
 def _sentence(culprit: Suspect, release: str | None) -> str:
     by = f" by {short(culprit.author, 200)}" if culprit.author else ""
     shipped = f", shipped in {short(release, 200)}" if release else ""
-    return f"Commit {culprit.sha[:9]}{by}, “{short(culprit.subject, 200)}”{shipped}, brought it."
+    return f"Commit {culprit.sha[:9]}{by}, “{short(culprit.subject, 200)}”{shipped}, caused it."

@@ -1,4 +1,4 @@
-"""Phase 2: none of the commits of the range explains the crash. What else may have brought it."""
+"""Phase 2: none of the commits of the range explains the crash. What else may have caused it."""
 
 from __future__ import annotations
 

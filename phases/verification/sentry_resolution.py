@@ -63,7 +63,7 @@ def issues_resolved(draft: Draft, action: IssuesResolved) -> None:
             where = " in the next release"
         text = f"{counted(action.resolved, 'Sentry issue')} set to resolved{where}"
         draft.note("check", text)
-        tell(draft, f"{text}: {_means(draft.incident, action)}", thread=True, ticket=False)
+        tell(draft, f"{text}. {_means(draft.incident, action)}", thread=True, ticket=False)
 
 
 def _brief(release: str) -> str:
@@ -78,7 +78,6 @@ def _means(incident: Incident, action: IssuesResolved) -> str:
     kind = current.action.kind if current is not None and current.action is not None else None
     older = kind is ActionKind.ROLLBACK and bool(action.release)
     if not action.next and not older:
-        return "if it comes back, Sentry calls it a regression."
+        return "If they come back, Sentry reports a regression."
     runs = (running_release(current) if current else None) or "what runs now"
-    newer = f"Sentry tells of a return in a newer one, not of one in {runs}."
-    return f"{newer} I look for that myself, for an hour."
+    return f"Sentry reports a return only in a newer release; I watch {runs} for an hour."

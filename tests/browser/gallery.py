@@ -218,7 +218,7 @@ THINKING = deciding(
         Hypothesis(
             id="H1",
             kind=HypothesisKind.COMMIT,
-            says="Commit c0ffee123 by Dana brought it",
+            says="Commit c0ffee123 by Dana caused it",
             found="Bisect: the reproduction passes before this commit and fails with it.",
             verdict=Verdict.SUPPORTED,
             confidence=0.97,
@@ -226,7 +226,7 @@ THINKING = deciding(
         Hypothesis(
             id="H2",
             kind=HypothesisKind.OTHER,
-            says="A flag brought it",
+            says="A flag caused it",
             found="None changed.",
             confidence=0.1,
         ),

@@ -23,7 +23,6 @@ from phases.record.findings import (
     Bisect,
     Choice,
     Confidence,
-    Likelihood,
     Look,
     LookVerdict,
     MergeState,
@@ -345,6 +344,7 @@ def going_back() -> Incident:
                 Quote(
                     text="Do not roll back, 0042 drops a column", where="the timeline", by="U0BOB"
                 ),
+                Quote(text="irreversible migration", where="the report", by="U0ALICE"),
             ),
             "brakes": (
                 "The timeline says “Do not roll back, 0042 drops a column”.",

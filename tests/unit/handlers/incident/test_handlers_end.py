@@ -77,7 +77,7 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
             Hypothesis(
                 id="H2",
                 kind=HypothesisKind.RELEASE,
-                says="Release 1.3.0 brought it",
+                says="Release 1.3.0 caused it",
                 confidence=0.8,
             ),
         )
@@ -96,7 +96,7 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
         tree, "incident.cause", f'{{"incident":"{incident.id}","hypothesis":"{release.id}"}}'
     )
     view = await alice.open_modal("incident.cause")
-    assert "Release 1.3.0 brought it" in str(view)
+    assert "Release 1.3.0 caused it" in str(view)
     await alice.submit(view, {"text": "1.3.0 divides by an empty rate"})
     incident = await home.newest()
     assert incident.cause is not None

@@ -134,7 +134,7 @@ def test_the_tree_and_the_memory_name_the_flag() -> None:
     hypothesis = by_change(flagged())
     assert hypothesis is not None
     assert hypothesis.kind is HypothesisKind.CONFIGURATION
-    assert hypothesis.says == "Flag new-pricing brought it"
+    assert hypothesis.says == "Flag new-pricing caused it"
     assert (hypothesis.verdict, hypothesis.url) == (Verdict.SUPPORTED, FLAG.url)
     story = ended(decided())
     story.recovered()

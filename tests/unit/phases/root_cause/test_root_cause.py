@@ -204,7 +204,7 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     release, commit = of(found, HypothesisKind.RELEASE), of(found, HypothesisKind.COMMIT)
     assert (release.verdict, commit.verdict) == (Verdict.SUPPORTED, Verdict.SUPPORTED)
     assert "3 min after its deploy started (2024-05-02 14:03 UTC)" in release.found
-    assert commit.says.endswith("by Grace brought it: “Rates by currency (#12)”")
+    assert commit.says.endswith("by Grace caused it: “Rates by currency (#12)”")
     assert of(found, HypothesisKind.DATA).verdict is Verdict.RULED_OUT
     assert of(found, HypothesisKind.DEPENDENCY).verdict is Verdict.RULED_OUT
     assert "config/logging.yml" in of(found, HypothesisKind.CONFIGURATION).found
@@ -412,23 +412,21 @@ def hypothesis(id: str, kind: HypothesisKind, says: str, **more: Any) -> Hypothe
 
 def test_new_findings_keep_ids_and_peoples_words() -> None:
     judged = hypothesis(
-        "H1", HypothesisKind.RELEASE, "Release 42 brought it", verdict=Verdict.RULED_OUT, by="U1"
+        "H1", HypothesisKind.RELEASE, "Release 42 caused it", verdict=Verdict.RULED_OUT, by="U1"
     )
     own = hypothesis("H2", HypothesisKind.OTHER, "The moon", by="U1")
-    commit = hypothesis("H3", HypothesisKind.COMMIT, "Commit aaaaaaaaa by Ada brought it: “x”")
-    gone = hypothesis("H4", HypothesisKind.COMMIT, "Commit bbbbbbbbb by Ada brought it: “y”")
+    commit = hypothesis("H3", HypothesisKind.COMMIT, "Commit aaaaaaaaa by Ada caused it: “x”")
+    gone = hypothesis("H4", HypothesisKind.COMMIT, "Commit bbbbbbbbb by Ada caused it: “y”")
     fresh = (
         hypothesis(
             "H1",
             HypothesisKind.COMMIT,
-            "Commit aaaaaaaaa by Ada brought it: “x”",
+            "Commit aaaaaaaaa by Ada caused it: “x”",
             found="new",
             confidence=0.8,
         ),
-        hypothesis(
-            "H2", HypothesisKind.RELEASE, "Release 42 brought it", verdict=Verdict.SUPPORTED
-        ),
-        hypothesis("H3", HypothesisKind.DATA, "Traffic brought it"),
+        hypothesis("H2", HypothesisKind.RELEASE, "Release 42 caused it", verdict=Verdict.SUPPORTED),
+        hypothesis("H3", HypothesisKind.DATA, "Traffic caused it"),
     )
     merged = merge((judged, own, commit, gone), fresh)
     assert [(h.id, h.kind) for h in merged] == [
@@ -451,16 +449,16 @@ CULPRIT = Suspect(
 def test_a_bisect_names_one_commit_and_rules_the_others_out() -> None:
     before = (
         hypothesis(
-            "H1", HypothesisKind.COMMIT, f"Commit {'b' * 9} by Ada brought it: “y”", confidence=0.6
+            "H1", HypothesisKind.COMMIT, f"Commit {'b' * 9} by Ada caused it: “y”", confidence=0.6
         ),
         hypothesis(
             "H2",
             HypothesisKind.COMMIT,
-            f"Commit {'c' * 9} by Ada brought it: “z”",
+            f"Commit {'c' * 9} by Ada caused it: “z”",
             by="U1",
             confidence=1.0,
         ),
-        hypothesis("H3", HypothesisKind.RELEASE, "Release 42 brought it"),
+        hypothesis("H3", HypothesisKind.RELEASE, "Release 42 caused it"),
     )
     ended = Bisect(id="b", good="41", bad="42", state="found", step=4, steps=4, culprit=CULPRIT)
     after = after_bisect(before, ended)
@@ -471,21 +469,21 @@ def test_a_bisect_names_one_commit_and_rules_the_others_out() -> None:
         ("H4", Verdict.SUPPORTED),
     ]
     assert after[1] == before[1]
-    assert after[3].says == f"Commit {'a' * 9} by Ada brought it: “x”"
+    assert after[3].says == f"Commit {'a' * 9} by Ada caused it: “x”"
     assert after_bisect(after, ended) == after
 
 
 @pytest.mark.parametrize("state", ["running", "cancelled"])
 def test_a_bisect_that_says_nothing_changes_nothing(state: Any) -> None:
     before = (
-        hypothesis("H1", HypothesisKind.RELEASE, "Release 42 brought it", found="Trouble began."),
+        hypothesis("H1", HypothesisKind.RELEASE, "Release 42 caused it", found="Trouble began."),
     )
     assert after_bisect(before, Bisect(id="b", good="41", bad="42", state=state)) == before
 
 
 def test_a_bisect_that_cannot_tell_is_written_down() -> None:
     before = (
-        hypothesis("H1", HypothesisKind.RELEASE, "Release 42 brought it", found="Trouble began."),
+        hypothesis("H1", HypothesisKind.RELEASE, "Release 42 caused it", found="Trouble began."),
     )
     ended = Bisect(id="b", good="41", bad="42", state="cannot tell", reason="good and bad agree")
     assert (
@@ -499,7 +497,7 @@ async def test_the_cause_is_the_bisects_else_the_best_that_is_supported(tmp_path
     walked = incident(report(), hypotheses=found.hypotheses, suspects=found.suspects)
     cause = proposed_cause(walked)
     assert cause is not None
-    assert cause.text.endswith("by Grace, “Rates by currency (#12)”, shipped in 42, brought it.")
+    assert cause.text.endswith("by Grace, “Rates by currency (#12)”, shipped in 42, caused it.")
     assert (cause.commit, cause.release, cause.by) == (found.suspects[0].sha, "42", None)
     assert cause.evidence
     bisected = Bisect(id="b", good="41", bad="42", state="found", culprit=CULPRIT)

@@ -27,7 +27,7 @@ from tests.support.story import Story, mitigated, verifying
 RELEASE = Hypothesis(
     id="H1",
     kind=HypothesisKind.RELEASE,
-    says="Release 1.3.0 brought it",
+    says="Release 1.3.0 caused it",
     verdict=Verdict.SUPPORTED,
     confidence=0.9,
     found="Trouble began 3 min after its deploy started.",

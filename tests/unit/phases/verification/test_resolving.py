@@ -252,14 +252,14 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     )
     story.say(said.IssuesResolved(resolved=2, release=None, next=True))
     assert story.in_thread[-1] == (
-        "2 Sentry issues set to resolved in the next release: Sentry tells of a return in a newer "
-        "one, not of one in 1.2.0. I look for that myself, for an hour."
+        "2 Sentry issues set to resolved in the next release. Sentry reports a return only in a "
+        "newer release; I watch 1.2.0 for an hour."
     )
     assert "2 Sentry issues set to resolved in the next release" in story.noted
     story.say(said.IssuesResolved(resolved=2, release=None))
     assert (
         story.in_thread[-1]
-        == "2 Sentry issues set to resolved: if it comes back, Sentry calls it a regression."
+        == "2 Sentry issues set to resolved. If they come back, Sentry reports a regression."
     )
 
 
@@ -268,7 +268,7 @@ def test_after_a_hotfix_in_its_release_and_after_another_fix_in_none() -> None:
     [one] = story.wants(wanted.ResolveIssues)
     assert (one.release, one.commit, one.taken_back) == (FIX.version, FIX.commit, None)
     story.say(said.IssuesResolved(resolved=1, release="ab" * 20))
-    assert story.in_thread[-1].startswith("1 Sentry issue set to resolved in ababababa: "), (
+    assert story.in_thread[-1].startswith("1 Sentry issue set to resolved in ababababa. "), (
         "a commit by its beginning"
     )
     story = Story().opened().measured()

@@ -136,9 +136,9 @@ def test_a_second_look_that_is_not_clean_opens_a_round_pages_and_rules_out_what_
         said.Investigated(
             investigation=Investigation(
                 hypotheses=(
-                    said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 brought it"),
+                    said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 caused it"),
                     said_hypothesis(
-                        "H2", HypothesisKind.DATA, "Traffic, or one customer's data, brought it"
+                        "H2", HypothesisKind.DATA, "Traffic or one customer's data caused it"
                     ),
                 )
             )
@@ -179,18 +179,18 @@ def test_what_was_ruled_out_stays_so_when_the_evidence_is_walked_again():
     story = verifying()
     story.looked(LookVerdict.NOT_RECOVERED)
     story.looked(LookVerdict.NOT_RECOVERED)
-    release = said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 brought it")
+    release = said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 caused it")
     story.say(said.Investigated(investigation=Investigation(hypotheses=(release,))))
     judged = {h.says: h.verdict for h in story.record.hypotheses}
     assert judged == {
-        "Release 1.3.0 brought it": Verdict.RULED_OUT,
+        "Release 1.3.0 caused it": Verdict.RULED_OUT,
         "rollback to 1.2.0 ends it": Verdict.RULED_OUT,
     }
 
 
 def test_a_persons_judgement_is_not_taken_back_by_a_look():
     story = verifying()
-    release = said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 brought it")
+    release = said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 caused it")
     story.say(said.Investigated(investigation=Investigation(hypotheses=(release,))))
     story.say(said.JudgeHypothesis(by="U0BOB", id="H1", verdict=Verdict.SUPPORTED))
     story.looked(LookVerdict.NOT_RECOVERED)
