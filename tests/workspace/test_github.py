@@ -34,7 +34,6 @@ from tests.support.stage import (
     transcript,
 )
 
-
 REGIONS = """@@ -18,4 +18,6 @@ def current_visitor(user_id):
      account = store.account(user_id)
      if account is None:
