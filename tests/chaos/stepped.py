@@ -88,10 +88,19 @@ class World:
 
     async def count(self, _: Any, issues: Any, since: datetime, until: datetime) -> int:
         """Sentry's."""
+        begin, end = self._burned(issues, since, until)
+        return round(max(0.0, end - begin) * A_SECOND)
+
+    async def first_event(
+        self, _: Any, issues: Any, since: datetime, until: datetime
+    ) -> datetime | None:
+        begin, end = self._burned(issues, since, until)
+        return datetime.fromtimestamp(int(begin), UTC) if begin < end else None
+
+    def _burned(self, issues: Any, since: datetime, until: datetime) -> tuple[float, float]:
         ended = {"asleep": 0, "wrong": 0, "mended": self.by}[self.who] + self.acted
         last = self._sentrys_now() if self.burning & set(issues) else ended
-        begin, end = max(since.timestamp(), ended - BURNED_SECONDS), min(until.timestamp(), last)
-        return round(max(0.0, end - begin) * A_SECOND)
+        return max(since.timestamp(), ended - BURNED_SECONDS), min(until.timestamp(), last)
 
     async def new_issues(self, *_: Any) -> list[Any]:
         return []
