@@ -31,7 +31,6 @@ GONE = 2.4  # times that, when the commit takes away what the error misses
 PHRASE = 9.0  # the error's own words are in its lines
 FILE_NAMED = 10.0  # changed a file that the error's text names
 LIBRARY = 9.0  # bumps a library that is in the stack
-SETTINGS = 2.0  # changes configuration or a migration
 BLAMED = 12.0  # git says that it last touched a line of the stack, and its patch did not tell
 RECENT = 2.0  # the newest commit; falls to nothing with the oldest
 
@@ -181,7 +180,9 @@ def scored(
     _score_named_files(clues, index, commits, scores)
     crashed_in_library = bool(frames) and foreign(frames[0].file, frames[0].module)
     for position, (commit, score) in enumerate(zip(commits, scores, strict=True)):
-        _score_settings(commit, clues, crashed_in_library, score)
+        files = [file for file in commit.files if kind_of(file.path) is FileKind.DEPENDENCY]
+        if files:
+            _score_dependency(commit, files, clues, crashed_in_library, score)
         newest = "the newest commit of the range" if position == 0 else ""
         score.add(RECENT * (1 - position / len(commits)), newest, "recent")
         _discount(commit, patches[position], score)
@@ -293,18 +294,6 @@ def _score_named_files(
 # --- what is not code --------------------------------------------------------------------------
 
 
-def _score_settings(commit: Commit, clues: Clues, crashed_in_library: bool, score: Score) -> None:
-    by_kind: dict[FileKind, list[CommitFile]] = {}
-    for file in commit.files:
-        by_kind.setdefault(kind_of(file.path), []).append(file)
-    if dependencies := by_kind.get(FileKind.DEPENDENCY):
-        _score_dependency(commit, dependencies, clues, crashed_in_library, score)
-    if migrations := by_kind.get(FileKind.MIGRATION):
-        score.add(SETTINGS, f"changes the database ({migrations[0].path})", "settings")
-    if settings := by_kind.get(FileKind.CONFIGURATION):
-        score.add(SETTINGS, f"changes configuration ({settings[0].path})", "settings")
-
-
 def _score_dependency(
     commit: Commit,
     files: Sequence[CommitFile],
@@ -344,7 +333,6 @@ def _mentions(text: str, library: str) -> bool:
 
 # --- what rarely breaks anything ---------------------------------------------------------------
 
-_MERGE = re.compile(r"Merge (?:branch|pull request|remote|tag|commit|bitbucket|in )", re.IGNORECASE)
 _REVERTS = re.compile(r"This reverts commit ([0-9a-f]{7,64})", re.IGNORECASE)
 _REVERT_SUBJECT = re.compile(
     r"""(?:Revert|Back ?out|Rollback)[: ]+["“']?(.+?)["”']?(?: \(#\d+\))?$""", re.IGNORECASE
@@ -357,11 +345,6 @@ _ONLY: dict[frozenset[FileKind], str] = {
 
 def _discount(commit: Commit, patches: Sequence[Patch], score: Score) -> None:
     kinds = frozenset(kind_of(file.path) for file in commit.files)
-    if _MERGE.match(commit.subject):
-        factor = 0.3 if commit.files else 0.1
-        score.discount(factor, "a merge: its changes are in its own commits", "merge")
-    elif not commit.files:
-        score.discount(0.3, "changes no file that is known", "no file")
     if kinds and kinds <= BESIDE_THE_CODE:
         factor = 0.15 if FileKind.TESTS in kinds else 0.08
         only = _ONLY.get(kinds, "tests, documentation or CI")
