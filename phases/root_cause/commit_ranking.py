@@ -291,7 +291,7 @@ def _score_named_files(
             score.add(points, f"{verb} {file.path}, named in the error", "named file")
 
 
-# --- what is not code --------------------------------------------------------------------------
+# --- dependencies --------------------------------------------------------------------------------
 
 
 def _score_dependency(
@@ -333,6 +333,7 @@ def _mentions(text: str, library: str) -> bool:
 
 # --- what rarely breaks anything ---------------------------------------------------------------
 
+_MERGE = re.compile(r"Merge (?:branch|pull request|remote|tag|commit|bitbucket|in )", re.IGNORECASE)
 _REVERTS = re.compile(r"This reverts commit ([0-9a-f]{7,64})", re.IGNORECASE)
 _REVERT_SUBJECT = re.compile(
     r"""(?:Revert|Back ?out|Rollback)[: ]+["“']?(.+?)["”']?(?: \(#\d+\))?$""", re.IGNORECASE
@@ -345,6 +346,8 @@ _ONLY: dict[frozenset[FileKind], str] = {
 
 def _discount(commit: Commit, patches: Sequence[Patch], score: Score) -> None:
     kinds = frozenset(kind_of(file.path) for file in commit.files)
+    if _MERGE.match(commit.subject):
+        score.discount(0.3, "a merge: its changes are in its own commits", "merge")
     if kinds and kinds <= BESIDE_THE_CODE:
         factor = 0.15 if FileKind.TESTS in kinds else 0.08
         only = _ONLY.get(kinds, "tests, documentation or CI")

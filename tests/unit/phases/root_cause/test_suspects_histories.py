@@ -214,32 +214,6 @@ def test_a_library_was_bumped() -> None:
     assert ranked[0]["reasons"][0] == "changes the dependency `redis`, in the stack trace"
 
 
-def test_a_time_out_was_set_in_the_configuration() -> None:
-    ranked = ask(
-        [
-            frame("/app/node_modules/pg/lib/client.js", "connect", 90, in_app=False),
-            frame("/app/src/db/pool.js", "acquire", 33),
-        ],
-        {"type": "Error", "value": "Connection terminated due to connection timeout"},
-        history(
-            commit(
-                "page", "New colours", **{"src/page/theme.js": "@@ -1,2 +1,2 @@\n-red\n+blue\n"}
-            ),
-            commit(
-                "culprit",
-                "Fewer connections for the database",
-                **{"config/production.yml": "@@ -4,3 +4,3 @@ database:\n-  pool: 40\n+  pool: 4\n"},
-            ),
-            commit(
-                "cart",
-                "Cart remembers",
-                **{"src/cart/cart.js": "@@ -1,2 +1,3 @@\n+  remember(cart)\n"},
-            ),
-        ),
-    )
-    assert ranked[0]["sha"] == "culprit"
-
-
 def test_a_column_was_dropped() -> None:
     ranked = ask(
         [
