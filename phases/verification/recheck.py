@@ -21,6 +21,7 @@ from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured
 from phases.text.wording import lasting, listed
 from phases.triage.blast_radius import ERROR
+from phases.verification.burning import acted, burned
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import (
     Limits,
@@ -39,7 +40,6 @@ from phases.verification.verdicts import NOT_MEASURED, compared, moved, verdict
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
-BURNING_WINDOWS = 4  # the rate before is counted over so many windows (an hour) at most
 MINUTE = timedelta(minutes=1)
 T = TypeVar("T")
 NEVER = Measured(per_minute=0.0, minutes=0.0)
@@ -276,7 +276,12 @@ class Recheck:
         """
         if current is not None and current.before is not None:
             return current.before, False
-        since, until = burned(self.incident, self.service, current, clock)
+        span = await _answered(
+            burned(self.incident, self.service, acted(current, clock), tracker, self.ids)
+        )
+        if isinstance(span, PortError):
+            return span
+        since, until = span
         report = self.incident.triage
         began = (report.began_at if report else None) or since
         usual = timedelta(minutes=report.baseline_minutes if report else 0)
@@ -377,22 +382,6 @@ def _measured(counts: _Counts, held: Limits, span: _Span) -> dict[str, object]:
         "after_per_minute": round(counts.events / span.minutes, 2) if span.minutes > 0 else 0.0,
         "traffic": counts.traffic.share,
     }
-
-
-def burned(
-    incident: Incident, service: Service, current: Round | None, clock: datetime
-) -> tuple[datetime, datetime]:
-    """Return the time in which the trouble was left alone.
-
-    It lasts from the beginning until somebody acted, an hour at most.
-    """
-    action = current.action if current else None
-    until = (action.started_at or action.at) if action else clock
-    began = incident.triage.began_at if incident.triage else None
-    earliest = until - BURNING_WINDOWS * service.window
-    if began is None or began >= until:
-        return until - service.window, until
-    return max(began, earliest), until
 
 
 def baseline(incident: Incident) -> Measured:

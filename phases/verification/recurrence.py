@@ -31,6 +31,7 @@ from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
 from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
+from phases.verification.burning import acted, burned
 from phases.verification.event_counts import (
     FALSE_RETURN,
     FALSE_SOON,
@@ -40,7 +41,7 @@ from phases.verification.event_counts import (
     limits,
     lingers,
 )
-from phases.verification.recheck import MINUTE, baseline, burned, is_monitor
+from phases.verification.recheck import MINUTE, baseline, is_monitor
 from phases.verification.releases import Stragglers, gone, stragglers
 from phases.verification.verdicts import NOT_MEASURED, verdict
 
@@ -264,7 +265,9 @@ class _Look:
         if self.look.burned is not None:
             return Measured(*self.look.burned)
         clock = (current.clock_started_at if current else None) or recovery(self.look)
-        since, until = burned(self.incident, self.service, current, clock)
+        since, until = await burned(
+            self.incident, self.service, acted(current, clock), self.tracker, self.ids
+        )
         minutes = (until - since) / MINUTE
         return Measured(await self._count(since, until) / minutes, minutes)
 

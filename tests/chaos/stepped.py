@@ -47,6 +47,7 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.service import Service
+from phases.record.traffic_seen import TrafficSeen
 from phases.shared.change import Draft
 from phases.verification import recheck
 from phases.workflow import step
@@ -56,6 +57,7 @@ FIRST, SECOND = 3, 6
 """Seconds after the action at which it is looked at."""
 A_SECOND = 15
 """Events while it burns."""
+REQUESTS_A_SECOND = 50
 BURNED_SECONDS = 1200
 DAYS = 20 * 3600
 GOOD, BAD = 3, 3
@@ -87,8 +89,7 @@ class World:
     async def count(self, _: Any, issues: Any, since: datetime, until: datetime) -> int:
         """Sentry's."""
         ended = {"asleep": 0, "wrong": 0, "mended": self.by}[self.who] + self.acted
-        now = time.time() + {"asleep": self.offset, "wrong": 0, "mended": self.by}[self.who]
-        last = now if self.burning & set(issues) else ended
+        last = self._sentrys_now() if self.burning & set(issues) else ended
         begin, end = max(since.timestamp(), ended - BURNED_SECONDS), min(until.timestamp(), last)
         return round(max(0.0, end - begin) * A_SECOND)
 
@@ -97,6 +98,16 @@ class World:
 
     async def per_minute(self, *_: Any) -> Any:
         raise PortError("Sentry", "no picture here", retryable=False)
+
+    async def traffic(self, _: Service, since: datetime, until: datetime) -> TrafficSeen:
+        """Sentry's, which keeps every request: as many come as ever."""
+        last = min(until.timestamp(), self._sentrys_now())
+        requests = round(max(last - since.timestamp(), 0.0) * REQUESTS_A_SECOND)
+        minutes = (until - since).total_seconds() / 60
+        return TrafficSeen(requests=requests, kept=requests, minutes=minutes)
+
+    def _sentrys_now(self) -> float:
+        return time.time() + {"asleep": self.offset, "wrong": 0, "mended": self.by}[self.who]
 
 
 async def run(by: int, who: str) -> dict[str, Any]:
@@ -137,6 +148,8 @@ async def _run(url: str, world: World) -> dict[str, Any]:
             world.now(),
             timedelta(seconds=clock_jumps.forward_since(begun)),
         )
+        if effect.minute:
+            return await check.glance(effect.round, effect.minute)
         return await check.look(effect.round, effect.number)
 
     outbox_.RECLAIM_SECONDS, outbox_.RENEW_SECONDS, outbox_.BLOCK_SECONDS = 2.0, 0.5, 0.2

@@ -34,20 +34,28 @@ from tests.support.stage import (
     transcript,
 )
 
+REGIONS = """@@ -18,4 +18,6 @@ def current_visitor(user_id):
+     account = store.account(user_id)
+     if account is None:
+         raise Unknown(user_id)
++    account.zone = ZONES[account.settings['region']]
++    account.currency = CURRENCIES[account.zone]
+     return account"""
+"""The pull request's commit: line 21 is where the town's Sentry has it crash."""
+
 
 @pytest.fixture
 def github() -> GitHub:
     made = GitHub()
     for number in (1, 2):
         made.commit(f"{number}" * 40, f"Change {number}", tag=f"v1.{number}.0")
-    made.commit(
-        "b" * 40, "Regions", File("shop/cart.py", "@@ -1 +1 @@\n-x\n+region = user['region']")
-    ).pull = 7
+    made.commit("b" * 40, "Regions", File("shop/session.py", REGIONS, added=2)).pull = 7
     made.commit("3" * 40, "Release", tag="v1.3.0")
     made.pulls += [
         Pull(7, "Regions", "b" * 40, "regions", merged=True),
         Pull(9, "No region", "f" * 40, "fix/region"),
     ]
+    made.blame["3" * 40, "shop/session.py"] = [(1, 20, "1" * 40), (21, 22, "b" * 40)]
     deployed(made)
     return made
 

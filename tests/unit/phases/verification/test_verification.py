@@ -17,12 +17,13 @@ from starlette.routing import Route
 
 from bot.clients.http.endpoint import HttpEndpoint
 from phases.record.findings import DeployProof, EndpointAnswer, LookVerdict, Release
-from phases.record.incident import ActionKind, Round, RoundAction
+from phases.record.incident import ActionKind, Incident, Round, RoundAction
 from phases.shared.counts import Measured
 from phases.text.wording import counted
+from phases.verification.burning import acted
+from phases.verification.burning import burned as left_alone
 from phases.verification.event_counts import SIZE, limits
 from phases.verification.recheck import Recheck, grace
-from phases.verification.recheck import burned as left_alone
 from phases.verification.releases import running_release
 from phases.verification.steps import sentence
 from phases.verification.verdicts import verdict
@@ -227,21 +228,49 @@ async def test_fixed_another_way_what_is_new_in_what_runs_is_not_recovered(
     assert (seen.verdict is LookVerdict.NOT_RECOVERED) == bool(new)
 
 
-def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_most() -> None:
+async def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_most() -> None:
+    async with world() as w:
+        for began, since in (
+            (ago(20), ago(20)),
+            (ago(300), ACTED - timedelta(hours=1)),
+            (None, ACTED - SHOP.window),
+            (ago(1), ACTED - SHOP.window),  # trouble seen after the action only
+        ):
+            burning = incident(triage=factories.report(began_at=began))
+            assert await left_alone(burning, SHOP, ACTED, w.client, ()) == (since, ACTED)
+
+
+def test_a_round_is_left_alone_until_somebody_acts() -> None:
     action = RoundAction(kind=ActionKind.FIXED, by="U1", at=ACTED)
     one = Round(number=1, opened_at=ago(14), why="x", action=action)
-    for began, since in (
-        (ago(20), ago(20)),
-        (ago(300), ACTED - timedelta(hours=1)),
-        (None, ACTED - SHOP.window),
-    ):
-        burning = incident(triage=factories.report(began_at=began))
-        assert left_alone(burning, SHOP, one, CLOCK) == (since, ACTED)
-    assert left_alone(incident(), SHOP, None, CLOCK) == (CLOCK - SHOP.window, CLOCK)
-    later = incident(triage=factories.report(began_at=ago(1)))
-    assert left_alone(later, SHOP, one, CLOCK) == (ACTED - SHOP.window, ACTED), (
-        "trouble seen after the action only"
+    assert acted(one, CLOCK) == ACTED
+    assert acted(None, CLOCK) == CLOCK
+
+
+async def test_trouble_acted_on_before_triage_saw_it_begin_has_the_rate_since_its_first_event():
+    async with world() as w:
+        burning = await burned_for_seconds(w)
+        seen = await look(w, burning)
+    assert seen.before_per_minute == pytest.approx(60, rel=0.1)
+    assert seen.verdict is LookVerdict.RECOVERED
+
+
+async def burned_for_seconds(w: World) -> Incident:
+    """Half a minute of errors, taken back before triage could measure them."""
+    burning = await burned(w)
+    w.local.events.clear()
+    w.local.load(
+        "Oops: a",
+        at=ACTED - timedelta(seconds=30),
+        every=1,
+        times=30,
+        transaction="/cart",
+        release="v3",
+        function="f",
     )
+    assert burning.triage is not None
+    unseen = {"began_at": None, "baseline_per_minute": 0.0}
+    return burning.model_copy(update={"triage": burning.triage.model_copy(update=unseen)})
 
 
 async def test_a_hotfix_s_new_issues_carry_its_commit() -> None:
