@@ -1,42 +1,51 @@
-"""Phase 2: how likely each commit of a range, or none of them, brought the crash.
+"""Phase 2: rank the commits of a range by how likely each of them, or none, caused the crash.
 
-A conditional logit (softmax): each commit has a sum of its signals times their weights, *nobody*
-has a constant, and the probabilities add up to 1. The weights were fitted to crashes with a known
-culprit (`tests/bench/suspects.py`, docs/performance.md).
+Each clue adds points, with a reason. What rarely breaks anything is discounted. A conditional
+logit (softmax) makes probabilities of the points, in which *nobody* has a constant. Points and
+constants were held against crashes with a known culprit (`tests/bench/suspects.py`,
+docs/performance.md).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from phases.ports.file_kinds import FileKind, kind_of
-from phases.ports.source_values import Commit
+from phases.ports.library_paths import foreign
+from phases.ports.source_paths import PathIndex
+from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Suspect, Value
-from phases.root_cause.commit_signals import Sign, Signals, signals_of
-from phases.root_cause.error_clues import clues_of
+from phases.root_cause.error_clues import Clues, clues_of
+from phases.root_cause.line_history import AGAIN, PATCH_LIMIT, Signal, follow
+from phases.root_cause.patch import ChangedSides, Patch
 from phases.root_cause.stack_trace import ours
 
+# The points say how much a clue is worth against the others.
 FRAMES = 24  # own frames whose files count
-WEIGHTS: dict[Sign, float] = {
-    Sign.NEAR: 3.6,
-    Sign.NEW: 3.0,
-    Sign.FILE: 4.7,
-    Sign.TESTED: 2.2,
-    Sign.ERROR: 1.0,
-    Sign.GONE: 8.0,
-    Sign.LIBRARY: 5.0,
-    Sign.UNDONE: -5.0,
-}
-NOBODY = 5.1
-"""Of *nobody*, for each commit of the range: the more there are, the less each of them says."""
-BEFORE = 0.35
-"""The share of ranges with a culprit among those that the weights were fitted to."""
-CLOSE = 0.5  # of `Sign.NEAR`: within some lines of the crash
+NAME = 6.0  # changed lines with a name that the error quotes
+GONE = 2.4  # times that, when the commit takes away what the error misses
+PHRASE = 9.0  # the error's own words are in its lines
+FILE_NAMED = 10.0  # changed a file that the error's text names
+LIBRARY = 9.0  # bumps a library that is in the stack
+BLAMED = 12.0  # git says that it last touched a line of the stack, and its patch did not tell
+RECENT = 2.0  # the newest commit; falls to nothing with the oldest
+
+EVERYWHERE = 150  # a word in more commits than this tells none of them from the others
+
+SURE = 1.8  # of a point's square root: how much likelier it makes a commit than another
+TESTED = 2.0  # the same, of a commit that changes code and a test: it was meant to change something
+NOBODY = 8.4
+"""Of *nobody*, beside `MANY` times the logarithm of the number of commits: the more there are, the
+less each of them says."""
+MANY = 0.5
+BEFORE = 0.4
+"""The share of ranges with a culprit among those that the constants were fitted to."""
 REASONS = 5
+BESIDE_THE_CODE = frozenset((FileKind.TESTS, FileKind.DOCS, FileKind.CI))
 
 
 class Thrown(Value):
@@ -51,7 +60,7 @@ class Ranking:
     suspects: tuple[Suspect, ...]
     """All commits, the likeliest first."""
     nobody: float | None
-    """The probability that none of them brought the crash.
+    """The probability that none of them caused the crash.
 
     None where this cannot be told: no patch is known, or the crash has no stack.
     """
@@ -62,6 +71,44 @@ class Ranking:
     def nobody_leads(self) -> bool:
         first = max((s.confidence for s in self.suspects), default=0.0)
         return self.nobody is not None and self.nobody > first
+
+
+@dataclass(slots=True)
+class Score:
+    """The points of one commit, with the reasons for them."""
+
+    signals: list[Signal] = field(default_factory=list[Signal])
+    blame: list[Signal] = field(default_factory=list[Signal])
+    """Only the strongest of these counts, and no discount touches it."""
+    discounts: list[Signal] = field(default_factory=list[Signal])
+    tested: bool = False
+
+    def add(self, points: float, reason: str, clue: str) -> None:
+        if points > 0:
+            self.signals.append(Signal(points, reason, clue))
+
+    def discount(self, factor: float, reason: str, clue: str) -> None:
+        self.discounts.append(Signal(factor, reason, clue))
+
+    @property
+    def points(self) -> float:
+        return self.without()
+
+    def without(self, clues: Collection[str] = ()) -> float:
+        """Return the points, some clues left out."""
+        factor = math.prod(d.points for d in self.discounts if d.clue not in clues)
+        own = sum(signal.points for signal in self.signals if signal.clue not in clues)
+        blame = max((signal.points for signal in self.blame), default=0.0)
+        return round(factor * own + blame, 3)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        strongest = sorted(self.signals, key=lambda signal: -signal.points)
+        worth_saying = [s.reason for s in strongest if s.reason and s.points >= 0.3]
+        discounts = (signal.reason for signal in self.discounts)
+        reasons = (*dict.fromkeys(worth_saying[:REASONS]), *discounts)
+        blame = (signal.reason for signal in self.blame)
+        return (*blame, *(reasons or ("nothing links it to the crash",)))
 
 
 def rank(
@@ -76,50 +123,27 @@ def rank(
 
     `frames`: the crashing one first; without any, the error's words must do. `commits`: newest
     or oldest first. `blamed`: by a frame's number, the commit that `git blame` names for its line.
-    `before`: how likely the range brought the crash, as far as is known without its commits.
+    `before`: how likely the range caused the crash, as far as is known without its commits.
     """
     ordered = newest_first(commits)
-    found = signals(frames, exception, ordered, blamed)
-    points = [sum(WEIGHTS.get(s, 0.0) * v for s, v in f.values.items()) for f in found]
+    scores = scored(frames, exception, ordered, blamed)
     odds = math.log((1 - before) / before) - math.log((1 - BEFORE) / BEFORE)
-    shares = softmax([NOBODY + math.log(max(1, len(ordered))) + odds, *points])
-    best = sorted(range(len(ordered)), key=lambda n: (-points[n], n))
-    suspects = tuple(_suspect(ordered[n], found[n], points[n], shares[n + 1]) for n in best)
+    none = NOBODY + MANY * math.log(max(1, len(ordered))) + odds
+    likely = [likelihood(score.points, score.tested) for score in scores]
+    shares = softmax([none, *likely])
+    best = sorted(range(len(ordered)), key=lambda n: (-likely[n], n))
+    suspects = tuple(_suspect(ordered[n], scores[n], shares[n + 1]) for n in best)
     known = any(f.patch for c in ordered for f in c.files) and bool(frames)
     return (
-        Ranking(suspects, round(shares[0], 4), _against(found))
+        Ranking(suspects, round(shares[0], 4), _against(scores))
         if known
         else Ranking(suspects, None)
     )
 
 
-def signals(
-    frames: Sequence[Frame],
-    exception: Thrown,
-    commits: Sequence[Commit],
-    blamed: Mapping[int, str] | None = None,
-) -> list[Signals]:
-    """Return what links each commit to the crash; `commits`: newest first."""
-    own, clues = own_frames(frames), clues_of(exception.type, exception.value, frames[:50])
-    return signals_of(own, clues, commits, _blames(frames, own, blamed or {}))
-
-
-def _blames(
-    frames: Sequence[Frame], own: Sequence[Frame], blamed: Mapping[int, str]
-) -> dict[int, str]:
-    """Return the commits that blame names, by the number of our own frame."""
-    numbers = {_place(frame): number for number, frame in reversed(list(enumerate(own)))}
-    named = ((numbers.get(_place(frames[at])), sha) for at, sha in blamed.items())
-    return {number: sha for number, sha in named if number is not None}
-
-
-def _against(found: Sequence[Signals]) -> tuple[str, ...]:
-    """Return why none of the commits may have brought the crash."""
-    if not any(Sign.FILE in signals.values for signals in found):
-        return ("no commit changes a file of the stack",)
-    if max(signals.values.get(Sign.NEAR, 0.0) for signals in found) < CLOSE:
-        return ("no commit changes a line that is close to one of the stack",)
-    return ("what comes closest to it is not close enough",)
+def likelihood(points: float, tested: bool) -> float:
+    """Return what softmax makes a probability of."""
+    return SURE * math.sqrt(points) + TESTED * tested
 
 
 def softmax(points: Sequence[float]) -> list[float]:
@@ -127,6 +151,55 @@ def softmax(points: Sequence[float]) -> list[float]:
     powers = [math.exp(point - most) for point in points]
     whole = sum(powers)
     return [power / whole for power in powers]
+
+
+def _against(scores: Sequence[Score]) -> tuple[str, ...]:
+    """Return why none of the commits may have caused the crash."""
+    clues = {signal.clue for score in scores for signal in (*score.signals, *score.blame)}
+    if "file" not in clues:
+        return ("no commit changes a file of the stack",)
+    if not clues & {"line", "blame"}:
+        return ("no commit changes a line that is close to one of the stack",)
+    return ("what comes closest to it is not close enough",)
+
+
+def scored(
+    frames: Sequence[Frame],
+    exception: Thrown,
+    commits: Sequence[Commit],
+    blamed: Mapping[int, str] | None = None,
+) -> list[Score]:
+    """Return the points of each commit; `commits`: newest first."""
+    own = own_frames(frames)
+    clues = clues_of(exception.type, exception.value, frames[:50])
+    index = PathIndex(file.path for commit in commits for file in commit.files)
+    patches = [[Patch(f.patch[:PATCH_LIMIT], f.path) for f in commit.files] for commit in commits]
+    histories = follow(own, index, commits, patches)
+    scores = [Score(signals=list(history.signals)) for history in histories]
+    _score_words(clues, patches, scores)
+    _score_named_files(clues, index, commits, scores)
+    crashed_in_library = bool(frames) and foreign(frames[0].file, frames[0].module)
+    for position, (commit, score) in enumerate(zip(commits, scores, strict=True)):
+        files = [file for file in commit.files if kind_of(file.path) is FileKind.DEPENDENCY]
+        if files:
+            _score_dependency(commit, files, clues, crashed_in_library, score)
+        newest = "the newest commit of the range" if position == 0 else ""
+        score.add(RECENT * (1 - position / len(commits)), newest, "recent")
+        _discount(commit, patches[position], score)
+    _discount_reverts(commits, scores)
+    for number, sha in (blamed or {}).items():
+        for commit, history, score in zip(commits, histories, scores, strict=True):
+            if commit.sha == sha and frames[number].line not in history.wrote:
+                score.blame.append(_blame_signal(number, frames[number]))
+    return scores
+
+
+def _blame_signal(number: int, frame: Frame) -> Signal:
+    """Blame sees through moves and merges, which patches hide."""
+    where = "which crashes" if number == 0 else "which is on the way to the crash"
+    where = f"in the stack of {frame.of}" if frame.of else where
+    points = BLAMED / (1 + 0.4 * number) * (AGAIN if frame.again else 1.0)
+    return Signal(points, f"git blame: last touched {frame.file}:{frame.line}, {where}", "blame")
 
 
 def newest_first(commits: Sequence[Commit]) -> list[Commit]:
@@ -149,27 +222,186 @@ def own_frames(frames: Sequence[Frame]) -> list[Frame]:
     own = [f for f in own if kind_of(f.file) is not FileKind.TESTS] or own
     distinct: dict[tuple[str, str, int | None], Frame] = {}
     for frame in own:
-        distinct.setdefault(_place(frame), frame)
+        distinct.setdefault((frame.file, frame.function, frame.line), frame)
     return list(distinct.values())[:FRAMES]
 
 
-def _place(frame: Frame) -> tuple[str, str, int | None]:
-    return (frame.file, frame.function, frame.line)
+# --- the words of the error --------------------------------------------------------------------
 
 
-def _suspect(commit: Commit, signals: Signals, points: float, share: float) -> Suspect:
-    strongest = sorted(
-        signals.reasons, key=lambda sign: -abs(WEIGHTS.get(sign, 0.0) * signals.values[sign])
-    )
-    reasons = [signals.reasons[s] for s in strongest if signals.reasons[s] and WEIGHTS.get(s)]
+def _score_words(clues: Clues, patches: Sequence[Sequence[Patch]], scores: Sequence[Score]) -> None:
+    """Score names and phrases of the error in changed lines; many changes of one say little."""
+    code = [
+        (position, patch)
+        for position, of_commit in enumerate(patches)
+        for patch in of_commit
+        if patch.text and kind_of(patch.path) not in BESIDE_THE_CODE
+    ]
+    for name in clues.names:
+        changes = _changes_of(name.text, code)
+        worth = NAME * name.weight / math.sqrt(max(1, len(changes)))
+        for position, sides in changes.items():
+            if clues.missing and sides.removed and not sides.added:
+                reason = f"removes `{name.text}`, which the error says is missing"
+                scores[position].add(worth * GONE, reason, "gone")
+            else:
+                reason = f"changes lines with `{name.text}`, named in the error"
+                scores[position].add(worth, reason, "name")
+    for phrase in clues.phrases:
+        changes = _changes_of(phrase, code)
+        for position, sides in changes.items():
+            worth = PHRASE / math.sqrt(len(changes)) * (1.0 if sides.added else 0.4)
+            reason = f"adds or changes the error message “{phrase[:60]}”"
+            scores[position].add(worth, reason, "message")
+
+
+def _changes_of(text: str, code: Sequence[tuple[int, Patch]]) -> dict[int, ChangedSides]:
+    """Return, by commit, whether lines with the text are added or removed.
+
+    The result is empty for a text that stands in the patches of very many commits.
+    """
+    having = [(position, patch) for position, patch in code if text in patch.text]
+    if len({position for position, _ in having}) > EVERYWHERE:
+        return {}
+    changes: dict[int, ChangedSides] = {}
+    for position, patch in having:
+        sides = patch.changes_of(text)
+        if any(sides):
+            earlier = changes.get(position, ChangedSides())
+            changes[position] = ChangedSides(
+                sides.added or earlier.added, sides.removed or earlier.removed
+            )
+    return changes
+
+
+def _score_named_files(
+    clues: Clues, index: PathIndex, commits: Sequence[Commit], scores: Sequence[Score]
+) -> None:
+    named = {
+        m.path: m.quality for text in clues.files for m in index.find(text) if m.quality >= 0.5
+    }
+    for commit, score in zip(commits, scores, strict=True):
+        for file in commit.files:
+            if (quality := named.get(file.path)) is None:
+                continue
+            only_deletes = file.added == 0 and file.deleted > 0
+            gone = only_deletes or "\ndeleted file mode" in file.patch[:400]
+            verb = "deletes" if gone else "changes"
+            points = FILE_NAMED * quality * (1.5 if gone else 1.0)
+            score.add(points, f"{verb} {file.path}, named in the error", "named file")
+
+
+# --- dependencies --------------------------------------------------------------------------------
+
+
+def _score_dependency(
+    commit: Commit,
+    files: Sequence[CommitFile],
+    clues: Clues,
+    crashed_in_library: bool,
+    score: Score,
+) -> None:
+    changed = [
+        row[1:]
+        for file in files
+        for row in file.patch[:PATCH_LIMIT].split("\n")
+        if row[:1] in "+-" and row[:3] not in ("+++", "---")
+    ]
+    if changed and all(_OWN_VERSION.match(row) for row in changed if row.strip()):
+        return  # only the project's own version: every release does that
+    text = "\n".join([*changed, commit.subject]).lower()
+    for depth, library in enumerate(clues.libraries):
+        if _mentions(text, library):
+            crashing = 1.3 if crashed_in_library and depth == 0 else 1.0
+            score.add(
+                LIBRARY * crashing / (1 + 0.25 * depth),
+                f"changes the dependency `{library}`, in the stack trace",
+                "library",
+            )
+            return
+
+
+_OWN_VERSION = re.compile(
+    r"""\s*(?:["']?version["']?\s*[:=]|__version__|<version>|[{}\[\],]*\s*$)""", re.IGNORECASE
+)
+
+
+def _mentions(text: str, library: str) -> bool:
+    plain = re.escape(library).replace("_", "[-_.]").replace(r"\-", "[-_.]")
+    return re.search(rf"(?<![\w-]){plain}(?![\w-])", text) is not None
+
+
+# --- what rarely breaks anything ---------------------------------------------------------------
+
+_MERGE = re.compile(r"Merge (?:branch|pull request|remote|tag|commit|bitbucket|in )", re.IGNORECASE)
+_REVERTS = re.compile(r"This reverts commit ([0-9a-f]{7,64})", re.IGNORECASE)
+_REVERT_SUBJECT = re.compile(
+    r"""(?:Revert|Back ?out|Rollback)[: ]+["“']?(.+?)["”']?(?: \(#\d+\))?$""", re.IGNORECASE
+)
+_ONLY: dict[frozenset[FileKind], str] = {
+    frozenset((FileKind.TESTS,)): "tests",
+    frozenset((FileKind.DOCS,)): "documentation",
+}
+
+
+def _discount(commit: Commit, patches: Sequence[Patch], score: Score) -> None:
+    kinds = frozenset(kind_of(file.path) for file in commit.files)
+    if _MERGE.match(commit.subject):
+        score.discount(0.3, "a merge: its changes are in its own commits", "merge")
+    if kinds and kinds <= BESIDE_THE_CODE:
+        factor = 0.15 if FileKind.TESTS in kinds else 0.08
+        only = _ONLY.get(kinds, "tests, documentation or CI")
+        score.discount(factor, f"changes only {only}", "beside the code")
+        return
+    score.tested = FileKind.TESTS in kinds
+    code = [patch for patch in patches if kind_of(patch.path) not in BESIDE_THE_CODE]
+    if code and len(code) <= 20 and all(patch.only_shape for patch in code):
+        score.discount(0.2, "changes only comments or blanks", "comments")
+
+
+def _discount_reverts(commits: Sequence[Commit], scores: Sequence[Score]) -> None:
+    """Discount a commit and its revert where both are in the range: together they bring nothing.
+
+    A revert of something older is a change like any other.
+    """
+    by_subject: dict[str, list[int]] = {}
+    for position, commit in enumerate(commits):
+        by_subject.setdefault(commit.subject.strip().casefold(), []).append(position)
+    undone: set[int] = set()
+    for position, commit in enumerate(commits):
+        if position in undone:
+            continue  # a revert that was itself reverted stands for nothing
+        original = _reverted(position, commits, by_subject)
+        if original is not None and original not in undone:
+            undone.add(original)
+            back = f"only reverts {commits[original].sha[:9]}, also in this range"
+            scores[original].discount(0.25, f"was reverted by {commit.sha[:9]}", "reverted")
+            scores[position].discount(0.4, back, "reverted")
+
+
+def _reverted(
+    position: int, commits: Sequence[Commit], by_subject: Mapping[str, Sequence[int]]
+) -> int | None:
+    """Return the position of the older commit that this one takes back."""
+    commit = commits[position]
+    if named := _REVERTS.search(commit.body):
+        sha = named.group(1).lower()
+        older = range(position + 1, len(commits))
+        return next((n for n in older if commits[n].sha.startswith(sha)), None)
+    subject = _REVERT_SUBJECT.match(commit.subject.strip())
+    same = by_subject.get(subject.group(1).strip().casefold(), ()) if subject else ()
+    return next((n for n in same if n > position), None)
+
+
+def _suspect(commit: Commit, score: Score, share: float) -> Suspect:
     return Suspect.model_construct(  # what is in a commit is valid already, and there may be 500
         sha=commit.sha,
         author=commit.author,
         at=commit.at,
         subject=commit.subject,
-        score=round(points, 3),
+        score=score.points,
         confidence=round(share, 4),
-        reasons=tuple(dict.fromkeys(reasons))[:REASONS] or ("nothing links it to the crash",),
+        reasons=score.reasons,
         url=commit.url,
     )
 

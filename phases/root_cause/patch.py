@@ -6,7 +6,6 @@ A patch says where it changes a file, whether it wrote a line, and where that li
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,8 +17,6 @@ _HUNK = re.compile(r"\n@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@[ ]?(.*)")
 _RENAMED = re.compile(r"(?m)^rename from (.+)$")
 _ADDED = re.compile(r"\n\+(?!\+\+ )(.*)")
 _REMOVED = re.compile(r"\n-(?!-- )(.*)")
-_WORDS = re.compile(r"\w+|[^\w\s]")
-
 _DEFINES = re.compile(
     r"\n (\s*(?:export |default |pub |async )*(?:def|class|func|function|fn|fun|sub|public|private"
     r"|protected|static|void|struct|interface|module) [^=\n]*)"
@@ -34,10 +31,6 @@ class Hunk(NamedTuple):
     begin: int
     end: int
     """The place of its lines in the patch's text."""
-
-    def away(self, line: int) -> int:
-        """Return the lines between it and a line of the file as the patch leaves it."""
-        return max(self.new_start - line, line - self.new_start - self.new_count + 1, 0)
 
 
 class ChangedSides(NamedTuple):
@@ -64,7 +57,7 @@ class LineFate:
 class Patch:
     """One file's patch. Each answer is worked out when it is first asked for: most never are."""
 
-    __slots__ = ("_around", "_changed", "_hunks", "_novelty", "_shape", "path", "text")
+    __slots__ = ("_around", "_changed", "_hunks", "_shape", "path", "text")
 
     def __init__(self, text: str, path: str = "") -> None:
         self.text = (
@@ -72,10 +65,9 @@ class Patch:
         )  # some hosts hand out patches without a head
         self.path = path
         self._hunks: tuple[Hunk, ...] | None = None
-        self._around: str | None = None
         self._changed: tuple[str, str] | None = None
+        self._around: str | None = None
         self._shape: bool | None = None
-        self._novelty: dict[int, float] = {}
 
     @property
     def hunks(self) -> tuple[Hunk, ...]:
@@ -121,20 +113,6 @@ class Patch:
             return False
         return any(self.changes_of(function)) or _has_word(self.around, function)
 
-    def novelty(self, line: int) -> float:
-        """Return how much the hunk nearest to a line changes, from 0 to 1.
-
-        It is the share of its words that stand on one side only: a line that was moved, wrapped or
-        worded anew has most of them on both.
-        """
-        hunks = self.hunks
-        if not hunks:
-            return 1.0
-        hunk = hunks[0] if len(hunks) == 1 else min(hunks, key=lambda hunk: hunk.away(line))
-        if hunk.begin not in self._novelty:
-            self._novelty[hunk.begin] = _novelty(self.text[hunk.begin : hunk.end])
-        return self._novelty[hunk.begin]
-
     def adds(self, line: str) -> bool:
         """Say whether it adds this line of code, whatever blanks are around it."""
         return line in self.text and line in self.changed[0]
@@ -179,16 +157,6 @@ class Patch:
                 old += 1
                 new += 1
         return LineFate(written, nearest, before, text.strip())
-
-
-def _novelty(rows: str) -> float:
-    sides: dict[str, list[str]] = {"+": [], "-": []}
-    for row in rows.split("\n"):
-        if row[:1] in sides:
-            sides[row[0]].append(row[1:])
-    added, removed = (Counter(_WORDS.findall("\n".join(side))) for side in sides.values())
-    whole = added.total() + removed.total()
-    return 1 - 2 * (added & removed).total() / whole if whole else 0.0
 
 
 def _has_word(lines: str, word: str) -> bool:

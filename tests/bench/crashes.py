@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import random
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from phases.record.service import Service
 Json = dict[str, Any]
 
 KEPT = Path(tempfile.gettempdir()) / "firebreak-crashes"
+WIDTHS, WIDEST = (80, 160, 300, 450), 495
 ENOUGH = 10
 """Commits that a range without a culprit has at least: with fewer *nobody* is no finding."""
 
@@ -49,6 +51,8 @@ class Question:
     """`frames`, `exception`, `chained` as `firebreak suspects` takes them."""
     commits: tuple[Commit, ...]
     """Newest first."""
+    wide: bool = False
+    """The range goes farther back than to the release before."""
 
 
 def questions(folder: Path) -> list[Question]:
@@ -78,6 +82,9 @@ def _of(path: Path, case: Json) -> list[Question]:
         raise ValueError("its culprit is not in its range")
     if culprit is None:
         return both
+    if (wide := _wide(name, directory, bad, culprit)) and any(c.sha == culprit for c in wide):
+        at = f"{name} wide"
+        both.append(Question(at, project, case["language"], culprit, _crash(case), wide, True))
     later: Json | None = case.get("nobody")
     if later is not None:
         after = _commits(directory, later["good"], later["bad"])
@@ -116,6 +123,27 @@ def _commits(git_dir: str, good: str, bad: str) -> tuple[Commit, ...]:
         rows = [commit.model_dump(mode="json") for commit in read]
         kept.write_text(json.dumps(rows), encoding="utf-8")
     return tuple(Commit.model_validate(row) for row in json.loads(kept.read_text("utf-8")))
+
+
+def _wide(name: str, git_dir: str, bad: str, culprit: str) -> tuple[Commit, ...]:
+    """Return some 80 to 450 commits up to the bad one, with the culprit among them.
+
+    Services that are deployed once a month have such ranges.
+    """
+
+    def ahead(of: str) -> int:
+        return int(_git(git_dir, "rev-list", "--no-merges", "--count", f"{of}..{bad}"))
+
+    aimed = max(random.Random(name).choice(WIDTHS), ahead(culprit) + ENOUGH)
+    if aimed > WIDEST:
+        return ()
+    low, high = 1, int(_git(git_dir, "rev-list", "--first-parent", "--count", bad)) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if ahead(f"{bad}~{middle}") < aimed else (low, middle)
+    while low > 1 and ahead(f"{bad}~{low}") > WIDEST:
+        low -= 1
+    return _commits(git_dir, f"{bad}~{low}", bad)
 
 
 def _sha(git_dir: str, name: str) -> str:

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.cli.rank_suspects import crash_of
-from phases.root_cause.commit_ranking import NOBODY, WEIGHTS, newest_first, signals
+from phases.root_cause.commit_ranking import (
+    MANY,
+    NOBODY,
+    SURE,
+    TESTED,
+    Score,
+    newest_first,
+    scored,
+)
 from tests.bench.crashes import Question, questions
 from tests.bench.logit import Choice, Weights, fit, probabilities
 from tests.bench.table import Row, aside, at_least, at_most
@@ -23,7 +31,7 @@ from tests.bench.table import Row, aside, at_least, at_most
 FOLDER = "FIREBREAK_CRASHES"
 STRENGTH = 0.3
 """How much a weight is drawn to the one in the code: a few crashes alone may not move it far."""
-NOBODY_NAME = "nobody"
+NOBODY_NAME, POINTS, TESTS = "nobody", "points", "test changed"
 BINS = 10
 GROUPS = 5
 
@@ -31,6 +39,8 @@ GROUPS = 5
 @dataclass(frozen=True, slots=True)
 class Asked:
     question: Question
+    scores: Sequence[Score]
+    """Of each commit, the newest first."""
     choice: Choice
 
 
@@ -68,11 +78,15 @@ async def rows() -> list[Row]:
         return [Row("ranking of suspects", "not measured", beside=why)]
     left_out = held_out(known)
     shipped = [Answer(one, probabilities(weights(), one.choice)) for one in known]
+    wide = [answer for answer in left_out if answer.asked.question.wide]
+    narrow = [answer for answer in left_out if not answer.asked.question.wide]
     return [
+        *figures("between two releases", narrow),
+        *figures("of up to 500 commits", wide),
         *figures("left one project out", left_out),
         *by_language(left_out),
         *figures("as shipped", shipped),
-        *worth(known, left_out),
+        *worth(known),
         *fitted(known),
     ]
 
@@ -80,25 +94,26 @@ async def rows() -> list[Row]:
 def asked(question: Question) -> Asked:
     frames, thrown = crash_of({**question.crash, "commits": []})
     ordered = newest_first(question.commits)
-    found = signals(frames, thrown, ordered)
+    scores = scored(frames, thrown, ordered)
     right = 0
     if question.culprit is not None:
         right = 1 + [commit.sha for commit in ordered].index(question.culprit)
-    return Asked(
-        question,
-        Choice(
-            [{NOBODY_NAME: 1.0}, *({str(s): v for s, v in f.values.items()} for f in found)],
-            right,
-            math.log(max(1, len(ordered))),
-        ),
-    )
+    return Asked(question, scores, choice_of(scores, right))
+
+
+def choice_of(scores: Sequence[Score], right: int, without: Collection[str] = ()) -> Choice:
+    """Return the alternatives; `without`: clues that are left out."""
+    commits = [
+        {POINTS: math.sqrt(score.without(without)), TESTS: float(score.tested)} for score in scores
+    ]
+    return Choice([{NOBODY_NAME: 1.0}, *commits], right, MANY * math.log(max(1, len(scores))))
 
 
 # --- the fit -------------------------------------------------------------------------------------
 
 
 def weights() -> Weights:
-    return {NOBODY_NAME: NOBODY, **{str(sign): weight for sign, weight in WEIGHTS.items()}}
+    return {NOBODY_NAME: NOBODY, POINTS: SURE, TESTS: TESTED}
 
 
 def held_out(
@@ -193,21 +208,24 @@ def _bits(answer: Answer) -> float:
     return -math.log2(max(answer.shares[answer.asked.choice.right], 1e-9))
 
 
-def worth(known: Sequence[Asked], left_out: Sequence[Answer]) -> list[Row]:
-    """Leave each signal out, fit again, and say what that costs."""
-    whole = held_out(known, groups=GROUPS)
+def worth(known: Sequence[Asked]) -> list[Row]:
+    """Leave each clue out, and say what that costs. The constants stay as they are."""
+    whole = [Answer(one, probabilities(weights(), one.choice)) for one in known]
     before = surprise(whole)
     found = [aside("suspects: bits of surprise at the right answer", before)]
-    for sign in WEIGHTS:
-        having = sum(any(sign in x for x in one.choice.alternatives) for one in known)
-        without = held_out(known, (sign,), GROUPS)
+    clues = {c.clue for one in known for s in one.scores for c in (*s.signals, *s.discounts)}
+    for clue in sorted(clues):
+        without = [
+            Answer(one, probabilities(weights(), choice_of(one.scores, one.choice.right, (clue,))))
+            for one in known
+        ]
         guilty = [a for a in without if a.culprit]
         found.append(
             aside(
-                f"suspects without {sign}: bits more",
+                f"suspects without {clue}: bits more",
                 surprise(without) - before,
-                beside=f"first of the commits {share(a.place == 1 for a in guilty):.2f}, "
-                f"in three {share(a.place <= 3 for a in guilty):.2f}; in {having} questions",
+                beside=f"first of the commits {share(a.place == 1 for a in guilty):.3f}, "
+                f"in three {share(a.place <= 3 for a in guilty):.3f}",
             )
         )
     return found

@@ -307,23 +307,6 @@ def test_words_in_a_patch_are_whole_words_with_a_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "novelty"),
-    [
-        ("+    charge(cart)", 1.0),
-        ("-    charge(cart)", 1.0),
-        ("-if (x) pay(y);\n+if (x)\n+  pay(y);", 0.0),
-        ("-int total = pay(cart, rate);\n+final int total = pay(cart, rate);", 1 / 21),
-        ("-a\n+b", 1.0),
-        (" a", 0.0),
-    ],
-)
-def test_how_much_of_a_change_is_new(rows: str, novelty: float) -> None:
-    patch = Patch(f"@@ -90,3 +90,3 @@\n x\n-far\n+off\n@@ -1,3 +1,3 @@\n a\n{rows}\n b", "a.js")
-    assert patch.novelty(3) == pytest.approx(novelty)
-    assert patch.novelty(200) == 1.0
-
-
-@pytest.mark.parametrize(
     ("path", "rows", "shape"),
     [
         ("a.js", "-a=1\n+a = 1", True),
@@ -355,7 +338,6 @@ def test_odd_patches_are_no_trouble(text: str) -> None:
     patch = Patch(text, "x.py")
     for line in (-1, 0, 1, 10**9):
         patch.fate(line)
-        assert 0 <= patch.novelty(line) <= 1
     assert patch.renamed_from is None
 
 
