@@ -25,6 +25,10 @@ PASSED_OVER = 2
 """So many of the newer releases are said not to be taken, and why."""
 
 
+PUT_BACK = timedelta(hours=1)
+"""Old tabs and queues of a release that is gone have ended by then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fire:
     """The incident's issues before trouble began: whether they burned in an earlier release."""
@@ -126,6 +130,8 @@ def not_well(period: Period, known: History, window: timedelta, fire: Fire | Non
         and known.first[after.release.version] < known.first[period.version]
     ):
         return "was rolled back"
+    if _outlived(period.deploy, known):
+        return "was rolled back"
     if after is not None and HOTFIX.fullmatch(after.release.version):
         return "needed a hotfix"
     if ran < window:
@@ -134,6 +140,19 @@ def not_well(period: Period, known: History, window: timedelta, fire: Fire | Non
     if fire is not None and fire.burned(period.deploy.started_at + settled, period.until):
         return "failed alike"
     return ""
+
+
+def _outlived(deploy: DeploySeen, known: History) -> bool:
+    """True where an older release has events long after this one's last: it was put back.
+
+    Asked only where first events stand for deploys: they do not show that a release runs again.
+    """
+    last = deploy.last_event
+    return last is not None and any(
+        other.last_event is not None and other.last_event > last + PUT_BACK
+        for other in known.deploys
+        if known.stands_in and other.started_at < deploy.started_at
+    )
 
 
 def targets_of(

@@ -312,10 +312,13 @@ class Tracker:
         if not self.world.releases_told:
             return []
         firsts: dict[str, float] = {}
+        lasts: dict[str, float] = {}
         for events in self._of([self.world.service]):
             for at, version in zip(events.at, events.release, strict=True):
                 if version and at < firsts.get(version, at + 1):
                     firsts[version] = at
+                if version and at <= self.world.asked:
+                    lasts[version] = max(at, lasts.get(version, at))
         told = [(d.version, firsts[d.version]) for d in self.world.deploys if d.version in firsts]
         return [
             DeploySeen(
@@ -323,6 +326,7 @@ class Tracker:
                 service=self.world.service.name,
                 started_at=self.world.at(at),
                 source=STANDS_IN,
+                last_event=self.world.at(lasts[version]) if version in lasts else None,
             )
             for version, at in dict(told).items()
         ]
