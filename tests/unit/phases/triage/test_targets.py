@@ -187,3 +187,15 @@ def _well_once(version: str, known: History, until: datetime, counts: dict[datet
         if end - start.started_at >= WINDOW and not start.rolled_back:
             return True
     return False
+
+
+def test_first_events_tell_of_a_rollback_by_what_outlived_it() -> None:
+    def seen(version: str, began: float, ended: float) -> DeploySeen:
+        return deploy(version, began, source="first event", last_event=ago(ended))
+
+    put_back = (seen("v5", 8, 0), seen("v4", 350, 335), seen("v3", 470, 1))
+    assert names(found(*put_back)) == ["v3"]
+    stragglers = (seen("v5", 8, 0), seen("v4", 350, 12), seen("v3", 470, 1))
+    assert names(found(*stragglers)) == ["v4", "v3"]
+    told = (deploy("v5", 8), deploy("v4", 350, last_event=ago(335)), seen("v3", 470, 1))
+    assert names(found(*told))[0] == "v4", "where deploys are told, they say what runs"
