@@ -163,6 +163,7 @@ def build_app(client: AsyncWebClient, me: Identity) -> App:
     bolt.setLevel(logging.ERROR)
     try:
         return App(
+            name="firebreak",  # else Bolt reads every file on the stack to find one
             # Without a token of its own: with one Bolt warns that `authorize` goes before it.
             client=AsyncWebClient(
                 base_url=client.base_url,

@@ -58,7 +58,7 @@ async def until(
     shop: Service,
     id: str,
     so: Callable[[Bisect], bool],
-    seconds: float = 30,
+    seconds: float = 100,
 ) -> Bisect:
     deadline = time.monotonic() + seconds
     while not so(told := await bisector.look(shop, id)):

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
+from tests.support.servers import served
 
 
 @pytest.fixture(scope="session")
 async def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with embedded(tmp_path_factory.mktemp("valkey")) as url:
-        yield url
+    async with served(tmp_path_factory.mktemp("valkey"), "--databases", "1") as one:
+        yield one.url
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ async def test_a_worker_that_fails_in_a_way_nobody_thought_of_begins_again(
         raise ValueError(" ".join(("what", "somebody", "typed")))
 
     async with running(lasting("outbox", worker)):
-        await asyncio.wait_for(works.wait(), 5)
+        await asyncio.wait_for(works.wait(), 60)
     said = [one for one in caplog.records if one.levelno == logging.CRITICAL]
     assert [one.getMessage().partition("\n")[0] for one in said] == [
         "outbox failed with ValueError; it begins again"

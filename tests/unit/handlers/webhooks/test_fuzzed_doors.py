@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
+from tests.support.draws import draws
 from tests.support.handlers_world import CI_SECRET, GITHUB_HOOK_SECRET, HOOK_SECRET, House, house
 from tests.support.slack_world import SECRET
 from tests.support.webhook_bodies import body as deployment
@@ -216,8 +217,7 @@ def torn(draw: st.DrawFn, bodies: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 FUZZ = settings(
-    max_examples=200,
-    deadline=None,
+    max_examples=draws(200),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
@@ -299,9 +299,7 @@ BAD_SIGNATURES = st.sampled_from(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=draws(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(way=st.sampled_from(WEBHOOKS), signature=BAD_SIGNATURES, raw=st.binary(max_size=200))
 def test_what_is_not_signed_is_refused_and_changes_nothing(
     ways: Ways, way: Webhook, signature: str, raw: bytes
