@@ -160,12 +160,11 @@ async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
 ) -> None:
     break_it = shop.break_everything if kind == "everything" else shop.break_one_feature
     good = "v1.2.0"
-    for turn in range(turns):
+    for _ in range(turns):
         start = time.time()
         broken: Breakage = await break_it()
         assert shop.current_release() == broken.release
-        if turn == 0:
-            await shop.traffic.start()
+        await shop.traffic.start()
         await until(
             lambda since_=start: len({event.tags["user"] for event in since(shop, since_)}) >= 30
         )
@@ -173,6 +172,7 @@ async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
             await until(
                 lambda since_=start: {event.transaction for event in since(shop, since_)} >= PAGES
             )
+        await shop.traffic.stop()
         events = [
             event for event in since(shop, start) if event.release == f"shop@{broken.release[1:]}"
         ]

@@ -204,7 +204,6 @@ async def house(
             "handlers.slack.interaction.WHO_SECONDS",
             "handlers.incident.decide.OWNERS_SECONDS",
             "handlers.slack.bolt.TURN_SECONDS",
-            "bot.store.incidents.DISPATCH_SECONDS",
         ):
             patch.setattr(limit, 20.0)  # a busy machine must not refuse anybody here
         async with _house(store, services, watched, private, tracker, deployments) as opened:

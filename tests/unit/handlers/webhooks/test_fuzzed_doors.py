@@ -24,10 +24,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
 from tests.support.draws import draws
 from tests.support.handlers_world import CI_SECRET, GITHUB_HOOK_SECRET, HOOK_SECRET, House, house
+from tests.support.servers import served
 from tests.support.slack_world import SECRET
 from tests.support.webhook_bodies import body as deployment
 from tests.support.webhook_bodies import changed, event_alert, issue, metric
@@ -74,9 +74,8 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     handler = _Kept(kept)
 
     async def opened() -> House:
-        store = Store.open(
-            await stack.enter_async_context(embedded(tmp_path_factory.mktemp("fuzzed")))
-        )
+        server = served(tmp_path_factory.mktemp("fuzzed"), "--databases", "1")
+        store = Store.open((await stack.enter_async_context(server)).url)
         stack.push_async_callback(store.close)
         home = await stack.enter_async_context(house(store))
         await recorded(home)
