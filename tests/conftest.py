@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -28,17 +28,17 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """What a file leaves open is told in that file, and not in whichever runs when it is found."""
+    yield
+    gc.collect()
+
+
 def pytest_collection_finish() -> None:
     """Leave out of each later garbage collection what stays to the end: modules and tests."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """What a file leaves open is told in that file, and not in whichever runs when it is found."""
-    if nextitem is None or nextitem.path != item.path:
-        gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)
