@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_core import from_json
 
 from handlers.webhooks.front import Part, Time, Unreadable
 
@@ -84,7 +84,7 @@ def read(raw: bytes) -> tuple[HeardAlert, ...]:
     Raises `Unreadable` with the shapes that are known, or with what is wrong in the one it has.
     """
     try:
-        body = json.loads(raw)
+        body: Any = from_json(raw)
     except ValueError as error:
         raise Unreadable("the body is no JSON") from error
     if not isinstance(body, dict):
