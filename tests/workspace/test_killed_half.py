@@ -31,6 +31,10 @@ def pid_of(world: World, name: str) -> int:
     return found
 
 
+def gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
 async def ready(world: World) -> int:
     async with httpx.AsyncClient(trust_env=False) as http:
         return (await http.get(f"{world.bot_url}/readyz")).status_code
@@ -73,6 +77,6 @@ async def test_with_the_front_the_bot_ends_and_the_next_one_goes_on(world: World
     await world.alice.command("/incident checkout is failing")
     os.kill(pid_of(world, "front"), signal.SIGKILL)
     await eventually(world, lambda: world.bot.pid not in (bot, None), "another bot")
-    assert not Path(f"/proc/{back}").exists(), "its back is gone before the next one begins"
+    assert gone(back), "its back is gone before the next one begins"
     await world.bot.until_running()
     await settled(world, await world.alice.channel("inc-0001-"))
