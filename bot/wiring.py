@@ -121,7 +121,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     code = Code(outside.github, store, settings.data_dir or STATE_BESIDE_REDIS)
     dispatcher = Incidents(store, step, catalogue)
     render = renderer(catalogue, reverts=code.reverts is not None)
-    live = Live(store, dispatcher, render, slack, ack_priority=process.ack_priority)
+    live = Live(store, render, slack, ack_priority=process.ack_priority)
     context = EffectContext(
         dispatcher=dispatcher,
         catalogue=catalogue,
