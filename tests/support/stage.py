@@ -5,9 +5,7 @@ It is a world without the shop: three files and two tiny scripts are its product
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
+from tests.support.forked import firebreak, launch
 
 RECHECK = 1
 """Seconds until the first look; the second one comes after twice as long."""
@@ -79,6 +78,7 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
         services=services.replace("FOLDER", str(folder)),
         recheck_after=recheck_after,
         window=WINDOW,
+        launch=launch,
         **more,
     )
     world.alerts.enabled = False
@@ -160,14 +160,8 @@ def said(person: Person, channel: Channel, words: str) -> list[Json]:
 
 async def doctor_of(world: World) -> str:
     """Return the output of `firebreak doctor` beside this world's bot."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "doctor"),
-        env=world.bot.env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    return said.decode()
+    _, told, complained = await firebreak("doctor", env=world.bot.env)
+    return told + complained
 
 
 async def eventually(world: World, look: Any, what: str, seconds: float = 45) -> Any:

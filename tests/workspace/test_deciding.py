@@ -55,7 +55,7 @@ async def test_who_may_not_deploy_is_told_who_may_and_can_break_the_glass(small:
         )
         assert all("Only full members of this workspace" in plain(m) for m in refusals)
         assert stranger.modal() is None
-    assert "To decide" in status(channel)
+    await eventually(world, lambda: "To decide" in status(channel), "the pinned status follows")
     assert asked(world) == []
     await alice.command("/incident list")
     assert "1 incident open" in plain(await told(alice, "incident open"))
