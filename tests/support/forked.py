@@ -29,9 +29,13 @@ async def launch(command: Sequence[str], env: Mapping[str, str], log: Path) -> P
     if not CAN_FORK:
         return await guarded(command, env, log)
     arguments = list(command[command.index("bot") + 1 :])
-    with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
-        fds = [nothing.fileno(), output.fileno(), output.fileno()]
-        return await _Forked.start(arguments, env, Path.cwd(), fds)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        return await _Forked.start(arguments, env, Path.cwd(), [nothing, output, output])
+    finally:
+        os.close(nothing)
+        os.close(output)
 
 
 async def firebreak(
