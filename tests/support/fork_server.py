@@ -36,10 +36,22 @@ import bot.cli.import_
 import bot.server  # noqa: F401
 from bot.__main__ import main
 from bot.clients.http import certificates
+from bot.clients.slack import channel_members
+from handlers.incident import decide
+from handlers.slack import interaction
 
 STOP_SECONDS = 6.0
 """Time for a program to end in order, as in `sandbox/process_guard.py`."""
 LONGEST_REQUEST = 65_536
+PATIENCE_SECONDS = 20.0
+IN_AN_ACK = (
+    (interaction, "WHO_SECONDS"),
+    (decide, "OWNERS_SECONDS"),
+    (channel_members, "ASK_SECONDS"),
+)
+"""What has a part of the three seconds of an ack. Past it a person is asked to try again, which a
+busy machine makes of every click: how fast it is belongs to the bench, and what a story says of it,
+it says with a system that hangs for longer."""
 
 
 @dataclass(slots=True)
@@ -161,6 +173,9 @@ def _become(request: dict[str, Any], standard: list[int]) -> NoReturn:
 
 
 if __name__ == "__main__":
+    for module, name in IN_AN_ACK:
+        assert hasattr(module, name), f"{module.__name__} has no {name} any more"
+        setattr(module, name, PATIENCE_SECONDS)
     inspect.stack()  # Bolt asks for it, and it looks at every module once
     # Objects that never move to a collection are shared by all forks.
     # https://docs.python.org/3/library/gc.html#gc.freeze

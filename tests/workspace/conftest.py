@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.world import World
 from tests.support.forked import launch
-from tests.support.stage import SEARCH, SHOP, town, transcript
+from tests.support.stage import SEARCH, SHOP, patient, town, transcript
 
 
 async def _lived(world: World) -> AsyncIterator[World]:
@@ -30,7 +30,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
     Re-checks come after 8 and 16 s, enough to count 20 events.
     """
-    async for one in _lived(World(tmp_path, recheck_after=8, window=60, launch=launch)):
+    async for one in _lived(patient(World(tmp_path, recheck_after=8, window=60, launch=launch))):
         yield one
 
 

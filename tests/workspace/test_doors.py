@@ -208,7 +208,7 @@ async def test_over_socket_mode(tmp_path: Path):
             async with asyncio.timeout(10):
                 await socket.arrived.wait()
             await alice.click(decision, "decision.rollback")
-            await alice.sees_change(decision, "Read back from the deployer", seconds=20)
+            await alice.sees_change(decision, "Read back from the deployer")
             assert runs(world) == "v1.2.0"
             assert asked(world) == ["v1.2.0"]
             await alice.command("/incident list")

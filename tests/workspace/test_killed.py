@@ -14,9 +14,9 @@ def said_by_bot(world: World, channel: Channel, words: str) -> list[Json]:
 
 async def settled(world: World, channel: Channel) -> None:
     """Everything that the declaration wants is there, once."""
-    await world.alice.sees("Decision 1", channel, seconds=30)
-    await world.workspace.until(lambda: world.alice.pinned(channel) or None, seconds=30)
-    await world.workspace.until(lambda: world.linear.issues or None, seconds=30)
+    await world.alice.sees("Decision 1", channel)
+    await world.workspace.until(lambda: world.alice.pinned(channel) or None)
+    await world.workspace.until(lambda: world.linear.issues or None)
     assert len([c for c in world.workspace.channels.values() if c.name.startswith("inc-")]) == 1
     assert len(said_by_bot(world, channel, "○Learn")) == 1, "one status message"
     assert len(said_by_bot(world, channel, "Decision 1")) == 1
@@ -37,7 +37,7 @@ async def test_killed_when_the_decision_is_posted_and_its_answer_is_lost(world: 
     world.faults.next("slack.chat.postMessage", Fault(lose_answer=True), times=3)
     await world.alice.command("/incident checkout is failing")
     channel = await world.alice.channel("inc-0001-")
-    await world.alice.sees("Decision 1", channel, seconds=30)
+    await world.alice.sees("Decision 1", channel)
     world.kill_bot()
     await world.bot.until_running()
     await settled(world, channel)
@@ -48,14 +48,14 @@ async def test_killed_while_the_deploy_runs(world: World):
     assert shop is not None
     await shop.break_everything()
     broken, before = shop.current_release(), len(shop.deploy_log())
-    channel = await alice.channel("inc-0001-", seconds=60)  # by its alarm, so with errors to count
-    decision = await alice.sees("Recommended: roll back", channel, seconds=60)
+    channel = await alice.channel("inc-0001-")  # by its alarm, so with errors to count
+    decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
-    await world.workspace.until(lambda: shop.deploying() or None, seconds=30)
+    await world.workspace.until(lambda: shop.deploying() or None)
     world.kill_bot()
     await world.bot.until_running()
-    await alice.sees_change(decision, "Read back from the deployer", seconds=60)
+    await alice.sees_change(decision, "Read back from the deployer")
     rollbacks = shop.deploy_log()[before:]
     assert len(rollbacks) == 1, rollbacks
     assert shop.current_release() != broken
-    await alice.sees("Recovered", channel, seconds=60)
+    await alice.sees("Recovered", channel)

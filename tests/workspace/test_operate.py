@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import burn, declare, declared, eventually, said, told
+from tests.support.stage import burn, declared, eventually, said, told
 
 HANGS = ("sentry.*", "linear.*", "discord.*", "slack.bookmarks.add", "slack.views.open")
 PROMISED = 10.0
@@ -28,7 +28,7 @@ async def test_a_hung_call_outside_does_not_hold_the_stop(small: World):
     world, alice = small, small.alice
     for call in HANGS:
         world.faults.always(call, Fault(delay=60))
-    await declare(alice, "checkout is failing")
+    await alice.command("/incident checkout is failing")
     channel = await alice.channel("inc-0001-")
     await alice.sees("Decision 1", channel)
     await eventually(world, lambda: alice.id in channel.members, "she is in")

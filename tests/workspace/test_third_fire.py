@@ -69,7 +69,7 @@ async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
     )
 
     await alice.command("/incident fixed flag new-pricing off", channel)
-    await alice.sees("*Recovered.*", channel, seconds=30)
+    await alice.sees("*Recovered.*", channel)
     await alice.command("/incident cause nobody reads the region", channel)
     await alice.command("/incident postmortem", channel)
     form = await alice.open_modal("incident.postmortem", text="Root cause")
