@@ -94,9 +94,10 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
 
 
 def patient(world: World) -> World:
-    """Let people wait as long as a busy machine may take; how long it takes is the bench's."""
+    """Let people and systems wait as long as a busy machine takes: speed is for the bench."""
     world.workspace.changes.patience = PATIENCE_SECONDS
     world.delivery.ack_seconds = PATIENCE_SECONDS
+    world.webhook_delivery.patience = PATIENCE_SECONDS
     return world
 
 
@@ -126,10 +127,10 @@ def burn(
 def go_on_burning(
     world: World,
     *,
-    seconds: float = 60,
+    seconds: float = 45,
     error: str = "KeyError: 'region'",
     release: str = "shop@1.3.0",
-    every: float = 0.1,
+    every: float = 0.05,
 ) -> None:
     """The errors of the next seconds, whatever runs: for looks that shall not be clean.
 
