@@ -3,10 +3,11 @@
 Imports are most of what a start costs. Here they are paid once, and each program is still a process
 of its own, with its own environment, memory and signals: it can be killed, frozen and stopped.
 
-Each request is one packet on FD: JSON with `argv`, `env` and `cwd`, and four descriptors: standard
-input, output and error of the program, and one end of its leash. The server writes the process id
-to the leash, and the exit code when the program has ended (128 + n where signal n ended it). The
-program is asked to stop when the other end of the leash is shut, and killed if it does not.
+Each request is one packet on FD: JSON with `argv`, `env`, `cwd` and `patient` (of `DEADLINES`), and
+four descriptors: standard input, output and error of the program, and one end of its leash. The
+server writes the process id to the leash, and the exit code when the program has ended (128 + n
+where signal n ended it). The program is asked to stop when the other end of the leash is shut, and
+killed if it does not.
 """
 
 from __future__ import annotations
@@ -39,19 +40,25 @@ from bot.clients.http import certificates
 from bot.clients.slack import channel_members
 from handlers.incident import decide
 from handlers.slack import interaction
+from phases.coordination import declare
 
 STOP_SECONDS = 6.0
 """Time for a program to end in order, as in `sandbox/process_guard.py`."""
 LONGEST_REQUEST = 65_536
-PATIENCE_SECONDS = 20.0
-IN_AN_ACK = (
-    (interaction, "WHO_SECONDS"),
-    (decide, "OWNERS_SECONDS"),
-    (channel_members, "ASK_SECONDS"),
-)
-"""What has a part of the three seconds of an ack. Past it a person is asked to try again, which a
-busy machine makes of every click: how fast it is belongs to the bench, and what a story says of it,
-it says with a system that hangs for longer."""
+PATIENCE_SECONDS = 20
+DEADLINES = {
+    "acks": (
+        (interaction, "WHO_SECONDS"),
+        (decide, "OWNERS_SECONDS"),
+        (channel_members, "ASK_SECONDS"),
+    ),
+    "triage": ((declare, "OVERDUE_SECONDS"),),
+}
+"""How long people wait, by the names that a request may give in `patient`.
+
+Past the first a person is asked to try again, past the second they decide without numbers: a busy
+machine would make that of every story. How fast it is belongs to the bench.
+"""
 
 
 @dataclass(slots=True)
@@ -156,6 +163,9 @@ def _become(request: dict[str, Any], standard: list[int]) -> NoReturn:
             os.dup2(fd, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.chdir(request["cwd"])
+        for module, name in (one for kind in request["patient"] for one in DEADLINES[kind]):
+            assert hasattr(module, name), f"{module.__name__} has no {name} any more"
+            setattr(module, name, PATIENCE_SECONDS)
         sys.argv = ["firebreak", *request["argv"]]
         code = main(request["argv"])
     except SystemExit as ended:
@@ -173,9 +183,6 @@ def _become(request: dict[str, Any], standard: list[int]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    for module, name in IN_AN_ACK:
-        assert hasattr(module, name), f"{module.__name__} has no {name} any more"
-        setattr(module, name, PATIENCE_SECONDS)
     inspect.stack()  # Bolt asks for it, and it looks at every module once
     # Objects that never move to a collection are shared by all forks.
     # https://docs.python.org/3/library/gc.html#gc.freeze

@@ -79,8 +79,7 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
         services=services.replace("FOLDER", str(folder)),
         recheck_after=recheck_after,
         window=WINDOW,
-        launch=launch,
-        **more,
+        **{"launch": launch, **more},
     )
     patient(world)
     world.alerts.enabled = False

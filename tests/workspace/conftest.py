@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import World
-from tests.support.forked import launch
+from tests.support.forked import launch, launch_triage_on_time
 from tests.support.stage import SEARCH, SHOP, patient, town, transcript
 
 
@@ -41,6 +41,13 @@ async def small(tmp_path: Path) -> AsyncIterator[World]:
     Re-checks come after 1 and 2 s.
     """
     async for one in _lived(town(tmp_path)):
+        yield one
+
+
+@pytest.fixture
+async def sentry_hangs(tmp_path: Path) -> AsyncIterator[World]:
+    """The small world, where people decide after three seconds without Sentry."""
+    async for one in _lived(town(tmp_path, launch=launch_triage_on_time)):
         yield one
 
 

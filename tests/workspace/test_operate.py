@@ -24,8 +24,8 @@ PROMISED = 10.0
 """docs/operations.md: "SIGTERM ends it within 10 seconds"."""
 
 
-async def test_a_hung_call_outside_does_not_hold_the_stop(small: World):
-    world, alice = small, small.alice
+async def test_a_hung_call_outside_does_not_hold_the_stop(sentry_hangs: World):
+    world, alice = sentry_hangs, sentry_hangs.alice
     for call in HANGS:
         world.faults.always(call, Fault(delay=60))
     await alice.command("/incident checkout is failing")

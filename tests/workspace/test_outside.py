@@ -31,8 +31,10 @@ from tests.support.stage import (
 DOWN = Fault(status=503)
 
 
-async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back(small: World):
-    world, alice = small, small.alice
+async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back(
+    sentry_hangs: World,
+):
+    world, alice = sentry_hangs, sentry_hangs.alice
     burn(world)
     world.faults.always("sentry.*", DOWN)
     began = time.monotonic()
