@@ -98,7 +98,8 @@ def _lean() -> None:
     """
     logging._srcfile = None  # type: ignore[attr-defined]  the page names it so
     logging.logThreads = logging.logProcesses = False
-    logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined]  from Python 3.12 on
 
 
 def set_up(level: str = "INFO", stream: TextIO | None = None) -> None:
