@@ -25,6 +25,7 @@ from tests.bench import (
     phases,
     record,
     recovery,
+    start,
     storm,
     suspects,
 )
@@ -36,6 +37,7 @@ PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
     "acks": acks.rows,
     "record": record.rows,
     "clicks": clicks.rows,
+    "start": start.rows,
     "storm": storm.rows,
     "phases": phases.rows,
     "live": live.rows,
