@@ -8,10 +8,10 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -24,7 +24,13 @@ from handlers.slack.visibility import visible_to
 from handlers.views import forms
 from handlers.views.blocks import View
 from handlers.views.home import ITEMS, SHOWN, First, Items, home
-from phases.coordination.short_records import ShortRecord, mine_first, owed_items, worse_first
+from phases.coordination.short_records import (
+    Index,
+    ShortRecord,
+    mine_first,
+    owed_items,
+    worse_first,
+)
 from phases.memory.trends import trends, visible
 from phases.ports.ports import PortError
 from phases.record.documents import ActionItem
@@ -84,16 +90,28 @@ class Homes:
         self._not_before = 0.0
 
     async def run(self) -> None:
-        """Run until cancelled. An idle round costs one question to Redis every two seconds."""
+        """Run until cancelled. An idle round costs one question to Redis every two seconds.
+
+        First whatever short records an older release left out are made: who asks for a list, or
+        opens the first Home, need not wait for that.
+        """
+        await self._tried(self._short_records())
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-            except StoreUnavailable as error:
-                log.warning("App Home waits: %s", error.text)
-            except Exception as error:  # noqa: BLE001  one view must not end the others
-                where = "".join(traceback.format_tb(error.__traceback__))
-                log.error("App Home failed with %s\n%s", type(error).__name__, where)
+            await self._tried(self.look())
+
+    async def _short_records(self) -> None:
+        for index in get_args(Index):
+            await self._ctx.dispatcher.short_records(index)
+
+    async def _tried(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except StoreUnavailable as error:
+            log.warning("App Home waits: %s", error.text)
+        except Exception as error:  # noqa: BLE001  one view must not end the others
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("App Home failed with %s\n%s", type(error).__name__, where)
 
     async def look(self) -> None:
         """Draw every open Home again, where something has changed."""

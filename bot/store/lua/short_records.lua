@@ -4,7 +4,7 @@
 -- missing, or is of another version than their record.
 local below = arguments.below and '(' .. whole(arguments.below) or '+inf'
 local index = key('index', arguments.index)
-local ids = redis.call('ZREVRANGEBYSCORE', index, below, '-inf', 'LIMIT', 0, arguments.limit)
+local ids = redis.call('ZRANGE', index, below, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, arguments.limit)
 local records, behind = {}, {}
 for _, id in ipairs(ids) do
   local kept = redis.call('HMGET', key('incident', id), 'version', 'short')
