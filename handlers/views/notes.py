@@ -138,7 +138,7 @@ def which(
     `count` are open in all. `value`: the subcommand, as `incident.meant` takes it.
     """
     typed = inline_code(f"/incident {name}", 40)
-    text = f"{count} incidents are open. {typed} is for which one?"
+    text = f"{count:,} incidents are open. {typed} is for which one?"
     rows: list[Block | None] = []
     for incident in incidents:
         chosen = {**value, "incident": incident.id}
