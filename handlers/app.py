@@ -85,8 +85,8 @@ LISTENING = (
 """The modules whose functions listen: importing them fills `handlers.slack.listening.LISTENERS`."""
 
 SORRY = (
-    "Something went wrong on my side. I cannot say whether it was recorded: "
-    "look at the incident, then try again."
+    "Something went wrong on my side, and it may not have been recorded: "
+    "check the incident, then try again."
 )
 
 

@@ -102,7 +102,7 @@ def evidence(incident: Incident) -> Message:
 
 
 def _notes(incident: Incident) -> list[str]:
-    """Return what the investigation could not see, and whether a bisect is worth its time."""
+    """Return what the investigation could not see, and whether a bisect is worth running."""
     notes = incident.investigation.notes if incident.investigation is not None else ()
     useful = [n for n in notes if incident.bisect is None or WORTH_IT not in n]
     return [words(note, 300) for note in useful[:4]]
@@ -188,7 +188,7 @@ def _revert(incident: Incident) -> Block | None:
     if commit is None or commit.pull_request is None or asked(incident, commit.pull_request):
         return None
     value = {"incident": incident.id, "pull_request": commit.pull_request}
-    what = f"Opens a pull request that takes back: {commit.subject}"
+    what = f"Opens a pull request that reverts: {commit.subject}"
     sure = confirm("Prepare the revert?", what, "Open it")
     return actions([button("Prepare revert", "incident.revert", value, confirm=sure)])
 

@@ -104,7 +104,7 @@ def channel_opened(draft: Draft, action: ChannelOpened) -> None:
         draft.want(SetTopic(), PostLive(name="status"))
         return
     if action.reason:
-        draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
+        draft.note("comms", f"No channel could be opened: {action.reason}. It runs in a thread.")
     else:
         draft.want(SetTopic())
         # A drill and a private incident invite whom they need.

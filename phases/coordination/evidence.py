@@ -99,7 +99,7 @@ def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
     incident = draft.incident
     worked(draft, "issues.lookup")
     if action.lost:
-        text = f"Sentry does not know {listed(action.lost)}: not a part of what is measured."
+        text = f"Sentry does not know {listed(action.lost)}: left out of the measurement."
         draft.note("evidence", text)
         if "decision:1" in incident.messages:
             draft.want(Say(text=text, thread=True))
@@ -209,7 +209,7 @@ def fresh_channel(draft: Draft) -> Draft:
         bookmarks={},
     )
     return draft.note(
-        "comms", "The channel was archived, and no bot can open it again: there is a new one"
+        "comms", "The channel was archived, and no bot can unarchive it: this is the new one"
     )
 
 
