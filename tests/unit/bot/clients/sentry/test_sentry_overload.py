@@ -198,7 +198,9 @@ async def test_users_that_could_not_be_asked_are_many() -> None:
     assert report.blast.unknown == ("users",)
     assert report.blast.user_count is None
     assert headline(report).startswith("users not known, ")
-    assert "Few events, or none that name users" not in everything(report), "120 of them are not few"
+    assert "Few events, or none that name users" not in everything(report), (
+        "120 of them are not few"
+    )
     assert report.recommendation.choice is Choice.ROLLBACK
     assert severity_of(report) is Severity.SEV1
 
