@@ -21,6 +21,7 @@ from phases.coordination.short_records import Index, OwedItem, ShortRecord, shor
 AT_ONCE = 1_000
 """Short records of one answer: some 4 ms in which Redis, and then this process, does only this."""
 WIDTH = 1 + len(ShortRecord._fields)
+ITEMS = WIDTH - 1
 READ = Script("short_records")
 KEEP = Script("short_records_keep")
 
@@ -31,11 +32,10 @@ async def short_records(store: Store, index: Index) -> list[ShortRecord]:
     below: int | None = None
     while True:
         last, rows, behind = await store.run(READ, index=index, below=below, limit=AT_ONCE)
-        for row in json.loads(rows):
-            if len(row) < WIDTH:  # of a release that knew fewer fields
-                behind.append(row[1])
-            else:
-                found.append(_record(row))
+        read_rows: list[list[Any]] = json.loads(rows)
+        found += [_record(row) for row in read_rows if len(row) >= WIDTH]
+        # A release that knew fewer fields wrote the others.
+        behind += [row[1] for row in read_rows if len(row) < WIDTH]
         found += await _anew(store, behind)
         if not last:
             return sorted(found, key=lambda one: one.number, reverse=True)
@@ -45,8 +45,8 @@ async def short_records(store: Store, index: Index) -> list[ShortRecord]:
 
 def _record(row: Sequence[Any]) -> ShortRecord:
     """A row of a newer release is longer: what it has more is not known here."""
-    *fields, items = row[1:WIDTH]
-    return ShortRecord(*fields, items=tuple(map(_item, items)) if items else ())
+    items = row[ITEMS]
+    return ShortRecord._make((*row[1:ITEMS], tuple(map(_item, items)) if items else ()))
 
 
 def _item(fields: Sequence[Any]) -> OwedItem:

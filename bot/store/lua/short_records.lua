@@ -6,8 +6,9 @@ local below = arguments.below and '(' .. whole(arguments.below) or '+inf'
 local index = key('index', arguments.index)
 local ids = redis.call('ZRANGE', index, below, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, arguments.limit)
 local records, behind = {}, {}
+local record = key('incident', '')
 for _, id in ipairs(ids) do
-  local kept = redis.call('HMGET', key('incident', id), 'version', 'short')
+  local kept = redis.call('HMGET', record .. id, 'version', 'short')
   local begins = '[' .. (kept[1] or '') .. ','
   if kept[2] and string.sub(kept[2], 1, #begins) == begins then
     records[#records + 1] = kept[2]
