@@ -75,7 +75,7 @@ class Severity(IntEnum):
 class Source(Value):
     """The way by which the incident became known: the summary's `via <source>`."""
 
-    kind: Literal["person", "phrase", "sentry", "deploy", "github"]
+    kind: Literal["person", "phrase", "sentry", "deploy", "github", "alert", "script"]
     text: str
     """Words for people: `/incident by <@U…>`, `Sentry alert SHOP-3`."""
     url: str | None = None
