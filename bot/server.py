@@ -153,6 +153,8 @@ def _secrets(settings: Settings) -> Secrets:
         linear=settings.linear_webhook_secret,
         deploys=settings.deploy_webhook_secret,
         changes=settings.change_webhook_secret,
+        alerts=settings.alert_webhook_secret,
+        api=settings.api_token,
     )
 
 

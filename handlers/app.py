@@ -46,10 +46,12 @@ from handlers.slack.context import Context, Identity
 from handlers.slack.listening import bind
 from handlers.slack.payloads import from_interaction
 from handlers.views import forms, notes
+from handlers.webhooks.api import incidents_route
 from handlers.webhooks.changes import changes_route
 from handlers.webhooks.deploys import deploys_route
 from handlers.webhooks.github import github_route
 from handlers.webhooks.linear import linear_route
+from handlers.webhooks.monitoring import alerts_route
 from handlers.webhooks.sentry import sentry_route
 from handlers.webhooks.slack import slack_route
 from phases.ports.ports import (
@@ -85,8 +87,8 @@ LISTENING = (
 """The modules whose functions listen: importing them fills `handlers.slack.listening.LISTENERS`."""
 
 SORRY = (
-    "Something went wrong on my side. I cannot say whether it was recorded: "
-    "look at the incident, then try again."
+    "Something went wrong on my side, and it may not have been recorded: "
+    "check the incident, then try again."
 )
 
 
@@ -100,6 +102,8 @@ class Secrets:
     linear: SecretStr | None = None
     deploys: SecretStr | None = None
     changes: SecretStr | None = None
+    alerts: SecretStr | None = None
+    api: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,10 @@ def listeners(
         routes.append(deploys_route(context, secrets.deploys.get_secret_value()))
     if secrets.changes is not None:
         routes.append(changes_route(context, secrets.changes.get_secret_value()))
+    if secrets.alerts is not None:
+        routes.append(alerts_route(context, secrets.alerts.get_secret_value()))
+    if secrets.api is not None:
+        routes.append(incidents_route(context, secrets.api.get_secret_value()))
     return Listeners(app=app, routes=tuple(routes), ctx=context, homes=homes)
 
 

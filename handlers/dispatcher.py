@@ -59,7 +59,7 @@ class Recorded:
 class Unknown:
     """The answer was lost: the action may be recorded or not. A second try counts once."""
 
-    text: str = "I could not see whether this was recorded; click again, it counts once."
+    text: str = "I cannot tell whether this was recorded. Click again: it counts once."
 
 
 class Dispatcher(Protocol):

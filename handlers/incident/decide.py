@@ -136,7 +136,7 @@ def open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     number = int(value.get("round") or 0)
     if (refused := may_act(incident, number)) is not None:
         return refused.text
-    return incident.round_of(number) or "That decision is not open any more. Nothing was done."
+    return incident.round_of(number) or "That decision is no longer open. Nothing was done."
 
 
 def _decided_by_them(

@@ -57,7 +57,7 @@ class Interaction(Answering):
             return "I could not ask Slack who you are. Nothing was done; try again in a moment."
         if person.member:
             return None
-        self.log_refusal("no full member of this workspace")
+        self.log_refusal("not a full member of this workspace")
         return STRANGER
 
     def log_refusal(self, why: str, incident: str = "") -> None:

@@ -54,6 +54,8 @@ GITHUB_HOOK_SECRET = "github-shhh"
 GITHUB_SECRET = SecretStr(GITHUB_HOOK_SECRET)
 LINEAR_SECRET = SecretStr("linear-secret")
 CI_SECRET = "ci-shhh"
+ALERT_SECRET, PAGER_SECRET = "alert-shhh", "pager-shhh"
+API_TOKEN = "api-shhh"
 SLACK_SECRET, SENTRY_SECRET, DEPLOY_SECRET = (
     SecretStr(SECRET),
     SecretStr(HOOK_SECRET),
@@ -119,6 +121,8 @@ SECRETS = Secrets(
     linear=LINEAR_SECRET,
     deploys=DEPLOY_SECRET,
     changes=DEPLOY_SECRET,
+    alerts=SecretStr(f"{ALERT_SECRET},{PAGER_SECRET}"),
+    api=SecretStr(API_TOKEN),
 )
 
 
