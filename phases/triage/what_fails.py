@@ -36,6 +36,8 @@ NOT_OURS = SURE_EDGE + 4
 NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK)
 """They come over a release whatever it changed in the file that meets them."""
 EDGE_SHARE = 1 / 2
+BESIDE = 1 / 10
+"""Of the events: what fails beside it, and is no more than noise with less."""
 HOLDS_LOCK = 6
 """Failures that wait for a lock, beside a migration: going back does not let go of it."""
 STALE_PAGES = 6
@@ -80,10 +82,10 @@ class Failing:
         """
         if not worn_out(*self.error, [f"{f.file} {f.function}" for f in self.libraries]):
             return False
-        others = [_titled(issue.title) for issue in self.s.issues[1:]]
-        return not any(
-            edge_of(*o) in (Edge.CONNECTION, Edge.NAME) for o in others if not worn_out(*o)
-        )
+        least = BESIDE * sum(issue.events for issue in self.s.issues)
+        others = [_titled(i.title) for i in self.s.issues[1:] if i.events >= least]
+        refused = (Edge.CONNECTION, Edge.NAME)
+        return not any(edge_of(*other) in refused for other in others if not worn_out(*other))
 
     @property
     def edge(self) -> Edge | None:

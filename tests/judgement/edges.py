@@ -2,8 +2,8 @@
 
 Taken from the libraries: SQLAlchemy, psycopg_pool, Django, redis-py, httpx, node-postgres,
 Sequelize, Prisma (P2024), mysql2, HikariCP, Tomcat's pool, Jedis, ActiveRecord, connection_pool,
-Go's `database/sql`, `net` and pgx, PostgreSQL (53300, 55P03, 57P01, 25006), MySQL (1040, 1205, 1290),
-PgBouncer, errno.
+Go's `database/sql`, `net` and pgx, PostgreSQL (53300, 55P03, 57P01, 25006), MySQL (1040, 1205,
+1290), PgBouncer, errno.
 """
 
 from __future__ import annotations
