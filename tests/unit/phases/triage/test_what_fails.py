@@ -1,4 +1,4 @@
-"""What fails tells whether going back would end it: what runs dry, what passes, what is not ours."""
+"""What fails tells if going back would end it: what runs dry, what passes, what is not ours."""
 
 from __future__ import annotations
 
