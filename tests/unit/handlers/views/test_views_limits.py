@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from handlers import views
 from handlers.views import forms, notes, postmortem
 from handlers.views.blocks import MESSAGE_BLOCKS, MESSAGE_CHARACTERS, Message
-from handlers.views.home import home
 from handlers.views.text import size
 from handlers.views.timeline import timeline
 from phases.coordination.updates import Template, template
@@ -45,6 +44,7 @@ from tests.support.block_limits import (
 from tests.support.draws import draws
 from tests.support.factories import NOW, service
 from tests.support.factories import postmortem as written
+from tests.support.homes import home_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
@@ -117,7 +117,7 @@ def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
     for until in (None, 0, 30, 77):
         check(timeline(one, [line, pinned] * 45, until=until))
     check(timeline(one, []))
-    check(views.listing([one] * 30))
+    check(views.listing([one] * notes.LISTED, 30))
 
 
 @many
@@ -165,8 +165,11 @@ def test_every_form_fits(
         forms.break_glass(one, service(), text, {}),
         forms.refused(text, text),
         *(
-            home(
-                [one.model_copy(update={"status": status}) for status in Status] * 9,
+            home_of(
+                [
+                    one.model_copy(update={"status": status, "id": f"INC-{number:04d}"})
+                    for number, status in enumerate([*Status] * 9)
+                ],
                 who,
                 NOW,
                 owned=[one.service],
@@ -175,7 +178,7 @@ def test_every_form_fits(
             )
             for who in ("U0ALICE", text)
         ),
-        home([], text, NOW),
+        home_of([], text, NOW),
     ]
     for view in shown:
         payload = view.payload()
