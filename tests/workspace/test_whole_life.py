@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
+from tests.support.stage import recovered_in_the_shop
 
 
 async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(
@@ -26,7 +27,7 @@ async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_unde
     assert shop.current_release() != broken
 
     # Sentry is asked again after the wait, and the endpoint is called.
-    await alice.sees("Recovered", channel)
+    await recovered_in_the_shop(alice, channel)
 
     # Without cause and post-mortem it is not over.
     await alice.command("/incident resolve", channel)
