@@ -206,6 +206,22 @@ async def opened(person: Person, name: str = "inc-0001-") -> Channel:
     return channel
 
 
+async def insist(person: Person, message: Json, action_id: str) -> None:
+    """Click until it is heard: a bot on a busy machine may ask to try again."""
+
+    def answered() -> list[Json]:
+        return [m for m in person.ephemerals() if m["ts"] not in seen]
+
+    while action_id in str(person.now(message)):
+        seen = {m["ts"] for m in person.ephemerals()}
+        await person.click(person.now(message), action_id)
+        await person.workspace.until(
+            lambda: answered() or action_id not in str(person.now(message)) or None,
+            what=f"an answer to {action_id}",
+        )
+        assert all("try again" in plain(m) for m in answered())
+
+
 async def recovered_in_the_shop(person: Person, channel: Channel) -> None:
     """Wait for the end of the check.
 

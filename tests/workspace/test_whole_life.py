@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import recovered_in_the_shop
+from tests.support.stage import insist, recovered_in_the_shop
 
 
 async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(
@@ -22,7 +22,7 @@ async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_unde
     assert "decision.rollback" in str(decision)
     assert len(alice.pinned(channel)) == 1
 
-    await alice.click(decision, "decision.rollback")
+    await insist(alice, decision, "decision.rollback")
     await alice.sees_change(decision, "Read back from the deployer")
     assert shop.current_release() != broken
 
