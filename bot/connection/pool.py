@@ -38,7 +38,7 @@ class Pool(BlockingConnectionPool):
             self._in_use_connections.add(connection)
             fit = False
             try:
-                fit = await _is_fit(connection)
+                fit = await self.is_fit(connection)
             finally:  # also where whoever asked is cut short meanwhile
                 if not fit:
                     await self.release(connection)
@@ -54,6 +54,13 @@ class Pool(BlockingConnectionPool):
             raise redis_errors.TimeoutError("Timeout connecting to Redis") from error
         finally:
             self._waiting -= 1
+
+    async def is_fit(self, connection: Any) -> bool:
+        """Return whether a connection is open, and nothing is left in it of an earlier request."""
+        try:
+            return connection.is_connected and not await connection.can_read()
+        except FAILURES:
+            return False
 
     async def release(self, connection: Any) -> None:
         if self._waiting or connection.should_reconnect():
@@ -82,11 +89,3 @@ async def close(redis: Redis) -> None:
         await pool.give_up()
     await redis.aclose()
     await pool.disconnect()
-
-
-async def _is_fit(connection: Any) -> bool:
-    """Return whether a connection is open, and nothing is left in it of an earlier request."""
-    try:
-        return connection.is_connected and not await connection.can_read()
-    except FAILURES:
-        return False
