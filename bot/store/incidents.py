@@ -52,10 +52,12 @@ KEPT_AT_MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A record, and when Redis was asked last (`passed`): its time goes on since then."""
+    """A record, and when Redis told its time (`passed`), which goes on since then."""
 
     loaded: Loaded
     at: float
+    newest: float
+    """When it surely was the newest record."""
 
     @property
     def now(self) -> datetime:
@@ -209,6 +211,7 @@ class Incidents:
         for part in (change, change.also):
             if part is not None:
                 self._kept.pop(part.incident.id, None)
+        newest = passed()
         answer = await self._store.commit(
             commit_id,
             read.loaded,
@@ -220,7 +223,7 @@ class Incidents:
         )
         if isinstance(answer, Done):
             written = Loaded(change.incident, answer.version, read.loaded.server_now)
-            self._keep(_Read(written, read.at))
+            self._keep(_Read(written, read.at, newest))
         return answer
 
     async def _outcome(
@@ -263,8 +266,16 @@ class Incidents:
         self._keep(read)
         return read.loaded.incident
 
+    async def recent(self, incident: str, version: int) -> Incident | None:
+        kept = self._kept.get(incident)
+        if kept is not None and kept.loaded.version >= version:
+            if passed() - kept.newest <= LOOKED_SECONDS:
+                return kept.loaded.incident
+        return await self.load(incident)
+
     async def _read(self, incident: str | None, trigger: Trigger | None = None) -> _Read:
-        return _Read(await self._store.load(incident, trigger), passed())
+        asked = passed()
+        return _Read(await self._store.load(incident, trigger), passed(), asked)
 
     def _keep(self, read: _Read) -> None:
         if (incident := read.loaded.incident) is None:
