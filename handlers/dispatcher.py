@@ -69,10 +69,13 @@ class Dispatcher(Protocol):
         incident: str | None,
         trigger: Trigger | None = None,
         deadline: datetime | None = None,
+        *,
+        seconds: float | None = None,
     ) -> Recorded | Refused | Unknown:
         """Load, step and commit; again on a conflict.
 
-        After `deadline`, in the time of the Redis server, nothing is committed.
+        After `deadline`, in the time of the Redis server, nothing is committed. `seconds`: who
+        waits for it has no more than that.
         """
         ...
 

@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from redis import exceptions as redis_errors
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from bot.connection.errors import FAILURES, said
 
@@ -36,7 +36,7 @@ class Pool(BlockingConnectionPool):
         if self._available_connections and not self._waiting:
             connection = self._available_connections.pop()
             self._in_use_connections.add(connection)
-            if await _is_fit(connection):
+            if await self.is_fit(connection):
                 return connection
             await self.release(connection)
         self._waiting += 1
@@ -50,6 +50,13 @@ class Pool(BlockingConnectionPool):
         finally:
             self._waiting -= 1
 
+    async def is_fit(self, connection: Any) -> bool:
+        """Return whether a connection is open, and nothing is left in it of an earlier request."""
+        try:
+            return connection.is_connected and not await connection.can_read()
+        except FAILURES:
+            return False
+
     async def release(self, connection: Any) -> None:
         if self._waiting or connection.should_reconnect():
             await super().release(connection)
@@ -58,10 +65,15 @@ class Pool(BlockingConnectionPool):
         self._available_connections.append(connection)
 
     async def _dial(self) -> None:
+        self._waiting += 1
         try:
-            await self.release(await super().get_connection())
+            connection = await super().get_connection()
         except FAILURES as error:
             log.warning("a connection to Redis did not come about: %s", said(error))
+            return
+        finally:
+            self._waiting -= 1
+        await self.release(connection)
 
     async def give_up(self) -> None:
         """Makes no connection any more that is not there yet."""
@@ -70,9 +82,10 @@ class Pool(BlockingConnectionPool):
             await asyncio.gather(self._dialling, return_exceptions=True)
 
 
-async def _is_fit(connection: Any) -> bool:
-    """Return whether a connection is open, and nothing is left in it of an earlier request."""
-    try:
-        return connection.is_connected and not await connection.can_read()
-    except FAILURES:
-        return False
+async def close(redis: Redis) -> None:
+    """Close the client with its connections, to sentinels, too."""
+    pool = redis.connection_pool
+    if isinstance(pool, Pool):
+        await pool.give_up()
+    await redis.aclose()
+    await pool.disconnect()

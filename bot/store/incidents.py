@@ -108,6 +108,8 @@ class Incidents:
         They spare a round trip: the commit checks version, delivery, timer and entry, and who is
         refused by an older record is refused by one that is loaded anew.
         """
+        self._shared: dict[str, float] = {}
+        """Incidents that another process wrote meanwhile, and when: it may well write next."""
 
     async def dispatch(
         self,
@@ -115,13 +117,16 @@ class Incidents:
         incident: str | None,
         trigger: Trigger | None = None,
         deadline: datetime | None = None,
+        *,
+        seconds: float | None = None,
     ) -> Recorded | Refused | Unknown:
-        """Loads, steps, commits; again on a conflict, for 2 s in all.
+        """Loads, steps, commits; again on a conflict, for 2 s in all, or for `seconds`.
 
         `deadline` is in the time of the Redis server: later nothing is committed (code `late`).
         Whatever the answer: an action that is said again with the same `trigger` counts once.
         """
-        ends = asyncio.get_running_loop().time() + DISPATCH_SECONDS
+        patience = min(DISPATCH_SECONDS, seconds or DISPATCH_SECONDS)
+        ends = asyncio.get_running_loop().time() + patience
         try:
             async with self._turn(incident, ends):
                 return await self._step_and_commit(
@@ -180,7 +185,10 @@ class Incidents:
                 return too_large
             answer = await self._commit(commit_id, asked, read, change, other)
             if guess is not None and isinstance(answer, Conflict | Gone):
-                guess = None  # somebody else wrote, or did it; or the incident is lost
+                guess = None  # somebody else wrote, or did it; or all of it is lost
+                if len(self._shared) >= KEPT_AT_MOST:
+                    self._shared.clear()
+                self._shared[change.incident.id] = passed()
                 continue
             guess = None
             outcome = await self._outcome(answer, action, change.incident, loaded, asked.trigger)
@@ -221,7 +229,8 @@ class Incidents:
             deadline=latest if asked.deadline is None else min(latest, asked.deadline),
             seconds=asked.left,
         )
-        if isinstance(answer, Done):
+        shared = passed() - self._shared.get(change.incident.id, 0.0) <= KEPT_SECONDS
+        if isinstance(answer, Done) and not shared:
             written = Loaded(change.incident, answer.version, read.loaded.server_now)
             self._keep(_Read(written, read.at, newest))
         return answer
@@ -268,10 +277,10 @@ class Incidents:
 
     async def recent(self, incident: str, version: int) -> Incident | None:
         kept = self._kept.get(incident)
-        if kept is not None and kept.loaded.version >= version:
-            if passed() - kept.newest <= LOOKED_SECONDS:
-                return kept.loaded.incident
-        return await self.load(incident)
+        if kept is None or kept.loaded.version < version:
+            return await self.load(incident)
+        young = passed() - kept.newest <= LOOKED_SECONDS
+        return kept.loaded.incident if young else await self.load(incident)
 
     async def _read(self, incident: str | None, trigger: Trigger | None = None) -> _Read:
         asked = passed()

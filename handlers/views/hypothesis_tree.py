@@ -136,7 +136,8 @@ def _verdict(hypothesis: Hypothesis) -> str:
 
 def _judgement(hypothesis: Hypothesis) -> str:
     if hypothesis.verdict is Verdict.OPEN:
-        return f"open, {round(100 * hypothesis.confidence)}\u00a0%"
+        agent = f", by agent {words(hypothesis.agent, 60)}" if hypothesis.agent else ""
+        return f"open, {round(100 * hypothesis.confidence)}\u00a0%{agent}"
     by = f" by {person(hypothesis.by)}" if hypothesis.by else ""
     return f"{hypothesis.verdict.value}{by}"
 

@@ -162,6 +162,10 @@ class AddHypothesis(Command):
 
     type: Literal["hypothesis.add"] = "hypothesis.add"
     says: str
+    predicts: str = ""
+    check: str = ""
+    agent: str = ""
+    """The name of the agent that says it for the person; empty: the person does."""
 
 
 class JudgeHypothesis(Command):
