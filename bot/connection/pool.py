@@ -36,9 +36,14 @@ class Pool(BlockingConnectionPool):
         if self._available_connections and not self._waiting:
             connection = self._available_connections.pop()
             self._in_use_connections.add(connection)
-            if await self.is_fit(connection):
+            fit = False
+            try:
+                fit = await self.is_fit(connection)
+            finally:  # also where whoever asked is cut short meanwhile
+                if not fit:
+                    await self.release(connection)
+            if fit:
                 return connection
-            await self.release(connection)
         self._waiting += 1
         try:
             async with asyncio.timeout(self._take_seconds):

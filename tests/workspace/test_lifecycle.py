@@ -13,7 +13,17 @@ from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.support.dump import redis_of
-from tests.support.stage import SHOP, burn, declared, eventually, said, status, told, town
+from tests.support.stage import (
+    PATIENCE_SECONDS,
+    SHOP,
+    burn,
+    declared,
+    eventually,
+    said,
+    status,
+    told,
+    town,
+)
 
 
 async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World):
@@ -56,7 +66,7 @@ async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World)
     asked = await told(bob, "are the same?")
     assert "incident.merge_other" not in str(asked), "what is over takes nothing in"
     await bob.click(asked, "incident.merge")
-    await told(bob, "is merged into INC-0001 already")
+    await told(bob, "is already merged into INC-0001")
 
     # The service of the duplicate is free for another incident.
     await declared(bob, "search is down", "inc-0003-")
@@ -134,7 +144,7 @@ async def test_it_was_not_over(small: World):
         await alice.command("/incident reopen INC-0001")
 
     await asked_to_reopen()
-    question = await told(alice, "INC-0002 is open on shop by now")
+    question = await told(alice, "INC-0002 is now open on shop")
     await alice.click(question, "incident.reopen")
     again = await alice.channel("inc-0001-checkout-is-failing-2")
     assert again.id != channel.id
@@ -172,7 +182,7 @@ async def test_a_week_after_the_end_its_channel_is_put_away(small: World):
     assert 6.9 < (await due() or 0) < 7.1
     await a_week_later()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not 0.9 < (await due() or 0) < 1.1:  # noqa: ASYNC110  somebody wrote within the last day
             await asyncio.sleep(0.05)
     assert not channel.is_archived

@@ -52,7 +52,7 @@ SAYS: dict[str, tuple[str, ...]] = {
     "archived": ("LookupError: coupon", "7 users"),
     "tiny": ("Recommended: roll back", "24 users", "more issues"),
     "over": ("it may be over",),
-    "few": ("2 users", "the numbers are weak"),
+    "few": ("2 users", "treat the numbers with care"),
     "sampled": ("Recommended: roll back", "the numbers are estimates"),
     "late": ("Recommended: roll back", "KeyError: 'late'"),
 }
@@ -74,13 +74,13 @@ async def trapped(tmp_path: Path) -> AsyncIterator[World]:
 async def decision_says(world: World, channel: Channel, words: tuple[str, ...]) -> None:
     decision = await world.alice.sees("Decision 1", channel)
     for one in words:
-        await world.alice.sees_change(decision, one, seconds=60)
+        await world.alice.sees_change(decision, one)
 
 
 async def opened(world: World, *, alerts: bool) -> Channel:
     if not alerts:
         await world.alice.command("/incident checkout is odd, say people")
-    return await world.alice.channel("inc-0001-", seconds=30)
+    return await world.alice.channel("inc-0001-")
 
 
 @pytest.mark.parametrize("key", [trap.key for trap in TRAPS])
@@ -100,7 +100,7 @@ async def test_two_deploys_in_the_window_blame_the_one_before(trapped: World):
     world.sentry.add_deploy("shop@1.3.1", started=now - 12, finished=now - 10)
     (world.folder / "current").write_text("v1.3.1\n")
     (world.folder / "releases").write_text("v1.3.1\nv1.3.0\nv1.2.0\nv1.1.0\n")
-    burn(world, seconds=30)
+    burn(world)
     channel = await opened(world, alerts=False)
     await decision_says(
         world, channel, ("Roll back to 1.2.0", "2 deploys around that time", "1.3.0")
@@ -123,7 +123,7 @@ async def test_trouble_from_before_the_deploy_does_not_blame_it(trapped: World):
         )
     channel = await opened(world, alerts=False)
     await decision_says(
-        world, channel, ("A rollback would probably not end it", "No event carries 1.3.1")
+        world, channel, ("A rollback would probably not end it", "No event names 1.3.1")
     )
 
 
