@@ -70,10 +70,15 @@ class Pool(BlockingConnectionPool):
         self._available_connections.append(connection)
 
     async def _dial(self) -> None:
+        self._waiting += 1
         try:
-            await self.release(await super().get_connection())
+            connection = await super().get_connection()
         except FAILURES as error:
             log.warning("a connection to Redis did not come about: %s", said(error))
+            return
+        finally:
+            self._waiting -= 1
+        await self.release(connection)
 
     async def give_up(self) -> None:
         """Makes no connection any more that is not there yet."""
