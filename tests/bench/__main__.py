@@ -28,6 +28,7 @@ from tests.bench import (
     record,
     recovery,
     replicas,
+    start,
     storm,
     suspects,
 )
@@ -40,6 +41,7 @@ PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
     "acks": acks.rows,
     "record": record.rows,
     "clicks": clicks.rows,
+    "start": start.rows,
     "lists": lists.rows,
     "storm": storm.rows,
     "phases": phases.rows,

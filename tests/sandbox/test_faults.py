@@ -60,7 +60,7 @@ async def test_a_hanging_system_carries_out_every_second_call_and_none_once_its_
     app = Starlette(routes=[Route("/{rest:path}", act, methods=["POST"])])
     async with (
         serving(Hanging(app, "slack", faults)) as url,
-        httpx.AsyncClient(trust_env=False, base_url=url) as http,
+        httpx.AsyncClient(trust_env=False, verify=False, base_url=url) as http,
     ):
         assert (await http.post("/quick")).text == "done"
         faults.hang("slack", 30)

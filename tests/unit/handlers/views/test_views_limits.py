@@ -41,6 +41,7 @@ from tests.support.block_limits import (
     texts,
     times,
 )
+from tests.support.draws import draws
 from tests.support.factories import NOW, service
 from tests.support.factories import postmortem as written
 from tests.support.homes import home_of
@@ -74,7 +75,7 @@ def check(message: Message) -> None:
             check_message_blocks(list(blocks), rich=rich)
 
 
-many = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=draws(40), suppress_health_check=list(HealthCheck))
 
 
 @many
