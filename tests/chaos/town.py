@@ -131,7 +131,10 @@ class Town:
             20.0,
         )  # Slack's own are at once, a minute, five
         self.world.linear_webhooks.retry_delays = (1.0, 3.0, 20.0)
-        self._client = httpx.AsyncClient(trust_env=False, timeout=60)
+        # A call whose caller was killed may keep its place, so places do not run out.
+        self._client = httpx.AsyncClient(
+            trust_env=False, timeout=60, limits=httpx.Limits(max_connections=None)
+        )
         self.store = Store(connect(redis_url, read_seconds=JUDGE_SECONDS))
         self.form = asyncio.Lock()
         """A person fills in one form at a time."""
