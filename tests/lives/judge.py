@@ -6,6 +6,7 @@ Nothing is lost, nothing is done twice, and a minute after the last change nothi
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from datetime import UTC, datetime
@@ -58,10 +59,13 @@ def _lines(answer: bytes) -> list[str]:
 
 
 def _timeline_of(town: Town, life: Life) -> list[Entry]:
-    (answer,) = town.redis.server.ask(
-        [b"LRANGE", b"{fb}:timeline:" + life.id.encode(), b"0", b"-1"]
+    id = life.id.encode()
+    lines, words = town.redis.server.ask(
+        [b"LRANGE", b"{fb}:timeline:" + id, b"0", b"-1"], [b"HVALS", b"{fb}:words:" + id]
     )
-    return [Entry.model_validate_json(line) for line in _lines(answer)]
+    entries = [Entry.model_validate_json(line) for line in _lines(lines)]
+    plain_ones = [entry for entry in entries if entry.ref is None]
+    return [*plain_ones, *(Entry.model_validate_json(line) for line in _lines(words))]
 
 
 def other_than_one(exact: dict[str, int]) -> list[str]:
@@ -76,10 +80,8 @@ def _counted(town: Town, life: Life, incident: Incident) -> list[str]:
     of_discord = [post for post in town.discord.posts if name in post.content]
     titled = [one for one in town.linear.issues if name in one.title and one.parent_id is None]
     common = town.workspace.channel("incidents")
-    announced = [
-        message for message in common.roots() if _marks(message).get("incident") == incident.id
-    ]
-    announced = [one for one in announced if _marks(one).get("live") == "announcement"]
+    live = f"{incident.ulid}:announcement"
+    announced = [message for message in common.roots() if _marks(message).get("live") == live]
     return other_than_one(
         {
             "incidents of this service": len(_lines(answer)),
@@ -149,7 +151,8 @@ def _ticket(town: Town, life: Life, incident: Incident) -> list[str]:
     wanted = "canceled" if incident.status is Status.CANCELLED else "completed"
     wrong = [] if issue.state.type == wanted else [f"the ticket is {issue.state.type}"]
     bodies = Counter(comment.body for comment in town.linear.comments_on(issue))
-    wrong += [f"{n} comments {body[:60]!r}" for body, n in bodies.items() if n > 1]
+    rounds = max(1, len(incident.rounds))
+    wrong += [f"{n} comments {body[:60]!r}" for body, n in bodies.items() if n > rounds]
     urls = Counter(one.url for one in town.linear.attachments_on(issue))
     wrong += [f"{n} attachments of {url}" for url, n in urls.items() if n > 1]
     return wrong
@@ -220,9 +223,24 @@ async def _stale(town: Town, life: Life, incident: Incident) -> list[str]:
             wrong.append(f"the message {name} is not there")
             continue
         wanted = await render(name, incident, datetime.now(UTC))
-        if _said([*wanted.blocks]) != _said(message.get("blocks") or []):
-            wrong.append(f"{name} is stale: {plain(message)[:200]!r}")
+        kept = _kept(name, incident)
+        true, shown = _said([*wanted.blocks][:kept]), _said((message.get("blocks") or [])[:kept])
+        if true != shown:
+            wrong.append(f"{name} is stale: {_apart(shown, true)}")
     return wrong
+
+
+def _kept(name: str, incident: Incident) -> int | None:
+    """Blocks that must be of now: a decision that is over keeps what was measured for it."""
+    kind, _, number = name.partition(":")
+    over = kind == "decision" and int(number) < len(incident.rounds)
+    return 2 if over else None
+
+
+def _apart(shown: str, true: str) -> str:
+    """Where two texts part."""
+    at = len(os.path.commonprefix([shown, true]))
+    return f"…{shown[max(0, at - 40) : at + 120]!r} in place of …{true[max(0, at - 40) : at + 120]!r}"
 
 
 def _said(blocks: list[Any]) -> str:

@@ -230,7 +230,20 @@ class Life:
                 await self._decide(way)
                 if self.plot.wrong:
                     await self._err()
+            elif time.monotonic() > said + AGAIN and self._asked():
+                said = time.monotonic()
+                await self._says_how_it_is()
             await asyncio.sleep(LOOKS)
+
+    def _asked(self) -> bool:
+        """Nobody could measure it: a person is asked whether users are fine."""
+        rounds = self.record().get("rounds")
+        return bool(rounds) and rounds[-1].get("verdict") == "ask a person"
+
+    async def _says_how_it_is(self) -> None:
+        answer = "incident.not_recovered" if self.shop.burns else "incident.recovered"
+        if (message := self.offered(answer)) is not None:
+            await self._press(self.alice, message, answer)
 
     async def _decide(self, way: str) -> None:
         rollback = self.offered("decision.rollback")

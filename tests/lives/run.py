@@ -30,7 +30,7 @@ from tests.lives.store import Redis, Server
 from tests.lives.town import Town
 from tests.lives.weather import Forecast
 
-SIDE_BY_SIDE = 10
+SIDE_BY_SIDE = int(os.environ.get("SIDE", "10"))
 """Lives of one world: life N is lived in world N // 10."""
 CPU_SECONDS = 200
 """After which a world is taken for one that turns in circles."""

@@ -137,6 +137,7 @@ class Town:
         self.faults = DiceFaults(random.Random(f"{self.seed} faults"))
         self.faults.said = self.said
         self.workspace = Workspace(url=URL)
+        self.workspace.scopes.add("bookmarks:read")  # without it there may be two (docs/code.md)
         self.delivery = Delivery(
             self.workspace,
             request_url=f"{BOT_URL}/slack/events",
