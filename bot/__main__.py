@@ -48,6 +48,19 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "doctor", help="check settings, tokens, scopes, channels, catalogue; say how to mend them"
     )
+    agents = commands.add_parser(
+        "mcp", help="a door for agents (MCP, stdio): they read, and add hypotheses and evidence"
+    )
+    agents.add_argument(
+        "--person", required=True, metavar="SLACK-ID", help="for whom the agent works: U024BE7LH"
+    )
+    agents.add_argument(
+        "--agent",
+        default="tracer",
+        type=agent_name,
+        metavar="NAME",
+        help="its name, in the timeline",
+    )
     commands.add_parser("suspects", help="rank commits for a crash: JSON on stdin, JSON on stdout")
     out = commands.add_parser(
         "export", help="incidents with their timelines as JSON lines on stdout"
@@ -81,6 +94,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def agent_name(text: str) -> str:
+    """Return the name. Raises what argparse shows as a usage error."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name; say tracer, 40 letters at most")
+    return text
+
+
 def day(text: str) -> date:
     """`2026-11-22`. Raises what argparse shows as a usage error."""
     try:
@@ -105,6 +125,17 @@ def kept(arguments: argparse.Namespace) -> int:
     return forget_main(arguments.person, arguments.name)
 
 
+def agent_door(person: str, agent: str) -> int:
+    try:
+        from bot.cli.mcp_server import mcp_main
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("mcp"):
+            raise
+        print("The MCP SDK is not installed. Try: pip install 'firebreak[mcp]'", file=sys.stderr)
+        return 2
+    return mcp_main(person, agent)
+
+
 def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if arguments.command == "serve":
@@ -119,6 +150,8 @@ def main(argv: list[str] | None = None) -> int:
         from bot.cli.rank_suspects import suspects_main
 
         return suspects_main(sys.stdin, sys.stdout)
+    if arguments.command == "mcp":
+        return agent_door(arguments.person, arguments.agent)
     if arguments.command in ("export", "import", "forget"):
         return kept(arguments)
     from sandbox import world

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.connection.client import StoreError, call
-from bot.runtime.worker import WorkerEntry
 from bot.store.incident_store import Store
 
 READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"
 
 
-def routes(store: Store, workers: Sequence[WorkerEntry], systems: Mapping[str, str]) -> list[Route]:
+def routes(
+    store: Store, workers: Callable[[], Mapping[str, bool]], systems: Mapping[str, str]
+) -> list[Route]:
+    """`workers` tells whether each one runs."""
+
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -46,12 +49,12 @@ def routes(store: Store, workers: Sequence[WorkerEntry], systems: Mapping[str, s
         Slack and the other systems are listed; they never make it 503.
         """
         redis = await redis_now()
-        running = {worker.name: worker.running() for worker in workers if worker.running}
+        running = workers()
         ready = redis == TAKES_WRITES and all(running.values())
         body = {
             "ready": ready,
             "redis": redis,
-            "workers": running,
+            "workers": dict(running),
             "systems": dict(systems),
         }
         return JSONResponse(body, status_code=200 if ready else 503)

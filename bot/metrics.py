@@ -8,7 +8,8 @@ Redis is the same at each of them. docs/operations.md explains each alarm.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +22,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.clients.http.call_counts import CALLS, LIMITED
+from bot.clients.http.call_counts import CALLS, LIMITED, Call
 from bot.connection.client import StoreError, store_errors
-from bot.live.editor import Live
-from bot.outbox.worker import Outbox
-from bot.runtime.worker import WorkerEntry
+from bot.report import Report
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.timers.scheduler import Clock
 
 # Slack waits 3 s for an ack; the goal is a p99 of 15 ms.
 ACK_BUCKETS = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
@@ -86,13 +84,18 @@ async def what_stands(store: Store) -> Standing:
 
 
 class Metrics:
-    """Collects for one bot. `acks` is filled by `Timed`, and by Socket Mode."""
+    """Collects for one bot. `acks` is filled by `Timed`, and by Socket Mode.
+
+    `report` is the newest word of the process that works, and `running` whether its workers do.
+    """
 
     def __init__(
-        self, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[WorkerEntry]
+        self,
+        store: Store,
+        report: Callable[[], Report | None],
+        running: Callable[[], Mapping[str, bool]],
     ) -> None:
-        self._store, self._workers = store, tuple(workers)
-        self._outbox, self._clock, self._live = outbox, clock, live
+        self._store, self._report, self._running = store, report, running
         self._registry = CollectorRegistry(auto_describe=False)
         self.acks = Histogram(
             "firebreak_ack_seconds",
@@ -125,39 +128,47 @@ class Metrics:
         return Route("/metrics", metrics)
 
     def _counted(self) -> Iterator[Metric]:
+        report = self._report()
         effects = _counter("effects", "Effects by kind and how they ended", ("kind", "result"))
-        for (kind, result), count in self._outbox.ended.items():
+        for kind, result, count in report.effects if report else ():
             effects.add_metric((kind, result), count)
         yield effects
-        calls = _counter(
-            "api_calls",
-            "Calls of outside systems by method and status",
-            ("system", "method", "status"),
-        )
-        limited = _counter("api_rate_limited", "Answers that asked us to slow down", ("system",))
-        for call, count in CALLS.items():
-            calls.add_metric(call, count)
-        for system, count in LIMITED.items():
-            limited.add_metric((system,), count)
-        yield calls
-        yield limited
-        yield _by_result("timers_fired", "Timers by how they ended", self._clock.counts)
-        yield _by_result(
-            "live_messages", "Edits of live messages by how they ended", self._live.counts
-        )
+        yield from _calls(report)
+        timers, live = (report.timers, report.live) if report else ({}, {})
+        yield _by_result("timers_fired", "Timers by how they ended", timers)
+        yield _by_result("live_messages", "Edits of live messages by how they ended", live)
         workers = GaugeMetricFamily(
             "firebreak_worker_running", "1 while the worker runs", labels=("worker",)
         )
-        for worker in self._workers:
-            if worker.running is not None:
-                workers.add_metric((worker.name,), float(worker.running()))
+        for name, runs in self._running().items():
+            workers.add_metric((name,), float(runs))
         yield workers
-        unread = len(self._store.unreadable)
+        unread = self._store.unreadable | set(report.unreadable if report else ())
         yield _gauge(
             "records_unreadable",
             "Incidents whose records this version met and could not read",
-            unread,
+            len(unread),
         )
+
+
+def _calls(report: Report | None) -> Iterator[Metric]:
+    """Return the calls of both processes together."""
+    made, asked = Counter(CALLS), Counter(LIMITED)
+    if report is not None:
+        made.update({Call(*call): count for *call, count in report.calls})
+        asked.update(report.limited)
+    calls = _counter(
+        "api_calls",
+        "Calls of outside systems by method and status",
+        ("system", "method", "status"),
+    )
+    limited = _counter("api_rate_limited", "Answers that asked us to slow down", ("system",))
+    for call, count in made.items():
+        calls.add_metric(call, count)
+    for system, count in asked.items():
+        limited.add_metric((system,), count)
+    yield calls
+    yield limited
 
 
 class Timed:

@@ -27,9 +27,19 @@ from bot.connection.client import (
     StoreError,
     TooFewReplicas,
     connect,
+    keys_under,
     store_errors,
 )
-from bot.connection.errors import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Trouble, of
+from bot.connection.errors import (
+    CLOSED,
+    NEWEST,
+    NO_CONNECTION,
+    NO_SENTINEL,
+    NO_TLS,
+    ONLY_TLS,
+    Trouble,
+    of,
+)
 from bot.live.dirty_marks import DirtyMarks
 from bot.live.edit_budget import EditBudget
 from bot.metrics import what_stands
@@ -150,7 +160,7 @@ async def diagnose(url: str, store: Store, error: StoreError) -> Trouble:
     if isinstance(error, TooFewReplicas):
         return Trouble(error.text, "start its replicas, or lower REDIS_WAIT_REPLICAS")
     trouble = of(error)
-    if trouble in (CLOSED, NO_CONNECTION):
+    if trouble in (CLOSED, NO_CONNECTION, NO_SENTINEL):
         return await _tls_trouble(redis_url.parsed(url)) or trouble
     if trouble.mend != NEWEST:
         return trouble
@@ -173,26 +183,29 @@ async def _tls_trouble(at: redis_url.Address) -> Trouble | None:
     A TLS server cuts a plain connection, and a plain server waits for the rest of a TLS greeting:
     asked in the other way it answers.
     """
-    if at.scheme not in ("redis", "rediss"):
+    if at.kind == "unix":
         return None
+    for host, port in at.hosts:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                if await _answers(host, port, secure=not at.secure):
+                    return NO_TLS if at.secure else ONLY_TLS
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+async def _answers(host: str, port: int, *, secure: bool) -> bool:
+    """Say whether a Redis answers there, with TLS or without."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # nothing secret is sent
-    ((host, port),) = at.hosts
+    reader, writer = await asyncio.open_connection(host, port, ssl=context if secure else None)
     try:
-        async with asyncio.timeout(READ_SECONDS):
-            secure = context if at.scheme == "redis" else None
-            reader, writer = await asyncio.open_connection(host, port, ssl=secure)
-            try:
-                writer.write(b"PING\r\n")
-                answer = await reader.read(1) if secure is None else b"+"
-            finally:
-                writer.close()
-    except (OSError, ValueError):
-        return None
-    if answer not in (b"+", b"-"):
-        return None
-    return ONLY_TLS if at.scheme == "redis" else NO_TLS
+        writer.write(b"PING\r\n")
+        return secure or await reader.read(1) in (b"+", b"-")
+    finally:
+        writer.close()
 
 
 async def try_commits(store: Store) -> None:
@@ -230,9 +243,9 @@ async def _scratch_store(store: Store) -> AsyncIterator[Store]:
 
 
 async def _remove(own: Store) -> None:
-    with store_errors():
-        keys = [key async for key in own.redis.scan_iter(match=f"{own.keys.prefix}:*", count=1000)]
-        if keys:
+    keys = await keys_under(own.redis, own.keys.prefix)
+    if keys:
+        with store_errors():
             await own.redis.delete(*keys)
 
 

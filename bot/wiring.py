@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import logging
 import traceback
 from collections.abc import Callable, Coroutine, Iterable
@@ -46,7 +48,6 @@ from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.outbox.worker import Outbox
 from bot.performers.context import EffectContext, registered
-from bot.runtime.ack_priority import AckPriority
 from bot.runtime.clock_jump import ClockJumps
 from bot.runtime.worker import WorkerEntry, end_if_cancelled
 from bot.self_test import check_at_start
@@ -63,6 +64,7 @@ from bot.store.rich_blocks import RichBlocksSetting
 from bot.timers.deploy_watch import DeployWatch
 from bot.timers.monthly_trends import MonthlyTrends
 from bot.timers.scheduler import Clock
+from handlers.events.app_home import Homes
 from handlers.slack.context import Identity
 from phases.messages.effects import KINDS
 from phases.ports.ports import (
@@ -95,33 +97,50 @@ class Bot:
     clock: Clock
     live: Live
     workers: tuple[WorkerEntry, ...]
-    ack_priority: AckPriority
+    start: Start
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What one process found out when it began, so that the other need not ask."""
+
+    redis_url: str
+    me: Identity
+
+    def to_line(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_line(cls, line: str) -> Start:
+        told = json.loads(line)
+        return cls(told["redis_url"], Identity(**told["me"]))
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> Bot:
+async def wire(
+    settings: Settings, catalogue: Catalogue, stack: AsyncExitStack, start: Start | None = None
+) -> Bot:
     """Build the whole bot. `stack` closes everything that was opened.
 
-    Raises what makes a start impossible.
+    Without a `start` Redis is tried out, and Slack is asked who we are. Raises what makes a start
+    impossible.
     """
-    process = await _process(settings, stack)
+    process = await _process(settings, stack, start)
     store, taste = process.store, RichBlocksSetting(process.store, settings.slack_rich_blocks)
     slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
     await slack.start()
     stack.push_async_callback(slack.aclose)
-    me = await identify(slack)
+    me = await identify(slack) if start is None else start.me
     slack.channels.remembers = ChannelCache(store)
     announced = Announced(slack, settings.incidents_channel)
     outside = Outside.of(settings, stack)
-    if outside.tracker is not None:
-        await _warm(outside.tracker, catalogue)
     code = Code(outside.github, store, settings.data_dir or STATE_BESIDE_REDIS)
     dispatcher = Incidents(store, step, catalogue)
     render = renderer(catalogue, reverts=code.reverts is not None)
-    live = Live(store, dispatcher, render, slack, ack_priority=process.ack_priority)
+    live = Live(store, dispatcher, render, slack)
     context = EffectContext(
         dispatcher=dispatcher,
         catalogue=catalogue,
@@ -165,21 +184,21 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The base of everything else: settings, Redis, and the order and clock of this process."""
+    """The base of everything else: settings, Redis, and the clock of this process."""
 
     settings: Settings
     url: str
     store: Store
-    ack_priority: AckPriority
     clock_jumps: ClockJumps
 
 
-async def _process(settings: Settings, stack: AsyncExitStack) -> Process:
-    url = await _redis_url(settings, stack)
+async def _process(settings: Settings, stack: AsyncExitStack, start: Start | None) -> Process:
+    url = await _redis_url(settings, stack) if start is None else start.redis_url
     store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(store.close)
-    await check_at_start(url, wait_replicas=settings.redis_wait_replicas)
-    return Process(settings, url, store, AckPriority(), ClockJumps())
+    if start is None:
+        await check_at_start(url, wait_replicas=settings.redis_wait_replicas)
+    return Process(settings, url, store, ClockJumps())
 
 
 def _bot(process: Process, context: EffectContext, live: Live, announced: Announced) -> Bot:
@@ -192,7 +211,6 @@ def _bot(process: Process, context: EffectContext, live: Live, announced: Announ
         {kind: effect.system for kind, effect in KINDS.items()},
         url=process.url,
         alone=settings.redis_url is None,
-        ack_priority=process.ack_priority,
     )
     clock = Clock(store, dispatcher, clock_jumps=process.clock_jumps)
     watch = DeployWatch(context.deploys, dispatcher, context.tracker, context.catalogue, now=now)
@@ -209,10 +227,11 @@ def _bot(process: Process, context: EffectContext, live: Live, announced: Announ
             WorkerEntry("clock", clock.run, lambda: clock.running),
             WorkerEntry("live", live.run, lambda: live.running),
             WorkerEntry("watch", watch.run, lambda: watch.running),
+            WorkerEntry("app home", Homes(context).run),
             WorkerEntry("monthly trends", monthly_trends.run),
             WorkerEntry("looking for channels", announced.early),
         ),
-        ack_priority=process.ack_priority,
+        start=Start(process.url, context.me),
     )
 
 
@@ -325,11 +344,13 @@ async def identify(slack: Slack) -> Identity:
             )
 
 
-async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:
+async def warm(bot: Bot) -> None:
     """Look up what a first triage needs. A Sentry that is away now is asked again then."""
+    if not isinstance(tracker := bot.context.tracker, Sentry):
+        return
     try:
         async with asyncio.timeout(ATTEMPT_SECONDS):
-            await tracker.warm(catalogue.all())
+            await tracker.warm(bot.context.catalogue.all())
     except (PortError, TimeoutError) as error:
         log.warning(
             "Sentry: %s", error.text if isinstance(error, PortError) else "no answer at the start"

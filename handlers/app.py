@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +19,6 @@ from starlette.routing import Route
 from handlers.command import router
 from handlers.dispatcher import StoreUnavailable
 from handlers.events import app_home, declare_phrases, join, pins
-from handlers.events.app_home import Homes
 from handlers.incident import (
     action_items,
     cancel,
@@ -46,10 +43,12 @@ from handlers.slack.context import Context, Identity
 from handlers.slack.listening import bind
 from handlers.slack.payloads import from_interaction
 from handlers.views import forms, notes
+from handlers.webhooks.api import incidents_route
 from handlers.webhooks.changes import changes_route
 from handlers.webhooks.deploys import deploys_route
 from handlers.webhooks.github import github_route
 from handlers.webhooks.linear import linear_route
+from handlers.webhooks.monitoring import alerts_route
 from handlers.webhooks.sentry import sentry_route
 from handlers.webhooks.slack import slack_route
 from phases.ports.ports import (
@@ -85,8 +84,8 @@ LISTENING = (
 """The modules whose functions listen: importing them fills `handlers.slack.listening.LISTENERS`."""
 
 SORRY = (
-    "Something went wrong on my side. I cannot say whether it was recorded: "
-    "look at the incident, then try again."
+    "Something went wrong on my side, and it may not have been recorded: "
+    "check the incident, then try again."
 )
 
 
@@ -100,6 +99,8 @@ class Secrets:
     linear: SecretStr | None = None
     deploys: SecretStr | None = None
     changes: SecretStr | None = None
+    alerts: SecretStr | None = None
+    api: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +109,16 @@ class Listeners:
     """Also what Socket Mode dispatches to."""
     routes: tuple[Route, ...]
     ctx: Context
-    homes: Homes
-    """Keeps the open App Homes current; to be run beside."""
 
 
-def listeners(
-    context: Context,
-    secrets: Secrets,
-    asked: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Listeners:
-    """Return the app with all listeners, and the routes for which there is a secret.
-
-    `asked` is entered while a request of Slack's is answered.
-    """
-    app, homes = build_app(context.client, context.me), Homes(context)
+def listeners(context: Context, secrets: Secrets) -> Listeners:
+    """Return the app with all listeners, and the routes for which there is a secret."""
+    app = build_app(context.client, context.me)
     bind(app, context)
     on_error(app, context)
     routes: list[Route] = []
     if secrets.slack is not None:
-        routes.append(slack_route(app, secrets.slack.get_secret_value(), asked=asked))
+        routes.append(slack_route(app, secrets.slack.get_secret_value()))
     if secrets.sentry is not None:
         routes.append(sentry_route(context, secrets.sentry.get_secret_value()))
     if secrets.github is not None:
@@ -138,7 +130,11 @@ def listeners(
         routes.append(deploys_route(context, secrets.deploys.get_secret_value()))
     if secrets.changes is not None:
         routes.append(changes_route(context, secrets.changes.get_secret_value()))
-    return Listeners(app=app, routes=tuple(routes), ctx=context, homes=homes)
+    if secrets.alerts is not None:
+        routes.append(alerts_route(context, secrets.alerts.get_secret_value()))
+    if secrets.api is not None:
+        routes.append(incidents_route(context, secrets.api.get_secret_value()))
+    return Listeners(app=app, routes=tuple(routes), ctx=context)
 
 
 def build_app(client: AsyncWebClient, me: Identity) -> App:
@@ -163,6 +159,7 @@ def build_app(client: AsyncWebClient, me: Identity) -> App:
     bolt.setLevel(logging.ERROR)
     try:
         return App(
+            name="firebreak",  # else Bolt reads every frame of the stack for one
             # Without a token of its own: with one Bolt warns that `authorize` goes before it.
             client=AsyncWebClient(
                 base_url=client.base_url,

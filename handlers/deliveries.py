@@ -60,6 +60,11 @@ def change(raw: bytes) -> Delivery:
     return Delivery((f"change:{hashlib.sha256(raw).hexdigest()}",))
 
 
+def alert(raw: bytes) -> Delivery:
+    """Return an alert of another system by its raw body."""
+    return Delivery((f"alert:{hashlib.sha256(raw).hexdigest()}",))
+
+
 def part(delivery: Delivery, of: str) -> Delivery:
     """Return a part of a delivery that counts once by itself."""
     return Delivery(tuple(f"{claim}:{of}" for claim in delivery.claims))

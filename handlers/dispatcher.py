@@ -59,7 +59,7 @@ class Recorded:
 class Unknown:
     """The answer was lost: the action may be recorded or not. A second try counts once."""
 
-    text: str = "I could not see whether this was recorded; click again, it counts once."
+    text: str = "I cannot tell whether this was recorded. Click again: it counts once."
 
 
 class Dispatcher(Protocol):
@@ -69,10 +69,13 @@ class Dispatcher(Protocol):
         incident: str | None,
         trigger: Trigger | None = None,
         deadline: datetime | None = None,
+        *,
+        seconds: float | None = None,
     ) -> Recorded | Refused | Unknown:
         """Load, step and commit; again on a conflict.
 
-        After `deadline`, in the time of the Redis server, nothing is committed.
+        After `deadline`, in the time of the Redis server, nothing is committed. `seconds`: who
+        waits for it has no more than that.
         """
         ...
 

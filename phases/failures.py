@@ -125,7 +125,7 @@ def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
 def try_again(draft: Draft, action: TryAgain) -> Refused | None:
     incident = draft.incident
     if (failure := _find(incident, action.effect_id)) is None:
-        return Refused("stale", "That is done, or was tried again already.")
+        return Refused("stale", "That is done or has been retried already.")
     words = policy(failure.kind).words.lower()
     draft.note("failure", f"Tried again: {words}", by=action.by)
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
@@ -231,7 +231,7 @@ def _go_on(draft: Draft, effect: Effect, reason: str) -> None:
     incident = draft.incident
     match effect:
         case Triage():
-            overdue(draft, f"Sentry could not be asked: {short(reason, 200)}")
+            overdue(draft, f"Sentry could not be queried: {short(reason, 200)}")
         case OpenChannel() if incident.open and all(
             f.kind != "open.channel" for f in incident.failures
         ):

@@ -70,7 +70,7 @@ class Row:
 
 
 def _decided_again(incident: Incident, nothing: str) -> str:
-    again = f"It is being decided again what to do on production: {under_way(incident)}."
+    again = f"It is being decided again what to do in production: {under_way(incident)}."
     return f"{again} Nothing was {nothing}."
 
 

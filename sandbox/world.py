@@ -58,6 +58,8 @@ SENTRY_SECRET = "sandbox-sentry-secret"
 LINEAR_SECRET = "sandbox-linear-secret"
 DEPLOY_SECRET = "sandbox-deploy-secret"
 CHANGE_SECRET = "sandbox-change-secret"
+ALERT_SECRET = "sandbox-alert-secret"
+API_TOKEN = "sandbox-api-token"
 GITHUB_SECRET = "sandbox-github-secret"
 GIT_SECONDS = 1.0
 RECHECK_SECONDS = 20
@@ -330,6 +332,8 @@ class World:
             "PAGERDUTY_ROUTING_KEY": self.pagerduty.routing_key,
             "DEPLOY_WEBHOOK_SECRET": DEPLOY_SECRET,
             "CHANGE_WEBHOOK_SECRET": CHANGE_SECRET,
+            "ALERT_WEBHOOK_SECRET": ALERT_SECRET,
+            "API_TOKEN": API_TOKEN,
             **(github if self.shop is not None else {}),
         }
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from bot.cli.store_access import run
-from bot.connection.client import Script, StoreError, store_errors
+from bot.connection.client import Script, StoreError, keys_under, store_errors
 from bot.store.incident_store import Store
 from phases.text.cleaning import FORGOTTEN, PERSON, SOMEBODY
 
@@ -92,10 +92,7 @@ async def _pass(store: Store, person: str, names: Sequence[str]) -> Counter[str]
     prefix = store.keys.prefix
     patterns = _patterns(person, names)
     changed: Counter[str] = Counter()
-    every_key = re.sub(r"([\[\]*?\\])", r"\\\1", prefix) + ":*"
-    with store_errors():
-        keys = [key async for key in store.redis.scan_iter(match=every_key, count=500)]
-    for key in dict.fromkeys(keys):
+    for key in await keys_under(store.redis, prefix):
         if count := int(await store.run(FORGET, key=key, patterns=patterns)):
             place = key.removeprefix(f"{prefix}:").partition(":")[0]
             changed[_PLACES.get(place, "other")] += count

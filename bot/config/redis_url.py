@@ -14,17 +14,25 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 from bot.config import pasted
 
-SCHEMES = ("redis", "rediss", "unix", "sentinel")
+CLUSTER, SENTINEL = ("redis+cluster", "rediss+cluster"), ("sentinel", "sentinels")
+SECURE = ("rediss", "rediss+cluster", "sentinels")
+SCHEMES = ("redis", "rediss", *CLUSTER, *SENTINEL, "unix")
+SPELT = {"redis+sentinel": "sentinel", "rediss+sentinel": "sentinels"}
+"""Other spellings of the same, which operators bring along."""
 PORT, SENTINEL_PORT = 6379, 26379
 FORM = {
     "redis": "redis://user:password@host:6379/0",
     "rediss": "rediss://user:password@host:6379/0",
+    "redis+cluster": "redis+cluster://user:password@h1:6379,h2:6379",
+    "rediss+cluster": "rediss+cluster://user:password@h1:6379,h2:6379",
     "unix": "unix:///run/redis.sock?db=0",
     "sentinel": "sentinel://user:password@h1:26379,h2:26379/master?db=0",
+    "sentinels": "sentinels://user:password@h1:26379,h2:26379/master?db=0",
 }
 WRITTEN = "/ as %2F, # as %23, ? as %3F, [ as %5B, ] as %5D, @ as %40, : as %3A, % as %25"
 _LOGIN = ("username", "password")
@@ -34,8 +42,11 @@ _SENTINELS = ("sentinel_username", "sentinel_password")
 TAKEN: Mapping[str, tuple[str, ...]] = {
     "redis": ("db", *_LOGIN),
     "rediss": ("db", *_LOGIN, *_TLS),
+    "redis+cluster": ("db", *_LOGIN),
+    "rediss+cluster": ("db", *_LOGIN, *_TLS),
     "unix": ("db", *_LOGIN),
     "sentinel": ("db", *_LOGIN, *_SENTINELS),
+    "sentinels": ("db", *_LOGIN, *_SENTINELS, *_TLS),
 }
 """The parameters of each scheme. Time limits are the bot's own: an ack waits for a bounded time."""
 _SECRET = ("password", "sentinel_password")
@@ -58,7 +69,7 @@ class Address:
 
     scheme: str
     hosts: tuple[tuple[str, int], ...] = ()
-    """One host, or any number of sentinels."""
+    """One host, or any number of sentinels or of nodes of a cluster."""
     path: str = ""
     """The path of a unix socket."""
     master: str = ""
@@ -70,6 +81,18 @@ class Address:
     sentinel_password: str | None = field(default=None, repr=False)
     tls: Mapping[str, str | bool] = field(default_factory=dict[str, "str | bool"])
     """Arguments of redis-py's connection."""
+
+    @property
+    def secure(self) -> bool:
+        return self.scheme in SECURE
+
+    @property
+    def kind(self) -> Literal["one", "cluster", "sentinel", "unix"]:
+        if self.scheme in CLUSTER:
+            return "cluster"
+        if self.scheme in SENTINEL:
+            return "sentinel"
+        return "unix" if self.scheme == "unix" else "one"
 
 
 def faults(url: str) -> tuple[str, ...]:
@@ -84,7 +107,7 @@ def faults(url: str) -> tuple[str, ...]:
 def parsed(url: str) -> Address:
     """Parse the URL. Raises `WrongAddress` with everything that is wrong."""
     scheme, colon, rest = url.strip().partition("://")
-    scheme = scheme.lower()
+    scheme = SPELT.get(scheme.lower(), scheme.lower())
     if not colon or scheme not in SCHEMES:
         *schemes, last = (f"{known}://" for known in SCHEMES)
         raise WrongAddress([f"must begin with {', '.join(schemes)} or {last}"])
@@ -130,10 +153,14 @@ class _Reader:
         path = master = ""
         if self._scheme == "unix":
             path, db = self._socket(), self._db("")
-        elif self._scheme == "sentinel":
+        elif self._scheme in SENTINEL:
             master, db = self._master(), self._db("")
         else:
             db = self._db(self._path.removeprefix("/").removesuffix("/"))
+            if db and self._scheme in CLUSTER:
+                self._faults.append(
+                    "names a database: the bot uses a cluster's database 0, so leave it out"
+                )
         if self._faults:
             raise WrongAddress(list(dict.fromkeys(self._faults)))
         return Address(
@@ -190,14 +217,14 @@ class _Reader:
             if self._hosts:
                 self._faults.append(f"needs three slashes before its path ({FORM['unix']})")
             return ()
-        several = self._scheme == "sentinel"
-        default = SENTINEL_PORT if several else PORT
+        several = self._scheme in (*SENTINEL, *CLUSTER)
+        default = SENTINEL_PORT if self._scheme in SENTINEL else PORT
         named = self._hosts.split(",") if several else [self._hosts]
         hosts = [self._host(name, default) for name in named]
         return tuple(host for host in hosts if host is not None)
 
     def _host(self, text: str, default: int) -> tuple[str, int] | None:
-        what = "sentinel" if self._scheme == "sentinel" else "host"
+        what = "sentinel" if self._scheme in SENTINEL else "host"
         if text.startswith("["):
             host, bracket, port = text[1:].partition("]")
             host = unquote(host)
@@ -216,6 +243,12 @@ class _Reader:
             host = unquote(host)
         if not host:
             self._faults.append(f"names no {what} ({FORM[self._scheme]})")
+            return None
+        if "," in host:
+            self._faults.append(
+                f"names several hosts: those of a cluster are written {FORM['redis+cluster']}, "
+                f"sentinels {FORM['sentinel']}"
+            )
             return None
         if not _is_ipv6(host) and not _HOST.fullmatch(host):
             self._faults.append(f"has a {what} with a character that no {what} has")

@@ -113,6 +113,8 @@ class Settings(Storage):
     pagerduty_routing_key: SecretStr | None = None
     deploy_webhook_secret: SecretStr | None = None
     change_webhook_secret: SecretStr | None = None
+    alert_webhook_secret: SecretStr | None = None
+    api_token: SecretStr | None = None
 
     recheck_after_seconds: int = Field(default=RECHECK_AFTER_SECONDS, ge=1, le=24 * 3600)
     recheck_until_seconds: int = Field(
@@ -195,6 +197,8 @@ class Settings(Storage):
             "PagerDuty": self.pagerduty_on,
             "The deploy webhook": self.deploy_webhook_secret,
             "The change webhook": self.change_webhook_secret,
+            "The alert webhook": self.alert_webhook_secret,
+            "The API": self.api_token,
             "The announcement": self.incidents_channel,
         }
         return tuple(off for off in _OFF if not on[off.system])
@@ -245,6 +249,12 @@ _OFF = (
         ("CHANGE_WEBHOOK_SECRET",),
         "of changes without a deploy only Sentry's flag log is known",
     ),
+    Off(
+        "The alert webhook",
+        ("ALERT_WEBHOOK_SECRET",),
+        "alerts of Alertmanager, Grafana, Datadog and PagerDuty do not open incidents",
+    ),
+    Off("The API", ("API_TOKEN",), "scripts cannot declare incidents"),
     Off(
         "The announcement",
         ("INCIDENTS_CHANNEL",),

@@ -31,6 +31,10 @@ WHERE = {
     "change_webhook_secret": (
         "choose a long random text, and give the same one to what changes flags (docs/alerts.md)"
     ),
+    "alert_webhook_secret": (
+        "choose a long random text, and give the same one to what sends alerts (docs/alerts.md)"
+    ),
+    "api_token": "choose a long random text, and give it to your scripts (docs/alerts.md)",
 }
 """Every field with a token or a secret → the place of the right one."""
 IN_HEADERS = frozenset(
@@ -44,7 +48,15 @@ IN_HEADERS = frozenset(
     }
 )
 """They travel in a header: printable ASCII without blanks (RFC 9110, 5.5, and RFC 6750, 2.1)."""
-CHOSEN = frozenset({"github_webhook_secret", "deploy_webhook_secret", "change_webhook_secret"})
+CHOSEN = frozenset(
+    {
+        "github_webhook_secret",
+        "deploy_webhook_secret",
+        "change_webhook_secret",
+        "alert_webhook_secret",
+        "api_token",
+    }
+)
 """People make these up: quotes and blanks may be a part of them."""
 
 KINDS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +15,13 @@ from redis import exceptions as redis_errors
 from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.crc import key_slot
 from redis.exceptions import NoScriptError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from bot.config import redis_url
-from bot.connection import sentinel
-from bot.connection.errors import ANSWERS, FAILURES, of
+from bot.connection import cluster, sentinel
+from bot.connection.errors import ANSWERS, FAILURES, Told, of
 from bot.connection.pool import Pool
 from handlers.dispatcher import StoreUnavailable
 
@@ -80,7 +82,7 @@ def store_error(error: BaseException, *, sent: bool) -> StoreError:
         # It failed inside a script, which may have written by then.
         if "user_script" in str(error):
             return AnswerLost(trouble.says, halfway=True)
-        return NotRecorded(trouble.says, refused=True)
+        return NotRecorded(trouble.says, refused=not isinstance(error, Told))
     return AnswerLost(trouble.says) if sent else NotRecorded(trouble.says, refused=trouble.final)
 
 
@@ -93,10 +95,14 @@ def store_errors() -> Iterator[None]:
         raise store_error(error, sent=False) from error
 
 
-class Keys:
-    """The keys of the bot; one hash tag, so that a script may touch them all in a cluster."""
+PREFIX = "{fb}"
+"""One hash tag, so that all keys are in one slot of a cluster, and a script may touch them all."""
 
-    def __init__(self, prefix: str = "{fb}") -> None:
+
+class Keys:
+    """The keys of the bot. None of them is the prefix alone (bot/connection/cluster.py)."""
+
+    def __init__(self, prefix: str = PREFIX) -> None:
         self.prefix = prefix
         self.outbox = f"{prefix}:outbox"
         self.waiting = f"{prefix}:outbox:waiting"
@@ -181,33 +187,42 @@ def connect(
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         "decode_responses": True,
     }
-    match at.scheme:
+    match at.kind:
+        case "cluster":
+            return cluster.connect(at, key_slot(PREFIX.encode()), **options)
         case "sentinel":
             return sentinel.connect(at, **options)
         case "unix":
             return Redis.from_pool(
                 Pool(connection_class=UnixDomainSocketConnection, path=at.path, **options)
             )
-        case scheme:
+        case "one":
             ((host, port),) = at.hosts
             secure: dict[str, Any] = (
-                {"connection_class": SSLConnection, **at.tls} if scheme == "rediss" else {}
+                {"connection_class": SSLConnection, **at.tls} if at.secure else {}
             )
             return Redis.from_pool(Pool(host=host, port=port, **secure, **options))
 
 
-async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> None:
+async def copied(
+    redis: Redis, replicas: int, seconds: float, *, fence: str, witness: str | None = None
+) -> None:
     """Wait, for less than `seconds`, until `replicas` replicas have what was written before.
 
     Raises `AnswerLost` where they do not: it may be lost with the primary.
     `WAIT` counts from the last write of its own connection
     (https://redis.io/docs/latest/commands/wait/), so it writes
     `fence` first: what was written before, over whatever connection, is copied before it.
+    `witness` is a key that was written with it: a new primary that lacks it has not got the rest.
     """
     connection = await _taken(redis)
     try:
-        await connection.send_command("SET", fence, "1", "PX", 60_000)
-        await connection.read_response()
+        known, fenced = await _exchange(
+            connection, (("EXISTS", witness or fence), ("SET", fence, "1", "PX", 60_000))
+        )
+        for answer in (known, fenced):
+            if isinstance(answer, Exception):
+                raise answer
         # Its answer must come before we would stop to listen, or nobody knows how many have it.
         await connection.send_command(
             "WAIT", replicas, max(1, round(min(seconds, READ_SECONDS) * 800))
@@ -219,6 +234,8 @@ async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> 
         ) from error
     finally:
         await redis.connection_pool.release(connection)
+    if witness is not None and not known:
+        raise AnswerLost("The primary of Redis changed meanwhile, and the new one does not have it")
     if reached < replicas:
         raise TooFewReplicas(f"Only {reached} of {replicas} replicas of Redis have it")
 
@@ -230,13 +247,10 @@ async def call(redis: Redis, *command: str | bytes | float) -> Any:
     redis-py raises the same errors before and after sending; taking the connection first tells the
     two apart.
     """
-    connection = await _taken(redis)
     try:
-        (answer,) = await _exchange(connection, (command,))
+        (answer,) = await _sent(redis, (command,))
     except FAILURES as error:
         raise store_error(error, sent=True) from error
-    finally:
-        await redis.connection_pool.release(connection)
     if isinstance(answer, NoScriptError):
         raise answer
     if isinstance(answer, Exception):
@@ -252,17 +266,31 @@ async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) 
     An error that begins with one of `allowed` stands in its answer's place.
     A third of what a pipeline of redis-py costs, which a click has to wait for.
     """
-    connection = await _taken(redis)
     try:
-        answers = await _exchange(connection, commands)
+        answers = await _sent(redis, commands)
     except FAILURES as error:
         raise store_error(error, sent=False) from error
-    finally:
-        await redis.connection_pool.release(connection)
     for answer in answers:
         if isinstance(answer, Exception) and not (allowed and str(answer).startswith(allowed)):
             raise store_error(answer, sent=False) from answer
     return answers
+
+
+async def _sent(redis: Redis, commands: Sequence[Command]) -> list[Any]:
+    """Exchange them over a connection of the pool; again where another node of a cluster has to.
+
+    Raises `NotRecorded` where there is no connection, and what `_exchange` raises.
+    """
+    hops = 0
+    while True:
+        connection = await _taken(redis)
+        try:
+            answers = await _exchange(connection, commands)
+        finally:
+            await redis.connection_pool.release(connection)
+        if hops == cluster.HOPS or not any(isinstance(a, cluster.Redirected) for a in answers):
+            return answers
+        hops += 1
 
 
 async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
@@ -306,6 +334,30 @@ async def _taken(redis: Redis) -> Any:
     """A connection of the pool. Raises `NotRecorded`: nothing was sent yet."""
     with store_errors():
         return await redis.connection_pool.get_connection()
+
+
+async def keys_under(redis: Redis, prefix: str) -> list[str]:
+    """Return every key that begins so, as one server has them. Raises `NotRecorded`.
+
+    SCAN names no key, so a node of a cluster answers it also where it has lost the slot: then it
+    is begun anew at the other one.
+    """
+    pattern = re.sub(r"([\[\]*?\\])", r"\\\1", prefix) + ":*"
+    with store_errors():
+        while True:
+            before = await _serving(redis)
+            keys = [key async for key in redis.scan_iter(match=pattern, count=500)]
+            if await _serving(redis) == before:
+                return list(dict.fromkeys(keys))
+
+
+async def _serving(redis: Redis) -> object:
+    """Return which node of a cluster serves the slot, all of it: a look for a key that none has."""
+    pool = redis.connection_pool
+    if not isinstance(pool, cluster.PrimaryPool):
+        return None
+    await redis.exists(PREFIX)
+    return pool.slot.primary
 
 
 async def run_script(

@@ -51,7 +51,10 @@ IN_ITS_WORDS = (
     "Redis answers, and refuses in words that the bot does not know: "
     "redis-cli with the same address shows them"
 )
-TLS = "REDIS_URL: rediss:// where Redis speaks TLS, redis:// where it does not"
+TLS = (
+    "REDIS_URL: rediss://, rediss+cluster:// or sentinels:// where Redis speaks TLS, "
+    "redis://, redis+cluster:// or sentinel:// where it does not"
+)
 TRUST = (
     "SSL_CERT_FILE or rediss://…?ssl_ca_certs=FILE names a file with the authority's certificate; "
     "the name in REDIS_URL must be one that the certificate has"
@@ -63,7 +66,10 @@ _OF_TRUST = {
     62: "the name in REDIS_URL must be one that the certificate has",
     64: "the name in REDIS_URL must be one that the certificate has",
 }
-CLUSTER = "REDIS_URL: a Redis that is no cluster (docs/status.md)"
+CLUSTER = (
+    "REDIS_URL: redis+cluster://user:password@h1:6379,h2:6379, "
+    "or rediss+cluster:// over TLS (docs/settings.md)"
+)
 PRIMARY = "REDIS_URL: name the primary, or its sentinels (sentinel://h1:26379,h2:26379/master)"
 NEWEST = "use Redis 6.2 or newer, or Valkey"
 
@@ -80,11 +86,24 @@ class Trouble:
     final: bool = False
 
 
+class Told(RedisError):
+    """An error whose trouble is known where it is raised. Nothing was carried out; it may pass."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.says)
+        self.trouble = trouble
+
+
 NO_CONNECTION = Trouble("No connection to Redis came about in time")
 CLOSED = Trouble(
     "Redis closed the connection",
     f"{REACH} One that wants TLS (rediss://), or a certificate of the bot's "
     "(ssl_certfile, ssl_keyfile), does so, too",
+)
+NO_SENTINEL = Trouble(
+    "No sentinel names a primary of that name, or none answers",
+    "REDIS_URL: are the sentinels reachable from here, "
+    "and is the name behind the / the one that they watch?",
 )
 ONLY_TLS = Trouble("Redis speaks TLS there, and REDIS_URL does not", TLS, final=True)
 NO_TLS = Trouble("What answers there speaks no TLS, and REDIS_URL does", TLS, final=True)
@@ -108,17 +127,9 @@ _BY_CODE = {
     ),
     "LOADING": Trouble("Redis has just started and is still reading its data", "wait until it has"),
     "MASTERDOWN": Trouble("This Redis is a replica that has lost its primary", PRIMARY),
-    "MOVED": Trouble(
-        "This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True
-    ),
-    "ASK": Trouble(
-        "This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True
-    ),
-    "CROSSSLOT": Trouble(
-        "This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True
-    ),
-    "TRYAGAIN": Trouble(
-        "This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True
+    **dict.fromkeys(
+        ("MOVED", "ASK", "CROSSSLOT", "TRYAGAIN"),
+        Trouble("This Redis is part of a cluster, and REDIS_URL names none", CLUSTER, final=True),
     ),
     "CLUSTERDOWN": Trouble("This Redis is part of a cluster that is down", CLUSTER),
     "DENIED": Trouble(
@@ -166,7 +177,7 @@ _BY_TEXT = (
     ),
     (
         "select is not allowed in cluster mode",
-        Trouble("This Redis is part of a cluster, which has database 0 only", CLUSTER, final=True),
+        Trouble("This Redis is part of a cluster, which has database 0 only", CLUSTER, True),
     ),
     (
         "max number of clients",
@@ -244,6 +255,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _known(error: BaseException) -> Trouble | None:
+    if isinstance(error, Told):
+        return error.trouble
     if isinstance(error, MasterNotFoundError):
         return _sentinels(error)
     if isinstance(error, RedisError) and (trouble := _answered(error)):
@@ -308,11 +321,7 @@ def _sentinels(error: BaseException) -> Trouble:
     """The trouble of sentinels: the answer of one is the cause (bot/connection/sentinel.py)."""
     why = of(error.__cause__) if isinstance(error.__cause__, ANSWERS) else None
     if why is None:
-        mend = (
-            "REDIS_URL: are the sentinels reachable from here, "
-            "and is the name behind the / the one that they watch?"
-        )
-        return Trouble("No sentinel names a primary of that name, or none answers", mend)
+        return NO_SENTINEL
     if why is _NO_PASSWORD:
         mend = (
             "REDIS_URL: …/master?sentinel_password=… is the sentinels' own password "

@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from redis import exceptions as redis_errors
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from bot.connection.errors import FAILURES, said
 
@@ -46,3 +46,12 @@ class Pool(BlockingConnectionPool):
         if self._dialling is not None:
             self._dialling.cancel()
             await asyncio.gather(self._dialling, return_exceptions=True)
+
+
+async def close(redis: Redis) -> None:
+    """Close the client with its connections, to sentinels, too."""
+    pool = redis.connection_pool
+    if isinstance(pool, Pool):
+        await pool.give_up()
+    await redis.aclose()
+    await pool.disconnect()

@@ -2,8 +2,11 @@
 
 Each new connection asks for it. `sentinel://user:password@…` is for the servers behind the
 sentinels; `?sentinel_username=…&sentinel_password=…` is for the sentinels themselves, `?db=1`
-chooses a database (bot/config/redis_url.py). The scheme is our own. After a fail-over the old
-primary answers READONLY, its connections are closed, and the next one goes to the new primary.
+chooses a database (bot/config/redis_url.py). The scheme is our own; `sentinels://` is TLS to both,
+as Redis has it: "Sentinel inherits its networking configuration from the common Redis
+configuration" (https://redis.io/docs/latest/operate/oss_and_stack/management/security/encryption/).
+After a fail-over the old primary answers READONLY, its connections are closed, and the next one
+goes to the new primary.
 """
 
 from __future__ import annotations
@@ -27,6 +30,12 @@ class WaitingPool(SentinelConnectionPool, Pool):
 
     Redis-py's own pool for sentinels refuses at once: of a hundred clicks all but sixteen.
     """
+
+    async def give_up(self) -> None:
+        await super().give_up()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+            await sentinel.connection_pool.disconnect()
 
 
 class Sentinels(Sentinel):
@@ -61,6 +70,7 @@ def connect(at: Address, **connection: Any) -> Redis:
     own: dict[str, Any] = {
         key: connection[key] for key in ("retry", "protocol", "driver_info") if key in connection
     }
+    secure: dict[str, Any] = {"ssl": True, **at.tls} if at.secure else {}
     sentinels = Sentinels(
         at.hosts,
         sentinel_kwargs={
@@ -70,19 +80,9 @@ def connect(at: Address, **connection: Any) -> Redis:
             "socket_connect_timeout": ANSWER_SECONDS,
             "socket_timeout": ANSWER_SECONDS,
             "decode_responses": True,
+            **secure,
         },
     )
-    return sentinels.master_for(at.master, connection_pool_class=WaitingPool, **connection)
-
-
-async def close(redis: Redis) -> None:
-    """Closes the connections to the sentinels, too, where there are any."""
-    pool = redis.connection_pool
-    if isinstance(pool, Pool):
-        await pool.give_up()
-    await redis.aclose()
-    await pool.disconnect()
-    if isinstance(pool, SentinelConnectionPool):
-        for sentinel in pool.sentinel_manager.sentinels:
-            await sentinel.aclose()
-            await sentinel.connection_pool.disconnect()
+    return sentinels.master_for(
+        at.master, connection_pool_class=WaitingPool, **connection, **secure
+    )

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Protocol
 from bot.connection.client import StoreError
 from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
 from bot.live.edit_budget import EditBudget
-from bot.runtime.ack_priority import AckPriority, people_first
 from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
 from bot.store.incident_store import Store
@@ -100,7 +99,6 @@ class Live(Worker):
         slack: Editor,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        ack_priority: AckPriority | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
@@ -110,7 +108,6 @@ class Live(Worker):
         self._render = render
         self._slack = slack
         self._now = now
-        self._ack_priority = ack_priority or AckPriority()
         self._marks = DirtyMarks(store)
         self._budget = EditBudget(store)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -215,9 +212,7 @@ class Live(Worker):
         self._store.dirtied.set()
 
     async def _edit(self, marked: str, heard: float) -> None:
-        self._ack_priority.in_background()
         try:
-            await people_first()
             begun = await self._marks.begin(marked)
             if begun is None:
                 self._held_off[marked] = time.monotonic() + BUSY_SECONDS
@@ -255,7 +250,6 @@ class Live(Worker):
             )
             self._not_before[marked] = (begun.counter, wait, time.monotonic() + wait)
             return _End()
-        await people_first()
         try:
             message = await self._render(name, incident, self._now())
         except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one

@@ -21,7 +21,6 @@ from redis.asyncio import Redis
 from bot.connection.client import StoreError, connect
 from bot.outbox.dead_letters import take_up
 from bot.outbox.stream import PendingEntry, Queue
-from bot.runtime.ack_priority import AckPriority, people_first
 from bot.runtime.backoff import patient
 from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
@@ -101,7 +100,6 @@ class Outbox:
         url: str,
         limits: Mapping[str, int] | None = None,
         alone: bool = False,
-        ack_priority: AckPriority | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start."""
@@ -114,7 +112,6 @@ class Outbox:
         self._systems = systems
         self._url = url
         self._alone = alone
-        self._ack_priority = ack_priority or AckPriority()
         self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._queue = Queue(store, self.consumer)
         limits = {**LIMITS, **(limits or {})}
@@ -223,7 +220,6 @@ class Outbox:
     # --- one effect -------------------------------------------------------------------------------
 
     async def _run(self, held: PendingEntry) -> None:
-        self._ack_priority.in_background()
         pending = held
         try:
             while True:
@@ -277,7 +273,6 @@ class Outbox:
                         extra=_of(held, job),
                     )
                     return
-                await people_first()
                 with patient(PATIENT_SECONDS):
                     async with asyncio.timeout(PERFORM_SECONDS):
                         action = await performer(effect, job)
@@ -421,7 +416,6 @@ class Outbox:
         """Says it until it is answered: the effect is done, and only its result may be missing."""
         pause = 0.2
         while True:
-            await people_first()
             answer = await self._dispatcher.dispatch(action, job.incident, EffectEnded(held.entry))
             if not isinstance(answer, Unknown):
                 return answer

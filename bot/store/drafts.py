@@ -28,7 +28,7 @@ class _Field(Value):
 
 
 class RedisDrafts:
-    """Keeps `handlers.ports.Drafts`. Raises `PortError` where Redis cannot be asked."""
+    """Keeps `handlers.ports.Drafts`. Raises `PortError` where Redis cannot be reached."""
 
     def __init__(self, store: Store) -> None:
         self._redis = store.redis

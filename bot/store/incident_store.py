@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from bot.connection import sentinel
 from bot.connection.client import (
     DISPATCH_SECONDS,
     GROUP,
@@ -28,6 +27,7 @@ from bot.connection.client import (
     read,
     run_script,
 )
+from bot.connection.pool import close
 from bot.store.commit import Request, member, part_of, request_of
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.record.incident import Entry, Incident
@@ -119,7 +119,7 @@ class Store:
 
     @classmethod
     def open(cls, url: str, *, prefix: str = "{fb}", wait_replicas: int = 0) -> Store:
-        """A store on `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet."""
+        """A store on a URL of `bot.config.redis_url`; nothing is sent yet."""
         return cls(connect(url), prefix=prefix, wait_replicas=wait_replicas)
 
     def beside(self, name: str) -> Store:
@@ -129,7 +129,7 @@ class Store:
         )
 
     async def close(self) -> None:
-        await sentinel.close(self.redis)
+        await close(self.redis)
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -301,7 +301,11 @@ class Store:
                     answer = await self.write(request, *records)
                     if self._wait_replicas and isinstance(answer, Done | Already):
                         await copied(
-                            self.redis, self._wait_replicas, ends - clock(), fence=self.keys.fence
+                            self.redis,
+                            self._wait_replicas,
+                            ends - clock(),
+                            fence=self.keys.fence,
+                            witness=self.keys.commit(commit_id),
                         )
                 break
             except TimeoutError as error:

@@ -81,13 +81,16 @@ class Incidents:
         incident: str | None,
         trigger: Trigger | None = None,
         deadline: datetime | None = None,
+        *,
+        seconds: float | None = None,
     ) -> Recorded | Refused | Unknown:
-        """Loads, steps, commits; again on a conflict, for 2 s in all.
+        """Loads, steps, commits; again on a conflict, for 2 s in all, or for `seconds`.
 
         `deadline` is in the time of the Redis server: later nothing is committed (code `late`).
         Whatever the answer: an action that is said again with the same `trigger` counts once.
         """
-        ends = asyncio.get_running_loop().time() + DISPATCH_SECONDS
+        patience = min(DISPATCH_SECONDS, seconds or DISPATCH_SECONDS)
+        ends = asyncio.get_running_loop().time() + patience
         try:
             async with self._turn(incident, ends):
                 return await self._step_and_commit(action, incident, trigger, deadline, ends)

@@ -51,6 +51,8 @@ WEBHOOKS = (
     Webhook("/webhooks/linear", "linear_webhook_secret", "Linear"),
     Webhook("/webhooks/deploys", "deploy_webhook_secret", "CI"),
     Webhook("/webhooks/changes", "change_webhook_secret", "flags"),
+    Webhook("/webhooks/alerts", "alert_webhook_secret", "monitoring"),
+    Webhook("/api/incidents", "api_token", "scripts"),
 )
 
 

@@ -149,7 +149,7 @@ async def _view(ctx: Context, user: str, known: _Known) -> tuple[View, bool]:
     try:
         if not (await ctx.people.person(user, None)).member:
             log.info(
-                "refused: no full member of this workspace",
+                "refused: not a full member of this workspace",
                 extra={"person": user, "doing": "App Home"},
             )
             return forms.home_refused(STRANGER), False

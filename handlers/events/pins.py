@@ -32,7 +32,8 @@ async def reaction_added(ctx: Context, body: dict[str, Any]) -> None:
         await _dispatch(ctx, incidents, body, action)
         return
     log.info(
-        "refused: no full member of this workspace", extra={"person": person.id, "doing": PUSHPIN}
+        "refused: not a full member of this workspace",
+        extra={"person": person.id, "doing": PUSHPIN},
     )
     refusal = ctx.client.chat_postEphemeral(channel=channel, user=person.id, text=STRANGER)
     ctx.tasks.start(refusal, "refuse a stranger's pin")

@@ -70,7 +70,7 @@ async def cause(interaction: Interaction, incident: Incident, text: str) -> Mess
     if not text:
         open_form(interaction, incident)
         return None
-    done = f"{incident.id}: the cause is noted under your name."
+    done = f"{incident.id}: the cause is recorded under your name."
     return await interaction.act(NameCause(by=interaction.user, text=text), incident.id, done)
 
 

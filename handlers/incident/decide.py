@@ -34,7 +34,6 @@ from phases.record.incident import ActionKind, Incident, Round, Status
 from phases.record.service import Service
 from phases.shared.change import Refused
 
-OWNERS_SECONDS = 0.8  # of the 3 s in which Slack wants its ack
 LOOK_UP_SECONDS = 6.0
 
 
@@ -93,7 +92,7 @@ async def not_allowed(
     That this person is a member was checked before.
     """
     try:
-        async with asyncio.timeout(OWNERS_SECONDS):
+        async with interaction.asking():
             owners = await interaction.ctx.people.owners(service)
     except (TimeoutError, PortError) as error:
         if isinstance(error, PortError) and not error.retryable:
@@ -136,7 +135,7 @@ def open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     number = int(value.get("round") or 0)
     if (refused := may_act(incident, number)) is not None:
         return refused.text
-    return incident.round_of(number) or "That decision is not open any more. Nothing was done."
+    return incident.round_of(number) or "That decision is no longer open. Nothing was done."
 
 
 def _decided_by_them(

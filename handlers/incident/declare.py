@@ -123,7 +123,7 @@ async def _service(ctx: Context, text: str) -> tuple[Service | None, Adopted | N
 
 def _which_service(ctx: Context) -> str:
     names = ", ".join(service.name for service in ctx.catalogue.all()[:20])
-    return f"The words do not name one service. I know: {names}."
+    return f"I cannot tell which service you mean. I know: {names}."
 
 
 async def declare(
@@ -233,7 +233,7 @@ async def declare_submitted(interaction: Interaction, form: Form) -> Outcome:
         return {"title": "Say in a few words what is wrong."}
     service = form.entered.get("service") or next((s.name for s in catalogue.all()), "")
     if catalogue.get(service) is None:
-        return {"service": "This service is not in the catalogue any more. Choose another one."}
+        return {"service": "This service is no longer in the catalogue. Choose another one."}
     report = Report(
         title=title,
         description=_description(form.text("description")),

@@ -61,5 +61,5 @@ async def revert_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
     action = PrepareRevert(by=interaction.user, pull_request=str(value.get("pull_request", "")))
-    done = "The revert is on its way: its pull request is said here."
+    done = "The revert is on its way; its pull request will be posted here."
     return await interaction.act(action, incident.id, done)

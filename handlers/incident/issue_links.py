@@ -155,4 +155,4 @@ def _lost(short_ids: Sequence[str]) -> str:
     if not short_ids:
         return ""
     ids = ", ".join(short_ids)
-    return f"({ids} could not be looked up in Sentry: not a part of what is measured.)"
+    return f"({ids} could not be looked up in Sentry: left out of the measurement.)"

@@ -16,7 +16,7 @@ async def lead(interaction: Interaction, incident: Incident, person: str | None)
     leads = person or interaction.user
     if person is not None and not (await interaction.ctx.people.person(person, None)).member:
         return notes.note(
-            f"<@{person}> is no full member of this workspace and cannot lead. Nothing was changed."
+            f"<@{person}> is not a full member of this workspace: no lead. Nothing was changed."
         )
     done = interaction.unless_in_channel(incident, f"{incident.id}: <@{leads}> leads.")
     return await interaction.act(TakeLead(by=interaction.user, lead=leads), incident.id, done)

@@ -21,7 +21,7 @@ async def merge(interaction: Interaction, first: Incident, second: str) -> Messa
     """Ask which one goes on: nothing is merged by a slip."""
     if not second:
         return notes.note(
-            f"Which one is the same as {first.id}? Say its id: `/incident merge INC-…`"
+            f"Which incident is the same as {first.id}? Give its id: `/incident merge INC-…`"
         )
     other = await interaction.find(second)
     if other is None:
@@ -64,8 +64,8 @@ async def reopen(
     done = f"{incident.id} is open again."
     if incident.channel_archived:
         done += (
-            " Its channel was archived, and no bot can open that again: "
-            "a new one is being made, you will be invited."
+            " Its channel was archived, and no bot can unarchive it: "
+            "a new one is being created, and you will be invited."
         )
     elif incident.channel is not None:
         done += f" It goes on in <#{incident.channel.id}>."

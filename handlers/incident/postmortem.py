@@ -29,7 +29,7 @@ from phases.record.timeline import line
 NAMES_SECONDS = 3.0
 WRITING = timedelta(hours=1)
 """A form counts as being written in for this long after it was opened."""
-NOT_SAVED = "the draft is not saved: Redis cannot be asked. Copy what matters"
+NOT_SAVED = "the draft is not saved: Redis cannot be reached. Copy what matters"
 
 
 async def postmortem(interaction: Interaction, incident: Incident) -> Message | None:

@@ -36,5 +36,5 @@ async def timeline(
 async def page_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
     incident = await interaction.find(str(value.get("incident", "")))
     if incident is None:
-        return notes.note("That incident is not there any more.")
+        return notes.note("That incident no longer exists.")
     return await timeline(interaction, incident, int(value.get("until") or 0))

@@ -1,4 +1,4 @@
-"""The manual form: the reports of people, where Sentry cannot be asked (failure conditions)."""
+"""The manual form: the reports of people, where Sentry cannot be queried (failure conditions)."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ async def _filled(view: View, fill: Fill) -> View:
         async with asyncio.timeout(FILL_SECONDS):
             return await fill()
     except TimeoutError:
-        text = "This takes too long to look up. Nothing was done."
+        text = "The lookup took too long. Nothing was done."
     except PortError as error:
         text = f"{error.text}. Nothing was done; try again."
     return forms.failed(view.callback_id, view.title, text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,17 @@ from phases.shared.change import Refused
 
 log = logging.getLogger(__name__)
 
-WHO_SECONDS = 0.8  # of the 3 s in which Slack wants its ack; a dispatch needs up to 2
+ACK_SECONDS = 2.8
+"""Slack waits 3 s for its ack.
+
+https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
+"""
+WHO_SECONDS = 1.8
+"""Of them all questions about the person may take so long together. A commit takes milliseconds of
+the rest, so nobody is turned away because Slack needs a second; where Redis is slow as well, the
+rest is what its tries get."""
+LEAST_SECONDS = 0.8
+"""What a commit gets in any case: one try with its answer."""
 STRANGER = "Only full members of this workspace can use Firebreak here. Nothing was done."
 GONE = "There is no incident {id}. `/incident list` shows the open ones."
 
@@ -47,17 +58,23 @@ class Interaction(Answering):
     """The view as Slack sent it, with what stands in its fields."""
     doing: str = ""
     """The id of what was clicked, submitted or typed; for the log."""
+    came: float = field(default_factory=time.monotonic)
+    """When it came here; Slack waits for its ack from then on."""
+
+    def asking(self) -> asyncio.Timeout:
+        """Be around questions about the person. Raises `TimeoutError` once they took too long."""
+        return asyncio.timeout(max(0.0, self.came + WHO_SECONDS - time.monotonic()))
 
     async def refusal(self) -> str | None:
         """Return why this person may not act here (rules: Who may). A refusal is logged."""
         try:
-            async with asyncio.timeout(WHO_SECONDS):
+            async with self.asking():
                 person = await self.ctx.people.person(self.user, self.team, self.enterprise)
         except (TimeoutError, PortError):
             return "I could not ask Slack who you are. Nothing was done; try again in a moment."
         if person.member:
             return None
-        self.log_refusal("no full member of this workspace")
+        self.log_refusal("not a full member of this workspace")
         return STRANGER
 
     def log_refusal(self, why: str, incident: str = "") -> None:
@@ -89,7 +106,9 @@ class Interaction(Answering):
 
     async def dispatch(self, action: Action, incident: str | None, *, part: str = "") -> Answer:
         delivery = deliveries.part(self.delivery, part) if part else self.delivery
-        return await self.ctx.dispatcher.dispatch(action, incident, delivery)
+        left = self.came + ACK_SECONDS - time.monotonic()
+        seconds = max(left, LEAST_SECONDS) if left > 0 else None  # nobody waits for it any more
+        return await self.ctx.dispatcher.dispatch(action, incident, delivery, seconds=seconds)
 
     async def act(self, action: Action, incident: str, done: str = "") -> Message | None:
         """Dispatch the action. Return the answer for the person: why it was refused, or `done`."""

@@ -44,7 +44,7 @@ ANY_ID = re.compile("")
 NUMBER = "0123456789"
 EDITS = ("message_changed", "message_deleted")
 """Subtypes of messages that have a listener of their own."""
-UNKNOWN_BUTTON = "That button is not known any more. Nothing was done."
+UNKNOWN_BUTTON = "That button no longer exists. Nothing was done."
 
 
 @dataclass(frozen=True, slots=True)

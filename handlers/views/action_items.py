@@ -51,7 +51,7 @@ def overdue(
     head = f"{called}{what}: {words(incident.title, 150)}{adr}"
     rows = [_row(incident, number, item, today=today) for number, item in late]
     blocks = [section(head), *rows]
-    return message(head, [*blocks, context("You hear of it once a week until it is done.")])
+    return message(head, [*blocks, context("You will be reminded weekly until it is done.")])
 
 
 def _row(incident: Incident, number: int, item: ActionItem, *, today: date | None = None) -> Block:
@@ -101,10 +101,10 @@ def _end(incident: Incident) -> str:
     if incident.status is Status.CLOSED:
         return f"{incident.id} is closed."
     if incident.status is not Status.RESOLVED:
-        return f"{incident.id} burns again; its action items wait."
+        return f"{incident.id} has reopened; its action items wait."
     waiting = waits_for(incident)
     return (
-        f"{incident.id} closes when nothing is left: {', '.join(waiting)}."
+        f"Before {incident.id} closes: {', '.join(waiting)}."
         if waiting
         else f"{incident.id} closes."
     )

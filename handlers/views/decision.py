@@ -55,7 +55,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     if current is None:
         return message(
             f"{incident.id}: decision {number}",
-            [section(f"{incident.id}: this decision is not kept any more.")],
+            [section(f"{incident.id}: this decision is no longer kept.")],
         )
     report = incident.triage
     recommendation = current.recommendation
@@ -114,9 +114,9 @@ def _headline(incident: Incident, current: Round, service: Service) -> str:
     if current.action is not None:
         return f"*{which}*{why}"
     if incident.status is Status.CANCELLED:
-        return f"*{which}*\n{WAITING} Cancelled without an action on production."
+        return f"*{which}*\n{WAITING} Cancelled without an action in production."
     if not _open(incident, current):
-        return f"*{which}*{why}\n{WAITING} Closed without an action on production."
+        return f"*{which}*{why}\n{WAITING} Closed without an action in production."
     chosen = ""
     if current.investigate_by is not None:
         who = person(current.investigate_by)
@@ -171,11 +171,10 @@ def _silent(incident: Incident) -> str:
     if not incident.triage_overdue:
         return "Sentry is being asked who is hit …"
     why = phrasing.silent(incident)
-    failed = f"*Sentry could not be asked*: {words(why, 300)}."
+    failed = f"*Sentry could not be queried*: {words(why, 300)}."
     return (
-        f"{WRONG} {failed if why else '*Sentry has not answered.*'} How many are hit is "
-        "not measured; this message is completed when it does. "
-        "*Fill in by hand* takes what people report."
+        f"{WRONG} {failed if why else '*Sentry has not answered.*'} This message is updated "
+        "when it does; until then, *Fill in by hand* takes what people report."
     )
 
 
@@ -353,7 +352,7 @@ def _missing(current: Round, service: Service) -> list[str]:
     if recommendation is not None and not recommendation.offer_rollback:
         why = "" if recommendation.loud else _not_offered(recommendation).rstrip(".")
         no = f"No rollback: {local(words(why, 300))}" if why else "No rollback is offered"
-        lines.append(f"{no}. `/incident rollback` chooses a release all the same.")
+        lines.append(f"{no}. `/incident rollback` still lets you choose one.")
     if missing := service.cannot("hotfix"):
         lines.append(f"No hotfix: {spoken(missing)}")
     return lines
@@ -365,7 +364,7 @@ def _fallback(incident: Incident, current: Round, service: Service) -> str:
     if not _open(incident, current):
         return f"{incident.id}: decision {current.number} is closed"
     silent = (
-        "Sentry could not be asked." if phrasing.silent(incident) else "Sentry has not answered."
+        "Sentry could not be queried." if phrasing.silent(incident) else "Sentry has not answered."
     )
     measured = f" {phrasing.hit(incident.triage) if incident.triage else silent}"
     advice = (

@@ -15,7 +15,7 @@ def progress(incident: Incident, number: int) -> Message:
     current = incident.round_of(number)
     action = current.action if current is not None else None
     if action is None or action.output is None:
-        text = f"{incident.id}: the output of this deploy is not kept any more."
+        text = f"{incident.id}: the output of this deploy is no longer kept."
         return message(text, [section(text)])
     lines = list(action.output.lines)
     cut = action.output.cut

@@ -33,7 +33,7 @@ VALUE = "value"
 SENTENCE = 500
 SHIPS = (
     "*Ship it* deploys the head commit at once, past the merge gates. "
-    "Branch protection is not touched."
+    "Branch protection stays in force."
 )
 
 
@@ -84,7 +84,7 @@ def _service_value(service: Service) -> str:
 
 
 def triage(incident: Incident, number: int) -> View:
-    """`incident.triage`: the reports of people, where Sentry cannot be asked."""
+    """`incident.triage`: the reports of people, where Sentry cannot be queried."""
     users = [
         option("Nobody that we know of", "nobody"),
         option("One user", "one"),
@@ -101,9 +101,7 @@ def triage(incident: Incident, number: int) -> View:
         "incident.triage",
         "What people report",
         (
-            section(
-                "Sentry cannot be asked. What you enter here is shown as *reported, not measured*."
-            ),
+            section("Sentry does not answer. What you enter is shown as *reported, not measured*."),
             field_input("users", "Who is hit?", radio(VALUE, users)),
             field_input("features", "How much of the product?", radio(VALUE, features)),
             field_input(
@@ -220,8 +218,8 @@ def hotfix(
             section(f"{now} {_drilled(incident) or SHIPS}"),
             field_input("fix", "Branch or pull request", select(VALUE, options, initial=only)),
             context(
-                "It is not merged by this: the next normal deploy would undo it. "
-                "Merge it when its checks are green."
+                "This does not merge it: the next normal deploy would undo it. "
+                "Merge it once its checks pass."
             ),
         ),
         submit="Ship it",
@@ -263,7 +261,7 @@ def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool 
 def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View:
     """`incident.cause`, prefilled by the evidence; a name stands behind what is sent."""
     proposal = (
-        "Prefilled from the evidence. Change it until it is true."
+        "Prefilled from the evidence. Correct it where it is wrong."
         if text
         else "Nothing is proposed yet."
     )
@@ -278,7 +276,7 @@ def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View
         "incident.cause",
         "Root cause",
         (
-            section(f"{proposal} Your name is written under it."),
+            section(f"{proposal} It is recorded under your name."),
             field_input(
                 "text",
                 "Why did it happen?",

@@ -13,15 +13,16 @@ def help_text() -> Message:
         "`rollback` · `hotfix` · `investigate` · `fixed &lt;what was done&gt;`",
         "*Keep people informed*\n`status` · `list` · `update &lt;what is new&gt;` · "
         "`severity 1` to `4` · `lead` or `lead @name` · `timeline`\n"
-        "Put :pushpin: on a message: it goes into the timeline.",
+        "React with :pushpin: to add a message to the timeline.",
         "*Understand and finish*\n`cause &lt;why&gt;` · `recheck` · `postmortem` · `resolve` · "
         "`cancel &lt;reason&gt;` for a false alarm",
-        "*Put right*\n`merge INC-…` for a duplicate · `reopen INC-…` for what is not over",
+        "*Duplicates and returns*\n"
+        "`merge INC-…` for a duplicate · `reopen INC-…` if it is not over",
         "*Look back*\n`history` or `history &lt;service&gt;` · `trends`",
         "*Practise*\n`drill &lt;what to practise&gt;`: nobody is paged, nothing is deployed",
     ]
     note = (
-        "Nothing here acts on production without a second click. "
+        "Nothing here changes production without a second click. "
         "`declare &lt;text&gt;` always declares, whatever the words."
     )
     return message("What /incident can do", [*(section(line) for line in lines), context(note)])

@@ -108,7 +108,7 @@ def trends(found: Trends, *, post: bool = False) -> Message:
         since = f" since {_month_name(found.months[0])}" if post else ""
         blocks.append(
             section(
-                f"*Most fragile{since}:* {words(found.fragile.says, 600)} Worth a structural look."
+                f"*Most fragile{since}:* {words(found.fragile.says, 600)} Worth a structural fix."
             )
         )
     if files := _files(found):

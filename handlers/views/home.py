@@ -125,8 +125,8 @@ def _confirm_recovery(incident: Incident) -> Element:
     value = {"incident": incident.id, "round": incident.round.number if incident.round else 1}
     sure = confirm(
         f"{incident.id}: is it over?",
-        "Say so only if you have seen it: it is marked as your word, and not as measured.",
-        "Users have it back",
+        "Confirm only what you have seen: it is recorded as your word, not as measured.",
+        "It works again",
     )
     return button("Confirm recovery", "incident.recovered", value, style="primary", confirm=sure)
 

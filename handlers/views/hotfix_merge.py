@@ -27,8 +27,8 @@ def merge_buttons(incident: Incident, service: Service) -> list[Element]:
         where = f" of {service.repository}" if service.repository else ""
         asked = confirm(
             f"Merge pull request #{number}?",
-            f"The ordinary merge into the default branch{where}, at the commit that was shipped. "
-            "GitHub refuses it while reviews or checks are missing.",
+            f"A normal merge into the default branch{where}, at the commit that was shipped. "
+            "GitHub refuses it until reviews and checks pass.",
             "Merge it",
         )
         shown.append(
@@ -37,7 +37,7 @@ def merge_buttons(incident: Incident, service: Service) -> list[Element]:
     if number is None or merge.state.closed:
         asked = confirm(
             "Is it merged?",
-            "Under your name: the next normal deploy keeps the fix.",
+            "You confirm that the next normal deploy contains the fix.",
             "It is merged",
         )
         shown.append(button("It is merged …", "incident.hotfix_merged", value, confirm=asked))
@@ -48,7 +48,7 @@ def cause_fixed_button(incident: Incident) -> Element:
     """Return the button that ends the hold after a rollback."""
     sure = confirm(
         "Is the cause fixed?",
-        "Under your name: what was rolled back is mended, and deploys need not wait any more.",
+        "You confirm that what was rolled back is fixed. Deploys are no longer on hold.",
         "It is fixed",
     )
     return button(

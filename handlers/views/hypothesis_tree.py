@@ -102,7 +102,7 @@ def evidence(incident: Incident) -> Message:
 
 
 def _notes(incident: Incident) -> list[str]:
-    """Return what the investigation could not see, and whether a bisect is worth its time."""
+    """Return what the investigation could not see, and whether a bisect is worth running."""
     notes = incident.investigation.notes if incident.investigation is not None else ()
     useful = [n for n in notes if incident.bisect is None or WORTH_IT not in n]
     return [words(note, 300) for note in useful[:4]]
@@ -136,7 +136,8 @@ def _verdict(hypothesis: Hypothesis) -> str:
 
 def _judgement(hypothesis: Hypothesis) -> str:
     if hypothesis.verdict is Verdict.OPEN:
-        return f"open, {round(100 * hypothesis.confidence)}\u00a0%"
+        agent = f", by agent {words(hypothesis.agent, 60)}" if hypothesis.agent else ""
+        return f"open, {round(100 * hypothesis.confidence)}\u00a0%{agent}"
     by = f" by {person(hypothesis.by)}" if hypothesis.by else ""
     return f"{hypothesis.verdict.value}{by}"
 
@@ -188,7 +189,7 @@ def _revert(incident: Incident) -> Block | None:
     if commit is None or commit.pull_request is None or asked(incident, commit.pull_request):
         return None
     value = {"incident": incident.id, "pull_request": commit.pull_request}
-    what = f"Opens a pull request that takes back: {commit.subject}"
+    what = f"Opens a pull request that reverts: {commit.subject}"
     sure = confirm("Prepare the revert?", what, "Open it")
     return actions([button("Prepare revert", "incident.revert", value, confirm=sure)])
 

@@ -25,14 +25,14 @@ def which_goes_on(first: Incident, second: Incident) -> Message:
     older, newer = sorted((first, second), key=lambda one: one.number)
     text = (
         f"{newer.id} and {older.id} are the same? "
-        "The one that goes on gets the other's timeline, people and Sentry issues."
+        "The one you keep gets the other's timeline, people and Sentry issues."
     )
     ways = (("incident.merge", older, newer), ("incident.merge_other", newer, older))
     choices = [_keep(action, keep, gone) for action, keep, gone in ways if keep.open]
     if not choices:
         over = (
             f"{older.id} and {newer.id} are both over. "
-            f"Reopen the one that goes on first: `/incident reopen {older.id}`"
+            f"Reopen the one you want to keep first: `/incident reopen {older.id}`"
         )
         return message(over, [section(over)])
     return message(
@@ -53,7 +53,7 @@ NOTE = "The duplicate is cancelled, its ticket closed. This cannot be undone."
 def _keep(action: str, keep: Incident, gone: Incident) -> Element:
     ask = confirm(
         f"{gone.id} is a duplicate?",
-        f"{gone.id} {plain(gone.title, 100)} ends. {keep.id} {plain(keep.title, 100)} goes on.",
+        f"{gone.id} {plain(gone.title, 100)} ends. {keep.id} {plain(keep.title, 100)} stays open.",
         f"Keep {keep.id}",
         danger=True,
     )
@@ -63,7 +63,7 @@ def _keep(action: str, keep: Incident, gone: Incident) -> Element:
 def reopen_beside(incident: Incident, owner: Incident) -> Message:
     """Ask whether it is the same as the incident that its service has open by now."""
     text = (
-        f"{owner.id} is open on {words(owner.service, 60)} by now: "
+        f"{owner.id} is now open on {words(owner.service, 60)}: "
         f"{words(owner.title, 150)}. Is {incident.id} the same?"
     )
     value = {"incident": incident.id, "of": owner.id}

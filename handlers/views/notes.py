@@ -77,8 +77,8 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
     value = {"incident": incident.id, "round": incident.round.number if incident.round else 1}
     answers: list[Element] = []
     if effect.ask == "recovered":
-        answers.append(button("Yes, users have it back", "incident.recovered", value))
-        answers.append(button("No, it is not over", "incident.not_recovered", value))
+        answers.append(button("Yes, it works again", "incident.recovered", value))
+        answers.append(button("No, still broken", "incident.not_recovered", value))
     if effect.ask == "not over":
         answers.append(button("It is not over: decide again", "incident.not_recovered", value))
     if effect.ask == "after":
@@ -188,7 +188,7 @@ def declared(incident: Incident) -> Message:
 
 def there(incident: Incident, *, noted: bool) -> Message:
     """Tell a person who saw the same fire."""
-    thanks = "What you said is noted there." if noted else ""
+    thanks = "Your report was added there." if noted else ""
     text = f"{incident.id}: {words(incident.title, 200)}. {_where(incident)} {thanks}".strip()
     return message(text, [section(text)])
 
@@ -198,7 +198,7 @@ def _where(incident: Incident) -> str:
         return ""
     place = channel(incident.channel.id)
     in_thread = incident.channel.thread_ts is not None
-    return f"It runs in a thread of {place}." if in_thread else f"It is in {place}."
+    return f"It is in a thread in {place}." if in_thread else f"It is in {place}."
 
 
 def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
@@ -244,8 +244,8 @@ def break_glass(refusal: str, ask: dict[str, str | int]) -> Message:
     """Tell a person who may not deploy who may, and the way round when none of them answers."""
     text = spoken(refusal)
     under = (
-        "Nobody there? *Break glass* deploys all the same: "
-        "with a reason, announced, and the owners are paged."
+        "Nobody there? *Break glass* deploys anyway: you give a reason, "
+        "it is announced, and the owners are paged."
     )
     glass = button("Break glass …", "incident.break_glass", ask, style="danger")
     return message(text, [section(text), context(under), actions([glass])])

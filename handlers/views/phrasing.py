@@ -115,7 +115,7 @@ def scope(blast: BlastRadius) -> str:
 
 
 def silent(incident: Incident) -> str:
-    """Return why Sentry could not be asked; empty where it has only not answered so far."""
+    """Return why Sentry could not be queried; empty where it has only not answered so far."""
     failure = next((f for f in incident.failures if f.kind == "triage"), None)
     return failure.reason.rstrip(".") if failure is not None and incident.triage is None else ""
 
@@ -190,7 +190,7 @@ def why_not(action: RoundAction) -> str:
     """Return `: exit 1: the health check did not answer`; empty where it went well."""
     if action.result in ("waiting", "running", "done"):
         return ""
-    again = ", it will not be started again by itself" if action.result == "unknown" else ""
+    again = ", it will not be retried automatically" if action.result == "unknown" else ""
     return f"{again}: {words(action.reason, 400)}" if action.reason else again
 
 

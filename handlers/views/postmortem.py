@@ -131,7 +131,7 @@ def _drafts(incident: Incident, me: str, drafts: KnownDrafts) -> list[Block | No
             "What you save is kept beside it."
         )
     lines += [
-        f"{person(who)} has this form open since {when(since)}."
+        f"{person(who)} has had this form open since {when(since)}."
         for who, since in drafts.writing[:3]
     ]
     lines += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in drafts.notes[:3]]

@@ -75,7 +75,7 @@ def topic(incident: Incident) -> str:
     The topic is set at the beginning and at the end; between them the pinned message tells.
     """
     stands = (
-        "how it stands: see the pinned message"
+        "status: see the pinned message"
         if incident.open
         else phrasing.status(incident).split(" ", 1)[1]
     )
@@ -174,7 +174,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         Fact(f"{detected} via {phrasing.source(incident)}", (8, 8, 9), short=detected),
         Fact(_described(incident), (9, 9, 9)),
         Fact(
-            f"Not the same as {words(incident.else_reason, 20)}, says who declared it"
+            f"Not the same as {words(incident.else_reason, 20)}, according to whoever declared it"
             if incident.else_reason
             else "",
             (9,),

@@ -38,23 +38,24 @@ def what_it_takes_back(recommendation: Recommendation | None) -> Block | None:
     if recommendation is None or recommendation.takes_back is None:
         return None
     taken = recommendation.takes_back
-    lines: list[str] = []
+    parts: list[str] = []  # what matters most comes first
+    if taken.fixes:
+        parts.append(f"the fix for {_all(taken.fixes)}")
+    if taken.security:
+        parts.append(f"security: {_all(taken.security)}")
     if taken.commits:
         more = len(taken.names) < max(
             taken.pull_requests, 0 if taken.pull_requests else taken.commits
         )
-        named = "; ".join(words(name, 80) for name in taken.names)
-        what = f"{words(how_many(taken), 120)}: {named}{' and more' if more else ''}"
-        lines.append(f"*A rollback takes back* {what}.")
-    if taken.fixes:
-        lines.append(f"*What ended earlier incidents*: {_all(taken.fixes)}.")
-    if taken.security:
-        lines.append(f"*Security*: {_all(taken.security)}.")
+        named = ", ".join(words(name, 80) for name in taken.names)
+        parts.append(f"{words(how_many(taken), 120)}: {named}{' and more' if more else ''}")
+    lines = [f"*A rollback takes back* {'; '.join(parts)}."] if parts else []
     if taken.one_way:
-        lines.append(f"*Not undone*: {_all(taken.one_way)}.")
+        lines.append(f"*It does not undo* {_all(taken.one_way)}.")
     if taken.oldest_schema:
         since = words(taken.since, 80)
-        lines.append(f"*Schema*: {since} does not know {words(taken.oldest_schema, 200)}.")
+        unknown = words(taken.oldest_schema, 200)
+        lines.append(f"*The schema stays newer*: {since} does not know {unknown}.")
     if taken.unknown:
         lines.append(local(words(taken.unknown, 300)))
     return context("\n".join(lines)) if lines else None

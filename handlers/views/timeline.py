@@ -41,7 +41,7 @@ def timeline(incident: Incident, entries: Sequence[Entry], *, until: int | None 
         blocks.append(context("Nothing has happened yet."))
     elif incident.open:
         blocks.append(
-            context("Put :pushpin: on a message in the incident's channel, and it stands here.")
+            context("React with :pushpin: to a message in the incident's channel to add it here.")
         )
     return message(f"{incident.id}: timeline", blocks)
 

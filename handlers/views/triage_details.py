@@ -56,7 +56,7 @@ def triage_details(report: TriageReport, service: Service, *, began: bool) -> li
         blocks.append(section("\n".join(issues)))
     blocks.append(_frame(report))
     if deploys:
-        lines = (_deploy(report, deploy, service, began=began) for deploy in deploys)
+        lines = (_deploy(report, deploy, service) for deploy in deploys)
         blocks.append(context(*lines))
     return blocks
 
@@ -110,7 +110,7 @@ def _sentences(report: TriageReport) -> list[Block | None]:
     # The line above counts, and the fields name the features.
     counts = blast.unknown and any(s.endswith("/min).") for s in blast.sentences[:1])
     fields = ("Features: ", "All of it in one ")
-    many = "taken as many." if AS_MANY in report.recommendation.reasons else above
+    many = "assumed to be many." if AS_MANY in report.recommendation.reasons else above
     new = [
         words(sentence, 300)
         for sentence in blast.sentences[1 if counts else 0 : SENTENCES]
@@ -158,7 +158,7 @@ def _frame(report: TriageReport) -> Block | None:
     return section(f"{raised}{inline_code(at)}{inside}{handled}{source}")
 
 
-def _deploy(report: TriageReport, deploy: DeploySeen, service: Service, *, began: bool) -> str:
+def _deploy(report: TriageReport, deploy: DeploySeen, service: Service) -> str:
     version = phrasing.version(deploy.release)
     running = phrasing.bare(report.running)
     # Deploys come newest first: of two of the same version the newer one runs.
@@ -171,10 +171,6 @@ def _deploy(report: TriageReport, deploy: DeploySeen, service: Service, *, began
     if deploy.by:  # a person as a mention, a bare id, or a name from outside
         mention = deploy.by.startswith("<")
         by = f" by {spoken(deploy.by, 60, lines=False) if mention else person(deploy.by)}"
-    before = ""
-    if began and report.began_at is not None and deploy.release == report.suspect:
-        gap = report.began_at - deploy.started_at
-        before = f", {_passed(gap)} {'before' if gap >= timedelta(0) else 'after'} it began"
     other = f" of {words(deploy.service, 60)}" if deploy.service != service.name else ""
     how = "seen" if deploy.source in FIRST_EVENTS else "deployed"
-    return f"{version}{other} {how} {when(deploy.started_at)}{by}{before}{marked}"
+    return f"{version}{other} {how} {when(deploy.started_at)}{by}{marked}"

@@ -16,7 +16,7 @@ from phases.coordination.evidence import heard_already
 from phases.messages.actions import AddEvidence, SeenAgain
 from phases.messages.commands import Declare
 from phases.ports.ports import Catalogue
-from phases.record.claims import fingerprint_claim, open_claim
+from phases.record.claims import fingerprint_claim, key_claim, open_claim
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Source, Status
 from phases.record.service import Service
@@ -37,6 +37,10 @@ class Found:
     issue: str | None
     text: str
     url: str | None = None
+    key: str | None = None
+    """The sender's own key of it: the same while it fires, and whenever it fires again."""
+    heard: str | None = None
+    """The key with its beginning: this fire alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Alarm:
     source: Source
     at: datetime
     found: tuple[Found, ...] = ()
+    description: str = ""
     concerns_us: Callable[[], Awaitable[bool]] | None = None
     """Asked before anything is recorded, where the alarm does not say whether its environment
     counts.
@@ -56,6 +61,10 @@ class Alarm:
     @property
     def issues(self) -> tuple[str, ...]:
         return tuple(f.issue for f in self.found if f.issue)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(f.key for f in self.found if f.key))
 
 
 async def raise_alarm(
@@ -69,6 +78,8 @@ async def raise_alarm(
 
     Return its id, `NOT_OURS`, or None where it could not be recorded.
     """
+    if (owner := await owner_by_key(dispatcher, alarm)) is not None:
+        return await _add(dispatcher, alarm, owner, delivery)
     # Recorded before anybody is asked: the bot itself looks whether the trouble is back.
     if (recovered := await _recovered(dispatcher, alarm)) is not None:
         return await _add(dispatcher, alarm, recovered.id, delivery)
@@ -86,10 +97,13 @@ async def raise_alarm(
     action = Declare(
         ulid=ulid(),
         title=alarm.title,
+        description=alarm.description,
         service=alarm.service.name,
         environment=alarm.service.environment,
         source=alarm.source,
         seeds=alarm.issues,
+        keys=alarm.keys,
+        heard=tuple(f.heard for f in alarm.found if f.heard),
     )
     match await dispatcher.dispatch(action, None, delivery):
         case Recorded(incident=incident):
@@ -101,6 +115,30 @@ async def raise_alarm(
             return None
         case Unknown():
             return None
+
+
+async def add_quietly(dispatcher: Dispatcher, alarm: Alarm, delivery: Delivery) -> str | None:
+    """Add what needs nobody to the incident that it belongs to: an end, or a mere notice.
+
+    Return its id, `NOT_OURS` where there is none, or None where it could not be recorded.
+    """
+    owner = await owner_by_key(dispatcher, alarm)
+    if owner is None:
+        open_ones = await dispatcher.find(service=alarm.service.name, open_only=True)
+        owner = next((incident.id for incident in open_ones if not incident.apart), None)
+    if owner is None:
+        return NOT_OURS
+    return await _add(dispatcher, alarm, owner, delivery, quiet=True)
+
+
+async def owner_by_key(dispatcher: Dispatcher, alarm: Alarm) -> str | None:
+    """Return the open incident to which one of the alarm's keys leads."""
+    for key in alarm.keys:
+        owner = await dispatcher.owner(key_claim(key))
+        incident = await dispatcher.load(owner) if owner is not None else None
+        if incident is not None and incident.open:
+            return incident.id
+    return None
 
 
 async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
@@ -135,7 +173,7 @@ async def _dependant(
     return None
 
 
-def _evidence(alarm: Alarm, incident: Incident) -> list[AddEvidence]:
+def _evidence(alarm: Alarm, incident: Incident, *, quiet: bool = False) -> list[AddEvidence]:
     """Return the evidence for this incident. Another service's begins with that one's name."""
     service = alarm.service.name
     source = alarm.source.text if incident.service == service else f"{service}, {alarm.source.text}"
@@ -145,16 +183,21 @@ def _evidence(alarm: Alarm, incident: Incident) -> list[AddEvidence]:
             evidence=Evidence(at=alarm.at, source=source, text=burning.text, url=burning.url),
             issue=burning.issue,
             looked=looked,
+            key=burning.heard,
+            keys=(burning.key,) if burning.key else (),
+            quiet=quiet,
         )
         for burning in alarm.found or (Found(None, alarm.title, alarm.source.url),)
     ]
 
 
-async def _add(dispatcher: Dispatcher, alarm: Alarm, owner: str, delivery: Delivery) -> str | None:
+async def _add(
+    dispatcher: Dispatcher, alarm: Alarm, owner: str, delivery: Delivery, *, quiet: bool = False
+) -> str | None:
     """Add the evidence to an incident. An issue that it knows may open it again after recovery."""
     if (first := await dispatcher.load(owner)) is None:
         return None
-    for number, evidence in enumerate(_evidence(alarm, first)):
+    for number, evidence in enumerate(_evidence(alarm, first, quiet=quiet)):
         incident, issue = await dispatcher.load(owner), evidence.issue
         action: AddEvidence | SeenAgain = evidence
         over = incident is not None and incident.status in AFTER

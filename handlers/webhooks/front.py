@@ -45,21 +45,23 @@ class Signature:
     secret: str
     prefix: str = ""
 
+    def __call__(self, request: Request, raw: bytes) -> bool:
+        given = request.headers.get(self.header, "")
+        return hmac_fits(raw, self.secret, given, prefix=self.prefix)
 
+
+Signed = Callable[[Request, bytes], bool]
 Receive = Callable[[Request, bytes], Awaitable[Response | Mapping[str, object]]]
 
 
-def webhook(path: str, signature: Signature, receive: Receive) -> Route:
+def webhook(path: str, signed: Signed, receive: Receive) -> Route:
     """Return the route of a webhook.
 
     `receive` is given signed bodies only. A mapping that it returns is the JSON of a 200.
     """
 
     async def endpoint(request: Request) -> Response:
-        given = request.headers.get(signature.header, "")
-        raw = await signed_body(
-            request, lambda body: hmac_fits(body, signature.secret, given, prefix=signature.prefix)
-        )
+        raw = await signed_body(request, lambda body: signed(request, body))
         if isinstance(raw, Response):
             return raw
         try:

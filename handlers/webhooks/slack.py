@@ -8,8 +8,6 @@ https://docs.slack.dev/authentication/verifying-requests-from-slack
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,14 +21,7 @@ from starlette.routing import Route
 from handlers.webhooks.signature import refused, signed_body
 
 
-def slack_route(
-    app: AsyncApp,
-    signing_secret: str,
-    path: str = "/slack/events",
-    *,
-    asked: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Route:
-    """`asked` is entered while a request that Slack signed is answered."""
+def slack_route(app: AsyncApp, signing_secret: str, path: str = "/slack/events") -> Route:
     verifier = SignatureVerifier(signing_secret)
 
     async def events(request: Request) -> Response:
@@ -44,10 +35,9 @@ def slack_route(
             # Bolt takes a parsed body in the mode of a socket alone. Its own parser for HTTP loses
             # a command with the word "payload" in it (`slack_bolt.request.internals.parse_body`),
             # and costs a click of 6 kB another 0.14 ms.
-            with asked():
-                answer = await app.async_dispatch(
-                    AsyncBoltRequest(body=body, headers=dict(request.headers), mode="socket_mode")
-                )
+            answer = await app.async_dispatch(
+                AsyncBoltRequest(body=body, headers=dict(request.headers), mode="socket_mode")
+            )
         except Exception as error:  # noqa: BLE001  Bolt fails on shapes that Slack does not send
             return refused(request, 400, f"of no kind that Slack sends ({type(error).__name__})")
         return Response(answer.body or "", answer.status, answer.first_headers_without_set_cookie())

@@ -2,7 +2,7 @@
 
 Such a look is one of the bot's own (rules: Guard), or it answers an alarm. How it is judged:
 `phases/verification/recurrence.py`. Trouble that is surely back opens the incident at once.
-Stragglers are one line in the thread. While Sentry cannot be asked nobody is paged.
+Stragglers are one line in the thread. While Sentry cannot be queried nobody is paged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from phases.verification.recurrence import LOOKS, SPAN, due, every, pace, recove
 BLIND = (
     5  # looks in a row that Sentry did not answer: said once, as it tells of no return by itself
 )
-RETRY = timedelta(minutes=5)  # where Sentry cannot be asked for longer than a look counts
+RETRY = timedelta(minutes=5)  # where Sentry cannot be queried for longer than a look counts
 GIVE_UP = timedelta(days=1)  # without an answer
 
 _STRONG = "Alarm after recovery:"
@@ -104,7 +104,7 @@ def _not_asked(draft: Draft, action: GuardLooked) -> None:
     look = action.look.model_copy(update={"missed": action.look.missed + 1})
     if look.missed == BLIND:
         why = f" ({action.text})" if action.text else ""
-        text = f"Sentry cannot be asked whether it stays quiet{why}. I keep asking."
+        text = f"Sentry cannot be queried whether it stays quiet{why}. I keep asking."
         tell(draft, text, strong="Not looked at.", thread=True, ticket=False)
     passed = draft.now - recovery(look)
     if not look.whole:
@@ -166,7 +166,7 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
         case "not set up":
             if not alarm.said:
                 draft.set(alarm=alarm.model_copy(update={"said": "cannot tell"}))
-                why = "Sentry's API is not set up, so I cannot look whether it burns"
+                why = "Sentry's API is not set up, so I cannot check whether it is back"
                 owners = draft.service.owners
                 tell(draft, f"{text}. {why}: please look.", strong=_STRONG, mention=owners)
             return
@@ -175,7 +175,7 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
         case "not asked":
             if not alarm.blind:
                 why = action.text or "no answer"
-                cannot = f"Sentry cannot be asked whether it burns again ({why})"
+                cannot = f"Sentry cannot be queried whether it is back ({why})"
                 again = "I ask again; nobody is paged until it answers."
                 tell(draft, f"{text}. {cannot}. {again}", strong=_STRONG)
             draft.set(alarm=alarm.model_copy(update={"blind": True}))
@@ -199,7 +199,7 @@ def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLook
         text = f"{heard}. {measured}: not a return."
         tell(draft, text, strong=_STRONG, thread=True, ticket=False)
     else:
-        why = action.text or "that is more than usual, and not surely a return"
+        why = action.text or "that is more than usual, but not certainly a return"
         tell(draft, f"{heard}. {measured}: {why}. I keep looking.", strong=_STRONG, ticket=False)
     draft.note("check", f"Looked at the alarm: {measured}")
 
@@ -212,6 +212,6 @@ def _go_on(draft: Draft, alarm: Alarm, action: GuardLooked) -> None:
         if not counted_through:
             _look_later(draft, action.look)
     elif passed > GIVE_UP:
-        tell(draft, "Sentry could not be asked for a day. Please look.", strong=_STRONG)
+        tell(draft, "Sentry has not answered for a day. Please check.", strong=_STRONG)
     else:
         _look_later(draft, action.look, slowly=counted_through)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from phases.coordination.evidence import KEY_SECONDS, heard
 from phases.messages.actions import TriageOverdue
 from phases.messages.commands import Declare
 from phases.messages.effects import (
@@ -30,9 +31,9 @@ from phases.messages.results import (
     MessagePosted,
     Paged,
 )
-from phases.record.claims import fingerprint_claim, open_claim
+from phases.record.claims import fingerprint_claim, key_claim, open_claim
 from phases.record.incident import Incident, MessageRef
-from phases.record.limits import DRILL, OVERDUE, OVERDUE_SECONDS, SEEDS
+from phases.record.limits import DRILL, HEARD, OVERDUE, OVERDUE_SECONDS, SEEDS
 from phases.record.service import Service
 from phases.root_cause.steps import ask_for_tree
 from phases.shared.announce import nobody_paged, tell_discord, urgent, worked
@@ -76,6 +77,7 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         declared_at=now,
         else_reason=action.else_of,
         seeds=action.seeds[:SEEDS],
+        heard=tuple(heard(name) for name in action.heard)[-HEARD:],
         escalated=action.parent,
     )
     draft = Draft(incident, now).note(
@@ -85,6 +87,10 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         draft.claim(open_claim(service.name, action.environment))
     for issue in incident.seeds:
         draft.claim(fingerprint_claim(issue), soft=action.else_of is not None)
+    for key in action.keys:
+        # The key of an alert comes back when it fires again, weeks after its incident.
+        soft = action.source.kind != "script"
+        draft.claim(key_claim(key), seconds=KEY_SECONDS, soft=soft)
     if action.echo:
         draft.claim(action.echo, seconds=ECHO_SECONDS)
     draft.want(OpenChannel(), Triage())
@@ -104,7 +110,7 @@ def channel_opened(draft: Draft, action: ChannelOpened) -> None:
         draft.want(SetTopic(), PostLive(name="status"))
         return
     if action.reason:
-        draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
+        draft.note("comms", f"No channel could be opened: {action.reason}. It runs in a thread.")
     else:
         draft.want(SetTopic())
         # A drill and a private incident invite whom they need.

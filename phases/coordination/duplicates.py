@@ -44,10 +44,10 @@ def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:
         draft.claim(fingerprint_claim(issue), soft=True)
     draft.note(
         "merged",
-        f"{gone.id} is the same: {gone.title}. Its timeline is part of this one",
+        f"{gone.id} is the same: {gone.title}. Its timeline is now part of this one",
         by=action.by,
     )
-    here = f"Its timeline and its people are here now; it ends. ({mentioned(action.by)})"
+    here = f"Its timeline and people have moved here; it is closed. ({mentioned(action.by)})"
     tell(draft, f"{short(gone.title, 150)}. {here}", strong=f"{gone.id} is the same:")
     involved = (gone.declared_by, gone.lead, *gone.invited)
     people = tuple(dict.fromkeys(person for person in involved if person))
@@ -74,12 +74,12 @@ def _why_not(incident: Incident, gone: Incident) -> str | None:
     if gone.id == incident.id:
         return f"{gone.id} cannot be its own duplicate."
     if gone.id in incident.merged:
-        return f"{gone.id} is merged into {incident.id} already."
+        return f"{gone.id} is already merged into {incident.id}."
     if gone.status is Status.MITIGATING:
         return f"A deploy of {gone.id} is under way. Merge it when that has ended."
     if gone.private != incident.private:
-        people = "its people would see too much, or too little"
-        return f"A private incident and one that everybody sees are not merged: {people}."
+        people = "people would see too much or too little"
+        return f"A private and a public incident are not merged: {people}."
     if gone.drill != incident.drill:
         return "A drill is not merged with a real incident."
     return None
@@ -109,7 +109,7 @@ def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
             draft.want(CloseTicket(cancelled=True))
     tell(
         draft,
-        f"everything goes on{where}; you are invited there.{ticket}",
+        f"work goes on{where}; you are invited there.{ticket}",
         strong=f"Duplicate of {into.id}:",
     )
     current = gone.round

@@ -15,7 +15,7 @@ from phases.messages.effects import (
 from phases.messages.results import (
     IssuesLookedUp,
 )
-from phases.record.claims import fingerprint_claim, issues_of, open_claim
+from phases.record.claims import fingerprint_claim, issues_of, key_claim, open_claim
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Status
 from phases.record.limits import HEARD, MEASURE, SEEDS
@@ -34,6 +34,8 @@ from phases.verification.alarms import (
 )
 from phases.verification.recurrence import GUARD
 
+KEY_SECONDS = 30 * 86400
+"""So long a sender's key is known: a script that tries again for days gets the same incident."""
 STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
 
@@ -46,7 +48,7 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
     text = f"{action.evidence.source}: {action.evidence.text}"
     after = incident.status is Status.MITIGATED and action.evidence.at > recovered_at(incident)
     if heard_already(incident, action):  # found quiet once, it may ring for a fire the next time
-        if after and not action.looked:
+        if after and not action.looked and not action.quiet:
             ring(draft, action.evidence, None)
         return
     if action.issue is None:
@@ -58,10 +60,16 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
     draft.note("evidence", text, url=action.evidence.url)
     if not incident.open:
         return
+    for key in action.keys:
+        draft.claim(key_claim(key), seconds=KEY_SECONDS, soft=True)
     if action.issue is not None:
         draft.claim(fingerprint_claim(action.issue), soft=True)
         if incident.triage is not None:
             draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
+    if action.quiet:
+        if "decision:1" in incident.messages:
+            draft.want(Say(text=short(text, 500), thread=True))
+        return
     if after and action.looked:
         fires_after_recovery(draft, text, action.evidence.at)
         return
@@ -86,9 +94,14 @@ def _alert_key(incident: Incident, action: AddEvidence) -> str:
 
     One that was heard while it burned says nothing of what fires after recovery, or the next day.
     """
-    text = f"{action.evidence.source}: {action.evidence.text}"
+    text = action.key or action.evidence.url or f"{action.evidence.source}: {action.evidence.text}"
     after = f" {day(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
-    return f"alert:{short(action.evidence.url or text, 120)}{after}"
+    return f"{heard(text)}{after}"
+
+
+def heard(name: str) -> str:
+    """Return how an alert of this name stands among what an incident has heard."""
+    return f"alert:{short(name, 120)}"
 
 
 def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
@@ -99,7 +112,7 @@ def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
     incident = draft.incident
     worked(draft, "issues.lookup")
     if action.lost:
-        text = f"Sentry does not know {listed(action.lost)}: not a part of what is measured."
+        text = f"Sentry does not know {listed(action.lost)}: left out of the measurement."
         draft.note("evidence", text)
         if "decision:1" in incident.messages:
             draft.want(Say(text=text, thread=True))
@@ -209,7 +222,7 @@ def fresh_channel(draft: Draft) -> Draft:
         bookmarks={},
     )
     return draft.note(
-        "comms", "The channel was archived, and no bot can open it again: there is a new one"
+        "comms", "The channel was archived, and no bot can unarchive it: this is the new one"
     )
 
 

@@ -67,7 +67,7 @@ def snooze_update(draft: Draft, action: SnoozeUpdate) -> Refused | None:
         return Refused(
             "stale", f"The next update of {incident.id} is due in {left}. Nothing was changed."
         )
-    draft.note("comms", f"The update can wait for {lasting(SNOOZE)}", by=action.by)
+    draft.note("comms", f"Update snoozed for {lasting(SNOOZE)}", by=action.by)
     start_update_clock(draft, SNOOZE).dirty("status")
     return None
 
@@ -77,11 +77,11 @@ def update_due(draft: Draft, action: UpdateDue) -> None:
     incident = draft.incident
     if not waits(incident) or incident.update_due is None:
         return
-    quiet = (
-        f"nothing was said for {lasting(draft.now - (incident.updated_at or incident.declared_at))}"
-    )
+    quiet = f"no update for {lasting(draft.now - (incident.updated_at or incident.declared_at))}"
     if incident.lead is not None and incident.reminded != "lead":
-        draft.want(Remind(who=incident.lead, text=f"{incident.title}: {quiet}. How does it stand?"))
+        draft.want(
+            Remind(who=incident.lead, text=f"{incident.title}: {quiet}. What is the status?")
+        )
         draft.set(reminded="lead").dirty("status")  # and whoever looks at App Home
         draft.timer(UPDATE, CHANNEL_AFTER.total_seconds(), UpdateDue())
         return

@@ -276,7 +276,7 @@ def _prioritised(draft: Draft, priority: int, by: str, *, alone: bool) -> None:
     if not incident.open or incident.ticket is None:
         return
     if priority not in set(Severity):
-        draft.note("severity", f"{who} took the priority away in Linear; it is put back")
+        draft.note("severity", f"{who} removed the priority in Linear; it was restored")
         draft.want(SyncTicket())
         return
     severity = Severity(priority)
@@ -301,15 +301,15 @@ def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> None:
             resolve_if_ready(draft, f"{who} closed {name} in Linear.")
             return
         points = "\n".join(f"• {part}" for part in lacking)
-        text = f"{incident.id} is not over, so I opened it again. Missing:\n{points}"
+        text = f"{incident.id} is not over, so I reopened it. Missing:\n{points}"
         to = f" ({issue.state_name})" if issue.state_name else ""
         tell(draft, text, strong=f"{who} closed {name} in Linear{to}.").want(SyncTicket())
     elif incident.open and issue.state == "canceled":
         alarm = "A false alarm? `/incident cancel <why>` ends it here."
-        text = f"{incident.id} goes on, so I opened it again. {alarm}"
+        text = f"{incident.id} is still open, so I reopened it. {alarm}"
         tell(draft, text, strong=f"{who} cancelled {name} in Linear.").want(SyncTicket())
     elif not incident.open and issue.state in UNFINISHED and before.state not in UNFINISHED:
-        burning = "Is it burning again? `/incident declare <what you see>`"
+        burning = "Is it failing again? `/incident declare <what you see>`"
         text = f"{incident.id} stays {incident.status.value}. {burning}"
         tell(draft, text, strong=f"{who} opened {name} again in Linear.", ticket=False)
 

@@ -112,7 +112,7 @@ def _users(report: TriageReport | None) -> str:
     if not blast.knows("features"):
         features = "production"
     if not blast.knows("users") and blast.user_count is None:
-        return f"Users get errors in {features}; how many is not known."
+        return f"Users get errors in {features}; how many is not known yet."
     many = (
         capital(who_is_hit.users(blast))
         if blast.user_count
@@ -126,7 +126,7 @@ def _doing(incident: Incident) -> str:
     current = incident.round
     if current is None or current.action is None:
         investigates = current is not None and current.investigate_by
-        return "We investigate." if investigates else "We decide what to do."
+        return "We are investigating." if investigates else "We are deciding what to do."
     action = current.action
     done = incident.status is Status.VERIFYING
     match action.kind:
@@ -137,5 +137,5 @@ def _doing(incident: Incident) -> str:
         case _ if done:
             words = capital(what_was_done(action, "past"))
         case _:
-            words = f"We {what_was_done(action, 'present')}"
-    return f"{words}. We check that it helped." if done else f"{words}."
+            words = f"We are {what_was_done(action, 'doing')}"
+    return f"{words}. We are checking whether it helped." if done else f"{words}."

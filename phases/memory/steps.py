@@ -34,5 +34,5 @@ def tell_memories(draft: Draft) -> None:
     draft.set(recollection=memory.model_copy(update={"told": True}))
     lines = sentences(incident)
     if len(lines) > 1:
-        text = "\n".join(("*What I remember:*", *(f"• {short(line, LINE)}" for line in lines)))
+        text = "\n".join(("*From past incidents:*", *(f"• {short(line, LINE)}" for line in lines)))
         draft.want(Say(text=text, thread=True))

@@ -31,6 +31,12 @@ class AddEvidence(Action):
     issue: str | None = None
     looked: bool = False
     """Somebody has seen already that it burns: after recovery people hear of it at once."""
+    key: str | None = None
+    """What the sender calls this alert, with its beginning; without one its link or text is it."""
+    keys: tuple[str, ...] = ()
+    """The sender's own keys, which lead to this incident from now on."""
+    quiet: bool = False
+    """It tells that something ended, or that nobody need come: nothing follows from it."""
 
 
 class SeenAgain(Action):

@@ -51,6 +51,12 @@ class Declare(Action):
     """An open incident that this is said to be different from: no `open:` claim is taken then."""
     echo: str | None = None
     """A claim: the same words, person and channel within 60 s are the same incident."""
+    keys: tuple[str, ...] = ()
+    """The sender's own keys. A script's key is one incident; an alert's leads to it while it is
+    open.
+    """
+    heard: tuple[str, ...] = ()
+    """The alerts that this tells of, as `AddEvidence.key` names them."""
 
 
 class DecideRollback(Decision):
@@ -156,6 +162,10 @@ class AddHypothesis(Command):
 
     type: Literal["hypothesis.add"] = "hypothesis.add"
     says: str
+    predicts: str = ""
+    check: str = ""
+    agent: str = ""
+    """The name of the agent that says it for the person; empty: the person does."""
 
 
 class JudgeHypothesis(Command):

@@ -26,7 +26,7 @@ class Triage(Effect):
     """Measures the blast radius."""
 
     type: Literal["triage"] = "triage"
-    words = "Sentry could not be asked"
+    words = "Sentry could not be queried"
     system = "sentry"
     needed = True
     retry_seconds = RETRY_SECONDS
@@ -132,7 +132,7 @@ class LookAtMerge(Effect):
     """Asks if the hotfix of this round is merged by now."""
 
     type: Literal["merge.look"] = "merge.look"
-    words = "Whether the hotfix is merged could not be asked"
+    words = "Whether the hotfix is merged could not be checked"
     system = "github"
     round: int
 
@@ -153,7 +153,7 @@ class LookBack(Effect):
     """Looks at Sentry after recovery, for the same trouble; reads only (rules: Guard)."""
 
     type: Literal["guard.look"] = "guard.look"
-    words = "Sentry could not be looked at after recovery"
+    words = "Sentry could not be checked after recovery"
     system = "sentry"
     look: GuardLook
 
@@ -210,7 +210,7 @@ class CommentTicket(Effect):
     """Comments on the ticket."""
 
     type: Literal["ticket.comment"] = "ticket.comment"
-    words = "The ticket could not be commented"
+    words = "The ticket could not be commented on"
     system = "linear"
     small = True
     after_end = True
@@ -265,7 +265,7 @@ class OpenItems(Effect):
     """Opens a sub-issue for every action item that has none."""
 
     type: Literal["items.open"] = "items.open"
-    words = "The action items could not be opened in Linear"
+    words = "The action items could not be created in Linear"
     system = "linear"
     after_end = True
     one_of_a_kind = True
@@ -276,7 +276,7 @@ class SyncItem(Effect):
     """Writes in Linear that an item is done, or not done after all."""
 
     type: Literal["items.sync"] = "items.sync"
-    words = "An action item could not be set in Linear"
+    words = "An action item could not be updated in Linear"
     system = "linear"
     small = True
     after_end = True
@@ -299,7 +299,7 @@ class CommentParent(Effect):
     """Comments on the Linear issue that the incident was escalated from."""
 
     type: Literal["ticket.parent"] = "ticket.parent"
-    words = "The issue it was escalated from could not be commented"
+    words = "The issue it was escalated from could not be commented on"
     system = "linear"
     small = True
     after_end = True
@@ -325,7 +325,7 @@ class AskZone(Effect):
     """Asks Slack for the time zone of these people; reads only."""
 
     type: Literal["zone"] = "zone"
-    words = "The lead's time zone could not be asked"
+    words = "The lead's time zone could not be looked up"
     small = True
     people: tuple[str, ...]
 
@@ -354,7 +354,7 @@ class ReviseAdr(Effect):
     """Brings a file that was written before recovery up to date; the same text is no commit."""
 
     type: Literal["adr.revise"] = "adr.revise"
-    words = "The post-mortem could not be brought up to date"
+    words = "The post-mortem could not be updated"
     system = "git"
     after_end = True
 

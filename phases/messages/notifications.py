@@ -54,7 +54,7 @@ class SetBookmark(Effect):
     """Sets one of the channel's bookmarks, by its name in `Incident.bookmarks`."""
 
     type: Literal["bookmark"] = "bookmark"
-    words = "A bookmark could not be set"
+    words = "A bookmark could not be added"
     small = True
     name: str
 
@@ -149,7 +149,7 @@ class TellDiscord(Effect):
     """Posts the status to Discord, or edits what was posted."""
 
     type: Literal["discord"] = "discord"
-    words = "Discord could not be told"
+    words = "Discord could not be updated"
     system = "discord"
     small = True
     after_end = True
@@ -185,7 +185,7 @@ class TellPager(Effect):
     """
 
     type: Literal["page.follow"] = "page.follow"
-    words = "PagerDuty could not be told"
+    words = "PagerDuty could not be updated"
     system = "pagerduty"
     after_end = True
     what: Literal["acknowledge", "resolve"]

@@ -197,7 +197,7 @@ class GuardLooked(Action):
     found: Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
     """`fires`: another issue does, as an alarm said. `not asked`: Sentry was away."""
     text: str = ""
-    """The issue that fires, or the reason why Sentry could not be asked."""
+    """The issue that fires, or the reason why Sentry could not be queried."""
     stragglers: int = 0
     """The number of events of releases that no longer run."""
     gone: tuple[str, ...] = ()

@@ -75,7 +75,7 @@ def reason_for_a_round(incident: Incident, number: int, *, forward: bool) -> str
 
 
 def one_at_a_time(incident: Incident) -> str:
-    return f"One action on production at a time: {under_way(incident)}. Nothing was done."
+    return f"One action in production at a time: {under_way(incident)}. Nothing was done."
 
 
 def under_way(incident: Incident) -> str:
@@ -87,7 +87,7 @@ def under_way(incident: Incident) -> str:
     if incident.status is not Status.VERIFYING:
         return f"{decided}, and it is under way"
     if current.verdict == "ask a person":
-        return f"{decided}. Whether it helped is asked in the channel: answer that first"
+        return f"{decided}. The channel is being asked whether it helped: answer there first"
     again = "`/incident recheck` looks now and lets you decide again"
     return f"{decided}, and it is being checked. Did it not help? {again}"
 
@@ -116,7 +116,7 @@ def cannot_turn_off(service: Service, change: ChangeSeen) -> str:
     if not service.turn_off:
         return f"{service.name} has no `turn_off` command in the catalogue. {by_hand}"
     if not ARGUMENT.fullmatch(change.name):
-        return f"This name may not become an argument of a command. {by_hand}"
+        return f"This name cannot safely be passed to a command. {by_hand}"
     return ""
 
 

@@ -70,14 +70,14 @@ def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
 
 
 def cause_fixed(draft: Draft, action: CauseFixed) -> Refused | None:
-    """A person says that what brought it is mended: deploys are free again."""
+    """A person says that what brought it is mended: deploys are no longer on hold."""
     incident = draft.incident
     if incident.cause_fixed_by is not None:
         who = mentioned(incident.cause_fixed_by)
         return Refused("stale", f"{who} has said so already. Nothing was changed.")
     if hold(incident) is None:
-        return Refused("stale", "Nothing holds deploys any more. Nothing was changed.")
-    text = f"{mentioned(action.by)} says that the cause is fixed: deploys are free again."
+        return Refused("stale", "Deploys are no longer on hold. Nothing was changed.")
+    text = f"{mentioned(action.by)} says that the cause is fixed: deploys are no longer on hold."
     draft.set(cause_fixed_by=action.by).note("deploy", text, by=action.by)
     tell(draft, text)
     return None

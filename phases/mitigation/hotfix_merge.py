@@ -114,7 +114,7 @@ def _to_be_merged(incident: Incident, number: int) -> OpenHotfix | Refused:
         return Refused("stale", f"It is merged already{_by(merge.by)}. Nothing more was done.")
     hotfix = open_hotfix(incident)
     if hotfix is None or hotfix.round.number != number:
-        return Refused("stale", "That hotfix is not what runs any more. Nothing was done.")
+        return Refused("stale", "That hotfix is no longer running. Nothing was done.")
     if hotfix.merge.asked_by is not None:
         who = mentioned(hotfix.merge.asked_by)
         return Refused("stale", f"{who} is merging it already. Nothing more was done.")

@@ -399,7 +399,7 @@ def deploy_finished(draft: Draft, action: DeployFinished) -> None:
         return
     how = "failed"
     if action.result != "failed":
-        how = "has an unknown result and will not be started again by itself"
+        how = "has an unknown result and will not be retried automatically"
     why = f": {reason.rstrip('.')}" if reason else ""
     text = f"{what_was_done(deploy)} {how}{why}"
     draft.note("deploy", text).set(recovered_at=None, guard_until=None)

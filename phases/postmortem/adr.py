@@ -331,7 +331,7 @@ def _done(incident: Incident, names: Names) -> list[str]:
             if look.reasons:
                 words += f" ({'; '.join(look.reasons)})"
             lines.append(f"  - {stamp(look.at)}: {inline(words, names)}")
-    return lines or ["Nothing was done on production."]
+    return lines or ["Nothing was done in production."]
 
 
 def _chart(incident: Incident, names: Names) -> list[str]:

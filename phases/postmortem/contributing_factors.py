@@ -92,7 +92,7 @@ def alerted(incident: Incident, entries: Sequence[Entry]) -> str:
     began = incident.triage.began_at if incident.triage else None
     after = _after(incident.detected_at, began) if began else f"at {stamp(incident.detected_at)}"
     match incident.source.kind:
-        case "sentry":
+        case "sentry" | "alert":
             return f"{incident.source.text} fired {after}."
         case "person" | "phrase":
             first = f"A person said it first, {after}, via {incident.source.text}."

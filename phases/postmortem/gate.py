@@ -68,7 +68,7 @@ def submitted(
     texts: dict[str, str] = {name: getattr(parts, name).strip() for name in _ASKED}
     for name, text in texts.items():
         if is_empty(text):
-            wrong[name] = f"Say {_ASKED[name]}; this part is never empty."
+            wrong[name] = f"Say {_ASKED[name]}; this part cannot be empty."
         elif text.rstrip(" .").endswith(UNFINISHED.rstrip(" .")) or text.endswith(UNFINISHED):
             wrong[name] = f"Finish the sentence: say {_ASKED[name]}."
         elif len(text) > PART_LIMIT:
@@ -105,9 +105,7 @@ def _wrong_items(rows: Sequence[ActionItem]) -> dict[str, str]:
         if len(row.text) > ITEM_LIMIT
     }
     if all(is_empty(row.text) for row in rows):
-        wrong["item_1"] = (
-            "At least one action item: what shall be done so that it does not happen again?"
-        )
+        wrong["item_1"] = "Add at least one action item: what will keep this from happening again?"
     if len(rows) > ITEMS_LIMIT:
         wrong[f"item_{ITEMS_LIMIT}"] = (
             f"{len(rows)} action items are too many to be done: at most {ITEMS_LIMIT}."

@@ -99,7 +99,7 @@ def _deploy_proof(incident: Incident) -> Proof:
     return Proof(
         name="Deploy proof",
         complete=complete,
-        says="; ".join(sentences) or "nothing was done on production",
+        says="; ".join(sentences) or "nothing was done in production",
     )
 
 

@@ -70,8 +70,8 @@ def postmortem_due(draft: Draft, action: PostmortemDue) -> None:
 
 def _reminder(incident: Incident, now: datetime) -> str:
     if incident.postmortem is not None and not incident.rewriting:
-        hinders = "what hinders it stands in the pinned status"
-        return f"The post-mortem was sent and is not written: {hinders}."
+        hinders = "see the pinned status"
+        return f"The post-mortem was submitted but is not written yet: {hinders}."
     days = (now - incident.recovered_at).days if incident.recovered_at else 0
     since = f"have been fine for {counted(days, 'day')}" if days else "are fine"
     return f"Users {since}. The post-mortem is still to be written."

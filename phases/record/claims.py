@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from phases.record.incident import Incident
 
 
@@ -13,6 +15,11 @@ def open_claim(service: str, environment: str) -> str:
 def fingerprint_claim(issue: str) -> str:
     """Return the claim that gives a Sentry issue to one incident."""
     return f"fingerprint:{issue}"
+
+
+def key_claim(key: str) -> str:
+    """Return the claim that gives the key of a sender (an alert, a script) to one incident."""
+    return f"key:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
 
 
 def issues_of(incident: Incident) -> tuple[str, ...]:

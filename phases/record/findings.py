@@ -294,6 +294,8 @@ class Hypothesis(Value):
     confidence: float = Field(default=0.3, ge=0, le=1)
     by: str | None = None
     """Slack id of the person who raised or judged it; None for the bot."""
+    agent: str = ""
+    """The name of the agent that raised it for that person; empty where none did."""
     url: str | None = None
 
 

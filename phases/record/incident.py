@@ -75,7 +75,7 @@ class Severity(IntEnum):
 class Source(Value):
     """The way by which the incident became known: the summary's `via <source>`."""
 
-    kind: Literal["person", "phrase", "sentry", "deploy", "github"]
+    kind: Literal["person", "phrase", "sentry", "deploy", "github", "alert", "script"]
     text: str
     """Words for people: `/incident by <@U…>`, `Sentry alert SHOP-3`."""
     url: str | None = None
@@ -201,7 +201,7 @@ class GuardLook(Value):
     whole: bool = True
     """True for the look at the quarter of an hour; False for one in between."""
     missed: int = 0
-    """The number of looks in a row for which Sentry could not be asked."""
+    """The number of looks in a row for which Sentry could not be queried."""
     burned: tuple[float, float] | None = None
     """Events a minute during the fire, and the minutes of that count, as the first look found."""
     alarm: Evidence | None = None
@@ -216,7 +216,7 @@ class Alarm(Value):
     at: datetime
     said: Literal["", "quiet", "cannot tell"] = ""
     blind: bool = False
-    """True if people were told that Sentry could not be asked, and it has not answered since."""
+    """True if people were told that Sentry could not be queried, and it has not answered since."""
 
 
 class PinnedMessage(Value):

@@ -295,13 +295,21 @@ def tag_in(ref: str) -> str:
     return ref
 
 
+PRODUCTION = ("production", "prod", "prd", "live")
+"""Short names of one thing: where one is ours, another that is not means it."""
+
+
 def environment_among(name: str, ours: Collection[str]) -> str | None:
     """Return the environment of ours that CI or GitHub means. Capitals make no difference.
 
     Vercel deploys to `Production`. "Environment names are not case sensitive":
     https://docs.github.com/en/actions/how-tos/deploy/configure-and-manage-deployments/manage-environments
     """
-    return next((own for own in ours if own.strip().casefold() == name.strip().casefold()), None)
+    name = name.strip().casefold()
+    own = {one.strip().casefold(): one for one in ours}
+    if name in own or name not in PRODUCTION:
+        return own.get(name)
+    return next((one for word, one in own.items() if word in PRODUCTION), None)
 
 
 def _may_be_tag(ref: str, name: str, sha: str) -> bool:

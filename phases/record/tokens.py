@@ -8,25 +8,28 @@ from phases.record.findings import ChangeSeen
 from phases.record.incident import ActionKind, RoundAction
 
 REASON = 300  # characters of a reason as it is kept and shown
-Form = Literal["noun", "past", "present"]
+Form = Literal["noun", "past", "present", "doing"]
 _KINDS = {"flag": "flag", "config": "setting", "infrastructure": "infrastructure"}
 _ACTIONS: dict[ActionKind, dict[Form, str]] = {
     ActionKind.ROLLBACK: {
         "noun": "rollback to {to}",
         "past": "rolled back to {to}",
         "present": "roll back to {to}",
+        "doing": "rolling back to {to}",
     },
     ActionKind.TURN_OFF: {
         "noun": "turning off {change}",
         "past": "turned off {change}",
         "present": "turn off {change}",
+        "doing": "turning off {change}",
     },
     ActionKind.HOTFIX: {
         "noun": "hotfix {to}",
         "past": "shipped hotfix {to}",
         "present": "ship hotfix {to}",
+        "doing": "shipping hotfix {to}",
     },
-    ActionKind.FIXED: dict.fromkeys(("noun", "past", "present"), "fixed: {sentence}"),
+    ActionKind.FIXED: dict.fromkeys(("noun", "past", "present", "doing"), "fixed: {sentence}"),
 }
 """The words of the summary's `Action` (rules: Post-mortem), and of sentences."""
 

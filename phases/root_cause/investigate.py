@@ -29,7 +29,7 @@ from phases.text.wording import counted, listed, short, stamp
 SUSPECTS = 5
 WALKED_FRAMES = 5  # frames of our own that are followed to their commits
 PULLS_SECONDS = 3.0
-WORTH_IT = "is worth its time"  # said until a bisect is under way
+WORTH_IT = "is worth running"  # said until a bisect is under way
 NOTE = 300  # characters
 SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
 LINES_SECONDS = 10.0  # for one question about a line, so that its silence costs no pull request
@@ -68,7 +68,7 @@ async def investigate(
         notes.say("There is no triage yet: nothing to start the walk from.")
         return Investigated(investigation=Investigation(notes=_texts(notes)))
     if report.manual_by is not None:
-        notes.say("Sentry was not asked: there is no stack to walk along.")
+        notes.say("Sentry was not queried: there is no stack to walk along.")
     span = _range(report)
     commits, stops = await asyncio.gather(
         _commits(service, source, span, notes),
@@ -373,7 +373,7 @@ def _bisect_ends(
     available: bool,
     notes: Notes,
 ) -> tuple[str | None, str | None]:
-    """Return the ends of a bisect, where one is worth its time.
+    """Return the ends of a bisect, where one is worth running.
 
     It is where a deploy is under suspicion, and there are commits between.
     """

@@ -175,12 +175,23 @@ def add_hypothesis(draft: Draft, action: AddHypothesis) -> Refused | None:
     says = " ".join(action.says.split())[:300]
     if not says:
         return Refused("input", "Say the hypothesis in a sentence.")
+    if (same := next((known for known in hypotheses if known.says == says), None)) is not None:
+        return Refused("stale", f"{same.id} says that already.")
     if len(hypotheses) >= HYPOTHESES:
         return Refused("state", f"There are {HYPOTHESES} hypotheses already; rule one out first.")
     number = f"H{_next_number(hypotheses)}"
-    raised = Hypothesis(id=number, kind=HypothesisKind.OTHER, says=says, by=action.by)
+    raised = Hypothesis(
+        id=number,
+        kind=HypothesisKind.OTHER,
+        says=says,
+        predicts=" ".join(action.predicts.split())[:300],
+        check=" ".join(action.check.split())[:300],
+        by=action.by,
+        agent=action.agent,
+    )
     draft.set(hypotheses=(*hypotheses, raised))
-    draft.note("evidence", f"{mentioned(action.by)} suspects: {says}", by=action.by)
+    who = f"Agent {action.agent} for {mentioned(action.by)}" if action.agent else ""
+    draft.note("evidence", f"{who or mentioned(action.by)} suspects: {says}", by=action.by)
     ask_for_tree(draft)
     return None
 

@@ -53,11 +53,11 @@ def missing(incident: Incident) -> tuple[str, ...]:
 
 def _postmortem_lacks(incident: Incident) -> str:
     if incident.rewriting:
-        again = "so send it again with `/incident postmortem`"
-        return f"the post-mortem: it went on since it was written, {again}"
+        again = "so submit it again with `/incident postmortem`"
+        return f"the post-mortem: the incident went on after it was written, {again}"
     if incident.postmortem is not None:
-        hinders = "what hinders it is said above"
-        return f"the post-mortem's file: it was submitted and is not written yet; {hinders}"
+        hinders = "see above why"
+        return f"the post-mortem's file: it was submitted but is not written yet; {hinders}"
     return "the post-mortem: write it with `/incident postmortem`"
 
 

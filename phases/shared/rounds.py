@@ -120,7 +120,7 @@ def ended(incident: Incident) -> Refused | None:
             return Refused(
                 "state",
                 f"{incident.id} is {incident.status.value}. Nothing was changed. "
-                "Is it burning again? `/incident declare <what you see>`",
+                "Is it failing again? `/incident declare <what you see>`",
             )
         case _:
             return None

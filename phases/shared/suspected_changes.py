@@ -84,7 +84,7 @@ class Suspected:
         if self.evidence.others < EVENTS:
             return f"{own}."
         others = round(100 * self.evidence.others_on / self.evidence.others)
-        return f"{own}, of the other errors {others} %."
+        return f"{own}, against {others} % of the other errors."
 
 
 def _share(seen: FlagEvidence) -> float:

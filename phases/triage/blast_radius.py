@@ -202,7 +202,7 @@ def _users_unknown(picture: EventPicture) -> Users:
         lacks = USERS_UNKNOWN if least is None else "their users are not known"
         says.append(f"{counted(others, 'event')} {verb} not counted as errors: {lacks}.")
     if "users" in picture.unknown or (picture.user_count is None and not others):
-        says.append("Users could not be asked for: taken as many.")
+        says.append("Users could not be counted: assumed to be many.")
     single = picture.events == 1 and not others
     return Users(Word.ONE if single else Word.MANY, least, True, tuple(says))
 
@@ -311,7 +311,7 @@ def blast_radius(
         named = [f"{s.name} ({counted(s.events, 'event')})" for s in hit or shares[:1]]
         says.append(f"Features: {listed(named)}.")
     if "features" in lacks:
-        says.append("Features are not known: taken as many.")
+        says.append("Features are not known: assumed to be many.")
     for shares_of, word in ((picture.regions, "region"), (picture.organisations, "organisation")):
         if (only := _only(shares_of, picture.events)) is not None:
             says.append(f"All of it in one {word}: {only}.")

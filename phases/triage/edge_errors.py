@@ -17,13 +17,13 @@ from enum import StrEnum
 class Edge(StrEnum):
     """What failed at the edge, in words that follow `The crash is …`."""
 
-    CERTIFICATE = "a certificate that is not accepted"
+    CERTIFICATE = "a rejected certificate"
     DISK = "a full or broken disk"
-    QUOTA = "a quota, a limit or credentials of somebody else's system"
-    NAME = "a host name that is not resolved"
+    QUOTA = "a third party's quota, limit or credentials"
+    NAME = "a host name that does not resolve"
     CONNECTION = "a connection that is refused or broken"
-    PROVIDER = "a provider that does not answer as it should"
-    OVERLOAD = "a time limit or a pool that is used up"
+    PROVIDER = "a third party that does not answer as it should"
+    OVERLOAD = "a timeout or an exhausted pool"
 
 
 def _any(*patterns: str) -> re.Pattern[str]:

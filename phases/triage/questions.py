@@ -93,7 +93,7 @@ class Questions:
         if deployer is None:
             return None
         return await self.notes.soft(
-            deployer.running(service), None, "What runs could not be asked"
+            deployer.running(service), None, "The running release could not be read"
         )
 
     async def releases(self) -> tuple[tuple[Release, ...] | None, str]:

@@ -32,7 +32,7 @@ TRIED = 3  # what was tried last is said beside a recommendation
 AROUND = timedelta(minutes=15)
 """A deploy of a neighbour so long before trouble began is said."""
 AS_MANY = "What is not known counts as many."
-HARDLY, OPEN = "A rollback would hardly end it", "Whether a rollback would end it is open"
+HARDLY, OPEN = "A rollback would probably not end it", "Whether a rollback would end it is open"
 """The beginnings of the reason why going back does not come first."""
 
 
@@ -42,15 +42,15 @@ HARDLY, OPEN = "A rollback would hardly end it", "Whether a rollback would end i
 def brakes(s: Situation) -> tuple[str, ...]:
     """Return why a rollback is not safe or not possible, each in a sentence (rules: Brakes)."""
     if s.began is None and not s.blast.down:
-        return ("When trouble began is not known, so no release is the suspect.",)
+        return ("When trouble began is not known, so no release is suspected.",)
     if s.suspect is None:
         if not s.deploys_told:
-            return ("Sentry's deploys could not be asked for, so no release is the suspect.",)
+            return ("Sentry's deploys could not be read, so no release is suspected.",)
         return (f"No deploy of {s.service} is known from before trouble began.",)
     suspect = s.suspect.release.version
     reasons = [warned(quote) for quote in s.written]
     if s.listed is None:
-        reasons.append(capital(f"{s.cannot_deploy or 'the deployer cannot be asked'}."))
+        reasons.append(capital(f"{s.cannot_deploy or 'the deployer cannot be queried'}."))
     elif not s.targets:
         reasons.append(
             f"No release from before {suspect} that was shown to be well can be deployed."
@@ -84,7 +84,7 @@ def _taken_back(s: Situation) -> list[str]:
         what = f"{taken.since} may miss what {listed(left)} removed"
         reasons.append(f"{what}: going back does not undo it.")
     if taken.fixes:
-        reasons.append(f"Going back takes back what ended {listed(taken.fixes)}.")
+        reasons.append(f"Going back takes back the fix for {listed(taken.fixes)}.")
     if taken.security and s.chosen.why:  # a newer release has it, which was passed over
         reasons.append(f"Going back takes back a security fix: {listed(taken.security)}.")
     return reasons
@@ -194,7 +194,7 @@ def _why_no_action(features: Word, many: bool, weighed: Weighing | None) -> str:
     if many:
         return "One feature is hit: look for the cause now, with a rollback ready beside it."
     if features is Word.MANY:
-        return "One account in several features points at its data: a rollback would not help it."
+        return "One account in several features points at its data: a rollback would not help."
     return "The blast radius is limited: find the cause first."
 
 
@@ -211,7 +211,7 @@ def against(s: Situation) -> tuple[str, ...]:
     doubts = [*s.tried[:TRIED], *s.unasked]
     weak = s.blast.confidence is Confidence.LOW
     if weak and (s.blast.knows("users") or s.events < UNSURE_EVENTS):
-        doubts.append("Few or unnamed events: the numbers are weak.")
+        doubts.append("Few events, or none that name users: treat the numbers with care.")
     if s.sampled:
         doubts.append("Sentry counted a sample: the numbers are estimates.")
     if s.last_event is not None:

@@ -1,4 +1,4 @@
-"""Phase 1, the manual form: what people report where Sentry cannot be asked."""
+"""Phase 1, the manual form: what people report where Sentry cannot be queried."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def measure_due(draft: Draft, action: MeasureDue) -> None:
 
 
 def manual_triage(draft: Draft, action: ManualTriage) -> Refused | None:
-    """Take what people report, where Sentry cannot be asked or shows nothing.
+    """Take what people report, where Sentry cannot be queried or shows nothing.
 
     Workflow: fall back to manual user reports.
     """

@@ -319,7 +319,7 @@ def _schema(commits: Sequence[Commit]) -> str:
 
 def in_short(taken: TakenBack) -> str:
     """Return all of it in few words, what matters most first: a dialog has 300 characters."""
-    parts = [f"what ended {listed(taken.fixes, most=2)}"] if taken.fixes else []
+    parts = [f"the fix for {listed(taken.fixes, most=2)}"] if taken.fixes else []
     if taken.security:
         parts.append(f"security: {listed([short(s, 40) for s in taken.security], most=1)}")
     parts += [how_many(taken)] if taken.commits else []

@@ -74,10 +74,12 @@ def say_of_numbers(
     if situation.known.stands_in:
         notes.say(
             "No deploys to this environment are known: "
-            "the first event of each release stands for its deploy."
+            "each release's first event is taken for its deploy."
         )
     if not minutes.known:
-        notes.say("Without events by minute the beginning is the first seen of what is new.")
+        notes.say(
+            "Without events by minute, the beginning is when the newest issue was first seen."
+        )
     if picture.per_issue:
         notes.say(
             "This Sentry has no Discover: counts are per issue, over each issue's whole life."
@@ -93,7 +95,7 @@ def say_of_numbers(
     if strange:
         notes.say(
             f"Sentry names releases that do not fit {pattern}: {listed(strange)}. "
-            "They are never chosen."
+            "They are never offered."
         )
 
 
@@ -104,5 +106,5 @@ def say_of_stack(notes: Notes, detail: EventDetail) -> None:
     if not detail.in_app_told:
         notes.say(
             "Sentry marks no frame of the stack as in-app: "
-            "those of no known library are taken as ours."
+            "frames outside known libraries count as ours."
         )

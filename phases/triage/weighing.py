@@ -192,7 +192,7 @@ class _Case:
         elif self._wears_out():
             how = "Its failures have grown since it was deployed"
             if self._only_worn():
-                how = "What fails wears out with time"
+                how = "This kind of failure builds up over time"
             yield Point(f"{how}, and were never seen before {self.version}.", WEARS_OUT)
         else:
             weight = next(weight for ran, weight in RAN_WELL if gap > ran)
@@ -255,9 +255,9 @@ class _Case:
         beyond = sum(carried.get(version, 0) for version in earlier) - usual
         if beyond > total * UNEXPLAINED:
             share = f"{round(100 * min(beyond, total) / total)} % of the events"
-            yield Point(f"Earlier releases fail alike: {share} carry one.", -DECISIVE)
+            yield Point(f"Earlier releases fail as well: {share} are theirs.", -DECISIVE)
         elif carried.get(self.version) and (spared := self._spared(earlier, usual)):
-            runs = "runs still and does" if len(spared) == 1 else "run still and do"
+            runs = "is still running and does" if len(spared) == 1 else "are still running and do"
             yield Point(f"Only {self.version} fails: {listed(spared)} {runs} not.", ALONE)
         yield from self._of_clients(carried, total)
         yield from self._cure(carried)
@@ -276,7 +276,7 @@ class _Case:
         read = self.version in self.s.known.names.sentry
         if read and name[0] == "?" and carried[name] > total * (1 - UNEXPLAINED):
             client = f"{short(name[1:], 40)}, which is no release of {self.s.service}"
-            yield Point(f"The events carry {client}.", -ONE_PLACE["client"])
+            yield Point(f"The events name {client}.", -ONE_PLACE["client"])
 
     def _cure(self, carried: dict[str, int]) -> Iterator[Point]:
         """The newest release has not failed: it may have ended what an earlier one brought."""
@@ -288,8 +288,8 @@ class _Case:
             return
         ran = self.s.now - max(starts)
         sure = ran >= min(CURE_AFTER, self.s.window * CURE_PER_WINDOW)
-        says = f"No event carries {self.s.running.version}, which has run for {lasting(ran)}"
-        yield Point(f"{says}: it may be the cure.", -DECISIVE if sure else -NOT_YET)
+        says = f"No event names {self.s.running.version}, which has run for {lasting(ran)}"
+        yield Point(f"{says}: it may be the fix.", -DECISIVE if sure else -NOT_YET)
 
     # --- where ----------------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ def of_people(incident: Incident, entries: Sequence[Entry]) -> tuple[Quote, ...]
         if entry.by and entry.kind in PEOPLES
     ]
     texts.append((incident.latest_update or "", "the latest update", None))
-    if incident.source.kind != "sentry":  # else an error message is the title
+    if incident.source.kind not in ("sentry", "alert"):  # else an error message is the title
         texts.append((incident.title, "the title", None))
     texts.append((incident.description, "the report", None))
     return _quotes(texts)

@@ -106,7 +106,7 @@ def recheck_now(draft: Draft, action: RecheckNow) -> Refused | None:
     if (current := next(checked, None)) is None:
         return Refused(
             "state",
-            "Nothing was done on production yet, so there is nothing to check. Decide first.",
+            "Nothing has been done in production yet, so there is nothing to check. Decide first.",
         )
     draft.note("check", f"{mentioned(action.by)} asked for a check", by=action.by)
     draft.want(LookAgain(round=current.number, number=0))
@@ -238,7 +238,7 @@ def sentence(look: Look) -> str:
     """Return one look in one sentence, with the rate before and after."""
     endpoint = "" if look.endpoint is None else f"; endpoint {look.endpoint.said}"
     if look.verdict is LookVerdict.UNREACHABLE:
-        return f"Sentry could not be asked ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
+        return f"Sentry could not be queried ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
     if look.reasons and look.reasons[0].endswith(NOT_MEASURED):
         return f"{capital(look.reasons[0])}{endpoint}."
     rates = f"{rate(look.before_per_minute)} → {rate(look.after_per_minute)} events a minute"
@@ -261,7 +261,7 @@ def ask_again(draft: Draft) -> Draft:
     if draft.incident.status is not Status.VERIFYING:
         return draft
     measured = f"{sentence(current.looks[-1])} " if current.looks else ""
-    return tell(draft, f"{measured}Do users have it back?", ticket=False, ask="recovered")
+    return tell(draft, f"{measured}Does it work for users again?", ticket=False, ask="recovered")
 
 
 def _current(incident: Incident, number: int) -> Round | None:
@@ -305,7 +305,7 @@ def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None)
     if passed >= draft.service.recheck_until_seconds * GIVE_UP_FACTOR:
         return _ask(draft, current, f"{sentence(look)} I have stopped trying.")
     if before is None or before.verdict is not LookVerdict.UNREACHABLE:
-        tell(draft, f"{sentence(look)} I try again every minute.", strong="Not checked yet.")
+        tell(draft, f"{sentence(look)} I retry every minute.", strong="Not checked yet.")
     wait = min(RETRY_SECONDS, draft.service.recheck_after_seconds)
     return draft.timer(LOOK, wait, LookDue(round=current.number, number=look.number))
 
@@ -316,5 +316,5 @@ def _ask(draft: Draft, current: Round, said: str) -> Draft:
     keep_true(draft, f"{said} A person is asked.")
     why = f"{capital(LookVerdict.TOO_FEW.value)}: "
     strong = "I cannot tell: too few events." if said.startswith(why) else "I cannot tell."
-    asks = f"{said.removeprefix(why)} Do users have it back?"
+    asks = f"{said.removeprefix(why)} Does it work for users again?"
     return tell(draft, asks, strong=strong, ticket=False, ask="recovered")

@@ -15,7 +15,7 @@ from phases.record.traffic_seen import TrafficBefore, TrafficSeen
 LEAST_REQUESTS = 30
 """Kept by Sentry in a span: fewer say nothing of its traffic."""
 UNKNOWN_FALL = 0.3
-"""Where traffic is not known, it may have fallen to so much of what it was …"""
+"""Where traffic is unknown, it may have fallen to so much of what it was …"""
 UNKNOWN_RISE = 6.0
 """… or be so much above its mean: a rush hour, when nights are quiet."""
 SURE = 1.0

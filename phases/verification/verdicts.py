@@ -42,18 +42,18 @@ def verdict(
 
 def _why_too_few(events: int, held: Limits, traffic: Load) -> str:
     if traffic.gone:
-        return "nobody comes, so quiet says nothing"
+        return "there is no traffic, so silence proves nothing"
     if held.small:
-        return f"below {SIZE} that says nothing"
+        return f"too little to tell below {SIZE}"
     if not traffic.known and events <= held.quiet_if_steady:
-        return f"if it fell to {UNKNOWN.of_fire_least:g} of what it was, that explains the quiet"
-    return "trouble that goes on can be as quiet as that by chance"
+        return f"a fall to {round(100 * UNKNOWN.of_fire_least)} % would explain the quiet"
+    return "an ongoing problem could look this quiet by chance"
 
 
 def compared(events: int, held: Limits) -> str:
-    """`4 events where up to 12 are normal, about 180 if it had gone on`: for people to check."""
+    """`4 events where up to 12 are normal, about 180 if nothing had changed`."""
     normal = f"{counted(events, 'event')} where up to {held.allowed:,} are normal"
-    return f"{normal}, about {would_have_come(held.unchanged)} if it had gone on"
+    return f"{normal}, about {would_have_come(held.unchanged)} if nothing had changed"
 
 
 def would_have_come(events: float) -> str:
@@ -66,10 +66,10 @@ def moved(share: float | None) -> tuple[str, ...]:
     `share`: of that of the fire.
     """
     if share is None:
-        return ("traffic is not known",)
+        return ("traffic is unknown",)
     if ABOUT_THE_SAME[0] <= share <= ABOUT_THE_SAME[1]:
         return ()
-    return (f"traffic is {share:.2g} times what it was during the fire",)
+    return (f"traffic is {round(share * 100)} % of what it was during the fire",)
 
 
 NOT_MEASURED = ", so nothing was measured"

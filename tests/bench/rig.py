@@ -77,24 +77,32 @@ class Load:
 
 
 def cpu(*pids: int | None) -> float:
-    """Seconds of processor time of these processes with all their threads, to the microsecond.
+    """Seconds of processor time of these programs with all their threads, to the microsecond.
 
     https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
     """
     total = 0
     for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            total += int((thread / "schedstat").read_text().split()[0])
+        for process in halves(pid):
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                total += int((thread / "schedstat").read_text().split()[0])
     return total / 1e9
 
 
+def halves(pid: int | None) -> list[int]:
+    """The process, and the two that it forked where it is a bot (`bot/runtime/halves.py`)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    names = {child: Path(f"/proc/{child}/comm").read_text() for child in children}
+    return [pid or 0, *(int(child) for child in children if names[child].startswith("firebreak "))]
+
+
 def resident(pid: int | None) -> float:
-    """MB of memory that a process has."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return (
-        next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-        / 1024
-    )
+    """MB of memory that a program has; what its processes share counts once."""
+    kilobytes = 0
+    for process in halves(pid):
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        kilobytes += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kilobytes / 1024
 
 
 class Rig:

@@ -62,7 +62,7 @@ class Town:
     async def forget(self) -> None:
         await self.http.get(f"http://{HOST}:{self.outside.port}/forget")
 
-    async def command(self, text: str, channel: str = "C0GENERAL") -> str:
+    async def command(self, text: str, channel: str = "C0HALL") -> str:
         """Return the answer.
 
         A person whose command was not recorded sends it again, as anybody would.

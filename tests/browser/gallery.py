@@ -361,7 +361,8 @@ def messages() -> dict[str, Message]:
             RECOVERED,
         ),
         "asked": views.say(
-            Say(text="Do users have it back?", ask="recovered", mention=("U0ALICE",)), VERIFYING
+            Say(text="Does it work for users again?", ask="recovered", mention=("U0ALICE",)),
+            VERIFYING,
         ),
         "try-again": views.say(
             Say(text="The ticket could not be opened.", try_again="7-1"), deciding()
@@ -373,12 +374,12 @@ def messages() -> dict[str, Message]:
         "timeline": timeline(MITIGATED, TIMELINE),
         "timeline-long": timeline(deciding(), TIMELINE * 8),
         "reminder": views.reminder(
-            "checkout is failing: nothing was said for 30 min. How does it stand?",
+            "checkout is failing: no update for 30 min. What is the status?",
             deciding(channel=_CHANNEL),
         ),
         "update-due": views.say(
             Say(
-                text="An update is due: nothing was said for 40 min. Nobody leads.",
+                text="An update is due: no update for 40 min. Nobody leads.",
                 mention=("S0123",),
                 ask="update",
             ),
@@ -389,7 +390,7 @@ def messages() -> dict[str, Message]:
                 text=(
                     "*Update by <@U0BOB>:* The pool of db-2 is full.\n"
                     "*Users:* 37 users get errors in payment and cart.\n"
-                    "*Doing:* We roll back to 1.2.0."
+                    "*Doing:* We are rolling back to 1.2.0."
                 ),
                 due=NOW + timedelta(minutes=30),
             ),

@@ -348,7 +348,7 @@ def going_back() -> Incident:
             ),
             "brakes": (
                 "The timeline says “Do not roll back, 0042 drops a column”.",
-                "Going back takes back what ended INC-0031 (fix/tax).",
+                "Going back takes back the fix for INC-0031 (fix/tax).",
             ),
             "target_why": "To 1.2.0, because 1.2.1 ran for 2 min only.",
             "takes_back": taken,
@@ -358,13 +358,11 @@ def going_back() -> Incident:
     return deciding(triage=report(recommendation=recommended))
 
 
-EXPIRED = (
-    "The failure is a certificate that is not accepted, and 1.3.0 changed no code in its stack."
-)
+EXPIRED = "The failure is a rejected certificate, and 1.3.0 changed no code in its stack."
 
 
 def innocent() -> Incident:
-    """A deploy is near, and a rollback would hardly end it."""
+    """A deploy is near, and a rollback would probably not end it."""
     recommended = report().recommendation.model_copy(
         update={
             "choice": Choice.INVESTIGATE,
@@ -372,7 +370,7 @@ def innocent() -> Incident:
             "reasons": (
                 "37 users, 2 features: payment and cart.",
                 "Trouble began 2026-11-22 02:58 UTC, 3 min after 1.3.0 was deployed.",
-                f"A rollback would hardly end it. {EXPIRED}",
+                f"A rollback would probably not end it. {EXPIRED}",
             ),
             "points_to": ("Trouble began 2026-11-22 02:58 UTC, 3 min after 1.3.0 was deployed.",),
             "points_away": (

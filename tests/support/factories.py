@@ -149,7 +149,7 @@ def one_feature(**fields: Any) -> TriageReport:
 
 def look(verdict: LookVerdict = LookVerdict.RECOVERED, number: int = 1, **fields: Any) -> Look:
     events = 0 if verdict is LookVerdict.RECOVERED else 40
-    compared = f"{events} events where up to 3 are normal, about 57 if it had gone on"
+    compared = f"{events} events where up to 3 are normal, about 57 if nothing had changed"
     given: dict[str, Any] = {
         "number": number,
         "at": NOW,

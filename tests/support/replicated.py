@@ -62,9 +62,10 @@ async def replicated(folder: Path) -> AsyncIterator[Replicated]:
             f"sentinel down-after-milliseconds {MASTER} 10000\nsentinel failover-timeout {MASTER} "
             "5000\n"
         )
-        processes[sentinel] = _started(str(config), "--sentinel")
         world = Replicated(primary, replica, sentinel, processes)
         await eventually(lambda: _copies(world, primary))
+        # Its first INFO then names the replica; the next one comes ten seconds later.
+        processes[sentinel] = _started(str(config), "--sentinel")
         await eventually(lambda: _knows(world))
         yield world
     finally:

@@ -129,14 +129,14 @@ async def test_while_sentry_is_away_it_is_said_and_nobody_is_paged_until_it_answ
     small.faults.always("sentry.*", Fault(status=503))
     await alarm(small)
     await restarted(small)
-    told = await small.alice.sees("cannot be asked whether it burns again", channel, seconds=40)
+    told = await small.alice.sees("cannot be queried whether it is back", channel, seconds=40)
     assert "nobody is paged until it answers" in plain(told)
     nobody_was_woken(small, channel)
     await restarted(small)
     small.faults.clear()
     await eventually(small, lambda: said(small.alice, channel, LINE), "then it is looked at")
     nobody_was_woken(small, channel)
-    assert len(said(small.alice, channel, "cannot be asked whether it burns again")) == 1
+    assert len(said(small.alice, channel, "cannot be queried whether it is back")) == 1
 
 
 async def test_while_sentry_is_away_a_return_waits_for_it_and_opens_the_incident_then(small: World):
@@ -144,7 +144,7 @@ async def test_while_sentry_is_away_a_return_waits_for_it_and_opens_the_incident
     small.faults.always("sentry.*", Fault(status=503))
     go_on_burning(small, seconds=90, release="shop@1.2.0", every=0.1)
     await alarm(small)
-    await small.alice.sees("cannot be asked whether it burns again", channel, seconds=40)
+    await small.alice.sees("cannot be queried whether it is back", channel, seconds=40)
     await restarted(small)
     nobody_was_woken(small, channel)
     small.faults.clear()

@@ -178,7 +178,7 @@ async def test_a_sentry_behind_a_private_authority_is_said_in_the_channel_and_by
             burn(world)
             channel = await declared(world.alice, "checkout is failing")
             said = plain(
-                await world.alice.sees("Sentry could not be asked", channel)
+                await world.alice.sees("Sentry could not be queried", channel)
             )  # the pinned status
             assert "Sentry's certificate has an unknown issuer" in said
             await world.alice.command("/incident timeline", channel)

@@ -136,7 +136,7 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     await alice.command("/incident cancel false alarm", channel)
     await told(alice, "A deploy is under way")
     await alice.command("/incident rollback", channel)
-    await told(alice, "One action on production at a time")
+    await told(alice, "One action in production at a time")
     assert "decision.rollback" not in str(alice.now(decision))
     (world.folder / "hold").unlink()
     await decided(alice, decision)

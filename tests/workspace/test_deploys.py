@@ -43,5 +43,5 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     warning = next(one for one in warnings if "1.3.2 was deployed" in str(one))
     await alice.sees("Recovered.", channel, seconds=60)
     await alice.click(warning, "incident.cause_fixed")
-    await alice.sees("says that the cause is fixed: deploys are free again", channel)
+    await alice.sees("says that the cause is fixed: deploys are no longer on hold", channel)
     assert await ci(world, "1.3.3") == {"hold": False, "incident": "INC-0001"}

@@ -138,7 +138,7 @@ async def test_it_was_not_over(small: World):
     await alice.click(question, "incident.reopen")
     again = await alice.channel("inc-0001-checkout-is-failing-2")
     assert again.id != channel.id
-    await told(alice, "a new one is being made")
+    await told(alice, "a new one is being created")
     await alice.sees("Decision 3", again)
     await eventually(world, lambda: again.pins, "its status")
     await eventually(world, lambda: "INC-0001" in status(again), "of this incident")

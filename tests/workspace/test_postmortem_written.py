@@ -120,7 +120,7 @@ async def test_the_form_knows_what_the_evidence_says_and_a_draft_outlives_the_bo
     world.bob.join(channel)
     bob = await form(world.bob, channel)
     assert "’s draft of" in plain(bob)
-    assert "has this form open since" in plain(bob)
+    assert "has had this form open since" in plain(bob)
     await world.bob.submit(bob, {**WHYS, "incident.item.owner.4": "U0BOB"})
     await alice.sees("is resolved", channel, seconds=20)
     text = written(world.folder, "0002-inc-0001-*.md")
@@ -136,7 +136,7 @@ async def test_two_incidents_end_at_once_in_the_folders_own_shape(both: World):
     await fixed(alice, shop)
     await bob.command("/incident fixed index rebuilt", search)
     asked = await bob.sees(
-        "Do users have it back?", search, seconds=30
+        "Does it work for users again?", search, seconds=30
     )  # Sentry has nothing of search
     await bob.click(asked, "incident.recovered")
     await bob.sees("*Recovered.*", search)

@@ -111,12 +111,13 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
     (verdict,) = await eventually(
         world,
         lambda: (
-            said(alice, channel, "*Recovered.*") or said(alice, channel, "Do users have it back?")
+            said(alice, channel, "*Recovered.*")
+            or said(alice, channel, "Does it work for users again?")
         ),
         "a verdict of the checks",
         seconds=60,
     )
-    if "Do users have it back?" in plain(verdict):  # so few seconds are too few to tell
+    if "Does it work for users again?" in plain(verdict):  # so few seconds are too few to tell
         await alice.click({**verdict, "channel": channel.id}, "incident.recovered")
     top = channel.pins[0]["ts"]
     offered = lambda: "incident.merge_hotfix" in json.dumps(channel.message(top))  # noqa: E731

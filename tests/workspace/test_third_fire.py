@@ -67,7 +67,7 @@ async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
     pattern = PATTERN.format(file=file)
     await eventually(world, lambda: said(alice, channel, pattern), "the pattern is said")
     (remembered,) = await eventually(
-        world, lambda: said(alice, channel, "What I remember:"), "all of it, in the thread"
+        world, lambda: said(alice, channel, "From past incidents:"), "all of it, in the thread"
     )
     for words in (
         pattern,

@@ -16,9 +16,9 @@ async def test_where_nobody_comes_any_more_quiet_is_no_recovery(small: World):
     decision = await alice.sees("Recommended: roll back", channel)
     small.sentry.traffic(0, since=time.time())
     await alice.click(decision, "decision.rollback")
-    asked = plain(await alice.sees("Do users have it back?", channel, seconds=30))
-    assert "nobody comes, so quiet says nothing" in asked
-    assert "traffic is 0 times what it was during the fire" in asked
+    asked = plain(await alice.sees("Does it work for users again?", channel, seconds=30))
+    assert "there is no traffic, so silence proves nothing" in asked
+    assert "traffic is 0 % of what it was during the fire" in asked
     assert not said(alice, channel, "*Recovered.*")
 
 
@@ -31,9 +31,9 @@ async def test_where_traffic_is_not_known_a_person_is_asked_what_a_fall_of_it_ex
     channel = await declared(alice, "checkout is failing")
     decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
-    asked = await alice.sees("Do users have it back?", channel, seconds=30)
-    assert "traffic is not known" in plain(asked)
-    assert "if it fell to 0.3 of what it was, that explains the quiet" in plain(asked)
+    asked = await alice.sees("Does it work for users again?", channel, seconds=30)
+    assert "traffic is unknown" in plain(asked)
+    assert "a fall to 30 % would explain the quiet" in plain(asked)
     await alice.click(asked, "incident.recovered")
     await alice.sees("*Recovered.*", channel)
 
@@ -49,7 +49,7 @@ async def test_the_shop_is_traced_and_its_levers_move_traffic_and_old_tabs(world
     await alice.click(decision, "decision.rollback")
     await alice.sees_change(decision, "would have come", seconds=30)
     recovered = plain(await alice.sees("*Recovered.*", channel, seconds=60))
-    assert "traffic is not known" not in recovered
+    assert "traffic is unknown" not in recovered
 
     # An old tab of the release that was taken back is no return, whatever an alert says of it.
     assert await act("old-tabs", True) is None

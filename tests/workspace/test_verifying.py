@@ -64,7 +64,7 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     await alice.sees("*Checked.*", channel)
     message = await alice.sees("*Recovered.*", channel, seconds=15)
     assert "events a minute" in plain(message), "the rate before and after"
-    assert re.search(r"where up to 3 are normal, about \d+ if it had gone on", plain(message))
+    assert re.search(r"where up to 3 are normal, about \d+ if nothing had changed", plain(message))
     chart = next(b["chart"] for b in message["blocks"] if b["type"] == "data_visualization")
     drawn = [f"{point['value']:g}" for point in chart["series"][0]["data"]]
     assert chart["axis_config"]["categories"][-1].endswith((" recovered", " E"))
@@ -157,7 +157,7 @@ async def test_not_measured_a_person_confirms_by_name(small: World):
     await fixed(alice, channel, "cache cleared")
     unseen = plain(await alice.sees("Not checked yet.", channel, seconds=15))
     assert "recovered" not in unseen.lower()
-    asked = await alice.sees("Do users have it back?", channel, seconds=30)
+    asked = await alice.sees("Does it work for users again?", channel, seconds=30)
     assert "I cannot tell" in plain(asked)
     bob.join(channel)
     await bob.click(asked, "incident.recovered")

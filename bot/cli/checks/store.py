@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.cli.checks import Finding, broken, unproven, works
-from bot.cli.checks.durability import NAME, fsync_of, promise
+from bot.cli.checks.durability import fsync_of, promise, unasked
 from bot.config.settings import Settings
 from bot.connection.client import StoreError, store_errors
+from bot.connection.cluster import PrimaryPool
 from bot.connection.embedded import ValkeyError, embedded
+from bot.connection.errors import CLUSTER
 from bot.outbox.dead_letters import dead_letter_count, dead_letters
 from bot.self_test import (
     MEND_EVICTION,
@@ -35,6 +37,7 @@ MEND_RECORDS = (
 )
 MEND_FOLDER = "DATA_DIR: choose a folder that is kept and can be written"
 MEND_LAX = "REDIS_WAIT_REPLICAS=1 asks for the same and holds everywhere; or use a newer Redis"
+MEND_ALONE = "give that primary a replica, on another machine"
 PAGE = 500
 HOLDS_SCRIPTS = (6, 2, 14)
 """The oldest version, of those that were tried, that holds scripts to min-replicas-to-write.
@@ -67,7 +70,25 @@ async def store(settings: Settings, stack: AsyncExitStack) -> list[Finding]:
         trouble = await diagnose(url, opened, error)
         return [broken(name, f"{trouble.says}.", trouble.mend)]
     server = await _server(opened, name, settings.redis_wait_replicas)
-    return [*server, records, *letters]
+    return [*server, *_of_cluster(opened), records, *letters]
+
+
+def _of_cluster(opened: Store) -> list[Finding]:
+    """Return which node of a cluster has the bot's keys, as the cluster itself said."""
+    pool = opened.redis.connection_pool
+    if not isinstance(pool, PrimaryPool) or pool.slot.primary is None:
+        return []
+    host, port = pool.slot.primary
+    says = f"slot {pool.slot.number} has every key of the bot, and {host}:{port} serves it"
+    if not pool.slot.replicas:
+        return [
+            unproven(
+                "Cluster",
+                f"{says}, without a replica: if it is lost, the bot stands still",
+                MEND_ALONE,
+            )
+        ]
+    return [works("Cluster", f"{says}; replicas: {pool.slot.replicas}")]
 
 
 async def _letters(opened: Store) -> list[Finding]:
@@ -96,13 +117,17 @@ async def _server(opened: Store, name: str, wait_replicas: int) -> list[Finding]
         with store_errors():
             info: dict[str, Any] = await opened.redis.info()
     except StoreError as error:
-        says = f"what a crash leaves, and whether keys are thrown away, is not told: {error.text}."
-        return [works(name, WORKS), unproven(NAME, says, "let this user run INFO")]
+        return [works(name, WORKS), *unasked(error.text, wait_replicas)]
     version = info.get("valkey_version") or info.get("redis_version", "?")
     findings = [works(name, f"{WORKS} (version {version})")]
     if policy := eviction_policy(info):
         says = f"throws keys away when it is full (maxmemory-policy {policy})."
         findings.append(broken(name, says, MEND_EVICTION))
+    if int(info.get("cluster_enabled") or 0) and not _of_cluster(opened):
+        says = (
+            "is one node of a cluster: where its slots move or it fails over, the bot stands still"
+        )
+        findings.append(unproven(name, says, CLUSTER))
     limited = "min_slaves_good_slaves" in info  # only where min-replicas-to-write is set
     if limited and () < version_of(info) < HOLDS_SCRIPTS:
         says = (

@@ -1,7 +1,7 @@
 """One bisect, detached: `python -m bot.clients.git.bisect_worker <folder of the record> <attempt>`.
 
 The bot may die meanwhile. Both ends are tried first: where they agree, or cannot be told, no bisect
-is worth its time. Then come the releases between them, where there are any, then the commits as
+is worth running. Then come the releases between them, where there are any, then the commits as
 `git bisect` picks them. The service's script runs with a time limit in a process group of its own.
 What it leaves is cleaned up, its answer is kept, and the progress of the run is written down. Exit
 codes of the script are those of `git bisect run`: 0 good, 125 cannot be tested, 1-127 bad, others

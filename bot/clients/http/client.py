@@ -29,7 +29,6 @@ from bot.clients.http.errors import (
     without_mentions,
 )
 from bot.clients.http.unreachable import why
-from bot.runtime.ack_priority import people_first
 from bot.runtime.backoff import waited
 from phases.ports.ports import PortError
 
@@ -55,7 +54,6 @@ async def repeated(send: Callable[[], Awaitable[T]], pauses: Sequence[float]) ->
     """
     left = list(pauses)
     while True:
-        await people_first()
         try:
             return await send()
         except HttpError as error:
@@ -142,7 +140,6 @@ class Http:
         async def send() -> httpx.Response:
             self.before()
             answer = await self._sent(request)
-            await people_first()
             if refused := self.refusal(answer, scope):
                 if isinstance(refused, HttpError) and refused.limited:
                     count_limited(self.system)

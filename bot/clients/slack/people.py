@@ -117,7 +117,7 @@ class SlackPeople:
         try:
             return (await self.person(id, None)).name
         except PortError:
-            return id  # a name is a ack_priority; the id says who as well
+            return id  # the id says who as well
 
     async def email(self, id: str) -> str | None:
         """Return an address for one look-up elsewhere; it is kept nowhere.

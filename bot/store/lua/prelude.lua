@@ -1,5 +1,6 @@
 -- Stands before every script of this folder.
--- KEYS[1] is the prefix with the hash tag; every other key is made from it.
+-- KEYS[1] is the prefix with the hash tag; every other key is made from it. No key has that name alone, so a cluster
+-- that moves the slot answers ASK before a script begins, whatever is moved already (bot/connection/cluster.py).
 -- ARGV[1] is a JSON object with the arguments by name; an argument that is not given is nil.
 -- ARGV[2] and later are texts that the scripts do not look into.
 

@@ -24,6 +24,7 @@ from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.metrics import Metrics, Timed
 from bot.outbox.worker import Job, Outbox
+from bot.report import Report
 from bot.runtime.worker import WorkerEntry
 from bot.store.incident_store import Store
 from bot.timers.scheduler import Clock
@@ -56,7 +57,11 @@ def metrics_of(world: World, outbox: Outbox) -> Metrics:
         WorkerEntry("outbox", outbox.run, lambda: outbox.running),
         WorkerEntry("clock", clock.run, lambda: clock.running),
     ]
-    return Metrics(world.store, outbox, clock, live, workers)
+
+    def report() -> Report:
+        return Report.of(world.store, outbox, clock, live, workers)
+
+    return Metrics(world.store, report, lambda: report().running)
 
 
 async def read(url: str) -> dict[tuple[str, Mapping[str, str]], float]:

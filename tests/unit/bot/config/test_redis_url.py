@@ -13,6 +13,8 @@ import certifi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.asyncio import SSLConnection
+from redis.asyncio.sentinel import SentinelManagedSSLConnection
 
 from bot.config.redis_url import Address, faults, parsed
 from bot.config.settings import Faults, load, where_it_is_kept
@@ -100,13 +102,39 @@ def test_user_password_and_database_are_for_the_servers_and_the_sentinels_have_t
     assert without[0].connection_pool.connection_kwargs["password"] is None
 
 
+def test_nodes_of_a_cluster() -> None:
+    at = parsed("redis+cluster://me:p%40ss@h1,h2:7,[::1]:8/0")
+    assert at == Address(
+        "redis+cluster",
+        (("h1", 6379), ("h2", 7), ("::1", 8)),
+        username="me",
+        password="p@ss",
+    )
+    assert (at.kind, at.secure) == ("cluster", False)
+    at = parsed("rediss+cluster://shop.example.com?ssl_check_hostname=no")
+    assert (at.kind, at.secure, at.tls) == ("cluster", True, {"ssl_check_hostname": False})
+
+
+@pytest.mark.parametrize("scheme", ["sentinels", "rediss+sentinel"])
+def test_sentinels_over_tls_and_the_servers_behind_them(scheme: str) -> None:
+    url = f"{scheme}://:pw@h1,h2:7/main?sentinel_password=s&ssl_ca_certs={certifi.where()}"
+    at = parsed(url)
+    assert (at.scheme, at.kind, at.secure, at.master) == ("sentinels", "sentinel", True, "main")
+    pool = connect(url).connection_pool
+    assert pool.connection_class is SentinelManagedSSLConnection
+    assert pool.connection_kwargs["ssl_ca_certs"] == certifi.where()
+    for sentinel in pool.sentinel_manager.sentinels:
+        assert sentinel.connection_pool.connection_class is SSLConnection
+        assert sentinel.connection_pool.connection_kwargs["ssl_ca_certs"] == certifi.where()
+    assert parsed("redis+sentinel://h1/main").scheme == "sentinel"
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
         ("h:6379", "must begin with redis://"),
         ("redis:h", "must begin with redis://"),
         ("http://h", "must begin with redis://"),
-        ("redis+cluster://h", "must begin with redis://"),
         ("redis://", "names no host"),
         ("redis://:6379", "names no host"),
         ("redis://me:pw@", "names no host"),
@@ -126,7 +154,17 @@ def test_user_password_and_database_are_for_the_servers_and_the_sentinels_have_t
         ("redis://::1", "stands in [ ]"),
         ("redis://[::1", "no IPv6 address"),
         ("redis://[h]:6379", "no IPv6 address"),
-        ("redis://h,h2", "a character that no host has"),
+        ("redis://h,h2", "several hosts: those of a cluster are written redis+cluster://"),
+        ("redis+cluster://", "names no host"),
+        ("redis+cluster://h1,,h2", "names no host"),
+        ("redis+cluster://h1:1,h2:x", "1 to 65535"),
+        ("redis+cluster://h1,h2/1", "a cluster's database 0"),
+        ("rediss+cluster://h1?db=3", "a cluster's database 0"),
+        ("redis+cluster://h1/main", "no number"),
+        ("redis+cluster://h1?ssl_ca_certs=x", "does not know (ssl_ca_certs)"),
+        ("rediss+cluster://h1?ssl_ca_certs=/nowhere/ca.pem", "ssl_ca_certs that is not there"),
+        ("sentinels://h1:26379", "name of the master"),
+        ("sentinel://h1/m?ssl_check_hostname=no", "does not know (ssl_check_hostname)"),
         ("redis://h ost", "a blank"),
         ("redis://h#0", "#"),
         ("redis://h?ssl=true", "does not know (ssl)"),
@@ -163,7 +201,13 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
 
 @pytest.mark.parametrize("sign", ["/", "#", "?"])
 @pytest.mark.parametrize(
-    "form", ["redis://:{}@h:6379/0", "rediss://me:{}@h", "sentinel://me:{}@h1,h2/main"]
+    "form",
+    [
+        "redis://:{}@h:6379/0",
+        "rediss://me:{}@h",
+        "sentinel://me:{}@h1,h2/main",
+        "rediss+cluster://me:{}@h1:6379,h2:6379",
+    ],
 )
 def test_a_password_that_ends_the_host_is_refused_with_how_to_write_it(
     form: str, sign: str

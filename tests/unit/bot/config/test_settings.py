@@ -159,6 +159,8 @@ def test_what_is_off_says_what_that_costs() -> None:
         "PagerDuty",
         "The deploy webhook",
         "The change webhook",
+        "The alert webhook",
+        "The API",
         "The announcement",
     ]
     assert str(off[2]) == (

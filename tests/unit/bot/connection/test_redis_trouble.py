@@ -11,7 +11,6 @@ import signal
 import ssl
 import subprocess
 import sys
-from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,58 +18,18 @@ import pytest
 from redis._parsers import BaseParser
 from redis.exceptions import NoPermissionError, ResponseError
 
-from bot.cli.checks import Finding
-from bot.cli.checks.store import store as look_at_store
-from bot.config.settings import load
 from bot.connection.client import AnswerLost, NotRecorded, connect
 from bot.connection.errors import of, said
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
-from handlers.dispatcher import Unknown
 from phases.ports.ports import PortError
+from tests.support.redis_doctor import doctor, refused, told, waited_for
 from tests.support.replicated import MASTER, eventually, free_port, replicated
 from tests.support.servers import EMBEDDED, behind_tls, pump, served
-from tests.support.small_world import declare, dispatcher, until
+from tests.support.small_world import until
 
 SECRET = "h/u#n?t[e]r@2:%"
 ENCODED = quote(SECRET, safe="")
-
-
-async def doctor(url: str, **more: object) -> list[Finding]:
-    async with AsyncExitStack() as stack:
-        given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=url, **more)
-        return await look_at_store(given, stack)
-
-
-async def refused(url: str, says: str, mend: str = "") -> None:
-    """`doctor` says it, the bot does not start, and whoever speaks is told."""
-    [one] = await doctor(url)
-    assert one.state == "broken"
-    assert says in one.says
-    assert mend in one.mend
-    assert "hunter" not in f"{one.says}{one.mend}"
-    with pytest.raises(CannotUse, match=says):
-        await check_at_start(url)
-    await told(url, says)
-
-
-async def told(url: str, says: str) -> None:
-    store = Store.open(url)
-    answer = await dispatcher(store).dispatch(declare(), None)
-    await store.close()
-    assert isinstance(answer, Unknown)
-    assert says in answer.text
-    assert "Nothing was recorded" in answer.text
-
-
-async def waited_for(url: str, says: str, caplog: pytest.LogCaptureFixture) -> None:
-    """`doctor` says it, the log does, and the bot starts: it may pass."""
-    [one] = await doctor(url)
-    assert one.state == "broken"
-    assert says in one.says
-    await check_at_start(url)
-    assert says in caplog.text
-    await told(url, says)
 
 
 async def test_a_wrong_password_and_none_and_one_too_many(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def shown(place: House) -> str:
 
 
 async def test_it_is_drawn_again_only_where_something_is_different(place: House) -> None:
-    watching = place.heard.homes
+    watching = homes.Homes(place.heard.ctx)
     await place.slack.alice.open_home()
     await place.idle()
     await watching.look()
@@ -63,13 +63,14 @@ async def test_what_slack_did_not_take_is_drawn_again_though_nothing_changes(
     place: House, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
     monkeypatch.setattr(homes, "AGAIN_SECONDS", 0.0)
+    drawing = homes.Homes(place.heard.ctx)
     await place.slack.alice.open_home()
     await place.idle()
     await place.decision()
     place.slack.faults.next("slack.views.publish", fault)
-    await place.heard.homes.look()
+    await drawing.look()
     assert "you lead" not in shown(place)
-    await place.heard.homes.look()
+    await drawing.look()
     assert "you lead" in shown(place)
 
 
@@ -77,20 +78,22 @@ async def test_who_does_not_look_any_more_is_left_alone(
     place: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(homes, "OPEN_SECONDS", -1)
+    drawing = homes.Homes(place.heard.ctx)
     await place.slack.alice.open_home()
     await place.idle()
     before = published(place)
     await place.decision()
-    await place.heard.homes.look()
+    await drawing.look()
     assert published(place) == before
 
 
 async def test_another_replica_goes_on_drawing_when_this_one_is_gone_and_only_one_at_a_time(
     place: House, store: Store
 ) -> None:
+    drawing = homes.Homes(place.heard.ctx)
     await place.slack.alice.open_home()
     await place.idle()
-    await place.heard.homes.look()
+    await drawing.look()
     other = homes.Homes(dataclasses.replace(place.heard.ctx, viewers=StoreViewers(store)))
     await place.decision()
     before = published(place)
@@ -100,7 +103,7 @@ async def test_another_replica_goes_on_drawing_when_this_one_is_gone_and_only_on
     await other.look()
     assert published(place) == before + 1
     assert "you lead" in shown(place)
-    await place.heard.homes.look()
+    await drawing.look()
     assert published(place) == before + 1, "and now it is the other one's"
     await turn_ends(store)
     await homes.Homes(dataclasses.replace(place.heard.ctx, viewers=StoreViewers(store))).look()

@@ -1,6 +1,6 @@
 """Manual escalation of issues that people name.
 
-Each has its service, and there is an answer where Sentry cannot be asked.
+Each has its service, and there is an answer where Sentry cannot be queried.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def test_what_was_left_for_later_becomes_a_part_of_the_incident_and_is_measured(
     assert story.record.seeds == ("7",)
     assert "fingerprint:7" in story.claims
     assert story.wants(wanted.Triage) == [wanted.Triage()]
-    assert story.in_thread == ["Sentry does not know SHOP-8: not a part of what is measured."]
+    assert story.in_thread == ["Sentry does not know SHOP-8: left out of the measurement."]
     story.say(IssuesLookedUp(found=("7",), said="SHOP-7"))
     assert story.wants(wanted.Triage) == [], "known already"
 

@@ -248,9 +248,9 @@ async def test_after_recovery_only_a_form_opens_a_new_round(home: House) -> None
     incident = await rolled_back(home, await home.newest())
     assert incident.status is Status.VERIFYING
     await alice.click(message, "decision.rollback")
-    await alice.sees("One action on production at a time")
+    await alice.sees("One action in production at a time")
     await alice.command("/incident rollback INC-0001")
-    await alice.sees("One action on production at a time")
+    await alice.sees("One action in production at a time")
 
 
 async def test_severity_lead_and_update_by_command(home: House) -> None:

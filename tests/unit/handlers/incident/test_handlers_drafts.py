@@ -129,7 +129,7 @@ async def test_the_second_who_writes_sees_the_first_and_neither_is_overwritten(h
     incident, alice, bob = await mitigated(home), home.slack.alice, home.slack.bob
     hers = await form(home, alice, incident)
     his = await form(home, bob, incident)
-    assert "<@U0ALICE> has this form open since" in str(his)
+    assert "<@U0ALICE> has had this form open since" in str(his)
     alice.fill(hers, {"root_cause": "a table was empty"})
     await alice.click(hers, "incident.save_draft")
     bob.fill(his, {"root_cause": "the importer died"})
@@ -155,5 +155,5 @@ async def test_whoever_never_wrote_goes_on_where_another_stopped(home: House) ->
     await alice.close(hers)
     his = await form(home, bob, incident)
     assert "<@U0ALICE>’s draft of" in str(his)
-    assert "has this form open" not in str(his), "she closed it"
+    assert "has had this form open" not in str(his), "she closed it"
     assert typed(home, his)["root_cause"] == "a table was empty"

@@ -151,7 +151,7 @@ async def test_the_post_mortem_is_prefilled_checked_and_kept(home: House) -> Non
     assert "alice" in prefilled["timeline"]  # names, no ids: the file leaves Slack
     assert "<@" not in "".join(prefilled.values())
     await alice.submit(view, {**PARTS, "item_1": "", "item_2": ""})
-    assert "At least one action item" in alice.errors(view)["item_1"]
+    assert "Add at least one action item" in alice.errors(view)["item_1"]
     who_and_when = {"incident.item.owner.1": "U0BOB", "incident.item.due.1": "2027-01-04"}
     await alice.submit(view, {**PARTS, **who_and_when})
     incident = await home.newest()
@@ -184,7 +184,9 @@ async def test_a_person_is_asked_where_numbers_cannot_tell(home: House) -> None:
         look = Look(number=number, at=datetime.now(UTC), verdict=LookVerdict.TOO_FEW)
         incident = await home.said(Looked(round=1, look=look), incident.id)
     asked = await posted(
-        home, incident, views.say(Say(text="Do users have it back?", ask="recovered"), incident)
+        home,
+        incident,
+        views.say(Say(text="Does it work for users again?", ask="recovered"), incident),
     )
     await home.slack.bob.click(asked, "incident.recovered")
     incident = await home.newest()
@@ -210,7 +212,7 @@ async def test_what_failed_is_tried_again_once(home: House) -> None:
     await home.slack.bob.click(status, "incident.try_again")
     assert (await home.newest()).failures == ()
     await home.slack.bob.click(status, "incident.try_again")
-    await home.slack.bob.sees("tried again already")
+    await home.slack.bob.sees("been retried already")
 
 
 async def test_status_shows_the_six_proofs_and_timeline_what_happened(home: House) -> None:
@@ -224,7 +226,7 @@ async def test_status_shows_the_six_proofs_and_timeline_what_happened(home: Hous
     await alice.command("/incident list")
     await alice.sees("1 incident open")
     await alice.command("/incident help")
-    await alice.sees("Nothing here acts on production without a second click.")
+    await alice.sees("Nothing here changes production without a second click.")
 
 
 async def test_an_incident_nobody_was_named_for(home: House) -> None:
@@ -253,7 +255,7 @@ async def test_a_button_of_another_version_is_answered(home: House) -> None:
         "blocks": [{"type": "actions", "block_id": "b", "elements": [_button("incident.dance")]}],
     }
     await home.slack.alice.click(old, "incident.dance")
-    await home.slack.alice.sees("not known any more")
+    await home.slack.alice.sees("no longer exists")
     assert incident.open
 
 
@@ -278,5 +280,5 @@ async def test_redis_out_of_reach_is_said_and_never_a_bare_500(
     ack = await home.slack.alice.click(message, "decision.rollback")
     assert ack is not None
     assert ack.ok
-    await home.slack.alice.sees("Something went wrong on my side.")
+    await home.slack.alice.sees("Something went wrong on my side")
     assert "secret words" not in caplog.text

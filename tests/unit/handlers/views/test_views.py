@@ -381,13 +381,13 @@ def test_the_bisect_says_how_far_it_is_and_what_it_found() -> None:
     assert "Bisect cannot tell*: exit 125 everywhere" in text_of(views.tree(deciding(bisect=blind)))
     advice = Investigation(
         notes=(
-            "A bisect from 1.2.0 to 1.3.0 is worth its time: 5 commits between them.",
+            "A bisect from 1.2.0 to 1.3.0 is worth running: 5 commits between them.",
             "Lines are read at 1.3.0.",
         )
     )
-    assert "worth its time" in text_of(views.tree(deciding(investigation=advice)))
+    assert "worth running" in text_of(views.tree(deciding(investigation=advice)))
     shown = text_of(views.tree(deciding(investigation=advice, bisect=running)))
-    assert "worth its time" not in shown
+    assert "worth running" not in shown
     assert "Lines are read at 1.3.0." in shown
 
 
@@ -401,7 +401,7 @@ def test_the_announcement_is_two_lines_with_the_channel() -> None:
 
 
 def test_a_sentence_with_its_question_or_try_again() -> None:
-    asked = views.say(Say(text="Do users have it back?", ask="recovered"), deciding())
+    asked = views.say(Say(text="Does it work for users again?", ask="recovered"), deciding())
     assert list(buttons(asked)) == ["incident.recovered", "incident.not_recovered"]
     failed = views.say(
         Say(text="Linear says *no* & <b>", try_again="7-1", mention=("U0BOB",)), deciding()
@@ -417,9 +417,7 @@ def test_the_summary_keeps_its_layout() -> None:
 
 
 def test_the_topic_and_the_listing() -> None:
-    whole = (
-        "INC-0001 · checkout is failing · shop production · how it stands: see the pinned message"
-    )
+    whole = "INC-0001 · checkout is failing · shop production · status: see the pinned message"
     assert views.topic(deciding()) == whole
     assert views.topic(deciding(status=Status.CANCELLED)).endswith("· Cancelled")
     assert views.listing([]).text == "No incident is open."

@@ -117,7 +117,7 @@ def test_ten_thousand_incidents_of_thirty_services_keep_every_sentence_and_lose_
     told = text(Message(shown.text, blocks=shown.rich))
     assert "9,000 incidents" in told
     assert "and 1,000 drills" in told
-    assert "Worth a structural look." in told, "no sentence is cut"
+    assert "Worth a structural fix." in told, "no sentence is cut"
     table = next(block for block in shown.rich if block["type"] == "data_table")
     assert table["rows"][1][0]["text"] == "2026-11", "the newest month first"
     left_out = re.search(r"\((\d+) more not shown\)", table["caption"])

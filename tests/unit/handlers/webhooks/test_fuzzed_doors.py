@@ -26,7 +26,15 @@ from hypothesis import strategies as st
 
 from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
-from tests.support.handlers_world import CI_SECRET, GITHUB_HOOK_SECRET, HOOK_SECRET, House, house
+from tests.support.alert_webhooks import grouped, monitored, paged, plain
+from tests.support.handlers_world import (
+    ALERT_SECRET,
+    CI_SECRET,
+    GITHUB_HOOK_SECRET,
+    HOOK_SECRET,
+    House,
+    house,
+)
 from tests.support.slack_world import SECRET
 from tests.support.webhook_bodies import body as deployment
 from tests.support.webhook_bodies import changed, event_alert, issue, metric
@@ -260,6 +268,10 @@ def _github(kind: str, body: dict[str, Any]) -> Webhook:
     )
 
 
+def _alert(body: dict[str, Any]) -> Webhook:
+    return Webhook("/webhooks/alerts", body, ALERT_SECRET, "X-Firebreak-Signature", "sha256=")
+
+
 WEBHOOKS = [
     _sentry("issue", issue()),
     _sentry("event_alert", event_alert()),
@@ -268,6 +280,7 @@ WEBHOOKS = [
     _github("deployment_status", deployment()),
     Webhook("/webhooks/deploys", finished(), CI_SECRET, "X-Firebreak-Signature", "sha256="),
     Webhook("/webhooks/changes", changed(), CI_SECRET, "X-Firebreak-Signature", "sha256="),
+    *(_alert(body) for body in (grouped(), paged(), monitored(), plain())),
 ]
 
 

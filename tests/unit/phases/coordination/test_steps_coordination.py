@@ -89,7 +89,7 @@ def test_without_a_channel_of_its_own_it_runs_in_a_thread():
     story.say(said.ChannelOpened(channel=channel, reason="restricted_action"))
     assert story.wants(wanted.Invite) == []
     assert story.wants(wanted.SetTopic) == []
-    assert story.noted == ["No channel of its own: restricted_action. It runs in a thread."]
+    assert story.noted == ["No channel could be opened: restricted_action. It runs in a thread."]
     assert story.wants(wanted.OpenTicket) == [wanted.OpenTicket()]
 
 

@@ -182,11 +182,13 @@ def test_the_form_is_filled_with_what_is_true():
         filled.knows == "It began 3 minutes after 1.3.0 was deployed. The cause is not known yet."
     )
     assert filled.users == "37 users get errors in payment and cart."
-    assert filled.doing == "We decide what to do."
+    assert filled.doing == "We are deciding what to do."
     story.rolled_back()
-    assert template(story.record).doing == "We roll back to 1.2.0."
+    assert template(story.record).doing == "We are rolling back to 1.2.0."
     story.deployed()
-    assert template(story.record).doing == "Rolled back to 1.2.0. We check that it helped."
+    assert (
+        template(story.record).doing == "Rolled back to 1.2.0. We are checking whether it helped."
+    )
     story.say(said.NameCause(by="U0BOB", text="the tax table was empty"))
     assert template(story.record).knows == "the tax table was empty"
     assert (

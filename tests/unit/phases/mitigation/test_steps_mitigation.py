@@ -156,7 +156,7 @@ def test_of_two_people_at_once_the_second_is_told_who_what_and_when():
     late = story.refuses(HOTFIX.model_copy(update={"by": "U0ALICE"}))
     assert late.code == "state"
     assert late.text == (
-        "One action on production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 "
+        "One action in production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 "
         "03:02 UTC (waiting), and it is under way. Nothing was done."
     )
 
@@ -171,7 +171,7 @@ def test_while_a_person_is_asked_the_refusal_says_so():
     story = verifying()
     story.looked(LookVerdict.TOO_FEW)
     story.looked(LookVerdict.TOO_FEW)
-    assert "answer that first" in story.refuses(FIXED).text
+    assert "answer there first" in story.refuses(FIXED).text
 
 
 def test_a_button_of_an_old_round_is_refused_with_what_was_done_in_it():
@@ -191,7 +191,7 @@ def test_a_button_after_recovery_is_refused_but_a_form_fixes_forward():
     assert story.record.status is Status.MITIGATING
     assert story.record.rounds[-1].why == "fix forward"
     assert (
-        "One action on production at a time"
+        "One action in production at a time"
         in story.refuses(HOTFIX.model_copy(update={"forward": True})).text
     )
 
@@ -302,8 +302,8 @@ def test_done_says_from_to_how_long_and_when_people_hear_again():
         (
             "unknown",
             (
-                "rollback to 1.2.0 has an unknown result and will not be started again by "
-                "itself: exit 1"
+                "rollback to 1.2.0 has an unknown result and will not be retried "
+                "automatically: exit 1"
             ),
         ),
     ],
@@ -443,7 +443,9 @@ def test_resolved_is_not_fixed_deploys_wait_until_somebody_says_so():
     assert story.wants(wanted.Say)[0].mention == ("U0ALICE",)
     assert story.wants(wanted.Say)[0].ask == "fixed"
     story.say(said.CauseFixed(by="U0BOB"))
-    assert story.in_channel == ["<@U0BOB> says that the cause is fixed: deploys are free again."]
+    assert story.in_channel == [
+        "<@U0BOB> says that the cause is fixed: deploys are no longer on hold."
+    ]
     assert hold(story.record) is None
     assert "has said so already" in story.refuses(said.CauseFixed(by="U0ALICE")).text
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.5.0", story.now)), after=3600)
@@ -457,7 +459,7 @@ def test_who_said_it_was_fixed_spoke_of_what_was_rolled_back_then():
     story.rolled_back(running=Release(version="1.4.0"), forward=True).deployed()
     assert hold(story.record) is not None
     assert (
-        "Nothing holds deploys"
+        "Deploys are no longer on hold"
         in deciding().hotfixed().deployed().recovered().refuses(said.CauseFixed(by="U0BOB")).text
     )
 

@@ -79,7 +79,7 @@ def test_only_a_change_that_the_bot_was_told_of_is_turned_off() -> None:
     odd = FLAG.model_copy(update={"name": "--all"})
     story = Story(SWITCHED).opened().measured(flagged(odd))
     told = said.DecideTurnOff(by="U0ALICE", round=1, change="--all")
-    assert "may not become an argument" in story.refuses(told).text
+    assert "cannot safely be passed" in story.refuses(told).text
 
 
 def test_without_a_command_and_for_what_has_no_off_it_is_done_by_hand() -> None:

@@ -91,7 +91,7 @@ def test_the_deploy_proof_is_read_back_or_missing() -> None:
         True,
         "no deploy was needed",
     )
-    assert proofs(incidents.incident(rounds=()))[2].says == "nothing was done on production"
+    assert proofs(incidents.incident(rounds=()))[2].says == "nothing was done in production"
 
 
 def test_what_was_not_measured_is_said_so() -> None:
@@ -202,7 +202,7 @@ def test_what_is_wrong_with_an_item_stands_under_its_row() -> None:
         assert isinstance(found, dict)
         return found
 
-    assert "At least one action item" in wrong("", "tbd")["item_1"]
+    assert "Add at least one action item" in wrong("", "tbd")["item_1"]
     assert "at most 300" in wrong("fine", "y" * 301)["item_2"]
     assert "too many" in wrong(*"abcdefghijk")["item_10"]
 
@@ -222,7 +222,7 @@ def test_no_part_is_ever_empty(part: str, text: str) -> None:
     wrong = submitted(ANSWERS.model_copy(update={part: text}), "UANN", minute(1))
     assert isinstance(wrong, dict)
     assert set(wrong) == {part}
-    assert "never empty" in wrong[part]
+    assert "cannot be empty" in wrong[part]
 
 
 def test_every_part_is_checked_at_once_and_lengths_too() -> None:

@@ -149,7 +149,7 @@ def test_sent_and_not_written_it_says_so():
     assert "postmortem" in story.timers
     story.fails(wanted.NumberAdr(), "the directory cannot be read")
     story.fires("postmortem")
-    assert "was sent and is not written" in story.wants(wanted.Say)[0].text
+    assert "was submitted but is not written" in story.wants(wanted.Say)[0].text
 
 
 def test_slack_that_cannot_say_where_the_lead_is_costs_nothing_but_the_hour():
@@ -178,7 +178,7 @@ def test_opened_again_it_is_written_anew_under_its_number():
     assert story.record.postmortem is not None, "its action items are followed"
     story.measured().rolled_back().deployed().looked(LookVerdict.RECOVERED)
     refused = story.refuses(said.Resolve(by="U0BOB")).text
-    assert "it went on since it was written" in refused
+    assert "the incident went on after it was written" in refused
     story.say(SUBMIT)
     assert story.wants(wanted.NumberAdr) == []
     assert story.wants(wanted.WriteAdr) == [wanted.WriteAdr(number=number.number)]

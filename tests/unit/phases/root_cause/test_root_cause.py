@@ -251,7 +251,7 @@ async def test_before_triage_and_without_a_stack() -> None:
     )
     found = await look(bare, Service(name="shop"), None)
     assert found.walk == ()
-    assert "Sentry was not asked: there is no stack to walk along." in found.notes
+    assert "Sentry was not queried: there is no stack to walk along." in found.notes
     assert found.hypotheses
 
 
@@ -355,7 +355,7 @@ async def test_one_customers_data_is_no_matter_of_a_release(tmp_path: Path) -> N
 
 async def test_a_release_that_does_not_explain_the_events_is_not_believed(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
-    point = "Earlier releases fail alike: 60 % of the events carry one."
+    point = "Earlier releases fail as well: 60 % of the events are theirs."
     said = Recommendation(
         choice=Choice.INVESTIGATE,
         suspect=V42,

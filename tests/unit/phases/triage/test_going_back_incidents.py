@@ -493,7 +493,7 @@ CASES = (
         changed={"docs/cart.md": "The cart", "tests/test_cart.py": "assert total"},
     ),
     Case(
-        name="the one that runs since five minutes has not failed: it may be the cure",
+        name="the one that runs since five minutes has not failed: it may be the fix",
         right=LOOK,
         began=12,
         deploys=(("v3", 6), ("v2", 14), ("v1", 900)),

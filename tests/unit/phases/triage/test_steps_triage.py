@@ -141,7 +141,7 @@ def test_sentry_out_for_long_is_said_once_and_asked_again_by_itself():
     story.fires("triage")
     story.posted("decision:1")
     story.fails(wanted.Triage(), "Sentry answered 503")
-    assert story.in_channel == ["Sentry could not be asked: Sentry answered 503. I keep trying."]
+    assert story.in_channel == ["Sentry could not be queried: Sentry answered 503. I keep trying."]
     assert story.due("retry:INC-0001.9.1") == 60
     story.fires("retry:INC-0001.9.1")
     assert story.wants(wanted.Triage) == [wanted.Triage()]

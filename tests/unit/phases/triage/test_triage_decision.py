@@ -155,7 +155,7 @@ def test_the_open_road() -> None:
         ),
         (
             situation(takes_back=TakenBack(since="v2", fixes=("INC-0031 (fix/tax)",))),
-            "Going back takes back what ended INC-0031 (fix/tax).",
+            "Going back takes back the fix for INC-0031 (fix/tax).",
         ),
         (
             situation(takes_back=TakenBack(since="v2", one_way=("db/migrate/7_drop.rb",))),
@@ -187,7 +187,7 @@ def test_what_somebody_put_back_is_not_called_right_but_unsafe() -> None:
     [
         (situation(began=None), "When trouble began is not known"),
         (situation(suspect=None), "No deploy of shop is known from before"),
-        (situation(suspect=None, deploys_told=False), "Sentry's deploys could not be asked for"),
+        (situation(suspect=None, deploys_told=False), "Sentry's deploys could not be read"),
     ],
 )
 def test_without_a_suspect_nobody_says_that_a_rollback_would_be_right(
@@ -202,7 +202,7 @@ def test_without_a_suspect_nobody_says_that_a_rollback_would_be_right(
     ("innocent", "says"),
     [
         (situation(by_release={"v3": 79, "v2": 21}), "21 % of the events"),
-        (situation(by_release={"v2": 5, "": 95, "v3": 0}), "No event carries v3"),
+        (situation(by_release={"v2": 5, "": 95, "v3": 0}), "No event names v3"),
         (
             with_history(deploy("v3", 1500), deploy("v2", 9999), suspect="v3"),
             "v3 ran well for 24 h",
@@ -216,7 +216,7 @@ def test_without_a_suspect_nobody_says_that_a_rollback_would_be_right(
                 running=Release(version="v4"),
                 by_release={"v3": 100},
             ),
-            "No event carries v4, which has run for 9 min: it may be the cure.",
+            "No event names v4, which has run for 9 min: it may be the fix.",
         ),
         (
             with_history(
@@ -245,7 +245,7 @@ def test_what_points_away_is_shown_and_is_no_brake(innocent: Situation, says: st
     assert found.brakes == ()
     assert not found.loud
     assert found.offer_rollback
-    assert found.reasons[-1] == f"A rollback would hardly end it. {found.points_away[0]}"
+    assert found.reasons[-1] == f"A rollback would probably not end it. {found.points_away[0]}"
     assert recommend(replace(innocent, fix="fix-cart")).choice is Choice.HOTFIX
 
 

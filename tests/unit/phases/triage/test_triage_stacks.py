@@ -73,8 +73,8 @@ async def test_a_wrapped_crash_of_java() -> None:
     assert report.frame is not None
     assert (report.frame.file, report.frame.line) == ("PriceService.java", 44)
     assert (
-        "Sentry marks no frame of the stack as in-app: those of no known library are taken as ours."
-        in report.notes
+        "Sentry marks no frame of the stack as in-app: "
+        "frames outside known libraries count as ours." in report.notes
     )
     assert found.walk == (
         "Crashes in PriceService.java:44 in priceOf.",

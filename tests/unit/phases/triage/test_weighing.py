@@ -268,8 +268,8 @@ async def test_a_provider_that_is_down_is_not_rolled_back() -> None:
     assert (advice.choice, advice.likely) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
     assert advice.target == Release(version="v2")
     assert advice.reasons[-1] == (
-        "A rollback would hardly end it. The failure is a provider that does not answer as it "
-        "should, and v3 changed no code in its stack."
+        "A rollback would probably not end it. The failure is a third party that "
+        "does not answer as it should, and v3 changed no code in its stack."
     )
 
 
@@ -297,7 +297,7 @@ async def test_a_canary_that_fails_alone_is_taken_back_to_what_runs_beside_it() 
     advice = report.recommendation
     assert (report.canary, report.running) == (True, Release(version="v3"))
     assert (advice.choice, advice.target) == (Choice.ROLLBACK, Release(version="v2"))
-    assert "Only v3 fails: v2 runs still and does not." in advice.points_to
+    assert "Only v3 fails: v2 is still running and does not." in advice.points_to
 
 
 async def test_one_customer_who_fails_alone_is_not_rolled_back() -> None:

@@ -291,7 +291,7 @@ def test_while_sentry_is_away_it_is_said_once_asked_again_and_nobody_is_paged():
     story = mitigated()
     story.rings(alarm(story), "not asked", after=60, text="Sentry does not answer (503)")
     (told,) = story.in_channel
-    assert "Sentry cannot be asked whether it burns again (Sentry does not answer (503))" in told
+    assert "Sentry cannot be queried whether it is back (Sentry does not answer (503))" in told
     assert "nobody is paged until it answers" in told
     for _ in range(40):
         assert story.due("alarm") <= 5 * 60
@@ -322,7 +322,7 @@ def test_after_a_day_without_an_answer_people_are_asked_to_look():
     story.fires("alarm")
     story.looks_back("not asked")
     assert story.in_channel == [
-        "*Alarm after recovery:* Sentry could not be asked for a day. Please look."
+        "*Alarm after recovery:* Sentry has not answered for a day. Please check."
     ]
     assert "alarm" not in story.timers
 

@@ -62,11 +62,11 @@ def test_what_is_known_is_on_the_decision_and_nowhere_else():
     assert current is not None
     assert current.glance is not None
     text = phrasing.glance(current.glance.model_copy(update={"minutes": 2.0}))
-    assert text == "▸ 2 min: 0 events where about 40 would have come; traffic is not known"
+    assert text == "▸ 2 min: 0 events where about 40 would have come; traffic is unknown"
     steady = phrasing.glance(current.glance.model_copy(update={"minutes": 2.0, "traffic": 1.1}))
     assert steady == "▸ 2 min: 0 events where about 40 would have come"
     fallen = phrasing.glance(current.glance.model_copy(update={"minutes": 2.0, "traffic": 0.31}))
-    assert fallen.endswith("; traffic is 0.31 times what it was during the fire")
+    assert fallen.endswith("; traffic is 31 % of what it was during the fire")
 
 
 def test_not_helping_opens_the_next_decision_before_the_check():

@@ -114,16 +114,19 @@ def test_numbers_that_people_can_check():
     assert verdict(4, limits(base, fire, 4, of(1)), None, (), of(1))[0] is LookVerdict.RECOVERED
     third = of(0.3)
     assert verdict(4, limits(base, fire, 4, third), None, (), third)[1] == (
-        "4 events where up to 9 are normal, about 54 if it had gone on",
-        "traffic is 0.3 times what it was during the fire",
+        "4 events where up to 9 are normal, about 54 if nothing had changed",
+        "traffic is 30 % of what it was during the fire",
     )
     tenth = of(0.1)
     judged, why = verdict(4, limits(base, fire, 4, tenth), None, (), tenth)
     assert judged is LookVerdict.TOO_FEW, "18 events where 180 would have come is no recovery"
-    assert why[-1] == "below 20 that says nothing"
+    assert why[-1] == "too little to tell below 20"
     nobody = of(0)
     judged, why = verdict(0, limits(base, fire, 4, nobody), None, (), nobody)
-    assert (judged, why[-1]) == (LookVerdict.TOO_FEW, "nobody comes, so quiet says nothing")
+    assert (judged, why[-1]) == (
+        LookVerdict.TOO_FEW,
+        "there is no traffic, so silence proves nothing",
+    )
 
 
 def test_unknown_traffic_asks_where_a_third_of_it_would_be_as_quiet():
@@ -131,8 +134,8 @@ def test_unknown_traffic_asks_where_a_third_of_it_would_be_as_quiet():
     judged, why = verdict(0, limits(base, fire, 4, UNKNOWN), None, (), UNKNOWN)
     assert judged is LookVerdict.TOO_FEW
     assert why[1:] == (
-        "traffic is not known",
-        "if it fell to 0.3 of what it was, that explains the quiet",
+        "traffic is unknown",
+        "a fall to 30 % would explain the quiet",
     )
     loud = Measured(30, 15)
     assert verdict(0, limits(base, loud, 4, UNKNOWN), None, (), UNKNOWN)[0] is LookVerdict.RECOVERED

@@ -94,13 +94,13 @@ def test_the_first_clean_look_is_recovery():
     assert story.in_channel == [
         (
             "*Recovered.* 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, "
-            "about 57 if it had gone on."
+            "about 57 if nothing had changed."
         )
     ]
     assert story.on_ticket == [
         (
             "Recovered. 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, "
-            "about 57 if it had gone on."
+            "about 57 if nothing had changed."
         )
     ]
     assert "look" not in story.timers
@@ -225,7 +225,7 @@ def test_twice_too_few_events_and_a_person_is_asked():
     assert story.record.round.verdict == "ask a person"
     assert [e.ask for e in story.wants(wanted.Say)] == ["recovered"]
     assert story.in_channel[0].startswith("*I cannot tell: too few events.* ")
-    assert story.in_channel[0].endswith("Do users have it back?")
+    assert story.in_channel[0].endswith("Does it work for users again?")
     assert "look" not in story.timers
 
 
@@ -233,7 +233,7 @@ def test_sentry_out_of_reach_is_said_at_once_tried_each_minute_and_never_recover
     story = verifying()
     story.looked(LookVerdict.UNREACHABLE)
     assert story.in_channel == [
-        "*Not checked yet.* Sentry could not be asked (no answer). I try again every minute."
+        "*Not checked yet.* Sentry could not be queried (no answer). I retry every minute."
     ]
     assert story.due("look") == 60
     tried = 1
@@ -245,7 +245,7 @@ def test_sentry_out_of_reach_is_said_at_once_tried_each_minute_and_never_recover
     assert story.record.status is Status.VERIFYING
     assert story.record.round is not None
     assert story.record.round.verdict == "ask a person"
-    assert "I have stopped trying. Do users have it back?" in story.in_channel[0]
+    assert "I have stopped trying. Does it work for users again?" in story.in_channel[0]
     assert story.record.round.clock_started_at is not None
     passed = (story.now - story.record.round.clock_started_at).total_seconds()
     assert 20 * 60 <= passed <= 21 * 60 + tried

@@ -78,11 +78,11 @@ def test_verdict(
 
 def test_the_reasons_can_be_checked() -> None:
     _, few = verdict(4, limits(BASE, Measured(45, 15), 4), GOOD, [])
-    assert few == ("4 events where up to 15 are normal, about 180 if it had gone on",)
+    assert few == ("4 events where up to 15 are normal, about 180 if nothing had changed",)
     _, small = verdict(0, limits(BASE, Measured(2, 15), 4), GOOD, [])
-    assert small[1] == "below 20 that says nothing"
+    assert small[1] == "too little to tell below 20"
     _, gap = verdict(5, limits(BASE, Measured(6, 15), 4), GOOD, [])
-    assert gap[1] == "trouble that goes on can be as quiet as that by chance"
+    assert gap[1] == "an ongoing problem could look this quiet by chance"
     _, bad = verdict(99, limits(BASE, Measured(45, 15), 4), BAD, ["SHOP-9"])
     assert bad[1:] == (
         "the endpoint does not answer well: 503 in 3 ms",
@@ -116,7 +116,7 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
         6, abs=0.1
     )  # one every 10 s, from the beginning to the rollback
     assert seen.unchanged == pytest.approx(30, abs=0.5)
-    assert seen.reasons[0] == "0 events where up to 3 are normal, about 30 if it had gone on"
+    assert seen.reasons[0] == "0 events where up to 3 are normal, about 30 if nothing had changed"
     assert seen.after_per_minute == 0
     assert "no endpoint is configured, so none was called" in seen.reasons
 

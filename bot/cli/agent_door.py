@@ -1,0 +1,219 @@
+"""What an agent may do, for one person: read incidents, add hypotheses and evidence.
+
+Nothing here acts on production, and a private incident does not exist here. The person is a full
+member of the workspace (`bot/cli/mcp_server.py` asks Slack), as for everything in Slack itself.
+What the agent adds carries its name and the person's, and is open to people's judgement.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.store.incidents import Incidents
+from bot.store.past_incidents import RedisMemory
+from handlers.dispatcher import Recorded
+from phases.memory.trends import MONTHS, trends, visible
+from phases.messages.actions import AddEvidence
+from phases.messages.commands import AddHypothesis
+from phases.record.findings import Evidence
+from phases.record.incident import Entry, Incident
+from phases.text import cleaning
+
+READS_A_MINUTE = 120
+ADDS_A_MINUTE = 10
+"""An agent in a loop must not fill a timeline that people read."""
+MINUTE = 60.0
+LISTED = 50
+ENTRIES = 500
+PAST = 100
+TEXT = 1000
+LINK = 2000
+
+
+class Refusal(Exception):
+    """The answer to the agent where nothing is read or recorded; it says what to do."""
+
+
+@dataclass(slots=True)
+class Limit:
+    """So many calls a minute, over a sliding minute."""
+
+    calls: int
+    what: str
+    clock: Callable[[], float] = time.monotonic
+    _at: deque[float] = field(default_factory=deque[float])
+
+    def take(self) -> None:
+        """Raises `Refusal` where there were enough."""
+        now = self.clock()
+        while self._at and now - self._at[0] >= MINUTE:
+            self._at.popleft()
+        if len(self._at) >= self.calls:
+            left = max(1, round(MINUTE - (now - self._at[0])))
+            raise Refusal(f"At most {self.calls} {self.what} a minute. Try again in {left} s.")
+        self._at.append(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The reads and additions of one agent, for one person."""
+
+    incidents: Incidents
+    past: RedisMemory
+    person: str
+    agent: str
+    now: Callable[[], datetime]
+    reads: Limit = field(default_factory=lambda: Limit(READS_A_MINUTE, "reads"))
+    adds: Limit = field(default_factory=lambda: Limit(ADDS_A_MINUTE, "additions"))
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    async def list_incidents(self, *, service: str | None, open_only: bool) -> list[dict[str, Any]]:
+        self.reads.take()
+        found = await self.incidents.find(service=service, open_only=open_only)
+        return [_short(incident) for incident in found if not incident.private][:LISTED]
+
+    async def incident(self, id: str) -> dict[str, Any]:
+        """Return the triage, the decisions, the lead and how it stands."""
+        incident = await self._load(id)
+        report = incident.triage
+        return {
+            **_short(incident),
+            "description": incident.description,
+            "detected_at": incident.detected_at.isoformat(),
+            "lead": incident.lead,
+            "hit": list(report.blast.sentences) if report else [],
+            "began_at": report.began_at.isoformat() if report and report.began_at else None,
+            "recommendation": _plain(incident.round.recommendation) if incident.round else None,
+            "rounds": [_plain(each) for each in incident.rounds],
+            "sentry_issues": [_plain(issue) for issue in report.issues] if report else [],
+            "stack": _plain(report.frame) if report else None,
+            "deploys": [_plain(deploy) for deploy in report.deploys] if report else [],
+            "cause": _plain(incident.cause),
+            "latest_update": incident.latest_update,
+        }
+
+    async def timeline(self, id: str) -> list[dict[str, Any]]:
+        incident = await self._load(id)
+        entries = await self.incidents.timeline(incident.id)
+        return [_entry(entry) for entry in entries[-ENTRIES:]]
+
+    async def evidence(self, id: str) -> dict[str, Any]:
+        """Return the hypotheses, the suspects, and the walk along the stack."""
+        incident = await self._load(id)
+        return {
+            "hypotheses": [_plain(each) for each in incident.hypotheses],
+            "suspects": [_plain(each) for each in incident.suspects],
+            "investigation": _plain(incident.investigation),
+            "bisect": _plain(incident.bisect),
+        }
+
+    async def takes_back(self, id: str) -> dict[str, Any]:
+        """Return what a rollback to the recommended release would take back with it."""
+        incident = await self._load(id)
+        advice = incident.round.recommendation if incident.round else None
+        return {
+            "target": _plain(advice.target) if advice else None,
+            "takes_back": _plain(advice.takes_back) if advice else None,
+            "warnings": [_plain(quote) for quote in advice.written] if advice else [],
+        }
+
+    async def history(self, service: str | None) -> list[dict[str, Any]]:
+        self.reads.take()
+        return [_plain(past) for past in visible(await self.past.newest(service, PAST))]
+
+    async def trends(self) -> dict[str, Any]:
+        self.reads.take()
+        now = self.now()
+        remembered = await self.past.since(now - timedelta(days=31 * MONTHS))
+        return _plain(trends(visible(remembered), now))
+
+    # --- adding -----------------------------------------------------------------------------------
+
+    async def add_hypothesis(self, id: str, says: str, predicts: str, check: str) -> str:
+        incident = await self._load(id)
+        self.adds.take()
+        action = AddHypothesis(
+            by=self.person,
+            says=_line(says),
+            predicts=_line(predicts),
+            check=_line(check),
+            agent=self.agent,
+        )
+        return await self._said(action, incident, f"The hypothesis is in {incident.id}.")
+
+    async def add_evidence(self, id: str, text: str, url: str | None) -> str:
+        incident = await self._load(id)
+        said = _line(text)
+        if not said:
+            raise Refusal("Say the evidence in a sentence.")
+        self.adds.take()
+        source = f"Agent {self.agent} for <@{self.person}>"
+        evidence = Evidence(at=self.now(), source=source, text=said, url=_link(url))
+        action = AddEvidence(evidence=evidence, key=f"agent {said}", quiet=True)
+        return await self._said(action, incident, f"The evidence is in {incident.id}'s timeline.")
+
+    async def _said(
+        self, action: AddHypothesis | AddEvidence, incident: Incident, done: str
+    ) -> str:
+        if not incident.open:
+            raise Refusal(f"{incident.id} is {incident.status.value}: nothing is added to it.")
+        answer = await self.incidents.dispatch(action, incident.id)
+        if not isinstance(answer, Recorded):
+            raise Refusal(answer.text)
+        return done
+
+    async def _load(self, id: str) -> Incident:
+        """Raises `Refusal`: a private incident and none are answered alike."""
+        self.reads.take()
+        incident = await self.incidents.load(id.strip().upper())
+        if incident is None or incident.private:
+            raise Refusal(f"There is no incident {id.strip()[:20]!r}. list_incidents has the ids.")
+        return incident
+
+
+def _short(incident: Incident) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "title": incident.title,
+        "service": incident.service,
+        "environment": incident.environment,
+        "status": incident.status.value,
+        "severity": incident.severity.value if incident.severity else None,
+        "drill": incident.drill,
+        "declared_at": incident.declared_at.isoformat(),
+        "recovered_at": incident.recovered_at.isoformat() if incident.recovered_at else None,
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": entry.at.isoformat(),
+        "kind": entry.kind,
+        "text": entry.text,
+        "by": entry.by,
+        "url": entry.url,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the record as JSON holds it."""
+    return value.model_dump(mode="json") if value is not None else None
+
+
+def _line(text: str) -> str:
+    """Return an agent's text in one line, in which nothing mentions anybody in Slack."""
+    return " ".join(cleaning.foreign(cleaning.visible(text)).split())[:TEXT]
+
+
+def _link(url: str | None) -> str | None:
+    if not url:
+        return None
+    if not url.startswith(("https://", "http://")) or len(url) > LINK or not url.isprintable():
+        raise Refusal("A link begins with https:// and has no blanks.")
+    return url

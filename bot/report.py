@@ -1,0 +1,164 @@
+"""What the back tells the front twice a second: whether its workers run, and what they counted.
+
+The front answers `/readyz` and `/metrics` for both. The other way a byte says that a live message
+has to be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bot.clients.http.call_counts import Call
+from bot.live.editor import Live
+from bot.outbox.worker import Outbox
+from bot.runtime.worker import WorkerEntry
+from bot.store.incident_store import Store
+from bot.timers.scheduler import Clock
+
+log = logging.getLogger(__name__)
+
+TELL_SECONDS = 0.5
+GONE_SECONDS = 5.0
+"""A back that says nothing for so long is gone, or stands still."""
+BUFFER = 65_536
+RING = b"!"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Counts since the start of the process that reports."""
+
+    running: Mapping[str, bool]
+    """By the worker's name."""
+    effects: tuple[tuple[str, str, int], ...]
+    """Kind, result, count."""
+    timers: Mapping[str, int]
+    live: Mapping[str, int]
+    unreadable: tuple[str, ...]
+    """Incidents whose records could not be read."""
+    calls: tuple[tuple[str, str, str, int], ...] = ()
+    """System, method, status, count."""
+    limited: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @classmethod
+    def of(
+        cls, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[WorkerEntry]
+    ) -> Report:
+        return cls(
+            running={one.name: one.running() for one in workers if one.running is not None},
+            effects=tuple((*key, count) for key, count in outbox.ended.items()),
+            timers=dict(clock.counts),
+            live=dict(live.counts),
+            unreadable=tuple(store.unreadable),
+        )
+
+    def with_calls(self, calls: Mapping[Call, int], limited: Mapping[str, int]) -> Report:
+        counted = tuple((*call, count) for call, count in calls.items())
+        return dataclasses.replace(self, calls=counted, limited=dict(limited))
+
+
+def to_line(report: Report) -> bytes:
+    return json.dumps(dataclasses.asdict(report)).encode() + b"\n"
+
+
+def from_line(line: bytes) -> Report | None:
+    """Return the report; None for half of one: a back that is killed does not end its line."""
+    try:
+        told = json.loads(line)
+        return Report(
+            running=told["running"],
+            effects=tuple((kind, result, count) for kind, result, count in told["effects"]),
+            timers=told["timers"],
+            live=told["live"],
+            unreadable=tuple(told["unreadable"]),
+            calls=tuple((system, verb, status, n) for system, verb, status, n in told["calls"]),
+            limited=told["limited"],
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+class Bell(asyncio.Event):
+    """Set in the front, it is heard in the back: a live message has to be looked at."""
+
+    def __init__(self, line: socket.socket) -> None:
+        super().__init__()
+        self._line = line
+
+    def set(self) -> None:
+        # A full line has been rung already; a back that is gone reads every mark when it begins.
+        with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+            self._line.send(RING)
+
+
+class BackSeen:
+    """The back as the front sees it. `line` is the front's end, which does not block."""
+
+    def __init__(self, line: socket.socket, workers: Iterable[WorkerEntry]) -> None:
+        self.gone = asyncio.Event()
+        """Set once no back can come any more: the bot ends."""
+        self._line = line
+        self._names = [worker.name for worker in workers if worker.running is not None]
+        self._report: Report | None = None
+        self._at = float("-inf")
+        self._begun = b""
+
+    def listen(self) -> None:
+        asyncio.get_running_loop().add_reader(self._line, self._read)
+
+    def report(self) -> Report | None:
+        """Return its newest report, however old it is."""
+        return self._report
+
+    def running(self) -> Mapping[str, bool]:
+        """Return whether each of its workers runs; none does where nothing is heard of it."""
+        if self._report is None or time.monotonic() - self._at > GONE_SECONDS:
+            return dict.fromkeys(self._names, False)
+        return self._report.running
+
+    def _read(self) -> None:
+        try:
+            told = self._line.recv(BUFFER)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            told = b""
+        if not told:
+            asyncio.get_running_loop().remove_reader(self._line)
+            self.gone.set()
+            return
+        *lines, self._begun = (self._begun + told).split(b"\n")
+        for line in lines:
+            if (report := from_line(line)) is not None:
+                self._report, self._at = report, time.monotonic()
+
+
+async def tell(line: socket.socket, report: Callable[[], Report]) -> None:
+    """Tell the front until cancelled."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(line, b"\n")  # behind what a back before this one left half said
+    while True:
+        await loop.sock_sendall(line, to_line(report()))
+        await asyncio.sleep(TELL_SECONDS)
+
+
+def hear_the_bell(line: socket.socket, rung: asyncio.Event) -> None:
+    """Set `rung` whenever the front rings."""
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        with suppress(BlockingIOError, ConnectionResetError):
+            if line.recv(BUFFER):
+                rung.set()
+                return
+            loop.remove_reader(line)  # the front is gone, and the parent ends this process
+
+    loop.add_reader(line, heard)

@@ -1,0 +1,181 @@
+"""`POST /api/incidents`: a script declares an incident.
+
+The body is `{"title","service","environment","description","severity","key"}`; only `title` is
+needed, and `service` where there are several. `Authorization: Bearer <API_TOKEN>`. 201 with the
+incident and its channel; 200 where the key is known, or the service has an open incident; 422 with
+every fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from handlers.dispatcher import Recorded, Unknown
+from handlers.slack import slack_text
+from handlers.slack.context import Context
+from handlers.webhooks.alert_senders import bearer, token_fits
+from handlers.webhooks.deploys import service_of
+from handlers.webhooks.signature import refused, signed_body
+from phases.messages.commands import Declare
+from phases.record.claims import key_claim
+from phases.record.incident import Incident, Severity, Source
+from phases.record.service import Service, environment_among
+from phases.shared.change import Refused
+from phases.text.cleaning import foreign, visible
+
+PATH = "/api/incidents"
+CHANNEL_SECONDS = 5.0
+"""So long the answer waits for the channel; then it is given without a link."""
+LOOK_SECONDS = 0.1
+SOURCE = "a script"
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+
+class Body(BaseModel):
+    """An unknown field is a fault: it is mostly a known one with a typing error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Line
+    service: Line | None = None
+    environment: Line | None = None
+    description: Annotated[str, Field(max_length=slack_text.DESCRIPTION - 200)] = ""
+    severity: Severity | None = None
+    key: Annotated[Line, Field(max_length=200)] | None = None
+
+    @field_validator("severity", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        """Read `SEV2` as 2."""
+        if isinstance(value, str) and value.strip().upper().removeprefix("SEV").isdigit():
+            return int(value.strip().upper().removeprefix("SEV"))
+        return value
+
+
+class Faults(Exception):
+    """Everything that is wrong with a body: 422."""
+
+    def __init__(self, faults: list[dict[str, str]]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+def incidents_route(ctx: Context, token: str) -> Route:
+    async def endpoint(request: Request) -> Response:
+        if not token_fits(bearer(request), token):
+            answer = refused(request, 401, "the token does not fit")
+            answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
+        raw = await signed_body(request, lambda body: True)
+        if isinstance(raw, Response):
+            return raw
+        try:
+            body, service = _read(ctx, raw)
+        except Faults as error:
+            return JSONResponse({"errors": error.faults}, status_code=422)
+        declaring = ctx.tasks.start(_declare(ctx, body, service), "the API")
+        await asyncio.wait({declaring})  # whoever hangs up does not stop what is being recorded
+        answered = declaring.result() if declaring.exception() is None else None
+        if answered is None:
+            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
+        incident, new = answered
+        return JSONResponse(await _shown(ctx, incident), status_code=201 if new else 200)
+
+    return Route(PATH, endpoint, methods=["POST"])
+
+
+def _read(ctx: Context, raw: bytes) -> tuple[Body, Service]:
+    """Raises `Faults`, all of them at once."""
+    faults: list[dict[str, str]] = []
+    body: Body | None = None
+    try:
+        body = Body.model_validate_json(raw)
+    except ValidationError as error:
+        faults = [
+            {"field": ".".join(map(str, fault["loc"])) or "body", "error": fault["msg"]}
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+    service = _service(ctx, body) if body is not None else None
+    if body is not None and service is None:
+        names = ", ".join(one.name for one in ctx.catalogue.all()[:20])
+        faults.append({"field": "service", "error": f"name one of: {names}"})
+    if body is not None and service is not None and body.environment is not None:
+        environment = environment_among(body.environment, service.environments)
+        if environment is None:
+            known = ", ".join(service.environments)
+            faults.append({"field": "environment", "error": f"{service.name} has: {known}"})
+        body.environment = environment
+    if faults or body is None or service is None:
+        raise Faults(faults)
+    return body, service
+
+
+def _service(ctx: Context, body: Body) -> Service | None:
+    """Return the service by name or alias; without a name the one in the words, or the only one."""
+    if body.service is not None:
+        return service_of(ctx, body.service)
+    return ctx.catalogue.named_in(f"{body.title} {body.description}")
+
+
+async def _declare(ctx: Context, body: Body, service: Service) -> tuple[Incident, bool] | None:
+    """Return the incident, and whether it is new. None: it is not recorded."""
+    if body.key is not None:
+        owner = await ctx.dispatcher.owner(key_claim(body.key))
+        known = await ctx.dispatcher.load(owner) if owner is not None else None
+        if known is not None:
+            return known, False
+    action = Declare(
+        ulid=ctx.ulid(),
+        title=slack_text.title(foreign(slack_text.typed(body.title))),
+        description=foreign(visible(body.description)),
+        service=service.name,
+        environment=body.environment or service.environment,
+        source=Source(kind="script", text=SOURCE),
+        severity=body.severity,
+        keys=(body.key,) if body.key is not None else (),
+    )
+    match await ctx.dispatcher.dispatch(action, None):
+        case Recorded(incident=incident):
+            return incident, True
+        case Refused(code="taken", owner=str(owner)):
+            incident = await ctx.dispatcher.load(owner)
+            return (incident, False) if incident is not None else None
+        case Refused() | Unknown():
+            return None
+
+
+async def _shown(ctx: Context, incident: Incident) -> dict[str, object]:
+    """Return what a script is told; it waits a little for the channel."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + CHANNEL_SECONDS
+    while incident.channel is None and incident.open and loop.time() < until:
+        await asyncio.sleep(LOOK_SECONDS)
+        incident = await ctx.dispatcher.load(incident.id) or incident
+    channel = incident.channel
+    shown = not incident.private and channel is not None
+    return {
+        "id": incident.id,
+        "status": incident.status.value,
+        "service": incident.service,
+        "channel": {
+            "id": channel.id,
+            "name": channel.name,
+            "url": f"{ctx.me.url.rstrip('/')}/archives/{channel.id}",
+        }
+        if shown and channel is not None
+        else None,
+    }

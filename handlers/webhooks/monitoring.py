@@ -1,0 +1,169 @@
+"""`POST /webhooks/alerts`: alerts of Alertmanager, Grafana, Datadog, PagerDuty, or of a script.
+
+One storm is one incident, as with Sentry's alerts; Sentry stays the measure. *Resolved* is evidence
+and never recovery: an alert ends when its own threshold says so, and users may still be hit.
+The answer: `{"incident": "INC-0042", "incidents": ["INC-0042"]}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from handlers import deliveries
+from handlers.dispatcher import Delivery
+from handlers.slack import slack_text
+from handlers.slack.context import Context
+from handlers.webhooks.alert_bodies import HeardAlert, read
+from handlers.webhooks.alert_senders import secrets_of, sent_by
+from handlers.webhooks.alerts import Alarm, Found, add_quietly, raise_alarm
+from handlers.webhooks.deploys import service_of
+from handlers.webhooks.front import Unreadable, webhook
+from phases.record.incident import Source
+from phases.record.service import Service, environment_among
+from phases.text.cleaning import foreign, visible
+from phases.text.wording import counted
+
+log = logging.getLogger(__name__)
+
+PATH = "/webhooks/alerts"
+AHEAD = timedelta(minutes=5)
+"""A sender's clock may be so far ahead; its alert is then taken as of now."""
+TEXT = 1000
+SHOWN = 5
+"""So many alerts of one group are written out in the incident's description."""
+URL = 2000
+
+
+def alerts_route(ctx: Context, secret: str) -> Route:
+    """Return the route. `secret`: one, or several with commas, one for each sender."""
+
+    async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
+        heard, now = read(raw), ctx.now()
+        if any(alert.at is not None and alert.at - now > AHEAD for alert in heard):
+            raise Unreadable("an alert is of the future: the sender's clock is wrong")
+        placed = _placed(ctx, heard)
+        if heard and not placed:
+            names = ", ".join(service.name for service in ctx.catalogue.all()[:20])
+            raise Unreadable(f"it names no service: give it a label `service`, of {names}")
+        recording = ctx.tasks.start(_record(ctx, placed, raw), "the alert webhook")
+        # Whoever hangs up does not stop what is being recorded.
+        await asyncio.wait({recording})
+        answer = recording.result() if recording.exception() is None else None
+        if answer is None:
+            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
+        return {"incident": answer[0] if answer else None, "incidents": answer}
+
+    return webhook(PATH, sent_by(secrets_of(secret)), receive)
+
+
+def _placed(ctx: Context, heard: Sequence[HeardAlert]) -> list[tuple[Service, list[HeardAlert]]]:
+    """Return the alerts by service, in their order; those that name none are left out."""
+    by_service: dict[str, tuple[Service, list[HeardAlert]]] = {}
+    for alert in heard:
+        service = _service(ctx, alert)
+        if service is not None:
+            by_service.setdefault(service.name, (service, []))[1].append(alert)
+    lost = len(heard) - sum(len(alerts) for _, alerts in by_service.values())
+    if lost and by_service:
+        log.warning("%s of a webhook name no service of the catalogue", counted(lost, "alert"))
+    return list(by_service.values())
+
+
+def _service(ctx: Context, alert: HeardAlert) -> Service | None:
+    """Return the service that a label names, else the one in the words, else the only one."""
+    for name in alert.names:
+        if (service := service_of(ctx, name)) is not None:
+            return service
+    words = (" ".join(alert.names), alert.title, alert.text[:TEXT])
+    return next((one for text in words if (one := ctx.catalogue.named_in(text)) is not None), None)
+
+
+async def _record(
+    ctx: Context, placed: list[tuple[Service, list[HeardAlert]]], raw: bytes
+) -> list[str] | None:
+    """Return the incidents that the alerts went to. None: not all of it is recorded."""
+    told: list[str] = []
+    for service, alerts in placed:
+        ours = [alert for alert in alerts if _counts(service, alert)]
+        fires = [alert for alert in ours if alert.firing and not alert.quiet]
+        rest = [alert for alert in ours if alert not in fires]
+        for part, some in (("fires", fires), ("rest", rest)):
+            if not some:
+                continue
+            delivery = deliveries.part(deliveries.alert(raw), f"{part}:{service.name}")
+            owner = await _tell(ctx, service, some, delivery, fires=part == "fires")
+            if owner is None:
+                return None
+            told += [owner] if owner and owner not in told else []
+    return told
+
+
+def _counts(service: Service, alert: HeardAlert) -> bool:
+    """Return whether its environment counts; an alert without one does (rules: The picture)."""
+    named = alert.environment
+    return not named or environment_among(named, service.environments) is not None
+
+
+async def _tell(
+    ctx: Context, service: Service, alerts: list[HeardAlert], delivery: Delivery, *, fires: bool
+) -> str | None:
+    first, now = alerts[0], ctx.now()
+    alarm = Alarm(
+        service=service,
+        title=_one_line(first.title) or first.system,
+        source=Source(kind="alert", text=first.system, url=_address(first.url)),
+        at=min(first.at or now, now) if not fires else now,
+        found=tuple(_found(alert) for alert in alerts),
+        description=_description(alerts),
+    )
+    if fires:
+        return await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)
+    return await add_quietly(ctx.dispatcher, alarm, delivery)
+
+
+def _found(alert: HeardAlert) -> Found:
+    says = _one_line(alert.title)
+    if not alert.firing:
+        says = f"resolved there: {says}. Users may still be hit"
+    # Another alert of the same key begins at another time.
+    began = _stamp(alert.at)
+    state = "" if alert.firing else " resolved"
+    return Found(
+        issue=None,
+        text=says,
+        url=_address(alert.url),
+        key=alert.key,
+        heard=f"{alert.key} {began}{state}",
+    )
+
+
+def _stamp(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at is not None else ""
+
+
+def _description(alerts: list[HeardAlert]) -> str:
+    """Return what the alerts say, for people: without Sentry it is all there is."""
+    parts = [alerts[0].details]
+    parts += [f"{_one_line(alert.title)}\n{alert.details}" for alert in alerts[1:SHOWN]]
+    if len(alerts) > SHOWN:
+        parts.append(f"and {len(alerts) - SHOWN} more")
+    text = "\n".join(part for part in parts if part.strip())
+    return slack_text.cut(foreign(visible(text)), slack_text.DESCRIPTION - 200)
+
+
+def _one_line(text: str) -> str:
+    return slack_text.title(foreign(slack_text.typed(text)))
+
+
+def _address(url: str | None) -> str | None:
+    """Return a link that people may follow; anything else is left out, and the alert stands."""
+    if url is None or not url.startswith(("https://", "http://")) or len(url) > URL:
+        return None
+    return url if url.isprintable() and " " not in url else None
