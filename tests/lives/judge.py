@@ -185,9 +185,20 @@ def _timeline(life: Life, incident: Incident, entries: list[Entry]) -> list[str]
     if incident.status in (Status.RESOLVED, Status.CLOSED):
         needed = ("declared", "triage", "decision", "check", "resolved")
         wrong += [f"no entry of kind {kind}" for kind in needed if kind not in kinds]
-    if life.pinned and not any(entry.text == SEEN for entry in entries):
+    if life.pinned and _heard(life) and not any(entry.text == SEEN for entry in entries):
         wrong.append("the pin is not in the timeline")
     return wrong
+
+
+def _heard(life: Life) -> bool:
+    """Return whether the bot said that it has the event of the pin; else Slack gave it up."""
+    for sent in life.town.delivery.log:
+        event = sent.body.get("event") or {}
+        item = event.get("item") or {}
+        if event.get("type") == "reaction_added" and item.get("channel") == life.channel.id:
+            if any(ack.ok for ack in sent.acks):
+                return True
+    return False
 
 
 def _claims(town: Town, life: Life, incident: Incident) -> list[str]:

@@ -67,6 +67,12 @@ class Plot:
         )
 
 
+def _taken(ack: Any) -> bool:
+    """Return whether a command was acked with something else than the wish to say it again."""
+    text = json.dumps(getattr(ack, "body", None))
+    return bool(ack is not None and ack.ok and not re.search(r"again|recorded|could not", text))
+
+
 class Life:
     """The life of one shop's incident. `live` goes through it."""
 
@@ -162,13 +168,14 @@ class Life:
         await self._written()
 
     async def _declared(self) -> None:
+        """Until its channel is there. What was taken is not said again: it must not be lost."""
         self.step = "declare"
-        ends = time.monotonic() + PATIENCE
+        ends, taken = time.monotonic() + PATIENCE, False
         if self.plot.begin == "watch":
             self.town.ci_deploys(self.shop)
             self.town.beside(self.town.ci_tells(self.shop, "1.3.0"))
         while time.monotonic() < ends:
-            await self._declare_once()
+            taken = taken or await self._declare_once()
             waits = time.monotonic() + AGAIN
             while time.monotonic() < waits:
                 if found := self.channels:
@@ -176,29 +183,31 @@ class Life:
                     await self.until("its record", self.record)
                     return
                 await asyncio.sleep(LOOKS)
-        raise Lost(f"{self.shop.name}: no channel was opened")
+        raise Lost(f"{self.shop.name}: no channel was opened{' of what was taken' * taken}")
 
-    async def _declare_once(self) -> None:
+    async def _declare_once(self) -> bool:
+        """Return whether the bot said that it has it."""
         match self.plot.begin:
             case "command":
                 words = f"/incident {self.shop.name} is failing"
-                await self._act(self.alice.command(words))
+                taken = _taken(await self._act(self.alice.command(words)))
                 if self.plot.twice:
-                    await self._act(self.alice.command(words))
+                    taken = _taken(await self._act(self.alice.command(words))) or taken
+                return taken
             case "alert":
-                await self.town.alert(self.shop)
+                return (await self.town.alert(self.shop)).status == 200
             case "phrase":
-                await self._by_phrase()
+                return await self._by_phrase()
             case _:
-                return
+                return True
 
-    async def _by_phrase(self) -> None:
-        """Somebody says it aloud; the offer in the thread is clicked, and its form is sent."""
+    async def _by_phrase(self) -> bool:
+        """Somebody says it aloud, and somebody declares it."""
         general = self.town.workspace.channel("general")
         self.alice.say(general, f"prod is down: {self.shop.name} is failing")
         await asyncio.sleep(3)
         words = f"/incident {self.shop.name} is failing"
-        await self._act(self.alice.command(words))
+        return _taken(await self._act(self.alice.command(words)))
 
     async def _act(self, act: Any) -> Any:
         """Do it; what a client would not let them do, and what is gone by now, they leave."""
@@ -209,10 +218,23 @@ class Life:
 
     async def _press(self, person: Person, message: Json, action: str) -> None:
         now = person.now(message)
+        before, told = self._undecided(), len(person.ephemerals())
         twice = [self._act(person.click(now, action))]
         if self.plot.twice:
             twice.append(self._act(person.click(now, action)))
-        await asyncio.gather(*twice)
+        acks = await asyncio.gather(*twice)
+        acked = any(ack is not None and ack.ok for ack in acks)
+        if acked and before and action == "decision.rollback" and self.town.answers_surely:
+            await asyncio.sleep(AGAIN)
+            if self._undecided() == before and len(person.ephemerals()) == told:
+                self.faults.append(f"{action} by {person.id} was acked, and nothing came of it")
+
+    def _undecided(self) -> int:
+        """The number of the round in which nothing is decided; 0: there is none."""
+        record = self.record()
+        rounds = record.get("rounds") or []
+        open_one = record.get("status") in ("declared", "deciding") and rounds
+        return len(rounds) if open_one and not rounds[-1].get("action") else 0
 
     # --- deciding ---------------------------------------------------------------------------------
 

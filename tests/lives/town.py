@@ -32,6 +32,7 @@ from sandbox.linear.state import Linear
 from sandbox.linear.webhooks import Webhooks as LinearWebhooks
 from sandbox.pagerduty import PagerDuty, pagerduty_app
 from sandbox.sentry import ALL_SCOPES, Alerts, Sentry, sentry_app
+from sandbox.sentry.alerts import Delivery as Alerted
 from sandbox.slack.api import BOT_TOKEN, slack_app
 from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
@@ -227,6 +228,14 @@ class Town:
     def redis_ms(self) -> float:
         return (clock.BEGIN + clock.CLOCK.passed + self.redis.server.offset) * 1000
 
+    @property
+    def answers_surely(self) -> bool:
+        """Nothing but a death can keep the bot from recording a click or saying why not."""
+        redis = self.redis.trouble
+        return "slack" not in self.wire.weather and not (
+            redis.lost_answers or redis.lost_requests or redis.slow
+        )
+
     def beside(self, work: object) -> None:
         """Do this beside everything else, until the world ends."""
         task = asyncio.get_running_loop().create_task(work)  # pyright: ignore
@@ -311,10 +320,10 @@ class Town:
                 if shop.burns:
                     self._errors(shop, TRAFFIC_SECONDS, 3)
 
-    async def alert(self, shop: Shop) -> None:
+    async def alert(self, shop: Shop) -> Alerted:
         """A rule of Sentry's fires on what burns in this shop."""
         events = [e for e in self.sentry.events if e.project_id == self._project(shop)]
-        await self.alerts.event_alert(events[-1])
+        return await self.alerts.event_alert(events[-1])
 
     def _project(self, shop: Shop) -> int:
         return self.sentry.projects[shop.name].id

@@ -11,7 +11,7 @@ from tests.lives.town import Town
 from tests.lives.wire import Weather
 
 SYSTEMS = ("slack", "sentry", "linear", "github", "discord", "pagerduty")
-CRASHES = ((1500, 6000), (4000, 15000), (10000, 40000))
+CRASHES = ((800, 4000), (2000, 10000), (6000, 30000))
 """Steps between two deaths of a replica: a step is what runs between two awaits."""
 STEPS_OF_THE_CLOCK = (-3600.0, -90.0, -5.0, 5.0, 90.0, 3600.0)
 BY_SECONDS = 240.0
