@@ -6,7 +6,7 @@ ARGS ?=
 # Stories mostly wait for processes, so more of them at once than there are cores. WORKERS=0: one after the other.
 WORKERS ?= 3
 
-.PHONY: sandbox test test-browser check bench judgement chaos chaos-all schemas audit format clean
+.PHONY: sandbox test test-browser check bench judgement lives chaos chaos-all schemas audit format clean
 
 sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
@@ -25,6 +25,9 @@ bench: $(VENV)/.dev
 
 judgement: $(VENV)/.dev
 	@$(BIN)/python -m tests.judgement $(ARGS)
+
+lives: $(VENV)/.dev
+	@$(BIN)/python -m tests.lives $(ARGS)
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.chaos $(ARGS)

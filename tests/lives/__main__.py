@@ -1,7 +1,7 @@
 """`make lives`: a thousand incidents from their beginning to their end, in virtual time.
 
-    make lives ARGS="--lives 1000"
-    make lives ARGS="--seed 4711"      tells the story of life 4711
+make lives ARGS="--lives 1000"
+make lives ARGS="--seed 4711"      tells the story of life 4711
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """What must be true at the end of a life, whatever happened to the bot meanwhile.
 
-Nothing is lost, nothing is done twice, and a minute after the last change nothing shows what is over.
+Nothing is lost, nothing is done twice, and a minute after the last change nothing shows what is
+over.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from datetime import UTC, datetime
@@ -123,11 +123,13 @@ def _deploys(life: Life, incident: Incident) -> list[str]:
     wrong = [f"{decision} ran {times} times" for decision, times in runs.items() if times > 1]
     wrong += [f"a run of nobody's decision: {decision}" for decision in runs.keys() - decided]
     for one in incident.rounds:
-        if one.action and one.action.deploys and one.action.result in ("done", "failed"):
-            if runs[one.action.deploy_id or ""] != 1:
-                wrong.append(f"{one.action.deploy_id} is said to be {one.action.result}: no run")
-        if one.action and one.action.result in ("waiting", "running"):
-            wrong.append(f"round {one.number} still says {one.action.result}")
+        if (action := one.action) is None:
+            continue
+        ended = action.deploys and action.result in ("done", "failed")
+        if ended and runs[action.deploy_id or ""] != 1:
+            wrong.append(f"{action.deploy_id} is said to be {action.result}: no run")
+        if action.result in ("waiting", "running"):
+            wrong.append(f"round {one.number} still says {action.result}")
     return wrong
 
 
@@ -195,9 +197,9 @@ def _heard(life: Life) -> bool:
     for sent in life.town.delivery.log:
         event = sent.body.get("event") or {}
         item = event.get("item") or {}
-        if event.get("type") == "reaction_added" and item.get("channel") == life.channel.id:
-            if any(ack.ok for ack in sent.acks):
-                return True
+        ours = event.get("type") == "reaction_added" and item.get("channel") == life.channel.id
+        if ours and any(ack.ok for ack in sent.acks):
+            return True
     return False
 
 
@@ -250,8 +252,11 @@ def _kept(name: str, incident: Incident) -> int | None:
 
 def _apart(shown: str, true: str) -> str:
     """Where two texts part."""
-    at = len(os.path.commonprefix([shown, true]))
-    return f"…{shown[max(0, at - 40) : at + 120]!r} in place of …{true[max(0, at - 40) : at + 120]!r}"
+    pairs = enumerate(zip(shown, true, strict=False))
+    at = next((i for i, (one, other) in pairs if one != other), min(len(shown), len(true)))
+    return (
+        f"…{shown[max(0, at - 40) : at + 120]!r} in place of …{true[max(0, at - 40) : at + 120]!r}"
+    )
 
 
 def _said(blocks: list[Any]) -> str:

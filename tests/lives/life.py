@@ -14,7 +14,7 @@ from typing import Any
 
 from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
-from sandbox.slack.people import Json, Person, plain
+from sandbox.slack.people import Json, Person
 from tests.lives.town import FIX, Shop, Town
 
 PATIENCE = 1200.0
@@ -377,9 +377,8 @@ class Life:
         return self.town.form  # pyright: ignore
 
     async def _some_seconds(self, true: Callable[[], Any]) -> None:
-        waits = time.monotonic() + AGAIN
-        while time.monotonic() < waits and not true():
-            await asyncio.sleep(LOOKS)
+        with suppress(Lost):
+            await self.until(self.step, true, AGAIN)
 
     async def _rests(self) -> None:
         """Until nothing is left to be done. What failed for good is tried again by its button."""

@@ -1,4 +1,4 @@
-"""Worlds of lives, each in a process of its own: forked, so that nothing of one reaches the next."""
+"""Worlds of lives, each in a process of its own, so that nothing of one reaches the next."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.lives.store import Redis, Server
 from tests.lives.town import Town
 from tests.lives.weather import Forecast
 
-SIDE_BY_SIDE = int(os.environ.get("SIDE", "10"))
-"""Lives of one world: life N is lived in world N // 10."""
+SIDE_BY_SIDE = 5
+"""Lives of one world: life N is lived in world N // 5."""
 CPU_SECONDS = 200
 """After which a world is taken for one that turns in circles."""
 SETTLE_SECONDS = 60.0

@@ -48,6 +48,8 @@ RECHECK_SECONDS = 20
 WINDOW_SECONDS = 120
 """Long enough for a bot that was dead for a while: it still sees the trouble."""
 TRAFFIC_SECONDS = 4.0
+TOLD_AGAIN_SECONDS = 5.0
+"""A pipeline says it again where it was not taken, as `curl --retry` does."""
 RELEASES = (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40))
 FIX = "f" * 40
 """The head of the pull request that mends a service."""
@@ -368,8 +370,10 @@ class Town:
             "X-Firebreak-Signature": f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
         }
         url = f"{BOT_URL}/webhooks/deploys"
-        while await self.webhooks.post(url, body, headers, seconds=10.0) != 200:
-            await asyncio.sleep(5)
+        while True:
+            if await self.webhooks.post(url, body, headers, seconds=10.0) == 200:
+                return
+            await asyncio.sleep(TOLD_AGAIN_SECONDS)
 
     def ci_deploys(self, shop: Shop) -> None:
         """CI deploys the newest release, as it did before the bot was there."""

@@ -1,8 +1,8 @@
 """HTTP without sockets: the bot's own clients, and below them a call of an ASGI app.
 
-httpx and aiohttp (the Slack SDK) are the real ones down to where they would open a connection. There
-every call meets the weather of this world: it may be late, refused, lost on its way or on its way
-back. What an outside system does is done in the world's time, whoever asked for it dies or not.
+httpx and aiohttp (the Slack SDK) are the real ones down to where they would open a connection.
+There every call meets the weather of this world: it may be late, refused, lost on its way or on its
+way back. What an outside system does is done in the world's time, whoever asked for it dies or not.
 """
 
 from __future__ import annotations
