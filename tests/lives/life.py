@@ -180,10 +180,14 @@ class Life:
             while time.monotonic() < waits:
                 if found := self.channels:
                     self._channel = found[0]
-                    await self.until("its record", self.record)
+                    await self.until("its channel in the record", self._has_channel)
                     return
                 await asyncio.sleep(LOOKS)
         raise Lost(f"{self.shop.name}: no channel was opened{' of what was taken' * taken}")
+
+    def _has_channel(self) -> bool:
+        """The bot knows its own channel: from here on it hears what is said and pinned there."""
+        return bool(self.record().get("channel"))
 
     async def _declare_once(self) -> bool:
         """Return whether the bot said that it has it."""
