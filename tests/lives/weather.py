@@ -6,6 +6,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
+from phases.record.incident import Incident
 from tests.lives.store import Trouble
 from tests.lives.town import Town
 from tests.lives.wire import Weather
@@ -31,6 +32,8 @@ class Forecast:
     clock: float
     """Seconds by which the clock of Redis is set, once; 0: it is right."""
     clock_at: float
+    older: bool = False
+    """Now and then a record is written anew as a version writes it that knows fewer fields."""
     wall: dict[int, float] = field(default_factory=dict[int, float])
     """Replica → seconds by which the clock of its machine is wrong."""
 
@@ -48,6 +51,7 @@ class Forecast:
             twice=dice.random() < 0.4,
             clock=dice.choice(STEPS_OF_THE_CLOCK) if dice.random() < 0.15 else 0.0,
             clock_at=dice.uniform(20, BY_SECONDS),
+            older=dice.random() < 0.25,
             wall={0: dice.choice((-30.0, -3.0, 3.0, 30.0))} if dice.random() < 0.2 else {},
         )
 
@@ -59,6 +63,8 @@ class Forecast:
         town.fleet.doom()
         for number, seconds in self.wall.items():
             town.fleet.set_clock(number, seconds)
+        if self.older:
+            town.beside(self._writes_older_records(town, random.Random(f"{town.seed} older")))
         if self.clock:
             town.beside(self._sets_the_clock(town))
 
@@ -66,6 +72,23 @@ class Forecast:
         await asyncio.sleep(self.clock_at)
         town.said(f"the clock of Redis is set by {self.clock:+.0f} s")
         town.redis.server.offset += self.clock
+
+    async def _writes_older_records(self, town: Town, dice: random.Random) -> None:
+        """Only what is not as by default stands in them; whoever has read the other starts anew."""
+        while True:
+            await asyncio.sleep(dice.uniform(2, 12))
+            number = dice.randint(1, town.services)
+            key = b"{fb}:incident:INC-%04d" % number
+            (record,) = town.redis.server.ask([b"HGET", key, b"record"])
+            if record.startswith(b"$-1"):
+                continue
+            incident = Incident.model_validate_json(record.split(b"\r\n", 1)[1])
+            older = incident.model_dump_json(exclude_defaults=True).encode()
+            if Incident.model_validate_json(older) != incident:
+                raise AssertionError(f"{incident.id} is not the same without its defaults")
+            town.redis.server.ask(
+                [b"HSET", key, b"record", older], [b"HINCRBY", key, b"version", b"1"]
+            )
 
     def ends(self, town: Town) -> None:
         """Everything is fine from here on."""
