@@ -230,7 +230,8 @@ class Life:
         acked = any(ack is not None and ack.ok for ack in acks)
         if acked and before and action == "decision.rollback" and self.town.answers_surely:
             await asyncio.sleep(AGAIN)
-            if self._undecided() == before and len(person.ephemerals()) == told:
+            answered = len(person.ephemerals()) > told or person.modal() is not None
+            if self._undecided() == before and not answered:
                 self.faults.append(f"{action} by {person.id} was acked, and nothing came of it")
 
     def _undecided(self) -> int:
