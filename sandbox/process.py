@@ -6,10 +6,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 GUARD = Path(__file__).with_name("process_guard.py")
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -21,6 +21,51 @@ State = Literal["off", "starting", "running", "restarting", "stopped"]
 
 class Failed(Exception):
     """The program did not come up. The text holds the end of its log."""
+
+
+class Program(Protocol):
+    """A started program. It ends with this one at the latest."""
+
+    pid: int | None
+    """None when it could not be started."""
+
+    async def wait(self) -> int:
+        """Return its exit code when it has ended."""
+        ...
+
+    def end(self) -> None:
+        """Ask it to end; it is killed if it does not."""
+        ...
+
+
+Launch = Callable[[Sequence[str], Mapping[str, str], Path], Awaitable[Program]]
+"""Starts a command in an environment; its output goes to the end of a file."""
+
+
+class _Guarded:
+    def __init__(self, guard: asyncio.subprocess.Process, pid: int | None) -> None:
+        self.pid = pid
+        self._guard = guard
+
+    async def wait(self) -> int:
+        return await self._guard.wait()
+
+    def end(self) -> None:
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
+
+
+async def guarded(command: Sequence[str], env: Mapping[str, str], log: Path) -> Program:
+    """Start the command below a guard, which ends it when this program ends, however it ends."""
+    guard = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(GUARD), str(log), *command),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=env,
+    )
+    assert guard.stdout is not None
+    line = await guard.stdout.readline()
+    return _Guarded(guard, int(line) if line.strip() else None)
 
 
 class KeptProcess:
@@ -35,6 +80,7 @@ class KeptProcess:
         ready: Callable[[], asyncio.Future[bool] | asyncio.Task[bool]],
         name: str,
         backoff: Sequence[float] = BACKOFF_SECONDS,
+        launch: Launch = guarded,
     ) -> None:
         self.command = list(command)
         self.env = dict(env)
@@ -45,7 +91,8 @@ class KeptProcess:
         self.pid: int | None = None
         self._ready = ready
         self._backoff = backoff
-        self._guard: asyncio.subprocess.Process | None = None
+        self._launch = launch
+        self._program: Program | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
@@ -117,16 +164,9 @@ class KeptProcess:
 
     async def _live(self) -> int:
         """Run it from start to death, and return its exit code."""
-        guard = self._guard = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(GUARD), str(self.log), *self.command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=self.env,
-        )
-        assert guard.stdout is not None
-        line = await guard.stdout.readline()
-        self.pid = int(line) if line.strip() else None
-        ended = asyncio.create_task(guard.wait())
+        program = self._program = await self._launch(self.command, self.env, self.log)
+        self.pid = program.pid
+        ended = asyncio.create_task(program.wait())
         up = asyncio.ensure_future(self._ready())
         try:
             await asyncio.wait([ended, up], return_when=asyncio.FIRST_COMPLETED)
@@ -140,12 +180,11 @@ class KeptProcess:
             await asyncio.gather(up, ended, return_exceptions=True)
 
     async def _end(self) -> None:
-        guard, self._guard = self._guard, None
-        if guard is None:
+        program, self._program = self._program, None
+        if program is None:
             return
-        if guard.stdin is not None:
-            guard.stdin.close()
-        await guard.wait()
+        program.end()
+        await program.wait()
 
     def _to(self, state: State) -> None:
         self.state = state

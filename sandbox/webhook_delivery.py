@@ -20,12 +20,15 @@ class WebhookDelivery:
     def __init__(self) -> None:
         self.twice = False
         """Each webhook comes a second time, byte for byte, and they overtake each other."""
+        self.patience = 0.0
+        """Each system waits for so many seconds at least, however little time it has."""
         self._copies = BackgroundTasks()
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float
     ) -> int | None:
         """Return the status of the answer; None where none came within `seconds`."""
+        seconds = max(seconds, self.patience)
         if self.twice:
             self._copies.start(_post_later(url, body, headers, seconds))
             await asyncio.sleep(random.uniform(0, LATER_SECONDS))

@@ -38,7 +38,7 @@ from sandbox.page.panel import WorldPanel, WorldParts
 from sandbox.page.routes import Page
 from sandbox.page.slack_view import SlackView
 from sandbox.pagerduty import PagerDuty, pagerduty_app
-from sandbox.process import Failed, KeptProcess
+from sandbox.process import Failed, KeptProcess, Launch, guarded
 from sandbox.sentry import ALL_SCOPES, Alerts, Sentry, sentry_app
 from sandbox.serving import HOST, PortTaken, bound, free_port, serving
 from sandbox.shop import catalogue
@@ -97,6 +97,8 @@ class WorldOptions:
     """A catalogue in place of the shop's."""
     env: dict[str, str] = field(default_factory=dict[str, str])
     """Added to the bot's environment."""
+    launch: Launch = guarded
+    """Starts the bot."""
 
 
 class World:
@@ -133,6 +135,7 @@ class World:
             log=self.folder / "bot.log",
             ready=lambda: asyncio.create_task(self._bot_is_ready()),
             name="The bot",
+            launch=self.options.launch,
         )
         self.page = Page(SlackView(self.workspace, self.delivery), self._panel())
 
@@ -276,7 +279,7 @@ class World:
         self.bot.kill()
 
     async def _bot_is_ready(self) -> bool:
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=2, trust_env=False, verify=False) as http:
             while True:
                 try:
                     if (await http.get(f"{self.bot_url}/readyz")).status_code == 200:

@@ -29,6 +29,8 @@ class EditLease:
     """Of the newest mark; None where there is none any more."""
     shows: str | None
     """The fingerprint of what this message shows, as far as it is known."""
+    record: str | None
+    """The incident's newest record; None where it is gone."""
 
 
 class DirtyMarks:
@@ -61,12 +63,16 @@ class DirtyMarks:
         """
         token = uuid4().hex
         answer = await self._store.run(
-            BEGIN, member=member, token=token, lease=round(LEASE_SECONDS * 1000)
+            BEGIN,
+            member=member,
+            incident=member.partition("|")[0],
+            token=token,
+            lease=round(LEASE_SECONDS * 1000),
         )
         if answer is None:
             return None
-        counter, sent = answer
-        return EditLease(token, float(counter) if counter else None, sent or None)
+        counter, sent, record = answer
+        return EditLease(token, float(counter) if counter else None, sent or None, record or None)
 
     async def end(
         self,

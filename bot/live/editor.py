@@ -12,13 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from bot.connection.client import StoreError
+from bot.connection.client import NotThisVersion, StoreError
 from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
 from bot.live.edit_budget import EditBudget
 from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
 from bot.store.incident_store import Store
-from handlers.dispatcher import Dispatcher
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
 
@@ -94,7 +93,6 @@ class Live(Worker):
     def __init__(
         self,
         store: Store,
-        dispatcher: Dispatcher,
         render: Render,
         slack: Editor,
         *,
@@ -104,7 +102,6 @@ class Live(Worker):
         """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
         super().__init__(log, "live messages")
         self._store = store
-        self._dispatcher = dispatcher
         self._render = render
         self._slack = slack
         self._now = now
@@ -239,7 +236,7 @@ class Live(Worker):
             self._forget(marked, heard)
             return _End()
         id, _, name = marked.partition("|")
-        incident = await self._dispatcher.load(id)
+        incident = self._read(id, begun.record)
         ref = incident.messages.get(name) if incident else None
         if incident is None or (ref is None and not incident.open):
             return self._drop(marked, "there is no such message")
@@ -264,6 +261,13 @@ class Live(Worker):
             self._spent[_kind(marked)] = time.monotonic() + wait
             return _End()
         return await self._send(marked, ref, message, fingerprint, begun.token)
+
+    def _read(self, id: str, record: str | None) -> Incident | None:
+        try:
+            return self._store.parsed(id, record) if record else None
+        except NotThisVersion as error:
+            log.error("%s", error.text)
+            return None
 
     async def _send(
         self, marked: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str

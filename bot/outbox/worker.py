@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from bot.connection.client import StoreError, connect
 from bot.outbox.dead_letters import take_up
 from bot.outbox.stream import PendingEntry, Queue
+from bot.outbox.turns import decides, turns_of
 from bot.runtime.backoff import patient
 from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
@@ -60,9 +61,6 @@ TAKE_UP_SECONDS = 60.0
 
 An older replica may set an effect aside once more until it is replaced.
 """
-AT_ONCE = 4
-LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2, "discord": 1}
-"""Discord one at a time: an older edit of its post must not come last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +112,7 @@ class Outbox:
         self._alone = alone
         self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._queue = Queue(store, self.consumer)
-        limits = {**LIMITS, **(limits or {})}
-        names = {systems.get(type, type) for type in performers}
-        self._turns = {name: asyncio.Semaphore(limits.get(name, AT_ONCE)) for name in names}
+        self._turns = turns_of({systems.get(type, type) for type in performers}, limits or {})
         self._held: dict[str, asyncio.Task[None]] = {}
         self._sure: dict[str, float] = {}
         """Entry → when it was surely ours, in seconds that go on while the machine sleeps."""
@@ -260,7 +256,8 @@ class Outbox:
             )
             return
         try:
-            async with self._turns[self._systems.get(effect.type, effect.type)]:
+            turns = self._turns[self._systems.get(effect.type, effect.type)]
+            async with turns.turn(first=decides(effect)):
                 # After standing still (a machine asleep, a long wait without Redis) the effect may
                 # be another worker's. Begun here as well it would be done twice: a first try does
                 # not look for what is done.

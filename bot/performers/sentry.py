@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.performers.context import EffectContext, Job, need_tracker, performs
@@ -50,9 +52,15 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         context.endpoint,
         context.flags,
     )
-    known = [*await _own_deploys(context, service), *await context.deploys.known(service.name)]
-    burning = await _burning(context, service, incident)
-    past = await _past(context, service, incident)
+    entries, incidents, told, changes = await asyncio.gather(
+        context.dispatcher.timeline(incident.id),
+        context.dispatcher.find(service=service.name, open_only=False),
+        context.deploys.known(service.name),
+        context.changes.known(service.name),
+    )
+    known = [*_own_deploys(incidents), *told]
+    burning = _burning(incidents, incident)
+    past = Past(tuple(entries), earlier_fixes(incidents, incident.id), tuple(changes))
     answer = await triage.triage(
         incident, sources, known, context.now(), burning=burning, past=past
     )
@@ -67,21 +75,12 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
     return answer.model_copy(update={"recollection": recollection})
 
 
-async def _past(context: EffectContext, service: Service, incident: Incident) -> Past:
-    """Return what people wrote, what ended earlier incidents, and what webhooks told of flags."""
-    entries = await context.dispatcher.timeline(incident.id)
-    earlier = await context.dispatcher.find(service=service.name, open_only=False)
-    changes = await context.changes.known(service.name)
-    return Past(tuple(entries), earlier_fixes(earlier, incident.id), tuple(changes))
-
-
-async def _own_deploys(context: EffectContext, service: Service) -> list[DeploySeen]:
+def _own_deploys(incidents: Sequence[Incident]) -> list[DeploySeen]:
     """Return what the bot itself deployed on this service, newest first."""
-    incidents = await context.dispatcher.find(service=service.name, open_only=False)
     deploys = [
         DeploySeen(
             release=action.to_release,
-            service=service.name,
+            service=incident.service,
             started_at=action.started_at,
             finished_at=action.finished_at,
             by=f"<@{action.by}>",
@@ -96,16 +95,15 @@ async def _own_deploys(context: EffectContext, service: Service) -> list[DeployS
     return sorted(deploys, key=lambda deploy: deploy.started_at, reverse=True)
 
 
-async def _burning(context: EffectContext, service: Service, asking: Incident) -> set[str]:
+def _burning(incidents: Sequence[Incident], asking: Incident) -> set[str]:
     """Return versions that another open incident of this service suspects.
 
     None of them is a target for a rollback.
     """
-    incidents = await context.dispatcher.find(service=service.name, open_only=True)
     return {
         incident.triage.suspect.version
         for incident in incidents
-        if incident.id != asking.id and not incident.drill
+        if incident.open and incident.id != asking.id and not incident.drill
         if incident.triage is not None and incident.triage.suspect is not None
     }
 

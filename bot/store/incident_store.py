@@ -165,10 +165,10 @@ class Store:
             return Loaded(None, 0, server_now, seen, number)
         version, record = answers[1]
         return Loaded(
-            self._parsed(incident, record) if record else None, int(version or 0), server_now, seen
+            self.parsed(incident, record) if record else None, int(version or 0), server_now, seen
         )
 
-    def _parsed(self, id: str, record: str) -> Incident:
+    def parsed(self, id: str, record: str) -> Incident:
         """Return the record; the one that was read last for this incident is not parsed again.
 
         Of an incident that opens these are two reads in three. Raises `NotThisVersion`.

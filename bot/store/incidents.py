@@ -8,12 +8,14 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from bot.connection.client import DISPATCH_SECONDS, AnswerLost, NotRecorded, NotThisVersion
+from bot.runtime.clock_jump import passed
 from bot.store.incident_store import (
     Already,
     Answer,
@@ -41,8 +43,38 @@ Step = Callable[[Incident | None, Action, Service, datetime], Change | Refused]
 
 NOTHING = "Nothing was recorded. Try again in a moment."
 LOOKED_SECONDS = 0.25
-"""The age up to which a loaded record may serve again: a click loads, and speaks a moment later."""
-LOOKED_AT_MOST = 500
+"""The age up to which a record serves a person: a click loads, and speaks a moment later."""
+KEPT_SECONDS = 2.0
+"""The same for the bot's own work: effects of one incident end one after the other. So long the
+time of a step may be wrong where the clock of Redis is set."""
+KEPT_AT_MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A record, and when Redis was asked last (`passed`): its time goes on since then."""
+
+    loaded: Loaded
+    at: float
+
+    @property
+    def now(self) -> datetime:
+        return self.loaded.server_now + timedelta(seconds=passed() - self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One dispatch. `ends` is when it is given up, by the clock of the event loop."""
+
+    action: Action
+    incident: str | None
+    trigger: Trigger | None
+    deadline: datetime | None
+    ends: float
+
+    @property
+    def left(self) -> float:
+        return self.ends - asyncio.get_running_loop().time()
 
 
 class Incidents:
@@ -68,11 +100,11 @@ class Incidents:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._declaring = asyncio.Lock()
         """One new incident at a time: twenty at once would all try for the same number."""
-        self._looked: dict[str, tuple[float, Loaded]] = {}
-        """The records loaded last, and when.
+        self._kept: dict[str, _Read] = {}
+        """The records read or written last.
 
-        They spare a round trip: the commit checks version and delivery, and who is refused by an
-        older record is refused by one that is loaded anew.
+        They spare a round trip: the commit checks version, delivery, timer and entry, and who is
+        refused by an older record is refused by one that is loaded anew.
         """
 
     async def dispatch(
@@ -93,7 +125,9 @@ class Incidents:
         ends = asyncio.get_running_loop().time() + patience
         try:
             async with self._turn(incident, ends):
-                return await self._step_and_commit(action, incident, trigger, deadline, ends)
+                return await self._step_and_commit(
+                    _Asked(action, incident, trigger, deadline, ends)
+                )
         except NotThisVersion as error:
             log.error("nothing recorded of %s: %s", action.type, error.text)
             return Refused("version", f"{error.text}. Run the newest one. Nothing was changed.")
@@ -114,29 +148,16 @@ class Incidents:
             )
             return Unknown(f"{error.text}. {Unknown().text}") if error.halfway else Unknown()
 
-    async def _step_and_commit(
-        self,
-        action: Action,
-        incident: str | None,
-        trigger: Trigger | None,
-        deadline: datetime | None,
-        ends: float,
-    ) -> Recorded | Refused | Unknown:
+    async def _step_and_commit(self, asked: _Asked) -> Recorded | Refused | Unknown:
         commit_id = uuid4().hex
+        action, incident = asked.action, asked.incident
         above = 0
-        looked = self._just_looked_at(incident) if isinstance(trigger, Delivery) else None
+        guess = self._kept_record(incident, asked.trigger)
         while True:
-            loaded, guessed = (
-                (looked, True) if looked else (await self._store.load(incident, trigger), False)
-            )
-            looked = None
-            if loaded.seen is not None:
-                return await self._again(loaded.seen, loaded)
-            if incident is not None and loaded.incident is None:
-                return Refused("unknown", f"There is no incident {incident}.")
-            left = ends - asyncio.get_running_loop().time()
-            if left <= 0:
-                return Unknown(f"Too much happens here at once. {NOTHING}")
+            read = guess or await self._read(incident, asked.trigger)
+            loaded = read.loaded
+            if ended := await self._ended_already(asked, loaded):
+                return ended
             if isinstance(action, Declare) and incident is None:
                 above = max(above + 1, loaded.next_number)
                 action = action.model_copy(update={"number": above})
@@ -145,36 +166,65 @@ class Incidents:
                 other = await self._store.load(action.duplicate)
                 action = action.model_copy(update={"found": other.incident})
             change = self._step(
-                loaded.incident, action, self._service(action, loaded), self._time(loaded)
+                loaded.incident, action, self._service(action, loaded), self._time(read)
             )
             if isinstance(change, Refused):
-                if guessed:
-                    continue
-                return change
+                if guess is None:
+                    return change
+                guess = None  # the newest record may say something else
+                continue
             if loaded.incident is None:
                 change = dataclasses.replace(
                     change, claims=(*change.claims, _number(change.incident))
                 )
-            if too_large := _too_large(change, trigger):
+            if too_large := _too_large(change, asked.trigger):
                 return too_large
-            # Later nobody waits for the answer: a held-up commit must not come true then.
-            latest = loaded.server_now + timedelta(seconds=left)
-            answer = await self._store.commit(
-                commit_id,
-                loaded,
-                change,
-                also=other,
-                trigger=trigger,
-                deadline=latest if deadline is None else min(latest, deadline),
-                seconds=left,
-            )
-            self._looked.pop(change.incident.id, None)
-            outcome = await self._outcome(answer, action, change.incident, loaded, trigger)
+            answer = await self._commit(commit_id, asked, read, change, other)
+            if guess is not None and isinstance(answer, Conflict | Gone):
+                guess = None  # somebody else wrote, or did it; or the incident is lost
+                continue
+            guess = None
+            outcome = await self._outcome(answer, action, change.incident, loaded, asked.trigger)
             if outcome is not None:
                 return outcome
             if isinstance(answer, Conflict):
                 above = max(0, above - 1)  # the same number is fine if it is still free
             await asyncio.sleep(random.uniform(0, 0.01))
+
+    async def _ended_already(
+        self, asked: _Asked, loaded: Loaded
+    ) -> Recorded | Refused | Unknown | None:
+        """Return the answer to what needs no step: it came before, comes too late, or to nobody."""
+        if loaded.seen is not None:
+            return await self._again(loaded.seen, loaded)
+        if asked.incident is not None and loaded.incident is None:
+            return Refused("unknown", f"There is no incident {asked.incident}.")
+        if asked.left <= 0:
+            return Unknown(f"Too much happens here at once. {NOTHING}")
+        return None
+
+    async def _commit(
+        self, commit_id: str, asked: _Asked, read: _Read, change: Change, other: Loaded | None
+    ) -> Answer:
+        """Commit a change, and keep its record for what comes next."""
+        # Later nobody waits for the answer: a held-up commit must not come true then.
+        latest = read.now + timedelta(seconds=asked.left)
+        for part in (change, change.also):
+            if part is not None:
+                self._kept.pop(part.incident.id, None)
+        answer = await self._store.commit(
+            commit_id,
+            read.loaded,
+            change,
+            also=other,
+            trigger=asked.trigger,
+            deadline=latest if asked.deadline is None else min(latest, asked.deadline),
+            seconds=asked.left,
+        )
+        if isinstance(answer, Done):
+            written = Loaded(change.incident, answer.version, read.loaded.server_now)
+            self._keep(_Read(written, read.at))
+        return answer
 
     async def _outcome(
         self,
@@ -209,25 +259,29 @@ class Incidents:
 
     async def load(self, incident: str) -> Incident | None:
         try:
-            loaded = await self._store.load(incident)
+            read = await self._read(incident)
         except NotThisVersion as error:
             log.error("%s", error.text)
             return None
-        if loaded.incident is not None:
-            if len(self._looked) >= LOOKED_AT_MOST:
-                self._looked.clear()
-            self._looked[incident] = (asyncio.get_running_loop().time(), loaded)
-        return loaded.incident
+        self._keep(read)
+        return read.loaded.incident
 
-    def _just_looked_at(self, incident: str | None) -> Loaded | None:
-        """Once, and with the time of now."""
-        if incident is None or (loaded_before := self._looked.pop(incident, None)) is None:
+    async def _read(self, incident: str | None, trigger: Trigger | None = None) -> _Read:
+        return _Read(await self._store.load(incident, trigger), passed())
+
+    def _keep(self, read: _Read) -> None:
+        if (incident := read.loaded.incident) is None:
+            return
+        if len(self._kept) >= KEPT_AT_MOST:
+            self._kept.clear()
+        self._kept[incident.id] = read
+
+    def _kept_record(self, incident: str | None, trigger: Trigger | None) -> _Read | None:
+        """Return the record that was read or written a moment ago, once."""
+        if incident is None or (read := self._kept.pop(incident, None)) is None:
             return None
-        at, loaded = loaded_before
-        ago = asyncio.get_running_loop().time() - at
-        if ago > LOOKED_SECONDS:
-            return None
-        return dataclasses.replace(loaded, server_now=loaded.server_now + timedelta(seconds=ago))
+        most = LOOKED_SECONDS if isinstance(trigger, Delivery) else KEPT_SECONDS
+        return read if passed() - read.at <= most else None
 
     async def timeline(self, incident: str) -> list[Entry]:
         """Return the entries with those of its duplicates, by time and marked."""
@@ -283,8 +337,8 @@ class Incidents:
         name = loaded.incident.service if loaded.incident else getattr(action, "service", "")
         return self._catalogue.get(name) or Service(name=name)
 
-    def _time(self, loaded: Loaded) -> datetime:
-        return self._now() if self._now else loaded.server_now
+    def _time(self, read: _Read) -> datetime:
+        return self._now() if self._now else read.now
 
     @asynccontextmanager
     async def _turn(self, incident: str | None, ends: float) -> AsyncIterator[None]:

@@ -193,12 +193,12 @@ class FlagLog(Protocol):
         ...
 
     async def carried(
-        self, services: Sequence[Service], flag: str, since: datetime, until: datetime
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime], *, off: bool
     ) -> Mapping[str, tuple[int, int]]:
         """Return, by issue, its events with the flag on and all its events in this span.
 
-        Of an issue that has it off only: 0, and its events with the flag off. Issues whose events
-        do not name the flag are missing.
+        Of an issue that has it off only: 0, and its events with the flag off; it is missing without
+        `off`. Issues whose events do not name the flag are missing.
         """
         ...
 

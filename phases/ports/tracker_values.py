@@ -90,6 +90,8 @@ class EventPicture(Value):
     events_of_not_users: int = 0
     addresses: int | None = None
     """Distinct client addresses in the window; None where Sentry does not tell."""
+    first: datetime | None = None
+    """The first event in the window; None where Sentry does not tell."""
     transactions: tuple[Share, ...] = ()
     regions: tuple[Share, ...] = ()
     organisations: tuple[Share, ...] = ()

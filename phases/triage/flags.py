@@ -5,13 +5,31 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from phases.ports.tracker_values import EventDetail, IssuePage, IssueRow
 from phases.record.changes import ChangeSeen, FlagEvidence
 from phases.record.findings import IssueSeen
-from phases.shared.suspected_changes import evidence, near, said, turned_off
+from phases.shared.suspected_changes import EVENTS, evidence, near, said, turned_off
 from phases.triage.questions import Questions
 from phases.triage.situation import OtherChange, Situation
+
+
+class Trouble(Protocol):
+    """The incident's issues beside all that are listed."""
+
+    @property
+    def issues(self) -> Sequence[IssueSeen]: ...
+    @property
+    def about(self) -> datetime | None:
+        """When they began, about."""
+        ...
+
+    @property
+    def others(self) -> int:
+        """Events of the other issues."""
+        ...
+
 
 Carried = tuple[ChangeSeen, Mapping[str, tuple[int, int]]]
 """A flag, and by issue its events with the flag on and all its events."""
@@ -21,18 +39,18 @@ async def events_with_flag(
     ask: Questions,
     page: IssuePage,
     changes: Sequence[ChangeSeen],
-    issues: Collection[IssueSeen],
-    about: datetime | None,
+    trouble: Trouble,
 ) -> Carried | None:
     """Third: ask which events carry the flag that was changed last before the beginning.
 
-    A search lists 100 issues: beside more of them it would tell of a part.
+    A search lists 100 issues: beside more of them it would tell of a part. Which other issues have
+    the flag off is asked where they have enough events to tell anything.
     """
-    flags = (c for c in near(changes, about) if c.kind == "flag" and not turned_off(c))
+    flags = (c for c in near(changes, trouble.about) if c.kind == "flag" and not turned_off(c))
     flag = next(flags, None)
-    if flag is None or not issues or page.next is not None:
+    if flag is None or not trouble.issues or page.next is not None:
         return None
-    return flag, await ask.carried(flag)
+    return flag, await ask.carried(flag, off=trouble.others >= EVENTS)
 
 
 def flag_evidence(

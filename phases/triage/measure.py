@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
-from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
-from phases.record.findings import Choice, DeploySeen, IssueSeen, Share, TriageReport
+from phases.ports.tracker_values import EventPicture, IssuePage, Minutes
+from phases.record.findings import (
+    BlastRadius,
+    Choice,
+    DeploySeen,
+    IssueSeen,
+    Share,
+)
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
-from phases.root_cause.stack_trace import ours, with_cause
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
-from phases.shared.suspected_changes import merged, near
+from phases.shared.suspected_changes import merged
 from phases.triage.beginning import (
     baseline,
     beginning,
@@ -29,8 +34,6 @@ from phases.triage.beginning import (
     last_event_minute,
 )
 from phases.triage.blast_radius import (
-    ERROR,
-    MINUTE,
     NEW,
     belonging,
     counted_before,
@@ -39,56 +42,25 @@ from phases.triage.deploy_history import suspect_of
 from phases.triage.deployed import Deployed, deployed, only_places, way_back
 from phases.triage.fire import DAY, HISTORY, HOUR, Series, fire
 from phases.triage.flags import events_with_flag, flag_evidence, with_changes
+from phases.triage.found import Found, Impact, Trouble
 from phases.triage.judged import Seen, judged
-from phases.triage.ordinary import Rhythm, mostly_new, titled, without_regular
+from phases.triage.known_already import (
+    begin_of_step,
+    first_in_minute,
+    nothing_failed,
+    picture_tells_first,
+    too_few_others,
+)
+from phases.triage.ordinary import BEFORE, mostly_new, titled, without_regular
 from phases.triage.questions import Questions, Sources
 from phases.triage.recommendation import recommend
+from phases.triage.report import report_of
 from phases.triage.situation import Situation
-from phases.triage.taken_back import NO_PAST, NO_WAY, Back, Past, takes_back
+from phases.triage.taken_back import NO_PAST, Past, takes_back
 from phases.triage.targets import fire_of
 from phases.triage.unavailable import say_of_numbers, say_of_stack
+from phases.triage.weighing import OTHERS_EVENTS
 from phases.triage.written_warnings import of_commits, of_people
-
-SHOWN_ISSUES = 10
-SHOWN_MONITORS = 20
-SHOWN_DEPLOYS = 5
-SHOWN_CHANGES = 5
-SHOWN_FRAMES = 10
-SHOWN_WRAPPERS = 5
-SHOWN_TARGETS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """The incident's issues, and about when they began."""
-
-    rows: tuple[IssueRow, ...]
-    issues: tuple[IssueSeen, ...]
-    ids: tuple[str, ...]
-    minutes: Minutes
-    usual: float
-    """Events a minute that these issues had before, as the issue list counts them."""
-    loud: datetime | None
-    about: datetime | None
-    series: Series | None
-    """All errors of the service by five minutes; None where they are not known."""
-    rhythm: Rhythm | None = None
-    """What burns is regular, all of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Impact:
-    """The people hit, the second of the beginning, the deploy, and the place in the code."""
-
-    suspect: DeploySeen | None
-    began: datetime | None
-    picture: EventPicture
-    exact: bool = True
-    by_release: Sequence[Share] = ()
-    event: EventDetail | None = None
-    before: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Events of the hour before, by transaction."""
-    back: Back = NO_WAY
 
 
 async def triage(
@@ -110,89 +82,71 @@ async def triage(
     ask = Questions(sources, now - sources.service.window, now)
     called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
     try:
-        page, errors, deploys, fixes = await asyncio.gather(
-            ask.issues(),
-            ask.history(),
-            deployed(ask, incident, known_deploys, burning),
-            ask.fixes(),
-        )
-        trouble, by_sentry = await asyncio.gather(
-            _trouble(ask, incident, page, errors), ask.flag_changes(page)
-        )
-        changes = not_taken_back(merged(past.changes, by_sentry), incident)
-        impact, carried = await asyncio.gather(
-            _impact(ask, trouble, deploys),
-            events_with_flag(ask, page, changes, trouble.issues, trouble.about),
-        )
-        addresses = await ask.addresses(impact.picture)
+        found = await _found(ask, incident, known_deploys, burning, past)
         endpoint = await called
     finally:
         called.cancel()
-    calm, over = _rate_before(ask, page, trouble, impact.began)
-    service, picture, issues = sources.service, impact.picture, trouble.issues
-    blast = judged(_seen(ask, trouble, impact, addresses, calm), endpoint)
+    blast = judged(_seen(ask, found), endpoint)
     if blast.down:
-        impact = await _outage(ask, deploys, impact)
-    unshipped = [fix for fix in fixes if fix.release.version not in shipped(incident)]
-    only = only_places(picture)
-    situation = Situation(
-        now=now,
-        window=service.window,
-        service=service.name,
-        blast=blast,
-        endpoint=endpoint,
-        events=sum(i.events for i in issues) if picture.per_issue else picture.events,
-        began=impact.began,
-        last_event=last_event_minute(trouble.minutes),
-        known=deploys.known,
-        suspect=impact.suspect,
-        running=deploys.running,
-        listed=deploys.releases,
-        cannot_deploy=deploys.cannot_deploy,
-        burning=frozenset(burning),
-        neighbours=deploys.neighbours,
-        by_release=by_version(impact.by_release, service.release),
-        exact=impact.exact,
-        one_way=impact.back.one_way,
-        issues=issues,
-        minutes=trouble.minutes.counts,
-        usual=calm,
-        crash=impact.event,
-        commits=tuple(impact.back.commits) if impact.back.commits is not None else None,
-        only=only,
-        endpoint_host=urlsplit(service.endpoint or "").hostname or "",
-        written=(*of_people(incident, past.entries), *of_commits(impact.back.commits or ())),
-        takes_back=takes_back(impact.back, incident, past, deploys.known, impact.suspect),
-        rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
-        tried=tried(incident),
-        broken_rollbacks=broken_rollbacks(incident),
-        fix=fix_of(unshipped, incident, issues),
-        sampled=picture.sampled or trouble.minutes.sampled,
-        deploys_told=deploys.all_told,
-        unasked=tuple(ask.notes.unasked),
-    )
-    carry = flag_evidence(carried, trouble.rows, trouble.ids, impact.event)
-    situation = with_changes(situation, changes, carry)
+        found = replace(found, impact=await _outage(ask, found.deploys, found.impact))
+    situation = _situation(ask, incident, past, found, blast)
+    situation = replace(situation, endpoint=endpoint)
+    only, trouble, impact = situation.only, found.trouble, found.impact
     if only and recommend(situation).choice is Choice.ROLLBACK:
-        situation = replace(situation, beside=await ask.beside(only, trouble.ids))
+        situation = replace(situation, beside=await _beside(ask, trouble, only))
+    service, picture = sources.service, impact.picture
     say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
     if impact.event is not None:
         say_of_stack(ask.notes, impact.event)
     measured = {
-        "baseline_minutes": round(over, 1),
+        "baseline_minutes": round(found.calm_minutes, 1),
         "incomplete": ask.notes.incomplete,
         "notes": tuple(ask.notes.sentences),
     }
-    report = _report(situation, trouble, impact.event, calm)
+    report = report_of(situation, trouble, impact.event, found.calm)
     return Triaged(report=report.model_copy(update=measured))
+
+
+async def _found(
+    ask: Questions,
+    incident: Incident,
+    known_deploys: Sequence[DeploySeen],
+    burning: Collection[str],
+    past: Past,
+) -> Found:
+    """Ask in three rounds: what is there, since when it burns, and whom it hits."""
+    page, errors, deploys, fixes = await asyncio.gather(
+        ask.issues(),
+        ask.history(),
+        deployed(ask, incident, known_deploys, burning),
+        ask.fixes(),
+    )
+    trouble, by_sentry = await asyncio.gather(
+        _trouble(ask, incident, page, errors), ask.flag_changes(page)
+    )
+    changes = not_taken_back(merged(past.changes, by_sentry), incident)
+    impact, carried = await asyncio.gather(
+        _impact(ask, trouble, deploys),
+        events_with_flag(ask, page, changes, trouble),
+    )
+    calm, counted = _rate_before(ask, page, trouble, impact.began)
+    return Found(
+        deploys=deploys,
+        fixes=tuple(fixes),
+        trouble=trouble,
+        changes=changes,
+        carried=carried,
+        impact=impact,
+        addresses=await ask.addresses(impact.picture),
+        calm=calm,
+        calm_minutes=counted,
+    )
 
 
 # --- the three rounds --------------------------------------------------------------------------
 
 
-async def _trouble(
-    ask: Questions, incident: Incident, page: IssuePage, errors: Minutes
-) -> _Trouble:
+async def _trouble(ask: Questions, incident: Incident, page: IssuePage, errors: Minutes) -> Trouble:
     """Second: the rest of the issues, and the minutes of those found so far.
 
     Raises `PortError` where none was found and not all were looked at: that nothing is unusual
@@ -222,7 +176,7 @@ async def _trouble(
     if note:
         ask.notes.say(note)
         loud, about = None, min(issue.first_seen for issue in issues)
-    return _Trouble(
+    return Trouble(
         rows=rows,
         issues=issues,
         ids=tuple(dict.fromkeys((*(issue.id for issue in issues), *incident.seeds))),
@@ -232,25 +186,29 @@ async def _trouble(
         about=about,
         series=series,
         rhythm=found,
+        by_minute=frozenset(row.id for row in page.rows),
     )
 
 
-async def _impact(ask: Questions, trouble: _Trouble, deploys: Deployed) -> _Impact:
+async def _impact(ask: Questions, trouble: Trouble, deploys: Deployed) -> Impact:
     """Third: ask who is hit, by which release, since which second, and where in the code."""
     window, issues, ids = ask.sources.service.window, trouble.issues, trouble.ids
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
     minutes = trouble.minutes.counts
     burned = fire_of(minutes, trouble.about, ask.now, trouble.usual, window)
     if not issues:
-        return _Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
+        return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
+    in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
     picture, by_release, exact, event, back, before = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
-        ask.exact_beginning(issues, ids, trouble.loud),
+        ask.exact_beginning(issues, ids, trouble.loud, told=in_picture),
         ask.newest_event(trouble.rows, issues[0]),
         way_back(ask, deploys, suspect, burned),
-        ask.before(titled(issues, ask.since)),
+        _before(ask, trouble),
     )
+    if in_picture and exact == trouble.loud:
+        exact = first_in_minute(picture, exact)
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
     if other := nearer != suspect:  # the exact second is on the other side of a deploy
@@ -261,7 +219,7 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: Deployed) -> _Impa
         back = await way_back(ask, deploys, suspect, burned, canary=canary)
     to_the_second = exact not in (None, trouble.loud)
     to_the_second = to_the_second or any(began == issue.first_seen for issue in issues)
-    return _Impact(
+    return Impact(
         suspect=suspect,
         began=began,
         picture=picture,
@@ -273,7 +231,30 @@ async def _impact(ask: Questions, trouble: _Trouble, deploys: Deployed) -> _Impa
     )
 
 
-async def _outage(ask: Questions, deploys: Deployed, impact: _Impact) -> _Impact:
+async def _before(ask: Questions, trouble: Trouble) -> Mapping[str, int]:
+    """Ask what failed in the hour before, where anything did."""
+    began = titled(trouble.issues, ask.since)
+    only_own = not trouble.others and began is not None and begin_of_step(began) >= ask.since
+    if began is None or (only_own and nothing_failed(trouble.series, began - BEFORE, began)):
+        return {}
+    return await ask.before(began)
+
+
+async def _beside(
+    ask: Questions, trouble: Trouble, only: Mapping[str, str]
+) -> Mapping[str, tuple[int, int]]:
+    """Ask who is there beside the one that fails, where enough others failed to show it."""
+    minutes, since = trouble.minutes.counts, ask.now - HOUR
+    own = sum(count for at, count in minutes.items() if at >= since)
+    own += sum(i.events for i in trouble.issues if i.id not in trouble.by_minute)
+    if ask.sources.service.window <= HOUR and too_few_others(
+        trouble.series, since, own, OTHERS_EVENTS
+    ):
+        return {}
+    return await ask.beside(only, trouble.ids)
+
+
+async def _outage(ask: Questions, deploys: Deployed, impact: Impact) -> Impact:
     """Suspect the newest deploy where the service is down and Sentry does not tell since when.
 
     A release that does not start sends no errors.
@@ -285,7 +266,7 @@ async def _outage(ask: Questions, deploys: Deployed, impact: _Impact) -> _Impact
 
 
 def _rate_before(
-    ask: Questions, page: IssuePage, trouble: _Trouble, began: datetime | None
+    ask: Questions, page: IssuePage, trouble: Trouble, began: datetime | None
 ) -> tuple[float, float]:
     """Return the events a minute before trouble began, and the minutes that were counted."""
     if began and trouble.minutes.known:
@@ -293,9 +274,8 @@ def _rate_before(
     return trouble.usual, counted_before(trouble.rows, trouble.ids, ask.now)
 
 
-def _seen(
-    ask: Questions, trouble: _Trouble, impact: _Impact, addresses: int | None, calm: float
-) -> Seen:
+def _seen(ask: Questions, found: Found) -> Seen:
+    trouble, impact = found.trouble, found.impact
     return Seen(
         service=ask.sources.service,
         since=ask.since,
@@ -303,8 +283,8 @@ def _seen(
         rows=trouble.rows,
         issues=trouble.issues,
         picture=impact.picture,
-        addresses=addresses,
-        calm=calm,
+        addresses=found.addresses,
+        calm=found.calm,
         series=trouble.series,
         unasked=ask.notes.unasked_history,
         rhythm=trouble.rhythm,
@@ -312,6 +292,53 @@ def _seen(
         before=impact.before,
         from_laptop=impact.event is not None and impact.event.from_laptop,
     )
+
+
+def _situation(
+    ask: Questions, incident: Incident, past: Past, found: Found, blast: BlastRadius
+) -> Situation:
+    """Return everything that the decision looks at, without the endpoint's answer."""
+    service, deploys = ask.sources.service, found.deploys
+    trouble, impact, issues = found.trouble, found.impact, found.trouble.issues
+    picture, commits = impact.picture, impact.back.commits
+    unshipped = [fix for fix in found.fixes if fix.release.version not in shipped(incident)]
+    situation = Situation(
+        now=ask.now,
+        window=service.window,
+        service=service.name,
+        blast=blast,
+        events=sum(i.events for i in issues) if picture.per_issue else picture.events,
+        began=impact.began,
+        last_event=last_event_minute(trouble.minutes),
+        known=deploys.known,
+        suspect=impact.suspect,
+        running=deploys.running,
+        listed=deploys.releases,
+        cannot_deploy=deploys.cannot_deploy,
+        burning=frozenset(deploys.burning),
+        neighbours=deploys.neighbours,
+        by_release=by_version(impact.by_release, service.release),
+        exact=impact.exact,
+        one_way=impact.back.one_way,
+        issues=issues,
+        minutes=trouble.minutes.counts,
+        usual=found.calm,
+        crash=impact.event,
+        commits=tuple(commits) if commits is not None else None,
+        only=only_places(picture),
+        endpoint_host=urlsplit(service.endpoint or "").hostname or "",
+        written=(*of_people(incident, past.entries), *of_commits(commits or ())),
+        takes_back=takes_back(impact.back, incident, past, deploys.known, impact.suspect),
+        rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
+        tried=tried(incident),
+        broken_rollbacks=broken_rollbacks(incident),
+        fix=fix_of(unshipped, incident, issues),
+        sampled=picture.sampled or trouble.minutes.sampled,
+        deploys_told=deploys.all_told,
+        unasked=tuple(ask.notes.unasked),
+    )
+    carry = flag_evidence(found.carried, trouble.rows, trouble.ids, impact.event)
+    return with_changes(situation, found.changes, carry)
 
 
 # --- small rules -------------------------------------------------------------------------------
@@ -338,45 +365,3 @@ def fix_of(
         rf"(?<![A-Z0-9])(?:{'|'.join(re.escape(n) for n in names if n)})(?![A-Z0-9])", re.IGNORECASE
     )
     return next((f.name for f in fixes if named.search(f"{f.name} {f.subject} {f.body}")), None)
-
-
-def _report(
-    situation: Situation, trouble: _Trouble, event: EventDetail | None, calm: float
-) -> TriageReport:
-    suspect, began, issues = situation.suspect, situation.began, trouble.issues
-    if event is not None:
-        title = with_cause(issues[0].title, event)
-        issues = (issues[0].model_copy(update={"title": title}), *issues[1:])
-    frames = tuple(ours(event.frames))[:SHOWN_FRAMES] if event else ()
-    after = (began - suspect.started_at) / MINUTE if suspect and began else None
-    monitors = [(i.id, i.short_id) for i in issues if i.category != ERROR]
-    return TriageReport(
-        at=situation.now,
-        window_seconds=int(situation.window.total_seconds()),
-        events=situation.events,
-        per_minute=round(situation.events / (situation.window / MINUTE), 2),
-        baseline_per_minute=round(calm, 4),
-        began_at=began,
-        blast=situation.blast,
-        issues=issues[:SHOWN_ISSUES],
-        issue_ids=trouble.ids,
-        monitors=dict(monitors[:SHOWN_MONITORS]),
-        running=suspect.release if suspect and situation.canary else situation.running,
-        canary=situation.canary,
-        suspect=suspect.release if suspect else None,
-        began_exact=situation.exact,
-        suspect_minutes=round(after, 3) if after is not None else None,
-        deploys=situation.known.deploys[:SHOWN_DEPLOYS],
-        changes=near(situation.changes, began)[:SHOWN_CHANGES],
-        flag_evidence=situation.flag_evidence,
-        targets=situation.targets[:SHOWN_TARGETS],
-        exception_type=event.exception_type if event else None,
-        exception_value=event.exception_value if event else "",
-        wrapped_in=event.wrapped_in[:SHOWN_WRAPPERS] if event else (),
-        event_kind=event.kind if event else "",
-        frame=frames[0] if frames else None,
-        frames=frames,
-        handled=event.handled if event else None,
-        endpoint=situation.endpoint,
-        recommendation=recommend(situation),
-    )

@@ -145,12 +145,16 @@ class Questions:
         asked = flags.changes(service, self.since - DAY, self.now)
         return await self.notes.ask(asked, (), "Flag changes are not known", decides=False)
 
-    async def carried(self, flag: ChangeSeen) -> Mapping[str, tuple[int, int]]:
-        """Return, by issue, its events with the flag on and all its events since the change."""
+    async def carried(self, flag: ChangeSeen, *, off: bool) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag on and all its events since the change.
+
+        `off`: of issues that have it off only, too.
+        """
         if self.sources.flags is None:
             return {}
         since = max(self.since, flag.at)
-        asked = self.sources.flags.carried(self.sources.services, flag.name, since, self.now)
+        span = (since, self.now)
+        asked = self.sources.flags.carried(self.sources.services, flag.name, span, off=off)
         cost = f"Which events carry flag {short(flag.name)} is not known"
         return await self.notes.ask(asked, {}, cost, decides=False)
 
@@ -338,15 +342,25 @@ class Questions:
         return await self.notes.ask(asked, {}, cost, decides=False)
 
     async def exact_beginning(
-        self, issues: Sequence[IssueSeen], ids: Sequence[str], loud: datetime | None
+        self,
+        issues: Sequence[IssueSeen],
+        ids: Sequence[str],
+        loud: datetime | None,
+        *,
+        told: bool = False,
     ) -> datetime | None:
-        """Return the first event of the minute in which trouble began."""
+        """Return the first event of the minute in which trouble began.
+
+        `told`: another answer has it; then the minute.
+        """
         if loud is None:
             return None
         end = min(loud + MINUTE, self.now)
         firsts = [issue.first_seen for issue in issues]
         if min(firsts) >= loud - JUST_BEFORE and min(firsts) < end:
             return min(firsts)
+        if told:
+            return loud
         asked = self.sources.tracker.first_event(self.sources.services, ids, loud, end)
         cost = "The beginning is known to the minute"
         return await self.notes.ask(asked, loud, cost, decides=False)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -183,11 +184,11 @@ class Matcher(Generic[T]):
         return value == wanted
 
     def _compares(self, value: float, wanted: str, compare: str) -> bool:
-        relative = re.fullmatch(r"([+-])(\d+)([smhdw])", wanted)
-        if relative:
+        if (relative := _relative(wanted)) is not None:
             # `firstSeen:-1h`: in the last hour; `+1h`: before that.
-            edge = self._now - int(relative[2]) * SECONDS[relative[3]]
-            return value >= edge if relative[1] == "-" else value <= edge
+            sign, ago = relative
+            edge = self._now - ago
+            return value >= edge if sign == "-" else value <= edge
         other = number_or_time(wanted)
         match compare:
             case ">":
@@ -211,6 +212,14 @@ def _keys(node: Node) -> set[str]:
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
+@lru_cache
+def _relative(text: str) -> tuple[str, int] | None:
+    """`-1h` → ("-", 3600)."""
+    match = re.fullmatch(r"([+-])(\d+)([smhdw])", text)
+    return (match[1], int(match[2]) * SECONDS[match[3]]) if match else None
+
+
+@lru_cache
 def number_or_time(text: str) -> float:
     try:
         return float(text)

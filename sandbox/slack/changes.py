@@ -31,6 +31,9 @@ ChangeKind = Literal[
 ]
 
 
+PATIENCE_SECONDS = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change. `channel` and `user` are ids; `user` is set when it concerns only them."""
@@ -75,6 +78,8 @@ class Changes:
     """Passes each change on to everybody who listens."""
 
     def __init__(self) -> None:
+        self.patience = PATIENCE_SECONDS
+        """The longest wait for what shall happen, where nobody says how long."""
         self._subscriptions: set[Subscription] = set()
         self._listeners: list[Callable[[Change], None]] = []
         self._waiters: set[asyncio.Event] = set()
@@ -98,13 +103,14 @@ class Changes:
         return lambda: self._listeners.remove(listener)
 
     async def until(
-        self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = ""
+        self, predicate: Callable[[], T | None], *, seconds: float | None = None, what: str = ""
     ) -> T:
         """Wait until `predicate()` is truthy, and return its value.
 
         It is asked after every change, and four times a second for those that look at more than
-        this workspace. Raises `NeverHappened` after `seconds`.
+        this workspace. Raises `NeverHappened` after `seconds`, or `patience`.
         """
+        seconds = self.patience if seconds is None else seconds
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         waiter = asyncio.Event()

@@ -104,7 +104,7 @@ class MessageStore:
         return self.changes.subscribe()
 
     async def until(
-        self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = ""
+        self, predicate: Callable[[], T | None], *, seconds: float | None = None, what: str = ""
     ) -> T:
         """Wait until `predicate()` is truthy; return its value. Raises `NeverHappened`."""
         return await self.changes.until(predicate, seconds=seconds, what=what)

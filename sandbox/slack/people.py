@@ -144,18 +144,18 @@ class Person(Viewer):
     # Commands, buttons, forms
 
     async def command(
-        self, line: str, channel: str | Channel = "general", *, seconds: float = 5.0
+        self, line: str, channel: str | Channel = "general", *, seconds: float | None = None
     ) -> Ack:
         """Type a slash command, e.g. `/incident checkout is failing`, in a channel of theirs.
 
-        Somebody who has just seen a channel may be invited a moment later. That is waited for, at
-        most `seconds`.
+        Somebody who has just seen a channel may be invited a moment later. That is waited for.
         """
         visible = self._channel(channel)
-        with suppress(NeverHappened):
-            await self.workspace.until(
-                lambda: visible.is_archived or self.id in visible.members, seconds=seconds
-            )
+        if self.workspace.may_see(visible, self.id):
+            with suppress(NeverHappened):
+                await self.workspace.until(
+                    lambda: visible.is_archived or self.id in visible.members, seconds=seconds
+                )
         where = self._own_channel(visible)
         url = self.delivery.response_urls.make(self.id, where)
         fields = payloads.command(self.workspace, self.id, where, line, url)

@@ -10,9 +10,6 @@ from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.workspace import Workspace
 from sandbox.wire import Json
 
-WAIT = 30.0
-"""Seconds that a person waits to see something."""
-
 
 class Viewer:
     """The reading half of a person.
@@ -32,7 +29,7 @@ class Viewer:
         channel: str | Channel | None = None,
         *,
         after: str = "",
-        seconds: float = WAIT,
+        seconds: float | None = None,
     ) -> Json:
         """Wait for a message with `text` in it, ephemeral ones included; return the newest one.
 
@@ -48,7 +45,7 @@ class Viewer:
         what = f"{self.id} sees {text!r}" + (f" in {channel}" if channel else "")
         return deepcopy(await self.workspace.until(newest, seconds=seconds, what=what))
 
-    async def sees_change(self, message: Json, text: str, *, seconds: float = WAIT) -> Json:
+    async def sees_change(self, message: Json, text: str, *, seconds: float | None = None) -> Json:
         """Wait until this message holds `text`; return it as it stands then."""
         channel = self._channel(message["channel"])
 
@@ -61,7 +58,7 @@ class Viewer:
         return self._copy(channel, now)
 
     async def open_modal(
-        self, callback_id: str | None = None, *, text: str = "", seconds: float = WAIT
+        self, callback_id: str | None = None, *, text: str = "", seconds: float | None = None
     ) -> Json:
         """Wait until a modal (with this callback id, holding `text`) is open; return it."""
 
@@ -74,7 +71,7 @@ class Viewer:
         what = f"{self.id} has a modal {callback_id or ''} open"
         return deepcopy(await self.workspace.until(opened, seconds=seconds, what=what))
 
-    async def channel(self, name_prefix: str, *, seconds: float = WAIT) -> Channel:
+    async def channel(self, name_prefix: str, *, seconds: float | None = None) -> Channel:
         """Wait for a visible channel whose name begins like this; return the newest one."""
 
         def newest() -> Channel | None:

@@ -31,15 +31,17 @@ class Flags:
         return [_seen(self.world, change, "sentry") for change in there]
 
     async def carried(
-        self, services: Sequence[Service], flag: str, since: datetime, until: datetime
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime], *, off: bool
     ) -> Mapping[str, tuple[int, int]]:
+        del off  # nothing is told of issues that have it off only
+        since, until = span
         change = next((c for c in self.world.changes if c.name == flag), None)
         found: dict[str, tuple[int, int]] = {}
         for events in self.events if change is not None else ():
-            span = events.span(self.world.minute(since), self.world.minute(until))
-            on = sum(carries(events, n, change) for n in span if change is not None)
+            within = events.span(self.world.minute(since), self.world.minute(until))
+            on = sum(carries(events, n, change) for n in within if change is not None)
             if on:
-                found[events.failure.id] = (on, len(span))
+                found[events.failure.id] = (on, len(within))
         return found
 
 

@@ -143,6 +143,7 @@ class Tracker:
             user_count=len(people),
             events_without_user=nobody,
             addresses=len(addresses) or None,
+            first=await self.first_event(services, issues, since, until),
             transactions=tuple(
                 Share(name=path, events=n, users=len(on_path[path] - {-1}))
                 for path, n in paths.most_common(PAGE)

@@ -239,10 +239,10 @@ FIVE = tuple(f"p{n}" for n in range(5))
 
 
 @asynccontextmanager
-async def busy_world(issues: int = 200) -> AsyncIterator[World]:
+async def busy_world(issues: int = 200, **fields: Any) -> AsyncIterator[World]:
     """A service of five projects with so many open issues.
 
-    All are of the release deployed nine minutes ago.
+    All are of the release deployed nine minutes ago. `fields` are those of each event.
     """
     async with world(
         projects=FIVE, service=SHOP.model_copy(update={"sentry": FIVE}), counting=True
@@ -261,5 +261,6 @@ async def busy_world(issues: int = 200) -> AsyncIterator[World]:
                 function=f"f{n}",
                 project=FIVE[n % 5],
                 release="v3",
+                **fields,
             )
         yield w

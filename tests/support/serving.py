@@ -17,6 +17,6 @@ async def serve(env: dict[str, str], folder: Path) -> tuple[int, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):  # a busy machine may take so long to start it
         _, said = await process.communicate()
     return process.returncode or 0, said.decode()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-
 from sandbox.world import World
+from tests.support.forked import firebreak
 
 
 async def doctor(world: World, **env: str) -> tuple[int, str]:
@@ -14,16 +12,8 @@ async def doctor(world: World, **env: str) -> tuple[int, str]:
     An empty setting is not set.
     """
     settings = {name: value for name, value in {**world.bot.env, **env}.items() if value}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "doctor"),
-        env=settings,
-        cwd=world.folder,
-        stdout=-1,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode()
+    code, told, complained = await firebreak("doctor", env=settings, cwd=world.folder)
+    return code, told + complained
 
 
 def line(told: str, what: str) -> str:

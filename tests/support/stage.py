@@ -5,9 +5,6 @@ It is a world without the shop: three files and two tiny scripts are its product
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +13,13 @@ from typing import Any
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
+from tests.support.forked import firebreak, launch
 
 RECHECK = 1
 """Seconds until the first look; the second one comes after twice as long."""
 WINDOW = 60
+PATIENCE_SECONDS = 60.0
+"""Longer than anything takes that happens at all."""
 PAGES = ("/", "/cart", "/pay")
 PEOPLE = tuple(f"id:{n}" for n in range(30))
 
@@ -79,8 +79,9 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
         services=services.replace("FOLDER", str(folder)),
         recheck_after=recheck_after,
         window=WINDOW,
-        **more,
+        **{"launch": launch, **more},
     )
+    patient(world)
     world.alerts.enabled = False
     world.sentry.add_project("search")
     now = time.time()
@@ -88,6 +89,14 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
     for version, ago in (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40)):
         world.sentry.add_release(f"shop@{version}", created=now - ago - 60)
         world.sentry.add_deploy(f"shop@{version}", started=now - ago - 2, finished=now - ago)
+    return world
+
+
+def patient(world: World) -> World:
+    """Let people and systems wait as long as a busy machine takes: speed is for the bench."""
+    world.workspace.changes.patience = PATIENCE_SECONDS
+    world.delivery.ack_seconds = PATIENCE_SECONDS
+    world.webhook_delivery.patience = PATIENCE_SECONDS
     return world
 
 
@@ -117,12 +126,15 @@ def burn(
 def go_on_burning(
     world: World,
     *,
-    seconds: float = 4 * RECHECK,
+    seconds: float = 45,
     error: str = "KeyError: 'region'",
     release: str = "shop@1.3.0",
     every: float = 0.05,
 ) -> None:
-    """The errors of the next seconds, whatever runs: for looks that shall not be clean."""
+    """The errors of the next seconds, whatever runs: for looks that shall not be clean.
+
+    They go on for longer than a busy machine may take to look.
+    """
     world.sentry.load(
         error,
         at=time.time(),
@@ -160,35 +172,19 @@ def said(person: Person, channel: Channel, words: str) -> list[Json]:
 
 async def doctor_of(world: World) -> str:
     """Return the output of `firebreak doctor` beside this world's bot."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "doctor"),
-        env=world.bot.env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    return said.decode()
+    _, told, complained = await firebreak("doctor", env=world.bot.env)
+    return told + complained
 
 
-async def eventually(world: World, look: Any, what: str, seconds: float = 45) -> Any:
+async def eventually(world: World, look: Any, what: str, seconds: float | None = None) -> Any:
     """Waits until `look()` is truthy."""
     return await world.workspace.until(lambda: look() or None, seconds=seconds, what=what)
 
 
 async def declared(person: Person, text: str, name: str = "inc-0001-") -> Channel:
     """Declares with the slash command; waits until everything that this wants in Slack is there."""
-    await declare(person, text)
+    await person.command(f"/incident {text}")
     return await opened(person, name)
-
-
-async def declare(person: Person, text: str) -> None:
-    """Declare an incident.
-
-    Repeat it if a busy Slack could not name the person in time, as the answer asks for.
-    """
-    ack = await person.command(f"/incident {text}")
-    if "could not ask Slack who you are" in json.dumps(ack.body):
-        await person.command(f"/incident {text}")
 
 
 async def opened(person: Person, name: str = "inc-0001-") -> Channel:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import World
-from tests.support.stage import SEARCH, SHOP, town, transcript
+from tests.support.forked import launch, launch_triage_on_time
+from tests.support.stage import SEARCH, SHOP, patient, town, transcript
 
 
 async def _lived(world: World) -> AsyncIterator[World]:
@@ -29,7 +30,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
     Re-checks come after 8 and 16 s, enough to count 20 events.
     """
-    async for one in _lived(World(tmp_path, recheck_after=8, window=60)):
+    async for one in _lived(patient(World(tmp_path, recheck_after=8, window=60, launch=launch))):
         yield one
 
 
@@ -40,6 +41,13 @@ async def small(tmp_path: Path) -> AsyncIterator[World]:
     Re-checks come after 1 and 2 s.
     """
     async for one in _lived(town(tmp_path)):
+        yield one
+
+
+@pytest.fixture
+async def sentry_hangs(tmp_path: Path) -> AsyncIterator[World]:
+    """The small world, where people decide after three seconds without Sentry."""
+    async for one in _lived(town(tmp_path, launch=launch_triage_on_time)):
         yield one
 
 

@@ -97,9 +97,9 @@ async def test_a_return_in_the_running_release_or_an_older_one_is_found_though_s
     small: World, release: str
 ):
     channel = await quiet_again(small)
-    go_on_burning(small, seconds=30, release=release)
+    go_on_burning(small, release=release)
     await restarted(small)
-    again = plain(await small.alice.sees("Decision 2", channel, seconds=30))
+    again = plain(await small.alice.sees("Decision 2", channel))
     assert "it is back: " in again.lower()
     assert not [d for d in small.alerts.deliveries if d.action == "unresolved"], (
         "to Sentry that is no regression"
@@ -113,10 +113,10 @@ async def test_a_return_in_the_running_release_or_an_older_one_is_found_though_s
 
 async def test_an_alarm_of_a_return_opens_it_at_once(small: World):
     channel = await quiet_again(small)
-    go_on_burning(small, seconds=20, release="shop@1.2.0")
+    go_on_burning(small, release="shop@1.2.0")
     await alarm(small)
     await restarted(small)
-    await small.alice.sees("Decision 2", channel, seconds=30)
+    await small.alice.sees("Decision 2", channel)
     await eventually(
         small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged"
     )
@@ -129,7 +129,7 @@ async def test_while_sentry_is_away_it_is_said_and_nobody_is_paged_until_it_answ
     small.faults.always("sentry.*", Fault(status=503))
     await alarm(small)
     await restarted(small)
-    told = await small.alice.sees("cannot be queried whether it is back", channel, seconds=40)
+    told = await small.alice.sees("cannot be queried whether it is back", channel)
     assert "nobody is paged until it answers" in plain(told)
     nobody_was_woken(small, channel)
     await restarted(small)
@@ -144,11 +144,11 @@ async def test_while_sentry_is_away_a_return_waits_for_it_and_opens_the_incident
     small.faults.always("sentry.*", Fault(status=503))
     go_on_burning(small, seconds=90, release="shop@1.2.0", every=0.1)
     await alarm(small)
-    await small.alice.sees("cannot be queried whether it is back", channel, seconds=40)
+    await small.alice.sees("cannot be queried whether it is back", channel)
     await restarted(small)
     nobody_was_woken(small, channel)
     small.faults.clear()
-    await small.alice.sees("Decision 2", channel, seconds=40)
+    await small.alice.sees("Decision 2", channel)
     await eventually(
         small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged"
     )

@@ -55,7 +55,7 @@ async def test_who_may_not_deploy_is_told_who_may_and_can_break_the_glass(small:
         )
         assert all("Only full members of this workspace" in plain(m) for m in refusals)
         assert stranger.modal() is None
-    assert "To decide" in status(channel)
+    await eventually(world, lambda: "To decide" in status(channel), "the pinned status follows")
     assert asked(world) == []
     await alice.command("/incident list")
     assert "1 incident open" in plain(await told(alice, "incident open"))
@@ -118,7 +118,7 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     await asyncio.gather(
         alice.click(decision, "decision.rollback"), bob.click(decision, "decision.rollback")
     )
-    await alice.sees_change(decision, "waiting for a free machine", seconds=20)
+    await alice.sees_change(decision, "waiting for a free machine")
     first, second = (
         (alice, bob) if f"{alice.mention}, <!date" in plain(alice.now(decision)) else (bob, alice)
     )
@@ -138,14 +138,14 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     await alice.command("/incident rollback", channel)
     await told(alice, "One action in production at a time")
     assert "decision.rollback" not in str(alice.now(decision))
+    go_on_burning(world)
     (world.folder / "hold").unlink()
     await decided(alice, decision)
     assert asked(world) == ["v1.2.0"], "once"
 
     # It did not help, and a new decision comes. The old one's buttons are refused with what came of
     # it.
-    go_on_burning(world)
-    again = await alice.sees("Decision 2", channel, seconds=20)
+    again = await alice.sees("Decision 2", channel)
     assert "did not help" in plain(again)
     await alice.click(decision, "decision.rollback")
     refusal = plain(await told(alice, "Decision 2 is open"))

@@ -35,7 +35,7 @@ async def test_a_deploy_that_hangs_is_stopped_said_paged_and_not_started_again(i
     decision = await alice.sees("Recommended: roll back", channel)
     pages = len(await eventually(world, lambda: world.pagerduty.events, "a SEV1 is paged"))
     await alice.click(decision, "decision.rollback")
-    hung = plain(await alice.sees_change(decision, "hung past its limit", seconds=30))
+    hung = plain(await alice.sees_change(decision, "hung past its limit"))
     assert "was stopped" in hung
     await eventually(world, lambda: len(world.pagerduty.events) > pages, "people are paged")
     await alice.sees("Decision 2", channel)
@@ -59,7 +59,7 @@ async def test_a_deploy_whose_end_nobody_saw_is_looked_up_and_otherwise_unknown(
     (world.folder / "current").rename(world.folder / "gone")
     for pid in _deploying(world):
         os.kill(pid, signal.SIGKILL)
-    unknown = plain(await alice.sees("Decision 2", channel, seconds=30))
+    unknown = plain(await alice.sees("Decision 2", channel))
     assert "unknown" in unknown or "not known" in unknown, unknown
     await eventually(world, lambda: len(world.pagerduty.events) > pages, "people are paged")
     (world.folder / "hold").unlink()
@@ -86,7 +86,7 @@ async def test_another_release_is_chosen_in_the_form(small: World):
     await alice.click(decision, "incident.rollback")
     form = await alice.open_modal("incident.rollback", text="Go back to")
     await alice.submit(form, {"target": "1.1.0"})
-    await alice.sees_change(decision, "Read back from the deployer", seconds=30)
+    await alice.sees_change(decision, "Read back from the deployer")
     assert (runs(world), asked(world)) == ("v1.1.0", ["v1.1.0"])
 
 

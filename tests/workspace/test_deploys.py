@@ -19,7 +19,7 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     burn(world, seconds=10)
     await world.bot.until_running()
 
-    channel = await alice.channel("inc-0001-", seconds=20)
+    channel = await alice.channel("inc-0001-")
     await alice.command("/incident timeline", channel)
     await told(alice, "the watch after the deploy of 1.3.0")
     decision = await alice.sees("Recommended: roll back", channel)
@@ -41,7 +41,7 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
 
     # Until somebody who may deploy says that what brought it is mended.
     warning = next(one for one in warnings if "1.3.2 was deployed" in str(one))
-    await alice.sees("Recovered.", channel, seconds=60)
+    await alice.sees("Recovered.", channel)
     await alice.click(warning, "incident.cause_fixed")
     await alice.sees("says that the cause is fixed: deploys are no longer on hold", channel)
     assert await ci(world, "1.3.3") == {"hold": False, "incident": "INC-0001"}

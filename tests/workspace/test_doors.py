@@ -18,7 +18,17 @@ from sandbox.slack.people import plain
 from sandbox.slack.to_app.socket_mode import SocketMode
 from sandbox.world import LINEAR_SECRET, SENTRY_SECRET, World
 from tests.support.serving import serve
-from tests.support.stage import asked, burn, declared, incidents, opened, runs, told, town
+from tests.support.stage import (
+    PATIENCE_SECONDS,
+    asked,
+    burn,
+    declared,
+    incidents,
+    opened,
+    runs,
+    told,
+    town,
+)
 
 CANARY = "canary-7c1f"
 """Stands in every refused body, and nowhere in the log."""
@@ -192,7 +202,7 @@ async def test_over_socket_mode(tmp_path: Path):
         world.delivery.socket = socket
         async with world:
             alice = world.alice
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await socket.arrived.wait()
             burn(world)
             alice.say("general", "prod is down")
@@ -205,10 +215,10 @@ async def test_over_socket_mode(tmp_path: Path):
 
             # Slack asks to connect anew every few hours; nothing is lost over it.
             await socket.refresh()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await socket.arrived.wait()
             await alice.click(decision, "decision.rollback")
-            await alice.sees_change(decision, "Read back from the deployer", seconds=20)
+            await alice.sees_change(decision, "Read back from the deployer")
             assert runs(world) == "v1.2.0"
             assert asked(world) == ["v1.2.0"]
             await alice.command("/incident list")

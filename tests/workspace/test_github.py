@@ -153,7 +153,7 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_rewrit
     await alice.click(await alice.sees("Recommended: roll back", channel), "decision.investigate")
     await eventually(world, lambda: said(alice, channel, "Root cause"), "the suspects")
     await alice.command("/incident fixed flag regions off", channel)
-    await alice.sees("*Recovered.*", channel, seconds=30)
+    await alice.sees("*Recovered.*", channel)
 
     async def send(cause: str) -> dict[str, str]:
         await alice.command("/incident postmortem", channel)
@@ -172,7 +172,7 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_rewrit
         "Suspect commit bbbbbbbbb changed no test. Checks on #7: unit passed and e2e skipped."
         in known["tests"]
     )
-    await alice.sees("INC-0001 is resolved", channel, seconds=20)
+    await alice.sees("INC-0001 is resolved", channel)
     pull = github.pulls[-1]
     assert pull.title == "ADR-0012: INC-0001, checkout is failing"
     path = "docs/adr/0012-inc-0001-checkout-is-failing.md"
@@ -190,7 +190,7 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_rewrit
     # It burns again: the same file, under the same number, on the same branch.
     go_on_burning(world, seconds=2)
     assert (await world.alerts.event_alert(world.sentry.events[-1])).status == 200
-    await alice.sees("Decision 2", channel, seconds=20)
+    await alice.sees("Decision 2", channel)
     over = time.time() + 3
     await eventually(world, lambda: time.time() > over, "the last of these errors")
     await alice.command("/incident fixed importer repaired", channel)

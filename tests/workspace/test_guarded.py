@@ -22,8 +22,8 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     )
     small.kill_bot()
     await small.bot.until_running()
-    go_on_burning(small, seconds=20)
-    again = plain(await alice.sees("Decision 2", channel, seconds=30))
+    go_on_burning(small)
+    again = plain(await alice.sees("Decision 2", channel))
     assert "it is back: " in again.lower()
     assert "where up to 3 are normal" in again
     paged = await eventually(

@@ -20,7 +20,7 @@ async def test_killed_when_the_decision_is_posted_and_its_answer_is_lost(world: 
     world.faults.next("slack.chat.postMessage", Fault(lose_answer=True), times=3)
     await world.alice.command("/incident checkout is failing")
     channel = await world.alice.channel("inc-0001-")
-    await world.alice.sees("Decision 1", channel, seconds=30)
+    await world.alice.sees("Decision 1", channel)
     world.kill_bot()
     await world.bot.until_running()
     await settled(world, channel)
@@ -31,14 +31,14 @@ async def test_killed_while_the_deploy_runs(world: World):
     assert shop is not None
     await shop.break_everything()
     broken, before = shop.current_release(), len(shop.deploy_log())
-    channel = await alice.channel("inc-0001-", seconds=60)  # by its alarm, so with errors to count
-    decision = await alice.sees("Recommended: roll back", channel, seconds=60)
+    channel = await alice.channel("inc-0001-")  # by its alarm, so with errors to count
+    decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
-    await world.workspace.until(lambda: shop.deploying() or None, seconds=30)
+    await world.workspace.until(lambda: shop.deploying() or None)
     world.kill_bot()
     await world.bot.until_running()
-    await alice.sees_change(decision, "Read back from the deployer", seconds=60)
+    await alice.sees_change(decision, "Read back from the deployer")
     rollbacks = shop.deploy_log()[before:]
     assert len(rollbacks) == 1, rollbacks
     assert shop.current_release() != broken
-    await alice.sees("Recovered", channel, seconds=60)
+    await alice.sees("Recovered", channel)

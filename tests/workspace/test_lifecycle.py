@@ -13,7 +13,17 @@ from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.support.dump import redis_of
-from tests.support.stage import SHOP, burn, declared, eventually, said, status, told, town
+from tests.support.stage import (
+    PATIENCE_SECONDS,
+    SHOP,
+    burn,
+    declared,
+    eventually,
+    said,
+    status,
+    told,
+    town,
+)
 
 
 async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World):
@@ -172,7 +182,7 @@ async def test_a_week_after_the_end_its_channel_is_put_away(small: World):
     assert 6.9 < (await due() or 0) < 7.1
     await a_week_later()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not 0.9 < (await due() or 0) < 1.1:  # noqa: ASYNC110  somebody wrote within the last day
             await asyncio.sleep(0.05)
     assert not channel.is_archived

@@ -49,7 +49,7 @@ async def resolved(world: World, *items: str, owner: str = "", due: date | None 
     channel = await opened(world)
     decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
-    await alice.sees("*Recovered.*", channel, seconds=30)
+    await alice.sees("*Recovered.*", channel)
     await alice.command("/incident postmortem", channel)
     form = await alice.open_modal("incident.postmortem", text="Root cause")
     rows = {
@@ -63,7 +63,7 @@ async def resolved(world: World, *items: str, owner: str = "", due: date | None 
         **{name: one for name, one in first.items() if one},
     }
     await alice.submit(form, entered)
-    await alice.sees("PRODUCTION INCIDENT —", channel, seconds=20)
+    await alice.sees("PRODUCTION INCIDENT —", channel)
     return channel
 
 
@@ -141,7 +141,7 @@ async def test_a_ticket_that_linear_would_not_open_is_opened_later_and_tells_eve
     burn(world)
     world.faults.always("linear.*", Fault(error="RATELIMITED", status=200, retry_after=600))
     channel = await declared(alice, "checkout is failing")
-    failed = plain(await alice.sees("The ticket could not be opened", channel, seconds=20))
+    failed = plain(await alice.sees("The ticket could not be opened", channel))
     assert "slow down" in failed
     assert "I keep trying" in failed
     await eventually(world, lambda: "✗Ticket" in status(channel), "shown")
@@ -201,7 +201,7 @@ async def test_action_items_are_followed_to_the_end_over_a_restart(small: World)
     world.linear.move(third.identifier, "canceled")
     await world.bot.until_running()
     await overdue(world, "ticket")
-    await alice.sees("is closed", channel, seconds=20)
+    await alice.sees("is closed", channel)
     await alice.sees_change(listed, "2 of 3 action items done, 1 dropped")
     (adr,) = (world.folder / "adr").glob("*.md")
     await eventually(

@@ -17,18 +17,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import burn, declare, declared, eventually, said, told
+from tests.support.stage import burn, declared, eventually, said, told
 
 HANGS = ("sentry.*", "linear.*", "discord.*", "slack.bookmarks.add", "slack.views.open")
 PROMISED = 10.0
 """docs/operations.md: "SIGTERM ends it within 10 seconds"."""
 
 
-async def test_a_hung_call_outside_does_not_hold_the_stop(small: World):
-    world, alice = small, small.alice
+async def test_a_hung_call_outside_does_not_hold_the_stop(sentry_hangs: World):
+    world, alice = sentry_hangs, sentry_hangs.alice
     for call in HANGS:
         world.faults.always(call, Fault(delay=60))
-    await declare(alice, "checkout is failing")
+    await alice.command("/incident checkout is failing")
     channel = await alice.channel("inc-0001-")
     await alice.sees("Decision 1", channel)
     await eventually(world, lambda: alice.id in channel.members, "she is in")

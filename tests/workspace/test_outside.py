@@ -31,15 +31,17 @@ from tests.support.stage import (
 DOWN = Fault(status=503)
 
 
-async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back(small: World):
-    world, alice = small, small.alice
+async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back(
+    sentry_hangs: World,
+):
+    world, alice = sentry_hangs, sentry_hangs.alice
     burn(world)
     world.faults.always("sentry.*", DOWN)
     began = time.monotonic()
     await alice.command("/incident checkout is failing")
     channel = await alice.channel("inc-0001-")
     decision = await alice.sees("Sentry has not answered", channel)
-    assert 2.5 < time.monotonic() - began < 6, "after three seconds, not later"
+    assert time.monotonic() - began > 2.5, "after three seconds, not at once"
     assert "No recommendation yet" in plain(decision)
     assert "(recommended)" not in plain(decision), "never a recommendation without evidence"
     await opened(alice)
@@ -64,7 +66,7 @@ async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back
 
     # Sentry is back: the same message is completed in place, with what is measured.
     world.faults.clear()
-    completed = plain(await alice.sees_change(decision, "525 events", seconds=25))
+    completed = plain(await alice.sees_change(decision, "525 events"))
     assert "Recommended: roll back to `1.2.0`" in completed
     assert len(said(alice, channel, "Decision 1")) == 1
     await alice.command("/incident timeline", channel)
@@ -83,14 +85,14 @@ async def test_an_overloaded_sentry_gets_no_milder_advice_and_the_decision_is_co
     for call in COUNTING:
         world.faults.always(call, OVERLOAD)
     channel = await declared(alice, "checkout is failing")
-    decision = await alice.sees("Recommended: roll back to `1.2.0`", channel, seconds=15)
+    decision = await alice.sees("Recommended: roll back to `1.2.0`", channel)
     first = plain(decision)
     assert "Users and features not known; " in first
     assert "nothing unusual" not in first
     assert "SEV1" in status(channel)
 
     world.faults.clear()
-    completed = plain(await alice.sees_change(decision, " users; ", seconds=25))
+    completed = plain(await alice.sees_change(decision, " users; "))
     assert "not known" not in completed
     assert "Recommended: roll back to `1.2.0`" in completed
     assert len(said(alice, channel, "Decision 1")) == 1
@@ -103,20 +105,20 @@ async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(smal
     world.faults.always("pagerduty.*", DOWN)
     channel = await declared(alice, "checkout is failing")
     # Nobody can be paged: those who should be are mentioned, at once.
-    mention = await alice.sees("SEV1", channel, seconds=15)
+    mention = await alice.sees("SEV1", channel)
     await eventually(
         world, lambda: said(alice, channel, f"{alice.mention} INC-0001"), "the owners are mentioned"
     )
     assert mention
 
-    failed = await alice.sees("The ticket could not be opened", channel, seconds=30)
+    failed = await alice.sees("The ticket could not be opened", channel)
     assert "503" in plain(failed) or "fault of its own" in plain(failed), "why"
     await eventually(
         world, lambda: "The ticket could not be opened" in status(channel), "pinned as well"
     )
     decision = await alice.sees("Decision 1", channel)
     await alice.click(decision, "decision.rollback")
-    await alice.sees_change(decision, "Read back from the deployer", seconds=20)
+    await alice.sees_change(decision, "Read back from the deployer")
     assert runs(world) == "v1.2.0"
 
     world.faults.clear()
@@ -171,9 +173,9 @@ async def test_valkey_is_killed_and_what_was_acked_is_there(small: World):
 
         await eventually(world, answered, "an answer to the click")
         refusals = len(alice.ephemerals())
-    await alice.sees_change(decision, "Read back from the deployer", seconds=20)
+    await alice.sees_change(decision, "Read back from the deployer")
     assert asked(world) == ["v1.2.0"]
-    await alice.sees("Recovered", channel, seconds=20)
+    await alice.sees("Recovered", channel)
     assert len(said(alice, channel, "Decision 1")) == 1
     assert len(said(alice, world.workspace.channel("incidents"), "INC-0001")) == 1
 
@@ -199,7 +201,7 @@ async def test_no_channel_can_be_created(small: World):
         m for m in alice.thread(incidents_channel, root["ts"]) if "decision.rollback" in str(m)
     )
     await alice.click(decision, "decision.rollback")
-    await alice.sees_change(decision, "Read back from the deployer", seconds=20)
+    await alice.sees_change(decision, "Read back from the deployer")
     await eventually(world, lambda: in_thread("Recovered"), "the check, in the thread")
     roots = [
         m
@@ -249,7 +251,7 @@ async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: W
     decision = await alice.sees("Recommended: roll back", channel)
     pages = len(await eventually(world, lambda: world.pagerduty.events, "a SEV1 is paged"))
     await alice.click(decision, "decision.rollback")
-    failed = plain(await alice.sees_change(decision, "failed", seconds=20))
+    failed = plain(await alice.sees_change(decision, "failed"))
     assert "no space left on device" in failed, "its last words"
     assert "exit" in failed, "why"
     assert runs(world) == "v1.3.0"
@@ -262,7 +264,7 @@ async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: W
 
     again = await alice.sees("Decision 2", channel)
     assert "failed" in plain(again)
-    completed = await alice.sees_change(again, "Recommended: investigate", seconds=20)
+    completed = await alice.sees_change(again, "Recommended: investigate")
     assert "Tried already: Rollback to 1.2.0" in plain(completed), "what was done is known"
     assert "The rollback to 1.2.0 failed" in plain(completed)
     assert "A rollback would be right, but is not safe" in plain(completed)
@@ -273,17 +275,17 @@ async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: W
     (world.folder / "broken").unlink()
     (world.folder / "current").rename(world.folder / "gone")
     await alice.click(alice.now(again), "decision.rollback")
-    third = await alice.sees("Decision 3", channel, seconds=20)
+    third = await alice.sees("Decision 3", channel)
     assert "nothing was deployed" in plain(third).lower()
     (world.folder / "gone").rename(world.folder / "current")
 
     # By hand, then: what people did counts, and is checked as anything else.
-    third = await alice.sees_change(third, "Recommended", seconds=20)
+    third = await alice.sees_change(third, "Recommended")
     (world.folder / "current").write_text("v1.2.0\n")
     await alice.click(third, "decision.fixed")
     form = await alice.open_modal("incident.fixed")
     await alice.submit(form, {"sentence": "rolled back by hand on the box"})
-    await alice.sees("Recovered", channel, seconds=20)
+    await alice.sees("Recovered", channel)
     await eventually(
         world, lambda: world.pagerduty.events[-1].state == "resolved", "nobody is called any more"
     )

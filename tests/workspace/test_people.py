@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sandbox.faults import Fault
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
 from tests.support.dump import redis_of
-from tests.support.stage import burn, declared, eventually, said, status, told
+from tests.support.stage import PATIENCE_SECONDS, burn, declared, eventually, said, status, told
 
 
 async def due_now(world: World, timer: str) -> None:
     """Half an hour passes: a timer of the incident is due at once."""
     async with redis_of(world) as redis:
         (key,) = [key async for key in redis.scan_iter("*:timers")]
-        assert await redis.zscore(key, f"INC-0001|{timer}") is not None, timer
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await redis.zscore(key, f"INC-0001|{timer}") is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         await redis.zadd(key, {f"INC-0001|{timer}": 1})
 
 

@@ -72,7 +72,7 @@ async def form(person: Person, channel: Channel) -> Json:
 async def fixed(person: Person, channel: Channel) -> None:
     """Fixed another way, and verified."""
     await person.command("/incident fixed flag new-pricing off", channel)
-    await person.sees("*Recovered.*", channel, seconds=30)
+    await person.sees("*Recovered.*", channel)
 
 
 def written(folder: Path, name: str) -> str:
@@ -84,10 +84,10 @@ async def test_the_form_knows_what_the_evidence_says_and_a_draft_outlives_the_bo
     shop, alice = world.shop, world.alice
     assert shop is not None
     await shop.break_everything()
-    channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended: roll back", channel, seconds=30)
+    channel = await alice.channel("inc-0001-")
+    decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
-    await alice.sees("*Recovered.*", channel, seconds=60)
+    await alice.sees("*Recovered.*", channel)
 
     view = await form(alice, channel)
     known = fields(world, view)
@@ -122,7 +122,7 @@ async def test_the_form_knows_what_the_evidence_says_and_a_draft_outlives_the_bo
     assert "’s draft of" in plain(bob)
     assert "has had this form open since" in plain(bob)
     await world.bob.submit(bob, {**WHYS, "incident.item.owner.4": "U0BOB"})
-    await alice.sees("is resolved", channel, seconds=20)
+    await alice.sees("is resolved", channel)
     text = written(world.folder, "0002-inc-0001-*.md")
     assert "\n- [ ] gates: import a copy first (owner bob, " in text
     assert "\n## Impact\n" in text
@@ -135,9 +135,7 @@ async def test_two_incidents_end_at_once_in_the_folders_own_shape(both: World):
     search = await declared(bob, "search is failing", "inc-0002-")
     await fixed(alice, shop)
     await bob.command("/incident fixed index rebuilt", search)
-    asked = await bob.sees(
-        "Does it work for users again?", search, seconds=30
-    )  # Sentry has nothing of search
+    asked = await bob.sees("Does it work for users again?", search)  # Sentry has nothing of search
     await bob.click(asked, "incident.recovered")
     await bob.sees("*Recovered.*", search)
     hers, his = await form(alice, shop), await form(bob, search)
@@ -147,8 +145,8 @@ async def test_two_incidents_end_at_once_in_the_folders_own_shape(both: World):
         "item_1": "a test with an empty table",
     }
     await asyncio.gather(alice.submit(hers, parts), bob.submit(his, parts))
-    await alice.sees("INC-0001 is resolved", shop, seconds=20)
-    await bob.sees("INC-0002 is resolved", search, seconds=20)
+    await alice.sees("INC-0001 is resolved", shop)
+    await bob.sees("INC-0002 is resolved", search)
 
     folder = world.folder / "adr"
     numbers = []
@@ -206,7 +204,7 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
     await world.bot.until_running()
     redis = redis_of(world)
     await redis.zadd(timers, {timer: round(time.time() * 1000)}, xx=True)
-    reminder = await alice.sees("The post-mortem is still to be written.", channel, seconds=20)
+    reminder = await alice.sees("The post-mortem is still to be written.", channel)
     assert "<@U0ALICE>" in plain(reminder)
     again = await eventually(
         world, lambda: said(alice, channel, "still to be written"), "the reminder"
@@ -221,6 +219,6 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
     await alice.submit(
         view, {**WHYS, "root_cause": "The flag reads an empty table.", "item_1": "a test for it"}
     )
-    await alice.sees("is resolved", channel, seconds=20)
+    await alice.sees("is resolved", channel)
     assert await due() is None
     await redis.aclose()

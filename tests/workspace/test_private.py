@@ -84,7 +84,7 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     await bob.click(decision, "decision.fixed")
     form = await bob.open_modal("incident.fixed")
     await bob.submit(form, {"sentence": "the canary key is revoked"})
-    await bob.sees("Recovered", channel, seconds=20)
+    await bob.sees("Recovered", channel)
 
     # Questions that a stranger may ask.
     for line in (
@@ -125,7 +125,7 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
         "revisit": "when it is done",
     }
     await bob.submit(form, parts)
-    await bob.sees("is resolved", channel, seconds=20)
+    await bob.sees("is resolved", channel)
     await bob.open_home()
     await eventually(
         world, lambda: "scan for keys" in str(bob.home()), "what is owed, for its members"

@@ -22,17 +22,15 @@ async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(
         0.7  # one page of three fails: enough events for a look on a slow machine, too
     )
     breakage = await shop.break_one_feature()
-    channel = await alice.channel("inc-0001-", seconds=60)
+    channel = await alice.channel("inc-0001-")
     decision = await alice.sees(
-        "Recommended: investigate, with a rollback ready beside it", channel, seconds=30
+        "Recommended: investigate, with a rollback ready beside it", channel
     )
     assert "decision.rollback" in str(decision), "offered in parallel"
 
     # The walk to the commit and a real `git bisect run` on the shop's repository start by
     # themselves.
-    tree = await eventually(
-        world, lambda: said(alice, channel, "Bisect found it"), "the bisect", seconds=60
-    )
+    tree = await eventually(world, lambda: said(alice, channel, "Bisect found it"), "the bisect")
     found = plain(tree[-1])
     assert breakage.commit[:7] in found
     assert breakage.message.splitlines()[0] in found
@@ -44,13 +42,13 @@ async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(
     await alice.command("/incident cause", channel)
     form = await alice.open_modal("incident.cause", text="Prefilled from the evidence")
     await alice.submit(form)
-    again = await alice.sees("Decision 2", channel, seconds=20)
+    again = await alice.sees("Decision 2", channel)
     assert "the cause is a recent deploy" in plain(again).lower()
     assert "Recommended: roll back" in plain(again)
     await alice.click(again, "decision.rollback")
-    await alice.sees_change(again, "Read back from the deployer", seconds=30)
+    await alice.sees_change(again, "Read back from the deployer")
     assert shop.current_release() != breakage.release
-    await alice.sees("*Recovered.*", channel, seconds=60)
+    await alice.sees("*Recovered.*", channel)
 
 
 async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deploy(world: World):
@@ -61,8 +59,8 @@ async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deplo
         name="More than 4 events in a minute", threshold=4
     )  # one person makes few
     await shop.break_bad_data()
-    channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended: investigate", channel, seconds=30)
+    channel = await alice.channel("inc-0001-")
+    decision = await alice.sees("Recommended: investigate", channel)
     words = plain(decision)
     assert "with a rollback ready" not in words, "no release brought it, so none takes it away"
     assert "1 user" in words
@@ -82,7 +80,6 @@ async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deplo
         world,
         lambda: "Users are fine" in status(channel) or said(alice, channel, "I cannot tell"),
         "an end",
-        seconds=60,
     )
 
 
@@ -90,16 +87,16 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
     shop, alice = world.shop, world.alice
     assert shop is not None
     breakage = await shop.break_one_feature()
-    channel = await alice.channel("inc-0001-", seconds=60)
+    channel = await alice.channel("inc-0001-")
     decision = await alice.sees(
-        "Recommended: investigate, with a rollback ready beside it", channel, seconds=30
+        "Recommended: investigate, with a rollback ready beside it", channel
     )
     await alice.click(decision, "decision.hotfix")
     form = await alice.open_modal("incident.hotfix", text="past the merge gates")
     assert "checks green" in json.dumps(form)
     pull = next(p for p in shop.github.pulls if p.head_ref == breakage.fix_branch)
     await alice.submit(form, {"fix": f"{breakage.fix_commit} #{pull.number}"})
-    done = plain(await alice.sees_change(decision, "Read back from the deployer", seconds=40))
+    done = plain(await alice.sees_change(decision, "Read back from the deployer"))
     assert f"#{pull.number}@{breakage.fix_commit[:7]}" in done
     running = shop.current_release()
     assert running is not None
@@ -115,7 +112,6 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
             or said(alice, channel, "Does it work for users again?")
         ),
         "a verdict of the checks",
-        seconds=60,
     )
     if "Does it work for users again?" in plain(verdict):  # so few seconds are too few to tell
         await alice.click({**verdict, "channel": channel.id}, "incident.recovered")
@@ -140,11 +136,11 @@ async def test_a_bad_flag_is_found_in_sentrys_flag_log_and_turned_off(world: Wor
     before = shop.current_release()
     await shop.turn_on_bad_flag()
     assert shop.flag_is_on()
-    channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended: turn off flag new-pricing", channel, seconds=60)
+    channel = await alice.channel("inc-0001-")
+    decision = await alice.sees("Recommended: turn off flag new-pricing", channel)
     assert "Turn off flag new-pricing (recommended)" in plain(decision)
     await alice.click(alice.now(decision), "decision.turn_off")
-    await alice.sees_change(decision, "done in", seconds=40)
+    await alice.sees_change(decision, "done in")
     assert not shop.flag_is_on()
     assert shop.current_release() == before, "nothing was deployed"
     assert [change.by for change in world.sentry.flag_log] == ["mara@shop.example", "firebreak"]
@@ -152,5 +148,4 @@ async def test_a_bad_flag_is_found_in_sentrys_flag_log_and_turned_off(world: Wor
         world,
         lambda: said(alice, channel, "*Recovered.*") or said(alice, channel, "I cannot tell"),
         "a verdict of the checks",
-        seconds=90,
     )

@@ -129,7 +129,7 @@ async def test_a_dependencys_alerts_join_the_incident_of_who_depends_on_it(depen
     assert set(answers) <= {200, 202}
     assert len(incidents(world)) == 1, "one fire"
     # The bot's own check may find the issue before its first alert, and then the alert is no news.
-    await alice.sees_change(decision, "PAYMENTS-1", seconds=30)
+    await alice.sees_change(decision, "PAYMENTS-1")
 
     # With nothing open that depends on it, it has an incident of its own.
     await alice.command("/incident cancel a load test", channel)

@@ -5,12 +5,9 @@ The third incident in a file is a pattern, in the ADR too.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from bot.cli.export_format import line
 from phases.record.findings import Frame
@@ -18,26 +15,17 @@ from phases.record.incident import Incident, Status, as_json
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.support import incidents
+from tests.support.forked import firebreak
 from tests.support.stage import burn, declared, eventually, said, told
 
-ROOT = Path(__file__).parents[2]
 PATTERN = "Third fire in {file} in 90 days; rollback worked each time."
 PARTS = {"monitoring": "No alert watches it.", "tests": "No test reads it."}
 
 
-async def firebreak(world: World, *words: str, given: str = "") -> tuple[int, str, str]:
+async def beside(world: World, *words: str, given: str = "") -> tuple[int, str, str]:
     env = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *words),
-        cwd=ROOT,
-        env={**env, "DATA_DIR": str(world.folder / "valkey")},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, told_ = await asyncio.wait_for(process.communicate(given.encode()), 60)
-    assert process.returncode is not None
-    return process.returncode, out.decode(), told_.decode()
+    env["DATA_DIR"] = str(world.folder / "valkey")
+    return await firebreak(*words, env=env, given=given)
 
 
 def earlier(number: int, file: str) -> Incident:
@@ -59,7 +47,7 @@ async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
     file = "shop/session.py"
     past = "\n".join(line(as_json(earlier(n, file)), (), {}, None, ()) for n in (1, 2))
     for count in ("imported: 2; here already: 0", "imported: 0; here already: 2"):
-        code, _, err = await firebreak(world, "import", given=past)
+        code, _, err = await beside(world, "import", given=past)
         assert (code, count in err) == (0, True), err
 
     burn(world)
@@ -81,7 +69,7 @@ async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
     )
 
     await alice.command("/incident fixed flag new-pricing off", channel)
-    await alice.sees("*Recovered.*", channel, seconds=30)
+    await alice.sees("*Recovered.*", channel)
     await alice.command("/incident cause nobody reads the region", channel)
     await alice.command("/incident postmortem", channel)
     form = await alice.open_modal("incident.postmortem", text="Root cause")
@@ -91,10 +79,10 @@ async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
     assert f"## Seen before\n\n{pattern}" in written
 
     # It is remembered at once, and whoever led it can be forgotten while the bot runs.
-    code, out, _ = await firebreak(world, "export", "INC-0003")
+    code, out, _ = await beside(world, "export", "INC-0003")
     assert code == 0
     assert json.loads(out)["memory"]["file"] == file
-    code, out, _ = await firebreak(world, "forget", alice.id)
+    code, out, _ = await beside(world, "forget", alice.id)
     assert (code, "records: " in out) == (0, True)
-    code, out, _ = await firebreak(world, "export")
+    code, out, _ = await beside(world, "export")
     assert (code, alice.id in out) == (0, False)

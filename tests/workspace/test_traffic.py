@@ -16,7 +16,7 @@ async def test_where_nobody_comes_any_more_quiet_is_no_recovery(small: World):
     decision = await alice.sees("Recommended: roll back", channel)
     small.sentry.traffic(0, since=time.time())
     await alice.click(decision, "decision.rollback")
-    asked = plain(await alice.sees("Does it work for users again?", channel, seconds=30))
+    asked = plain(await alice.sees("Does it work for users again?", channel))
     assert "there is no traffic, so silence proves nothing" in asked
     assert "traffic is 0 % of what it was during the fire" in asked
     assert not said(alice, channel, "*Recovered.*")
@@ -31,7 +31,7 @@ async def test_where_traffic_is_not_known_a_person_is_asked_what_a_fall_of_it_ex
     channel = await declared(alice, "checkout is failing")
     decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
-    asked = await alice.sees("Does it work for users again?", channel, seconds=30)
+    asked = await alice.sees("Does it work for users again?", channel)
     assert "traffic is unknown" in plain(asked)
     assert "a fall to 30 % would explain the quiet" in plain(asked)
     await alice.click(asked, "incident.recovered")
@@ -44,11 +44,11 @@ async def test_the_shop_is_traced_and_its_levers_move_traffic_and_old_tabs(world
     act = world.page.panel.act
     assert await act("old-tabs", True) == "No release was taken back yet."
     await shop.break_everything()
-    channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended: roll back", channel, seconds=30)
+    channel = await alice.channel("inc-0001-")
+    decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
-    await alice.sees_change(decision, "would have come", seconds=30)
-    recovered = plain(await alice.sees("*Recovered.*", channel, seconds=60))
+    await alice.sees_change(decision, "would have come")
+    recovered = plain(await alice.sees("*Recovered.*", channel))
     assert "traffic is unknown" not in recovered
 
     # An old tab of the release that was taken back is no return, whatever an alert says of it.
@@ -57,7 +57,7 @@ async def test_the_shop_is_traced_and_its_levers_move_traffic_and_old_tabs(world
     assert event.release != f"shop@{(shop.current_release() or '').removeprefix('v')}"
     assert (await world.alerts.event_alert(event)).status == 200
     straggler = await eventually(
-        world, lambda: said(alice, channel, "not a return"), "the straggler", seconds=30
+        world, lambda: said(alice, channel, "not a return"), "the straggler"
     )
     assert "which no longer runs" in plain(straggler[0])
     assert "Users are fine" in status(channel)
@@ -76,7 +76,6 @@ async def test_the_shop_is_traced_and_its_levers_move_traffic_and_old_tabs(world
         world,
         lambda: time.time() > began + 12 and seen(time.time() - 6, time.time()) < before / 2,
         "traffic falls",
-        seconds=40,
     )
     assert await act("people-away", False) is None
     assert shop.traffic.away == 0

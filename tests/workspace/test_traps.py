@@ -74,13 +74,13 @@ async def trapped(tmp_path: Path) -> AsyncIterator[World]:
 async def decision_says(world: World, channel: Channel, words: tuple[str, ...]) -> None:
     decision = await world.alice.sees("Decision 1", channel)
     for one in words:
-        await world.alice.sees_change(decision, one, seconds=60)
+        await world.alice.sees_change(decision, one)
 
 
 async def opened(world: World, *, alerts: bool) -> Channel:
     if not alerts:
         await world.alice.command("/incident checkout is odd, say people")
-    return await world.alice.channel("inc-0001-", seconds=30)
+    return await world.alice.channel("inc-0001-")
 
 
 @pytest.mark.parametrize("key", [trap.key for trap in TRAPS])
@@ -100,7 +100,7 @@ async def test_two_deploys_in_the_window_blame_the_one_before(trapped: World):
     world.sentry.add_deploy("shop@1.3.1", started=now - 12, finished=now - 10)
     (world.folder / "current").write_text("v1.3.1\n")
     (world.folder / "releases").write_text("v1.3.1\nv1.3.0\nv1.2.0\nv1.1.0\n")
-    burn(world, seconds=30)
+    burn(world)
     channel = await opened(world, alerts=False)
     await decision_says(
         world, channel, ("Roll back to 1.2.0", "2 deploys around that time", "1.3.0")

@@ -15,17 +15,17 @@ async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_unde
     broken = shop.current_release()
 
     # The alert opens the incident by itself; nobody has typed anything.
-    channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended: roll back", channel, seconds=20)
+    channel = await alice.channel("inc-0001-")
+    decision = await alice.sees("Recommended: roll back", channel)
     assert "decision.rollback" in str(decision)
     assert len(alice.pinned(channel)) == 1
 
     await alice.click(decision, "decision.rollback")
-    await alice.sees_change(decision, "Read back from the deployer", seconds=30)
+    await alice.sees_change(decision, "Read back from the deployer")
     assert shop.current_release() != broken
 
     # Sentry is asked again after the wait, and the endpoint is called.
-    await alice.sees("Recovered", channel, seconds=60)
+    await alice.sees("Recovered", channel)
 
     # Without cause and post-mortem it is not over.
     await alice.command("/incident resolve", channel)
@@ -43,6 +43,6 @@ async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_unde
             "tests": "No test loads an account as the importer writes it.",
         },
     )
-    summary = await alice.sees("PRODUCTION INCIDENT —", channel, seconds=20)
+    summary = await alice.sees("PRODUCTION INCIDENT —", channel)
     assert "Post-mortem: ADR-0002" in plain(summary)
     await alice.sees("is resolved", channel)

@@ -17,6 +17,7 @@ from bot.clients.sentry.models import (
     TagDetailShape,
     UserRows,
     count_of,
+    moment,
     number,
     shares,
     split_users,
@@ -33,6 +34,8 @@ FIELDS_BY_THEMSELVES = ("geo.", "user.", "device.", "os.")
 
 BROWSER = "browser.name"
 """https://docs.sentry.io/concepts/search/searchable-properties/events/"""
+
+TOTALS = ("count()", "count_unique(user)", "count_unique(user.ip)", "min(timestamp)")
 
 T = TypeVar("T")
 TagKey = tuple[str, str]
@@ -123,6 +126,7 @@ def of_tables(service: Service, asked: Tables) -> EventPicture:
         events_without_user=users.events_without,
         events_of_not_users=users.events_of_not_users,
         addresses=count_of(total, "count_unique(user.ip)") or None,
+        first=moment(total.get("min(timestamp)")),
         transactions=with_users(_rows(transactions), shares(by("transaction", transactions))),
         regions=shares(by(tag(service.region_tag), places)),
         organisations=shares(by(tag(service.org_tag), places)),

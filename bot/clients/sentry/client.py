@@ -17,6 +17,7 @@ from bot.clients.cache import Cache
 from bot.clients.http.client import part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import (
+    TOTALS,
     Tables,
     of_others,
     of_some,
@@ -345,7 +346,7 @@ class Sentry:
             return tried(self._rows(services, (since, until), fields, query, sort))
 
         totals, people, transactions, places = await asyncio.gather(
-            table("count()", "count_unique(user)", "count_unique(user.ip)", sort=None),
+            table(*TOTALS, sort=None),
             table("user", "count()", "count_unique(user.ip)"),
             table("transaction", "count()", "count_unique(user)"),
             table(*place_fields(services[0]), "count()"),

@@ -140,17 +140,17 @@ class SentryFlags:
         )
 
     async def carried(
-        self, services: Sequence[Service], flag: str, since: datetime, until: datetime
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime], *, off: bool
     ) -> Mapping[str, tuple[int, int]]:
         where = await self._projects.where(services)
+        since, until = span
         if where is None or until <= since or not searchable(flag):
             return {}
-        span: Pairs = [("start", _naive(since)), ("end", _naive(until))]
-        on, off = await asyncio.gather(
-            self._found(where, span, term(flag, "true")),
-            self._found(where, span, term(flag, "false")),
-        )
-        return {issue: (0, events) for issue, (events, _) in off.items()} | on
+        pairs: Pairs = [("start", _naive(since)), ("end", _naive(until))]
+        results = ("true", "false") if off else ("true",)
+        asked = (self._found(where, pairs, term(flag, result)) for result in results)
+        on, *without = await asyncio.gather(*asked)
+        return {id: (0, events) for found in without for id, (events, _) in found.items()} | on
 
     async def _found(self, where: Pairs, span: Pairs, search: str) -> dict[str, tuple[int, int]]:
         """Return, by issue, the events that the search finds, and all of the span."""

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sandbox.sentry.events import Event, exceptions
@@ -89,8 +90,8 @@ def reader(sentry: Sentry) -> Callable[[Event, str], Value]:
 
 
 def field_value(read: Callable[[Event, str], Value], event: Event, name: str) -> Any:
-    tagged = re.fullmatch(r"tags\[(.+)\]", name)
-    value = event.tags.get(tagged[1]) if tagged else read(event, name)
+    tag = _tag(name)
+    value = event.tags.get(tag) if tag else read(event, name)
     if name == "timestamp":
         return utc(event.timestamp)
     if name in ("issue.id", "group.id", "project.id", "project_id"):
@@ -106,14 +107,26 @@ def utc(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
+@lru_cache
+def _called(function: str) -> tuple[str, str]:
+    """`count_unique(user)` → ("count_unique", "user")."""
+    match = FUNCTION.fullmatch(function)
+    if match is None:
+        raise InvalidQuery(f"{function} is not a valid function")
+    return match[1], match[2].strip()
+
+
+@lru_cache
+def _tag(name: str) -> str | None:
+    match = re.fullmatch(r"tags\[(.+)\]", name)
+    return match[1] if match else None
+
+
 def aggregate(
     read: Callable[[Event, str], Value], events: Sequence[Event], function: str, span: float
 ) -> Any:
     """The value of `count()`, `count_unique(user)`, `min(timestamp)`, … over these events."""
-    match = FUNCTION.fullmatch(function)
-    if match is None:
-        raise InvalidQuery(f"{function} is not a valid function")
-    name, argument = match[1], match[2].strip()
+    name, argument = _called(function)
     match name:
         case "count":
             return len(events)

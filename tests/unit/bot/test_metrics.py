@@ -51,7 +51,7 @@ class _Nobody:
 
 def metrics_of(world: World, outbox: Outbox) -> Metrics:
     render = renderer(None, reverts=False)  # type: ignore[arg-type]  nothing is rendered here
-    live = Live(world.store, world.dispatcher, render, _Nobody())
+    live = Live(world.store, render, _Nobody())
     clock = Clock(world.store, world.dispatcher)
     workers = [
         WorkerEntry("outbox", outbox.run, lambda: outbox.running),

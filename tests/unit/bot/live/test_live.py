@@ -110,7 +110,7 @@ async def test_a_marked_message_is_edited_to_the_newest_state(
     store: Store, incidents: Incidents
 ) -> None:
     slack = Slack()
-    live = Live(store, incidents, render, slack)
+    live = Live(store, render, slack)
     async with running(live.run()):
         await change(incidents, "one [status]")
         await until(lambda: clean(store))
@@ -124,7 +124,7 @@ async def test_many_changes_become_few_edits_and_the_last_state_wins(
 ) -> None:
     slack = Slack()
     slack.go.clear()
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         await change(incidents, "0 [status]")
         await until(lambda: slack.under_way.get("1.1") == 1)
         for i in range(1, 30):
@@ -140,8 +140,8 @@ async def test_over_two_replicas_one_edit_of_a_message_is_under_way(
     slack = Slack()
     other = Store.open(redis_url)
     async with running(
-        Live(store, incidents, render, slack).run(),
-        Live(other, dispatcher(other, more), render, slack).run(),
+        Live(store, render, slack).run(),
+        Live(other, render, slack).run(),
     ):
         for i in range(30):
             await change(incidents, f"{i} [status]")
@@ -153,7 +153,7 @@ async def test_over_two_replicas_one_edit_of_a_message_is_under_way(
 
 async def test_the_same_again_is_not_sent(store: Store, incidents: Incidents) -> None:
     slack = Slack()
-    live = Live(store, incidents, render, slack)
+    live = Live(store, render, slack)
     async with running(live.run()):
         for _ in range(3):
             await change(incidents, "same [status]")
@@ -162,7 +162,7 @@ async def test_the_same_again_is_not_sent(store: Store, incidents: Incidents) ->
     assert live.counts["unchanged"] >= 1
     # The next bot, too, knows the edits that were sent.
     await change(incidents, "same [status]")
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         await until(lambda: clean(store))
     assert len(slack.edits) == 1
 
@@ -171,7 +171,7 @@ async def test_what_was_posted_is_not_sent_again_as_the_first_edit(
     store: Store, incidents: Incidents
 ) -> None:
     slack = Slack()
-    live = Live(store, incidents, render, slack)
+    live = Live(store, render, slack)
     await live.posted(
         "INC-0001", "status", Shown("status: as posted [status]", ({"type": "section"},))
     )
@@ -183,7 +183,7 @@ async def test_what_was_posted_is_not_sent_again_as_the_first_edit(
 
 async def test_a_mark_waits_until_its_message_is_posted(store: Store, incidents: Incidents) -> None:
     slack = Slack()
-    live = Live(store, incidents, render, slack)
+    live = Live(store, render, slack)
     async with running(live.run()):
         await change(incidents, "x [tree] [status]")
         await until(lambda: len(slack.edits) == 1)
@@ -200,12 +200,12 @@ async def test_a_mark_waits_until_its_message_is_posted(store: Store, incidents:
 async def test_marks_without_a_message_end_with_the_incident(
     store: Store, incidents: Incidents
 ) -> None:
-    async with running(Live(store, incidents, render, Slack()).run()):
+    async with running(Live(store, render, Slack()).run()):
         await change(incidents, "x [tree]")
         await incidents.dispatch(Cancel(by="U1", reason="false alarm"), "INC-0001")
         await until(lambda: clean(store))
     await store.redis.zadd(store.keys.marks, {"INC-0099|status": 1})
-    async with running(Live(store, incidents, render, Slack()).run()):
+    async with running(Live(store, render, Slack()).run()):
         await until(lambda: clean(store))
 
 
@@ -217,7 +217,7 @@ async def test_more_marks_than_one_look_takes(
         await posted(incidents, name, f"{number}.{number}")
     await change(incidents, "a")
     slack = Slack()
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         await until(lambda: clean(store))
     assert sorted(text for _, text in slack.edits) == sorted(f"{name}: a" for name in NAMES)
 
@@ -226,7 +226,7 @@ async def test_marks_are_heard_after_redis_lost_the_end_of_its_memory(
     store: Store, incidents: Incidents
 ) -> None:
     slack = Slack()
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         await store.redis.set(store.keys.dirty_counter, 500)
         await change(incidents, "a [status]")
         await until(lambda: clean(store))
@@ -248,7 +248,7 @@ async def test_the_important_goes_first_and_leaves_room_for_what_matters_more(
     for number, name in enumerate(NAMES[1:], start=2):
         await posted(incidents, name, f"{number}.{number}")
     slack = Slack()
-    live = Live(store, incidents, render, slack)
+    live = Live(store, render, slack)
     async with running(live.run()):
         await change(incidents, "a")
         await until(lambda: len(slack.edits) == 2 and live.counts["put off"] == 2)
@@ -273,7 +273,7 @@ async def test_the_bucket_fills_again(
     monkeypatch.setattr("bot.live.edit_budget.LEAVE", {"announcement": 0})
     monkeypatch.setattr("bot.live.edit_budget.A_MINUTE", 60)
     slack = Slack()
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         await change(incidents, "a [status]")
         await until(lambda: len(slack.edits) == 1)
         began = asyncio.get_running_loop().time()
@@ -345,7 +345,7 @@ async def test_where_somebody_acted_comes_first_then_what_is_worse(
                 await incidents.dispatch(update(f"{number}b [status]"), answer.incident.id),
                 Recorded,
             )
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         slack.go.set()
         await until(lambda: len(slack.edits) == 4)
     assert [ts for ts, _ in slack.edits] == ["5.5", "4.4", "3.3", "2.2"]
@@ -357,6 +357,7 @@ async def rated(store: Store, id: str, severity: int) -> None:
     await store.redis.hset(
         store.keys.incident(id), "record", json.dumps({**record, "severity": severity})
     )
+    await store.redis.hincrby(store.keys.incident(id), "version", 1)
 
 
 async def test_slack_asking_for_patience_is_heard_by_every_replica(
@@ -368,8 +369,8 @@ async def test_slack_asking_for_patience_is_heard_by_every_replica(
     other = Store.open(redis_url)
     await change(incidents, "x [status]")
     async with running(
-        Live(store, incidents, render, slack).run(),
-        Live(other, dispatcher(other, more), render, slack).run(),
+        Live(store, render, slack).run(),
+        Live(other, render, slack).run(),
     ):
         await until(lambda: not slack.fail)
         began = asyncio.get_running_loop().time()
@@ -390,7 +391,7 @@ async def test_what_can_never_be_edited_is_dropped_and_logged(
     slack.fail = [
         PortError("slack", "Slack refused chat.update: message_not_found", retryable=False)
     ]
-    live = Live(store, incidents, render, slack)
+    live = Live(store, render, slack)
     async with running(live.run()):
         await change(incidents, "x [status]")
         await until(lambda: clean(store))
@@ -406,7 +407,7 @@ async def test_what_did_not_answer_is_sent_again(
     monkeypatch.setattr("bot.live.editor.EDIT_SECONDS", 0.2)
     slack = Slack()
     slack.fail = [PortError("slack", "no answer", retryable=True), TimeoutError()]
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         await change(incidents, "x [status]")
         await until(lambda: clean(store))
     assert slack.edits == [("1.1", "status: x [status]")]
@@ -421,7 +422,7 @@ async def test_a_rendering_that_fails_is_dropped_until_the_next_change(
         return await render(name, incident, now)
 
     slack = Slack()
-    async with running(Live(store, incidents, failing, slack).run()):
+    async with running(Live(store, failing, slack).run()):
         await change(incidents, "bad [status]")
         await until(lambda: clean(store))
         await change(incidents, "good [status]")
@@ -435,7 +436,7 @@ async def test_a_message_is_left_alone_for_a_moment_after_an_edit(
 ) -> None:
     monkeypatch.setattr("bot.live.editor.COOL", 1.0)
     slack = Slack()
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         await change(incidents, "a [status]")
         await until(lambda: len(slack.edits) == 1)
         began = asyncio.get_running_loop().time()
@@ -453,7 +454,7 @@ async def test_an_edit_of_a_killed_bot_is_made_by_the_next(
     await change(incidents, "x [status]")
     await store.redis.set("{fb}:live:lease:INC-0001|status", "of the dead", px=400)
     slack = Slack()
-    async with running(Live(store, incidents, render, slack).run()):
+    async with running(Live(store, render, slack).run()):
         await until(lambda: clean(store))
     assert slack.edits == [("1.1", "status: x [status]")]
 
@@ -467,10 +468,10 @@ async def test_an_edit_that_lands_after_its_lease_does_not_leave_what_is_old(
     slow.edits = quick.edits
     slow.go.clear()
     other = Store.open(redis_url)
-    async with running(Live(store, incidents, render, slow).run()):
+    async with running(Live(store, render, slow).run()):
         await change(incidents, "old [status]")
         await until(lambda: slow.under_way.get("1.1") == 1)
-        async with running(Live(other, dispatcher(other, more), render, quick).run()):
+        async with running(Live(other, render, quick).run()):
             await change(incidents, "new [status]")
             await until(lambda: quick.edits == [("1.1", "status: new [status]")])
             await until(lambda: clean(store))

@@ -38,6 +38,7 @@ async def _write(store: Store, **changes: object) -> dict[str, object]:
     key = store.keys.incident("INC-0001")
     before = json.loads(await store.redis.hget(key, "record") or "{}")
     await store.redis.hset(key, "record", json.dumps({**before, **changes}))
+    await store.redis.hincrby(key, "version", 1)
     return before
 
 

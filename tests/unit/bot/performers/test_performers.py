@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.outbox.worker import LIMITS
+from bot.outbox.turns import LIMITS
 from bot.performers.context import registered
 from phases.messages.base import Effect
 from phases.messages.effects import KINDS, policy

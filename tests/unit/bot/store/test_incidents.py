@@ -327,6 +327,7 @@ async def test_a_record_of_another_world_is_not_overwritten(
     incidents = dispatcher(store)
     id = await opened(incidents)
     await store.redis.hset(store.keys.incident(id), "record", '{"id": 7}')
+    await store.redis.hincrby(store.keys.incident(id), "version", 1)
     with caplog.at_level(logging.CRITICAL):
         answer = await incidents.dispatch(update("x"), id)
         assert isinstance(answer, Refused)

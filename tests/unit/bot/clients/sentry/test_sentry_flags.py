@@ -46,8 +46,11 @@ async def test_events_with_the_flag_on_are_counted_by_issue() -> None:
     async with world() as w:
         w.burn("/cart", flags={"new-pricing": True}, times=40)
         w.burn("/pay", flags={"new-pricing": False}, times=10)
-        found = await w.client.flags.carried([SHOP], "new-pricing", ago(10), NOW)
+        span = (ago(10), NOW)
+        found = await w.client.flags.carried([SHOP], "new-pricing", span, off=True)
+        on = await w.client.flags.carried([SHOP], "new-pricing", span, off=False)
     assert sorted(found.values()) == [(0, 10), (40, 40)]
+    assert list(on.values()) == [(40, 40)]
 
 
 async def test_a_flag_that_splits_the_errors_is_turned_off_although_a_deploy_is_nearer() -> None:

@@ -2,20 +2,76 @@
 
 from __future__ import annotations
 
-from phases.record.findings import Choice
-from tests.support.sentry_world import NOW, busy_world
+import pytest
+
+from phases.record.findings import Choice, TriageReport
+from tests.support.sentry_world import FIVE, NOW, World, ago, busy_world
+
+FLAG = "new-pricing"
+
+
+async def counted(w: World) -> TriageReport:
+    """Triage after the start of the bot: what every triage needs is known."""
+    assert w.calls is not None
+    await w.client.warm([w.service])
+    w.calls.paths.clear()
+    w.calls.rounds = 0
+    return await w.triage()
+
+
+def within_limits(w: World) -> bool:
+    assert w.calls is not None
+    return len(w.calls.paths) <= 12 and w.calls.rounds <= 3
+
+
+def burn_before(w: World, times: int) -> None:
+    """Another error that comes since a week, in another region: so many times an hour."""
+    w.local.load(
+        "TimeoutError: slow",
+        at=ago(7 * 24 * 60),
+        every=3600 / times,
+        times=7 * 24 * times,
+        users=[f"z{n}" for n in range(9)],
+        transaction="/",
+        function="slow",
+        project=FIVE[0],
+        release="v2",
+        tags={"region": "us"},
+    )
 
 
 async def test_two_hundred_issues_over_five_projects_take_twelve_calls_in_three_rounds() -> None:
     async with busy_world() as w:
-        assert w.calls is not None
-        await w.client.warm([w.service])
-        w.calls.paths.clear()
-        w.calls.rounds = 0
-        report = await w.triage()
+        report = await counted(w)
+        assert within_limits(w), w.calls
     assert report.events == 400
     assert len(report.issue_ids) == 200
     assert report.recommendation.choice is Choice.ROLLBACK
-    assert len(w.calls.paths) <= 12, w.calls.paths
-    assert w.calls.rounds <= 3
     assert report.at == NOW
+
+
+@pytest.mark.parametrize("issues", [200, 60])
+async def test_with_flags_and_all_of_it_in_one_region_it_takes_no_more(issues: int) -> None:
+    """Of 100 issues and fewer it is asked, too, which events carry the flag."""
+    async with busy_world(issues, tags={"region": "eu"}, flags={FLAG: True}) as w:
+        w.local.add_flag_change(FLAG, at=ago(12).timestamp())
+        report = await counted(w)
+        assert within_limits(w), w.calls
+    assert report.recommendation.choice is Choice.ROLLBACK
+    assert [change.name for change in report.changes] == [FLAG]
+    assert report.began_exact
+    assert (report.flag_evidence is not None) == (issues <= 100)
+
+
+async def test_what_is_needed_to_tell_the_fire_from_older_errors_is_asked_all_the_same() -> None:
+    async with busy_world(60, tags={"region": "eu"}, flags={FLAG: True}) as w:
+        burn_before(w, times=60)
+        w.local.add_flag_change(FLAG, at=ago(12).timestamp())
+        await counted(w)
+        assert w.calls is not None
+        asked = w.calls.paths
+    others = [path for path in asked if "tags%5Bregion%5D" in path and "%21issue.id" in path]
+    before = [path for path in asked if "field=transaction&field=count%28%29&query" in path]
+    flag_off = [path for path in asked if "%3Afalse" in path]
+    assert (len(others), len(before), len(flag_off)) == (1, 1, 1)
+    assert len(asked) <= 15

@@ -1,0 +1,84 @@
+"""How many effects run at once for an outside system, and which of them go first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from phases.messages.base import Effect
+from phases.messages.effects import OpenChannel
+from phases.messages.notifications import PostLive
+
+AT_ONCE = 4
+LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2, "discord": 1}
+"""Discord one at a time: an older edit of its post must not come last."""
+FOR_DECISIONS: Mapping[str, int] = {"slack": 12}
+"""Turns beside these, for what a decision waits for: so 20 in all, as many as the channels that
+Slack opens in a minute (https://docs.slack.dev/apis/web-api/rate-limits, Tier 2)."""
+
+
+def decides(effect: Effect) -> bool:
+    """Return whether people wait for this effect before they can decide."""
+    if isinstance(effect, PostLive):
+        return effect.name.startswith("decision:")
+    return isinstance(effect, OpenChannel)
+
+
+class Turns:
+    """The turns of one outside system.
+
+    `most` effects run at once. What a decision waits for goes before everything else, and finds
+    `more` turns that nothing else takes: while twenty incidents open, eighty topics, invitations
+    and announcements would stand before the first decision.
+    """
+
+    def __init__(self, most: int, more: int = 0) -> None:
+        self._most, self._more = most, more
+        self._taken = 0
+        self._first: deque[asyncio.Future[None]] = deque()
+        self._others: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def turn(self, *, first: bool = False) -> AsyncIterator[None]:
+        waiting = self._first if first else self._others
+        if waiting or not self._free(first):
+            await self._wait(waiting)
+        else:
+            self._taken += 1
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    async def _wait(self, waiting: deque[asyncio.Future[None]]) -> None:
+        given = asyncio.get_running_loop().create_future()
+        waiting.append(given)
+        try:
+            await given
+        except asyncio.CancelledError:
+            if given.cancelled():
+                with suppress(ValueError):
+                    waiting.remove(given)
+            else:  # it was given in the moment of the cancellation
+                self._give_back()
+            raise
+
+    def _free(self, first: bool) -> bool:
+        return self._taken < self._most + (self._more if first else 0)
+
+    def _give_back(self) -> None:
+        self._taken -= 1
+        for waiting, first in ((self._first, True), (self._others, False)):
+            while waiting and self._free(first):
+                given = waiting.popleft()
+                if not given.done():
+                    self._taken += 1
+                    given.set_result(None)
+
+
+def turns_of(systems: Iterable[str], limits: Mapping[str, int]) -> dict[str, Turns]:
+    """Return the turns of each system; `limits` are others than the usual ones."""
+    most = {**LIMITS, **limits}
+    return {name: Turns(most.get(name, AT_ONCE), FOR_DECISIONS.get(name, 0)) for name in systems}
