@@ -146,6 +146,9 @@ def message_posted(draft: Draft, action: MessagePosted) -> None:
     worked(draft, "post.live", action.name)
     if action.name in incident.messages:
         return
+    here = incident.channel.id if incident.channel is not None else None
+    if action.name != "announcement" and action.ref.channel != here:
+        return  # it was on its way to the channel or thread before this one, where it stands anew
     draft.set(messages={**incident.messages, action.name: action.ref})
     if not incident.open:  # it ended while this was posted: marks of that time found no message
         draft.dirty(action.name)

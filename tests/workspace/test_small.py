@@ -23,7 +23,9 @@ async def test_a_sev4_stays_in_a_thread_until_it_grows(small: World):
     await alice.command("/incident severity 2 INC-0001", "incidents")
     channel = await alice.channel("inc-0001-")
     await alice.sees("Decision 1", channel)
-    assert any(
-        "It has grown" in plain(message) for message in alice.thread("incidents", root["ts"])
+    await eventually(
+        world,
+        lambda: [m for m in alice.thread("incidents", root["ts"]) if "It has grown" in plain(m)],
+        "the thread says where it goes on",
     )
-    assert f"<#{channel.id}>" in plain(await alice.sees("INC-0001", "incidents"))
+    await alice.sees(f"<#{channel.id}>", "incidents")

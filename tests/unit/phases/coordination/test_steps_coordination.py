@@ -14,7 +14,7 @@ from phases.coordination.ticket import ticket_body
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
-from phases.record.incident import Channel, Severity, Status
+from phases.record.incident import Channel, MessageRef, Severity, Status
 from tests.support.factories import NOW, TICKET, evidence, one_feature, service
 from tests.support.story import Story, mitigated, verifying
 
@@ -112,6 +112,17 @@ def test_a_sev4_has_a_thread_and_gets_a_channel_when_it_grows():
     assert [e.name for e in story.wants(wanted.PostLive)][0] == "status"
     story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV1))
     assert story.wants(wanted.OpenChannel) == [], "once"
+
+
+def test_what_was_posted_to_the_thread_meanwhile_stands_anew_in_the_channel():
+    story = Story(severity=Severity.SEV4)
+    story.say(said.ChannelOpened(channel=Channel(id="C0", name="a thread", thread_ts="1.2")))
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV2))
+    late = MessageRef(channel="C0", ts="1.3")
+    story.say(said.MessagePosted(name="decision:1", ref=late))
+    story.say(CHANNEL)
+    story.say(said.MessagePosted(name="status", ref=late))
+    assert set(story.record.messages) == {"announcement"}
 
 
 def test_a_sev4_that_grows_before_its_thread_is_there_gets_a_channel_at_once():
