@@ -67,6 +67,8 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
     incident = await context.recent(job)
     if incident.channel is not None:
         return ChannelOpened(channel=incident.channel)
+    if incident.in_thread and await context.incidents_channel() is not None:
+        return await _open_thread(incident, job, context, None)
     name = channel_name(incident)
     try:
         id, name = await context.slack.create_channel(
@@ -92,21 +94,25 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
 
 
 async def _open_thread(
-    incident: Incident, job: Job, context: EffectContext, error: PortError
+    incident: Incident, job: Job, context: EffectContext, error: PortError | None
 ) -> ChannelOpened:
-    """Begin a thread in place of the channel. A private incident never goes to a public place."""
+    """Begin a thread in place of the channel. A private incident never goes to a public place.
+
+    `error`: why no channel could be opened; None where none is wanted.
+    """
     if not incident.private:
         channel = await context.incidents_channel()
     elif incident.declared_by is not None:
         channel = await context.slack.direct_message(incident.declared_by)
     else:
         channel = None
-    if channel is None:
+    if channel is None and error is not None:
         raise error
+    assert channel is not None  # asked before, where no channel of its own is wanted
     message = views.say(Say(text=f"{incident.id}: {incident.title}"), incident)
     ts = await context.post(job, message, channel)
     thread = Channel(id=channel, name="a thread", thread_ts=ts)
-    return ChannelOpened(channel=thread, reason=error.text)
+    return ChannelOpened(channel=thread, reason=error.text if error is not None else "")
 
 
 @performs(SetTopic)
