@@ -109,7 +109,7 @@ def test_a_sev4_has_a_thread_and_gets_a_channel_when_it_grows():
     assert told.text == "It has grown and gets a channel of its own: it stands above."
     assert set(story.record.messages) == {"announcement"}, "the thread's root stays"
     story.say(CHANNEL)
-    assert [e.name for e in story.wants(wanted.PostLive)][0] == "status"
+    assert next(e.name for e in story.wants(wanted.PostLive)) == "status"
     story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV1))
     assert story.wants(wanted.OpenChannel) == [], "once"
 
