@@ -10,7 +10,7 @@ EXAMPLES ?= quick
 # `make test-all` takes the slow ones, too.
 WHICH ?= not slow
 
-.PHONY: sandbox test test-all test-browser check bench judgement chaos chaos-all schemas audit format clean
+.PHONY: sandbox test test-all test-browser check bench judgement lives chaos chaos-all schemas audit format clean
 
 sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
@@ -32,6 +32,9 @@ bench: $(VENV)/.dev
 
 judgement: $(VENV)/.dev
 	@$(BIN)/python -m tests.judgement $(ARGS)
+
+lives: $(VENV)/.dev
+	@$(BIN)/python -m tests.lives $(ARGS)
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.chaos $(ARGS)
