@@ -10,13 +10,13 @@ EXAMPLES ?= quick
 # `make test-all` takes the slow ones, too.
 WHICH ?= not slow
 
-.PHONY: sandbox test test-all test-browser check bench judgement chaos chaos-all schemas audit format clean
+.PHONY: sandbox test test-all test-browser check bench judgement lives chaos chaos-all schemas audit format clean
 
 sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/unit tests/sandbox tests/workspace -m '$(WHICH)' --hypothesis-profile=$(EXAMPLES) -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest tests --ignore=tests/browser -m '$(WHICH)' --hypothesis-profile=$(EXAMPLES) -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-all: test-browser
 	@$(MAKE) --no-print-directory test WHICH= EXAMPLES=all
@@ -32,6 +32,9 @@ bench: $(VENV)/.dev
 
 judgement: $(VENV)/.dev
 	@$(BIN)/python -m tests.judgement $(ARGS)
+
+lives: $(VENV)/.dev
+	@$(BIN)/python -m tests.lives $(ARGS)
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.chaos $(ARGS)

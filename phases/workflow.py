@@ -174,6 +174,7 @@ TABLE: dict[type[Any], Row] = {
 
 
 FOLLOWS: tuple[Rule, ...] = (
+    evidence.follow_growth,
     memory_steps.shrink_later,
     memory_steps.tell_memories,
     updates.follow_updates,

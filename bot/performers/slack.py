@@ -64,9 +64,11 @@ def channel_name(incident: Incident) -> str:
 
 @performs(OpenChannel)
 async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) -> ChannelOpened:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     if incident.channel is not None:
         return ChannelOpened(channel=incident.channel)
+    if incident.in_thread and await context.incidents_channel() is not None:
+        return await _open_thread(incident, job, context, None)
     name = channel_name(incident)
     try:
         id, name = await context.slack.create_channel(
@@ -92,26 +94,30 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
 
 
 async def _open_thread(
-    incident: Incident, job: Job, context: EffectContext, error: PortError
+    incident: Incident, job: Job, context: EffectContext, error: PortError | None
 ) -> ChannelOpened:
-    """Begin a thread in place of the channel. A private incident never goes to a public place."""
+    """Begin a thread in place of the channel. A private incident never goes to a public place.
+
+    `error`: why no channel could be opened; None where none is wanted.
+    """
     if not incident.private:
         channel = await context.incidents_channel()
     elif incident.declared_by is not None:
         channel = await context.slack.direct_message(incident.declared_by)
     else:
         channel = None
-    if channel is None:
+    if channel is None and error is not None:
         raise error
+    assert channel is not None  # asked before, where no channel of its own is wanted
     message = views.say(Say(text=f"{incident.id}: {incident.title}"), incident)
     ts = await context.post(job, message, channel)
     thread = Channel(id=channel, name="a thread", thread_ts=ts)
-    return ChannelOpened(channel=thread, reason=error.text)
+    return ChannelOpened(channel=thread, reason=error.text if error is not None else "")
 
 
 @performs(SetTopic)
 async def set_topic(effect: SetTopic, job: Job, context: EffectContext) -> EffectDone:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     channel, thread = context.channel(incident)
     if thread is None:
         await context.slack.set_topic(channel, views.topic(incident))
@@ -120,7 +126,7 @@ async def set_topic(effect: SetTopic, job: Job, context: EffectContext) -> Effec
 
 @performs(Invite)
 async def invite(effect: Invite, job: Job, context: EffectContext) -> Invited:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     channel, _ = context.channel(incident)
     failed: list[str] = []
     people = [person for person in effect.people if USER_ID.fullmatch(person)]
@@ -158,7 +164,7 @@ async def archive_channel(
 async def set_bookmark(
     effect: SetBookmark, job: Job, context: EffectContext
 ) -> BookmarkSet | EffectDone:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     bookmark = incident.bookmarks.get(effect.name)
     channel = incident.channel
     if bookmark is None or channel is None or channel.thread_ts is not None:
@@ -193,7 +199,7 @@ async def post_live(
 
     An earlier effect may have been given up and have posted it for all that: then it is looked for.
     """
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     if effect.name in incident.messages:
         return EffectDone(kind=effect.type)
     place = await _place_of_live(effect.name, job, incident, context)
@@ -253,7 +259,7 @@ def _decision_of(incident: Incident, number: int, job: Job) -> str | None:
 
 @performs(Pin)
 async def pin(effect: Pin, job: Job, context: EffectContext) -> EffectDone:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     status = incident.messages.get("status")
     if status is not None:
         await context.slack.pin(status.channel, status.ts)
@@ -262,7 +268,7 @@ async def pin(effect: Pin, job: Job, context: EffectContext) -> EffectDone:
 
 @performs(Say)
 async def say(effect: Say, job: Job, context: EffectContext) -> EffectDone:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     channel, thread = context.channel(incident)
     if effect.goes_to == "announcement":
         announced = incident.messages.get("announcement")

@@ -20,7 +20,7 @@ from phases.coordination.declare import ECHO_SECONDS
 from phases.messages.actions import AddEvidence
 from phases.messages.commands import Declare
 from phases.record.findings import Evidence
-from phases.record.incident import Incident, Source
+from phases.record.incident import Incident, Severity, Source
 from phases.record.service import Service
 from phases.shared.change import Refused
 
@@ -47,6 +47,7 @@ class Report:
     """The channel of the message or phrase, as texts name it."""
     private: bool = False
     drill: bool = False
+    severity: Severity | None = None
     else_of: str | None = None
     """The open incident that this one is said to have nothing to do with."""
 
@@ -144,6 +145,7 @@ async def declare(
         by=interaction.user,
         private=report.private,
         drill=report.drill,
+        severity=report.severity,
         seeds=adopted.seeds,
         unseen=adopted.unseen,
         parent=adopted.parent,
@@ -242,6 +244,7 @@ async def declare_submitted(interaction: Interaction, form: Form) -> Outcome:
         channel=str(metadata.get("channel") or ""),
         place=str(metadata.get("place") or ""),
         private="private" in form.entered.get("private", ""),
+        severity=_severity(form.entered.get("severity", "")),
         drill=bool(metadata.get("drill")),
     )
     answered = await declare(interaction, report)
@@ -251,6 +254,10 @@ async def declare_submitted(interaction: Interaction, form: Form) -> Outcome:
         return {"title": answered.text}
     message = await answer(interaction, report, answered)
     return View("incident.declared", "Declare an incident", message.blocks)
+
+
+def _severity(entered: str) -> Severity | None:
+    return Severity(int(entered)) if entered in {str(level.value) for level in Severity} else None
 
 
 @on_click("incident.go_there", replace=True)

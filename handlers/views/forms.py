@@ -26,11 +26,18 @@ from handlers.views.text import cut_plain, spoken, words
 from phases.coordination.updates import NEXT_MINUTES, Template
 from phases.ports.ports import HotfixRef
 from phases.record.findings import Release
-from phases.record.incident import Incident
+from phases.record.incident import Incident, Severity
 from phases.record.service import Service
 
 VALUE = "value"
 SENTENCE = 500
+SEVERITIES = {
+    Severity.SEV1: "SEV1: most users cannot work",
+    Severity.SEV2: "SEV2: many users are hit",
+    Severity.SEV3: "SEV3: few users are hit",
+    Severity.SEV4: "SEV4: nobody is hit yet; a thread, no channel of its own",
+}
+"""A person's word, which triage does not change."""
 SHIPS = (
     "*Ship it* deploys the head commit at once, past the merge gates. "
     "Branch protection stays in force."
@@ -67,6 +74,15 @@ def declare(
             field_input("service", "Which service?", select(VALUE, options, initial=initial))
         )
     blocks.append(field_input("description", "What else is known?", more, optional=True))
+    levels = [option(text, str(level.value)) for level, text in SEVERITIES.items()]
+    blocks.append(
+        field_input(
+            "severity",
+            "How severe is it?",
+            select(VALUE, levels, placeholder="As measured"),
+            optional=True,
+        )
+    )
     keep = option("Private: only people who are invited see it", "private")
     box: Element = {"type": "checkboxes", "action_id": VALUE, "options": [keep]}
     blocks.append(field_input("private", "Who may see it", box, optional=True))

@@ -32,7 +32,7 @@ from phases.messages.results import (
     Paged,
 )
 from phases.record.claims import fingerprint_claim, key_claim, open_claim
-from phases.record.incident import Incident, MessageRef
+from phases.record.incident import Incident, MessageRef, Severity
 from phases.record.limits import DRILL, HEARD, OVERDUE, OVERDUE_SECONDS, SEEDS
 from phases.record.service import Service
 from phases.root_cause.steps import ask_for_tree
@@ -76,6 +76,7 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         detected_at=action.detected_at or now,
         declared_at=now,
         else_reason=action.else_of,
+        in_thread=action.severity is Severity.SEV4 and not (action.private or action.drill),
         seeds=action.seeds[:SEEDS],
         heard=tuple(heard(name) for name in action.heard)[-HEARD:],
         escalated=action.parent,
@@ -111,6 +112,8 @@ def channel_opened(draft: Draft, action: ChannelOpened) -> None:
         return
     if action.reason:
         draft.note("comms", f"No channel could be opened: {action.reason}. It runs in a thread.")
+    elif action.channel.thread_ts is not None:
+        draft.note("comms", "SEV4: a thread, until it grows")
     else:
         draft.want(SetTopic())
         # A drill and a private incident invite whom they need.
@@ -143,6 +146,9 @@ def message_posted(draft: Draft, action: MessagePosted) -> None:
     worked(draft, "post.live", action.name)
     if action.name in incident.messages:
         return
+    here = incident.channel.id if incident.channel is not None else None
+    if action.name != "announcement" and action.ref.channel != here:
+        return  # it was on its way to the channel or thread before this one, where it stands anew
     draft.set(messages={**incident.messages, action.name: action.ref})
     if not incident.open:  # it ended while this was posted: marks of that time found no message
         draft.dirty(action.name)

@@ -17,7 +17,7 @@ from phases.messages.results import (
 )
 from phases.record.claims import fingerprint_claim, issues_of, key_claim, open_claim
 from phases.record.findings import Evidence
-from phases.record.incident import Incident, Status
+from phases.record.incident import Incident, Severity, Status
 from phases.record.limits import HEARD, MEASURE, SEEDS
 from phases.shared.announce import page, worked
 from phases.shared.change import Draft
@@ -36,6 +36,7 @@ from phases.verification.recurrence import GUARD
 
 KEY_SECONDS = 30 * 86400
 """So long a sender's key is known: a script that tries again for days gets the same incident."""
+ARCHIVED = "The channel was archived, and no bot can unarchive it: this is the new one"
 STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
 
@@ -195,7 +196,7 @@ def it_is_back(draft: Draft, seen: Evidence) -> None:
 def what_was_never_there(draft: Draft) -> Draft:
     """Want what could not be had before the end, and what is lost in the archive."""
     if draft.incident.channel_archived:
-        fresh_channel(draft)
+        fresh_channel(draft, ARCHIVED)
     if draft.incident.channel is None:
         return draft.want(OpenChannel())
     if "status" not in draft.incident.messages:
@@ -203,10 +204,11 @@ def what_was_never_there(draft: Draft) -> Draft:
     return draft if draft.incident.ticket is not None else draft.want(OpenTicket())
 
 
-def fresh_channel(draft: Draft) -> Draft:
+def fresh_channel(draft: Draft, why: str) -> Draft:
     """Ask for another channel.
 
-    All that stood in the archived one is posted anew; the announcement stays.
+    All that stood in the old one is posted anew; the announcement stays. `why` is the line of the
+    timeline.
     """
     incident = draft.incident
     rounds = incident.rounds
@@ -221,9 +223,20 @@ def fresh_channel(draft: Draft) -> Draft:
         rounds=rounds,
         bookmarks={},
     )
-    return draft.note(
-        "comms", "The channel was archived, and no bot can unarchive it: this is the new one"
-    )
+    return draft.note("comms", why)
+
+
+def follow_growth(draft: Draft) -> None:
+    """Give a SEV4 that has grown a channel of its own; its thread stays as the announcement."""
+    incident = draft.incident
+    grown = incident.severity is not None and incident.severity < Severity.SEV4
+    if not incident.in_thread or not incident.open or not grown:
+        return
+    draft.set(in_thread=False)
+    if incident.channel is not None and incident.channel.thread_ts is not None:
+        text = "It has grown and gets a channel of its own: it stands above."
+        draft.want(Say(text=text, goes_to="announcement"))
+        fresh_channel(draft, "It has grown: this is its channel").want(OpenChannel())
 
 
 def _long_after(draft: Draft, seen: Evidence) -> None:

@@ -7,7 +7,7 @@ used to unarchive conversations"
 
 from __future__ import annotations
 
-from phases.coordination.evidence import fresh_channel, what_was_never_there
+from phases.coordination.evidence import ARCHIVED, fresh_channel, what_was_never_there
 from phases.messages.commands import Reopen
 from phases.messages.effects import ArchiveChannel, OpenChannel, Say
 from phases.messages.results import ArchiveDue, ChannelArchived, PutOffArchive
@@ -81,4 +81,4 @@ def channel_archived(draft: Draft, action: ChannelArchived) -> None:
     draft.set(channel_archived=True).cancel(ARCHIVE)
     draft.note("comms", f"{mentioned(action.by)} archived the channel", by=action.by)
     if incident.open:
-        fresh_channel(draft).want(OpenChannel()).dirty(*EVERYWHERE)
+        fresh_channel(draft, ARCHIVED).want(OpenChannel()).dirty(*EVERYWHERE)

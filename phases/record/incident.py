@@ -270,6 +270,8 @@ class Incident(Value):
     channel: Channel | None = None
     messages: dict[str, MessageRef] = Field(default_factory=dict[str, MessageRef])
     """The live messages by name: `status`, `decision:1`, `tree`, `announcement`."""
+    in_thread: bool = False
+    """Declared as SEV4: a thread in the incidents channel, until it grows."""
     channel_archived: bool = False
     """No bot can open it again: a reopened incident gets another channel."""
     bookmarks: dict[str, Bookmark] = Field(default_factory=dict[str, Bookmark])

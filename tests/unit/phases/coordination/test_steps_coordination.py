@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from phases.coordination.discord import discord_text
 from phases.coordination.ticket import ticket_body
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
-from phases.record.incident import Channel, Status
+from phases.record.incident import Channel, MessageRef, Severity, Status
 from tests.support.factories import NOW, TICKET, evidence, one_feature, service
 from tests.support.story import Story, mitigated, verifying
 
@@ -91,6 +93,48 @@ def test_without_a_channel_of_its_own_it_runs_in_a_thread():
     assert story.wants(wanted.SetTopic) == []
     assert story.noted == ["No channel could be opened: restricted_action. It runs in a thread."]
     assert story.wants(wanted.OpenTicket) == [wanted.OpenTicket()]
+
+
+def test_a_sev4_has_a_thread_and_gets_a_channel_when_it_grows():
+    story = Story(severity=Severity.SEV4)
+    assert story.record.in_thread
+    thread = Channel(id="C0", name="a thread", thread_ts="1.2")
+    story.say(said.ChannelOpened(channel=thread))
+    assert story.wants(wanted.Invite) == []
+    assert "SEV4: a thread, until it grows" in story.noted
+    story.posted("status")
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV3))
+    assert story.wants(wanted.OpenChannel) == [wanted.OpenChannel()]
+    (told,) = [e for e in story.wants(wanted.Say) if e.goes_to == "announcement"]
+    assert told.text == "It has grown and gets a channel of its own: it stands above."
+    assert set(story.record.messages) == {"announcement"}, "the thread's root stays"
+    story.say(CHANNEL)
+    assert next(e.name for e in story.wants(wanted.PostLive)) == "status"
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV1))
+    assert story.wants(wanted.OpenChannel) == [], "once"
+
+
+def test_what_was_posted_to_the_thread_meanwhile_stands_anew_in_the_channel():
+    story = Story(severity=Severity.SEV4)
+    story.say(said.ChannelOpened(channel=Channel(id="C0", name="a thread", thread_ts="1.2")))
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV2))
+    late = MessageRef(channel="C0", ts="1.3")
+    story.say(said.MessagePosted(name="decision:1", ref=late))
+    story.say(CHANNEL)
+    story.say(said.MessagePosted(name="status", ref=late))
+    assert set(story.record.messages) == {"announcement"}
+
+
+def test_a_sev4_that_grows_before_its_thread_is_there_gets_a_channel_at_once():
+    story = Story(severity=Severity.SEV4)
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV2))
+    assert not story.record.in_thread
+    assert story.wants(wanted.OpenChannel) == [], "the first one is still on its way"
+
+
+@pytest.mark.parametrize("apart", ["private", "drill"])
+def test_a_drill_and_a_private_incident_keep_a_channel(apart: str):
+    assert not Story(severity=Severity.SEV4, **{apart: True}).record.in_thread
 
 
 def test_a_channel_that_comes_after_the_end_begins_nothing():

@@ -1,0 +1,277 @@
+"""What must be true at the end of a life, whatever happened to the bot meanwhile.
+
+Nothing is lost, nothing is done twice, and a minute after the last change nothing shows what is
+over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.live.rendering import renderer
+from phases.record.incident import Entry, Incident, Status
+from sandbox.slack.channels import Channel
+from sandbox.slack.people import plain
+from tests.lives.life import SEEN, Life
+from tests.lives.town import Town
+
+EACH_ROUND = ("triage", "decision", "deploy", "check")
+"""Kinds of entries of which each round may have one in the same words."""
+
+
+async def faults(town: Town, life: Life) -> list[str]:
+    """Every fault of a life. Empty: nothing was lost, doubled or left stale."""
+    found = life.channels
+    if len(found) != 1:
+        return [f"{len(found)} channels"]
+    incident, timeline = _record(town, life), _timeline_of(town, life)
+    return [
+        *life.faults,
+        *_counted(town, life, incident),
+        *_messages(town, life.channel, incident),
+        *_deploys(life, incident),
+        *_written(life, incident),
+        *_ticket(town, life, incident),
+        *_pages(town, incident),
+        *_timeline(life, incident, timeline),
+        *_claims(town, life, incident),
+        *await _stale(town, life, incident),
+    ]
+
+
+def _record(town: Town, life: Life) -> Incident:
+    return Incident.model_validate(life.record())
+
+
+def _lines(answer: bytes) -> list[str]:
+    """The bulk strings of an answer that is a list."""
+    texts, at = list[str](), answer.find(b"\r\n") + 2
+    while at < len(answer):
+        end = answer.find(b"\r\n", at)
+        size = int(answer[at + 1 : end])
+        texts.append(answer[end + 2 : end + 2 + max(0, size)].decode())
+        at = end + 2 + size + 2
+    return texts
+
+
+def _timeline_of(town: Town, life: Life) -> list[Entry]:
+    id = life.id.encode()
+    lines, words = town.redis.server.ask(
+        [b"LRANGE", b"{fb}:timeline:" + id, b"0", b"-1"], [b"HVALS", b"{fb}:words:" + id]
+    )
+    entries = [Entry.model_validate_json(line) for line in _lines(lines)]
+    plain_ones = [entry for entry in entries if entry.ref is None]
+    return [*plain_ones, *(Entry.model_validate_json(line) for line in _lines(words))]
+
+
+def other_than_one(exact: dict[str, int]) -> list[str]:
+    return [f"{count} {what}" for what, count in exact.items() if count != 1]
+
+
+def _counted(town: Town, life: Life, incident: Incident) -> list[str]:
+    name = life.shop.name
+    (answer,) = town.redis.server.ask(
+        [b"ZRANGE", b"{fb}:index:service:" + name.encode(), b"0", b"-1"]
+    )
+    of_discord = [post for post in town.discord.posts if name in post.content]
+    titled = [one for one in town.linear.issues if name in one.title and one.parent_id is None]
+    common = town.workspace.channel("incidents")
+    live = f"{incident.ulid}:announcement"
+    announced = [message for message in common.roots() if _marks(message).get("live") == live]
+    return other_than_one(
+        {
+            "incidents of this service": len(_lines(answer)),
+            "pinned messages": len(life.channel.pins),
+            "tickets": len(titled),
+            "posts on Discord": len(of_discord),
+            "announcements": len(announced),
+            "recorded incidents with this channel": int(incident.channel is not None),
+        }
+    )
+
+
+def _marks(message: dict[str, Any]) -> dict[str, Any]:
+    return (message.get("metadata") or {}).get("event_payload") or {}
+
+
+def _messages(town: Town, channel: Channel, incident: Incident) -> list[str]:
+    common = town.workspace.channel("incidents")
+    ours = [m for m in common.messages if _marks(m).get("incident") == incident.id]
+    effects = [_marks(message).get("effect") for message in (*channel.messages, *ours)]
+    wrong = [f"posted {n} times: {one}" for one, n in Counter(effects).items() if one and n > 1]
+    titles = Counter(mark["title"] for mark in channel.bookmarks)
+    wrong += [f"{n} bookmarks {title}" for title, n in titles.items() if n > 1]
+    texts = [plain(m) for m in channel.roots() if m.get("bot_id")]
+    for number in range(1, len(incident.rounds) + 1):
+        times = sum(f"Decision {number}" in text for text in texts)
+        asked = incident.rounds[number - 1].asked
+        if times > 1 or (asked and times == 0):
+            wrong.append(f"{times} messages of decision {number}")
+    summaries = sum("PRODUCTION INCIDENT —" in text for text in texts)
+    if incident.status in (Status.RESOLVED, Status.CLOSED) and summaries != 1:
+        wrong.append(f"{summaries} summaries")
+    return wrong
+
+
+def _deploys(life: Life, incident: Incident) -> list[str]:
+    runs = Counter(run.inputs["decision"] for run in life.shop.hub.runs)
+    decided = {one.action.deploy_id for one in incident.rounds if one.action}
+    wrong = [f"{decision} ran {times} times" for decision, times in runs.items() if times > 1]
+    wrong += [f"a run of nobody's decision: {decision}" for decision in runs.keys() - decided]
+    for one in incident.rounds:
+        if (action := one.action) is None:
+            continue
+        ended = action.deploys and action.result in ("done", "failed")
+        if ended and runs[action.deploy_id or ""] != 1:
+            wrong.append(f"{action.deploy_id} is said to be {action.result}: no run")
+        if action.result in ("waiting", "running"):
+            wrong.append(f"round {one.number} still says {action.result}")
+    return wrong
+
+
+def _written(life: Life, incident: Incident) -> list[str]:
+    hub = life.shop.hub
+    if incident.status not in (Status.RESOLVED, Status.CLOSED):
+        return []
+    return other_than_one(
+        {
+            "pull requests of the post-mortem": len(hub.pulls) - 1,
+            "branches": len(hub.branches),
+            "ADRs": len({path for at, path in hub.files if at in hub.branches.values()}),
+        }
+    )
+
+
+def _ticket(town: Town, life: Life, incident: Incident) -> list[str]:
+    if incident.ticket is None:
+        return ["no ticket in the record"]
+    issue = town.linear.issue(incident.ticket.identifier)
+    wanted = "canceled" if incident.status is Status.CANCELLED else "completed"
+    wrong = [] if issue.state.type == wanted else [f"the ticket is {issue.state.type}"]
+    bodies = Counter(comment.body for comment in town.linear.comments_on(issue))
+    rounds = max(1, len(incident.rounds))
+    wrong += [f"{n} comments {body[:60]!r}" for body, n in bodies.items() if n > rounds]
+    urls = Counter(one.url for one in town.linear.attachments_on(issue))
+    wrong += [f"{n} attachments of {url}" for url, n in urls.items() if n > 1]
+    return wrong
+
+
+def _pages(town: Town, incident: Incident) -> list[str]:
+    alerts = [one for one in town.pagerduty.events if incident.id in one.summary]
+    wrong: list[str] = []
+    if incident.paged and not alerts:
+        wrong.append(f"nobody was paged: {incident.paged}")
+    said = Counter(one.summary for one in alerts)
+    lost = getattr(town, "lost_pages", 0)
+    if not lost and len(alerts) > len(incident.paged):
+        wrong.append(f"{len(alerts)} pages for {incident.paged}: {dict(said)}")
+    if not incident.open and any(one.state == "triggered" for one in alerts):
+        wrong.append("the page still rings")
+    return wrong
+
+
+def _timeline(life: Life, incident: Incident, entries: list[Entry]) -> list[str]:
+    said = Counter((entry.kind, entry.text) for entry in entries)
+    rounds = max(1, len(incident.rounds))
+    may = {**dict.fromkeys(EACH_ROUND, rounds), "page": max(1, len(set(incident.paged)))}
+    wrong = [
+        f"{times} times in the timeline: {kind}: {text[:80]!r}"
+        for (kind, text), times in said.items()
+        if times > may.get(kind, 1)
+    ]
+    kinds = {entry.kind for entry in entries}
+    if incident.status in (Status.RESOLVED, Status.CLOSED):
+        needed = ("declared", "triage", "decision", "check", "resolved")
+        wrong += [f"no entry of kind {kind}" for kind in needed if kind not in kinds]
+    if life.pinned and _heard(life) and not any(entry.text == SEEN for entry in entries):
+        wrong.append("the pin is not in the timeline")
+    return wrong
+
+
+def _heard(life: Life) -> bool:
+    """Return whether the bot said that it has the event of the pin; else Slack gave it up."""
+    for sent in life.town.delivery.log:
+        event = sent.body.get("event") or {}
+        item = event.get("item") or {}
+        ours = event.get("type") == "reaction_added" and item.get("channel") == life.channel.id
+        if ours and any(ack.ok for ack in sent.acks):
+            return True
+    return False
+
+
+def _claims(town: Town, life: Life, incident: Incident) -> list[str]:
+    ask, name = town.redis.server.ask, life.shop.name.encode()
+    held, deploying, timers = ask(
+        [b"GET", b"{fb}:claim:open:" + name + b":production"],
+        [b"GET", b"{fb}:claim:deploying:" + name],
+        [b"ZRANGE", b"{fb}:timers", b"0", b"-1", b"WITHSCORES"],
+    )
+    wrong: list[str] = []
+    if not incident.open and held != b"$-1\r\n":
+        wrong.append("its service is still claimed")
+    if deploying != b"$-1\r\n":
+        wrong.append("the deploy is still claimed")
+    now = town.redis_ms()
+    rows = _lines(timers)
+    late = [
+        name
+        for name, at in zip(rows[::2], rows[1::2], strict=True)
+        if name.startswith(f"{incident.id}|") and float(at) < now - 60_000
+    ]
+    return wrong + [f"a timer is overdue: {one}" for one in late]
+
+
+async def _stale(town: Town, life: Life, incident: Incident) -> list[str]:
+    """What people see is what the record says now."""
+    render = renderer(town.catalogue, reverts=True)
+    wrong: list[str] = []
+    for name, ref in incident.messages.items():
+        place = town.workspace.channels.get(ref.channel)
+        message = place.message(ref.ts) if place is not None else None
+        if message is None:
+            wrong.append(f"the message {name} is not there")
+            continue
+        wanted = await render(name, incident, datetime.now(UTC))
+        kept = _kept(name, incident)
+        true, shown = _said([*wanted.blocks][:kept]), _said((message.get("blocks") or [])[:kept])
+        if true != shown:
+            wrong.append(f"{name} is stale: {_apart(shown, true)}")
+    return wrong
+
+
+def _kept(name: str, incident: Incident) -> int | None:
+    """Blocks that must be of now: a decision that is over keeps what was measured for it."""
+    kind, _, number = name.partition(":")
+    over = kind == "decision" and int(number) < len(incident.rounds)
+    return 2 if over else None
+
+
+def _apart(shown: str, true: str) -> str:
+    """Where two texts part."""
+    pairs = enumerate(zip(shown, true, strict=False))
+    at = next((i for i, (one, other) in pairs if one != other), min(len(shown), len(true)))
+    return (
+        f"…{shown[max(0, at - 40) : at + 120]!r} in place of …{true[max(0, at - 40) : at + 120]!r}"
+    )
+
+
+def _said(blocks: list[Any]) -> str:
+    """The words of blocks, without what Slack adds and what time makes of them."""
+    texts: list[str] = []
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if value.get("type") in ("mrkdwn", "plain_text") and "text" in value:
+                texts.append(str(value["text"]))
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    walk(json.loads(json.dumps(blocks)))
+    return re.sub(r"\s+", " ", " ".join(texts))

@@ -1,0 +1,423 @@
+"""One incident as people live through it: a plot drawn from the seed, and people who err."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
+from sandbox.slack.errors import ClientRefused, SlackError
+from sandbox.slack.people import Json, Person
+from tests.lives.town import FIX, Shop, Town
+
+PATIENCE = 1200.0
+"""Virtual seconds in which each step must come true: a step may meet several deaths."""
+AGAIN = 12.0
+"""Seconds after which a person says the same once more."""
+LOOKS = 2.0
+"""A person looks so often."""
+SEEN = "The pool of the database is full"
+
+
+class Lost(Exception):
+    """A step did not come true."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """How a life goes."""
+
+    begin: str
+    decide: str
+    recurs: bool
+    twice: bool
+    """People click twice."""
+    at_once: bool
+    """Two people decide at the same moment, and differently."""
+    late: bool
+    """Somebody clicks on what is over by then."""
+    wrong: bool
+    """Somebody types and clicks what they may not."""
+    pins: bool
+    closes_ticket: bool
+    run_fails: bool
+
+    @classmethod
+    def drawn(cls, dice: random.Random) -> Plot:
+        return cls(
+            begin=dice.choice(("command", "command", "alert", "alert", "phrase", "watch")),
+            decide=dice.choice(
+                ("rollback", "rollback", "rollback", "hotfix", "investigate", "fixed", "cancel")
+            ),
+            recurs=dice.random() < 0.25,
+            twice=dice.random() < 0.4,
+            at_once=dice.random() < 0.3,
+            late=dice.random() < 0.3,
+            wrong=dice.random() < 0.3,
+            pins=dice.random() < 0.5,
+            closes_ticket=dice.random() < 0.3,
+            run_fails=dice.random() < 0.15,
+        )
+
+
+def _taken(ack: Any) -> bool:
+    """Return whether a command was acked with something else than the wish to say it again."""
+    text = json.dumps(getattr(ack, "body", None))
+    return bool(ack is not None and ack.ok and not re.search(r"again|recorded|could not", text))
+
+
+class Life:
+    """The life of one shop's incident. `live` goes through it."""
+
+    def __init__(self, town: Town, shop: Shop, seed: str) -> None:
+        self.town, self.shop = town, shop
+        self.dice = random.Random(seed)
+        self.plot = Plot.drawn(self.dice)
+        self.step = "nothing yet"
+        self.ended = False
+        people = {id: Person(town.workspace, town.delivery, id) for id in (ALICE, BOB, GUEST)}
+        self.alice, self.bob, self.guest = people[ALICE], people[BOB], people[GUEST]
+        self._channel: Channel | None = None
+        self._read: tuple[float, dict[str, Any]] = (0.0, {})
+        self.faults: list[str] = []
+        """What went wrong while it was lived, beside what its end shows."""
+        self.pinned = False
+
+    # --- what people see --------------------------------------------------------------------------
+
+    @property
+    def channels(self) -> list[Channel]:
+        return [
+            one
+            for one in self.town.workspace.channels.values()
+            if re.match(rf"inc-\d+-.*{self.shop.name}", one.name)
+        ]
+
+    @property
+    def channel(self) -> Channel:
+        assert self._channel is not None
+        return self._channel
+
+    @property
+    def id(self) -> str:
+        return f"INC-{self.channel.name.split('-')[1]}"
+
+    def record(self) -> dict[str, Any]:
+        """The newest record, past every replica. Empty: there is none."""
+        if self._read[0] == time.monotonic():
+            return self._read[1]
+        (answer,) = self.town.redis.server.ask(
+            [b"HGET", b"{fb}:incident:" + self.id.encode(), b"record"]
+        )
+        found = answer.split(b"\r\n", 1)[1] if not answer.startswith(b"$-1") else b"{}"
+        self._read = (time.monotonic(), json.loads(found))
+        return self._read[1]
+
+    def offered(self, action: str) -> Json | None:
+        """The newest message of the channel that offers this button."""
+        for message in reversed(self.channel.roots()):
+            if action in json.dumps(message.get("blocks") or []):
+                return {**message, "channel": self.channel.id}
+        return None
+
+    async def until(self, what: str, true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+        """Raises `Lost` where it does not come true."""
+        self.step, ends = what, time.monotonic() + seconds
+        while not (found := true()):
+            if time.monotonic() > ends:
+                raise Lost(f"not within {seconds:.0f} s: {what}")
+            await asyncio.sleep(LOOKS)
+        return found
+
+    def says(self, text: str) -> None:
+        self.town.said(f"{self.shop.name}: {text}")
+
+    # --- the life ---------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        await asyncio.sleep(self.dice.uniform(0, 40))
+        self.says(f"begins: {self.plot}")
+        self.shop.fails = int(self.plot.run_fails)
+        self.town.burn(self.shop)
+        await self._declared()
+        if self.plot.decide == "cancel":
+            await self._cancelled()
+        else:
+            await self._through()
+        await self._rests()
+        self.ended = True
+        self.says(f"{self.id} is at its end: {self.record()['status']}")
+
+    async def _through(self) -> None:
+        if self.plot.pins:
+            self.alice.join(self.channel)
+            self.alice.react(self.alice.say(self.channel, SEEN))
+            self.pinned = True
+        await self._mended(self.plot.decide)
+        if self.plot.closes_ticket:
+            await self._ticket_closed_too_early()
+        if self.plot.recurs:
+            await self._recurs()
+        await self._written()
+
+    async def _declared(self) -> None:
+        """Until its channel is there. What was taken is not said again: it must not be lost."""
+        self.step = "declare"
+        ends, taken = time.monotonic() + PATIENCE, False
+        if self.plot.begin == "watch":
+            self.town.ci_deploys(self.shop)
+            self.town.beside(self.town.ci_tells(self.shop, "1.3.0"))
+        while time.monotonic() < ends:
+            taken = taken or await self._declare_once()
+            waits = time.monotonic() + AGAIN
+            while time.monotonic() < waits:
+                if found := self.channels:
+                    self._channel = found[0]
+                    await self.until("its channel in the record", self._has_channel)
+                    return
+                await asyncio.sleep(LOOKS)
+        raise Lost(f"{self.shop.name}: no channel was opened{' of what was taken' * taken}")
+
+    def _has_channel(self) -> bool:
+        """The bot knows its own channel: from here on it hears what is said and pinned there."""
+        return bool(self.record().get("channel"))
+
+    async def _declare_once(self) -> bool:
+        """Return whether the bot said that it has it."""
+        match self.plot.begin:
+            case "command":
+                words = f"/incident {self.shop.name} is failing"
+                taken = _taken(await self._act(self.alice.command(words)))
+                if self.plot.twice:
+                    taken = _taken(await self._act(self.alice.command(words))) or taken
+                return taken
+            case "alert":
+                return (await self.town.alert(self.shop)).status == 200
+            case "phrase":
+                return await self._by_phrase()
+            case _:
+                return True
+
+    async def _by_phrase(self) -> bool:
+        """Somebody says it aloud, and somebody declares it."""
+        general = self.town.workspace.channel("general")
+        self.alice.say(general, f"prod is down: {self.shop.name} is failing")
+        await asyncio.sleep(3)
+        words = f"/incident {self.shop.name} is failing"
+        return _taken(await self._act(self.alice.command(words)))
+
+    async def _act(self, act: Any) -> Any:
+        """Do it; what a client would not let them do, and what is gone by now, they leave."""
+        try:
+            return await act
+        except (ClientRefused, SlackError):
+            return None
+
+    async def _press(self, person: Person, message: Json, action: str) -> None:
+        now = person.now(message)
+        before, told = self._undecided(), len(person.ephemerals())
+        twice = [self._act(person.click(now, action))]
+        if self.plot.twice:
+            twice.append(self._act(person.click(now, action)))
+        acks = await asyncio.gather(*twice)
+        acked = any(ack is not None and ack.ok for ack in acks)
+        if acked and before and action == "decision.rollback" and self.town.answers_surely:
+            await asyncio.sleep(AGAIN)
+            answered = len(person.ephemerals()) > told or person.modal() is not None
+            if self._undecided() == before and not answered:
+                self.faults.append(f"{action} by {person.id} was acked, and nothing came of it")
+
+    def _undecided(self) -> int:
+        """The number of the round in which nothing is decided; 0: there is none."""
+        record = self.record()
+        rounds = record.get("rounds") or []
+        open_one = record.get("status") in ("declared", "deciding") and rounds
+        return len(rounds) if open_one and not rounds[-1].get("action") else 0
+
+    # --- deciding ---------------------------------------------------------------------------------
+
+    async def _mended(self, way: str) -> None:
+        """Decide until users are fine: what did not help is decided anew."""
+        self.step = f"users are fine by {way}"
+        ends = time.monotonic() + 2 * PATIENCE
+        said = 0.0
+        while self.record().get("status") not in ("mitigated", "resolved", "closed"):
+            if time.monotonic() > ends:
+                raise Lost(f"users are not fine: {self.record().get('status')}")
+            undecided = self.record().get("status") in ("declared", "deciding")
+            if undecided and time.monotonic() > said + AGAIN and self.offered("decision."):
+                said = time.monotonic()
+                await self._decide(way)
+                if self.plot.wrong:
+                    await self._err()
+            elif time.monotonic() > said + AGAIN and self._asked():
+                said = time.monotonic()
+                await self._says_how_it_is()
+            await asyncio.sleep(LOOKS)
+
+    def _asked(self) -> bool:
+        """Nobody could measure it: a person is asked whether users are fine."""
+        rounds = self.record().get("rounds")
+        return bool(rounds) and rounds[-1].get("verdict") == "ask a person"
+
+    async def _says_how_it_is(self) -> None:
+        answer = "incident.not_recovered" if self.shop.burns else "incident.recovered"
+        if (message := self.offered(answer)) is not None:
+            await self._press(self.alice, message, answer)
+
+    async def _decide(self, way: str) -> None:
+        rollback = self.offered("decision.rollback")
+        acts = []
+        if way == "investigate":
+            if message := self.offered("decision.investigate"):
+                await self._press(self.bob, message, "decision.investigate")
+                await asyncio.sleep(self.dice.uniform(3, 20))
+            way = "rollback"
+        if way == "rollback" and rollback is not None:
+            acts.append(self._press(self.alice, rollback, "decision.rollback"))
+            if self.plot.at_once:
+                acts.append(self._press(self.bob, rollback, "decision.rollback"))
+        elif way == "hotfix" and (message := self.offered("decision.hotfix")):
+            acts.append(self._hotfix(message))
+        else:
+            acts.append(self._fixed())
+        await asyncio.gather(*acts)
+        if self.plot.late and rollback is not None:
+            await asyncio.sleep(self.dice.uniform(5, 40))
+            await self._act(self.bob.click(rollback, "decision.rollback"))
+
+    async def _hotfix(self, message: Json) -> None:
+        self.shop.mended_by = (*self.shop.mended_by, f"hotfix #9@{FIX[:7]}")
+        await self._act(self.alice.click(self.alice.now(message), "decision.hotfix"))
+        form = await self._form(self.alice, "incident.hotfix", "Branch or pull request")
+        if form is not None:
+            await self._act(self.alice.submit(form, {"fix": f"{FIX} #9"}))
+
+    async def _fixed(self) -> None:
+        self.shop.on_fire = False
+        sentence = "switched the flag off by hand"
+        await self._act(self.alice.command(f"/incident fixed {sentence}", self.channel))
+
+    async def _form(self, person: Person, callback: str, text: str) -> Json | None:
+        with suppress(AssertionError, TimeoutError):
+            return await person.open_modal(callback, text=text, seconds=AGAIN)
+        return None
+
+    async def _err(self) -> None:
+        """What people should not do: none of it may change anything."""
+        for words in ("resolve", "rollback 9.9.9", "recovery", "reopen", "merge INC-9999"):
+            if self.dice.random() < 0.4:
+                await self._act(self.bob.command(f"/incident {words}", self.channel))
+        if (message := self.offered("decision.rollback")) is not None:
+            await self._act(self.guest.click(message, "decision.rollback"))
+
+    # --- after ------------------------------------------------------------------------------------
+
+    async def _ticket_closed_too_early(self) -> None:
+        ticket = (await self.until("its ticket", lambda: self.record().get("ticket")))["identifier"]
+        self.says(f"somebody closes {ticket}")
+        self.town.linear.move(ticket, "completed", by="Bob Okafor")
+
+    async def _recurs(self) -> None:
+        """The same again: an alarm tells, and it is decided anew."""
+        await asyncio.sleep(self.dice.uniform(5, 60))
+        rounds = len(self.record()["rounds"])
+        self.says("burns again")
+        self.town.burn(self.shop, mended_by=("nothing",))
+        ends, said = time.monotonic() + PATIENCE, 0.0
+        self.step = "the recurrence is seen"
+        while len(self.record()["rounds"]) == rounds:
+            if time.monotonic() > ends:
+                raise Lost("nobody saw that it burns again")
+            if time.monotonic() > said + 3 * AGAIN:
+                said = time.monotonic()
+                await self.town.alert(self.shop)
+            await asyncio.sleep(LOOKS)
+        await self._mended("fixed")
+
+    async def _cancelled(self) -> None:
+        self.shop.on_fire = False
+        await asyncio.sleep(self.dice.uniform(0, 30))
+        while self.record()["status"] != "cancelled":
+            await self._act(self.alice.command("/incident cancel false alarm", self.channel))
+            await self._some_seconds(lambda: self.record()["status"] == "cancelled")
+
+    async def _written(self) -> None:
+        self.step, ends = "the post-mortem", time.monotonic() + PATIENCE
+        while self.record().get("status") not in ("resolved", "closed"):
+            if time.monotonic() > ends:
+                raise Lost("no post-mortem was written")
+            if self.record().get("postmortem") is None or self.record().get("rewriting"):
+                await self._write_once()
+            await asyncio.sleep(LOOKS)
+
+    async def _write_once(self) -> None:
+        person = self.alice
+        async with self.town_form():
+            self.town.workspace.modals.close(person.id)
+            await self._act(person.command(f"/incident postmortem {self.id}"))
+            form = await self._form(person, "incident.postmortem", "Root cause")
+            if form is None:
+                return
+            words = {"monitoring": "Nothing watched it.", "tests": "None."}
+            if self.dice.random() < 0.5 or "root_cause" in str(self.town.workspace.modals.errors):
+                words["root_cause"] = "Regions reads a key that old accounts lack."
+            await self._act(person.submit(form, words))
+            if person.errors(form):
+                words["root_cause"] = "Regions reads a key that old accounts lack."
+                await self._act(person.submit(form, words))
+        await self._some_seconds(lambda: self.record().get("postmortem") is not None)
+
+    def town_form(self) -> asyncio.Lock:
+        """A person fills in one form at a time."""
+        if not hasattr(self.town, "form"):
+            self.town.form = asyncio.Lock()  # pyright: ignore
+        return self.town.form  # pyright: ignore
+
+    async def _some_seconds(self, true: Callable[[], Any]) -> None:
+        with suppress(Lost):
+            await self.until(self.step, true, AGAIN)
+
+    async def _rests(self) -> None:
+        """Until nothing is left to be done. What failed for good is tried again by its button."""
+        ends, pressed = time.monotonic() + PATIENCE, time.monotonic()
+        self.step = "it comes to rest"
+        while not self.at_rest():
+            if time.monotonic() > ends:
+                raise Lost(f"it does not come to rest: {self.unrest()}")
+            status = self.record()["messages"].get("status")
+            if self.record()["failures"] and status and time.monotonic() > pressed + AGAIN:
+                pressed = time.monotonic()
+                message = self.channel.message(status["ts"])
+                if message is not None:
+                    shown = {**message, "channel": self.channel.id}
+                    await self._act(self.alice.click(shown, "incident.try_again"))
+            await asyncio.sleep(LOOKS)
+
+    def at_rest(self) -> bool:
+        over = self.record()["status"] in ("resolved", "closed", "cancelled")
+        return over and not self.record()["failures"] and not self.unrest()
+
+    def unrest(self) -> list[str]:
+        """What waits to be done for this incident."""
+        ask, id = self.town.redis.server.ask, self.id.encode()
+        entries, waiting, marks = ask(
+            [b"XRANGE", b"{fb}:outbox", b"-", b"+"],
+            [b"ZRANGE", b"{fb}:outbox:waiting", b"0", b"-1"],
+            [b"ZRANGE", b"{fb}:dirty:marks", b"0", b"-1"],
+        )
+        found: list[str] = []
+        if re.search(rb"\r\n" + id + rb"\r\n", entries):
+            found.append("an effect")
+        if re.search(id + rb"\.", waiting):
+            found.append("an effect that waits")
+        if id + b"|" in marks:
+            found.append("a message to be edited")
+        return found

@@ -1,0 +1,110 @@
+"""What goes wrong in one world: drawn from its seed, before anything happens."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+from phases.record.incident import Incident
+from tests.lives.store import Trouble
+from tests.lives.town import Town
+from tests.lives.wire import Weather
+
+SYSTEMS = ("slack", "sentry", "linear", "github", "discord", "pagerduty")
+CRASHES = ((800, 4000), (2000, 10000), (6000, 30000))
+"""Steps between two deaths of a replica: a step is what runs between two awaits."""
+STEPS_OF_THE_CLOCK = (-3600.0, -90.0, -5.0, 5.0, 90.0, 3600.0)
+BY_SECONDS = 240.0
+"""The clock is set within so many seconds from the beginning."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Everything that the dice of one world decided."""
+
+    replicas: int
+    systems: dict[str, Weather]
+    redis: Trouble
+    crashes: tuple[int, int] | None
+    twice: bool
+    """Slack and the webhooks deliver twice, and out of order."""
+    clock: float
+    """Seconds by which the clock of Redis is set, once; 0: it is right."""
+    clock_at: float
+    older: bool = False
+    """Now and then a record is written anew as a version writes it that knows fewer fields."""
+    wall: dict[int, float] = field(default_factory=dict[int, float])
+    """Replica → seconds by which the clock of its machine is wrong."""
+
+    @classmethod
+    def drawn(cls, dice: random.Random) -> Forecast:
+        systems = {one: _weather(dice) for one in SYSTEMS if dice.random() < 0.5}
+        trouble = Trouble()
+        if dice.random() < 0.5:
+            trouble = Trouble(dice.uniform(0, 2), dice.uniform(0, 4), dice.uniform(0, 1))
+        return cls(
+            replicas=dice.choice((1, 2, 2, 3)),
+            systems=systems,
+            redis=trouble,
+            crashes=dice.choice(CRASHES) if dice.random() < 0.75 else None,
+            twice=dice.random() < 0.4,
+            clock=dice.choice(STEPS_OF_THE_CLOCK) if dice.random() < 0.15 else 0.0,
+            clock_at=dice.uniform(20, BY_SECONDS),
+            older=dice.random() < 0.25,
+            wall={0: dice.choice((-30.0, -3.0, 3.0, 30.0))} if dice.random() < 0.2 else {},
+        )
+
+    def begins(self, town: Town) -> None:
+        town.wire.weather = town.faults.weather = self.systems
+        town.redis.trouble = self.redis
+        town.delivery.twice = town.webhooks.twice = self.twice
+        town.fleet.crash_every = self.crashes
+        town.fleet.doom()
+        for number, seconds in self.wall.items():
+            town.fleet.set_clock(number, seconds)
+        if self.older:
+            town.beside(self._writes_older_records(town, random.Random(f"{town.seed} older")))
+        if self.clock:
+            town.beside(self._sets_the_clock(town))
+
+    async def _sets_the_clock(self, town: Town) -> None:
+        await asyncio.sleep(self.clock_at)
+        town.said(f"the clock of Redis is set by {self.clock:+.0f} s")
+        town.redis.server.offset += self.clock
+
+    async def _writes_older_records(self, town: Town, dice: random.Random) -> None:
+        """Only what is not as by default stands in them; whoever has read the other starts anew."""
+        while True:
+            await asyncio.sleep(dice.uniform(2, 12))
+            number = dice.randint(1, town.services)
+            key = b"{fb}:incident:INC-%04d" % number
+            (record,) = town.redis.server.ask([b"HGET", key, b"record"])
+            if record.startswith(b"$-1"):
+                continue
+            incident = Incident.model_validate_json(record.split(b"\r\n", 1)[1])
+            older = incident.model_dump_json(exclude_defaults=True).encode()
+            if Incident.model_validate_json(older) != incident:
+                raise AssertionError(f"{incident.id} is not the same without its defaults")
+            town.redis.server.ask(
+                [b"HSET", key, b"record", older], [b"HINCRBY", key, b"version", b"1"]
+            )
+
+    def ends(self, town: Town) -> None:
+        """Everything is fine from here on."""
+        town.wire.weather = town.faults.weather = {}
+        town.redis.trouble = Trouble()
+        town.delivery.twice = town.webhooks.twice = False
+        town.fleet.crash_every = None
+        town.fleet.doom()
+
+
+def _weather(dice: random.Random) -> Weather:
+    worst = dice.choice((5.0, 20.0, 60.0))
+    return Weather(
+        refused=dice.uniform(0, worst) / 2,
+        lost=dice.uniform(0, worst),
+        hangs=dice.uniform(0, worst) / 10,
+        limited=dice.uniform(0, worst),
+        faulty=dice.uniform(0, worst),
+    )
