@@ -5,14 +5,21 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Stories mostly wait for processes, so more of them at once than there are cores. WORKERS=0: one after the other.
 WORKERS ?= 3
+# Properties with few examples, the same each time. `all`: more of them, drawn anew.
+EXAMPLES ?= quick
+# `make test-all` takes the slow ones, too.
+WHICH ?= not slow
 
-.PHONY: sandbox test test-browser check bench judgement lives chaos chaos-all schemas audit format clean
+.PHONY: sandbox test test-all test-browser check bench judgement lives chaos chaos-all schemas audit format clean
 
 sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/unit tests/sandbox tests/workspace -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest tests/unit tests/sandbox tests/workspace -m '$(WHICH)' --hypothesis-profile=$(EXAMPLES) -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-all: test-browser
+	@$(MAKE) --no-print-directory test WHICH= EXAMPLES=all
 
 test-browser: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/browser $(ARGS)

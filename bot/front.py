@@ -146,7 +146,7 @@ def _http(bot: Bot, heard: Listeners, metrics: Metrics, back: BackSeen) -> ASGIA
         "pagerduty": settings.pagerduty_on,
     }
     systems = {name: "set up" if is_on else "off" for name, is_on in on.items()}
-    routes = [*health.routes(bot.store, back.running, systems), metrics.route(), *heard.routes]
+    routes = [*heard.routes, *health.routes(bot.store, back.running, systems), metrics.route()]
     arrivals = WebhookLog(Starlette(routes=routes), bot.store, opened(settings), now)
     arrivals.begin()
     return Timed(arrivals, metrics.acks, [route.path for route in routes])

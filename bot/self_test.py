@@ -55,6 +55,7 @@ from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Done, Loaded, Store
 from bot.store.past_incidents import RedisMemory
+from bot.store.short_records import KEEP, short_records
 from bot.timers.scheduler import DROP, DUE
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import MeasureDue
@@ -371,6 +372,8 @@ async def _try_reads_and_keys(own: Store) -> None:
     await own.get(await own.ids("all"))
     await own.ids("all", "open")
     await own.standing_in("all", f"service:{SERVICE}")
+    await short_records(own, "open")
+    await own.run(KEEP, incidents=[ID], versions=[0], records=[""])
     await own.timeline(ID)
     await own.owner("number:1")
     await own.changed()

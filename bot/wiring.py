@@ -133,7 +133,7 @@ async def wire(
     slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
     await slack.start()
     stack.push_async_callback(slack.aclose)
-    me = await identify(slack) if start is None else start.me
+    me = await _found_out(process, slack) if start is None else start.me
     slack.channels.remembers = ChannelCache(store)
     announced = Announced(slack, settings.incidents_channel)
     outside = Outside.of(settings, stack)
@@ -196,8 +196,6 @@ async def _process(settings: Settings, stack: AsyncExitStack, start: Start | Non
     url = await _redis_url(settings, stack) if start is None else start.redis_url
     store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(store.close)
-    if start is None:
-        await check_at_start(url, wait_replicas=settings.redis_wait_replicas)
     return Process(settings, url, store, ClockJumps())
 
 
@@ -320,6 +318,23 @@ async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:
         return settings.redis_url.get_secret_value()
     assert settings.data_dir is not None  # settings: one of the two is required
     return await stack.enter_async_context(embedded(settings.data_dir))
+
+
+async def _found_out(process: Process, slack: Slack) -> Identity:
+    """Try out Redis and ask Slack who we are, side by side.
+
+    Raises what makes a start impossible.
+    """
+    replicas = process.settings.redis_wait_replicas
+    trying = asyncio.create_task(check_at_start(process.url, wait_replicas=replicas))
+    asking = asyncio.create_task(identify(slack))
+    try:
+        _, me = await asyncio.gather(trying, asking)
+    finally:
+        for task in (trying, asking):
+            task.cancel()
+        await asyncio.gather(trying, asking, return_exceptions=True)
+    return me
 
 
 async def identify(slack: Slack) -> Identity:

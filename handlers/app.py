@@ -171,6 +171,10 @@ def build_app(client: AsyncWebClient, me: Identity) -> App:
             logger=bolt,  # else Bolt takes the root's level for its own
             process_before_response=True,
             request_verification_enabled=False,
+            # Of assistants and workflow steps, which are none of ours.
+            ignoring_self_assistant_message_events_enabled=False,
+            attaching_function_token_enabled=False,
+            attaching_conversation_kwargs_enabled=False,
             raise_error_for_unhandled_request=True,
         )
     finally:

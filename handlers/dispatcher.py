@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
 from phases.ports.ports import PortError
 from phases.record.incident import Entry, Incident
@@ -89,8 +91,12 @@ class Dispatcher(Protocol):
         """Return the id of the incident that holds a claim; None where it is free."""
         ...
 
-    async def owing(self) -> list[Incident]:
-        """Return incidents with action items that nobody has done yet, newest first."""
+    async def short_records(self, index: Index) -> list[ShortRecord]:
+        """Return the short records of these incidents, newest first: for lists of all of them."""
+        ...
+
+    async def records(self, ids: Iterable[str]) -> list[Incident]:
+        """Return these incidents, in their order, without those that cannot be read."""
         ...
 
     async def holding(self, service: str) -> list[Incident]:
@@ -104,5 +110,5 @@ class Dispatcher(Protocol):
     async def find(
         self, *, channel: str | None = None, service: str | None = None, open_only: bool = True
     ) -> list[Incident]:
-        """Return incidents by channel or service, newest first."""
+        """Return incidents by channel or service, newest first: the whole record of each."""
         ...

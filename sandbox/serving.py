@@ -6,10 +6,11 @@ import asyncio
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
 
@@ -54,13 +55,26 @@ def free_port() -> int:
     raise PortTaken("no port between 20000 and 30000 is free")
 
 
+def forgiving(app: ASGIApp) -> ASGIApp:
+    """Return the app; a caller who is gone before it was read is no fault of it, and not logged.
+
+    A bot that is stopped, or killed, breaks off its calls.
+    """
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(ClientDisconnect):
+            await app(scope, receive, send)
+
+    return served
+
+
 @asynccontextmanager
 async def serving(
     app: ASGIApp, listening: socket.socket, before_stop: Callable[[], None]
 ) -> AsyncIterator[None]:
     """Serve `app`; `before_stop` ends its endless responses, which would hold up the end."""
     config = uvicorn.Config(
-        app,
+        forgiving(app),
         log_level="error",
         access_log=False,
         lifespan="off",

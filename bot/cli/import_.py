@@ -12,7 +12,7 @@ from typing import TextIO
 from bot.cli.export_format import Archived, Unreadable, read
 from bot.cli.store_access import run
 from bot.connection.client import GROUP, AnswerLost
-from bot.store.commit import Claim, Request, indexes, member, memory_of
+from bot.store.commit import Claim, Request, indexes, member, memory_of, short_json
 from bot.store.incident_store import Conflict, Done, Store, Taken
 from phases.memory.recall import kept
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
@@ -113,6 +113,7 @@ def _request(archived: Archived, *, go_on: bool) -> Request:
         "incident": incident.id,
         "number": incident.number,
         "base": 0,
+        "short": short_json(incident, 1),
         "entries": list(archived.entries),
         "words": [{"ref": ref, "entry": entry} for ref, entry in archived.words.items()],
         "erased": [],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
@@ -62,7 +63,7 @@ class Catalogue:
                 self._names[spelled(word).casefold()] = service.name
         # The longest first: "shop-api is down" does not name the service "shop".
         words = sorted(self._names, key=lambda word: (-len(word), word))
-        self._pattern = re.compile("|".join(map(_whole_word, words)), re.IGNORECASE)
+        self._pattern = re.compile(_whole_words(words), re.IGNORECASE)
 
     def get(self, name: str) -> Service | None:
         """Return the service with this name or, failing that, with this alias."""
@@ -91,14 +92,26 @@ class Catalogue:
         return self._services.get(self._by_project.get(slug, ""))
 
 
-def _whole_word(word: str) -> str:
+def _whole_words(words: Iterable[str]) -> str:
     """Return a pattern that finds a name only where it is not a part of another word.
+
+    Names stand in their order. Those that may stand between the same letters share what looks at
+    these: Python needs 10 ms to read that.
+    """
+    parts: list[str] = []
+    for (before, behind), alike in itertools.groupby(words, _around):
+        parts.append(f"{before}(?:{'|'.join(map(re.escape, alike))}){behind}")
+    return "|".join(parts)
+
+
+def _around(word: str) -> tuple[str, str]:
+    """Return the patterns of what may stand before and behind a name.
 
     Marks of slanted words (`_shop_`) and letters written without blanks (`shopが`) end a word.
     """
     before = "" if re.match(_UNSPACED, word) else f"(?<!{_LETTER})(?<!{_LETTER}_)"
     behind = "" if re.match(_UNSPACED, word[-1:]) else f"(?!_?{_LETTER})"
-    return f"{before}{re.escape(word)}{behind}"
+    return before, behind
 
 
 def _beside(service: Service, services: Sequence[Service]) -> Service:

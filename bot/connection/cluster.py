@@ -33,7 +33,6 @@ from redis.exceptions import (
     MasterDownError,
     MovedError,
     ReadOnlyError,
-    RedisError,
     ResponseError,
     TryAgainError,
 )
@@ -258,8 +257,8 @@ class Primary(Node):
             await super().connect_check_health(check_health, retry_socket_connect)
         except BaseException as error:
             self._slot.lost(self.place)
-            if isinstance(error, FAILURES) and not isinstance(error, ANSWERS):
-                raise _unreachable(error, self.place) from error
+            if (unreachable := _unreachable(error, self.place)) is not None:
+                raise unreachable from error
             raise
 
     async def disconnect(self, *arguments: Any, **options: Any) -> None:
@@ -296,11 +295,13 @@ class SecurePrimary(Primary, SecureNode):
     pass
 
 
-def _unreachable(error: BaseException, place: Place) -> Exception:
+def _unreachable(error: BaseException, place: Place) -> Unreachable | None:
     """The same trouble, with the node that it is about; TLS and logins are their own trouble."""
+    if not isinstance(error, FAILURES) or isinstance(error, ANSWERS):
+        return None
     why = of(error)
-    if why.final or why.mend != REACH or not isinstance(error, RedisError):
-        return error if isinstance(error, Exception) else NoPrimary(why)
+    if why.final or why.mend != REACH:
+        return None
     host, port = place
     return Unreachable(Trouble(f"{why.says} (the cluster names {host}:{port})", ANNOUNCED))
 

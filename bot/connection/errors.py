@@ -59,12 +59,16 @@ TRUST = (
     "SSL_CERT_FILE or rediss://…?ssl_ca_certs=FILE names a file with the authority's certificate; "
     "the name in REDIS_URL must be one that the certificate has"
 )
+NAMED = (
+    "the name in REDIS_URL must be one that the certificate has, and so must the names that a "
+    "cluster or sentinels announce; ssl_check_hostname=no looks at the authority alone"
+)
 _OF_TRUST = {
     # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/#error-codes
     9: "set the clock here right, or give Redis a certificate that is valid",
     10: "renew it where Redis runs",
-    62: "the name in REDIS_URL must be one that the certificate has",
-    64: "the name in REDIS_URL must be one that the certificate has",
+    62: NAMED,
+    64: NAMED,
 }
 CLUSTER = (
     "REDIS_URL: redis+cluster://user:password@h1:6379,h2:6379, "

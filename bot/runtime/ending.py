@@ -55,9 +55,9 @@ def settle() -> None:
 
     https://docs.python.org/3/library/gc.html#gc.freeze
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
+    gc.enable()
 
 
 def end_surely() -> None:

@@ -91,11 +91,23 @@ class Lines(logging.Formatter):
         return super().formatMessage(record) + extra
 
 
+def _lean() -> None:
+    """Collect for a record only what a line shows: the rest is a third of its cost.
+
+    https://docs.python.org/3/howto/logging.html#optimization
+    """
+    logging._srcfile = None  # type: ignore[attr-defined]  the page names it so
+    logging.logThreads = logging.logProcesses = False
+    logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined]  from Python 3.12 on
+
+
 def set_up(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Give the root logger one handler on `stream` (stderr). It may be called again."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(Redact())
     handler.setFormatter(Lines() if handler.stream.isatty() else JsonLines())
+    _lean()
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

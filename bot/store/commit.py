@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from bot.connection.client import GROUP
 from handlers.dispatcher import DELIVERY_SECONDS, Delivery, EffectEnded, TimerDue, Trigger
+from phases.coordination.short_records import short_record
 from phases.memory.recall import kept
 from phases.messages.actions import ACTION
 from phases.messages.effects import EFFECT
@@ -53,6 +54,8 @@ class Part(TypedDict, total=False):
     incident: str
     number: int
     base: int
+    short: str
+    """The short record (bot/store/short_records.py)."""
     entries: list[str]
     words: list[_Words]
     erased: list[str]
@@ -151,6 +154,7 @@ def part_of(before: Incident | None, base: int, change: Change) -> Part:
         "incident": incident.id,
         "number": incident.number,
         "base": base,
+        "short": short_json(incident, base + 1),
         "entries": [stub(entry).model_dump_json() for entry in change.entries],
         "words": [
             {"ref": e.ref, "entry": e.model_dump_json()}
@@ -177,6 +181,12 @@ def part_of(before: Incident | None, base: int, change: Change) -> Part:
     if (memory := memory_request(before, incident)) is not None:
         part["memory"] = memory
     return part
+
+
+def short_json(incident: Incident, version: int) -> str:
+    """Return the short record of a record of this version; short_records.py reads it."""
+    row = [version, *short_record(incident)]
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def indexes(incident: Incident | None) -> set[str]:

@@ -203,14 +203,14 @@ class Store:
     async def _get(self, ids: Sequence[str]) -> list[Incident]:
         commands = (("HGET", self.keys.incident(id), "record") for id in ids)
         records = await read(self.redis, *commands)
-        return self._readable(zip(ids, records, strict=True))
+        return self.readable(zip(ids, records, strict=True))
 
     async def standing_in(self, *indexes: str) -> list[Incident]:
         """Return `get(ids(*indexes))` in one round trip: for the few of one service or channel."""
         answer = await self.run(INCIDENTS_IN, indexes=indexes)
-        return self._readable(zip(answer[::2], answer[1::2], strict=True))
+        return self.readable(zip(answer[::2], answer[1::2], strict=True))
 
-    def _readable(self, records: Iterable[tuple[str, str | None]]) -> list[Incident]:
+    def readable(self, records: Iterable[tuple[str, str | None]]) -> list[Incident]:
         """Parse the records; what is no record is left out, and logged."""
         incidents: list[Incident] = []
         for id, record in records:

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,8 +28,10 @@ from bot.store.incident_store import (
     Store,
     Taken,
 )
+from bot.store.short_records import short_records
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
 from phases.coordination.duplicates import joined
+from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
 from phases.messages.commands import Declare, MergeDuplicate
 from phases.ports.ports import Catalogue
@@ -291,8 +293,11 @@ class Incidents:
             entries += [joined(id, entry) for entry in await self._store.timeline(id)]
         return sorted(entries, key=lambda entry: entry.at)
 
-    async def owing(self) -> list[Incident]:
-        return await self._store.get(await self._store.ids("owing"))
+    async def short_records(self, index: Index) -> list[ShortRecord]:
+        return await short_records(self._store, index)
+
+    async def records(self, ids: Iterable[str]) -> list[Incident]:
+        return await self._store.get(ids)
 
     async def owner(self, claim: str) -> str | None:
         return await self._store.owner(claim)

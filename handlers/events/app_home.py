@@ -8,10 +8,10 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -23,9 +23,17 @@ from handlers.slack.listening import listens
 from handlers.slack.visibility import visible_to
 from handlers.views import forms
 from handlers.views.blocks import View
-from handlers.views.home import home
+from handlers.views.home import ITEMS, SHOWN, First, Items, home
+from phases.coordination.short_records import (
+    Index,
+    ShortRecord,
+    mine_first,
+    owed_items,
+    worse_first,
+)
 from phases.memory.trends import trends, visible
 from phases.ports.ports import PortError
+from phases.record.documents import ActionItem
 from phases.record.incident import Incident
 from phases.record.memories import Counted
 
@@ -51,8 +59,9 @@ FAILURES = (SlackApiError, SlackClientError, ClientError, PortError, TimeoutErro
 class _Known:
     """The incidents that Homes show, before it is asked who may see which."""
 
-    open: Sequence[Incident]
-    owing: Sequence[Incident]
+    open: Sequence[ShortRecord]
+    """The worse ones first."""
+    owing: Sequence[ShortRecord]
     past: Sequence[Counted]
     private: Sequence[Incident]
     """The private ones among those that are past."""
@@ -81,16 +90,28 @@ class Homes:
         self._not_before = 0.0
 
     async def run(self) -> None:
-        """Run until cancelled. An idle round costs one question to Redis every two seconds."""
+        """Run until cancelled. An idle round costs one question to Redis every two seconds.
+
+        First whatever short records an older release left out are made: who asks for a list, or
+        opens the first Home, need not wait for that.
+        """
+        await self._tried(self._short_records())
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-            except StoreUnavailable as error:
-                log.warning("App Home waits: %s", error.text)
-            except Exception as error:  # noqa: BLE001  one view must not end the others
-                where = "".join(traceback.format_tb(error.__traceback__))
-                log.error("App Home failed with %s\n%s", type(error).__name__, where)
+            await self._tried(self.look())
+
+    async def _short_records(self) -> None:
+        for index in get_args(Index):
+            await self._ctx.dispatcher.short_records(index)
+
+    async def _tried(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except StoreUnavailable as error:
+            log.warning("App Home waits: %s", error.text)
+        except Exception as error:  # noqa: BLE001  one view must not end the others
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("App Home failed with %s\n%s", type(error).__name__, where)
 
     async def look(self) -> None:
         """Draw every open Home again, where something has changed."""
@@ -120,9 +141,13 @@ async def _read(ctx: Context) -> _Known:
         past = await ctx.memory.since(_last_month(ctx.now()))
     except PortError as error:
         log.warning("App Home without its months: %s", error.text)
-    loaded = [await ctx.dispatcher.load(memory.id) for memory in past if memory.private]
-    private = [incident for incident in loaded if incident is not None]
-    return _Known(await ctx.dispatcher.find(), await ctx.dispatcher.owing(), past, private)
+    private = await ctx.dispatcher.records(memory.id for memory in past if memory.private)
+    return _Known(
+        worse_first(await ctx.dispatcher.short_records("open")),
+        await ctx.dispatcher.short_records("owing"),
+        past,
+        private,
+    )
 
 
 async def _draw(ctx: Context, user: str, shown: str, known: _Known) -> bool:
@@ -158,16 +183,40 @@ async def _view(ctx: Context, user: str, known: _Known) -> tuple[View, bool]:
         return forms.home_refused(text), True
     private = [incident.id for incident in await visible_to(ctx.members, user, known.private)]
     last, this = trends(visible(known.past, private), ctx.now(), months=2).all.months
+    visible_ones = await visible_to(ctx.members, user, known.open)
+    burning, owed = mine_first(visible_ones, user, await _owned(ctx, user))
     view = home(
-        await visible_to(ctx.members, user, known.open),
+        await _first(ctx, user, burning),
         user,
         ctx.now(),
-        owned=await _owned(ctx, user),
-        owing=await visible_to(ctx.members, user, known.owing),
+        owed=await _first(ctx, user, owed),
+        items=await _items(ctx, user, known.owing),
         months=(last, this),
         site=ctx.me.url,
     )
     return view, True
+
+
+async def _first(ctx: Context, user: str, some: Sequence[ShortRecord]) -> First:
+    """Read those that are shown, without those that have ended meanwhile."""
+    found = await ctx.dispatcher.records(one.id for one in some[:SHOWN])
+    visible = await visible_to(ctx.members, user, found)
+    return First([incident for incident in visible if incident.open], len(some))
+
+
+async def _items(ctx: Context, user: str, owing: Sequence[ShortRecord]) -> Items:
+    """Read those of the viewer's action items that are shown, without those that are done now."""
+    visible = await visible_to(ctx.members, user, owing)
+    owed = owed_items(visible, user, ctx.now().date())
+    shown = owed.own[:ITEMS]
+    found = {one.id: one for one in await ctx.dispatcher.records({id: 0 for id, _ in shown})}
+    own: list[tuple[Incident, ActionItem]] = []
+    for id, number in shown:
+        incident = found.get(id)
+        items = incident.postmortem.items if incident and incident.postmortem else ()
+        if incident and number <= len(items) and items[number - 1].open:
+            own.append((incident, items[number - 1]))
+    return Items(own, owed)
 
 
 async def _owned(ctx: Context, user: str) -> Collection[str]:

@@ -9,6 +9,7 @@ from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_click
 from handlers.views import notes
 from handlers.views.blocks import Message
+from handlers.views.notes import LISTED
 from handlers.views.timeline import timeline as timeline_page
 from phases.postmortem.proofs import proofs
 from phases.record.incident import Incident
@@ -22,7 +23,8 @@ async def status(interaction: Interaction, incident: Incident) -> Message:
 
 
 async def listing(interaction: Interaction) -> Message:
-    return views.listing(await interaction.visible(await interaction.ctx.dispatcher.find()))
+    every = await interaction.open_ones()
+    return views.listing(await interaction.first_of(every, LISTED), len(every))
 
 
 async def timeline(

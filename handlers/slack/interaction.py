@@ -16,9 +16,10 @@ from typing import Any
 from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded, Unknown
 from handlers.slack.answering import Answering
-from handlers.slack.visibility import may_see, visible_to
+from handlers.slack.visibility import Seen, may_see, visible_to
 from handlers.views import notes
 from handlers.views.blocks import Message
+from phases.coordination.short_records import ShortRecord
 from phases.messages.base import Action
 from phases.ports.ports import PortError
 from phases.record.incident import Incident
@@ -100,9 +101,18 @@ class Interaction(Answering):
         """Return whether this person may know of it (rules: Private incidents)."""
         return await may_see(self.ctx.members, self.user, incident)
 
-    async def visible(self, incidents: Sequence[Incident]) -> list[Incident]:
+    async def visible(self, incidents: Sequence[Seen]) -> list[Seen]:
         """Return those that this person may know of."""
         return await visible_to(self.ctx.members, self.user, incidents)
+
+    async def open_ones(self) -> list[ShortRecord]:
+        """Return the open incidents that this person may know of, newest first."""
+        return await self.visible(await self.ctx.dispatcher.short_records("open"))
+
+    async def first_of(self, some: Sequence[ShortRecord], count: int) -> list[Incident]:
+        """Return the records of the first `count`, without those that have ended meanwhile."""
+        found = await self.ctx.dispatcher.records(one.id for one in some[:count])
+        return [incident for incident in await self.visible(found) if incident.open]
 
     async def dispatch(self, action: Action, incident: str | None, *, part: str = "") -> Answer:
         delivery = deliveries.part(self.delivery, part) if part else self.delivery

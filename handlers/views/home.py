@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from handlers.views import phrasing
@@ -20,10 +21,11 @@ from handlers.views.blocks import (
     section,
 )
 from handlers.views.text import link, person, when, words
-from phases.coordination.next_step import Step, next_step, owes_postmortem
+from phases.coordination.next_step import Step, next_step
+from phases.coordination.short_records import OwedItems
 from phases.memory.trends import Month
 from phases.record.documents import ActionItem
-from phases.record.incident import Incident, Severity
+from phases.record.incident import Incident
 from phases.shared.rounds import decision_name
 from phases.text.wording import counted, lasting
 
@@ -32,54 +34,60 @@ SHOWN = 20
 ITEMS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first of some incidents, as many as a Home shows, and how many there are."""
+
+    incidents: Sequence[Incident] = ()
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The action items that are owed: the first of the viewer's, and how many there are."""
+
+    own: Sequence[tuple[Incident, ActionItem]] = ()
+    owed: OwedItems = field(default_factory=OwedItems)
+
+
 def home(
-    incidents: Sequence[Incident],
+    burning: First,
     me: str,
     now: datetime,
     *,
-    owned: Collection[str] = (),
-    owing: Sequence[Incident] = (),
+    owed: First = First(),
+    items: Items = Items(),
     months: tuple[Month, Month] | None = None,
     site: str = "",
 ) -> View:
-    """`incidents` open and visible to `me`; `owned` services that are theirs; `owing` those with
-    action items open.
+    """`burning`: open incidents that `me` may see, in the order in which they matter to them.
 
+    `owed`: those of which only the post-mortem is missing.
     `months`: the last one and this one. `site`: the workspace's address, for links; without it
     nothing leads anywhere.
     """
-    ordered = sorted(
-        incidents,
-        key=lambda i: (not _concerns(i, me, owned), i.severity or Severity.SEV4, -i.number),
-    )
-    burning = [incident for incident in ordered if not owes_postmortem(incident)]
-    owed = [incident for incident in ordered if owes_postmortem(incident)]
-    title = f"{counted(len(burning), 'open incident')}" if burning else "Nothing is on fire"
+    title = counted(burning.count, "open incident") if burning.count else "Nothing is on fire"
     blocks: list[Block | None] = [header(title)]
     blocks += _incidents(burning, me, now, site)
     blocks.append(
         actions([button("Declare an incident …", "incident.declare", {}, style="danger")])
     )
-    if owed:
+    if owed.count:
         blocks += [divider(), section("*Post-mortems owed*"), *_incidents(owed, me, now, site)]
-    if items := _items(owing, me, now):
-        blocks += [divider(), *items]
+    if tasks := _items(items, now):
+        blocks += [divider(), *tasks]
     if months is not None and (months[0].incidents or months[1].incidents):
         blocks += [divider(), section(_months(*months, now))]
     blocks.append(context("`/incident help` shows everything that can be typed."))
     return View("home", "Home", tuple(b for b in blocks if b is not None), kind="home")
 
 
-def _concerns(incident: Incident, me: str, owned: Collection[str]) -> bool:
-    return me in (incident.lead, incident.declared_by) or incident.service in owned
-
-
-def _incidents(shown: Sequence[Incident], me: str, now: datetime, site: str) -> list[Block | None]:
+def _incidents(first: First, me: str, now: datetime, site: str) -> list[Block | None]:
     blocks: list[Block | None] = [
-        section(_line(i, me), accessory=_button(i, me, now, site)) for i in shown[:SHOWN]
+        section(_line(i, me), accessory=_button(i, me, now, site)) for i in first.incidents
     ]
-    if len(shown) > SHOWN:
-        blocks.append(context(f"and {len(shown) - SHOWN} more: `/incident list`"))
+    if first.count > SHOWN:
+        blocks.append(context(f"and {first.count - SHOWN} more: `/incident list`"))
     return blocks
 
 
@@ -148,32 +156,20 @@ def _address(incident: Incident, site: str) -> str:
 # --- what is owed --------------------------------------------------------------------------------
 
 
-def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
+def _items(items: Items, now: datetime) -> list[Block]:
     """Return their own items by date, and how many others have, of which some are late."""
-    every = [
-        (incident, item)
-        for incident in owing
-        if incident.postmortem
-        for item in incident.postmortem.items
-        if item.open
-    ]
-    if not every:
+    owed = items.owed
+    if not (owed.own or owed.others or owed.nobodys):
         return []
-    own = sorted(
-        (pair for pair in every if pair[1].person == me),
-        key=lambda pair: (pair[1].due is None, str(pair[1].due)),
-    )
-    others = [item for _, item in every if item.person != me]
-    lines = [_item(incident, item, now) for incident, item in own[:ITEMS]]
-    if len(own) > ITEMS:
-        lines.append(f"and {len(own) - ITEMS} more of yours")
-    late = sum(_late(item, now) for item in others)
-    nobodys = sum(not item.owner for item in others)
-    parts = [f"{counted(len(others) - nobodys, 'item')} of others"] if len(others) > nobodys else []
-    parts += [f"{nobodys} without an owner"] if nobodys else []
-    rest = ", ".join([*parts, *([f"{late} overdue"] if late else [])])
+    lines = [_item(incident, item, now) for incident, item in items.own]
+    if len(owed.own) > ITEMS:
+        lines.append(f"and {len(owed.own) - ITEMS} more of yours")
+    parts = [f"{counted(owed.others, 'item')} of others"] if owed.others else []
+    parts += [f"{owed.nobodys} without an owner"] if owed.nobodys else []
     blocks = [section("\n".join(("*Action items owed*", *(lines or ["None of yours."]))))]
-    return [*blocks, context(rest)] if others else blocks
+    if not parts:
+        return blocks
+    return [*blocks, context(", ".join([*parts, *([f"{owed.late} overdue"] if owed.late else [])]))]
 
 
 def _item(incident: Incident, item: ActionItem, now: datetime) -> str:

@@ -119,35 +119,34 @@ def summary(text: str, over: str = "") -> Message:
     return message(f"{front} {words(title, 300)}".strip(), [head, section(code(text))])
 
 
-def listing(incidents: Sequence[Incident]) -> Message:
-    """Return the open incidents, newest first."""
-    if not incidents:
+def listing(incidents: Sequence[Incident], count: int) -> Message:
+    """Return the newest open incidents; `count` are open in all."""
+    if not count:
         return message("No incident is open.", [section("No incident is open.")])
-    title = f"{counted(len(incidents), 'incident')} open"
-    blocks: list[Block | None] = [
-        section(f"*{title}*"),
-        *(section(short(i)) for i in incidents[:LISTED]),
-    ]
-    if len(incidents) > LISTED:
-        blocks.append(context(f"and {len(incidents) - LISTED} more"))
+    title = f"{counted(count, 'incident')} open"
+    blocks: list[Block | None] = [section(f"*{title}*"), *(section(short(i)) for i in incidents)]
+    if count > LISTED:
+        blocks.append(context(f"and {count - LISTED} more"))
     return message(title, blocks)
 
 
-def which(name: str, incidents: Sequence[Incident], value: Mapping[str, str]) -> Message:
-    """Ask which of several open incidents is meant: one tap each.
+def which(
+    name: str, incidents: Sequence[Incident], count: int, value: Mapping[str, str]
+) -> Message:
+    """Ask which of several open incidents is meant: one tap each of the newest.
 
-    `value`: the subcommand, as `incident.meant` takes it.
+    `count` are open in all. `value`: the subcommand, as `incident.meant` takes it.
     """
     typed = inline_code(f"/incident {name}", 40)
-    text = f"{len(incidents)} incidents are open. {typed} is for which one?"
+    text = f"{count:,} incidents are open. {typed} is for which one?"
     rows: list[Block | None] = []
-    for incident in incidents[:LISTED]:
+    for incident in incidents:
         chosen = {**value, "incident": incident.id}
         this = button(f"This: {incident.id}", "incident.meant", chosen)
         rows.append(section(short(incident), accessory=this))
-    if len(incidents) > LISTED:
+    if count > LISTED:
         other = inline_code(f"/incident {name} INC-…", 50)
-        rows.append(context(f"and {len(incidents) - LISTED} more: {other}"))
+        rows.append(context(f"and {count - LISTED} more: {other}"))
     return message(text, [section(text), *rows])
 
 

@@ -198,6 +198,9 @@ class Recommendation(Value):
     """The flag or setting that may have brought it; it leads where the choice is `TURN_OFF`."""
     loud: bool = False
     """Many users and features are hit, and brakes hold the rollback: people are paged."""
+    likely_beside: bool = False
+    """Many users, one feature, and the suspect is likely: people roll back as soon as a look at the
+    evidence agrees (workflow: "Phase 2 + parallel Phase 3")."""
 
 
 class EndpointAnswer(Value):

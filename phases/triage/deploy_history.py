@@ -13,6 +13,9 @@ GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 
 SAME_DEPLOY = timedelta(minutes=10)
 """Two sources tell of one deploy within this time: their clocks and moments differ."""
 
+ROLLOUT = timedelta(hours=1)
+"""A canary has its first event at most so long before CI tells the end of its rollout."""
+
 SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
 """The sources of deploys, the one whose word is taken first (rules: Deploy history)."""
 STANDS_IN = "first event"
@@ -81,7 +84,7 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
             joined.append(d)
         else:
             joined[at] = _joined(joined[at], d)
-    joined = [_with_first_sign(d, first[d.release.version]) for d in joined]
+    joined = [_with_first_sign(d, first[d.release.version], joined) for d in joined]
     newest_first = sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)
     return History(tuple(newest_first), first, last, known)
 
@@ -117,13 +120,19 @@ def _stands_already(deploy: DeploySeen, other: DeploySeen) -> bool:
     return deploy.release.version == other.release.version and not another_build
 
 
-def _with_first_sign(deploy: DeploySeen, first: datetime) -> DeploySeen:
+def _with_first_sign(
+    deploy: DeploySeen, first: datetime, others: Sequence[DeploySeen]
+) -> DeploySeen:
     """Take the first sign of a release shortly before a deploy's end as its start.
 
-    CI's webhook tells of the end only.
+    CI's webhook tells of the end only. A canary has been there for longer; then nothing else was
+    deployed in between.
     """
     ends_only = deploy.source == "webhook" and deploy.started_at == deploy.finished_at
-    if not ends_only or not deploy.started_at - SAME_DEPLOY <= first < deploy.started_at:
+    if not ends_only or not deploy.started_at - ROLLOUT <= first < deploy.started_at:
+        return deploy
+    between = any(first <= d.started_at < deploy.started_at for d in others if d is not deploy)
+    if between and first < deploy.started_at - SAME_DEPLOY:
         return deploy
     return deploy.model_copy(update={"started_at": first})
 

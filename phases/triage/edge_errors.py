@@ -12,6 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from urllib.parse import urlsplit
+
+from phases.record.findings import Frame
 
 
 class Edge(StrEnum):
@@ -105,7 +108,9 @@ _KINDS = (
         _any(
             r"timed? ?out|timeout|deadline exceeded|TaskCanceledException|\bETIMEDOUT\b",
             r"too many (?:connections|clients)|remaining connection slots|pool (?:limit|exhaust)",
-            r"pool is (?:full|exhausted)|no available connection|lock wait|deadlock",
+            r"pool (?:is )?(?:full|exhausted|empty)|PoolExhausted|ExhaustedPool|lock wait|deadlock",
+            r"no (?:available connection|connection available)|no more connections allowed",
+            r"waited [\d.]+ sec, \d+/\d+ available|max_user_connections|cannot assign requested",
             r"QueryCanceled|canceling statement due to",
         ),
     ),
@@ -130,12 +135,42 @@ _OF_PROVIDERS = _any(
     r"\b(?:botocore|boto3|aws-sdk|amazonaws|google\.api_core|googleapis|azure|firebase)\b",
 )
 _WORN_OUT = _any(
+    # memory: CPython, the JVM, V8, Ruby, PHP, errno, the kernel
     r"\b(?:MemoryError|OutOfMemory\w*|OOMKilled|NoMemoryError)\b|out of memory|heap space",
     r"allocation failed|cannot allocate memory|allowed memory size|GC overhead limit",
-    r"\bEMFILE\b|\bENFILE\b|too many open files|can'?t start new thread|unable to create.*thread",
-    r"queue (?:is |was )?full|QueueFull|RejectedExecution|pool (?:limit|is exhausted|exhausted)",
-    r"goroutine.*limit|too many (?:threads|processes)|remaining connection slots",
+    r"\bENOMEM\b|reaching memory limit",
+    # file descriptors, ports, threads, processes
+    r"\bEMFILE\b|\bENFILE\b|too many open files",
+    r"\bEADDRNOTAVAIL\b|cannot assign requested address",
+    r"can'?t (?:start new|create) thread|unable to create.*thread|goroutine.*limit",
+    r"too many (?:threads|processes)|resource temporarily unavailable|\bspawn \S+ EAGAIN\b",
+    r"queue (?:is |was )?full|QueueFull|RejectedExecution|queue limit of thread pool",
+    # connections: SQLAlchemy, psycopg_pool, redis-py, httpx; node-postgres, Knex, Sequelize,
+    # Prisma; HikariCP, Tomcat, DBCP, Jedis; ActiveRecord, connection_pool; go-redis; ADO.NET
+    r"pool (?:limit|is (?:exhausted|probably full|full)|exhausted|empty\b|timeout)",
+    r"Pool(?:Exhausted|Timeout|Empty)|ExhaustedPool|ConnectionAcquireTimeout",
+    r"(?:obtain(?:ing)?|acquir(?:e|ing)|fetch(?:ing)?|get(?:ting)?|waiting for) an? (?:new )?"
+    r"connection (?:from the|after|in \d)|connection is not available, request timed out",
+    r"timeout (?:acquiring a connection|exceeded when trying to connect)",
+    r"no connection available|waited [\d.]+ sec, \d+/\d+ available",
+    # the server's side of them: PostgreSQL 53300, PgBouncer, MySQL 1040 and 1203
+    r"too many (?:clients|connections)|remaining connection slots|no more connections allowed",
+    r"max_(?:user_connections|client_conn)\b",
 )
+_POOL_CALLS = _any(r"database/sql\S* \S*\bconn$", r"pgxpool/\S* \S*Acquire", r"pool\.go \S*Get$")
+"""Calls of Go's libraries that wait for a connection, and say only `context deadline exceeded`.
+https://github.com/golang/go/blob/master/src/database/sql/sql.go"""
+_LOCKED = _any(
+    r"lock (?:wait )?timeout|LockNotAvailable|LockWaitTimeout|could not obtain lock|deadlock",
+    r"canceling statement due to (?:lock|statement) timeout",
+)
+"""PostgreSQL 55P03 and 57014, MySQL 1205."""
+_STALE_PAGE = _any(
+    r"ChunkLoadError|loading (?:css )?chunk \S+ failed",
+    r"dynamically imported module|importing a module script failed|unable to preload css",
+)
+"""An open page asks for a script that a deploy replaced: webpack, and browsers' import()
+(https://vite.dev/guide/build#load-error-handling)."""
 
 
 def edge_of(
@@ -157,9 +192,35 @@ def edge_of(
     return kind
 
 
-def worn_out(type: str | None, value: str) -> bool:
-    """Say whether something was used up that a release can use up by itself, slowly."""
-    return _WORN_OUT.search(f"{type or ''}: {value[:2000]}") is not None
+def worn_out(type: str | None, value: str, calls: Sequence[str] = ()) -> bool:
+    """Say whether something was used up that a release can use up by itself, slowly.
+
+    `calls`: `file function` of the libraries in the stack.
+    """
+    text = f"{type or ''}: {value[:2000]}"
+    waited = "deadline exceeded" in text and any(map(_POOL_CALLS.search, calls))
+    return waited or _WORN_OUT.search(text) is not None
+
+
+def waits_for_lock(type: str | None, value: str) -> bool:
+    return _LOCKED.search(f"{type or ''}: {value[:2000]}") is not None
+
+
+def of_stale_page(type: str | None, value: str) -> bool:
+    return _STALE_PAGE.search(f"{type or ''}: {value[:2000]}") is not None
+
+
+def script_of(frames: Sequence[Frame], own: str) -> str:
+    """Return the host of the script that failed in a browser, where it is none of ours.
+
+    A stack of a browser names its scripts by their addresses; empty: it does not, or it is ours.
+    """
+    first = next(iter(frames), None)
+    host = (urlsplit(first.path or first.file).hostname or "") if first is not None else ""
+    if not host or any(frame.in_app for frame in frames[:1]):
+        return ""
+    ours = ".".join(own.lower().split(".")[-2:])
+    return "" if ours and f".{host}".endswith(f".{ours}") else host
 
 
 def _elsewhere(text: str, own: str) -> bool:

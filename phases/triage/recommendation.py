@@ -159,8 +159,17 @@ def recommend(s: Situation) -> Recommendation:
     else:
         if not right and (why_not := _why_no_action(blast.features, many, weighed)):
             reasons.append(why_not)
-        changed = {"reasons": tuple(reasons), "loud": right}
+        beside = many and not right and not put_back and not blast.unknown and _is_beside(advice)
+        if beside and advice.suspect is not None:
+            reasons.append(f"{advice.suspect.version} is likely the cause.")
+        changed = {"reasons": tuple(reasons), "loud": right, "likely_beside": beside}
     return advice.model_copy(update=changed)
+
+
+def _is_beside(advice: Recommendation) -> bool:
+    """Say whether the rollback beside an investigation would likely end it, and may be made."""
+    likely = advice.likely is Likelihood.LIKELY and advice.target is not None
+    return likely and not advice.brakes
 
 
 def _turned_on(s: Situation, weighed: Weighing | None, *, many: bool) -> Suspected | None:

@@ -17,12 +17,14 @@ from phases.record.findings import (
     DeploySeen,
 )
 from phases.record.going_back import Likelihood
+from phases.shared.counts import SPREAD, at_least_above
 from phases.text.wording import capital, lasting, listed, short
-from phases.triage.blast_radius import MINUTE
-from phases.triage.changed_code import Touched, touched
-from phases.triage.edge_errors import Edge, edge_of, worn_out
+from phases.triage.blast_radius import ERROR, MINUTE
+from phases.triage.deploy_history import STANDS_IN
+from phases.triage.fire import DAY
 from phases.triage.since_when import CLOCKS, starts_untold, when
 from phases.triage.situation import Situation
+from phases.triage.what_fails import DECISIVE, Failing, Point
 
 LIKELY, UNLIKELY = 3, -1  # the sum from which on, and down to which
 
@@ -49,8 +51,9 @@ NOT_YET = 2
 STARTED = 1
 WAS_THERE = 4
 """A release that is down now sent events long after its deploy: it had started."""
-ADDED_LINE, CHANGED_FUNCTION, CHANGED_FILE, CHANGED_CALLER = 5, 3, 2, 1
 WEARS_OUT = 4
+BORNE = timedelta(hours=24)
+"""A release that has borne each hour of a day under traffic does not run dry by itself."""
 GROWS_FOR = timedelta(minutes=20)
 GROWS = 2
 """The second half of a slow burn has at least so many times the events of the first."""
@@ -60,28 +63,16 @@ ONE_PLACE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
 """A release can break one browser; it seldom breaks one customer or one region."""
 OTHERS_EVENTS = 20
 """Events of other organisations, regions or browsers, which show that they are there."""
-SURE_EDGE = 6
-"""A release brings no expired certificate, no full disk and no provider's 503."""
-EDGES = {Edge.NAME: 5, Edge.CONNECTION: 5, Edge.OVERLOAD: 4}
-BLIND = {Edge.OVERLOAD: 3}
-"""The same where it is not known what the release changed: new queries bring time-outs."""
-ITS_SETTINGS = {Edge.NAME: 2, Edge.CONNECTION: 2, Edge.OVERLOAD: 0}
-"""The same where it changed a setting, a dependency or a migration."""
-NOT_OURS = SURE_EDGE + 2
-NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK)
-"""They come over a release whatever it changed in the file that meets them."""
-EDGE_SHARE = 1 / 2
+RARE_BEFORE = 1 / 20
+"""Of the rate of now: an issue that was so rare before tells nothing by its age."""
 NEARER, ALSO_NEAR = 5, 2
 NEARER_BY = 2
 """A change that is nearer to the beginning by this factor explains it better."""
-DECISIVE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    says: str
-    weight: int
-    """Positive: to the release."""
+AGAIN = 6
+"""The same release was deployed once more, and had run well before."""
+OVER = 0.3
+"""Of the traffic of the fire: even with so little, silence would be no chance."""
+OVER_CHANCE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +106,7 @@ def weigh(s: Situation) -> Weighing | None:
     """Weigh what is known of the suspect; None where there is none."""
     if s.suspect is None or (began := _since(s)) is None:
         return None
-    code = touched(s.commits, s.crash.frames) if s.commits is not None and s.crash else None
-    case = _Case(s, s.suspect, began, code)
+    case = _Case(s, s.suspect, began, Failing(s, s.suspect.release.version))
     return Weighing(tuple(point for point in case.points() if point.weight))
 
 
@@ -146,7 +136,7 @@ class _Case:
     s: Situation
     suspect: DeploySeen
     began: datetime
-    code: Touched | None
+    failing: Failing
 
     @property
     def version(self) -> str:
@@ -157,7 +147,10 @@ class _Case:
         yield from self._age()
         yield from self._releases()
         yield from self._place()
-        yield from self._code()
+        yield from self._over()
+        yield from self.failing.points(
+            wears_out=self._wears_out(), seen_before=not self._first_seen()
+        )
         yield from self._other_changes()
         if self.s.blast.usual and self.s.blast.sentences:
             yield Point(_sentence(self.s.blast.sentences[0]), -DECISIVE)
@@ -166,6 +159,10 @@ class _Case:
 
     def _time(self) -> Iterator[Point]:
         started, ended = self.suspect.started_at, _out(self.suspect)
+        if (before := self._ran_before()) is not None:
+            well = f"{self.version} was only deployed again; it had run for {lasting(before)}"
+            yield Point(f"{well} before.", -AGAIN)
+            return
         early = started - self.began
         if early > CLOCKS and self.s.exact and not starts_untold(self.suspect):
             yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
@@ -183,6 +180,10 @@ class _Case:
                 yield Point(f"{ran}.", -WAS_THERE)
             return
         says = when(self.began, self.suspect, exact=self.s.exact)
+        if self._only_monitors() and gap > SOON_AFTER:
+            ran = f"{self.version} ran for {lasting(gap)} before"
+            yield Point(f"{ran}: one that does not start fails at once.", -STARTED)
+            return
         if gap <= ROLLED_OUT:
             yield Point(says, AS_IT_WENT_OUT)
         elif gap <= SOON_AFTER:
@@ -191,7 +192,7 @@ class _Case:
             yield Point(says, SAME_HOUR)
         elif self._wears_out():
             how = "Its failures have grown since it was deployed"
-            if self._only_worn():
+            if self.failing.worn_out:
                 how = "This kind of failure builds up over time"
             yield Point(f"{how}, and were never seen before {self.version}.", WEARS_OUT)
         else:
@@ -199,12 +200,43 @@ class _Case:
             ran = f"{self.version} ran well for {lasting(gap)} before"
             yield Point(f"{ran}.", -weight)
 
-    def _wears_out(self) -> bool:
-        return self._first_seen() and (self._grows() or self._only_worn())
+    def _ran_before(self) -> timedelta | None:
+        """Return how long the suspect had run well when it was deployed again; None: it was not.
 
-    def _only_worn(self) -> bool:
-        crash = self.s.crash
-        return crash is not None and worn_out(crash.exception_type, crash.exception_value)
+        Nothing else was deployed in between, and nothing of the fire burned in that time.
+        """
+        earlier = [d for d in self.s.known.deploys if d.started_at < self.suspect.started_at]
+        newest = max(earlier, key=lambda d: d.started_at, default=None)
+        if newest is None or newest.release.version != self.version or newest.rolled_back:
+            return None
+        ran, fire = self.suspect.started_at - newest.started_at, self.s.fire
+        if ran < HOUR or (fire and fire.burned(newest.started_at, self.suspect.started_at)):
+            return None
+        return ran
+
+    def _only_monitors(self) -> bool:
+        """Say whether uptime or cron monitors tell of it, and no error does."""
+        issues = self.s.issues
+        return bool(issues) and all(issue.category != ERROR for issue in issues)
+
+    def _over(self) -> Iterator[Point]:
+        """Nothing comes any more where much would come, and the endpoint answers."""
+        last, answer = self.s.last_event, self.s.endpoint
+        if last is None or self.s.blast.down or answer is None or not answer.ok:
+            return
+        burned = max((last - self.began) / MINUTE + 1, 1.0)
+        silent = (self.s.now - last) / MINUTE - 2  # the newest minute may still grow
+        events = sum(n for at, n in self.s.minutes.items() if self.began - MINUTE <= at <= last)
+        if silent <= 0 or at_least_above(OVER * events / burned * silent, SPREAD, OVER_CHANCE) < 0:
+            return
+        came = f"about {events / burned * silent:.0f} would have come"
+        yield Point(f"No event for {lasting(self.s.now - last)}, where {came}.", -DECISIVE)
+
+    def _wears_out(self) -> bool:
+        ran = self.began - _out(self.suspect)
+        return (
+            HOUR < ran <= BORNE and self._new_to_it() and (self._grows() or self.failing.worn_out)
+        )
 
     def _grows(self) -> bool:
         """Say whether the failures have grown steadily since the deploy, as a leak's do."""
@@ -235,13 +267,29 @@ class _Case:
         older = self._older()
         return older is not None and older < 1 - OLDER_SHARE
 
+    def _new_to_it(self) -> bool:
+        """Say whether these failures came with the release, or were rare before it."""
+        older = self._older()
+        return older is not None and (older < 1 - OLDER_SHARE or self._rare_before())
+
+    def _rare_before(self) -> bool:
+        """Say whether there were hardly any of these failures before the release."""
+        started = self.suspect.started_at
+        times = [at for at, events in self.s.minutes.items() if events > 0]
+        if not times or self.s.events <= 0:
+            return False
+        before = sum(n for at, n in self.s.minutes.items() if at < started - MINUTE)
+        known = (started - (self.s.now - self.s.window - DAY)) / MINUTE
+        lately = self.s.events / (self.s.window / MINUTE)
+        return known > HOUR / MINUTE and before / known <= lately * RARE_BEFORE
+
     def _age(self) -> Iterator[Point]:
         older = self._older()
-        if older is None:
+        if older is None or self._only_monitors():
             return
         if older < 1 - OLDER_SHARE:
             yield Point(f"The errors were first seen in {self.version}.", FIRST_SEEN_IN_IT)
-        else:
+        elif not self._rare_before():
             yield Point(f"The errors are older than {self.version}.", -OLDER)
 
     def _releases(self) -> Iterator[Point]:
@@ -273,10 +321,17 @@ class _Case:
     def _of_clients(self, carried: dict[str, int], total: int) -> Iterator[Point]:
         """One release of a client carries it, and none of the service: an app was released."""
         name = max(carried, key=lambda name: carried[name])
-        read = self.version in self.s.known.names.sentry
-        if read and name[0] == "?" and carried[name] > total * (1 - UNEXPLAINED):
-            client = f"{short(name[1:], 40)}, which is no release of {self.s.service}"
+        read = self.version in self.s.known.names.sentry and name[0] == "?"
+        if (read or self._is_nobodys(name)) and carried[name] > total * (1 - UNEXPLAINED):
+            client = f"{short(name.lstrip('?'), 40)}, which is no release of {self.s.service}"
             yield Point(f"The events name {client}.", -ONE_PLACE["client"])
+
+    def _is_nobodys(self, name: str) -> bool:
+        """Say whether nobody deployed a release, nor could: the deployer does not list it."""
+        listed_ = {release.version for release in self.s.listed or ()}
+        deployed = {d.release.version for d in self.s.known.deploys if d.source != STANDS_IN}
+        known = listed_ | deployed | set(self.s.known.first)
+        return self.version in listed_ and name not in known
 
     def _cure(self, carried: dict[str, int]) -> Iterator[Point]:
         """The newest release has not failed: it may have ended what an earlier one brought."""
@@ -302,59 +357,6 @@ class _Case:
             says = f"All of it is in one {kind}, {short(name, 40)}; {rest} not fail."
             yield Point(says, -ONE_PLACE[kind])
 
-    # --- what -----------------------------------------------------------------------------------
-
-    def _code(self) -> Iterator[Point]:
-        code = self.code
-        if code is not None and not code.able:
-            yield Point(f"{self.version} changed nothing that runs.", -DECISIVE)
-            return
-        if code is not None and code.file:
-            file = short(code.file, 60)
-            if code.line:
-                yield Point(f"{self.version} added the line that fails, in {file}.", ADDED_LINE)
-            elif code.function and code.crashing:
-                where = f"the function that fails, in {file}"
-                yield Point(f"{self.version} changed {where}.", CHANGED_FUNCTION)
-            else:
-                weight = CHANGED_FILE if code.crashing else CHANGED_CALLER
-                yield Point(f"{self.version} changed {file}, which is in the stack.", weight)
-            edge = self._its_edge()
-            if not code.line and edge is not None and edge in NO_RELEASES:
-                yield Point(f"The failure is {edge.value}.", -NOT_OURS)
-            return
-        yield from self._edge()
-
-    def _edge(self) -> Iterator[Point]:
-        """The crash is at the edge of the service, with no changed code in its stack."""
-        edge = self._its_edge()
-        if edge is None or self._wears_out():
-            return
-        weight = EDGES.get(edge, SURE_EDGE)
-        untouched = ""
-        if self.code is None:
-            weight = min(weight, BLIND.get(edge, weight))
-        elif self.code.other:
-            weight = min(weight, ITS_SETTINGS.get(edge, weight))
-        else:
-            untouched = f", and {self.version} changed no code in its stack"
-        yield Point(f"The failure is {edge.value}{untouched}.", -weight)
-
-    def _its_edge(self) -> Edge | None:
-        """Return the edge of the crash, where most of the events are at an edge."""
-        crash = self.s.crash
-        if crash is None:
-            return None
-        libraries = [frame.file for frame in crash.frames if not frame.in_app]
-        edge = edge_of(crash.exception_type, crash.exception_value, libraries, self.s.endpoint_host)
-        if edge is None:
-            return None
-        others = self.s.issues[1:]
-        at_edge = sum(i.events for i in others if edge_of(*_titled(i.title)) is not None)
-        at_edge += sum(i.events for i in self.s.issues[:1])
-        total = sum(i.events for i in self.s.issues)
-        return edge if at_edge >= total * EDGE_SHARE else None
-
     # --- what else changed ----------------------------------------------------------------------
 
     def _other_changes(self) -> Iterator[Point]:
@@ -377,11 +379,6 @@ class _Case:
         before = "just" if its < MINUTE else lasting(its)
         says = f"{what} {before} before trouble began."
         yield Point(_sentence(says), -NEARER if nearer else -ALSO_NEAR)
-
-
-def _titled(title: str) -> tuple[str, str]:
-    type, _, value = title.partition(": ")
-    return (type, value) if value and " " not in type else ("", title)
 
 
 def _sentence(text: str) -> str:

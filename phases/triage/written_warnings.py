@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from phases.ports.source_values import Commit
 from phases.record.going_back import Quote
@@ -80,7 +81,14 @@ _WARNINGS = (
     r"(?:不要|不能|无法|禁止|請勿|请勿)(?:进行)?(?:回滚|回滾|回退)|不可逆",
     r"(?:ロールバック|切り戻し)(?:は)?(?:しない|不可|禁止|できない|できません|しないで)",
 )
-_WARNING = re.compile("|".join(f"(?:{warning})" for warning in _WARNINGS), re.IGNORECASE)
+
+
+@cache
+def _warning() -> re.Pattern[str]:
+    """Compiled when it is needed: that takes a twentieth of a start."""
+    return re.compile("|".join(f"(?:{warning})" for warning in _WARNINGS), re.IGNORECASE)
+
+
 _DENIED = re.compile(
     r"(?:\b(?:no|not|nothing|isn['’]?t|aren['’]?t|without|never|none|neither|kein\w*|nicht|ohne)"
     r"(?: (?:an?|any|is|are|the|eine?|about|of))*\s)$",
@@ -120,7 +128,7 @@ def warning_in(text: str, *, code: bool = False) -> str:
         sentence = " ".join(match.group().split())
         if not sentence or "?" in sentence[-3:] or "？" in sentence[-2:]:
             continue
-        found = _WARNING.search(sentence)
+        found = _warning().search(sentence)
         if found is None or _HARMLESS.search(sentence) or _OF_A_DATABASE.search(sentence):
             continue
         if code and _OF_CODE.search(sentence):

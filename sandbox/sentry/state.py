@@ -10,12 +10,13 @@ import uuid
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Unpack
 
 from sandbox.sentry import resolution
 from sandbox.sentry.events import Event, fingerprint, from_sdk, metadata
 from sandbox.sentry.models import Deploy, FlagChange, Issue, Project, Release, Resolution
-from sandbox.sentry.synthetic import ErrorFields, error_event
+from sandbox.sentry.synthetic import ErrorFields, another, error_event
 from sandbox.sentry.traces import Traced, Traces
 from sandbox.wire import Json
 
@@ -23,6 +24,7 @@ MAX_EVENTS = 200_000
 """Older ones are dropped; issues keep their counts."""
 
 PROJECT_AGE = 90 * 86_400.0
+_WHEN = attrgetter("timestamp")
 
 ALL_SCOPES = frozenset(
     {"org:read", "project:read", "project:releases", "event:read", "event:write"}
@@ -120,12 +122,15 @@ class Sentry:
             KeyError: no such project.
         """
         event = from_sdk(payload, project_id=self.projects[project].id, received=self.clock())
+        return self._take(event, self.projects[project], fingerprint(event))
+
+    def _take(self, event: Event, project: Project, group: str) -> Event:
         if known := self._by_id.get(event.id):
             return known
         self._by_id[event.id] = event
         self.environments.add(event.environment)
-        release = self._note_release(event, self.projects[project])
-        issue, created = self._group(event, self.projects[project], release)
+        release = self._note_release(event, project)
+        issue, created = self._group(event, group, project, release)
         self._store(event, issue)
         # `_handle_regression` of sentry/event_manager.py: by release, never by time.
         if issue.status == "resolved" and not self._stays_resolved(issue, release):
@@ -157,8 +162,9 @@ class Sentry:
         release.last_event = max(release.last_event or event.timestamp, event.timestamp)
         return release
 
-    def _group(self, event: Event, project: Project, release: Release | None) -> tuple[Issue, bool]:
-        key = fingerprint(event)
+    def _group(
+        self, event: Event, key: str, project: Project, release: Release | None
+    ) -> tuple[Issue, bool]:
         issue = self._by_fingerprint.get(key)
         created = issue is None
         if issue is None:
@@ -192,8 +198,8 @@ class Sentry:
     def _store(self, event: Event, issue: Issue) -> None:
         event.issue_id = issue.id
         issue.times_seen += 1
-        insort(issue.events, event, key=lambda stored: stored.timestamp)
-        insort(self.events, event, key=lambda stored: stored.timestamp)
+        insort(issue.events, event, key=_WHEN)
+        insort(self.events, event, key=_WHEN)
         if len(self.events) > MAX_EVENTS:
             oldest = self.events.pop(0)
             self._by_id.pop(oldest.id, None)
@@ -317,8 +323,8 @@ class Sentry:
     def window(self, start: float, end: float, events: list[Event] | None = None) -> list[Event]:
         """Return the events with start <= time < end, oldest first."""
         source = self.events if events is None else events
-        first = bisect_left(source, start, key=lambda event: event.timestamp)
-        return source[first : bisect_left(source, end, key=lambda event: event.timestamp)]
+        first = bisect_left(source, start, key=_WHEN)
+        return source[first : bisect_left(source, end, key=_WHEN)]
 
     def last_minute(self, issue: Issue) -> int:
         """Return the number of its events in the last minute."""
@@ -359,9 +365,10 @@ class Sentry:
         `users` are given to the events in turn; none: events without a user.
         """
         start = self.clock() if at is None else at.timestamp() if isinstance(at, datetime) else at
-        events: list[Event] = []
-        for number in range(times):
-            user = users[number % len(users)] if users else None
-            event = error_event(error, start + number * every, user, fields)
-            events.append(self.ingest(event, project=project))
-        return events
+        of, now = self.projects[project], self.clock()
+        like = from_sdk(error_event(error, start, None, fields), project_id=of.id, received=now)
+        group, who = fingerprint(like), users or (None,)
+        return [
+            self._take(another(like, start + n * every, who[n % len(who)]), of, group)
+            for n in range(times)
+        ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TypedDict
 
+from sandbox.sentry.events import Event, user_tag
 from sandbox.wire import Json
 
 
@@ -74,3 +76,15 @@ def error_event(error: str, at: float, user: str | None, fields: ErrorFields) ->
         "tags": dict(chosen.get("tags") or {}),
         "exception": {"values": [exception]},
     }
+
+
+def another(like: Event, at: float, user: str | None) -> Event:
+    """Return one more event of the same kind, of somebody else: a day has tens of thousands."""
+    id = uuid.uuid4().hex
+    sender = {key: entry for key, entry in like.user.items() if key != "id"}
+    sender = {"id": user, **sender} if user else sender
+    tags = {key: entry for key, entry in like.tags.items() if key != "user"}
+    if named := user_tag(sender):
+        tags["user"] = named
+    payload = {**like.payload, "event_id": id, "timestamp": at, "user": sender or None}
+    return replace(like, id=id, timestamp=at, user=sender, tags=tags, payload=payload)

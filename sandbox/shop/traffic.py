@@ -46,7 +46,7 @@ class Traffic:
     async def start(self) -> None:
         limits = httpx.Limits(max_connections=len(self.people) + 10, max_keepalive_connections=20)
         self._client = httpx.AsyncClient(
-            base_url=self.base_url, timeout=10, limits=limits, trust_env=False
+            base_url=self.base_url, timeout=10, limits=limits, trust_env=False, verify=False
         )
         loop = asyncio.get_running_loop()
         self._tasks = [

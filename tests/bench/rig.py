@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import logging
 import os
 import pickle
 import statistics
@@ -229,15 +228,9 @@ async def rig(services: str | None = None, **more: Any) -> AsyncIterator[Rig]:
         )
         world.alerts.enabled = False
         async with world:
-            quiet()
             world.faults.always("slack.*", SLACK)
             world.faults.always("sentry.*", SENTRY)
             yield Rig(place, world)
-
-
-def quiet() -> None:
-    """Ignore errors of the pretend systems: a bot that is stopped breaks off its calls."""
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
 @asynccontextmanager

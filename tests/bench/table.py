@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from tests.bench.speed import Speed, speed
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `ok` is None where nothing is asked for; `beside` is what helps to read it."""
+    """One figure. `ok` is None where nothing is asked for; `beside` is what helps to read it.
+
+    `speed` is that of the machine when the row was made, which is when its figure was measured.
+    """
 
     what: str
     measured: str
     goal: str = ""
     ok: bool | None = None
     beside: str = ""
+    speed: Speed = field(default_factory=speed)
 
     @property
     def verdict(self) -> str:
@@ -49,19 +55,20 @@ def _plain(number: float, unit: str) -> str:
 
 
 def text(rows: Sequence[Row]) -> str:
-    lines = [f"\n{'what':74}{'measured':>11}{'goal':>12}{'':>9}"]
+    lines = [f"\n{'what':74}{'measured':>11}{'goal':>12}{'':>9}{'speed':>8}"]
     for row in rows:
         lines.append(
-            f"{row.what:74}{row.measured:>11}{row.goal:>12}{row.verdict:>9}   {row.beside}".rstrip()
+            f"{row.what:74}{row.measured:>11}{row.goal:>12}{row.verdict:>9}"
+            f"{row.speed!s:>8}   {row.beside}".rstrip()
         )
     return "\n".join(lines)
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """As docs/performance.md has it."""
-    lines = ["| what | measured | goal | | beside |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| what | measured | goal | | speed | beside |", f"|{' --- |' * 6}"]
     lines += [
-        f"| {row.what} | {row.measured} | {row.goal} | {row.verdict} | {row.beside} |"
+        f"| {row.what} | {row.measured} | {row.goal} | {row.verdict} | {row.speed} | {row.beside} |"
         for row in rows
     ]
     return "\n".join(lines)

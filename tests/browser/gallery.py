@@ -15,7 +15,6 @@ from handlers.slack.interaction import STRANGER
 from handlers.views import forms, notes, postmortem
 from handlers.views.blocks import Message, View
 from handlers.views.help import help_text
-from handlers.views.home import home
 from handlers.views.timeline import timeline
 from phases.coordination.updates import template
 from phases.memory.trends import Month
@@ -68,6 +67,7 @@ from tests.support.factories import (
     service,
 )
 from tests.support.factories import postmortem as written
+from tests.support.homes import home_of
 
 HINDSIGHT = LookedUp(
     tests=Covered(files=41),
@@ -368,9 +368,9 @@ def messages() -> dict[str, Message]:
             Say(text="The ticket could not be opened.", try_again="7-1"), deciding()
         ),
         "summary": views.summary(SUMMARY, "INC-0001 is resolved by <@U0ALICE>."),
-        "listing": views.listing([deciding(), MITIGATED]),
-        "listing-none": views.listing([]),
-        "which": notes.which("rollback", [deciding(), MITIGATED], {"name": "rollback"}),
+        "listing": views.listing([deciding(), MITIGATED], 2),
+        "listing-none": views.listing([], 0),
+        "which": notes.which("rollback", [deciding(), MITIGATED], 2, {"name": "rollback"}),
         "timeline": timeline(MITIGATED, TIMELINE),
         "timeline-long": timeline(deciding(), TIMELINE * 8),
         "reminder": views.reminder(
@@ -452,7 +452,7 @@ def views_shown() -> dict[str, View]:
             "Ship a hotfix",
             "GitHub: no answer in 5 s. Nothing was done; try again.",
         ),
-        "home": home(
+        "home": home_of(
             HOME,
             "U0ALICE",
             NOW,
@@ -464,5 +464,5 @@ def views_shown() -> dict[str, View]:
             site="https://firebreak.slack.com/",
         ),
         "home-refused": forms.home_refused(STRANGER),
-        "home-quiet": home([], "U0ALICE", NOW),
+        "home-quiet": home_of([], "U0ALICE", NOW),
     }

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos import store, weather
+from tests.chaos import cluster, store, weather
 from tests.chaos.clock import STEPS, stepped
 from tests.chaos.kill import BY_GITHUB, Outcome, at_random, every
 from tests.chaos.race import race
@@ -100,6 +100,10 @@ def jobs(*, whole: bool, seed: int) -> list[Job]:
         *(
             Job(f"Redis {name}", lambda what=what: store.trouble(what), kept)
             for name, what in redis.items()
+        ),
+        *(
+            Job(f"Redis cluster, {name}", lambda what=what: cluster.trouble(what), kept)
+            for name, what in cluster.TROUBLES.items()
         ),
         *(
             Job(name, lambda row=row: weather.lived_through(row, services=4 if whole else 2), lived)

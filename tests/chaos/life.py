@@ -265,7 +265,7 @@ async def told_once(town: Town, number: int, channel: Channel, incident: Inciden
         },
     }
     wrong = other_than_one(exact)
-    wrong += [f"posted twice: {text[:80]!r}" for text in _twice(channel)]
+    wrong += [f"posted twice: {text[:80]!r}" for text in twice(channel)]
     wrong += _timeline(await town.store.timeline(incident.id), incident)
     return wrong
 
@@ -278,7 +278,7 @@ def _count(channel: Channel, words: str) -> int:
     )
 
 
-def _twice(channel: Channel) -> list[str]:
+def twice(channel: Channel) -> list[str]:
     """Effects of which the bot posted a message with their metadata more than once."""
     effects = [
         (m.get("metadata") or {}).get("event_payload", {}).get("effect") for m in channel.messages

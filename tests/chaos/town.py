@@ -90,6 +90,9 @@ class Town:
     Use it as an async context manager.
     """
 
+    program = ("-m", "tests.chaos.bot")
+    """A replica, as arguments of Python."""
+
     def __init__(
         self,
         folder: Path,
@@ -229,7 +232,7 @@ class Town:
             "RECHECK_UNTIL_SECONDS": str(2 * RECHECK_SECONDS),
         }
         return KeptProcess(
-            [sys.executable, "-m", "tests.chaos.bot"],
+            [sys.executable, *self.program],
             env=env,
             log=self.folder / f"bot-{number}.log",
             ready=lambda: asyncio.create_task(self._ready(port)),

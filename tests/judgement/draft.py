@@ -12,7 +12,8 @@ from phases.ports.ports import HotfixRef
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, HypothesisKind
 from phases.record.service import DeployCommands, Service
-from tests.judgement.errors import CRASHES, EDGES, LANGUAGES, NOISE, Language, Said, file_of
+from tests.judgement.edges import words_of
+from tests.judgement.errors import CRASHES, LANGUAGES, NOISE, Language, Said, file_of
 from tests.judgement.ports import commit_of
 from tests.judgement.world import DAY, Changed, Deploy, Failure, Told, When, World
 
@@ -199,7 +200,7 @@ class Draft:
         """Customers fail at the edge of the service; our own frames only call the library."""
         rng = self.rng
         hit = self.active * (share or rng.uniform(0.2, 0.95))
-        said = EDGES[name][self.language]
+        said = words_of(rng, name, self.language)
         pages = self.pages(rng.randint(2, 5)) if wide else self.pages(1)
         groups = [pages] if rng.random() < 0.5 else [[page] for page in pages]
         part, file = hit / len(groups), fields.pop("file", "")

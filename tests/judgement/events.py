@@ -117,8 +117,8 @@ def _one(
         user = rng.randrange(failure.loud_users if few else failure.users)
     able = failure.when.releases
     there = [(v, s) for v, s in shares.items() if able is None or v in able] or list(shares.items())
-    release = ""
-    if world.releases_told and there:
+    release = failure.carries if world.releases_told else ""
+    if world.releases_told and there and not release:
         versions, weights = zip(*there, strict=True)
         release = versions[0] if len(versions) == 1 else rng.choices(versions, weights)[0]
     events.at.append(at)

@@ -19,6 +19,9 @@ HOTFIX = 30.0
 WRITE = 15.0
 """… and after the cause is found."""
 KNOWN_FIX = 3.0
+CONSIDER = 5.0
+"""Minutes in which people look whether the evidence fits, where a rollback is likely but does not
+come first (workflow: many users, one feature: "Phase 2 + parallel Phase 3 (consider rollback)")."""
 PROVE = 5.0
 """Minutes until everybody believes that an action did not help."""
 CURED = 0.2
@@ -34,10 +37,13 @@ class Act:
     verb: Verb
     to: str = ""
     """The release or the change."""
+    wait: float = 0.0
+    """Minutes until it is decided."""
 
     def __str__(self) -> str:
         joint = " to " if self.verb == "roll back" else " "
-        return f"{self.verb}{joint}{self.to}" if self.to else self.verb
+        first = "look, then " if self.wait else ""
+        return f"{first}{self.verb}{joint}{self.to}" if self.to else self.verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class Hindsight:
     def done(self, act: Act, since: float, *, found: bool = False) -> tuple[Production, float]:
         """Return production after the action alone, and when it has taken effect."""
         world = self.world
-        production, begin = world.production(), since + CLICK
+        production, begin = world.production(), since + act.wait + CLICK
         if act.verb == "roll back":
             return production.deployed(
                 act.to, begin, world.deploy_minutes

@@ -23,7 +23,7 @@ from phases.triage.taken_back import EarlierFix, Past
 from tests.judgement import kinds
 from tests.judgement.changes import Flags, told_of_changes
 from tests.judgement.events import Events, alarm, draw
-from tests.judgement.hindsight import Act, Hindsight, customers
+from tests.judgement.hindsight import CONSIDER, Act, Hindsight, customers
 from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, commit_of, told_by_webhook
 from tests.judgement.tracker import Tracker
 from tests.judgement.world import World
@@ -159,6 +159,8 @@ def _act(report: TriageReport) -> Act:
         return Act("hotfix")
     if advice.choice is Choice.TURN_OFF and advice.change is not None:
         return Act("turn off", advice.change.name)
+    if advice.likely_beside and advice.target is not None:
+        return Act("roll back", advice.target.version, CONSIDER)
     return Act("investigate")
 
 

@@ -17,6 +17,7 @@ them. Innocent deploys need no kind: half of the services here deploy every few 
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,6 +60,20 @@ def bad_release(d: Draft) -> None:
 def bad_release_one_feature(d: Draft) -> None:
     version = _bad(d, d.rng.uniform(0.5, 10), wide=False)
     d.truth = f"{version} broke one feature"
+
+
+def bad_release_later(d: Draft) -> None:
+    """Its code is asked for later: by a job, at a peak, when a cache or a session has run out.
+
+    https://www.elastic.co/blog/elastic-cloud-outage-april-2017 and many more of danluu's list.
+    """
+    minutes = math.exp(d.rng.uniform(math.log(12), math.log(900)))
+    file = d.rng.choice(("price", "basket", "tax", "session"))
+    version = d.deploy(-minutes, "", *([file] if d.rng.random() < 0.8 else []))
+    d.deploys = [x for x in d.deploys if x.begins <= -minutes]
+    wide, ramp = d.rng.random() < 0.6, d.rng.choice((0.0, 0.0, 5.0, 20.0))
+    d.crash(When(releases=frozenset({version}), ramp=ramp), wide=wide, file=file)
+    d.truth = f"{version} brought it, {minutes:.0f} min before its code was asked for"
 
 
 def bad_release_at_edge(d: Draft) -> None:
@@ -118,7 +133,8 @@ def slow_leak(d: Draft) -> None:
     version = d.deploy(-60 * hours)
     d.deploys = [x for x in d.deploys if x.begins <= -60 * hours]
     when = When(releases=frozenset({version}), ramp=d.rng.uniform(10, 45))
-    d.edge(d.rng.choice(("pool", "memory")), when, mend="release")
+    worn = d.rng.choice(("pool", "pool", "memory", "memory", "descriptors", "threads"))
+    d.edge(worn, when, mend="release")
     d.truth = f"{version} leaks, and after {hours:.1f} h nothing is left"
 
 
@@ -238,6 +254,18 @@ def ran_twice(d: Draft) -> None:
     d.truth = f"{guilty} did it; {good} runs well for the second time, {known_bad} was rolled back"
 
 
+def migration_lock(d: Draft) -> None:
+    """The deploy's migration holds a lock for minutes: going back does not let go of it.
+
+    https://gocardless.com/blog/zero-downtime-postgres-migrations-the-hard-parts/
+    """
+    version = d.deploy(-d.rng.uniform(0.5, 3), "", "migrations/0044_add_index.sql")
+    ends = d.rng.uniform(5, 40)
+    d.edge("lock", When(ends=ends), mend="hand")
+    d.later = min(d.later, 10.0)
+    d.truth = f"the migration of {version} locks a table for {ends:.0f} min"
+
+
 def redeploy_with_setting(d: Draft) -> None:
     """The same release was deployed again, and picked up a wrong setting."""
     d.deploy(-d.rng.uniform(0.5, 3), d.newest)
@@ -305,6 +333,7 @@ KINDS: tuple[tuple[Kind, float], ...] = (
     # binary push
     (bad_release, 10),
     (bad_release_one_feature, 4),
+    (bad_release_later, 3),
     (bad_release_at_edge, 3.5),
     (dead_release, 2),
     (bad_release_somewhere, 1.5),
@@ -318,6 +347,7 @@ KINDS: tuple[tuple[Kind, float], ...] = (
     (ran_twice, 2),
     (flag_innocent, 1.5),
     (slow_leak, 4),
+    (migration_lock, 1.5),
     # configuration push
     (flag, 6),
     (flag_beside_deploy, 4),

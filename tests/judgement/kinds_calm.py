@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.judgement.draft import LONG_AGO, Draft
+from tests.judgement.errors import CRASHES
 from tests.judgement.world import DAY, When
 
 WEEKS = -30 * DAY
@@ -224,6 +225,46 @@ def rush_hour(d: Draft) -> None:
     _calm(d, "the day's peak brings the usual errors, more of them")
 
 
+def poison_message(d: Draft) -> None:
+    """One message fails at each delivery, and is delivered for ever; nobody waits for it."""
+    if d.rng.random() < 0.5:
+        d.deploy(-d.rng.uniform(1, 40))
+    said = d.rng.choice(CRASHES[d.language])
+    d.fail(
+        said.type,
+        said.value,
+        ("jobs.import",),
+        When(),
+        rate=d.rng.uniform(2, 60),
+        steady=True,
+        frames=d.frames("jobs", "consume", said),
+        mend="hand",
+    )
+    _calm(d, "one message fails at each of its deliveries")
+
+
+def stale_tabs(d: Draft) -> None:
+    """Open pages ask for the scripts of the release before, until they are loaded anew.
+
+    https://vite.dev/guide/build#load-error-handling; it comes with every deploy, and goes.
+    """
+    version = d.deploy(-d.rng.uniform(0.5, 3))
+    when = When(fades=d.rng.uniform(3, 12))
+    kinds = ("Loading chunk 42 failed", "Failed to fetch dynamically imported module")
+    d.fail(
+        d.rng.choice(("ChunkLoadError", "TypeError")),
+        d.rng.choice(kinds),
+        d.paths(3),
+        when,
+        rate=d.active * d.rng.uniform(0.02, 0.15),
+        users=d.pool(d.active / 10),
+        first=-d.rng.uniform(20, 200) * DAY,
+        frames=(),
+        mend="itself",
+    )
+    _calm(d, f"open tabs miss the scripts that {version} replaced, and get over it")
+
+
 Row = tuple[Any, float]
 KINDS: tuple[Row, ...] = (
     (hourly_job, 3),
@@ -235,4 +276,6 @@ KINDS: tuple[Row, ...] = (
     (monitor, 1.5),
     (one_person, 2),
     (rush_hour, 1.5),
+    (poison_message, 1.5),
+    (stale_tabs, 1.5),
 )

@@ -42,6 +42,8 @@ class When:
     """Minutes between two bursts; 0: it goes on all the time."""
     lasts: float = 5.0
     """Minutes of a burst."""
+    fades: float = 0.0
+    """Minutes in which it falls to a third by itself, from its beginning on; 0: it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Failure:
     """All of it in one region."""
     browser: str = ""
     """All of it in one browser."""
+    carries: str = ""
+    """Its events name this release, which is none of the service: an app's."""
     addresses: int = 0
     """So many client addresses instead of one a user (scanners)."""
     steady: bool = False
@@ -89,7 +93,8 @@ class Failure:
     def always(self) -> bool:
         """True if it burns at full strength for as long as anybody remembers."""
         when = self.when
-        plain = when.releases is None and when.change is None and not when.every and not when.ramp
+        shaped = when.every or when.ramp or when.fades
+        plain = when.releases is None and when.change is None and not shaped
         return plain and when.begins < -30 * DAY and when.ends == ALWAYS
 
     @property
@@ -178,6 +183,8 @@ class World:
     """Releases that closed a hole: to go behind one of them opens it."""
     down: tuple[float, float] | None = None
     """The endpoint fails from here to there."""
+    rush: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    """From here to there so many times the usual people come."""
 
     def at(self, minute: float) -> datetime:
         return self.zero + timedelta(minutes=minute)
@@ -198,7 +205,9 @@ class World:
         """Return the share of usual traffic: least at 4 in the morning, less at weekends."""
         day = self.zero.hour * 60 + self.zero.minute + minute
         weekend = (self.zero.weekday() + day // DAY) % 7 >= 5
-        return (0.7 if weekend else 1.0) * (1.0 - 0.67 * math.cos((day - 240) / DAY * 2 * math.pi))
+        begins, ends, times = self.rush
+        share = (0.7 if weekend else 1.0) * (times if begins <= minute < ends else 1.0)
+        return share * (1.0 - 0.67 * math.cos((day - 240) / DAY * 2 * math.pi))
 
     def production(self) -> Production:
         return Production(_ordered(self.deploys), self.changes)
@@ -255,6 +264,8 @@ class Production:
         strength = 1.0
         if when.ramp:
             strength = min(1.0, 0.05 + (at - when.begins) / when.ramp)
+        if when.fades:
+            strength *= math.exp((when.begins - at) / when.fades)
         if when.releases is not None:
             strength *= sum(s for v, s in shares.items() if v in when.releases)
         return strength

@@ -15,6 +15,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults, Hanging
+from sandbox.serving import bound
+from sandbox.serving import serving as in_world
 from tests.support.local_http import serving
 
 BUSY, BROKEN, LOST = Fault(status=429, retry_after=1), Fault(status=503), Fault(lose_answer=True)
@@ -58,7 +60,7 @@ async def test_a_hanging_system_carries_out_every_second_call_and_none_once_its_
     app = Starlette(routes=[Route("/{rest:path}", act, methods=["POST"])])
     async with (
         serving(Hanging(app, "slack", faults)) as url,
-        httpx.AsyncClient(trust_env=False, base_url=url) as http,
+        httpx.AsyncClient(trust_env=False, verify=False, base_url=url) as http,
     ):
         assert (await http.post("/quick")).text == "done"
         faults.hang("slack", 30)
@@ -72,3 +74,30 @@ async def test_a_hanging_system_carries_out_every_second_call_and_none_once_its_
         assert (await http.post("/five")).text == "done"
         await asyncio.sleep(0)
     assert did == ["/quick", "/two", "/four", "/five"]
+
+
+async def test_a_caller_who_leaves_in_the_middle_is_no_error_in_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    came, ended = asyncio.Event(), asyncio.Event()
+
+    async def late(request: Request) -> Response:
+        came.set()
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        try:
+            return PlainTextResponse(await request.body())
+        finally:
+            ended.set()
+
+    app = Starlette(routes=[Route("/", late, methods=["POST"])])
+    listening = bound(0)
+    host, port = listening.getsockname()
+    async with in_world(app, listening, lambda: None):
+        _, caller = await asyncio.open_connection(host, port)
+        caller.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
+        await came.wait()
+        caller.close()
+        await caller.wait_closed()
+        await ended.wait()
+    assert capsys.readouterr().err == ""

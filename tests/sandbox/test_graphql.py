@@ -21,7 +21,9 @@ async def post(
     app: Starlette, document: str, variables: dict[str, Any], headers: dict[str, str]
 ) -> httpx.Response:
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://local") as http:
+    async with httpx.AsyncClient(
+        verify=False, transport=transport, base_url="http://local"
+    ) as http:
         body = {"query": document, "variables": variables}
         return await http.post("/graphql", json=body, headers=headers)
 

@@ -48,14 +48,14 @@ async def test_commands_clicks_and_events_go_over_the_socket_while_one_is_connec
         world.delivery.socket = socket
         handler, heard = socket_app(world)
         await handler.connect_async()
-        await asyncio.wait_for(socket.arrived.wait(), 5)
+        await asyncio.wait_for(socket.arrived.wait(), 60)
 
         await world.alice.command("/incident checkout")
         assert await heard.get() == "checkout"
         assert world.alice.ephemerals()[0]["text"] == "opened", "the ack's payload is shown"
 
         world.alice.say("general", "hello")
-        assert await asyncio.wait_for(heard.get(), 5) == "hello"
+        assert await asyncio.wait_for(heard.get(), 60) == "hello"
         await world.delivery.idle()
         assert world.delivery.log[-1].acks[0].ok
 
@@ -67,7 +67,7 @@ async def test_commands_clicks_and_events_go_over_the_socket_while_one_is_connec
         assert world.app.received == [], "nothing went over HTTP"
 
         await socket.refresh()
-        await asyncio.wait_for(socket.arrived.wait(), 5)
+        await asyncio.wait_for(socket.arrived.wait(), 60)
         await world.alice.command("/incident after the refresh")
         assert await heard.get() == "after the refresh"
         await handler.close_async()
@@ -78,7 +78,7 @@ async def test_an_app_that_never_acks_times_out_on_the_socket() -> None:
         world.delivery.socket = socket
         handler, _ = socket_app(world)
         await handler.connect_async()
-        await asyncio.wait_for(socket.arrived.wait(), 5)
+        await asyncio.wait_for(socket.arrived.wait(), 60)
         ack = await world.alice.shortcut("nobody.listens")
         assert ack.failure == "http_timeout"
         await handler.close_async()
@@ -112,7 +112,7 @@ async def test_while_socket_mode_is_off_nobody_connects_and_nothing_is_delivered
         world.delivery.socket = socket
         handler, heard = socket_app(world)
         await handler.connect_async()
-        await asyncio.wait_for(socket.arrived.wait(), 5)
+        await asyncio.wait_for(socket.arrived.wait(), 60)
         await socket.disconnect("link_disabled")
         await world.workspace.until(lambda: not socket.connected or None, what="it is disconnected")
         with pytest.raises(SlackError):

@@ -23,18 +23,17 @@ def shop(
     The first is tagged v1, the last v2.
     """
     repository = Repository(path)
-    shas: list[str] = []
-    for number in range(commits):
-        files: dict[str, str | None] = {
-            "shop.txt": f"{'broken' if number >= broken_at else 'fine'} {number}\n"
-        }
-        if number == 0:
-            files["reproduce.sh"] = script
-        shas.append(
-            repository.commit(
-                f"Change {number}", files, author="Grace" if number == broken_at else "Ada"
+    shas = repository.history(
+        *(
+            (
+                f"Change {number}",
+                "Grace" if number == broken_at else "Ada",
+                {"shop.txt": f"{'broken' if number >= broken_at else 'fine'} {number}\n"}
+                | ({"reproduce.sh": script} if number == 0 else {}),
             )
+            for number in range(commits)
         )
+    )
     repository.git("tag", "v1", shas[0])
     repository.git("tag", "v2", shas[-1])
     return repository, shas
@@ -58,7 +57,7 @@ async def until(
     shop: Service,
     id: str,
     so: Callable[[Bisect], bool],
-    seconds: float = 30,
+    seconds: float = 100,
 ) -> Bisect:
     deadline = time.monotonic() + seconds
     while not so(told := await bisector.look(shop, id)):

@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
 from phases.ports.tracker_values import IssueRow, Minutes
 from phases.triage.fire import DAY, HISTORY, HOUR, MINUTE, Series, step_of, time_of
@@ -18,6 +20,7 @@ QUIETEST = 0.15
 """Of noon's traffic, at three in the night."""
 
 
+@cache
 def traffic(at: datetime) -> float:
     """Return a share of noon's: a day goes up and down, and a weekend has a third less."""
     hour = at.hour + at.minute / 60
@@ -41,9 +44,11 @@ class Burning:
         self.counts: dict[datetime, int] = {}
         self.rows: list[IssueRow] = []
         if self.noise > 0:
-            for _ in range(self.known):
-                first = self.now - timedelta(days=self.rng.uniform(20, 60))
-                self.fail(self.noise / self.known, first)
+            counts, rows, state = _ordinary(
+                self.now, self.noise, self.known, self.spread, self.seed
+            )
+            self.counts, self.rows = dict(counts), list(rows)
+            self.rng.setstate(state)
 
     def fail(
         self, per_minute: float, first: datetime, *, since: datetime | None = None, times: float = 1
@@ -126,3 +131,14 @@ class Burning:
     @property
     def in_window(self) -> Sequence[IssueRow]:
         return [row for row in self.rows if row.events > 0]
+
+
+@cache
+def _ordinary(
+    now: datetime, noise: float, known: int, spread: float, seed: int
+) -> tuple[dict[datetime, int], list[IssueRow], Any]:
+    """Two weeks of a service's ordinary errors: drawn once, as it takes a second."""
+    w = Burning(now, known=known, spread=spread, seed=seed)
+    for _ in range(known):
+        w.fail(noise / known, now - timedelta(days=w.rng.uniform(20, 60)))
+    return w.counts, w.rows, w.rng.getstate()

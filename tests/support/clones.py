@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from phases.record.service import ReleaseNames, Service
-from tests.support.repositories import Repository
+from tests.support.repositories import Repository, kept_folder
 
 LINES = tuple(f"line {number}\n" for number in range(1, 9))
 
@@ -17,7 +18,13 @@ def origin(path: Path) -> tuple[Repository, list[str]]:
 
     Branch `fix` stands beside them, and `old` is merged.
     """
-    repository = Repository(path)
+    built, shas = _built()
+    return built.copy(path), list(shas)
+
+
+@cache
+def _built() -> tuple[Repository, list[str]]:
+    repository = Repository(kept_folder() / "origin")
     repository.git("config", "uploadpack.allowFilter", "true")
     shas: list[str] = []
     for number in range(1, 9):

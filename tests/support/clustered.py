@@ -199,23 +199,28 @@ async def _known(node: Node) -> bool:
     return bool(node.id)
 
 
-async def _copies(node: Node) -> bool:
+async def _copies(node: Node, replicas: int = 1) -> bool:
+    """A replica counts once it is online: before that ROLE does not list it."""
     role = await node.ask("ROLE")
-    return role[0] == "master" and len(role[2]) == 1
+    return role[0] == "master" and len(role[2]) >= replicas
 
 
-async def settled(cluster: Cluster, on: Node | None = None) -> Node:
+async def settled(
+    cluster: Cluster, on: Node | None = None, *, alone: bool = False, without: Node | None = None
+) -> Node:
     """Until all nodes that run name the same primary of the bot's slot, `on` where that is given.
 
-    It has its replica again.
+    It has its replica, unless it is `alone`. `without`: this one is frozen, and not asked.
     """
     found: list[Node] = []
 
     async def agreed() -> bool:
-        alive = [node for node in cluster.nodes if node.process.poll() is None]
+        alive = [n for n in cluster.nodes if n.process.poll() is None and n is not without]
         found[:] = [await cluster.primary(asked=node) for node in alive]
         one = {id(node) for node in found}
-        return len(one) == 1 and on in (None, found[0]) and await _copies(found[0])
+        if len(one) != 1 or on not in (None, found[0]):
+            return False
+        return await _copies(found[0], 0 if alone else 1)
 
     await eventually(agreed, seconds=60)
     return found[0]

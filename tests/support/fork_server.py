@@ -38,7 +38,6 @@ import bot.server  # noqa: F401
 from bot.__main__ import main
 from bot.clients.http import certificates
 from bot.clients.slack import channel_members
-from handlers.incident import decide
 from handlers.slack import interaction
 from phases.coordination import declare
 
@@ -47,11 +46,7 @@ STOP_SECONDS = 6.0
 LONGEST_REQUEST = 65_536
 PATIENCE_SECONDS = 20
 DEADLINES = {
-    "acks": (
-        (interaction, "WHO_SECONDS"),
-        (decide, "OWNERS_SECONDS"),
-        (channel_members, "ASK_SECONDS"),
-    ),
+    "acks": ((interaction, "WHO_SECONDS"), (channel_members, "ASK_SECONDS")),
     "triage": ((declare, "OVERDUE_SECONDS"),),
 }
 """How long people wait, by the names that a request may give in `patient`.

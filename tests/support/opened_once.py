@@ -13,9 +13,9 @@ def said_by_bot(world: World, channel: Channel, words: str) -> list[Json]:
 
 async def settled(world: World, channel: Channel) -> None:
     """Everything that the declaration wants is there, once."""
-    await world.alice.sees("Decision 1", channel, seconds=30)
-    await world.workspace.until(lambda: world.alice.pinned(channel) or None, seconds=30)
-    await world.workspace.until(lambda: world.linear.issues or None, seconds=30)
+    await world.alice.sees("Decision 1", channel)
+    await world.workspace.until(lambda: world.alice.pinned(channel) or None)
+    await world.workspace.until(lambda: world.linear.issues or None)
     assert len([c for c in world.workspace.channels.values() if c.name.startswith("inc-")]) == 1
     assert len(said_by_bot(world, channel, "○Learn")) == 1, "one status message"
     assert len(said_by_bot(world, channel, "Decision 1")) == 1

@@ -55,23 +55,46 @@ async def replicated(folder: Path) -> AsyncIterator[Replicated]:
     try:
         processes[primary] = _server(folder, primary)
         processes[replica] = _server(folder, replica, "--replicaof", f"127.0.0.1 {primary}")
-        config = folder / "sentinel.conf"
-        config.write_text(
-            f"port {sentinel}\nbind 127.0.0.1\ndir {folder}\nlogfile {folder}/sentinel.log\n"
-            f"sentinel monitor {MASTER} 127.0.0.1 {primary} 1\n"
-            f"sentinel down-after-milliseconds {MASTER} 10000\nsentinel failover-timeout {MASTER} "
-            "5000\n"
-        )
         world = Replicated(primary, replica, sentinel, processes)
         await eventually(lambda: _copies(world, primary))
         # Its first INFO then names the replica; the next one comes ten seconds later.
-        processes[sentinel] = _started(str(config), "--sentinel")
+        processes[sentinel] = _watching(folder, sentinel, primary)
         await eventually(lambda: _knows(world))
         yield world
     finally:
         for one in processes.values():
             one.kill()
             one.wait()
+
+
+@asynccontextmanager
+async def sentinel_of(folder: Path, primary: int) -> AsyncIterator[int]:
+    """A sentinel that watches a server at this port; gives its own."""
+    port = free_port()
+    process = _watching(folder, port, primary)
+    try:
+        redis = Redis(port=port, decode_responses=True, socket_timeout=2, protocol=2)
+
+        async def knows() -> bool:
+            return "master" in (await redis.sentinel_master(MASTER))["flags"].split(",")
+
+        await eventually(knows)
+        await redis.aclose()
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _watching(folder: Path, port: int, primary: int) -> subprocess.Popen[bytes]:
+    config = folder / "sentinel.conf"
+    config.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {folder}\nlogfile {folder}/sentinel.log\n"
+        f"sentinel monitor {MASTER} 127.0.0.1 {primary} 1\n"
+        f"sentinel down-after-milliseconds {MASTER} 10000\nsentinel failover-timeout {MASTER} "
+        "5000\n"
+    )
+    return _started(str(config), "--sentinel")
 
 
 def _server(folder: Path, port: int, *more: str) -> subprocess.Popen[bytes]:

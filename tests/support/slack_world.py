@@ -84,7 +84,9 @@ class App:
 
 def bolt(world: World) -> AsyncApp:
     """A real Bolt app in place of the answers that a test gives."""
-    app = AsyncApp(client=world.client, signing_secret=SECRET, process_before_response=True)
+    app = AsyncApp(
+        name="app", client=world.client, signing_secret=SECRET, process_before_response=True
+    )
 
     async def dispatch(got: Received) -> Response:
         answer = await app.async_dispatch(AsyncBoltRequest(body=got.raw, headers=dict(got.headers)))

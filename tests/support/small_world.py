@@ -102,7 +102,7 @@ def dispatcher(store: Store, more: More = lambda draft, _: draft, **options: Any
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 10
+    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 60
 ) -> None:
     """Waits for a condition; fails after `seconds`."""
     async with asyncio.timeout(seconds):

@@ -25,7 +25,8 @@ async def commit(
     store: Store, change: Change | Draft, id: str = "c1", trigger: Trigger | None = None
 ) -> Answer:
     done = change.done() if isinstance(change, Draft) else change
-    return await store.commit(id, await store.load(done.incident.id), done, trigger=trigger)
+    loaded = await store.load(done.incident.id)
+    return await store.commit(id, loaded, done, trigger=trigger, seconds=20.0)
 
 
 async def dump(store: Store) -> dict[str, object]:

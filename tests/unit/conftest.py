@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from bot.connection.embedded import embedded
+from bot.connection.client import connect
 from bot.store.incident_store import Store
+from tests.support.servers import served
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """A busy machine is no slow Redis, and a stand-in needs no time to come to itself.
+
+    A test of such a limit sets it itself.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bot.store.incidents.DISPATCH_SECONDS", 20.0)
+        patch.setitem(connect.__kwdefaults__, "take_seconds", 20.0)
+        for limit in ("PULLS_SECONDS", "SOURCE_SECONDS", "LINES_SECONDS"):
+            patch.setattr(f"phases.root_cause.investigate.{limit}", 60.0)
+        for retried in ("http.client.Http.pauses", "sentry.http.SentryHttp.pauses"):
+            patch.setattr(f"bot.clients.{retried}", (0.01, 0.03))
+        patch.setattr("bot.clients.slack.client.AGAIN_PAUSES", (0.01, 0.03))
+        yield
 
 
 @pytest.fixture(scope="session")
 async def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with embedded(tmp_path_factory.mktemp("valkey")) as url:
-        yield url
+    async with served(tmp_path_factory.mktemp("valkey"), "--databases", "1") as one:
+        yield one.url
 
 
 @pytest.fixture

@@ -35,6 +35,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
+async def started_by_a_host(tmp_path: Path) -> AsyncIterator[World]:
+    """The whole world; its bot is `python -m bot serve`, with nothing imported before."""
+    async for one in _lived(patient(World(tmp_path, recheck_after=8, window=60))):
+        yield one
+
+
+@pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[World]:
     """A world without the shop, with a few files as production and made-up Sentry events.
 

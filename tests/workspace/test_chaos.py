@@ -16,6 +16,8 @@ from tests.chaos.store import TROUBLES, trouble
 from tests.chaos.timers import thousand
 from tests.chaos.weather import ROWS, lived_through
 
+pytestmark = pytest.mark.slow
+
 
 async def test_killed_around_outside_calls_on_two_replicas_every_incident_ends_once() -> None:
     outcome = await batch([(6, "before"), (17, "during"), (31, "after"), (44, "during")])

@@ -127,7 +127,7 @@ async def test_items_and_merge_close_it_together_and_it_is_said_once(
     for number in range(len(left()), 0, -1):
         await alice.click(items(), "incident.item_done", left()[0])
         await eventually(world, lambda n=number: len(left()) == n - 1, "one less")
-    assert "closes when nothing is left: hotfix #9@fffffff is not merged" in plain(items())
+    assert "Before INC-0001 closes: hotfix #9@fffffff is not merged" in plain(items())
     assert not said(alice, channel, "INC-0001 is closed")
 
     github.merge(github.pulls[0], "ada")

@@ -66,7 +66,7 @@ async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World)
     asked = await told(bob, "are the same?")
     assert "incident.merge_other" not in str(asked), "what is over takes nothing in"
     await bob.click(asked, "incident.merge")
-    await told(bob, "is merged into INC-0001 already")
+    await told(bob, "is already merged into INC-0001")
 
     # The service of the duplicate is free for another incident.
     await declared(bob, "search is down", "inc-0003-")
@@ -144,7 +144,7 @@ async def test_it_was_not_over(small: World):
         await alice.command("/incident reopen INC-0001")
 
     await asked_to_reopen()
-    question = await told(alice, "INC-0002 is open on shop by now")
+    question = await told(alice, "INC-0002 is now open on shop")
     await alice.click(question, "incident.reopen")
     again = await alice.channel("inc-0001-checkout-is-failing-2")
     assert again.id != channel.id

@@ -80,6 +80,7 @@ def written(folder: Path, name: str) -> str:
     return file.read_text()
 
 
+@pytest.mark.slow
 async def test_the_form_knows_what_the_evidence_says_and_a_draft_outlives_the_bot(world: World):
     shop, alice = world.shop, world.alice
     assert shop is not None

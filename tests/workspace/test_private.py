@@ -175,7 +175,7 @@ async def test_a_private_incident_is_not_merged_with_one_that_everybody_sees(sma
         await bob.click(asked, keep)
 
         def refused(ts: str = asked["ts"]) -> bool:
-            words = "are not merged: its people would see too much, or too little"
+            words = "A private and a public incident are not merged"
             return any(m["ts"] == ts and words in plain(m) for m in bob.ephemerals())
 
         await eventually(small, refused, "the refusal in the question's place")

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from sandbox.sentry.alerts import Rule
 from sandbox.shop.git import Tree
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.support.stage import eventually, said, status
+
+pytestmark = pytest.mark.slow
 
 
 async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(world: World):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.support.stage import burn, declared, eventually, said, status
@@ -38,6 +40,7 @@ async def test_where_traffic_is_not_known_a_person_is_asked_what_a_fall_of_it_ex
     await alice.sees("*Recovered.*", channel)
 
 
+@pytest.mark.slow
 async def test_the_shop_is_traced_and_its_levers_move_traffic_and_old_tabs(world: World):
     shop, alice = world.shop, world.alice
     assert shop is not None

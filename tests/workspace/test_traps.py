@@ -52,7 +52,7 @@ SAYS: dict[str, tuple[str, ...]] = {
     "archived": ("LookupError: coupon", "7 users"),
     "tiny": ("Recommended: roll back", "24 users", "more issues"),
     "over": ("it may be over",),
-    "few": ("2 users", "the numbers are weak"),
+    "few": ("2 users", "treat the numbers with care"),
     "sampled": ("Recommended: roll back", "the numbers are estimates"),
     "late": ("Recommended: roll back", "KeyError: 'late'"),
 }
@@ -123,7 +123,7 @@ async def test_trouble_from_before_the_deploy_does_not_blame_it(trapped: World):
         )
     channel = await opened(world, alerts=False)
     await decision_says(
-        world, channel, ("A rollback would probably not end it", "No event carries 1.3.1")
+        world, channel, ("A rollback would probably not end it", "No event names 1.3.1")
     )
 
 

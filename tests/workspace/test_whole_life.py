@@ -7,8 +7,9 @@ from sandbox.world import World
 
 
 async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(
-    world: World,
+    started_by_a_host: World,
 ):
+    world = started_by_a_host
     shop, alice = world.shop, world.alice
     assert shop is not None
     await shop.break_everything()

@@ -84,7 +84,7 @@ end
 
 local function keep(call, i)
   local part = parts[i]
-  return call('HSET', key('incident', part.incident), 'version', part.base + 1, 'record', ARGV[1 + i])
+  return call('HSET', key('incident', part.incident), 'version', part.base + 1, 'record', ARGV[1 + i], 'short', part.short)
 end
 local first = keep(redis.pcall, 1)
 if type(first) == 'table' and first.err then return refused(first) end

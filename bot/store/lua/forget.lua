@@ -17,10 +17,15 @@ local function in_string()
 end
 
 local function in_hash()
+  local records = key('incident', '')
+  local record = string.sub(name, 1, #records) == records
   local all = redis.call('HGETALL', name)
   for i = 1, #all, 2 do
     local field, value = without(all[i]), without(all[i + 1])
-    if field ~= all[i] then
+    if record and field == 'short' then
+      -- Whoever reads the short record next makes it anew.
+      if value ~= all[i + 1] then redis.call('HDEL', name, field) end
+    elseif field ~= all[i] then
       changed = changed + 1
       redis.call('HDEL', name, all[i])
       local free, number = field, 1
@@ -31,8 +36,7 @@ local function in_hash()
       redis.call('HSET', name, field, value)
     end
   end
-  local records = key('incident', '')
-  if changed > 0 and string.sub(name, 1, #records) == records then redis.call('HINCRBY', name, 'version', 1) end
+  if changed > 0 and record then redis.call('HINCRBY', name, 'version', 1) end
 end
 
 local function in_list()

@@ -46,6 +46,7 @@ from phases.record.findings import (
 from phases.record.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
 from phases.shared.change import Change, Refused, Timer
 from phases.workflow import step
+from tests.support.draws import draws
 from tests.support.endings import endings, linear_issues
 from tests.support.factories import NOW, declare, postmortem, report, service
 
@@ -584,4 +585,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+TestLife.settings = settings(max_examples=draws(250), stateful_step_count=50)

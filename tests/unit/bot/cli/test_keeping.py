@@ -33,6 +33,7 @@ from phases.record.incident import Entry, Incident, MessageRef, Status
 from phases.shared.change import Timer
 from phases.text.cleaning import FORGOTTEN
 from tests.support import incidents
+from tests.support.draws import draws
 from tests.support.factories import report
 from tests.support.keeping import past, put
 from tests.support.stores import dump
@@ -218,9 +219,7 @@ async def test_what_was_open_beside_each_other_is_so_again(store: Store, other: 
     )
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=draws(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(max_size=200)
     | st.recursive(

@@ -6,11 +6,9 @@ It does so in `doctor`, at the start, and in messages to people.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import ssl
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +21,7 @@ from bot.connection.errors import of, said
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError
+from tests.support.forked import firebreak
 from tests.support.redis_doctor import doctor, refused, told, waited_for
 from tests.support.replicated import MASTER, eventually, free_port, replicated
 from tests.support.servers import EMBEDDED, behind_tls, pump, served
@@ -141,31 +140,14 @@ async def test_the_bot_does_not_start_and_says_why(tmp_path: Path) -> None:
             ("export", split, 2, "%2F"),
             ("serve", "redis://:hun[ter2@h:hunter2/hunter2", 2, "1 to 65535"),
         ):
-            done = await run((command,), url, tmp_path)
-            text = done.stdout + done.stderr
-            assert done.returncode == code, (command, url, text)
+            env = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "REDIS_URL": url}
+            env |= {"SLACK_API_URL": "http://127.0.0.1:1/"}
+            ended, told, complained = await firebreak(command, env=env, cwd=tmp_path)
+            text = told + complained
+            assert ended == code, (command, url, text)
             assert says in text
             assert "hunter" not in text
             assert "Traceback" not in text
-
-
-async def run(command: tuple[str, ...], url: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {
-        "SLACK_BOT_TOKEN": "xoxb-1",
-        "SLACK_SIGNING_SECRET": "s",
-        "REDIS_URL": url,
-        "PATH": os.environ["PATH"],
-    }
-    env |= {"PYTHONPATH": str(Path(__file__).parents[4]), "SLACK_API_URL": "http://127.0.0.1:1/"}
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "bot", *command],
-        env=env,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 # --- what servers say, as they say it -------------------------------------------------------------

@@ -85,8 +85,9 @@ async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_
 
 
 async def test_what_no_replica_has_is_not_acknowledged_because_it_comes_a_second_time(
-    world: Replicated,
+    world: Replicated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bot.store.incidents.DISPATCH_SECONDS", 2.0)
     await world.ask(world.sentinel, "SENTINEL", "REMOVE", MASTER)
     direct = Store.open(f"redis://127.0.0.1:{world.primary}", wait_replicas=1)
     incidents, click = dispatcher(direct), Delivery(("trigger:1",))

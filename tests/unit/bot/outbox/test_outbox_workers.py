@@ -108,12 +108,12 @@ async def test_what_is_renewed_is_not_reclaimed_and_runs_once(
     store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.outbox.worker.RENEW_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.worker.RECLAIM_SECONDS", 0.5)
+    monkeypatch.setattr("bot.outbox.worker.RECLAIM_SECONDS", 2.0)
     starts: list[float] = []
 
     async def say(effect: Say, job: Job) -> Action:
         starts.append(asyncio.get_running_loop().time())
-        await asyncio.sleep(1.5)  # three times longer than what is not renewed may be held
+        await asyncio.sleep(3)  # longer than what is not renewed may be held
         return EffectDone(kind="say")
 
     other = Store.open(redis_url)

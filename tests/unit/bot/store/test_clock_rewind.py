@@ -56,15 +56,15 @@ async def test_what_is_due_soon_moves_with_the_clock_and_what_the_calendar_means
     await yesterday(store, HOUR)
     answers = await asyncio.gather(*(set_back(store) for _ in range(8)))
     assert sorted(answers)[:-1] == [0] * 7
-    assert abs(max(answers) - HOUR) < 2
-    assert abs(await seconds_of(store, keys.timers, "look") - 300) < 5
+    assert abs(max(answers) - HOUR) < 60
+    assert abs(await seconds_of(store, keys.timers, "look") - 300) < 60
     assert abs(await seconds_of(store, keys.timers, "late") + 60) < 5, (
         "what was overdue is still due"
     )
-    assert abs(await seconds_of(store, keys.timers, "tuesday") - 90 * HOUR) < 5
-    assert abs(await seconds_of(store, keys.waiting, "INC-0001.1.1") - 120) < 5
-    assert abs(await seconds_of(store, "{fb}:live:budget", "an edit")) < 5
-    assert abs(float(str(await redis.hget("{fb}:live:bucket", "at"))) - now) < 5000  # type: ignore[misc]
+    assert abs(await seconds_of(store, keys.timers, "tuesday") - 90 * HOUR) < 60
+    assert abs(await seconds_of(store, keys.waiting, "INC-0001.1.1") - 120) < 60
+    assert abs(await seconds_of(store, "{fb}:live:budget", "an edit")) < 60
+    assert abs(float(str(await redis.hget("{fb}:live:bucket", "at"))) - now) < 60_000  # type: ignore[misc]
     assert 20_000 < await redis.pttl("{fb}:live:pause") <= 32_000
     assert not await redis.exists("{fb}:live:lease:INC-0001|status"), (
         "it ran out before the step was seen"
@@ -120,7 +120,7 @@ async def test_what_a_worker_holds_is_held_from_now_on(store: Store) -> None:
     await set_back(store)
     (one,) = await store.redis.xpending_range(store.keys.outbox, GROUP, "-", "+", 10)
     assert one["consumer"] == "dead"
-    assert one["time_since_delivered"] < 5000
+    assert one["time_since_delivered"] < 60_000
     assert one["times_delivered"] == 1
 
 

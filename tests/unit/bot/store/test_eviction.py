@@ -5,11 +5,7 @@ It is refused if it may drop any key, and warned about loudly if it may drop som
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +13,7 @@ import pytest
 from bot.self_test import CannotUse, check_eviction
 from bot.store.incident_store import Store
 from tests.chaos.store import Server
+from tests.support.forked import firebreak
 
 ANY = ("allkeys-lru", "allkeys-random")
 
@@ -63,21 +60,12 @@ async def test_the_bot_does_not_start_on_it_and_says_why(tmp_path: Path):
         await _set(store, "100mb", "allkeys-lru")
         await store.close()
         env = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "REDIS_URL": server.url}
-        env |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[4])}
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "bot", "serve"],
-            env=env,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
+        code, _, complained = await firebreak("serve", env=env, cwd=tmp_path)
     finally:
         server.kill()
-    assert done.returncode == 1
-    assert "maxmemory-policy allkeys-lru" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert code == 1
+    assert "maxmemory-policy allkeys-lru" in complained
+    assert "Traceback" not in complained
 
 
 async def _set(store: Store, memory: str, policy: str) -> None:

@@ -221,18 +221,23 @@ async def test_a_lost_answer_is_asked_for_again_and_counts_once(
 
 
 async def test_answers_that_stay_lost_are_unknown_and_said_again_count_once(
-    redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    redis_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with Proxy(redis_url, tmp_path / "p") as proxy:
         behind = Store.open(proxy.url)
         incidents = dispatcher(behind)
         id = await opened(incidents)
+        monkeypatch.setattr("bot.store.incidents.DISPATCH_SECONDS", 0.5)
         proxy.lose_answers = 1000
         began = asyncio.get_running_loop().time()
         with caplog.at_level(logging.CRITICAL):
             answer = await incidents.dispatch(update("x"), id, Delivery(("t",)))
         assert answer == Unknown()
-        assert asyncio.get_running_loop().time() - began < 2.3
+        assert asyncio.get_running_loop().time() - began < 15, "some 100 tries"
+        monkeypatch.undo()
         proxy.lose_answers = 0
         again = await incidents.dispatch(update("x"), id, Delivery(("t",)))
         assert isinstance(again, Recorded)
@@ -242,12 +247,17 @@ async def test_answers_that_stay_lost_are_unknown_and_said_again_count_once(
 
 
 async def test_a_commit_that_was_held_up_does_not_come_true_after_the_answer(
-    redis_url: str, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    redis_url: str,
+    store: Store,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with Proxy(redis_url, tmp_path / "p") as proxy:
         behind = Store.open(proxy.url)
         incidents = dispatcher(behind)
         id = await opened(incidents)
+        monkeypatch.setattr("bot.store.incidents.DISPATCH_SECONDS", 0.5)
         proxy.hold_requests = asyncio.Event()
         with caplog.at_level(logging.CRITICAL):
             assert isinstance(await incidents.dispatch(update("x"), id), Unknown)
@@ -297,7 +307,7 @@ async def test_a_service_that_left_the_catalogue_lives_on(store: Store) -> None:
 async def test_time_comes_from_the_server_or_is_given(store: Store) -> None:
     first = await dispatcher(store).dispatch(declare(), None)
     assert isinstance(first, Recorded)
-    assert abs(first.incident.declared_at - await store.server_now()) < timedelta(seconds=5)
+    assert abs(first.incident.declared_at - await store.server_now()) < timedelta(seconds=60)
     second = await dispatcher(store, now=lambda: T0).dispatch(declare("search"), None)
     assert isinstance(second, Recorded)
     assert second.incident.declared_at == T0

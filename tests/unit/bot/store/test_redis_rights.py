@@ -16,13 +16,14 @@ import pytest
 from bot.cli.checks import Finding
 from bot.cli.checks.store import store as look_at_store
 from bot.cli.export import export
-from bot.cli.forget import FORGET
+from bot.cli.forget import FORGET, forget
 from bot.config.settings import load
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
 from tests.support.redis_rights import besides, least
 from tests.support.scripts import scripts
 from tests.support.servers import Served, found, served
+from tests.support.stores import commit, new
 
 CALLED = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
 WITH_PARTS = ("XGROUP", "XINFO")
@@ -75,6 +76,34 @@ async def test_they_are_enough_and_info_is_not_needed(server: Served) -> None:
     await store.close()
     await server.ask("ACL", "SETUSER", "firebreak", "+info", "+config|get")
     assert {one.state for one in await doctor(server)} <= {"works", "unproven"}
+
+
+@pytest.mark.parametrize(
+    ("withheld", "told"),
+    [
+        (("CONFIG",), {"An acknowledged click"}),
+        (("CONFIG", "INFO"), {"An acknowledged click", "Memory of Redis"}),
+    ],
+)
+async def test_a_managed_redis_withholds_what_is_an_administrators(
+    tmp_path: Path, withheld: tuple[str, ...], told: set[str]
+) -> None:
+    """A renamed command is answered like those that managed services do not have."""
+    options = [w for one in (*withheld, "BGREWRITEAOF") for w in ("--rename-command", one, "")]
+    async with served(tmp_path / "data", "--appendonly", "yes", *options) as one:
+        await check_at_start(one.tcp)
+        async with AsyncExitStack() as stack:
+            given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=one.tcp)
+            found = await look_at_store(given, stack)
+        unknown = {finding.what: finding for finding in found if finding.state != "works"}
+        assert set(unknown) == told
+        assert all(finding.mend.startswith("look by hand: ") for finding in unknown.values())
+        store, said = Store.open(one.tcp), io.StringIO()
+        await commit(store, new().note("note", "<@U0ALICE> looks"))
+        assert await forget(store, "U0ALICE", [], said) == 0
+        assert "is forgotten here" in said.getvalue()
+        assert "did not write its log anew" in said.getvalue()
+        await store.close()
 
 
 async def test_each_of_them_is_needed(server: Served) -> None:

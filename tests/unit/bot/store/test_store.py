@@ -52,7 +52,7 @@ async def test_everything_of_a_change_is_written_in_one_commit(store: Store) -> 
     assert [fields["id"] for fields in effects] == ["INC-0001.1.1", "INC-0001.1.2"]
     assert [json.loads(fields["effect"])["type"] for fields in effects] == ["open.channel", "say"]
     assert {fields["incident"] for fields in effects} == {"INC-0001"}
-    assert abs(int(effects[0]["created"]) / 1000 - loaded.server_now.timestamp()) < 5
+    assert abs(int(effects[0]["created"]) / 1000 - loaded.server_now.timestamp()) < 60
     assert await store.redis.zrange(store.keys.timers, 0, -1, withscores=True) == [
         ("INC-0001|tick", T0.timestamp() * 1000 + 3000),
         ("INC-0001|nobody", T0.timestamp() * 1000 + 600_000),
@@ -176,7 +176,7 @@ async def test_late_is_decided_by_the_clock_of_the_server(store: Store) -> None:
     )
     assert await dump(store) == before
     assert await store.commit(
-        "c1", loaded, change, deadline=loaded.server_now + timedelta(seconds=5)
+        "c1", loaded, change, deadline=loaded.server_now + timedelta(minutes=5)
     ) == Done(1)
 
 

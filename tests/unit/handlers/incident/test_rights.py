@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
 from handlers.command.grammar import NAMES
 from handlers.slack.listening import LISTENERS
@@ -28,6 +27,7 @@ from sandbox.slack.to_app.delivery import Ack
 from sandbox.slack.to_app.events import app_home_opened
 from tests.support.handlers_world import House, house
 from tests.support.rights import on_fire
+from tests.support.servers import served
 
 PAGE = (Path(__file__).parents[4] / "docs/permissions.md").read_text(encoding="utf-8")
 NO = "Only full members of this workspace can use Firebreak here. Nothing was done."
@@ -150,9 +150,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     handler = _Kept(log)
 
     async def opened() -> Town:
-        store = Store.open(
-            await stack.enter_async_context(embedded(tmp_path_factory.mktemp("rights")))
-        )
+        server = served(tmp_path_factory.mktemp("rights"), "--databases", "1")
+        store = Store.open((await stack.enter_async_context(server)).url)
         stack.push_async_callback(store.close)
         home = await stack.enter_async_context(house(store, private=True))
         settle(home)

@@ -25,6 +25,7 @@ from handlers.views.charts import chart, table
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.block_kit.limits import check_message_blocks
+from tests.support.draws import draws
 from tests.support.factories import NOW
 from tests.support.handlers_world import House, house
 from tests.support.slack_world import World, slack_world
@@ -45,7 +46,7 @@ def taken(shown: Message) -> None:
     check_message_blocks(list(shown.blocks), rich=False)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=draws(80))
 @given(
     texts,
     st.lists(texts, max_size=40),
@@ -59,7 +60,7 @@ def test_any_chart_fits(
     taken(message("x", [drawn, drawn, drawn]))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=draws(80))
 @given(
     texts,
     st.lists(texts, min_size=1, max_size=30),

@@ -21,7 +21,6 @@ from bot.runtime.logs import JsonLines, Lines, Redact
 from handlers import views
 from handlers.views import forms, history, merge_and_reopen, notes, postmortem
 from handlers.views.blocks import Message, View
-from handlers.views.home import home
 from handlers.views.timeline import timeline
 from phases.coordination.discord import discord_text
 from phases.coordination.ticket import meanwhile, so_far, ticket_body, ticket_title
@@ -52,6 +51,7 @@ from phases.text.cleaning import foreign
 from phases.text.markdown import in_git, one_line, paragraphs
 from tests.support.block_limits import check_blocks, objects
 from tests.support.factories import NOW, service
+from tests.support.homes import home_of
 from tests.support.hostile import ATTACKS, EVIL, GOOD, Hostile, later
 
 NAMES = {f"U0{n}": attack for n, attack in enumerate(ATTACKS)} | {
@@ -141,10 +141,10 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         ),
         views.reminder(word(), one),
         views.summary(summary(one, NAMES)),
-        views.listing([one]),
+        views.listing([one], 30),
         views.items(one),
         views.overdue(one, [1, 2, 3], NOW.date(), mention=word()),
-        notes.which(word(), [one], {"text": word()[:300]}),
+        notes.which(word(), [one], 30, {"text": word()[:300]}),
         notes.note(word()),
         notes.lacking(one, word()),
         notes.declared(one),
@@ -190,7 +190,7 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         postmortem.postmortem(
             one, parts, me="U0ALICE", drafts=postmortem.KnownDrafts(word(), NOW, notes=(word(),))
         ),
-        home(
+        home_of(
             [one],
             "U0ALICE",
             NOW,

@@ -420,8 +420,8 @@ def test_the_topic_and_the_listing() -> None:
     whole = "INC-0001 · checkout is failing · shop production · status: see the pinned message"
     assert views.topic(deciding()) == whole
     assert views.topic(deciding(status=Status.CANCELLED)).endswith("· Cancelled")
-    assert views.listing([]).text == "No incident is open."
-    assert "*INC-0001*" in text_of(views.listing([deciding()]))
+    assert views.listing([], 0).text == "No incident is open."
+    assert "*INC-0001*" in text_of(views.listing([deciding()], 1))
 
 
 def test_nothing_unusual_still_offers_what_people_report() -> None:

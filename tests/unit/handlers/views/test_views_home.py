@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from handlers.views.home import home
 from phases.coordination.next_step import next_step, owes_postmortem
 from phases.memory.trends import Month
 from phases.messages import actions as said
@@ -18,6 +17,7 @@ from phases.record.documents import ActionItem, Adr
 from phases.record.findings import Cause
 from phases.record.incident import Channel, Incident, MessageRef, Round, Severity, Status
 from tests.support.factories import NOW, incident, postmortem
+from tests.support.homes import home_of
 from tests.support.story import Story, mitigated, verifying
 
 SITE = "https://acme.slack.com/"
@@ -72,8 +72,8 @@ def test_the_one_thing_that_matters_in_a_whole_life():
 @pytest.mark.parametrize("status", Status)
 def test_every_state_has_one_button_at_most_and_none_that_cannot_work(status: Status):
     one = incident(status=status, channel=Channel(id="C1", name="inc-0001"))
-    assert len(buttons(home([one], "U0ALICE", NOW, site=SITE))) == 1
-    leading = home([one], "U0ALICE", NOW)
+    assert len(buttons(home_of([one], "U0ALICE", NOW, site=SITE))) == 1
+    leading = home_of([one], "U0ALICE", NOW)
     assert all("url" not in str(block) for block in leading.blocks), (
         "without the workspace's address nothing leads there"
     )
@@ -96,14 +96,14 @@ def test_mine_come_first_then_what_is_worse():
         one(2, Severity.SEV4, lead="U0ALICE"),
         one(1, Severity.SEV2, service="search"),
     ]
-    text = lines(home(shown, "U0ALICE", NOW, owned=["search"]))
+    text = lines(home_of(shown, "U0ALICE", NOW, owned=["search"]))
     order = sorted(range(1, 5), key=lambda n: text.index(f"INC-000{n}"))
     assert order == [1, 2, 3, 4]
 
 
 def test_decide_leads_to_the_newest_decision():
     story = Story().opened().measured()
-    (found,) = buttons(home([story.record], "U0ALICE", NOW, site=SITE))
+    (found,) = buttons(home_of([story.record], "U0ALICE", NOW, site=SITE))
     ref: MessageRef = story.record.messages["decision:1"]
     assert found == ("Decide", f"{SITE}archives/C1/p{ref.ts.replace('.', '')}")
 
@@ -120,7 +120,8 @@ def test_action_items_mine_by_date_and_of_others_how_many():
             kind="gates", text="of bob", owner="<@U0BOB>", due=NOW.date() - timedelta(days=1)
         ),
     )
-    text = lines(home([], "U0ALICE", NOW, owing=[incident(postmortem=postmortem(items=items))]))
+    owes = incident(postmortem=postmortem(items=items))
+    text = lines(home_of([], "U0ALICE", NOW, owing=[owes]))
     assert text.index("late · *overdue") < text.index("later · due 24 Dec") < text.index("sometime")
     assert "done" not in text
     assert "of bob" not in text
@@ -128,7 +129,7 @@ def test_action_items_mine_by_date_and_of_others_how_many():
 
 
 def test_this_month_against_last():
-    view = home(
+    view = home_of(
         [],
         "U0ALICE",
         NOW,
@@ -139,4 +140,4 @@ def test_this_month_against_last():
         f"*{now}*: 1 incident, 2 drills\n{before}: 5 incidents, recovered in 21 min (median)"
         in lines(view)
     )
-    assert now not in lines(home([], "U0ALICE", NOW, months=(Month(), Month())))
+    assert now not in lines(home_of([], "U0ALICE", NOW, months=(Month(), Month())))

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from handlers import views
 from handlers.views import forms, notes, postmortem
 from handlers.views.blocks import MESSAGE_BLOCKS, MESSAGE_CHARACTERS, Message
-from handlers.views.home import home
 from handlers.views.text import size
 from handlers.views.timeline import timeline
 from phases.coordination.updates import Template, template
@@ -42,8 +41,10 @@ from tests.support.block_limits import (
     texts,
     times,
 )
+from tests.support.draws import draws
 from tests.support.factories import NOW, service
 from tests.support.factories import postmortem as written
+from tests.support.homes import home_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
@@ -74,7 +75,7 @@ def check(message: Message) -> None:
             check_message_blocks(list(blocks), rich=rich)
 
 
-many = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=draws(40), suppress_health_check=list(HealthCheck))
 
 
 @many
@@ -116,7 +117,7 @@ def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
     for until in (None, 0, 30, 77):
         check(timeline(one, [line, pinned] * 45, until=until))
     check(timeline(one, []))
-    check(views.listing([one] * 30))
+    check(views.listing([one] * notes.LISTED, 30))
 
 
 @many
@@ -164,8 +165,11 @@ def test_every_form_fits(
         forms.break_glass(one, service(), text, {}),
         forms.refused(text, text),
         *(
-            home(
-                [one.model_copy(update={"status": status}) for status in Status] * 9,
+            home_of(
+                [
+                    one.model_copy(update={"status": status, "id": f"INC-{number:04d}"})
+                    for number, status in enumerate([*Status] * 9)
+                ],
                 who,
                 NOW,
                 owned=[one.service],
@@ -174,7 +178,7 @@ def test_every_form_fits(
             )
             for who in ("U0ALICE", text)
         ),
-        home([], text, NOW),
+        home_of([], text, NOW),
     ]
     for view in shown:
         payload = view.payload()

@@ -17,6 +17,7 @@ from handlers.views.blocks import MESSAGE_BLOCKS, Message
 from phases.memory.trends import trends
 from phases.record.memories import PastIncident
 from sandbox.slack.block_kit.limits import check_message_blocks
+from tests.support.draws import draws
 from tests.support.memories import one
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
@@ -144,7 +145,7 @@ def test_the_post_is_about_the_month_that_has_ended() -> None:
 WORDS = st.text(max_size=300)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(40))
 @given(
     st.lists(
         st.builds(

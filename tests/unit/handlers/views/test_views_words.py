@@ -145,9 +145,8 @@ def test_what_is_over_says_nothing_of_what_was_never_known() -> None:
 
 
 def test_each_of_several_incidents_has_its_button() -> None:
-    shown = notes.which(
-        "severity", [incident(), incident(id="INC-0002", number=2)], {"name": "severity"}
-    )
+    both = [incident(), incident(id="INC-0002", number=2)]
+    shown = notes.which("severity", both, 2, {"name": "severity"})
     values = [
         json.loads(block["accessory"]["value"]) for block in shown.blocks if "accessory" in block
     ]

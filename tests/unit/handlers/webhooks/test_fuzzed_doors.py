@@ -24,9 +24,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.connection.embedded import embedded
 from bot.store.incident_store import Store
 from tests.support.alert_webhooks import grouped, monitored, paged, plain
+from tests.support.draws import draws
 from tests.support.handlers_world import (
     ALERT_SECRET,
     CI_SECRET,
@@ -35,6 +35,7 @@ from tests.support.handlers_world import (
     House,
     house,
 )
+from tests.support.servers import served
 from tests.support.slack_world import SECRET
 from tests.support.webhook_bodies import body as deployment
 from tests.support.webhook_bodies import changed, event_alert, issue, metric
@@ -81,9 +82,8 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     handler = _Kept(kept)
 
     async def opened() -> House:
-        store = Store.open(
-            await stack.enter_async_context(embedded(tmp_path_factory.mktemp("fuzzed")))
-        )
+        server = served(tmp_path_factory.mktemp("fuzzed"), "--databases", "1")
+        store = Store.open((await stack.enter_async_context(server)).url)
         stack.push_async_callback(store.close)
         home = await stack.enter_async_context(house(store))
         await recorded(home)
@@ -224,8 +224,7 @@ def torn(draw: st.DrawFn, bodies: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 FUZZ = settings(
-    max_examples=200,
-    deadline=None,
+    max_examples=draws(200),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
@@ -312,9 +311,7 @@ BAD_SIGNATURES = st.sampled_from(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=draws(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(way=st.sampled_from(WEBHOOKS), signature=BAD_SIGNATURES, raw=st.binary(max_size=200))
 def test_what_is_not_signed_is_refused_and_changes_nothing(
     ways: Ways, way: Webhook, signature: str, raw: bytes

@@ -31,6 +31,7 @@ from phases.record.incident import Round, Status
 from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
 from phases.record.shortening import fitted
 from tests.support import incidents
+from tests.support.draws import draws
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 
@@ -152,7 +153,7 @@ def test_a_private_one_leaves_only_what_is_counted() -> None:
     assert not any((one.cause, one.action, one.file, one.features, one.issues, one.items, one.adr))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(60))
 @given(st.text(min_size=1, max_size=300), st.lists(st.text(max_size=200), max_size=20))
 def test_a_memory_is_small_whatever_was_written(text: str, many: list[str]) -> None:
     one = before(
@@ -334,7 +335,6 @@ def test_triage_asks_by_place_issue_and_feature() -> None:
     assert one.since == NOW - timedelta(days=90)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

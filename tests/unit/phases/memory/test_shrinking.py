@@ -25,6 +25,7 @@ from phases.shared.change import Change, Draft, Timer
 from phases.workflow import step
 from tests.support import incidents
 from tests.support.block_limits import incidents as any_incident
+from tests.support.draws import draws
 from tests.support.small_world import Names
 
 MONTH = timedelta(seconds=SHRINK_SECONDS)
@@ -69,7 +70,7 @@ def test_it_says_what_it_said_before() -> None:
     assert "Over for a month" in str(views.status(small, END + MONTH, Service(name="shop")).blocks)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=draws(60), suppress_health_check=list(HealthCheck))
 @given(any_incident(), st.sampled_from([Status.CLOSED, Status.CANCELLED]))
 def test_it_is_small_whatever_was_written(one: Incident, status: Status) -> None:
     small = shrunk(one.model_copy(update={"status": status}), END)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phases.memory.trends import Month, trends, visible
@@ -119,7 +119,6 @@ MEMORIES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(MEMORIES, st.integers(1, 24), st.integers(0, 1))
 def test_nothing_is_counted_twice_and_nothing_is_lost(
     kept: list[PastIncident], months: int, upto: int
@@ -152,7 +151,6 @@ def test_nothing_is_counted_twice_and_nothing_is_lost(
     )
 
 
-@settings(deadline=None)
 @given(MEMORIES)
 def test_order_does_not_matter_and_the_fragile_area_has_evidence(kept: list[PastIncident]) -> None:
     kept = list({each.id: each for each in kept}.values())

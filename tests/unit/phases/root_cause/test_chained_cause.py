@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ async def measured(client: Client, service: Service) -> TriageReport:
         DeploySeen(
             release=Release(version=v),
             service="till",
-            started_at=now.replace(hour=0),
+            started_at=now - timedelta(minutes=10),
             source="webhook",
         )
         for v in ("1", "2")

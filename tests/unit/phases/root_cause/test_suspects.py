@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -29,11 +27,12 @@ from phases.root_cause.error_clues import (
     speaks_of_setting,
 )
 from phases.root_cause.patch import ChangedSides, Patch
+from tests.support.forked import firebreak
 
 # --- the program ----------------------------------------------------------------------------------
 
 
-def test_as_a_program_json_in_json_out() -> None:
+async def test_as_a_program_json_in_json_out() -> None:
     question = {
         "frames": [{"file": "shop/pay.py", "function": "charge", "line": 2, "in_app": True}],
         "exception": {"type": "KeyError", "value": "'EUR'"},
@@ -54,17 +53,12 @@ def test_as_a_program_json_in_json_out() -> None:
             },
         ],
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "bot", "suspects"],
-        input=json.dumps(question),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    answer = json.loads(done.stdout)
+    code, told, complained = await firebreak("suspects", env={}, given=json.dumps(question))
+    assert code == 0, complained
+    answer = json.loads(told)
     assert [row["sha"] for row in answer] == ["a1", "b2"]
     assert all(set(row) == {"sha", "score", "confidence", "reasons"} for row in answer)
-    assert done.stderr == ""
+    assert complained == ""
 
 
 @pytest.mark.parametrize(

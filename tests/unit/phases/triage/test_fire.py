@@ -28,6 +28,7 @@ from phases.triage.fire import (
 )
 from phases.triage.ordinary import CEASED, HEALTH, SCANNED, Places, renamed, rhythm
 from tests.support.burning import NIGHT, NOON, WINDOW, Burning, traffic
+from tests.support.draws import draws
 
 AGES = (5, 20, 55, 67, 90, 240, 480)
 
@@ -47,9 +48,9 @@ def burn(w: Burning, issues: int, per_minute: float, minutes: float) -> set[str]
     return {row.id for row in w.rows[known:] if row.events > 0}
 
 
+@pytest.mark.parametrize(("issues", "per_minute"), [(20, 0.55), (4, 0.5), (10, 0.2), (40, 0.1)])
 @pytest.mark.parametrize("now", [NOON, NIGHT])
 @pytest.mark.parametrize("noise", [0, 0.05, 1, 20])
-@pytest.mark.parametrize(("issues", "per_minute"), [(20, 0.55), (4, 0.5), (10, 0.2), (40, 0.1)])
 def test_every_issue_that_began_with_it_belongs_at_any_age(
     now, noise: float, issues: int, per_minute: float
 ) -> None:
@@ -93,7 +94,7 @@ def test_a_project_of_an_hour_has_a_fire_too() -> None:
     assert found.since == time_of(step_of(NOON) - 2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=draws(25))
 @given(st.integers(1, 200), st.integers(1, 400), st.integers(0, 40))
 def test_the_beginning_is_that_of_the_step_and_a_louder_fire_is_no_quieter(
     steps: int, each: int, noise: int
@@ -131,7 +132,7 @@ def test_an_issues_own_rate_leaves_the_fires_hours_out() -> None:
 # --- regular --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=draws(50))
 @given(st.integers(0, 50), st.integers(12, 400), st.integers(0, 3), st.sampled_from([60, 1440]))
 def test_the_same_time_three_times_is_a_rhythm_and_twice_is_none(
     ago: int, volume: int, noise: int, period: int

@@ -69,7 +69,7 @@ def shop(path: Path, deploy: str, *, limit: int = 60, tag: str = "v{version}") -
 async def until(
     deployer: CommandDeployer, shop: Service, id: str, so: Callable[[DeployState], bool]
 ) -> DeployState:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while not so(state := await deployer.look(shop, id)):
         assert time.monotonic() < deadline, state
         await asyncio.sleep(0.02)

@@ -137,15 +137,15 @@ async def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: 
     with pytest.raises(CommandFailed, match="did not end within") as failed:
         await run(["sh", "-c", "sleep 600 & echo $! > child; wait"], cwd=str(tmp_path), seconds=0.5)
     assert failed.value.timed_out
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 100
     child = int((tmp_path / "child").read_text())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while records.mark(child)["started"] is not None:
         assert time.monotonic() < deadline
 
 
 async def test_output_has_a_limit_and_stops_the_command(tmp_path: Path) -> None:
-    output = await run(["yes"], cwd=str(tmp_path), seconds=20, limit=1000)
+    output = await run(["yes"], cwd=str(tmp_path), seconds=100, limit=1000)
     assert len(output.out) == 1000
     assert output.truncated
 
@@ -159,7 +159,7 @@ async def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
         (["a\0b"], tmp_path, "null byte"),
     ):
         with pytest.raises(CommandFailed, match=why):
-            await run(argv, cwd=str(cwd), seconds=5)
+            await run(argv, cwd=str(cwd), seconds=60)
 
 
 def test_the_bots_settings_stay_with_the_bot(monkeypatch: pytest.MonkeyPatch) -> None:

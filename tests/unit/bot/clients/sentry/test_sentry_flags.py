@@ -64,7 +64,7 @@ async def test_a_flag_that_splits_the_errors_is_turned_off_although_a_deploy_is_
     assert advice.choice is Choice.TURN_OFF
     assert advice.change is not None
     assert advice.change.name == "new-pricing"
-    assert "100 % of the events have it on, of the other errors 0 %." in advice.reasons
+    assert "100 % of the events have it on, against 0 % of the other errors." in advice.reasons
 
 
 async def test_a_flag_that_is_off_where_it_fails_is_no_suspect() -> None:

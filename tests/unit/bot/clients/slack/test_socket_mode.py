@@ -59,7 +59,7 @@ async def test_an_address_that_did_not_connect_is_not_tried_for_ever(
         world.delivery.socket = socket
         _, ours = our_end(world)
         async with running(ours.run()):
-            await asyncio.wait_for(socket.arrived.wait(), 5)
+            await asyncio.wait_for(socket.arrived.wait(), 60)
 
 
 async def test_where_there_is_no_place_it_waits_longer_each_time(
@@ -77,7 +77,7 @@ async def test_where_there_is_no_place_it_waits_longer_each_time(
             await ack(text="opened")
 
         async with running(ours.run()):
-            await asyncio.wait_for(socket.arrived.wait(), 5)
+            await asyncio.wait_for(socket.arrived.wait(), 60)
             async with running(another.run()):
                 await until(lambda: another.client.full == 3)
                 for _ in range(3):
@@ -93,7 +93,7 @@ async def test_it_connects_where_a_place_becomes_free(monkeypatch: pytest.Monkey
         async with running(ours.run()):
             await until(lambda: socket.refused == 2)
             socket.most = 1
-            await asyncio.wait_for(socket.arrived.wait(), 5)
+            await asyncio.wait_for(socket.arrived.wait(), 60)
             await until(lambda: ours.client.full == 0)
 
 
@@ -110,9 +110,9 @@ async def test_what_was_sent_before_the_stop_is_answered_before_the_connection_e
             await ack(text="opened")
 
         bot = asyncio.create_task(ours.run())
-        await asyncio.wait_for(socket.arrived.wait(), 5)
+        await asyncio.wait_for(socket.arrived.wait(), 60)
         typed = asyncio.create_task(world.alice.command("/incident checkout"))
-        await asyncio.wait_for(came.wait(), 5)
+        await asyncio.wait_for(came.wait(), 60)
         bot.cancel()
         await asyncio.sleep(0.1)  # its stop has begun
         may_go.set()
