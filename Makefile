@@ -16,7 +16,7 @@ sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/unit tests/sandbox tests/workspace -m '$(WHICH)' --hypothesis-profile=$(EXAMPLES) -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest tests --ignore=tests/browser -m '$(WHICH)' --hypothesis-profile=$(EXAMPLES) -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-all: test-browser
 	@$(MAKE) --no-print-directory test WHICH= EXAMPLES=all

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
-from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -181,8 +180,7 @@ def build_app(client: AsyncWebClient, me: Identity) -> App:
         bolt.setLevel(level)
 
 
-def on_error(app: AsyncApp, ctx: Context) -> None:
-    @app.error
+def on_error(app: App, ctx: Context) -> None:
     async def failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
         """Answer a person in words, never with a bare 500; never log a body."""
         if isinstance(error, BoltUnhandledRequestError):
@@ -205,6 +203,9 @@ def on_error(app: AsyncApp, ctx: Context) -> None:
             text,
             again=isinstance(error, PortError | TimeoutError),
         )
+
+    app.error(failed)
+    app.failed = failed
 
 
 def _sorry(ctx: Context, body: dict[str, Any], text: str, *, again: bool) -> BoltResponse:

@@ -85,6 +85,13 @@ class Dispatcher(Protocol):
         """Return the newest state. Raises `StoreUnavailable`, as do `timeline` and `find`."""
         ...
 
+    async def recent(self, incident: str, version: int) -> Incident | None:
+        """Return a state that was the newest a quarter of a second ago, and is no older version.
+
+        For what only tells of it, and races with the next change anyway. Raises as `load`.
+        """
+        ...
+
     async def timeline(self, incident: str) -> list[Entry]: ...
 
     async def owner(self, claim: str) -> str | None:

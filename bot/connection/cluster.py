@@ -321,10 +321,16 @@ class PrimaryPool(Pool):
         super().__init__(slot=slot, **options)
         self.slot = slot
 
+    async def is_fit(self, connection: Any) -> bool:
+        return not self._of_a_former(connection) and await super().is_fit(connection)
+
     async def ensure_connection(self, connection: Any) -> None:
-        if connection.is_connected and self.slot.primary not in (None, connection.place):
+        if connection.is_connected and self._of_a_former(connection):
             await connection.disconnect(nowait=True)
         await super().ensure_connection(connection)
+
+    def _of_a_former(self, connection: Any) -> bool:
+        return self.slot.primary not in (None, connection.place)
 
 
 def connect(at: Address, number: int, **options: Any) -> Redis:

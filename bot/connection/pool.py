@@ -38,7 +38,7 @@ class Pool(BlockingConnectionPool):
             self._in_use_connections.add(connection)
             fit = False
             try:
-                fit = await _is_fit(connection)
+                fit = await self.is_fit(connection)
             finally:  # also where whoever asked is cut short meanwhile
                 if not fit:
                     await self.release(connection)
@@ -55,6 +55,13 @@ class Pool(BlockingConnectionPool):
         finally:
             self._waiting -= 1
 
+    async def is_fit(self, connection: Any) -> bool:
+        """Return whether a connection is open, and nothing is left in it of an earlier request."""
+        try:
+            return connection.is_connected and not await connection.can_read()
+        except FAILURES:
+            return False
+
     async def release(self, connection: Any) -> None:
         if self._waiting or connection.should_reconnect():
             await super().release(connection)
@@ -63,10 +70,15 @@ class Pool(BlockingConnectionPool):
         self._available_connections.append(connection)
 
     async def _dial(self) -> None:
+        self._waiting += 1
         try:
-            await self.release(await super().get_connection())
+            connection = await super().get_connection()
         except FAILURES as error:
             log.warning("a connection to Redis did not come about: %s", said(error))
+            return
+        finally:
+            self._waiting -= 1
+        await self.release(connection)
 
     async def give_up(self) -> None:
         """Makes no connection any more that is not there yet."""
@@ -82,11 +94,3 @@ async def close(redis: Redis) -> None:
         await pool.give_up()
     await redis.aclose()
     await pool.disconnect()
-
-
-async def _is_fit(connection: Any) -> bool:
-    """Return whether a connection is open, and nothing is left in it of an earlier request."""
-    try:
-        return connection.is_connected and not await connection.can_read()
-    except FAILURES:
-        return False

@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from bot.connection.client import GROUP, Script, store_errors
+from bot.connection.client import GROUP, Script, read, store_errors
 from bot.outbox.dead_letters import VERSION
 from bot.store.incident_store import Store
 
@@ -64,18 +64,17 @@ class Queue:
 
         `blocking` is a client that nobody else uses.
         """
-        with store_errors():
-            try:
-                answer: Any = await blocking.xreadgroup(
-                    GROUP, self._consumer, {self._keys.outbox: ">"}, count=count, block=block_ms
-                )
-            except ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
-                    raise
-                await self.ensure_group()
-                return []
+        asked = ("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "BLOCK", block_ms)
+        (answer,) = await read(
+            blocking, (*asked, "STREAMS", self._keys.outbox, ">"), allowed=("NOGROUP",)
+        )
+        if isinstance(answer, Exception):
+            await self.ensure_group()
+            return []
         return [
-            PendingEntry(entry, fields) for _, entries in answer or [] for entry, fields in entries
+            PendingEntry(entry, dict(zip(flat[::2], flat[1::2], strict=True)))
+            for _, entries in answer or ()
+            for entry, flat in entries
         ]
 
     async def reclaim(self, idle_ms: int) -> list[PendingEntry]:

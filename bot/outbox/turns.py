@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from phases.messages.base import Effect
-from phases.messages.effects import OpenChannel
+from phases.messages.effects import OpenChannel, Triage
 from phases.messages.notifications import PostLive
 
 AT_ONCE = 4
+LEAST = 1
+"""Turns of a system for everything else, while something that a decision waits for has none."""
 LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2, "discord": 1}
 """Discord one at a time: an older edit of its post must not come last."""
 FOR_DECISIONS: Mapping[str, int] = {"slack": 12}
@@ -23,19 +25,36 @@ def decides(effect: Effect) -> bool:
     """Return whether people wait for this effect before they can decide."""
     if isinstance(effect, PostLive):
         return effect.name.startswith("decision:")
-    return isinstance(effect, OpenChannel)
+    return isinstance(effect, OpenChannel | Triage)
+
+
+class Waiting:
+    """How many effects that a decision waits for have no turn yet, at any system."""
+
+    def __init__(self) -> None:
+        self.first = 0
+        self.turns: list[Turns] = []
+
+    def ended(self) -> None:
+        self.first -= 1
+        if not self.first:
+            for turns in self.turns:
+                turns.wake()
 
 
 class Turns:
     """The turns of one outside system.
 
     `most` effects run at once. What a decision waits for goes before everything else, and finds
-    `more` turns that nothing else takes: while twenty incidents open, eighty topics, invitations
-    and announcements would stand before the first decision.
+    `more` turns that nothing else takes; while any of it waits, at whatever system, the rest runs
+    one by one. While twenty incidents open, eighty topics, invitations and announcements would
+    stand before the first decision, and take the processor from the twenty triages.
     """
 
-    def __init__(self, most: int, more: int = 0) -> None:
+    def __init__(self, most: int, more: int = 0, waiting: Waiting | None = None) -> None:
         self._most, self._more = most, more
+        self._waiting = waiting or Waiting()
+        self._waiting.turns.append(self)
         self._taken = 0
         self._first: deque[asyncio.Future[None]] = deque()
         self._others: deque[asyncio.Future[None]] = deque()
@@ -43,10 +62,16 @@ class Turns:
     @asynccontextmanager
     async def turn(self, *, first: bool = False) -> AsyncIterator[None]:
         waiting = self._first if first else self._others
-        if waiting or not self._free(first):
-            await self._wait(waiting)
-        else:
+        if not waiting and self._free(first):
             self._taken += 1
+        elif first:
+            self._waiting.first += 1
+            try:
+                await self._wait(waiting)
+            finally:
+                self._waiting.ended()
+        else:
+            await self._wait(waiting)
         try:
             yield
         finally:
@@ -66,10 +91,16 @@ class Turns:
             raise
 
     def _free(self, first: bool) -> bool:
-        return self._taken < self._most + (self._more if first else 0)
+        if first:
+            return self._taken < self._most + self._more
+        return self._taken < (LEAST if self._waiting.first else self._most)
 
     def _give_back(self) -> None:
         self._taken -= 1
+        self.wake()
+
+    def wake(self) -> None:
+        """Give the free turns to those who wait."""
         for waiting, first in ((self._first, True), (self._others, False)):
             while waiting and self._free(first):
                 given = waiting.popleft()
@@ -80,5 +111,8 @@ class Turns:
 
 def turns_of(systems: Iterable[str], limits: Mapping[str, int]) -> dict[str, Turns]:
     """Return the turns of each system; `limits` are others than the usual ones."""
-    most = {**LIMITS, **limits}
-    return {name: Turns(most.get(name, AT_ONCE), FOR_DECISIONS.get(name, 0)) for name in systems}
+    most, waiting = {**LIMITS, **limits}, Waiting()
+    return {
+        name: Turns(most.get(name, AT_ONCE), FOR_DECISIONS.get(name, 0), waiting)
+        for name in systems
+    }

@@ -87,12 +87,16 @@ class EffectContext(Context):
 
     async def incident(self, job: Job) -> Incident:
         """Return the newest state. Raises `PortError` when the record is gone: the effect ends."""
-        incident = await self.dispatcher.load(job.incident)
-        if incident is None:
-            raise PortError(
-                "redis", f"{job.incident} is not in the store any more", retryable=False
-            )
-        return incident
+        return _there(job, await self.dispatcher.load(job.incident))
+
+    async def recent(self, job: Job) -> Incident:
+        """Return the state that the effect was wanted in, or a newer one. Raises as `incident`.
+
+        For effects that tell something: effects of one commit begin together, and need not each
+        ask Redis.
+        """
+        version = int(job.effect_id.split(".")[1])
+        return _there(job, await self.dispatcher.recent(job.incident, version))
 
     def neighbours(self, service: Service) -> Sequence[Service]:
         known = map(self.catalogue.get, service.depends_on)
@@ -138,6 +142,12 @@ class EffectContext(Context):
         if incident.channel is None:
             raise PortError("slack", "the incident has no channel yet", retryable=True)
         return incident.channel.id, incident.channel.thread_ts
+
+
+def _there(job: Job, incident: Incident | None) -> Incident:
+    if incident is None:
+        raise PortError("redis", f"{job.incident} is not in the store any more", retryable=False)
+    return incident
 
 
 Performer = Callable[[Any, Job], Awaitable[Action]]

@@ -40,7 +40,7 @@ from phases.verification.recheck import Recheck
 @performs(Triage)
 async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
     tracker = need_tracker(context)
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     service = context.service(incident)
     sources = Sources(
         service,

@@ -64,7 +64,7 @@ def channel_name(incident: Incident) -> str:
 
 @performs(OpenChannel)
 async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) -> ChannelOpened:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     if incident.channel is not None:
         return ChannelOpened(channel=incident.channel)
     name = channel_name(incident)
@@ -111,7 +111,7 @@ async def _open_thread(
 
 @performs(SetTopic)
 async def set_topic(effect: SetTopic, job: Job, context: EffectContext) -> EffectDone:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     channel, thread = context.channel(incident)
     if thread is None:
         await context.slack.set_topic(channel, views.topic(incident))
@@ -120,7 +120,7 @@ async def set_topic(effect: SetTopic, job: Job, context: EffectContext) -> Effec
 
 @performs(Invite)
 async def invite(effect: Invite, job: Job, context: EffectContext) -> Invited:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     channel, _ = context.channel(incident)
     failed: list[str] = []
     people = [person for person in effect.people if USER_ID.fullmatch(person)]
@@ -158,7 +158,7 @@ async def archive_channel(
 async def set_bookmark(
     effect: SetBookmark, job: Job, context: EffectContext
 ) -> BookmarkSet | EffectDone:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     bookmark = incident.bookmarks.get(effect.name)
     channel = incident.channel
     if bookmark is None or channel is None or channel.thread_ts is not None:
@@ -193,7 +193,7 @@ async def post_live(
 
     An earlier effect may have been given up and have posted it for all that: then it is looked for.
     """
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     if effect.name in incident.messages:
         return EffectDone(kind=effect.type)
     place = await _place_of_live(effect.name, job, incident, context)
@@ -255,7 +255,7 @@ def _decision_of(incident: Incident, number: int, job: Job) -> str | None:
 
 @performs(Pin)
 async def pin(effect: Pin, job: Job, context: EffectContext) -> EffectDone:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     status = incident.messages.get("status")
     if status is not None:
         await context.slack.pin(status.channel, status.ts)
@@ -264,7 +264,7 @@ async def pin(effect: Pin, job: Job, context: EffectContext) -> EffectDone:
 
 @performs(Say)
 async def say(effect: Say, job: Job, context: EffectContext) -> EffectDone:
-    incident = await context.incident(job)
+    incident = await context.recent(job)
     channel, thread = context.channel(incident)
     if effect.goes_to == "announcement":
         announced = incident.messages.get("announcement")

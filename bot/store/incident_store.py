@@ -182,13 +182,15 @@ class Store:
                 raise NotThisVersion(
                     f"The record of {id} cannot be read by this version of the bot"
                 ) from error
-        self._read_before[id] = (
-            record,
-            incident,
-        )  # at the end: who was not asked for longest stands first
+        self._remember(id, record, incident)
+        return incident
+
+    def _remember(self, id: str, record: str, incident: Incident) -> None:
+        """Keep a record as it was read or written, at the end: the oldest stands first."""
+        self._read_before.pop(id, None)
+        self._read_before[id] = (record, incident)
         if len(self._read_before) > READ_BEFORE:
             del self._read_before[next(iter(self._read_before))]
-        return incident
 
     async def get(self, incidents: Iterable[str]) -> list[Incident]:
         """Return the records of these incidents, in their order; unreadable ones are left out."""
@@ -325,6 +327,8 @@ class Store:
             await asyncio.sleep(random.uniform(0.5, 1) * pause)
         else:
             raise lost or NotRecorded("Redis cannot be reached")
+        if isinstance(answer, Done):
+            self._remember(change.incident.id, records[0], change.incident)
         if isinstance(answer, Done | Already) and (change.dirty or change.also):
             self.dirtied.set()
         return answer

@@ -54,10 +54,12 @@ KEPT_AT_MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A record, and when Redis was asked last (`passed`): its time goes on since then."""
+    """A record, and when Redis told its time (`passed`), which goes on since then."""
 
     loaded: Loaded
     at: float
+    newest: float
+    """When it surely was the newest record."""
 
     @property
     def now(self) -> datetime:
@@ -108,6 +110,8 @@ class Incidents:
         They spare a round trip: the commit checks version, delivery, timer and entry, and who is
         refused by an older record is refused by one that is loaded anew.
         """
+        self._shared: dict[str, float] = {}
+        """Incidents that another process wrote meanwhile, and when: it may well write next."""
 
     async def dispatch(
         self,
@@ -183,7 +187,10 @@ class Incidents:
                 return too_large
             answer = await self._commit(commit_id, asked, read, change, other)
             if guess is not None and isinstance(answer, Conflict | Gone):
-                guess = None  # somebody else wrote, or did it; or the incident is lost
+                guess = None  # somebody else wrote, or did it; or all of it is lost
+                if len(self._shared) >= KEPT_AT_MOST:
+                    self._shared.clear()
+                self._shared[change.incident.id] = passed()
                 continue
             guess = None
             outcome = await self._outcome(answer, action, change.incident, loaded, asked.trigger)
@@ -214,6 +221,7 @@ class Incidents:
         for part in (change, change.also):
             if part is not None:
                 self._kept.pop(part.incident.id, None)
+        newest = passed()
         answer = await self._store.commit(
             commit_id,
             read.loaded,
@@ -223,9 +231,10 @@ class Incidents:
             deadline=latest if asked.deadline is None else min(latest, asked.deadline),
             seconds=asked.left,
         )
-        if isinstance(answer, Done):
+        shared = passed() - self._shared.get(change.incident.id, 0.0) <= KEPT_SECONDS
+        if isinstance(answer, Done) and not shared:
             written = Loaded(change.incident, answer.version, read.loaded.server_now)
-            self._keep(_Read(written, read.at))
+            self._keep(_Read(written, read.at, newest))
         return answer
 
     async def _outcome(
@@ -268,8 +277,16 @@ class Incidents:
         self._keep(read)
         return read.loaded.incident
 
+    async def recent(self, incident: str, version: int) -> Incident | None:
+        kept = self._kept.get(incident)
+        if kept is None or kept.loaded.version < version:
+            return await self.load(incident)
+        young = passed() - kept.newest <= LOOKED_SECONDS
+        return kept.loaded.incident if young else await self.load(incident)
+
     async def _read(self, incident: str | None, trigger: Trigger | None = None) -> _Read:
-        return _Read(await self._store.load(incident, trigger), passed())
+        asked = passed()
+        return _Read(await self._store.load(incident, trigger), passed(), asked)
 
     def _keep(self, read: _Read) -> None:
         if (incident := read.loaded.incident) is None:

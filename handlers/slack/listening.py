@@ -1,22 +1,23 @@
 """The table of listeners: plain functions, each decorated with the id that it listens to.
 
-Bolt asks its listeners in turn, about 10 µs each, and we have some sixty. So Bolt is given one for
-each kind, which finds ours by its id.
+Bolt asks its listeners in turn, about 10 µs each, and we have some sixty: here each is found by its
+id.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar
 
-from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers import deliveries
 from handlers.dispatcher import DELIVERY_SECONDS, Recorded, Unknown
+from handlers.slack.bolt import App, Listening
 from handlers.slack.context import Context
 from handlers.slack.interaction import GONE, Answer, Interaction
 from handlers.slack.payloads import Form, button_value, from_interaction, read_form
@@ -158,28 +159,45 @@ def _instead(view: View) -> Ack:
     return {"response_action": "update", "view": view.payload()}
 
 
-def bind(app: AsyncApp, ctx: Context) -> None:
-    """Give Bolt one listener a kind, which finds ours by its id. Clicks are asked for first."""
+INTERACTIONS: Mapping[str, Kind] = {
+    # https://docs.slack.dev/reference/interaction-payloads
+    "block_actions": "click",
+    "view_submission": "form",
+    "view_closed": "closed form",
+    "shortcut": "shortcut",
+    "message_action": "shortcut",
+}
+
+
+def bind(app: App, ctx: Context) -> None:
+    """Have the app find our listeners: events by one of Bolt's, all else directly."""
     table = {(listener.kind, listener.id): listener.run for listener in LISTENERS}
 
-    def kind_of(kind: Kind, id_of: Callable[[dict[str, Any]], str]) -> Callable[..., Any]:
-        async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
-            id = id_of(body)
-            run = table.get((kind, id)) or table.get((kind, id.rstrip(NUMBER)), _unknown)
-            await ack(**(await run(ctx, body) or {}))
+    def listening(kind: Kind, id: str) -> Run:
+        return table.get((kind, id)) or table.get((kind, id.rstrip(NUMBER)), _unknown)
 
-        return listener
+    def find(body: dict[str, Any]) -> Listening | None:
+        try:
+            kind, id = _kind_and_id(body)
+        except (KeyError, IndexError, TypeError):
+            return None  # no shape that Slack sends
+        return partial(listening(kind, id), ctx, body)
 
-    app.block_action(ANY_ID)(kind_of("click", lambda body: str(body["actions"][0]["action_id"])))
-    app.view_submission(ANY_ID)(kind_of("form", _callback_id))
-    app.command(ANY_ID)(kind_of("command", lambda body: str(body["command"])))
-    app.event(ANY_ID)(kind_of("event", _event_id))
-    app.view_closed(ANY_ID)(kind_of("closed form", _callback_id))
-    app.shortcut(ANY_ID)(kind_of("shortcut", lambda body: str(body["callback_id"])))
+    async def event(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack(**(await listening("event", _event_id(body))(ctx, body) or {}))
+
+    app.find = find
+    app.event(ANY_ID)(event)
 
 
-def _callback_id(body: dict[str, Any]) -> str:
-    return str(body["view"]["callback_id"])
+def _kind_and_id(body: Mapping[str, Any]) -> tuple[Kind, str]:
+    """Raises where the payload is an event, or nothing of ours."""
+    if "command" in body:
+        return "command", str(body["command"])
+    kind = INTERACTIONS[body["type"]]
+    if kind == "click":
+        return kind, str(body["actions"][0]["action_id"])
+    return kind, str(body["callback_id"] if kind == "shortcut" else body["view"]["callback_id"])
 
 
 def _event_id(body: dict[str, Any]) -> str:

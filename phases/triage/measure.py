@@ -358,6 +358,8 @@ def fix_of(
     fixes: Sequence[HotfixRef], incident: Incident, issues: Sequence[IssueSeen]
 ) -> str | None:
     """Return the branch or pull request that names an issue, the ticket, or the incident itself."""
+    if not fixes:
+        return None
     names = [incident.id, *(issue.short_id for issue in issues)]
     if incident.ticket is not None:
         names.append(incident.ticket.identifier)

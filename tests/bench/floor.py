@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,13 +23,57 @@ from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.channels import ALICE
 from sandbox.world import SENTRY_TOKEN, World
 
-SENTRY_ROUNDS = (2, 1, 6)
-"""Calls of a triage in its three serial rounds, as the bot makes them (see docs/performance.md)."""
+PROCESSES = 2
+"""The deployer is asked what runs, and what may be deployed."""
+
+
+class Questions:
+    """What a triage asks Sentry, as the bot asked it, in the rounds that its order needs."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.targets: list[str] = []
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Write down what is asked meanwhile."""
+        faults, around = self._world.faults, self._world.faults.around
+
+        async def hear(call: str, request: Request, *more: Any) -> Response:
+            if call.startswith("sentry."):
+                _, _, path = request.url.path.partition(f"/organizations/{self._world.sentry.org}/")
+                self.targets.append(f"{path}?{request.url.query}")
+            return await around(call, request, *more)
+
+        faults.around = hear
+        try:
+            yield
+        finally:
+            faults.around = around
+
+    def rounds(self) -> list[list[str]]:
+        found: list[list[str]] = [[], [], []]
+        for target in self.targets:
+            found[_round(target)].append(target)
+        return found
+
+
+def _round(target: str) -> int:
+    """Return 0 for what needs no other answer, 1 for the loudest issues' minutes, 2 for the rest.
+
+    Which issues burn is said by the list of issues and the service's history, since when by their
+    minutes; who is hit, by which release and where is asked of these issues since then.
+    """
+    path, _, query = target.partition("?")
+    if path == "events-timeseries/":
+        return 0 if "interval=5m" in query else 1
+    return 0 if path in ("issues/", "releases/", "flags/logs/") else 2
 
 
 class Floor:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, questions: Questions) -> None:
         self._world = world
+        self._questions = questions
         self._numbers = itertools.count(9000)
         self._slack = httpx.AsyncClient(
             base_url=f"{world.url}/slack/api/",
@@ -72,10 +116,16 @@ class Floor:
         return answer
 
     async def _triage(self) -> None:
-        for calls in SENTRY_ROUNDS:
-            await asyncio.gather(
-                *(self._sentry.get("releases/", params={"per_page": 5}) for _ in range(calls))
-            )
+        first, *others = self._questions.rounds()
+        await asyncio.gather(
+            *map(self._sentry.get, first), *(self._process() for _ in range(PROCESSES))
+        )
+        for targets in others:
+            await asyncio.gather(*map(self._sentry.get, targets))
+
+    async def _process(self) -> None:
+        process = await asyncio.create_subprocess_exec("true", stdout=asyncio.subprocess.PIPE)
+        await process.communicate()
 
     async def _run(self, text: str) -> None:
         name = f"inc-{next(self._numbers)}-{text.replace(' ', '-')}"

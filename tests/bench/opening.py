@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sandbox.faults import Fault
 from sandbox.world import World
-from tests.bench.floor import Floor
+from tests.bench.floor import Floor, Questions
 from tests.bench.table import Row, aside, at_most
 
 SERVICES = """
@@ -35,7 +35,7 @@ linear_team = "ENG"
 MISSING: list[str] = []
 """Parts that the last check for "all done" missed."""
 TIMES = 30
-GOALS = (1.10, 1.15)
+GOALS = (1.06, 1.06)
 SLACK, SENTRY = Fault(delay=0.080), Fault(delay=0.020)
 
 
@@ -126,10 +126,12 @@ async def rows(times: int = TIMES) -> list[Row]:
     services = SERVICES.format(folder=folder)
     async with World(folder, with_shop=False, services=services, window=900) as world:
         staged(world)
-        floor = Floor(world)
+        questions = Questions(world)
+        floor = Floor(world, questions)
         async with floor.serving():
-            await world.alice.command("/incident warm up")
-            await until(lambda: decided(world, 0), "the warm-up")
+            with questions.heard():
+                await world.alice.command("/incident warm up")
+                await until(lambda: decided(world, 0), "the warm-up")
             await finish(world)
             world.faults.always("slack.*", SLACK)
             world.faults.always("sentry.*", SENTRY)

@@ -20,7 +20,7 @@ from phases.shared.counts import Measured
 from phases.verification.event_counts import limits, not_helping, straggling
 from phases.verification.traffic import UNKNOWN, Load, load
 from phases.verification.verdicts import verdict
-from tests.bench.series import counted
+from tests.bench.series import clustered, counted, in_waves
 
 DAY, HOUR = 1440.0, 60.0
 CHECKS = (5, 10)
@@ -59,6 +59,8 @@ class World:
     traces: bool = True
     releases: bool = True
     """Events carry their release."""
+    tail: Literal["", "clusters", "waves"] = ""
+    """How a minute's events scatter, where not as the constants were chosen on."""
     rollout: float = 0.0
     """Minutes after the action in which the old release still answers, less and less."""
 
@@ -148,15 +150,18 @@ def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
     left = [0.0] * len(rates)
     if over:
         left = [_left(one, minute) for minute in range(len(rates))]
-    events = [counted(rng, rate, one.spread) for rate in rates]
-    old_events = [counted(rng, rate, one.spread) for rate in left]
+    events = [_minute(rng, rate, one) for rate in rates]
+    old_events = [_minute(rng, rate, one) for rate in left]
     traces = [counted(rng, one.requests * one.kept * share, 1) for share in one.after]
     base = Measured(
         counted(rng, one.usual * one.normal_minutes, one.spread) / one.normal_minutes,
         one.normal_minutes,
     )
     fire = Measured(
-        counted(rng, one.fire * one.left_alone, one.spread) / one.left_alone, one.left_alone
+        sum(_minute(rng, one.fire, one) for _ in range(int(one.left_alone))) / one.left_alone
+        if one.tail
+        else counted(rng, one.fire * one.left_alone, one.spread) / one.left_alone,
+        one.left_alone,
     )
     before = TrafficBefore(
         usual=requests_seen(rng, one.requests * one.normal_minutes, one.kept, one.normal_minutes),
@@ -183,6 +188,12 @@ def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
         elif not_helping(seen + (0 if one.releases else old), base, fire, span, traffic):
             return Seen("not recovered", minute)
     return Seen("not recovered" if answer is LookVerdict.NOT_RECOVERED else "asked")
+
+
+def _minute(rng: random.Random, mean: float, one: World) -> int:
+    if one.tail == "clusters":
+        return clustered(rng, mean)
+    return in_waves(rng, mean) if one.tail == "waves" else counted(rng, mean, one.spread)
 
 
 def _left(one: World, minute: int) -> float:

@@ -105,6 +105,7 @@ def jobs(*, whole: bool, seed: int) -> list[Job]:
             Job(f"Redis cluster, {name}", lambda what=what: cluster.trouble(what), kept)
             for name, what in cluster.TROUBLES.items()
         ),
+        Job("Redis cluster, all of it during whole lives", lambda: cluster.lives(4), lived, 2),
         *(
             Job(name, lambda row=row: weather.lived_through(row, services=4 if whole else 2), lived)
             for name, row in weather.ROWS.items()

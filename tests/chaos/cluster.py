@@ -8,24 +8,33 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from bot.config.catalogue import Catalogue
+from bot.connection.client import StoreError
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from handlers.dispatcher import Delivery, Recorded, Unknown
 from phases.messages.commands import Declare
-from phases.record.incident import Source
+from phases.record.incident import Entry, Incident, Source
 from phases.workflow import step
+from tests.chaos.kill import Outcome, Way, batch
+from tests.chaos.life import faults, life
 from tests.chaos.store import AGAIN_SECONDS, PEOPLE, Kept
+from tests.chaos.town import Town
 from tests.support.clustered import IMPATIENT_MS, SLOT, Cluster, clustered, settled
 
 REPLICAS = 2
 """Of the bot: each has its own connections, and hears of a move by itself."""
+BETWEEN_SECONDS = 2.0
+"""Of quiet after each trouble: the bots go on."""
 PART = 3
 """Keys that are moved at once; people click in between."""
 
+Answer = TypeVar("Answer")
 Trouble = Callable[[Cluster], Awaitable[None]]
 
 
@@ -113,6 +122,61 @@ async def _person(
             kept.unsure += 1
             await asyncio.sleep(AGAIN_SECONDS)
         said[title] = answer.incident.id
+
+
+class PatientStore(Store):
+    """Who judges asks until the cluster answers."""
+
+    async def get(self, incidents: Iterable[str]) -> list[Incident]:
+        ids = list(incidents)
+        return await _answered(lambda: super(PatientStore, self).get(ids))
+
+    async def timeline(self, incident: str) -> list[Entry]:
+        return await _answered(lambda: super(PatientStore, self).timeline(incident))
+
+
+async def _answered(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    while True:
+        try:
+            return await ask()
+        except StoreError:
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+class ClusterTown(Town):
+    """Its bots wait for a replica, as operators of a cluster should let them."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        super().__init__(folder, **options)
+        self.store = PatientStore(self.store.redis)
+
+    def environment(self, outside: str) -> dict[str, str]:
+        return {**super().environment(outside), "REDIS_WAIT_REPLICAS": "1"}
+
+
+async def lives(services: int) -> Outcome:
+    """Whole lives with real bots, while the slot moves and its primary fails over, all the time."""
+    made: list[Cluster] = []
+
+    @asynccontextmanager
+    async def kept_in(folder: Path) -> AsyncIterator[str]:
+        async with clustered(folder, IMPATIENT_MS) as cluster:
+            made.append(cluster)
+            yield cluster.url
+
+    async def beside(town: Town) -> None:
+        [cluster] = made
+        while True:
+            for what in TROUBLES.values():
+                one = asyncio.create_task(what(cluster))
+                try:
+                    await asyncio.shield(one)
+                finally:
+                    await one  # what is judged is a cluster that is whole again
+                await asyncio.sleep(BETWEEN_SECONDS)
+
+    way = Way(ClusterTown, life, faults)
+    return await batch([], services=services, beside=beside, way=way, kept_in=kept_in)
 
 
 TROUBLES: dict[str, Trouble] = {

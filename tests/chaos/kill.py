@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -78,15 +79,16 @@ async def batch(
     beside: Callable[[Town], Coroutine[None, None, None]] | None = None,
     socket_mode: bool = False,
     way: Way = BY_COMMAND,
+    kept_in: Callable[[Path], AbstractAsyncContextManager[str]] = embedded,
 ) -> Outcome:
     """One world; each planned kill has its own shop and incident.
 
-    All live side by side, with `beside` beside them.
+    All live side by side, with `beside` beside them, on the Redis that `kept_in` starts.
     """
     outcome = Outcome()
     count = services or len(plan)
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
-        async with embedded(Path(folder) / "valkey") as url:
+        async with kept_in(Path(folder) / "valkey") as url:
             town: Town = way.town(
                 Path(folder),
                 services=count,

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from redis.exceptions import RedisError
+
 from phases.record.incident import Entry, Incident, Status
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import ClientRefused
@@ -195,9 +197,13 @@ async def _at_rest(town: Town, channel: Channel) -> bool:
     """Return if it is resolved, nothing has failed, and neither effects nor edits wait."""
     incident = (await town.store.get([incident_id(channel)]))[0]
     keys = town.store.keys
-    queued = [fields.get("incident") for _, fields in await town.store.redis.xrange(keys.outbox)]
-    waiting = await town.store.redis.zrange(keys.waiting, 0, -1)
-    dirty = await town.store.redis.zrange(keys.marks, 0, -1)
+    try:
+        entries = await town.store.redis.xrange(keys.outbox)
+        waiting = await town.store.redis.zrange(keys.waiting, 0, -1)
+        dirty = await town.store.redis.zrange(keys.marks, 0, -1)
+    except RedisError:  # it is away for a moment
+        return False
+    queued = [fields.get("incident") for _, fields in entries]
     mine = (incident.id in queued, any(incident.id in one for one in (*waiting, *dirty)))
     return (
         incident.status in (Status.RESOLVED, Status.CLOSED)

@@ -13,18 +13,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import httpx
+from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot.connection.client import connect
+from bot.connection.client import StoreError, connect
 from bot.store.incident_store import Store
 from sandbox.process import KeptProcess
 from sandbox.serving import HOST, bound, free_port, serving
@@ -130,7 +131,10 @@ class Town:
             20.0,
         )  # Slack's own are at once, a minute, five
         self.world.linear_webhooks.retry_delays = (1.0, 3.0, 20.0)
-        self._client = httpx.AsyncClient(trust_env=False, timeout=60)
+        # A call whose caller was killed may keep its place, so places do not run out.
+        self._client = httpx.AsyncClient(
+            trust_env=False, timeout=60, limits=httpx.Limits(max_connections=None)
+        )
         self.store = Store(connect(redis_url, read_seconds=JUDGE_SECONDS))
         self.form = asyncio.Lock()
         """A person fills in one form at a time."""
@@ -356,12 +360,13 @@ async def _gone(request: Request) -> None:
 async def eventually(
     true: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str, seconds: float
 ) -> None:
-    """Raises `AssertionError` where it does not come true."""
+    """Raises `AssertionError` where it does not come true. A Redis that is away is a no."""
     ends = time.monotonic() + seconds
     while True:
-        found = true()
-        if await found if isinstance(found, Awaitable) else found:
-            return
+        with suppress(StoreError, RedisError):
+            found = true()
+            if await found if isinstance(found, Awaitable) else found:
+                return
         if time.monotonic() > ends:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")
         await asyncio.sleep(0.1)

@@ -66,6 +66,18 @@ class Judged:
         return near and not (self.harm or self.needless or self.missed or self.loud)
 
     @property
+    def right_by_table(self) -> bool:
+        """Right, where the look that the workflow asks for before a rollback is no fault.
+
+        Many users and one feature: "Phase 2 + parallel Phase 3 (consider rollback)".
+        """
+        return self.right or (self.advice.wait > 0 and replace(self.best, wait=0) == self.at_once)
+
+    @property
+    def at_once(self) -> Act:
+        return replace(self.advice, wait=0)
+
+    @property
     def excess(self) -> float:
         return self.lost - self.least
 

@@ -16,7 +16,16 @@ def table(judged: Sequence[Judged]) -> str:
     head = f"{'kind of world':24}{'n':>5}{counts}{'lost/best':>11}{'of it':>7}{'finding':>9}"
     total = sum(j.excess for j in judged)
     lines = [_line(k, [j for j in judged if j.world.kind == k], total) for k in kinds]
-    return "\n".join((head, *lines, _line("all", judged, total)))
+    return "\n".join((head, *lines, _line("all", judged, total), _by_table(judged)))
+
+
+def _by_table(judged: Sequence[Judged]) -> str:
+    """Return the figures without the look that the workflow's table asks for."""
+    right = sum(j.right_by_table for j in judged) / len(judged)
+    waits = sum(j.excess for j in judged if j.right_by_table and not j.right)
+    lost, least = sum(j.lost for j in judged) - waits, sum(j.least for j in judged)
+    ratio_ = lost / least if least else 1.0
+    return f"without the look that one feature asks for: {right:.0%} right, lost/best {ratio_:.2f}"
 
 
 def ratio(judged: Iterable[Judged]) -> float:

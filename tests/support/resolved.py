@@ -12,5 +12,5 @@ async def recovered(world: World) -> Channel:
     channel = await declared(world.alice, "checkout is failing")
     decision = await world.alice.sees("Recommended: roll back", channel)
     await world.alice.click(decision, "decision.rollback")
-    await world.alice.sees("*Recovered.*", channel, seconds=30)
+    await world.alice.sees("*Recovered.*", channel)
     return channel

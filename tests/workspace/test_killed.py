@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.faults import Fault
 from sandbox.world import World
 from tests.support.opened_once import settled
+from tests.support.stage import recovered_in_the_shop
 
 
 async def test_killed_between_the_channel_and_its_purpose(world: World):
@@ -41,4 +42,4 @@ async def test_killed_while_the_deploy_runs(world: World):
     rollbacks = shop.deploy_log()[before:]
     assert len(rollbacks) == 1, rollbacks
     assert shop.current_release() != broken
-    await alice.sees("Recovered", channel)
+    await recovered_in_the_shop(alice, channel)

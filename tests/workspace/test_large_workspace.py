@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sandbox.process import guarded
 from sandbox.slack.channels import ALICE, Channel
 from tests.support.stage import burn, declared, eventually, said, town
 
@@ -12,7 +11,7 @@ from tests.support.stage import burn, declared, eventually, said, town
 async def test_the_channel_of_the_announcements_is_found_at_the_end_of_a_list_that_is_rationed(
     tmp_path: Path,
 ) -> None:
-    world = town(tmp_path, launch=guarded)
+    world = town(tmp_path)
     channels = world.workspace.channels
     incidents = channels.pop("C0INCIDENTS")
     for number in range(4000):

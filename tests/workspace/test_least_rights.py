@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from redis.asyncio import Redis
 
-from sandbox.process import guarded
 from sandbox.slack.people import plain
 from tests.chaos.store import Server
 from tests.support.dump import dumped
@@ -33,7 +32,7 @@ async def test_the_least_rights_carry_a_whole_incident_and_nobody_says_the_passw
         [line] = re.findall(r"^ACL (SETUSER firebreak .*)$", DOCS.read_text(), re.MULTILINE)
         await admin.execute_command("ACL", *line.replace(">PASSWORD", f">{PASSWORD}").split())
         url = f"unix://firebreak:{quote(PASSWORD, safe='')}@{server.socket}"
-        async with town(tmp_path / "town", env={"REDIS_URL": url}, launch=guarded) as world:
+        async with town(tmp_path / "town", env={"REDIS_URL": url}) as world:
             alice = world.alice
             for page in PAGES:
                 people = tuple(f"id:{n}" for n in range(30))

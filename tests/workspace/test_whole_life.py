@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
+from tests.support.stage import insist, recovered_in_the_shop
 
 
 async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(
@@ -21,12 +22,12 @@ async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_unde
     assert "decision.rollback" in str(decision)
     assert len(alice.pinned(channel)) == 1
 
-    await alice.click(decision, "decision.rollback")
+    await insist(alice, decision, "decision.rollback")
     await alice.sees_change(decision, "Read back from the deployer")
     assert shop.current_release() != broken
 
     # Sentry is asked again after the wait, and the endpoint is called.
-    await alice.sees("Recovered", channel)
+    await recovered_in_the_shop(alice, channel)
 
     # Without cause and post-mortem it is not over.
     await alice.command("/incident resolve", channel)

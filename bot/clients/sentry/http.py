@@ -19,9 +19,9 @@ import re
 from typing import TypeVar
 
 import httpx
-from pydantic import ValidationError
+import msgspec
 
-from bot.clients.http.client import Http, Params, adapter
+from bot.clients.http.client import Http, Params
 from bot.clients.http.errors import HttpError
 
 EVENTS = "event:read"
@@ -73,16 +73,29 @@ class SentryHttp(Http):
             raise
 
     def read_numbers(self, shape: type[T], answer: httpx.Response) -> T:
-        """Return a long answer of which no text is kept. Raises as `read`.
+        """Return a long answer of which no text is kept, as a msgspec type. Raises as `read`.
 
-        It is parsed in one go, for a tenth of the time.
+        Two weeks by five minutes are 4,000 points: they are read for a third of the time.
         """
         try:
-            return adapter(shape).validate_json(answer.content)
-        except ValidationError as error:
-            if error.errors()[0]["type"] == "json_invalid":
-                self.json(answer)  # says so in its own words
-            raise self.of_unknown_shape(answer, error) from None
+            return msgspec.json.decode(answer.content, type=shape, strict=False)
+        except msgspec.ValidationError as error:
+            text = self.unknown_shape.format(system=self.system, where=_place(str(error)))
+            status = answer.status_code
+            raise HttpError(self.system, text, retryable=False, status=status) from None
+        except msgspec.DecodeError as error:
+            self.json(answer)  # says so in its own words
+            text = f"{self.system} answered with something that is not JSON"
+            raise HttpError(self.system, text, retryable=True) from error
+
+
+def _place(said: str) -> str:
+    """Return `timeSeries.0.values` of "… - at `$.timeSeries[0].values`", or what is missing."""
+    words = re.findall(r"`([^`]*)`", said)
+    path = next((word[1:] for word in words if word.startswith("$")), "")
+    missing = [words[0]] if said.startswith("Object missing") else []
+    parts = [*re.findall(r"[^.\[\]]+", path), *missing]
+    return ".".join(parts) or "as a whole"
 
 
 def passing(status: int, reason: str) -> bool:

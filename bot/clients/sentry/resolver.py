@@ -34,8 +34,13 @@ class Way:
     Sentry then calls a regression (`has_resolution` of
     https://github.com/getsentry/sentry/blob/master/src/sentry/models/groupresolution.py): events of
     the release itself and of newer ones; events of releases newer than the newest so far; every
-    event. Refused with 400 are a release that the project does not have, and "next" where it has
-    none at all (…/api/helpers/group_index/validators/status_details.py).
+    event. *The newest so far* is the highest number; where a project orders its releases by date,
+    it is the one in which this issue was last seen (`get_current_release_version_of_group` of
+    …/api/helpers/group_index/update.py). After a rollback an old issue may have been seen last in
+    the release that runs again: then Sentry calls stragglers of the other one a regression, and
+    `phases/verification/alarms.py` tells them from a return. Refused with 400 are a release
+    that the project does not have, and "next" where it has none at all
+    (…/api/helpers/group_index/validators/status_details.py).
     """
 
     release: str = ""

@@ -25,13 +25,13 @@ def of_timeseries(http: SentryHttp, answers: Mapping[str, httpx.Response]) -> Mi
     points = [p for s in series for p in s.values or ()]
     counts: dict[datetime, int] = {}
     for point in points:
-        if value := point.get("value"):
-            at = _minute(point["timestamp"] / 1000)
-            counts[at] = counts.get(at, 0) + int(value)
+        if point.value:
+            at = _minute(point.timestamp / 1000)
+            counts[at] = counts.get(at, 0) + int(point.value)
     return Minutes(
         counts={at: n for at, n in counts.items() if n},
         incomplete=tuple(
-            dict.fromkeys(_minute(p["timestamp"] / 1000) for p in points if p.get("incomplete"))
+            dict.fromkeys(_minute(p.timestamp / 1000) for p in points if p.incomplete)
         ),
         sampled=any(s.meta is not None and s.meta.dataScanned == "partial" for s in series),
     )

@@ -74,8 +74,8 @@ class Traces:
                 continue
             shapes = (self._http.read_numbers(TimeseriesShape, a) for a in answers.values())
             points = [p for shape in shapes for s in shape.timeSeries for p in s.values or ()]
-            requests = sum(point.get("value") or 0.0 for point in points)
-            kept = sum(_kept(point.get("sampleCount"), point.get("value")) for point in points)
+            requests = sum(point.value or 0.0 for point in points)
+            kept = sum(_kept(point.sampleCount, point.value) for point in points)
             return TrafficSeen(requests=requests, kept=round(kept), minutes=lasts / MINUTE)
         return None
 

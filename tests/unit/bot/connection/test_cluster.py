@@ -150,6 +150,9 @@ async def test_a_slot_that_moves_at_once_is_followed_by_everything(
 ) -> None:
     """Valkey 9 moves a slot as a whole (https://valkey.io/commands/cluster-migrateslots/)."""
     store, [target, _] = Store.open(cluster.url), await cluster.others(primary)
+    others = [Store.open(cluster.url) for _ in range(4)]
+    for other in others:
+        await other.server_now()
     writer = Writer(store)
     await asyncio.gather(*(writer.one() for _ in range(20)))
     assert len(writer.acked) == 20
@@ -160,17 +163,22 @@ async def test_a_slot_that_moves_at_once_is_followed_by_everything(
         return (await cluster.primary(asked=target)) is target
 
     await eventually(there)
-    await store.redis.hset(f"{store.keys.prefix}:x", "a", "1")
-    pipe = store.redis.pipeline(transaction=True)
-    pipe.hget(f"{store.keys.prefix}:x", "a")
-    pipe.hdel(f"{store.keys.prefix}:x", "a")
+    # Each of these is the first that its connection hears of the move.
+    one, two, three, four = others
+    key = f"{store.keys.prefix}:x"
+    await one.redis.hset(key, "a", "1")
+    pipe = two.redis.pipeline(transaction=True)
+    pipe.hget(key, "a")
+    pipe.hdel(key, "a")
     assert await pipe.execute() == ["1", 1]
+    assert (await three.load("INC-0001")).version == 1
+    assert len(await keys_under(four.redis, "{fb}")) > 2 * len(writer.acked)
     assert await writer.one()
     assert len(writer.acked) == writer.tried
     await writer.all_there_once()
-    assert len(await keys_under(store.redis, "{fb}")) > 2 * len(writer.acked)
-    assert _at(store) == target.port
-    await store.close()
+    for each in (store, *others):
+        assert _at(each) == target.port
+        await each.close()
 
 
 async def test_a_planned_fail_over_loses_no_acknowledged_commit(
@@ -212,15 +220,17 @@ async def test_a_primary_that_is_killed_is_replaced_and_the_bot_goes_on(
     careful = Writer(Store.open(cluster.url, wait_replicas=1))
     for _ in range(10):
         assert await careful.one()
-    primary.kill()
-    replica = await cluster.fail_over(primary)
     store = Store.open(cluster.url)
     writer = Writer(store)
     writer.tried = careful.tried
+    assert await writer.one()
+    primary.kill()
+    replica = await cluster.fail_over(primary)
     await eventually(writer.one)
     assert _at(store) == replica.port
     writer.acked += careful.acked
     await writer.all_there_once()
+    careful.tried = writer.tried
     assert not await careful.one(), "it has no replica now"
     primary.again()
     await eventually(careful.one)

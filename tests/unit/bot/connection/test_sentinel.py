@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.checks.durability import promise
-from bot.connection.client import AnswerLost, NotRecorded
+from bot.connection.client import AnswerLost, NotRecorded, copied
 from bot.store.incident_store import Already, Done, Store
 from handlers.dispatcher import Delivery, Recorded, Unknown
 from tests.support.replicated import MASTER, Replicated, eventually, replicated
@@ -104,6 +104,19 @@ async def test_what_no_replica_has_is_not_acknowledged_because_it_comes_a_second
 
     await eventually(acknowledged)
     await direct.close()
+
+
+async def test_a_new_primary_that_lacks_the_commit_does_not_vouch_for_it(
+    world: Replicated,
+) -> None:
+    """Between the commit and the wait for its replicas another server may have taken over."""
+    store = Store.open(f"redis://127.0.0.1:{world.primary}", wait_replicas=1)
+    assert isinstance(await commit(store, new(), id="c1"), Done | Already)
+    fence = store.keys.fence
+    await copied(store.redis, 1, 5, fence=fence, witness=store.keys.commit("c1"))
+    with pytest.raises(AnswerLost, match="the new one does not have it"):
+        await copied(store.redis, 1, 5, fence=fence, witness=store.keys.commit("c2"))
+    await store.close()
 
 
 async def test_a_hundred_at_once_wait_for_a_connection_and_nobody_is_sent_away(

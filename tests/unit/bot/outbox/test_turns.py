@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 
-from bot.outbox.turns import Turns, decides
-from phases.messages.effects import OpenChannel
+from bot.outbox.turns import Turns, Waiting, decides
+from phases.messages.effects import OpenChannel, Triage
 from phases.messages.notifications import PostLive
 
 
@@ -63,9 +63,24 @@ async def test_what_a_decision_waits_for_finds_a_turn_and_goes_before_the_others
     await work.end("a")
     assert work.running == ["b", "decision", "decision 2"]
     await work.end("decision")
-    assert work.running == ["b", "decision 2"], "the others' limit counts what runs at all"
+    assert work.running == ["b", "decision 2"], "the limit of the others counts what runs at all"
     await work.end("decision 2")
     assert work.running == ["b", "c"]
+
+
+async def test_while_a_triage_waits_at_sentry_the_rest_goes_one_by_one_at_slack() -> None:
+    waiting = Waiting()
+    slack, sentry = Work(Turns(3, 1, waiting)), Work(Turns(1, 0, waiting))
+    await sentry.want("triage", first=True)
+    await slack.want("a")
+    await sentry.want("triage 2", first=True)
+    await slack.want("b", "c")
+    assert slack.running == ["a"]
+    await slack.end("a")
+    assert slack.running == ["b"], "one by one, and not never"
+    await sentry.end("triage")
+    assert sentry.running == ["triage 2"]
+    assert slack.running == ["b", "c"]
 
 
 async def test_no_turn_is_lost_whatever_is_cancelled() -> None:
@@ -89,5 +104,6 @@ async def test_no_turn_is_lost_whatever_is_cancelled() -> None:
 
 def test_people_wait_for_the_channel_and_the_decision() -> None:
     assert decides(OpenChannel())
+    assert decides(Triage())
     assert decides(PostLive(name="decision:2"))
     assert not decides(PostLive(name="status"))

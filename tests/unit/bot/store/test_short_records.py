@@ -19,6 +19,7 @@ from bot.cli.export import export
 from bot.cli.forget import forget
 from bot.cli.import_ import import_lines
 from bot.config.catalogue import Catalogue
+from bot.connection.client import connect
 from bot.connection.embedded import embedded
 from bot.store import short_records as kept
 from bot.store.incident_store import Done, Store
@@ -40,6 +41,8 @@ from tests.support.stores import commit, new
 
 INDEXES: tuple[Index, ...] = get_args(Index)
 ALICE, BOB = "U0ALICE01", "U0BOB0001"
+PATIENCE = 60.0
+"""A busy machine is no slow Redis."""
 
 
 async def behind(store: Store, index: Index = "open") -> list[str]:
@@ -261,7 +264,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
     async def opened() -> Place:
         url = await stack.enter_async_context(embedded(tmp_path_factory.mktemp("short")))
-        store = Store.open(url)
+        store = Store(connect(url, read_seconds=PATIENCE))
         stack.push_async_callback(store.close)
         await store.redis.config_set("appendfsync", "no")  # pyright: ignore[reportGeneralTypeIssues]
         return Place(runner, store)

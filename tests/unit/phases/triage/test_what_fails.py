@@ -162,7 +162,7 @@ def test_an_old_issue_that_was_rare_until_now_says_nothing_by_its_age() -> None:
     often = shop(
         f"E: {HIKARI}", began=20, deploys=FIVE_HOURS, first=90_000, minutes={**before, **burning}
     )
-    assert advised(often)[0] is Choice.INVESTIGATE
+    assert advised(often) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
 
 
 # --- what passes, and what is not ours -----------------------------------------------------------
