@@ -199,9 +199,13 @@ class Live(Worker):
             del self._known[place][marked], self._place[marked]
             self._not_before.pop(marked, None)
 
-    async def posted(self, incident: str, name: str, message: Rendered) -> None:
-        """Remember what a live message showed when it was posted, so that it is not sent again."""
-        await self._marks.remember(member(incident, name), _fingerprint(message))
+    async def posted(self, incident: str, name: str, message: Rendered | None) -> None:
+        """Remember what a live message showed when it was posted, so that it is not sent again.
+
+        None: nobody knows, and the next mark is an edit in any case.
+        """
+        if message is not None:
+            await self._marks.remember(member(incident, name), _fingerprint(message))
         self._not_before.pop(member(incident, name), None)
 
     def _ended(self, marked: str) -> None:

@@ -76,8 +76,11 @@ class EffectContext(Context):
     """Sets Sentry's issues to resolved; None where that is switched off."""
     render: Callable[[str, Incident, datetime], Awaitable[Message]]
     """Renders a live message by its name, from the newest state."""
-    posted: Callable[[str, str, Message], Awaitable[None]]
-    """Hears of a live message's first post, so that the same text is not sent again as an edit."""
+    posted: Callable[[str, str, Message | None], Awaitable[None]]
+    """Hears of a live message's first post, so that the same text is not sent again as an edit.
+
+    None where an earlier try may have posted it: what it shows is not known.
+    """
     incidents_channel: Callable[[], Awaitable[str | None]]
     forward_since: Callable[[datetime], float]
     """Returns the seconds by which this machine's clock was set forward after that moment."""

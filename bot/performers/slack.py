@@ -212,17 +212,19 @@ async def post_live(
         and PostLive.model_validate_json(failure.effect).name == effect.name
         for failure in incident.failures
     )
+    earlier = given_up or job.attempt > 1
     ts = await context.slack.post(
         channel,
         message,
         incident=job.incident,
         effect=job.effect_id,
         since=incident.declared_at if given_up else job.created,
-        maybe_posted=given_up or job.attempt > 1,
+        maybe_posted=earlier,
         thread_ts=thread,
         live=f"{incident.ulid}:{effect.name}",
     )
-    await context.posted(incident.id, effect.name, message)
+    # What an earlier try posted shows the state of that time, and nobody knows which.
+    await context.posted(incident.id, effect.name, None if earlier else message)
     return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))
 
 

@@ -46,10 +46,6 @@ def job(effect_id: str) -> Job:
     )
 
 
-async def unheard(id: str, name: str, message: Message) -> None:
-    return None
-
-
 @pytest.mark.parametrize("by_itself", [True, False])
 async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_next_effect(
     by_itself: bool,
@@ -58,7 +54,10 @@ async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_ne
         slack = Slack(BOT_TOKEN, f"{world.url}/slack/api/")
         await slack.start()
         record = incident(channel=Channel(id="C0GENERAL", name="general"))
-        known = [record]
+        known, shown = [record], list[Message | None]()
+
+        async def heard(id: str, name: str, message: Message | None) -> None:
+            shown.append(message)
 
         async def look(id: str, version: int = 0) -> Incident:
             return known[0]
@@ -71,7 +70,7 @@ async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_ne
                 "dispatcher": dispatcher,
                 "slack": slack,
                 "render": render,
-                "posted": unheard,
+                "posted": heard,
                 "now": lambda: NOW,
             }
         )
@@ -89,4 +88,5 @@ async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_ne
         assert len(posted) == 1
         assert isinstance(done, MessagePosted)
         assert done.ref.ts == posted[0]["ts"]
+        assert shown == [None], "it shows the state of the first try, and not what was rendered now"
         await slack.aclose()
