@@ -166,8 +166,7 @@ def _pages(town: Town, incident: Incident) -> list[str]:
     if incident.paged and not alerts:
         wrong.append(f"nobody was paged: {incident.paged}")
     said = Counter(one.summary for one in alerts)
-    lost = getattr(town, "lost_pages", 0)
-    if not lost and len(alerts) > len(incident.paged):
+    if not town.lost_pages and len(alerts) > len(incident.paged):
         wrong.append(f"{len(alerts)} pages for {incident.paged}: {dict(said)}")
     if not incident.open and any(one.state == "triggered" for one in alerts):
         wrong.append("the page still rings")

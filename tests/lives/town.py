@@ -250,6 +250,8 @@ class Town:
             self.broken = error
             self.said(f"the world itself failed: {error!r}")
 
+    lost_pages: bool = False
+    """An answer of PagerDuty's may be lost in this world."""
     broken: BaseException | None = None
     """A fault of the driver, not of the bot."""
 

@@ -57,6 +57,8 @@ class Forecast:
 
     def begins(self, town: Town) -> None:
         town.wire.weather = town.faults.weather = self.systems
+        # After a lost answer or a death it may be called twice, never not at all (docs/code.md).
+        town.lost_pages = "pagerduty" in self.systems or self.crashes is not None
         town.redis.trouble = self.redis
         town.delivery.twice = town.webhooks.twice = self.twice
         town.fleet.crash_every = self.crashes
