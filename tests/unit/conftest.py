@@ -19,7 +19,8 @@ def patience() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bot.store.incidents.DISPATCH_SECONDS", 20.0)
-        patch.setitem(connect.__kwdefaults__, "take_seconds", 20.0)
+        for wait in ("take_seconds", "read_seconds"):
+            patch.setitem(connect.__kwdefaults__, wait, 20.0)
         for retried in ("http.client.Http.pauses", "sentry.http.SentryHttp.pauses"):
             patch.setattr(f"bot.clients.{retried}", (0.01, 0.03))
         patch.setattr("bot.clients.slack.client.AGAIN_PAUSES", (0.01, 0.03))

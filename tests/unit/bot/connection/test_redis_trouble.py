@@ -16,7 +16,7 @@ import pytest
 from redis._parsers import BaseParser
 from redis.exceptions import NoPermissionError, ResponseError
 
-from bot.connection.client import AnswerLost, NotRecorded, connect
+from bot.connection.client import READ_SECONDS, AnswerLost, NotRecorded, connect
 from bot.connection.errors import of, said
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
@@ -96,7 +96,7 @@ async def test_too_many_clients(tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 async def test_one_that_does_not_answer(tmp_path: Path) -> None:
     async with served(tmp_path / "a") as one:
-        store = Store.open(one.url)
+        store = Store(connect(one.url, read_seconds=READ_SECONDS))
         await store.server_now()
         one.process.send_signal(signal.SIGSTOP)
         try:
