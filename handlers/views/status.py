@@ -174,7 +174,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         Fact(f"{detected} via {phrasing.source(incident)}", (8, 8, 9), short=detected),
         Fact(_described(incident), (9, 9, 9)),
         Fact(
-            f"Not the same as {words(incident.else_reason, 20)}, according to whoever declared it"
+            f"Reported as separate from {words(incident.else_reason, 20)}"
             if incident.else_reason
             else "",
             (9,),

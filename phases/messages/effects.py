@@ -210,7 +210,7 @@ class CommentTicket(Effect):
     """Comments on the ticket."""
 
     type: Literal["ticket.comment"] = "ticket.comment"
-    words = "The ticket could not be commented on"
+    words = "The ticket comment failed"
     system = "linear"
     small = True
     after_end = True
@@ -299,7 +299,7 @@ class CommentParent(Effect):
     """Comments on the Linear issue that the incident was escalated from."""
 
     type: Literal["ticket.parent"] = "ticket.parent"
-    words = "The issue it was escalated from could not be commented on"
+    words = "The comment on the issue it was escalated from failed"
     system = "linear"
     small = True
     after_end = True
