@@ -77,7 +77,7 @@ def test_with_everything_known_each_of_what_a_newcomer_needs_is_there() -> None:
         ),
         *(
             "Root cause",
-            "could not be",
+            "The ticket comment failed",
             "Hold deploys",
             "CHECKOUT-12345",
             "SHOP-3",
