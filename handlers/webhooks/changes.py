@@ -31,7 +31,7 @@ from handlers.dispatcher import Delivery, Recorded
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.deploys import service_of
-from handlers.webhooks.front import Signature, Unreadable, webhook
+from handlers.webhooks.front import Signature, Unreadable, address, webhook
 from phases.messages.actions import ChangedByOthers
 from phases.record.findings import ChangeSeen
 from phases.record.service import Service
@@ -44,7 +44,6 @@ OLDEST = timedelta(days=1)
 """Nothing older is kept: a sender that was away for hours still tells what it has to tell."""
 VALUE = 200
 BY = 100
-URL = 2000
 
 BAD_KIND = "`kind` must be flag, config or infrastructure"
 
@@ -83,20 +82,13 @@ class ChangeBody(BaseModel):
             # Of an address only the part that names the person.
             by=_shown(self.by, BY).partition("@")[0] or None,
             at=min(self.at.astimezone(UTC), now),
-            url=_address(self.url),
+            url=address(self.url),
         )
 
 
 def _shown(text: str | None, limit: int) -> str:
     """Return another program's text in one line, in which nothing mentions anybody in Slack."""
     return slack_text.cut(" ".join(foreign(visible(text or "")).split()), limit)
-
-
-def _address(value: Any) -> str | None:
-    """Return a link that people may follow; anything else is left out, and the change stands."""
-    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
-        return None
-    return value if len(value) <= URL and value.isprintable() and " " not in value else None
 
 
 def changes_route(ctx: Context, secret: str) -> Route:

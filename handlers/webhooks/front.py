@@ -27,6 +27,7 @@ from handlers.webhooks.signature import hmac_fits, refused, signed_body
 from phases.text.cleaning import foreign
 
 DELIVERY_CHARACTERS = 100
+URL = 2000
 
 
 class Unreadable(Exception):
@@ -92,6 +93,13 @@ def delivery_id(request: Request, header: str) -> str:
     if not id or len(id) > DELIVERY_CHARACTERS:
         raise Unreadable(f"{header} is missing")
     return id
+
+
+def address(value: object) -> str | None:
+    """Return a link that people may follow; anything else is left out, and the rest stands."""
+    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
+        return None
+    return value if len(value) <= URL and value.isprintable() and " " not in value else None
 
 
 class Part(BaseModel):

@@ -24,7 +24,7 @@ from handlers.webhooks.alert_bodies import HeardAlert, read
 from handlers.webhooks.alert_senders import secrets_of, sent_by
 from handlers.webhooks.alerts import Alarm, Found, add_quietly, raise_alarm
 from handlers.webhooks.deploys import service_of
-from handlers.webhooks.front import Unreadable, webhook
+from handlers.webhooks.front import Unreadable, address, webhook
 from phases.record.incident import Source
 from phases.record.service import Service, environment_among
 from phases.text.cleaning import foreign, visible
@@ -38,7 +38,6 @@ AHEAD = timedelta(minutes=5)
 TEXT = 1000
 SHOWN = 5
 """So many alerts of one group are written out in the incident's description."""
-URL = 2000
 
 
 def alerts_route(ctx: Context, secret: str) -> Route:
@@ -118,7 +117,7 @@ async def _tell(
     alarm = Alarm(
         service=service,
         title=_one_line(first.title) or first.system,
-        source=Source(kind="alert", text=first.system, url=_address(first.url)),
+        source=Source(kind="alert", text=first.system, url=address(first.url)),
         at=min(first.at or now, now) if not fires else now,
         found=tuple(_found(alert) for alert in alerts),
         description=_description(alerts),
@@ -138,7 +137,7 @@ def _found(alert: HeardAlert) -> Found:
     return Found(
         issue=None,
         text=says,
-        url=_address(alert.url),
+        url=address(alert.url),
         key=alert.key,
         heard=f"{alert.key} {began}{state}",
     )
@@ -160,10 +159,3 @@ def _description(alerts: list[HeardAlert]) -> str:
 
 def _one_line(text: str) -> str:
     return slack_text.title(foreign(slack_text.typed(text)))
-
-
-def _address(url: str | None) -> str | None:
-    """Return a link that people may follow; anything else is left out, and the alert stands."""
-    if url is None or not url.startswith(("https://", "http://")) or len(url) > URL:
-        return None
-    return url if url.isprintable() and " " not in url else None
