@@ -14,7 +14,8 @@ _PYTHON = (
     r"|pymongo|motor|kafka|confluent_kafka|aiokafka|pika|aio_pika|amqp|kombu/transport|botocore"
     r"|boto3|aiobotocore|google/(?:api_core|cloud|auth)|azure|requests|urllib3|httpx|httpcore"
     r"|aiohttp/client\w*|http/client\.py|socket\.py|ssl\.py|smtplib\.py|grpc|elasticsearch"
-    r"|elastic_transport|opensearchpy|cassandra|clickhouse_\w+|stripe|twilio|sendgrid|ldap3|paramiko"
+    r"|elastic_transport|opensearchpy|cassandra|clickhouse_\w+|stripe|twilio|sendgrid"
+    r"|ldap3?|paramiko|hvac|consul|jwt/jwks_client|minio|pysolr|nats|zeep|celery/backends"
 )
 _NODE = (
     r"pg(?:-pool|-protocol)?|mysql2?|tedious|oracledb|ioredis|redis(?:-parser)?|@redis|memjs"
@@ -37,6 +38,7 @@ _GO = (
     r"database/sql|lib/pq|jackc/pg\w+|go-sql-driver|redis/go-redis|go-redis/redis|redigo"
     r"|mongo-driver|kafka-go|sarama|amqp091-go|streadway/amqp|aws-sdk-go(?:-v2)?|google\.golang\.org/grpc"
     r"|net/http/(?:client|transport)\.go|go-elasticsearch|gocql|stripe-go"
+    r"|hashicorp/(?:consul|vault)|etcd/client|minio-go|nats\.go"
 )
 _PHP = r"doctrine/dbal|predis|guzzlehttp|aws/aws-sdk-php|php-amqplib|illuminate/database|mongodb"
 _NET = (
