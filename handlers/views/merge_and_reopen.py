@@ -57,6 +57,7 @@ def which_goes_on(some: Sequence[Incident]) -> Message:
 
 
 def _keep(keep: Incident, some: Sequence[Incident]) -> Element:
+    """Return the button of one of them; `some` begins with the oldest."""
     gone = [one for one in some if one.id != keep.id]
     if len(gone) == 1:
         ends = f"{gone[0].id} {plain(gone[0].title, 100)} ends."
@@ -71,7 +72,8 @@ def _keep(keep: Incident, some: Sequence[Incident]) -> Element:
         danger=True,
     )
     value = {"keep": keep.id, "end": " ".join(one.id for one in gone)}
-    return button(f"Keep {keep.id}", "incident.merge", value, confirm=ask)
+    action = "incident.merge" if keep.id == some[0].id else "incident.merge_other"
+    return button(f"Keep {keep.id}", action, value, confirm=ask)
 
 
 def which_are_one(some: Sequence[Incident], here: Incident | None) -> View:
