@@ -229,7 +229,11 @@ def _let_go(draft: Draft, gone: Incident, by: str) -> None:
     draft.note("split", text, by=by)
     where = f" in <#{gone.own_channel.id}|{gone.own_channel.name}>" if gone.own_channel else ""
     there = f"It goes on by itself{where}. ({mentioned(by)})"
-    tell(draft, f"{short(gone.title, 150).rstrip('.')}. {there}", strong=f"{gone.id} is no part:")
+    tell(
+        draft,
+        f"{short(gone.title, 150).rstrip('.')}. {there}",
+        strong=f"{gone.id} is something else:",
+    )
     if issues:
         _measure_again(draft)
 
