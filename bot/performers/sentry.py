@@ -31,8 +31,8 @@ from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.root_cause import investigate as root_cause
 from phases.triage import measure as triage
-from phases.triage.questions import Sources
-from phases.triage.taken_back import Past, earlier_fixes
+from phases.triage.deploys.taken_back import Past, earlier_fixes
+from phases.triage.reading.questions import Sources
 from phases.verification import recurrence
 from phases.verification.recheck import Recheck
 

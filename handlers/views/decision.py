@@ -37,9 +37,9 @@ from phases.record.findings import (
 from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
 from phases.record.service import Service
-from phases.triage.recommendation import HARDLY, OPEN, warned
-from phases.triage.since_when import BEGAN
-from phases.triage.who_is_hit import scope
+from phases.triage.deploys.since_when import BEGAN
+from phases.triage.going_back.recommendation import HARDLY, OPEN, warned
+from phases.triage.picture.who_is_hit import scope
 
 REASONS = 5
 VERSION = 60

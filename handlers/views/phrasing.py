@@ -22,8 +22,8 @@ from phases.record.service import Service
 from phases.record.tokens import what_was_done
 from phases.shared.suspected_changes import taken_back
 from phases.text.wording import capital, counted, lasting
-from phases.triage import who_is_hit
-from phases.triage.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
+from phases.triage.picture import who_is_hit
+from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
 from phases.verification.verdicts import NOT_MEASURED, moved, would_have_come
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"

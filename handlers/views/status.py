@@ -34,7 +34,7 @@ from phases.record.service import Service
 from phases.record.tokens import what_was_done
 from phases.root_cause.leading_cause import proposed_cause
 from phases.text.wording import capital, counted, lasting
-from phases.triage.who_is_hit import how_many, nobody
+from phases.triage.picture.who_is_hit import how_many, nobody
 
 LINES = 12  # as they wrap on a phone, title included, buttons apart
 TOPIC = 250

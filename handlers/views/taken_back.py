@@ -9,8 +9,8 @@ from handlers.views.text import local, person, words
 from phases.record.findings import Recommendation
 from phases.record.going_back import Quote, TakenBack
 from phases.text.wording import listed
-from phases.triage.recommendation import warned
-from phases.triage.taken_back import how_many, in_short
+from phases.triage.deploys.taken_back import how_many, in_short
+from phases.triage.going_back.recommendation import warned
 
 QUOTES = 2
 

@@ -17,10 +17,10 @@ from phases.record.findings import (
 )
 from phases.record.service import Service
 from phases.text.wording import counted, lasting
-from phases.triage.blast_radius import SHOWN
-from phases.triage.deploy_history import FIRST_EVENTS
-from phases.triage.recommendation import AS_MANY
-from phases.triage.since_when import AT_ONCE
+from phases.triage.deploys.deploy_history import FIRST_EVENTS
+from phases.triage.deploys.since_when import AT_ONCE
+from phases.triage.going_back.recommendation import AS_MANY
+from phases.triage.picture.blast_radius import SHOWN
 
 SENTENCES = 5
 ISSUES = 3

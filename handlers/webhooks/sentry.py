@@ -28,7 +28,7 @@ from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
 from phases.text.cleaning import foreign
-from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR
+from phases.triage.picture.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR
 
 log = logging.getLogger(__name__)
 

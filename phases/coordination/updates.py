@@ -15,7 +15,7 @@ from phases.record.incident import ActionKind, Incident, Severity, Status
 from phases.record.tokens import what_was_done
 from phases.shared.change import Draft
 from phases.text.wording import capital, counted, listed
-from phases.triage import who_is_hit
+from phases.triage.picture import who_is_hit
 
 UPDATE = "update"
 """The timer's name."""

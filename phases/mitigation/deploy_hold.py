@@ -19,7 +19,7 @@ from phases.record.tokens import mentioned
 from phases.shared.announce import tell
 from phases.shared.change import Draft, Refused
 from phases.text.wording import stamp
-from phases.triage.deploy_history import SAME_DEPLOY
+from phases.triage.deploys.deploy_history import SAME_DEPLOY
 
 
 def hold(incident: Incident) -> str | None:

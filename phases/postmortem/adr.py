@@ -15,7 +15,7 @@ from phases.record.timeline import line
 from phases.record.tokens import Form, what_was_done
 from phases.text.markdown import Names, inline, one_line, paragraphs
 from phases.text.wording import counted, listed, rate, stamp
-from phases.triage.who_is_hit import FEATURES_UNKNOWN, users
+from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, users
 from phases.verification.event_chart import explained, in_words, mermaid
 
 KINDS = ("tests", "monitors", "gates")

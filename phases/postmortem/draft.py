@@ -19,7 +19,7 @@ from phases.root_cause.leading_cause import leading
 from phases.text.cleaning import cut
 from phases.text.markdown import Names, readable
 from phases.text.wording import lasting, listed, stamp
-from phases.triage import who_is_hit
+from phases.triage.picture import who_is_hit
 
 DUE_DAYS = 14
 """An action item is proposed for two weeks after."""

@@ -27,40 +27,40 @@ from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
 from phases.shared.suspected_changes import merged
-from phases.triage.beginning import (
+from phases.triage.deploys.deploy_history import suspect_of
+from phases.triage.deploys.taken_back import NO_PAST, Past, takes_back
+from phases.triage.deploys.targets import fire_of
+from phases.triage.going_back.recommendation import recommend
+from phases.triage.going_back.situation import Situation
+from phases.triage.going_back.weighing import OTHERS_EVENTS
+from phases.triage.going_back.written_warnings import of_commits, of_people
+from phases.triage.picture.beginning import (
     baseline,
     beginning,
     first_loud_minute,
     last_event_minute,
 )
-from phases.triage.blast_radius import (
+from phases.triage.picture.blast_radius import (
     NEW,
     belonging,
     counted_before,
 )
-from phases.triage.deploy_history import suspect_of
-from phases.triage.deployed import Deployed, deployed, only_places, way_back
-from phases.triage.fire import DAY, HISTORY, HOUR, Series, fire
-from phases.triage.flags import events_with_flag, flag_evidence, with_changes
-from phases.triage.found import Found, Impact, Trouble
-from phases.triage.judged import Seen, judged
-from phases.triage.known_already import (
+from phases.triage.picture.fire import DAY, HISTORY, HOUR, Series, fire
+from phases.triage.picture.judged import Seen, judged
+from phases.triage.picture.ordinary import BEFORE, mostly_new, titled, without_regular
+from phases.triage.reading.deployed import Deployed, deployed, only_places, way_back
+from phases.triage.reading.flags import events_with_flag, flag_evidence, with_changes
+from phases.triage.reading.found import Found, Impact, Trouble
+from phases.triage.reading.known_already import (
     begin_of_step,
     first_in_minute,
     nothing_failed,
     picture_tells_first,
     too_few_others,
 )
-from phases.triage.ordinary import BEFORE, mostly_new, titled, without_regular
-from phases.triage.questions import Questions, Sources
-from phases.triage.recommendation import recommend
+from phases.triage.reading.questions import Questions, Sources
+from phases.triage.reading.unavailable import say_of_numbers, say_of_stack
 from phases.triage.report import report_of
-from phases.triage.situation import Situation
-from phases.triage.taken_back import NO_PAST, Past, takes_back
-from phases.triage.targets import fire_of
-from phases.triage.unavailable import say_of_numbers, say_of_stack
-from phases.triage.weighing import OTHERS_EVENTS
-from phases.triage.written_warnings import of_commits, of_people
 
 
 async def triage(

@@ -6,10 +6,10 @@ from phases.ports.tracker_values import EventDetail
 from phases.record.findings import TriageReport
 from phases.root_cause.stack_trace import ours, with_cause
 from phases.shared.suspected_changes import near
-from phases.triage.blast_radius import ERROR, MINUTE
-from phases.triage.found import Trouble
-from phases.triage.recommendation import recommend
-from phases.triage.situation import Situation
+from phases.triage.going_back.recommendation import recommend
+from phases.triage.going_back.situation import Situation
+from phases.triage.picture.blast_radius import ERROR, MINUTE
+from phases.triage.reading.found import Trouble
 
 SHOWN_ISSUES = 10
 SHOWN_MONITORS = 20

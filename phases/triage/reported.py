@@ -17,7 +17,7 @@ from phases.record.findings import (
 from phases.record.limits import NOTHING
 from phases.record.service import Service
 from phases.text.wording import capital, listed, short
-from phases.triage.who_is_hit import how_many
+from phases.triage.picture.who_is_hit import how_many
 
 REPORTED_FEATURES = 10  # of the manual form
 

@@ -30,8 +30,8 @@ from phases.shared.rounds import (
 )
 from phases.shared.suspected_changes import change_key, heard, said, taken_back
 from phases.text.wording import capital, counted, lasting, listed
-from phases.triage import who_is_hit
-from phases.triage.blast_radius import severity_of
+from phases.triage.picture import who_is_hit
+from phases.triage.picture.blast_radius import severity_of
 from phases.triage.reported import beside_people, manual, with_reported
 
 MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window

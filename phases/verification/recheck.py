@@ -20,7 +20,7 @@ from phases.record.service import Service
 from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured
 from phases.text.wording import lasting, listed
-from phases.triage.blast_radius import ERROR
+from phases.triage.picture.blast_radius import ERROR
 from phases.verification.burning import acted, burned
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import (

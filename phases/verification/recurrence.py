@@ -30,7 +30,7 @@ from phases.shared.counts import Measured, usual
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
-from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
+from phases.triage.picture.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
 from phases.verification.burning import acted, burned
 from phases.verification.event_counts import (
     FALSE_RETURN,

@@ -17,9 +17,9 @@ from phases.record.findings import (
 )
 from phases.record.incident import Incident
 from phases.root_cause.investigate import investigate
+from phases.triage.deploys.taken_back import EarlierFix, Past
 from phases.triage.measure import triage
-from phases.triage.questions import Sources
-from phases.triage.taken_back import EarlierFix, Past
+from phases.triage.reading.questions import Sources
 from tests.judgement import kinds
 from tests.judgement.changes import Flags, told_of_changes
 from tests.judgement.events import Events, alarm, draw

@@ -21,7 +21,7 @@ from phases.ports.tracker_values import (
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
 from phases.record.traffic_seen import TrafficSeen
-from phases.triage.deploy_history import STANDS_IN
+from phases.triage.deploys.deploy_history import STANDS_IN
 from tests.judgement.changes import evaluated
 from tests.judgement.events import KNOWN, Events, earlier
 from tests.judgement.ports import commit_of, seen

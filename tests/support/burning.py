@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from phases.ports.tracker_values import IssueRow, Minutes
-from phases.triage.fire import DAY, HISTORY, HOUR, MINUTE, Series, step_of, time_of
+from phases.triage.picture.fire import DAY, HISTORY, HOUR, MINUTE, Series, step_of, time_of
 
 NOON = datetime(2026, 5, 5, 12, 15, 30, tzinfo=UTC)
 NIGHT = datetime(2026, 5, 5, 3, 15, 30, tzinfo=UTC)

@@ -21,7 +21,7 @@ from phases.record.findings import DeploySeen, Release, Suspect, TriageReport
 from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.triage.measure import triage
-from phases.triage.questions import Sources
+from phases.triage.reading.questions import Sources
 from sandbox.faults import Faults
 from sandbox.sentry.api.app import sentry_app
 from sandbox.sentry.state import Sentry as LocalSentry
@@ -232,7 +232,7 @@ async def world(*, counting: bool = False, **fields: Any) -> AsyncIterator[World
     refusing = Refusing()
     refusing.app = calls or app
     with pytest.MonkeyPatch.context() as patch:
-        for limit in ("unavailable.PART_SECONDS", "questions.PART_SECONDS"):
+        for limit in ("reading.unavailable.PART_SECONDS", "reading.questions.PART_SECONDS"):
             patch.setattr(f"phases.triage.{limit}", 60.0)  # a busy machine is no slow Sentry
         patch.setattr("bot.clients.sentry.blast_radius.SECONDS", 60.0)
         async with serving(refusing) as url:

@@ -52,7 +52,7 @@ from bot.clients.sentry.traffic import Traces
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import DeploySeen, Share
 from phases.record.service import Service
-from phases.triage.fire import MINUTE, STEP
+from phases.triage.picture.fire import MINUTE, STEP
 
 OLDER = "discover"
 LACKING = (403, 404, 405)  # of a plan, or of a Sentry, that has no such call

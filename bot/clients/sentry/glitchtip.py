@@ -22,7 +22,7 @@ from bot.clients.sentry.event import EventShape
 from bot.clients.sentry.http import EVENTS, PAGE, Pairs, SentryHttp, next_cursor
 from bot.clients.sentry.models import IssueShape, TagDetailShape, utc
 from phases.ports.tracker_values import EventDetail, IssuePage, IssueRow
-from phases.triage.blast_radius import LEVELS, NEW
+from phases.triage.picture.blast_radius import LEVELS, NEW
 
 REFUSED = 422
 """Its answer to a `sort` of Sentry's (Django Ninja)."""

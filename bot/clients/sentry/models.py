@@ -26,7 +26,7 @@ from phases.ports.tracker_values import IssueRow, UserShare
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
 from phases.text.cleaning import foreign
-from phases.triage.deploy_history import STANDS_IN, UNTOLD
+from phases.triage.deploys.deploy_history import STANDS_IN, UNTOLD
 
 ROLLOUT = timedelta(minutes=15)
 """A deploy whose start is not told took at most this long."""

@@ -19,7 +19,7 @@ from phases.ports.ports import PortError
 from phases.record.findings import Choice, Release, TriageReport
 from phases.record.service import DeployCommands, DeployWorkflow, ReleaseNames, Service
 from phases.triage.measure import triage
-from phases.triage.questions import Sources
+from phases.triage.reading.questions import Sources
 from sandbox.faults import Fault
 from tests.support.github_world import World as Hub
 from tests.support.github_world import github_world

@@ -18,8 +18,8 @@ from bot.config.settings import Faults
 from phases.messages.actions import DeployedByOthers
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import ReleaseNames, Service
-from phases.triage.deploy_history import History, history, suspect_of
-from phases.triage.targets import targets_of
+from phases.triage.deploys.deploy_history import History, history, suspect_of
+from phases.triage.deploys.targets import targets_of
 from phases.verification.post_deploy import deploy_told, named
 from tests.support.sentry_world import NOW, ago
 from tests.support.story import mitigated

@@ -18,7 +18,7 @@ from phases.ports.ports import ErrorTracker, PortError
 from phases.ports.tracker_values import IssueRow
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import ReleaseNames
-from phases.triage.deploy_history import history, suspect_of
+from phases.triage.deploys.deploy_history import history, suspect_of
 from phases.verification.post_deploy import (
     LOOKS,
     Watched,

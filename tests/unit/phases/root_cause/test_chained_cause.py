@@ -27,7 +27,7 @@ from phases.record.findings import DeploySeen, HypothesisKind, Release, TriageRe
 from phases.record.service import ReleaseNames, Service
 from phases.root_cause.investigate import investigate
 from phases.triage.measure import triage
-from phases.triage.questions import Sources
+from phases.triage.reading.questions import Sources
 from sandbox.faults import Faults
 from sandbox.sentry import Sentry, sentry_app
 from tests.support.histories import commit, frame

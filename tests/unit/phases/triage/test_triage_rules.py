@@ -16,8 +16,9 @@ from phases.record.findings import BlastRadius, Choice, IssueSeen, Share, Word
 from phases.record.incident import Severity
 from phases.record.service import ReleaseNames
 from phases.text.wording import counted, lasting, listed, rate
-from phases.triage.beginning import baseline, first_loud_minute
-from phases.triage.blast_radius import (
+from phases.triage.measure import by_version, fix_of
+from phases.triage.picture.beginning import baseline, first_loud_minute
+from phases.triage.picture.blast_radius import (
     NEW,
     Users,
     belonging,
@@ -27,9 +28,8 @@ from phases.triage.blast_radius import (
     severity_of,
     users,
 )
-from phases.triage.fire import fire
-from phases.triage.measure import by_version, fix_of
-from phases.triage.questions import one_way_match
+from phases.triage.picture.fire import fire
+from phases.triage.reading.questions import one_way_match
 from phases.triage.reported import manual
 from tests.support.sentry_world import NOW, SHOP, ago, incident
 

@@ -16,7 +16,7 @@ from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
 from phases.record.findings import Choice, LookVerdict, Word
 from phases.record.incident import GuardLook, Severity
-from phases.triage.blast_radius import severity_of
+from phases.triage.picture.blast_radius import severity_of
 from phases.triage.steps import headline
 from phases.verification.recurrence import look_back
 from tests.support.overload import FEATURES, TOTALS, USERS, fire

@@ -15,7 +15,7 @@ from bot.store.incident_store import Store
 from phases.ports.ports import DeployHistory, PortError
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import DeployCommands, Service
-from phases.triage.deploy_history import history
+from phases.triage.deploys.deploy_history import history
 from sandbox.faults import Fault
 from tests.support.github_world import SHOP, World, github_world
 

@@ -24,7 +24,7 @@ from bot.wiring import Outside
 from phases.ports.ports import PortError
 from phases.record.findings import Choice, TriageReport, Word
 from phases.triage.measure import triage
-from phases.triage.questions import Sources
+from phases.triage.reading.questions import Sources
 from tests.support.local_http import serving
 from tests.support.sentry_world import NOW, SHOP, Deployer, ago, incident, world
 

@@ -20,7 +20,7 @@ from phases.ports.ports import PortError
 from phases.ports.tracker_values import EventPicture
 from phases.record.findings import Choice, IssueSeen, Release, TriageReport, Word
 from phases.record.incident import Severity
-from phases.triage.blast_radius import severity_of, users, with_others
+from phases.triage.picture.blast_radius import severity_of, users, with_others
 from phases.triage.steps import headline
 from sandbox.faults import Fault
 from sandbox.page.faults_panel import OVERLOAD

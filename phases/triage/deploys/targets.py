@@ -1,0 +1,210 @@
+"""Phase 1: the releases to which a rollback may go: those that were shown to be well.
+
+A release is judged by each period in which it ran. One that was rolled back once, and ran well for
+days since, is well; one that ran for two minutes proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from phases.record.findings import DeploySeen, Release
+from phases.record.service import DEPLOYABLE, HOTFIX
+from phases.text.wording import lasting, listed
+from phases.triage.deploys.deploy_history import History
+from phases.triage.picture.blast_radius import SPIKE_EVENTS, SPIKE_FACTOR
+from phases.triage.picture.fire import LOUD_SHARE, MINUTE
+
+ROLLED_BACK_WITHIN = timedelta(days=1)  # Healthy: "deployed over it within a day"
+SETTLES = timedelta(minutes=10)
+"""What burns in the first minutes of a release may still be the one before, as it goes out."""
+PASSED_OVER = 2
+"""So many of the newer releases are said not to be taken, and why."""
+
+
+PUT_BACK = timedelta(hours=1)
+"""Old tabs and queues of a release that is gone have ended by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """The incident's issues before trouble began: whether they burned in an earlier release."""
+
+    minutes: Mapping[datetime, int]
+    """Their events by minute."""
+    least: float
+    """Their events within a window from which on they burn: beyond what is usual."""
+    window: timedelta
+
+    def burned(self, begin: datetime, end: datetime) -> bool:
+        """Say whether some window within this span had so many of them.
+
+        A minute that reaches beyond the span is the next release's as well, and counts for neither.
+        """
+        end -= MINUTE
+        inside = sorted((at, n) for at, n in self.minutes.items() if begin <= at <= end and n > 0)
+        first, total = 0, 0
+        for at, events in inside:
+            total += events
+            while inside[first][0] <= at - self.window:
+                total -= inside[first][1]
+                first += 1
+            if total >= self.least:
+                return True
+        return False
+
+
+def fire_of(
+    minutes: Mapping[datetime, int],
+    began: datetime | None,
+    now: datetime,
+    usual: float,
+    window: timedelta,
+) -> Fire | None:
+    """Return what tells whether issues burned before; None where their minutes are not known.
+
+    `usual`: their events a minute before trouble began.
+    """
+    if began is None or not minutes:
+        return None
+    since = began.replace(second=0, microsecond=0)
+    burning = sum(events for at, events in minutes.items() if at >= since)
+    spans = max((now - since) / window, 1 / 15)
+    spiking = SPIKE_FACTOR * usual * (window / MINUTE)
+    least = max(float(SPIKE_EVENTS), spiking, burning / spans / LOUD_SHARE)
+    return Fire({at: n for at, n in minutes.items() if at < since}, least, window)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time in which one release ran."""
+
+    deploy: DeploySeen
+    until: datetime
+    next: DeploySeen | None = None
+    """The deploy that ended it."""
+
+    @property
+    def version(self) -> str:
+        return self.deploy.release.version
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Releases that a rollback may go to, the newest first."""
+
+    releases: tuple[Release, ...] = ()
+    why: str = ""
+    """Why the first of them, where it is not simply the release before the suspect."""
+
+
+def periods(known: History, until: datetime) -> list[Period]:
+    """Return the periods that began before `until`, newest first.
+
+    Two deploys of one release after each other are one period.
+    """
+    deploys: list[DeploySeen] = []
+    for deploy in sorted(known.deploys, key=lambda d: d.started_at):
+        if deploy.started_at >= until:
+            break
+        if deploys and deploys[-1].release.version == deploy.release.version:
+            bad = deploys[-1].rolled_back or deploy.rolled_back
+            deploys[-1] = deploys[-1].model_copy(update={"rolled_back": bad})
+        else:
+            deploys.append(deploy)
+    ended = [Period(deploy, after.started_at, after) for deploy, after in pairwise(deploys)]
+    return [*ended, *(Period(deploy, until) for deploy in deploys[-1:])][::-1]
+
+
+def not_well(period: Period, known: History, window: timedelta, fire: Fire | None) -> str:
+    """Return why a period does not show that its release is well; empty where it does."""
+    ran, after = period.until - period.deploy.started_at, period.next
+    if period.deploy.rolled_back:
+        return "was rolled back"
+    if (
+        after is not None
+        and ran <= ROLLED_BACK_WITHIN
+        and known.first[after.release.version] < known.first[period.version]
+    ):
+        return "was rolled back"
+    if _outlived(period.deploy, known):
+        return "was rolled back"
+    if after is not None and HOTFIX.fullmatch(after.release.version):
+        return "needed a hotfix"
+    if ran < window:
+        return f"ran for {lasting(ran)} only"
+    settled = min(SETTLES, ran / 2)
+    if fire is not None and fire.burned(period.deploy.started_at + settled, period.until):
+        return "failed alike"
+    return ""
+
+
+def _outlived(deploy: DeploySeen, known: History) -> bool:
+    """True where an older release has events long after this one's last: it was put back.
+
+    Asked only where first events stand for deploys: they do not show that a release runs again.
+    """
+    last = deploy.last_event
+    return last is not None and any(
+        other.last_event is not None and other.last_event > last + PUT_BACK
+        for other in known.deploys
+        if known.stands_in and other.started_at < deploy.started_at
+    )
+
+
+def targets_of(
+    suspect: DeploySeen | None,
+    known: History,
+    listed_by_deployer: Collection[Release] | None,
+    running: Release | None,
+    *,
+    window: timedelta,
+    fire: Fire | None = None,
+    burning: Collection[str] = (),
+    rolled_back: Collection[str] = (),
+    beside: bool = False,
+) -> Targets:
+    """Return the releases that ran before the suspect and were shown to be well.
+
+    A rollback goes never to the suspect, to one deployed since, to what runs already or what this
+    incident rolled back, and only to what may be deployed and is in the deployer's list; None: the
+    list is not known, then there is no target. `burning` are versions with an open incident of
+    their own; `beside`: the suspect runs beside what the deployer names, as a canary does.
+    """
+    if suspect is None or listed_by_deployer is None:
+        return Targets()
+    may = {r.version: r for r in listed_by_deployer if DEPLOYABLE.fullmatch(r.version)}
+    for release in tuple(may.values()):  # by its commit, where the deployer has another name for it
+        may.setdefault(known.names.of(release).version, release)
+    out = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
+    out |= {suspect.release.version, *map(known.names.called, rolled_back)}
+    out |= {known.names.of(running).version} if running is not None and not beside else set()
+    burns = {known.names.called(version) for version in burning}
+    chosen: dict[str, Release] = {}
+    passed: dict[str, str] = {}
+    for period in periods(known, suspect.started_at):
+        version = period.version
+        if version in out or version in chosen:
+            continue
+        why = not_well(period, known, window, fire)
+        if version in burns:
+            why = "has an open incident of its own"
+        elif version not in may:
+            why = "cannot be deployed"
+        if why:
+            passed.setdefault(version, why) if not chosen else None
+            continue
+        commit = may[version].commit or period.deploy.release.commit
+        chosen[version] = may[version].model_copy(update={"commit": commit})
+    return Targets(tuple(chosen.values()), _why(tuple(chosen), passed))
+
+
+def _why(chosen: Sequence[str], passed: Mapping[str, str]) -> str:
+    """Return `v1, because v2 ran for 2 min only.`"""
+    over = [f"{version} {why}" for version, why in passed.items() if version not in chosen[:1]]
+    if not chosen or not over:
+        return ""
+    return f"To {chosen[0]}, because {listed(over, most=PASSED_OVER)}."

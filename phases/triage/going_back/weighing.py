@@ -1,0 +1,385 @@
+"""Phase 1: would going back end it? What points to the suspect, and what points away from it.
+
+Each point has a weight, and the sum decides, so that one more point against a release never makes
+it more guilty. Trouble minutes after a deploy weighs `MINUTES_AFTER`, and that alone is enough:
+about 70 % of outages are due to changes (https://sre.google/sre-book/introduction/). What weighs 5
+or 6 outweighs it; `DECISIVE` leaves nothing to weigh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from phases.record.findings import (
+    DeploySeen,
+)
+from phases.record.going_back import Likelihood
+from phases.shared.counts import SPREAD, at_least_above
+from phases.text.wording import capital, lasting, listed, short
+from phases.triage.deploys.deploy_history import STANDS_IN
+from phases.triage.deploys.since_when import CLOCKS, starts_untold, when
+from phases.triage.going_back.situation import Situation
+from phases.triage.going_back.what_fails import DECISIVE, Failing, Point
+from phases.triage.picture.blast_radius import ERROR, MINUTE
+from phases.triage.picture.fire import DAY
+
+LIKELY, UNLIKELY = 3, -1  # the sum from which on, and down to which
+
+AS_IT_WENT_OUT, MINUTES_AFTER, SAME_HOUR = 4, 3, 1
+ROLLED_OUT = timedelta(minutes=2)
+"""So soon after the end of its rollout it began as the release went out."""
+SOON_AFTER = timedelta(minutes=15)
+HOUR = timedelta(hours=1)
+RAN_WELL = ((timedelta(hours=24), 4), (timedelta(hours=6), 3), (timedelta(hours=2), 2), (HOUR, 1))
+"""Run for so long under traffic before trouble began → points away from it."""
+BEFORE_IT = 5
+FIRST_SEEN_IN_IT, OLDER = 1, 2
+OLDER_SHARE = 1 / 2
+"""Of the events, in issues that are older than the release: then the fire is."""
+ALONE = 4
+"""The release fails, and others that run at the same time do not: as good as a test."""
+UNEXPLAINED = 1 / 5
+"""Of the events, carried by earlier releases beyond what is usual: going back would not help."""
+SPARED = 1 / 20
+"""Of the events: a release that carries no more of them, beyond what is usual, does not fail."""
+CURE_AFTER = timedelta(minutes=5)
+CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
+NOT_YET = 2
+STARTED = 1
+WAS_THERE = 4
+"""A release that is down now sent events long after its deploy: it had started."""
+WEARS_OUT = 4
+BORNE = timedelta(hours=24)
+"""A release that has borne each hour of a day under traffic does not run dry by itself."""
+GROWS_FOR = timedelta(minutes=20)
+GROWS = 2
+"""The second half of a slow burn has at least so many times the events of the first."""
+GROWS_FROM = 1 / 20
+"""Of its events, in the second quarter: a fire that began at once has only noise there."""
+ONE_PLACE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
+"""A release can break one browser; it seldom breaks one customer or one region."""
+OTHERS_EVENTS = 20
+"""Events of other organisations, regions or browsers, which show that they are there."""
+RARE_BEFORE = 1 / 20
+"""Of the rate of now: an issue that was so rare before tells nothing by its age."""
+NEARER, ALSO_NEAR = 5, 2
+NEARER_BY = 2
+"""A change that is nearer to the beginning by this factor explains it better."""
+AGAIN = 6
+"""The same release was deployed once more, and had run well before."""
+OVER = 0.3
+"""Of the traffic of the fire: even with so little, silence would be no chance."""
+OVER_CHANCE = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    points: tuple[Point, ...] = ()
+
+    @property
+    def sum(self) -> int:
+        return sum(point.weight for point in self.points)
+
+    @property
+    def likely(self) -> Likelihood:
+        if self.sum >= LIKELY:
+            return Likelihood.LIKELY
+        return Likelihood.UNLIKELY if self.sum <= UNLIKELY else Likelihood.UNDECIDED
+
+    @property
+    def to(self) -> tuple[str, ...]:
+        return tuple(p.says for p in sorted(self.points, key=_weight, reverse=True) if p.weight > 0)
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        return tuple(p.says for p in sorted(self.points, key=_weight) if p.weight < 0)
+
+
+def _weight(point: Point) -> int:
+    return point.weight
+
+
+def weigh(s: Situation) -> Weighing | None:
+    """Weigh what is known of the suspect; None where there is none."""
+    if s.suspect is None or (began := _since(s)) is None:
+        return None
+    case = _Case(s, s.suspect, began, Failing(s, s.suspect.release.version))
+    return Weighing(tuple(point for point in case.points() if point.weight))
+
+
+def is_near(s: Situation) -> bool:
+    """Say whether the suspect went out within the hour before trouble began."""
+    began = _since(s)
+    if s.suspect is None or began is None:
+        return False
+    return began - _out(s.suspect) <= HOUR
+
+
+def _since(s: Situation) -> datetime | None:
+    """Return when it began, as far as that is known: a service that is down is down now."""
+    return s.now if s.blast.down else s.began
+
+
+def _out(deploy: DeploySeen) -> datetime:
+    """Return when a deploy had ended, or its start where that is not told."""
+    ended = min(deploy.finished_at or deploy.started_at, deploy.started_at + HOUR)
+    return max(ended, deploy.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One suspect, and the trouble."""
+
+    s: Situation
+    suspect: DeploySeen
+    began: datetime
+    failing: Failing
+
+    @property
+    def version(self) -> str:
+        return self.suspect.release.version
+
+    def points(self) -> Iterator[Point]:
+        yield from self._time()
+        yield from self._age()
+        yield from self._releases()
+        yield from self._place()
+        yield from self._over()
+        yield from self.failing.points(
+            wears_out=self._wears_out(), seen_before=not self._first_seen()
+        )
+        yield from self._other_changes()
+        if self.s.blast.usual and self.s.blast.sentences:
+            yield Point(_sentence(self.s.blast.sentences[0]), -DECISIVE)
+
+    # --- when -----------------------------------------------------------------------------------
+
+    def _time(self) -> Iterator[Point]:
+        started, ended = self.suspect.started_at, _out(self.suspect)
+        if (before := self._ran_before()) is not None:
+            well = f"{self.version} was only deployed again; it had run for {lasting(before)}"
+            yield Point(f"{well} before.", -AGAIN)
+            return
+        early = started - self.began
+        if early > CLOCKS and self.s.exact and not starts_untold(self.suspect):
+            yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
+            return
+        gap = self.began - ended
+        if self.s.blast.down:
+            deployed = f"{self.version} was deployed {lasting(self.began - started)} ago"
+            if gap <= SOON_AFTER:
+                yield Point(f"The endpoint fails, and {deployed}.", MINUTES_AFTER)
+            else:
+                yield Point(f"{deployed}: one that does not start fails at once.", -STARTED)
+            last = self.s.known.last.get(self.version)
+            if last is not None and last - ended > SOON_AFTER:
+                ran = f"{self.version} ran for {lasting(last - ended)}, as its last event shows"
+                yield Point(f"{ran}.", -WAS_THERE)
+            return
+        says = when(self.began, self.suspect, exact=self.s.exact)
+        if self._only_monitors() and gap > SOON_AFTER:
+            ran = f"{self.version} ran for {lasting(gap)} before"
+            yield Point(f"{ran}: one that does not start fails at once.", -STARTED)
+            return
+        if gap <= ROLLED_OUT:
+            yield Point(says, AS_IT_WENT_OUT)
+        elif gap <= SOON_AFTER:
+            yield Point(says, MINUTES_AFTER)
+        elif gap <= HOUR:
+            yield Point(says, SAME_HOUR)
+        elif self._wears_out():
+            how = "Its failures have grown since it was deployed"
+            if self.failing.worn_out:
+                how = "This kind of failure builds up over time"
+            yield Point(f"{how}, and were never seen before {self.version}.", WEARS_OUT)
+        else:
+            weight = next(weight for ran, weight in RAN_WELL if gap > ran)
+            ran = f"{self.version} ran well for {lasting(gap)} before"
+            yield Point(f"{ran}.", -weight)
+
+    def _ran_before(self) -> timedelta | None:
+        """Return how long the suspect had run well when it was deployed again; None: it was not.
+
+        Nothing else was deployed in between, and nothing of the fire burned in that time.
+        """
+        earlier = [d for d in self.s.known.deploys if d.started_at < self.suspect.started_at]
+        newest = max(earlier, key=lambda d: d.started_at, default=None)
+        if newest is None or newest.release.version != self.version or newest.rolled_back:
+            return None
+        ran, fire = self.suspect.started_at - newest.started_at, self.s.fire
+        if ran < HOUR or (fire and fire.burned(newest.started_at, self.suspect.started_at)):
+            return None
+        return ran
+
+    def _only_monitors(self) -> bool:
+        """Say whether uptime or cron monitors tell of it, and no error does."""
+        issues = self.s.issues
+        return bool(issues) and all(issue.category != ERROR for issue in issues)
+
+    def _over(self) -> Iterator[Point]:
+        """Nothing comes any more where much would come, and the endpoint answers."""
+        last, answer = self.s.last_event, self.s.endpoint
+        if last is None or self.s.blast.down or answer is None or not answer.ok:
+            return
+        burned = max((last - self.began) / MINUTE + 1, 1.0)
+        silent = (self.s.now - last) / MINUTE - 2  # the newest minute may still grow
+        events = sum(n for at, n in self.s.minutes.items() if self.began - MINUTE <= at <= last)
+        if silent <= 0 or at_least_above(OVER * events / burned * silent, SPREAD, OVER_CHANCE) < 0:
+            return
+        came = f"about {events / burned * silent:.0f} would have come"
+        yield Point(f"No event for {lasting(self.s.now - last)}, where {came}.", -DECISIVE)
+
+    def _wears_out(self) -> bool:
+        ran = self.began - _out(self.suspect)
+        return (
+            HOUR < ran <= BORNE and self._new_to_it() and (self._grows() or self.failing.worn_out)
+        )
+
+    def _grows(self) -> bool:
+        """Say whether the failures have grown steadily since the deploy, as a leak's do."""
+        begin, span = self.suspect.started_at, self.s.now - self.suspect.started_at
+        if span < GROWS_FOR:
+            return False
+        quarters = [0, 0, 0, 0]
+        for at, events in self.s.minutes.items():
+            if begin <= at < self.s.now:
+                quarters[min(int(4 * ((at - begin) / span)), 3)] += events
+        steady = all(a < b for a, b in pairwise(quarters))
+        first, second = sum(quarters[:2]), sum(quarters[2:])
+        began_early = quarters[1] > 0 and quarters[1] >= GROWS_FROM * (first + second)
+        return steady and began_early and second >= GROWS * first
+
+    # --- which issues, which releases -----------------------------------------------------------
+
+    def _older(self) -> float | None:
+        """Return the share of events in issues that are older than the release."""
+        events = sum(issue.events for issue in self.s.issues)
+        if events <= 0:
+            return None
+        grace = self.s.window if starts_untold(self.suspect) else CLOCKS
+        begin = self.suspect.started_at - grace
+        return sum(i.events for i in self.s.issues if i.first_seen < begin) / events
+
+    def _first_seen(self) -> bool:
+        older = self._older()
+        return older is not None and older < 1 - OLDER_SHARE
+
+    def _new_to_it(self) -> bool:
+        """Say whether these failures came with the release, or were rare before it."""
+        older = self._older()
+        return older is not None and (older < 1 - OLDER_SHARE or self._rare_before())
+
+    def _rare_before(self) -> bool:
+        """Say whether there were hardly any of these failures before the release."""
+        started = self.suspect.started_at
+        times = [at for at, events in self.s.minutes.items() if events > 0]
+        if not times or self.s.events <= 0:
+            return False
+        before = sum(n for at, n in self.s.minutes.items() if at < started - MINUTE)
+        known = (started - (self.s.now - self.s.window - DAY)) / MINUTE
+        lately = self.s.events / (self.s.window / MINUTE)
+        return known > HOUR / MINUTE and before / known <= lately * RARE_BEFORE
+
+    def _age(self) -> Iterator[Point]:
+        older = self._older()
+        if older is None or self._only_monitors():
+            return
+        if older < 1 - OLDER_SHARE:
+            yield Point(f"The errors were first seen in {self.version}.", FIRST_SEEN_IN_IT)
+        elif not self._rare_before():
+            yield Point(f"The errors are older than {self.version}.", -OLDER)
+
+    def _releases(self) -> Iterator[Point]:
+        carried = {name: n for name, n in self.s.by_release.items() if name and n > 0}
+        total, known = sum(carried.values()), self.s.known.first
+        if not total:
+            return
+        earlier = [v for v in known if v != self.version and known[v] < self.suspect.started_at]
+        begin = max(self.s.now - self.s.window, self.suspect.started_at)
+        usual = self.s.usual * ((self.s.now - begin) / MINUTE)
+        beyond = sum(carried.get(version, 0) for version in earlier) - usual
+        if beyond > total * UNEXPLAINED:
+            share = f"{round(100 * min(beyond, total) / total)} % of the events"
+            yield Point(f"Earlier releases fail as well: {share} are theirs.", -DECISIVE)
+        elif carried.get(self.version) and (spared := self._spared(earlier, usual)):
+            runs = "is still running and does" if len(spared) == 1 else "are still running and do"
+            yield Point(f"Only {self.version} fails: {listed(spared)} {runs} not.", ALONE)
+        yield from self._of_clients(carried, total)
+        yield from self._cure(carried)
+
+    def _spared(self, earlier: list[str], usual: float) -> list[str]:
+        """Return earlier releases that had events since, and not beyond what is usual."""
+        settled = max(self.began, _out(self.suspect))
+        last, carried = self.s.known.last, self.s.by_release
+        few = usual + sum(carried.values()) * SPARED
+        runs = (version for version in earlier if version in last and last[version] > settled)
+        return [version for version in runs if carried.get(version, 0) <= few]
+
+    def _of_clients(self, carried: dict[str, int], total: int) -> Iterator[Point]:
+        """One release of a client carries it, and none of the service: an app was released."""
+        name = max(carried, key=lambda name: carried[name])
+        read = self.version in self.s.known.names.sentry and name[0] == "?"
+        if (read or self._is_nobodys(name)) and carried[name] > total * (1 - UNEXPLAINED):
+            client = f"{short(name.lstrip('?'), 40)}, which is no release of {self.s.service}"
+            yield Point(f"The events name {client}.", -ONE_PLACE["client"])
+
+    def _is_nobodys(self, name: str) -> bool:
+        """Say whether nobody deployed a release, nor could: the deployer does not list it."""
+        listed_ = {release.version for release in self.s.listed or ()}
+        deployed = {d.release.version for d in self.s.known.deploys if d.source != STANDS_IN}
+        known = listed_ | deployed | set(self.s.known.first)
+        return self.version in listed_ and name not in known
+
+    def _cure(self, carried: dict[str, int]) -> Iterator[Point]:
+        """The newest release has not failed: it may have ended what an earlier one brought."""
+        if self.s.running is None or self.s.canary:
+            return
+        running = self.s.known.names.of(self.s.running).version
+        starts = [d.started_at for d in self.s.known.deploys if d.release.version == running]
+        if not starts or running in carried or any(name[0] == "?" for name in carried):
+            return
+        ran = self.s.now - max(starts)
+        sure = ran >= min(CURE_AFTER, self.s.window * CURE_PER_WINDOW)
+        says = f"No event names {self.s.running.version}, which has run for {lasting(ran)}"
+        yield Point(f"{says}: it may be the fix.", -DECISIVE if sure else -NOT_YET)
+
+    # --- where ----------------------------------------------------------------------------------
+
+    def _place(self) -> Iterator[Point]:
+        for kind, name in self.s.only.items():
+            others, events = self.s.beside.get(kind, (0, 0))
+            if not others or events < OTHERS_EVENTS:
+                continue
+            rest = f"one other {kind} does" if others == 1 else f"{others} others do"
+            says = f"All of it is in one {kind}, {short(name, 40)}; {rest} not fail."
+            yield Point(says, -ONE_PLACE[kind])
+
+    # --- what else changed ----------------------------------------------------------------------
+
+    def _other_changes(self) -> Iterator[Point]:
+        changes = [(change.what, change.at) for change in self.s.other_changes]
+        changes += [
+            (f"{d.service} {d.release.version} was deployed", d.started_at)
+            for d in self.s.neighbours
+        ]
+        grace = CLOCKS if self.s.exact else MINUTE
+        since = [
+            (at, what)
+            for what, at in changes
+            if self.suspect.started_at < at <= self.began + grace and self.began - at <= HOUR
+        ]
+        if not since:
+            return
+        at, what = max(since)
+        mine, its = self.began - _out(self.suspect), self.began - at
+        nearer = mine > ROLLED_OUT and its * NEARER_BY <= mine
+        before = "just" if its < MINUTE else lasting(its)
+        says = f"{what} {before} before trouble began."
+        yield Point(_sentence(says), -NEARER if nearer else -ALSO_NEAR)
+
+
+def _sentence(text: str) -> str:
+    return capital(text.rstrip(". ")) + "."

@@ -1,0 +1,175 @@
+"""Phase 1: what fails, and whether the suspect changed it: the code in the stack, or the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from phases.ports.file_kinds import FileKind, kind_of
+from phases.record.findings import Frame
+from phases.root_cause.stack_trace import ours
+from phases.text.wording import short
+from phases.triage.going_back.changed_code import Touched, touched
+from phases.triage.going_back.edge_errors import (
+    Edge,
+    edge_of,
+    of_stale_page,
+    script_of,
+    waits_for_lock,
+    worn_out,
+)
+from phases.triage.going_back.situation import Situation
+
+DECISIVE = 10
+ADDED_LINE, CHANGED_FUNCTION, CHANGED_FILE, CHANGED_CALLER = 5, 4, 3, 1
+UNTOUCHED = 3
+"""It changed nothing in the stack of an error of our own code: most culprits change a file of it
+(docs/performance.md, *Which commit*)."""
+SURE_EDGE = 6
+"""A release brings no expired certificate, no full disk and no provider's 503."""
+EDGES = {Edge.NAME: 5, Edge.CONNECTION: 5, Edge.OVERLOAD: 4}
+BLIND = {Edge.OVERLOAD: 3}
+"""The same where it is not known what the release changed: new queries bring time-outs."""
+ITS_SETTINGS = {Edge.NAME: 2, Edge.CONNECTION: 2, Edge.OVERLOAD: 0}
+"""The same where it changed a setting, a dependency or a migration."""
+NOT_OURS = SURE_EDGE + 4
+NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK)
+"""They come over a release whatever it changed in the file that meets them."""
+EDGE_SHARE = 1 / 2
+BESIDE = 1 / 10
+"""Of the events: what fails beside it, and is no more than noise with less."""
+HOLDS_LOCK = 6
+"""Failures that wait for a lock, beside a migration: going back does not let go of it."""
+STALE_PAGES = 6
+"""Open pages ask for scripts that the deploy replaced: going back replaces them once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    says: str
+    weight: int
+    """Positive: to the release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """The newest event of the loudest issue, beside what the suspect changed."""
+
+    s: Situation
+    version: str
+
+    @property
+    def error(self) -> tuple[str | None, str]:
+        crash = self.s.crash
+        return (crash.exception_type, crash.exception_value) if crash else (None, "")
+
+    @property
+    def libraries(self) -> list[Frame]:
+        return [frame for frame in self.s.crash.frames if not frame.in_app] if self.s.crash else []
+
+    @property
+    def code(self) -> Touched | None:
+        """What the release changed, beside the stack; None where either is not known."""
+        if self.s.commits is None or self.s.crash is None:
+            return None
+        return touched(self.s.commits, self.s.crash.frames)
+
+    @property
+    def worn_out(self) -> bool:
+        """Something is used up that a release can use up by itself, slowly.
+
+        Where a connection is refused or a name not found beside it, that used it up.
+        """
+        if not worn_out(*self.error, [f"{f.file} {f.function}" for f in self.libraries]):
+            return False
+        least = BESIDE * sum(issue.events for issue in self.s.issues)
+        others = [_titled(i.title) for i in self.s.issues[1:] if i.events >= least]
+        refused = (Edge.CONNECTION, Edge.NAME)
+        return not any(edge_of(*other) in refused for other in others if not worn_out(*other))
+
+    @property
+    def edge(self) -> Edge | None:
+        """The edge of the crash, where most of the events are at an edge."""
+        if self.s.crash is None:
+            return None
+        libraries = [frame.file for frame in self.libraries]
+        edge = edge_of(*self.error, libraries, self.s.endpoint_host)
+        if edge is None:
+            return None
+        others = self.s.issues[1:]
+        at_edge = sum(i.events for i in others if edge_of(*_titled(i.title)) is not None)
+        at_edge += sum(i.events for i in self.s.issues[:1])
+        total = sum(i.events for i in self.s.issues)
+        return edge if at_edge >= total * EDGE_SHARE else None
+
+    def points(self, *, wears_out: bool, seen_before: bool) -> Iterator[Point]:
+        """Yield what points to the release, or away from it.
+
+        `seen_before`: most of it is of issues that are older than the release.
+        """
+        code, edge = self.code, self.edge
+        if code is not None and not code.able:
+            yield Point(f"{self.version} changed nothing that runs.", -DECISIVE)
+            return
+        if code is not None and code.file:
+            yield self._changed(code)
+            if not code.line and edge is not None and edge in NO_RELEASES:
+                yield Point(f"The failure is {edge.value}.", -NOT_OURS)
+            return
+        if passes := self._passes(seen_before=seen_before):
+            yield passes
+        elif edge is not None and not wears_out:
+            yield self._at_edge(edge, code)
+        elif host := script_of(self.s.crash.frames if self.s.crash else (), self.s.endpoint_host):
+            yield Point(f"It fails in a script of {host}, which is not ours.", -SURE_EDGE)
+        elif self._untouched(code) and not wears_out:
+            yield Point(f"{self.version} changed no code in the stack.", -UNTOUCHED)
+
+    def _changed(self, code: Touched) -> Point:
+        file = short(code.file, 60)
+        if code.line:
+            return Point(f"{self.version} added the line that fails, in {file}.", ADDED_LINE)
+        if code.function and code.crashing:
+            where = f"the function that fails, in {file}"
+            return Point(f"{self.version} changed {where}.", CHANGED_FUNCTION)
+        weight = CHANGED_FILE if code.crashing else CHANGED_CALLER
+        return Point(f"{self.version} changed {file}, which is in the stack.", weight)
+
+    def _untouched(self, code: Touched | None) -> bool:
+        """Say whether it changed neither a file of the stack nor something that reaches further."""
+        if code is None or code.other or self.s.crash is None:
+            return False
+        return bool(ours(self.s.crash.frames)) and not self.worn_out
+
+    def _passes(self, *, seen_before: bool) -> Point | None:
+        """Return what a deploy brings, and going back does not take away."""
+        if seen_before and of_stale_page(*self.error):
+            says = (
+                f"Open pages ask for scripts that {self.version} replaced, as after other deploys"
+            )
+            return Point(f"{says}: it passes.", -STALE_PAGES)
+        if waits_for_lock(*self.error) and self._migrates():
+            says = f"The failure waits for a lock, which a migration of {self.version} may hold"
+            return Point(f"{says}: going back does not let go of it.", -HOLDS_LOCK)
+        return None
+
+    def _migrates(self) -> bool:
+        files = (file for commit in self.s.commits or () for file in commit.files)
+        return any(kind_of(file.path) is FileKind.MIGRATION for file in files)
+
+    def _at_edge(self, edge: Edge, code: Touched | None) -> Point:
+        """The crash is at the edge of the service, with no changed code in its stack."""
+        weight = EDGES.get(edge, SURE_EDGE)
+        untouched = ""
+        if code is None:
+            weight = min(weight, BLIND.get(edge, weight))
+        elif code.other:
+            weight = min(weight, ITS_SETTINGS.get(edge, weight))
+        else:
+            untouched = f", and {self.version} changed no code in its stack"
+        return Point(f"The failure is {edge.value}{untouched}.", -weight)
+
+
+def _titled(title: str) -> tuple[str, str]:
+    type, _, value = title.partition(": ")
+    return (type, value) if value and " " not in type else ("", title)

@@ -1,0 +1,111 @@
+"""Phase 1: what was deployed, what runs, where a rollback may go, and what lies between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from phases.ports.tracker_values import EventPicture
+from phases.record.findings import DeploySeen, Release
+from phases.record.incident import Incident
+from phases.triage.deploys.deploy_history import FIRST_EVENTS, History, history
+from phases.triage.deploys.taken_back import Back
+from phases.triage.deploys.targets import Fire, targets_of
+from phases.triage.going_back.situation import runs_beside
+from phases.triage.reading.questions import Questions
+
+ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The deploys, the running release, and the releases that may be deployed."""
+
+    known: History
+    neighbours: tuple[DeploySeen, ...]
+    all_told: bool
+    """Sentry told of its deploys: no other one can be nearer to the trouble."""
+    running: Release | None
+    releases: tuple[Release, ...] | None
+    cannot_deploy: str
+    burning: Collection[str]
+    rolled_back: Collection[str]
+
+    def canary(self, suspect: DeploySeen | None, by_release: Mapping[str, int]) -> bool:
+        """Say whether the suspect runs beside the release that the deployer names."""
+        if suspect is None or self.running is None:
+            return False
+        return runs_beside(suspect, self.running, self.known, by_release)
+
+
+async def deployed(
+    ask: Questions,
+    incident: Incident,
+    known_deploys: Sequence[DeploySeen],
+    burning: Collection[str],
+) -> Deployed:
+    """Ask what was deployed, what runs, what may be deployed."""
+    service = ask.sources.service
+    by_github, (by_sentry, all_told), running, (releases, cannot_deploy) = await asyncio.gather(
+        ask.deploys_on_github(), ask.deploys_in_sentry(), ask.running(), ask.releases()
+    )
+    outside = (*by_github, *by_sentry)
+    own = [d for d in (*known_deploys, *outside) if d.service == service.name]
+    known = history(own, deployable=releases or ()).without(incident.rolled_back)
+    return Deployed(
+        known=known,
+        neighbours=tuple(
+            d for d in outside if d.service != service.name and d.source not in FIRST_EVENTS
+        ),
+        all_told=all_told,
+        running=running or (known.deploys[0].release if known.deploys else None),
+        releases=releases,
+        cannot_deploy=cannot_deploy,
+        burning=burning,
+        rolled_back=incident.rolled_back,
+    )
+
+
+async def way_back(
+    ask: Questions,
+    deploys: Deployed,
+    suspect: DeploySeen | None,
+    fire: Fire | None,
+    *,
+    canary: bool = False,
+) -> Back:
+    """Ask what lies between what runs and the release to go back to."""
+    targets = targets_of(
+        suspect,
+        deploys.known,
+        deploys.releases,
+        deploys.running,
+        window=ask.sources.service.window,
+        fire=fire,
+        burning=deploys.burning,
+        rolled_back=deploys.rolled_back,
+        beside=canary,
+    ).releases
+    running = suspect.release if canary and suspect is not None else deploys.running
+    one_way, (commits, why) = await asyncio.gather(
+        ask.one_way_changes(targets, running), ask.commits(targets, running)
+    )
+    return Back(targets[0] if targets else None, one_way, commits, why)
+
+
+def only_places(picture: EventPicture) -> dict[str, str]:
+    """Return the organisation, region or browser that all events are in, where it is one."""
+    shares = {
+        "organisation": picture.organisations,
+        "region": picture.regions,
+        "browser": picture.browsers,
+    }
+    found: dict[str, str] = {}
+    for kind, named in shares.items():
+        known = sum(share.events for share in named)
+        if known * 2 < picture.events or not named:
+            continue  # most events name none
+        if named[0].events >= max(known * ONE_PLACE, 2):
+            found[kind] = named[0].name
+    return found

@@ -1,0 +1,73 @@
+"""Phase 1: the answers of triage's three rounds, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from phases.ports.ports import HotfixRef
+from phases.ports.tracker_values import EventDetail, EventPicture, IssueRow, Minutes
+from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen, Share
+from phases.triage.deploys.taken_back import NO_WAY, Back
+from phases.triage.picture.fire import Series
+from phases.triage.picture.ordinary import Rhythm
+from phases.triage.reading.deployed import Deployed
+from phases.triage.reading.flags import Carried
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The incident's issues, and about when they began."""
+
+    rows: tuple[IssueRow, ...]
+    issues: tuple[IssueSeen, ...]
+    ids: tuple[str, ...]
+    minutes: Minutes
+    usual: float
+    """Events a minute that these issues had before, as the issue list counts them."""
+    loud: datetime | None
+    about: datetime | None
+    series: Series | None
+    """All errors of the service by five minutes; None where they are not known."""
+    rhythm: Rhythm | None = None
+    """What burns is regular, all of it."""
+    by_minute: frozenset[str] = frozenset()
+    """The issues of the first page: `minutes` counts those of them that burn."""
+
+    @property
+    def others(self) -> int:
+        """Events in the window of the service's other issues, as far as they are listed."""
+        own = {issue.id for issue in self.issues}
+        return sum(row.events for row in self.rows if row.id not in own)
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """The people hit, the second of the beginning, the deploy, and the place in the code."""
+
+    suspect: DeploySeen | None
+    began: datetime | None
+    picture: EventPicture
+    exact: bool = True
+    by_release: Sequence[Share] = ()
+    event: EventDetail | None = None
+    before: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Events of the hour before, by transaction."""
+    back: Back = NO_WAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The answers of the three rounds."""
+
+    deploys: Deployed
+    fixes: tuple[HotfixRef, ...]
+    trouble: Trouble
+    changes: tuple[ChangeSeen, ...]
+    carried: Carried | None
+    impact: Impact
+    addresses: int | None
+    calm: float
+    """Events a minute before trouble began, and the minutes that were counted for it."""
+    calm_minutes: float

@@ -1,0 +1,263 @@
+"""What fails tells if going back would end it: what runs dry, what passes, what is not ours."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from phases.ports.source_values import Commit, CommitFile
+from phases.ports.tracker_values import EventDetail
+from phases.record.findings import (
+    BlastRadius,
+    Choice,
+    DeploySeen,
+    EndpointAnswer,
+    Frame,
+    IssueSeen,
+    Release,
+    Word,
+)
+from phases.record.going_back import Likelihood
+from phases.triage.deploys.deploy_history import history, suspect_of
+from phases.triage.going_back.edge_errors import of_stale_page, waits_for_lock, worn_out
+from phases.triage.going_back.recommendation import recommend
+from phases.triage.going_back.situation import Situation
+from tests.support.sentry_world import NOW, ago
+
+WINDOW = timedelta(minutes=15)
+WIDE = BlastRadius(users=Word.MANY, user_count=140, features=Word.MANY)
+ONE_FEATURE = BlastRadius(users=Word.MANY, user_count=140, features=Word.ONE)
+OWN = Frame(file="shop/cart.py", function="total", line=41)
+HIKARI = "HikariPool-1 - Connection is not available, request timed out after 30000ms."
+FIVE_HOURS = (("v3", 300.0), ("v2", 2000.0))
+LOCKED = "canceling statement due to lock timeout"
+
+
+def deploy(version: str, minutes: float, **fields: Any) -> DeploySeen:
+    told: dict[str, Any] = {
+        "source": "github",
+        "finished_at": ago(minutes - 1),
+        "started_at": ago(minutes),
+        **fields,
+    }
+    return DeploySeen(release=Release(version=version), service="shop", **told)
+
+
+def issue(title: str, *, first: float, events: int = 200, **fields: Any) -> IssueSeen:
+    given: dict[str, Any] = {"id": title, "short_id": "SHOP-1", "new": True, **fields}
+    return IssueSeen(title=title, first_seen=ago(first), events=events, **given)
+
+
+def shop(
+    error: str,
+    *,
+    began: float = 5,
+    deploys: tuple[tuple[str, float], ...] = (("v3", 8.0), ("v2", 600.0)),
+    frames: tuple[Frame, ...] = (OWN,),
+    changed: tuple[str, ...] = ("shop/wishlist.py",),
+    first: float | None = None,
+    **more: Any,
+) -> Situation:
+    """Return a shop that fails since `began` minutes, many users in many features."""
+    known = history([deploy(*one) for one in deploys])
+    type, _, value = error.partition(": ")
+    crash = EventDetail(
+        exception_type=type, exception_value=value, handled=False, frames=frames, release=None
+    )
+    files = tuple(CommitFile(path=path, added=1, patch="@@ -1 +1 @@\n+x\n") for path in changed)
+    facts: dict[str, Any] = {
+        "blast": WIDE,
+        "known": known,
+        "suspect": suspect_of(known.deploys, ago(began), WINDOW),
+        "running": Release(version=deploys[0][0]),
+        "listed": tuple(Release(version=v) for v in dict.fromkeys(v for v, _ in deploys)),
+        "issues": (issue(error, first=began if first is None else first),),
+        "crash": crash,
+        "commits": (Commit(sha="a" * 40, subject="Change it", files=files),),
+        **more,
+    }
+    return Situation(now=NOW, window=WINDOW, service="shop", events=200, began=ago(began), **facts)
+
+
+def advised(situation: Situation) -> tuple[Choice, Likelihood | None]:
+    found = recommend(situation)
+    return found.choice, found.likely
+
+
+# --- what runs dry -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "call"),
+    [
+        (HIKARI, ""),
+        ("QueuePool limit of size 10 overflow 20 reached, connection timed out", ""),
+        ("couldn't get a connection after 30.00 sec", ""),
+        ("timeout exceeded when trying to connect", ""),
+        ("Knex: Timeout acquiring a connection. The pool is probably full.", ""),
+        ("Timed out fetching a new connection from the connection pool.", ""),
+        ("could not obtain a connection from the pool within 5.000 seconds", ""),
+        ("Timeout expired prior to obtaining a connection from the pool.", ""),
+        ("Timeout: Pool empty. Unable to fetch a connection in 30 seconds", ""),
+        ("Waited 1.0 sec, 0/5 available", ""),
+        ("FATAL:  sorry, too many clients already", ""),
+        ("(1040, 'Too many connections')", ""),
+        ("no more connections allowed (max_client_conn)", ""),
+        ("accept4: too many open files", ""),
+        ("connect: cannot assign requested address", ""),
+        ("can't start new thread", ""),
+        ("JS heap out of memory", ""),
+        ("context deadline exceeded", "database/sql/sql.go (*DB).conn"),
+    ],
+)
+def test_words_of_libraries_for_what_is_used_up(error: str, call: str) -> None:
+    assert worn_out("Error", error, [call])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Read timed out",
+        "connect ECONNREFUSED 10.0.3.7:5432",
+        "context deadline exceeded",
+        "The swimming pool of hotel 7 has no price",
+    ],
+)
+def test_a_time_limit_or_a_refused_connection_is_not_used_up(error: str) -> None:
+    assert not worn_out("Error", error, ["net/http/client.go Do"])
+
+
+def test_what_runs_dry_hours_after_the_deploy_points_to_it() -> None:
+    dry = shop(f"SQLTransientConnectionException: {HIKARI}", began=20, deploys=FIVE_HOURS)
+    assert advised(dry) == (Choice.ROLLBACK, Likelihood.LIKELY)
+
+
+def test_a_release_that_bore_a_whole_day_does_not_run_dry_by_itself() -> None:
+    borne = shop(f"E: {HIKARI}", began=20, deploys=(("v3", 1600.0), ("v2", 9000.0)))
+    assert advised(borne)[0] is Choice.INVESTIGATE
+
+
+def test_a_database_that_refuses_connections_uses_up_the_pool() -> None:
+    refused = issue("Error: connect ECONNREFUSED 10.0.3.7:5432", first=21, events=90)
+    both = (issue(f"E: {HIKARI}", first=20), refused)
+    assert advised(shop(f"E: {HIKARI}", began=20, deploys=FIVE_HOURS, issues=both))[0] is (
+        Choice.INVESTIGATE
+    )
+    noise = (both[0], refused.model_copy(update={"events": 3}))
+    assert advised(shop(f"E: {HIKARI}", began=20, deploys=FIVE_HOURS, issues=noise))[0] is (
+        Choice.ROLLBACK
+    )
+
+
+def test_an_old_issue_that_was_rare_until_now_says_nothing_by_its_age() -> None:
+    """Sentry may have known it for months: a few events a day."""
+    burning = {NOW - timedelta(minutes=n): 14 for n in range(20)}
+    old = shop(
+        f"E: {HIKARI}", began=20, deploys=FIVE_HOURS, first=90_000, minutes={ago(900): 2, **burning}
+    )
+    assert advised(old)[0] is Choice.ROLLBACK
+    before = {ago(310 + 10 * n): 40 for n in range(90)}
+    often = shop(
+        f"E: {HIKARI}", began=20, deploys=FIVE_HOURS, first=90_000, minutes={**before, **burning}
+    )
+    assert advised(often) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
+
+
+# --- what passes, and what is not ours -----------------------------------------------------------
+
+
+def test_a_migration_that_holds_a_lock_is_not_ended_by_going_back() -> None:
+    assert waits_for_lock("OperationalError", "(1205, 'Lock wait timeout exceeded')")
+    migrates = shop(f"LockNotAvailable: {LOCKED}", changed=("migrations/0044_add_index.sql",))
+    assert advised(migrates) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
+
+
+def test_open_pages_that_miss_old_scripts_pass_by_themselves() -> None:
+    assert of_stale_page("TypeError", "Failed to fetch dynamically imported module: /a.js")
+    stale = shop("ChunkLoadError: Loading chunk 42 failed", frames=(), first=90_000)
+    assert advised(stale) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
+    missing = shop("ChunkLoadError: Loading chunk 42 failed", frames=())
+    assert advised(missing)[0] is Choice.ROLLBACK, "never seen before: its scripts are not there"
+
+
+def test_a_script_of_somebody_else_is_not_ended_by_going_back() -> None:
+    gtm = Frame(file="https://www.googletagmanager.com/gtm.js", line=1, in_app=False)
+    found = recommend(shop("TypeError: undefined is not a function", frames=(gtm, OWN)))
+    assert found.choice is Choice.INVESTIGATE
+    assert "www.googletagmanager.com" in found.points_away[0]
+    ours = gtm.model_copy(update={"file": "https://cdn.shop.example.com/vendor.js"})
+    own = shop(
+        "TypeError: undefined is not a function",
+        frames=(ours, OWN),
+        endpoint_host="shop.example.com",
+    )
+    assert advised(own)[0] is Choice.ROLLBACK
+
+
+def test_a_release_that_nobody_deployed_is_an_app_s() -> None:
+    app = {"com.acme.shop@5.2.0+812": 200}
+    found = recommend(
+        shop("ValueError: x", began=30, deploys=(("v3", 50), ("v2", 900)), by_release=app)
+    )
+    assert found.choice is Choice.INVESTIGATE
+    assert any("com.acme.shop@5.2.0" in point for point in found.points_away)
+
+
+def test_what_has_stopped_needs_no_rollback() -> None:
+    burned = {ago(n): 20 for n in range(12, 24)}
+    late = {"began": 23, "deploys": (("v3", 26.0), ("v2", 900.0)), "minutes": burned}
+    answers = EndpointAnswer(ok=True, said="200 in 31 ms")
+    stopped = shop("KeyError: 'x'", last_event=ago(12), endpoint=answers, **late)
+    assert advised(stopped)[0] is Choice.INVESTIGATE
+    silent = shop("KeyError: 'x'", last_event=ago(12), **late)
+    assert advised(silent)[0] is Choice.ROLLBACK, "nobody asked whether the service answers"
+    goes_on = shop("KeyError: 'x'", last_event=ago(2), endpoint=answers, **late)
+    assert advised(goes_on)[0] is Choice.ROLLBACK
+
+
+# --- what the release did not touch --------------------------------------------------------------
+
+
+def test_a_stack_that_the_release_did_not_touch_points_away_half_an_hour_later() -> None:
+    later = {"began": 20, "deploys": (("v3", 60.0), ("v2", 900.0))}
+    assert advised(shop("KeyError: 'x'", **later)) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
+    touched = shop("KeyError: 'x'", changed=("shop/cart.py",), **later)
+    assert advised(touched)[0] is Choice.ROLLBACK
+    assert advised(shop("KeyError: 'x'"))[0] is Choice.ROLLBACK, "minutes after it, in doubt"
+    reaches_far = shop("KeyError: 'x'", changed=("requirements.txt",), **later)
+    assert advised(reaches_far)[0] is Choice.ROLLBACK
+
+
+def test_a_release_that_was_only_deployed_again_had_shown_that_it_is_well() -> None:
+    again = (("v3", 8.0), ("v3", 600.0), ("v2", 2000.0))
+    found = recommend(shop("KeyError: 'x'", deploys=again))
+    assert found.choice is Choice.INVESTIGATE
+    assert found.points_away[0].startswith("v3 was only deployed again")
+    between = (("v3", 8.0), ("v2", 300.0), ("v3", 600.0))
+    assert advised(shop("KeyError: 'x'", deploys=between))[0] is Choice.ROLLBACK
+
+
+def test_a_canary_began_with_its_first_event_though_ci_tells_the_end_only() -> None:
+    end = deploy("v3", 5, source="webhook", finished_at=ago(5))
+    first = deploy("v3", 40, source="first event", finished_at=None)
+    older = deploy("v2", 900, source="webhook", finished_at=ago(900))
+    assert history([end, older], [first]).deploys[0].started_at == ago(40)
+    other = deploy("v4", 20, source="webhook", finished_at=ago(20))
+    assert history([end, other, older], [first]).deploys[0].started_at == ago(5)
+
+
+# --- one feature ---------------------------------------------------------------------------------
+
+
+def test_one_feature_is_investigated_and_the_likely_release_is_named_beside_it() -> None:
+    found = recommend(shop("KeyError: 'x'", blast=ONE_FEATURE, changed=("shop/cart.py",)))
+    assert found.choice is Choice.INVESTIGATE
+    assert found.likely_beside
+    assert found.reasons[-1] == "v3 is likely the cause."
+    undecided = recommend(shop("KeyError: 'x'", blast=ONE_FEATURE))
+    assert not undecided.likely_beside
+    unknown = ONE_FEATURE.model_copy(update={"unknown": ("users",)})
+    not_known = shop("KeyError: 'x'", blast=unknown, changed=("shop/cart.py",))
+    assert not recommend(not_known).likely_beside
