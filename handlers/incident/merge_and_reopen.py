@@ -39,7 +39,7 @@ async def merge(interaction: Interaction, first: Incident | None, text: str) -> 
         return notes.note(f"{some[0].id} cannot be its own duplicate.")
     if len(some) > AT_ONCE + 1:
         return notes.note(f"At most {AT_ONCE} duplicates at once. Nothing was changed.")
-    return merge_and_reopen.which_goes_on(some)
+    return merge_and_reopen.which_goes_on(*some)
 
 
 async def _form(interaction: Interaction, here: Incident | None) -> Message | None:

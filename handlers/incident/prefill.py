@@ -42,13 +42,14 @@ _LEVELS = {
 }
 """Words of alerts: https://prometheus.io/docs/practices/alerting/ and PagerDuty's severities,
 https://developer.pagerduty.com/docs/pd-cef, beside Opsgenie's and Datadog's P1 to P5."""
-_SERVICE = re.compile(
-    r"\b(?:service|service_name|app|application|job)\b[ \t*_`\"']*[:=][ \t*_`\"']*([\w.-]{1,100})",
-    re.IGNORECASE,
+_LABELS = ("service", "service_name", "app", "application", "job")
+"""Labels that name a service, the surest first."""
+_LABEL = re.compile(
+    rf"\b({'|'.join(_LABELS)})\b[ \t*_`\"']*[:=][ \t*_`\"']*([\w.-]{{1,100}})", re.IGNORECASE
 )
 # https://docs.slack.dev/reference/methods/chat.getPermalink
 _MESSAGE = re.compile(
-    r"https://(?P<host>[\w.-]+)/archives/(?P<channel>[CGD][A-Z0-9]{2,20})"
+    r"https?://(?P<host>[\w.:-]+)/archives/(?P<channel>[CGD][A-Z0-9]{2,20})"
     r"/p(?P<seconds>\d{10})(?P<micros>\d{6})(?:\?\S*)?"
 )
 
@@ -78,12 +79,13 @@ def only_links(text: str) -> bool:
 
 def labelled_service(text: str, catalogue: Catalogue) -> Service | None:
     """Return the service of a label, as alerts write it: `service = checkout`."""
-    named = {
-        service.name: service
-        for name in _SERVICE.findall(slack_text.spelled(text))
-        if (service := catalogue.get(name) or catalogue.named_in(name)) is not None
-    }
-    return next(iter(named.values())) if len(named) == 1 else None
+    found = [(label.casefold(), name) for label, name in _LABEL.findall(slack_text.spelled(text))]
+    for label in _LABELS:
+        known = (catalogue.get(name) for of, name in found if of == label)
+        named = {service.name: service for service in known if service is not None}
+        if named:
+            return next(iter(named.values())) if len(named) == 1 else None
+    return None
 
 
 async def prefilled(ctx: Context, text: str, adopted: Adopted | None = None) -> Prefill:
@@ -120,7 +122,7 @@ async def linked_message(ctx: Context, text: str) -> str | None:
     this workspace's public channels are.
     """
     link = _MESSAGE.fullmatch(text.strip().strip("<>"))
-    if link is None or link["host"] != urlsplit(ctx.me.url).hostname:
+    if link is None or link["host"] != urlsplit(ctx.me.url).netloc:
         return None
     try:
         async with asyncio.timeout(READ_SECONDS):

@@ -31,7 +31,7 @@ ONE, MORE = (
 UNDO = "Was it a mistake? `/incident split INC-…` parts them again."
 
 
-def which_goes_on(some: Sequence[Incident]) -> Message:
+def which_goes_on(*some: Incident) -> Message:
     """Ask which of two or more incidents goes on; the others are its duplicates.
 
     The oldest stands first; each that is open may be kept.
