@@ -6,8 +6,8 @@ from phases.messages.commands import MergeDuplicate
 from phases.record.incident import Status
 from phases.shared.change import Change
 from phases.workflow import step
-from tests.support.factories import NOW, incident, service
-from tests.support.story import Story
+from tests.support.bots.story import Story
+from tests.support.values.factories import NOW, incident, service
 
 
 def test_a_duplicate_is_archived_and_becomes_small_like_everything_that_is_over():
