@@ -55,7 +55,7 @@ from phases.record.incident import (
 )
 from phases.record.memories import Recollection
 from phases.verification.steps import sentence
-from tests.support.factories import (
+from tests.support.values.factories import (
     NOW,
     TICKET,
     blast,
@@ -66,8 +66,8 @@ from tests.support.factories import (
     report,
     service,
 )
-from tests.support.factories import postmortem as written
-from tests.support.homes import home_of
+from tests.support.values.factories import postmortem as written
+from tests.support.worlds.homes import home_of
 
 HINDSIGHT = LookedUp(
     tests=Covered(files=41),

@@ -43,7 +43,8 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.memories import PastIncident
-from tests.support.factories import (
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import (
     BAD,
     FIX,
     GOOD,
@@ -59,9 +60,8 @@ from tests.support.factories import (
     report,
     service,
 )
-from tests.support.factories import postmortem as written
-from tests.support.flagged import TURN_OFF, flagged
-from tests.support.story import Story, mitigated, verifying
+from tests.support.values.factories import postmortem as written
+from tests.support.values.flagged import TURN_OFF, flagged
 
 SHOP = service()
 SWITCHED = SHOP.model_copy(update={"turn_off": TURN_OFF})

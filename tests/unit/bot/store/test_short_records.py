@@ -34,10 +34,10 @@ from phases.record.incident import Channel, Incident, Severity, Status
 from phases.record.service import Service
 from phases.shared.change import Draft
 from phases.workflow import step
-from tests.support.factories import declare, incident, postmortem, report
-from tests.support.older import OlderStore
-from tests.support.small_world import T0
-from tests.support.stores import commit, new
+from tests.support.redis.older import OlderStore
+from tests.support.redis.stores import commit, new
+from tests.support.values.factories import declare, incident, postmortem, report
+from tests.support.worlds.small_world import T0
 
 INDEXES: tuple[Index, ...] = get_args(Index)
 ALICE, BOB = "U0ALICE01", "U0BOB0001"

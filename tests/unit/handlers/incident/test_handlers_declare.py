@@ -17,7 +17,7 @@ from phases.ports.ports import Catalogue
 from phases.ports.tracker_values import IssueRow
 from phases.record.incident import Status
 from sandbox.faults import Fault
-from tests.support.handlers_world import SHOP, House, house
+from tests.support.worlds.handlers_world import SHOP, House, house
 
 
 @pytest.fixture

@@ -49,10 +49,10 @@ from phases.record.memories import PastIncident, counted_of
 from phases.record.privacy import page_text
 from phases.text.cleaning import foreign
 from phases.text.markdown import in_git, one_line, paragraphs
-from tests.support.block_limits import check_blocks, objects
-from tests.support.factories import NOW, service
-from tests.support.homes import home_of
-from tests.support.hostile import ATTACKS, EVIL, GOOD, Hostile, later
+from tests.support.values.block_limits import check_blocks, objects
+from tests.support.values.factories import NOW, service
+from tests.support.values.hostile import ATTACKS, EVIL, GOOD, Hostile, later
+from tests.support.worlds.homes import home_of
 
 NAMES = {f"U0{n}": attack for n, attack in enumerate(ATTACKS)} | {
     "U0ALICE": "Alice <!channel> [x](https://evil.example)"

@@ -15,8 +15,8 @@ from phases.record.claims import fingerprint_claim, open_claim
 from phases.record.incident import Incident, Status
 from phases.shared.change import Change, Refused
 from phases.workflow import step
-from tests.support.factories import NOW, incident, service
-from tests.support.story import Story
+from tests.support.bots.story import Story
+from tests.support.values.factories import NOW, incident, service
 
 KEPT = "INC-0001"
 ISSUES, KEYS, VERSIONS = ("11", "12", "13", "14"), ("alert:a", "alert:b"), ("1.1.0", "1.2.0")

@@ -25,10 +25,10 @@ from phases.verification.verdicts import verdict
 from phases.workflow import step
 from sandbox.faults import Fault
 from tests.bench.recovery import guard_rates
-from tests.support.factories import evidence, service
-from tests.support.recovery import looked, passed, recovered, until
-from tests.support.sentry_world import SHOP, World, ago, world
-from tests.support.story import Found, Story, mitigated
+from tests.support.bots.story import Found, Story, mitigated
+from tests.support.values.factories import evidence, service
+from tests.support.worlds.recovery import looked, passed, recovered, until
+from tests.support.worlds.sentry_world import SHOP, World, ago, world
 
 DAY = 1440.0
 NOW = ago(0)
