@@ -30,6 +30,16 @@ def reopen(draft: Draft, action: Reopen) -> Refused | None:
     incident = draft.incident
     if incident.open:
         return Refused("state", f"{incident.id} is open. Nothing was changed.")
+    if incident.duplicate_of is not None:
+        again = f"`/incident split {incident.id}` opens it again"
+        return Refused("state", f"{incident.id} is part of {incident.duplicate_of}: {again}.")
+    why = f"{mentioned(action.by)} opened it again"
+    return open_again(draft, why, by=action.by, beside=action.beside)
+
+
+def open_again(draft: Draft, why: str, *, by: str, beside: str | None) -> None:
+    """Open the next round of what was over. `beside`: an open incident of its service."""
+    incident = draft.incident
     if incident.status is not Status.CANCELLED:
         draft.set(cause=None)  # it was not over: somebody has to say why
     draft.set(
@@ -40,19 +50,17 @@ def reopen(draft: Draft, action: Reopen) -> Refused | None:
         cancelled_at=None,
         cancel_reason=None,
         guard_until=None,
-        duplicate_of=None,
-        else_reason=action.beside or incident.else_reason,
+        else_reason=beside or incident.else_reason,
     )
     if draft.incident.else_reason is None:
         draft.claim(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
-    draft.cancel(ARCHIVE).note("reopened", f"{mentioned(action.by)} opened it again", by=action.by)
+    draft.cancel(ARCHIVE).note("reopened", why, by=by)
     what_was_never_there(draft)
     if "announcement" in draft.incident.messages and not incident.private:
         draft.want(Say(text=f"Open again: {incident.title}.", goes_to="announcement"))
-    next_round(draft, f"{mentioned(action.by)} opened it again")
-    return None
+    next_round(draft, why)
 
 
 def archive_due(draft: Draft, action: ArchiveDue) -> None:

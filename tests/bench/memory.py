@@ -27,7 +27,7 @@ from phases.memory.trends import trends
 from phases.record.findings import Frame, IssueSeen
 from phases.record.incident import Entry, Incident, Status, as_json
 from tests.bench.table import Row, at_most
-from tests.support import incidents
+from tests.support.values import incidents
 
 INCIDENTS = 10_000
 SERVICES, FILES, ISSUES = 5, 200, 2_000

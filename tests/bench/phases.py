@@ -13,7 +13,7 @@ from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.commit_ranking import Thrown, rank
 from tests.bench.table import Row, at_most
-from tests.support.sentry_world import busy_world
+from tests.support.worlds.sentry_world import busy_world
 
 COMMITS, FRAMES = 500, 50
 MODULES = 4

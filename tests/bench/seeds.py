@@ -18,7 +18,7 @@ from phases.shared.change import Change, Timer
 from sandbox.slack.channels import ALICE, APP, BOT_USER, TEAM
 from sandbox.world import World
 from tests.bench.rig import slack_request
-from tests.support import incidents
+from tests.support.values import incidents
 
 SERVICES = 500
 """Over so many services the seeded incidents are spread."""

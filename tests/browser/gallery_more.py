@@ -43,7 +43,8 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.memories import PastIncident
-from tests.support.factories import (
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import (
     BAD,
     FIX,
     GOOD,
@@ -59,9 +60,8 @@ from tests.support.factories import (
     report,
     service,
 )
-from tests.support.factories import postmortem as written
-from tests.support.flagged import TURN_OFF, flagged
-from tests.support.story import Story, mitigated, verifying
+from tests.support.values.factories import postmortem as written
+from tests.support.values.flagged import TURN_OFF, flagged
 
 SHOP = service()
 SWITCHED = SHOP.model_copy(update={"turn_off": TURN_OFF})
@@ -231,6 +231,14 @@ def after_the_end() -> dict[str, Message]:
         ),
         "lifecycle-merge": merge_and_reopen.which_goes_on(
             deciding(channel=CHANNEL), incident(id="INC-0002", number=2, title="nobody can pay")
+        ),
+        "lifecycle-merge-three": merge_and_reopen.which_goes_on(
+            deciding(channel=CHANNEL),
+            incident(id="INC-0002", number=2, title="nobody can pay"),
+            incident(id="INC-0003", number=3, title="search is slow"),
+        ),
+        "lifecycle-which-parts": merge_and_reopen.which_parts(
+            deciding(channel=CHANNEL), [resolved(id="INC-0002", number=2, title="search is slow")]
         ),
         "lifecycle-both-over": merge_and_reopen.which_goes_on(
             resolved(), resolved(id="INC-0002", number=2)

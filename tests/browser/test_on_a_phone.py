@@ -15,8 +15,8 @@ from handlers import views
 from handlers.views.status import LINES
 from sandbox.slack.channels import BOT_USER
 from sandbox.world import World
-from tests.support.factories import NOW, service
-from tests.support.fullest import everything
+from tests.support.values.factories import NOW, service
+from tests.support.values.fullest import everything
 
 PHONE = (390, 844)
 REAL_LINES = """shown => {

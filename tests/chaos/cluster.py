@@ -25,7 +25,7 @@ from tests.chaos.kill import Outcome, Way, batch
 from tests.chaos.life import faults, life
 from tests.chaos.store import AGAIN_SECONDS, PEOPLE, Kept
 from tests.chaos.town import Town
-from tests.support.clustered import IMPATIENT_MS, SLOT, Cluster, clustered, settled
+from tests.support.redis.clustered import IMPATIENT_MS, SLOT, Cluster, clustered, settled
 
 REPLICAS = 2
 """Of the bot: each has its own connections, and hears of a move by itself."""

@@ -27,7 +27,7 @@ from tests.judgement.hindsight import CONSIDER, Act, Hindsight, customers
 from tests.judgement.ports import Code, Deployer, Front, GitHubDeploys, commit_of, told_by_webhook
 from tests.judgement.tracker import Tracker
 from tests.judgement.world import World
-from tests.support import factories
+from tests.support.values import factories
 
 WITHIN = 1.05
 """Goal: "lost user-minutes at most 5 % above the best action's"."""

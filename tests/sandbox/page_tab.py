@@ -15,7 +15,7 @@ from sandbox.page.slack_view import SlackView
 from sandbox.slack.channels import ALICE
 from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 
 class QuietPanel:

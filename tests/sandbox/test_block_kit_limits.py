@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from sandbox.slack.block_kit.limits import check_message_blocks, check_view
 from sandbox.slack.errors import SlackError
-from tests.support.slack_world import slack_world
+from tests.support.worlds.slack_world import slack_world
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from sandbox.faults import Fault, Faults, Hanging
 from sandbox.serving import bound
 from sandbox.serving import serving as in_world
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 BUSY, BROKEN, LOST = Fault(status=429, retry_after=1), Fault(status=503), Fault(lose_answer=True)
 

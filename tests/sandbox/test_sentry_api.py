@@ -21,7 +21,7 @@ from sandbox.faults import Fault, Faults
 from sandbox.page.faults_panel import COUNTING, OVERLOAD
 from sandbox.sentry import Alerts, Rule, Sentry, sentry_app, sign
 from sandbox.sentry.shapes import users
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 ORG = "/sentry/api/0/organizations/acme"
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from sandbox.sentry import Alerts, Sentry
 from sandbox.sentry.models import Resolution
 from sandbox.sentry.resolution import follows_semver, in_next, semver
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 T = 1_800_000_000.0
 SEMVER = ("shop@1.2.0", "shop@1.3.0", "shop@1.4.0")

@@ -27,7 +27,7 @@ from sandbox.shop.catalogue import REPRODUCE, deploy_command
 from sandbox.shop.git import Tree
 from sandbox.shop.shop import Shop
 from sandbox.shop.work import Breakage
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sandbox.faults import Fault
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.channels import ALICE, BOB, BOT, BOT_USER, GUEST, OTHER, TEAM
 from sandbox.slack.errors import SlackError
-from tests.support.slack_world import World, slack_world
+from tests.support.worlds.slack_world import World, slack_world
 
 GENERAL, INCIDENTS = "C0GENERAL", "C0INCIDENTS"
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "*on fire*"}}

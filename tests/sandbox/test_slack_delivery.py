@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from sandbox.slack.channels import ALICE, BOT, BOT_USER, TEAM
 from sandbox.slack.errors import ClientRefused
-from tests.support.slack_world import Received, World, slack_world
+from tests.support.worlds.slack_world import Received, World, slack_world
 
 GENERAL = "C0GENERAL"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.page_tab import Tab
-from tests.support.slack_world import World, slack_world
+from tests.support.worlds.slack_world import World, slack_world
 
 GENERAL = "C0GENERAL"
 

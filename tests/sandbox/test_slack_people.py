@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackApiError
 from sandbox.slack.channels import ALICE, TEAM
 from sandbox.slack.errors import ClientRefused, NeverHappened, SlackError
 from sandbox.slack.workspace import Workspace
-from tests.support.slack_world import World, bolt, slack_world
+from tests.support.worlds.slack_world import World, bolt, slack_world
 
 GENERAL = "C0GENERAL"
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack.errors import SlackError
 from sandbox.slack.to_app.socket_mode import SocketMode
-from tests.support.slack_world import World, slack_world
+from tests.support.worlds.slack_world import World, slack_world
 
 BUTTON = {
     "type": "actions",

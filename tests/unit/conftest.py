@@ -8,7 +8,7 @@ import pytest
 
 from bot.connection.client import connect
 from bot.store.incident_store import Store
-from tests.support.servers import served
+from tests.support.redis.servers import served
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import World
-from tests.support.forked import launch, launch_triage_on_time
-from tests.support.stage import SEARCH, SHOP, patient, town, transcript
+from tests.support.bots.forked import launch, launch_triage_on_time
+from tests.support.bots.stage import SEARCH, SHOP, patient, town, transcript
 
 
 async def _lived(world: World) -> AsyncIterator[World]:

@@ -13,8 +13,8 @@ from sandbox.faults import Fault
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.resolved import recovered
-from tests.support.stage import PEOPLE, eventually, go_on_burning, said, status
+from tests.support.bots.stage import PEOPLE, eventually, go_on_burning, said, status
+from tests.support.worlds.resolved import recovered
 
 LINE = "not a return"
 

@@ -8,7 +8,7 @@ import sys
 from mcp import Client, StdioServerParameters
 
 from sandbox.world import World
-from tests.support.stage import burn, declared, eventually, said
+from tests.support.bots.stage import burn, declared, eventually, said
 
 
 def door(world: World, person: str) -> StdioServerParameters:

@@ -24,12 +24,12 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.slack.people import plain
 from sandbox.world import DEPLOY_SECRET, World
-from tests.support.authority import Authority
-from tests.support.local_http import serving
-from tests.support.serving import serve
-from tests.support.setting_up import doctor, line
-from tests.support.stage import burn, declared, town
-from tests.support.stage import told as alone
+from tests.support.bots.serving import serve
+from tests.support.bots.setting_up import doctor, line
+from tests.support.bots.stage import burn, declared, town
+from tests.support.bots.stage import told as alone
+from tests.support.redis.authority import Authority
+from tests.support.worlds.local_http import serving
 
 SECRET = ("TOKEN", "SECRET", "KEY", "URL")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.people import plain
 from sandbox.world import DEPLOY_SECRET, SENTRY_SECRET, SENTRY_TOKEN, SIGNING_SECRET, World
-from tests.support.dump import dumped, redis_of
-from tests.support.stage import DEPLOY, PAGES, declared, doctor_of, eventually, transcript
+from tests.support.bots.stage import DEPLOY, PAGES, declared, doctor_of, eventually, transcript
+from tests.support.redis.dump import dumped, redis_of
 
 USERS = tuple(f"canary-user-{number}@example.com" for number in range(30))
 ADDRESS = "203.0.113.77"

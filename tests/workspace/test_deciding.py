@@ -11,7 +11,7 @@ import asyncio
 from sandbox.slack.channels import OTHER
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.support.stage import (
+from tests.support.bots.stage import (
     asked,
     burn,
     declared,

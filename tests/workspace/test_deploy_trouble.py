@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import SHOP, asked, burn, declared, eventually, runs, town
+from tests.support.bots.stage import SHOP, asked, burn, declared, eventually, runs, town
 from tests.workspace.conftest import _lived
 
 IMPATIENT = SHOP + "limit_seconds = 2\n"

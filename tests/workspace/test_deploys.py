@@ -6,8 +6,8 @@ They are watched without anybody's word, told to the open incident, and warned a
 from __future__ import annotations
 
 from sandbox.world import World
-from tests.support.ci import ci
-from tests.support.stage import burn, eventually, incidents, said, told
+from tests.support.bots.stage import burn, eventually, incidents, said, told
+from tests.support.worlds.ci import ci
 
 
 async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_rollback_holds(

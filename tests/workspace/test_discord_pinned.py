@@ -8,7 +8,7 @@ from __future__ import annotations
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import declared, eventually, said, status, told
+from tests.support.bots.stage import declared, eventually, said, status, told
 
 
 async def test_pinned_while_it_is_open_and_one_post_though_its_answer_was_lost(small: World):

@@ -17,8 +17,8 @@ from sandbox.slack.api import APP_TOKEN
 from sandbox.slack.people import plain
 from sandbox.slack.to_app.socket_mode import SocketMode
 from sandbox.world import LINEAR_SECRET, SENTRY_SECRET, World
-from tests.support.serving import serve
-from tests.support.stage import (
+from tests.support.bots.serving import serve
+from tests.support.bots.stage import (
     PATIENCE_SECONDS,
     asked,
     burn,

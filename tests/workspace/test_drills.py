@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import asked, burn, declared, eventually, runs, said, status, told
+from tests.support.bots.stage import asked, burn, declared, eventually, runs, said, status, told
 
 
 async def test_a_drill_is_marked_everywhere_and_touches_nothing(small: World):

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import burn, eventually, said, told
+from tests.support.bots.stage import burn, eventually, said, told
 
 
 def bug(world: World, title: str) -> Any:

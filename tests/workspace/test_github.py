@@ -23,8 +23,8 @@ from sandbox.github.state import TOKEN, File, GitHub, Pull
 from sandbox.serving import bound, serving
 from sandbox.slack.people import Json
 from sandbox.world import World
-from tests.support.on_github import ON_GITHUB, SECRET, deployed, started
-from tests.support.stage import (
+from tests.support.bots.on_github import ON_GITHUB, SECRET, deployed, started
+from tests.support.bots.stage import (
     burn,
     declared,
     eventually,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.resolved import recovered
-from tests.support.stage import eventually, everything, go_on_burning, said, status, told
+from tests.support.bots.stage import eventually, everything, go_on_burning, said, status, told
+from tests.support.worlds.resolved import recovered
 
 
 async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_restart(small: World):

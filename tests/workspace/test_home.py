@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.support.stage import burn, declared, eventually, runs
+from tests.support.bots.stage import burn, declared, eventually, runs
 
 
 async def home(person: Person, *words: str, without: str = "") -> Json:

@@ -11,8 +11,8 @@ from copy import deepcopy
 from sandbox.slack.people import plain
 from sandbox.slack.to_app import payloads
 from sandbox.world import World
-from tests.support.formatted import formatted
-from tests.support.stage import DEPLOY, asked, burn, declared, eventually, everything
+from tests.support.bots.stage import DEPLOY, asked, burn, declared, eventually, everything
+from tests.support.values.formatted import formatted
 
 EVIL = "evil.example"
 ERROR = (

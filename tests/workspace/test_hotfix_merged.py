@@ -20,8 +20,17 @@ from sandbox.serving import bound, serving
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
-from tests.support.on_github import ON_GITHUB, SECRET, deployed, started
-from tests.support.stage import burn, declared, eventually, said, status, told, town, transcript
+from tests.support.bots.on_github import ON_GITHUB, SECRET, deployed, started
+from tests.support.bots.stage import (
+    burn,
+    declared,
+    eventually,
+    said,
+    status,
+    told,
+    town,
+    transcript,
+)
 
 HEAD, NEXT = "f" * 40, "e" * 40
 OPEN_END = "is not merged: the next normal deploy would undo it"

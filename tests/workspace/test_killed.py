@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sandbox.faults import Fault
 from sandbox.world import World
-from tests.support.opened_once import settled
-from tests.support.stage import recovered_in_the_shop
+from tests.support.bots.opened_once import settled
+from tests.support.bots.stage import recovered_in_the_shop
 
 
 async def test_killed_between_the_channel_and_its_purpose(world: World):

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 
 from sandbox.world import World
-from tests.support.opened_once import settled
-from tests.support.stage import eventually
+from tests.support.bots.opened_once import settled
+from tests.support.bots.stage import eventually
 
 
 def half(world: World, name: str) -> int | None:

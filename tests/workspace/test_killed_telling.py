@@ -8,7 +8,7 @@ from __future__ import annotations
 from sandbox.faults import Fault
 from sandbox.slack.channels import Channel
 from sandbox.world import World
-from tests.support.stage import declared, eventually, status
+from tests.support.bots.stage import declared, eventually, status
 
 
 async def test_killed_when_discord_has_the_post_and_again_when_it_has_the_pin(small: World):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sandbox.slack.channels import ALICE, Channel
-from tests.support.stage import burn, declared, eventually, said, town
+from tests.support.bots.stage import burn, declared, eventually, said, town
 
 
 async def test_the_channel_of_the_announcements_is_found_at_the_end_of_a_list_that_is_rationed(

@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 
 from sandbox.slack.people import plain
 from tests.chaos.store import Server
-from tests.support.dump import dumped
-from tests.support.stage import PAGES, declared, doctor_of, eventually, town, transcript
+from tests.support.bots.stage import PAGES, declared, doctor_of, eventually, town, transcript
+from tests.support.redis.dump import dumped
 
 PASSWORD = "ca/na#ry?[pa]ss@wo:rd%"
 PARTS = ("na#ry", "[pa]", "ss@wo", "rd%", quote("na#ry", safe=""), quote(PASSWORD, safe=""))

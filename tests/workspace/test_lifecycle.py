@@ -12,8 +12,7 @@ from pathlib import Path
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.dump import redis_of
-from tests.support.stage import (
+from tests.support.bots.stage import (
     PATIENCE_SECONDS,
     SHOP,
     burn,
@@ -24,6 +23,7 @@ from tests.support.stage import (
     told,
     town,
 )
+from tests.support.redis.dump import redis_of
 
 
 async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World):

@@ -14,8 +14,8 @@ from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.support.dump import redis_of
-from tests.support.stage import burn, declared, eventually, said, status
+from tests.support.bots.stage import burn, declared, eventually, said, status
+from tests.support.redis.dump import redis_of
 
 
 def ticket(world: World) -> Issue:

@@ -9,7 +9,7 @@ import asyncio
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import burn, eventually, everything, incidents, opened, said, told
+from tests.support.bots.stage import burn, eventually, everything, incidents, opened, said, told
 
 
 async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import burn, declared, eventually, said, told
+from tests.support.bots.stage import burn, declared, eventually, said, told
 
 HANGS = ("sentry.*", "linear.*", "discord.*", "slack.bookmarks.add", "slack.views.open")
 PROMISED = 10.0

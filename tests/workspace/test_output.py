@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import burn, declared, eventually, said
+from tests.support.bots.stage import burn, declared, eventually, said
 
 CHATTY = """\
 echo "push with token=hunter2hunter2 to https://me:secretpw@registry/x"

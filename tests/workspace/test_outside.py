@@ -13,8 +13,7 @@ from sandbox.faults import Fault
 from sandbox.page.faults_panel import COUNTING, OVERLOAD
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.dump import valkey
-from tests.support.stage import (
+from tests.support.bots.stage import (
     asked,
     burn,
     declared,
@@ -27,6 +26,7 @@ from tests.support.stage import (
     status,
     told,
 )
+from tests.support.redis.dump import valkey
 
 DOWN = Fault(status=503)
 

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
-from tests.support.stage import SHOP, asked, burn, declared, doctor_of, eventually, said, told, town
+from tests.support.bots.stage import (
+    SHOP,
+    asked,
+    burn,
+    declared,
+    doctor_of,
+    eventually,
+    said,
+    told,
+    town,
+)
 
 
 async def test_what_would_mention_unknown_owners_is_posted_and_says_so(tmp_path: Path) -> None:

@@ -7,8 +7,16 @@ import asyncio
 from sandbox.faults import Fault
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
-from tests.support.dump import redis_of
-from tests.support.stage import PATIENCE_SECONDS, burn, declared, eventually, said, status, told
+from tests.support.bots.stage import (
+    PATIENCE_SECONDS,
+    burn,
+    declared,
+    eventually,
+    said,
+    status,
+    told,
+)
+from tests.support.redis.dump import redis_of
 
 
 async def due_now(world: World, timer: str) -> None:

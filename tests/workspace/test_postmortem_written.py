@@ -19,9 +19,18 @@ from sandbox.slack.channels import Channel
 from sandbox.slack.forms import state_values
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.support.dump import redis_of
-from tests.support.repositories import Repository
-from tests.support.stage import SEARCH, SHOP, burn, declared, eventually, said, town, transcript
+from tests.support.bots.stage import (
+    SEARCH,
+    SHOP,
+    burn,
+    declared,
+    eventually,
+    said,
+    town,
+    transcript,
+)
+from tests.support.git.repositories import Repository
+from tests.support.redis.dump import redis_of
 
 WHYS = {"monitoring": "No alert watches pricing.", "tests": "No test runs with the flag on."}
 TEMPLATE = """\

@@ -13,8 +13,8 @@ from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.support.ci import ci
-from tests.support.stage import burn, declared, eventually, said, told
+from tests.support.bots.stage import burn, declared, eventually, said, told
+from tests.support.worlds.ci import ci
 
 CANARY = "canary"
 

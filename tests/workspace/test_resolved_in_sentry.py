@@ -8,8 +8,8 @@ from __future__ import annotations
 from sandbox.sentry.state import ALL_SCOPES
 from sandbox.slack.people import plain
 from sandbox.world import SENTRY_TOKEN, World
-from tests.support.resolved import recovered
-from tests.support.stage import eventually, said
+from tests.support.bots.stage import eventually, said
+from tests.support.worlds.resolved import recovered
 
 
 async def test_issues_are_resolved_so_that_the_rolled_back_is_no_regression_and_the_next_deploy_is(

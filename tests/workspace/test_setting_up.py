@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.setting_up import doctor, line
-from tests.support.stage import town
+from tests.support.bots.setting_up import doctor, line
+from tests.support.bots.stage import town
 
 
 async def test_from_nothing_to_a_bot_that_works_and_back(tmp_path: Path) -> None:

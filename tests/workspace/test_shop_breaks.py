@@ -14,7 +14,7 @@ from sandbox.sentry.alerts import Rule
 from sandbox.shop.git import Tree
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import eventually, said, status
+from tests.support.bots.stage import eventually, said, status
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import eventually, incidents
+from tests.support.bots.stage import eventually, incidents
 
 
 async def test_a_sev4_stays_in_a_thread_until_it_grows(small: World):

@@ -15,7 +15,7 @@ import pytest
 from sandbox.sentry.events import Event
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import (
+from tests.support.bots.stage import (
     PEOPLE,
     SHOP,
     burn,

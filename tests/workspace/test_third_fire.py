@@ -14,9 +14,9 @@ from phases.record.findings import Frame
 from phases.record.incident import Incident, Status, as_json
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support import incidents
-from tests.support.forked import firebreak
-from tests.support.stage import burn, declared, eventually, said, told
+from tests.support.bots.forked import firebreak
+from tests.support.bots.stage import burn, declared, eventually, said, told
+from tests.support.values import incidents
 
 PATTERN = "Third fire in {file} in 90 days; rollback worked each time."
 PARTS = {"monitoring": "No alert watches it.", "tests": "No test reads it."}

@@ -10,8 +10,8 @@ import asyncio
 from sandbox.faults import Fault
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.support.dump import dumped, redis_of
-from tests.support.stage import Channel, burn, declared, said, told
+from tests.support.bots.stage import Channel, burn, declared, said, told
+from tests.support.redis.dump import dumped, redis_of
 
 
 async def shown(person: Person, channel: Channel, words: str, *, gone: str = "") -> str:

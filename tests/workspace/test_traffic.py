@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import burn, declared, eventually, said, status
+from tests.support.bots.stage import burn, declared, eventually, said, status
 
 
 async def test_where_nobody_comes_any_more_quiet_is_no_recovery(small: World):

@@ -15,7 +15,7 @@ from sandbox.sentry.alerts import Rule
 from sandbox.slack.channels import Channel
 from sandbox.traps import BY_KEY, TRAPS
 from sandbox.world import World
-from tests.support.stage import PEOPLE, SHOP, burn, incidents, town, transcript
+from tests.support.bots.stage import PEOPLE, SHOP, burn, incidents, town, transcript
 
 SERVICES = (
     SHOP.replace(

@@ -19,7 +19,7 @@ import pytest
 
 from sandbox.slack.people import plain
 from sandbox.world import CHANGE_SECRET, World
-from tests.support.stage import PAGES, PEOPLE, SHOP, declared, eventually, said, status, town
+from tests.support.bots.stage import PAGES, PEOPLE, SHOP, declared, eventually, said, status, town
 from tests.workspace.conftest import _lived
 
 TURN_OFF = 'turn_off = ["sh", "flag.sh", "off", "{change}"]\n'

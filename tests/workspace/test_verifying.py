@@ -12,7 +12,7 @@ from sandbox.faults import Fault
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.support.stage import burn, declared, eventually, go_on_burning, said, status, told
+from tests.support.bots.stage import burn, declared, eventually, go_on_burning, said, status, told
 
 SUMMARY = re.compile(
     r"""PRODUCTION INCIDENT — checkout is failing

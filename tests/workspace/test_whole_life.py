@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.stage import insist, recovered_in_the_shop
+from tests.support.bots.stage import insist, recovered_in_the_shop
 
 
 async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
-from tests.support.formatted import formatted
-from tests.support.stage import (
+from tests.support.bots.stage import (
     burn,
     declared,
     eventually,
@@ -18,6 +17,7 @@ from tests.support.stage import (
     status,
     told,
 )
+from tests.support.values.formatted import formatted
 
 RIGHT_TO_LEFT = "הקופה לא עובדת"
 ODD = {

@@ -31,9 +31,9 @@ from bot.timers.scheduler import Clock
 from phases.messages.base import Action
 from phases.messages.effects import Page, Say
 from phases.ports.ports import PortError
-from tests.support.local_http import serving
-from tests.support.outbox_world import Perform, World, done, quick_outbox
-from tests.support.small_world import running, until
+from tests.support.worlds.local_http import serving
+from tests.support.worlds.outbox_world import Perform, World, done, quick_outbox
+from tests.support.worlds.small_world import running, until
 
 __all__ = ["quick_outbox"]  # a fixture for every test here
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.wiring import lasting
-from tests.support.small_world import running
+from tests.support.worlds.small_world import running
 
 
 def test_a_bot_that_waits_for_slack_at_its_start_ends_when_it_is_told_to(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from phases.record.durations import Durations, durations
 from phases.record.incident import ActionKind, Round, RoundAction
-from tests.support import incidents
+from tests.support.values import incidents
 
 
 def acted(number: int, at: float, **changes: Any) -> Round:

@@ -21,10 +21,10 @@ from phases.record.service import DeployCommands, DeployWorkflow, ReleaseNames, 
 from phases.triage.measure import triage
 from phases.triage.reading.questions import Sources
 from sandbox.faults import Fault
-from tests.support.github_world import World as Hub
-from tests.support.github_world import github_world
-from tests.support.repositories import Repository
-from tests.support.sentry_world import NOW, Deployer, World, ago, incident, world
+from tests.support.git.repositories import Repository
+from tests.support.worlds.github_world import World as Hub
+from tests.support.worlds.github_world import github_world
+from tests.support.worlds.sentry_world import NOW, Deployer, World, ago, incident, world
 
 X, Y, Z = "ab" * 20, "cd" * 20, "ef" * 20
 SHOP = Service(

@@ -21,8 +21,8 @@ from phases.record.service import ReleaseNames, Service
 from phases.triage.deploys.deploy_history import History, history, suspect_of
 from phases.triage.deploys.targets import targets_of
 from phases.verification.post_deploy import deploy_told, named
-from tests.support.sentry_world import NOW, ago
-from tests.support.story import mitigated
+from tests.support.bots.story import mitigated
+from tests.support.worlds.sentry_world import NOW, ago
 
 X, Y, Z = "ab" * 20, "cd" * 20, "ef" * 20
 SHOP = Service(name="shop", repository="acme/mono", release=ReleaseNames(tag="shop-v{version}"))

@@ -12,8 +12,8 @@ from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
 from phases.record.incident import Failure, Severity, Status
-from tests.support.factories import NOW, TICKET, one_feature
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import NOW, TICKET, one_feature
 
 RETRY = "retry:INC-0001.9.1"
 

@@ -19,8 +19,8 @@ from phases.record.findings import (
 )
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident
 from phases.workflow import TABLE, step
-from tests.support.factories import NOW, evidence, one_feature, postmortem, report, service
-from tests.support.story import Story, verifying
+from tests.support.bots.story import Story, verifying
+from tests.support.values.factories import NOW, evidence, one_feature, postmortem, report, service
 
 
 def test_every_action_has_a_row():

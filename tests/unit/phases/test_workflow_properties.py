@@ -46,9 +46,9 @@ from phases.record.findings import (
 from phases.record.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
 from phases.shared.change import Change, Refused, Timer
 from phases.workflow import step
-from tests.support.draws import draws
-from tests.support.endings import endings, linear_issues
-from tests.support.factories import NOW, declare, postmortem, report, service
+from tests.support.values.draws import draws
+from tests.support.values.endings import endings, linear_issues
+from tests.support.values.factories import NOW, declare, postmortem, report, service
 
 AFTERWARDS = (
     *(wanted.FollowBisect, wanted.ArchiveChannel),

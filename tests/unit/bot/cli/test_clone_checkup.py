@@ -17,11 +17,11 @@ from bot.clients.git.source import LocalGit
 from bot.clients.processes.records import create
 from phases.ports.ports import PortError
 from phases.record.service import Service
-from tests.support.bisects import service as with_script
-from tests.support.bisects import shop as broken_shop
-from tests.support.bisects import until_over
-from tests.support.clones import clone, git, origin, service, unreachable
-from tests.support.repositories import Repository
+from tests.support.git.bisects import service as with_script
+from tests.support.git.bisects import shop as broken_shop
+from tests.support.git.bisects import until_over
+from tests.support.git.clones import clone, git, origin, service, unreachable
+from tests.support.git.repositories import Repository
 
 
 async def says(of: Service) -> dict[str, str]:

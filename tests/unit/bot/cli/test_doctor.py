@@ -21,7 +21,7 @@ from bot.connection.embedded import embedded
 from bot.outbox.dead_letters import add_timer_letter
 from bot.store.incident_store import Store
 from phases.record.service import ReleaseNames, Service
-from tests.support.factories import service
+from tests.support.values.factories import service
 
 NAMES = ReleaseNames(sentry="shop@{version}", tag="v{version}", deploy="{version}")
 SHOP = service(release=NAMES)

@@ -17,7 +17,7 @@ from bot.store.incident_store import Store
 from phases.record.service import AdrPlace, ReleaseNames
 from sandbox.faults import Fault
 from sandbox.github.state import Workflow
-from tests.support.github_world import SHOP, World, github_world
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 HEAD = "ab" * 20
 

@@ -32,11 +32,11 @@ from phases.record.claims import fingerprint_claim
 from phases.record.incident import Entry, Incident, MessageRef, Status
 from phases.shared.change import Timer
 from phases.text.cleaning import FORGOTTEN
-from tests.support import incidents
-from tests.support.draws import draws
-from tests.support.factories import report
-from tests.support.keeping import past, put
-from tests.support.stores import dump
+from tests.support.redis.keeping import past, put
+from tests.support.redis.stores import dump
+from tests.support.values import incidents
+from tests.support.values.draws import draws
+from tests.support.values.factories import report
 
 T0 = incidents.T0
 

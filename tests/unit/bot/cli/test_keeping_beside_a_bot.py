@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bot.connection.embedded import SOCKET, embedded
 from bot.store.incident_store import Store
-from tests.support import forked
-from tests.support.keeping import past, put
+from tests.support.bots import forked
+from tests.support.redis.keeping import past, put
 
 
 @dataclass(frozen=True)

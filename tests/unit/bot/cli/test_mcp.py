@@ -23,7 +23,7 @@ from phases.messages.results import Triaged
 from phases.record.findings import Verdict
 from phases.record.incident import Incident, Source
 from phases.workflow import step
-from tests.support.factories import report, service
+from tests.support.values.factories import report, service
 
 
 class House:

@@ -19,9 +19,9 @@ from phases.ports.ports import PortError
 from phases.record.incident import Incident, Status
 from sandbox.discord import BOT_TOKEN, PINS, Discord, discord_app
 from sandbox.faults import Fault, Faults
-from tests.support.factories import incident
-from tests.support.local_http import serving
-from tests.support.small_world import until
+from tests.support.values.factories import incident
+from tests.support.worlds.local_http import serving
+from tests.support.worlds.small_world import until
 
 
 class World:

@@ -20,7 +20,7 @@ from bot.clients.http.errors import HttpError, retry_after
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.runtime.backoff import patient
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 TOKEN = "sntrys_not_for_logs_0123"
 

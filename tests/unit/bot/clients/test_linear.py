@@ -17,7 +17,7 @@ from phases.record.service import Service
 from sandbox.faults import Fault, Faults
 from sandbox.linear.api import linear_app
 from sandbox.linear.state import API_KEY, Linear
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 SHOP = Service(name="shop", linear_team="shop")
 

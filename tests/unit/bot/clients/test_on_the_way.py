@@ -36,9 +36,9 @@ from bot.config.catalogue import Catalogue
 from bot.config.settings import load
 from bot.wiring import Outside
 from phases.ports.ports import PortError
-from tests.support.authority import OPENSSL, Authority
-from tests.support.factories import service
-from tests.support.local_http import serving
+from tests.support.redis.authority import OPENSSL, Authority
+from tests.support.values.factories import service
+from tests.support.worlds.local_http import serving
 
 needs_openssl = pytest.mark.skipif(
     OPENSSL is None, reason="certificates are made with the program openssl"

@@ -11,7 +11,7 @@ from phases.ports.coordination import Pager
 from phases.ports.ports import PortError
 from sandbox.faults import Fault, Faults
 from sandbox.pagerduty import ROUTING_KEY, PagerDuty, pagerduty_app
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 
 class World:

@@ -33,9 +33,9 @@ from bot.clients.slack.client import Slack
 from bot.clients.slack.socket_mode import SocketMode
 from handlers.app import build_app
 from phases.ports.ports import PortError
-from tests.support.factories import service
-from tests.support.handlers_world import ME
-from tests.support.local_http import serving
+from tests.support.values.factories import service
+from tests.support.worlds.handlers_world import ME
+from tests.support.worlds.local_http import serving
 
 SHOP = service()
 NOW = datetime.now(UTC)

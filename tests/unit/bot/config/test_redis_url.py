@@ -19,7 +19,7 @@ from redis.asyncio.sentinel import SentinelManagedSSLConnection
 from bot.config.redis_url import Address, faults, parsed
 from bot.config.settings import Faults, load, where_it_is_kept
 from bot.connection.client import connect
-from tests.support.authority import OPENSSL, Authority
+from tests.support.redis.authority import OPENSSL, Authority
 
 SECRET = "hunter2hunter2"
 

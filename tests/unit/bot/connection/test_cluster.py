@@ -19,7 +19,7 @@ from bot.connection.cluster import PrimaryPool, read_map
 from bot.self_test import check_at_start
 from bot.store.incident_store import Already, Done, Store
 from handlers.dispatcher import Delivery, Recorded
-from tests.support.clustered import (
+from tests.support.redis.clustered import (
     IMPATIENT_MS,
     PATIENT_MS,
     SLOT,
@@ -28,12 +28,12 @@ from tests.support.clustered import (
     clustered,
     settled,
 )
-from tests.support.redis_doctor import doctor, refused
-from tests.support.redis_rights import least
-from tests.support.replicated import eventually
-from tests.support.servers import Served, served
-from tests.support.small_world import declare, dispatcher, update
-from tests.support.stores import commit, new
+from tests.support.redis.redis_doctor import doctor, refused
+from tests.support.redis.redis_rights import least
+from tests.support.redis.replicated import eventually
+from tests.support.redis.servers import Served, served
+from tests.support.redis.stores import commit, new
+from tests.support.worlds.small_world import declare, dispatcher, update
 
 
 @pytest.fixture(scope="module")

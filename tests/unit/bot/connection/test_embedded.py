@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from bot.connection.client import connect
 from bot.connection.embedded import ValkeyError, embedded
-from tests.support.small_world import until
+from tests.support.worlds.small_world import until
 
 BOT = """
 import asyncio, sys

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.self_test import check_at_start
-from tests.support.authority import OPENSSL, Authority
-from tests.support.either_way import either_way
-from tests.support.redis_doctor import doctor, refused
-from tests.support.replicated import MASTER, eventually, sentinel_of
-from tests.support.servers import served
+from tests.support.redis.authority import OPENSSL, Authority
+from tests.support.redis.either_way import either_way
+from tests.support.redis.redis_doctor import doctor, refused
+from tests.support.redis.replicated import MASTER, eventually, sentinel_of
+from tests.support.redis.servers import served
 
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="certificates need the program openssl")
 

@@ -21,11 +21,11 @@ from bot.connection.errors import of, said
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError
-from tests.support.forked import firebreak
-from tests.support.redis_doctor import doctor, refused, told, waited_for
-from tests.support.replicated import MASTER, eventually, free_port, replicated
-from tests.support.servers import EMBEDDED, behind_tls, pump, served
-from tests.support.small_world import until
+from tests.support.bots.forked import firebreak
+from tests.support.redis.redis_doctor import doctor, refused, told, waited_for
+from tests.support.redis.replicated import MASTER, eventually, free_port, replicated
+from tests.support.redis.servers import EMBEDDED, behind_tls, pump, served
+from tests.support.worlds.small_world import until
 
 SECRET = "h/u#n?t[e]r@2:%"
 ENCODED = quote(SECRET, safe="")

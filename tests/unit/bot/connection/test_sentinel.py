@@ -15,9 +15,9 @@ from bot.cli.checks.durability import promise
 from bot.connection.client import AnswerLost, NotRecorded, copied
 from bot.store.incident_store import Already, Done, Store
 from handlers.dispatcher import Delivery, Recorded, Unknown
-from tests.support.replicated import MASTER, Replicated, eventually, replicated
-from tests.support.small_world import declare, dispatcher
-from tests.support.stores import commit, new
+from tests.support.redis.replicated import MASTER, Replicated, eventually, replicated
+from tests.support.redis.stores import commit, new
+from tests.support.worlds.small_world import declare, dispatcher
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from phases.messages.results import MessagePosted
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
 from phases.shared.change import Draft, Refused
-from tests.support.small_world import declare, dispatcher, running, until, update
+from tests.support.worlds.small_world import declare, dispatcher, running, until, update
 
 
 @dataclass(frozen=True)

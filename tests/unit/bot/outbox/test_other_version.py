@@ -22,8 +22,8 @@ from phases.messages.actions import NobodyActed
 from phases.messages.commands import PostUpdate
 from phases.messages.effects import EFFECT, Say
 from phases.shared.change import Refused
-from tests.support.outbox_world import World, done
-from tests.support.small_world import dispatcher, running, until
+from tests.support.worlds.outbox_world import World, done
+from tests.support.worlds.small_world import dispatcher, running, until
 
 FUTURE = "a state of tomorrow"
 

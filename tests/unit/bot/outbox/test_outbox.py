@@ -16,8 +16,8 @@ from phases.messages.effects import Page, Say, TellDiscord
 from phases.messages.results import EffectDone, EffectFailed
 from phases.ports.ports import PortError
 from phases.shared.change import Draft, Refused
-from tests.support.outbox_world import Perform, World, done, quick_outbox, wanting
-from tests.support.small_world import running, until
+from tests.support.worlds.outbox_world import Perform, World, done, quick_outbox, wanting
+from tests.support.worlds.small_world import running, until
 
 __all__ = ["quick_outbox"]  # a fixture for every test here
 

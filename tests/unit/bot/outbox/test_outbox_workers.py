@@ -17,8 +17,8 @@ from bot.store.incident_store import Store
 from phases.messages.base import Action
 from phases.messages.effects import CommentTicket, Say
 from phases.messages.results import EffectDone
-from tests.support.outbox_world import World, done, quick_outbox
-from tests.support.small_world import running, until
+from tests.support.worlds.outbox_world import World, done, quick_outbox
+from tests.support.worlds.small_world import running, until
 
 __all__ = ["quick_outbox"]  # a fixture for every test here
 
@@ -53,7 +53,7 @@ import asyncio, sys
 sys.path.insert(0, sys.argv[2])
 from bot.outbox.worker import Outbox
 from bot.store.incident_store import Store
-from tests.support.small_world import dispatcher
+from tests.support.worlds.small_world import dispatcher
 
 async def hanging(effect, job):
     print("holding", flush=True)
@@ -168,7 +168,7 @@ sys.path.insert(0, sys.argv[2])
 from bot.outbox import worker as outbox
 from bot.store.incident_store import Store
 from phases.messages.actions import EffectDone
-from tests.support.small_world import dispatcher
+from tests.support.worlds.small_world import dispatcher
 outbox.RENEW_SECONDS, outbox.RECLAIM_SECONDS = 0.1, 0.5
 
 async def main():

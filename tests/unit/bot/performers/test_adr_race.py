@@ -24,9 +24,9 @@ from phases.record.findings import LookVerdict
 from phases.record.incident import Status
 from phases.record.service import AdrPlace, Service
 from phases.workflow import step
-from tests.support.factories import declare, look, postmortem, report
-from tests.support.repositories import Repository
-from tests.support.small_world import until
+from tests.support.git.repositories import Repository
+from tests.support.values.factories import declare, look, postmortem, report
+from tests.support.worlds.small_world import until
 
 
 class Together(LocalArchive):

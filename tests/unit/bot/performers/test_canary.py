@@ -11,7 +11,7 @@ from phases.ports.ports import DeployState
 from phases.record.findings import Release
 from phases.record.incident import ActionKind
 from phases.record.service import Service
-from tests.support.sentry_world import Deployer
+from tests.support.worlds.sentry_world import Deployer
 
 
 @dataclass

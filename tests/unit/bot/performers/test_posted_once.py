@@ -22,8 +22,8 @@ from phases.ports.ports import PortError
 from phases.record.incident import Channel, Failure, Incident
 from sandbox.faults import Fault
 from sandbox.slack.api import BOT_TOKEN
-from tests.support.factories import NOW, incident
-from tests.support.slack_world import slack_world
+from tests.support.values.factories import NOW, incident
+from tests.support.worlds.slack_world import slack_world
 
 STATUS = PostLive(name="status")
 FAILURE = Failure(

@@ -22,7 +22,7 @@ from phases.messages.actions import DeployTick
 from phases.messages.base import Action
 from phases.messages.commands import PostUpdate
 from phases.shared.change import Draft
-from tests.support.small_world import declare, dispatcher, update
+from tests.support.worlds.small_world import declare, dispatcher, update
 
 HOUR = 3600.0
 

@@ -23,10 +23,10 @@ from phases.messages.actions import MeasureDue
 from phases.messages.base import Action
 from phases.messages.effects import SetTopic
 from phases.shared.change import Draft
-from tests.support.replicated import eventually
-from tests.support.scripts import scripts
-from tests.support.servers import Served, found, served
-from tests.support.small_world import declare, dispatcher, update
+from tests.support.redis.replicated import eventually
+from tests.support.redis.scripts import scripts
+from tests.support.redis.servers import Served, found, served
+from tests.support.worlds.small_world import declare, dispatcher, update
 
 
 async def test_every_script_is_one_that_redis_6_2_can_read(store: Store) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bot.self_test import CannotUse, check_eviction
 from bot.store.incident_store import Store
 from tests.chaos.store import Server
-from tests.support.forked import firebreak
+from tests.support.bots.forked import firebreak
 
 ANY = ("allkeys-lru", "allkeys-random")
 

@@ -21,7 +21,7 @@ from phases.messages.base import Action
 from phases.messages.commands import Cancel, PostUpdate
 from phases.record.incident import Channel
 from phases.shared.change import Draft, Refused
-from tests.support.small_world import T0, Proxy, declare, dispatcher, until, update
+from tests.support.worlds.small_world import T0, Proxy, declare, dispatcher, until, update
 
 
 async def opened(incidents: Incidents, service: str = "checkout") -> str:

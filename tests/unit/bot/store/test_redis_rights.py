@@ -20,10 +20,10 @@ from bot.cli.forget import FORGET, forget
 from bot.config.settings import load
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
-from tests.support.redis_rights import besides, least
-from tests.support.scripts import scripts
-from tests.support.servers import Served, found, served
-from tests.support.stores import commit, new
+from tests.support.redis.redis_rights import besides, least
+from tests.support.redis.scripts import scripts
+from tests.support.redis.servers import Served, found, served
+from tests.support.redis.stores import commit, new
 
 CALLED = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
 WITH_PARTS = ("XGROUP", "XINFO")

@@ -34,10 +34,10 @@ from phases.record.incident import Channel, Incident, Severity, Status
 from phases.record.service import Service
 from phases.shared.change import Draft
 from phases.workflow import step
-from tests.support.factories import declare, incident, postmortem, report
-from tests.support.older import OlderStore
-from tests.support.small_world import T0
-from tests.support.stores import commit, new
+from tests.support.redis.older import OlderStore
+from tests.support.redis.stores import commit, new
+from tests.support.values.factories import declare, incident, postmortem, report
+from tests.support.worlds.small_world import T0
 
 INDEXES: tuple[Index, ...] = get_args(Index)
 ALICE, BOB = "U0ALICE01", "U0BOB0001"
@@ -195,7 +195,12 @@ WORDS = st.one_of(
     st.builds(said.Cancel, by=WHO, reason=st.just("load test")),
     st.builds(said.Reopen, by=WHO),
     st.builds(said.ChannelArchived, channel=st.sampled_from(["C1", "C2"]), by=WHO),
-    st.builds(said.MergeDuplicate, by=WHO, duplicate=st.sampled_from(["INC-0001", "INC-0002"])),
+    st.builds(said.SplitOff, by=WHO, others=st.sampled_from([("INC-0001",), ("INC-0002",)])),
+    st.builds(
+        said.MergeDuplicates,
+        by=WHO,
+        others=st.sampled_from([("INC-0001",), ("INC-0002",), ("INC-0001", "INC-0003")]),
+    ),
 )
 DECLARED = st.builds(
     lambda service, private, drill, by: declare(
@@ -288,7 +293,7 @@ def test_the_lives_above_are_whole_ones(place: Place) -> None:
     words: list[tuple[int, Any, bool]] = [
         (0, declare(service="shop", by=ALICE), False),
         (0, declare(service="search", by=ALICE), True),
-        (1, said.MergeDuplicate(by=BOB, duplicate="INC-0002"), False),
+        (1, said.MergeDuplicates(by=BOB, others=("INC-0002",)), False),
         *[(1, Next([ActionItem(kind="tests", text="x", owner=f"<@{BOB}>")]), False)] * 6,
     ]
     place.met.clear()

@@ -24,8 +24,8 @@ from phases.messages.actions import DeployTick, NobodyActed
 from phases.messages.effects import OpenChannel, Say
 from phases.record.incident import Channel, MessageRef, Status
 from phases.shared.change import Draft
-from tests.support.small_world import T0
-from tests.support.stores import commit, dump, new
+from tests.support.redis.stores import commit, dump, new
+from tests.support.worlds.small_world import T0
 
 
 async def test_everything_of_a_change_is_written_in_one_commit(store: Store) -> None:

@@ -29,7 +29,7 @@ from phases.verification.post_deploy import (
     new_since,
 )
 from phases.workflow import step
-from tests.support.factories import service
+from tests.support.values.factories import service
 
 SHOP = service()
 END = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

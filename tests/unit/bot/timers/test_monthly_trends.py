@@ -23,9 +23,9 @@ from phases.ports.ports import PortError
 from phases.record.memories import PastIncident
 from sandbox.faults import Fault
 from sandbox.slack.people import Json, plain
-from tests.support.handlers_world import house
-from tests.support.memories import one
-from tests.support.slack_world import World, slack_world
+from tests.support.values.memories import one
+from tests.support.worlds.handlers_world import house
+from tests.support.worlds.slack_world import World, slack_world
 
 FIRST = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 

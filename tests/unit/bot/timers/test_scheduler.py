@@ -20,7 +20,7 @@ from phases.messages.actions import DeployTick, NobodyActed, TriageOverdue
 from phases.messages.base import Action
 from phases.messages.commands import PostUpdate
 from phases.shared.change import Draft, Refused
-from tests.support.small_world import T0, Proxy, declare, dispatcher, running, until, update
+from tests.support.worlds.small_world import T0, Proxy, declare, dispatcher, running, until, update
 
 FAR = 10_000.0
 

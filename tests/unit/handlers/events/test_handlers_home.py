@@ -14,7 +14,7 @@ from phases.messages.commands import SetSeverity, TakeLead
 from phases.record.incident import Severity
 from sandbox.faults import Fault
 from sandbox.slack.block_kit.blocks import plain
-from tests.support.handlers_world import House, house
+from tests.support.worlds.handlers_world import House, house
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from phases.messages.results import ChannelOpened
 from phases.record.incident import Channel as Opened
 from sandbox.slack.channels import BOT_USER, Channel
 from sandbox.slack.people import Person
-from tests.support.alert_messages import ALERTMANAGER, DATADOG, GRAFANA, PAGERDUTY, SENTRY
-from tests.support.handlers_world import SEARCH, SHOP, House, house
+from tests.support.values.alert_messages import ALERTMANAGER, DATADOG, GRAFANA, PAGERDUTY, SENTRY
+from tests.support.worlds.handlers_world import SEARCH, SHOP, House, house
 
 OFFER = "Is production on fire?"
 

@@ -18,8 +18,8 @@ from phases.ports.ports import PortError
 from phases.ports.tracker_values import IssueRow
 from phases.record.documents import Ticket
 from phases.record.service import Service
-from tests.support.factories import TICKET
-from tests.support.story import Story
+from tests.support.bots.story import Story
+from tests.support.values.factories import TICKET
 
 CATALOGUE = Catalogue(
     [

@@ -20,8 +20,8 @@ from phases.messages.results import ChannelOpened, DeployFinished, DeployStarted
 from phases.record.findings import Choice, DeployProof, Recommendation, Release, Word
 from phases.record.incident import ActionKind, Channel, Incident, Severity, Status
 from sandbox.slack.modals import Modals
-from tests.support.factories import NOW, blast, report
-from tests.support.handlers_world import SHOP, House, house
+from tests.support.values.factories import NOW, blast, report
+from tests.support.worlds.handlers_world import SHOP, House, house
 
 
 @pytest.fixture

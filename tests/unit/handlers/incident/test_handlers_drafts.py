@@ -14,8 +14,8 @@ from phases.record.findings import LookVerdict
 from phases.record.incident import Incident
 from sandbox.slack.forms import state_values
 from sandbox.slack.people import Person
-from tests.support.factories import look
-from tests.support.handlers_world import House, house
+from tests.support.values.factories import look
+from tests.support.worlds.handlers_world import House, house
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from phases.record.findings import (
     Verdict,
 )
 from phases.record.incident import Incident, Status
-from tests.support.handlers_world import House, house
+from tests.support.worlds.handlers_world import House, house
 
 PARTS = {
     "timeline": "03:00 alert\n03:05 rollback",

@@ -14,9 +14,9 @@ from phases.record.documents import ActionItem
 from phases.record.incident import Channel, Severity, Status
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.channels import BOT_USER
-from tests.support.factories import postmortem
-from tests.support.handlers_world import House, house
-from tests.support.keeping import past, put
+from tests.support.redis.keeping import past, put
+from tests.support.values.factories import postmortem
+from tests.support.worlds.handlers_world import House, house
 
 OPEN = 30
 

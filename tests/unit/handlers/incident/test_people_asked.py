@@ -13,7 +13,7 @@ from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from sandbox.faults import Fault
 from sandbox.slack.channels import TEAM
-from tests.support.slack_world import slack_world
+from tests.support.worlds.slack_world import slack_world
 
 
 async def test_an_answer_that_is_late_for_one_click_is_there_for_the_next() -> None:

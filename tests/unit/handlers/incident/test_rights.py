@@ -25,9 +25,9 @@ from sandbox.slack.channels import OTHER_TEAM, TEAM, person
 from sandbox.slack.to_app import payloads
 from sandbox.slack.to_app.delivery import Ack
 from sandbox.slack.to_app.events import app_home_opened
-from tests.support.handlers_world import House, house
-from tests.support.rights import on_fire
-from tests.support.servers import served
+from tests.support.redis.servers import served
+from tests.support.worlds.handlers_world import House, house
+from tests.support.worlds.rights import on_fire
 
 PAGE = (Path(__file__).parents[4] / "docs/permissions.md").read_text(encoding="utf-8")
 NO = "Only full members of this workspace can use Firebreak here. Nothing was done."
@@ -185,6 +185,7 @@ WORDS = {
     "lead": "lead {id}",
     "severity": "severity {id} 2",
     "merge": "merge {id} {id}",
+    "split": "split {id}",
     "list": "list",
     "history": "history",
     "trends": "trends",

@@ -17,9 +17,9 @@ from bot.clients.slack.people import SlackPeople
 from bot.store.incident_store import Store
 from phases.record.incident import Status
 from sandbox.slack.channels import OTHER_TEAM, TEAM, person
-from tests.support.handlers_world import COMMANDS, SEARCH, SHOP, House, house
-from tests.support.rights import on_fire
-from tests.support.slack_world import slack_world
+from tests.support.worlds.handlers_world import COMMANDS, SEARCH, SHOP, House, house
+from tests.support.worlds.rights import on_fire
+from tests.support.worlds.slack_world import slack_world
 
 OURS = SHOP.model_copy(update={"owners": ("@checkout-oncall",)})
 UNOWNED = SEARCH.model_copy(update={"deployer": "command", "deploy": COMMANDS})

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from bot.clients.slack.client import Slack
 from handlers.slack.response_url import answers
 from phases.ports.ports import PortError
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 REAL = "https://slack.com/api/"
 LOCAL = "http://127.0.0.1:4000/api/"

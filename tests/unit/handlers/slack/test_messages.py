@@ -8,7 +8,7 @@ import pytest
 
 from handlers.slack import slack_text
 from handlers.slack.message_text import by_person, message_text, own_words
-from tests.support.alert_messages import ALERTMANAGER, DATADOG, GRAFANA, PAGERDUTY, SENTRY
+from tests.support.values.alert_messages import ALERTMANAGER, DATADOG, GRAFANA, PAGERDUTY, SENTRY
 
 RICH = {
     "type": "rich_text",

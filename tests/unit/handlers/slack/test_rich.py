@@ -25,10 +25,10 @@ from handlers.views.charts import chart, table
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.block_kit.limits import check_message_blocks
-from tests.support.draws import draws
-from tests.support.factories import NOW
-from tests.support.handlers_world import House, house
-from tests.support.slack_world import World, slack_world
+from tests.support.values.draws import draws
+from tests.support.values.factories import NOW
+from tests.support.worlds.handlers_world import House, house
+from tests.support.worlds.slack_world import World, slack_world
 
 texts = st.one_of(
     st.text(max_size=60),

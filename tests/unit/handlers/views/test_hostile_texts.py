@@ -49,10 +49,10 @@ from phases.record.memories import PastIncident, counted_of
 from phases.record.privacy import page_text
 from phases.text.cleaning import foreign
 from phases.text.markdown import in_git, one_line, paragraphs
-from tests.support.block_limits import check_blocks, objects
-from tests.support.factories import NOW, service
-from tests.support.homes import home_of
-from tests.support.hostile import ATTACKS, EVIL, GOOD, Hostile, later
+from tests.support.values.block_limits import check_blocks, objects
+from tests.support.values.factories import NOW, service
+from tests.support.values.hostile import ATTACKS, EVIL, GOOD, Hostile, later
+from tests.support.worlds.homes import home_of
 
 NAMES = {f"U0{n}": attack for n, attack in enumerate(ATTACKS)} | {
     "U0ALICE": "Alice <!channel> [x](https://evil.example)"
@@ -155,6 +155,8 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         notes.break_glass(word(), {"incident": one.id}),
         merge_and_reopen.which_goes_on(one, one.model_copy(update={"id": "INC-0002"})),
         merge_and_reopen.reopen_beside(one, one),
+        merge_and_reopen.which_parts(one, [one]),
+        merge_and_reopen.which_are_one([one], one),
         history.history(remembered, word(), {r.id: word() for r in remembered}, start=0, more=True),
         history.trends(trends(counted, NOW)),
         timeline(one, entries),

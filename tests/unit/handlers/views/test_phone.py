@@ -17,8 +17,8 @@ from handlers import views
 from handlers.views.phone_layout import BODY, LARGE, SMALL, Fact, fitted, lines, shortened, shown
 from handlers.views.status import LINES
 from handlers.views.text import spoken, words
-from tests.support.factories import NOW, service
-from tests.support.fullest import everything
+from tests.support.values.factories import NOW, service
+from tests.support.values.fullest import everything
 
 FULLEST = everything()
 SHOP = service(name="checkout-service", runbook="https://wiki.example.com/checkout")

@@ -44,7 +44,7 @@ from phases.record.incident import (
 )
 from phases.record.memories import Recollection
 from phases.record.service import DeployCommands
-from tests.support.factories import NOW, blast, incident, report, service
+from tests.support.values.factories import NOW, blast, incident, report, service
 
 HOTFIX = DeployCommands(
     directory="/s", run=("r",), current=("c",), releases=("l",), hotfix=("h", "{commit}")

@@ -10,7 +10,7 @@ from handlers.views.blocks import Message
 from phases.record.findings import Choice, Release
 from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.record.incident import Incident, Round, Status
-from tests.support.factories import NOW, incident, report, service
+from tests.support.values.factories import NOW, incident, report, service
 
 
 def buttons(shown: Message) -> dict[str, dict[str, Any]]:

@@ -16,9 +16,9 @@ from phases.messages import actions as said
 from phases.record.documents import ActionItem, Adr
 from phases.record.findings import Cause
 from phases.record.incident import Channel, Incident, MessageRef, Round, Severity, Status
-from tests.support.factories import NOW, incident, postmortem
-from tests.support.homes import home_of
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import NOW, incident, postmortem
+from tests.support.worlds.homes import home_of
 
 SITE = "https://acme.slack.com/"
 

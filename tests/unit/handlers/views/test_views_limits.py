@@ -32,7 +32,7 @@ from phases.record.incident import (
     Status,
 )
 from sandbox.slack.block_kit.limits import check_message_blocks
-from tests.support.block_limits import (
+from tests.support.values.block_limits import (
     check_blocks,
     check_mrkdwn,
     incidents,
@@ -41,10 +41,10 @@ from tests.support.block_limits import (
     texts,
     times,
 )
-from tests.support.draws import draws
-from tests.support.factories import NOW, service
-from tests.support.factories import postmortem as written
-from tests.support.homes import home_of
+from tests.support.values.draws import draws
+from tests.support.values.factories import NOW, service
+from tests.support.values.factories import postmortem as written
+from tests.support.worlds.homes import home_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 

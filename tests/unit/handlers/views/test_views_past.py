@@ -17,8 +17,8 @@ from handlers.views.blocks import MESSAGE_BLOCKS, Message
 from phases.memory.trends import trends
 from phases.record.memories import PastIncident
 from sandbox.slack.block_kit.limits import check_message_blocks
-from tests.support.draws import draws
-from tests.support.memories import one
+from tests.support.values.draws import draws
+from tests.support.values.memories import one
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 

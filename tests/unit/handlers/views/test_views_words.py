@@ -14,7 +14,7 @@ from handlers.views import notes, phrasing
 from handlers.views.text import spoken, words
 from phases.record.findings import Choice, Confidence, Look, LookVerdict, Recommendation, Share
 from phases.record.incident import Round, Status
-from tests.support.factories import NOW, blast, incident, report, service
+from tests.support.values.factories import NOW, blast, incident, report, service
 
 TOKEN = "<!date^1795385760^{date_short_pretty} {time}|2026-11-22 22:16 UTC>"
 

@@ -14,7 +14,7 @@ from handlers.webhooks import api
 from phases.messages.commands import Cancel
 from phases.messages.results import ChannelOpened
 from phases.record.incident import Channel, Severity
-from tests.support.handlers_world import ALERT_SECRET, API_TOKEN, House, house
+from tests.support.worlds.handlers_world import ALERT_SECRET, API_TOKEN, House, house
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 
 from bot import health
 from bot.store.incident_store import Store
-from tests.support.handlers_world import (
+from tests.support.worlds.handlers_world import (
     CI_SECRET,
     GITHUB_HOOK_SECRET,
     HOOK_SECRET,
@@ -29,8 +29,8 @@ from tests.support.handlers_world import (
     House,
     house,
 )
-from tests.support.local_http import serving
-from tests.support.slack_world import SECRET
+from tests.support.worlds.local_http import serving
+from tests.support.worlds.slack_world import SECRET
 
 PATHS = ("/slack/events", "/webhooks/sentry", "/webhooks/deploys", "/webhooks/github")
 

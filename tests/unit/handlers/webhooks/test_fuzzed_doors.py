@@ -25,9 +25,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.store.incident_store import Store
-from tests.support.alert_webhooks import grouped, monitored, paged, plain
-from tests.support.draws import draws
-from tests.support.handlers_world import (
+from tests.support.redis.servers import served
+from tests.support.values.draws import draws
+from tests.support.worlds.alert_webhooks import grouped, monitored, paged, plain
+from tests.support.worlds.handlers_world import (
     ALERT_SECRET,
     CI_SECRET,
     GITHUB_HOOK_SECRET,
@@ -35,11 +36,10 @@ from tests.support.handlers_world import (
     House,
     house,
 )
-from tests.support.servers import served
-from tests.support.slack_world import SECRET
-from tests.support.webhook_bodies import body as deployment
-from tests.support.webhook_bodies import changed, event_alert, issue, metric
-from tests.support.webhook_bodies import told as finished
+from tests.support.worlds.slack_world import SECRET
+from tests.support.worlds.webhook_bodies import body as deployment
+from tests.support.worlds.webhook_bodies import changed, event_alert, issue, metric
+from tests.support.worlds.webhook_bodies import told as finished
 
 CANARY = "canary-4f2a"
 SECONDS = 30.0

@@ -26,9 +26,9 @@ from phases.ports.ports import HotfixRef
 from phases.record.findings import DeployProof, Release
 from phases.record.service import DeployWorkflow, ReleaseNames, Service
 from sandbox.faults import Fault
-from tests.support.github_world import github_world
-from tests.support.handlers_world import COMMANDS, GITHUB_HOOK_SECRET, House, house
-from tests.support.webhook_bodies import body
+from tests.support.worlds.github_world import github_world
+from tests.support.worlds.handlers_world import COMMANDS, GITHUB_HOOK_SECRET, House, house
+from tests.support.worlds.webhook_bodies import body
 
 NAMES = ReleaseNames(tag="v{version}")
 SHOP = Service(

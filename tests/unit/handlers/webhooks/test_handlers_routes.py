@@ -20,10 +20,10 @@ from phases.messages.results import Looked
 from phases.record.findings import Look, LookVerdict
 from phases.record.incident import Status
 from sandbox.faults import Fault
-from tests.support.handlers_world import ME, House, house
-from tests.support.sentry_world import ago, world
-from tests.support.slack_world import SECRET
-from tests.support.webhook_bodies import event_alert, issue, metric
+from tests.support.worlds.handlers_world import ME, House, house
+from tests.support.worlds.sentry_world import ago, world
+from tests.support.worlds.slack_world import SECRET
+from tests.support.worlds.webhook_bodies import event_alert, issue, metric
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from bot.store.incident_store import Store
 from phases.messages.commands import Cancel
 from phases.record.incident import Status
-from tests.support.alert_webhooks import ago, fires, grouped, monitored, paged, plain
-from tests.support.handlers_world import ALERT_SECRET, PAGER_SECRET, House, house
+from tests.support.worlds.alert_webhooks import ago, fires, grouped, monitored, paged, plain
+from tests.support.worlds.handlers_world import ALERT_SECRET, PAGER_SECRET, House, house
 
 PATH = "/webhooks/alerts"
 

@@ -15,7 +15,7 @@ import pytest
 from bot.store.changes import Changes
 from bot.store.incident_store import Store
 from phases.messages.effects import Triage
-from tests.support.handlers_world import CI_SECRET, House, house
+from tests.support.worlds.handlers_world import CI_SECRET, House, house
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from phases.messages.results import AdrNumbered, AdrWritten, DeployFinished, Dep
 from phases.record.documents import Adr
 from phases.record.findings import Choice, DeployProof, Look, LookVerdict, Release
 from phases.record.incident import Incident, Status
-from tests.support.factories import postmortem, report
-from tests.support.handlers_world import CI_SECRET, House, house
-from tests.support.webhook_bodies import told
+from tests.support.values.factories import postmortem, report
+from tests.support.worlds.handlers_world import CI_SECRET, House, house
+from tests.support.worlds.webhook_bodies import told
 
 
 @pytest.fixture

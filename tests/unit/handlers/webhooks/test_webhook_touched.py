@@ -17,9 +17,9 @@ from bot.store.incident_store import Store
 from sandbox.faults import Fault
 from sandbox.sentry import shapes
 from sandbox.sentry.models import Issue
-from tests.support.handlers_world import House, house
-from tests.support.sentry_world import World, world
-from tests.support.webhook_bodies import event_alert
+from tests.support.worlds.handlers_world import House, house
+from tests.support.worlds.sentry_world import World, world
+from tests.support.worlds.webhook_bodies import event_alert
 
 JANE = {"type": "user", "id": 7, "name": "Jane"}
 

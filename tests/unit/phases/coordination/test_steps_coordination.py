@@ -15,8 +15,8 @@ from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
 from phases.record.incident import Channel, MessageRef, Severity, Status
-from tests.support.factories import NOW, TICKET, evidence, one_feature, service
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import NOW, TICKET, evidence, one_feature, service
 
 CHANNEL = said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout"))
 
@@ -54,7 +54,7 @@ def test_words_without_a_word_are_asked_for():
 
 
 def _declared() -> dict[str, object]:
-    from tests.support.factories import declare
+    from tests.support.values.factories import declare
 
     return declare().model_dump()
 

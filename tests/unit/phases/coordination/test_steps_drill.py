@@ -18,8 +18,8 @@ from phases.postmortem.adr import summary
 from phases.record.findings import LookVerdict
 from phases.record.incident import Channel, Severity, Status
 from phases.shared.resolution import missing
-from tests.support.factories import BAD, FIX, GOOD
-from tests.support.story import Story
+from tests.support.bots.story import Story
+from tests.support.values.factories import BAD, FIX, GOOD
 
 
 def drill(**fields: object) -> Story:

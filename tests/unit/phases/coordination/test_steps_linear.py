@@ -12,8 +12,8 @@ from phases.postmortem.action_items import due_again
 from phases.postmortem.adr_status import completed
 from phases.record.documents import ActionItem, Adr, LinearIssue, SubIssue
 from phases.record.incident import Severity, Status
-from tests.support.factories import NOW, postmortem
-from tests.support.story import Story, mitigated
+from tests.support.bots.story import Story, mitigated
+from tests.support.values.factories import NOW, postmortem
 
 SUB = SubIssue(
     id="s1", identifier="ENG-2", url="https://linear.example.com/ENG-2", state="unstarted"

@@ -22,8 +22,8 @@ from phases.messages.effects import CommentTicket, Invite, Page, Remind, Say, Te
 from phases.record.findings import Word
 from phases.record.incident import Channel, MessageRef, Severity, Status
 from phases.shared.change import Draft
-from tests.support.factories import NOW, blast, evidence, incident, one_feature, report
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import NOW, blast, evidence, incident, one_feature, report
 
 MINUTE = 60.0
 

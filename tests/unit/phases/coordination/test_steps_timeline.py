@@ -21,8 +21,8 @@ from phases.record.timeline import line, shown, stub
 from phases.record_limit import fit
 from phases.shared.change import Change, Draft
 from phases.workflow import step
-from tests.support.factories import NOW, incident, service
-from tests.support.story import Story
+from tests.support.bots.story import Story
+from tests.support.values.factories import NOW, incident, service
 
 TS = "1767000000.000100"
 

@@ -30,8 +30,8 @@ from phases.record.findings import Cause, Frame, IssueSeen
 from phases.record.incident import Round, Status
 from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
 from phases.record.shortening import fitted
-from tests.support import incidents
-from tests.support.draws import draws
+from tests.support.values import incidents
+from tests.support.values.draws import draws
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 

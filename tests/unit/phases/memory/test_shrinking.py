@@ -23,10 +23,10 @@ from phases.record.incident import Entry, Incident, Status, as_json
 from phases.record.service import Service
 from phases.shared.change import Change, Draft, Timer
 from phases.workflow import step
-from tests.support import incidents
-from tests.support.block_limits import incidents as any_incident
-from tests.support.draws import draws
-from tests.support.small_world import Names
+from tests.support.values import incidents
+from tests.support.values.block_limits import incidents as any_incident
+from tests.support.values.draws import draws
+from tests.support.worlds.small_world import Names
 
 MONTH = timedelta(seconds=SHRINK_SECONDS)
 END = incidents.minute(600)

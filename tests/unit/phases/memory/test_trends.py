@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from phases.memory.trends import Month, trends, visible
 from phases.record.memories import PastIncident
-from tests.support.memories import one
+from tests.support.values.memories import one
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 

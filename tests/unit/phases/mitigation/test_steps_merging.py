@@ -14,8 +14,8 @@ from phases.messages import effects as wanted
 from phases.mitigation.hotfix_merge import LONGEST_SECONDS, LOOK_SECONDS, unmerged
 from phases.record.findings import DeployProof, MergeState, Release
 from phases.record.incident import Status
-from tests.support.factories import NOW
-from tests.support.story import Story
+from tests.support.bots.story import Story
+from tests.support.values.factories import NOW
 
 HEAD = "ab" * 20
 FIX = Release(version="hotfix #12@abababa", commit=HEAD)

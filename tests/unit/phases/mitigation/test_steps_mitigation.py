@@ -16,8 +16,8 @@ from phases.mitigation.deploy_hold import hold
 from phases.mitigation.hotfix_merge import unmerged
 from phases.record.findings import DeployOutput, DeployProof, LookVerdict, Release
 from phases.record.incident import ActionKind, Status
-from tests.support.factories import BAD, COMMANDS, FIX, GOOD, deploy_seen, service
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import BAD, COMMANDS, FIX, GOOD, deploy_seen, service
 
 ROLLBACK = said.DecideRollback(by="U0BOB", round=1, target=GOOD, running=BAD)
 HOTFIX = said.DecideHotfix(by="U0BOB", round=1, fix=FIX, running=BAD)

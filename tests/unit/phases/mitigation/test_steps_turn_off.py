@@ -14,9 +14,9 @@ from phases.record.memories import Question
 from phases.root_cause.changed import by_change
 from phases.shared.rounds import not_taken_back
 from phases.verification.releases import running_release
-from tests.support.factories import NOW, service
-from tests.support.flagged import FLAG, TURN_OFF, flagged
-from tests.support.story import Story
+from tests.support.bots.story import Story
+from tests.support.values.factories import NOW, service
+from tests.support.values.flagged import FLAG, TURN_OFF, flagged
 
 SWITCHED = service().model_copy(update={"turn_off": TURN_OFF})
 

@@ -13,9 +13,9 @@ from phases.record.findings import Choice, LookVerdict, Release
 from phases.record.incident import ActionKind, Round, RoundAction
 from phases.root_cause.steps import recommended_by_cause
 from phases.shared.rounds import broken_rollbacks, shipped, tried
-from tests.support.factories import NOW, one_feature
-from tests.support.sentry_world import Repository, world
-from tests.support.story import Story, verifying
+from tests.support.bots.story import Story, verifying
+from tests.support.values.factories import NOW, one_feature
+from tests.support.worlds.sentry_world import Repository, world
 
 
 def deciding() -> Story:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
-from tests.support import incidents
+from tests.support.values import incidents
 
 TITLE = "checkout-is-failing"
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from phases.postmortem.adr import summary
 from phases.postmortem.adr_numbering import template_among
-from tests.support import incidents
-from tests.support.adr_templates import MADR, NYGARD, POSTMORTEM, headings, written
-from tests.support.incidents import NAMES
+from tests.support.values import incidents
+from tests.support.values.adr_templates import MADR, NYGARD, POSTMORTEM, headings, written
+from tests.support.values.incidents import NAMES
 
 
 def test_madr() -> None:

@@ -12,9 +12,9 @@ import pytest
 from phases.postmortem.adr import adr_text
 from phases.postmortem.adr_headings import LANGUAGES, language_of
 from phases.postmortem.adr_status import completed
-from tests.support import incidents
-from tests.support.adr_templates import MADR, NYGARD, POSTMORTEM, headings, written
-from tests.support.incidents import NAMES
+from tests.support.values import incidents
+from tests.support.values.adr_templates import MADR, NYGARD, POSTMORTEM, headings, written
+from tests.support.values.incidents import NAMES
 
 GERMAN = """\
 ---

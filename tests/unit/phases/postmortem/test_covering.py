@@ -14,8 +14,8 @@ from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullC
 from phases.postmortem.contributing_factors import LookedUp, covered, how_it_passed
 from phases.postmortem.test_coverage import called_after, candidates, patterns
 from phases.record.service import ReleaseNames, Service
-from tests.support.factories import incident, report
-from tests.support.repositories import Repository
+from tests.support.git.repositories import Repository
+from tests.support.values.factories import incident, report
 
 PAY = "def charge(cart):\n    return cart.total()\n"
 

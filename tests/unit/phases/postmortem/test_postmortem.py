@@ -14,8 +14,8 @@ from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import ActionKind, Entry, RoundAction, Source, Status
 from phases.shared.resolution import missing
-from tests.support import incidents
-from tests.support.incidents import NAMES, minute
+from tests.support.values import incidents
+from tests.support.values.incidents import NAMES, minute
 
 # --- the gate -------------------------------------------------------------------------------------
 

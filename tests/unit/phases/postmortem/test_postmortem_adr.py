@@ -15,8 +15,8 @@ from phases.record.documents import ActionItem
 from phases.record.findings import BlastRadius, Cause, Release, Share, Word
 from phases.record.incident import ActionKind, Entry, Source
 from phases.text.markdown import inline, one_line, paragraphs
-from tests.support import incidents
-from tests.support.incidents import NAMES, minute
+from tests.support.values import incidents
+from tests.support.values.incidents import NAMES, minute
 
 EXACT = """\
 PRODUCTION INCIDENT — checkout is failing

@@ -10,8 +10,8 @@ from phases.messages import effects as wanted
 from phases.record.documents import ActionItem, Adr
 from phases.record.findings import Bisect, Investigation, LookVerdict
 from phases.record.incident import Status
-from tests.support.factories import postmortem
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import postmortem
 
 SUBMIT = said.SubmitPostmortem(postmortem=postmortem())
 NUMBERED = said.AdrNumbered(repository="/srv/shop/docs/adr", number=2)

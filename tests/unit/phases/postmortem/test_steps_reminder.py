@@ -15,8 +15,8 @@ from phases.postmortem.working_hours import MORNING, next_morning
 from phases.record.documents import Adr
 from phases.record.findings import LookVerdict
 from phases.record.incident import Status
-from tests.support.factories import evidence, postmortem, service
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import evidence, postmortem, service
 
 SUBMIT = said.SubmitPostmortem(postmortem=postmortem())
 

@@ -30,10 +30,10 @@ from phases.triage.measure import triage
 from phases.triage.reading.questions import Sources
 from sandbox.faults import Faults
 from sandbox.sentry import Sentry, sentry_app
-from tests.support.histories import commit, frame
-from tests.support.incidents import incident
-from tests.support.local_http import serving
-from tests.support.repositories import Repository
+from tests.support.git.repositories import Repository
+from tests.support.values.histories import commit, frame
+from tests.support.values.incidents import incident
+from tests.support.worlds.local_http import serving
 
 PRICING = "def rate(region):\n    rates = {'us': 1, 'eu': 2}\n    return rates[region.lower()]\n"
 ORDERS = (

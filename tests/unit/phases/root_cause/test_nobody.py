@@ -10,7 +10,7 @@ from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Hypothesis, HypothesisKind, Verdict
 from phases.root_cause.commit_ranking import Ranking, Thrown, rank
 from phases.root_cause.nobody import OF_THE_RANGE, elsewhere_first, nobody
-from tests.support.histories import Json, answer, commit, frame
+from tests.support.values.histories import Json, answer, commit, frame
 
 CRASH = [frame("shop/pay.py", "charge", 23), frame("shop/views.py", "checkout", 80)]
 THROWN = {"type": "ZeroDivisionError", "value": "division by zero"}

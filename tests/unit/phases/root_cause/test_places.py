@@ -22,9 +22,9 @@ from phases.record.service import ReleaseNames, Service
 from phases.root_cause.investigate import investigate
 from sandbox.faults import Fault
 from sandbox.github.state import File
-from tests.support.factories import incident, report
-from tests.support.github_world import SHOP, World, github_world
-from tests.support.repositories import Repository
+from tests.support.git.repositories import Repository
+from tests.support.values.factories import incident, report
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 TREE = (
     "README.md",

@@ -18,7 +18,7 @@ from phases.ports.tracker_values import EventDetail
 from phases.record.service import Service
 from sandbox.faults import Faults
 from sandbox.sentry import Sentry, sentry_app
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 SHOP = Service(name="shop", sentry=("shop",))
 

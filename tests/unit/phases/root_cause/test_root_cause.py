@@ -38,7 +38,7 @@ from phases.record.service import ReleaseNames, Service
 from phases.root_cause.hypotheses import after_bisect, best, merge
 from phases.root_cause.investigate import investigate
 from phases.root_cause.leading_cause import proposed_cause
-from tests.support.repositories import Repository
+from tests.support.git.repositories import Repository
 
 NOW = datetime(2024, 5, 2, 14, 10, tzinfo=UTC)
 V41, V42 = Release(version="41"), Release(version="42")

@@ -21,8 +21,8 @@ from phases.record.findings import (
     Verdict,
 )
 from phases.record.incident import Status
-from tests.support.factories import one_feature, service
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import one_feature, service
 
 RELEASE = Hypothesis(
     id="H1",

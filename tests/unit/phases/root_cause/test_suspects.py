@@ -27,7 +27,7 @@ from phases.root_cause.error_clues import (
     speaks_of_setting,
 )
 from phases.root_cause.patch import ChangedSides, Patch
-from tests.support.forked import firebreak
+from tests.support.bots.forked import firebreak
 
 # --- the program ----------------------------------------------------------------------------------
 

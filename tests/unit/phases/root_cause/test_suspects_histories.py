@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.histories import Json, ask, commit, frame, history
+from tests.support.values.histories import Json, ask, commit, frame, history
 
 
 def test_the_line_itself_among_other_changes_of_the_file() -> None:

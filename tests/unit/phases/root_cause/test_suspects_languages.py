@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from bot.cli.rank_suspects import suspects_main
-from tests.support.histories import ask, commit, frame, history
+from tests.support.values.histories import ask, commit, frame, history
 
 
 def test_javascript_behind_webpack_paths() -> None:

@@ -18,8 +18,8 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.incident import Severity, Source, Status
-from tests.support.factories import NOW, blast, nothing_unusual, one_feature, report, service
-from tests.support.story import Story
+from tests.support.bots.story import Story
+from tests.support.values.factories import NOW, blast, nothing_unusual, one_feature, report, service
 
 FORM = said.ManualTriage(by="U0BOB", users=Word.MANY, features=Word.MANY, report="nobody can pay")
 

@@ -31,7 +31,7 @@ from phases.triage.picture.blast_radius import (
 from phases.triage.picture.fire import fire
 from phases.triage.reading.questions import one_way_match
 from phases.triage.reported import manual
-from tests.support.sentry_world import NOW, SHOP, ago, incident
+from tests.support.worlds.sentry_world import NOW, SHOP, ago, incident
 
 WINDOW = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)

@@ -16,10 +16,10 @@ from phases.record.findings import Release
 from phases.record.incident import GuardLook, Incident, Status
 from phases.verification.recurrence import GUARD, gone, look_back
 from sandbox.faults import Fault
-from tests.support.factories import evidence
-from tests.support.recovery import recovered
-from tests.support.sentry_world import SHOP, World, ago, world
-from tests.support.story import Story, mitigated
+from tests.support.bots.story import Story, mitigated
+from tests.support.values.factories import evidence
+from tests.support.worlds.recovery import recovered
+from tests.support.worlds.sentry_world import SHOP, World, ago, world
 
 # --- what the look sees ---------------------------------------------------------------------------
 

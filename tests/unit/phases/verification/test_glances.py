@@ -11,10 +11,10 @@ from phases.record.findings import EndpointAnswer, Look, LookVerdict
 from phases.record.incident import Incident, Status
 from phases.record.traffic_seen import BeforeAction
 from phases.verification.recheck import Recheck
-from tests.support.factories import service
-from tests.support.recovery import CLOCK, burned
-from tests.support.sentry_world import NOW, SHOP, World, ago, world
-from tests.support.story import Story, verifying
+from tests.support.bots.story import Story, verifying
+from tests.support.values.factories import service
+from tests.support.worlds.recovery import CLOCK, burned
+from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, world
 
 
 def glanced(story: Story, verdict: LookVerdict = LookVerdict.TOO_FEW, **fields: object) -> None:

@@ -25,10 +25,10 @@ from phases.verification.verdicts import verdict
 from phases.workflow import step
 from sandbox.faults import Fault
 from tests.bench.recovery import guard_rates
-from tests.support.factories import evidence, service
-from tests.support.recovery import looked, passed, recovered, until
-from tests.support.sentry_world import SHOP, World, ago, world
-from tests.support.story import Found, Story, mitigated
+from tests.support.bots.story import Found, Story, mitigated
+from tests.support.values.factories import evidence, service
+from tests.support.worlds.recovery import looked, passed, recovered, until
+from tests.support.worlds.sentry_world import SHOP, World, ago, world
 
 DAY = 1440.0
 NOW = ago(0)
@@ -420,8 +420,8 @@ def test_no_looks_at_what_is_closed_or_goes_on_in_another_incident():
 
     gone, goes_on = mitigated().written(), Story()
     duplicate = gone.record.model_copy(update={"id": "INC-0002"})
-    goes_on.say(said.MergeDuplicate(by="U0BOB", duplicate="INC-0002", found=duplicate))
-    also = goes_on.last.also
+    goes_on.say(said.MergeDuplicates(by="U0BOB", others=("INC-0002",), found=(duplicate,)))
+    (also,) = goes_on.last.also
     assert also is not None
     assert also.incident.status is Status.RESOLVED
     assert "guard" in also.cancels

@@ -33,7 +33,7 @@ from phases.verification.event_chart import (
 )
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.block_kit.limits import check_message_blocks
-from tests.support.factories import NOW, incident, look, report
+from tests.support.values.factories import NOW, incident, look, report
 
 MINUTE = timedelta(minutes=1)
 WINDOW = timedelta(minutes=15)

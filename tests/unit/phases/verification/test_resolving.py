@@ -21,10 +21,10 @@ from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
 from sandbox.faults import Fault
-from tests.support.factories import FIX
-from tests.support.local_http import serving
-from tests.support.sentry_world import NOW, World, world
-from tests.support.story import Story, verifying
+from tests.support.bots.story import Story, verifying
+from tests.support.values.factories import FIX
+from tests.support.worlds.local_http import serving
+from tests.support.worlds.sentry_world import NOW, World, world
 
 
 @asynccontextmanager

@@ -19,9 +19,9 @@ from phases.record.incident import GuardLook, Severity
 from phases.triage.picture.blast_radius import severity_of
 from phases.triage.steps import headline
 from phases.verification.recurrence import look_back
-from tests.support.overload import FEATURES, TOTALS, USERS, fire
-from tests.support.recovery import burned, look, recovered
-from tests.support.sentry_world import NOW, SHOP, World, ago, world
+from tests.support.worlds.overload import FEATURES, TOTALS, USERS, fire
+from tests.support.worlds.recovery import burned, look, recovered
+from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, world
 
 COUNT = ("/events/", "field=count()")
 LOST: dict[str, Any] = {

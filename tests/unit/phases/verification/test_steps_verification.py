@@ -10,8 +10,8 @@ from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import HypothesisKind, Investigation, LookVerdict, Picture, Verdict
 from phases.record.incident import Status
-from tests.support.factories import look, nothing_unusual, service
-from tests.support.story import Story, mitigated, verifying
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import look, nothing_unusual, service
 
 FIXED = said.DecideFixed(by="U0BOB", round=1, sentence="flag new-pricing off")
 

@@ -28,10 +28,10 @@ from phases.verification.releases import running_release
 from phases.verification.steps import sentence
 from phases.verification.verdicts import verdict
 from sandbox.faults import Fault
-from tests.support import factories
-from tests.support.local_http import serving
-from tests.support.recovery import ACTED, CLOCK, burned, look
-from tests.support.sentry_world import NOW, SHOP, World, ago, incident, world
+from tests.support.values import factories
+from tests.support.worlds.local_http import serving
+from tests.support.worlds.recovery import ACTED, CLOCK, burned, look
+from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, incident, world
 
 GOOD = EndpointAnswer(ok=True, said="200 in 3 ms")
 BAD = EndpointAnswer(ok=False, said="503 in 3 ms")

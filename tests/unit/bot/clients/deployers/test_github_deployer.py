@@ -23,7 +23,7 @@ from phases.record.findings import Release
 from phases.record.service import DeployWorkflow
 from sandbox.faults import Fault
 from sandbox.github.state import TOKEN, Pull
-from tests.support.github_world import SHOP, World, github_world, operation
+from tests.support.worlds.github_world import SHOP, World, github_world, operation
 
 ID = "inc-0042-1"
 TO = Release(version="1.2.0")

@@ -13,8 +13,8 @@ from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr import adr_text
 from phases.record.incident import Incident
 from phases.record.service import AdrPlace, Service
-from tests.support import incidents
-from tests.support.repositories import Repository
+from tests.support.git.repositories import Repository
+from tests.support.values import incidents
 
 NAME = "0003-inc-0042-checkout-is-failing.md"
 

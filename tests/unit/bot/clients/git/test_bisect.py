@@ -23,7 +23,7 @@ from bot.clients.git.clone import Clones
 from bot.clients.processes import records
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.service import Service
-from tests.support.bisects import SCRIPT, service, shop, until, until_over
+from tests.support.git.bisects import SCRIPT, service, shop, until, until_over
 
 
 def kill(marked: dict[str, Any]) -> None:

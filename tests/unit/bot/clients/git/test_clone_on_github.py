@@ -15,8 +15,8 @@ from bot.store.incident_store import Store
 from phases.ports.ports import PullRequests, SourceCode
 from sandbox.faults import Fault
 from sandbox.github.state import Pull
-from tests.support.github_world import SHOP, World, github_world
-from tests.support.repositories import Repository
+from tests.support.git.repositories import Repository
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 
 @pytest.fixture

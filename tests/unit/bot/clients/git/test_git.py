@@ -12,7 +12,7 @@ import pytest
 from bot.clients.git.source import LocalGit
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.service import ReleaseNames, Service
-from tests.support.repositories import Repository
+from tests.support.git.repositories import Repository
 
 PAY = "def charge(cart):\n    total = cart.total()\n    return total * rate(cart)\n"
 

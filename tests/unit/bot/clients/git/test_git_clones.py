@@ -12,8 +12,8 @@ import pytest
 from bot.clients.git import clone as git_clone
 from bot.clients.git.source import LocalGit
 from phases.ports.ports import NotSetUp, PortError
-from tests.support.clones import clone, git, origin, service, unreachable
-from tests.support.repositories import Repository
+from tests.support.git.clones import clone, git, origin, service, unreachable
+from tests.support.git.repositories import Repository
 
 # --- shallow --------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ from bot.store.incident_store import Store
 from phases.ports.ports import PortError
 from phases.record.findings import Release
 from phases.record.service import DeployWorkflow, ReleaseNames, Service
-from tests.support.local_http import serving
+from tests.support.worlds.local_http import serving
 
 PLACE = "acme/shop"
 

@@ -14,8 +14,8 @@ from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.service import AdrPlace, Service
 from sandbox.faults import Fault
-from tests.support.factories import incident
-from tests.support.github_world import SHOP, World, github_world
+from tests.support.values.factories import incident
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 PLACED = SHOP.model_copy(update={"adr": AdrPlace(repository="acme/shop", path="docs/adr")})
 TEXT = "# ADR-0008\n\nWhy it burned: “rates”.\n"

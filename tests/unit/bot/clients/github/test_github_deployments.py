@@ -17,7 +17,7 @@ from phases.record.findings import DeploySeen, Release
 from phases.record.service import DeployCommands, Service
 from phases.triage.deploys.deploy_history import history
 from sandbox.faults import Fault
-from tests.support.github_world import SHOP, World, github_world
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 NOW = datetime.now(UTC)
 HEAD = "ab" * 20

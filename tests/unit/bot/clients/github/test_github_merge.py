@@ -18,8 +18,8 @@ from phases.record.findings import MergeState
 from phases.record.service import Service
 from sandbox.faults import Fault
 from sandbox.github.state import Pull
-from tests.support.github_world import SHOP, World, github_world
-from tests.support.repositories import Repository
+from tests.support.git.repositories import Repository
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 HEAD, NEXT = "ab" * 20, "cd" * 20
 FIX = HotfixRef(name="#12", commit=HEAD).release

@@ -15,7 +15,7 @@ from phases.ports.ports import PortError
 from phases.record.findings import Release
 from sandbox.faults import Fault
 from sandbox.github.state import INPUTS, GitHub, Workflow
-from tests.support.github_world import SHOP, World, github_world
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 TO = Release(version="1.2.0")
 NEEDS = "the inputs release"

@@ -21,8 +21,8 @@ from phases.shared.change import Change, Refused
 from phases.workflow import step
 from sandbox.faults import Fault
 from sandbox.github.state import Pull
-from tests.support.factories import incident
-from tests.support.github_world import SHOP, World, github_world
+from tests.support.values.factories import incident
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 NOW = datetime(2026, 3, 4, 14, 0, tzinfo=UTC)
 PULL = "https://github.com/acme/shop/pull/7"

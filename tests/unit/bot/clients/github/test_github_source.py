@@ -18,8 +18,8 @@ from phases.root_cause.investigate import investigate
 from phases.triage.measure import fix_of
 from sandbox.faults import Fault
 from sandbox.github.state import File, Pull
-from tests.support.factories import incident, report
-from tests.support.github_world import SHOP, World, github_world
+from tests.support.values.factories import incident, report
+from tests.support.worlds.github_world import SHOP, World, github_world
 
 CART = "def total(cart):\n    rate = cart.rate\n    return cart.sum / rate\n\n\n# the end\n"
 BAD = "b" * 40

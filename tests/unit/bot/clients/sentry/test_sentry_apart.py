@@ -12,7 +12,7 @@ import pytest
 
 from phases.ports.ports import PortError
 from phases.record.findings import TriageReport
-from tests.support.sentry_world import NOW, SHOP, World, ago, world
+from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, world
 
 SINCE = NOW - timedelta(minutes=15)
 BOTH = SHOP.model_copy(update={"sentry": ("shop", "payments")})

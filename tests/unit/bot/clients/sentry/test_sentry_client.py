@@ -25,8 +25,8 @@ from phases.ports.ports import ErrorTracker, PortError
 from phases.record.findings import Release
 from phases.record.service import ReleaseNames
 from sandbox.faults import Fault
-from tests.support.local_http import serving
-from tests.support.sentry_world import NOW, SHOP, ago, world
+from tests.support.worlds.local_http import serving
+from tests.support.worlds.sentry_world import NOW, SHOP, ago, world
 
 SINCE = NOW - timedelta(minutes=15)
 

@@ -7,7 +7,7 @@ import pytest
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.flags import flags_of, searchable
 from phases.record.findings import Choice
-from tests.support.sentry_world import NOW, SHOP, World, ago, busy_world, world
+from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, busy_world, world
 
 PEOPLE = tuple(f"u{n}" for n in range(30))
 

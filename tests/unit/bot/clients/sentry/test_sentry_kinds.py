@@ -25,8 +25,8 @@ from phases.ports.ports import PortError
 from phases.record.findings import Choice, TriageReport, Word
 from phases.triage.measure import triage
 from phases.triage.reading.questions import Sources
-from tests.support.local_http import serving
-from tests.support.sentry_world import NOW, SHOP, Deployer, ago, incident, world
+from tests.support.worlds.local_http import serving
+from tests.support.worlds.sentry_world import NOW, SHOP, Deployer, ago, incident, world
 
 SORTS = ("last_seen", "first_seen", "count", "priority")
 

@@ -24,9 +24,9 @@ from phases.triage.picture.blast_radius import severity_of, users, with_others
 from phases.triage.steps import headline
 from sandbox.faults import Fault
 from sandbox.page.faults_panel import OVERLOAD
-from tests.support.local_http import serving
-from tests.support.overload import FEATURES, PLACES, TOTALS, USERS, fire
-from tests.support.sentry_world import NOW, SHOP, World, ago, world
+from tests.support.worlds.local_http import serving
+from tests.support.worlds.overload import FEATURES, PLACES, TOTALS, USERS, fire
+from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, world
 
 SINCE = NOW - timedelta(minutes=15)
 TIMEOUT = OVERLOAD[0]

@@ -7,7 +7,7 @@ import pytest
 from phases.ports.ports import PortError
 from phases.record.traffic_seen import TrafficSeen
 from sandbox.faults import Fault
-from tests.support.sentry_world import SHOP, World, ago, world
+from tests.support.worlds.sentry_world import SHOP, World, ago, world
 
 
 async def asked(w: World, minutes: float = 4, until: float = 0) -> TrafficSeen | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phases.record.findings import Choice, TriageReport
-from tests.support.sentry_world import FIVE, NOW, World, ago, busy_world
+from tests.support.worlds.sentry_world import FIVE, NOW, World, ago, busy_world
 
 FLAG = "new-pricing"
 

@@ -26,8 +26,8 @@ from handlers.slack.channel_names import Reference, reference
 from phases.ports.ports import PortError
 from sandbox.faults import Fault
 from sandbox.slack.channels import ALICE, BOB, BOT_USER, TEAM, Channel, person
-from tests.support.factories import service
-from tests.support.slack_world import World, slack_world
+from tests.support.values.factories import service
+from tests.support.worlds.slack_world import World, slack_world
 
 MANY = 9000
 LISTS = "conversations.list"

@@ -19,9 +19,9 @@ from handlers.app import build_app
 from handlers.slack.bolt import App
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.to_app.socket_mode import SocketMode
-from tests.support.handlers_world import ME
-from tests.support.slack_world import World, slack_world
-from tests.support.small_world import running, until
+from tests.support.worlds.handlers_world import ME
+from tests.support.worlds.slack_world import World, slack_world
+from tests.support.worlds.small_world import running, until
 
 
 def untimed(_: str) -> AbstractContextManager[None]:

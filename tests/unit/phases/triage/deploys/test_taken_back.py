@@ -23,8 +23,8 @@ from phases.triage.deploys.taken_back import (
     taken_back,
     takes_back,
 )
-from tests.support.factories import FIX, NOW, incident
-from tests.support.sentry_world import ago
+from tests.support.values.factories import FIX, NOW, incident
+from tests.support.worlds.sentry_world import ago
 
 TARGET = Release(version="v2")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from phases.record.findings import DeploySeen, Release
 from phases.triage.deploys.deploy_history import History, history
 from phases.triage.deploys.targets import Targets, fire_of, not_well, periods, targets_of
-from tests.support.sentry_world import NOW, ago
+from tests.support.worlds.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
 

@@ -30,7 +30,7 @@ from phases.record.findings import (
 from phases.triage.deploys.deploy_history import history, suspect_of
 from phases.triage.going_back.recommendation import recommend
 from phases.triage.going_back.situation import OtherChange, Situation
-from tests.support.sentry_world import NOW, ago
+from tests.support.worlds.sentry_world import NOW, ago
 
 ROLLBACK, LOOK = Choice.ROLLBACK, Choice.INVESTIGATE
 WINDOW = timedelta(minutes=15)

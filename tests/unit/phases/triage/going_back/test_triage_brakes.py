@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from phases.ports.ports import HotfixRef
 from phases.record.findings import Choice, DeploySeen, Release
-from tests.support.sentry_world import SHOP, Deployer, Repository, ago, world
+from tests.support.worlds.sentry_world import SHOP, Deployer, Repository, ago, world
 
 
 async def test_a_fix_that_names_the_issue_is_recommended_where_the_blast_radius_is_limited() -> (

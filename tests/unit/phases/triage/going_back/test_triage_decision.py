@@ -25,7 +25,7 @@ from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.triage.deploys.deploy_history import History, history, suspect_of
 from phases.triage.going_back.recommendation import brakes, recommend
 from phases.triage.going_back.situation import Situation
-from tests.support.sentry_world import NOW, ago
+from tests.support.worlds.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
 V1, V2, V3 = (Release(version=f"v{n}") for n in (1, 2, 3))

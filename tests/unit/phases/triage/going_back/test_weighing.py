@@ -29,7 +29,7 @@ from phases.triage.going_back.edge_errors import Edge, edge_of
 from phases.triage.going_back.recommendation import recommend
 from phases.triage.going_back.situation import OtherChange, Situation
 from phases.triage.going_back.weighing import weigh
-from tests.support.sentry_world import NOW, SHOP, Repository, ago, world
+from tests.support.worlds.sentry_world import NOW, SHOP, Repository, ago, world
 
 WINDOW = timedelta(minutes=15)
 EVERYTHING = BlastRadius(users=Word.MANY, user_count=99, features=Word.MANY)

@@ -24,7 +24,7 @@ from phases.triage.deploys.deploy_history import history, suspect_of
 from phases.triage.going_back.edge_errors import of_stale_page, waits_for_lock, worn_out
 from phases.triage.going_back.recommendation import recommend
 from phases.triage.going_back.situation import Situation
-from tests.support.sentry_world import NOW, ago
+from tests.support.worlds.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
 WIDE = BlastRadius(users=Word.MANY, user_count=140, features=Word.MANY)

@@ -7,7 +7,7 @@ import pytest
 from phases.ports.source_values import Commit
 from phases.record.incident import Entry
 from phases.triage.going_back.written_warnings import of_commits, of_people, warning_in
-from tests.support.factories import NOW, incident
+from tests.support.values.factories import NOW, incident
 
 WARNINGS = (
     "checkout is failing, do not roll back",

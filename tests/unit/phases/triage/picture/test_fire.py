@@ -27,8 +27,8 @@ from phases.triage.picture.fire import (
     together,
 )
 from phases.triage.picture.ordinary import CEASED, HEALTH, SCANNED, Places, renamed, rhythm
-from tests.support.burning import NIGHT, NOON, WINDOW, Burning, traffic
-from tests.support.draws import draws
+from tests.support.values.burning import NIGHT, NOON, WINDOW, Burning, traffic
+from tests.support.values.draws import draws
 
 AGES = (5, 20, 55, 67, 90, 240, 480)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phases.record.findings import Word
-from tests.support.sentry_world import World, ago, world
+from tests.support.worlds.sentry_world import World, ago, world
 
 
 def watch(w: World, title: str, tag: str) -> None:

@@ -11,7 +11,7 @@ from phases.record.findings import BlastRadius, DeploySeen, IssueSeen, Release, 
 from phases.triage.deploys.deploy_history import history
 from phases.triage.going_back.situation import Situation
 from phases.triage.going_back.weighing import weigh
-from tests.support.sentry_world import NOW, ago
+from tests.support.worlds.sentry_world import NOW, ago
 
 HOURS = 160  # minutes since the deploy
 GROWN = "Its failures have grown since it was deployed, and were never seen before v2."

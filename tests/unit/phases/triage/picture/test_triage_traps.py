@@ -13,7 +13,7 @@ from phases.record.findings import (
 from phases.record.going_back import Likelihood
 from phases.record.incident import Severity
 from phases.triage.picture.blast_radius import severity_of
-from tests.support.sentry_world import SHOP, ago, world
+from tests.support.worlds.sentry_world import SHOP, ago, world
 
 
 async def test_a_release_that_breaks_everything_for_everybody_is_rolled_back() -> None:

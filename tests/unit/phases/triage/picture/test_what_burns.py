@@ -14,7 +14,7 @@ from phases.triage.measure import triage
 from phases.triage.picture.blast_radius import severity_of
 from phases.triage.reading.questions import Sources
 from phases.triage.steps import headline
-from tests.support.sentry_world import NOW, World, ago, incident, world
+from tests.support.worlds.sentry_world import NOW, World, ago, incident, world
 
 URL = "https://shop.example/health"
 PEOPLE = [f"u{n}" for n in range(150)]

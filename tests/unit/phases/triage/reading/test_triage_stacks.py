@@ -9,7 +9,7 @@ import pytest
 
 from phases.record.findings import Investigation, TriageReport
 from phases.root_cause.investigate import investigate
-from tests.support.sentry_world import NOW, SHOP, ago, incident, world
+from tests.support.worlds.sentry_world import NOW, SHOP, ago, incident, world
 
 Json = dict[str, Any]
 

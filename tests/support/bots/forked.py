@@ -1,0 +1,144 @@
+"""Bots of stories and their commands, forked from one process that has imported them.
+
+Each pytest worker has one such process, `fork_server`. Where a system cannot fork what has threads
+and frameworks (macOS), programs are started as anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+
+from sandbox.process import Program, guarded
+
+ROOT = Path(__file__).parents[3]
+CAN_FORK = sys.platform == "linux"
+
+
+async def launch(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    log: Path,
+    patient: Sequence[str] = ("acks", "triage"),
+) -> Program:
+    """Run `python … -m bot ARGUMENTS` as a fork; its output goes to the end of `log`.
+
+    `patient` are the deadlines that a busy machine may miss (`fork_server.DEADLINES`).
+    """
+    if not CAN_FORK:
+        return await guarded(command, env, log)
+    arguments = list(command[command.index("bot") + 1 :])
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        fds = [nothing, output, output]
+        return await _Forked.start(arguments, env, Path.cwd(), fds, patient)
+    finally:
+        os.close(nothing)
+        os.close(output)
+
+
+launch_triage_on_time = partial(launch, patient=("acks",))
+"""The same, for stories of a Sentry that does not answer: three seconds are three seconds."""
+
+
+async def firebreak(
+    *arguments: str, env: Mapping[str, str], cwd: Path | None = None, given: str = ""
+) -> tuple[int, str, str]:
+    """Run `firebreak ARGUMENTS`; return its exit code, standard output and standard error."""
+    if not CAN_FORK:
+        return await _executed(arguments, env, cwd, given)
+    with (
+        tempfile.TemporaryFile() as told,
+        tempfile.TemporaryFile() as complained,
+        tempfile.TemporaryFile() as read,
+    ):
+        read.write(given.encode())
+        read.seek(0)
+        fds = [read.fileno(), told.fileno(), complained.fileno()]
+        program = await _Forked.start(arguments, env, cwd or Path.cwd(), fds)
+        try:
+            code = await program.wait()
+        finally:
+            program.end()
+        told.seek(0)
+        complained.seek(0)
+        return code, told.read().decode(), complained.read().decode()
+
+
+async def _executed(
+    arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, given: str
+) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *arguments), env=env, cwd=cwd, stdin=-1, stdout=-1, stderr=-1
+    )
+    told, complained = await process.communicate(given.encode())
+    assert process.returncode is not None
+    return process.returncode, told.decode(), complained.decode()
+
+
+class _Forked:
+    """A program that ends with its leash; see `sandbox.process.Program`."""
+
+    def __init__(
+        self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.pid = pid
+        self._writer = writer
+        self._code = asyncio.ensure_future(reader.readline())
+
+    @classmethod
+    async def start(
+        cls,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        fds: Sequence[int],
+        patient: Sequence[str] = (),
+    ) -> _Forked:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            request = {"argv": arguments, "env": dict(env), "cwd": str(cwd), "patient": patient}
+            socket.send_fds(_server(), [json.dumps(request).encode()], [*fds, theirs.fileno()])
+        reader, writer = await asyncio.open_connection(sock=ours)
+        return cls(int(await reader.readline()), reader, writer)
+
+    async def wait(self) -> int:
+        code = await asyncio.shield(self._code)
+        self._writer.close()
+        return int(code)
+
+    def end(self) -> None:
+        if not self._code.done():
+            self._writer.write_eof()
+
+
+@cache
+def _server() -> socket.socket:
+    """Start the server of this process; return the socket on which it is asked."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        server = subprocess.Popen(
+            [sys.executable, "-P", "-m", "tests.support.bots.fork_server", str(theirs.fileno())],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+
+    def end() -> None:
+        ours.close()
+        server.wait()
+
+    atexit.register(end)
+    return ours
