@@ -15,13 +15,14 @@ _PYTHON = (
     r"|boto3|aiobotocore|google/(?:api_core|cloud|auth)|azure|requests|urllib3|httpx|httpcore"
     r"|aiohttp/client\w*|http/client\.py|socket\.py|ssl\.py|smtplib\.py|grpc|elasticsearch"
     r"|elastic_transport|opensearchpy|cassandra|clickhouse_\w+|stripe|twilio|sendgrid"
-    r"|ldap3?|paramiko|hvac|consul|jwt/jwks_client|minio|pysolr|nats|zeep|celery/backends"
+    r"|ldap3?|paramiko|hvac|openai|anthropic|consul|jwt/jwks_client|minio|pysolr|nats|zeep|celery/backends"
 )
 _NODE = (
     r"pg(?:-pool|-protocol)?|mysql2?|tedious|oracledb|ioredis|redis(?:-parser)?|@redis|memjs"
     r"|mongodb|kafkajs|amqplib|amqp-connection-manager|@prisma|sequelize/lib/(?:dialects|query)"
     r"|axios|got|node-fetch|undici|superagent|@aws-sdk|@smithy|aws-sdk|@azure|@google-cloud|gaxios"
-    r"|@grpc|@elastic|cassandra-driver|stripe|twilio|@sendgrid|nodemailer"
+    r"|@grpc|@elastic|cassandra-driver|stripe|twilio|@sendgrid|nodemailer|openai"
+    r"|@anthropic-ai|@firebase|@apollo/client|cloudinary|ldapjs"
 )
 _RUBY = (
     r"(?:pg|mysql2|redis(?:-client)?|dalli|mongo|bunny|ruby-kafka|rdkafka|aws-sdk-\w+|faraday"
@@ -45,12 +46,15 @@ _NET = (
     r"(?:System|Microsoft)\.Data\.SqlClient|Npgsql|MySqlConnector|StackExchange\.Redis|MongoDB\.Driver"
     r"|Confluent\.Kafka|RabbitMQ\.Client|System\.Net\.(?:Http|Sockets)|Grpc\.(?:Net|Core)"
 )
-_CLIENTS = re.compile(
-    rf"(?:^|site-packages/|python\d[.\d]*/)(?:{_PYTHON})(?:[/.]|$)"
+_INSTALLED = re.compile(
+    rf"(?:site-packages/|python\d[.\d]*/)(?:{_PYTHON})(?:[/.]|$)"
     rf"|node_modules/(?:{_NODE})/|node:(?:net|dns|_tls_wrap|internal/(?:net|deps/undici))"
     rf"|(?:^|/)(?:{_RUBY})|(?:^|/)(?:{_JVM})[/.]|(?:^|/)(?:{_GO})(?:[@/.]|$)|vendor/(?:{_PHP})/|{_NET}",
 )
-"""Packages by the path of a frame, as SDKs of each language send it."""
+"""Packages by the path of a frame, as SDKs of each language send it. Some SDKs call every frame the
+application's own (https://docs.sentry.io/platforms/java/configuration/options/#inAppInclude)."""
+_BARE = re.compile(rf"^(?:{_PYTHON})(?:[/.]|$)")
+"""The same without the place of the installation: so may a file of ours be called."""
 _OF_CODE = re.compile(
     r"syntax error|does not exist|no such (?:table|column)|unknown column|Undefined(?:Column|Table)"
     r"|IntegrityError|Violation\b|violates|duplicate (?:key|entry)|null value|cannot be null"
@@ -64,6 +68,7 @@ _OF_CODE = re.compile(
 """What they say of a question that our code asked wrongly."""
 
 
-def raised_in_client(file: str, said: str) -> bool:
+def raised_in_client(path: str, said: str, *, in_app: bool) -> bool:
     """Say whether a frame is a client's, and its error is not about a question asked wrongly."""
-    return _CLIENTS.search(file) is not None and _OF_CODE.search(said) is None
+    client = _INSTALLED.search(path) or (not in_app and _BARE.search(path))
+    return bool(client) and _OF_CODE.search(said) is None

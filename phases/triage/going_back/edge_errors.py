@@ -54,9 +54,10 @@ def answered(type: str | None, value: str, frames: Sequence[Frame]) -> bool:
     The words of the error are not known, but it is none that code makes by itself.
     """
     first = next(iter(frames), None)
-    if first is None or first.in_app or (type and OF_CODE.fullmatch(type)):
+    if first is None or (type and OF_CODE.fullmatch(type)):
         return False
-    return raised_in_client(first.path or first.file, f"{type or ''}: {value[:2000]}")
+    said = f"{type or ''}: {value[:2000]}"
+    return any(raised_in_client(p, said, in_app=first.in_app) for p in (first.file, first.path))
 
 
 def worn_out(type: str | None, value: str, calls: Sequence[str] = ()) -> bool:

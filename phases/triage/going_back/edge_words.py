@@ -133,6 +133,9 @@ KINDS = (
             r"remote end closed connection|RemoteDisconnected|WSREP has not yet prepared",
             r"cannot achieve consistency level|master_not_discovered|no cluster leader",
             r"transport-level error|\bORA-(?:0311[34]|03135|010(?:33|34|89)|12\d{3})\b",
+            r"driver: bad connection|: EOF$|read error on connection|network-request-failed",
+            r"no instances? available for|all \d+ node\(s\) tried|no connection is active",
+            r"SSL connection could not be established|handshake (?:failed|failure|timeout)",
             r"can'?t contact LDAP server|SERVER_DOWN\b|connection unexpectedly closed",
         ),
     ),
@@ -164,7 +167,7 @@ KINDS = (
 )
 FETCH = _any(
     r"^(?:Failed to fetch|NetworkError when attempting to fetch|Load failed|fetch failed)",
-    r"^(?:Network request failed|The network connection was lost)",
+    r"^(?:Network request failed|The network connection was lost|terminated$)",
     r"unexpected token '?<|unexpected character \('<'|invalid character '<' looking for",
     r"^JSON\.parse: unexpected character at line 1 column 1",
 )
