@@ -134,6 +134,8 @@ class Failing:
             if not code.line and edge is not None and edge in NO_RELEASES:
                 yield Point(f"The failure is {edge.value}.", -NOT_OURS)
             return
+        if code is not None and code.unreadable and not code.other:
+            code = None  # what it changed may be all of the stack, or nothing
         if passes := self._passes(seen_before=seen_before):
             yield passes
         elif edge is not None and not wears_out:

@@ -166,6 +166,31 @@ def test_code_that_is_asked_for_late_accuses_the_release_that_changed_it() -> No
     assert advised(other)[0] is Choice.INVESTIGATE, "it changed another file"
 
 
+@pytest.mark.parametrize(
+    ("file", "readable"),
+    [
+        ("shop/cart.py", True),
+        ("src/cart.ts", True),
+        ("src/order-handlers.js", True),
+        ("static/js/main.3f2a1b9c.js", False),
+        ("assets/index-BqX3k9aL.js", False),
+        ("main.dart.js", False),
+        ("vendor.min.js", False),
+        ("index.android.bundle", False),
+        ("<anonymous>", False),
+    ],
+)
+def test_a_stack_that_a_build_named_does_not_tell_that_nothing_in_it_changed(
+    file: str, readable: bool
+) -> None:
+    frames = (Frame(file=file, function="e", line=2),)
+    half_an_hour = (("v3", 40.0), ("v2", 600.0))
+    crash = shop("TypeError: e is no function", began=6, deploys=half_an_hour, frames=frames)
+    says = [point for point in recommend(crash).points_away if "changed no code" in point]
+    assert bool(says) is readable
+    assert advised(crash)[0] is (Choice.INVESTIGATE if readable else Choice.ROLLBACK)
+
+
 def test_a_database_that_refuses_connections_uses_up_the_pool() -> None:
     refused = issue("Error: connect ECONNREFUSED 10.0.3.7:5432", first=21, events=90)
     both = (issue(f"E: {HIKARI}", first=20), refused)
