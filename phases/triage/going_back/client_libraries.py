@@ -15,25 +15,25 @@ _PYTHON = (
     r"|boto3|aiobotocore|google/(?:api_core|cloud|auth)|azure|requests|urllib3|httpx|httpcore"
     r"|aiohttp/client\w*|http/client\.py|socket\.py|ssl\.py|smtplib\.py|grpc|elasticsearch"
     r"|elastic_transport|opensearchpy|cassandra|clickhouse_\w+|stripe|twilio|sendgrid"
-    r"|ldap3?|paramiko|hvac|openai|anthropic|consul|jwt/jwks_client|minio|pysolr|nats|zeep|celery/backends"
+    r"|ldap3?|paramiko|slack_sdk|paypal\w*|snowflake|kazoo|hvac|openai|anthropic|consul|jwt/jwks_client|minio|pysolr|nats|zeep|celery/backends"
 )
 _NODE = (
     r"pg(?:-pool|-protocol)?|mysql2?|tedious|oracledb|ioredis|redis(?:-parser)?|@redis|memjs"
     r"|mongodb|kafkajs|amqplib|amqp-connection-manager|@prisma|sequelize/lib/(?:dialects|query)"
     r"|axios|got|node-fetch|undici|superagent|@aws-sdk|@smithy|aws-sdk|@azure|@google-cloud|gaxios"
     r"|@grpc|@elastic|cassandra-driver|stripe|twilio|@sendgrid|nodemailer|openai"
-    r"|@anthropic-ai|@firebase|@apollo/client|cloudinary|ldapjs"
+    r"|typeorm/driver|@supabase|jwks-rsa|contentful\w*|algoliasearch|@algolia|@anthropic-ai|@firebase|@apollo/client|cloudinary|ldapjs"
 )
 _RUBY = (
     r"(?:pg|mysql2|redis(?:-client)?|dalli|mongo|bunny|ruby-kafka|rdkafka|aws-sdk-\w+|faraday"
-    r"|httparty|rest-client|excon|elasticsearch\w*|grpc|stripe|tiny_tds)-\d|net/(?:http|protocol)\.rb"
+    r"|httparty|rest-client|excon|elasticsearch\w*|grpc|stripe|tiny_tds|shopify_api|octokit)-\d|net/(?:http|protocol)\.rb"
     r"|active_record/connection_adapters"
 )
 _JVM = (
     r"org[/.]postgresql|com[/.]mysql|org[/.]mariadb|oracle[/.]jdbc|com[/.]microsoft[/.]sqlserver"
     r"|com[/.]zaxxer|redis[/.]clients|io[/.]lettuce|org[/.]redisson|org[/.]apache[/.](?:kafka|http)"
     r"|com[/.](?:mongodb|amazonaws|datastax|rabbitmq|stripe)|software[/.]amazon|io[/.]grpc"
-    r"|org[/.]elasticsearch|co[/.]elastic|okhttp3|java[/.]net|sun[/.](?:nio[/.]ch|net|security[/.]ssl)"
+    r"|org[/.]elasticsearch|co[/.]elastic|okhttp3|org[/.]apache[/.]activemq|com[/.](?:hazelcast|netflix[/.]hystrix)|java[/.]net|sun[/.](?:nio[/.]ch|net|security[/.]ssl)"
 )
 _GO = (
     r"database/sql|lib/pq|jackc/pg\w+|go-sql-driver|redis/go-redis|go-redis/redis|redigo"
@@ -66,6 +66,20 @@ _OF_CODE = re.compile(
     re.IGNORECASE,
 )
 """What they say of a question that our code asked wrongly."""
+
+
+_OF_SERVERS = re.compile(
+    r"internal (?:server|service) error|unreachable|terminated unexpectedly|short-circuited"
+    r"|unable to (?:fetch|reach|contact|connect)|max(?:imum)?.?retries|retries exceeded|retry limit"
+    r"|server (?:error|is (?:busy|down))|maintenance|no (?:servers|nodes|hosts) available"
+    r"|(?:\"status\"|status_?code)[\"': =]{1,4}50\d",
+    re.IGNORECASE,
+)
+"""What the client of any server may say of it, in whatever library."""
+
+
+def speaks_of_server(said: str) -> bool:
+    return _OF_SERVERS.search(said) is not None and _OF_CODE.search(said) is None
 
 
 def raised_in_client(path: str, said: str, *, in_app: bool) -> bool:

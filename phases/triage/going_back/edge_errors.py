@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from phases.record.findings import Frame
-from phases.triage.going_back.client_libraries import raised_in_client
+from phases.triage.going_back.client_libraries import raised_in_client, speaks_of_server
 from phases.triage.going_back.edge_words import (
     FETCH,
     KINDS,
@@ -57,6 +57,8 @@ def answered(type: str | None, value: str, frames: Sequence[Frame]) -> bool:
     if first is None or (type and OF_CODE.fullmatch(type)):
         return False
     said = f"{type or ''}: {value[:2000]}"
+    if not first.in_app and speaks_of_server(said):
+        return True
     return any(raised_in_client(p, said, in_app=first.in_app) for p in (first.file, first.path))
 
 
