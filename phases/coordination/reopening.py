@@ -18,19 +18,21 @@ from phases.shared.announce import EVERYWHERE, worked
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import ARCHIVE
 from phases.shared.rounds import next_round
+from phases.verification.alarms import ALARM
 
 PUT_OFF_SECONDS = 24 * 60 * 60  # somebody wrote in it within the last day
 
 
 def reopen(draft: Draft, action: Reopen) -> Refused | None:
-    """Open it again by a person's word.
+    """Open it again by a person's word: what is over, or what seemed to be fine.
 
     The claims are taken again, and what was understood is asked for again.
     """
     incident = draft.incident
-    if incident.open:
+    fine = incident.status is Status.MITIGATED
+    if incident.open and not fine:
         return Refused("state", f"{incident.id} is open. Nothing was changed.")
-    if incident.status is not Status.CANCELLED:
+    if not fine and incident.status is not Status.CANCELLED:
         draft.set(cause=None)  # it was not over: somebody has to say why
     draft.set(
         status=Status.DECIDING,
@@ -40,6 +42,7 @@ def reopen(draft: Draft, action: Reopen) -> Refused | None:
         cancelled_at=None,
         cancel_reason=None,
         guard_until=None,
+        alarm=None,
         duplicate_of=None,
         else_reason=action.beside or incident.else_reason,
     )
@@ -47,9 +50,11 @@ def reopen(draft: Draft, action: Reopen) -> Refused | None:
         draft.claim(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
-    draft.cancel(ARCHIVE).note("reopened", f"{mentioned(action.by)} opened it again", by=action.by)
+    draft.cancel(ARCHIVE, ALARM).note(
+        "reopened", f"{mentioned(action.by)} opened it again", by=action.by
+    )
     what_was_never_there(draft)
-    if "announcement" in draft.incident.messages and not incident.private:
+    if not fine and "announcement" in draft.incident.messages and not incident.private:
         draft.want(Say(text=f"Open again: {incident.title}.", goes_to="announcement"))
     next_round(draft, f"{mentioned(action.by)} opened it again")
     return None
