@@ -136,7 +136,8 @@ TABLE: dict[type[Any], Row] = {
     actions.TakeLead: Row(OPEN, people.take_lead),
     actions.MessageTouched: Row(ANY, pinned_messages.message_touched),
     actions.MessageRead: Row(ANY, pinned_messages.message_read),
-    actions.MergeDuplicate: Row(OPEN, duplicates.merge),
+    actions.MergeDuplicates: Row(OPEN, duplicates.merge),
+    actions.SplitOff: Row(ANY, duplicates.split_off),
     actions.Reopen: Row(ANY, reopening.reopen),
     actions.BookmarkSet: Row(ANY, bookmarks.bookmark_set),
     actions.ArchiveDue: Row(ANY, reopening.archive_due),
@@ -203,8 +204,7 @@ def step(
     draft = Draft(incident, now, service)
     if (refused := row.do(draft, action)) is not None:
         return refused
-    for changed in (draft, draft.also):
-        if changed is not None:
-            for rule in FOLLOWS:
-                rule(changed)
+    for changed in (draft, *draft.also):
+        for rule in FOLLOWS:
+            rule(changed)
     return draft.done()

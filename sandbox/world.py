@@ -23,6 +23,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from sandbox.alarms_of_others import AlarmsOfOthers
 from sandbox.discord import BOT_TOKEN as DISCORD_BOT_TOKEN
 from sandbox.discord import Discord, discord_app
 from sandbox.faults import Faults, Hanging
@@ -163,6 +164,9 @@ class World:
             secret=SENTRY_SECRET,
             delivery=self.webhook_delivery,
         )
+        self.alarms_of_others = AlarmsOfOthers(
+            self.sentry, f"{self.bot_url}/webhooks/alerts", ALERT_SECRET, self.webhook_delivery
+        )
 
     def _make_linear(self) -> None:
         self.linear = Linear(teams={"ENG": "Engineering"}, public_url=f"{self.url}/linear")
@@ -252,6 +256,7 @@ class World:
         parts = WorldParts(
             sentry=self.sentry,
             alerts=self.alerts,
+            alarms_of_others=self.alarms_of_others,
             traps=self.traps,
             linear=self.linear,
             discord=self.discord,

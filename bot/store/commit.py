@@ -81,8 +81,8 @@ class Request(Part, total=False):
     timer: dict[str, str | int]
     entry: str
     group: str
-    also: Part
-    """The other incident of a merge."""
+    also: list[Part]
+    """The other incidents of a merge or a split."""
     urgency: int
 
 

@@ -278,22 +278,23 @@ class Store:
         loaded: Loaded,
         change: Change,
         *,
-        also: Loaded | None = None,
+        also: Sequence[Loaded] = (),
         trigger: Trigger | None = None,
         deadline: datetime | None = None,
         seconds: float = DISPATCH_SECONDS,
     ) -> Answer:
-        """Write a change, all of it or nothing; `also` is the other incident of a merge.
+        """Write a change, all of it or nothing; `also` are the others of a merge.
 
         After a lost answer it asks again with the same id, within `seconds`.
 
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
         request = request_of(commit_id, loaded.incident, loaded.version, change, trigger, deadline)
-        if change.also is not None:
-            assert also is not None  # who steps over two incidents has loaded both
-            request["also"] = part_of(also.incident, also.version, change.also)
-        records = [part.record for part in (change, change.also) if part is not None]
+        if change.also:
+            read = {other.incident.id: other for other in also if other.incident is not None}
+            others = [(read[part.incident.id], part) for part in change.also]
+            request["also"] = [part_of(was.incident, was.version, part) for was, part in others]
+        records = [part.record for part in (change, *change.also)]
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
         lost: AnswerLost | None = None

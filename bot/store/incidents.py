@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigg
 from phases.coordination.duplicates import joined
 from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
-from phases.messages.commands import Declare, MergeDuplicate
+from phases.messages.commands import Declare, WithOthers
 from phases.ports.ports import Catalogue
 from phases.record.incident import RECORD_LIMIT_BYTES, Entry, Incident
 from phases.record.service import Service
@@ -167,10 +167,11 @@ class Incidents:
             if isinstance(action, Declare) and incident is None:
                 above = max(above + 1, loaded.next_number)
                 action = action.model_copy(update={"number": above})
-            other: Loaded | None = None
-            if isinstance(action, MergeDuplicate):
-                other = await self._store.load(action.duplicate)
-                action = action.model_copy(update={"found": other.incident})
+            others: list[Loaded] = []
+            if isinstance(action, WithOthers):
+                others = [await self._store.load(id) for id in dict.fromkeys(action.others)]
+                found = tuple(other.incident for other in others if other.incident is not None)
+                action = action.model_copy(update={"found": found})
             change = self._step(
                 loaded.incident, action, self._service(action, loaded), self._time(read)
             )
@@ -185,7 +186,7 @@ class Incidents:
                 )
             if too_large := _too_large(change, asked.trigger):
                 return too_large
-            answer = await self._commit(commit_id, asked, read, change, other)
+            answer = await self._commit(commit_id, asked, read, change, others)
             if guess is not None and isinstance(answer, Conflict | Gone):
                 guess = None  # somebody else wrote, or did it; or all of it is lost
                 if len(self._shared) >= KEPT_AT_MOST:
@@ -213,20 +214,19 @@ class Incidents:
         return None
 
     async def _commit(
-        self, commit_id: str, asked: _Asked, read: _Read, change: Change, other: Loaded | None
+        self, commit_id: str, asked: _Asked, read: _Read, change: Change, others: Sequence[Loaded]
     ) -> Answer:
         """Commit a change, and keep its record for what comes next."""
         # Later nobody waits for the answer: a held-up commit must not come true then.
         latest = read.now + timedelta(seconds=asked.left)
-        for part in (change, change.also):
-            if part is not None:
-                self._kept.pop(part.incident.id, None)
+        for part in (change, *change.also):
+            self._kept.pop(part.incident.id, None)
         newest = passed()
         answer = await self._store.commit(
             commit_id,
             read.loaded,
             change,
-            also=other,
+            also=others,
             trigger=asked.trigger,
             deadline=latest if asked.deadline is None else min(latest, asked.deadline),
             seconds=asked.left,
@@ -422,7 +422,7 @@ def _too_large(change: Change, trigger: Trigger | None) -> Refused | None:
 
     The bot's own timers and effects are never turned away: they would be lost.
     """
-    sizes = [len(part.record.encode()) for part in (change, change.also) if part is not None]
+    sizes = [len(part.record.encode()) for part in (change, *change.also)]
     if max(sizes) <= RECORD_LIMIT_BYTES:
         return None
     log.error(

@@ -28,13 +28,13 @@ BARE = (
 """Subcommands that stand alone or with an incident id."""
 WITH_TEXT = ("update", "cause", "fixed", "cancel")
 """Subcommands with text, in an incident's channel or with an id."""
-OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "drill")
+OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "split", "drill")
 NAMES = (*BARE, *WITH_TEXT, *OTHERS)
 NEAR = 2  # rules: a single word within two letters of a subcommand
 
 ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "lead"})
 """Subcommands that act at once; with a question mark the bot asks first."""
-STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge"})
+STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge", "split"})
 """Subcommands after which so little may stand that they can be read from between quotes."""
 MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
 """Quotes, brackets, and the marks that format a word in Slack."""
@@ -52,7 +52,9 @@ _FILLING = frozenset(
     {"please", "pls", "plz", "thanks", "thx", "now", "of", "for", "on", "about", "the", "me"}
 )
 """Words without a meaning beside a subcommand and an id: `status of INC-0042 please`."""
-_JOINING = frozenset({"into", "with", "and", "to", "in", "->", "→", "=>", "&", "+"})
+_JOINING = frozenset(
+    {"into", "with", "and", "to", "in", "from", "off", "out", "->", "→", "=>", "&", "+"}
+)
 _APART = re.compile(
     r"(roll|hot|post|re|time)[ -](back|fix|mortem|check|open|line)\b", re.IGNORECASE
 )
@@ -290,8 +292,12 @@ def _subcommand(
             meant = Subcommand(name, incident_id(numbered[0]))
             why = [part for part in numbered[1:] if part.lower() not in _FILLING]
             return Ambiguous(meant, Declare(f"{name} {rest.typed}")) if why else meant
-        case "merge" if 1 <= len(ids := _merged(numbered)) <= 2 and all(ids):
-            return Subcommand(name, ids[0] if len(ids) == 2 else None, text=ids[-1])
+        case "merge" if all(ids := _merged(numbered)):
+            first, others = (ids[0], ids[1:]) if len(ids) > 1 else (None, ids)
+            return Subcommand(name, first, text=" ".join(others))
+        case "split" if len(ids := _merged(numbered)) <= 2 and all(ids):
+            first, *of = ids or [None]
+            return Subcommand(name, first, text=of[0] or "" if of else "")
         case "drill" if rest.read:
             return Subcommand(name, text=rest.typed)
         case _:

@@ -113,6 +113,10 @@ async def _run(interaction: Interaction, subcommand: Subcommand) -> Message | No
             return await history.show_trends(interaction)
         case "drill":
             return await declare.declare_text(interaction, subcommand.text, drill=True)
+        case "merge" if not subcommand.text:
+            return await merge_and_reopen.merge(
+                interaction, await incident_of_channel(interaction), ""
+            )
         case _:
             incident = await _incident_meant(interaction, subcommand)
     if isinstance(incident, Message):
@@ -150,6 +154,8 @@ async def _run_on(
             return await cancel.cancel(interaction, incident, subcommand.text)
         case "merge":
             return await merge_and_reopen.merge(interaction, incident, subcommand.text)
+        case "split":
+            return await merge_and_reopen.split(interaction, incident, subcommand.text)
         case "reopen":
             return await merge_and_reopen.reopen(interaction, incident)
         case "lead":

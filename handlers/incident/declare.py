@@ -8,6 +8,7 @@ from typing import Any
 from handlers import deliveries
 from handlers.dispatcher import Recorded, Unknown
 from handlers.incident.issue_links import Adopted, adopt, service_named
+from handlers.incident.prefill import linked_message, only_links, prefilled
 from handlers.slack import message_text, slack_text
 from handlers.slack.context import Context
 from handlers.slack.interaction import Answer, Interaction
@@ -60,13 +61,17 @@ async def declare_text(
     interaction: Interaction, text: str, way: str = "command", *, drill: bool = False
 ) -> Message | None:
     """Declare with words alone, where the service is known; else open the form."""
-    service, adopted = await _service(interaction.ctx, text)
-    if not text.strip() or service is None:
-        note = _which_service(interaction.ctx) if text.strip() else ""
-        note = f"{DRILL} {note}".strip() if drill else note
-        open_form(interaction, text, way, note=note, drill=drill)
+    if (words := await linked_message(interaction.ctx, text)) is not None:
+        await open_form(interaction, words, "message", note=DRILL if drill else "", drill=drill)
         return None
-    title = slack_text.title(text)
+    service, adopted = await _service(interaction.ctx, text)
+    bare = only_links(text) and not (adopted and adopted.title)
+    if not text.strip() or service is None or bare:
+        note = _which_service(interaction.ctx) if text.strip() and service is None else ""
+        note = f"{DRILL} {note}".strip() if drill else note
+        await open_form(interaction, text, way, note=note, drill=drill, adopted=adopted)
+        return None
+    title = adopted.title if adopted and only_links(text) else slack_text.title(text)
     report = Report(
         title=title,
         description=_description(text) if " ".join(text.split()) != title else "",
@@ -78,7 +83,7 @@ async def declare_text(
     return await answer(interaction, report, await declare(interaction, report, adopted))
 
 
-def open_form(
+async def open_form(
     interaction: Interaction,
     text: str,
     way: str,
@@ -86,10 +91,10 @@ def open_form(
     note: str = "",
     channel: str = "",
     drill: bool = False,
+    adopted: Adopted | None = None,
 ) -> None:
-    title, catalogue = slack_text.title(text), interaction.ctx.catalogue
-    # An alert's headline names the service; below it there may be neighbours, too.
-    service = service_named(title, catalogue) or service_named(text, catalogue)
+    """Open the form with what the text says. `adopted`: what Sentry has told already."""
+    known = await prefilled(interaction.ctx, text, adopted)
     metadata = {
         "way": way,
         "channel": channel or interaction.channel,
@@ -97,10 +102,11 @@ def open_form(
         "drill": drill,
     }
     form = forms.declare(
-        catalogue.all(),
-        title=title,
-        description=_description(text) if len(text) > len(title) else "",
-        service=service.name if service else None,
+        interaction.ctx.catalogue.all(),
+        title=known.title,
+        description=known.description,
+        service=known.service.name if known.service else None,
+        severity=known.severity,
         metadata=metadata,
         note=note,
     )
@@ -114,11 +120,12 @@ def _description(text: str) -> str:
 async def _service(ctx: Context, text: str) -> tuple[Service | None, Adopted | None]:
     """Return the service, and what Sentry told of the issues that the text names.
 
-    Sentry is only asked where the words alone do not name the service.
+    Sentry is only asked where the words alone do not name the service, or are a link alone.
     """
-    if (service := service_named(text, ctx.catalogue)) is not None:
+    service, link = service_named(text, ctx.catalogue), only_links(text)
+    if service is not None and not link:
         return service, None
-    adopted = await adopt(text, ctx.catalogue, ctx.tracker)
+    adopted = await adopt(text, ctx.catalogue, ctx.tracker, titles=link)
     return service_named(text, ctx.catalogue, adopted), adopted
 
 
@@ -212,9 +219,9 @@ async def shortcut(ctx: Context, body: dict[str, Any]) -> Ack | None:
     elif refusal:
         interaction.open(forms.refused("Firebreak", refusal))
     elif interaction.message:
-        open_form(interaction, message_text.message_text(interaction.message), "message")
+        await open_form(interaction, message_text.message_text(interaction.message), "message")
     else:
-        open_form(interaction, "", "shortcut")
+        await open_form(interaction, "", "shortcut")
     return None
 
 
@@ -223,7 +230,7 @@ async def declare_clicked(interaction: Interaction, value: dict[str, Any]) -> Me
     """Open the form: with the words of a phrase, or from App Home."""
     text = str(value.get("text", ""))
     way = "phrase" if text else "form"
-    open_form(interaction, text, way, channel=str(value.get("channel", "")))
+    await open_form(interaction, text, way, channel=str(value.get("channel", "")))
     return None
 
 

@@ -63,6 +63,8 @@ class Adopted:
     parent: str | None = None
     note: str = ""
     """A note on unknown short ids; it is shown with the incident's description."""
+    title: str = ""
+    """The title of the first issue that Sentry told of."""
 
 
 def named(text: str, catalogue: Catalogue) -> Named:
@@ -113,16 +115,19 @@ def service_named(
     return next(iter(services.values())) if len(services) == 1 else None
 
 
-async def adopt(text: str, catalogue: Catalogue, sentry: ErrorTracker | None) -> Adopted:
+async def adopt(
+    text: str, catalogue: Catalogue, sentry: ErrorTracker | None, *, titles: bool = False
+) -> Adopted:
     """Look up briefly in Sentry the issues that the text names.
 
-    Unknown ones are noted; those for which the answer is slow are left for later.
+    Unknown ones are noted; those for which the answer is slow are left for later. `titles`: their
+    titles are wanted, too.
     """
     issues = named(text, catalogue)
     rows: dict[str, IssueRow | Missing] = {}
     if sentry is not None:
         # A link holds the id: its look-up only tells the project, and so the service.
-        links = len(catalogue.all()) > 1 and catalogue.named_in(issues.rest) is None
+        links = titles or (len(catalogue.all()) > 1 and catalogue.named_in(issues.rest) is None)
         asked = {id: sentry.issue(id) for id in issues.ids if links}
         asked |= {id: sentry.by_short_id(id) for id in issues.short_ids}
         answers = await asyncio.gather(*map(_within, asked.values()))
@@ -138,6 +143,7 @@ async def adopt(text: str, catalogue: Catalogue, sentry: ErrorTracker | None) ->
         unseen=tuple(id for id in issues.short_ids if rows.get(id) is LATER),
         parent=issues.parent,
         note=_lost(lost),
+        title=known[0].title if known else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""Merging two incidents, reopening one, and a channel that was archived."""
+"""Merging incidents, splitting one off, reopening one, and a channel that was archived."""
 
 from __future__ import annotations
 
@@ -7,69 +7,146 @@ from typing import Any
 from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded
 from handlers.slack.context import Context
-from handlers.slack.interaction import GONE, Interaction, reply
-from handlers.slack.listening import listens, on_click, on_incident
+from handlers.slack.interaction import GONE, Answer, Interaction, reply
+from handlers.slack.listening import Outcome, listens, on_click, on_incident, on_submit
+from handlers.slack.payloads import Form
 from handlers.views import merge_and_reopen, notes
-from handlers.views.blocks import Message
-from phases.messages.commands import MergeDuplicate, Reopen
+from handlers.views.blocks import Message, View
+from phases.coordination.duplicates import AT_ONCE
+from phases.messages.commands import MergeDuplicates, Reopen, SplitOff
 from phases.messages.results import ChannelArchived
 from phases.record.incident import Incident
 from phases.shared.change import Refused
+from phases.text.wording import listed
 
 
-async def merge(interaction: Interaction, first: Incident, second: str) -> Message:
-    """Ask which one goes on: nothing is merged by a slip."""
-    if not second:
-        return notes.note(
-            f"Which incident is the same as {first.id}? Give its id: `/incident merge INC-…`"
-        )
-    other = await interaction.find(second)
-    if other is None:
-        return notes.note(GONE.format(id=second))
-    if other.id == first.id:
-        return notes.note(f"{first.id} cannot be its own duplicate.")
-    return merge_and_reopen.which_goes_on(first, other)
+async def merge(interaction: Interaction, first: Incident | None, text: str) -> Message | None:
+    """Ask which one goes on: nothing is merged by a slip.
+
+    `text`: the ids of the others; without any the open incidents stand in a form.
+    """
+    ids = list(dict.fromkeys(text.split()))
+    if not ids:
+        return await _form(interaction, first)
+    some = [] if first is None else [first]
+    for id in ids:
+        other = await interaction.find(id)
+        if other is None:
+            return notes.note(GONE.format(id=id))
+        if all(other.id != one.id for one in some):
+            some.append(other)
+    if len(some) < 2:
+        return notes.note(f"{some[0].id} cannot be its own duplicate.")
+    if len(some) > AT_ONCE + 1:
+        return notes.note(f"At most {AT_ONCE} duplicates at once. Nothing was changed.")
+    return merge_and_reopen.which_goes_on(*some)
+
+
+async def _form(interaction: Interaction, here: Incident | None) -> Message | None:
+    every = await interaction.open_ones()
+    some = await interaction.first_of(every, AT_ONCE)
+    if len({one.id for one in some} | ({here.id} if here is not None and here.open else set())) < 2:
+        return notes.note("Only one incident is open: there is nothing to merge.")
+    interaction.open(merge_and_reopen.which_are_one(some, here))
+    return None
 
 
 @on_click("incident.merge", "incident.merge_other", replace=True)
 async def merge_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-    return await _merge(interaction, str(value.get("keep", "")), str(value.get("end", "")))
+    return await _merge(interaction, str(value.get("keep", "")), str(value.get("end", "")).split())
 
 
 @on_click("incident.merge_into", replace=True)
 async def merge_into_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-    return await _merge(interaction, str(value.get("of", "")), str(value.get("incident", "")))
+    gone = [str(value.get("incident", ""))]
+    return await _merge(interaction, str(value.get("of", "")), gone)
 
 
-async def _merge(interaction: Interaction, kept: str, duplicate: str) -> Message | None:
-    for id in (kept, duplicate):
+@on_submit("incident.merge", "end")
+async def merge_submitted(interaction: Interaction, form: Form) -> Outcome:
+    kept = form.text("keep")
+    gone = [id for id in form.text("end").split(",") if id and id != kept]
+    if not gone:
+        return {"end": f"Choose at least one that is the same as {kept}."}
+    done = await _merge(interaction, kept, gone)
+    return View("incident.merged", "Merge incidents", done.blocks if done is not None else ())
+
+
+async def _merge(interaction: Interaction, kept: str, gone: list[str]) -> Message | None:
+    for id in (kept, *gone):
         if await interaction.find(id) is None:
             return notes.note(GONE.format(id=id))
-    action = MergeDuplicate(by=interaction.user, duplicate=duplicate)
+    action = MergeDuplicates(by=interaction.user, others=tuple(gone))
     answer = await interaction.dispatch(action, kept)
     where = ""
     if isinstance(answer, Recorded) and answer.incident.channel is not None:
         where = f" It goes on in <#{answer.incident.channel.id}>."
-    return reply(answer, f"{duplicate} is a duplicate of {kept} now.{where}")
+    are = "is a duplicate" if len(gone) == 1 else "are duplicates"
+    return reply(answer, f"{listed(gone)} {are} of {kept} now.{where}")
+
+
+async def split(interaction: Interaction, incident: Incident, of: str = "") -> Message | None:
+    """Take a duplicate out again. `of`: the incident of which it is said to be no part."""
+    if incident.duplicate_of is not None and of in ("", incident.duplicate_of):
+        return await _split(interaction, incident, None)
+    if of:
+        return notes.note(f"{incident.id} is not part of {of}. Nothing was changed.")
+    found = [await interaction.find(id) for id in incident.merged]
+    parts = [one for one in found if one is not None and one.duplicate_of == incident.id]
+    if not parts:
+        return notes.note(f"Nothing is merged into {incident.id}.")
+    return merge_and_reopen.which_parts(incident, parts)
+
+
+@on_incident("incident.split")
+async def split_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    beside = await interaction.find(str(value.get("of") or ""))
+    return await _split(interaction, incident, beside.id if beside else None)
+
+
+async def _split(
+    interaction: Interaction, incident: Incident, beside: str | None
+) -> Message | None:
+    kept = incident.duplicate_of or ""
+    others = (kept,) if kept else ()
+    action = SplitOff(by=interaction.user, others=others, beside=beside)
+    answer = await interaction.dispatch(action, incident.id)
+    if (owner := await _in_the_way(interaction, answer)) is not None:
+        return merge_and_reopen.reopen_beside(incident, owner, split=True)
+    if isinstance(answer, Recorded) and not answer.incident.open:
+        return reply(answer, f"{incident.id} is no part of {kept} any more.")
+    return reply(answer, f"{incident.id} is open again, apart from {kept}.{_where(incident)}")
+
+
+async def _in_the_way(interaction: Interaction, answer: Answer) -> Incident | None:
+    """Return the open incident of the same service because of which it could not be opened."""
+    if not (isinstance(answer, Refused) and answer.code == "taken" and answer.owner):
+        return None
+    owner = await interaction.ctx.dispatcher.load(answer.owner)
+    return owner if owner is not None and await interaction.may_see(owner) else None
+
+
+def _where(incident: Incident) -> str:
+    """Return where what is open again goes on. `incident`: as it was before."""
+    if incident.channel_archived:
+        return (
+            " Its channel was archived, and no bot can unarchive it: "
+            "a new one is being created, and you will be invited."
+        )
+    return f" It goes on in <#{incident.channel.id}>." if incident.channel is not None else ""
 
 
 async def reopen(
     interaction: Interaction, incident: Incident, beside: str | None = None
 ) -> Message | None:
+    if incident.duplicate_of is not None:
+        return await _split(interaction, incident, beside)
     answer = await interaction.dispatch(Reopen(by=interaction.user, beside=beside), incident.id)
-    if isinstance(answer, Refused) and answer.code == "taken" and answer.owner:
-        owner = await interaction.ctx.dispatcher.load(answer.owner)
-        if owner is not None and await interaction.may_see(owner):
-            return merge_and_reopen.reopen_beside(incident, owner)
-    done = f"{incident.id} is open again."
-    if incident.channel_archived:
-        done += (
-            " Its channel was archived, and no bot can unarchive it: "
-            "a new one is being created, and you will be invited."
-        )
-    elif incident.channel is not None:
-        done += f" It goes on in <#{incident.channel.id}>."
-    return reply(answer, done)
+    if (owner := await _in_the_way(interaction, answer)) is not None:
+        return merge_and_reopen.reopen_beside(incident, owner)
+    return reply(answer, f"{incident.id} is open again.{_where(incident)}")
 
 
 @on_incident("incident.reopen")

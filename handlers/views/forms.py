@@ -50,6 +50,7 @@ def declare(
     title: str = "",
     description: str = "",
     service: str | None = None,
+    severity: Severity | None = None,
     metadata: Mapping[str, Any],
     note: str = "",
 ) -> View:
@@ -74,15 +75,10 @@ def declare(
             field_input("service", "Which service?", select(VALUE, options, initial=initial))
         )
     blocks.append(field_input("description", "What else is known?", more, optional=True))
-    levels = [option(text, str(level.value)) for level, text in SEVERITIES.items()]
-    blocks.append(
-        field_input(
-            "severity",
-            "How severe is it?",
-            select(VALUE, levels, placeholder="As measured"),
-            optional=True,
-        )
-    )
+    levels = {level: option(text, str(level.value)) for level, text in SEVERITIES.items()}
+    named = levels[severity] if severity is not None else None
+    how = select(VALUE, list(levels.values()), initial=named, placeholder="As measured")
+    blocks.append(field_input("severity", "How severe is it?", how, optional=True))
     keep = option("Private: only people who are invited see it", "private")
     box: Element = {"type": "checkboxes", "action_id": VALUE, "options": [keep]}
     blocks.append(field_input("private", "Who may see it", box, optional=True))

@@ -17,7 +17,8 @@ def help_text() -> Message:
         "*Understand and finish*\n`cause &lt;why&gt;` · `recheck` · `postmortem` · `resolve` · "
         "`cancel &lt;reason&gt;` for a false alarm",
         "*Duplicates and returns*\n"
-        "`merge INC-…` for a duplicate · `reopen INC-…` if it is not over",
+        "`merge INC-…` for duplicates · `split INC-…` parts one again · "
+        "`reopen INC-…` if it is not over",
         "*Look back*\n`history` or `history &lt;service&gt;` · `trends`",
         "*Practise*\n`drill &lt;what to practise&gt;`: nobody is paged, nothing is deployed",
     ]

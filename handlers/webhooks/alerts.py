@@ -134,11 +134,18 @@ async def add_quietly(dispatcher: Dispatcher, alarm: Alarm, delivery: Delivery) 
 async def owner_by_key(dispatcher: Dispatcher, alarm: Alarm) -> str | None:
     """Return the open incident to which one of the alarm's keys leads."""
     for key in alarm.keys:
-        owner = await dispatcher.owner(key_claim(key))
-        incident = await dispatcher.load(owner) if owner is not None else None
+        incident = await standing(dispatcher, await dispatcher.owner(key_claim(key)))
         if incident is not None and incident.open:
             return incident.id
     return None
+
+
+async def standing(dispatcher: Dispatcher, id: str | None) -> Incident | None:
+    """Return the incident, or the one that goes on with it since they were merged."""
+    incident = await dispatcher.load(id) if id is not None else None
+    while incident is not None and incident.duplicate_of is not None:
+        incident = await dispatcher.load(incident.duplicate_of)
+    return incident
 
 
 async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:

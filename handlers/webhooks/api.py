@@ -27,6 +27,7 @@ from handlers.dispatcher import Recorded, Unknown
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.alert_senders import bearer, token_fits
+from handlers.webhooks.alerts import standing
 from handlers.webhooks.deploys import service_of
 from handlers.webhooks.signature import refused, signed_body
 from phases.messages.commands import Declare
@@ -135,7 +136,7 @@ async def _declare(ctx: Context, body: Body, service: Service) -> tuple[Incident
     """Return the incident, and whether it is new. None: it is not recorded."""
     if body.key is not None:
         owner = await ctx.dispatcher.owner(key_claim(body.key))
-        known = await ctx.dispatcher.load(owner) if owner is not None else None
+        known = await standing(ctx.dispatcher, owner)
         if known is not None:
             return known, False
     action = Declare(

@@ -1,68 +1,100 @@
-"""Phase 4, two incidents that are one: the duplicate ends, and the other goes on.
+"""Phase 4, incidents that are one: the duplicates end, and the other goes on; or they part again.
 
-It goes on with the issues, the people and the timeline of both. Both change in one commit, which
-checks both versions. The timelines are joined where they are read (`Incident.merged`).
+It goes on with the issues, the people and the timeline of all. All of them change in one commit,
+which checks every version. Timelines are joined where they are read (`Incident.merged`), so that a
+duplicate that parts again has its own, whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from phases.coordination.evidence import STORM_SECONDS
+from phases.coordination.reopening import open_again
 from phases.messages.actions import MeasureDue
-from phases.messages.commands import MergeDuplicate
+from phases.messages.commands import MergeDuplicates, SplitOff
 from phases.messages.effects import CloseTicket, Invite
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
-from phases.record.incident import Entry, Incident, Status
+from phases.record.incident import Brought, Entry, Incident, Status
 from phases.record.limits import HEARD, MEASURE, SEEDS
 from phases.record.tokens import mentioned
 from phases.shared.announce import EVERYWHERE, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import end
 from phases.shared.rounds import GUARD_TIMER, decision_name
-from phases.text.wording import short
+from phases.text.wording import listed, short
+
+AT_ONCE = 10
+"""So many duplicates one command takes: each is a part of the same commit."""
 
 
-def merge(draft: Draft, action: MergeDuplicate) -> Refused | None:
-    """Merge a duplicate into the incident that goes on.
+def merge(draft: Draft, action: MergeDuplicates) -> Refused | None:
+    """Merge duplicates into the incident that goes on: all of them, or none.
 
-    `action.found` is the duplicate as the dispatcher has read it.
+    `action.found` are the duplicates as the dispatcher has read them.
     """
     incident = draft.incident
-    gone = action.found
-    if gone is None:
-        return Refused("unknown", f"There is no incident {action.duplicate}.")
-    if (why := _why_not(incident, gone)) is not None:
-        return Refused("state", f"{why} Nothing was changed.")
-    issues = issues_of(gone)
-    draft.set(
-        seeds=tuple(dict.fromkeys((*incident.seeds, *issues)))[:SEEDS],
-        merged=tuple(dict.fromkeys((*incident.merged, gone.id, *gone.merged))),
-        rolled_back=tuple(dict.fromkeys((*incident.rolled_back, *gone.rolled_back))),
-        heard=tuple(dict.fromkeys((*incident.heard, *gone.heard)))[-HEARD:],
-    )
+    known = {gone.id for gone in action.found}
+    if lost := [id for id in action.others if id not in known]:
+        return Refused("unknown", f"There is no incident {listed(lost)}. Nothing was changed.")
+    if not action.found or len(action.found) > AT_ONCE:
+        return Refused(
+            "input", f"Between one and {AT_ONCE} duplicates at once. Nothing was changed."
+        )
+    for gone in action.found:
+        if (why := _why_not(incident, gone)) is not None:
+            return Refused("state", f"{why} Nothing was changed.")
+    for gone in action.found:
+        _take_in(draft, gone, action.by)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in draft.incident.seeds:
         draft.claim(fingerprint_claim(issue), soft=True)
-    draft.note(
-        "merged",
-        f"{gone.id} is the same: {gone.title}. Its timeline is now part of this one",
-        by=action.by,
-    )
-    here = f"Its timeline and people have moved here; it is closed. ({mentioned(action.by)})"
-    tell(draft, f"{short(gone.title, 150)}. {here}", strong=f"{gone.id} is the same:")
-    involved = (gone.declared_by, gone.lead, *gone.invited)
-    people = tuple(dict.fromkeys(person for person in involved if person))
-    if incident.own_channel is not None:
-        room = gone.own_channel.id if gone.own_channel is not None else None
-        draft.want(Invite(people=people, members_of=room))
-    if (
-        incident.triage is not None
-        and incident.status.undecided
-        and set(issues) - set(issues_of(incident))
-    ):
-        draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
-    draft.also = _ended(Draft(gone, draft.now), action, incident)
+    _say(draft, action)
+    new = {issue for gone in action.found for issue in issues_of(gone)} - set(issues_of(incident))
+    if new:
+        _measure_again(draft)
+    draft.also = tuple(_ended(Draft(gone, draft.now), action.by, incident) for gone in action.found)
     draft.dirty(*EVERYWHERE)
     return None
+
+
+def split_off(draft: Draft, action: SplitOff) -> Refused | None:
+    """Take a duplicate out of the incident into which it was merged by mistake.
+
+    It goes on by itself, with its own channel, ticket and timeline. What was over before it was
+    merged stays over.
+    """
+    gone = draft.incident
+    kept = next((one for one in action.found if one.id == gone.duplicate_of), None)
+    if gone.duplicate_of is None:
+        return Refused("state", f"{gone.id} is not merged into another one. Nothing was changed.")
+    if kept is None:
+        return Refused("state", f"{gone.id} is part of {gone.duplicate_of}. Nothing was changed.")
+    if kept.duplicate_of is not None:
+        chain = f"{kept.id} is itself part of {kept.duplicate_of}. Split that one off first"
+        return Refused("state", f"{chain}: `/incident split {kept.id}`. Nothing was changed.")
+    other = Draft(kept, draft.now)
+    _let_go(other, gone, action.by)
+    who, ended_by_merge = mentioned(action.by), gone.cancel_reason == merged_into(kept.id)
+    draft.set(duplicate_of=None)
+    if gone.status is Status.CANCELLED and ended_by_merge:
+        same = (gone.service, gone.environment) == (kept.service, kept.environment)
+        open_again(
+            draft,
+            f"{who} split it off from {kept.id}",
+            by=action.by,
+            beside=action.beside or (kept.id if same and kept.open else None),
+        )
+    else:
+        draft.note("split", f"{who} split it off from {kept.id}", by=action.by)
+        tell(draft, f"it stays {gone.status.value}.", strong=f"No part of {kept.id} any more:")
+    draft.also = (other,)
+    return None
+
+
+def merged_into(kept: str) -> str:
+    """Return why a duplicate is cancelled."""
+    return f"duplicate of {kept}"
 
 
 def joined(id: str, entry: Entry) -> Entry:
@@ -75,6 +107,8 @@ def _why_not(incident: Incident, gone: Incident) -> str | None:
         return f"{gone.id} cannot be its own duplicate."
     if gone.id in incident.merged:
         return f"{gone.id} is already merged into {incident.id}."
+    if gone.duplicate_of is not None:
+        return f"{gone.id} is already merged into {gone.duplicate_of}."
     if gone.status is Status.MITIGATING:
         return f"A deploy of {gone.id} is under way. Merge it when that has ended."
     if gone.private != incident.private:
@@ -85,7 +119,64 @@ def _why_not(incident: Incident, gone: Incident) -> str | None:
     return None
 
 
-def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
+def _take_in(draft: Draft, gone: Incident, by: str) -> None:
+    incident = draft.incident
+    seeds = tuple(dict.fromkeys((*incident.seeds, *issues_of(gone))))[:SEEDS]
+    own = _own(incident)
+    brought = Brought(
+        issues=tuple(i for i in issues_of(gone) if i in seeds and i not in own.issues),
+        heard=tuple(key for key in gone.heard if key not in own.heard),
+        rolled_back=tuple(v for v in gone.rolled_back if v not in own.rolled_back),
+    )
+    draft.set(
+        seeds=seeds,
+        merged=tuple(dict.fromkeys((*incident.merged, gone.id, *gone.merged))),
+        brought={**incident.brought, gone.id: brought},
+        rolled_back=tuple(dict.fromkeys((*incident.rolled_back, *gone.rolled_back))),
+        heard=tuple(dict.fromkeys((*incident.heard, *gone.heard)))[-HEARD:],
+    )
+    text = f"{gone.id} is the same: {gone.title}. Its timeline is now part of this one"
+    draft.note("merged", text, by=by)
+
+
+def _own(incident: Incident) -> Brought:
+    """Return what the incident has of its own, without what its duplicates brought."""
+    brought = incident.brought.values()
+    return Brought(
+        issues=_without(incident.seeds, (id for one in brought for id in one.issues)),
+        heard=_without(incident.heard, (key for one in brought for key in one.heard)),
+        rolled_back=_without(incident.rolled_back, (v for one in brought for v in one.rolled_back)),
+    )
+
+
+def _without(values: Iterable[str], gone: Iterable[str]) -> tuple[str, ...]:
+    out = frozenset(gone)
+    return tuple(value for value in values if value not in out)
+
+
+def _say(draft: Draft, action: MergeDuplicates) -> None:
+    """Say it in the channel, once for all of them, and bring their people along."""
+    first, *more = action.found
+    titles = ". ".join(short(gone.title, 150).rstrip(".") for gone in action.found)
+    if more:
+        here = (
+            f"Their timelines and people have moved here; they are closed. ({mentioned(action.by)})"
+        )
+        are = f"{listed([gone.id for gone in action.found])} are the same:"
+    else:
+        here = f"Its timeline and people have moved here; it is closed. ({mentioned(action.by)})"
+        are = f"{first.id} is the same:"
+    tell(draft, f"{titles}. {here}", strong=are)
+    if draft.incident.own_channel is None:
+        return
+    for gone in action.found:
+        involved = (gone.declared_by, gone.lead, *gone.invited)
+        people = tuple(dict.fromkeys(person for person in involved if person))
+        room = gone.own_channel.id if gone.own_channel is not None else None
+        draft.want(Invite(people=people, members_of=room))
+
+
+def _ended(draft: Draft, by: str, into: Incident) -> Draft:
     """End the duplicate, and say where it goes on; what was over stays as it ended."""
     gone = draft.incident
     there = into.own_channel
@@ -99,10 +190,10 @@ def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
     draft.release(
         open_claim(gone.service, gone.environment), *(fingerprint_claim(i) for i in issues_of(gone))
     )
-    draft.note("merged", f"Duplicate of {into.id}, says {mentioned(action.by)}", by=action.by)
+    draft.note("merged", f"Duplicate of {into.id}, says {mentioned(by)}", by=by)
     if gone.open:
         draft.set(
-            status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=f"duplicate of {into.id}"
+            status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=merged_into(into.id)
         )
         end(draft)
         if gone.ticket is not None:
@@ -116,3 +207,38 @@ def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
     return draft.dirty(
         "status", "announcement", "tree", decision_name(current.number if current else 1)
     )
+
+
+def _let_go(draft: Draft, gone: Incident, by: str) -> None:
+    """Give back what the duplicate brought, but for what is this one's own or another's, too."""
+    kept, brought = draft.incident, draft.incident.brought.get(gone.id, Brought())
+    left = {id: one for id, one in kept.brought.items() if id != gone.id}
+    others = left.values()
+    issues = _without(brought.issues, (id for one in others for id in one.issues))
+    heard = _without(brought.heard, (key for one in others for key in one.heard))
+    versions = _without(brought.rolled_back, (v for one in others for v in one.rolled_back))
+    draft.set(
+        merged=_without(kept.merged, (gone.id, *gone.merged)),
+        brought=left,
+        seeds=_without(kept.seeds, issues),
+        heard=_without(kept.heard, heard),
+        rolled_back=_without(kept.rolled_back, versions),
+    )
+    draft.release(*(fingerprint_claim(issue) for issue in issues))
+    text = f"{gone.id} is something else: {gone.title}. Its timeline is its own again"
+    draft.note("split", text, by=by)
+    where = f" in <#{gone.own_channel.id}|{gone.own_channel.name}>" if gone.own_channel else ""
+    there = f"It goes on by itself{where}. ({mentioned(by)})"
+    tell(
+        draft,
+        f"{short(gone.title, 150).rstrip('.')}. {there}",
+        strong=f"{gone.id} is something else:",
+    )
+    if issues:
+        _measure_again(draft)
+
+
+def _measure_again(draft: Draft) -> None:
+    """Have the other issues measured, while nobody has decided."""
+    if draft.incident.triage is not None and draft.incident.status.undecided:
+        draft.timer(MEASURE, STORM_SECONDS, MeasureDue())

@@ -29,9 +29,22 @@ def reopen(draft: Draft, action: Reopen) -> Refused | None:
     The claims are taken again, and what was understood is asked for again.
     """
     incident = draft.incident
-    fine = incident.status is Status.MITIGATED
-    if incident.open and not fine:
+    if incident.open and incident.status is not Status.MITIGATED:
         return Refused("state", f"{incident.id} is open. Nothing was changed.")
+    if incident.duplicate_of is not None:
+        again = f"`/incident split {incident.id}` opens it again"
+        return Refused("state", f"{incident.id} is part of {incident.duplicate_of}: {again}.")
+    why = f"{mentioned(action.by)} opened it again"
+    return open_again(draft, why, by=action.by, beside=action.beside)
+
+
+def open_again(draft: Draft, why: str, *, by: str, beside: str | None) -> None:
+    """Open the next round of what was over, or seemed fine.
+
+    `beside`: an open incident of its service.
+    """
+    incident = draft.incident
+    fine = incident.status is Status.MITIGATED
     if not fine and incident.status is not Status.CANCELLED:
         draft.set(cause=None)  # it was not over: somebody has to say why
     draft.set(
@@ -43,21 +56,17 @@ def reopen(draft: Draft, action: Reopen) -> Refused | None:
         cancel_reason=None,
         guard_until=None,
         alarm=None,
-        duplicate_of=None,
-        else_reason=action.beside or incident.else_reason,
+        else_reason=beside or incident.else_reason,
     )
     if draft.incident.else_reason is None:
         draft.claim(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
-    draft.cancel(ARCHIVE, ALARM).note(
-        "reopened", f"{mentioned(action.by)} opened it again", by=action.by
-    )
+    draft.cancel(ARCHIVE, ALARM).note("reopened", why, by=by)
     what_was_never_there(draft)
     if not fine and "announcement" in draft.incident.messages and not incident.private:
         draft.want(Say(text=f"Open again: {incident.title}.", goes_to="announcement"))
-    next_round(draft, f"{mentioned(action.by)} opened it again")
-    return None
+    next_round(draft, why)
 
 
 def archive_due(draft: Draft, action: ArchiveDue) -> None:

@@ -268,12 +268,28 @@ class CancelBisect(Command):
     type: Literal["bisect.cancel"] = "bisect.cancel"
 
 
-class MergeDuplicate(Command):
-    """Merges a duplicate into this incident. The dispatcher sets `found`: the duplicate as read."""
+class WithOthers(Command):
+    """Changes other incidents, too, in the same commit.
+
+    The dispatcher sets `found`: the others as they were read, without those that are not there.
+    """
+
+    others: tuple[str, ...] = ()
+    found: tuple[Incident, ...] = ()
+
+
+class MergeDuplicates(WithOthers):
+    """Merges the others into this incident."""
 
     type: Literal["merge.duplicate"] = "merge.duplicate"
-    duplicate: str
-    found: Incident | None = None
+
+
+class SplitOff(WithOthers):
+    """Takes this incident out of the one into which it was merged; that is the other one."""
+
+    type: Literal["split.off"] = "split.off"
+    beside: str | None = None
+    """An open incident of the service that this is said to be different from."""
 
 
 class Reopen(Command):

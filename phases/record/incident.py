@@ -239,6 +239,14 @@ class Failure(Value):
     """The effect as JSON, to be emitted again."""
 
 
+class Brought(Value):
+    """What a duplicate brought to the incident that goes on, and that had none of it by itself."""
+
+    issues: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
+    rolled_back: tuple[str, ...] = ()
+
+
 class Incident(Value):
     id: str
     number: int
@@ -266,6 +274,8 @@ class Incident(Value):
     """The id of the incident into which it was merged."""
     merged: tuple[str, ...] = ()
     """Its duplicates: their timelines are read with its own."""
+    brought: dict[str, Brought] = Field(default_factory=dict[str, Brought])
+    """What each duplicate brought, by its id: it is given back where that one is split off."""
 
     channel: Channel | None = None
     messages: dict[str, MessageRef] = Field(default_factory=dict[str, MessageRef])

@@ -64,8 +64,8 @@ class Change:
     releases: tuple[str, ...] = ()
     dirty: tuple[str, ...] = ()
     """Live messages that must be rendered again."""
-    also: Change | None = None
-    """The other incident's part, where two change together: committed with it, or not at all."""
+    also: tuple[Change, ...] = ()
+    """The parts of other incidents that change together with it: all are committed, or none."""
     written: tuple[Incident, str] | None = field(default=None, compare=False, repr=False)
     """A record with its JSON, as the rule that limits its size made it; used if it is `incident`.
     """
@@ -90,7 +90,7 @@ class Draft:
         self.incident = incident
         self.now = now
         self.service = service or Service(name=incident.service)
-        self.also: Draft | None = None
+        self.also: tuple[Draft, ...] = ()
         self.written: tuple[Incident, str] | None = None
         self._entries: list[Entry] = []
         self._effects: list[Effect] = []
@@ -174,6 +174,6 @@ class Draft:
             claims=tuple(self._claims),
             releases=tuple(self._releases),
             dirty=tuple(self._dirty),
-            also=self.also.done() if self.also is not None else None,
+            also=tuple(other.done() for other in self.also),
             written=self.written,
         )

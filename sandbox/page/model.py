@@ -133,6 +133,10 @@ class Panel:
     bot_note: str = ""
     breaks: list[Lever] = field(default_factory=list)
     traps: list[Lever] = field(default_factory=list)
+    senders: list[Lever] = field(default_factory=list)
+    """Other monitoring systems, whose alarm of the shop can be rung."""
+    ringing: frozenset[str] = frozenset()
+    """Keys of those whose alarm fires."""
     broken: frozenset[str] = frozenset()
     """Keys of `breaks` that production suffers from."""
     fixes: list[str] = field(default_factory=list)

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sandbox.alarms_of_others import BY_KEY as SENDERS_BY_KEY
+from sandbox.alarms_of_others import SENDERS, AlarmsOfOthers
 from sandbox.discord import Discord, Post
 from sandbox.linear.state import Linear
 from sandbox.page import github_view, linear_view, shop_view
@@ -62,6 +64,7 @@ class WorldParts:
 
     sentry: Sentry
     alerts: Alerts
+    alarms_of_others: AlarmsOfOthers
     traps: Traps
     linear: Linear
     discord: Discord
@@ -91,6 +94,8 @@ class WorldPanel:
             bot="restarting" if bot.state == "starting" else bot.state,
             bot_note=f"came back {bot.restarts}×" if bot.restarts else "",
             traps=[Lever(trap.key, trap.label, trap.about) for trap in TRAPS],
+            senders=[Lever(one.key, one.name, one.about) for one in SENDERS],
+            ringing=world.alarms_of_others.ringing,
             faults=self._switches.on,
             switches=list(PLAIN),
             odd=self._switches.odd(),
@@ -143,6 +148,8 @@ class WorldPanel:
             self._world.alerts.forget()
             self._world.traps.let_loose(detail)
             return None
+        if what == "alarm" and detail in SENDERS_BY_KEY:
+            return await self._ring(detail, on)
         if what == "kill-bot":
             return None if self._world.bot.kill() else "The bot does not run."
         if what == "linear":
@@ -150,6 +157,13 @@ class WorldPanel:
         if self._world.shop is None:
             return "There is no shop in this world."
         return await self._act_on_shop(self._world.shop, verb, on)
+
+    async def _ring(self, sender: str, on: bool) -> str | None:
+        alarms = self._world.alarms_of_others
+        if not on and sender not in alarms.ringing:
+            return None
+        answer = await (alarms.ring(sender) if on else alarms.ring_off(sender))
+        return None if answer == 200 else f"The bot has not taken it ({answer or 'no answer'})."
 
     async def _act_on_shop(self, shop: Shop, verb: str, on: bool) -> str | None:
         what, _, detail = verb.partition(":")

@@ -267,6 +267,7 @@ def _panel_parts(panel: Panel) -> dict[str, str]:
             panel.next_deploy_fails,
             panel.people_away,
             sorted(panel.faults),
+            sorted(panel.ringing),
         ),
         "evidence": fingerprint(
             panel.issues,

@@ -12,7 +12,7 @@ import gallery_more
 
 from handlers import views
 from handlers.slack.interaction import STRANGER
-from handlers.views import forms, notes, postmortem
+from handlers.views import forms, merge_and_reopen, notes, postmortem
 from handlers.views.blocks import Message, View
 from handlers.views.help import help_text
 from handlers.views.timeline import timeline
@@ -425,6 +425,9 @@ def views_shown() -> dict[str, View]:
             [SHOP, service(name="search")], title="checkout is failing", metadata={}
         ),
         "form-by-hand": forms.triage(open_one, 1),
+        "form-merge": merge_and_reopen.which_are_one(
+            [open_one, incident(id="INC-0002", number=2, title="search is slow")], open_one
+        ),
         "form-rollback": forms.rollback(
             open_one, SHOP, releases, running=releases[0], healthy=releases[1:], metadata=here
         ),

@@ -232,6 +232,14 @@ def after_the_end() -> dict[str, Message]:
         "lifecycle-merge": merge_and_reopen.which_goes_on(
             deciding(channel=CHANNEL), incident(id="INC-0002", number=2, title="nobody can pay")
         ),
+        "lifecycle-merge-three": merge_and_reopen.which_goes_on(
+            deciding(channel=CHANNEL),
+            incident(id="INC-0002", number=2, title="nobody can pay"),
+            incident(id="INC-0003", number=3, title="search is slow"),
+        ),
+        "lifecycle-which-parts": merge_and_reopen.which_parts(
+            deciding(channel=CHANNEL), [resolved(id="INC-0002", number=2, title="search is slow")]
+        ),
         "lifecycle-both-over": merge_and_reopen.which_goes_on(
             resolved(), resolved(id="INC-0002", number=2)
         ),

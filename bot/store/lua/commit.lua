@@ -1,4 +1,4 @@
--- One commit of one incident, or of two that change together (a merge).
+-- One commit of one incident, or of several that change together (a merge, a split).
 -- Everything is checked before the first write, and nothing after it can fail.
 -- There is no shebang, which servers before Redis 7 do not read. So a server that is full, read-only, cannot save or has
 -- too few replicas refuses a write, not the script, and it refuses the first one only: "If the script already made a
@@ -6,14 +6,14 @@
 -- scriptVerifyWriteCommandAllow and scriptVerifyOOM; 6.2: src/scripting.c, lua_write_dirty). The first write here is one
 -- that each of these servers refuses; what it says is the answer, and nothing was written.
 --
--- The arguments are `Request` (bot/store/commit.py); ARGV[2] and ARGV[3] are the records.
+-- The arguments are `Request` (bot/store/commit.py); ARGV[2] and what follows are the records.
 --
 -- Answers:  done <version> <server ms> | already <incident> <version> | duplicate <incident> <claim> | gone
 --           late <server ms> | conflict <version> | taken <claim> <owner>
 
 local request = arguments
 local incident = request.incident
-local parts = {request, request.also}
+local parts = {request, unpack(request.also or {})}
 
 -- What Redis says instead of doing it, as the answer. Redis 6.2 puts the place in this script before its words.
 local function refused(no) return {err = (string.gsub(no.err, '^@user_script: ?%d+: %-?', ''))} end
@@ -88,7 +88,7 @@ local function keep(call, i)
 end
 local first = keep(redis.pcall, 1)
 if type(first) == 'table' and first.err then return refused(first) end
-if parts[2] then keep(redis.call, 2) end
+for i = 2, #parts do keep(redis.call, i) end
 
 local function drop_timer(member)
   redis.call('ZREM', timers, member)
@@ -148,7 +148,7 @@ local function write(part)
   end
 end
 
--- Both are written before anything is claimed: what one gives up the other can have.
+-- All are written before anything is claimed: what one gives up the other can have.
 for _, part in ipairs(parts) do write(part) end
 for _, part in ipairs(parts) do
   for _, claim in ipairs(part.claims) do

@@ -195,7 +195,12 @@ WORDS = st.one_of(
     st.builds(said.Cancel, by=WHO, reason=st.just("load test")),
     st.builds(said.Reopen, by=WHO),
     st.builds(said.ChannelArchived, channel=st.sampled_from(["C1", "C2"]), by=WHO),
-    st.builds(said.MergeDuplicate, by=WHO, duplicate=st.sampled_from(["INC-0001", "INC-0002"])),
+    st.builds(said.SplitOff, by=WHO, others=st.sampled_from([("INC-0001",), ("INC-0002",)])),
+    st.builds(
+        said.MergeDuplicates,
+        by=WHO,
+        others=st.sampled_from([("INC-0001",), ("INC-0002",), ("INC-0001", "INC-0003")]),
+    ),
 )
 DECLARED = st.builds(
     lambda service, private, drill, by: declare(
@@ -288,7 +293,7 @@ def test_the_lives_above_are_whole_ones(place: Place) -> None:
     words: list[tuple[int, Any, bool]] = [
         (0, declare(service="shop", by=ALICE), False),
         (0, declare(service="search", by=ALICE), True),
-        (1, said.MergeDuplicate(by=BOB, duplicate="INC-0002"), False),
+        (1, said.MergeDuplicates(by=BOB, others=("INC-0002",)), False),
         *[(1, Next([ActionItem(kind="tests", text="x", owner=f"<@{BOB}>")]), False)] * 6,
     ]
     place.met.clear()

@@ -80,8 +80,10 @@ async def test_sentry_is_asked_once_for_the_issue_that_words_name(
         async def by_short_id(self, short_id: str) -> IssueRow:
             raise AssertionError(short_id)
 
-    async def counted(text: str, catalogue: Catalogue, sentry: object) -> Adopted:
-        return await adopt(text, catalogue, Sentry())
+    async def counted(
+        text: str, catalogue: Catalogue, sentry: object, *, titles: bool = False
+    ) -> Adopted:
+        return await adopt(text, catalogue, Sentry(), titles=titles)
 
     monkeypatch.setattr("handlers.incident.declare.adopt", counted)
     await home.slack.alice.command("/incident it burns: https://acme.sentry.io/issues/4711/")

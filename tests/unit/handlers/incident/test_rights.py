@@ -185,6 +185,7 @@ WORDS = {
     "lead": "lead {id}",
     "severity": "severity {id} 2",
     "merge": "merge {id} {id}",
+    "split": "split {id}",
     "list": "list",
     "history": "history",
     "trends": "trends",

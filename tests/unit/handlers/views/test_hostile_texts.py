@@ -155,6 +155,8 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         notes.break_glass(word(), {"incident": one.id}),
         merge_and_reopen.which_goes_on(one, one.model_copy(update={"id": "INC-0002"})),
         merge_and_reopen.reopen_beside(one, one),
+        merge_and_reopen.which_parts(one, [one]),
+        merge_and_reopen.which_are_one([one], one),
         history.history(remembered, word(), {r.id: word() for r in remembered}, start=0, more=True),
         history.trends(trends(counted, NOW)),
         timeline(one, entries),

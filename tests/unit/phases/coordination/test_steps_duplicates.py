@@ -1,23 +1,197 @@
-"""A duplicate ends like every incident. Its channel is archived, and its record becomes small."""
+"""Incidents that are one, and that part again: nothing is lost, nothing is there twice."""
 
 from __future__ import annotations
 
-from phases.messages.commands import MergeDuplicate
-from phases.record.incident import Status
-from phases.shared.change import Change
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phases.coordination.duplicates import AT_ONCE
+from phases.messages.commands import MergeDuplicates, Reopen, SplitOff
+from phases.messages.effects import CloseTicket, Say, Triage
+from phases.record.claims import fingerprint_claim, open_claim
+from phases.record.incident import Incident, Status
+from phases.shared.change import Change, Refused
 from phases.workflow import step
 from tests.support.bots.story import Story
 from tests.support.values.factories import NOW, incident, service
 
+KEPT = "INC-0001"
+ISSUES, KEYS, VERSIONS = ("11", "12", "13", "14"), ("alert:a", "alert:b"), ("1.1.0", "1.2.0")
+
+
+def one(number: int, **fields: object) -> Incident:
+    fields = {"status": Status.DECIDING, "service": f"service{number}", **fields}
+    return incident(id=f"INC-{number:04d}", number=number, **fields)
+
+
+def merged(kept: Incident, *gone: Incident) -> Change:
+    action = MergeDuplicates(by="U0BOB", others=tuple(g.id for g in gone), found=gone)
+    change = step(kept, action, service(), NOW)
+    assert isinstance(change, Change), change
+    return change
+
+
+def parted(kept: Incident, gone: Incident) -> tuple[Incident, Change]:
+    """Return the incident that goes on, and the change of the one that parts from it."""
+    action = SplitOff(by="U0BOB", others=(kept.id,), found=(kept,))
+    change = step(gone, action, service(name=gone.service), NOW)
+    assert isinstance(change, Change), change
+    return change.also[0].incident, change
+
 
 def test_a_duplicate_is_archived_and_becomes_small_like_everything_that_is_over():
     goes_on = Story().opened().measured().record
-    gone = incident(id="INC-0002", number=2, status=Status.DECIDING)
-    change = step(
-        goes_on, MergeDuplicate(by="U0BOB", duplicate="INC-0002", found=gone), service(), NOW
-    )
-    assert isinstance(change, Change)
-    assert change.also is not None
-    assert change.also.incident.status is Status.CANCELLED
-    assert {"archive", "shrink"} <= {timer.name for timer in change.also.timers}
+    change = merged(goes_on, one(2))
+    (also,) = change.also
+    assert also.incident.status is Status.CANCELLED
+    assert {"archive", "shrink"} <= {timer.name for timer in also.timers}
     assert not {"archive", "shrink"} & {timer.name for timer in change.timers}
+
+
+def test_three_become_one_in_one_change_and_it_is_said_once():
+    kept = Story().opened().measured().record
+    change = merged(kept, one(2, seeds=("11",)), one(3, seeds=("12",)))
+    assert [part.incident.id for part in change.also] == ["INC-0002", "INC-0003"]
+    assert {part.incident.duplicate_of for part in change.also} == {KEPT}
+    assert change.incident.merged == ("INC-0002", "INC-0003")
+    assert {"11", "12"} <= set(change.incident.seeds)
+    (said,) = [effect.text for effect in change.effects if isinstance(effect, Say)]
+    assert said.startswith("*INC-0002 and INC-0003 are the same:*")
+
+
+OTHERS = pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (one(3, status=Status.MITIGATING), "A deploy of INC-0003 is under way"),
+        (one(3, drill=True), "A drill is not merged"),
+        (one(3, private=True), "A private and a public incident"),
+        (one(3, duplicate_of="INC-0009"), "INC-0003 is already merged into INC-0009"),
+        (one(1), "INC-0001 cannot be its own duplicate"),
+    ],
+)
+
+
+@OTHERS
+def test_where_one_of_them_cannot_be_merged_none_is(wrong: Incident, why: str):
+    action = MergeDuplicates(by="U0BOB", others=("INC-0002", wrong.id), found=(one(2), wrong))
+    refused = step(one(1), action, service(), NOW)
+    assert isinstance(refused, Refused)
+    assert refused.text.startswith(why)
+    assert refused.text.endswith("Nothing was changed.")
+
+
+def test_one_that_is_not_there_and_too_many_are_refused():
+    lost = MergeDuplicates(by="U0BOB", others=("INC-0002", "INC-0003"), found=(one(2),))
+    refused = step(one(1), lost, service(), NOW)
+    assert isinstance(refused, Refused)
+    assert "There is no incident INC-0003." in refused.text
+    crowd = tuple(one(2 + n) for n in range(AT_ONCE + 1))
+    action = MergeDuplicates(by="U0BOB", others=tuple(g.id for g in crowd), found=crowd)
+    assert isinstance(step(one(1), action, service(), NOW), Refused)
+
+
+def test_one_that_was_merged_by_mistake_is_open_again_by_itself():
+    kept = Story().opened().measured().record
+    change = merged(kept, one(2, seeds=("11",)))
+    goes_on, part = parted(change.incident, change.also[0].incident)
+    again = part.incident
+    assert (again.status, again.duplicate_of, again.cancel_reason) == (Status.DECIDING, None, None)
+    assert any(isinstance(effect, Triage) for effect in part.effects)
+    assert not any(isinstance(effect, CloseTicket) for effect in part.effects)
+    assert open_claim("service2", "production") in {claim.key for claim in part.claims}
+    assert fingerprint_claim("11") in {claim.key for claim in part.claims}
+    assert fingerprint_claim("11") in part.also[0].releases, "or its alerts went to the other one"
+    assert goes_on.merged == ()
+    assert goes_on.seeds == kept.seeds
+    assert "measure" in {timer.name for timer in part.also[0].timers}
+
+
+def test_of_the_same_service_it_stands_beside_the_other():
+    kept = Story().opened().measured().record
+    change = merged(kept, one(2, service=kept.service))
+    _, part = parted(change.incident, change.also[0].incident)
+    assert part.incident.else_reason == KEPT
+    assert open_claim(kept.service, "production") not in {claim.key for claim in part.claims}
+
+
+def test_what_was_over_before_it_was_merged_stays_over():
+    change = merged(one(1), one(2, status=Status.CANCELLED, cancel_reason="load test"))
+    _, part = parted(change.incident, change.also[0].incident)
+    assert part.incident.status is Status.CANCELLED
+    assert part.incident.cancel_reason == "load test"
+    assert part.incident.duplicate_of is None
+
+
+def test_a_duplicate_of_a_duplicate_waits_for_the_one_between():
+    inner = merged(one(2), one(3))
+    outer = merged(one(1), inner.incident)
+    assert outer.incident.merged == ("INC-0002", "INC-0003")
+    between, innermost = outer.also[0].incident, inner.also[0].incident
+    action = SplitOff(by="U0BOB", others=("INC-0002",), found=(between,))
+    refused = step(innermost, action, service(), NOW)
+    assert isinstance(refused, Refused)
+    assert "Split that one off first: `/incident split INC-0002`" in refused.text
+    goes_on, part = parted(outer.incident, between)
+    assert (goes_on.merged, part.incident.merged) == ((), ("INC-0003",))
+
+
+def test_a_duplicate_is_not_reopened_behind_the_back_of_the_other():
+    change = merged(one(1), one(2))
+    refused = step(change.also[0].incident, Reopen(by="U0BOB"), service(), NOW)
+    assert isinstance(refused, Refused)
+    assert "`/incident split INC-0002`" in refused.text
+
+
+def test_what_is_no_duplicate_cannot_be_split_off():
+    refused = step(one(2), SplitOff(by="U0BOB"), service(), NOW)
+    assert isinstance(refused, Refused)
+    assert refused.text == "INC-0002 is not merged into another one. Nothing was changed."
+
+
+def some(number: int) -> st.SearchStrategy[Incident]:
+    def sets(values: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
+        return st.lists(st.sampled_from(values), unique=True).map(tuple)
+
+    return st.builds(
+        lambda seeds, heard, versions: one(number, seeds=seeds, heard=heard, rolled_back=versions),
+        sets(ISSUES),
+        sets(KEYS),
+        sets(VERSIONS),
+    )
+
+
+def has(incident: Incident) -> Mapping[str, set[str]]:
+    names = ("seeds", "heard", "rolled_back", "merged", "brought")
+    return {name: set(getattr(incident, name)) for name in names}
+
+
+@given(
+    kept=some(1),
+    gone=st.tuples(some(2), some(3), some(4)),
+    at_once=st.booleans(),
+    order=st.permutations([0, 1, 2]),
+)
+def test_split_off_again_in_any_order_each_has_what_it_had(
+    kept: Incident, gone: tuple[Incident, ...], at_once: bool, order: list[int]
+):
+    now, parts = kept, list(gone)
+    for some in [gone] if at_once else [(duplicate,) for duplicate in gone]:
+        change = merged(now, *some)
+        now = change.incident
+        for part in change.also:
+            parts[part.incident.number - 2] = part.incident
+    whole = (kept, *gone)
+    assert has(now)["seeds"] == {issue for each in whole for issue in each.seeds}
+    left = set(range(3))
+    for place in order:
+        now, part = parted(now, parts[place])
+        left.remove(place)
+        assert has(part.incident) == has(gone[place])
+        stay = (kept, *(gone[n] for n in left))
+        assert has(now)["seeds"] == {issue for each in stay for issue in each.seeds}
+        released = {name for other in part.also for name in other.releases}
+        assert not released & {fingerprint_claim(issue) for issue in now.seeds}
+    assert has(now) == has(kept)

@@ -418,8 +418,8 @@ def test_no_looks_at_what_is_closed_or_goes_on_in_another_incident():
 
     gone, goes_on = mitigated().written(), Story()
     duplicate = gone.record.model_copy(update={"id": "INC-0002"})
-    goes_on.say(said.MergeDuplicate(by="U0BOB", duplicate="INC-0002", found=duplicate))
-    also = goes_on.last.also
+    goes_on.say(said.MergeDuplicates(by="U0BOB", others=("INC-0002",), found=(duplicate,)))
+    (also,) = goes_on.last.also
     assert also is not None
     assert also.incident.status is Status.RESOLVED
     assert "guard" in also.cancels
