@@ -12,7 +12,7 @@ from sandbox.alarms_of_others import SENDERS, Ringing, script
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import ALERT_SECRET, API_TOKEN, World
-from tests.support.stage import burn, eventually, incidents, opened, status, told
+from tests.support.bots.stage import burn, eventually, incidents, opened, status, told
 
 CANARY = "canary-5e2d"
 """Stands in every refused body, and nowhere in the log."""

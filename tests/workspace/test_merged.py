@@ -11,7 +11,17 @@ from sandbox.faults import Fault
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.support.stage import SEARCH, SHOP, burn, declared, eventually, said, status, told, town
+from tests.support.bots.stage import (
+    SEARCH,
+    SHOP,
+    burn,
+    declared,
+    eventually,
+    said,
+    status,
+    told,
+    town,
+)
 
 MAIL = '[services.mail]\nsentry = ["mail"]\nlinear_team = "ENG"\n'
 SEARCH_WITH_A_TICKET = f'{SEARCH}linear_team = "ENG"\n'

@@ -11,7 +11,7 @@ from bot.store.incident_store import Store
 from handlers.incident.prefill import labelled_service, only_links, severity_named
 from phases.record.incident import Severity
 from phases.record.service import Service
-from tests.support.handlers_world import House, house
+from tests.support.worlds.handlers_world import House, house
 
 CATALOGUE = Catalogue(
     [Service(name="shop", aliases=("checkout",)), Service(name="search"), Service(name="mail")]
