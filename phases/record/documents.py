@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import date, datetime
 from typing import Literal
@@ -117,16 +116,11 @@ class Contradiction(Value):
     """The field of the form in which it stands; `item_2` for the second action item."""
     says: str
     """The sentence for people."""
-    quote: str = ""
-    """The words that it is about; as long as they stay, it is the same contradiction."""
+    key: str
+    """A fingerprint of the words that it is about: as long as they stay, it is the same one."""
     kept_by: str = ""
     """Slack id of the person who keeps it as it is; empty while it is open."""
     kept_at: datetime | None = None
-
-    @property
-    def key(self) -> str:
-        words = "|".join((self.rule, self.part, " ".join((self.quote or self.says).split())))
-        return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
     @property
     def open(self) -> bool:

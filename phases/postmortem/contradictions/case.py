@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from phases.text.wording import short
 
 QUOTED = 90
 """Characters of people's words in a sentence about them: one line on a phone."""
+SAYS = 240
 WHYS = ("root_cause", "monitoring", "tests", "factors")
 TEXTS = ("timeline", "impact", *WHYS, "went_well", "revisit")
 _ENDS = re.compile(r"(?<=[.!?])\s+(?=[\"“(]?[A-Z0-9<@])|\n+")
@@ -49,4 +51,7 @@ def quoted(text: str, limit: int = QUOTED) -> str:
 
 
 def found(rule: str, part: str, says: str, quote: str) -> Contradiction:
-    return Contradiction(rule=rule, part=part, says=says, quote=short(quote, 200))
+    """Name a contradiction by the words in which it stands."""
+    words = "|".join((rule, part, " ".join(quote.split())))
+    key = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return Contradiction(rule=rule, part=part, says=short(says, SAYS), key=key)
