@@ -37,7 +37,7 @@ RAN_WELL = ((timedelta(hours=24), 4), (timedelta(hours=6), 3), (timedelta(hours=
 """Run for so long under traffic before trouble began → points away from it."""
 ASKED_LATE = 1
 """The most that hours of good running weigh, where the release changed the file that crashes and
-the crash was never seen before: its code was asked for late. 24 of 26 of such fires were the
+the crash was never seen before: its code was asked for late. 26 of 26 of such fires were the
 release's, against 1 in 5 of the others of that age (drawn worlds)."""
 BEFORE_IT = 5
 FIRST_SEEN_IN_IT, OLDER = 1, 2
