@@ -8,7 +8,9 @@ from datetime import UTC, timedelta
 
 from phases.postmortem.adr_status import contradiction_line
 from phases.postmortem.adr_template import Content, Section, follow
+from phases.postmortem.contradictions.named import parts_of
 from phases.postmortem.proofs import proofs
+from phases.postmortem.sources import sources
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import BlastRadius, Look, LookVerdict, Share, Word
 from phases.record.incident import VERIFIED, Entry, Incident
@@ -251,6 +253,7 @@ def _sections(
         ),
         Section("items", "Action items", tuple(_item(item, names) for item in written.items)),
         part("revisit", "Revisit when", written.revisit),
+        Section("sources", "Sources", tuple(_cited(incident, written, entries, names))),
         Section(
             "contradictions",
             "Contradictions",
@@ -259,6 +262,19 @@ def _sections(
         Section("proofs", "Proofs", tuple(_proofs(incident, number, names))),
     )
     return tuple(section for section in sections if section.lines)
+
+
+def _cited(
+    incident: Incident, written: Postmortem, entries: Sequence[Entry], names: Names
+) -> list[str]:
+    """Return what Firebreak proposed and people left as it was, each with where it is from."""
+    lines: list[str] = []
+    for source in sources(incident, entries, parts_of(written), names):
+        url = inline(source.url, {}) if source.url else ""
+        link = f" {url}" if url.startswith("<http") else ""
+        says = inline(source.says, names, 300)
+        lines.append(f"- “{says}”: {inline(source.comes_from, names)}{link}")
+    return lines
 
 
 def _proofs(incident: Incident, number: int, names: Names) -> list[str]:
