@@ -253,13 +253,19 @@ def _sections(
         ),
         Section("items", "Action items", tuple(_item(item, names) for item in written.items)),
         part("revisit", "Revisit when", written.revisit),
-        Section("sources", "Sources", tuple(_cited(incident, written, entries, names))),
         Section(
             "contradictions",
             "Contradictions",
             tuple(contradiction_line(one, names) for one in incident.contradictions),
         ),
-        Section("proofs", "Proofs", tuple(_proofs(incident, number, names))),
+        Section(
+            "proofs",
+            "Proofs",
+            (
+                *_proofs(incident, number, names),
+                *_cited(incident, written, entries, names),
+            ),
+        ),
     )
     return tuple(section for section in sections if section.lines)
 
@@ -274,7 +280,7 @@ def _cited(
         link = f" {url}" if url.startswith("<http") else ""
         says = inline(source.says, names, 300)
         lines.append(f"- “{says}”: {inline(source.comes_from, names)}{link}")
-    return lines
+    return ["", "Proposed by the record, and left as it was:", "", *lines] if lines else []
 
 
 def _proofs(incident: Incident, number: int, names: Names) -> list[str]:

@@ -1,7 +1,8 @@
 """Where each sentence that the bot proposed comes from, as long as it stands in the post-mortem.
 
 The form proposes facts of the record, and facts that were looked up when it was opened. A person
-may keep, change or drop each; what is kept word by word names its source in the file.
+may keep, change or drop each; what is kept word by word names its source in the file. *Revisit
+when the action items are complete* is the workflow's own sentence, and states no fact.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from phases.postmortem.contributing_factors import ALERT, LookedUp, alerted, first_alert
 from phases.postmortem.contributing_factors import how_it_passed as passed
-from phases.postmortem.draft import REVISIT, cause, impact, items
+from phases.postmortem.draft import cause, impact, items
 from phases.postmortem.gate import Parts
 from phases.record.findings import Value
 from phases.record.incident import Entry, Incident
@@ -76,7 +77,6 @@ def _recorded(incident: Incident, entries: Sequence[Entry]) -> Iterator[Source]:
         yield Source(part="monitoring", says=first, comes_from=where, url=address)
     if place := passed(incident, LookedUp()):
         yield Source(part="tests", says=place, comes_from=measured, url=url)
-    yield Source(part="revisit", says=REVISIT, comes_from="the action items of this file")
 
 
 def _measure(incident: Incident) -> tuple[str, str | None]:

@@ -94,7 +94,7 @@ def unsourced(parts: Parts, known: Incident, timeline: list[Entry]) -> dict[str,
     """Return what is left of each part without what names its source."""
     left = {
         name: " ".join(getattr(parts, name).split())
-        for name in ("impact", "root_cause", "monitoring", "tests", "revisit")
+        for name in ("impact", "root_cause", "monitoring", "tests")
     }
     left |= {f"item {n}": item.text for n, item in enumerate(parts.items)}
     for source in sources(known, timeline, parts, NAMES):
@@ -125,7 +125,7 @@ def test_the_file_links_each_sentence_that_was_left_as_proposed():
     parts = draft(known, entries(), T0, NAMES, commit)
     done = written(impact=parts.impact, tests=parts.tests.replace("because …", "because of haste."))
     text = adr_text(known.model_copy(update={"postmortem": done}), entries(), 7, NAMES)
-    cited = text.split("## Sources\n")[1]
+    cited = text.split("Proposed by the record, and left as it was:\n")[1]
     assert f"“Suspect commit 9f3c2d1aa changed no test.”: commit 9f3c2d1aa <{COMMIT_URL}>" in cited
     assert "“40 users (counted over 15 min), cart, payment and search" in cited
     assert "alert after one minute" not in cited
