@@ -340,10 +340,16 @@ class Life:
             if time.monotonic() > ends:
                 raise Lost("nobody saw that it burns again")
             if time.monotonic() > said + 3 * AGAIN:
+                if said and self.town.clocks_are_apart:
+                    await self._says_that_it_is_back()
                 said = time.monotonic()
                 await self.town.alert(self.shop)
             await asyncio.sleep(LOOKS)
         await self._mended("fixed")
+
+    async def _says_that_it_is_back(self) -> None:
+        """Where nothing can be counted, a person's word opens it again."""
+        await self._act(self.alice.command(f"/incident reopen {self.id}", self.channel))
 
     async def _cancelled(self) -> None:
         self.shop.on_fire = False
