@@ -8,7 +8,9 @@ from datetime import UTC, timedelta
 
 from phases.postmortem.adr_status import contradiction_line
 from phases.postmortem.adr_template import Content, Section, follow
+from phases.postmortem.contradictions.named import parts_of
 from phases.postmortem.proofs import proofs
+from phases.postmortem.sources import sources
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import BlastRadius, Look, LookVerdict, Share, Word
 from phases.record.incident import VERIFIED, Entry, Incident
@@ -256,9 +258,29 @@ def _sections(
             "Contradictions",
             tuple(contradiction_line(one, names) for one in incident.contradictions),
         ),
-        Section("proofs", "Proofs", tuple(_proofs(incident, number, names))),
+        Section(
+            "proofs",
+            "Proofs",
+            (
+                *_proofs(incident, number, names),
+                *_cited(incident, written, entries, names),
+            ),
+        ),
     )
     return tuple(section for section in sections if section.lines)
+
+
+def _cited(
+    incident: Incident, written: Postmortem, entries: Sequence[Entry], names: Names
+) -> list[str]:
+    """Return what Firebreak proposed and people left as it was, each with where it is from."""
+    lines: list[str] = []
+    for source in sources(incident, entries, parts_of(written), names):
+        url = inline(source.url, {}) if source.url else ""
+        link = f" {url}" if url.startswith("<http") else ""
+        says = inline(source.says, names, 300)
+        lines.append(f"- “{says}”: {inline(source.comes_from, names)}{link}")
+    return ["", "Proposed by the record, and left as it was:", "", *lines] if lines else []
 
 
 def _proofs(incident: Incident, number: int, names: Names) -> list[str]:
