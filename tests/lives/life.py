@@ -159,10 +159,6 @@ class Life:
         self.says(f"{self.id} is at its end: {self.record()['status']}")
 
     async def _through(self) -> None:
-        if self.plot.pins:
-            self.alice.join(self.channel)
-            self.alice.react(self.alice.say(self.channel, SEEN))
-            self.pinned = True
         await self._mended(self.plot.decide)
         if self.plot.closes_ticket:
             await self._ticket_closed_too_early()
@@ -183,6 +179,10 @@ class Life:
             while time.monotonic() < waits:
                 if found := self.channels:
                     self._channel = found[0]
+                    if self.plot.pins:  # the bot may not know yet that it is its channel
+                        self.alice.join(self.channel)
+                        self.alice.react(self.alice.say(self.channel, SEEN))
+                        self.pinned = True
                     await self.until("its channel in the record", self._has_channel)
                     return
                 await asyncio.sleep(LOOKS)
