@@ -139,6 +139,33 @@ def test_a_release_that_bore_a_whole_day_does_not_run_dry_by_itself() -> None:
     assert advised(borne)[0] is Choice.INVESTIGATE
 
 
+def test_what_eases_from_its_first_minutes_on_is_no_leak() -> None:
+    """A cache that fills again, or a short outage."""
+    eases = {ago(20 - n): 60 // (n + 1) for n in range(20)}
+    grows = {ago(20 - n): 2 * n + 1 for n in range(20)}
+    few = {ago(20): 1, ago(19): 1}
+    for minutes, right in (
+        (eases, Choice.INVESTIGATE),
+        (grows, Choice.ROLLBACK),
+        (few, Choice.ROLLBACK),
+    ):
+        dry = shop(f"E: {HIKARI}", began=20, deploys=FIVE_HOURS, minutes=minutes)
+        assert advised(dry)[0] is right
+
+
+def test_code_that_is_asked_for_late_accuses_the_release_that_changed_it() -> None:
+    changed = ("shop/cart.py",)
+    late = shop("KeyError: 'total'", began=20, deploys=FIVE_HOURS, changed=changed)
+    assert advised(late) == (Choice.ROLLBACK, Likelihood.LIKELY)
+    old = shop("KeyError: 'total'", began=20, deploys=FIVE_HOURS, changed=changed, first=90_000)
+    assert advised(old)[0] is Choice.INVESTIGATE, "it was seen before"
+    two_days = (("v3", 2900.0), ("v2", 9000.0))
+    borne = shop("KeyError: 'total'", began=20, deploys=two_days, changed=changed)
+    assert advised(borne)[0] is Choice.INVESTIGATE, "it bore each hour of a day"
+    other = shop("KeyError: 'total'", began=20, deploys=FIVE_HOURS)
+    assert advised(other)[0] is Choice.INVESTIGATE, "it changed another file"
+
+
 def test_a_database_that_refuses_connections_uses_up_the_pool() -> None:
     refused = issue("Error: connect ECONNREFUSED 10.0.3.7:5432", first=21, events=90)
     both = (issue(f"E: {HIKARI}", first=20), refused)
