@@ -12,7 +12,6 @@ from phases.record.incident import Channel as Opened
 from sandbox.slack.channels import BOT_USER
 from tests.support.worlds.handlers_world import SHOP, House, house
 
-
 PIN = '"type":"message.read"'
 
 
@@ -35,7 +34,7 @@ async def test_a_pin_between_the_channel_and_its_record_is_sent_again_and_kept(
     assert not any(ack.ok for ack in pin.acks)
     await home.said(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
     assert (await delivery.again(pin)).ok
-    effects = await store.redis.xrange(store.keys.outbox)
+    effects = await store.redis.xrange(store.keys.outbox) or []
     assert any(PIN in str(effect) for effect in effects)
 
 
