@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 
+from phases.postmortem.adr_status import contradiction_line
 from phases.postmortem.adr_template import Content, Section, follow
 from phases.postmortem.proofs import proofs
 from phases.record.documents import ActionItem, Postmortem
@@ -19,6 +20,8 @@ from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, users
 from phases.verification.event_chart import explained, in_words, mermaid
 
 KINDS = ("tests", "monitors", "gates")
+BESIDE = {"factors": "Contributing factors", "went_well": "What went well"}
+"""Parts that may stay empty: they stand in the file where somebody wrote them."""
 BRANCH = "firebreak/adr-"
 """The beginning of branches of post-mortems: our own texts, which nobody ships as a hotfix."""
 _SUMMARY = re.compile(r"```text\nPRODUCTION INCIDENT — .*?\n```", re.DOTALL)
@@ -241,8 +244,18 @@ def _sections(
         Section("options", "Considered options", tuple(_options(incident, names))),
         part("monitoring", "Why monitoring did not catch it earlier", written.monitoring),
         part("tests", "Why it slipped through tests and CI", written.tests),
+        *(
+            part(key, title, getattr(written, key))
+            for key, title in BESIDE.items()
+            if getattr(written, key)
+        ),
         Section("items", "Action items", tuple(_item(item, names) for item in written.items)),
         part("revisit", "Revisit when", written.revisit),
+        Section(
+            "contradictions",
+            "Contradictions",
+            tuple(contradiction_line(one, names) for one in incident.contradictions),
+        ),
         Section("proofs", "Proofs", tuple(_proofs(incident, number, names))),
     )
     return tuple(section for section in sections if section.lines)

@@ -11,7 +11,14 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from phases.postmortem.contributing_factors import LookedUp, alerted, how_it_passed
-from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
+from phases.postmortem.gate import (
+    IMPACT_LIMIT,
+    ITEM_LIMIT,
+    OPTIONAL,
+    PART_LIMIT,
+    UNFINISHED,
+    Parts,
+)
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import line
@@ -58,7 +65,7 @@ def draft(
 
 def _again(fresh: Parts, before: Postmortem) -> Parts:
     """Return the earlier answers with the newest timeline, for an incident that went on."""
-    names = ("root_cause", "monitoring", "tests", "revisit")
+    names = ("root_cause", "monitoring", "tests", "revisit", *OPTIONAL)
     answers = {name: getattr(before, name) for name in names}
     written = {name: text for name, text in answers.items() if text and text != IN_THE_ADR}
     return fresh.model_copy(update={**written, "items": before.items or fresh.items})
