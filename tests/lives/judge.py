@@ -179,6 +179,8 @@ def _timeline(life: Life, incident: Incident, entries: list[Entry]) -> list[str]
     said = Counter((entry.kind, entry.text) for entry in entries)
     rounds = max(1, len(incident.rounds))
     may = {**dict.fromkeys(EACH_ROUND, rounds), "page": max(1, len(set(incident.paged)))}
+    # Two looks that can measure nothing say so in the same words.
+    may["check"] = max(rounds, sum(len(one.looks) for one in incident.rounds))
     wrong = [
         f"{times} times in the timeline: {kind}: {text[:80]!r}"
         for (kind, text), times in said.items()
