@@ -23,9 +23,10 @@ _NEVER_DONE = re.compile(
     r"|diligent|proactive|thorough|faster|better|quicker)\b"
     r"|(?:be(?:ing)?|stay)\s+(?:more|extra|very|better|faster)\b"
     r"|pay(?:ing)?\b.*\battention\b|keep(?:ing)?\b.*\b(?:eye|mind)\b|(?:an |a close )?eye on\b"
-    r"|remember(?:ing)?\b|remind(?:ing)?\b|encourag(?:e|ing)\b|rais(?:e|ing)\b.*\bawareness\b"
+    r"|remember(?:ing)?\b|encourag(?:e|ing)\b|rais(?:e|ing)\b.*\bawareness\b"
     r"|think(?:ing)?\b|brainstorm\b|take\b.*\b(?:care|seriously)\b|double[- ]check\b"
     r"|(?:do|work)\s+(?:better|more|harder)\b|learn(?:ing)?\b|avoid(?:ing)?\b|never\b|don't\b"
+    r"|remind(?:ing)?\b.*\b(?:every(?:one|body)|team|people|engineers|developers|staff|all)\b"
     r"|do not\b|not\b|communicat(?:e|ing)\b.*\b(?:better|more|earlier|clearly|proactively)\b"
     r"|better\b.*\bcommunicat|foster\b|promote\b|strive\b|watch\b.*\b(?:closely|carefully)\b",
     re.IGNORECASE,
@@ -38,12 +39,18 @@ _OPEN_ENDED = re.compile(
     re.IGNORECASE,
 )
 _MORE_OF_IT = re.compile(
-    r"(?:improv|enhanc|strengthen|optimi[sz]|increas|better|bolster|harden|tighten|streamlin"
-    r"|upgrad|boost|expand|rais|reduc|minimi[sz]|lower|simplif|clean|refactor|ensur|guarante"
-    r"|prevent|monitor|make\s+(?:sure|it|the|our|things|deploy)|work\s+on|invest|fix\s+(?:the\s+)?"
-    r"(?:process|culture|monitoring|alerting|tests|testing)|address|handle|deal\s+with|more\b"
-    r"|have\s+(?:better|more)|add\s+(?:more|better|some|additional|proper)|write\s+(?:more|better)"
-    r"|get\s+better|do\s+a\s+better)\w*\b",
+    r"(?:improv|enhanc|strengthen|optimi[sz]|better|bolster|harden|streamlin|boost|ensur|guarante"
+    r"|monitor|make\s+(?:sure|it|the|our|things|deploy)|work\s+on|invest|fix\s+(?:the\s+)?"
+    r"(?:process|culture|monitoring|alerting|tests|testing)|more\b|have\s+(?:better|more)"
+    r"|add\s+(?:more|better|some|additional|proper)|write\s+(?:more|better)|get\s+better"
+    r"|do\s+a\s+better)\w*\b"
+    r"|(?:increas|tighten|upgrad|expand|rais|reduc|minimi[sz]|lower|simplif|clean|refactor|prevent"
+    r"|address|handl|deal\s+with)\w*\b(?=.*\b(?:better|properly|gracefully|correctly|issues?|debt"
+    r"|problems?|concerns?|edge\s+cases?|errors|failures|gaps?|coverage|visibility|awareness|risks?"
+    r"|toil|complexity|noise|incidents?|outages?|downtime|quality|resilien\w+|reliability"
+    r"|stability|things?|process(?:es)?|codebase|(?:the|our) code$|this|it|systems?|infrastructure"
+    r"|documentation|docs|monitoring|alerting|observability|testing|tests|culture|future|again|architecture"
+    r"|time to \w+|mttr|response|security|performance|capacity)\b)",
     re.IGNORECASE,
 )
 _ONE_WORD = re.compile(

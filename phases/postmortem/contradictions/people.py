@@ -12,8 +12,8 @@ from phases.record.documents import Contradiction
 
 _UNDONE = (
     r"(?:test|check|review|read|follow|notice|think|verify|run|look|bother|validate|ask|tell|wait"
-    r"|update|communicate|escalate|double|catch|pay|understand|realise|realize|know|consider|use"
-    r"|set|add|write|announce|monitor|watch|have|see|inform|warn|back|stop|take)"
+    r"|update|communicate|escalate|double|catch|pay|understand|realise|realize|consider|use"
+    r"|set|add|write|announce|monitor|watch|inform|warn|back|stop|take)"
 )
 _ONLY_PEOPLE = (
     r"forgot(?:ten)?|forgets|neglect(?:ed|s)|overlooked|carelessly|careless|sloppy|sloppiness"
@@ -21,6 +21,7 @@ _ONLY_PEOPLE = (
     r"|screwed up|messed up|botched|bungled|slipped up|blundered|misread|misunderstood|cut corners"
     r"|did(?:n't| not| n’t|n’t) bother|(?:should|ought to) have (?:known|been)|(?:was|were)(?:n't"
     r"|n’t| not) paying|lazy|incompetent|inexperienc|lack of care|assumed|disregarded"
+    r"|.{0,60}\b(?:although|though) (?:he|she|they) (?:\w+ )?knew|.{0,60}despite knowing"
 )
 _ANYBODY = (
     r"failed to|ignored|missed|skipp(?:ed|ing)|bypass(?:ed|ing)|broke|brought down|took down"
@@ -31,7 +32,8 @@ _ANYBODY = (
     r"(?:test|check|review|ask|read|tell|run|approv|verif|look|wait|warn|consult|notify|thinking"
     r"|validat|permission|dry|a second|anyone|backup|back)\w*"
     r"|caused (?:the|this|an|our)|is to blame|was to blame|responsible for (?:the|this|caus|break)"
-    r"|let \w+ (?:\w+ )?(?:through|slip|lapse|expire)|deleted the wrong|ran the wrong|the wrong"
+    r"|let \w+ (?:\w+ )?(?:through|slip|lapse|expire)|(?:deleted|ran|chose|picked|pushed|deployed"
+    r"|used|pasted|restored|edited|dropped|merged|selected|sent|typed|entered|changed) the wrong"
 )
 _PEOPLE_FAULT = re.compile(rf"\b(?:{_ONLY_PEOPLE})", re.IGNORECASE)
 _FAULT = re.compile(rf"\b(?:{_ONLY_PEOPLE}|{_ANYBODY})", re.IGNORECASE)
@@ -42,7 +44,8 @@ _WORSE = (
 )
 _TO_BLAME = (
     r"(?:blame(?:s|d)?(?: lies with| goes to| is on| falls on| on)?|fault of|mistake by"
-    r"|error (?:by|of|made by)|mistake of|oversight (?:by|of|on the part of)|negligence (?:by|of)"
+    r"|caused by|error (?:by|of|made by)|mistake of|negligence (?:by|of)"
+    r"|oversight (?:by|of|on the part of)"
     r"|because of|due to|thanks to|had only|if only|had|responsib\w+ (?:lies with|of|falls on))"
 )
 _HUMAN = re.compile(r"\b(?:human|operator|user|pilot|engineer|developer)s?[- ]?error\b", re.I)
@@ -110,10 +113,14 @@ def _wrong(
         if re.match(rf"(?:'s|’s|')\s+(?:\w+ ){{0,2}}?{_WORSE}", behind, re.IGNORECASE):
             return True
         front = sentence[: match.start()]
+        if re.search(r"\bif $", front, re.IGNORECASE) and re.match(r" had(?! been)\b", behind):
+            return True
         if not near and re.search(rf"\b{_TO_BLAME}\s+(?:\w+ )?$", front, re.IGNORECASE):
             return not re.search(r"thanks to\s+(?:\w+ )?$", front, re.IGNORECASE)
         clause = re.split(r"[;:]|\bbut (?:the|our|no|it)\b", behind)[0]
         clause = clause[:60] if near else clause[:120]
+        if re.match(r"(?:'s|’s|')\s", clause):  # a person's thing; what was done to it is no fault
+            clause = re.split(r"\b(?:was|were|had been|went)\b", clause)[0]
         said = fault.match(clause.lstrip(" ,")) if near else fault.search(clause)
         if said is not None and not _of_another(clause[: said.start()]):
             return True
@@ -124,7 +131,8 @@ def _of_another(between: str) -> bool:
     """Return whether another subject stands between the name and the fault."""
     return bool(
         re.search(
-            r"\b(?:that|because|as|when|since|after|while|which|and|where|how|before) "
+            r"\b(?:that|whether|why|what) (?!he\b|she\b|they\b)"
+            r"|\b(?:because|as|when|since|after|while|which|and|where|how|before) "
             r"(?:the|a|an|our|its|no|this|that|these|their|every|each|it|\w+ing)\b"
             r"|\b(?:the|a|an|our) \w+(?: \w+)? (?:that|which) ",
             between,

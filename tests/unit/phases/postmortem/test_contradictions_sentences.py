@@ -1,0 +1,139 @@
+"""Blame and vague items in sentences of another writer than the measured ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from phases.postmortem.contradictions.items import undoable
+from phases.postmortem.contradictions.people import blamed
+
+PEOPLE = frozenset({"Alice Reyes", "Alice", "Bob Okafor", "Bob"})
+TOLD = [
+    "Alice rolled back to 1.2.0 at 03:12 UTC.",
+    "Bob noticed that the queue had not been drained.",
+    "Alice found that the migration was run without a lock.",
+    "The deploy by Bob went out while the cache was cold.",
+    "Bob Okafor added the missing index, which ended the incident.",
+    "Alice was paged at 03:02 and joined four minutes later.",
+    "Nobody was on call for payments, so Alice was woken by a customer.",
+    "Bob asked whether the flag had been missed in the rollout.",
+    "Alice and Bob compared both releases and saw that 1.3.0 ignored the region code.",
+    "The alert that Bob had set up did not fire because its threshold was too high.",
+    "Thanks to Alice we found the cause quickly.",
+    "Postgres failed to start after the failover.",
+    "The Terraform plan deleted the wrong subnet because it read a stale state.",
+    "Cloudflare missed the health check.",
+    "Alice's hotfix was merged without its tests running, because CI was down.",
+    "Sidekiq ignored the retry limit.",
+    "Bob said that the runbook was wrong.",
+    "Stripe broke their webhook contract.",
+    "Jenkins skipped the smoke test stage when the agent was lost.",
+    "Alice did not have access to the production console, so Bob acted.",
+    "Bob's laptop was not on the VPN.",
+    "Alice could not reach the database because the bastion had failed to renew its certificate.",
+    "Bob restarted the workers, but the queue ignored the new limit.",
+    "Alice confirmed with Stripe that no payment was missed.",
+    "Bob wrote the fix and Alice reviewed it within ten minutes.",
+    "Alice suspected the wrong release at first, because both were deployed within a minute.",
+    "The page for Bob went to an old phone number.",
+    "Bob learned of it from Twitter.",
+    "Alice stopped the rollout at 20 %.",
+    "Redis was set up without a replica.",
+]
+BLAMED = [
+    "Bob forgot to run the migration.",
+    "Alice should have tested this on staging.",
+    "The outage was caused by Bob pushing straight to main.",
+    "This happened because Alice skipped the review.",
+    "Dana fat-fingered the DNS record.",
+    "Bob's carelessness led to the outage.",
+    "<@U0BOB> didn't check the dashboard before deploying.",
+    "If Bob had read the runbook this would not have happened.",
+    "Alice merged it although she knew the tests were red.",
+    "Bob deployed on a Friday without telling anyone.",
+    "Alice broke checkout with her refactoring.",
+    "Bob ignored the warning.",
+    "Alice pushed to production without review.",
+    "We would have been fine had Bob waited for CI.",
+]
+DOABLE = [
+    "Add a test for accounts without a region code",
+    "Alert when 5xx rate exceeds 2 % for 5 minutes",
+    "Reject migrations that drop a column in use",
+    "Move the pool size to config and set it to 50",
+    "Document the failover in the runbook",
+    "Write a runbook for Redis failover",
+    "Remove the legacy currency endpoint",
+    "Block deploys while an incident is open",
+    "Backfill the 1,204 orders",
+    "Canary for checkout: 5 % for ten minutes",
+    "Reduce the retry limit from 10 to 3",
+    "Monitor queue depth and page at 10k",
+    "Rotate the leaked key",
+    "Run the load test in CI before each release",
+    "Enable Dependabot for shop-api",
+    "Upgrade Postgres to 16.4",
+    "Add a gate for schema changes",
+    "Ask finance for a second tax table",
+    "reproduce KeyError in shop/session.py",
+    "Improve the p99 of /pay to under 300 ms",
+    "Review the timeouts of all clients and write them down in docs/timeouts.md",
+    "Fix the flaky checkout test",
+    "Handle a missing region code in Visitor",
+    "Refactor session.py so that a region is required",
+    "Split the payments queue from the mail queue",
+    "Lower the alert threshold to 1 %",
+    "Expire sessions after 30 days",
+    "Keep two releases warm for rollback",
+    "Reduce the TTL of the DNS record",
+    "Increase the connection pool to 40",
+    "Simplify the retry code of the mailer",
+    "Raise the memory limit of the worker",
+    "Prevent a negative rate from being saved",
+    "Remind owners of expiring certificates 30 days before",
+    "Clean up the orphaned rows",
+]
+VAGUE = [
+    "Be more careful when deploying",
+    "Improve monitoring",
+    "Better tests",
+    "Investigate the root cause",
+    "Communicate better",
+    "Think about caching",
+    "Make the system more robust",
+    "Improve resilience of checkout",
+    "Look into the database",
+    "Raise awareness of migrations",
+    "Ensure this does not happen again",
+    "Consider adding alerts",
+    "Everyone should double check migrations",
+    "Increase test coverage",
+    "Monitor more closely",
+    "Clean up tech debt",
+    "Discuss with the team",
+    "Handle errors better",
+    "Work on our deployment culture",
+    "Get better at testing",
+    "Revisit alerting",
+    "More documentation",
+]
+
+
+@pytest.mark.parametrize("sentence", TOLD)
+def test_what_a_person_did_or_saw_is_no_blame(sentence: str) -> None:
+    assert not blamed(sentence, PEOPLE)
+
+
+@pytest.mark.parametrize("sentence", BLAMED)
+def test_a_person_who_did_wrong_is_blame(sentence: str) -> None:
+    assert blamed(sentence, PEOPLE)
+
+
+@pytest.mark.parametrize("item", DOABLE)
+def test_an_item_that_ends_is_no_vague_one(item: str) -> None:
+    assert not undoable(item)
+
+
+@pytest.mark.parametrize("item", VAGUE)
+def test_an_item_without_an_end_is_named(item: str) -> None:
+    assert undoable(item)
