@@ -9,7 +9,9 @@ import re
 import sys
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
 
 
@@ -27,6 +29,17 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the bot for a real workspace (settings: environment)")
+    _add_sandbox(commands)
+    commands.add_parser(
+        "doctor", help="check settings, tokens, scopes, channels, catalogue; say how to mend them"
+    )
+    _add_mcp(commands)
+    commands.add_parser("suspects", help="rank commits for a crash: JSON on stdin, JSON on stdout")
+    _add_keeping(commands)
+    return top
+
+
+def _add_sandbox(commands: Commands) -> None:
     sandbox = commands.add_parser(
         "sandbox", help="a local world to try it in: one URL, nothing to set up"
     )
@@ -46,9 +59,9 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the bot connects to Slack, instead of being called",
     )
-    commands.add_parser(
-        "doctor", help="check settings, tokens, scopes, channels, catalogue; say how to mend them"
-    )
+
+
+def _add_mcp(commands: Commands) -> None:
     agents = commands.add_parser(
         "mcp", help="a door for agents (MCP, stdio): they read, and add hypotheses and evidence"
     )
@@ -62,7 +75,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="its name, in the timeline",
     )
-    commands.add_parser("suspects", help="rank commits for a crash: JSON on stdin, JSON on stdout")
+
+
+def _add_keeping(commands: Commands) -> None:
+    """Add what takes incidents out of Redis, into it, and people out of them."""
     out = commands.add_parser(
         "export", help="incidents with their timelines as JSON lines on stdout"
     )
@@ -92,7 +108,6 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="a name that was typed in plain words; may be repeated",
     )
-    return top
 
 
 def agent_name(text: str) -> str:

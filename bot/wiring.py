@@ -177,7 +177,7 @@ async def wire(
         render=render,
         posted=live.posted,
         incidents_channel=announced.channel,
-        forward_since=process.clock_jumps.forward_since,
+        clock_doubt=process.clock_jumps.doubt_since,
     )
     return _bot(process, context, live, announced)
 

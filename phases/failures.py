@@ -207,7 +207,9 @@ def _matters(incident: Incident, effect: Effect) -> bool:
         return True
     if isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED:
         return False
-    return effect.after_end or (isinstance(effect, PostLive) and effect.name == "items")
+    return effect.after_end or (
+        isinstance(effect, PostLive) and effect.name in ("items", "contradictions")
+    )
 
 
 def _say_once(draft: Draft, effect: Effect, failure: Failure, *, in_channel: bool) -> None:

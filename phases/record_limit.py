@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from phases.failures import kept
+from phases.postmortem.gate import OPTIONAL
 from phases.record.documents import IN_THE_ADR
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
 from phases.record.shortening import shortened
@@ -48,6 +49,7 @@ def _told_elsewhere(incident: Incident) -> dict[str, Any]:
         fields["triage"] = incident.triage.model_copy(update=slim)
     if incident.postmortem is not None and incident.adr is not None:
         parts: dict[str, Any] = dict.fromkeys(("timeline", "monitoring", "tests"), IN_THE_ADR)
+        parts |= {name: IN_THE_ADR for name in OPTIONAL if getattr(incident.postmortem, name)}
         fields["postmortem"] = incident.postmortem.model_copy(update=parts)
     return fields
 
@@ -76,6 +78,10 @@ def _smaller(incident: Incident, characters: int, entries: int) -> dict[str, Any
             for round in rounds
         ),
         "heard": incident.heard[-entries:],
+        "contradictions": tuple(
+            one.model_copy(update={"says": short(one.says, characters)})
+            for one in incident.contradictions[: max(entries, 3)]
+        ),
         "pins": dict(list(incident.pins.items())[-entries:]),
         "hypotheses": tuple(
             shortened(hypothesis, characters, entries)

@@ -34,6 +34,7 @@ from phases.mitigation import steps as mitigation
 from phases.mitigation.decision import one_at_a_time, under_way
 from phases.postmortem import action_items, reminders
 from phases.postmortem import steps as postmortem_steps
+from phases.postmortem.contradictions import steps as contradictions
 from phases.record.incident import Incident, Status
 from phases.record.service import Service
 from phases.record_limit import fit
@@ -156,6 +157,9 @@ TABLE: dict[type[Any], Row] = {
     actions.ConfirmRecovery: Row(OPEN, verification_steps.confirm_recovery),
     # Phase 6: post-mortem
     actions.SubmitPostmortem: Row(OPEN, postmortem_steps.submit_postmortem),
+    actions.MendPostmortem: Row(ANY, contradictions.mend_postmortem),
+    actions.KeepContradiction: Row(ANY, contradictions.keep_contradiction),
+    actions.AdrMended: Row(ANY, contradictions.adr_mended),
     actions.PostmortemDue: Row(ANY, reminders.postmortem_due),
     actions.AdrNumbered: Row(ANY, postmortem_steps.adr_numbered),
     actions.AdrWritten: Row(ANY, postmortem_steps.adr_written),

@@ -166,6 +166,8 @@ class Door:
     async def _said(
         self, action: AddHypothesis | AddEvidence, incident: Incident, done: str
     ) -> str:
+        if incident.duplicate_of is not None:
+            raise Refusal(f"{incident.id} is part of {incident.duplicate_of}: add it there.")
         if not incident.open:
             raise Refusal(f"{incident.id} is {incident.status.value}: nothing is added to it.")
         answer = await self.incidents.dispatch(action, incident.id)

@@ -8,6 +8,7 @@ own are. PagerDuty hears that an alert which never was has ended.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import shutil
 import sys
@@ -60,6 +61,7 @@ async def examine() -> list[Finding]:
         return findings + [broken("Catalogue", fault) for fault in faults.faults]
     findings += _catalogue(settings, catalogue)
     findings += await _systems(settings, catalogue)
+    findings.append(agents())
     findings += [
         off(system.system, system.costs, f"set {' and '.join(system.variables)} (docs/settings.md)")
         for system in settings.describe_off()
@@ -91,6 +93,15 @@ def _catalogue(settings: Settings, catalogue: Catalogue) -> list[Finding]:
     names = ", ".join(service.name for service in catalogue.all())
     warnings = [unproven(what, warning) for warning in catalogue.warnings]
     return [works(what, f"{file}: {names}"), *warnings]
+
+
+def agents() -> Finding:
+    """Return whether `firebreak mcp` can start; its host starts it, and tells if it did."""
+    what = "Agents"
+    if importlib.util.find_spec("mcp") is None:
+        costs = "`firebreak mcp` is not installed: no agent can read incidents"
+        return off(what, costs, "pip install 'firebreak[mcp]' (docs/agents.md)")
+    return works(what, "the MCP SDK is installed; `firebreak mcp --person …` starts their door")
 
 
 def table(findings: Sequence[Finding]) -> str:

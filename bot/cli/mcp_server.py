@@ -43,19 +43,29 @@ ServiceName = Annotated[str | None, Field(description="a service of the catalogu
 def server(door: Door) -> MCPServer:
     """Return the server with its tools; each answers JSON, or an error that says what to do."""
     mcp = MCPServer("firebreak", instructions=INSTRUCTIONS, log_level="WARNING")
+    _add_readers(mcp, door)
+    _add_writers(mcp, door)
+    return mcp
 
-    def tool(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-        @functools.wraps(function)
-        async def asked(*args: P.args, **named: P.kwargs) -> R:
-            try:
-                return await function(*args, **named)
-            except Refusal as refusal:
-                raise ToolError(str(refusal)) from refusal
-            except (PortError, StoreError) as error:
-                raise ToolError(f"{error.text}. Try again in a moment.") from error
 
-        mcp.tool()(asked)
-        return asked
+def _tool(mcp: MCPServer, function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Register a tool under its function's name; what it refuses or cannot do becomes an error."""
+
+    @functools.wraps(function)
+    async def asked(*args: P.args, **named: P.kwargs) -> R:
+        try:
+            return await function(*args, **named)
+        except Refusal as refusal:
+            raise ToolError(str(refusal)) from refusal
+        except (PortError, StoreError) as error:
+            raise ToolError(f"{error.text}. Try again in a moment.") from error
+
+    mcp.tool()(asked)
+    return asked
+
+
+def _add_readers(mcp: MCPServer, door: Door) -> None:
+    tool = functools.partial(_tool, mcp)
 
     @tool
     async def list_incidents(
@@ -94,6 +104,10 @@ def server(door: Door) -> MCPServer:
         """Read the last six months: incidents, impact, and the most fragile area."""
         return await door.trends()
 
+
+def _add_writers(mcp: MCPServer, door: Door) -> None:
+    tool = functools.partial(_tool, mcp)
+
     @tool
     async def add_hypothesis(
         id: Id,
@@ -112,8 +126,6 @@ def server(door: Door) -> MCPServer:
     ) -> str:
         """Add a piece of evidence to the timeline under your name."""
         return await door.add_evidence(id, text, url)
-
-    return mcp
 
 
 def mcp_main(person: str, agent: str) -> int:

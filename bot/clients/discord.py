@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bot.clients.clocks import APART
 from bot.clients.http.client import Http
 from bot.clients.http.errors import HttpError, json_of, retry_after
 from phases.ports.coordination import Posted
@@ -30,8 +31,6 @@ CONTENT_LIMIT = 2000
 NEWEST = 100
 """Messages that are looked through for a post whose answer was lost:
 https://docs.discord.com/developers/resources/message#get-channel-messages"""
-APART = timedelta(seconds=5)
-"""Discord's clock may be earlier than ours by this."""
 USER_AGENT = "DiscordBot (firebreak, 1)"  # https://docs.discord.com/developers/reference#user-agent
 NEEDS = "View Channel, Read Message History and Pin Messages"
 POST_DELETED = "the status post in Discord was deleted"

@@ -32,6 +32,8 @@ def renderer(
                 return views.tree(incident, reverts=reverts and service.repository is not None)
             case "items":
                 return views.items(incident)
+            case "contradictions":
+                return views.contradictions(incident)
             case _:
                 raise ValueError(f"{name} is no live message")
 

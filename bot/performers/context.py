@@ -82,8 +82,8 @@ class EffectContext(Context):
     None where an earlier try may have posted it: what it shows is not known.
     """
     incidents_channel: Callable[[], Awaitable[str | None]]
-    forward_since: Callable[[datetime], float]
-    """Returns the seconds by which this machine's clock was set forward after that moment."""
+    clock_doubt: Callable[[datetime], str]
+    """Says why the time since that moment is not known (bot/runtime/clock_jump.py). "": it is."""
 
     async def incident(self, job: Job) -> Incident:
         """Return the newest state. Raises `PortError` when the record is gone: the effect ends."""

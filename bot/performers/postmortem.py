@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from bot.performers.context import EffectContext, Job, performs
-from phases.messages.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
-from phases.messages.results import AdrNumbered, AdrWritten, EffectDone, Zones
+from phases.messages.effects import (
+    AskZone,
+    CompleteAdr,
+    MendAdr,
+    NumberAdr,
+    ReviseAdr,
+    WriteAdr,
+)
+from phases.messages.results import AdrMended, AdrNumbered, AdrWritten, EffectDone, Zones
 from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.action_items import items
 from phases.postmortem.adr import adr_text, up_to_date
-from phases.postmortem.adr_status import completed
-from phases.record.incident import Incident
+from phases.postmortem.adr_status import completed, with_kept
+from phases.postmortem.contradictions.case import Case
+from phases.postmortem.contradictions.named import contradictions, parts_of
+from phases.record.documents import Contradiction
+from phases.record.incident import Entry, Incident
 from phases.record.privacy import outside
+from phases.text.markdown import Names
 from phases.text.wording import stamp
 
 
@@ -37,27 +49,68 @@ async def write_adr(effect: WriteAdr, job: Job, context: EffectContext) -> AdrWr
     if incident.adr is not None:
         return AdrWritten(adr=incident.adr)
     archive, service = _archive(context), context.service(incident)
-    text = await _whole_file(context, archive, incident, effect.number)
+    text, found = await _whole_file(context, archive, incident, effect.number)
     incident = outside(incident)  # the file's name and Git's message are public, too
     before = incident.adr_before
     if before is None:
-        return AdrWritten(adr=await archive.write(service, incident, effect.number, text))
+        adr = await archive.write(service, incident, effect.number, text)
+        return AdrWritten(adr=adr, found=found)
     sent = incident.postmortem.at if incident.postmortem else context.now()
     known = incident.model_copy(update={"adr": before})
     message = f"{before.name}: written again {stamp(sent)}"
     url = await archive.revise(service, known, lambda _: text, message)
-    return AdrWritten(adr=before.model_copy(update={"url": url or before.url}))
+    return AdrWritten(adr=before.model_copy(update={"url": url or before.url}), found=found)
 
 
 async def _whole_file(
     context: EffectContext, archive: Archive, incident: Incident, number: int
-) -> str:
-    """Return the whole file, in the shape of its folder."""
+) -> tuple[str, tuple[Contradiction, ...]]:
+    """Return the whole file, in the shape of its folder, and what contradicts itself in it."""
     entries = [] if incident.private else await context.dispatcher.timeline(incident.id)
     incident = outside(incident)
     names = await context.names(incident, entries)
     template = await archive.template(context.service(incident))
-    return adr_text(incident, entries, number, names, template)
+    found = await _contradictions(context, incident, entries, names)
+    named = incident.model_copy(update={"contradictions": found})
+    return adr_text(named, entries, number, names, template), found
+
+
+async def _contradictions(
+    context: EffectContext, incident: Incident, entries: Sequence[Entry], names: Names
+) -> tuple[Contradiction, ...]:
+    written = incident.postmortem
+    if written is None:
+        return ()
+    owners = {item.person for item in written.items if item.person is not None and item.open}
+    gone = {id for id in sorted(owners) if await _left(context, id)}
+    return contradictions(Case(incident, parts_of(written), written.at, entries, gone, names))
+
+
+async def _left(context: EffectContext, person: str) -> bool:
+    """Return whether their account is deactivated; where Slack cannot say, they are still here."""
+    try:
+        return (await context.people.person(person, None)).left
+    except PortError:
+        return False
+
+
+@performs(MendAdr)
+async def mend_adr(effect: MendAdr, job: Job, context: EffectContext) -> AdrMended:
+    """Write the mended post-mortem, or into the file as it is who keeps what."""
+    incident = await context.incident(job)
+    adr = incident.adr
+    if adr is None or incident.postmortem is None:
+        return AdrMended()
+    archive, service = _archive(context), context.service(incident)
+    if not effect.whole:
+        names, message = await context.names(incident), f"{adr.name}: kept as it is"
+        settled = partial(with_kept, some=incident.contradictions, names=names)
+        await archive.revise(service, outside(incident), settled, message)
+        return AdrMended()
+    text, found = await _whole_file(context, archive, incident, adr.number)
+    message = f"{adr.name}: mended {stamp(incident.postmortem.at)}"
+    await archive.revise(service, outside(incident), lambda _: text, message)
+    return AdrMended(found=found)
 
 
 @performs(ReviseAdr)

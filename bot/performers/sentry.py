@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 
 from bot.performers.context import EffectContext, Job, need_tracker, performs
 from phases.memory import recall
@@ -167,7 +166,7 @@ async def look_again(effect: LookAgain, job: Job, context: EffectContext) -> Loo
         tracker=context.tracker,
         endpoint=context.endpoint,
         now=now,
-        forward=timedelta(seconds=context.forward_since(begun or now)),
+        doubt=context.clock_doubt(begun or now),
     )
     if effect.minute:
         return await check.glance(effect.round, effect.minute)
@@ -177,8 +176,8 @@ async def look_again(effect: LookAgain, job: Job, context: EffectContext) -> Loo
 @performs(LookBack)
 async def look_back(effect: LookBack, job: Job, context: EffectContext) -> GuardLooked:
     incident = await context.incident(job)
-    forward = timedelta(seconds=context.forward_since(recurrence.recovery(effect.look)))
+    doubt = context.clock_doubt(recurrence.recovery(effect.look))
     service = context.service(incident)
     return await recurrence.look_back(
-        incident, service, effect.look, context.tracker, context.now(), forward=forward
+        incident, service, effect.look, context.tracker, context.now(), doubt=doubt
     )

@@ -18,16 +18,18 @@ SEEN_SECONDS = 5.0
 SET_BACK = Script("clock_rewind")
 
 
-async def set_back(store: Store) -> float:
+async def set_back(store: Store) -> tuple[float, float]:
     """Move what waits; return the seconds by which the clock was set back since anybody looked.
+
+    And what the clock of Redis shows, in seconds since 1970.
 
     Raises `StoreError` when Redis cannot be used.
     """
-    step = await store.run(
+    step, clock = await store.run(
         SET_BACK,
         least=round(LEAST_SECONDS * 1000),
         near=round(NEAR_SECONDS * 1000),
         unseen=round(SEEN_SECONDS * 1000),
         group=GROUP,
     )
-    return int(step) / 1000
+    return int(step) / 1000, int(clock) / 1000

@@ -106,17 +106,22 @@ class Clock(Worker):
         """Says what is due, once."""
         with self.turn():
             more = True
-            if self._now is None and (seconds := await set_back(self._store)):
-                log.warning(
-                    "the clock of Redis was set back by %.1f s: what waits was moved with it",
-                    seconds,
-                )
+            if self._now is None:
+                await self._look_at_clocks()
             while more:
                 due = await self._due()
                 self.swept_at = time.monotonic()
                 # Each clock in an order of its own: two in the same order do half of it twice.
                 random.shuffle(due)
                 more = await self._fire_all(due) and len(due) == AT_MOST
+
+    async def _look_at_clocks(self) -> None:
+        seconds, shown = await set_back(self._store)
+        self._clock_jumps.hear(shown)
+        if seconds:
+            log.warning(
+                "the clock of Redis was set back by %.1f s: what waits was moved with it", seconds
+            )
 
     async def _due(self) -> list[Due]:
         at = to_ms(self._now()) if self._now else None

@@ -17,6 +17,10 @@ from phases.record.incident import Incident
 
 log = logging.getLogger(__name__)
 
+NEWEST = 20
+"""So many of the open incidents may not know their channel yet: as many as Slack lets through in a
+minute (docs/scaling.md)."""
+
 
 @listens("event", "reaction_added")
 async def reaction_added(ctx: Context, body: dict[str, Any]) -> None:
@@ -25,6 +29,8 @@ async def reaction_added(ctx: Context, body: dict[str, Any]) -> None:
     channel, ts = _pinned(event)
     incidents = await _incidents_of(ctx, channel) if ts else []
     if not incidents:
+        if ts and await _a_channel_is_on_its_way(ctx):
+            raise StoreUnavailable("An incident does not know its channel yet")
         return
     person = await ctx.people.person(str(event.get("user", "")), None)
     if person.member:
@@ -81,6 +87,16 @@ async def _incidents_of(ctx: Context, channel: str) -> Sequence[Incident]:
     if own:
         return [next((incident for incident in own if incident.open), own[0])]
     return [incident for incident in incidents if incident.open]
+
+
+async def _a_channel_is_on_its_way(ctx: Context) -> bool:
+    """Return whether this may be a channel that was made and is not recorded yet.
+
+    People see it at once. Slack sends the event again, a minute later at the latest.
+    """
+    newest = (await ctx.dispatcher.short_records("open"))[:NEWEST]
+    incidents = await ctx.dispatcher.records(one.id for one in newest)
+    return any(incident.channel is None for incident in incidents)
 
 
 async def _dispatch(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from handlers.dispatcher import Recorded
+from handlers.incident.unfit import unfit
 from handlers.ports import Kept
 from handlers.slack import slack_text
 from handlers.slack.context import Context
@@ -17,8 +18,11 @@ from handlers.slack.payloads import Form, from_view, read_form
 from handlers.views import forms, notes
 from handlers.views import postmortem as views
 from handlers.views.blocks import Message, View
-from phases.messages.commands import SubmitPostmortem
+from handlers.views.contradictions import KEEP, KEEP_HERE, MEND
+from phases.messages.commands import KeepContradiction, MendPostmortem, SubmitPostmortem
 from phases.ports.ports import PortError
+from phases.postmortem.contradictions.named import parts_of
+from phases.postmortem.contradictions.steps import not_mended
 from phases.postmortem.contributing_factors import look_up
 from phases.postmortem.draft import draft
 from phases.postmortem.gate import Parts, submitted
@@ -36,13 +40,16 @@ async def postmortem(interaction: Interaction, incident: Incident) -> Message | 
     """Open the form, unless nothing that is written in it could be kept."""
     if (refused := not_now(incident)) is not None:
         return notes.note(refused.text)
+    return _open(interaction, incident)
+
+
+def _open(interaction: Interaction, incident: Incident) -> None:
 
     async def fill() -> View:
         return await _filled(interaction, incident)
 
     loading = forms.loading(views.CALLBACK, views.TITLE, incident, "Looking up what is known …")
     interaction.open(loading, fill)
-    return None
 
 
 async def _filled(interaction: Interaction, incident: Incident) -> View:
@@ -62,7 +69,8 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
     shown = own or others
     if shown is None or shown.parts is None:
         parts, missing = await _proposed(ctx, incident)
-        known = views.KnownDrafts(writing=writing, notes=missing)
+        named = await unfit(ctx, incident, parts)
+        known = views.KnownDrafts(writing=writing, notes=missing, contradictions=named)
         return views.postmortem(incident, parts, me=me, drafts=known)
     newer = others if own is not None and others is not None and others.at > own.at else None
     known = views.KnownDrafts(
@@ -71,6 +79,7 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
         newer_by=newer.by if newer else "",
         newer_at=newer.at if newer else None,
         writing=writing,
+        contradictions=await unfit(ctx, incident, shown.parts),
     )
     return views.postmortem(incident, shown.parts, me=me, drafts=known)
 
@@ -82,6 +91,8 @@ def _is_current(kept: Kept, incident: Incident) -> bool:
 
 async def _proposed(ctx: Context, incident: Incident) -> tuple[Parts, tuple[str, ...]]:
     """Return the parts that record and source propose, and what could not be looked up."""
+    if incident.adr is not None and incident.postmortem is not None:
+        return parts_of(incident.postmortem), ()  # it is mended
     service = ctx.service(incident)
     entries, factors = await asyncio.gather(
         ctx.dispatcher.timeline(incident.id),
@@ -110,6 +121,45 @@ async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> 
     except TimeoutError:
         return names
     return names
+
+
+@on_incident(MEND)
+async def mend_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    """Open the form again with what was written."""
+    if (refused := not_mended(incident)) is not None:
+        return notes.note(refused.text)
+    _open(interaction, incident)
+    return None
+
+
+@on_incident(KEEP)
+async def keep_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    """Keep what the message names; one that was mended meanwhile is gone."""
+    one = next((c for c in incident.contradictions if c.key == value.get("key")), None)
+    if one is None:
+        return notes.note("That was mended meanwhile. Nothing was changed.")
+    action = KeepContradiction(by=interaction.user, contradiction=one)
+    return await interaction.act(action, incident.id)
+
+
+@on_incident(KEEP_HERE)
+async def keep_in_form(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
+    """Keep what the open form names, as it stands in it now."""
+    parts = _parts(read_form(interaction.view))
+    named = await unfit(interaction.ctx, incident, parts)
+    one = next((c for c in named if c.key == value.get("key")), None)
+    if one is not None:
+        action = KeepContradiction(by=interaction.user, contradiction=one)
+        answer = await interaction.act(action, incident.id)
+        if answer is not None:
+            return answer
+    return await _show_again(interaction)
 
 
 # --- the open form -------------------------------------------------------------------------------
@@ -142,6 +192,7 @@ async def _show_again(
         return notes.note(GONE.format(id=form.metadata.get("incident", "of that name")))
     is_kept = await _keep(interaction, form)
     drafts = views.KnownDrafts(
+        contradictions=await unfit(interaction.ctx, incident, _parts(form)),
         saved_at=interaction.ctx.now() if saved and is_kept else None,
         notes=() if is_kept else (NOT_SAVED,),
     )
@@ -188,7 +239,11 @@ async def draft_taken(
             incident,
             theirs.parts,
             me=interaction.user,
-            drafts=views.KnownDrafts(shown_by=theirs.by, shown_at=theirs.at),
+            drafts=views.KnownDrafts(
+                shown_by=theirs.by,
+                shown_at=theirs.at,
+                contradictions=await unfit(interaction.ctx, incident, theirs.parts),
+            ),
             edition=form.number("edition") + 1,
         )
         interaction.show(view)
@@ -200,14 +255,17 @@ async def postmortem_submitted(interaction: Interaction, form: Form) -> Outcome:
     """Record the parts. What was written stays kept, and in the form, where they are refused."""
     ctx, edition = interaction.ctx, form.number("edition")
     incident = await ctx.dispatcher.load(form.incident)
-    before = incident.postmortem if incident is not None and incident.rewriting else None
+    mended = incident is not None and incident.adr is not None and bool(form.metadata.get("mends"))
+    again = incident is not None and (incident.rewriting or mended)
+    before = incident.postmortem if incident is not None and again else None
     written = submitted(
         _parts(form), interaction.user, ctx.now(), before.items if before is not None else ()
     )
     if isinstance(written, dict):
         await _keep(interaction, form)
         return views.fields_of(written, edition)
-    answer = await interaction.dispatch(SubmitPostmortem(postmortem=written), form.incident)
+    action = MendPostmortem if mended else SubmitPostmortem
+    answer = await interaction.dispatch(action(postmortem=written), form.incident)
     if isinstance(answer, Recorded):
         _note_closed(interaction, form)
         return None

@@ -3,6 +3,7 @@
 from handlers.views.action_items import items, overdue
 from handlers.views.announcement import announcement
 from handlers.views.blocks import Message, View
+from handlers.views.contradictions import contradictions
 from handlers.views.decision import decision
 from handlers.views.deploy_output import progress
 from handlers.views.hypothesis_tree import evidence, tree
@@ -13,6 +14,7 @@ __all__ = [
     "Message",
     "View",
     "announcement",
+    "contradictions",
     "decision",
     "evidence",
     "items",

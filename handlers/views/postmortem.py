@@ -14,10 +14,12 @@ from datetime import date, datetime
 from typing import Any
 
 from handlers.views.blocks import Block, Element, View, actions, button, context, option, section
+from handlers.views.contradictions import in_the_form
 from handlers.views.inputs import date_picker, field_input, person_select, select, text_input
 from handlers.views.text import person, spoken, when, words
+from phases.postmortem import gate
 from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
-from phases.record.documents import ActionItem
+from phases.record.documents import ActionItem, Contradiction
 from phases.record.incident import Incident
 
 CALLBACK = "incident.postmortem"
@@ -39,12 +41,18 @@ PARTS = {
         "Why did it slip through tests and CI?",
         "Which test or check would have stopped it?",
     ),
+    "factors": (
+        "Contributing factors",
+        "What made it worse, longer, or harder to see?",
+    ),
+    "went_well": ("What went well", "What should we do again?"),
     "revisit": ("Revisit when", ""),
 }
 """The parts that are texts, by field, with label and hint.
 
-With the action items they are the workflow's six (phase 6); *impact* may stay empty.
+With the action items they are the workflow's six (phase 6); those of `OPTIONAL` may stay empty.
 """
+OPTIONAL = ("impact", *gate.OPTIONAL)
 KINDS = {"tests": "Tests", "monitors": "Monitors", "gates": "Gates"}
 MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
 
@@ -65,6 +73,8 @@ class KnownDrafts:
     """Set where this person just saved."""
     notes: tuple[str, ...] = ()
     """Sources that could not be looked up."""
+    contradictions: tuple[Contradiction, ...] = ()
+    """What does not fit in what is shown."""
 
 
 def postmortem(
@@ -76,14 +86,16 @@ def postmortem(
     rows: int = 0,
     edition: int = 1,
 ) -> View:
-    """`incident.postmortem`: six parts, none empty.
+    """`incident.postmortem`: six parts, none empty, and what may stay empty.
 
-    `rows` of action items at least; `edition` makes new block ids.
+    `rows` of action items at least; `edition` makes new block ids. One that is written already is
+    mended.
     """
     drafts = drafts or KnownDrafts()
     rows = min(max(rows, len(parts.items), ITEMS_LEAST), ITEMS_LIMIT)
     tail = f"~{edition}" if edition > 1 else ""
     blocks: list[Block | None] = [section(_head(incident)), *_drafts(incident, me, drafts)]
+    blocks += in_the_form(incident, drafts.contradictions)
     for name, (label, hint) in PARTS.items():
         if name == "revisit":
             blocks += _items(parts.items, rows, tail)
@@ -94,19 +106,29 @@ def postmortem(
             longest=IMPACT_LIMIT if name == "impact" else 3000,
         )
         blocks.append(
-            field_input(f"{name}{tail}", label, entry, hint=hint, optional=name == "impact")
+            field_input(f"{name}{tail}", label, entry, hint=hint, optional=name in OPTIONAL)
         )
     return View(
         CALLBACK,
         TITLE,
         tuple(block for block in blocks if block is not None),
         submit="Write it",
-        metadata={"incident": incident.id, "rows": rows, "edition": edition},
+        metadata={
+            "incident": incident.id,
+            "rows": rows,
+            "edition": edition,
+            "mends": incident.adr is not None,
+        },
         tells=True,
     )
 
 
 def _head(incident: Incident) -> str:
+    if incident.adr is not None:
+        return (
+            f"*{incident.id}* {words(incident.title, 200)}\n"
+            f"*Write it* writes {incident.adr.name} anew with what you mend here."
+        )
     once = "" if incident.recovered_at else " once recovery is verified"
     head = (
         f"*{incident.id}* {words(incident.title, 200)}\n"

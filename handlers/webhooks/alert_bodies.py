@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from handlers.webhooks.front import Part, Time, Unreadable
@@ -169,11 +169,27 @@ class _Organisation(Part):
     name: str = ""
 
 
+UNFILLED = re.compile(r"\$[A-Z][A-Z_]*(?:\[[^\]]*\])?")
+"""A variable of Datadog's that has no value for this event and stands as it was written."""
+
+
 class _Datadog(_Body):
     """The default payload; `tags`, `alert_transition` and the rest are there where added.
 
     Its numbers are texts, because `$DATE` and the like are put between quotes.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unfilled(cls, value: Any) -> Any:
+        """Take a variable without a value as not told: one key for every alert hides them."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: part
+            for name, part in value.items()
+            if not (isinstance(part, str) and UNFILLED.fullmatch(part.strip()))
+        }
 
     id: Word = ""
     title: str = Field(min_length=1)

@@ -190,6 +190,12 @@ def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLook
     if alarm.said in (answer, "cannot tell") and not alarm.blind:
         return
     draft.set(alarm=alarm.model_copy(update={"said": answer, "blind": False}))
+    if not action.minutes:
+        why = action.text or "nothing can be counted since recovery"
+        cannot = f"I cannot tell whether it is back: {why}. Please look"
+        again = f"`/incident reopen {draft.incident.id}` if it is"
+        tell(draft, f"{heard}. {cannot}: {again}.", strong=_STRONG, ticket=False)
+        return
     measured = _measured(action)
     if action.stragglers:
         runs = "no longer runs" if len(action.gone) == 1 else "no longer run"

@@ -18,17 +18,18 @@ from phases.shared.announce import EVERYWHERE, worked
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import ARCHIVE
 from phases.shared.rounds import next_round
+from phases.verification.alarms import ALARM
 
 PUT_OFF_SECONDS = 24 * 60 * 60  # somebody wrote in it within the last day
 
 
 def reopen(draft: Draft, action: Reopen) -> Refused | None:
-    """Open it again by a person's word.
+    """Open it again by a person's word: what is over, or what seemed to be fine.
 
     The claims are taken again, and what was understood is asked for again.
     """
     incident = draft.incident
-    if incident.open:
+    if incident.open and incident.status is not Status.MITIGATED:
         return Refused("state", f"{incident.id} is open. Nothing was changed.")
     if incident.duplicate_of is not None:
         again = f"`/incident split {incident.id}` opens it again"
@@ -38,9 +39,13 @@ def reopen(draft: Draft, action: Reopen) -> Refused | None:
 
 
 def open_again(draft: Draft, why: str, *, by: str, beside: str | None) -> None:
-    """Open the next round of what was over. `beside`: an open incident of its service."""
+    """Open the next round of what was over, or seemed fine.
+
+    `beside`: an open incident of its service.
+    """
     incident = draft.incident
-    if incident.status is not Status.CANCELLED:
+    fine = incident.status is Status.MITIGATED
+    if not fine and incident.status is not Status.CANCELLED:
         draft.set(cause=None)  # it was not over: somebody has to say why
     draft.set(
         status=Status.DECIDING,
@@ -50,15 +55,16 @@ def open_again(draft: Draft, why: str, *, by: str, beside: str | None) -> None:
         cancelled_at=None,
         cancel_reason=None,
         guard_until=None,
+        alarm=None,
         else_reason=beside or incident.else_reason,
     )
     if draft.incident.else_reason is None:
         draft.claim(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
-    draft.cancel(ARCHIVE).note("reopened", why, by=by)
+    draft.cancel(ARCHIVE, ALARM).note("reopened", why, by=by)
     what_was_never_there(draft)
-    if "announcement" in draft.incident.messages and not incident.private:
+    if not fine and "announcement" in draft.incident.messages and not incident.private:
         draft.want(Say(text=f"Open again: {incident.title}.", goes_to="announcement"))
     next_round(draft, why)
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from phases.messages.actions import ShrinkDue
+from phases.postmortem.gate import OPTIONAL
 from phases.record.documents import IN_THE_ADR, Postmortem
 from phases.record.incident import Incident
 from phases.record.shortening import fitted
@@ -26,6 +27,7 @@ _EACH = "__all__"
 _DROPPED: dict[str, Any] = {
     **dict.fromkeys(("description", "heard", "investigation", "suspects", "bisect"), True),
     **dict.fromkeys(("paged", "latest_update", "pins", "zones", "failures"), True),
+    "contradictions": True,
     "triage": {
         **dict.fromkeys(("issues", "deploys", "targets", "frames", "notes"), True),
         "blast": {"sentences"},
@@ -98,4 +100,5 @@ def _parts(written: Postmortem, incident: Incident) -> Postmortem:
     if incident.adr is None:
         return written
     parts = ("timeline", "impact", "root_cause", "monitoring", "tests", "revisit")
-    return written.model_copy(update=dict.fromkeys(parts, IN_THE_ADR))
+    more = tuple(name for name in OPTIONAL if getattr(written, name))
+    return written.model_copy(update=dict.fromkeys((*parts, *more), IN_THE_ADR))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from phases.messages.base import Action
-from phases.record.documents import Postmortem
+from phases.record.documents import Contradiction, Postmortem
 from phases.record.findings import Release, Verdict, Word
 from phases.record.incident import Incident, Severity, Source
 
@@ -205,6 +205,20 @@ class SubmitPostmortem(Action):
 
     type: Literal["postmortem"] = "postmortem"
     postmortem: Postmortem
+
+
+class MendPostmortem(Action):
+    """Hands in the post-mortem again that is written already: something in it was mended."""
+
+    type: Literal["postmortem.mend"] = "postmortem.mend"
+    postmortem: Postmortem
+
+
+class KeepContradiction(Command):
+    """Keeps a contradiction as it is, under the person's name."""
+
+    type: Literal["contradiction.keep"] = "contradiction.keep"
+    contradiction: Contradiction
 
 
 class MarkItem(Command):

@@ -350,6 +350,17 @@ class WriteAdr(Effect):
     number: int
 
 
+class MendAdr(Effect):
+    """Writes the file anew with the mended post-mortem, or only who keeps what as it is."""
+
+    type: Literal["adr.mend"] = "adr.mend"
+    words = "The mended post-mortem could not be written"
+    system = "git"
+    after_end = True
+    whole: bool = True
+    """False: the lines of its contradictions alone; whatever people changed in the file stays."""
+
+
 class ReviseAdr(Effect):
     """Brings a file that was written before recovery up to date; the same text is no commit."""
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from phases.messages.base import Action
-from phases.record.documents import Adr, LinearIssue, SubIssue, Ticket
+from phases.record.documents import Adr, Contradiction, LinearIssue, SubIssue, Ticket
 from phases.record.findings import (
     Bisect,
     DeployOutput,
@@ -313,6 +313,16 @@ class AdrWritten(Action):
 
     type: Literal["adr.written"] = "adr.written"
     adr: Adr
+    found: tuple[Contradiction, ...] = ()
+    """What contradicts itself in it, as the file says."""
+
+
+class AdrMended(Action):
+    """The file has the mended post-mortem, or says what is kept."""
+
+    type: Literal["adr.mended"] = "adr.mended"
+    found: tuple[Contradiction, ...] | None = None
+    """None: only who keeps what was written."""
 
 
 class EffectDone(Action):

@@ -435,6 +435,8 @@ class Person(Value):
     """A full member of our workspace: no guest, nobody of another workspace, not a bot."""
     offset: int = 0
     """Seconds that their clock is ahead of UTC."""
+    left: bool = False
+    """Their account is deactivated."""
 
 
 class People(Protocol):

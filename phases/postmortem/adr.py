@@ -6,8 +6,11 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 
+from phases.postmortem.adr_status import contradiction_line
 from phases.postmortem.adr_template import Content, Section, follow
+from phases.postmortem.contradictions.named import parts_of
 from phases.postmortem.proofs import proofs
+from phases.postmortem.sources import sources
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import BlastRadius, Look, LookVerdict, Share, Word
 from phases.record.incident import VERIFIED, Entry, Incident
@@ -19,6 +22,8 @@ from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, users
 from phases.verification.event_chart import explained, in_words, mermaid
 
 KINDS = ("tests", "monitors", "gates")
+BESIDE = {"factors": "Contributing factors", "went_well": "What went well"}
+"""Parts that may stay empty: they stand in the file where somebody wrote them."""
 BRANCH = "firebreak/adr-"
 """The beginning of branches of post-mortems: our own texts, which nobody ships as a hotfix."""
 _SUMMARY = re.compile(r"```text\nPRODUCTION INCIDENT — .*?\n```", re.DOTALL)
@@ -241,11 +246,41 @@ def _sections(
         Section("options", "Considered options", tuple(_options(incident, names))),
         part("monitoring", "Why monitoring did not catch it earlier", written.monitoring),
         part("tests", "Why it slipped through tests and CI", written.tests),
+        *(
+            part(key, title, getattr(written, key))
+            for key, title in BESIDE.items()
+            if getattr(written, key)
+        ),
         Section("items", "Action items", tuple(_item(item, names) for item in written.items)),
         part("revisit", "Revisit when", written.revisit),
-        Section("proofs", "Proofs", tuple(_proofs(incident, number, names))),
+        Section(
+            "contradictions",
+            "Contradictions",
+            tuple(contradiction_line(one, names) for one in incident.contradictions),
+        ),
+        Section(
+            "proofs",
+            "Proofs",
+            (
+                *_proofs(incident, number, names),
+                *_cited(incident, written, entries, names),
+            ),
+        ),
     )
     return tuple(section for section in sections if section.lines)
+
+
+def _cited(
+    incident: Incident, written: Postmortem, entries: Sequence[Entry], names: Names
+) -> list[str]:
+    """Return what Firebreak proposed and people left as it was, each with where it is from."""
+    lines: list[str] = []
+    for source in sources(incident, entries, parts_of(written), names):
+        url = inline(source.url, {}) if source.url else ""
+        link = f" {url}" if url.startswith("<http") else ""
+        says = inline(source.says, names, 300)
+        lines.append(f"- “{says}”: {inline(source.comes_from, names)}{link}")
+    return ["", "Proposed by the record, and left as it was:", "", *lines] if lines else []
 
 
 def _proofs(incident: Incident, number: int, names: Names) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from phases.postmortem.adr_headings import fact
 from phases.postmortem.adr_template import FACT, HEADING
-from phases.record.documents import ActionItem
+from phases.record.documents import ActionItem, Contradiction
 from phases.text.markdown import Names, inline
 
 HEAD_LINES = 40
@@ -24,6 +24,26 @@ def completed(text: str, *, items: Sequence[ActionItem], at: datetime, names: Na
     _set_status(lines, f"done, action items settled {at.astimezone(UTC):%Y-%m-%d}")
     _tick(lines, items, names)
     return "\n".join(lines)
+
+
+def with_kept(text: str, *, some: Sequence[Contradiction], names: Names) -> str:
+    """Return the same file, with who keeps what; a line that says so already does not change."""
+    kept = {
+        contradiction_line(one.model_copy(update={"kept_by": ""}), names): one
+        for one in some
+        if not one.open
+    }
+    lines = text.split("\n")
+    return "\n".join(
+        contradiction_line(kept[line], names) if line in kept else line for line in lines
+    )
+
+
+def contradiction_line(one: Contradiction, names: Names) -> str:
+    """Return a contradiction's line in the file."""
+    when = f" on {one.kept_at.astimezone(UTC):%Y-%m-%d}" if one.kept_at else ""
+    state = "Open" if one.open else inline(f"Kept by <@{one.kept_by}>{when}", names)
+    return f"- {state}: {inline(one.says, names)}"
 
 
 def _set_status(lines: list[str], status: str) -> None:

@@ -98,7 +98,7 @@ def alerted(incident: Incident, entries: Sequence[Entry]) -> str:
             first = f"A person said it first, {after}, via {incident.source.text}."
         case _:
             first = f"Detected {after}, via {incident.source.text}."
-    return f"{first} {_first_alert(incident, entries)}"
+    return f"{first} {first_alert(incident, entries)}"
 
 
 def _after(detected: datetime, began: datetime) -> str:
@@ -107,7 +107,7 @@ def _after(detected: datetime, began: datetime) -> str:
     return f"{lasting(detected - began)} after it began ({stamp(began)})"
 
 
-def _first_alert(incident: Incident, entries: Sequence[Entry]) -> str:
+def first_alert(incident: Incident, entries: Sequence[Entry]) -> str:
     alerts = [e for e in entries if e.kind == "evidence" and e.text.startswith(ALERT)]
     first = min(alerts, key=lambda entry: entry.at, default=None)
     if first is None:

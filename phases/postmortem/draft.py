@@ -11,7 +11,14 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from phases.postmortem.contributing_factors import LookedUp, alerted, how_it_passed
-from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
+from phases.postmortem.gate import (
+    IMPACT_LIMIT,
+    ITEM_LIMIT,
+    OPTIONAL,
+    PART_LIMIT,
+    UNFINISHED,
+    Parts,
+)
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import line
@@ -21,6 +28,7 @@ from phases.text.markdown import Names, readable
 from phases.text.wording import lasting, listed, stamp
 from phases.triage.picture import who_is_hit
 
+REVISIT = "When the action items are complete."
 DUE_DAYS = 14
 """An action item is proposed for two weeks after."""
 
@@ -45,11 +53,11 @@ def draft(
     fresh = Parts(
         timeline=_timeline(entries, names),
         impact=cut(readable(impact(incident, looked_up.users), names), IMPACT_LIMIT),
-        root_cause=cut(readable(_cause(incident), names), PART_LIMIT),
+        root_cause=cut(readable(cause(incident), names), PART_LIMIT),
         monitoring=cut(readable(monitoring, names), PART_LIMIT),
         tests=cut(readable(slipped, names), PART_LIMIT),
-        items=_items(incident, now),
-        revisit="When the action items are complete.",
+        items=items(incident, now),
+        revisit=REVISIT,
     )
     if incident.rewriting and incident.postmortem is not None:
         return _again(fresh, incident.postmortem)
@@ -58,7 +66,7 @@ def draft(
 
 def _again(fresh: Parts, before: Postmortem) -> Parts:
     """Return the earlier answers with the newest timeline, for an incident that went on."""
-    names = ("root_cause", "monitoring", "tests", "revisit")
+    names = ("root_cause", "monitoring", "tests", "revisit", *OPTIONAL)
     answers = {name: getattr(before, name) for name in names}
     written = {name: text for name, text in answers.items() if text and text != IN_THE_ADR}
     return fresh.model_copy(update={**written, "items": before.items or fresh.items})
@@ -111,7 +119,7 @@ def impact(incident: Incident, users: int | None = None) -> str:
     return ", ".join(parts)
 
 
-def _cause(incident: Incident) -> str:
+def cause(incident: Incident) -> str:
     """Return the confirmed cause, else the bisect's commit, else the leading hypothesis as such."""
     lead = leading(incident)
     if lead.named is not None:
@@ -124,7 +132,7 @@ def _cause(incident: Incident) -> str:
     return f"Probably: {lead.hypothesis.says}{found}"
 
 
-def _items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
+def items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
     """Return a row of each kind, with a proposal if the evidence speaks for one."""
     report = incident.triage
     who = incident.lead or incident.declared_by

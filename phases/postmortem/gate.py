@@ -45,8 +45,12 @@ class Parts(Value):
     items: tuple[ActionItem, ...] = ()
     """The form's rows in their order; one without a text is no item."""
     revisit: str = ""
+    factors: str = ""
+    went_well: str = ""
 
 
+OPTIONAL = ("factors", "went_well")
+"""Texts beside the six parts; like the impact they may stay empty."""
 _ASKED = {
     "timeline": "the timeline, from the alert to the end",
     "root_cause": "the root cause",
@@ -73,13 +77,19 @@ def submitted(
             wrong[name] = f"Finish the sentence: say {_ASKED[name]}."
         elif len(text) > PART_LIMIT:
             wrong[name] = f"Too long: {len(text)} characters, at most {PART_LIMIT}."
+    more: dict[str, str] = {name: getattr(parts, name).strip() for name in OPTIONAL}
+    wrong |= {
+        name: f"Too long: {len(text)} characters, at most {PART_LIMIT}."
+        for name, text in more.items()
+        if len(text) > PART_LIMIT
+    }
     wrong |= _wrong_items(parts.items)
     items = _merged(parts.items, before)
     impact = cut(" ".join(parts.impact.split()), IMPACT_LIMIT)
-    everything = (*texts.values(), impact, *(item.text for item in items))
+    everything = (*texts.values(), *more.values(), impact, *(item.text for item in items))
     size = sum(len(text.encode()) for text in everything)
     if not wrong and size > PARTS_BYTES:
-        longest = max(texts, key=lambda name: len(texts[name].encode()))
+        longest = max(texts | more, key=lambda name: len((texts | more)[name].encode()))
         wrong[longest] = (
             f"Altogether {size - PARTS_BYTES:,} bytes too long: shorten this, the longest part."
         )
@@ -93,6 +103,8 @@ def submitted(
         tests=texts["tests"],
         items=items,
         revisit=texts["revisit"],
+        factors="" if is_empty(more["factors"]) else more["factors"],
+        went_well="" if is_empty(more["went_well"]) else more["went_well"],
         by=by,
         at=at,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from phases.messages.commands import SubmitPostmortem
 from phases.messages.effects import NumberAdr, WriteAdr
 from phases.messages.results import AdrNumbered, AdrWritten
+from phases.postmortem.contradictions.steps import found_in_it
 from phases.record.documents import Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import Incident, Status
@@ -94,6 +95,7 @@ def adr_written(draft: Draft, action: AdrWritten) -> None:
     if incident.adr is not None:
         return
     draft.set(adr=action.adr, adr_before=None)
+    found_in_it(draft, action.found)
     draft.note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
     if not incident.open:
         draft.dirty("status")

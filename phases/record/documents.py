@@ -90,7 +90,7 @@ IN_THE_ADR = "in the ADR"
 
 
 class Postmortem(Value):
-    """The six parts as a person submitted them, none empty; beside them the impact."""
+    """The six parts as a person submitted them, none empty; beside them what may stay empty."""
 
     timeline: str
     impact: str = ""
@@ -99,8 +99,32 @@ class Postmortem(Value):
     tests: str
     items: tuple[ActionItem, ...]
     revisit: str
+    factors: str = ""
+    """Contributing factors; may stay empty."""
+    went_well: str = ""
+    """What went well; may stay empty."""
     by: str
     at: datetime
+
+
+class Contradiction(Value):
+    """Something in a post-mortem that cannot be true as it stands, or that nobody could check."""
+
+    rule: str
+    """What is wrong with it: `recovery before action`, `owner left` …"""
+    part: str
+    """The field of the form in which it stands; `item_2` for the second action item."""
+    says: str
+    """The sentence for people."""
+    key: str
+    """A fingerprint of the words that it is about: as long as they stay, it is the same one."""
+    kept_by: str = ""
+    """Slack id of the person who keeps it as it is; empty while it is open."""
+    kept_at: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        return not self.kept_by
 
 
 class Adr(Value):

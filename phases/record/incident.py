@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from phases.record.documents import Adr, Postmortem, Ticket
+from phases.record.documents import Adr, Contradiction, Postmortem, Ticket
 from phases.record.findings import (
     Bisect,
     Cause,
@@ -333,6 +333,8 @@ class Incident(Value):
     """Its ADR, if it went on after that was written: the file is written anew with its number."""
     rewriting: bool = False
     """True until the parts of that ADR are sent again."""
+    contradictions: tuple[Contradiction, ...] = ()
+    """What was found in its post-mortem and is open, or was kept."""
     postmortem_due: datetime | None = None
     """The next reminder of the post-mortem; None while nobody owes one."""
     postmortem_reminded: int = 0

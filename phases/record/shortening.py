@@ -64,6 +64,8 @@ _WHOLE = frozenset(
 """Fields whose text stays: names, ids, links and words from a fixed list."""
 _ALL = frozenset({"merged", "tried"})
 """Lists that keep every entry."""
+_ITS_END = "rounds"
+"""A list whose last entry says how it went: it stays before all others."""
 
 
 def fitted(
@@ -101,9 +103,15 @@ def _shorter(value: Any, limits: tuple[int, int, int], name: str = "") -> Any:
         return short(value, names if whole else characters)
     if isinstance(value, tuple):
         values = cast("tuple[Any, ...]", value)
-        shown = values if name in _ALL else values[:entries]
+        shown = values if name in _ALL else _first(values, entries, name)
         return tuple(_shorter(entry, limits, name) for entry in shown)
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         return {key: _shorter(field, limits, key) for key, field in fields.items()}
     return value
+
+
+def _first(values: tuple[Any, ...], entries: int, name: str) -> tuple[Any, ...]:
+    if name == _ITS_END and len(values) > entries:
+        return (*values[: entries - 1], values[-1])
+    return values[:entries]

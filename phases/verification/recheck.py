@@ -19,7 +19,7 @@ from phases.record.incident import Incident, Round
 from phases.record.service import Service
 from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured
-from phases.text.wording import lasting, listed
+from phases.text.wording import listed
 from phases.triage.picture.blast_radius import ERROR
 from phases.verification.burning import acted, burned
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
@@ -59,8 +59,8 @@ class Recheck:
     tracker: ErrorTracker | None
     endpoint: Endpoint
     now: datetime
-    forward: timedelta = timedelta()
-    """The time by which the clock was set forward since the action."""
+    doubt: str = ""
+    """Why the time since the action is not known: what is wrong with the clocks."""
 
     async def look(self, round_number: int, look_number: int) -> Looked:
         """Look at Sentry and at the endpoint once, and judge what they tell.
@@ -118,7 +118,7 @@ class Recheck:
             return Looked(round=round_number, look=look, before=counts.before)
         base = baseline(self.incident)
         held = limits(base, counts.burning, span.minutes, counts.traffic)
-        goes_on = span.whole and not self.forward and self._goes_on(counts.events, counts, span)
+        goes_on = span.whole and not self.doubt and self._goes_on(counts.events, counts, span)
         if goes_on:
             try:
                 old = await self._old(span)
@@ -215,10 +215,9 @@ class Recheck:
                 none = "no Sentry issue belongs to this incident"
                 none = none if self.tracker is not None else "Sentry is not set up"
                 return LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
-        if self.forward and self.ids and (answered is None or answered.ok):
+        if self.doubt and self.ids and (answered is None or answered.ok):
             # Minutes that never passed are quiet, or those of the fire are counted.
-            jumped = f"the clock here was set forward by {lasting(self.forward)} meanwhile"
-            return LookVerdict.TOO_FEW, (jumped,)
+            return LookVerdict.TOO_FEW, (self.doubt,)
         if judged is not LookVerdict.RECOVERED or self.tracker is None:
             return judged, why
         if others := await _not_errors(self.incident, self.tracker):

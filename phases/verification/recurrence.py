@@ -156,13 +156,12 @@ async def look_back(
     tracker: ErrorTracker | None,
     now: datetime,
     *,
-    forward: timedelta = timedelta(),
+    doubt: str = "",
 ) -> GuardLooked:
     """Look at Sentry once. Never raises: what cannot be asked is the look's answer.
 
     Only events after recovery are counted: where the clock was set back since, that is less time,
-    or none. `forward` is the time by which it was set forward since: then nobody knows when
-    recovery was.
+    or none. `doubt` says what is wrong with the clocks: then nobody knows when recovery was.
     """
     since = now - (SPAN * pace(service) if look.whole else soon(service))
     if look.alarm is not None:
@@ -172,8 +171,8 @@ async def look_back(
     answer = GuardLooked(look=look, at=now, found="cannot tell", minutes=minutes)
     if tracker is None:
         return answer if look.alarm is None else _with(answer, found="not set up")
-    if forward:
-        return _with(answer, text=f"the clock here was set forward by {lasting(forward)}")
+    if doubt:
+        return _with(answer, minutes=0.0, text=doubt)
     ids = issues(incident, look)
     if not ids or begin >= now:
         return answer

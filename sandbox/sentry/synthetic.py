@@ -25,6 +25,9 @@ class ErrorFields(TypedDict, total=False):
     ip: str | None
     tags: dict[str, str]
     flags: dict[str, bool]
+    platform: str
+    frames: list[Json]
+    """The whole stack, the oldest call first, instead of one frame of the shop."""
 
 
 USUAL = ErrorFields(
@@ -60,14 +63,14 @@ def error_event(error: str, at: float, user: str | None, fields: ErrorFields) ->
         "type": kind,
         "value": value,
         "mechanism": {"type": "generic", "handled": chosen["handled"]},
-        "stacktrace": {"frames": [frame]},
+        "stacktrace": {"frames": chosen.get("frames", [frame])},
     }
     evaluated = [{"flag": f, "result": on} for f, on in (chosen.get("flags") or {}).items()]
     return {
         "contexts": {"flags": {"values": evaluated}} if evaluated else {},
         "event_id": uuid.uuid4().hex,
         "timestamp": at,
-        "platform": "python",
+        "platform": chosen.get("platform", "python"),
         "level": chosen["level"],
         "transaction": chosen["transaction"],
         "release": chosen["release"],

@@ -441,6 +441,11 @@ def views_shown() -> dict[str, View]:
         "form-post-mortem-draft": postmortem.postmortem(
             MITIGATED, prefilled, me="U0ALICE", drafts=SHELF, rows=4
         ),
+        "form-post-mortem-unfit": postmortem.postmortem(
+            MITIGATED,
+            prefilled,
+            drafts=postmortem.KnownDrafts(contradictions=gallery_more.UNFIT * 4),
+        ),
         "form-update": forms.update(open_one, template(open_one), 30),
         "form-cancel": forms.cancel(open_one),
         "form-break-glass": forms.break_glass(

@@ -18,7 +18,7 @@ from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.mitigation.decision import under_way
 from phases.postmortem.proofs import proofs
-from phases.record.documents import ActionItem, Adr, SubIssue
+from phases.record.documents import ActionItem, Adr, Contradiction, SubIssue
 from phases.record.findings import (
     Bisect,
     Choice,
@@ -198,6 +198,31 @@ ITEMS = (
 )
 
 
+UNFIT = (
+    Contradiction(
+        rule="recovery before action",
+        part="timeline",
+        says="Recovery at 03:02 comes before the action at 03:06: “Errors stopped”, then "
+        "“rolled back to 1.2.0”.",
+        key="a",
+    ),
+    Contradiction(
+        rule="never done",
+        part="item_2",
+        says="Action item 2, “Improve monitoring”: how will anyone know it is done?",
+        key="b",
+    ),
+    Contradiction(
+        rule="blame",
+        part="tests",
+        says="“Bob forgot to run the migration” blames a person. What made it possible?",
+        key="c",
+        kept_by="U0ALICE",
+        kept_at=NOW,
+    ),
+)
+
+
 def resolved(**fields: Any) -> Incident:
     given: dict[str, Any] = {
         "status": Status.RESOLVED,
@@ -220,6 +245,8 @@ def after_the_end() -> dict[str, Message]:
             resolved(status=Status.CLOSED, postmortem=written(items=settled))
         ),
         "items-burns-again": views.items(resolved(status=Status.DECIDING)),
+        "contradictions": views.contradictions(resolved(contradictions=UNFIT)),
+        "contradictions-settled": views.contradictions(resolved(contradictions=UNFIT[2:])),
         "overdue": views.overdue(resolved(), (1,), NOW.date(), mention="U0ALICE"),
         "status-closed": views.status(resolved(status=Status.CLOSED), NOW, SHOP),
         "status-month-later": views.status(

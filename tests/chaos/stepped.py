@@ -155,7 +155,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
             world,  # pyright: ignore[reportArgumentType]
             world,  # pyright: ignore[reportArgumentType]
             world.now(),
-            timedelta(seconds=clock_jumps.forward_since(begun)),
+            clock_jumps.doubt_since(begun),
         )
         if effect.minute:
             return await check.glance(effect.round, effect.minute)

@@ -37,6 +37,10 @@ class Runs(Protocol):
         """Called before each callback of it. True: the callback is never run."""
         ...
 
+    def die(self) -> None:
+        """Nothing of it runs any more."""
+        ...
+
 
 WHOSE: ContextVar[Runs | None] = ContextVar("the replica whose code runs", default=None)
 

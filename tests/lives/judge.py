@@ -86,7 +86,7 @@ def _counted(town: Town, life: Life, incident: Incident) -> list[str]:
         {
             "incidents of this service": len(_lines(answer)),
             "pinned messages": len(life.channel.pins),
-            "tickets": len(titled),
+            "tickets": max(len(titled), int(incident.ticket is None)),
             "posts on Discord": len(of_discord),
             "announcements": len(announced),
             "recorded incidents with this channel": int(incident.channel is not None),
@@ -148,7 +148,9 @@ def _written(life: Life, incident: Incident) -> list[str]:
 
 def _ticket(town: Town, life: Life, incident: Incident) -> list[str]:
     if incident.ticket is None:
-        return ["no ticket in the record"]
+        # One that could not be made while the incident was open is not made for what is cancelled.
+        cancelled = incident.status is Status.CANCELLED
+        return [] if cancelled else ["no ticket in the record"]
     issue = town.linear.issue(incident.ticket.identifier)
     wanted = "canceled" if incident.status is Status.CANCELLED else "completed"
     wrong = [] if issue.state.type == wanted else [f"the ticket is {issue.state.type}"]
@@ -177,6 +179,8 @@ def _timeline(life: Life, incident: Incident, entries: list[Entry]) -> list[str]
     said = Counter((entry.kind, entry.text) for entry in entries)
     rounds = max(1, len(incident.rounds))
     may = {**dict.fromkeys(EACH_ROUND, rounds), "page": max(1, len(set(incident.paged)))}
+    # Two looks that can measure nothing say so in the same words.
+    may["check"] = max(rounds, sum(len(one.looks) for one in incident.rounds))
     wrong = [
         f"{times} times in the timeline: {kind}: {text[:80]!r}"
         for (kind, text), times in said.items()

@@ -25,6 +25,8 @@ AGAIN = 12.0
 LOOKS = 2.0
 """A person looks so often."""
 SEEN = "The pool of the database is full"
+UPDATE = "Half of the carts are empty"
+"""Said once; it may come twice, and counts once."""
 
 
 class Lost(Exception):
@@ -90,6 +92,8 @@ class Life:
         self.faults: list[str] = []
         """What went wrong while it was lived, beside what its end shows."""
         self.pinned = False
+        self._pressed = 0.0
+        """When somebody tried again what had failed."""
 
     # --- what people see --------------------------------------------------------------------------
 
@@ -160,9 +164,7 @@ class Life:
 
     async def _through(self) -> None:
         if self.plot.pins:
-            self.alice.join(self.channel)
-            self.alice.react(self.alice.say(self.channel, SEEN))
-            self.pinned = True
+            await self._act(self.bob.command(f"/incident update {UPDATE}", self.channel))
         await self._mended(self.plot.decide)
         if self.plot.closes_ticket:
             await self._ticket_closed_too_early()
@@ -183,6 +185,10 @@ class Life:
             while time.monotonic() < waits:
                 if found := self.channels:
                     self._channel = found[0]
+                    if self.plot.pins:  # the bot may not know yet that it is its channel
+                        self.alice.join(self.channel)
+                        self.alice.react(self.alice.say(self.channel, SEEN))
+                        self.pinned = True
                     await self.until("its channel in the record", self._has_channel)
                     return
                 await asyncio.sleep(LOOKS)
@@ -226,6 +232,7 @@ class Life:
     async def _press(self, person: Person, message: Json, action: str) -> None:
         now = person.now(message)
         before, told = self._undecided(), len(person.ephemerals())
+        deaths = self.town.fleet.deaths
         twice = [self._act(person.click(now, action))]
         if self.plot.twice:
             twice.append(self._act(person.click(now, action)))
@@ -234,7 +241,8 @@ class Life:
         if acked and before and action == "decision.rollback" and self.town.answers_surely:
             await asyncio.sleep(AGAIN)
             answered = len(person.ephemerals()) > told or person.modal() is not None
-            if self._undecided() == before and not answered:
+            survived = self.town.fleet.deaths == deaths  # else a refusal may have died unsaid
+            if survived and self._undecided() == before and not answered:
                 self.faults.append(f"{action} by {person.id} was acked, and nothing came of it")
 
     def _undecided(self) -> int:
@@ -340,10 +348,16 @@ class Life:
             if time.monotonic() > ends:
                 raise Lost("nobody saw that it burns again")
             if time.monotonic() > said + 3 * AGAIN:
+                if said and self.town.clocks_are_apart:
+                    await self._says_that_it_is_back()
                 said = time.monotonic()
                 await self.town.alert(self.shop)
             await asyncio.sleep(LOOKS)
         await self._mended("fixed")
+
+    async def _says_that_it_is_back(self) -> None:
+        """Where nothing can be counted, a person's word opens it again."""
+        await self._act(self.alice.command(f"/incident reopen {self.id}", self.channel))
 
     async def _cancelled(self) -> None:
         self.shop.on_fire = False
@@ -359,6 +373,7 @@ class Life:
                 raise Lost("no post-mortem was written")
             if self.record().get("postmortem") is None or self.record().get("rewriting"):
                 await self._write_once()
+            await self._tries_again()
             await asyncio.sleep(LOOKS)
 
     async def _write_once(self) -> None:
@@ -390,19 +405,23 @@ class Life:
 
     async def _rests(self) -> None:
         """Until nothing is left to be done. What failed for good is tried again by its button."""
-        ends, pressed = time.monotonic() + PATIENCE, time.monotonic()
+        ends = time.monotonic() + PATIENCE
         self.step = "it comes to rest"
         while not self.at_rest():
             if time.monotonic() > ends:
                 raise Lost(f"it does not come to rest: {self.unrest()}")
-            status = self.record()["messages"].get("status")
-            if self.record()["failures"] and status and time.monotonic() > pressed + AGAIN:
-                pressed = time.monotonic()
-                message = self.channel.message(status["ts"])
-                if message is not None:
-                    shown = {**message, "channel": self.channel.id}
-                    await self._act(self.alice.click(shown, "incident.try_again"))
+            await self._tries_again()
             await asyncio.sleep(LOOKS)
+
+    async def _tries_again(self) -> None:
+        """What failed for good, say because the bot died five times at it, has a button."""
+        status = self.record()["messages"].get("status")
+        if self.record()["failures"] and status and time.monotonic() > self._pressed + AGAIN:
+            self._pressed = time.monotonic()
+            message = self.channel.message(status["ts"])
+            if message is not None:
+                shown = {**message, "channel": self.channel.id}
+                await self._act(self.alice.click(shown, "incident.try_again"))
 
     def at_rest(self) -> bool:
         over = self.record()["status"] in ("resolved", "closed", "cancelled")

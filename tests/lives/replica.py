@@ -105,6 +105,8 @@ class Replica:
         self.ready = asyncio.Event()
         self.deaths = 0
         self.graves: list[Half] = []
+        self.dies_when_it_acks: Callable[[Asked, Heard], bool] = lambda *_: False
+        """What it says it has, it must have."""
         self._start, self._doom = start, doom
         self.front = self._half("front", self._front)
         self.back: Half | None = None
@@ -177,6 +179,8 @@ class Replica:
                 heard = Heard(500, [], b"")
             if not answered.done():
                 answered.set_result(heard)
+            if self.dies_when_it_acks(asked, heard):
+                half.die()
 
         loop.create_task(answering(), context=context_of(half))
         try:
@@ -211,6 +215,8 @@ class Fleet:
     def __init__(self, count: int, start: Start, dice: random.Random) -> None:
         self._start, self._dice = start, dice
         self._turn = self._births = self._deaths = 0
+        self.acks_kill = 0.0
+        """The chance that a front dies with what it answers."""
         self.crash_every: tuple[int, int] | None = None
         """Steps between two deaths of a half, drawn between these."""
         self._clocks: dict[int, float] = {}
@@ -226,7 +232,11 @@ class Fleet:
         self._births += 1
         replica = Replica(f"r{number}.{self._births}", self._start, self._doom)
         replica.wall_offset = self._clocks.get(number, 0.0)
+        replica.dies_when_it_acks = self._dies_when_it_acks
         return replica
+
+    def _dies_when_it_acks(self, asked: Asked, heard: Heard) -> bool:
+        return heard.status == 200 and self._dice.random() < self.acks_kill
 
     def set_clock(self, number: int, seconds: float) -> None:
         """Set the clock of this replica's machine away from the true time."""

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import random
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ SPECIAL = frozenset(
 )
 LATENCY = (0.00005, 0.0004)
 """Seconds on the way to Redis."""
+RARE = 20
+"""After so many of one kind its sender dies half as often."""
 SLOW_SECONDS = 1.2
 """Longer than the bot waits for an answer (bot/connection/client.py READ_SECONDS)."""
 
@@ -173,6 +175,9 @@ class Redis:
     trouble: Trouble = field(default_factory=Trouble)
     said: Callable[[str], None] = lambda _: None
     """Called with each trouble."""
+    deadly: float = 0.0
+    """Of a kind of command that was never sent before, the chance that its sender dies with it."""
+    sent: Counter[bytes] = field(default_factory=Counter[bytes])
     links: list[_Link] = field(default_factory=list)
     _blocked: deque[_Blocked] = field(default_factory=deque)
 
@@ -188,6 +193,17 @@ class Redis:
         for link in self.links:
             if link.whose is whose:
                 link.gone = True
+
+    def kills(self, whose: Runs | None, command: Command) -> bool:
+        """Kill a sender whose command was carried out, rather at what is rarely done."""
+        if whose is None or not self.deadly:
+            return False
+        kind = command[1] if command[0].upper() == b"EVALSHA" else command[0]
+        self.sent[kind] += 1
+        if self.dice.random() * (1 + self.sent[kind] / RARE) > self.deadly:
+            return False
+        whose.die()
+        return True
 
     def wake(self) -> None:
         """Look again for those who wait for the stream, who waits longest first."""
@@ -315,6 +331,8 @@ class _Link:
             if self.gone:  # who is gone is given nothing
                 return
         answer = self._redis.server.perform(batch)
+        if not self.gone and self._redis.kills(self.whose, batch[-1]):
+            self._redis.said(f"redis: that was at {batch[-1][0].decode()}, which was carried out")
         if seconds is not None and answer.startswith((b"*-1", b"$-1")):
             self._redis.block(self, batch[0], seconds)
             return

@@ -71,6 +71,9 @@ class Mortal:
     def steps_into_death(self) -> bool:
         return self.dead
 
+    def die(self) -> None:
+        self.dead = True
+
 
 def test_nothing_of_what_is_dead_runs_any_more() -> None:
     said: list[str] = []

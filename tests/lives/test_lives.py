@@ -21,8 +21,7 @@ def lives(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_nothing_is_lost_doubled_or_stale() -> None:
-    # Not from the first one: life 9 is a failure that is not understood yet (docs/status.md).
-    lived = lives("--lives", "20", "--from", "10")
+    lived = lives("--lives", "20")
     assert lived.returncode == 0, lived.stdout + lived.stderr
     assert lived.stdout.startswith("20 lives, 0 wrong")
 

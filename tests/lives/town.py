@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.config import catalogue as catalogues
 from bot.config.settings import Settings
+from bot.runtime.clock_jump import APART_SECONDS
 from sandbox import world as secrets_of
 from sandbox.discord import BOT_TOKEN as DISCORD_BOT_TOKEN
 from sandbox.discord import Discord, discord_app
@@ -237,6 +238,13 @@ class Town:
         return "slack" not in self.wire.weather and not (
             redis.lost_answers or redis.lost_requests or redis.slow
         )
+
+    @property
+    def clocks_are_apart(self) -> bool:
+        """So far that the bot measures nothing (bot/runtime/clock_jump.py)."""
+        redis = self.redis.server.offset
+        offsets = [one.wall_offset for one in self.fleet.replicas]
+        return any(abs(one - redis) > APART_SECONDS for one in offsets)
 
     def beside(self, work: object) -> None:
         """Do this beside everything else, until the world ends."""

@@ -32,6 +32,9 @@ class Forecast:
     clock: float
     """Seconds by which the clock of Redis is set, once; 0: it is right."""
     clock_at: float
+    deadly: float = 0.0
+    """How dangerous it is to send Redis something that is rarely sent."""
+    acks_kill: float = 0.0
     older: bool = False
     """Now and then a record is written anew as a version writes it that knows fewer fields."""
     wall: dict[int, float] = field(default_factory=dict[int, float])
@@ -51,17 +54,24 @@ class Forecast:
             twice=dice.random() < 0.4,
             clock=dice.choice(STEPS_OF_THE_CLOCK) if dice.random() < 0.15 else 0.0,
             clock_at=dice.uniform(20, BY_SECONDS),
+            deadly=dice.choice((0.0, 0.0, 0.005, 0.02)),
+            acks_kill=dice.choice((0.0, 0.0, 0.0, 0.02)),
             older=dice.random() < 0.25,
             wall={0: dice.choice((-30.0, -3.0, 3.0, 30.0))} if dice.random() < 0.2 else {},
         )
 
+    @property
+    def deaths(self) -> bool:
+        return self.crashes is not None or self.deadly > 0 or self.acks_kill > 0
+
     def begins(self, town: Town) -> None:
         town.wire.weather = town.faults.weather = self.systems
         # After a lost answer or a death it may be called twice, never not at all (docs/code.md).
-        town.lost_pages = "pagerduty" in self.systems or self.crashes is not None
+        town.lost_pages = "pagerduty" in self.systems or self.deaths
         town.redis.trouble = self.redis
         town.delivery.twice = town.webhooks.twice = self.twice
         town.fleet.crash_every = self.crashes
+        town.redis.deadly, town.fleet.acks_kill = self.deadly, self.acks_kill
         town.fleet.doom()
         for number, seconds in self.wall.items():
             town.fleet.set_clock(number, seconds)
@@ -98,6 +108,7 @@ class Forecast:
         town.redis.trouble = Trouble()
         town.delivery.twice = town.webhooks.twice = False
         town.fleet.crash_every = None
+        town.redis.deadly = town.fleet.acks_kill = 0.0
         town.fleet.doom()
 
 
@@ -109,4 +120,5 @@ def _weather(dice: random.Random) -> Weather:
         hangs=dice.uniform(0, worst) / 10,
         limited=dice.uniform(0, worst),
         faulty=dice.uniform(0, worst),
+        late=dice.uniform(0, worst) * 2,
     )

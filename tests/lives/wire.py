@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,6 +26,9 @@ from tests.lives.clock import WHOSE, Runs, context_of
 
 LATENCY = (0.002, 0.03)
 """Seconds on one half of the way to an outside system."""
+LATE_SECONDS = (0.5, 6.0)
+RARE, RARELY = 3, 5.0
+"""What was asked for less often than this loses its answer so many times as often."""
 LONG_SECONDS = 40.0
 """For which a call hangs that hangs: longer than anybody waits."""
 
@@ -116,6 +121,8 @@ class Weather:
     """429 with Retry-After, in the system's own shape."""
     faulty: float = 0.0
     """5xx."""
+    late: float = 0.0
+    """It is carried out seconds later: others overtake it."""
 
 
 @dataclass
@@ -132,6 +139,7 @@ class Wire:
     seen: Callable[[Runs | None, Asked, Heard | None], None] = lambda *_: None
     """Called with each call of the bot's, and its answer as the bot has it."""
     calls: int = 0
+    asked: Counter[str] = field(default_factory=Counter[str])
 
     async def ask(self, asked: Asked) -> Heard:
         """Return the answer to a request of whoever runs now. Raises `NoAnswer`."""
@@ -160,7 +168,11 @@ class Wire:
             self.seen(WHOSE.get(), asked, None)
             raise NoAnswer(sent=False)
         fate -= weather.refused
-        hangs = weather.lost <= fate < weather.lost + weather.hangs
+        if self.dice.random() * 1000 < weather.late:
+            self.said(f"{asked.method} {asked.path}: is late")
+            await asyncio.sleep(self.dice.uniform(*LATE_SECONDS))
+        lost = weather.lost * (RARELY if self._is_rare(asked) else 1.0)
+        hangs = lost <= fate < lost + weather.hangs
         if hangs and self.dice.random() < 0.5:
             self.said(f"{asked.method} {asked.path}: hangs, and is not done")
             await asyncio.sleep(LONG_SECONDS)
@@ -173,13 +185,21 @@ class Wire:
             self.said(f"{asked.method} {asked.path}: hangs, and is done")
             await asyncio.sleep(LONG_SECONDS)
             raise NoAnswer(sent=True)
-        if fate < weather.lost:
+        if fate < lost:
             self.said(f"{asked.method} {asked.path}: done, and its answer is lost")
             self.seen(WHOSE.get(), asked, None)
             raise NoAnswer(sent=True)
         await asyncio.sleep(self.dice.uniform(*LATENCY))
         self.seen(WHOSE.get(), asked, heard)
         return heard
+
+    def _is_rare(self, asked: Asked) -> bool:
+        """Most calls are reads that come all the time; what is there once is made by the others."""
+        mutation = re.search(rb"mutation\s*(\w*)|\w+(Create|Update)\b", asked.body)
+        kind = f"{asked.method} {re.sub(r'[0-9]+', '', asked.path)} {mutation and mutation[0]}"
+        self.asked[kind] += 1
+        reads = asked.method == "GET" or (asked.path.endswith("graphql") and mutation is None)
+        return not reads and self.asked[kind] <= RARE
 
     def install(self) -> None:
         """Be what httpx and aiohttp reach from now on, in this process."""

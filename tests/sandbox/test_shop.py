@@ -94,10 +94,8 @@ async def test_the_repository_and_what_is_known_of_its_releases(shop: Shop) -> N
 
 
 async def test_a_deploy_can_be_asked_for_twice_and_is_told_to_sentry(shop: Shop) -> None:
-    begun = time.monotonic()
     first = await shop.deploy("v1.1.0", who="firebreak")
     assert first.well, first.output
-    assert time.monotonic() - begun < 5
     assert "v1.1.0 runs in production" in first.output
     again = await shop.deploy("v1.1.0", who="firebreak")
     assert again.well

@@ -179,11 +179,12 @@ async def test_an_event_that_is_not_acked_comes_again_three_times(world: World) 
 
 
 async def test_an_event_that_is_acked_late_comes_again() -> None:
-    async with slack_world(ack_seconds=0.1) as world:
+    async with slack_world(ack_seconds=0.5) as world:
         go_on = asyncio.Event()
 
         async def first_one_slow(got: Received) -> Response:
             if "x-slack-retry-num" not in got.headers:
+                world.delivery.ack_seconds = 60  # of the next one: late is the first alone
                 await go_on.wait()
             return Response()
 

@@ -87,7 +87,7 @@ async def test_an_app_that_never_acks_times_out_on_the_socket() -> None:
 async def test_two_replicas_share_the_envelopes_and_one_that_is_dropped_takes_its_own_with_it() -> (
     None
 ):
-    async with slack_world(ack_seconds=2) as world, SocketMode() as socket:
+    async with slack_world() as world, SocketMode() as socket:
         world.delivery.socket = socket
         handler, heard = socket_app(world)
         other, also = socket_app(world)

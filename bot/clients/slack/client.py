@@ -13,6 +13,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.clients.clocks import APART
 from bot.clients.http.call_counts import NO_ANSWER, count
 from bot.clients.http.certificates import context
 from bot.clients.http.client import AGAIN_PAUSES, repeated
@@ -201,9 +202,8 @@ class Slack:
         live: str | None = None,
     ) -> str | None:
         """Return the `ts` of the message since then whose metadata names `effect` or `live`."""
-        # Clocks differ, so there is a minute of grace.
         # https://docs.slack.dev/reference/methods/conversations.history
-        oldest = f"{since.timestamp() - 60:.6f}"
+        oldest = f"{(since - APART).timestamp():.6f}"
         method, more = (
             ("conversations.replies", {"ts": thread_ts})
             if thread_ts
@@ -292,7 +292,7 @@ class Slack:
                 continue
             purpose = (channel.get("purpose") or {}).get("value") or ""
             created = float(channel.get("created") or 0)
-            if marker in purpose or (not purpose and created >= since.timestamp() - 60):
+            if marker in purpose or (not purpose and created >= (since - APART).timestamp()):
                 return str(channel["id"])
         return None
 

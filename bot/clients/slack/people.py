@@ -100,6 +100,7 @@ class SlackPeople:
             and id != SLACKBOT
             and not any(user.get(flag) for flag in no),
             offset=offset if isinstance(offset, int) else 0,
+            left=bool(user.get("deleted")),
         )
         self._known[id] = person
         return person

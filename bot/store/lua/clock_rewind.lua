@@ -1,12 +1,12 @@
 -- Moves what waits by the time by which the clock of Redis was set back since anybody looked.
--- Answers that step in ms, and 0 where there is none. A replica that comes second finds the new time
+-- Answers that step in ms (0: there is none) and the clock. A replica that comes second finds the new time
 -- written down and moves nothing. What it was shown of a timer before (its old moment) is "gone" to a commit.
 -- What Redis itself reckons by its clock moves, too: how long keys live, and how long a dead worker holds an entry.
 local clock = now()
 local seen = tonumber(redis.call('GET', key('clock')) or '0')
-if math.abs(clock - seen) < arguments.least then return 0 end
+if math.abs(clock - seen) < arguments.least then return {0, clock} end
 redis.call('SET', key('clock'), whole(clock))
-if clock > seen then return 0 end
+if clock > seen then return {0, clock} end
 local step = seen - clock
 
 for _, name in ipairs({'timers', 'outbox:waiting', 'live:budget'}) do
@@ -36,4 +36,4 @@ repeat
     end
   end
 until cursor == '0'
-return step
+return {step, clock}

@@ -73,7 +73,8 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
         if d.last_event is not None:
             last[version] = max(d.last_event, last.get(version, d.last_event))
     told = [d for d in deploys if d.source not in ("bot", *FIRST_EVENTS)]
-    deploys = [d for d in deploys if d.source != STANDS_IN or _counts(d, told)]
+    ours = _packages(deploys, told)
+    deploys = [d for d in deploys if d.source != STANDS_IN or _counts(d, told, ours)]
     joined: list[DeploySeen] = []
     for d in sorted(deploys, key=_rank):
         stands = any(_stands_already(d, other) for other in joined)
@@ -89,12 +90,31 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
     return History(tuple(newest_first), first, last, known)
 
 
-def _counts(deploy: DeploySeen, told: Sequence[DeploySeen]) -> bool:
+def _packages(deploys: Sequence[DeploySeen], told: Sequence[DeploySeen]) -> set[str]:
+    """Return the packages of those releases with events that deploys tell of, too.
+
+    Sentry's names are `package@version` (https://docs.sentry.io/product/releases/naming-releases/).
+    """
+    return {
+        _package(d.release.version)
+        for d in deploys
+        if d.source == STANDS_IN and any(d.release.same_as(other.release) for other in told)
+    }
+
+
+def _package(version: str) -> str:
+    return version.rpartition("@")[0]
+
+
+def _counts(deploy: DeploySeen, told: Sequence[DeploySeen], ours: Collection[str]) -> bool:
     """Say whether a first event stands for a deploy beside those that are told.
 
     It does for a release that nobody has told of, and that came after all of them: CI tells of the
-    end of a rollout, and a canary may have none.
+    end of a rollout, and a canary may have none. A release of another package is not the service's:
+    an app sends its events to the same project.
     """
+    if ours and _package(deploy.release.version) not in ours:
+        return False
     later = all(d.started_at < deploy.started_at for d in told)
     return later and not any(d.release.same_as(deploy.release) for d in told)
 

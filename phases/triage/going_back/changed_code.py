@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,14 @@ FRAMES = 5
 """Frames of our own that are looked at, the crashing one first."""
 LINE_LEAST = 12
 """Characters of a line that are told from another: `return x` stands everywhere."""
+_BUILT = re.compile(
+    r"[.-][0-9a-f]{6,}(?:\.(?:chunk|min|bundle|esm))*\.[cm]?js$|-(?=[\w-]*[\dA-Z])[\w-]{8}\.[cm]?js$"
+    r"|\.(?:min|bundle|chunk)\.[cm]?js$|/_next/static/|/(?:static|assets)/(?:js/)?[^/]+\.js$"
+    r"|(?:^|[./])(?:js)?bundle$|main\.dart\.js$|^(?:\?|<anonymous>|native|SourceFile)$"
+    r"|Unknown Source",
+)
+"""Files that a build makes, as stacks without source maps name them: webpack, Vite, Next.js, Metro,
+dart2js, R8. No file of the repository is called so."""
 _IDLE = (FileKind.DOCS, FileKind.TESTS, FileKind.CI)
 _ELSE = (FileKind.CONFIGURATION, FileKind.DEPENDENCY, FileKind.MIGRATION)
 
@@ -36,6 +45,8 @@ class Touched:
     """A setting, a dependency or a migration that they changed."""
     able: bool = True
     """False where they changed nothing that runs."""
+    unreadable: bool = False
+    """No file of the stack was found, and some of it names what a build made, or several files."""
 
 
 def touched(commits: Sequence[Commit], frames: Sequence[Frame]) -> Touched:
@@ -49,9 +60,13 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame]) -> Touched:
     patches: dict[str, list[Patch]] = {}
     for file in files:
         patches.setdefault(file.path, []).append(Patch(file.patch, file.path))
-    nearest = Touched(other=other, able=able)
-    for position, frame in enumerate(ours(frames)[:FRAMES]):
-        located = index.locate(frame.file, frame.module, frame.path)
+    looked_at = [
+        (frame, index.locate(frame.file, frame.module, frame.path))
+        for frame in ours(frames)[:FRAMES]
+    ]
+    unreadable = any(len(found) > 1 or _BUILT.search(frame.file) for frame, found in looked_at)
+    nearest = Touched(other=other, able=able, unreadable=unreadable)
+    for position, (frame, located) in enumerate(looked_at):
         if len(located) != 1:
             continue
         path = located[0]

@@ -12,6 +12,7 @@ from phases.text.wording import short
 from phases.triage.going_back.changed_code import Touched, touched
 from phases.triage.going_back.edge_errors import (
     Edge,
+    answered,
     edge_of,
     of_stale_page,
     script_of,
@@ -27,10 +28,25 @@ UNTOUCHED = 3
 (docs/performance.md, *Which commit*)."""
 SURE_EDGE = 6
 """A release brings no expired certificate, no full disk and no provider's 503."""
-EDGES = {Edge.NAME: 5, Edge.CONNECTION: 5, Edge.OVERLOAD: 4}
-BLIND = {Edge.OVERLOAD: 3}
+EDGES = {
+    Edge.NAME: 5,
+    Edge.CONNECTION: 5,
+    Edge.ACCESS: 5,
+    Edge.BEHIND: 5,
+    Edge.ANSWERED: 5,
+    Edge.OVERLOAD: 5,
+}
+BLIND = {Edge.OVERLOAD: 3, Edge.BEHIND: 3, Edge.ANSWERED: 3}
 """The same where it is not known what the release changed: new queries bring time-outs."""
-ITS_SETTINGS = {Edge.NAME: 2, Edge.CONNECTION: 2, Edge.OVERLOAD: 0}
+ITS_SETTINGS = {
+    Edge.NAME: 2,
+    Edge.CONNECTION: 2,
+    Edge.ACCESS: 2,
+    Edge.LIMIT: 2,
+    Edge.BEHIND: 2,
+    Edge.ANSWERED: 0,
+    Edge.OVERLOAD: 0,
+}
 """The same where it changed a setting, a dependency or a migration."""
 NOT_OURS = SURE_EDGE + 4
 NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK)
@@ -94,6 +110,8 @@ class Failing:
             return None
         libraries = [frame.file for frame in self.libraries]
         edge = edge_of(*self.error, libraries, self.s.endpoint_host)
+        if edge is None and not self.worn_out and answered(*self.error, self.s.crash.frames):
+            edge = Edge.ANSWERED
         if edge is None:
             return None
         others = self.s.issues[1:]
@@ -116,6 +134,8 @@ class Failing:
             if not code.line and edge is not None and edge in NO_RELEASES:
                 yield Point(f"The failure is {edge.value}.", -NOT_OURS)
             return
+        if code is not None and code.unreadable and not code.other:
+            code = None  # what it changed may be all of the stack, or nothing
         if passes := self._passes(seen_before=seen_before):
             yield passes
         elif edge is not None and not wears_out:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bot.clients.http.endpoint import HttpEndpoint
@@ -86,10 +86,10 @@ async def look(
     burning: Incident,
     service: Service = SHOP,
     number: int = 1,
-    forward: timedelta = timedelta(),
+    doubt: str = "",
 ) -> Look:
     endpoint = HttpEndpoint(timeout=1, pause=0)
-    check = Recheck(burning, service, w.client, endpoint, NOW, forward)
+    check = Recheck(burning, service, w.client, endpoint, NOW, doubt)
     said = await check.look(1, number)
     await endpoint.aclose()
     assert said.round == 1

@@ -138,10 +138,14 @@ class World:
 async def slack_world(
     *, now: Callable[[], float] = time.time, **delivery: Any
 ) -> AsyncIterator[World]:
-    """Slack and the app on a free port; retries follow at once unless `delivery` says otherwise."""
+    """Slack and the app on a free port; retries follow at once unless `delivery` says otherwise.
+
+    An ack has time, unless a test is about it: a busy machine is no slow bot.
+    """
     app = App()
     workspace, faults = Workspace(now=now), Faults()
-    options = {"signing_secret": SECRET, "retry_delays": (0.0, 0.0, 0.0), **delivery}
+    usual = {"signing_secret": SECRET, "retry_delays": (0.0, 0.0, 0.0), "ack_seconds": 60.0}
+    options: dict[str, Any] = {**usual, **delivery}
     async with Delivery(workspace, request_url="", **options) as sender:
         slack = Mount("/slack", slack_app(workspace, sender, faults))
         request_url = Route("/app/slack/events", app.events, methods=["POST"])

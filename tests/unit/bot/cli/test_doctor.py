@@ -15,7 +15,7 @@ from bot.cli.checks import Finding, broken, works
 from bot.cli.checks.release_names import side_by_side
 from bot.cli.checks.slack import SCOPES
 from bot.cli.checks.store import store as look_at_store
-from bot.cli.doctor import table
+from bot.cli.doctor import agents, table
 from bot.config.settings import Settings, load
 from bot.connection.embedded import embedded
 from bot.outbox.dead_letters import add_timer_letter
@@ -144,3 +144,12 @@ def test_what_stands_before_a_commit_is_advised_though_no_tag_points_at_it(befor
     sides = [("sentry", "{version}", names), ("tag", "{version}", ["v1.4.0"])]
     found = side_by_side(Service(name="shop"), sides, {"v1.4.0": "ef" * 20})
     assert found[-1].mend.endswith(f'sentry = "{before}{{version}}"')
+
+
+def test_the_door_of_agents_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert agents().state == "works"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert (agents().state, agents().mend) == (
+        "off",
+        "pip install 'firebreak[mcp]' (docs/agents.md)",
+    )

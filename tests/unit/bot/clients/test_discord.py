@@ -150,7 +150,9 @@ async def test_after_a_lost_answer_the_post_is_found_and_not_made_twice(world: W
         await world.bot.post("checkout is failing", author="Firebreak INC-0001")
     world.discord.post("search is slow", "Firebreak INC-0002")
     found = await world.bot.post(
-        "checkout is failing", author="Firebreak INC-0001", maybe_posted_since=began
+        "checkout is failing",
+        author="Firebreak INC-0001",
+        maybe_posted_since=began + timedelta(hours=1),  # by a clock that is an hour ahead
     )
     assert (found.id, found.channel) == (world.discord.posts[1].id, "1")
     assert len(world.discord.posts) == 3

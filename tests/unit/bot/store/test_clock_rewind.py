@@ -54,7 +54,7 @@ async def test_what_is_due_soon_moves_with_the_clock_and_what_the_calendar_means
     await redis.set("{fb}:live:lease:INC-0001|status", "dead", px=round(HOUR - 1) * 1000)
     await redis.set("{fb}:live:lease:INC-0002|status", "new", px=10_000)
     await yesterday(store, HOUR)
-    answers = await asyncio.gather(*(set_back(store) for _ in range(8)))
+    answers = [step for step, _ in await asyncio.gather(*(set_back(store) for _ in range(8)))]
     assert sorted(answers)[:-1] == [0] * 7
     assert abs(max(answers) - HOUR) < 60
     assert abs(await seconds_of(store, keys.timers, "look") - 300) < 60
@@ -77,7 +77,7 @@ async def test_a_clock_that_goes_on_or_forward_or_back_a_little_moves_nothing(st
     await store.redis.zadd(store.keys.timers, {"look": now + 60_000})
     for ahead in (0.0, -1.0, -HOUR, 1.0):
         await yesterday(store, ahead)
-        assert await set_back(store) == 0
+        assert (await set_back(store))[0] == 0
     assert await store.redis.zscore(store.keys.timers, "look") == now + 60_000
 
 
@@ -169,3 +169,23 @@ def test_a_clock_set_forward_is_known_and_one_asleep_is_none() -> None:
     assert clock_jumps.forward_since(before) == HOUR, (
         "set back again: what was counted meanwhile is not known to be right"
     )
+
+
+def test_clocks_that_are_apart_are_known_and_a_little_is_nothing() -> None:
+    clock_jumps = ClockJumps(lambda: 1_000_000.0, lambda: 50.0)
+    then = datetime.fromtimestamp(999_000, UTC)
+    assert clock_jumps.doubt_since(then) == "", "nothing was heard of Redis yet"
+    for ahead, doubt in ((HOUR, "60 min"), (-HOUR, "60 min"), (20, "20 s")):
+        clock_jumps.hear(1_000_000 + ahead)
+        assert clock_jumps.doubt_since(then) == f"the clocks here and of Redis are {doubt} apart"
+    for ahead in (0, 10, -10):
+        clock_jumps.hear(1_000_000 + ahead)
+        assert clock_jumps.doubt_since(then) == ""
+
+
+async def test_each_sweep_hears_what_the_clock_of_redis_shows(store: Store) -> None:
+    wall = (await store.server_now()).timestamp() + HOUR
+    clock_jumps = ClockJumps(lambda: wall, lambda: 50.0)
+    clock = Clock(store, dispatcher(store), clock_jumps=clock_jumps)
+    await clock.sweep()
+    assert "60 min apart" in clock_jumps.doubt_since(datetime.fromtimestamp(wall, UTC))

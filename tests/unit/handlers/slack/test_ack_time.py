@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -47,6 +47,15 @@ def ports() -> Ports:
     return Ports()
 
 
+NOW = 1000.0
+
+
+@pytest.fixture(autouse=True)
+def clock_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes between a click and the question how much of it is left."""
+    monkeypatch.setattr("handlers.slack.interaction.time", SimpleNamespace(monotonic=lambda: NOW))
+
+
 def clicked(ports: Ports, ago: float = 0.0) -> Interaction:
     return Interaction(
         ctx=cast(Context, ports),
@@ -56,7 +65,7 @@ def clicked(ports: Ports, ago: float = 0.0) -> Interaction:
         team="T1",
         enterprise=None,
         delivery=Delivery(()),
-        came=time.monotonic() - ago,
+        came=NOW - ago,
     )
 
 
@@ -83,9 +92,8 @@ async def test_who_takes_too_long_is_asked_to_try_again_by_whichever_question(
 async def test_a_commit_gets_what_is_left_and_at_least_one_try(ports: Ports) -> None:
     at_once = await seconds_for(ports, ago=0.0)
     late = await seconds_for(ports, ago=WHO_SECONDS)
-    assert at_once is not None
-    assert late is not None
-    assert LEAST_SECONDS <= late < at_once <= ACK_SECONDS
+    assert at_once == pytest.approx(ACK_SECONDS)
+    assert late == pytest.approx(ACK_SECONDS - WHO_SECONDS)
     assert await seconds_for(ports, ago=ACK_SECONDS - 0.01) == LEAST_SECONDS
     assert await seconds_for(ports, ago=ACK_SECONDS + 1) is None, "nobody waits for that one"
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bot.store.incident_store import Store
-from phases.messages.commands import Cancel
+from phases.messages.commands import Cancel, MergeDuplicates, SplitOff
 from phases.record.incident import Status
 from tests.support.worlds.alert_webhooks import ago, fires, grouped, monitored, paged, plain
 from tests.support.worlds.handlers_world import ALERT_SECRET, PAGER_SECRET, House, house
@@ -203,6 +203,27 @@ async def test_resolved_is_evidence_and_never_recovery(home: House) -> None:
     assert said == [
         "Alertmanager: resolved there: HighErrorRate of the shop. Users may still be hit"
     ]
+
+
+async def test_a_key_of_a_duplicate_leads_to_the_incident_that_goes_on(home: House) -> None:
+    await post(home, plain())
+    await post(home, plain(service="search", key="index", title="The index is stale"))
+    merged = MergeDuplicates(by="U0ALICE", others=("INC-0002",))
+    await home.said(merged, "INC-0001")
+    again = await post(home, plain(service="search", key="index", title="Stale", at=ago(0)))
+    assert again.json()["incident"] == "INC-0001"
+    await home.said(SplitOff(by="U0ALICE", others=("INC-0001",)), "INC-0002")
+    again = await post(home, plain(service="search", key="index", title="Staler", at=ago(0)))
+    assert again.json()["incident"] == "INC-0002"
+
+
+async def test_a_variable_without_a_value_is_no_key_and_no_service(home: House) -> None:
+    """Datadog leaves `$ALERT_CYCLE_KEY` as it stands where an event has none."""
+    unfilled = {"alert_cycle_key": "$ALERT_CYCLE_KEY", "link": "$LINK", "service": "$TAGS[service]"}
+    await post(home, monitored(**unfilled))
+    other = monitored("[Triggered] Queue of search grows", tags="service:search", **unfilled)
+    answer = await post(home, other)
+    assert answer.json()["incident"] == "INC-0002", "two monitors are no one alert"
 
 
 # --- bad input ------------------------------------------------------------------------------------

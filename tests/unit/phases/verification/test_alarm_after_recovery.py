@@ -287,6 +287,17 @@ def test_more_than_usual_and_not_surely_back_is_said_in_the_channel_and_pages_no
     assert (story.in_channel, story.in_thread) == ([], [])
 
 
+def test_where_nothing_can_be_counted_a_person_is_asked_and_opens_it_again():
+    story = mitigated()
+    story.rings(alarm(story), "cannot tell", after=60, minutes=0, text="the clocks are apart")
+    (told,) = story.in_channel
+    assert "the clocks are apart. Please look: `/incident reopen INC-" in told
+    assert "0 events" not in told, "nothing was counted"
+    story.say(said.Reopen(by="U0BOB"))
+    assert story.incident.status is Status.DECIDING
+    assert (len(story.incident.rounds), story.incident.recovered_at) == (2, None)
+
+
 def test_while_sentry_is_away_it_is_said_once_asked_again_and_nobody_is_paged():
     story = mitigated()
     story.rings(alarm(story), "not asked", after=60, text="Sentry does not answer (503)")

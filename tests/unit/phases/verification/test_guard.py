@@ -115,11 +115,9 @@ def first(incident: Incident) -> GuardLook:
 
 
 async def seen(
-    w: World, incident: Incident, now: datetime = NOW, forward: float = 0
+    w: World, incident: Incident, now: datetime = NOW, doubt: str = ""
 ) -> said.GuardLooked:
-    return await look_back(
-        incident, SHOP, first(incident), w.client, now, forward=timedelta(minutes=forward)
-    )
+    return await look_back(incident, SHOP, first(incident), w.client, now, doubt=doubt)
 
 
 def fire(w: World, *, minutes: float, times: int = 60, error: str = "Oops: a") -> None:
@@ -171,7 +169,7 @@ async def test_a_clock_that_was_set_says_nothing_is_back():
     async with world() as w:
         incident = await recovered(w, 5)
         fire(w, minutes=2)
-        assert (await seen(w, incident, forward=60)).found == "cannot tell"
+        assert (await seen(w, incident, doubt="the clock was set")).found == "cannot tell"
         back = await seen(w, incident, now=ago(30))  # when it burned for the first time
     assert (back.found, back.events, back.minutes) == ("cannot tell", 0, 0.0)
 

@@ -33,6 +33,7 @@ from tests.support.worlds.local_http import serving
 from tests.support.worlds.recovery import ACTED, CLOCK, burned, look
 from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, incident, world
 
+SET = "the clock here was set forward by 60 min meanwhile"
 GOOD = EndpointAnswer(ok=True, said="200 in 3 ms")
 BAD = EndpointAnswer(ok=False, said="503 in 3 ms")
 
@@ -166,13 +167,13 @@ async def test_a_monitors_issue_that_an_alert_named_since_triage_is_no_recovery(
 async def test_with_the_clock_set_forward_meanwhile_silence_is_no_recovery_and_noise_no_failure():
     async with world() as w:
         burning = await burned(w)
-        silent = await look(w, burning, forward=timedelta(hours=1))
+        silent = await look(w, burning, doubt=SET)
         w.local.load(
             "Oops: a", at=ago(3), times=90, transaction="/cart", release="v3", function="f"
         )
-        noisy = await look(w, burning, forward=timedelta(hours=1))
+        noisy = await look(w, burning, doubt=SET)
     assert (silent.verdict, noisy.verdict) == (LookVerdict.TOO_FEW, LookVerdict.TOO_FEW)
-    assert silent.reasons[0] == "the clock here was set forward by 60 min meanwhile"
+    assert silent.reasons[0] == SET
 
 
 async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:

@@ -76,6 +76,17 @@ def test_first_events_stand_in_only_where_nobody_tells_of_deploys() -> None:
     ]  # one rollback tells nothing of v3
 
 
+def test_a_release_of_another_package_is_no_deploy_of_the_service() -> None:
+    """An app sends its events to the same project, and nobody tells of its releases."""
+    told = [deploy("shop@3", 45), deploy("shop@2", 900)]
+    firsts = [deploy(v, at, "first event") for v, at in (("shop@3", 44), ("ios@7.2.0", 20))]
+    assert versions(history(told, firsts)) == ["shop@3", "shop@2"]
+    canary = [deploy("shop@3", 44, "first event"), deploy("shop@4", 20, "first event")]
+    assert versions(history(told, canary)) == ["shop@4", "shop@3", "shop@2"]
+    unknown = [deploy("ios@7.2.0", 20, "first event")]
+    assert versions(history(told, unknown))[0] == "ios@7.2.0", "no name of ours is known"
+
+
 def test_the_suspect_is_the_deploy_that_had_started_last_with_a_minute_of_grace() -> None:
     known = [deploy("v10", 3), deploy("v9", 20), deploy("v8", 90)]
     assert suspect_of(known, ago(10), WINDOW) == known[1]

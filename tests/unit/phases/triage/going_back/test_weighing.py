@@ -220,7 +220,7 @@ def test_errors_at_the_edge_in_the_words_of_many_languages(error: str, edge: Edg
 def test_a_host_of_ours_is_no_provider() -> None:
     value = "503 Server Error: Service Unavailable for url: https://api.shop.example.com/cart"
     assert edge_of("HTTPError", value) is Edge.PROVIDER
-    assert edge_of("HTTPError", value, own="www.shop.example.com") is Edge.OVERLOAD
+    assert edge_of("HTTPError", value, own="www.shop.example.com") is Edge.BEHIND
 
 
 # --- when, with its precision ---------------------------------------------------------------------

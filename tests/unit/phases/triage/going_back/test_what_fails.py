@@ -139,6 +139,58 @@ def test_a_release_that_bore_a_whole_day_does_not_run_dry_by_itself() -> None:
     assert advised(borne)[0] is Choice.INVESTIGATE
 
 
+def test_what_eases_from_its_first_minutes_on_is_no_leak() -> None:
+    """A cache that fills again, or a short outage."""
+    eases = {ago(20 - n): 60 // (n + 1) for n in range(20)}
+    grows = {ago(20 - n): 2 * n + 1 for n in range(20)}
+    few = {ago(20): 1, ago(19): 1}
+    for minutes, right in (
+        (eases, Choice.INVESTIGATE),
+        (grows, Choice.ROLLBACK),
+        (few, Choice.ROLLBACK),
+    ):
+        dry = shop(f"E: {HIKARI}", began=20, deploys=FIVE_HOURS, minutes=minutes)
+        assert advised(dry)[0] is right
+
+
+def test_code_that_is_asked_for_late_accuses_the_release_that_changed_it() -> None:
+    changed = ("shop/cart.py",)
+    late = shop("KeyError: 'total'", began=20, deploys=FIVE_HOURS, changed=changed)
+    assert advised(late) == (Choice.ROLLBACK, Likelihood.LIKELY)
+    old = shop("KeyError: 'total'", began=20, deploys=FIVE_HOURS, changed=changed, first=90_000)
+    assert advised(old)[0] is Choice.INVESTIGATE, "it was seen before"
+    two_days = (("v3", 2900.0), ("v2", 9000.0))
+    borne = shop("KeyError: 'total'", began=20, deploys=two_days, changed=changed)
+    assert advised(borne)[0] is Choice.INVESTIGATE, "it bore each hour of a day"
+    other = shop("KeyError: 'total'", began=20, deploys=FIVE_HOURS)
+    assert advised(other)[0] is Choice.INVESTIGATE, "it changed another file"
+
+
+@pytest.mark.parametrize(
+    ("file", "readable"),
+    [
+        ("shop/cart.py", True),
+        ("src/cart.ts", True),
+        ("src/order-handlers.js", True),
+        ("static/js/main.3f2a1b9c.js", False),
+        ("assets/index-BqX3k9aL.js", False),
+        ("main.dart.js", False),
+        ("vendor.min.js", False),
+        ("index.android.bundle", False),
+        ("<anonymous>", False),
+    ],
+)
+def test_a_stack_that_a_build_named_does_not_tell_that_nothing_in_it_changed(
+    file: str, readable: bool
+) -> None:
+    frames = (Frame(file=file, function="e", line=2),)
+    half_an_hour = (("v3", 40.0), ("v2", 600.0))
+    crash = shop("TypeError: e is no function", began=6, deploys=half_an_hour, frames=frames)
+    says = [point for point in recommend(crash).points_away if "changed no code" in point]
+    assert bool(says) is readable
+    assert advised(crash)[0] is (Choice.INVESTIGATE if readable else Choice.ROLLBACK)
+
+
 def test_a_database_that_refuses_connections_uses_up_the_pool() -> None:
     refused = issue("Error: connect ECONNREFUSED 10.0.3.7:5432", first=21, events=90)
     both = (issue(f"E: {HIKARI}", first=20), refused)

@@ -1,0 +1,56 @@
+"""All rules in one list, what they name, and what people kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from phases.postmortem.contradictions import causes, items, numbers, people, times
+from phases.postmortem.contradictions.case import Case
+from phases.postmortem.gate import Parts
+from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
+
+MOST = 12
+"""As many are named at once: more is a list that nobody reads. The next come as these are settled.
+"""
+RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
+    times.recovery_before_action,
+    times.out_of_order,
+    times.not_yet,
+    causes.evidence,
+    causes.ruled_out,
+    causes.releases,
+    causes.alarms,
+    causes.nobody_hit,
+    numbers.spans,
+    numbers.lengths,
+    numbers.parts_of_wholes,
+    numbers.sums,
+    numbers.users,
+    people.blame,
+    items.items,
+    causes.unfinished,
+)
+
+
+def contradictions(case: Case) -> tuple[Contradiction, ...]:
+    """Return what cannot be true as it stands, or what nobody could check.
+
+    Each once, and what was kept with the name of the person who keeps it.
+    """
+    every = {one.key: one for rule in RULES for one in rule(case)}
+    kept = {one.key: one for one in case.incident.contradictions if not one.open}
+    return tuple(kept.get(key, one) for key, one in every.items())[:MOST]
+
+
+def still_open(some: Sequence[Contradiction]) -> list[Contradiction]:
+    return [one for one in some if one.open]
+
+
+def parts_of(written: Postmortem) -> Parts:
+    """Return the form's parts as they were submitted."""
+    return Parts.model_validate(written.model_dump(include=set(Parts.model_fields)))
+
+
+def whole(written: Postmortem) -> bool:
+    """Return whether the record has every part; a shortened one has some in the ADR only."""
+    return IN_THE_ADR not in (written.timeline, written.root_cause, written.monitoring)

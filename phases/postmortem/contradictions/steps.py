@@ -1,0 +1,77 @@
+"""What becomes of contradictions: named once the file is written, then mended or kept.
+
+A submission is never refused because of one: whoever hands it in may know better, and other
+programs hand it in once.
+"""
+
+from __future__ import annotations
+
+from phases.messages.commands import KeepContradiction, MendPostmortem
+from phases.messages.effects import MendAdr, PostLive
+from phases.messages.results import AdrMended
+from phases.postmortem.action_items import want_sub_issues
+from phases.postmortem.contradictions.named import MOST, still_open, whole
+from phases.record.documents import Contradiction
+from phases.record.incident import Incident, Status
+from phases.record.tokens import mentioned
+from phases.shared.announce import worked
+from phases.shared.change import Draft, Refused
+
+MESSAGE = "contradictions"
+"""The live message that names them."""
+
+
+def found_in_it(draft: Draft, found: tuple[Contradiction, ...]) -> None:
+    """Name what was found. What a person kept meanwhile stays kept."""
+    incident = draft.incident
+    kept = {one.key: one for one in incident.contradictions if not one.open}
+    draft.set(contradictions=tuple(kept.get(one.key, one) for one in found))
+    if still_open(draft.incident.contradictions) and incident.channel is not None:
+        draft.want(PostLive(name=MESSAGE))
+    draft.dirty(MESSAGE)
+
+
+def not_mended(incident: Incident) -> Refused | None:
+    """Refuse where there is no file to mend, or the record has only a part of its words."""
+    if incident.adr is None or incident.postmortem is None:
+        return Refused("state", "The post-mortem is not written yet. Nothing was changed.")
+    if incident.status is Status.CANCELLED or not whole(incident.postmortem):
+        place = incident.adr.url or incident.adr.path
+        return Refused("state", f"Mend it in the file: {place}. Nothing was changed here.")
+    return None
+
+
+def mend_postmortem(draft: Draft, action: MendPostmortem) -> Refused | None:
+    if (refused := not_mended(draft.incident)) is not None:
+        return refused
+    written = action.postmortem
+    draft.set(postmortem=written).want(MendAdr())
+    draft.note("post-mortem", f"{mentioned(written.by)} mended the post-mortem", by=written.by)
+    if draft.incident.status is Status.RESOLVED:
+        want_sub_issues(draft)
+    draft.dirty("items", "status", MESSAGE)
+    return None
+
+
+def keep_contradiction(draft: Draft, action: KeepContradiction) -> Refused | None:
+    """Keep it: the record and the file say who did. Twice is once."""
+    incident, kept = draft.incident, action.contradiction
+    if incident.status is Status.CANCELLED:
+        return Refused("state", f"{incident.id} was cancelled. Nothing was changed.")
+    known = {one.key: one for one in incident.contradictions}
+    if kept.key in known and not known[kept.key].open:
+        return None
+    signed = kept.model_copy(update={"kept_by": action.by, "kept_at": draft.now})
+    every = {**known, kept.key: signed}
+    draft.set(contradictions=tuple(every.values())[-2 * MOST :])
+    draft.note("post-mortem", f"{mentioned(action.by)} keeps it: {kept.says}", by=action.by)
+    draft.dirty(MESSAGE)
+    if incident.adr is not None:
+        draft.want(MendAdr(whole=False))
+    return None
+
+
+def adr_mended(draft: Draft, action: AdrMended) -> None:
+    worked(draft, "adr.mend")
+    if action.found is not None:
+        found_in_it(draft, action.found)

@@ -1,0 +1,146 @@
+"""Time: recovery before action, lines out of order, what has not happened yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+from phases.postmortem.contradictions.case import Case, found, quoted
+from phases.record.documents import Contradiction
+from phases.text.wording import stamp
+
+HALF_A_DAY = timedelta(hours=12)
+"""A clock that goes back by more has passed midnight."""
+_CLOCK = re.compile(
+    r"^[\s\-*•|>\[(~]*(?:(?P<day>\d{4}-\d\d-\d\d)[T ,]*)?(?:at |around |about )?"
+    r"(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?"
+    r"\s*(?P<half>[ap]\.?m\.?)?(?!\d)",
+    re.IGNORECASE,
+)
+_ACTED = re.compile(
+    r"\broll(?:ed|ing|s)?[ -]?back\b|\brollback\b|\brevert(?:ed|ing|s)?\b|\bhot-?fix(?:ed)?\b"
+    r"|\b(?:turn(?:ed|ing)?|switch(?:ed|ing)?|flip(?:ped)?)\b.{0,50}\b(?:off|back)\b"
+    r"|\bdisabl(?:ed|ing)\b|\brestart(?:ed|ing)\b|\breboot(?:ed|ing)\b"
+    r"|\bfail(?:ed|ing)? over\b|\bfailover\b|\bscaled? (?:up|out)\b|\bdrain(?:ed|ing)\b"
+    r"|\bfix\b.{0,40}\b(?:deployed|shipped|live|rolled out|merged|released|applied|pushed)\b"
+    r"|\b(?:deployed|shipped|released|applied|pushed|rolled out)\b.{0,30}\b(?:fix|patch"
+    r"|mitigation)\b"
+    r"|\bpatched\b|\bundid\b|\bwent back to\b",
+    re.IGNORECASE,
+)
+_RECOVERED = re.compile(
+    r"\brecover(?:ed|y|s)\b|\bresolved\b|\bback (?:to|at|within) (?:normal|baseline|usual)\b"
+    r"|\b(?:is|was|were|are|be|came|comes?|gets?) (?:fully )?(?:back|healthy|restored|green)\b"
+    r"|\bback (?:up|online|in service|again)\b|\brestored\b|\ball[ -]clear\b|\bmitigated\b"
+    r"|\berrors? (?:\w+ )?(?:stop(?:ped)?|ceased?|cleared|gone|fell|dropped|subsided)\b"
+    r"|\b(?:errors?|error rates?|latency|traffic|5xx|failures?|success rates?)\b.{0,40}"
+    r"\b(?:normal(?:ised|ized)?|baseline|zero|nominal)\b"
+    r"|\b(?:works?|working|healthy|fine|green|normal) again\b|\boutage (?:is |was )?over\b"
+    r"|\breturned to (?:normal|service|baseline)\b|\bincident (?:was |is )?(?:closed|over)\b",
+    re.IGNORECASE,
+)
+_NOT_YET = re.compile(
+    r"\bnot\b|n't\b|\bno (?:recovery|effect|change|improvement)\b|\bpartial(?:ly)?\b|\bbriefly\b"
+    r"|\bsome\b|\btemporar(?:y|ily)\b|\bwithout\b|\bwaiting\b|\bwatch(?:ing)?\b|\bexpect"
+    r"|\b(?:ticket|dns|dispute)\w* resolved\b|\buntil\b|\bself-recover|\bplan|\bhop(?:e|ing)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the written timeline that begins with a time."""
+
+    at: datetime
+    clock: str
+    text: str
+    dated: bool
+
+
+def lines(text: str, first_day: date) -> list[Line]:
+    """Return the lines with their moments; past midnight the next day begins."""
+    read: list[Line] = []
+    day, before = first_day, None
+    for line in text.splitlines():
+        match = _CLOCK.match(line)
+        if match is None:
+            continue
+        hour = int(match["hour"])
+        if match["half"]:
+            hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
+        try:
+            day = date.fromisoformat(match["day"]) if match["day"] else day
+        except ValueError:
+            continue
+        minute, second = int(match["minute"]), int(match["second"] or 0)
+        at = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=UTC)
+        if not match["day"] and before is not None and before - at > HALF_A_DAY:
+            at, day = at + timedelta(days=1), day + timedelta(days=1)
+        elif (
+            not match["day"] and before is not None and at - before > HALF_A_DAY and day > first_day
+        ):
+            at -= timedelta(days=1)  # a line of the evening before
+        before = at
+        clock = f"{match['hour']}:{match['minute']}{match['half'] or ''}"
+        read.append(Line(at, clock, line[match.end() :].strip(), bool(match["day"])))
+    return read
+
+
+def acted(text: str) -> bool:
+    return bool(_ACTED.search(text)) and not re.search(
+        r"\b(?:could|did|would|can) ?not\b|n't\b|\bdecid|\bdiscuss|\bpropos|\bready\b|\bfailing\b",
+        text,
+        re.IGNORECASE,
+    )
+
+
+def recovered(text: str) -> bool:
+    return bool(_RECOVERED.search(text)) and not _NOT_YET.search(text)
+
+
+def recovery_before_action(case: Case) -> Iterator[Contradiction]:
+    """Nothing recovers by an action that comes later."""
+    incident = case.incident
+    actions = [round.action.at for round in incident.rounds if round.action is not None]
+    if incident.recovered_at is not None and actions and incident.recovered_at < min(actions):
+        says = (
+            f"Recovery ({stamp(incident.recovered_at)}) comes before the first action "
+            f"({stamp(min(actions))})."
+        )
+        yield found("recovery before action", "timeline", says, says)
+    read = lines(case.text("timeline"), incident.detected_at.date())
+    fine = [line for line in read if recovered(line.text) and not acted(line.text)]
+    done = [line for line in read if acted(line.text)]
+    if fine and done:
+        first, action = min(fine, key=lambda at: at.at), min(done, key=lambda at: at.at)
+        if first.at < action.at:
+            says = (
+                f"Recovery at {first.clock} comes before the action at {action.clock}: "
+                f"{quoted(first.text, 60)}, then {quoted(action.text, 60)}."
+            )
+            yield found("recovery before action", "timeline", says, first.text)
+
+
+def out_of_order(case: Case) -> Iterator[Contradiction]:
+    """A timeline goes forward."""
+    read = lines(case.text("timeline"), case.incident.detected_at.date())
+    for before, line in pairwise(read):
+        if line.at < before.at:
+            says = f"The timeline goes back from {before.clock} to {line.clock}: " + (
+                f"{quoted(line.text, 60)}."
+            )
+            yield found("out of order", "timeline", says, line.text)
+            return
+
+
+def not_yet(case: Case) -> Iterator[Contradiction]:
+    """Nothing in it happened after it was written: lines with their day, or days of another."""
+    limit = case.at + timedelta(days=1)  # whatever zone people write in
+    for line in lines(case.text("timeline"), case.incident.detected_at.date()):
+        if line.dated and line.at > limit:
+            says = f"{line.at:%-d %b %Y} {line.clock} has not come yet: {quoted(line.text, 60)}."
+            yield found("in the future", "timeline", says, line.text)
+            return

@@ -1,0 +1,66 @@
+"""What stands behind a service, known by its words or by the client that raised the error."""
+
+from __future__ import annotations
+
+import pytest
+
+from phases.record.findings import Frame
+from phases.triage.going_back.edge_errors import answered, edge_of, worn_out
+from phases.triage.going_back.edge_words import Edge
+from tests.judgement.postmortems.stage import Story
+from tests.judgement.postmortems.told import behind
+
+
+def _frame(text: str, *, in_app: bool = False) -> Frame:
+    place, _, function = text.partition(" ")
+    file, _, line = place.rpartition(":")
+    return Frame(file=file, function=function, line=int(line), in_app=in_app)
+
+
+@pytest.mark.parametrize("story", [pytest.param(s, id=s.name) for s in behind()])
+def test_what_clients_say_of_what_stands_behind_is_at_the_edge(story: Story) -> None:
+    fire = story.fires[0]
+    type, _, value = fire.error.partition(": ")
+    frames = tuple(map(_frame, fire.stack))
+    libraries = [frame.file for frame in frames[:1]]
+    known = edge_of(type, value, libraries) or worn_out(type, value, libraries)
+    assert known or answered(type, value, frames)
+
+
+PSYCOPG = "/usr/lib/python3/site-packages/psycopg2/extensions.py:12 execute"
+REQUESTS = "/usr/lib/python3/site-packages/requests/models.py:1 raise_for_status"
+
+
+@pytest.mark.parametrize(
+    ("error", "frame"),
+    [
+        ("ProgrammingError: column orders.totl does not exist", PSYCOPG),
+        ("IntegrityError: null value in column total violates not-null constraint", PSYCOPG),
+        ("UndefinedTable: relation coupons does not exist", PSYCOPG),
+        ("HTTPError: 422 Client Error: Unprocessable Entity for url: /v1/charges", REQUESTS),
+        ("HTTPError: 404 Client Error: Not Found for url: /v1/charges", REQUESTS),
+        ("KeyError: 'total'", PSYCOPG),
+        ("TypeError: total() got an unexpected keyword argument 'timeout'", PSYCOPG),
+    ],
+)
+def test_a_question_asked_wrongly_is_not_at_the_edge(error: str, frame: str) -> None:
+    type, _, value = error.partition(": ")
+    assert edge_of(type, value) is None
+    assert not answered(type, value, (_frame(frame),))
+
+
+def test_a_file_of_ours_may_be_called_as_a_client_is() -> None:
+    said = ("OddError", "it went wrong")
+    assert answered(*said, (_frame("redis/connection.py:8 read"),))
+    assert not answered(*said, (_frame("redis/connection.py:8 read", in_app=True),))
+    assert answered(*said, (_frame("org/postgresql/core/Query.java:8 run", in_app=True),))
+    assert not answered(*said, (_frame("shop/orders.py:8 create", in_app=True),))
+    assert not answered(*said, ())
+
+
+def test_what_fetch_says_of_silence_is_no_error_of_code() -> None:
+    assert edge_of("TypeError", "Failed to fetch") is Edge.BEHIND
+    assert edge_of("SyntaxError", "Unexpected token '<', \"<!DOCTYPE \"... is not valid JSON") is (
+        Edge.BEHIND
+    )
+    assert edge_of("TypeError", "Cannot read properties of undefined (reading 'fetch')") is None
