@@ -86,6 +86,11 @@ class Patch:
         return self._changed
 
     @property
+    def size(self) -> int:
+        """The lines that it adds or removes."""
+        return self.text.count("\n+") + self.text.count("\n-")
+
+    @property
     def around(self) -> str:
         """The headings of the hunks, and unchanged lines in them that define something."""
         if self._around is None:

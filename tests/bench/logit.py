@@ -21,13 +21,10 @@ LONGEST = 2.0
 class Choice:
     alternatives: Sequence[Mapping[str, float]]
     right: int
-    head_start: float = 0.0
-    """Added to alternative 0."""
 
 
 def probabilities(weights: Weights, choice: Choice) -> list[float]:
     points = [sum(weights.get(n, 0.0) * v for n, v in x.items()) for x in choice.alternatives]
-    points[0] += choice.head_start
     most = max(points)
     powers = [math.exp(point - most) for point in points]
     whole = sum(powers)
@@ -74,7 +71,6 @@ def _add(
 ) -> None:
     """Add one question's share of the loss's gradient and of its second derivatives."""
     points = [sum(weights[n] * v for n, v in x) for x in alternatives]
-    points[0] += choice.head_start
     most = max(points)
     powers = [math.exp(point - most) for point in points]
     whole = sum(powers)

@@ -16,13 +16,16 @@ from pathlib import Path
 
 from bot.cli.rank_suspects import crash_of
 from phases.root_cause.commit_ranking import (
-    MANY,
+    LARGE,
     NOBODY,
+    SHORT,
+    SPREAD,
     SURE,
     TESTED,
     Score,
     newest_first,
     scored,
+    shortness,
 )
 from tests.bench.crashes import Question, questions
 from tests.bench.logit import Choice, Weights, fit, probabilities
@@ -32,6 +35,7 @@ FOLDER = "FIREBREAK_CRASHES"
 STRENGTH = 0.3
 """How much a weight is drawn to the one in the code: a few crashes alone may not move it far."""
 NOBODY_NAME, POINTS, TESTS = "nobody", "points", "test changed"
+LINES, FILES, FEW = "lines changed", "files changed", "few commits"
 BINS = 10
 GROUPS = 5
 
@@ -104,16 +108,30 @@ def asked(question: Question) -> Asked:
 def choice_of(scores: Sequence[Score], right: int, without: Collection[str] = ()) -> Choice:
     """Return the alternatives; `without`: clues that are left out."""
     commits = [
-        {POINTS: math.sqrt(score.without(without)), TESTS: float(score.tested)} for score in scores
+        {
+            POINTS: math.sqrt(score.without(without)),
+            TESTS: float(score.tested),
+            LINES: score.lines,
+            FILES: score.spread,
+        }
+        for score in scores
     ]
-    return Choice([{NOBODY_NAME: 1.0}, *commits], right, MANY * math.log(max(1, len(scores))))
+    nobody = {NOBODY_NAME: 1.0, FEW: shortness(len(scores))}
+    return Choice([nobody, *commits], right)
 
 
 # --- the fit -------------------------------------------------------------------------------------
 
 
 def weights() -> Weights:
-    return {NOBODY_NAME: NOBODY, POINTS: SURE, TESTS: TESTED}
+    return {
+        NOBODY_NAME: NOBODY,
+        POINTS: SURE,
+        TESTS: TESTED,
+        LINES: LARGE,
+        FILES: -SPREAD,
+        FEW: SHORT,
+    }
 
 
 def held_out(

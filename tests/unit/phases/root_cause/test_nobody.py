@@ -19,7 +19,10 @@ GUILTY = commit(
     "Split the total evenly",
     **{
         "shop/pay.py": (
-            "@@ -20,4 +20,4 @@\n a\n b\n c\n-    return total\n+    return total / len(items)"
+            "@@ -17,4 +17,7 @@ def charge(items):\n a\n b\n-    total = 0\n"
+            "+    total = sum(item.price for item in items)\n+    if items is None:\n"
+            "+        items = []\n+    # each pays the same\n-    return total\n"
+            "+    return total / len(items)"
         ),
         "tests/test_pay.py": "@@ -1 +1 @@\n-a\n+b",
     },
