@@ -227,7 +227,7 @@ def sums(case: Case) -> Iterator[Contradiction]:
             if match is None:
                 continue
             listed = match["list"] + " "
-            addends = [number(found_["n"]) for found_ in _ADDEND.finditer(listed)]
+            addends = [number(addend["n"]) for addend in _ADDEND.finditer(listed)]
             total = number(match["total"])
             if len(addends) >= 2 and sum(addends) != total and max(addends) <= 100 * total:
                 added = " + ".join(f"{n:,.0f}" for n in addends)
