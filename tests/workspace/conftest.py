@@ -52,6 +52,13 @@ async def small(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
+async def looks_on_request(tmp_path: Path) -> AsyncIterator[World]:
+    """The small world, where nothing is checked by itself for as long as a story lasts."""
+    async for one in _lived(town(tmp_path, recheck_after=900)):
+        yield one
+
+
+@pytest.fixture
 async def sentry_hangs(tmp_path: Path) -> AsyncIterator[World]:
     """The small world, where people decide after three seconds without Sentry."""
     async for one in _lived(town(tmp_path, launch=launch_triage_on_time)):

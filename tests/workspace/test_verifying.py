@@ -50,18 +50,26 @@ async def fixed(person: Person, channel: Channel, sentence: str) -> None:
     )
 
 
-async def test_fixed_another_way_understood_written_down_and_remembered(small: World):
-    world, alice = small, small.alice
+async def test_a_person_looks_before_a_look_is_due(looks_on_request: World):
+    world, alice = looks_on_request, looks_on_request.alice
     burn(world)
     channel = await declared(alice, "checkout is failing")
     await alice.command("/incident recheck", channel)
     await told(alice, "nothing to check")
+    await fixed(alice, channel, "flag new-pricing off")
+    await eventually(world, lambda: "Checking" in status(channel), "the pinned status")
+    await alice.command("/incident recheck", channel)
+    await alice.sees("*Checked.*", channel)
+    assert "Checking" in status(channel), "one look is no verdict"
+
+
+async def test_fixed_another_way_understood_written_down_and_remembered(small: World):
+    world, alice = small, small.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
     await alice.command("/incident postmortem", channel)
     await told(alice, "once the bleeding has stopped")
     await fixed(alice, channel, "flag new-pricing off")
-    await eventually(world, lambda: "Checking" in status(channel), "the pinned status")
-    await alice.command("/incident recheck", channel)  # now, not when it is due
-    await alice.sees("*Checked.*", channel)
     message = await alice.sees("*Recovered.*", channel)
     assert "events a minute" in plain(message), "the rate before and after"
     assert re.search(r"where up to 3 are normal, about \d+ if nothing had changed", plain(message))
