@@ -9,19 +9,22 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from phases.record.incident import Incident
 from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Json, Person
+from tests.lives.plot import Plot
+from tests.lives.stale import stale
 from tests.lives.town import FIX, Shop, Town
 
 PATIENCE = 1200.0
 """Virtual seconds in which each step must come true: a step may meet several deaths."""
 AGAIN = 12.0
 """Seconds after which a person says the same once more."""
+QUIET = 20.0
+"""Seconds after which it is looked whether it is quiet now."""
 LOOKS = 2.0
 """A person looks so often."""
 SEEN = "The pool of the database is full"
@@ -31,43 +34,6 @@ UPDATE = "Half of the carts are empty"
 
 class Lost(Exception):
     """A step did not come true."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """How a life goes."""
-
-    begin: str
-    decide: str
-    recurs: bool
-    twice: bool
-    """People click twice."""
-    at_once: bool
-    """Two people decide at the same moment, and differently."""
-    late: bool
-    """Somebody clicks on what is over by then."""
-    wrong: bool
-    """Somebody types and clicks what they may not."""
-    pins: bool
-    closes_ticket: bool
-    run_fails: bool
-
-    @classmethod
-    def drawn(cls, dice: random.Random) -> Plot:
-        return cls(
-            begin=dice.choice(("command", "command", "alert", "alert", "phrase", "watch")),
-            decide=dice.choice(
-                ("rollback", "rollback", "rollback", "hotfix", "investigate", "fixed", "cancel")
-            ),
-            recurs=dice.random() < 0.25,
-            twice=dice.random() < 0.4,
-            at_once=dice.random() < 0.3,
-            late=dice.random() < 0.3,
-            wrong=dice.random() < 0.3,
-            pins=dice.random() < 0.5,
-            closes_ticket=dice.random() < 0.3,
-            run_fails=dice.random() < 0.15,
-        )
 
 
 def _taken(ack: Any) -> bool:
@@ -170,7 +136,34 @@ class Life:
             await self._ticket_closed_too_early()
         if self.plot.recurs:
             await self._recurs()
+        if self.plot.restless:
+            await self._restless()
         await self._written()
+
+    async def _restless(self) -> None:
+        """Change the lead to and fro; what is shown when it is quiet again must be the newest."""
+        for _ in range(3):
+            turns = [self._leads(self.alice, 0.0)]
+            turns += [self._leads(self.dice.choice((self.alice, self.bob)), 0.3) for _ in range(2)]
+            await asyncio.gather(*turns)
+        self.step, looks, ends = "it is quiet", 0, time.monotonic() + PATIENCE
+        while (
+            looks < 4
+            and time.monotonic() < ends
+            and (self.unrest() or await stale(self.town, self._incident()))
+        ):
+            looks = 0 if self.unrest() else looks + 1
+            await asyncio.sleep(QUIET)
+        if looks == 4:  # a minute, and nothing was under way
+            wrong = await stale(self.town, self._incident())
+            self.faults += [f"while it was quiet: {one}" for one in wrong]
+
+    async def _leads(self, person: Person, within: float) -> None:
+        await asyncio.sleep(self.dice.uniform(0, within))
+        await self._act(person.command("/incident lead", self.channel))
+
+    def _incident(self) -> Incident:
+        return Incident.model_validate(self.record())
 
     async def _declared(self) -> None:
         """Until its channel is there. What was taken is not said again: it must not be lost."""

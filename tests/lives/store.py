@@ -28,7 +28,8 @@ end
 """
 GENERIC = SHIM + "return redis.call(unpack(ARGV))"
 SPECIAL = frozenset(
-    b"TIME SET DEL GETDEL PEXPIRE EXPIRE PTTL TTL XADD XREADGROUP XPENDING XCLAIM XAUTOCLAIM".split()
+    b"TIME SET DEL GETDEL PEXPIRE EXPIRE PTTL TTL XADD XREADGROUP".split()
+    + b"XPENDING XCLAIM XAUTOCLAIM".split()
 )
 LATENCY = (0.00005, 0.0004)
 """Seconds on the way to Redis."""
@@ -173,6 +174,8 @@ class Redis:
     server: Server
     dice: random.Random
     trouble: Trouble = field(default_factory=Trouble)
+    far: float = 1.0
+    """So many times as long as usual is the way to it."""
     said: Callable[[str], None] = lambda _: None
     """Called with each trouble."""
     deadly: float = 0.0
@@ -296,7 +299,7 @@ class _Link:
     def _send(self, batch: list[Command]) -> None:
         redis, loop = self._redis, asyncio.get_running_loop()
         fate, trouble = redis.dice.random() * 1000, redis.trouble
-        delay = redis.dice.uniform(*LATENCY)
+        delay = redis.dice.uniform(*LATENCY) * redis.far
         what = self._perform
         if fate < trouble.lost_requests:
             what = self._lose_request

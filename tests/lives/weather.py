@@ -35,6 +35,9 @@ class Forecast:
     deadly: float = 0.0
     """How dangerous it is to send Redis something that is rarely sent."""
     acks_kill: float = 0.0
+    """The chance that a front dies with what it answers, rather with what it seldom answers."""
+    far: float = 1.0
+    """So many times as long is the way to Redis: what is done at the same time meets more often."""
     older: bool = False
     """Now and then a record is written anew as a version writes it that knows fewer fields."""
     wall: dict[int, float] = field(default_factory=dict[int, float])
@@ -58,6 +61,7 @@ class Forecast:
             acks_kill=dice.choice((0.0, 0.0, 0.0, 0.02)),
             older=dice.random() < 0.25,
             wall={0: dice.choice((-30.0, -3.0, 3.0, 30.0))} if dice.random() < 0.2 else {},
+            far=dice.choice((1.0, 1.0, 1.0, 30.0)),
         )
 
     @property
@@ -68,7 +72,7 @@ class Forecast:
         town.wire.weather = town.faults.weather = self.systems
         # After a lost answer or a death it may be called twice, never not at all (docs/code.md).
         town.lost_pages = "pagerduty" in self.systems or self.deaths
-        town.redis.trouble = self.redis
+        town.redis.trouble, town.redis.far = self.redis, self.far
         town.delivery.twice = town.webhooks.twice = self.twice
         town.fleet.crash_every = self.crashes
         town.redis.deadly, town.fleet.acks_kill = self.deadly, self.acks_kill
@@ -105,7 +109,7 @@ class Forecast:
     def ends(self, town: Town) -> None:
         """Everything is fine from here on."""
         town.wire.weather = town.faults.weather = {}
-        town.redis.trouble = Trouble()
+        town.redis.trouble, town.redis.far = Trouble(), 1.0
         town.delivery.twice = town.webhooks.twice = False
         town.fleet.crash_every = None
         town.redis.deadly = town.fleet.acks_kill = 0.0
