@@ -15,6 +15,7 @@ from sandbox.slack.people import plain
 from tests.lives.life import SEEN, Life
 from tests.lives.stale import stale
 from tests.lives.town import Town
+from tests.lives.versions import UNKNOWN_FIELD
 
 EACH_ROUND = ("triage", "decision", "deploy", "check")
 """Kinds of entries of which each round may have one in the same words."""
@@ -36,6 +37,7 @@ async def faults(town: Town, life: Life) -> list[str]:
         *_pages(town, incident),
         *_timeline(life, incident, timeline),
         *_claims(town, life, incident),
+        *_kept(town, incident),
         *await stale(town, incident),
     ]
 
@@ -201,6 +203,12 @@ def _heard(life: Life) -> bool:
         if ours and any(ack.ok for ack in sent.acks):
             return True
     return False
+
+
+def _kept(town: Town, incident: Incident) -> list[str]:
+    """What this version does not know is the next version's, and must not be lost."""
+    kept = UNKNOWN_FIELD in (incident.model_extra or {})
+    return ["a field of another version is lost"] if incident.id in town.told and not kept else []
 
 
 def _claims(town: Town, life: Life, incident: Incident) -> list[str]:

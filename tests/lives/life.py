@@ -423,14 +423,17 @@ class Life:
     def unrest(self) -> list[str]:
         """What waits to be done for this incident."""
         ask, id = self.town.redis.server.ask, self.id.encode()
-        entries, waiting, marks = ask(
+        entries, aside, waiting, marks = ask(
             [b"XRANGE", b"{fb}:outbox", b"-", b"+"],
+            [b"XRANGE", b"{fb}:outbox:aside", b"-", b"+"],
             [b"ZRANGE", b"{fb}:outbox:waiting", b"0", b"-1"],
             [b"ZRANGE", b"{fb}:dirty:marks", b"0", b"-1"],
         )
         found: list[str] = []
         if re.search(rb"\r\n" + id + rb"\r\n", entries):
             found.append("an effect")
+        if re.search(rb"\r\n" + id + rb"\r\n", aside):
+            found.append("an effect or timer that another version shall read")
         if re.search(id + rb"\.", waiting):
             found.append("an effect that waits")
         if id + b"|" in marks:

@@ -9,7 +9,7 @@ import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -43,6 +43,8 @@ class Start:
     said: Callable[[str], None]
     cut: Callable[[Any], None]
     """Called with a half that is dead: its connections are closed."""
+    is_next: bool = False
+    """It runs the next version of the code (tests/lives/versions.py)."""
 
 
 class Half:
@@ -56,6 +58,7 @@ class Half:
         self, name: str, start: Start, wall_offset: float, body: Callable[[Half], Awaitable[None]]
     ) -> None:
         self.name, self.wall_offset = name, wall_offset
+        self.is_next = start.is_next
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self.steps = 0
         self.dies_at: int | None = None
@@ -227,6 +230,8 @@ class Fleet:
         self.crash_every: tuple[int, int] | None = None
         """Steps between two deaths of a half, drawn between these."""
         self._clocks: dict[int, float] = {}
+        self._next = set[int]()
+        """Replicas that begin with the next version of the code."""
         self._graves: list[Replica] = []
         self.replicas = [self._born(number) for number in range(count)]
         self._keeping = [asyncio.create_task(self._keep(n)) for n in range(count)]
@@ -237,7 +242,8 @@ class Fleet:
 
     def _born(self, number: int) -> Replica:
         self._births += 1
-        replica = Replica(f"r{number}.{self._births}", self._start, self._doom)
+        start = replace(self._start, is_next=number in self._next)
+        replica = Replica(f"r{number}.{self._births}", start, self._doom)
         replica.wall_offset = self._clocks.get(number, 0.0)
         replica.dies_when_it_acks = self._dies_when_it_acks
         return replica
@@ -256,6 +262,11 @@ class Fleet:
         self._clocks[number] = self.replicas[number].wall_offset = seconds
         for half in self.replicas[number].halves:
             half.wall_offset = seconds
+
+    def update(self, number: int) -> None:
+        """Begin this replica again, with the next version of the code."""
+        self._next.add(number)
+        self.replicas[number].front.die()
 
     def doom(self) -> None:
         """Draw for each half that lives at which of its steps it dies."""

@@ -258,6 +258,8 @@ class Town:
             self.broken = error
             self.said(f"the world itself failed: {error!r}")
 
+    told: set[str] = field(default_factory=set[str])
+    """Incidents whose record has a field of the next version."""
     lost_pages: bool = False
     """An answer of PagerDuty's may be lost in this world."""
     broken: BaseException | None = None
