@@ -180,7 +180,7 @@ def _timeline(life: Life, incident: Incident, entries: list[Entry]) -> list[str]
     may = {**dict.fromkeys(EACH_ROUND, rounds), "page": max(1, len(set(incident.paged)))}
     # Two looks that can measure nothing say so in the same words.
     may["check"] = max(rounds, sum(len(one.looks) for one in incident.rounds))
-    # An investigation during which Sentry or GitHub is away walks otherwise; the next one as before.
+    # An investigation while Sentry or GitHub is away walks otherwise, the next one as before.
     walked = set(incident.investigation.walk if incident.investigation else ())
     wrong = [
         f"{times} times in the timeline: {kind}: {text[:80]!r}"
