@@ -31,7 +31,7 @@ async def faults(town: Town, life: Life) -> list[str]:
         *life.faults,
         *_counted(town, life, incident),
         *_messages(town, life.channel, incident),
-        *_deploys(life, incident),
+        *_deploys(town, life, incident),
         *_written(life, incident),
         *_ticket(town, life, incident),
         *_pages(town, incident),
@@ -116,15 +116,22 @@ def _messages(town: Town, channel: Channel, incident: Incident) -> list[str]:
     return wrong
 
 
-def _deploys(life: Life, incident: Incident) -> list[str]:
+def _deploys(town: Town, life: Life, incident: Incident) -> list[str]:
     runs = Counter(run.inputs["decision"] for run in life.shop.hub.runs)
+    runs += Counter(
+        {id: n for id, n in town.host.runs.items() if id.startswith(f"{incident.mark}-")}
+    )
     decided = {one.action.deploy_id for one in incident.rounds if one.action}
     wrong = [f"{decision} ran {times} times" for decision, times in runs.items() if times > 1]
     wrong += [f"a run of nobody's decision: {decision}" for decision in runs.keys() - decided]
     for one in incident.rounds:
         if (action := one.action) is None:
             continue
-        ended = action.deploys and action.result in ("done", "failed")
+        # A run of GitHub's was there, however it ended; a command may have failed to start.
+        ended = action.result == "done" or (
+            action.result == "failed" and action.deploys and not life.shop.by_command
+        )
+        ended = ended and action.deploy_id is not None
         if ended and runs[action.deploy_id or ""] != 1:
             wrong.append(f"{action.deploy_id} is said to be {action.result}: no run")
         if action.result in ("waiting", "running"):

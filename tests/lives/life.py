@@ -16,8 +16,9 @@ from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Json, Person
 from tests.lives.plot import Plot
+from tests.lives.shops import Shop
 from tests.lives.stale import stale
-from tests.lives.town import FIX, Shop, Town
+from tests.lives.town import FIX, Town
 
 PATIENCE = 1200.0
 """Virtual seconds in which each step must come true: a step may meet several deaths."""
@@ -118,7 +119,11 @@ class Life:
         await asyncio.sleep(self.dice.uniform(0, 40))
         self.says(f"begins: {self.plot}")
         self.shop.fails = int(self.plot.run_fails)
-        self.town.burn(self.shop)
+        if self.plot.decide == "turn_off":
+            await self.town.flag_on(self.shop)
+            self.town.burn(self.shop, mended_by=("nothing",))
+        else:
+            self.town.burn(self.shop)
         await self._declared()
         if self.plot.decide == "cancel":
             await self._cancelled()
@@ -288,6 +293,8 @@ class Life:
             acts.append(self._press(self.alice, rollback, "decision.rollback"))
             if self.plot.at_once:
                 acts.append(self._press(self.bob, rollback, "decision.rollback"))
+        elif way == "turn_off" and (message := self.offered("decision.turn_off")):
+            acts.append(self._press(self.alice, message, "decision.turn_off"))
         elif way == "hotfix" and (message := self.offered("decision.hotfix")):
             acts.append(self._hotfix(message))
         else:
@@ -298,7 +305,7 @@ class Life:
             await self._act(self.bob.click(rollback, "decision.rollback"))
 
     async def _hotfix(self, message: Json) -> None:
-        self.shop.mended_by = (*self.shop.mended_by, f"hotfix #9@{FIX[:7]}")
+        self.shop.mended_by = (*self.shop.mended_by, FIX, f"hotfix #9@{FIX[:7]}")
         await self._act(self.alice.click(self.alice.now(message), "decision.hotfix"))
         form = await self._form(self.alice, "incident.hotfix", "Branch or pull request")
         if form is not None:

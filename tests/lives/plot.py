@@ -5,6 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+DECISIONS = (
+    *("rollback", "rollback", "rollback"),
+    *("hotfix", "investigate", "fixed", "cancel", "turn_off"),
+)
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -31,9 +36,7 @@ class Plot:
     def drawn(cls, dice: random.Random) -> Plot:
         return cls(
             begin=dice.choice(("command", "command", "alert", "alert", "phrase", "watch")),
-            decide=dice.choice(
-                ("rollback", "rollback", "rollback", "hotfix", "investigate", "fixed", "cancel")
-            ),
+            decide=dice.choice(DECISIONS),
             recurs=dice.random() < 0.25,
             twice=dice.random() < 0.4,
             at_once=dice.random() < 0.3,
