@@ -197,9 +197,8 @@ class Store:
         records: list[Incident] = []
         for some in _batches(list(incidents), TOGETHER):
             records += await self._get(some)
-            await asyncio.sleep(
-                0
-            )  # others have their turn: an answer that is there already is read without one
+            # Others have their turn: an answer that is there already is read without one.
+            await asyncio.sleep(0)
         return records
 
     async def _get(self, ids: Sequence[str]) -> list[Incident]:

@@ -213,9 +213,8 @@ async def test_no_channel_can_be_created(small: World):
     )
     await alice.command("/incident status INC-0001", "general")
     await told(alice, "Recovery check")
-    await alice.command(
-        "/incident fixed by hand INC-0001"
-    )  # words, not an id: nothing is done by guessing
+    # Words, not an id: nothing is done by guessing.
+    await alice.command("/incident fixed by hand INC-0001")
     assert world.workspace.channel("general").messages == [] or not said(
         alice, world.workspace.channel("general"), "INC"
     )
