@@ -71,8 +71,9 @@ async def entry_chosen(
         return notes.note(GONE)
     before = json_object(str(interaction.view.get("private_metadata") or ""))
     names = await _names(interaction, [entry])
-    named = dict(sorted(names.items())[: views.NAMED])
-    metadata = {"until": before.get("until"), "url": before.get("url"), "names": named}
+    named = dict(sorted(views.told_apart(names).items())[: views.NAMED])
+    page_again = {"until": before.get("until"), "url": before.get("url")}
+    metadata = {**page_again, "of": str(value.get("of") or ""), "names": named}
     interaction.show(views.correction(incident, entry, metadata))
     return None
 

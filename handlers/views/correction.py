@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -67,7 +68,8 @@ def correction(
 ) -> View:
     """Return the form with the entry as it stands, or with what was entered before.
 
-    `metadata`: `names` by Slack id, and `edition`, which makes new block ids.
+    `metadata`: `of` whose record it stands in, `names` by Slack id, and `edition`, which makes new
+    block ids.
     """
     names, edition = metadata.get("names") or {}, int(metadata.get("edition") or 1)
     words = text_input(
@@ -94,7 +96,6 @@ def correction(
     blocks.append(context("Durations stay as they were measured."))
     known = {
         "incident": incident.id,
-        "of": entry.of,
         "entry": entry.id,
         "edition": edition,
         "words": mark(entry.text),
@@ -117,6 +118,12 @@ def mark(text: str) -> str:
 def with_names(text: str, names: Mapping[str, str]) -> str:
     """Return words as people type them: `@Alice` for `<@U0ALICE>`."""
     return MENTION.sub(lambda person: f"@{names.get(person[1], person[1])}", text)
+
+
+def told_apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names that one person alone has: of the others, ids are typed."""
+    count = Counter(names.values())
+    return {id: name for id, name in names.items() if count[name] == 1}
 
 
 def with_ids(typed: str, text: str, names: Mapping[str, str]) -> str:
