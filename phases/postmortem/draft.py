@@ -108,7 +108,7 @@ def followed(text: str, entries: Sequence[Entry], names: Names) -> str:
         _line(before, names): _line(entry, names) for entry in entries for before in earlier(entry)
     }
     for entry in entries:
-        newest.pop(_line(entry, names), None)  # so somebody else's line reads, too
+        newest.pop(_line(entry, names), None)  # another entry reads so, too
     kept: list[str] = []
     moved: list[str] = []
     for each in text.splitlines():

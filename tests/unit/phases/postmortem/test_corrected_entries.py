@@ -117,3 +117,10 @@ def test_the_record_says_what_is_an_alert_and_people_when_it_came(to: datetime, 
     assert record.detected_at == minute(0)
     case = Case(record, Parts(monitoring="The alert fired at once."), minute(40), some)
     assert "alert" not in [one.rule for one in contradictions(case)]
+
+
+def test_a_line_that_another_entry_has_too_stays() -> None:
+    twice = [Entry(at=minute(5), kind="note", text="looked at the pool") for _ in range(2)]
+    saved = draft(incidents.incident(), shown(twice, {}), minute(40)).timeline
+    now = shown([*twice, moved("0", minute(2))], {})
+    assert followed(saved, now, {}) == saved
