@@ -201,10 +201,11 @@ class Life:
         match self.plot.begin:
             case "command":
                 words = f"/incident {self.shop.name} is failing"
-                taken = _taken(await self._act(self.alice.command(words)))
-                if self.plot.twice:
-                    taken = _taken(await self._act(self.alice.command(words))) or taken
-                return taken
+                acts = [self._act(self.alice.command(words))]
+                if self.plot.twice:  # two people at once
+                    acts.append(self._act(self.bob.command(words)))
+                acks = await asyncio.gather(*acts)
+                return any(_taken(ack) for ack in acks)
             case "alert":
                 return (await self.town.alert(self.shop)).status == 200
             case "phrase":

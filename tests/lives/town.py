@@ -43,7 +43,7 @@ from tests.lives.host import Host
 from tests.lives.replica import Fleet, Start
 from tests.lives.shops import BY_COMMAND, Shop, catalogued, name_of
 from tests.lives.store import Redis
-from tests.lives.wire import Weather, Wire
+from tests.lives.wire import Asked, Heard, Weather, Wire
 
 URL = "http://127.0.0.1:4281"
 BOT_URL = "http://127.0.0.1:4282"
@@ -267,8 +267,8 @@ class Town:
         }
         return Settings(**given)  # pyright: ignore
 
-    async def _front(self, asked: object) -> object:
-        return await self.fleet(asked)  # pyright: ignore
+    async def _front(self, asked: Asked) -> Heard:
+        return await self.fleet(asked)
 
     # --- production -------------------------------------------------------------------------------
 
@@ -292,7 +292,7 @@ class Town:
                 transaction=page,
                 project=shop.name,
                 release=release or f"{shop.name}@1.3.0",
-                flags={shop.flag: True} if shop.flag else None,
+                flags={shop.flag: True} if shop.flag else {},
             )
 
     async def _traffic(self) -> None:

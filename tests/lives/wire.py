@@ -220,7 +220,7 @@ class Wire:
         ) -> _AiohttpAnswer:
             return await _by_aiohttp(wire.ask, session, method, str(url), **more)
 
-        httpx.AsyncHTTPTransport.handle_async_request = handle
+        httpx.AsyncHTTPTransport.handle_async_request = handle  # pyright: ignore
         aiohttp.ClientSession._request = request  # pyright: ignore
 
 
