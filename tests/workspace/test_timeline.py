@@ -153,8 +153,8 @@ async def test_words_and_times_are_corrected_and_the_post_mortem_follows(small: 
     by_hand = file(world).read_text().replace("## Root cause", "By hand.\n\n## Root cause")
     file(world).write_text(by_hand)
     view = await correcting(bob, channel, "carts work for some")
-    assert "Take back" in plain(view)
-    await bob.submit(view, {"back": ["Take back: as it was recorded"]})
+    assert "Take it back" in plain(view)
+    await bob.submit(view, {"back": ["As it was recorded first"]})
     await eventually(
         world, lambda: "(corrected by" not in file(world).read_text(), "the file follows"
     )
