@@ -147,6 +147,8 @@ async def test_words_and_times_are_corrected_and_the_post_mortem_follows(small: 
     rows = [row for row in file(world).read_text().splitlines() if row.startswith("| 20")]
     (row,) = [row for row in rows if "carts work for some" in row]
     assert "(corrected by bob and alice: was " in row
+    decision = next(m for m in alice.messages(channel) if "Decision 1" in plain(m))
+    assert world.workspace.permalink(channel.id, decision["ts"]) in file(world).read_text()
     assert rows == sorted(rows, key=lambda row: row[:22]), "by time"
 
     # The file is written: what is corrected now goes into its list, and no further.
