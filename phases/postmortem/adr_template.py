@@ -26,9 +26,9 @@ FACT = re.compile(
 HEADING = re.compile(r"^(?P<level>#{1,6})\s+(?P<text>.*?)\s*#*$")
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
-    "context": ("impact", "timeline", "cause", "before"),
+    "context": ("impact", "timeline", "cause", "before", "factors"),
     "decision": ("done", "picture", "items"),
-    "consequences": ("monitoring", "tests", "revisit", "proofs"),
+    "consequences": ("monitoring", "tests", "went_well", "revisit", "contradictions", "proofs"),
 }
 _ONLY_WHERE_ASKED = ("status", "date", "summary", "options")
 """Parts that stand only where a template asks for them."""
@@ -244,8 +244,12 @@ def _place(
         return next((h for h in headings if language.key(h.text) == key and not h.own), None)
 
     placed: set[str] = set()
+    written = {section.key for section in sections}
     for section in sections:
-        if (spot := free(section.key)) is not None:
+        spot = free(section.key)
+        if spot is None and section.key == "tests" and "factors" not in written:
+            spot = free("factors")  # what let it through is one
+        if spot is not None:
             spot.own.append(section)
             placed.add(section.key)
     for kind, keys in _KINDS.items():
