@@ -281,4 +281,6 @@ def transcript(world: World) -> str:
             lines.append(f"{message['ts']} #{channel.name} {reply}{who}: {text}")
     for user, messages in world.workspace.ephemerals.items():
         lines += [f"{m['ts']} only for {user}: {plain(m)}" for m in messages]
+    for user, notices in world.workspace.toasts.items():
+        lines += [f"Slack tells {user}: {notice}" for notice in notices]
     return "\n".join(lines)
