@@ -32,6 +32,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 }
 _ONLY_WHERE_ASKED = ("status", "date", "summary", "options")
 """Parts that stand only where a template asks for them."""
+FOR_PEOPLE = ("factors", "went_well")
+"""Parts that may stay empty in the form: their headings stay for people to fill."""
 _OPTIONAL = "<!--optional-->"
 _IS_OPTIONAL = re.compile(
     r"optional|optionn?el|opcional|opzionale|facultati|opcjonal|任意|可选", re.IGNORECASE
@@ -271,6 +273,7 @@ def _wanted(headings: Sequence[_Heading], language: Language) -> Iterator[_Headi
             if below.level <= heading.level:
                 break
             full = full or below.full
-        unknown = language.key(heading.text) is None and heading.level == 2
+        to_fill = language.key(heading.text) in (None, *FOR_PEOPLE)
+        unknown = to_fill and heading.level == 2
         if full or (unknown and not heading.optional and not _PLACEHOLDER.search(heading.text)):
             yield heading

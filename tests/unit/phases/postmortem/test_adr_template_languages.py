@@ -283,6 +283,8 @@ def test_parts_go_where_a_template_asks_for_them() -> None:
     )
     assert "## Contributing factors\n\nBoth regions" in text
     assert "## What went well\n\nThe flag was off" in text
+    empty = told("# Post-mortem\n\n## Root cause\n\n## What went well\n", went_well="")
+    assert "## What went well" in empty, "for people to fill"
     nobody = told(
         "# Post-mortem\n\n## Summary\n\n## Root cause\n\n## Contributing factors\n", factors=""
     )
