@@ -74,6 +74,8 @@ class Ranking:
     """
     reasons: tuple[str, ...] = ()
     """Why none of them may have caused it."""
+    nearest: Suspect | None = None
+    """The likeliest commit that anything links to the crash."""
 
     @property
     def nobody_leads(self) -> bool:
@@ -114,6 +116,11 @@ class Score:
         return round(factor * own + blame, 3)
 
     @property
+    def linked(self) -> bool:
+        """More than its place in the range speaks for it."""
+        return bool(self.blame) or any(signal.clue != "recent" for signal in self.signals)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         strongest = sorted(self.signals, key=lambda signal: -signal.points)
         worth_saying = [s.reason for s in strongest if s.reason and s.points >= 0.3]
@@ -145,12 +152,10 @@ def rank(
     shares = softmax([none, *likely])
     best = sorted(range(len(ordered)), key=lambda n: (-likely[n], n))
     suspects = tuple(_suspect(ordered[n], scores[n], shares[n + 1]) for n in best)
-    known = any(f.patch for c in ordered for f in c.files) and bool(frames)
-    return (
-        Ranking(suspects, round(shares[0], 4), _against(scores))
-        if known
-        else Ranking(suspects, None)
-    )
+    if not any(f.patch for c in ordered for f in c.files) or not frames:
+        return Ranking(suspects, None)
+    linked = (suspect for n, suspect in zip(best, suspects, strict=True) if scores[n].linked)
+    return Ranking(suspects, round(shares[0], 4), _against(scores), next(linked, None))
 
 
 def likelihood(score: Score) -> float:
