@@ -38,9 +38,7 @@ def elsewhere_first(hypotheses: Sequence[Hypothesis], nobody: float) -> list[Hyp
     They share the probability that none of its commits brought it; what has more keeps it.
     """
     release = HypothesisKind.RELEASE
-    alive = [
-        h for h in hypotheses if h.kind is not release and h.verdict is not Verdict.RULED_OUT
-    ]
+    alive = [h for h in hypotheses if h.kind is not release and h.verdict is not Verdict.RULED_OUT]
     if not alive:
         return list(hypotheses)
     whole = sum(max(h.confidence, LEAST) for h in alive)
