@@ -41,7 +41,7 @@ LARGE = 0.4
 riskier than as many in many: size and spread are among the best predictors of a fault (Kamei and
 others, "A large-scale empirical study of just-in-time quality assurance", 2013)."""
 SPREAD = 1.0  # by the logarithm of the files of code that it changed: so much less
-NOBODY = 10.3
+NOBODY = 10.0
 """The same, of *nobody* in a range of `ENOUGH` commits or more. How many more does not move it: a
 long range holds more that looks guilty, and holds the culprit more often."""
 ENOUGH = 10
@@ -50,7 +50,7 @@ SHORT = 1.0
 that lies close to the crash says more than the nearest of many."""
 BEFORE = 0.4
 """The share of ranges with a culprit among those that the constants were fitted to."""
-MERGED_LINES = 20  # of each file of a merge that are looked for in other commits
+MERGED_LINES = 8  # of each file of a merge that are looked for in other commits
 REASONS = 5
 BESIDE_THE_CODE = frozenset((FileKind.TESTS, FileKind.DOCS, FileKind.CI))
 
