@@ -29,7 +29,7 @@ class Edge(StrEnum):
     PROVIDER = "a third party that does not answer as it should"
     BEHIND = "a service behind it that does not answer as it should"
     OVERLOAD = "a timeout or an exhausted pool"
-    ANSWERED = "an error that came back from a service behind it"
+    LIBRARY = "an error that a library raised"
 
 
 def _any(*patterns: str) -> re.Pattern[str]:

@@ -12,9 +12,9 @@ from phases.text.wording import short
 from phases.triage.going_back.changed_code import Touched, touched
 from phases.triage.going_back.edge_errors import (
     Edge,
-    answered,
     edge_of,
     of_stale_page,
+    raised_in_library,
     script_of,
     waits_for_lock,
     worn_out,
@@ -33,10 +33,10 @@ EDGES = {
     Edge.CONNECTION: 5,
     Edge.ACCESS: 5,
     Edge.BEHIND: 5,
-    Edge.ANSWERED: 5,
+    Edge.LIBRARY: 5,
     Edge.OVERLOAD: 5,
 }
-BLIND = {Edge.OVERLOAD: 3, Edge.BEHIND: 3, Edge.ANSWERED: 3}
+BLIND = {Edge.OVERLOAD: 3, Edge.BEHIND: 3, Edge.LIBRARY: 3}
 """The same where it is not known what the release changed: new queries bring time-outs."""
 ITS_SETTINGS = {
     Edge.NAME: 2,
@@ -44,7 +44,7 @@ ITS_SETTINGS = {
     Edge.ACCESS: 2,
     Edge.LIMIT: 2,
     Edge.BEHIND: 2,
-    Edge.ANSWERED: 0,
+    Edge.LIBRARY: 0,
     Edge.OVERLOAD: 0,
 }
 """The same where it changed a setting, a dependency or a migration."""
@@ -110,8 +110,10 @@ class Failing:
             return None
         libraries = [frame.file for frame in self.libraries]
         edge = edge_of(*self.error, libraries, self.s.endpoint_host)
-        if edge is None and not self.worn_out and answered(*self.error, self.s.crash.frames):
-            edge = Edge.ANSWERED
+        if edge is None and not self.worn_out:
+            changed = [file.path for commit in self.s.commits or () for file in commit.files]
+            if raised_in_library(*self.error, self.s.crash.frames, changed):
+                edge = Edge.LIBRARY
         if edge is None:
             return None
         others = self.s.issues[1:]
