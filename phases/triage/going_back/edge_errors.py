@@ -18,7 +18,7 @@ from phases.triage.going_back.edge_words import (
     WORN_OUT,
     Edge,
 )
-from phases.triage.going_back.library_errors import asked_wrongly, of_library
+from phases.triage.going_back.library_errors import asked_wrongly, names_library, of_library
 
 _HOST = re.compile(
     r"(?:https?://|host(?:name)?[=: ]{1,2}['\"]?|to )"
@@ -58,7 +58,8 @@ def raised_in_library(
     first = next(iter(frames), None)
     if first is None or (type and OF_CODE.fullmatch(type)):
         return False
-    return of_library(first, changed) and not asked_wrongly(f"{type or ''}: {value[:2000]}")
+    of_one = of_library(first, changed) or names_library(type, frames)
+    return of_one and not asked_wrongly(f"{type or ''}: {value[:2000]}")
 
 
 def worn_out(type: str | None, value: str, calls: Sequence[str] = ()) -> bool:

@@ -8,7 +8,7 @@ neither is known.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from phases.ports.library_paths import foreign
 from phases.record.findings import Frame
@@ -30,6 +30,13 @@ _PACKAGE = re.compile(
 """Maven's and Gradle's folders of sources, and the beginning of a package: the organisation's."""
 
 
+_SPACE = re.compile(r"\*?([A-Za-z_]\w+)(?:::|\.|\\)\w")
+_EVERYBODYS = frozenset(
+    ("errors", "fmt", "runtime", "std", "core", "alloc", "anyhow", "eyre", "builtins")
+)
+"""Namespaces of errors that any code makes."""
+
+
 def of_library(frame: Frame, changed: Iterable[str] = ()) -> bool:
     """Say whether a frame is a library's. `changed`: files of ours that the release changed.
 
@@ -42,6 +49,19 @@ def of_library(frame: Frame, changed: Iterable[str] = ()) -> bool:
     file = frame.file if "/" in frame.file else f"{frame.module.replace('.', '/')}.java"
     its = _PACKAGE.search(file)
     return its is not None and bool(own) and its.group(1) not in own
+
+
+def names_library(type: str | None, frames: Sequence[Frame]) -> bool:
+    """Say whether a type is of a namespace that is in no frame of ours: `reqwest::Error`.
+
+    Where errors are values (Go, Rust), the stack begins where our own code met them.
+    """
+    space = _SPACE.match(type or "")
+    if space is None or space.group(1).lower() in _EVERYBODYS:
+        return False
+    name = space.group(1).lower()
+    own = (f"{f.file} {f.module} {f.function}".lower() for f in frames if f.in_app)
+    return all(name not in text for text in own)
 
 
 def asked_wrongly(said: str) -> bool:

@@ -88,7 +88,7 @@ class Failing:
         """What the release changed, beside the stack; None where either is not known."""
         if self.s.commits is None or self.s.crash is None:
             return None
-        return touched(self.s.commits, self.s.crash.frames)
+        return touched(self.s.commits, self.s.crash.frames, self.s.crash.exception_type)
 
     @property
     def worn_out(self) -> bool:
@@ -185,7 +185,7 @@ class Failing:
         untouched = ""
         if code is None:
             weight = min(weight, BLIND.get(edge, weight))
-        elif code.other:
+        elif code.other and (code.reaches or edge is Edge.OVERLOAD):
             weight = min(weight, ITS_SETTINGS.get(edge, weight))
         else:
             untouched = f", and {self.version} changed no code in its stack"
