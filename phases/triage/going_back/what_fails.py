@@ -43,6 +43,7 @@ ITS_SETTINGS = {
     Edge.CONNECTION: 2,
     Edge.ACCESS: 2,
     Edge.LIMIT: 2,
+    Edge.ISSUER: 2,
     Edge.BEHIND: 2,
     Edge.LIBRARY: 0,
     Edge.OVERLOAD: 0,
@@ -159,7 +160,7 @@ class Failing:
 
     def _untouched(self, code: Touched | None) -> bool:
         """Say whether it changed neither a file of the stack nor something that reaches further."""
-        if code is None or code.other or self.s.crash is None:
+        if code is None or (code.other and code.reaches) or self.s.crash is None:
             return False
         return bool(ours(self.s.crash.frames)) and not self.worn_out
 
@@ -185,7 +186,7 @@ class Failing:
         untouched = ""
         if code is None:
             weight = min(weight, BLIND.get(edge, weight))
-        elif code.other and (code.reaches or edge is Edge.OVERLOAD):
+        elif code.other and code.reaches:
             weight = min(weight, ITS_SETTINGS.get(edge, weight))
         else:
             untouched = f", and {self.version} changed no code in its stack"
