@@ -346,9 +346,8 @@ class Incidents:
             incident = loaded.incident
         else:
             incident = await self.load(seen)
-        if (
-            incident is None
-        ):  # lost with a fail-over, say: nobody can be told better by saying it again
+        # Lost with a fail-over, say: nobody can be told better by saying it again.
+        if incident is None:
             return Refused(
                 "unknown", "This was dealt with before, in an incident that is not there any more."
             )

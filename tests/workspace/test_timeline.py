@@ -10,7 +10,7 @@ import asyncio
 from sandbox.faults import Fault
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.support.bots.stage import Channel, burn, declared, said, told
+from tests.support.bots.stage import Channel, announced, burn, declared, said, told
 from tests.support.redis.dump import dumped, redis_of
 
 
@@ -37,7 +37,7 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
     alice.react(first)
     text = await shown(alice, channel, "The pool of db-2 is full &amp; nobody noticed")
     assert f"📌 <@{bob.id}>: The pool" in text
-    assert "525 events" in text, "what happened by itself"
+    assert "1,050 events" in text, "what happened by itself"
     alice.react(reply)
     bob.react(first)  # two people, one entry
     alice.react(first, "eyes")  # not a pin
@@ -54,7 +54,7 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
     # gone everywhere.
     alice.unreact(first)
     bob.unreact(first)
-    await shown(alice, channel, "525 events", gone="db-2")
+    await shown(alice, channel, "1,050 events", gone="db-2")
     async with redis_of(world) as redis:
         assert "db-2" not in str(await dumped(redis))
 
@@ -94,7 +94,7 @@ async def test_in_a_thread_of_the_announcements_only_what_is_said_there_counts(s
     burn(world)
     world.faults.always("slack.conversations.create", Fault(error="restricted_action"))
     await alice.command("/incident checkout is failing")
-    root = await alice.sees("INC-0001: checkout is failing", "incidents")
+    root = await announced(alice, "INC-0001")
     channel = world.workspace.channel("incidents")
     await alice.sees("Decision 1", channel)
     world.delivery.twist("event:reaction_added", copies=2, fresh_event_id=True)

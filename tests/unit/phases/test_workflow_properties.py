@@ -117,9 +117,8 @@ class Life(RuleBasedStateMachine):
         ]
         assert len(says) + len(decisions) <= 1 or isinstance(action, said.ChannelOpened)  # 9
         assert len(set(change.effects)) == len(change.effects)  # 9
-        self.incident = Incident.model_validate_json(
-            change.incident.model_dump_json()
-        )  # through Redis and back
+        # Through Redis and back.
+        self.incident = Incident.model_validate_json(change.incident.model_dump_json())
         self.timeline.extend(change.entries)
         self.pending.extend(change.effects)
         for name in change.cancels:

@@ -58,9 +58,8 @@ def test_it_says_what_it_said_before() -> None:
     assert proofs(small) == proofs(big)
     assert durations(small) == durations(big)
     first, *rest = summary(big, incidents.NAMES).splitlines()
-    assert [first, *rest[:-1]] == summary(small, incidents.NAMES).splitlines()[
-        :-1
-    ]  # of 25 items not all are kept
+    # Of 25 items not all are kept.
+    assert [first, *rest[:-1]] == summary(small, incidents.NAMES).splitlines()[:-1]
     assert (small.adr, small.ticket, small.status, small.lead) == (
         big.adr,
         big.ticket,
