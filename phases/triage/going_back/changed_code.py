@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phases.ports.file_kinds import FileKind, kind_of
-from phases.ports.library_paths import foreign, library_of
+from phases.ports.library_paths import library_of
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.patch import Patch
 from phases.root_cause.stack_trace import ours
+from phases.triage.going_back.library_errors import of_library
 
 FRAMES = 5
 """Frames of our own that are looked at, the crashing one first."""
@@ -73,8 +74,10 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame], type: str | None
         for frame in ours(frames)[:FRAMES]
     ]
     unreadable = any(len(found) > 1 or _BUILT.search(frame.file) for frame, found in looked_at)
+    libraries = {w for f in frames if of_library(f, kinds) for w in _words(_package(f))}
+    libraries |= _words(type or "")
     rest = [file for file in files if kinds[file.path] in _ELSE]
-    reaches = any(_reaches(file, kinds[file.path], frames, type or "") for file in rest)
+    reaches = any(_reaches(file, kinds[file.path], libraries) for file in rest)
     nearest = Touched(other=other, reaches=reaches, able=able, unreadable=unreadable)
     for position, (frame, located) in enumerate(looked_at):
         if len(located) != 1:
@@ -92,16 +95,14 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame], type: str | None
     return nearest
 
 
-def _reaches(file: CommitFile, kind: FileKind, frames: Sequence[Frame], type: str) -> bool:
+def _reaches(file: CommitFile, kind: FileKind, libraries: set[str]) -> bool:
     """Say whether a setting, a migration or one of these dependencies may be behind the stack.
 
-    A patch that is not known may hold any dependency.
+    A patch that is not known may hold any of them.
     """
     if kind is not FileKind.DEPENDENCY or not file.patch:
         return True
-    outside = (f for f in frames if not f.in_app or foreign(f.file, f.module))
-    names = {word for frame in outside for word in _words(_package(frame))} | _words(type)
-    return not names.isdisjoint(_words(file.patch))
+    return not libraries.isdisjoint(_words(file.patch))
 
 
 def _package(frame: Frame) -> str:

@@ -169,6 +169,7 @@ KINDS = (
             r"waited [\d.]+ sec, \d+/\d+ available|max_user_connections|cannot assign requested",
             r"QueryCanceled|canceling statement due to|DeadlineExceeded|UND_ERR_CONNECT_TIMEOUT",
             r"ResourceExhausted|RESOURCE_EXHAUSTED|OutOfMemory\w* command|circuit.?breaker",
+            r"out of memory\W+DETAIL:",  # PostgreSQL 53200: the server's memory
         ),
     ),
 )

@@ -19,6 +19,7 @@ from phases.triage.going_back.edge_errors import (
     waits_for_lock,
     worn_out,
 )
+from phases.triage.going_back.library_errors import of_library
 from phases.triage.going_back.situation import Situation
 
 DECISIVE = 10
@@ -160,9 +161,12 @@ class Failing:
 
     def _untouched(self, code: Touched | None) -> bool:
         """Say whether it changed neither a file of the stack nor something that reaches further."""
-        if code is None or (code.other and code.reaches) or self.s.crash is None:
+        if code is None or self.s.crash is None:
             return False
-        return bool(ours(self.s.crash.frames)) and not self.worn_out
+        frames = self.s.crash.frames
+        if code.other and (code.reaches or not any(map(of_library, frames[:1]))):
+            return False  # in our own code, any dependency may have answered otherwise
+        return bool(ours(frames)) and not self.worn_out
 
     def _passes(self, *, seen_before: bool) -> Point | None:
         """Return what a deploy brings, and going back does not take away."""
