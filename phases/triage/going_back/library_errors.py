@@ -16,7 +16,7 @@ from phases.record.findings import Frame
 _OF_CODE = re.compile(
     r"syntax error|does not exist|no such (?:table|column)|unknown column|Undefined(?:Column|Table)"
     r"|IntegrityError|Violation\b|violates|duplicate (?:key|entry)|null value|cannot be null"
-    r"|too long|data truncat|invalid input|invalid (?:text|json|byte)|DataError|ProgrammingError"
+    r"|too long|data truncat|invalid input|invalid (?:text|json|byte)|\bDataError|ProgrammingError"
     r"|could not serialize|deadlock|WRONGTYPE|mapper_parsing|Validation|Conditional\w*Failed"
     r"|NoSuch(?:Key|Bucket)|InvalidRequest|invalid_request|CardError|card_declined"
     r"|\b4(?:00|04|05|09|13|15|22)\b|bad request|not found|unsupported|InvalidArgument"
