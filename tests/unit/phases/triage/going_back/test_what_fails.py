@@ -308,10 +308,9 @@ def test_a_type_of_another_namespace_is_a_library_s() -> None:
 def test_a_release_may_bring_its_own_list_of_issuers() -> None:
     unknown = "SSLError: certificate verify failed: unable to get local issuer certificate"
     expired = "SSLError: certificate verify failed: certificate has expired"
-    changed = {"changed": ("shop/cart.py",)}
     assert advised(shop(unknown))[0] is Choice.INVESTIGATE
-    assert advised(shop(unknown, **changed))[0] is Choice.ROLLBACK
-    assert advised(shop(expired, **changed))[0] is Choice.INVESTIGATE
+    assert advised(shop(unknown, changed=("shop/cart.py",)))[0] is Choice.ROLLBACK
+    assert advised(shop(expired, changed=("shop/cart.py",)))[0] is Choice.INVESTIGATE
 
 
 def test_a_release_that_was_only_deployed_again_had_shown_that_it_is_well() -> None:
