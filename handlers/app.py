@@ -50,9 +50,7 @@ from handlers.webhooks.linear import linear_route
 from handlers.webhooks.monitoring import alerts_route
 from handlers.webhooks.sentry import sentry_route
 from handlers.webhooks.slack import slack_route
-from phases.ports.ports import (
-    PortError,
-)
+from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +121,7 @@ def listeners(context: Context, secrets: Secrets) -> Listeners:
     if secrets.github is not None:
         routes.append(github_route(context, secrets.github.get_secret_value()))
     if secrets.linear is not None:
-        owner = context.dispatcher.owner
-        routes.append(linear_route(context, secrets.linear.get_secret_value(), owner))
+        routes.append(linear_route(context, secrets.linear.get_secret_value()))
     if secrets.deploys is not None:
         routes.append(deploys_route(context, secrets.deploys.get_secret_value()))
     if secrets.changes is not None:
@@ -197,12 +194,8 @@ def on_error(app: App, ctx: Context) -> None:
             if isinstance(error, StoreUnavailable)
             else SORRY
         )
-        return _sorry(
-            ctx,
-            request.body,
-            text,
-            again=isinstance(error, PortError | TimeoutError),
-        )
+        again = isinstance(error, PortError | TimeoutError)
+        return _sorry(ctx, request.body, text, again=again)
 
     app.error(failed)
     app.failed = failed

@@ -193,9 +193,7 @@ async def incident_of_channel(interaction: Interaction, channel: str = "") -> In
     incidents = await interaction.ctx.dispatcher.find(
         channel=channel or interaction.channel, open_only=False
     )
-    own = await interaction.visible(
-        [i for i in incidents if i.channel is not None and i.channel.thread_ts is None]
-    )
+    own = await interaction.visible([one for one in incidents if one.own_channel is not None])
     return next((incident for incident in own if incident.open), own[0] if own else None)
 
 

@@ -160,7 +160,7 @@ async def reopen_clicked(
 @listens("event", "channel_archive")
 async def channel_archived(ctx: Context, body: dict[str, Any]) -> None:
     """https://docs.slack.dev/reference/events/channel_archive"""
-    if body["event"].get("user") != ctx.me:
+    if body["event"].get("user") != ctx.me.user:
         ctx.tasks.start(_archived(ctx, body), "a channel was archived")
 
 
@@ -169,6 +169,6 @@ async def _archived(ctx: Context, body: dict[str, Any]) -> None:
     channel = str(event.get("channel", ""))
     action = ChannelArchived(channel=channel, by=str(event.get("user") or "") or None)
     for incident in await ctx.dispatcher.find(channel=channel, open_only=False):
-        if incident.channel is not None and incident.channel.thread_ts is None:
+        if incident.own_channel is not None:
             delivery = Delivery(deliveries.event(body))
             await ctx.dispatcher.dispatch(action, incident.id, delivery)

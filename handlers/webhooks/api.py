@@ -29,6 +29,7 @@ from handlers.slack.context import Context
 from handlers.webhooks.alert_senders import bearer, token_fits
 from handlers.webhooks.alerts import standing
 from handlers.webhooks.deploys import service_of
+from handlers.webhooks.front import NotRecorded, finished
 from handlers.webhooks.signature import refused, signed_body
 from phases.messages.commands import Declare
 from phases.record.claims import key_claim
@@ -88,12 +89,10 @@ def incidents_route(ctx: Context, token: str) -> Route:
             body, service = _read(ctx, raw)
         except Faults as error:
             return JSONResponse({"errors": error.faults}, status_code=422)
-        declaring = ctx.tasks.start(_declare(ctx, body, service), "the API")
-        await asyncio.wait({declaring})  # whoever hangs up does not stop what is being recorded
-        answered = declaring.result() if declaring.exception() is None else None
-        if answered is None:
-            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
-        incident, new = answered
+        try:
+            incident, new = await finished(ctx.tasks, _declare(ctx, body, service), "the API")
+        except NotRecorded as error:
+            return refused(request, 503, str(error))
         return JSONResponse(await _shown(ctx, incident), status_code=201 if new else 200)
 
     return Route(PATH, endpoint, methods=["POST"])

@@ -8,7 +8,6 @@ The answer: `{"hold": true, "incident": "INC-0042"}`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -19,11 +18,9 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     field_validator,
 )
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries
@@ -31,7 +28,7 @@ from handlers.dispatcher import Delivery, Recorded
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
-from handlers.webhooks.front import Signature, Unreadable, webhook
+from handlers.webhooks.front import Signature, Unreadable, finished, parsed, webhook
 from phases.messages.actions import DeployedByOthers
 from phases.mitigation.deploy_hold import hold
 from phases.record.incident import Incident, Source
@@ -80,8 +77,8 @@ class DeployBody(BaseModel):
 
 
 def deploys_route(ctx: Context, secret: str) -> Route:
-    async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
-        body = _read(raw)
+    async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
+        body = parsed(DeployBody, raw)
         if abs(ctx.now() - body.at) > OLDEST:
             raise Unreadable("`at` is more than 5 minutes away from now")
         service = service_of(ctx, body.service)
@@ -95,26 +92,10 @@ def deploys_route(ctx: Context, secret: str) -> Route:
         if version is None:
             raise Unreadable(NO_VERSION)
         record = _finished if body.event == "finished" else _new_errors
-        # Whoever hangs up does not stop what is being recorded.
-        recording = ctx.tasks.start(
-            record(ctx, service, body, version, deliveries.deploy(raw)), "the deploy webhook"
-        )
-        await asyncio.wait({recording})
-        answer = recording.result() if recording.exception() is None else None
-        if answer is None:
-            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
-        return answer
+        recording = record(ctx, service, body, version, deliveries.deploy(raw))
+        return await finished(ctx.tasks, recording, "the deploy webhook")
 
     return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)
-
-
-def _read(raw: bytes) -> DeployBody:
-    """Raises `Unreadable` with the names of the fields that are wrong."""
-    try:
-        return DeployBody.model_validate_json(raw)
-    except ValidationError as error:
-        paths = {".".join(map(str, fault["loc"])) or "JSON" for fault in error.errors()}
-        raise Unreadable(f"the body cannot be read: {', '.join(sorted(paths))}") from error
 
 
 def service_of(ctx: Context, name: str) -> Service | None:

@@ -45,6 +45,7 @@ from phases.record.service import DeployWorkflow, Service, environment_among
 
 log = logging.getLogger(__name__)
 
+PATH = "/webhooks/github"
 UNDER_WAY = ("waiting", "running")
 
 
@@ -119,14 +120,14 @@ class _PullRequest(Part):
     repository: _Repository
 
 
-def github_route(ctx: Context, secret: str, path: str = "/webhooks/github") -> Route:
+def github_route(ctx: Context, secret: str) -> Route:
     async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
         delivery = delivery_id(request, "X-GitHub-Delivery")
         event = request.headers.get("x-github-event", "")
         incidents = await _heard(ctx, event, _json(raw), delivery)
         return {"incidents": list(dict.fromkeys(incidents))}
 
-    return webhook(path, Signature("x-hub-signature-256", secret, "sha256="), receive)
+    return webhook(PATH, Signature("x-hub-signature-256", secret, "sha256="), receive)
 
 
 def _json(raw: bytes) -> bytes:
@@ -174,7 +175,7 @@ async def _told(
         action, incident.id, deliveries.part(claim, part) if part else claim
     )
     if isinstance(answer, Unknown):
-        raise NotRecorded("it could not be recorded")
+        raise NotRecorded
     return isinstance(answer, Recorded)
 
 
@@ -242,7 +243,7 @@ async def _deployed(ctx: Context, body: _DeploymentStatus, delivery: str) -> lis
             await ctx.deploys.told(deploy, service.environment)
         except PortError as error:
             log.warning("a deployment could not be recorded: %s", error.text)
-            raise NotRecorded("it could not be recorded") from error
+            raise NotRecorded from error
         action = DeployedByOthers(deploy=deploy)
         for incident in (
             *await ctx.dispatcher.find(service=service.name),

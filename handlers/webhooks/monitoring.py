@@ -7,13 +7,11 @@ The answer: `{"incident": "INC-0042", "incidents": ["INC-0042"]}`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries
@@ -24,7 +22,7 @@ from handlers.webhooks.alert_bodies import HeardAlert, read
 from handlers.webhooks.alert_senders import secrets_of, sent_by
 from handlers.webhooks.alerts import Alarm, Found, add_quietly, raise_alarm
 from handlers.webhooks.deploys import service_of
-from handlers.webhooks.front import Unreadable, address, webhook
+from handlers.webhooks.front import Unreadable, address, finished, one_line, webhook
 from phases.record.incident import Source
 from phases.record.service import Service, environment_among
 from phases.text.cleaning import foreign, visible
@@ -43,7 +41,7 @@ SHOWN = 5
 def alerts_route(ctx: Context, secret: str) -> Route:
     """Return the route. `secret`: one, or several with commas, one for each sender."""
 
-    async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
+    async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
         heard, now = read(raw), ctx.now()
         if any(alert.at is not None and alert.at - now > AHEAD for alert in heard):
             raise Unreadable("an alert is of the future: the sender's clock is wrong")
@@ -51,12 +49,7 @@ def alerts_route(ctx: Context, secret: str) -> Route:
         if heard and not placed:
             names = ", ".join(service.name for service in ctx.catalogue.all()[:20])
             raise Unreadable(f"it names no service: give it a label `service`, of {names}")
-        recording = ctx.tasks.start(_record(ctx, placed, raw), "the alert webhook")
-        # Whoever hangs up does not stop what is being recorded.
-        await asyncio.wait({recording})
-        answer = recording.result() if recording.exception() is None else None
-        if answer is None:
-            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
+        answer = await finished(ctx.tasks, _record(ctx, placed, raw), "the alert webhook")
         return {"incident": answer[0] if answer else None, "incidents": answer}
 
     return webhook(PATH, sent_by(secrets_of(secret)), receive)
@@ -116,7 +109,7 @@ async def _tell(
     first, now = alerts[0], ctx.now()
     alarm = Alarm(
         service=service,
-        title=_one_line(first.title) or first.system,
+        title=one_line(first.title) or first.system,
         source=Source(kind="alert", text=first.system, url=address(first.url)),
         at=min(first.at or now, now) if not fires else now,
         found=tuple(_found(alert) for alert in alerts),
@@ -128,11 +121,11 @@ async def _tell(
 
 
 def _found(alert: HeardAlert) -> Found:
-    says = _one_line(alert.title)
+    says = one_line(alert.title)
     if not alert.firing:
         says = f"resolved there: {says}. Users may still be hit"
     # Another alert of the same key begins at another time.
-    began = _stamp(alert.at)
+    began = alert.at.isoformat(timespec="seconds") if alert.at is not None else ""
     state = "" if alert.firing else " resolved"
     return Found(
         issue=None,
@@ -143,19 +136,11 @@ def _found(alert: HeardAlert) -> Found:
     )
 
 
-def _stamp(at: datetime | None) -> str:
-    return at.isoformat(timespec="seconds") if at is not None else ""
-
-
 def _description(alerts: list[HeardAlert]) -> str:
     """Return what the alerts say, for people: without Sentry it is all there is."""
     parts = [alerts[0].details]
-    parts += [f"{_one_line(alert.title)}\n{alert.details}" for alert in alerts[1:SHOWN]]
+    parts += [f"{one_line(alert.title)}\n{alert.details}" for alert in alerts[1:SHOWN]]
     if len(alerts) > SHOWN:
         parts.append(f"and {len(alerts) - SHOWN} more")
     text = "\n".join(part for part in parts if part.strip())
     return slack_text.cut(foreign(visible(text)), slack_text.DESCRIPTION - 200)
-
-
-def _one_line(text: str) -> str:
-    return slack_text.title(foreign(slack_text.typed(text)))

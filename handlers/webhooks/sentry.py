@@ -23,7 +23,7 @@ from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
-from handlers.webhooks.front import Part, Signature, Time, parsed, webhook
+from handlers.webhooks.front import Part, Signature, Time, one_line, parsed, webhook
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
@@ -32,6 +32,7 @@ from phases.triage.picture.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIK
 
 log = logging.getLogger(__name__)
 
+PATH = "/webhooks/sentry"
 ANSWER_SECONDS = 0.9
 DAY = timedelta(days=1)
 WHERE_SECONDS = 3.0
@@ -165,10 +166,6 @@ class _Hook(_Part):
         return self.actor.type == "user" or issue.substatus not in ("", "regressed")
 
 
-def _one_line(text: str) -> str:
-    return slack_text.title(foreign(slack_text.typed(text)))
-
-
 def _at_most(limit: int) -> AfterValidator:
     return AfterValidator(lambda text: slack_text.cut(foreign(slack_text.typed(text)), limit))
 
@@ -179,7 +176,7 @@ class Alert(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     service: str
-    title: Annotated[str, AfterValidator(_one_line)]
+    title: Annotated[str, AfterValidator(one_line)]
     source: Annotated[str, _at_most(200)]
     text: Annotated[str, _at_most(1000)]
     url: str | None = None
@@ -191,7 +188,7 @@ class Alert(BaseModel):
     """It does not say that anything burns: unless users just recovered from it, Sentry is asked."""
 
 
-def sentry_route(ctx: Context, secret: str, path: str = "/webhooks/sentry") -> Route:
+def sentry_route(ctx: Context, secret: str) -> Route:
     async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
         resource = request.headers.get("sentry-hook-resource", "")
         alert = read(ctx, resource, parsed(_Hook, raw)) if resource in OPENS else None
@@ -205,7 +202,7 @@ def sentry_route(ctx: Context, secret: str, path: str = "/webhooks/sentry") -> R
             return JSONResponse({"error": "it could not be recorded"}, status_code=503)
         return {"incident": raising.result() or None}
 
-    return webhook(path, Signature("sentry-hook-signature", secret), receive)
+    return webhook(PATH, Signature("sentry-hook-signature", secret), receive)
 
 
 def read(ctx: Context, resource: str, hook: _Hook) -> Alert | None:
