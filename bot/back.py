@@ -6,7 +6,6 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack
 
-from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
 from bot.report import Report, hear_the_bell, tell
@@ -59,5 +58,4 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 
 def _report(bot: Bot) -> Report:
-    report = Report.of(bot.store, bot.outbox, bot.clock, bot.live, bot.workers)
-    return report.with_calls(CALLS, LIMITED)
+    return Report.of(bot.store, bot.outbox, bot.clock, bot.live, bot.workers)

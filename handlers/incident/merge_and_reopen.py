@@ -159,9 +159,8 @@ async def reopen_clicked(
 
 @listens("event", "channel_archive")
 async def channel_archived(ctx: Context, body: dict[str, Any]) -> None:
-    """https://docs.slack.dev/reference/events/channel_archive"""
-    if body["event"].get("user") != ctx.me.user:
-        ctx.tasks.start(_archived(ctx, body), "a channel was archived")
+    """https://docs.slack.dev/reference/events/channel_archive ; Bolt drops the bot's own."""
+    ctx.tasks.start(_archived(ctx, body), "a channel was archived")
 
 
 async def _archived(ctx: Context, body: dict[str, Any]) -> None:

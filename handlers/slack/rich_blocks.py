@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from handlers.views.blocks import Message
+
 T = TypeVar("T")
 Blocks = Sequence[Mapping[str, Any]]
 
@@ -39,14 +41,7 @@ class Taste(Protocol):
         ...
 
 
-class Shown(Protocol):
-    @property
-    def blocks(self) -> Blocks: ...
-    @property
-    def rich(self) -> Blocks: ...
-
-
-async def send(taste: Taste, message: Shown, put: Callable[[Blocks], Awaitable[T]]) -> T:
+async def send(taste: Taste, message: Message, put: Callable[[Blocks], Awaitable[T]]) -> T:
     """Call `put` with the richest blocks that are taken.
 
     `put` raises `Refused` where Slack does not take the blocks. Only the fault of the charts is

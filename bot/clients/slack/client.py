@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -29,19 +29,13 @@ from bot.clients.slack.web import (
 )
 from handlers.slack import rich_blocks as rich
 from handlers.slack.message_text import by_person
+from handlers.views.blocks import Message
 
 METADATA = "firebreak_message"
 """`event_type` of the metadata on every message of an effect: a redelivery finds the post by it."""
 PAGE = 200
 
 Blocks = Sequence[Mapping[str, Any]]
-
-
-class Shown(rich.Shown, Protocol):
-    """A message as `handlers.views` makes it."""
-
-    @property
-    def text(self) -> str: ...
 
 
 class Slack:
@@ -155,7 +149,7 @@ class Slack:
     async def post(
         self,
         channel: str,
-        message: Shown,
+        message: Message,
         *,
         incident: str,
         effect: str,
@@ -185,7 +179,7 @@ class Slack:
         )
         return str(answer["ts"])
 
-    async def _put(self, message: Shown, method: str, **arguments: Any) -> dict[str, Any]:
+    async def _put(self, message: Message, method: str, **arguments: Any) -> dict[str, Any]:
         """Send the message, with charts and tables where the workspace takes them."""
 
         async def put(blocks: Blocks) -> dict[str, Any]:
@@ -248,7 +242,7 @@ class Slack:
                 raise
             return None
 
-    async def update(self, channel: str, ts: str, message: Shown) -> None:
+    async def update(self, channel: str, ts: str, message: Message) -> None:
         await self._put(message, "chat.update", channel=channel, ts=ts)
 
     async def pin(self, channel: str, ts: str) -> None:
