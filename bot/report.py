@@ -58,7 +58,7 @@ class Report:
             timers=dict(clock.counts),
             live=dict(live.counts),
             unreadable=tuple(store.unreadable),
-            calls=tuple((*call, count) for call, count in CALLS.items()),
+            calls=tuple((system, method, status, n) for (system, method, status), n in CALLS.items()),
             limited=dict(LIMITED),
         )
 
@@ -139,7 +139,7 @@ class BackSeen:
                 self._report, self._at = report, time.monotonic()
 
 
-async def tell(line: socket.socket, report: Callable[[], Report]) -> None:
+async def send_reports(line: socket.socket, report: Callable[[], Report]) -> None:
     """Tell the front until cancelled."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(line, b"\n")  # behind what a back before this one left half said

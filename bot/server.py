@@ -12,7 +12,7 @@ from bot.config.listen_address import CannotListen, try_out
 from bot.config.settings import Faults, Settings
 from bot.front import front
 from bot.runtime import logs
-from bot.runtime.halves import keep
+from bot.runtime.halves import run_halves
 from bot.wiring import Start
 
 
@@ -31,7 +31,7 @@ def serve() -> int:
     except Faults as faults:
         print(f"Firebreak cannot start:\n{faults}", file=sys.stderr)
         return 2
-    return keep(
+    return run_halves(
         lambda line, up: front(settings, catalogue, line, up),
         lambda line, told: back(settings, catalogue, line, Start.from_line(told)),
     )

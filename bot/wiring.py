@@ -67,13 +67,7 @@ from bot.timers.scheduler import Clock
 from handlers.events.app_home import Homes
 from handlers.slack.context import Identity
 from phases.messages.effects import KINDS
-from phases.ports.ports import (
-    Bisector,
-    Deployer,
-    PortError,
-    PullRequests,
-    SourceCode,
-)
+from phases.ports.ports import Bisector, Deployer, PortError, PullRequests, SourceCode
 from phases.record.service import Service
 from phases.workflow import step
 
@@ -129,11 +123,14 @@ async def wire(
     impossible.
     """
     process = await _process(settings, stack, start)
-    store, taste = process.store, RichBlocksSetting(process.store, settings.slack_rich_blocks)
-    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
+    store, rich_support = (
+        process.store,
+        RichBlocksSetting(process.store, settings.slack_rich_blocks),
+    )
+    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, rich_support)
     await slack.start()
     stack.push_async_callback(slack.aclose)
-    me = await _found_out(process, slack) if start is None else start.me
+    me = await _check_and_identify(process, slack) if start is None else start.me
     slack.channels.remembers = ChannelCache(store)
     announced = Announced(slack, settings.incidents_channel)
     outside = Outside.of(settings, stack)
@@ -171,7 +168,7 @@ async def wire(
         memory=RedisMemory(store),
         members=ChannelMembers(slack),
         watched=frozenset(settings.watched),
-        taste=taste,
+        rich_support=rich_support,
         now=now,
         slack=slack,
         render=render,
@@ -320,7 +317,7 @@ async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:
     return await stack.enter_async_context(embedded(settings.data_dir))
 
 
-async def _found_out(process: Process, slack: Slack) -> Identity:
+async def _check_and_identify(process: Process, slack: Slack) -> Identity:
     """Try out Redis and ask Slack who we are, side by side.
 
     Raises what makes a start impossible.
@@ -376,10 +373,10 @@ async def work(workers: Iterable[WorkerEntry]) -> None:
     """Run the workers until cancelled."""
     async with asyncio.TaskGroup() as group:
         for worker in workers:
-            group.create_task(lasting(worker.name, worker.run), name=worker.name)
+            group.create_task(run_forever(worker.name, worker.run), name=worker.name)
 
 
-async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def run_forever(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a worker, and begin again when it fails in a way that nobody expected.
 
     Its work stands in Redis, and would fail the next process as well. If it ended, it would end
@@ -393,7 +390,7 @@ async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> No
             return
         except Exception as error:  # noqa: BLE001  logged, and begun again
             end_if_cancelled()
-            errors = _leaves(error)
+            errors = _flattened(error)
             kinds = ", ".join(type(leaf).__name__ for leaf in errors)
             frames = "".join(
                 frame for leaf in errors for frame in traceback.format_tb(leaf.__traceback__)
@@ -402,8 +399,8 @@ async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> No
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _leaves(error: Exception) -> list[Exception]:
+def _flattened(error: Exception) -> list[Exception]:
     """Return the errors in the group of a `TaskGroup`, or the error itself."""
     if isinstance(error, ExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+        return [leaf for inner in error.exceptions for leaf in _flattened(inner)]
     return [error]

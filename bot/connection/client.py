@@ -21,7 +21,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from bot.config import redis_url
 from bot.connection import cluster, sentinel
-from bot.connection.errors import ANSWERS, FAILURES, Told, of
+from bot.connection.errors import ANSWERS, FAILURES, Told, trouble_of
 from bot.connection.pool import Pool
 from handlers.dispatcher import StoreUnavailable
 
@@ -77,7 +77,7 @@ class TooFewReplicas(AnswerLost):
 
 def store_error(error: BaseException, *, sent: bool) -> StoreError:
     """Return our error for one of redis-py. `sent`: the command may have reached Redis."""
-    trouble = of(error)
+    trouble = trouble_of(error)
     if isinstance(error, ANSWERS):
         # It failed inside a script, which may have written by then.
         if "user_script" in str(error):
@@ -230,7 +230,7 @@ async def copied(
         reached = int(await connection.read_response())
     except FAILURES as error:
         raise AnswerLost(
-            f"Nobody knows whether the replicas of Redis have it: {of(error).says}"
+            f"Nobody knows whether the replicas of Redis have it: {trouble_of(error).says}"
         ) from error
     finally:
         await redis.connection_pool.release(connection)

@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from bot.performers.context import EffectContext, Job, performs
-from phases.messages.effects import (
-    AskZone,
-    CompleteAdr,
-    MendAdr,
-    NumberAdr,
-    ReviseAdr,
-    WriteAdr,
-)
+from phases.messages.effects import AskZone, CompleteAdr, MendAdr, NumberAdr, ReviseAdr, WriteAdr
 from phases.messages.results import AdrMended, AdrNumbered, AdrWritten, EffectDone, Zones
 from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError

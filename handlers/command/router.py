@@ -71,7 +71,7 @@ async def _answer(interaction: Interaction, text: str) -> Message | None:
     text = await _with_ids(interaction, text)
     reading = parse(text, here=here, one_open=True, services=services)
     # The open incidents are only read where it matters: whoever declares does not wait for them.
-    if isinstance(reading, Ambiguous) and not here and len(await interaction.open_ones()) != 1:
+    if isinstance(reading, Ambiguous) and not here and len(await interaction.open_incidents()) != 1:
         reading = parse(text, here=here, services=services)
     match reading:
         case Declare(text=words):
@@ -176,8 +176,8 @@ async def _incident_meant(interaction: Interaction, subcommand: Subcommand) -> I
         return await interaction.find(id) or notes.note(GONE.format(id=id))
     if (incident := await incident_of_channel(interaction)) is not None:
         return incident
-    every, name = await interaction.open_ones(), subcommand.name
-    incidents = await interaction.first_of(every, notes.LISTED)
+    every, name = await interaction.open_incidents(), subcommand.name
+    incidents = await interaction.first_records(every, notes.LISTED)
     if len(every) == 1 and incidents:
         return incidents[0]
     if not incidents:
@@ -185,7 +185,7 @@ async def _incident_meant(interaction: Interaction, subcommand: Subcommand) -> I
             "No incident is open. "
             f"With its id, `/incident {name} INC-0042` works for past ones, too."
         )
-    return notes.which(name, incidents, len(every), _as_value(subcommand))
+    return notes.which_incident(name, incidents, len(every), _as_value(subcommand))
 
 
 async def incident_of_channel(interaction: Interaction, channel: str = "") -> Incident | None:

@@ -98,7 +98,7 @@ class Homes:
         await self._tried(self._short_records())
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self._tried(self.look())
+            await self._tried(self.redraw())
 
     async def _short_records(self) -> None:
         for index in get_args(Index):
@@ -113,15 +113,15 @@ class Homes:
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error("App Home failed with %s\n%s", type(error).__name__, where)
 
-    async def look(self) -> None:
+    async def redraw(self) -> None:
         """Draw every open Home again, where something has changed."""
-        looking = await self._ctx.viewers.looking()
-        if looking is None or looking.mark == self._drawn or time.monotonic() < self._not_before:
+        homes = await self._ctx.viewers.to_draw()
+        if homes is None or homes.mark == self._drawn or time.monotonic() < self._not_before:
             return
         # Whatever fails below is tried again then.
         self._not_before = time.monotonic() + AGAIN_SECONDS
         known, failed = await _read(self._ctx), False
-        for user, shown in looking.shown.items():
+        for user, shown in homes.shown.items():
             try:
                 if await _draw(self._ctx, user, shown, known):
                     await asyncio.sleep(1)
@@ -131,7 +131,7 @@ class Homes:
                 log.warning("App Home is drawn again in %.0f s: %s", AGAIN_SECONDS, why)
                 failed = True
         if not failed:
-            self._drawn, self._not_before = looking.mark, 0.0
+            self._drawn, self._not_before = homes.mark, 0.0
 
 
 async def _read(ctx: Context) -> _Known:

@@ -22,12 +22,7 @@ from phases.messages.commands import (
     DecideRollback,
     DecideTurnOff,
 )
-from phases.mitigation.decision import (
-    may_act,
-    rollback_target,
-    running_release,
-    who_may,
-)
+from phases.mitigation.decision import may_act, rollback_target, running_release, who_may
 from phases.ports.ports import HotfixRef, PortError
 from phases.record.findings import Release
 from phases.record.incident import ActionKind, Incident, Round, Status
@@ -92,7 +87,7 @@ async def not_allowed(
     That this person is a member was checked before.
     """
     try:
-        async with interaction.asking():
+        async with interaction.question_limit():
             owners = await interaction.ctx.people.owners(service)
     except (TimeoutError, PortError) as error:
         if isinstance(error, PortError) and not error.retryable:
@@ -345,10 +340,7 @@ async def fixed(interaction: Interaction, incident: Incident, sentence: str) -> 
         return notes.note(refused.text)
     forward = incident.status is Status.MITIGATED
     action = DecideFixed(
-        by=interaction.user,
-        round=_round_number(incident),
-        sentence=sentence,
-        forward=forward,
+        by=interaction.user, round=_round_number(incident), sentence=sentence, forward=forward
     )
     done = f"{incident.id}: noted. The check of Sentry and the endpoint starts now."
     return await interaction.act(action, incident.id, done)

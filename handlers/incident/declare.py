@@ -203,7 +203,7 @@ def _open_already(interaction: Interaction, report: Report, owner: Incident, cla
         "place": report.place,
         "private": "1" if report.private else "",
     }
-    return notes.taken(report.title, owner, value)
+    return notes.open_already(report.title, owner, value)
 
 
 # --- listeners -----------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ async def same_incident_clicked(interaction: Interaction, value: dict[str, Any])
         source = f"<@{interaction.user}> reports"
         evidence = Evidence(at=interaction.ctx.now(), source=source, text=text)
         noted = isinstance(await interaction.dispatch(AddEvidence(evidence=evidence), id), Recorded)
-    return notes.there(incident, noted=noted)
+    return notes.goes_on_there(incident, noted=noted)
 
 
 @on_click("incident.something_else", replace=True)

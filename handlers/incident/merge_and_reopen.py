@@ -43,8 +43,8 @@ async def merge(interaction: Interaction, first: Incident | None, text: str) -> 
 
 
 async def _form(interaction: Interaction, here: Incident | None) -> Message | None:
-    every = await interaction.open_ones()
-    some = await interaction.first_of(every, AT_ONCE)
+    every = await interaction.open_incidents()
+    some = await interaction.first_records(every, AT_ONCE)
     if len({one.id for one in some} | ({here.id} if here is not None and here.open else set())) < 2:
         return notes.note("Only one incident is open: there is nothing to merge.")
     interaction.open(merge_and_reopen.which_are_one(some, here))

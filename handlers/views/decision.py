@@ -27,13 +27,7 @@ from handlers.views.triage_details import triage_details
 from handlers.views.turn_off import by_hand, change_of, fixed_button, turn_off_buttons
 from phases.memory import recall
 from phases.mitigation.decision import rollback_target, running_release
-from phases.record.findings import (
-    Choice,
-    LookVerdict,
-    Recommendation,
-    TriageReport,
-    Word,
-)
+from phases.record.findings import Choice, LookVerdict, Recommendation, TriageReport, Word
 from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
 from phases.record.service import Service

@@ -41,10 +41,7 @@ PARTS = {
         "Why did it slip through tests and CI?",
         "Which test or check would have stopped it?",
     ),
-    "factors": (
-        "Contributing factors",
-        "What made it worse, longer, or harder to see?",
-    ),
+    "factors": ("Contributing factors", "What made it worse, longer, or harder to see?"),
     "went_well": ("What went well", "What should we do again?"),
     "revisit": ("Revisit when", ""),
 }

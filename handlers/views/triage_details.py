@@ -7,14 +7,7 @@ from datetime import timedelta
 from handlers.views import phrasing
 from handlers.views.blocks import Block, context, facts, section
 from handlers.views.text import code, inline_code, link, person, spoken, when, words
-from phases.record.findings import (
-    Confidence,
-    DeploySeen,
-    IssueSeen,
-    Share,
-    TriageReport,
-    Word,
-)
+from phases.record.findings import Confidence, DeploySeen, IssueSeen, Share, TriageReport, Word
 from phases.record.service import Service
 from phases.text.wording import counted, lasting
 from phases.triage.deploys.deploy_history import FIRST_EVENTS

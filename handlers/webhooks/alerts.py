@@ -134,13 +134,13 @@ async def add_quietly(dispatcher: Dispatcher, alarm: Alarm, delivery: Delivery) 
 async def owner_by_key(dispatcher: Dispatcher, alarm: Alarm) -> str | None:
     """Return the open incident to which one of the alarm's keys leads."""
     for key in alarm.keys:
-        incident = await standing(dispatcher, await dispatcher.owner(key_claim(key)))
+        incident = await surviving_incident(dispatcher, await dispatcher.owner(key_claim(key)))
         if incident is not None and incident.open:
             return incident.id
     return None
 
 
-async def standing(dispatcher: Dispatcher, id: str | None) -> Incident | None:
+async def surviving_incident(dispatcher: Dispatcher, id: str | None) -> Incident | None:
     """Return the incident, or the one that goes on with it since they were merged."""
     incident = await dispatcher.load(id) if id is not None else None
     while incident is not None and incident.duplicate_of is not None:

@@ -123,7 +123,7 @@ async def _record(ctx: Context, change: ChangeSeen, delivery: Delivery) -> dict[
 
     None: it is not recorded and has to be sent again.
     """
-    await ctx.changes.told(change)
+    await ctx.changes.record(change)
     told: list[str] = []
     for incident in await ctx.dispatcher.find(service=change.service, open_only=True):
         part = deliveries.part(delivery, incident.id)

@@ -12,14 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -91,7 +84,7 @@ def deploys_route(ctx: Context, secret: str) -> Route:
         version = named(service, body.version, body.commit)
         if version is None:
             raise Unreadable(NO_VERSION)
-        record = _finished if body.event == "finished" else _new_errors
+        record = _record_deploy if body.event == "finished" else _raise_alarm
         recording = record(ctx, service, body, version, deliveries.deploy(raw))
         return await finished(ctx.tasks, recording, "the deploy webhook")
 
@@ -106,7 +99,7 @@ def service_of(ctx: Context, name: str) -> Service | None:
     return every[0] if alone else service
 
 
-async def _finished(
+async def _record_deploy(
     ctx: Context, service: Service, body: DeployBody, version: str, delivery: Delivery
 ) -> dict[str, object] | None:
     """Record the deploy, begin its watch, and tell the incidents of its environment.
@@ -114,7 +107,7 @@ async def _finished(
     None: it is not recorded and has to be sent again.
     """
     deploy = deploy_told(service, version, body.at, body.commit)
-    await ctx.deploys.told(deploy, body.environment)
+    await ctx.deploys.record(deploy, body.environment)
     incidents = (
         *await ctx.dispatcher.find(service=service.name, open_only=True),
         *await ctx.dispatcher.holding(service.name),
@@ -136,7 +129,7 @@ def _public_id(incidents: list[Incident]) -> str | None:
     return next((incident.id for incident in incidents if not incident.apart), None)
 
 
-async def _new_errors(
+async def _raise_alarm(
     ctx: Context, service: Service, body: DeployBody, version: str, delivery: Delivery
 ) -> dict[str, object] | None:
     """Declare an incident, or add to the one that is open: CI saw new issues after its deploy."""

@@ -45,7 +45,7 @@ def alerts_route(ctx: Context, secret: str) -> Route:
         heard, now = read(raw), ctx.now()
         if any(alert.at is not None and alert.at - now > AHEAD for alert in heard):
             raise Unreadable("an alert is of the future: the sender's clock is wrong")
-        placed = _placed(ctx, heard)
+        placed = _by_service(ctx, heard)
         if heard and not placed:
             names = ", ".join(service.name for service in ctx.catalogue.all()[:20])
             raise Unreadable(f"it names no service: give it a label `service`, of {names}")
@@ -55,7 +55,9 @@ def alerts_route(ctx: Context, secret: str) -> Route:
     return webhook(PATH, sent_by(secrets_of(secret)), receive)
 
 
-def _placed(ctx: Context, heard: Sequence[HeardAlert]) -> list[tuple[Service, list[HeardAlert]]]:
+def _by_service(
+    ctx: Context, heard: Sequence[HeardAlert]
+) -> list[tuple[Service, list[HeardAlert]]]:
     """Return the alerts by service, in their order; those that name none are left out."""
     by_service: dict[str, tuple[Service, list[HeardAlert]]] = {}
     for alert in heard:
@@ -83,27 +85,27 @@ async def _record(
     """Return the incidents that the alerts went to. None: not all of it is recorded."""
     told: list[str] = []
     for service, alerts in placed:
-        ours = [alert for alert in alerts if _counts(service, alert)]
+        ours = [alert for alert in alerts if _in_scope(service, alert)]
         fires = [alert for alert in ours if alert.firing and not alert.quiet]
         rest = [alert for alert in ours if alert not in fires]
         for part, some in (("fires", fires), ("rest", rest)):
             if not some:
                 continue
             delivery = deliveries.part(deliveries.alert(raw), f"{part}:{service.name}")
-            owner = await _tell(ctx, service, some, delivery, fires=part == "fires")
+            owner = await _dispatch_alerts(ctx, service, some, delivery, fires=part == "fires")
             if owner is None:
                 return None
             told += [owner] if owner and owner not in told else []
     return told
 
 
-def _counts(service: Service, alert: HeardAlert) -> bool:
+def _in_scope(service: Service, alert: HeardAlert) -> bool:
     """Return whether its environment counts; an alert without one does (rules: The picture)."""
     named = alert.environment
     return not named or environment_among(named, service.environments) is not None
 
 
-async def _tell(
+async def _dispatch_alerts(
     ctx: Context, service: Service, alerts: list[HeardAlert], delivery: Delivery, *, fires: bool
 ) -> str | None:
     first, now = alerts[0], ctx.now()

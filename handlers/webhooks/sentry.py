@@ -194,7 +194,9 @@ def sentry_route(ctx: Context, secret: str) -> Route:
         alert = read(ctx, resource, parsed(_Hook, raw)) if resource in OPENS else None
         if alert is None:
             return {"incident": None}
-        raising = ctx.tasks.start(_raise(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook")
+        raising = ctx.tasks.start(
+            _raise_alarm(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook"
+        )
         done, _ = await asyncio.wait({raising}, timeout=ANSWER_SECONDS)
         if not done:
             return JSONResponse({"incident": None, "going_on": True}, status_code=202)
@@ -263,7 +265,7 @@ def _from_event(ctx: Context, event: _Event, source: str) -> Alert | None:
     parts = event.url.split("/projects/", 1)[-1].split("/")
     service = _service(ctx, parts[1:2] if "/projects/" in event.url else [])
     environment = event.environment or next((v for k, v in event.tags if k == "environment"), None)
-    if service is None or event.level not in LEVELS or not _counts(service, environment):
+    if service is None or event.level not in LEVELS or not _in_scope(service, environment):
         return None
     title = event.title or source
     # A late event must not open again an incident that ended after it.
@@ -282,7 +284,7 @@ def _from_event(ctx: Context, event: _Event, source: str) -> Alert | None:
 
 def _from_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | None:
     service = _service(ctx, [*metric.projects, *metric.alert_rule.projects])
-    if service is None or not _counts(service, metric.alert_rule.environment):
+    if service is None or not _in_scope(service, metric.alert_rule.environment):
         return None
     title = data.description_title or metric.title or "Sentry metric alert"
     return Alert(
@@ -295,12 +297,12 @@ def _from_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | Non
     )
 
 
-def _counts(service: Service, environment: str | None) -> bool:
+def _in_scope(service: Service, environment: str | None) -> bool:
     """Return whether it counts; an event without an environment does (rules: The picture)."""
     return not environment or environment in service.environments
 
 
-async def _raise(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
+async def _raise_alarm(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
     """Return the incident's id, `NOT_OURS`, or None where it could not be recorded."""
     service = ctx.catalogue.get(alert.service) or Service(name=alert.service)
     certain = alert.names_environment and not alert.doubted
@@ -328,7 +330,7 @@ async def _concerns_us(ctx: Context, service: Service, alert: Alert) -> bool:
         async with asyncio.timeout(WHERE_SECONDS):
             if not alert.names_environment and await sentry.elsewhere(service, issue) is not None:
                 why = "is of an environment that does not count"
-            elif alert.doubted and not await _burns(sentry, service, issue, ctx.now()):
+            elif alert.doubted and not await _spikes(sentry, service, issue, ctx.now()):
                 why = "is of an issue that does not burn"
             else:
                 return True
@@ -338,7 +340,7 @@ async def _concerns_us(ctx: Context, service: Service, alert: Alert) -> bool:
     return False
 
 
-async def _burns(sentry: ErrorTracker, service: Service, issue: str, now: datetime) -> bool:
+async def _spikes(sentry: ErrorTracker, service: Service, issue: str, now: datetime) -> bool:
     """Return whether the issue spikes as phase 1 has it.
 
     It has enough events in the window, and three times those of the day before.

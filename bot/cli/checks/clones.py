@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.cli.checks import Finding, asked, broken, unproven, works
 from bot.clients.git.clone import Clones, cut_at, remote_of
-from bot.clients.git.run import ask, attempt, checkout_of, promisor
+from bot.clients.git.run import ask, attempt, checkout_of, promisor_remote
 from phases.ports.ports import PortError
 from phases.record.service import Service
 
@@ -71,7 +71,7 @@ async def _history(what: str, directory: str, reachable: bool) -> list[Finding]:
 
 
 async def _contents(what: str, directory: str, reachable: bool) -> list[Finding]:
-    remote = await promisor(directory)
+    remote = await promisor_remote(directory)
     if not remote:
         return []
     says = (

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clients.git.clone import remote_of
-from bot.clients.git.run import complaint, git, promisor
+from bot.clients.git.run import complaint, git, promisor_remote
 from bot.clients.processes.commands import CommandFailed, Output
 from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
@@ -410,7 +410,7 @@ async def _try(where: Path, *arguments: str, extra: Mapping[str, str] | None = N
     environment = _AUTHOR | dict(extra or {})
     try:
         output = await git(str(where), *arguments, extra=environment)
-        if output.code and arguments[0] in _READING and await promisor(str(where)):
+        if output.code and arguments[0] in _READING and await promisor_remote(str(where)):
             output = await git(str(where), *arguments, online=True, extra=environment)
         return output
     except CommandFailed as error:

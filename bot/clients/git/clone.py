@@ -18,14 +18,14 @@ from pathlib import Path
 
 from bot.clients.git.run import (
     attempt,
+    checked,
     checkout_of,
     commit_of,
     complaint,
     git,
-    promisor,
+    promisor_remote,
     resolve,
     sha_of,
-    sound,
     tag_of,
 )
 from bot.clients.processes.commands import CommandFailed, Output
@@ -257,7 +257,7 @@ class Clones:
         roots = await attempt(
             directory, "rev-list", "--max-parents=0", "--end-of-options", span, "--"
         )
-        return not cut.isdisjoint(sound(roots, "rev-list").text.split())
+        return not cut.isdisjoint(checked(roots, "rev-list").text.split())
 
     # --- contents that were left out --------------------------------------------------------------
 
@@ -267,7 +267,7 @@ class Clones:
         A partial clone would ask for one object after another. An object that does not come is
         missed by its reader.
         """
-        remote = await promisor(directory)
+        remote = await promisor_remote(directory)
         listing = (
             "log",
             "--raw",

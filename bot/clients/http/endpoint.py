@@ -10,7 +10,7 @@ import httpx
 
 from bot.clients.http.call_counts import NO_ANSWER, count
 from bot.clients.http.certificates import context
-from bot.clients.http.unreachable import why
+from bot.clients.http.unreachable import cause_of
 from phases.record.findings import EndpointAnswer
 
 SYSTEM = "endpoint"
@@ -62,6 +62,6 @@ class HttpEndpoint:
             return EndpointAnswer(ok=False, said="the catalogue's endpoint is no URL")
         except (httpx.HTTPError, ssl.SSLError) as error:
             count(SYSTEM, "GET", NO_ANSWER)
-            cause = why("the endpoint", error, url)
+            cause = cause_of("the endpoint", error, url)
             text = f"{cause.says}: {cause.mend}" if cause.mend else cause.says
             return EndpointAnswer(ok=False, said=text)

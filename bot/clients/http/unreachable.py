@@ -70,7 +70,7 @@ class Why:
     """Only people can mend it, so whoever waits for an answer is told at once."""
 
 
-def why(system: str, error: BaseException, url: str = "") -> Why:
+def cause_of(system: str, error: BaseException, url: str = "") -> Why:
     """Return why `error` came instead of an answer. `url` tells whether a proxy was used."""
     chain = list(_chain(error))
     # aiohttp's own classes are TLS's, too, and empty.

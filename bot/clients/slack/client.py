@@ -42,9 +42,12 @@ class Slack:
     """One kept session. `retry_handlers=[]`: a lost answer of a post must not become two posts."""
 
     def __init__(
-        self, token: str, base_url: str = "https://slack.com/api/", taste: rich.Taste | None = None
+        self,
+        token: str,
+        base_url: str = "https://slack.com/api/",
+        rich_support: rich.RichBlocksSupport | None = None,
     ) -> None:
-        self.taste = taste or rich.NEVER
+        self.rich_support = rich_support or rich.NEVER
         self.web = Counting(
             token=token,
             base_url=base_url,
@@ -130,7 +133,7 @@ class Slack:
             if cursor is None:
                 return
 
-    async def who(self) -> tuple[dict[str, Any], frozenset[str]]:
+    async def token_scopes(self) -> tuple[dict[str, Any], frozenset[str]]:
         """Return the answer of auth.test, and the scopes that the token has. Raises `PortError`.
 
         The header `X-OAuth-Scopes` of the answer tells them.
@@ -185,7 +188,7 @@ class Slack:
         async def put(blocks: Blocks) -> dict[str, Any]:
             return await self.call(method, text=message.text, blocks=list(blocks), **arguments)
 
-        return await rich.send(self.taste, message, put)
+        return await rich.send(self.rich_support, message, put)
 
     async def posted(
         self,
