@@ -58,7 +58,9 @@ class Report:
             timers=dict(clock.counts),
             live=dict(live.counts),
             unreadable=tuple(store.unreadable),
-            calls=tuple((system, method, status, n) for (system, method, status), n in CALLS.items()),
+            calls=tuple(
+                (system, method, status, n) for (system, method, status), n in CALLS.items()
+            ),
             limited=dict(LIMITED),
         )
 

@@ -22,7 +22,7 @@ def serve() -> int:
     Every fault of settings and catalogue is printed at once.
     """
     try:
-        settings, catalogue = _read()
+        settings, catalogue = _read_settings()
         logs.set_up(settings.log_level)
         try_out(settings.host, settings.port)
     except CannotListen as error:
@@ -37,7 +37,7 @@ def serve() -> int:
     )
 
 
-def _read() -> tuple[Settings, Catalogue]:
+def _read_settings() -> tuple[Settings, Catalogue]:
     """Return settings and catalogue. Raises `Faults` with everything that is wrong in both."""
     try:
         settings = settings_module.load()

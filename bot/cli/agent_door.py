@@ -150,7 +150,7 @@ class Door:
             check=_line(check),
             agent=self.agent,
         )
-        return await self._said(action, incident, f"The hypothesis is in {incident.id}.")
+        return await self._dispatch(action, incident, f"The hypothesis is in {incident.id}.")
 
     async def add_evidence(self, id: str, text: str, url: str | None) -> str:
         incident = await self._load(id)
@@ -161,9 +161,11 @@ class Door:
         source = f"Agent {self.agent} for <@{self.person}>"
         evidence = Evidence(at=self.now(), source=source, text=said, url=_link(url))
         action = AddEvidence(evidence=evidence, key=f"agent {said}", quiet=True)
-        return await self._said(action, incident, f"The evidence is in {incident.id}'s timeline.")
+        return await self._dispatch(
+            action, incident, f"The evidence is in {incident.id}'s timeline."
+        )
 
-    async def _said(
+    async def _dispatch(
         self, action: AddHypothesis | AddEvidence, incident: Incident, done: str
     ) -> str:
         if incident.duplicate_of is not None:

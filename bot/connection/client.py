@@ -215,7 +215,7 @@ async def copied(
     `fence` first: what was written before, over whatever connection, is copied before it.
     `witness` is a key that was written with it: a new primary that lacks it has not got the rest.
     """
-    connection = await _taken(redis)
+    connection = await _connection(redis)
     try:
         known, fenced = await _exchange(
             connection, (("EXISTS", witness or fence), ("SET", fence, "1", "PX", 60_000))
@@ -248,7 +248,7 @@ async def call(redis: Redis, *command: str | bytes | float) -> Any:
     two apart.
     """
     try:
-        (answer,) = await _sent(redis, (command,))
+        (answer,) = await _exchanged(redis, (command,))
     except FAILURES as error:
         raise store_error(error, sent=True) from error
     if isinstance(answer, NoScriptError):
@@ -267,7 +267,7 @@ async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) 
     A third of what a pipeline of redis-py costs, which a click has to wait for.
     """
     try:
-        answers = await _sent(redis, commands)
+        answers = await _exchanged(redis, commands)
     except FAILURES as error:
         raise store_error(error, sent=False) from error
     for answer in answers:
@@ -276,14 +276,14 @@ async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) 
     return answers
 
 
-async def _sent(redis: Redis, commands: Sequence[Command]) -> list[Any]:
+async def _exchanged(redis: Redis, commands: Sequence[Command]) -> list[Any]:
     """Exchange them over a connection of the pool; again where another node of a cluster has to.
 
     Raises `NotRecorded` where there is no connection, and what `_exchange` raises.
     """
     hops = 0
     while True:
-        connection = await _taken(redis)
+        connection = await _connection(redis)
         try:
             answers = await _exchange(connection, commands)
         finally:
@@ -330,7 +330,7 @@ def _packed(commands: Sequence[Command]) -> bytes:
     return b"".join(parts)
 
 
-async def _taken(redis: Redis) -> Any:
+async def _connection(redis: Redis) -> Any:
     """A connection of the pool. Raises `NotRecorded`: nothing was sent yet."""
     with store_errors():
         return await redis.connection_pool.get_connection()

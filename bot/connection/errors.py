@@ -282,7 +282,7 @@ def _answered(error: RedisError) -> Trouble | None:
         if words in low:
             return trouble
     if isinstance(error, ResponseError) and _UNKNOWN.search(text):
-        return _lacks(text)
+        return _unknown_command(text)
     code = next((code for kind, code in _CODE_OF if isinstance(error, kind)), "")
     if (
         not code
@@ -311,7 +311,7 @@ def _rights(text: str) -> Trouble:
     return Trouble(f"Redis does not let this user run {what}", RIGHTS, final=True)
 
 
-def _lacks(text: str) -> Trouble:
+def _unknown_command(text: str) -> Trouble:
     named = _NAME.search(text)
     what = named.group(2).upper() if named and named.group(2) else "a command that the bot needs"
     if what == "AUTH":

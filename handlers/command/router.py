@@ -80,11 +80,11 @@ async def _answer(interaction: Interaction, text: str) -> Message | None:
             return await _run(interaction, reading)
         case Near(word=word, name=name):
             question = f"Did you mean `/incident {name}`, or is “{word}” what is wrong?"
-            return _either(question, Subcommand(name), reading.declare)
+            return _ask_which(question, Subcommand(name), reading.declare)
         case Ambiguous(subcommand=subcommand):
             text = reading.declare.text
             question = f"“{text}”: is that about the open incident, or a new one?"
-            return _either(question, subcommand, reading.declare)
+            return _ask_which(question, subcommand, reading.declare)
 
 
 async def _with_ids(interaction: Interaction, text: str) -> str:
@@ -200,7 +200,7 @@ async def incident_of_channel(interaction: Interaction, channel: str = "") -> In
 # --- two readings --------------------------------------------------------------------------------
 
 
-def _either(question: str, subcommand: Subcommand, new: Declare) -> Message:
+def _ask_which(question: str, subcommand: Subcommand, new: Declare) -> Message:
     label = _LABELS.get(subcommand.name, f"/incident {subcommand.name}")
     declared = {"text": cut_plain(new.text, 600)}
     first, second = (label, _as_value(subcommand)), ("Declare a new incident", declared)

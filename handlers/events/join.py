@@ -50,10 +50,10 @@ async def member_joined(ctx: Context, body: dict[str, Any]) -> None:
     """https://docs.slack.dev/reference/events/member_joined_channel"""
     user = body["event"].get("user")
     if user and user != ctx.me.user:
-        ctx.tasks.start(_brief(ctx, body), "show a newcomer how things stand")
+        ctx.tasks.start(_show_status(ctx, body), "show a newcomer how things stand")
 
 
-async def _brief(ctx: Context, body: dict[str, Any]) -> None:
+async def _show_status(ctx: Context, body: dict[str, Any]) -> None:
     event = body["event"]
     channel, user = str(event.get("channel", "")), str(event.get("user", ""))
     incidents = await ctx.dispatcher.find(channel=channel, open_only=False)

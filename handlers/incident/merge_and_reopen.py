@@ -117,7 +117,7 @@ async def _split(
         return merge_and_reopen.reopen_beside(incident, owner, split=True)
     if isinstance(answer, Recorded) and not answer.incident.open:
         return reply(answer, f"{incident.id} is no part of {kept} any more.")
-    return reply(answer, f"{incident.id} is open again, apart from {kept}.{_where(incident)}")
+    return reply(answer, f"{incident.id} is open again, apart from {kept}.{_goes_on_in(incident)}")
 
 
 async def _in_the_way(interaction: Interaction, answer: Answer) -> Incident | None:
@@ -128,7 +128,7 @@ async def _in_the_way(interaction: Interaction, answer: Answer) -> Incident | No
     return owner if owner is not None and await interaction.may_see(owner) else None
 
 
-def _where(incident: Incident) -> str:
+def _goes_on_in(incident: Incident) -> str:
     """Return where what is open again goes on. `incident`: as it was before."""
     if incident.channel_archived:
         return (
@@ -146,7 +146,7 @@ async def reopen(
     answer = await interaction.dispatch(Reopen(by=interaction.user, beside=beside), incident.id)
     if (owner := await _in_the_way(interaction, answer)) is not None:
         return merge_and_reopen.reopen_beside(incident, owner)
-    return reply(answer, f"{incident.id} is open again.{_where(incident)}")
+    return reply(answer, f"{incident.id} is open again.{_goes_on_in(incident)}")
 
 
 @on_incident("incident.reopen")

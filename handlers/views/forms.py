@@ -172,7 +172,7 @@ def rollback(
         "incident.rollback",
         "Roll back",
         (
-            section(f"{now} {_drilled(incident) or '*Roll back* starts the deploy at once.'}"),
+            section(f"{now} {_drill_note(incident) or '*Roll back* starts the deploy at once.'}"),
             *_goes_with_it(incident),
             field_input("target", "Go back to", select(VALUE, options, initial=best)),
         ),
@@ -194,7 +194,7 @@ def _runs_now(incident: Incident, service: Service, running: Release | None) -> 
     return f"{where} runs {phrasing.version(running)} now."
 
 
-def _drilled(incident: Incident) -> str:
+def _drill_note(incident: Incident) -> str:
     return "*This is a drill*: nothing is deployed." if incident.drill else ""
 
 
@@ -227,7 +227,7 @@ def hotfix(
         "incident.hotfix",
         "Ship a hotfix",
         (
-            section(f"{now} {_drilled(incident) or SHIPS}"),
+            section(f"{now} {_drill_note(incident) or SHIPS}"),
             field_input("fix", "Branch or pull request", select(VALUE, options, initial=only)),
             context(
                 "This does not merge it: the next normal deploy would undo it. "
@@ -327,14 +327,14 @@ def update(incident: Incident, filled: Template, minutes: int | None) -> View:
             part("users", "What users see", filled.users, 500),
             part("doing", "What we do", filled.doing, 500),
             field_input("next", "Next update", select(VALUE, options, initial=chosen)),
-            context(_reach(incident)),
+            context(_audience(incident)),
         ),
         submit="Post",
         metadata={"incident": incident.id},
     )
 
 
-def _reach(incident: Incident) -> str:
+def _audience(incident: Incident) -> str:
     if incident.private:
         return "Goes to this channel only."
     others = "" if incident.drill else ", the ticket and Discord"

@@ -180,7 +180,7 @@ def with_proofs(shown: Message, proofs: Sequence[Proof]) -> Message:
 
 def declared(incident: Incident) -> Message:
     """Tell the person who declared it."""
-    where = _where(incident) or "Its channel is being opened; you will be invited."
+    where = _place_of(incident) or "Its channel is being opened; you will be invited."
     text = f"{incident.id} is declared: {words(incident.title, 200)}. {where}"
     return message(text, [section(text)])
 
@@ -188,11 +188,11 @@ def declared(incident: Incident) -> Message:
 def goes_on_there(incident: Incident, *, noted: bool) -> Message:
     """Tell a person who saw the same fire."""
     thanks = "Your report was added there." if noted else ""
-    text = f"{incident.id}: {words(incident.title, 200)}. {_where(incident)} {thanks}".strip()
+    text = f"{incident.id}: {words(incident.title, 200)}. {_place_of(incident)} {thanks}".strip()
     return message(text, [section(text)])
 
 
-def _where(incident: Incident) -> str:
+def _place_of(incident: Incident) -> str:
     if incident.channel is None:
         return ""
     place = channel(incident.channel.id)

@@ -37,7 +37,7 @@ def triage_details(report: TriageReport, service: Service, *, began: bool) -> li
         ("Features", phrasing.shares(blast.top_features) if len(blast.top_features) > 1 else ""),
         ("Regions", _places(blast.regions, report.events)),
         ("Organisations", _places(blast.organisations, report.events)),
-        ("Began", _began(report) if began else ""),
+        ("Began", _beginning(report) if began else ""),
         ("Running", phrasing.version(report.running) if report.running and not listed else ""),
     ]
     blocks: list[Block | None] = [facts(pairs), *(_sentences(report) if _indirect(report) else [])]
@@ -80,7 +80,7 @@ def _users(report: TriageReport) -> str:
     return f"{known} ({blast.confidence.value} confidence{inferred})"
 
 
-def _began(report: TriageReport) -> str:
+def _beginning(report: TriageReport) -> str:
     if report.began_at is None:
         return ""
     began = when(report.began_at)

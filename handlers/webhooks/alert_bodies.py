@@ -148,12 +148,12 @@ class _Group(_Body):
                 severity=labels.get("severity", "") or labels.get("priority", ""),
                 text=alert.annotations.get("description", "") or (name if summary else ""),
                 url=alert.panelURL or alert.dashboardURL or alert.generatorURL or None,
-                at=_when(alert),
+                at=_alert_time(alert),
                 labels=labels,
             )
 
 
-def _when(alert: _GroupAlert) -> datetime | None:
+def _alert_time(alert: _GroupAlert) -> datetime | None:
     ended = alert.endsAt if alert.status == "resolved" else None
     return ended if ended is not None and ended > NOT_YET else alert.startsAt
 

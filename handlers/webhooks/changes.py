@@ -74,24 +74,24 @@ class ChangeBody(BaseModel):
         return ChangeSeen(
             service=service.name,
             kind=self.kind,
-            name=_shown(self.name, VALUE),
-            old=_shown(self.old, VALUE) or None,
-            new=_shown(self.new, VALUE) or None,
+            name=_shortened_line(self.name, VALUE),
+            old=_shortened_line(self.old, VALUE) or None,
+            new=_shortened_line(self.new, VALUE) or None,
             # Of an address only the part that names the person.
-            by=_shown(self.by, BY).partition("@")[0] or None,
+            by=_shortened_line(self.by, BY).partition("@")[0] or None,
             at=min(self.at.astimezone(UTC), now),
             url=address(self.url),
         )
 
 
-def _shown(text: str | None, limit: int) -> str:
+def _shortened_line(text: str | None, limit: int) -> str:
     """Return another program's text in one line, in which nothing mentions anybody in Slack."""
     return slack_text.cut(" ".join(foreign(visible(text or "")).split()), limit)
 
 
 def changes_route(ctx: Context, secret: str) -> Route:
     async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
-        body, now = _read(raw), ctx.now()
+        body, now = _read_body(raw), ctx.now()
         if body.at - now > AHEAD:
             raise Unreadable("`at` is in the future: the sender's clock is wrong")
         if now - body.at > OLDEST:
@@ -108,7 +108,7 @@ def changes_route(ctx: Context, secret: str) -> Route:
     return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)
 
 
-def _read(raw: bytes) -> ChangeBody:
+def _read_body(raw: bytes) -> ChangeBody:
     """Raises `Unreadable` with the names of the fields that are wrong."""
     try:
         return ChangeBody.model_validate_json(raw)

@@ -139,7 +139,7 @@ class Http:
 
         async def send() -> httpx.Response:
             self.before()
-            answer = await self._sent(request)
+            answer = await self._send_once(request)
             if refused := self.refusal(answer, scope):
                 if isinstance(refused, HttpError) and refused.limited:
                     count_limited(self.system)
@@ -225,7 +225,7 @@ class Http:
 
     # --- one request -----------------------------------------------------------------------------
 
-    async def _sent(self, request: httpx.Request) -> httpx.Response:
+    async def _send_once(self, request: httpx.Request) -> httpx.Response:
         """Return the answer of one request, sent once."""
         try:
             async with asyncio.timeout(self._timeout):

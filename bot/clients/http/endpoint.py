@@ -38,7 +38,7 @@ class HttpEndpoint:
         for attempt in range(TRIES):
             if attempt:
                 await asyncio.sleep(self._pause)
-            answer = await self._once(url)
+            answer = await self._call_once(url)
             if answer.ok:
                 break
         return answer
@@ -46,7 +46,7 @@ class HttpEndpoint:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _once(self, url: str) -> EndpointAnswer:
+    async def _call_once(self, url: str) -> EndpointAnswer:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout), self._client.stream("GET", url) as answer:

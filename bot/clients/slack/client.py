@@ -171,7 +171,7 @@ class Slack:
             if ts is not None:
                 return ts
         marked = {"incident": incident, "effect": effect, **({"live": live} if live else {})}
-        answer = await self._put(
+        answer = await self._send_message(
             message,
             "chat.postMessage",
             channel=channel,
@@ -182,7 +182,9 @@ class Slack:
         )
         return str(answer["ts"])
 
-    async def _put(self, message: Message, method: str, **arguments: Any) -> dict[str, Any]:
+    async def _send_message(
+        self, message: Message, method: str, **arguments: Any
+    ) -> dict[str, Any]:
         """Send the message, with charts and tables where the workspace takes them."""
 
         async def put(blocks: Blocks) -> dict[str, Any]:
@@ -246,10 +248,12 @@ class Slack:
             return None
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
-        await self._put(message, "chat.update", channel=channel, ts=ts)
+        await self._send_message(message, "chat.update", channel=channel, ts=ts)
 
     async def pin(self, channel: str, ts: str) -> None:
-        await self._unless({"already_pinned"}, "pins.add", channel=channel, timestamp=ts)
+        await self._call_unless_refused(
+            {"already_pinned"}, "pins.add", channel=channel, timestamp=ts
+        )
 
     # --- channels ---------------------------------------------------------------------------------
 
@@ -294,7 +298,7 @@ class Slack:
         return None
 
     async def join(self, channel: str) -> None:
-        await self._unless(
+        await self._call_unless_refused(
             {"method_not_supported_for_channel_type"}, "conversations.join", channel=channel
         )
 
@@ -320,7 +324,7 @@ class Slack:
         failed: dict[str, str] = {}
         for person in people:
             try:
-                await self._unless(
+                await self._call_unless_refused(
                     {"already_in_channel", "cant_invite_self"},
                     "conversations.invite",
                     channel=channel,
@@ -348,7 +352,9 @@ class Slack:
 
     async def archive(self, channel: str) -> None:
         """https://docs.slack.dev/reference/methods/conversations.archive"""
-        await self._unless({"already_archived"}, "conversations.archive", channel=channel)
+        await self._call_unless_refused(
+            {"already_archived"}, "conversations.archive", channel=channel
+        )
 
     async def bookmark(
         self, channel: str, title: str, link: str, *, known: str | None, maybe_added: bool
@@ -387,7 +393,7 @@ class Slack:
         answer = await self.call("conversations.open", users=person)
         return str(answer["channel"]["id"])
 
-    async def _unless(self, fine: set[str], method: str, **arguments: Any) -> None:
+    async def _call_unless_refused(self, fine: set[str], method: str, **arguments: Any) -> None:
         try:
             await self.call(method, **arguments)
         except SlackRefused as refused:
