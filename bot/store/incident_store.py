@@ -31,7 +31,7 @@ from bot.connection.pool import close
 from bot.store.commit import Request, member, part_of, request_of
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import shown
+from phases.record.timeline import Shown, shown
 from phases.shared.change import Change
 
 log = logging.getLogger(__name__)
@@ -226,7 +226,7 @@ class Store:
                 )
         return incidents
 
-    async def timeline(self, incident: str) -> list[Entry]:
+    async def timeline(self, incident: str) -> list[Shown]:
         """Return what is shown, by time: the newest words, and nothing that was taken back."""
         lines, words = await read(
             self.redis,
