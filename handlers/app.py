@@ -43,12 +43,12 @@ from handlers.slack.context import Context, Identity
 from handlers.slack.listening import bind
 from handlers.slack.payloads import from_interaction
 from handlers.views import forms, notes
+from handlers.webhooks.alerts import alerts_route
 from handlers.webhooks.api import incidents_route
 from handlers.webhooks.changes import changes_route
 from handlers.webhooks.deploys import deploys_route
 from handlers.webhooks.github import github_route
 from handlers.webhooks.linear import linear_route
-from handlers.webhooks.monitoring import alerts_route
 from handlers.webhooks.sentry import sentry_route
 from handlers.webhooks.slack import slack_route
 from phases.ports.ports import PortError

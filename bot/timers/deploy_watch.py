@@ -18,7 +18,7 @@ from bot.runtime.worker import Worker, log_crash
 from bot.store.deploy_history import Deploys
 from handlers.dispatcher import Delivery, Dispatcher
 from handlers.slack import slack_text
-from handlers.webhooks.alerts import Alarm, Found, raise_alarm
+from handlers.webhooks.alarms import Alarm, Found, raise_alarm
 from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service

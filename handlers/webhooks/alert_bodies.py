@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from handlers.webhooks.front import Part, Time, Unreadable, unreadable
+from handlers.webhooks.route import Part, Time, Unreadable, unreadable
 
 KNOWN = "Alertmanager, Grafana, Datadog, PagerDuty (V3) or our own (service, title, status, key)"
 MOST = 200

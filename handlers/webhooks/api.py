@@ -26,10 +26,10 @@ from starlette.routing import Route
 from handlers.dispatcher import Recorded, Unknown
 from handlers.slack import slack_text
 from handlers.slack.context import Context
+from handlers.webhooks.alarms import surviving_incident
 from handlers.webhooks.alert_senders import bearer, token_fits
-from handlers.webhooks.alerts import surviving_incident
 from handlers.webhooks.deploys import service_of
-from handlers.webhooks.front import NotRecorded, finished
+from handlers.webhooks.route import NotRecorded, finished
 from handlers.webhooks.signature import refused, signed_body
 from phases.messages.commands import Declare
 from phases.record.claims import key_claim

@@ -29,7 +29,7 @@ from handlers.dispatcher import Delivery, Recorded
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.deploys import service_of
-from handlers.webhooks.front import Signature, Unreadable, address, finished, unreadable, webhook
+from handlers.webhooks.route import Signature, Unreadable, address, finished, unreadable, webhook
 from phases.messages.actions import ChangedByOthers
 from phases.record.findings import ChangeSeen
 from phases.record.service import Service

@@ -20,8 +20,8 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.alerts import Alarm, Found, raise_alarm
-from handlers.webhooks.front import Signature, Unreadable, finished, parsed, webhook
+from handlers.webhooks.alarms import Alarm, Found, raise_alarm
+from handlers.webhooks.route import Signature, Unreadable, finished, parsed, webhook
 from phases.messages.actions import DeployedByOthers
 from phases.mitigation.deploy_hold import hold
 from phases.record.incident import Incident, Source

@@ -25,7 +25,7 @@ from handlers import deliveries
 from handlers.dispatcher import Recorded, Unknown
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.front import (
+from handlers.webhooks.route import (
     Foreign,
     NotRecorded,
     Part,

@@ -22,8 +22,8 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.alerts import Alarm, Found, raise_alarm
-from handlers.webhooks.front import Part, Signature, Time, one_line, parsed, webhook
+from handlers.webhooks.alarms import Alarm, Found, raise_alarm
+from handlers.webhooks.route import Part, Signature, Time, one_line, parsed, webhook
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service

@@ -1,4 +1,4 @@
-"""The one front of every webhook: signature over the raw bytes, then the body, then what it means.
+"""The route of every webhook: signature over the raw bytes, then the body, then what it means.
 
 400, 401, 408, 413 and 503 are answered here.
 """
