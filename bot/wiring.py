@@ -25,7 +25,7 @@ from bot.clients.discord import Discord
 from bot.clients.git.archive import LocalArchive
 from bot.clients.git.bisect import LocalBisector
 from bot.clients.git.source import LocalGit
-from bot.clients.github.archive import Archives, GitHubArchive
+from bot.clients.github.archive import GitHubArchive
 from bot.clients.github.client import GitHub
 from bot.clients.github.clone import CloneOnGitHub
 from bot.clients.github.deployments import GitHubDeployments
@@ -67,7 +67,15 @@ from bot.timers.scheduler import Clock
 from handlers.events.app_home import Homes
 from handlers.slack.context import Identity
 from phases.messages.effects import KINDS
-from phases.ports.ports import Bisector, Deployer, PortError, PullRequests, SourceCode
+from phases.ports.coordination import Archive
+from phases.ports.ports import (
+    Bisector,
+    Deployer,
+    NotSetUp,
+    PortError,
+    PullRequests,
+    SourceCode,
+)
 from phases.record.service import Service
 from phases.workflow import step
 
@@ -150,7 +158,7 @@ async def wire(
         bisector_for=code.bisector_for,
         merges=code.merges,
         reverts=code.reverts,
-        archive=code.archive,
+        archive_for=code.archive_for,
         deployments=code.deployments,
         tracker=outside.tracker,
         resolver=outside.resolver,
@@ -293,9 +301,8 @@ class Code:
             self._deployers["github"], self.deployments = deployer, deployer.deployments
         self.reverts = GitHubReverts(github) if github is not None else None
         self.merges = HotfixMerges(github, self._git)
-        self.archive = Archives(
-            LocalArchive(), GitHubArchive(github) if github is not None else None
-        )
+        self._local_archive = LocalArchive()
+        self._github_archive = GitHubArchive(github) if github is not None else None
 
     def deployer_for(self, service: Service) -> Deployer | None:
         return deployer_for(service, self._deployers)
@@ -308,6 +315,15 @@ class Code:
 
     def pulls_for(self, service: Service) -> PullRequests | None:
         return self._hub if service.repository else None
+
+    def archive_for(self, service: Service) -> Archive:
+        """Return where its post-mortems go: a directory or a repository. Raises `NotSetUp`."""
+        if service.adr is None or service.adr.repository is None:
+            return self._local_archive
+        if self._github_archive is None:
+            text = "go to a pull request, and GITHUB_TOKEN is not set"
+            raise NotSetUp("GitHub", f"post-mortems of {service.name} {text}")
+        return self._github_archive
 
 
 async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:

@@ -118,20 +118,18 @@ def listeners(context: Context, secrets: Secrets) -> Listeners:
     routes: list[Route] = []
     if secrets.slack is not None:
         routes.append(slack_route(app, secrets.slack.get_secret_value()))
-    if secrets.sentry is not None:
-        routes.append(sentry_route(context, secrets.sentry.get_secret_value()))
-    if secrets.github is not None:
-        routes.append(github_route(context, secrets.github.get_secret_value()))
-    if secrets.linear is not None:
-        routes.append(linear_route(context, secrets.linear.get_secret_value()))
-    if secrets.deploys is not None:
-        routes.append(deploys_route(context, secrets.deploys.get_secret_value()))
-    if secrets.changes is not None:
-        routes.append(changes_route(context, secrets.changes.get_secret_value()))
-    if secrets.alerts is not None:
-        routes.append(alerts_route(context, secrets.alerts.get_secret_value()))
-    if secrets.api is not None:
-        routes.append(incidents_route(context, secrets.api.get_secret_value()))
+    webhooks = (
+        (secrets.sentry, sentry_route),
+        (secrets.github, github_route),
+        (secrets.linear, linear_route),
+        (secrets.deploys, deploys_route),
+        (secrets.changes, changes_route),
+        (secrets.alerts, alerts_route),
+        (secrets.api, incidents_route),
+    )
+    for secret, route in webhooks:
+        if secret is not None:
+            routes.append(route(context, secret.get_secret_value()))
     return Listeners(app=app, routes=tuple(routes), ctx=context)
 
 

@@ -69,7 +69,8 @@ class EffectContext(Context):
     announcer: Announcer | None
     pager: Pager | None
     endpoint: Endpoint
-    archive: Archive | None
+    archive_for: Callable[[Service], Archive]
+    """Returns where the post-mortems of a service go. Raises `NotSetUp`."""
     merges: Merges
     reverts: Reverts | None
     resolver: SentryIssues | None

@@ -20,7 +20,7 @@ from handlers.views.blocks import (
     option,
     section,
 )
-from handlers.views.inputs import field_input, radio, select, text_input
+from handlers.views.inputs import VALUE, field_input, radio, select, text_input
 from handlers.views.taken_back import quotes, what_it_takes_back
 from handlers.views.text import cut_plain, spoken, words
 from phases.coordination.updates import NEXT_MINUTES, Template
@@ -29,7 +29,6 @@ from phases.record.findings import Release
 from phases.record.incident import Incident, Severity
 from phases.record.service import Service
 
-VALUE = "value"
 SENTENCE = 500
 SEVERITIES = {
     Severity.SEV1: "SEV1: most users cannot work",
@@ -114,8 +113,8 @@ def triage(incident: Incident, number: int) -> View:
         "What people report",
         (
             section("Sentry does not answer. What you enter is shown as *reported, not measured*."),
-            field_input("users", "Who is hit?", radio(VALUE, users)),
-            field_input("features", "How much of the product?", radio(VALUE, features)),
+            field_input("users", "Who is hit?", radio(users)),
+            field_input("features", "How much of the product?", radio(features)),
             field_input(
                 "names",
                 "Which features?",

@@ -16,14 +16,13 @@ from handlers.views.blocks import (
     option,
     section,
 )
-from handlers.views.inputs import field_input, select
+from handlers.views.inputs import VALUE, field_input, select
 from handlers.views.status import short
 from handlers.views.text import plain, words
 from phases.coordination.duplicates import AT_ONCE
 from phases.record.incident import Incident
 from phases.text.wording import listed
 
-VALUE = "value"
 ONE, MORE = (
     "The duplicate is cancelled, its ticket closed.",
     "The duplicates are cancelled, their tickets closed.",

@@ -12,13 +12,11 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 
-from bot.clients.git.archive import LocalArchive
 from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
 from bot.clients.github.client import PAGE, GitHub, or_none, read
 from bot.clients.github.http import SYSTEM
 from bot.clients.http.errors import HttpError
-from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr import BRANCH
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
@@ -239,41 +237,6 @@ class GitHubArchive:
             if there is None:
                 raise
             return there
-
-
-class Archives:
-    """Each service's archive: the directory that it names, or the repository."""
-
-    def __init__(self, local: LocalArchive, github: GitHubArchive | None) -> None:
-        self._local = local
-        self._github = github
-
-    def _archive_for(self, service: Service) -> Archive:
-        if service.adr is None or service.adr.repository is None:
-            return self._local
-        if self._github is None:
-            raise NotSetUp(
-                SYSTEM,
-                f"post-mortems of {service.name} go to a pull request, and GITHUB_TOKEN is not set",
-            )
-        return self._github
-
-    async def highest(self, service: Service) -> int:
-        return await self._archive_for(service).highest(service)
-
-    async def template(self, service: Service) -> str:
-        return await self._archive_for(service).template(service)
-
-    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
-        return await self._archive_for(service).write(service, incident, number, text)
-
-    async def revise(
-        self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
-    ) -> str | None:
-        return await self._archive_for(service).revise(service, incident, revised, why)
-
-    def repository(self, service: Service) -> str:
-        return self._archive_for(service).repository(service)
 
 
 def _repository_and_path(service: Service) -> tuple[str, AdrPlace]:
