@@ -57,11 +57,11 @@ class RedisMemory:
         with store_errors():
             members: Any = await self._store.redis.zrevrange(f"{prefix}:recall:{name}", 0, many - 1)
             for member in members:
-                service, _, id = member.rpartition("|")
-                by_service.setdefault(service, []).append(id)
+                of, _, id = str(member).rpartition("|")
+                by_service.setdefault(of, []).append(id)
             pipe = self._store.redis.pipeline(transaction=False)
-            for service, ids in by_service.items():
-                pipe.hmget(f"{prefix}:memory:{service}", ids)
+            for of, ids in by_service.items():
+                pipe.hmget(f"{prefix}:memory:{of}", ids)
             memories = [
                 memory for each in await pipe.execute() for memory in each if memory is not None
             ]

@@ -31,8 +31,8 @@ def select(
     return element
 
 
-def radio(action_id: str, options: Sequence[Element]) -> Element:
-    return {"type": "radio_buttons", "action_id": action_id, "options": list(options[:10])}
+def radio(options: Sequence[Element]) -> Element:
+    return {"type": "radio_buttons", "action_id": VALUE, "options": list(options[:10])}
 
 
 def person_select(

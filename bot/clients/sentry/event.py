@@ -94,7 +94,7 @@ class StackShape(Shape):
 
     @field_validator("frames", mode="before")
     @classmethod
-    def _without_nulls(cls, value: Any) -> Any:
+    def _known_frames(cls, value: Any) -> Any:
         return [row for row in value if row is not None] if isinstance(value, list) else value
 
 
