@@ -292,9 +292,11 @@ async def test_a_person_who_archives_an_open_incidents_channel_is_heard_and_the_
     assert incident.channel is not None
     channel = home.slack.workspace.channels[incident.channel.id]
     home.slack.workspace.archive(channel, BOT_USER)  # its effect tells of it, with its result
-    await home.idle()
+    await home.slack.delivery.idle()
+    await home.heard.ctx.tasks.idle()
     assert (await home.newest()).channel == incident.channel
     channel.is_archived = False
     home.slack.workspace.archive(channel, "U0ALICE")
-    await home.idle()
+    await home.slack.delivery.idle()
+    await home.heard.ctx.tasks.idle()
     assert (await home.newest()).channel is None, "it needs another one"
