@@ -42,6 +42,15 @@ from phases.ports.ports import PortError
 
 log = logging.getLogger("firebreak")
 
+KEEP_ALIVE_SECONDS = 620
+"""How long an idle connection stays open: longer than any balancer before the bot keeps it.
+
+uvicorn closes after 5 s, and a click that is sent in that moment is lost. Google Cloud's balancer
+keeps connections for 600 s and asks for 620 here
+(https://cloud.google.com/load-balancing/docs/https#timeout-keepalive-backends), AWS's for 60 s
+(https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html).
+"""
+
 
 class Server(uvicorn.Server):
     """A server that leaves signals to us: what people are still told must end, too."""
@@ -109,6 +118,7 @@ def _server(settings: Settings, app: ASGIApp) -> Server:
             port=settings.port,
             log_config=None,
             access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
             lifespan="off",
         )

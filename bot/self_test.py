@@ -53,7 +53,7 @@ from bot.store.dispatch_ledger import Dispatches
 from bot.store.drafts import RedisDrafts
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.home_viewers import StoreViewers
-from bot.store.incident_store import Done, Loaded, Store
+from bot.store.incident_store import Already, Done, Loaded, Store
 from bot.store.past_incidents import RedisMemory
 from bot.store.short_records import KEEP, short_records
 from bot.timers.scheduler import DROP, DUE
@@ -340,7 +340,7 @@ def _draft_of(loaded: Loaded) -> Draft:
 
 async def _commit(own: Store, loaded: Loaded, draft: Draft, trigger: Trigger) -> None:
     answer = await own.commit(uuid4().hex, loaded, draft.done(), trigger=trigger)
-    if not isinstance(answer, Done):
+    if not isinstance(answer, Done | Already):  # Already: an earlier try, whose answer was lost
         raise NotRecorded(f"Redis took a commit and answered {type(answer).__name__}.")
 
 

@@ -10,7 +10,8 @@ from typing import Protocol
 from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
 from phases.ports.ports import PortError
-from phases.record.incident import Entry, Incident
+from phases.record.incident import Incident
+from phases.record.timeline import Shown
 from phases.shared.change import Refused
 
 DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
@@ -92,7 +93,7 @@ class Dispatcher(Protocol):
         """
         ...
 
-    async def timeline(self, incident: str) -> list[Entry]: ...
+    async def timeline(self, incident: str) -> list[Shown]: ...
 
     async def owner(self, claim: str) -> str | None:
         """Return the id of the incident that holds a claim; None where it is free."""

@@ -17,6 +17,7 @@ from phases import failures
 from phases.coordination import (
     after_recovery,
     bookmarks,
+    corrections,
     declare,
     duplicates,
     evidence,
@@ -137,6 +138,7 @@ TABLE: dict[type[Any], Row] = {
     actions.TakeLead: Row(OPEN, people.take_lead),
     actions.MessageTouched: Row(ANY, pinned_messages.message_touched),
     actions.MessageRead: Row(ANY, pinned_messages.message_read),
+    actions.CorrectEntry: Row(ANY, corrections.correct_entry),
     actions.MergeDuplicates: Row(OPEN, duplicates.merge),
     actions.SplitOff: Row(ANY, duplicates.split_off),
     actions.Reopen: Row(ANY, reopening.reopen),

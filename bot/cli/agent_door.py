@@ -22,6 +22,7 @@ from phases.messages.actions import AddEvidence
 from phases.messages.commands import AddHypothesis
 from phases.record.findings import Evidence
 from phases.record.incident import Entry, Incident
+from phases.record.timeline import was
 from phases.text import cleaning
 
 READS_A_MINUTE = 120
@@ -205,6 +206,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "text": entry.text,
         "by": entry.by,
         "url": entry.url,
+        "corrected": was(entry) or None,
     }
 
 

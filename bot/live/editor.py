@@ -178,9 +178,8 @@ class Live(Worker):
         if now >= self._anew:
             self._seen, self._anew = 0, now + ANEW_SECONDS
         marks, newest = await self._marks.since(self._seen, AT_MOST)
-        if newest < int(
-            self._seen
-        ):  # Redis lost the end of its memory, and counts those numbers again
+        # Redis lost the end of its memory, and counts those numbers again.
+        if newest < int(self._seen):
             self._seen = self._anew = 0
             return True
         for marked, counter in marks:

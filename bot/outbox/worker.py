@@ -228,9 +228,8 @@ class Outbox:
                         "outbox: effect %s waits for Redis: %s", held.fields.get("id"), error.text
                     )
                     await asyncio.sleep(random.uniform(0.5, 2))
-                    pending = (
-                        pending.again()
-                    )  # it may have been done by then, and only not be known
+                    # It may have been done by then, and only not be known.
+                    pending = pending.again()
         finally:
             self._held.pop(held.entry, None)
             self._sure.pop(held.entry, None)
@@ -295,9 +294,8 @@ class Outbox:
         match answer:
             case Recorded(again=again):
                 self._count(effect.type, "again" if again else "done")
-            case Refused(
-                code="taken"
-            ):  # what it chose belongs to another by now: it has to choose again
+            case Refused(code="taken"):
+                # What it chose belongs to another by now: it has to choose again.
                 await self._not_done(held, effect, job, answer.text, True, None)
             case Refused(code="version", text=text):
                 await self._aside(held, effect, text)

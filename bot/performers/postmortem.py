@@ -22,6 +22,7 @@ from phases.postmortem.adr import adr_text, up_to_date
 from phases.postmortem.adr_status import completed, with_kept
 from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.named import contradictions, parts_of
+from phases.postmortem.entry_table import with_entries
 from phases.record.documents import Contradiction
 from phases.record.incident import Entry, Incident
 from phases.record.privacy import outside
@@ -66,13 +67,18 @@ async def _whole_file(
     context: EffectContext, archive: Archive, incident: Incident, number: int
 ) -> tuple[str, tuple[Contradiction, ...]]:
     """Return the whole file, in the shape of its folder, and what contradicts itself in it."""
-    entries = [] if incident.private else await context.dispatcher.timeline(incident.id)
+    entries = await _entries(context, incident)
     incident = outside(incident)
     names = await context.names(incident, entries)
     template = await archive.template(context.service(incident))
     found = await _contradictions(context, incident, entries, names)
     named = incident.model_copy(update={"contradictions": found})
     return adr_text(named, entries, number, names, template), found
+
+
+async def _entries(context: EffectContext, incident: Incident) -> Sequence[Entry]:
+    """Return the entries that the file lists: none of a private incident."""
+    return [] if incident.private else await context.dispatcher.timeline(incident.id)
 
 
 async def _contradictions(
@@ -96,15 +102,21 @@ async def _left(context: EffectContext, person: str) -> bool:
 
 @performs(MendAdr)
 async def mend_adr(effect: MendAdr, job: Job, context: EffectContext) -> AdrMended:
-    """Write the mended post-mortem, or into the file as it is who keeps what."""
+    """Write the mended post-mortem, or into the file as it is who keeps what, and corrections."""
     incident = await context.incident(job)
     adr = incident.adr
     if adr is None or incident.postmortem is None:
         return AdrMended()
     archive, service = _archive(context), context.service(incident)
     if not effect.whole:
-        names, message = await context.names(incident), f"{adr.name}: kept as it is"
-        settled = partial(with_kept, some=incident.contradictions, names=names)
+        entries = await _entries(context, incident)
+        names = await context.names(incident, entries)
+
+        def settled(text: str) -> str:
+            kept = with_kept(text, some=incident.contradictions, names=names)
+            return with_entries(kept, entries, names)
+
+        message = f"{adr.name}: what people kept and corrected"
         await archive.revise(service, outside(incident), settled, message)
         return AdrMended()
     text, found = await _whole_file(context, archive, incident, adr.number)

@@ -22,9 +22,8 @@ KEPT = 20
 
 def passed() -> float:
     """Return the seconds since the machine started, asleep or not, whatever its clock says."""
-    boot = getattr(
-        time, "CLOCK_BOOTTIME", None
-    )  # https://man7.org/linux/man-pages/man2/clock_gettime.2.html
+    # https://man7.org/linux/man-pages/man2/clock_gettime.2.html
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 

@@ -17,7 +17,7 @@ from phases.mitigation.deploy_hold import hold
 from phases.mitigation.hotfix_merge import unmerged
 from phases.record.incident import Incident, Severity, Status
 from phases.record.memories import PastIncident, counted_of
-from phases.record.timeline import stub
+from phases.record.timeline import CORRECTION, stub
 from phases.shared.change import Change
 
 COMMIT_SECONDS = 60
@@ -161,7 +161,12 @@ def part_of(before: Incident | None, base: int, change: Change) -> Part:
             for e in change.entries
             if e.ref is not None
         ],
-        "erased": [e.hides for e in change.entries if e.hides is not None],
+        "erased": [
+            ref
+            for e in change.entries
+            if e.hides is not None
+            for ref in (e.hides, CORRECTION + e.hides)
+        ],
         "effects": [EFFECT.dump_json(effect).decode() for effect in change.effects],
         "timers": [
             {

@@ -31,7 +31,7 @@ from bot.connection.pool import close
 from bot.store.commit import Request, member, part_of, request_of
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import shown
+from phases.record.timeline import Shown, shown
 from phases.shared.change import Change
 
 log = logging.getLogger(__name__)
@@ -197,9 +197,8 @@ class Store:
         records: list[Incident] = []
         for some in _batches(list(incidents), TOGETHER):
             records += await self._get(some)
-            await asyncio.sleep(
-                0
-            )  # others have their turn: an answer that is there already is read without one
+            # Others have their turn: an answer that is there already is read without one.
+            await asyncio.sleep(0)
         return records
 
     async def _get(self, ids: Sequence[str]) -> list[Incident]:
@@ -227,7 +226,7 @@ class Store:
                 )
         return incidents
 
-    async def timeline(self, incident: str) -> list[Entry]:
+    async def timeline(self, incident: str) -> list[Shown]:
         """Return what is shown, by time: the newest words, and nothing that was taken back."""
         lines, words = await read(
             self.redis,
@@ -295,6 +294,17 @@ class Store:
             others = [(read[part.incident.id], part) for part in change.also]
             request["also"] = [part_of(was.incident, was.version, part) for was, part in others]
         records = [part.record for part in (change, *change.also)]
+        answer = await self._until_answered(commit_id, request, records, seconds)
+        if isinstance(answer, Done):
+            self._remember(change.incident.id, records[0], change.incident)
+        if isinstance(answer, Done | Already) and (change.dirty or change.also):
+            self.dirtied.set()
+        return answer
+
+    async def _until_answered(
+        self, commit_id: str, request: Request, records: Sequence[str], seconds: float
+    ) -> Answer:
+        """Write, and ask again with the same id until Redis answers. Raises as `commit`."""
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
         lost: AnswerLost | None = None
@@ -302,21 +312,12 @@ class Store:
             try:
                 async with asyncio.timeout_at(ends):
                     answer = await self.write(request, *records)
-                    if self._wait_replicas and isinstance(answer, Done | Already):
-                        await copied(
-                            self.redis,
-                            self._wait_replicas,
-                            ends - clock(),
-                            fence=self.keys.fence,
-                            witness=self.keys.commit(commit_id),
-                        )
-                break
+                    return await self._copied(commit_id, answer, ends)
             except TimeoutError as error:
                 raise lost or AnswerLost("Redis did not answer in time") from error
             except AnswerLost as error:
-                if (
-                    error.halfway
-                ):  # asked again, it would find its own half and say that somebody else was faster
+                if error.halfway:
+                    # Asked again, it would find its own half and say that somebody else was faster.
                     raise
                 lost = failed = error
             except NotRecorded as error:
@@ -326,12 +327,18 @@ class Store:
             if clock() + pause >= ends:
                 raise failed
             await asyncio.sleep(random.uniform(0.5, 1) * pause)
-        else:
-            raise lost or NotRecorded("Redis cannot be reached")
-        if isinstance(answer, Done):
-            self._remember(change.incident.id, records[0], change.incident)
-        if isinstance(answer, Done | Already) and (change.dirty or change.also):
-            self.dirtied.set()
+        raise lost or NotRecorded("Redis cannot be reached")
+
+    async def _copied(self, commit_id: str, answer: Answer, ends: float) -> Answer:
+        """Return the answer once as many replicas have it as the settings ask for."""
+        if self._wait_replicas and isinstance(answer, Done | Already):
+            await copied(
+                self.redis,
+                self._wait_replicas,
+                ends - asyncio.get_running_loop().time(),
+                fence=self.keys.fence,
+                witness=self.keys.commit(commit_id),
+            )
         return answer
 
     async def write(self, request: Request, *records: str) -> Answer:

@@ -35,8 +35,9 @@ from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
 from phases.messages.commands import Declare, WithOthers
 from phases.ports.ports import Catalogue
-from phases.record.incident import RECORD_LIMIT_BYTES, Entry, Incident
+from phases.record.incident import RECORD_LIMIT_BYTES, Incident
 from phases.record.service import Service
+from phases.record.timeline import Shown
 from phases.shared.change import Change, Claim, Refused
 
 log = logging.getLogger(__name__)
@@ -302,7 +303,7 @@ class Incidents:
         most = LOOKED_SECONDS if isinstance(trigger, Delivery) else KEPT_SECONDS
         return read if passed() - read.at <= most else None
 
-    async def timeline(self, incident: str) -> list[Entry]:
+    async def timeline(self, incident: str) -> list[Shown]:
         """Return the entries with those of its duplicates, by time and marked."""
         entries = await self._store.timeline(incident)
         record = await self.load(incident)
@@ -346,9 +347,8 @@ class Incidents:
             incident = loaded.incident
         else:
             incident = await self.load(seen)
-        if (
-            incident is None
-        ):  # lost with a fail-over, say: nobody can be told better by saying it again
+        # Lost with a fail-over, say: nobody can be told better by saying it again.
+        if incident is None:
             return Refused(
                 "unknown", "This was dealt with before, in an incident that is not there any more."
             )

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from handlers.dispatcher import Recorded
+from handlers.incident.names import names_of
 from handlers.incident.unfit import unfit
 from handlers.ports import Kept
 from handlers.slack import slack_text
@@ -24,8 +25,8 @@ from phases.ports.ports import PortError
 from phases.postmortem.contradictions.named import parts_of
 from phases.postmortem.contradictions.steps import not_mended
 from phases.postmortem.contributing_factors import look_up
-from phases.postmortem.draft import draft
-from phases.postmortem.gate import Parts, submitted
+from phases.postmortem.draft import draft, followed
+from phases.postmortem.gate import PART_LIMIT, Parts, submitted
 from phases.postmortem.steps import not_now
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import line
@@ -72,6 +73,7 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
         named = await unfit(ctx, incident, parts)
         known = views.KnownDrafts(writing=writing, notes=missing, contradictions=named)
         return views.postmortem(incident, parts, me=me, drafts=known)
+    parts = await _followed(ctx, incident, shown.parts)
     newer = others if own is not None and others is not None and others.at > own.at else None
     known = views.KnownDrafts(
         shown_by=shown.by,
@@ -79,9 +81,18 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
         newer_by=newer.by if newer else "",
         newer_at=newer.at if newer else None,
         writing=writing,
-        contradictions=await unfit(ctx, incident, shown.parts),
+        contradictions=await unfit(ctx, incident, parts),
     )
-    return views.postmortem(incident, shown.parts, me=me, drafts=known)
+    return views.postmortem(incident, parts, me=me, drafts=known)
+
+
+async def _followed(ctx: Context, incident: Incident, parts: Parts) -> Parts:
+    """Return what was written, with the lines of entries that were corrected since."""
+    entries = await ctx.dispatcher.timeline(incident.id)
+    if all(entry.recorded is None for entry in entries):
+        return parts
+    text = followed(parts.timeline, entries, await _names(ctx, incident, entries))
+    return parts.model_copy(update={"timeline": text}) if len(text) <= PART_LIMIT else parts
 
 
 def _is_current(kept: Kept, incident: Incident) -> bool:
@@ -92,7 +103,7 @@ def _is_current(kept: Kept, incident: Incident) -> bool:
 async def _proposed(ctx: Context, incident: Incident) -> tuple[Parts, tuple[str, ...]]:
     """Return the parts that record and source propose, and what could not be looked up."""
     if incident.adr is not None and incident.postmortem is not None:
-        return parts_of(incident.postmortem), ()  # it is mended
+        return await _followed(ctx, incident, parts_of(incident.postmortem)), ()  # it is mended
     service = ctx.service(incident)
     entries, factors = await asyncio.gather(
         ctx.dispatcher.timeline(incident.id),
@@ -108,19 +119,8 @@ async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> 
     Ids stand in for the names that do not come in time.
     """
     text = " ".join((incident.source.text, *(line(entry) for entry in entries)))
-    people = (incident.lead, incident.declared_by)
-    ids = {*views.MENTION.findall(text), *(id for id in people if id)}
-    names: dict[str, str] = {}
-
-    async def add(id: str) -> None:
-        names[id] = await ctx.people.name(id)
-
-    try:
-        async with asyncio.timeout(NAMES_SECONDS):
-            await asyncio.gather(*(add(id) for id in sorted(ids)[:30]))
-    except TimeoutError:
-        return names
-    return names
+    people = (id for id in (incident.lead, incident.declared_by) if id)
+    return await names_of(ctx, (*views.MENTION.findall(text), *people), NAMES_SECONDS)
 
 
 @on_incident(MEND)

@@ -148,7 +148,8 @@ def _doing(body: Mapping[str, Any]) -> str:
 
 
 def _entered(view: Mapping[str, Any]) -> dict[str, str]:
-    """Return a text, the chosen option's value, values joined by a comma, a person's id, or a day.
+    """Return the values as text: an option's value, values joined by a comma, a person's id, a day,
+    a moment in seconds since 1970.
 
     https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_submission
     """
@@ -162,6 +163,7 @@ def _entered(view: Mapping[str, Any]) -> dict[str, str]:
                 or ",".join(str(option.get("value", "")) for option in options)
                 or element.get("selected_user")
                 or element.get("selected_date")
+                or element.get("selected_date_time")
             )
             entered[block_id if action_id == "value" else action_id] = str(text or "")
     return entered

@@ -22,10 +22,8 @@ from phases.text.cleaning import (
 )
 
 ELLIPSIS = "…"
-_FSI, _PDI = (
-    "\u2068",
-    "\u2069",
-)  # ours, around right-to-left words: https://www.unicode.org/reports/tr9/
+# Ours, around right-to-left words: https://www.unicode.org/reports/tr9/
+_FSI, _PDI = "\u2068", "\u2069"
 _KEPT = re.compile(
     r"&lt;([@#][UWCG][A-Z0-9]{1,20}|!date\^\d{1,12}\^(?:\{[a-z_]{1,30}\} ?){1,3}"
     r"\|[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC)&gt;"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.views.blocks import (
+    FIELD_TEXT,
     Block,
     Element,
     Message,
@@ -14,29 +15,43 @@ from handlers.views.blocks import (
     message,
     section,
 )
-from handlers.views.text import clock, link, person, spoken, when, words
+from handlers.views.text import clock, link, person, size, spoken, when, words
 from phases.record.durations import durations
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import line
+from phases.record.timeline import line, recorded, was
 from phases.text.wording import lasting
 
 PAGE = 30
 """Entries at once: they fit Slack's limits, and a phone's patience."""
-LINE, PINNED = 150, 300
+LINE, PINNED, CORRECTED = 150, 300, 200
 
 
-def timeline(incident: Incident, entries: Sequence[Entry], *, until: int | None = None) -> Message:
-    """The newest page, or the one that ends before entry number `until`."""
-    end = len(entries) if until is None else max(0, min(until, len(entries)))
-    begin = max(0, end - PAGE)
+def page(total: int, until: int | None) -> range:
+    """Return the numbers of the entries on the newest page, or on the one before `until`."""
+    end = total if until is None else max(0, min(until, total))
+    return range(max(0, end - PAGE), end)
+
+
+def timeline(
+    incident: Incident, entries: Sequence[Entry], *, until: int | None = None, said: str = ""
+) -> Message:
+    """The newest page, or the one that ends before entry number `until`.
+
+    `said` stands below it: what has just been done.
+    """
+    numbers = page(len(entries), until)
+    begin, end = numbers.start, numbers.stop
     shown = entries[begin:end]
     lines = [
         f"{_at(each, before)} {_entry(each)}"
         for each, before in zip(shown, (None, *shown), strict=False)
     ]
-    blocks: list[Block | None] = [section(_head(incident, begin, end, len(entries)))]
-    blocks += [context("\n".join(lines[at : at + 10])) for at in range(0, len(lines), 10)]
+    which = f"\n{begin + 1} to {end} of {len(entries)}" if len(shown) < len(entries) else ""
+    blocks: list[Block | None] = [section(_head(incident, entries) + which)]
+    blocks += _blocks(lines)
     blocks.append(actions(_pages(incident, begin, end, len(entries))))
+    if said:
+        blocks.append(context(said))
     if not entries:
         blocks.append(context("Nothing has happened yet."))
     elif incident.open:
@@ -46,7 +61,7 @@ def timeline(incident: Incident, entries: Sequence[Entry], *, until: int | None 
     return message(f"{incident.id}: timeline", blocks)
 
 
-def _head(incident: Incident, begin: int, end: int, total: int) -> str:
+def _head(incident: Incident, entries: Sequence[Entry]) -> str:
     took = durations(incident)
     parts = (
         ("to detect", took.to_detect),
@@ -55,8 +70,9 @@ def _head(incident: Incident, begin: int, end: int, total: int) -> str:
         ("to recover", took.to_recover),
     )
     known = " · ".join(f"{lasting(span)} {name}" for name, span in parts if span is not None)
-    which = f"\n{begin + 1} to {end} of {total}" if end - begin < total else ""
-    return f"*{incident.id}* {words(incident.title, 200)}" + (f"\n{known}" if known else "") + which
+    if known and any(recorded(entry).at != entry.at for entry in entries):
+        known += " (as measured: corrections do not change it)"
+    return f"*{incident.id}* {words(incident.title, 200)}" + (f"\n{known}" if known else "")
 
 
 def _at(entry: Entry, before: Entry | None) -> str:
@@ -67,6 +83,8 @@ def _at(entry: Entry, before: Entry | None) -> str:
 
 def _entry(entry: Entry) -> str:
     at = f" {link(entry.url, 'link')}" if entry.url else ""
+    if first := was(entry):
+        at += f" ({spoken(first, CORRECTED, lines=False)})"
     if entry.kind == "pin":
         return f"📌 {person(entry.by, 'a bot')}: {spoken(entry.text, PINNED, lines=False)}{at}"
     if entry.kind == "update":
@@ -78,10 +96,24 @@ def _entry(entry: Entry) -> str:
 def _pages(incident: Incident, begin: int, end: int, total: int) -> list[Element]:
     pages: list[Element] = []
     if begin > 0:
-        pages.append(
-            button("‹ Older", "incident.timeline", {"incident": incident.id, "until": begin})
-        )
+        earlier = {"incident": incident.id, "until": begin}
+        pages.append(button("‹ Older", "incident.timeline", earlier))
     if end < total:
         later = {"incident": incident.id, "until": min(total, end + PAGE)}
         pages.append(button("Newer ›", "incident.timeline_newer", later))
+    if total:
+        here = {"incident": incident.id, "until": end}
+        pages.append(button("Correct an entry", "incident.correct", here))
     return pages
+
+
+def _blocks(lines: Sequence[str]) -> list[Block]:
+    """Return the lines in as few blocks as hold them whole."""
+    texts: list[str] = []
+    for each in lines:
+        joined = f"{texts[-1]}\n{each}" if texts else each
+        if texts and size(joined) <= FIELD_TEXT:
+            texts[-1] = joined
+        else:
+            texts.append(each)
+    return [context(text) for text in texts]

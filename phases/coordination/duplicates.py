@@ -15,8 +15,9 @@ from phases.messages.actions import MeasureDue
 from phases.messages.commands import MergeDuplicates, SplitOff
 from phases.messages.effects import CloseTicket, Invite
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
-from phases.record.incident import Brought, Entry, Incident, Status
+from phases.record.incident import Brought, Incident, Status
 from phases.record.limits import HEARD, MEASURE, SEEDS
+from phases.record.timeline import Shown
 from phases.record.tokens import mentioned
 from phases.shared.announce import EVERYWHERE, tell
 from phases.shared.change import Draft, Refused
@@ -97,9 +98,19 @@ def merged_into(kept: str) -> str:
     return f"duplicate of {kept}"
 
 
-def joined(id: str, entry: Entry) -> Entry:
+def joined(id: str, entry: Shown) -> Shown:
     """Return a duplicate's entry as it stands in the timeline of the incident that goes on."""
-    return entry.model_copy(update={"text": f"{id}: {entry.text}"[:2000]})
+
+    def marked(words: str) -> str:
+        return f"{id}: {words}"[:2000] if words else ""
+
+    first = entry.recorded
+    update = {"text": marked(entry.text), "of": id}
+    if first is not None:
+        every = (one.model_copy(update={"text": marked(one.text)}) for one in entry.corrections)
+        first = first.model_copy(update={"text": marked(first.text)})
+        update |= {"recorded": first, "corrections": tuple(every)}
+    return entry.model_copy(update=update)
 
 
 def _why_not(incident: Incident, gone: Incident) -> str | None:

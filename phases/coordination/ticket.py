@@ -29,6 +29,7 @@ from phases.postmortem.action_items import hear_item, open_items, want_sub_issue
 from phases.record.documents import LinearIssue, Ticket
 from phases.record.incident import Entry, Incident, Severity, Status
 from phases.record.privacy import outside
+from phases.record.timeline import recorded, was
 from phases.record.tokens import mentioned, what_was_done
 from phases.shared.announce import EVERYWHERE, tell, urgent, worked
 from phases.shared.change import Draft
@@ -156,7 +157,11 @@ def so_far(incident: Incident) -> str:
 
 def meanwhile(entries: Sequence[Entry], since: datetime) -> str:
     """Return the timeline from then on, as one comment that makes up for those that failed."""
-    lines = [f"{stamp(entry.at)} {entry.text}" for entry in entries if entry.at >= since]
+    lines = [
+        f"{stamp(entry.at)} {entry.text}" + (f" ({first})" if (first := was(entry)) else "")
+        for entry in entries
+        if recorded(entry).at >= since
+    ]
     return "While Linear was out of reach:\n" + "\n".join(lines or ["Nothing changed."])
 
 

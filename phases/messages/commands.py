@@ -143,6 +143,18 @@ class MessageTouched(Action):
     """A pin was set. Anything else matters only to messages that are pinned."""
 
 
+class CorrectEntry(Command):
+    """Corrects an entry of the timeline: its words, its time, or both."""
+
+    type: Literal["entry.correct"] = "entry.correct"
+    entry: str
+    """Its name: `Shown.id`."""
+    text: str = ""
+    """The right words; empty: they stay."""
+    at: datetime | None = None
+    """The right time; None: it stays."""
+
+
 class SetSeverity(Command):
     """Sets the severity."""
 

@@ -351,14 +351,15 @@ class WriteAdr(Effect):
 
 
 class MendAdr(Effect):
-    """Writes the file anew with the mended post-mortem, or only who keeps what as it is."""
+    """Writes the mended post-mortem, or into the file as it is what people kept and corrected."""
 
     type: Literal["adr.mend"] = "adr.mend"
     words = "The mended post-mortem could not be written"
     system = "git"
     after_end = True
     whole: bool = True
-    """False: the lines of its contradictions alone; whatever people changed in the file stays."""
+    """False: the lines of its contradictions and the list of its entries alone; whatever people
+    changed elsewhere in the file stays."""
 
 
 class ReviseAdr(Effect):

@@ -248,9 +248,8 @@ def folders_of(module: str, name: str) -> tuple[str, ...]:
     """The folders that a module's name speaks of, for a file `name` in it."""
     name = name.lower()
     if name.endswith(".go"):
-        return tuple(
-            part for part in module.split("/") if part
-        )  # the module is the package, a folder
+        # The module is the package, a folder.
+        return tuple(part for part in module.split("/") if part)
     words = [w for w in re.split(r"[./\\:]+", _OF_THE_CLASS.split(module, maxsplit=1)[0]) if w]
     if name.endswith((*JVM, *_DOTNET)):
         return tuple(words[:-1])  # the last one is the class, which need not be called as its file

@@ -9,12 +9,12 @@ from datetime import UTC, timedelta
 from phases.postmortem.adr_status import contradiction_line
 from phases.postmortem.adr_template import Content, Section, follow
 from phases.postmortem.contradictions.named import parts_of
+from phases.postmortem.entry_table import table
 from phases.postmortem.proofs import proofs
 from phases.postmortem.sources import sources
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import BlastRadius, Look, LookVerdict, Share, Word
 from phases.record.incident import VERIFIED, Entry, Incident
-from phases.record.timeline import line
 from phases.record.tokens import Form, what_was_done
 from phases.text.markdown import Names, inline, one_line, paragraphs
 from phases.text.wording import counted, listed, rate, stamp
@@ -238,7 +238,7 @@ def _sections(
     sections = (
         Section("summary", "Summary", (inline(cause_in_one_line(incident), names),)),
         Section("impact", "Impact", (inline(written.impact or blast(incident), names),)),
-        part("timeline", "Timeline", written.timeline, "", *_table(entries, names)),
+        part("timeline", "Timeline", written.timeline, "", *table(entries, names)),
         part("cause", "Root cause", written.root_cause, *_evidence(incident, names)),
         Section("before", "Seen before", tuple(_before(incident, names))),
         Section("done", "What was done", tuple(_done(incident, names))),
@@ -301,22 +301,6 @@ def _options(incident: Incident, names: Names) -> list[str]:
         chosen = inline(what_was_done(round.action) if round.action else "nothing", names)
         lines.append(f"- Round {round.number}: {advice} was recommended, {chosen} was chosen")
     return lines
-
-
-def _table(entries: Sequence[Entry], names: Names) -> list[str]:
-    if not entries:
-        return []
-    rows = [
-        f"| {stamp(entry.at)} | {inline(entry.kind, names)} "
-        f"| {inline(line(entry), names, 600)}{_source(entry)} |"
-        for entry in sorted(entries, key=lambda entry: entry.at)
-    ]
-    return ["As it was recorded:", "", "| Time | | What |", "| --- | --- | --- |", *rows]
-
-
-def _source(entry: Entry) -> str:
-    url = inline(entry.url, {}) if entry.url else ""
-    return f" {url}" if url.startswith("<http") else ""
 
 
 def _evidence(incident: Incident, names: Names) -> list[str]:

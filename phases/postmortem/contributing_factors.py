@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from phases.ports.file_kinds import FileKind, kind_of
 from phases.ports.notes import Notes
@@ -16,6 +16,7 @@ from phases.ports.source_values import Commit, Covered, PullChecks
 from phases.record.findings import Frame, Value
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
+from phases.record.timeline import recorded
 from phases.root_cause.leading_cause import leading
 from phases.text.wording import lasting, listed, short, stamp
 
@@ -108,12 +109,22 @@ def _after(detected: datetime, began: datetime) -> str:
 
 
 def first_alert(incident: Incident, entries: Sequence[Entry]) -> str:
-    alerts = [e for e in entries if e.kind == "evidence" and e.text.startswith(ALERT)]
-    first = min(alerts, key=lambda entry: entry.at, default=None)
+    first = alert_entry(entries)
     if first is None:
         return "No alert fired."
-    name = short(first.text.partition(":")[0], 80)
-    return f"The first alert ({name}) came {lasting(first.at - incident.detected_at)} later."
+    name, after = short(first.text.partition(":")[0], 80), first.at - incident.detected_at
+    when = f"{lasting(after)} later" if after >= timedelta() else f"{lasting(-after)} before"
+    return f"The first alert ({name}) came {when}."
+
+
+def alert_entry(entries: Sequence[Entry]) -> Entry | None:
+    """Return the first alert of the timeline, as it is shown; the record says what is an alert."""
+    alerts = [
+        entry
+        for entry in entries
+        if entry.kind == "evidence" and recorded(entry).text.startswith(ALERT)
+    ]
+    return min(alerts, key=lambda entry: entry.at, default=None)
 
 
 # --- why it slipped through tests and CI ----------------------------------------------------------

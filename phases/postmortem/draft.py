@@ -6,6 +6,7 @@ person has finished it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
@@ -21,7 +22,7 @@ from phases.postmortem.gate import (
 )
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import line
+from phases.record.timeline import earlier, line
 from phases.root_cause.leading_cause import leading
 from phases.text.cleaning import cut
 from phases.text.markdown import Names, readable
@@ -32,6 +33,8 @@ REVISIT = "When the action items are complete."
 DUE_DAYS = 14
 """An action item is proposed for two weeks after."""
 
+STAMP = len("2026-11-22 14:03 UTC")
+_STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC ")
 _LEFT_OUT_FIRST = (
     ("evidence", "comms"),
     ("note", "update", "severity", "lead"),
@@ -83,15 +86,38 @@ def _timeline(entries: Sequence[Entry], names: Names) -> str:
         fewer = [entry for entry in shown if entry.kind not in kinds]
         left_out += len(shown) - len(fewer)
         shown = fewer
-        lines = [
-            f"{stamp(e.at)}  {cut(' '.join(readable(line(e), names).split()), 200)}" for e in shown
-        ]
+        lines = [_line(entry, names) for entry in shown]
         if left_out:
             lines.append(f"({left_out} smaller entries left out; the file lists them all)")
         text = "\n".join(lines)
         if len(text) <= PART_LIMIT:
             break
     return cut(text, PART_LIMIT)
+
+
+def _line(entry: Entry, names: Names) -> str:
+    return f"{stamp(entry.at)}  {cut(' '.join(readable(line(entry), names).split()), 200)}"
+
+
+def followed(text: str, entries: Sequence[Entry], names: Names) -> str:
+    """Return a drafted timeline in which the lines of corrected entries are corrected, too.
+
+    A line follows if people left it word by word as it was proposed; it goes to its new time.
+    """
+    newest = {
+        _line(before, names): _line(entry, names) for entry in entries for before in earlier(entry)
+    }
+    for entry in entries:
+        newest.pop(_line(entry, names), None)  # another entry reads so, too
+    kept: list[str] = []
+    moved: list[str] = []
+    for each in text.splitlines():
+        now = newest.get(each, each)
+        (kept if now[:STAMP] == each[:STAMP] else moved).append(now)
+    for each in sorted(moved):
+        later = (n for n, other in enumerate(kept) if _STAMPED.match(other) and other > each)
+        kept.insert(next(later, len(kept)), each)
+    return "\n".join(kept)
 
 
 def impact(incident: Incident, users: int | None = None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from phases.postmortem.contributing_factors import ALERT, LookedUp, alerted, first_alert
+from phases.postmortem.contributing_factors import LookedUp, alert_entry, alerted, first_alert
 from phases.postmortem.contributing_factors import how_it_passed as passed
 from phases.postmortem.draft import cause, impact, items
 from phases.postmortem.gate import Parts
@@ -69,9 +69,7 @@ def _recorded(incident: Incident, entries: Sequence[Entry]) -> Iterator[Source]:
     said = alerted(incident, entries)
     yield begun.model_copy(update={"says": said.removesuffix(first).strip()})
     if said.endswith(first):
-        alert = next(
-            (e for e in entries if e.text.startswith(ALERT) and e.kind == "evidence"), None
-        )
+        alert = alert_entry(entries)
         where = f"the timeline, {stamp(alert.at)}" if alert else "the whole timeline"
         address = alert.url if alert else None
         yield Source(part="monitoring", says=first, comes_from=where, url=address)

@@ -411,7 +411,10 @@ def as_json(incident: Incident) -> str:
 
 
 class Entry(Value):
-    """A line of the timeline, never changed or lost. A withdrawal hides other entries."""
+    """A line of the timeline, never changed or lost.
+
+    A withdrawal hides other entries, a correction mends one.
+    """
 
     at: datetime
     kind: str
@@ -426,3 +429,8 @@ class Entry(Value):
     """
     hides: str | None = None
     """A withdrawal: entries with this `ref` are not shown any more, and their words are erased."""
+    corrects: str | None = None
+    """A correction: the entry that it mends (`Shown.id`). Its `text` has the right words, if any.
+    """
+    moved_to: datetime | None = None
+    """The right time of the entry that it mends; None if the time stays."""

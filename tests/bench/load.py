@@ -104,9 +104,8 @@ def main() -> None:
     how.add_argument("--connections", type=int)
     how.add_argument("--rate", type=float)
     given = parser.parse_args()
-    requests: list[bytes] = pickle.loads(
-        given.file.read_bytes()
-    )  # written by the bench that started this
+    # Written by the bench that started this.
+    requests: list[bytes] = pickle.loads(given.file.read_bytes())
     gc.disable()  # a pause of ours would be somebody's latency
     load = Load(requests, given.ports)
     began, busy = time.perf_counter(), time.process_time()

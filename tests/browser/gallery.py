@@ -11,6 +11,7 @@ from typing import Any
 import gallery_more
 
 from handlers import views
+from handlers.incident.correction import DONE
 from handlers.slack.interaction import STRANGER
 from handlers.views import forms, merge_and_reopen, notes, postmortem
 from handlers.views.blocks import Message, View
@@ -373,6 +374,7 @@ def messages() -> dict[str, Message]:
         "which": notes.which("rollback", [deciding(), MITIGATED], 2, {"name": "rollback"}),
         "timeline": timeline(MITIGATED, TIMELINE),
         "timeline-long": timeline(deciding(), TIMELINE * 8),
+        "timeline-corrected": timeline(MITIGATED, gallery_more.CORRECTED, said=DONE),
         "reminder": views.reminder(
             "checkout is failing: no update for 30 min. What is the status?",
             deciding(channel=_CHANNEL),
@@ -448,6 +450,7 @@ def views_shown() -> dict[str, View]:
         ),
         "form-update": forms.update(open_one, template(open_one), 30),
         "form-cancel": forms.cancel(open_one),
+        **gallery_more.corrections(MITIGATED),
         "form-break-glass": forms.break_glass(
             open_one, SHOP, "Roll back shop: 1.3.0 → 1.2.0.", here
         ),

@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from handlers import views
-from handlers.views import history, merge_and_reopen, notes
-from handlers.views.blocks import Message
+from handlers.views import correction, history, merge_and_reopen, notes
+from handlers.views.blocks import Message, View
 from phases.memory.trends import Trends, trends
 from phases.messages import actions as said
 from phases.messages import effects as wanted
@@ -35,6 +35,7 @@ from phases.record.going_back import Likelihood, Quote, TakenBack
 from phases.record.incident import (
     ActionKind,
     Channel,
+    Entry,
     Incident,
     Merge,
     Round,
@@ -43,6 +44,7 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.memories import PastIncident
+from phases.record.timeline import shown
 from tests.support.bots.story import Story, mitigated, verifying
 from tests.support.values.factories import (
     BAD,
@@ -668,3 +670,38 @@ def messages() -> dict[str, Message]:
 
 
 __all__: Sequence[str] = ("messages",)
+
+
+def _correction(of: str, by: str, text: str = "", to: datetime | None = None) -> Entry:
+    return Entry(at=NOW, kind="correction", text=text, by=by, corrects=of, moved_to=to)
+
+
+CORRECTED = shown(
+    (
+        Entry(at=NOW, kind="declared", text="Sentry alert SHOP-3: checkout is failing"),
+        Entry(at=NOW + timedelta(minutes=2), kind="pin", text="All fine again", by="U0BOB"),
+        Entry(
+            at=NOW + timedelta(minutes=4),
+            kind="lead",
+            text="<@U0BOB> leads, in place of <@U0ALICE>",
+            by="U0BOB",
+        ),
+        _correction("1", "U0ALICE", to=NOW + timedelta(minutes=9)),
+        _correction("1", "U0CAROL", "Carts work again, payment does not"),
+    ),
+    {},
+)
+
+
+def corrections(of: Incident) -> dict[str, View]:
+    """Which entry, the form, and the form of somebody who was not the only one."""
+    names, pin = {"U0ALICE": "alice", "U0BOB": "bob"}, CORRECTED[-1]
+    told = correction.Entered(
+        "Carts work again", NOW + timedelta(minutes=8), "*Changed while you wrote:* it is fine now."
+    )
+    again = {"names": correction.told_apart(names), "edition": 2}
+    return {
+        "form-correct-which": correction.which(of, CORRECTED, {}, names, 3600),
+        "form-correct": correction.correction(of, CORRECTED[1], {"names": names}),
+        "form-correct-again": correction.correction(of, pin, again, told),
+    }

@@ -219,7 +219,6 @@ if __name__ == "__main__":
     given = parser.parse_args()
     random.seed(given.seed)
     logging.getLogger().addHandler(logging.NullHandler())  # what is killed complains, as it should
-    logging.getLogger("uvicorn.error").addFilter(
-        lambda record: False
-    )  # the pretend systems, of connections that died
+    # The pretend systems, of connections that died.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: False)
     sys.exit(asyncio.run(run(whole=given.all, seed=given.seed, only=given.only)))

@@ -19,7 +19,8 @@ from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from handlers.dispatcher import Delivery, Recorded, Unknown
 from phases.messages.commands import Declare
-from phases.record.incident import Entry, Incident, Source
+from phases.record.incident import Incident, Source
+from phases.record.timeline import Shown
 from phases.workflow import step
 from tests.chaos.kill import Outcome, Way, batch
 from tests.chaos.life import faults, life
@@ -131,7 +132,7 @@ class PatientStore(Store):
         ids = list(incidents)
         return await _answered(lambda: super(PatientStore, self).get(ids))
 
-    async def timeline(self, incident: str) -> list[Entry]:
+    async def timeline(self, incident: str) -> list[Shown]:
         return await _answered(lambda: super(PatientStore, self).timeline(incident))
 
 

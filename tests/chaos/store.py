@@ -188,9 +188,8 @@ async def _person(
             ),
             Recorded,
         ):
-            if not (
-                isinstance(answer, Unknown) or answer.code == "late"
-            ):  # both say: nothing seen recorded, say it again
+            # Both say: nothing seen recorded, say it again.
+            if not (isinstance(answer, Unknown) or answer.code == "late"):
                 kept.faults.append(f"{text}: {answer}")
                 return
             kept.unsure += 1

@@ -125,11 +125,12 @@ class Town:
             socket_mode=socket_mode,
         )
         self.world.alerts.enabled = False
+        # Slack's own are at once, a minute, five.
         self.world.delivery.retry_delays = (
             0.0,
             3.0,
             20.0,
-        )  # Slack's own are at once, a minute, five
+        )
         self.world.linear_webhooks.retry_delays = (1.0, 3.0, 20.0)
         # A call whose caller was killed may keep its place, so places do not run out.
         self._client = httpx.AsyncClient(
@@ -346,9 +347,8 @@ class Town:
             except httpx.ConnectError:
                 continue
             except httpx.HTTPError:
-                return Response(
-                    status_code=502
-                )  # it died with our request: whoever asked must say it again
+                # It died with our request: whoever asked must say it again.
+                return Response(status_code=502)
         return Response(status_code=503)
 
 

@@ -92,10 +92,11 @@ def hangs(system: str) -> Weather:
     """
 
     async def hang(town: Town) -> None:
+        # Without a channel a thread would take its place; without a watch, nothing.
         if system in (
             "slack",
             "github",
-        ):  # without a channel a thread would take its place; without a watch, nothing
+        ):
             for number in town.numbers:
                 await eventually(
                     lambda number=number: bool(channels(town, number)), "its channel", 60

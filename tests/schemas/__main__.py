@@ -157,9 +157,8 @@ def _rest(report: Report, description: Description, one: Json) -> None:
     report.requests[system] += 1
     report.operations[system].add(name)
     refused = one["status"] >= 400
-    if (
-        not refused
-    ):  # what the system refuses is its own word on a request that may be wrong on purpose
+    # What the system refuses is its own word on a request that may be wrong on purpose.
+    if not refused:
         for fault in description.request_faults(operation, one):
             report.fault(system, name, fault, one["test"])
     if one["status"]:

@@ -156,9 +156,8 @@ class Description:
     def _against(self, schema: Json, value: Any, where: str) -> Iterator[str]:
         validator = Draft202012Validator(schema, registry=self._registry)
         for error in validator.iter_errors(value):
-            while (
-                error.context
-            ):  # of alternatives the one that was meant: not null, and read furthest
+            # Of alternatives the one that was meant: not null, and read furthest.
+            while error.context:
                 meant = [
                     one for one in error.context if one.validator_value != "null"
                 ] or error.context

@@ -21,7 +21,9 @@ async def _lived(world: World) -> AsyncIterator[World]:
             print(transcript(world))
             log = world.folder / "bot.log"
             if log.exists():
-                print(log.read_text()[-6000:])
+                said = log.read_text()
+                print(*(one for one in said.splitlines() if '"INFO"' not in one), sep="\n")
+                print(said[-6000:])
 
 
 @pytest.fixture

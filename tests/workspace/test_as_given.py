@@ -74,9 +74,8 @@ async def test_a_bot_whose_secrets_end_in_line_ends_lives_through_an_incident(
     async with world:
         burn(world)
         channel = await declared(world.alice, "checkout is failing")
-        await world.alice.sees(
-            "Recommended: roll back", channel
-        )  # Slack, its signature, and Sentry
+        # Slack, its signature, and Sentry.
+        await world.alice.sees("Recommended: roll back", channel)
         await world.alice.sees("ENG-", channel)  # Linear
         assert await tell(world, DEPLOY_SECRET) == 200
         code, told = await doctor(world, DATA_DIR=f"{world.bot.env['DATA_DIR']}\n")
@@ -177,9 +176,8 @@ async def test_a_sentry_behind_a_private_authority_is_said_in_the_channel_and_by
         async with world:
             burn(world)
             channel = await declared(world.alice, "checkout is failing")
-            said = plain(
-                await world.alice.sees("Sentry could not be queried", channel)
-            )  # the pinned status
+            # The pinned status.
+            said = plain(await world.alice.sees("Sentry could not be queried", channel))
             assert "Sentry's certificate has an unknown issuer" in said
             await world.alice.command("/incident timeline", channel)
             assert "SSL_CERT_FILE" in plain(await alone(world.alice, "timeline"))

@@ -163,6 +163,22 @@ def linear_requests(large: str) -> dict[str, tuple[int, str, dict[str, str]]]:
     }
 
 
+async def test_an_idle_connection_of_a_balancer_is_not_closed_under_its_next_request(small: World):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(small.bot.env["PORT"]))
+    try:
+        for idle in (6, 0):  # seconds: uvicorn would close after 5
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            length = next(
+                line for line in head.splitlines() if line.lower().startswith(b"content-length")
+            )
+            await reader.readexactly(int(length.split(b":")[1]))
+            await asyncio.sleep(idle)
+    finally:
+        writer.close()
+
+
 async def test_wrong_settings_every_fault_at_once(tmp_path: Path):
     services = tmp_path / "services.toml"
     services.write_text('[services.shop]\nownerz = "@x"\n[services.till]\ndeployer = "magic"\n')

@@ -188,7 +188,7 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_rewrit
     ]
 
     # It burns again: the same file, under the same number, on the same branch.
-    go_on_burning(world, seconds=2)
+    go_on_burning(world, seconds=2, every=0.005)
     assert (await world.alerts.event_alert(world.sentry.events[-1])).status == 200
     await alice.sees("Decision 2", channel)
     over = time.time() + 3

@@ -65,9 +65,8 @@ async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):
 async def test_prod_is_down_leads_to_an_incident_by_a_button_and_a_form(two_services: World):
     world, alice, bob = two_services, two_services.alice, two_services.bob
     burn(world)
-    world.delivery.twist(
-        "event:message", copies=2, fresh_event_id=True
-    )  # told twice, as two different events
+    # Told twice, as two different events.
+    world.delivery.twist("event:message", copies=2, fresh_event_id=True)
     burning = bob.say("general", "Folks, *Prod is down*, users are reporting errors & white pages")
     offer = await bob.sees("Is production on fire?", "general")
     assert offer["thread_ts"] == burning["ts"], "in the thread, not in everybody's face"

@@ -59,9 +59,8 @@ async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deplo
     shop, alice = world.shop, world.alice
     assert shop is not None
     before = shop.current_release()
-    world.alerts.rule = Rule(
-        name="More than 4 events in a minute", threshold=4
-    )  # one person makes few
+    # One person makes few.
+    world.alerts.rule = Rule(name="More than 4 events in a minute", threshold=4)
     await shop.break_bad_data()
     channel = await alice.channel("inc-0001-")
     decision = await alice.sees("Recommended: investigate", channel)

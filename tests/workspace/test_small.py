@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import eventually, incidents
+from tests.support.bots.stage import announced, eventually, incidents
 
 
 async def test_a_sev4_stays_in_a_thread_until_it_grows(small: World):
@@ -12,7 +12,7 @@ async def test_a_sev4_stays_in_a_thread_until_it_grows(small: World):
     await alice.shortcut("incident.declare")
     form = await alice.open_modal("incident.declare")
     await alice.submit(form, {"title": "the shop's logo is grey", "severity": "4"})
-    root = await alice.sees("INC-0001", "incidents")
+    root = await announced(alice, "INC-0001")
     await eventually(
         world,
         lambda: [m for m in alice.thread("incidents", root["ts"]) if "Decision 1" in plain(m)],

@@ -1,16 +1,19 @@
 """The timeline.
 
-It is written by itself, added to with a pin, changed and taken back by the people who said it.
+It is written by itself, added to with a pin, changed and taken back by the people who said it, and
+corrected by anybody who works on the incident.
 """
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from sandbox.faults import Fault
-from sandbox.slack.people import Person, plain
+from sandbox.slack.block_kit.blocks import elements
+from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.support.bots.stage import Channel, burn, declared, said, told
+from tests.support.bots.stage import Channel, announced, burn, declared, eventually, said, told
 from tests.support.redis.dump import dumped, redis_of
 
 
@@ -37,7 +40,7 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
     alice.react(first)
     text = await shown(alice, channel, "The pool of db-2 is full &amp; nobody noticed")
     assert f"📌 <@{bob.id}>: The pool" in text
-    assert "525 events" in text, "what happened by itself"
+    assert "1,050 events" in text, "what happened by itself"
     alice.react(reply)
     bob.react(first)  # two people, one entry
     alice.react(first, "eyes")  # not a pin
@@ -54,7 +57,7 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
     # gone everywhere.
     alice.unreact(first)
     bob.unreact(first)
-    await shown(alice, channel, "525 events", gone="db-2")
+    await shown(alice, channel, "1,050 events", gone="db-2")
     async with redis_of(world) as redis:
         assert "db-2" not in str(await dumped(redis))
 
@@ -70,6 +73,96 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
     third = alice.say(channel, "The end of it")
     alice.react(third)
     assert "Between us" not in await shown(alice, channel, "The end of it")
+
+
+async def correcting(person: Person, channel: Channel, words: str) -> Json:
+    """The form that corrects the entry with these words."""
+    seen = max((m["ts"] for m in person.ephemerals()), default="")
+    await person.command("/incident timeline INC-0001", channel)
+    await person.click(await told(person, words, after=seen), "incident.correct")
+    which = await person.open_modal("incident.correct", text="Which entry is wrong?")
+    select = next(e for _, e in elements(which["blocks"]) if e["type"] == "static_select")
+    texts = [option["text"]["text"] for option in select["options"]]
+    await person.choose(which, "incident.correct_entry", next(t for t in texts if words in t))
+    return await person.open_modal("incident.correct", text="What happened?")
+
+
+def picked(view: Json) -> int:
+    return next(
+        e["initial_date_time"] for _, e in elements(view["blocks"]) if e["type"] == "datetimepicker"
+    )
+
+
+def proposed(form: Json) -> str:
+    """The timeline as it stands in the post-mortem's form."""
+    fields = {block["block_id"]: element for block, element in elements(form["blocks"])}
+    return fields["timeline"]["initial_value"]
+
+
+def file(world: World) -> Path:
+    (found,) = (world.folder / "adr").rglob("*-inc-0001-*.md")
+    return found
+
+
+async def test_words_and_times_are_corrected_and_the_post_mortem_follows(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    bob.join(channel)
+    await bob.command("/incident update carts work again", channel)
+    await alice.command("/incident fixed flag new-pricing off", channel)
+    await alice.sees("*Recovered.*", channel)
+
+    # A draft of the post-mortem is saved with Bob's words in it.
+    await alice.command("/incident postmortem", channel)
+    form = await alice.open_modal("incident.postmortem", text="Action item 1")
+    assert "carts work again" in proposed(form)
+    await alice.click(form, "incident.save_draft")
+    await alice.open_modal("incident.postmortem", text="Draft saved")
+    await alice.close(form)
+
+    # Bob's words were too good, and three minutes too late. He and Alice mend one each.
+    his, hers = [await correcting(who, channel, "carts work again") for who in (bob, alice)]
+    await bob.submit(his, {"text": "carts work for some"})
+    await alice.submit(hers, {"at": picked(hers) - 180})
+    page = plain(await told(alice, "Corrected. What was recorded first stays in the record."))
+    line = next(line for line in page.splitlines() if "carts work for some" in line)
+    assert f"corrected by <@{bob.id}> and <@{alice.id}>: was" in line
+    assert "“carts work again”" in line
+    assert "as measured" in page
+
+    # The saved draft follows, and so does the file.
+    await alice.command("/incident postmortem", channel)
+    form = await alice.open_modal("incident.postmortem", text="Your draft")
+    assert "carts work for some" in proposed(form)
+    assert "carts work again" not in proposed(form)
+    answers = {
+        "root_cause": "Commit 9f3c2d1 reads an empty table.",
+        "monitoring": "No alert watches pricing.",
+        "tests": "No test runs with the flag on.",
+        "item_1": "Page on-call when 2 % of carts are empty",
+    }
+    await alice.submit(form, answers)
+    await alice.sees("is resolved", channel)
+    rows = [row for row in file(world).read_text().splitlines() if row.startswith("| 20")]
+    (row,) = [row for row in rows if "carts work for some" in row]
+    assert "(corrected by bob and alice: was " in row
+    assert rows == sorted(rows, key=lambda row: row[:22]), "by time"
+
+    # The file is written: what is corrected now goes into its list, and no further.
+    by_hand = file(world).read_text().replace("## Root cause", "By hand.\n\n## Root cause")
+    file(world).write_text(by_hand)
+    view = await correcting(bob, channel, "carts work for some")
+    assert "Take back" in plain(view)
+    await bob.submit(view, {"back": ["Take back: as it was recorded"]})
+    await eventually(
+        world, lambda: "(corrected by" not in file(world).read_text(), "the file follows"
+    )
+    assert "By hand." in file(world).read_text()
+    (row,) = [
+        row for row in file(world).read_text().splitlines() if "carts work again" in row[:200]
+    ]
+    assert "carts work for some" in file(world).read_text(), "what Alice submitted stays hers"
 
 
 async def test_a_long_timeline_is_read_page_by_page(small: World):
@@ -94,7 +187,7 @@ async def test_in_a_thread_of_the_announcements_only_what_is_said_there_counts(s
     burn(world)
     world.faults.always("slack.conversations.create", Fault(error="restricted_action"))
     await alice.command("/incident checkout is failing")
-    root = await alice.sees("INC-0001: checkout is failing", "incidents")
+    root = await announced(alice, "INC-0001")
     channel = world.workspace.channel("incidents")
     await alice.sees("Decision 1", channel)
     world.delivery.twist("event:reaction_added", copies=2, fresh_event_id=True)

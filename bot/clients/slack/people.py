@@ -59,9 +59,8 @@ class SlackPeople:
         if asking is None:
             asking = self._asking[id] = asyncio.create_task(self._ask(id))
             asking.add_done_callback(lambda _: self._asking.pop(id, None))
-            asking.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )  # seen, though nobody waits
+            # Seen, though nobody waits.
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())
         # Who waits no longer leaves the answer to the next click, which so finds it.
         return await asyncio.shield(asking)
 

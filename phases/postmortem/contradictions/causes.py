@@ -9,6 +9,7 @@ from phases.postmortem.contradictions.case import WHYS, Case, found, quoted, spl
 from phases.record.documents import Contradiction
 from phases.record.findings import Verdict, Word
 from phases.record.incident import ActionKind
+from phases.record.timeline import recorded
 from phases.text.wording import listed
 
 _GUESS = re.compile(
@@ -220,7 +221,11 @@ def _targets(case: Case) -> set[str]:
 def alarms(case: Case) -> Iterator[Contradiction]:
     """Whether an alert fired is in the record."""
     incident = case.incident
-    told = [e for e in case.entries if e.kind == "evidence" and e.text.startswith("Sentry ")]
+    told = [
+        entry
+        for entry in case.entries
+        if entry.kind == "evidence" and recorded(entry).text.startswith("Sentry ")
+    ]
     by_alert = incident.source.kind in ("sentry", "alert")
     for part, sentence in case.sentences("monitoring"):
         if by_alert and _NO_ALERT.search(sentence) and "earlier" not in sentence.lower():

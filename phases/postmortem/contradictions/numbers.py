@@ -38,7 +38,7 @@ _NOT_ITS_LENGTH = re.compile(
     re.IGNORECASE,
 )
 _NOT_LENGTH_OF = re.compile(
-    r"\b(?:every|within|after|waits?|waited|in the last|last|first|past|window of|timeout of"
+    r"\b(?:every|within|after|waits?|waited|counted over|in the last|last|first|past|window of|timeout of"
     r"|delay of"
     r"|threshold of|took us|next|another|further|at most|by)\s+(?:for\s+|about\s+)?$",
     re.IGNORECASE,

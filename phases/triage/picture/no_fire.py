@@ -6,13 +6,14 @@ then silence is no good sign.
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 from phases.record.findings import BlastRadius, Confidence, EndpointAnswer, Usual, Word
 from phases.record.limits import NOTHING
-from phases.shared.counts import SPREAD, at_least_above
+from phases.shared.counts import SPREAD, at_least_above, usual
 from phases.text.wording import counted, rate
-from phases.triage.picture.fire import CHANCE, MINUTE, Series, step_of
+from phases.triage.picture.fire import CHANCE, FEW, MINUTE, Series, rise, step_of
 
 OUTAGE = "taken as a total outage until shown otherwise"
 
@@ -27,10 +28,19 @@ def silent(series: Series | None, events: int, window: timedelta, why: str) -> t
     if series is None:
         because = why or "this Sentry does not tell events over time"
         return (f"I cannot tell whether anything is unusual, because {because}.",)
-    minutes = window / MINUTE
-    usual = series.usual(step_of(series.now - window), series.end).per_minute
-    came = f"{counted(max(_lately(series, window), events), 'event')} in the last {minutes:.0f} min"
-    return (NOTHING, f"{came}, as usual at this time of day ({rate(usual)}/min).")
+    minutes, begin = window / MINUTE, step_of(series.now - window)
+    usually, lately = series.usual(begin, series.end), _lately(series, window)
+    came = f"{counted(max(lately, events), 'event')} in the last {minutes:.0f} min"
+    louder = rise(series, window)
+    if louder is None:
+        return (NOTHING, f"{came}, as usual at this time of day ({rate(usually.per_minute)}/min).")
+    if events <= max(usual(usually, minutes, CHANCE), FEW):
+        # The series reaches back further than the list of issues.
+        reach = math.ceil((series.now - louder.since) / MINUTE)
+        came = f"{counted(louder.events, 'event')} in the last {reach} min"
+        return (f"{came}, but only {events} in the last {minutes:.0f} min: it may be over.",)
+    expected = f"where about {usually.per_minute * minutes:.0f} are usual"
+    return (f"{came}, {expected}, but no issue is new or much louder: I cannot tell what burns.",)
 
 
 def _without_events(series: Series | None, window: timedelta) -> tuple[str, ...]:

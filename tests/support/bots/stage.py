@@ -106,10 +106,13 @@ def burn(
     pages: Sequence[str] = PAGES,
     people: Sequence[str] = PEOPLE,
     seconds: float = 17.5,
-    every: float = 0.1,
+    every: float = 0.05,
     error: str = "KeyError: 'region'",
 ) -> None:
-    """Errors of the newest release until now, as Sentry has them."""
+    """Errors of the newest release until now, as Sentry has them.
+
+    They are dense enough that a minute's wait for the machine leaves their rate measurable.
+    """
     for page in pages:
         begin, times = time.time() - seconds, round(seconds / every)
         world.sentry.load(
@@ -174,6 +177,17 @@ async def doctor_of(world: World) -> str:
     """Return the output of `firebreak doctor` beside this world's bot."""
     _, told, complained = await firebreak("doctor", env=world.bot.env)
     return told + complained
+
+
+async def announced(person: Person, words: str) -> Json:
+    """Wait for an announcement with these words; return it, and no message of its thread."""
+    channel = person.workspace.channel("incidents")
+
+    def look() -> Json | None:
+        own = (m for m in person.messages(channel) if m.get("bot_id") and words in plain(m))
+        return next(own, None)
+
+    return await person.workspace.until(look, what=f"{words!r} is announced")
 
 
 async def eventually(world: World, look: Any, what: str, seconds: float | None = None) -> Any:
@@ -267,4 +281,6 @@ def transcript(world: World) -> str:
             lines.append(f"{message['ts']} #{channel.name} {reply}{who}: {text}")
     for user, messages in world.workspace.ephemerals.items():
         lines += [f"{m['ts']} only for {user}: {plain(m)}" for m in messages]
+    for user, notices in world.workspace.toasts.items():
+        lines += [f"Slack tells {user}: {notice}" for notice in notices]
     return "\n".join(lines)

@@ -117,9 +117,8 @@ class Life(RuleBasedStateMachine):
         ]
         assert len(says) + len(decisions) <= 1 or isinstance(action, said.ChannelOpened)  # 9
         assert len(set(change.effects)) == len(change.effects)  # 9
-        self.incident = Incident.model_validate_json(
-            change.incident.model_dump_json()
-        )  # through Redis and back
+        # Through Redis and back.
+        self.incident = Incident.model_validate_json(change.incident.model_dump_json())
         self.timeline.extend(change.entries)
         self.pending.extend(change.effects)
         for name in change.cancels:
@@ -221,6 +220,13 @@ class Life(RuleBasedStateMachine):
             st.builds(said.MergeHotfix, by=PEOPLE, round=ROUNDS),
             st.builds(said.HotfixIsIn, by=PEOPLE, round=ROUNDS),
             st.builds(said.CauseFixed, by=PEOPLE),
+            st.builds(
+                said.CorrectEntry,
+                by=PEOPLE,
+                entry=st.sampled_from(["0", "7"]),
+                text=st.sampled_from(["", "rolled back to v41"]),
+                at=st.sampled_from([None, NOW - timedelta(minutes=9), NOW + timedelta(days=99)]),
+            ),
             st.builds(said.MarkItem, by=PEOPLE, number=st.integers(0, 2), done=st.booleans()),
         )
     )

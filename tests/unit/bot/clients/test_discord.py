@@ -98,13 +98,11 @@ async def test_a_post_is_pinned_while_it_is_wanted_and_both_may_be_said_twice(wo
     for pinned in (True, True, False, False):
         await world.bot.pin(posted.id, posted.channel, pinned=pinned)
         assert world.discord.posts[0].pinned is pinned
-    await world.bot.pin(
-        posted.id, None, pinned=True
-    )  # posted by an earlier version, which kept no channel
+    # Posted by an earlier version, which kept no channel.
+    await world.bot.pin(posted.id, None, pinned=True)
     assert world.discord.posts[0].pinned
-    await world.bot.pin(
-        "42", posted.channel, pinned=False
-    )  # deleted meanwhile: nothing is left to do
+    # Deleted meanwhile: nothing is left to do.
+    await world.bot.pin("42", posted.channel, pinned=False)
     with pytest.raises(PortError, match="was deleted"):
         await world.bot.pin("42", posted.channel, pinned=True)
 

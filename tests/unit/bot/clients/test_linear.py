@@ -139,9 +139,8 @@ async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
 async def test_errors_say_whether_trying_again_helps(
     world: World, fault: Fault, retryable: bool, said: str
 ) -> None:
-    world.faults.next(
-        "linear.issueCreate", fault, times=3
-    )  # passing ones are asked again twice at once
+    # Passing ones are asked again twice at once.
+    world.faults.next("linear.issueCreate", fault, times=3)
     with pytest.raises(PortError) as refused:
         await world.open()
     assert refused.value.retryable is retryable

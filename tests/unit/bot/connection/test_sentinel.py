@@ -68,9 +68,8 @@ async def test_a_planned_fail_over_loses_no_acknowledged_commit(world: Replicate
 async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_when_said_again(
     world: Replicated,
 ) -> None:
-    await world.ask(
-        world.sentinel, "SENTINEL", "REMOVE", MASTER
-    )  # it would undo what this test does
+    # It would undo what this test does.
+    await world.ask(world.sentinel, "SENTINEL", "REMOVE", MASTER)
     direct = Store.open(f"redis://127.0.0.1:{world.primary}", wait_replicas=1)
     world.processes[world.replica].send_signal(19)  # SIGSTOP: it is connected, and copies nothing
     loaded = await direct.load("INC-0001")

@@ -220,9 +220,8 @@ async def test_a_worker_that_stood_still_does_not_begin_what_another_has_taken_o
             ran = await _ran(store)
             await store.redis.set("may end", 1)
             other.send_signal(signal.SIGCONT)
-            await (
-                world.want()
-            )  # it goes on with what is new, behind what it held: the same four once more
+            # It goes on with what is new, behind what it held: the same four once more.
+            await world.want()
             await until(world.empty)
             later = (await _ran(store))[len(ran) :]
         finally:

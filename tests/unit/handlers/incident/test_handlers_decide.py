@@ -103,9 +103,8 @@ async def test_two_clicks_of_one_person_at_once_are_one_decision(home: House) ->
     await home.idle()
     incident = await home.newest()
     assert len(incident.rounds) == 1
-    told = str(
-        alice.ephemerals()
-    )  # refused by whoever sees it first: the handler, the door, or the deploy that waits
+    # Refused by whoever sees it first: the handler, the door, or the deploy that waits.
+    told = str(alice.ephemerals())
     assert re.search(r"Nothing (more )?was done|<@U0ALICE> decided roll|already decided", told)
 
 

@@ -21,7 +21,7 @@ from handlers import views
 BROWSER = Path(__file__).parents[3] / "browser"
 HELPERS = ("text", "rich", "blocks")
 """They draw nothing by themselves."""
-READS = ("entered", "fields_of", "_day")
+READS = ("entered", "fields_of", "_day", "with_ids")
 """Functions of a form's page that read people's input."""
 
 

@@ -151,9 +151,8 @@ def test_without_a_measurement_nothing_is_recommended_and_the_form_is_offered() 
     assert "Sentry has not answered" in text_of(shown)
     assert not [b for b in buttons(shown).values() if b.get("style") == "primary"]
     assert "incident.triage" in buttons(shown)
-    assert (
-        "confirm" not in buttons(shown)["decision.rollback"]
-    )  # opens the form, which is the confirmation
+    # Opens the form, which is the confirmation.
+    assert "confirm" not in buttons(shown)["decision.rollback"]
 
 
 def test_what_cannot_work_is_not_shown_and_said() -> None:

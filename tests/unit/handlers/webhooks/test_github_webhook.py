@@ -229,9 +229,8 @@ async def test_a_merge_by_people_ends_the_line(home: House) -> None:
             event="pull_request",
             delivery=f"d-{told['number']}-{told['pull_request']['head']['sha']}",
         )
-    assert (
-        unmerged(await home.newest()) is not None
-    )  # what is not plain is asked for, and not believed
+    # What is not plain is asked for, and not believed.
+    assert unmerged(await home.newest()) is not None
     answer = await post(home, closed("ab" * 20), event="pull_request", delivery="d-2")
     assert answer.json() == {"incidents": ["INC-0001"]}
     incident = await home.newest()

@@ -42,9 +42,8 @@ def test_what_we_asked_for_is_no_persons_word_whenever_it_comes_back():
     story.say(said.SetSeverity(by="U0ALICE", severity=Severity.SEV2))
     assert story.wants(wanted.SyncTicket) == [wanted.SyncTicket()]
     story.say(said.SetSeverity(by="U0ALICE", severity=Severity.SEV3))
-    story.say(
-        told(linear(priority=2, at=story.now), "priority")
-    )  # the echo of the first write, while the second is on its way
+    # The echo of the first write, while the second is on its way.
+    story.say(told(linear(priority=2, at=story.now), "priority"))
     assert (story.record.severity, story.in_channel) == (Severity.SEV3, [])
     story.say(said.TicketSynced(issue=linear(priority=3, at=story.now), wrote=("priority",)))
     story.say(told(linear(priority=2, at=NOW), "priority"))  # late: older than what is known

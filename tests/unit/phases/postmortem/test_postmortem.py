@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phases.postmortem.contradictions.case import Case
+from phases.postmortem.contradictions.numbers import spans
 from phases.postmortem.draft import draft
 from phases.postmortem.gate import Parts, submitted
 from phases.postmortem.proofs import proofs
@@ -131,6 +133,16 @@ def test_the_draft_is_made_of_timeline_cause_and_triage() -> None:
     ]
     assert (parts.items[0].owner, parts.items[0].due) == ("<@UBOB>", date(2026, 12, 6))
     assert parts.revisit == "When the action items are complete."
+
+
+@given(lasted=st.integers(1, 20_000))
+def test_the_length_that_the_draft_states_fits_its_times(lasted: int) -> None:
+    """However short it was: the window over which users were counted is no length of it."""
+    began = incidents.report().began_at
+    assert began is not None
+    record = incidents.incident(recovered_at=began + timedelta(seconds=lasted))
+    parts = draft(record, incidents.entries(), minute(400), NAMES)
+    assert list(spans(Case(record, parts, minute(400)))) == []
 
 
 def test_a_draft_is_not_an_answer_until_a_person_finished_it() -> None:

@@ -95,13 +95,11 @@ def test_baseline_is_over_the_day_before_trouble_or_all_there_is() -> None:
     assert baseline(found, ago(5), None) == pytest.approx((120 / 1440, 1440))
     assert baseline(found, ago(5), ago(245)) == pytest.approx((60 / 240, 240))  # a younger project
     assert baseline(found, ago(5), ago(19)) == (0.0, 0.0)  # under 15 minutes of it
-    assert baseline(found, ago(5), None, ago(245)) == pytest.approx(
-        (60 / 240, 240)
-    )  # not asked for is not silent
+    # Not asked for is not silent.
+    assert baseline(found, ago(5), None, ago(245)) == pytest.approx((60 / 240, 240))
     assert baseline(found, ago(5), None, ago(9999)) == pytest.approx((120 / 1440, 1440))
-    assert (
-        baseline(minutes((30, 50), incomplete=(30,)), ago(5), None)[0] == 0.0
-    )  # what may still grow is left out
+    # What may still grow is left out.
+    assert baseline(minutes((30, 50), incomplete=(30,)), ago(5), None)[0] == 0.0
 
 
 def row(**fields: object) -> IssueRow:

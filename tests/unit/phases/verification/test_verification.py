@@ -113,9 +113,8 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
         seen = await look(w, await burned(w))
     assert seen.verdict is LookVerdict.RECOVERED
     assert (seen.events, seen.allowed, seen.minutes) == (0, 3, 5.0)
-    assert seen.before_per_minute == pytest.approx(
-        6, abs=0.1
-    )  # one every 10 s, from the beginning to the rollback
+    # One every 10 s, from the beginning to the rollback.
+    assert seen.before_per_minute == pytest.approx(6, abs=0.1)
     assert seen.unchanged == pytest.approx(30, abs=0.5)
     assert seen.reasons[0] == "0 events where up to 3 are normal, about 30 if nothing had changed"
     assert seen.after_per_minute == 0

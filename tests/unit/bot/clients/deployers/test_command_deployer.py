@@ -259,9 +259,8 @@ async def test_the_deploy_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None
     bot.wait()
     deployer = CommandDeployer(tmp_path / "state")
     assert (await deployer.look(service, "d")).state == "running"
-    await deployer.start(
-        service, "d", Release(version="42"), hotfix=False
-    )  # the outbox says it again
+    # The outbox says it again.
+    await deployer.start(service, "d", Release(version="42"), hotfix=False)
     (tmp_path / "shop" / "gate").touch()
     assert (await until_over(deployer, service, "d")).state == "done"
     assert (tmp_path / "shop" / "asked").read_text() == "v42\n"
@@ -370,9 +369,8 @@ async def test_a_lost_watcher_is_reported_and_never_guessed(tmp_path: Path) -> N
     state = await until_over(deployer, service, "d")
     assert state.state == "unknown"
     assert "gone without an exit code" in state.reason
-    assert await deployer.running(service) == Release(
-        version="42"
-    )  # which is why what runs is read back
+    # Which is why what runs is read back.
+    assert await deployer.running(service) == Release(version="42")
 
 
 async def test_a_pid_that_was_used_again_is_not_taken_for_the_deploy(tmp_path: Path) -> None:

@@ -50,9 +50,8 @@ async def test_made_once_even_where_the_answer_is_lost(world: World) -> None:
     assert url == "https://github.com/acme/shop/pull/8"
     made = world.github.pulls[1:]
     assert [(p.title, p.body) for p in made] == [('Revert "Rates"', "Prepared in INC-0001")]
-    assert [f.name for f in await world.source.hotfixes(SHOP)] == [
-        "#8"
-    ]  # it can be shipped at once
+    # It can be shipped at once.
+    assert [f.name for f in await world.source.hotfixes(SHOP)] == ["#8"]
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,8 @@ async def test_out_of_calls_the_commits_are_there_without_their_files(world: Wor
     found = await world.source.commits(SHOP, "3" * 40, "c" * 40)
     assert [(c.subject, c.files) for c in found] == [("Wording", ()), ("Rates", ())]
     with pytest.raises(PortError, match="slow down"):
-        await world.source.commits(
-            SHOP, "1.3.0", "1.4.0"
-        )  # which commits these are is not known yet
+        # Which commits these are is not known yet.
+        await world.source.commits(SHOP, "1.3.0", "1.4.0")
 
 
 async def test_blame_says_who_when_and_which_pull_request(world: World) -> None:

@@ -70,10 +70,11 @@ def test_first_events_stand_in_only_where_nobody_tells_of_deploys() -> None:
     assert versions(history(firsts)) == ["v3", "v2"]
     assert history(firsts).stands_in
     assert versions(history(firsts, [deploy("v3", 11)])) == ["v3"]
+    # One rollback tells nothing of v3.
     assert versions(history(firsts, [deploy("v2", 3, "bot")])) == [
         "v2",
         "v3",
-    ]  # one rollback tells nothing of v3
+    ]
 
 
 def test_a_release_of_another_package_is_no_deploy_of_the_service() -> None:
@@ -93,9 +94,8 @@ def test_the_suspect_is_the_deploy_that_had_started_last_with_a_minute_of_grace(
     assert suspect_of(known, ago(3.9), WINDOW) == known[0]
     assert suspect_of(known, ago(4.1), WINDOW) == known[1]
     assert suspect_of(known, ago(500), WINDOW) is None
-    assert (
-        suspect_of(known, ago(3.9), timedelta(minutes=1)) == known[1]
-    )  # in a drill's minute the grace shrinks, too
+    # In a drill's minute the grace shrinks, too.
+    assert suspect_of(known, ago(3.9), timedelta(minutes=1)) == known[1]
     assert suspect_of(known, None, WINDOW) is None
 
 

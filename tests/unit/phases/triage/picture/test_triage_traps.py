@@ -126,9 +126,8 @@ async def test_an_attacker_with_many_ids_from_one_place_is_one_user() -> None:
                 "Warn: b", at=ago(300), level="warning", users=[f"x{n}"], ip=f"198.51.100.{20 + n}"
             )
         report = await w.triage()
-    assert (
-        alone.blast.user_count == 5000
-    )  # the service may sit behind a proxy: then one address says nothing
+    # The service may sit behind a proxy: then one address says nothing.
+    assert alone.blast.user_count == 5000
     assert (report.blast.users, report.blast.user_count) == (Word.ONE, 1)
     assert any("all from one address" in s for s in report.blast.sentences)
 

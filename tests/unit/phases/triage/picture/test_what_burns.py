@@ -133,6 +133,26 @@ async def test_what_could_not_be_looked_for_is_not_called_unusual_or_not() -> No
     assert report.incomplete, "and is asked for again"
 
 
+async def test_a_fire_that_has_just_ended_is_not_called_usual() -> None:
+    async with world() as w:
+        chatter(w)
+        for n, path in enumerate(("/cart/add", "/pay")):
+            begin = ago(44)
+            w.local.load(
+                f"KeyError: {n}",
+                at=begin,
+                every=1,
+                times=int((ago(15.5) - begin).total_seconds()),
+                users=PEOPLE,
+                transaction=path,
+                release="v3",
+            )
+        report = await w.triage()
+    said = " ".join(report.blast.sentences)
+    assert "as usual" not in said, said
+    assert ", but only 3 in the last 15 min: it may be over" in said
+
+
 async def test_a_sentry_that_falls_silent_is_no_good_sign() -> None:
     async with world() as w:
         w.local.load("Timeout: read", at=ago(20160), every=60, times=20_140, transaction="/search")

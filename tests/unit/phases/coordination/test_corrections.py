@@ -1,0 +1,316 @@
+"""Corrections of the timeline.
+
+What was recorded stays; what is shown follows the newest correction of words and of time; nothing
+that was taken back comes back with a correction, and rules go by what was recorded.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.cli import export_format
+from bot.store.incident_store import Store
+from handlers.views.timeline import timeline
+from phases.coordination.corrections import BEFORE, earliest
+from phases.coordination.duplicates import joined
+from phases.coordination.ticket import meanwhile
+from phases.messages.commands import CorrectEntry
+from phases.messages.effects import MendAdr
+from phases.record.documents import Adr
+from phases.record.incident import Entry, Incident
+from phases.record.timeline import (
+    CORRECTION,
+    Shown,
+    correction_ref,
+    recorded,
+    said,
+    shown,
+    stub,
+    was,
+)
+from phases.shared.change import Change, Refused
+from phases.workflow import step
+from tests.support.bots.story import Story, verifying
+from tests.support.values.factories import NOW, incident, service
+
+ALICE, BOB = "U0ALICE", "U0BOB"
+PIN = "message:1767000000.000100"
+
+
+def at(minute: int) -> datetime:
+    return NOW + timedelta(minutes=minute)
+
+
+def entry(text: str, minute: int = 0, **more: str) -> Entry:
+    return Entry(**{"at": at(minute), "kind": "note", "text": text, "by": ALICE, **more})
+
+
+def correction(of: str, text: str = "", to: datetime | None = None, by: str = BOB) -> Entry:
+    ref = correction_ref(of) if text else None
+    return Entry(at=NOW, kind="correction", text=text, by=by, corrects=of, moved_to=to, ref=ref)
+
+
+class Kept:
+    """The list and the words beside it, as Redis has them."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self.entries: list[Entry] = []
+        self.words: dict[str, Entry] = {}
+        for each in entries:
+            self.add(each)
+
+    def add(self, added: Entry) -> None:
+        self.entries.append(stub(added))
+        if added.ref:
+            self.words[added.ref] = added
+        if added.hides:
+            for ref in (added.hides, CORRECTION + added.hides):
+                self.words.pop(ref, None)
+
+    @property
+    def shows(self) -> list[Shown]:
+        return shown(self.entries, self.words)
+
+
+def test_a_correction_is_shown_in_its_place_and_says_what_it_was() -> None:
+    kept = Kept(entry("rolled back", 5), entry("users are fine", 3))
+    kept.add(correction("1", "users were fine", at(9)))
+    first, second = kept.shows
+    assert (first.text, second.text, second.at) == ("rolled back", "users were fine", at(9))
+    assert was(second) == "corrected by <@U0BOB>: was 2026-11-22 03:05 UTC “users are fine”"
+    assert was(first) == ""
+    assert recorded(second) == kept.entries[1], "the record keeps both"
+
+
+def test_one_of_the_words_and_one_of_the_time_both_stay_in_either_order() -> None:
+    words, time = correction("0", "at noon"), correction("0", to=at(4), by="U0CAROL")
+    for some in ((words, time), (time, words)):
+        (one,) = Kept(entry("at one"), *some).shows
+        assert (one.text, one.at) == ("at noon", at(4))
+        assert "<@U0BOB>" in was(one)
+        assert "<@U0CAROL>" in was(one)
+
+
+def test_a_correction_is_corrected_and_taken_back() -> None:
+    kept = Kept(entry("v41 is up"))
+    kept.add(correction("0", "v42 is up", at(2)))
+    kept.add(correction("0", "v43 is up", by="U0CAROL"))
+    (one,) = kept.shows
+    assert (one.text, one.at) == ("v43 is up", at(2))
+    kept.add(correction("0", "v41 is up", at(0), by="U0CAROL"))
+    (one,) = kept.shows
+    assert (one.text, one.at, was(one)) == ("v41 is up", at(0), "")
+    assert len(one.corrections) == 3, "the record keeps all of them"
+
+
+def test_a_pins_correction_goes_with_it_and_its_words_are_erased() -> None:
+    pin = entry("the secret plan", kind="pin", ref=PIN)
+    kept = Kept(pin, correction(PIN, "the secret plans"), correction(PIN, to=at(7)))
+    assert [(each.text, each.at) for each in kept.shows] == [("the secret plans", at(7))]
+    kept.add(entry("a plan", kind="pin", ref=PIN))
+    assert [each.text for each in kept.shows] == ["the secret plans"], "until it is taken back"
+    kept.add(Entry(at=NOW, kind="withdrawn", text="", hides=PIN))
+    assert kept.shows == []
+    assert "plan" not in str(kept.words) + str(kept.entries)
+    kept.add(entry("a plan", kind="pin", ref=PIN))
+    assert [(each.text, each.at) for each in kept.shows] == [("a plan", at(0))], "pinned again"
+
+
+IDS = ["0", "1", "2", PIN, "message:2"]
+MOVES = st.one_of(
+    st.tuples(st.just("note"), st.sampled_from("abc"), st.integers(0, 9)),
+    st.tuples(st.just("pin"), st.sampled_from("abc"), st.integers(0, 9)),
+    st.tuples(st.just("unpin"), st.just(""), st.just(0)),
+    st.tuples(st.sampled_from(IDS), st.sampled_from(["", "x", "y"]), st.integers(-1, 9)),
+)
+
+
+@given(st.lists(MOVES, max_size=12))
+def test_whatever_happens_in_which_order_the_newest_of_each_is_shown(
+    moves: list[tuple[str, str, int]],
+) -> None:
+    """Against a list in which everything is changed in place."""
+    kept, model = Kept(), dict[str, list[object]]()
+    for what, text, minute in moves:
+        before = list(kept.entries)
+        if what == "note":
+            model[str(len(kept.entries))] = [text, at(minute), "", None]
+            kept.add(entry(text, minute))
+        elif what == "pin":
+            known = model.get(PIN, ["", None, "", None])
+            model[PIN] = [text, at(minute), known[2], known[3]]
+            kept.add(entry(text, minute, kind="pin", ref=PIN))
+        elif what == "unpin":
+            model.pop(PIN, None)
+            kept.add(Entry(at=NOW, kind="withdrawn", text="", hides=PIN))
+        elif what in model and (text or minute >= 0):
+            model[what][2] = text or model[what][2]
+            model[what][3] = at(minute) if minute >= 0 else model[what][3]
+            kept.add(correction(what, text, at(minute) if minute >= 0 else None))
+        assert kept.entries[: len(before)] == before, "no line is changed or lost"
+    right = {id: (new or text, to or time) for id, (text, time, new, to) in model.items()}
+    assert {one.id: (one.text, one.at) for one in kept.shows} == right
+    times = [one.at for one in kept.shows]
+    assert times == sorted(times)
+    for one in kept.shows:
+        assert bool(was(one)) == (right[one.id] != tuple(model[one.id][:2]))
+    restored = [Entry.model_validate_json(each.model_dump_json()) for each in kept.entries]
+    assert shown(restored, kept.words) == kept.shows, "through Redis and back"
+
+
+# --- the rule -------------------------------------------------------------------------------------
+
+
+def told(of: Incident, **more: object) -> Change | Refused:
+    action = CorrectEntry.model_validate({"by": BOB, "entry": "0", **more})
+    return step(of, action, service(), NOW)
+
+
+def test_a_correction_is_one_entry_of_its_own() -> None:
+    change = told(incident(), text=" rolled back to v41 ", at=NOW - timedelta(hours=1))
+    assert isinstance(change, Change)
+    (one,) = change.entries
+    assert (one.text, one.by, one.at) == ("rolled back to v41", BOB, NOW)
+    assert (one.corrects, one.moved_to) == ("0", NOW - timedelta(hours=1))
+    assert change.incident == incident(), "measured times stay as they are"
+    assert change.effects == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({}, "Nothing is different"),
+        ({"text": "  "}, "Nothing is different"),
+        ({"at": NOW + timedelta(seconds=1)}, "has not come yet"),
+        ({"at": earliest(incident()) - timedelta(seconds=1)}, "too long before it began"),
+        ({"text": "a", "at": NOW + timedelta(days=365)}, "has not come yet"),
+    ],
+)
+def test_what_cannot_be_is_refused(more: dict[str, object], says: str) -> None:
+    answer = told(incident(), **more)
+    assert isinstance(answer, Refused)
+    assert (answer.code, says in answer.text) == ("input", True)
+
+
+def test_the_earliest_time_is_two_weeks_before_it_began() -> None:
+    assert earliest(incident()) == incident().detected_at - BEFORE
+    assert isinstance(told(incident(), at=earliest(incident())), Change)
+    assert isinstance(told(incident(), at=NOW), Change)
+
+
+@given(st.integers(-30 * 24 * 60, 30 * 24 * 60) | st.integers(-(10**8), 10**8))
+def test_whatever_time_is_chosen_it_is_taken_or_refused(minutes: int) -> None:
+    time = NOW + timedelta(minutes=minutes)
+    answer = told(incident(), at=time)
+    assert isinstance(answer, Change) == (earliest(incident()) <= time <= NOW)
+
+
+def test_the_file_of_a_written_post_mortem_follows() -> None:
+    adr = Adr(number=1, name="ADR-0001", path="0001.md", url=None)
+    written = incident(adr=adr)
+    change = told(written, text="rolled back")
+    assert isinstance(change, Change)
+    assert change.effects == (MendAdr(whole=False),)
+    private = told(incident(adr=adr, private=True), text="rolled back")
+    assert isinstance(private, Change)
+    assert private.effects == (), "the file of a private incident lists no entries"
+
+
+# --- who reads it ---------------------------------------------------------------------------------
+
+
+def test_a_duplicates_entry_is_corrected_in_its_own_record() -> None:
+    kept = Kept(entry("at one"))
+    kept.add(correction("0", "at noon"))
+    (one,) = [joined("INC-0002", each) for each in kept.shows]
+    assert (one.text, one.of, one.id) == ("INC-0002: at noon", "INC-0002", "0")
+    assert was(one) == "corrected by <@U0BOB>: was “at one”"
+    (same,) = [joined("INC-0002", each) for each in Kept(entry("at one")).shows]
+    assert was(same) == ""
+
+
+def test_a_warning_stays_a_warning_and_one_that_was_corrected_in_is_heard() -> None:
+    kept = Kept(entry("do not roll back", kind="update"))
+    kept.add(correction("0", "rolling back is fine"))
+    both = [(each.text, each.by) for each in said(kept.shows[0])]
+    assert both == [("do not roll back", ALICE), ("rolling back is fine", BOB)]
+    kept.add(correction("0", "do not roll back", by=BOB))
+    assert [each.text for each in said(kept.shows[0])] == ["do not roll back"]
+
+
+def test_the_ticket_hears_of_what_was_recorded_meanwhile_at_its_right_time() -> None:
+    kept = Kept(entry("before", 0), entry("rolled back", 5))
+    kept.add(correction("1", to=at(-3)))
+    lines = meanwhile(kept.shows, at(2)).splitlines()
+    assert lines[1:] == [
+        "2026-11-22 02:59 UTC rolled back (corrected by <@U0BOB>: was 2026-11-22 03:07 UTC)"
+    ]
+
+
+def test_the_page_shows_it_and_durations_stay_as_measured() -> None:
+    record = verifying().record
+    kept = Kept(entry("turned it off", 1))
+    assert "as measured" not in str(timeline(record, kept.shows).blocks)
+    kept.add(correction("0", to=at(0)))
+    shows = str(timeline(record, kept.shows).blocks)
+    assert "corrected by <@U0BOB>: was" in shows
+    assert "as measured" in shows
+
+
+def test_a_page_of_long_lines_loses_none() -> None:
+    many = [entry(f"line {n}. " + "x" * 290, n, kind="update") for n in range(30)]
+    blocks = str(timeline(incident(), many).blocks)
+    assert all(f"line {n}." in blocks for n in range(30))
+
+
+# --- kept -----------------------------------------------------------------------------------------
+
+
+def test_old_entries_are_readable_and_an_older_bot_shows_a_correction_as_a_line() -> None:
+    old = '{"at":"2026-01-01T10:00:00Z","kind":"note","text":"a","by":null,"url":null}'
+    (one,) = shown([Entry.model_validate_json(old)], {})
+    assert (one.text, one.id, was(one)) == ("a", "0", "")
+
+
+async def test_a_corrected_pin_is_gone_from_redis_once_it_is_taken_back(store: Store) -> None:
+    story = Story()
+    loaded = await store.load(story.record.id)
+    pin = entry("the secret plan", kind="pin", ref=PIN)
+    change = Change(story.record, entries=(*story.last.entries, pin))
+    await store.commit("c0", loaded, change)
+    number = len(story.last.entries)
+    for name, entries in (
+        ("c1", (correction(PIN, "the secret plans"), correction("0", "declared"))),
+        ("c2", (Entry(at=NOW, kind="withdrawn", text="", hides=PIN),)),
+    ):
+        assert any("secret" in each.text for each in await store.timeline(story.record.id))
+        loaded = await store.load(story.record.id)
+        assert loaded.incident is not None
+        await store.commit(name, loaded, Change(loaded.incident, entries=entries))
+    kept = await store.redis.lrange(store.keys.timeline(story.record.id), 0, -1)
+    words = await store.redis.hgetall(store.keys.words(story.record.id))
+    assert "secret" not in str(kept) + str(words)
+    assert len(kept) == number + 4
+    assert (await store.timeline(story.record.id))[0].text == "declared"
+
+
+@given(st.lists(st.sampled_from(["x", "y", ""]), max_size=4))
+def test_what_is_exported_is_imported_with_its_corrections(texts: list[str]) -> None:
+    kept = Kept(entry("a"), entry("pinned", 1, kind="pin", ref=PIN))
+    for number, text in enumerate(texts):
+        kept.add(correction(("0", PIN)[number % 2], text, at(number)))
+    line = export_format.line(
+        incident().model_dump_json(),
+        [each.model_dump_json() for each in kept.entries],
+        {ref: each.model_dump_json() for ref, each in kept.words.items()},
+        None,
+        [],
+    )
+    back = export_format.read(line)
+    entries = [Entry.model_validate_json(each) for each in back.entries]
+    words = {ref: Entry.model_validate_json(each) for ref, each in back.words.items()}
+    assert shown(entries, words) == kept.shows

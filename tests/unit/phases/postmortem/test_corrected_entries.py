@@ -1,0 +1,126 @@
+"""What becomes of corrected entries in a post-mortem: its draft, its contradictions, its file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phases.postmortem.adr import adr_text
+from phases.postmortem.contradictions.case import Case
+from phases.postmortem.contradictions.named import contradictions
+from phases.postmortem.contributing_factors import ALERT, first_alert
+from phases.postmortem.draft import draft, followed
+from phases.postmortem.entry_table import with_entries
+from phases.postmortem.gate import Parts
+from phases.record.incident import Entry, Source
+from phases.record.timeline import Shown, shown
+from tests.support.values import incidents
+from tests.support.values.incidents import NAMES, minute
+
+RECOVERED, ROLLED_BACK = "users are fine again", "rolled back to v41"
+
+
+def entries(*corrections: Entry) -> list[Shown]:
+    """Somebody pinned too early that users were fine; then it was rolled back."""
+    said = Entry(at=minute(5), kind="pin", text=RECOVERED, by="UANN")
+    done = Entry(at=minute(9), kind="deploy", text=ROLLED_BACK)
+    return shown([said, done, *corrections], {})
+
+
+def moved(of: str, to: datetime, text: str = "", by: str = "UBOB") -> Entry:
+    return Entry(at=minute(30), kind="correction", text=text, by=by, corrects=of, moved_to=to)
+
+
+def named(parts: Parts, some: list[Shown]) -> list[str]:
+    case = Case(incidents.incident(contradictions=()), parts, minute(40), some)
+    return [one.rule for one in contradictions(case)]
+
+
+def test_recovery_before_action_is_mended_by_a_correction() -> None:
+    before = entries()
+    parts = draft(incidents.incident(), before, minute(40), NAMES)
+    assert "recovery before action" in named(parts, before)
+    after = entries(moved("0", minute(14)))
+    fresh = draft(incidents.incident(), after, minute(40), NAMES)
+    assert "recovery before action" not in named(fresh, after)
+    follows = parts.model_copy(update={"timeline": followed(parts.timeline, after, NAMES)})
+    assert follows.timeline == fresh.timeline, "a draft that was saved follows"
+    assert "recovery before action" not in named(follows, after)
+
+
+def test_what_people_wrote_themselves_does_not_follow() -> None:
+    parts = draft(incidents.incident(), entries(), minute(40), NAMES)
+    mine = parts.timeline.replace(RECOVERED, "all fine")
+    assert followed(mine, entries(moved("0", minute(14))), NAMES) == mine
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("012"), st.integers(-9, 60), st.sampled_from(["", "x", "y"]))
+    ),
+    st.integers(0, 9),
+)
+def test_a_saved_draft_reads_as_a_new_one_whatever_was_corrected_when(
+    corrected: list[tuple[str, int, str]], seen: int
+) -> None:
+    texts = ("first", "second", "third")
+    recorded = [Entry(at=minute(n), kind="note", text=text) for n, text in enumerate(texts)]
+    corrections = [moved(of, minute(to), text and f"{text}{of}") for of, to, text in corrected]
+    saved = draft(
+        incidents.incident(), shown([*recorded, *corrections[:seen]], {}), minute(90)
+    ).timeline
+    now = shown([*recorded, *corrections], {})
+    follows = followed(saved, now, {}).splitlines()
+    fresh = draft(incidents.incident(), now, minute(90)).timeline.splitlines()
+    assert sorted(follows) == sorted(fresh)
+    times = [line[:20] for line in follows]
+    assert times == sorted(times)
+
+
+def test_the_file_lists_the_right_words_at_their_time_and_what_they_were() -> None:
+    text = adr_text(incidents.incident(), entries(moved("0", minute(14), "fine")), 7, NAMES)
+    rows = [line for line in text.splitlines() if line.startswith("| 2026")]
+    assert rows == [
+        "| 2026-11-22 14:12 UTC | deploy | rolled back to v41 |",
+        "| 2026-11-22 14:17 UTC | pin | Ann: fine "
+        "(corrected by Bob Lee: was 2026-11-22 14:08 UTC “users are fine again”) |",
+    ]
+
+
+def test_a_written_file_follows_in_its_list_alone_and_twice_is_once() -> None:
+    text = adr_text(incidents.incident(), entries(), 7, NAMES)
+    edited = text.replace("## Root cause", "Somebody wrote this by hand.\n\n## Root cause")
+    after = entries(moved("0", minute(14)))
+    follows = with_entries(edited, after, NAMES)
+    assert follows != edited
+    assert with_entries(follows, after, NAMES) == follows
+    changed = set(edited.splitlines()) ^ set(follows.splitlines())
+    assert len(changed) == 2
+    assert all("users are fine again" in line for line in changed)
+    assert with_entries("# Ours\n", after, NAMES) == "# Ours\n"
+    assert with_entries(follows, [], NAMES) == follows
+
+
+@pytest.mark.parametrize(
+    ("to", "says"), [(minute(12), "came 12 min later."), (minute(-4), "came 4 min before.")]
+)
+def test_the_record_says_what_is_an_alert_and_people_when_it_came(to: datetime, says: str) -> None:
+    record = incidents.incident(source=Source(kind="person", text="/incident by <@UANN>"))
+    alert = Entry(at=minute(20), kind="evidence", text=f"{ALERT}SHOP-3: KeyError")
+    note = Entry(at=minute(1), kind="evidence", text="a graph")
+    some = shown([alert, note, moved("0", to, "the pager"), moved("1", minute(2), ALERT)], {})
+    first = first_alert(record, some)
+    assert first.endswith(says)
+    assert record.detected_at == minute(0)
+    case = Case(record, Parts(monitoring="The alert fired at once."), minute(40), some)
+    assert "alert" not in [one.rule for one in contradictions(case)]
+
+
+def test_a_line_that_another_entry_has_too_stays() -> None:
+    twice = [Entry(at=minute(5), kind="note", text="looked at the pool") for _ in range(2)]
+    saved = draft(incidents.incident(), shown(twice, {}), minute(40)).timeline
+    now = shown([*twice, moved("0", minute(2))], {})
+    assert followed(saved, now, {}) == saved
