@@ -15,6 +15,7 @@ from itertools import pairwise
 from statistics import NormalDist
 
 SPREAD = 3.0  # overdispersion 1–3; the worst is assumed where it was not measured
+POISSON = 1.0  # events that have nothing to do with one another; no counts are taken for steadier
 SPREAD_MOST = 10.0
 """Counts that scatter more than this are another fire in the calm, or no single rate."""
 DOUBTED = 10.0
@@ -51,7 +52,7 @@ def scatter(counts: Sequence[int], assumed: float = SPREAD) -> float:
     # 1 / events as well.
     weight = events * len(pairs) / (2 * events + len(pairs))
     found = (assumed * DOUBTED + squares / events * weight) / (DOUBTED + weight)
-    return min(math.ceil(10 * found) / 10, SPREAD_MOST)
+    return min(max(math.ceil(10 * found) / 10, POISSON), SPREAD_MOST)
 
 
 def usual(baseline: Measured, minutes: float, chance: float) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
 from phases.verification.traffic import STEADY, Load
 
-FALSE_RECOVERY = 0.0004  # a look; of two looks together under 1 in 1,000
+FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
 FALSE_RETURN = 0.0001
 """A look after recovery: of three together under 1 in 1,000, at a rush hour too."""
