@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -29,11 +30,13 @@ class BadDocument(ValueError):
 class Operation:
     """The one operation of a document. `root_field` is the first thing that it asks for or does."""
 
+    text: str
     document: DocumentNode
     kind: str
     root_field: str
 
 
+@lru_cache(maxsize=128)
 def read_operation(text: str) -> Operation:
     """Raises `BadDocument`."""
     try:
@@ -44,7 +47,7 @@ def read_operation(text: str) -> Operation:
         if isinstance(definition, OperationDefinitionNode):
             first = definition.selection_set.selections[0]
             if isinstance(first, FieldNode):
-                return Operation(document, definition.operation.value, first.name.value)
+                return Operation(text, document, definition.operation.value, first.name.value)
     raise BadDocument("Must provide an operation.")
 
 
@@ -56,8 +59,8 @@ def carry_out(
     A callable field is called with the execution's information and the field's arguments.
     Raises `BadDocument`, or the first error that a field raised.
     """
-    if faults := validate(schema, operation.document):
-        raise BadDocument(faults[0].message)
+    if fault := _fault(schema, operation.text):
+        raise BadDocument(fault)
     result = execute_sync(schema, operation.document, root, variable_values=dict(variables))
     if result.errors:
         first = result.errors[0]
@@ -66,3 +69,10 @@ def carry_out(
             raise BadDocument(first.message)
         raise cause
     return result.data or {}
+
+
+@lru_cache(maxsize=128)
+def _fault(schema: GraphQLSchema, text: str) -> str:
+    """Return what is wrong with a document; clients send the same few of them again and again."""
+    faults = validate(schema, read_operation(text).document)
+    return faults[0].message if faults else ""

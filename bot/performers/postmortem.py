@@ -22,10 +22,11 @@ from phases.postmortem.adr import adr_text, up_to_date
 from phases.postmortem.adr_status import completed, with_kept
 from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.named import contradictions, parts_of
-from phases.postmortem.entry_table import with_entries
+from phases.postmortem.entry_table import linked, with_entries
 from phases.record.documents import Contradiction
 from phases.record.incident import Entry, Incident
 from phases.record.privacy import outside
+from phases.shared.rounds import decision_name
 from phases.text.markdown import Names
 from phases.text.wording import stamp
 
@@ -77,8 +78,25 @@ async def _whole_file(
 
 
 async def _entries(context: EffectContext, incident: Incident) -> Sequence[Entry]:
-    """Return the entries that the file lists: none of a private incident."""
-    return [] if incident.private else await context.dispatcher.timeline(incident.id)
+    """Return the entries that the file lists, with links: none of a private incident."""
+    if incident.private:
+        return []
+    entries = await context.dispatcher.timeline(incident.id)
+    return linked(entries, incident, await _decisions(context, incident))
+
+
+async def _decisions(context: EffectContext, incident: Incident) -> dict[int, str]:
+    """Return the addresses of the decisions; the file does not wait for a Slack that is away."""
+    links: dict[int, str] = {}
+    for round in incident.rounds:
+        posted = incident.messages.get(decision_name(round.number))
+        try:
+            url = await context.slack.permalink(posted.channel, posted.ts) if posted else None
+        except PortError:
+            return links
+        if url is not None:
+            links[round.number] = url
+    return links
 
 
 async def _contradictions(

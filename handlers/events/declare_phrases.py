@@ -62,7 +62,8 @@ async def _offer(ctx: Context, body: dict[str, Any]) -> None:
         return  # in an incident's own channel everybody knows
     if not await ctx.once.first(f"offer:{channel}", OFFER_SECONDS):
         return
-    message = notes.offer(message_text.message_text(event), {"channel": channel})
+    ask = {"channel": channel, "link": ctx.me.link(channel, event)}
+    message = notes.offer(message_text.message_text(event), ask)
     thread = str(event.get("thread_ts") or ts)
     await ctx.client.chat_postMessage(channel=channel, thread_ts=thread, **message.payload())
 

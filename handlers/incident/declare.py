@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,8 @@ class Report:
     channel: str = ""
     place: str = ""
     """The channel of the message or phrase, as texts name it."""
+    link: str = ""
+    """The address of the message or phrase; none of a private channel's."""
     private: bool = False
     drill: bool = False
     severity: Severity | None = None
@@ -89,16 +92,20 @@ async def open_form(
     way: str,
     *,
     note: str = "",
-    channel: str = "",
+    told: Mapping[str, Any] | None = None,
     drill: bool = False,
     adopted: Adopted | None = None,
 ) -> None:
-    """Open the form with what the text says. `adopted`: what Sentry has told already."""
+    """Open the form with what the text says.
+
+    `told`: `channel` and `link` of a phrase. `adopted`: what Sentry has told already.
+    """
     known = await prefilled(interaction.ctx, text, adopted)
     metadata = {
         "way": way,
-        "channel": channel or interaction.channel,
+        "channel": str((told or {}).get("channel") or interaction.channel),
         "place": interaction.place,
+        "link": _link(interaction, told or {}),
         "drill": drill,
     }
     form = forms.declare(
@@ -111,6 +118,17 @@ async def open_form(
         note=note,
     )
     interaction.open(form)
+
+
+def _link(interaction: Interaction, told: Mapping[str, Any]) -> str:
+    """Return the address of the message for which the shortcut was chosen, or of the phrase.
+
+    Of a private channel not even the name is told.
+    """
+    if not interaction.place.startswith("<#"):
+        return ""
+    link = interaction.ctx.me.link(interaction.channel, interaction.message)
+    return str(told.get("link") or link)
 
 
 def _description(text: str) -> str:
@@ -167,7 +185,8 @@ def _source(interaction: Interaction, report: Report) -> Source:
     if way in ("message", "phrase") and not report.place:
         way = "form"
     text = WAY[way].format(user=interaction.user, place=report.place)
-    return Source(kind="phrase" if report.way == "phrase" else "person", text=text)
+    kind = "phrase" if report.way == "phrase" else "person"
+    return Source(kind=kind, text=text, url=report.link or None)
 
 
 def _echo(interaction: Interaction, report: Report) -> str:
@@ -201,6 +220,7 @@ def _open_already(interaction: Interaction, report: Report, owner: Incident, cla
         "way": report.way,
         "channel": report.channel,
         "place": report.place,
+        "link": report.link,
         "private": "1" if report.private else "",
     }
     return notes.taken(report.title, owner, value)
@@ -230,7 +250,7 @@ async def declare_clicked(interaction: Interaction, value: dict[str, Any]) -> Me
     """Open the form: with the words of a phrase, or from App Home."""
     text = str(value.get("text", ""))
     way = "phrase" if text else "form"
-    await open_form(interaction, text, way, channel=str(value.get("channel", "")))
+    await open_form(interaction, text, way, told=value)
     return None
 
 
@@ -250,6 +270,7 @@ async def declare_submitted(interaction: Interaction, form: Form) -> Outcome:
         way=str(metadata.get("way") or "form"),
         channel=str(metadata.get("channel") or ""),
         place=str(metadata.get("place") or ""),
+        link=str(metadata.get("link") or ""),
         private="private" in form.entered.get("private", ""),
         severity=_severity(form.entered.get("severity", "")),
         drill=bool(metadata.get("drill")),
@@ -278,8 +299,10 @@ async def same_incident_clicked(interaction: Interaction, value: dict[str, Any])
     noted = False
     if text:
         source = f"<@{interaction.user}> reports"
-        evidence = Evidence(at=interaction.ctx.now(), source=source, text=text)
-        noted = isinstance(await interaction.dispatch(AddEvidence(evidence=evidence), id), Recorded)
+        link = str(value.get("link") or "") or None
+        evidence = Evidence(at=interaction.ctx.now(), source=source, text=text, url=link)
+        action = AddEvidence(evidence=evidence, key=f"{source}: {text}")  # not by its link
+        noted = isinstance(await interaction.dispatch(action, id), Recorded)
     return notes.there(incident, noted=noted)
 
 
@@ -293,6 +316,7 @@ async def something_else_clicked(interaction: Interaction, value: dict[str, Any]
         way=str(value.get("way") or "command"),
         channel=str(value.get("channel", "")),
         place=str(value.get("place", "")),
+        link=str(value.get("link", "")),
         private=bool(value.get("private")),
         else_of=other.id if other else None,
     )

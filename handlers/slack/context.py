@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 from ulid import ULID
@@ -37,6 +38,17 @@ class Identity:
     bot: str
     url: str
     """The address of the workspace, for links to messages."""
+
+    def link(self, channel: str, message: Mapping[str, Any]) -> str:
+        """Return the permalink of a message as Slack makes it.
+
+        https://docs.slack.dev/reference/methods/chat.getPermalink
+        """
+        ts, thread = str(message.get("ts") or ""), str(message.get("thread_ts") or "")
+        if not channel or not ts:
+            return ""
+        reply = f"?thread_ts={thread}&cid={channel}" if thread not in ("", ts) else ""
+        return f"{self.url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}{reply}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

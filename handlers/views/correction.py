@@ -20,6 +20,7 @@ from handlers.views.inputs import field_input, select, text_input
 from handlers.views.text import PERSON, spoken
 from phases.record.incident import Incident
 from phases.record.timeline import Shown, line, was
+from phases.text.wording import capital
 
 TITLE = "Correct the timeline"
 CALLBACK = "incident.correct"
@@ -89,10 +90,10 @@ def correction(
         field_input(block_id("at", edition), "When?", picker, hint="In your own time zone."),
     ]
     if entry.corrected:
-        back = menu_option("Take back: as it was recorded", {"back": True})
+        back = menu_option("As it was recorded first", {"back": True})
         box: Element = {"type": "checkboxes", "action_id": VALUE, "options": [back]}
-        blocks.append(field_input(block_id("back", edition), "Or", box, optional=True))
-        blocks.append(context(spoken(was(entry), lines=False)))
+        blocks.append(field_input(block_id("back", edition), "Take it back", box, optional=True))
+        blocks.append(context(capital(spoken(was(entry), lines=False))))
     blocks.append(context("Durations stay as they were measured."))
     known = {
         "incident": incident.id,

@@ -21,6 +21,7 @@ from phases.record.findings import Bisect, Hypothesis, HypothesisKind, Suspect, 
 from phases.record.incident import Incident
 from phases.root_cause.hypotheses import best
 from phases.root_cause.investigate import WORTH_IT
+from phases.root_cause.leading_cause import leading
 from phases.root_cause.revert import asked, culprit
 from phases.text.wording import counted
 
@@ -62,6 +63,8 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
     blocks.append(actions([*choices, button(ALL, "incident.evidence", {"incident": incident.id})]))
     if reverts and incident.open:
         blocks.append(_revert(incident))
+    if incident.cause is None and (hint := nearest(incident)):
+        blocks.append(context(hint))
     others = ranked[1 : 1 + OTHERS] if incident.cause is None else ()
     if others:
         blocks.append(context("\n".join(_line(hypothesis) for hypothesis in others)))
@@ -85,6 +88,8 @@ def evidence(incident: Incident) -> Message:
     for commit in incident.suspects[:SUSPECTS]:
         why = "; ".join(spoken(reason, 160, lines=False) for reason in commit.reasons[:4])
         blocks.append(section(f"Suspect {suspect(commit)}\n{why}".strip()))
+    if hint := nearest(incident):
+        blocks.append(section(hint))
     if len(incident.suspects) > SUSPECTS:
         others = ", ".join(
             inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9]
@@ -106,6 +111,18 @@ def _notes(incident: Incident) -> list[str]:
     notes = incident.investigation.notes if incident.investigation is not None else ()
     useful = [n for n in notes if incident.bisect is None or WORTH_IT not in n]
     return [words(note, 300) for note in useful[:4]]
+
+
+def nearest(incident: Incident) -> str:
+    """Return the commit that comes closest where none stands out; empty where there is none."""
+    commit = leading(incident).nearest
+    if commit is None:
+        return ""
+    sha = link(commit.url, commit.sha[:9]) if commit.url else inline_code(commit.sha[:9])
+    by = f" ({words(commit.author, 80)})" if commit.author else ""
+    why = "".join(f" – {spoken(reason, 160, lines=False)}" for reason in commit.reasons[:1])
+    sure = f"{round(100 * commit.confidence)}\u00a0%"
+    return f"No commit stands out. Nearest: {sha} {words(commit.subject, 120)}{by}{why} ({sure})"
 
 
 def suspect(commit: Suspect) -> str:

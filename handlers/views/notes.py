@@ -208,7 +208,7 @@ def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
         button(
             "Go there",
             "incident.go_there",
-            {"incident": owner.id, "title": plain(text, 300)},
+            {"incident": owner.id, "title": plain(text, 300), "link": ask.get("link", "")},
             style="primary",
         ),
         button("It is something else", "incident.something_else", {"of": owner.id, **ask}),

@@ -71,7 +71,7 @@ def _head(incident: Incident, entries: Sequence[Entry]) -> str:
     )
     known = " · ".join(f"{lasting(span)} {name}" for name, span in parts if span is not None)
     if known and any(recorded(entry).at != entry.at for entry in entries):
-        known += " (as measured: corrections do not change it)"
+        known += " (as measured)"
     return f"*{incident.id}* {words(incident.title, 200)}" + (f"\n{known}" if known else "")
 
 

@@ -36,7 +36,7 @@ from phases.record.incident import Incident, MessageRef, Severity
 from phases.record.limits import DRILL, HEARD, OVERDUE, OVERDUE_SECONDS, SEEDS
 from phases.record.service import Service
 from phases.root_cause.steps import ask_for_tree
-from phases.shared.announce import nobody_paged, tell_discord, urgent, worked
+from phases.shared.announce import nobody_paged, stand_down, tell_discord, urgent, worked
 from phases.shared.change import Change, Draft, Refused
 from phases.shared.rounds import ask_for_decision
 from phases.verification.steps import ask_again
@@ -178,8 +178,15 @@ def discord_posted(draft: Draft, action: DiscordPosted) -> None:
 
 
 def paged(draft: Draft, action: Paged) -> None:
+    """Note it. A page that was under way while the incident ended is ended, too.
+
+    PagerDuty drops a `resolve` that comes before its `trigger`, and would call people on and on.
+    https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+    """
     worked(draft, "page", action.key)
     draft.note("page", f"Page sent by {action.via}")
+    if not draft.incident.open:
+        stand_down(draft)
 
 
 def effect_done(draft: Draft, action: EffectDone) -> None:

@@ -239,7 +239,7 @@ def _let_go(draft: Draft, gone: Incident, by: str) -> None:
     text = f"{gone.id} is something else: {gone.title}. Its timeline is its own again"
     draft.note("split", text, by=by)
     where = f" in <#{gone.own_channel.id}|{gone.own_channel.name}>" if gone.own_channel else ""
-    there = f"It goes on by itself{where}. ({mentioned(by)})"
+    there = f"It goes on by itself{where}. ({mentioned(by)}){_not_noted(kept, gone)}"
     tell(
         draft,
         f"{short(gone.title, 150).rstrip('.')}. {there}",
@@ -247,6 +247,14 @@ def _let_go(draft: Draft, gone: Incident, by: str) -> None:
     )
     if issues:
         _measure_again(draft)
+
+
+def _not_noted(kept: Incident, gone: Incident) -> str:
+    """Say that its issues stay, if it was merged before it was noted what it brought."""
+    if gone.id in kept.brought or not set(issues_of(gone)) & set(kept.seeds):
+        return ""
+    before = "It was merged before it was noted what a duplicate brings"
+    return f" {before}: its Sentry issues stay with {kept.id}, too."
 
 
 def _measure_again(draft: Draft) -> None:

@@ -16,6 +16,7 @@ from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import BlastRadius, Look, LookVerdict, Share, Word
 from phases.record.incident import VERIFIED, Entry, Incident
 from phases.record.tokens import Form, what_was_done
+from phases.root_cause.leading_cause import leading
 from phases.text.markdown import Names, inline, one_line, paragraphs
 from phases.text.wording import counted, listed, rate, stamp
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, users
@@ -319,6 +320,12 @@ def _evidence(incident: Incident, names: Names) -> list[str]:
             f"- {inline(hypothesis.id, names)} {hypothesis.verdict.value}: "
             f"{inline(hypothesis.says, names, 400)}{finding}"
         )
+    if (near := leading(incident).nearest) is not None:
+        by = f" ({inline(near.author, names)})" if near.author else ""
+        why = f": {inline(near.reasons[0], names)}" if near.reasons else ""
+        title = f"{near.sha[:9]} {inline(near.subject, names)}".strip()
+        sure = f"{near.confidence:.0%}"
+        lines.append(f"- No commit stood out. Nearest: {title}{by}, {sure}{why}")
     return ["", "Evidence:", "", *lines] if lines else []
 
 

@@ -26,12 +26,14 @@ FACT = re.compile(
 HEADING = re.compile(r"^(?P<level>#{1,6})\s+(?P<text>.*?)\s*#*$")
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
-    "context": ("impact", "timeline", "cause", "before"),
+    "context": ("impact", "timeline", "cause", "before", "factors"),
     "decision": ("done", "picture", "items"),
-    "consequences": ("monitoring", "tests", "revisit", "proofs"),
+    "consequences": ("monitoring", "tests", "went_well", "revisit", "contradictions", "proofs"),
 }
 _ONLY_WHERE_ASKED = ("status", "date", "summary", "options")
 """Parts that stand only where a template asks for them."""
+FOR_PEOPLE = ("factors", "went_well")
+"""Parts that may stay empty in the form: their headings stay for people to fill."""
 _OPTIONAL = "<!--optional-->"
 _IS_OPTIONAL = re.compile(
     r"optional|optionn?el|opcional|opzionale|facultati|opcjonal|任意|可选", re.IGNORECASE
@@ -244,8 +246,12 @@ def _place(
         return next((h for h in headings if language.key(h.text) == key and not h.own), None)
 
     placed: set[str] = set()
+    written = {section.key for section in sections}
     for section in sections:
-        if (spot := free(section.key)) is not None:
+        spot = free(section.key)
+        if spot is None and section.key == "tests" and "factors" not in written:
+            spot = free("factors")  # what let it through is one
+        if spot is not None:
             spot.own.append(section)
             placed.add(section.key)
     for kind, keys in _KINDS.items():
@@ -267,6 +273,7 @@ def _wanted(headings: Sequence[_Heading], language: Language) -> Iterator[_Headi
             if below.level <= heading.level:
                 break
             full = full or below.full
-        unknown = language.key(heading.text) is None and heading.level == 2
+        to_fill = language.key(heading.text) in (None, *FOR_PEOPLE)
+        unknown = to_fill and heading.level == 2
         if full or (unknown and not heading.optional and not _PLACEHOLDER.search(heading.text)):
             yield heading

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from phases.record.incident import Entry
-from phases.record.timeline import line, was
+from phases.record.incident import Entry, Incident
+from phases.record.timeline import Shown, line, recorded, was
 from phases.text.markdown import Names, inline
 from phases.text.wording import stamp
 
@@ -17,6 +17,23 @@ def table(entries: Sequence[Entry], names: Names) -> list[str]:
         return []
     rows = [_row(entry, names) for entry in sorted(entries, key=lambda entry: entry.at)]
     return ["As it was recorded:", "", *HEAD, *rows]
+
+
+def linked(entries: Sequence[Entry], incident: Incident, links: Mapping[int, str]) -> list[Entry]:
+    """Return the entries; what was decided by a click has the address of its message.
+
+    `links` has it by the number of the round.
+    """
+    return [_linked(entry, incident, links) for entry in entries]
+
+
+def _linked(entry: Entry, incident: Incident, links: Mapping[int, str]) -> Entry:
+    from_elsewhere = isinstance(entry, Shown) and entry.of
+    if entry.kind != "decision" or entry.url or from_elsewhere:
+        return entry
+    at = recorded(entry).at
+    number = max((r.number for r in incident.rounds if r.opened_at <= at), default=0)
+    return entry.model_copy(update={"url": links[number]}) if number in links else entry
 
 
 def with_entries(text: str, entries: Sequence[Entry], names: Names) -> str:

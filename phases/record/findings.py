@@ -335,7 +335,9 @@ class Investigation(Value):
 
     hypotheses: tuple[Hypothesis, ...] = ()
     suspects: tuple[Suspect, ...] = ()
-    """Best first, at most five."""
+    """Best first, at most five; none where it is likelier that no commit of the range did it."""
+    nearest: Suspect | None = None
+    """The commit that comes closest then. It is shown, and nothing is concluded from it."""
     walk: tuple[str, ...] = ()
     """Frame by frame to commit, pull request and author: sentences for the thread."""
     good: str | None = None

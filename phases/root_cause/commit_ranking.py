@@ -21,14 +21,12 @@ from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Suspect, Value
 from phases.root_cause.error_clues import Clues, clues_of
 from phases.root_cause.line_history import AGAIN, PATCH_LIMIT, Signal, follow
-from phases.root_cause.patch import ChangedSides, Patch
+from phases.root_cause.patch import Patch
 from phases.root_cause.stack_trace import ours
 
 # The points say how much a clue is worth against the others.
 FRAMES = 24  # own frames whose files count
 NAME = 6.0  # changed lines with a name that the error quotes
-GONE = 2.4  # times that, when the commit takes away what the error misses
-PHRASE = 9.0  # the error's own words are in its lines
 FILE_NAMED = 10.0  # changed a file that the error's text names
 LIBRARY = 9.0  # bumps a library that is in the stack
 BLAMED = 12.0  # git says that it last touched a line of the stack, and its patch did not tell
@@ -43,7 +41,7 @@ LARGE = 0.4
 riskier than as many in many: size and spread are among the best predictors of a fault (Kamei and
 others, "A large-scale empirical study of just-in-time quality assurance", 2013)."""
 SPREAD = 1.0  # by the logarithm of the files of code that it changed: so much less
-NOBODY = 10.3
+NOBODY = 10.0
 """The same, of *nobody* in a range of `ENOUGH` commits or more. How many more does not move it: a
 long range holds more that looks guilty, and holds the culprit more often."""
 ENOUGH = 10
@@ -52,6 +50,7 @@ SHORT = 1.0
 that lies close to the crash says more than the nearest of many."""
 BEFORE = 0.4
 """The share of ranges with a culprit among those that the constants were fitted to."""
+MERGED_LINES = 8  # of each file of a merge that are looked for in other commits
 REASONS = 5
 BESIDE_THE_CODE = frozenset((FileKind.TESTS, FileKind.DOCS, FileKind.CI))
 
@@ -74,6 +73,8 @@ class Ranking:
     """
     reasons: tuple[str, ...] = ()
     """Why none of them may have caused it."""
+    nearest: Suspect | None = None
+    """The likeliest commit that anything links to the crash."""
 
     @property
     def nobody_leads(self) -> bool:
@@ -114,6 +115,11 @@ class Score:
         return round(factor * own + blame, 3)
 
     @property
+    def linked(self) -> bool:
+        """More than its place in the range speaks for it."""
+        return bool(self.blame) or any(signal.clue != "recent" for signal in self.signals)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         strongest = sorted(self.signals, key=lambda signal: -signal.points)
         worth_saying = [s.reason for s in strongest if s.reason and s.points >= 0.3]
@@ -145,12 +151,10 @@ def rank(
     shares = softmax([none, *likely])
     best = sorted(range(len(ordered)), key=lambda n: (-likely[n], n))
     suspects = tuple(_suspect(ordered[n], scores[n], shares[n + 1]) for n in best)
-    known = any(f.patch for c in ordered for f in c.files) and bool(frames)
-    return (
-        Ranking(suspects, round(shares[0], 4), _against(scores))
-        if known
-        else Ranking(suspects, None)
-    )
+    if not any(f.patch for c in ordered for f in c.files) or not frames:
+        return Ranking(suspects, None)
+    linked = (suspect for n, suspect in zip(best, suspects, strict=True) if scores[n].linked)
+    return Ranking(suspects, round(shares[0], 4), _against(scores), next(linked, None))
 
 
 def likelihood(score: Score) -> float:
@@ -194,7 +198,7 @@ def scored(
     patches = [[Patch(f.patch[:PATCH_LIMIT], f.path) for f in commit.files] for commit in commits]
     histories = follow(own, index, commits, patches)
     scores = [Score(signals=list(history.signals)) for history in histories]
-    _score_words(clues, patches, scores)
+    _score_names(clues, patches, scores)
     _score_named_files(clues, index, commits, scores)
     crashed_in_library = bool(frames) and foreign(frames[0].file, frames[0].module)
     for position, (commit, score) in enumerate(zip(commits, scores, strict=True)):
@@ -204,6 +208,7 @@ def scored(
         newest = "the newest commit of the range" if position == 0 else ""
         score.add(RECENT * (1 - position / len(commits)), newest, "recent")
         _discount(commit, patches[position], score)
+    _discount_merges(commits, patches, scores)
     _discount_reverts(commits, scores)
     for number, sha in (blamed or {}).items():
         for commit, history, score in zip(commits, histories, scores, strict=True):
@@ -244,11 +249,11 @@ def own_frames(frames: Sequence[Frame]) -> list[Frame]:
     return list(distinct.values())[:FRAMES]
 
 
-# --- the words of the error --------------------------------------------------------------------
+# --- the names in the error --------------------------------------------------------------------
 
 
-def _score_words(clues: Clues, patches: Sequence[Sequence[Patch]], scores: Sequence[Score]) -> None:
-    """Score names and phrases of the error in changed lines; many changes of one say little."""
+def _score_names(clues: Clues, patches: Sequence[Sequence[Patch]], scores: Sequence[Score]) -> None:
+    """Score names of the error in changed lines; many changes of one say little."""
     code = [
         (position, patch)
         for position, of_commit in enumerate(patches)
@@ -256,40 +261,22 @@ def _score_words(clues: Clues, patches: Sequence[Sequence[Patch]], scores: Seque
         if patch.text and kind_of(patch.path) not in BESIDE_THE_CODE
     ]
     for name in clues.names:
-        changes = _changes_of(name.text, code)
-        worth = NAME * name.weight / math.sqrt(max(1, len(changes)))
-        for position, sides in changes.items():
-            if clues.missing and sides.removed and not sides.added:
-                reason = f"removes `{name.text}`, which the error says is missing"
-                scores[position].add(worth * GONE, reason, "gone")
-            else:
-                reason = f"changes lines with `{name.text}`, named in the error"
-                scores[position].add(worth, reason, "name")
-    for phrase in clues.phrases:
-        changes = _changes_of(phrase, code)
-        for position, sides in changes.items():
-            worth = PHRASE / math.sqrt(len(changes)) * (1.0 if sides.added else 0.4)
-            reason = f"adds or changes the error message “{phrase[:60]}”"
-            scores[position].add(worth, reason, "message")
+        changed = _changing(name.text, code)
+        worth = NAME * name.weight / math.sqrt(max(1, len(changed)))
+        for position in changed:
+            reason = f"changes lines with `{name.text}`, named in the error"
+            scores[position].add(worth, reason, "name")
 
 
-def _changes_of(text: str, code: Sequence[tuple[int, Patch]]) -> dict[int, ChangedSides]:
-    """Return, by commit, whether lines with the text are added or removed.
+def _changing(text: str, code: Sequence[tuple[int, Patch]]) -> set[int]:
+    """Return the commits that add or remove lines with the text.
 
     The result is empty for a text that stands in the patches of very many commits.
     """
     having = [(position, patch) for position, patch in code if text in patch.text]
     if len({position for position, _ in having}) > EVERYWHERE:
-        return {}
-    changes: dict[int, ChangedSides] = {}
-    for position, patch in having:
-        sides = patch.changes_of(text)
-        if any(sides):
-            earlier = changes.get(position, ChangedSides())
-            changes[position] = ChangedSides(
-                sides.added or earlier.added, sides.removed or earlier.removed
-            )
-    return changes
+        return set()
+    return {position for position, patch in having if patch.changes(text)}
 
 
 def _score_named_files(
@@ -364,8 +351,6 @@ _ONLY: dict[frozenset[FileKind], str] = {
 
 def _discount(commit: Commit, patches: Sequence[Patch], score: Score) -> None:
     kinds = frozenset(kind_of(file.path) for file in commit.files)
-    if _MERGE.match(commit.subject):
-        score.discount(0.3, "a merge: its changes are in its own commits", "merge")
     if kinds and kinds <= BESIDE_THE_CODE:
         factor = 0.15 if FileKind.TESTS in kinds else 0.08
         only = _ONLY.get(kinds, "tests, documentation or CI")
@@ -377,6 +362,31 @@ def _discount(commit: Commit, patches: Sequence[Patch], score: Score) -> None:
     score.spread = math.log1p(sum(bool(patch.text) for patch in code))
     if code and len(code) <= 20 and all(patch.only_shape for patch in code):
         score.discount(0.2, "changes only comments or blanks", "comments")
+
+
+def _discount_merges(
+    commits: Sequence[Commit], patches: Sequence[Sequence[Patch]], scores: Sequence[Score]
+) -> None:
+    """Discount a merge whose lines other commits of the range bring.
+
+    What was squashed under a merge's title brings its own.
+    """
+    merges = {n for n, c in enumerate(commits) if c.files and _MERGE.match(c.subject)}
+    if not merges:
+        return
+    others: dict[str, list[str]] = {}
+    for n, of_commit in enumerate(patches):
+        if n not in merges:
+            for patch in of_commit:
+                others.setdefault(patch.path, []).append(patch.text)
+
+    def brought(patch: Patch) -> bool:
+        rows = [row for row in patch.changed[0].split("\n") if row.strip()][:MERGED_LINES]
+        return all(any(f"\n+{row}" in text for text in others.get(patch.path, ())) for row in rows)
+
+    for n in merges:
+        if all(map(brought, patches[n])):
+            scores[n].discount(0.3, "a merge: its changes are in its own commits", "merge")
 
 
 def _discount_reverts(commits: Sequence[Commit], scores: Sequence[Score]) -> None:
@@ -396,7 +406,7 @@ def _discount_reverts(commits: Sequence[Commit], scores: Sequence[Score]) -> Non
             undone.add(original)
             back = f"only reverts {commits[original].sha[:9]}, also in this range"
             scores[original].discount(0.25, f"was reverted by {commit.sha[:9]}", "reverted")
-            scores[position].discount(0.4, back, "reverted")
+            scores[position].discount(0.25, back, "reverted")
 
 
 def _reverted(

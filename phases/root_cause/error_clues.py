@@ -29,17 +29,6 @@ _CODED = re.compile(
 )
 _DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b")
 _FILE = re.compile(r"[\w./\\@-]*[\w-]\.[A-Za-z][A-Za-z0-9]{0,9}\b|(?:[\w.-]+/){1,}[\w.-]+")
-_MISSING = re.compile(
-    r"no attribute|not defined|has no (?:member|field|property)|cannot import|can't import"
-    r"|no module named|cannot find|can't find|not found"
-    r"|unknown (?:column|field|key|option|property)|does ?n[o']t exist|undefined (?:method"
-    r"|function|variable|column|index|array key|property|constant)"
-    r"|is not a function|missing|no such|unrecognized|unexpected keyword|unresolved|keyerror"
-    r"|required|is undefined|reading '|of undefined"
-    r"|nomethod|nosuchmethod|nosuchfield|classnotfound|noclassdef|invalid (?:column|field)"
-    r"|not a valid",
-    re.IGNORECASE,
-)
 _PLAIN = frozenset(
     re.findall(
         r"\S+",
@@ -102,10 +91,6 @@ class Name:
 class Clues:
     names: tuple[Name, ...] = ()
     """Whole words to look for in changed lines."""
-    missing: bool = False
-    """The error says that something is not there (any more)."""
-    phrases: tuple[str, ...] = ()
-    """Parts of the error's text that its code may hold word for word."""
     files: tuple[str, ...] = ()
     """Files and modules that the error's text speaks of."""
     libraries: tuple[str, ...] = ()
@@ -118,11 +103,8 @@ def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
     Of a text 2,000 characters are looked at.
     """
     value = value[:2000]
-    whole = f"{type}: {value}"
     return Clues(
         names=_names(type, value),
-        missing=_MISSING.search(whole) is not None,
-        phrases=_phrases(value),
         files=_files(value),
         libraries=_libraries(type, frames),
     )
@@ -170,31 +152,6 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
         add(re.split(r"[.:$\\]", type)[-1], 0.8)
     best = sorted(weights.items(), key=lambda item: -item[1])[:NAMES]
     return tuple(Name(text, weight) for text, weight in best)
-
-
-def _phrases(value: str) -> tuple[str, ...]:
-    """Return the pieces between quoted parts, numbers and colons.
-
-    They have three words and 14 characters at least.
-    """
-    pieces = re.split(r"`[^`]*`|'[^']*'|\"[^\"]*\"|[\d#$€£%{}<>\[\]():=\n]+|\.\s", value[:600])
-    bare = [piece.strip(" ,.;-!?") for piece in pieces]
-    phrases = [p for p in bare if len(p) >= 14 and p.count(" ") >= 2 and not _STOCK.search(p)]
-    return tuple(sorted(dict.fromkeys(phrases), key=len, reverse=True)[:2])
-
-
-_STOCK = re.compile(
-    r"object has no attribute|missing \w* ?required|got an unexpected keyword|cannot read propert"
-    r"|is not (?:a function|defined|callable|iterable"
-    r"|subscriptable)|takes \w* ?positional|unsupported operand|has no len|list index out"
-    r"|index out of|division by zero|invalid literal for"
-    r"|undefined method|does not exist|wrong number of arguments|no such file|cannot import name"
-    r"|no module named|object is not|unexpected token"
-    r"|not supported between|cannot invoke|return value of|argument of type|not enough values"
-    r"|too many values|nil pointer|must be of type"
-    r"|call to (?:a member|undefined)|connection refused|timed out|local variable|cannot unpack",
-    re.IGNORECASE,
-)
 
 
 def _files(value: str) -> tuple[str, ...]:

@@ -300,6 +300,8 @@ def _commit_says(suspect: Suspect) -> str:
 
 
 def _commits(facts: Facts) -> list[Hypothesis]:
+    if facts.nobody_leads:  # the one that comes closest is shown beside the tree
+        return []
     many = counted(len(facts.commits or ()), "commit")
     raised: list[Hypothesis] = []
     for position, suspect in enumerate(facts.suspects[:COMMITS]):

@@ -22,7 +22,7 @@ from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.root_cause.commit_ranking import Ranking, Thrown, pull_request, rank
 from phases.root_cause.hypotheses import GAP_UNKNOWN, Facts, after_deploy, tree
-from phases.root_cause.nobody import nobody
+from phases.root_cause.nobody import nearest, nobody
 from phases.root_cause.stack_trace import other_line, without_stack
 from phases.text.wording import counted, listed, short, stamp
 
@@ -77,7 +77,8 @@ async def investigate(
     for remark in source.remarks(service) if source else ():
         notes.say(remark)
     ranking = _ranking(report, commits or (), stops)
-    if ranking.nobody_leads:
+    close = nearest(ranking)
+    if ranking.nobody_leads and close is None:
         notes.say(nobody(ranking, str(span)))
     likely = [_linked(suspect, service) for suspect in ranking.suspects[:SUSPECTS]]
     suspects = await _with_pulls(likely, service, source)
@@ -96,6 +97,7 @@ async def investigate(
         investigation=Investigation(
             hypotheses=tree(facts),
             suspects=() if ranking.nobody_leads else tuple(suspects),
+            nearest=_linked(close, service) if close else None,
             walk=tuple(_walk(report, stops[:WALKED_FRAMES], commits, span)),
             good=good,
             bad=bad,

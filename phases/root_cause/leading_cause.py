@@ -26,6 +26,8 @@ class Leading:
     """The commit of these, else of the first suspect; empty where none is known."""
     release: str | None
     """The release under suspicion."""
+    nearest: Suspect | None = None
+    """The commit that comes closest where none stands out; a hint, and never the cause."""
 
     @property
     def confirmed(self) -> bool:
@@ -42,18 +44,20 @@ class Leading:
 
 
 def leading(incident: Incident) -> Leading:
-    report = incident.triage
+    report, investigation = incident.triage, incident.investigation
     bisected = incident.bisect.culprit if incident.bisect is not None else None
     commits = (
         incident.cause.commit if incident.cause is not None else None,
         bisected.sha if bisected is not None else None,
         incident.suspects[0].sha if incident.suspects else None,
     )
+    commit = next((sha for sha in commits if sha), "")
     return Leading(
         named=incident.cause,
         bisected=bisected,
         hypothesis=_best(incident),
-        commit=next((sha for sha in commits if sha), ""),
+        commit=commit,
+        nearest=investigation.nearest if investigation and not commit else None,
         release=report.suspect.version if report and report.suspect else None,
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from phases.record.findings import Hypothesis, HypothesisKind, Verdict
+from phases.record.findings import Hypothesis, HypothesisKind, Suspect, Verdict
 from phases.root_cause.commit_ranking import Ranking
-from phases.text.wording import counted
+from phases.text.wording import counted, short
 
-OF_THE_RANGE = (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
+SUBJECT, REASON = 120, 160  # characters of the nearest commit: it stays in the record
 LEAST = 0.1
 """The weight that data, flags, traffic and neighbours have at least against each other: most of
 them leave no trace in what is looked at."""
@@ -23,14 +23,22 @@ def nobody(ranking: Ranking, span: str) -> str:
     return f"{which} in {span} {explains} the crash ({ranking.nobody:.0%}): {ranking.reasons[0]}."
 
 
-def elsewhere_first(hypotheses: Sequence[Hypothesis], nobody: float) -> list[Hypothesis]:
-    """Put data, flags, traffic and neighbours before the release and its commits.
+def nearest(ranking: Ranking) -> Suspect | None:
+    """Return the commit to show where none stands out, with its strongest reason alone."""
+    if ranking.nearest is None or not ranking.nobody_leads:
+        return None
+    reason = short(ranking.nearest.reasons[0], REASON)
+    subject = short(ranking.nearest.subject, SUBJECT)
+    return ranking.nearest.model_copy(update={"subject": subject, "reasons": (reason,)})
 
-    They share the probability that none of the commits brought it; what has more keeps it.
+
+def elsewhere_first(hypotheses: Sequence[Hypothesis], nobody: float) -> list[Hypothesis]:
+    """Put data, flags, traffic and neighbours before the release.
+
+    They share the probability that none of its commits brought it; what has more keeps it.
     """
-    alive = [
-        h for h in hypotheses if h.kind not in OF_THE_RANGE and h.verdict is not Verdict.RULED_OUT
-    ]
+    release = HypothesisKind.RELEASE
+    alive = [h for h in hypotheses if h.kind is not release and h.verdict is not Verdict.RULED_OUT]
     if not alive:
         return list(hypotheses)
     whole = sum(max(h.confidence, LEAST) for h in alive)
@@ -42,7 +50,7 @@ def elsewhere_first(hypotheses: Sequence[Hypothesis], nobody: float) -> list[Hyp
     most = math.floor(100 * min([1 - nobody, *map(shared, alive)])) / 100
 
     def judged(hypothesis: Hypothesis) -> Hypothesis:
-        if hypothesis.kind in OF_THE_RANGE:
+        if hypothesis.kind is release:
             sure = min(hypothesis.confidence, most)
             verdict = (
                 Verdict.OPEN if hypothesis.verdict is Verdict.SUPPORTED else hypothesis.verdict

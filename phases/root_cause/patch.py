@@ -33,13 +33,6 @@ class Hunk(NamedTuple):
     """The place of its lines in the patch's text."""
 
 
-class ChangedSides(NamedTuple):
-    """The sides of a patch on which a text stands."""
-
-    added: bool = False
-    removed: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class LineFate:
     """The effect of one patch on the line that later stood at the asked place."""
@@ -105,18 +98,15 @@ class Patch:
             self._shape = _only_shape(self.text, self.path)
         return self._shape
 
-    def changes_of(self, text: str) -> ChangedSides:
-        """Say on which side the text stands, as a whole word: `rate` is not in `rates`."""
-        if text not in self.text:
-            return ChangedSides()
-        added, removed = self.changed
-        return ChangedSides(_has_word(added, text), _has_word(removed, text))
+    def changes(self, text: str) -> bool:
+        """Say whether changed lines hold the text, as a whole word: `rate` is not in `rates`."""
+        return text in self.text and any(_has_word(side, text) for side in self.changed)
 
     def names(self, function: str) -> bool:
         """Say whether changed lines name a function, or the change stands in it."""
         if function not in self.text:
             return False
-        return any(self.changes_of(function)) or _has_word(self.around, function)
+        return self.changes(function) or _has_word(self.around, function)
 
     def adds(self, line: str) -> bool:
         """Say whether it adds this line of code, whatever blanks are around it."""

@@ -23,6 +23,7 @@ from phases.record.findings import (
     Bisect,
     Choice,
     Confidence,
+    Investigation,
     Look,
     LookVerdict,
     MergeState,
@@ -462,6 +463,8 @@ def odd_ends() -> dict[str, Message]:
         at=NOW - timedelta(hours=2),
         pull_request="https://github.com/acme/shop/pull/7",
     )
+    near = {"confidence": 0.3, "reasons": ("changes code near shop/pay.py:41",)}
+    nearest = culprit.model_copy(update=near)
     too_late = under_way(acted(result="running"))
     fallen = Look(
         number=1,
@@ -555,6 +558,7 @@ def odd_ends() -> dict[str, Message]:
         "output-gone": views.progress(deciding(), 1),
         "tree-bisecting": views.tree(deciding(bisect=running, investigating=True)),
         "tree-revert": views.tree(deciding(suspects=(culprit,)), reverts=True),
+        "tree-nearest": views.tree(deciding(investigation=Investigation(nearest=nearest))),
         "tree-empty": views.tree(deciding(triage=nothing_unusual())),
         "evidence-none": views.evidence(deciding()),
         "topic": notes.note(views.topic(deciding())),

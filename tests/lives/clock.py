@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import itertools
 import os
 import random
 import secrets
@@ -43,6 +44,9 @@ class Runs(Protocol):
 
 
 WHOSE: ContextVar[Runs | None] = ContextVar("the replica whose code runs", default=None)
+
+
+_NUMBERS = itertools.count()
 
 
 class Stuck(Exception):
@@ -100,7 +104,18 @@ class _Handle(asyncio.Handle):
 
 
 class _TimerHandle(asyncio.TimerHandle):
-    __slots__ = ()
+    """A timer; of those of one moment the first that was set goes first."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._number = next(_NUMBERS)
+
+    def __lt__(self, other: Any) -> bool:
+        if self._when != other._when:
+            return self._when < other._when
+        return self._number < other._number
 
     def _run(self) -> None:
         whose = self._context.get(WHOSE)  # pyright: ignore[reportAttributeAccessIssue]
@@ -117,6 +132,9 @@ class Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return CLOCK.monotonic()
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return _Future(loop=self)
 
     def _call_soon(
         self, callback: Callable[..., Any], args: Any, context: Context | None
@@ -150,9 +168,31 @@ class Loop(asyncio.SelectorEventLoop):
         return done
 
 
+class _Task(asyncio.Task[Any]):
+    """A task whose place in a set is that of its birth, not of its address in memory."""
+
+    def __init__(self, coroutine: Any, **more: Any) -> None:
+        self._number = next(_NUMBERS)
+        super().__init__(coroutine, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Future(asyncio.Future[Any]):
+    """As `_Task`."""
+
+    def __init__(self, **more: Any) -> None:
+        self._number = next(_NUMBERS)
+        super().__init__(**more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
     """Remember whose task it is: what a killed replica holds must not be closed, it is gone."""
-    task = asyncio.Task(coroutine, loop=loop, **more)
+    task = _Task(coroutine, loop=loop, **more)
     context = more.get("context")
     whose = context.get(WHOSE) if context is not None else WHOSE.get()
     if whose is not None:
@@ -199,5 +239,6 @@ def _of_datetime() -> None:
 def sow(seed: str) -> None:
     """Let everything that throws dice in this process go by this seed."""
     random.seed(seed)
+    os.getpid = lambda: 1  # it is in the names of the bot's consumers
     os.urandom = random.Random(f"{seed} urandom").randbytes
     secrets._sysrand = random.Random(f"{seed} secrets")  # pyright: ignore

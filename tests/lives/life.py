@@ -9,19 +9,23 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from phases.record.incident import Incident
 from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Json, Person
-from tests.lives.town import FIX, Shop, Town
+from tests.lives.plot import Plot
+from tests.lives.shops import Shop
+from tests.lives.stale import stale
+from tests.lives.town import FIX, Town
 
 PATIENCE = 1200.0
 """Virtual seconds in which each step must come true: a step may meet several deaths."""
 AGAIN = 12.0
 """Seconds after which a person says the same once more."""
+QUIET = 20.0
+"""Seconds after which it is looked whether it is quiet now."""
 LOOKS = 2.0
 """A person looks so often."""
 SEEN = "The pool of the database is full"
@@ -31,43 +35,6 @@ UPDATE = "Half of the carts are empty"
 
 class Lost(Exception):
     """A step did not come true."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """How a life goes."""
-
-    begin: str
-    decide: str
-    recurs: bool
-    twice: bool
-    """People click twice."""
-    at_once: bool
-    """Two people decide at the same moment, and differently."""
-    late: bool
-    """Somebody clicks on what is over by then."""
-    wrong: bool
-    """Somebody types and clicks what they may not."""
-    pins: bool
-    closes_ticket: bool
-    run_fails: bool
-
-    @classmethod
-    def drawn(cls, dice: random.Random) -> Plot:
-        return cls(
-            begin=dice.choice(("command", "command", "alert", "alert", "phrase", "watch")),
-            decide=dice.choice(
-                ("rollback", "rollback", "rollback", "hotfix", "investigate", "fixed", "cancel")
-            ),
-            recurs=dice.random() < 0.25,
-            twice=dice.random() < 0.4,
-            at_once=dice.random() < 0.3,
-            late=dice.random() < 0.3,
-            wrong=dice.random() < 0.3,
-            pins=dice.random() < 0.5,
-            closes_ticket=dice.random() < 0.3,
-            run_fails=dice.random() < 0.15,
-        )
 
 
 def _taken(ack: Any) -> bool:
@@ -152,7 +119,11 @@ class Life:
         await asyncio.sleep(self.dice.uniform(0, 40))
         self.says(f"begins: {self.plot}")
         self.shop.fails = int(self.plot.run_fails)
-        self.town.burn(self.shop)
+        if self.plot.decide == "turn_off":
+            await self.town.flag_on(self.shop)
+            self.town.burn(self.shop, mended_by=("nothing",))
+        else:
+            self.town.burn(self.shop)
         await self._declared()
         if self.plot.decide == "cancel":
             await self._cancelled()
@@ -170,7 +141,34 @@ class Life:
             await self._ticket_closed_too_early()
         if self.plot.recurs:
             await self._recurs()
+        if self.plot.restless:
+            await self._restless()
         await self._written()
+
+    async def _restless(self) -> None:
+        """Change the lead to and fro; what is shown when it is quiet again must be the newest."""
+        for _ in range(3):
+            turns = [self._leads(self.alice, 0.0)]
+            turns += [self._leads(self.dice.choice((self.alice, self.bob)), 0.3) for _ in range(2)]
+            await asyncio.gather(*turns)
+        self.step, looks, ends = "it is quiet", 0, time.monotonic() + PATIENCE
+        while (
+            looks < 4
+            and time.monotonic() < ends
+            and (self.unrest() or await stale(self.town, self._incident()))
+        ):
+            looks = 0 if self.unrest() else looks + 1
+            await asyncio.sleep(QUIET)
+        if looks == 4:  # a minute, and nothing was under way
+            wrong = await stale(self.town, self._incident())
+            self.faults += [f"while it was quiet: {one}" for one in wrong]
+
+    async def _leads(self, person: Person, within: float) -> None:
+        await asyncio.sleep(self.dice.uniform(0, within))
+        await self._act(person.command("/incident lead", self.channel))
+
+    def _incident(self) -> Incident:
+        return Incident.model_validate(self.record())
 
     async def _declared(self) -> None:
         """Until its channel is there. What was taken is not said again: it must not be lost."""
@@ -203,10 +201,11 @@ class Life:
         match self.plot.begin:
             case "command":
                 words = f"/incident {self.shop.name} is failing"
-                taken = _taken(await self._act(self.alice.command(words)))
-                if self.plot.twice:
-                    taken = _taken(await self._act(self.alice.command(words))) or taken
-                return taken
+                acts = [self._act(self.alice.command(words))]
+                if self.plot.twice:  # two people at once
+                    acts.append(self._act(self.bob.command(words)))
+                acks = await asyncio.gather(*acts)
+                return any(_taken(ack) for ack in acks)
             case "alert":
                 return (await self.town.alert(self.shop)).status == 200
             case "phrase":
@@ -295,6 +294,8 @@ class Life:
             acts.append(self._press(self.alice, rollback, "decision.rollback"))
             if self.plot.at_once:
                 acts.append(self._press(self.bob, rollback, "decision.rollback"))
+        elif way == "turn_off" and (message := self.offered("decision.turn_off")):
+            acts.append(self._press(self.alice, message, "decision.turn_off"))
         elif way == "hotfix" and (message := self.offered("decision.hotfix")):
             acts.append(self._hotfix(message))
         else:
@@ -305,7 +306,7 @@ class Life:
             await self._act(self.bob.click(rollback, "decision.rollback"))
 
     async def _hotfix(self, message: Json) -> None:
-        self.shop.mended_by = (*self.shop.mended_by, f"hotfix #9@{FIX[:7]}")
+        self.shop.mended_by = (*self.shop.mended_by, FIX, f"hotfix #9@{FIX[:7]}")
         await self._act(self.alice.click(self.alice.now(message), "decision.hotfix"))
         form = await self._form(self.alice, "incident.hotfix", "Branch or pull request")
         if form is not None:
@@ -430,14 +431,17 @@ class Life:
     def unrest(self) -> list[str]:
         """What waits to be done for this incident."""
         ask, id = self.town.redis.server.ask, self.id.encode()
-        entries, waiting, marks = ask(
+        entries, aside, waiting, marks = ask(
             [b"XRANGE", b"{fb}:outbox", b"-", b"+"],
+            [b"XRANGE", b"{fb}:outbox:aside", b"-", b"+"],
             [b"ZRANGE", b"{fb}:outbox:waiting", b"0", b"-1"],
             [b"ZRANGE", b"{fb}:dirty:marks", b"0", b"-1"],
         )
         found: list[str] = []
         if re.search(rb"\r\n" + id + rb"\r\n", entries):
             found.append("an effect")
+        if re.search(rb"\r\n" + id + rb"\r\n", aside):
+            found.append("an effect or timer that another version shall read")
         if re.search(id + rb"\.", waiting):
             found.append("an effect that waits")
         if id + b"|" in marks:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import weakref
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote_plus
 
 from starlette.types import ASGIApp
 
@@ -22,6 +25,9 @@ from handlers.app import listeners
 from tests.lives.clock import context_of
 from tests.lives.wire import Asked, Heard, NoAnswer, called
 
+RARE, RARELY = 6, 10.0
+"""What was answered less often than this kills so many times as often."""
+KIND = re.compile(r"text=\w+|(action_id|callback_id)\W+[\w.]+")
 SOON_SECONDS = (1.0, 8.0)
 """From the death of a bot to its next start, by whatever keeps it."""
 BACK_SECONDS = 1.0
@@ -37,6 +43,8 @@ class Start:
     said: Callable[[str], None]
     cut: Callable[[Any], None]
     """Called with a half that is dead: its connections are closed."""
+    is_next: bool = False
+    """It runs the next version of the code (tests/lives/versions.py)."""
 
 
 class Half:
@@ -50,6 +58,7 @@ class Half:
         self, name: str, start: Start, wall_offset: float, body: Callable[[Half], Awaitable[None]]
     ) -> None:
         self.name, self.wall_offset = name, wall_offset
+        self.is_next = start.is_next
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self.steps = 0
         self.dies_at: int | None = None
@@ -217,9 +226,12 @@ class Fleet:
         self._turn = self._births = self._deaths = 0
         self.acks_kill = 0.0
         """The chance that a front dies with what it answers."""
+        self._acked = Counter[str]()
         self.crash_every: tuple[int, int] | None = None
         """Steps between two deaths of a half, drawn between these."""
         self._clocks: dict[int, float] = {}
+        self._next = set[int]()
+        """Replicas that begin with the next version of the code."""
         self._graves: list[Replica] = []
         self.replicas = [self._born(number) for number in range(count)]
         self._keeping = [asyncio.create_task(self._keep(n)) for n in range(count)]
@@ -230,19 +242,31 @@ class Fleet:
 
     def _born(self, number: int) -> Replica:
         self._births += 1
-        replica = Replica(f"r{number}.{self._births}", self._start, self._doom)
+        start = replace(self._start, is_next=number in self._next)
+        replica = Replica(f"r{number}.{self._births}", start, self._doom)
         replica.wall_offset = self._clocks.get(number, 0.0)
         replica.dies_when_it_acks = self._dies_when_it_acks
         return replica
 
     def _dies_when_it_acks(self, asked: Asked, heard: Heard) -> bool:
-        return heard.status == 200 and self._dice.random() < self.acks_kill
+        if heard.status != 200 or not self.acks_kill:
+            return False
+        said = KIND.search(unquote_plus(asked.body.decode(errors="replace")))
+        kind = said[0] if said is not None else asked.path
+        self._acked[kind] += 1
+        often = self.acks_kill * (RARELY if self._acked[kind] <= RARE else 1.0)
+        return self._dice.random() < often
 
     def set_clock(self, number: int, seconds: float) -> None:
         """Set the clock of this replica's machine away from the true time."""
         self._clocks[number] = self.replicas[number].wall_offset = seconds
         for half in self.replicas[number].halves:
             half.wall_offset = seconds
+
+    def update(self, number: int) -> None:
+        """Begin this replica again, with the next version of the code."""
+        self._next.add(number)
+        self.replicas[number].front.die()
 
     def doom(self) -> None:
         """Draw for each half that lives at which of its steps it dies."""

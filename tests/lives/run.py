@@ -62,7 +62,7 @@ def valkey() -> Iterator[str]:
         path = f"{folder}/valkey.sock"
         command = [str(_program()), "--port", "0", "--unixsocket", path, "--dir", folder]
         server = subprocess.Popen(
-            [*command, "--save", "", "--appendonly", "no"],
+            [*command, "--save", "", "--appendonly", "no", "--hash-seed", "lives"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -79,6 +79,16 @@ function special.XREADGROUP(run, ...)
   return answer
 end
 
+function special.XPENDING(run, key, group, ...)
+  local answer = run('XPENDING', key, group, ...)
+  if select('#', ...) > 0 and not answer.err then
+    for _, entry in ipairs(answer) do
+      entry[3] = math.max(0, vms - tonumber(run('HGET', 'virtual:delivered', entry[1]) or vwhole(vms)))
+    end
+  end
+  return answer
+end
+
 function special.XCLAIM(run, key, group, consumer, idle, ...)
   local answer = run('XCLAIM', key, group, consumer, idle, ...)
   for _, word in ipairs({...}) do

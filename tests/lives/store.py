@@ -28,11 +28,11 @@ end
 """
 GENERIC = SHIM + "return redis.call(unpack(ARGV))"
 SPECIAL = frozenset(
-    b"TIME SET DEL GETDEL PEXPIRE EXPIRE PTTL TTL XADD XREADGROUP XCLAIM XAUTOCLAIM".split()
+    b"TIME SET DEL GETDEL PEXPIRE EXPIRE PTTL TTL XADD XREADGROUP".split()
+    + b"XPENDING XCLAIM XAUTOCLAIM".split()
 )
 LATENCY = (0.00005, 0.0004)
 """Seconds on the way to Redis."""
-BY_REAL_TIME = frozenset({b"XCLAIM", b"XAUTOCLAIM", b"XPENDING"})
 RARE = 20
 """After so many of one kind its sender dies half as often."""
 SLOW_SECONDS = 1.2
@@ -174,6 +174,8 @@ class Redis:
     server: Server
     dice: random.Random
     trouble: Trouble = field(default_factory=Trouble)
+    far: float = 1.0
+    """So many times as long as usual is the way to it."""
     said: Callable[[str], None] = lambda _: None
     """Called with each trouble."""
     deadly: float = 0.0
@@ -196,15 +198,10 @@ class Redis:
                 link.gone = True
 
     def kills(self, whose: Runs | None, command: Command) -> bool:
-        """Kill a sender whose command was carried out, rather at what is rarely done.
-
-        No dice are thrown for what comes by real time: the same life must be told again.
-        """
+        """Kill a sender whose command was carried out, rather at what is rarely done."""
         if whose is None or not self.deadly:
             return False
         kind = command[1] if command[0].upper() == b"EVALSHA" else command[0]
-        if kind.upper() in BY_REAL_TIME:
-            return False
         self.sent[kind] += 1
         if self.dice.random() * (1 + self.sent[kind] / RARE) > self.deadly:
             return False
@@ -302,7 +299,7 @@ class _Link:
     def _send(self, batch: list[Command]) -> None:
         redis, loop = self._redis, asyncio.get_running_loop()
         fate, trouble = redis.dice.random() * 1000, redis.trouble
-        delay = redis.dice.uniform(*LATENCY)
+        delay = redis.dice.uniform(*LATENCY) * redis.far
         what = self._perform
         if fate < trouble.lost_requests:
             what = self._lose_request

@@ -9,7 +9,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,9 +39,11 @@ from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
 from sandbox.webhook_delivery import WebhookDelivery
 from tests.lives import clock
+from tests.lives.host import Host
 from tests.lives.replica import Fleet, Start
+from tests.lives.shops import BY_COMMAND, Shop, catalogued, name_of
 from tests.lives.store import Redis
-from tests.lives.wire import Weather, Wire
+from tests.lives.wire import Asked, Heard, Weather, Wire
 
 URL = "http://127.0.0.1:4281"
 BOT_URL = "http://127.0.0.1:4282"
@@ -49,23 +51,15 @@ RECHECK_SECONDS = 20
 WINDOW_SECONDS = 120
 """Long enough for a bot that was dead for a while: it still sees the trouble."""
 TRAFFIC_SECONDS = 4.0
+READY_SECONDS = 120.0
+"""A bot that does not begin within these finds something wrong with Redis or itself."""
+FLAG_SECONDS = 2.0
+"""A flag was turned on so long before anybody hears of it."""
 TOLD_AGAIN_SECONDS = 5.0
 """A pipeline says it again where it was not taken, as `curl --retry` does."""
 RELEASES = (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40))
 FIX = "f" * 40
 """The head of the pull request that mends a service."""
-
-SERVICE = """
-[services.NAME]
-repository = "acme/NAME"
-owners = "@checkout-oncall"
-sentry = ["NAME"]
-features = { catalog = "/", cart = "/cart*", payment = "/pay*" }
-release = { sentry = "NAME@{version}", tag = "v{version}", deploy = "{version}" }
-deployer = "github"
-linear_team = "ENG"
-adr = { repository = "acme/NAME", path = "docs/adr" }
-"""
 
 
 class DiceFaults(Faults):
@@ -90,37 +84,6 @@ class DiceFaults(Faults):
             self.said(f"{call}: 503")
             return Fault(status=503)
         return super().take(call)
-
-
-@dataclass
-class Shop:
-    """A service in production: what runs, and whether it burns."""
-
-    number: int
-    hub: GitHub
-    running: str = "1.3.0"
-    on_fire: bool = False
-    """The trouble is there while `mended_by` has not happened."""
-    mended_by: tuple[str, ...] = ("1.2.0", "1.1.0")
-    """Versions on which it does not burn."""
-    since: float = 0.0
-    fails: int = 0
-    """So many of the next runs end in failure."""
-    slow: float = 0.0
-    """Seconds that each run takes longer."""
-    error: str = ""
-
-    @property
-    def name(self) -> str:
-        return name_of(self.number)
-
-    @property
-    def burns(self) -> bool:
-        return self.on_fire and self.running not in self.mended_by
-
-
-def name_of(number: int) -> str:
-    return f"shop{number:03d}"
 
 
 @dataclass
@@ -172,6 +135,10 @@ class Town:
         self.linear_webhooks.retry_delays = (60.0, 3600.0)
         self.discord, self.pagerduty = Discord(), PagerDuty()
         self.shops = {n: self._shop(n) for n in range(1, self.services + 1)}
+        host_dice = random.Random(f"{self.seed} host")
+        for shop in self.shops.values():
+            shop.by_command = host_dice.random() < BY_COMMAND
+        self.host = Host(host_dice, self._command_says, self._command_does, self.said)
         self.wire = Wire(
             self._app(), self._front, BOT_URL, random.Random(f"{self.seed} wire"), said=self.said
         )
@@ -217,6 +184,7 @@ class Town:
     async def open(self) -> None:
         """Everything runs, and the bot is ready."""
         self.wire.install()
+        self.host.install()
         settings = self._settings()
         catalogue = catalogues.load(settings)
         start = Start(settings, catalogue, self.said, self.redis.cut)
@@ -226,7 +194,8 @@ class Town:
         await self.alerts.start()
         self.beside(self._traffic())
         self.fleet = Fleet(self.replicas, start, random.Random(f"{self.seed} fleet"))
-        await self.fleet.ready()
+        async with asyncio.timeout(READY_SECONDS):
+            await self.fleet.ready()
 
     def redis_ms(self) -> float:
         return (clock.BEGIN + clock.CLOCK.passed + self.redis.server.offset) * 1000
@@ -258,6 +227,8 @@ class Town:
             self.broken = error
             self.said(f"the world itself failed: {error!r}")
 
+    told: set[str] = field(default_factory=set[str])
+    """Incidents whose record has a field of the next version."""
     lost_pages: bool = False
     """An answer of PagerDuty's may be lost in this world."""
     broken: BaseException | None = None
@@ -265,9 +236,7 @@ class Town:
 
     def _settings(self) -> Settings:
         services = self.folder / "services.toml"
-        services.write_text(
-            "".join(SERVICE.replace("NAME", name_of(n)) for n in range(1, self.services + 1))
-        )
+        services.write_text("".join(catalogued(shop, self.folder) for shop in self.shops.values()))
         given = {
             "redis_url": "unix:///in/this/process",
             "data_dir": str(self.folder),
@@ -298,8 +267,8 @@ class Town:
         }
         return Settings(**given)  # pyright: ignore
 
-    async def _front(self, asked: object) -> object:
-        return await self.fleet(asked)  # pyright: ignore
+    async def _front(self, asked: Asked) -> Heard:
+        return await self.fleet(asked)
 
     # --- production -------------------------------------------------------------------------------
 
@@ -323,6 +292,7 @@ class Town:
                 transaction=page,
                 project=shop.name,
                 release=release or f"{shop.name}@1.3.0",
+                flags={shop.flag: True} if shop.flag else {},
             )
 
     async def _traffic(self) -> None:
@@ -339,6 +309,39 @@ class Town:
 
     def _project(self, shop: Shop) -> int:
         return self.sentry.projects[shop.name].id
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def _commanded(self, words: Sequence[str]) -> Shop:
+        return next(shop for shop in self.shops.values() if shop.name == words[1])
+
+    def _command_says(self, words: Sequence[str]) -> str:
+        if words[0] == "current":
+            return f"{self._commanded(words).running}\n"
+        return "".join(f"{version}\n" for version, _ in reversed(RELEASES))
+
+    def _command_does(self, words: Sequence[str]) -> bool:
+        """Change production. False: it did not work out."""
+        shop = self._commanded(words)
+        if shop.fails:
+            shop.fails -= 1
+            return False
+        self.said(f"{shop.name}: {' '.join(words)} has ended")
+        if words[0] == "off":
+            shop.on_fire = shop.on_fire and words[2] != shop.flag
+            return True
+        shop.running = words[2]
+        if words[0] == "deploy":
+            self.beside(self.ci_tells(shop, shop.running))
+        return True
+
+    async def flag_on(self, shop: Shop) -> None:
+        """Somebody turns a flag on, and the flags' system tells of it until it is taken."""
+        shop.flag = f"{shop.name}-pricing"
+        at = datetime.now(UTC) - timedelta(seconds=FLAG_SECONDS)
+        told = {"service": shop.name, "kind": "flag", "name": shop.flag, "from": "off", "to": "on"}
+        body = json.dumps({**told, "at": at.isoformat()}).encode()
+        await self._told("changes", body, secrets_of.CHANGE_SECRET)
 
     # --- CI ---------------------------------------------------------------------------------------
 
@@ -374,12 +377,12 @@ class Town:
             "sentry_issues": [],
             "at": datetime.now(UTC).isoformat(),
         }
-        body = json.dumps(told).encode()
-        key = secrets_of.DEPLOY_SECRET.encode()
-        headers = {
-            "X-Firebreak-Signature": f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
-        }
-        url = f"{BOT_URL}/webhooks/deploys"
+        await self._told("deploys", json.dumps(told).encode(), secrets_of.DEPLOY_SECRET)
+
+    async def _told(self, route: str, body: bytes, secret: str) -> None:
+        signed = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"X-Firebreak-Signature": f"sha256={signed}"}
+        url = f"{BOT_URL}/webhooks/{route}"
         while True:
             if await self.webhooks.post(url, body, headers, seconds=10.0) == 200:
                 return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from dataclasses import dataclass, field
 
 from phases.record.incident import Incident
+from tests.lives import versions
 from tests.lives.store import Trouble
 from tests.lives.town import Town
 from tests.lives.wire import Weather
@@ -15,6 +17,8 @@ SYSTEMS = ("slack", "sentry", "linear", "github", "discord", "pagerduty")
 CRASHES = ((800, 4000), (2000, 10000), (6000, 30000))
 """Steps between two deaths of a replica: a step is what runs between two awaits."""
 STEPS_OF_THE_CLOCK = (-3600.0, -90.0, -5.0, 5.0, 90.0, 3600.0)
+BESIDE_SECONDS = 45.0
+"""From one replica that gets the next version to the next one."""
 BY_SECONDS = 240.0
 """The clock is set within so many seconds from the beginning."""
 
@@ -35,8 +39,13 @@ class Forecast:
     deadly: float = 0.0
     """How dangerous it is to send Redis something that is rarely sent."""
     acks_kill: float = 0.0
+    """The chance that a front dies with what it answers, rather with what it seldom answers."""
+    far: float = 1.0
+    """So many times as long is the way to Redis: what is done at the same time meets more often."""
     older: bool = False
     """Now and then a record is written anew as a version writes it that knows fewer fields."""
+    update_at: float | None = None
+    """When the next version of the code is rolled out, a replica after the other."""
     wall: dict[int, float] = field(default_factory=dict[int, float])
     """Replica → seconds by which the clock of its machine is wrong."""
 
@@ -58,17 +67,20 @@ class Forecast:
             acks_kill=dice.choice((0.0, 0.0, 0.0, 0.02)),
             older=dice.random() < 0.25,
             wall={0: dice.choice((-30.0, -3.0, 3.0, 30.0))} if dice.random() < 0.2 else {},
+            far=dice.choice((1.0, 1.0, 1.0, 30.0)),
+            update_at=dice.uniform(10, BY_SECONDS) if dice.random() < 0.25 else None,
         )
 
     @property
     def deaths(self) -> bool:
-        return self.crashes is not None or self.deadly > 0 or self.acks_kill > 0
+        kills = self.deadly > 0 or self.acks_kill > 0 or self.update_at is not None
+        return kills or self.crashes is not None
 
     def begins(self, town: Town) -> None:
         town.wire.weather = town.faults.weather = self.systems
         # After a lost answer or a death it may be called twice, never not at all (docs/code.md).
         town.lost_pages = "pagerduty" in self.systems or self.deaths
-        town.redis.trouble = self.redis
+        town.redis.trouble, town.redis.far = self.redis, self.far
         town.delivery.twice = town.webhooks.twice = self.twice
         town.fleet.crash_every = self.crashes
         town.redis.deadly, town.fleet.acks_kill = self.deadly, self.acks_kill
@@ -77,8 +89,19 @@ class Forecast:
             town.fleet.set_clock(number, seconds)
         if self.older:
             town.beside(self._writes_older_records(town, random.Random(f"{town.seed} older")))
+        if self.update_at is not None:
+            versions.install(town.seed)
+            town.beside(self._updates(town, self.update_at))
         if self.clock:
             town.beside(self._sets_the_clock(town))
+
+    async def _updates(self, town: Town, at: float) -> None:
+        """Roll out the next version; both run beside each other for a while."""
+        await asyncio.sleep(at)
+        for number in range(self.replicas):
+            town.said(f"replica {number} gets the next version")
+            town.fleet.update(number)
+            await asyncio.sleep(BESIDE_SECONDS)
 
     async def _sets_the_clock(self, town: Town) -> None:
         await asyncio.sleep(self.clock_at)
@@ -87,6 +110,7 @@ class Forecast:
 
     async def _writes_older_records(self, town: Town, dice: random.Random) -> None:
         """Only what is not as by default stands in them; whoever has read the other starts anew."""
+        told = set[int]()
         while True:
             await asyncio.sleep(dice.uniform(2, 12))
             number = dice.randint(1, town.services)
@@ -94,7 +118,12 @@ class Forecast:
             (record,) = town.redis.server.ask([b"HGET", key, b"record"])
             if record.startswith(b"$-1"):
                 continue
-            incident = Incident.model_validate_json(record.split(b"\r\n", 1)[1])
+            read = record.split(b"\r\n", 1)[1]
+            if number not in told:  # a field that this version does not know, and has to keep
+                read = json.dumps(json.loads(read) | {versions.UNKNOWN_FIELD: number}).encode()
+                told.add(number)
+                town.told.add(f"INC-{number:04d}")
+            incident = Incident.model_validate_json(read)
             older = incident.model_dump_json(exclude_defaults=True).encode()
             if Incident.model_validate_json(older) != incident:
                 raise AssertionError(f"{incident.id} is not the same without its defaults")
@@ -105,7 +134,7 @@ class Forecast:
     def ends(self, town: Town) -> None:
         """Everything is fine from here on."""
         town.wire.weather = town.faults.weather = {}
-        town.redis.trouble = Trouble()
+        town.redis.trouble, town.redis.far = Trouble(), 1.0
         town.delivery.twice = town.webhooks.twice = False
         town.fleet.crash_every = None
         town.redis.deadly = town.fleet.acks_kill = 0.0

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import aiohttp
 import httpx
@@ -29,6 +29,7 @@ LATENCY = (0.002, 0.03)
 LATE_SECONDS = (0.5, 6.0)
 RARE, RARELY = 3, 5.0
 """What was asked for less often than this loses its answer so many times as often."""
+MUTATION = re.compile(rb"mutation\s*\w*|\b[a-z]+(?:Create|Update)\b")
 LONG_SECONDS = 40.0
 """For which a call hangs that hangs: longer than anybody waits."""
 
@@ -87,7 +88,7 @@ async def called(app: ASGIApp, asked: Asked) -> Heard:
         "http_version": "1.1",
         "method": asked.method,
         "scheme": at.scheme,
-        "path": httpx.URL(asked.url).path,
+        "path": unquote(at.path),
         "raw_path": at.path.encode(),
         "query_string": at.query.encode(),
         "root_path": "",
@@ -195,11 +196,17 @@ class Wire:
 
     def _is_rare(self, asked: Asked) -> bool:
         """Most calls are reads that come all the time; what is there once is made by the others."""
-        mutation = re.search(rb"mutation\s*(\w*)|\w+(Create|Update)\b", asked.body)
-        kind = f"{asked.method} {re.sub(r'[0-9]+', '', asked.path)} {mutation and mutation[0]}"
+        if asked.method == "GET":
+            return False
+        what = ""
+        if asked.path.endswith("graphql"):
+            mutation = MUTATION.search(asked.body)
+            if mutation is None:
+                return False
+            what = mutation[0].decode()
+        kind = f"{asked.method} {re.sub(r'[0-9]+', '', asked.path)} {what}"
         self.asked[kind] += 1
-        reads = asked.method == "GET" or (asked.path.endswith("graphql") and mutation is None)
-        return not reads and self.asked[kind] <= RARE
+        return self.asked[kind] <= RARE
 
     def install(self) -> None:
         """Be what httpx and aiohttp reach from now on, in this process."""
@@ -213,7 +220,7 @@ class Wire:
         ) -> _AiohttpAnswer:
             return await _by_aiohttp(wire.ask, session, method, str(url), **more)
 
-        httpx.AsyncHTTPTransport.handle_async_request = handle
+        httpx.AsyncHTTPTransport.handle_async_request = handle  # pyright: ignore
         aiohttp.ClientSession._request = request  # pyright: ignore
 
 

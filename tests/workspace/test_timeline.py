@@ -147,14 +147,16 @@ async def test_words_and_times_are_corrected_and_the_post_mortem_follows(small: 
     rows = [row for row in file(world).read_text().splitlines() if row.startswith("| 20")]
     (row,) = [row for row in rows if "carts work for some" in row]
     assert "(corrected by bob and alice: was " in row
+    decision = next(m for m in alice.messages(channel) if "Decision 1" in plain(m))
+    assert world.workspace.permalink(channel.id, decision["ts"]) in file(world).read_text()
     assert rows == sorted(rows, key=lambda row: row[:22]), "by time"
 
     # The file is written: what is corrected now goes into its list, and no further.
     by_hand = file(world).read_text().replace("## Root cause", "By hand.\n\n## Root cause")
     file(world).write_text(by_hand)
     view = await correcting(bob, channel, "carts work for some")
-    assert "Take back" in plain(view)
-    await bob.submit(view, {"back": ["Take back: as it was recorded"]})
+    assert "Take it back" in plain(view)
+    await bob.submit(view, {"back": ["As it was recorded first"]})
     await eventually(
         world, lambda: "(corrected by" not in file(world).read_text(), "the file follows"
     )

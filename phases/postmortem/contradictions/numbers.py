@@ -38,9 +38,9 @@ _NOT_ITS_LENGTH = re.compile(
     re.IGNORECASE,
 )
 _NOT_LENGTH_OF = re.compile(
-    r"\b(?:every|within|after|waits?|waited|counted over|in the last|last|first|past|window of|timeout of"
-    r"|delay of"
-    r"|threshold of|took us|next|another|further|at most|by)\s+(?:for\s+|about\s+)?$",
+    r"\b(?:every|within|after|waits?|waited|counted over|in the last|last|first|past|window of"
+    r"|timeout of|delay of|threshold of|took us|next|another|further|at most|by)\s+"
+    r"(?:for\s+|about\s+)?$",
     re.IGNORECASE,
 )
 _LASTED = re.compile(

@@ -81,7 +81,9 @@ def blame(case: Case) -> Iterator[Contradiction]:
 
 def _known(case: Case) -> frozenset[str]:
     """Return the names of people that the record knows, whole and first ones."""
-    authors = [suspect.author for suspect in case.incident.suspects]
+    walked = case.incident.investigation
+    near = (walked.nearest,) if walked and walked.nearest else ()
+    authors = [suspect.author for suspect in (*case.incident.suspects, *near)]
     whole = [name.strip() for name in (*case.names.values(), *authors) if name.strip()]
     owners = (item.owner for item in case.parts.items if not item.owner.startswith("<@"))
     whole += [owner.strip() for owner in owners if re.fullmatch(_NAME, owner.strip())]

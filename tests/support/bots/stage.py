@@ -132,11 +132,11 @@ def go_on_burning(
     seconds: float = 45,
     error: str = "KeyError: 'region'",
     release: str = "shop@1.3.0",
-    every: float = 0.05,
+    every: float = 0.02,
 ) -> None:
     """The errors of the next seconds, whatever runs: for looks that shall not be clean.
 
-    They go on for longer than a busy machine may take to look.
+    They go on for longer than a busy machine may take to look, at nearly the rate of `burn`.
     """
     world.sentry.load(
         error,

@@ -158,11 +158,11 @@ async def test_a_correction_is_taken_back(home: House) -> None:
     await alice.submit(view, {"text": "cards fail", "at": int(before.at.timestamp()) - 300})
     view = await form(home, alice, incident, "cards fail")
     assert "“cards work again”" in plain(view)
-    await alice.submit(view, {"back": ["Take back: as it was recorded"]})
+    await alice.submit(view, {"back": ["As it was recorded first"]})
     after = await entry(home, incident, "cards work again")
     assert (after.at, was(after), len(after.corrections)) == (before.at, "", 2)
     view = await form(home, alice, incident, "cards work again")
-    assert "Take back" not in plain(view)
+    assert "Take it back" not in plain(view)
 
 
 async def test_a_pin_that_is_taken_off_meanwhile_is_not_corrected(home: House) -> None:

@@ -17,7 +17,7 @@ from phases.ports.ports import Catalogue
 from phases.ports.tracker_values import IssueRow
 from phases.record.incident import Status
 from sandbox.faults import Fault
-from tests.support.worlds.handlers_world import SHOP, House, house
+from tests.support.worlds.handlers_world import ME, SHOP, House, house
 
 
 @pytest.fixture
@@ -140,6 +140,19 @@ async def test_going_there_leaves_what_was_said_as_evidence(home: House) -> None
     assert any("nobody can pay" in e.text for e in entries)
 
 
+async def test_a_message_that_is_the_same_leaves_its_link_with_its_words(home: House) -> None:
+    await home.slack.alice.command("/incident the shop is down")
+    bob = home.slack.bob
+    told = bob.say("general", "nobody can pay in the shop")
+    await bob.shortcut("incident.declare", message=told)
+    await bob.submit(await bob.open_modal("incident.declare"))
+    asked = await bob.open_modal(text="is open on shop")
+    await bob.click(asked, "incident.go_there")
+    await home.idle()
+    (said,) = [e for e in await home.dispatcher.timeline("INC-0001") if "nobody" in e.text]
+    assert said.url == home.slack.workspace.permalink(told["channel"], told["ts"])
+
+
 async def test_a_guest_is_refused(home: House) -> None:
     await home.slack.guest.command("/incident the shop is down", "general")
     assert await home.count() == 0
@@ -155,6 +168,9 @@ async def test_the_shortcuts_open_the_form(home: House) -> None:
     incident = await home.newest()
     assert incident.title == "the shop shows an error page & I cannot pay"
     assert "a message in <#" in incident.source.text
+    permalink = home.slack.workspace.permalink(said["channel"], said["ts"])
+    assert incident.source.url == permalink
+    assert (await home.dispatcher.timeline(incident.id))[0].url == permalink
 
 
 @pytest.mark.parametrize(
@@ -196,7 +212,28 @@ async def test_a_phrase_is_offered_once_a_channel_and_declares_by_a_click(home: 
     assert await home.count() == 0
     await bob.click(offer, "incident.declare")
     await bob.submit(await bob.open_modal("incident.declare"), {"service": "shop"})
-    assert (await home.newest()).source.kind == "phrase"
+    source = (await home.newest()).source
+    permalink = home.slack.workspace.permalink(first["channel"], first["ts"])
+    assert (source.kind, source.url) == ("phrase", permalink)
+
+
+async def test_a_message_of_a_private_channel_is_not_linked(home: House) -> None:
+    bob = home.slack.bob
+    room = home.slack.workspace.create_channel("board", bob.id, is_private=True)
+    await bob.shortcut("incident.declare", message=bob.say(room, "the shop is down"))
+    await bob.submit(await bob.open_modal("incident.declare"))
+    source = (await home.newest()).source
+    assert "a private channel" in source.text
+    assert source.url is None
+
+
+def test_a_reply_is_linked_in_its_thread() -> None:
+    link = ME.link("C1", {"ts": "1767000000.000100", "thread_ts": "1767000000.000001"})
+    site = "https://firebreak.slack.com/archives/C1"
+    assert link == f"{site}/p1767000000000100?thread_ts=1767000000.000001&cid=C1"
+    root = {"ts": "1767000000.000100", "thread_ts": "1767000000.000100"}
+    assert ME.link("C1", root) == f"{site}/p1767000000000100"
+    assert ME.link("C1", {}) == ""
 
 
 async def test_only_watched_channels_are_listened_to(store: Store) -> None:

@@ -359,6 +359,29 @@ def test_the_tree_shows_the_one_that_leads_and_every_other_in_a_line() -> None:
     assert all(f"found {n}" in text_of(whole) for n in range(1, 6))
 
 
+def test_where_no_commit_stands_out_the_nearest_is_one_line_without_a_button() -> None:
+    near = Suspect(
+        sha="abc1234567890",
+        author="Ann & Co",
+        subject="Split <the> total",
+        confidence=0.304,
+        reasons=("changes code near shop/pay.py:41", "second"),
+        pull_request="https://github.com/acme/shop/pull/7",
+    )
+    one = deciding(investigation=Investigation(nearest=near))
+    line = (
+        "No commit stands out. Nearest: `abc123456` Split &lt;the&gt; total (Ann &amp; Co) "
+        "– changes code near shop/pay.py:41 (30\u00a0%)"
+    )
+    for shown in (views.tree(one, reverts=True), views.evidence(one)):
+        assert line in text_of(shown)
+        assert "incident.revert" not in str(shown.payload())
+    found = Bisect(id="b", good="1", bad="2", state="found", culprit=Suspect(sha="d" * 40))
+    cause = Cause(text="A flag", at=NOW, by="U0BOB")
+    assert "stands out" not in text_of(views.tree(one.model_copy(update={"bisect": found})))
+    assert "stands out" not in text_of(views.tree(one.model_copy(update={"cause": cause})))
+
+
 def judged(shown: Message) -> list[str]:
     """The hypotheses that can be ruled out there."""
     return [

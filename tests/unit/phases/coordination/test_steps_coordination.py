@@ -234,6 +234,22 @@ def test_what_is_over_says_so_and_offers_a_way_that_exists():
     assert "reopen" not in ended.text, "there is no such subcommand yet"
 
 
+def test_a_page_that_comes_through_only_after_the_end_is_ended():
+    story = Story(severity=Severity.SEV1)
+    (page,) = story.wants(wanted.Page)
+    story.say(said.Cancel(by="U0BOB", reason="load test"))
+    assert [e.what for e in story.wants(wanted.TellPager)] == ["resolve"]
+    story.say(said.Paged(key=page.key, via="PagerDuty"))
+    assert story.wants(wanted.TellPager) == [wanted.TellPager(what="resolve", pages=1)]
+
+
+def test_a_page_that_comes_through_while_it_is_open_rings_on():
+    story = Story(severity=Severity.SEV1)
+    (page,) = story.wants(wanted.Page)
+    story.say(said.Paged(key=page.key, via="PagerDuty"))
+    assert story.wants(wanted.TellPager) == []
+
+
 # --- one storm is one incident --------------------------------------------------------------------
 
 

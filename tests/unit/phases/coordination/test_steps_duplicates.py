@@ -145,6 +145,22 @@ def test_a_duplicate_is_not_reopened_behind_the_back_of_the_other():
     assert "`/incident split INC-0002`" in refused.text
 
 
+@pytest.mark.parametrize(
+    ("noted", "issues", "says"),
+    [(False, ("11",), True), (True, ("11",), False), (False, (), False)],
+)
+def test_of_what_an_older_version_merged_the_issues_stay_and_that_is_said(
+    noted: bool, issues: tuple[str, ...], says: bool
+):
+    change = merged(Story().opened().measured().record, one(2, seeds=issues))
+    record = change.incident
+    record = record if noted else record.model_copy(update={"brought": {}})
+    now, parts = parted(record, change.also[0].incident)
+    assert ("11" in now.seeds) is says
+    told = [effect.text for effect in parts.also[0].effects if isinstance(effect, Say)]
+    assert ("its Sentry issues stay with INC-0001, too." in told[0]) is says
+
+
 def test_what_is_no_duplicate_cannot_be_split_off():
     refused = step(one(2), SplitOff(by="U0BOB"), service(), NOW)
     assert isinstance(refused, Refused)

@@ -12,6 +12,7 @@ import pytest
 from phases.postmortem.adr import adr_text
 from phases.postmortem.adr_headings import LANGUAGES, language_of
 from phases.postmortem.adr_status import completed
+from phases.record.documents import Contradiction
 from tests.support.values import incidents
 from tests.support.values.adr_templates import MADR, NYGARD, POSTMORTEM, headings, written
 from tests.support.values.incidents import NAMES
@@ -245,6 +246,51 @@ def test_headings_and_parts_are_in_one_language(kind: str) -> None:
     asked = [line for line in ALL[kind].split("\n") if line.startswith("## ")]
     assert [one for one in found if one.startswith("## ")] == asked
     assert set(found) - set(asked) <= own
+
+
+def told(template: str, **parts: str) -> str:
+    """A file in which everything is written that anybody can write."""
+    one = incidents.incident(adr=None)
+    assert one.postmortem is not None
+    full = {
+        "factors": "Both regions share one pool.",
+        "went_well": "The flag was off within a minute.",
+        **parts,
+    }
+    written = one.postmortem.model_copy(update=full)
+    unfit = Contradiction(rule="blame", part="monitoring", says="Bob forgot it.", key="1")
+    whole = {"postmortem": written, "contradictions": (unfit,)}
+    one = one.model_copy(update=whole)
+    return adr_text(one, incidents.entries(), 7, NAMES, template)
+
+
+@pytest.mark.parametrize("kind", ["de", "pt", "fr", "es", "it", "nl"])
+def test_no_part_of_ours_is_in_english_among_others(kind: str) -> None:
+    (language,) = (one for one in LANGUAGES if one.code == kind)
+    text = told(ALL[kind])
+    asked = [line.lstrip("# ").partition(" <!--")[0] for line in ALL[kind].split("\n")]
+    found = [line.lstrip("# ") for line in headings(text)[1:]]
+    assert set(found) - set(asked) <= set(language.headings.values())
+    for key in ("factors", "went_well", "contradictions"):
+        assert language.headings[key] in found
+    assert "Both regions share one pool" in text
+
+
+def test_parts_go_where_a_template_asks_for_them() -> None:
+    text = told(
+        "# Post-mortem\n\n## Summary\n\n## Root cause\n\n## Contributing factors\n\n"
+        "## What went well\n\n## Action items\n"
+    )
+    assert "## Contributing factors\n\nBoth regions" in text
+    assert "## What went well\n\nThe flag was off" in text
+    empty = told("# Post-mortem\n\n## Root cause\n\n## What went well\n", went_well="")
+    assert "## What went well" in empty, "for people to fill"
+    nobody = told(
+        "# Post-mortem\n\n## Summary\n\n## Root cause\n\n## Contributing factors\n", factors=""
+    )
+    one = incidents.incident().postmortem
+    assert one is not None
+    assert f"## Contributing factors\n\n{one.tests[:12]}" in nobody, "what let it through"
 
 
 @pytest.mark.parametrize("kind", ["pl", "ja", "da", "y"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.named import contradictions
 from phases.postmortem.contributing_factors import ALERT, first_alert
 from phases.postmortem.draft import draft, followed
-from phases.postmortem.entry_table import with_entries
+from phases.postmortem.entry_table import linked, with_entries
 from phases.postmortem.gate import Parts
 from phases.record.incident import Entry, Source
 from phases.record.timeline import Shown, shown
@@ -124,3 +124,30 @@ def test_a_line_that_another_entry_has_too_stays() -> None:
     saved = draft(incidents.incident(), shown(twice, {}), minute(40)).timeline
     now = shown([*twice, moved("0", minute(2))], {})
     assert followed(saved, now, {}) == saved
+
+
+def test_what_was_decided_by_a_click_links_the_message_with_the_button() -> None:
+    record = incidents.incident()
+    (first,) = record.rounds
+    opened = (first.opened_at, first.opened_at + timedelta(minutes=20))
+    later = first.model_copy(update={"number": 2, "opened_at": opened[1]})
+    record = record.model_copy(update={"rounds": (first, later)})
+    every = [
+        Entry(at=opened[0] - timedelta(minutes=1), kind="decision", text="before"),
+        Entry(at=opened[0], kind="decision", text="first"),
+        Entry(at=opened[0], kind="deploy", text="a deploy"),
+        Entry(at=opened[1], kind="decision", text="second"),
+        Entry(at=opened[1], kind="decision", text="linked", url="https://ci.example/1"),
+    ]
+    at = opened[1] + timedelta(minutes=5)
+    some = shown([*every, moved("1", at), moved("3", opened[0])], {})
+    links = {1: "https://s.slack.com/1", 2: "https://s.slack.com/2"}
+    urls = {one.text: one.url for one in linked(some, record, links)}
+    assert urls == {
+        "before": None,
+        "first": links[1],
+        "a deploy": None,
+        "second": links[2],
+        "linked": "https://ci.example/1",
+    }, "by its recorded time"
+    assert [one.url for one in linked(every, record, {})][:4] == [None] * 4

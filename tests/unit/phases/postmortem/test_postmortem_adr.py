@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from phases.postmortem.adr import adr_text, minutes_taken, summary, what_was_done_in_all
 from phases.postmortem.adr_numbering import Numbering
 from phases.record.documents import ActionItem
-from phases.record.findings import BlastRadius, Cause, Release, Share, Word
+from phases.record.findings import (
+    BlastRadius,
+    Cause,
+    Investigation,
+    Release,
+    Share,
+    Suspect,
+    Word,
+)
 from phases.record.incident import ActionKind, Entry, Source
 from phases.text.markdown import inline, one_line, paragraphs
 from tests.support.values import incidents
@@ -257,6 +265,19 @@ def test_the_adr_has_everything_in_its_order() -> None:
     )
     with pytest.raises(ValueError, match="no post-mortem"):
         adr_text(incidents.incident(postmortem=None), [], 7, NAMES)
+
+
+def test_the_adr_names_the_nearest_commit_where_none_stood_out() -> None:
+    why = "changes code near `shop/pay.py:41`"
+    near = Suspect(sha="abc1234567890", author="Eve", confidence=0.3, reasons=(why,))
+    walked = {"investigation": Investigation(nearest=near), "adr": None}
+    line = "- No commit stood out. Nearest: abc123456 (Eve), 30%: changes code near"
+
+    def said(**fields: Any) -> bool:
+        return line in adr_text(incidents.incident(**walked, **fields), [], 7, NAMES)
+
+    assert said(cause=None)
+    assert not said(cause=Cause(text="x", at=minute(20), by="UANN", commit="f" * 40))
 
 
 @given(title=NASTY, part=NASTY, entry=NASTY, item=NASTY)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Hypothesis, HypothesisKind, Verdict
 from phases.root_cause.commit_ranking import Ranking, Thrown, rank
-from phases.root_cause.nobody import OF_THE_RANGE, elsewhere_first, nobody
+from phases.root_cause.nobody import REASON, SUBJECT, elsewhere_first, nearest, nobody
 from tests.support.values.histories import Json, answer, commit, frame
 
 CRASH = [frame("shop/pay.py", "charge", 23), frame("shop/views.py", "checkout", 80)]
@@ -109,11 +109,15 @@ def test_the_probabilities_add_up(paths: list[str], lines: list[int]) -> None:
     )
 
 
-KINDS = [kind for kind in HypothesisKind if kind is not HypothesisKind.OTHER]
+KINDS = [
+    kind
+    for kind in HypothesisKind
+    if kind not in (HypothesisKind.OTHER, HypothesisKind.COMMIT)  # no commit is raised then
+]
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 1), st.sampled_from(Verdict)), min_size=6, max_size=6),
+    st.lists(st.tuples(st.floats(0, 1), st.sampled_from(Verdict)), min_size=5, max_size=5),
     st.floats(0.2, 1),
 )
 def test_then_data_flags_traffic_and_neighbours_come_first(
@@ -124,18 +128,44 @@ def test_then_data_flags_traffic_and_neighbours_come_first(
         for kind, (confidence, verdict) in zip(KINDS, found, strict=True)
     ]
     judged = elsewhere_first(raised, sure)
-    others = [h for h in judged if h.kind not in OF_THE_RANGE]
+    others = [h for h in judged if h.kind is not HypothesisKind.RELEASE]
     alive = [h.confidence for h in others if h.verdict is not Verdict.RULED_OUT]
     if not alive:
         assert judged == raised
         return
     for before, after in zip(raised, judged, strict=True):
-        if after.kind in OF_THE_RANGE:
+        if after.kind is HypothesisKind.RELEASE:
             assert after.confidence <= min(alive)
             assert after.verdict is not Verdict.SUPPORTED
         else:
             assert after.confidence >= before.confidence
             assert after.verdict is before.verdict
+
+
+def test_the_nearest_commit_is_one_that_something_links_to_the_crash() -> None:
+    frames = [Frame(file="shop/pay.py", function="charge", line=23)]
+    far = CommitFile(path="shop/pay.py", patch="@@ -900 +900 @@\n-a\n+b")
+    near = Commit(sha="n", author="Ann", subject="x" * 999, files=(far,))
+    others = [_commit(f"{n}") for n in range(20)]
+    ranked = rank(frames, Thrown(), [*others, near])
+    assert ranked.nobody_leads
+    shown = nearest(ranked)
+    assert shown is not None
+    assert (shown.sha, shown.author) == ("n", "Ann")
+    assert shown.reasons[0].startswith("changes shop/pay.py")
+    assert len(shown.subject) <= SUBJECT
+    assert len(shown.reasons) == 1
+    assert len(shown.reasons[0]) <= REASON
+    assert 0 < shown.confidence < (ranked.nobody or 0)
+    assert nearest(rank(frames, Thrown(), others)) is None, "nothing links them"
+
+
+def test_where_a_commit_leads_none_is_merely_the_nearest() -> None:
+    frames = [Frame(file="b.py", line=1)]
+    new = CommitFile(path="b.py", patch="@@ -0,0 +1,9 @@\n" + "+x\n" * 9)
+    ranked = rank(frames, Thrown(), [Commit(sha="a", files=(new,))])
+    assert not ranked.nobody_leads
+    assert nearest(ranked) is None
 
 
 def test_the_finding_in_words() -> None:

@@ -17,6 +17,7 @@ from phases.ports.ports import PortError, SourceCode
 from phases.record.findings import (
     Bisect,
     BlastRadius,
+    Cause,
     Choice,
     DeploySeen,
     Frame,
@@ -37,7 +38,8 @@ from phases.record.incident import Incident, Source
 from phases.record.service import ReleaseNames, Service
 from phases.root_cause.hypotheses import after_bisect, best, merge
 from phases.root_cause.investigate import investigate
-from phases.root_cause.leading_cause import proposed_cause
+from phases.root_cause.leading_cause import leading, proposed_cause
+from phases.root_cause.revert import culprit
 from tests.support.git.repositories import Repository
 
 NOW = datetime(2024, 5, 2, 14, 10, tzinfo=UTC)
@@ -186,11 +188,43 @@ async def test_where_no_commit_explains_the_crash_it_is_said_and_others_come_fir
     )
     found = await look(triage, service, LocalGit())
     assert any(note.startswith("None of the 6 commits in 42..43 explains") for note in found.notes)
-    assert found.suspects == ()
+    assert (found.suspects, found.nearest) == ((), None), "nothing links any of them"
     kinds = [h.kind for h in best(found.hypotheses, 9) if h.verdict is not Verdict.RULED_OUT]
     assert HypothesisKind.COMMIT not in kinds
     assert kinds[-1] is HypothesisKind.RELEASE
     assert of(found, HypothesisKind.RELEASE).verdict is Verdict.OPEN
+
+
+async def test_where_no_commit_stands_out_the_nearest_is_named_and_blamed_for_nothing(
+    tmp_path: Path,
+) -> None:
+    repository, service = shop(tmp_path)
+    pay = (repository.path / "shop/pay.py").read_text(encoding="utf-8")
+    near = repository.commit("Say goodbye (#77)", {"shop/pay.py": f"{pay}\n\n# bye\nBYE = 1\n"})
+    for n in range(12):
+        repository.commit(f"More {n}", {f"shop/more{n}.py": "x = 1\n"})
+    repository.git("tag", "v43")
+    v43 = Release(version="43")
+    triage = report(
+        running=v43,
+        suspect=v43,
+        targets=(V42,),
+        recommendation=Recommendation(choice=Choice.INVESTIGATE, suspect=v43, target=V42),
+    )
+    found = await look(triage, service, LocalGit())
+    assert found.suspects == ()
+    assert found.nearest is not None
+    assert (found.nearest.sha, found.nearest.subject) == (near, "Say goodbye (#77)")
+    assert found.nearest.pull_request == "https://github.com/acme/shop/pull/77"
+    assert not any("explains the crash" in note for note in found.notes), "said once"
+    assert HypothesisKind.COMMIT not in {h.kind for h in found.hypotheses}
+    walked = incident(triage, hypotheses=found.hypotheses, investigation=found)
+    assert leading(walked).nearest == found.nearest
+    assert leading(walked).commit == ""
+    assert proposed_cause(walked) is None
+    assert culprit(walked) is None, "no revert is offered for it"
+    named = incident(triage, investigation=found, cause=Cause(text="x", at=NOW, commit="a" * 40))
+    assert leading(named).nearest is None
 
 
 async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from phases.root_cause.error_clues import (
     speaks_of_outside,
     speaks_of_setting,
 )
-from phases.root_cause.patch import ChangedSides, Patch
+from phases.root_cause.patch import Patch
 from tests.support.bots.forked import firebreak
 
 # --- the program ----------------------------------------------------------------------------------
@@ -299,10 +299,10 @@ def test_where_a_line_stood_before(line: int, written: bool, before: int, distan
 
 def test_words_in_a_patch_are_whole_words_with_a_sign() -> None:
     patch = Patch(PATCH, "pay.py")
-    assert patch.changes_of("again") == ChangedSides(added=True)
-    assert patch.changes_of("five") == ChangedSides(added=True, removed=True)
+    assert patch.changes("again")
+    assert patch.changes("five")
     for unchanged in ("refund", "helper", "fiv", "pay", "three"):  # `pay` is only in its head
-        assert not any(patch.changes_of(unchanged))
+        assert not patch.changes(unchanged)
 
 
 @pytest.mark.parametrize(
