@@ -156,7 +156,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if arguments.command == "serve":
         # Nothing of what is imported is garbage, and looking for it takes an eighth of the start.
-        # `bot.runtime.ending.settle` turns the collector on, once in each process that serves.
+        # `bot.runtime.ending.freeze_garbage` turns the collector on, in each process that serves.
         gc.disable()
         from bot.server import serve
 

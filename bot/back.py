@@ -6,17 +6,16 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack
 
-from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
-from bot.report import Report, hear_the_bell, tell
+from bot.report import Report, hear_the_bell, send_reports
 from bot.runtime.ending import (
     GRACE_SECONDS,
     LAST_SECONDS,
-    end_surely,
-    settle,
-    told_to_end,
-    unless_ended,
+    exit_at_the_latest,
+    freeze_garbage,
+    stop_signal,
+    unless_stopped,
 )
 from bot.wiring import Bot, Start, warm, wire, work
 
@@ -30,22 +29,22 @@ def back(settings: Settings, catalogue: Catalogue, line: socket.socket, start: S
 async def _back(
     settings: Settings, catalogue: Catalogue, line: socket.socket, start: Start
 ) -> None:
-    ended = told_to_end()
+    ended = stop_signal()
     line.setblocking(False)
     async with AsyncExitStack() as stack:
         bot = await wire(settings, catalogue, stack, start)
         hear_the_bell(line, bot.store.dirtied)
-        telling = asyncio.create_task(tell(line, lambda: _report(bot)), name="report")
+        telling = asyncio.create_task(send_reports(line, lambda: _report(bot)), name="report")
         stack.push_async_callback(_ended, telling)
-        await unless_ended(warm(bot), ended)
+        await unless_stopped(warm(bot), ended)
         if ended.is_set():
             return
         stack.push_async_callback(bot.context.tasks.drain, LAST_SECONDS)
         working = asyncio.create_task(work(bot.workers), name="workers")
         signalled = asyncio.create_task(ended.wait(), name="signal")
-        settle()
+        freeze_garbage()
         done, _ = await asyncio.wait({working, signalled}, return_when=asyncio.FIRST_COMPLETED)
-        end_surely()
+        exit_at_the_latest()
         working.cancel()
         stopping = bot.context.tasks.drain(GRACE_SECONDS)
         await asyncio.gather(working, stopping, return_exceptions=True)
@@ -59,5 +58,4 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 
 def _report(bot: Bot) -> Report:
-    report = Report.of(bot.store, bot.outbox, bot.clock, bot.live, bot.workers)
-    return report.with_calls(CALLS, LIMITED)
+    return Report.of(bot.store, bot.outbox, bot.clock, bot.live, bot.workers)

@@ -64,7 +64,7 @@ class Announced:
         if self._written is None:
             return None
         if self._id is None or time.monotonic() - self._checked > CHECKED_SECONDS:
-            await self._look(self._written)
+            await self._look_up(self._written)
         if self._id is not None and self._joined != self._id:
             await self._slack.join(self._id)
             self._joined = self._id
@@ -75,7 +75,7 @@ class Announced:
         while self._written is not None:
             try:
                 with patient(EARLY_SECONDS):
-                    await self._look(self._written)
+                    await self._look_up(self._written)
                 return
             except PortError as error:
                 log.warning("%s", error.text)
@@ -83,7 +83,7 @@ class Announced:
                     return
                 await asyncio.sleep(error.retry_after or AGAIN_SECONDS)
 
-    async def _look(self, written: str) -> None:
+    async def _look_up(self, written: str) -> None:
         try:
             channel = await self._slack.channels.find(written)
         except PortError as error:

@@ -28,10 +28,10 @@ from bot.report import BackSeen, Bell
 from bot.runtime.ending import (
     GRACE_SECONDS,
     LAST_SECONDS,
-    end_surely,
-    settle,
-    told_to_end,
-    unless_ended,
+    exit_at_the_latest,
+    freeze_garbage,
+    stop_signal,
+    unless_stopped,
 )
 from bot.runtime.halves import Up
 from bot.self_test import CannotUse
@@ -74,9 +74,9 @@ def front(settings: Settings, catalogue: Catalogue, line: socket.socket, up: Up)
 
 
 async def _front(settings: Settings, catalogue: Catalogue, line: socket.socket, up: Up) -> None:
-    ended = told_to_end()
+    ended = stop_signal()
     async with AsyncExitStack() as stack:
-        bot = await unless_ended(wire(settings, catalogue, stack), ended)
+        bot = await unless_stopped(wire(settings, catalogue, stack), ended)
         if bot is None:
             return
         for warning in (*catalogue.warnings, *settings.warnings(), *settings.describe_off()):
@@ -92,14 +92,14 @@ async def _front(settings: Settings, catalogue: Catalogue, line: socket.socket, 
         serving = asyncio.create_task(server.serve(), name="http")
         listening = asyncio.create_task(_socket_mode(settings, heard, metrics), name="socket mode")
         signalled = asyncio.create_task(ended.wait(), name="signal")
-        settle()
+        freeze_garbage()
         up.tell(bot.start.to_line())
         log.info(
             "Firebreak is up: %s",
             "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}",
         )
         done, _ = await asyncio.wait({serving, signalled}, return_when=asyncio.FIRST_COMPLETED)
-        end_surely()
+        exit_at_the_latest()
         up.end()
         server.should_exit = True
         listening.cancel()

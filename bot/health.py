@@ -51,12 +51,7 @@ def routes(
         redis = await redis_now()
         running = workers()
         ready = redis == TAKES_WRITES and all(running.values())
-        body = {
-            "ready": ready,
-            "redis": redis,
-            "workers": dict(running),
-            "systems": dict(systems),
-        }
+        body = {"ready": ready, "redis": redis, "workers": dict(running), "systems": dict(systems)}
         return JSONResponse(body, status_code=200 if ready else 503)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

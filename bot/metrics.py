@@ -158,9 +158,7 @@ def _calls(report: Report | None) -> Iterator[Metric]:
         made.update({Call(*call): count for *call, count in report.calls})
         asked.update(report.limited)
     calls = _counter(
-        "api_calls",
-        "Calls of outside systems by method and status",
-        ("system", "method", "status"),
+        "api_calls", "Calls of outside systems by method and status", ("system", "method", "status")
     )
     limited = _counter("api_rate_limited", "Answers that asked us to slow down", ("system",))
     for call, count in made.items():

@@ -14,9 +14,9 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from bot.clients.http.call_counts import Call
+from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.live.editor import Live
 from bot.outbox.worker import Outbox
 from bot.runtime.worker import WorkerEntry
@@ -44,9 +44,9 @@ class Report:
     live: Mapping[str, int]
     unreadable: tuple[str, ...]
     """Incidents whose records could not be read."""
-    calls: tuple[tuple[str, str, str, int], ...] = ()
+    calls: tuple[tuple[str, str, str, int], ...]
     """System, method, status, count."""
-    limited: Mapping[str, int] = field(default_factory=dict[str, int])
+    limited: Mapping[str, int]
 
     @classmethod
     def of(
@@ -58,11 +58,11 @@ class Report:
             timers=dict(clock.counts),
             live=dict(live.counts),
             unreadable=tuple(store.unreadable),
+            calls=tuple(
+                (system, method, status, n) for (system, method, status), n in CALLS.items()
+            ),
+            limited=dict(LIMITED),
         )
-
-    def with_calls(self, calls: Mapping[Call, int], limited: Mapping[str, int]) -> Report:
-        counted = tuple((*call, count) for call, count in calls.items())
-        return dataclasses.replace(self, calls=counted, limited=dict(limited))
 
 
 def to_line(report: Report) -> bytes:
@@ -141,7 +141,7 @@ class BackSeen:
                 self._report, self._at = report, time.monotonic()
 
 
-async def tell(line: socket.socket, report: Callable[[], Report]) -> None:
+async def send_reports(line: socket.socket, report: Callable[[], Report]) -> None:
     """Tell the front until cancelled."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(line, b"\n")  # behind what a back before this one left half said

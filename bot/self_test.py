@@ -38,7 +38,7 @@ from bot.connection.errors import (
     NO_TLS,
     ONLY_TLS,
     Trouble,
-    of,
+    trouble_of,
 )
 from bot.live.dirty_marks import DirtyMarks
 from bot.live.edit_budget import EditBudget
@@ -160,7 +160,7 @@ async def diagnose(url: str, store: Store, error: StoreError) -> Trouble:
         return Trouble(error.text, NEWEST, final=True)
     if isinstance(error, TooFewReplicas):
         return Trouble(error.text, "start its replicas, or lower REDIS_WAIT_REPLICAS")
-    trouble = of(error)
+    trouble = trouble_of(error)
     if trouble in (CLOSED, NO_CONNECTION, NO_SENTINEL):
         return await _tls_trouble(redis_url.parsed(url)) or trouble
     if trouble.mend != NEWEST:
@@ -393,7 +393,7 @@ async def _try_reads_and_keys(own: Store) -> None:
 async def _try_homes_and_edits(own: Store) -> None:
     viewers = StoreViewers(own)
     await viewers.opened(WHO, 60, 10)
-    await viewers.looking()
+    await viewers.to_draw()
     await viewers.drawn(WHO, "proof")
     await viewers.drawn(WHO, "")
     marks = DirtyMarks(own)
@@ -413,12 +413,12 @@ async def _try_homes_and_edits(own: Store) -> None:
 async def _try_history(own: Store) -> None:
     now = await own.server_now()
     deploys = Deploys(own, watching=True)
-    await deploys.told(_deploy(now), "production")
+    await deploys.record(_deploy(now), "production")
     await deploys.known(SERVICE)
     for watched in await deploys.watches():
         await deploys.ended(watched)
     changes = Changes(own)
-    await changes.told(ChangeSeen(service=SERVICE, name="proof", at=now))
+    await changes.record(ChangeSeen(service=SERVICE, name="proof", at=now))
     await changes.known(SERVICE)
     memory = RedisMemory(own)
     await memory.recall(Question(service=SERVICE, before="INC-0002", since=now - timedelta(days=1)))

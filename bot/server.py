@@ -12,7 +12,7 @@ from bot.config.listen_address import CannotListen, try_out
 from bot.config.settings import Faults, Settings
 from bot.front import front
 from bot.runtime import logs
-from bot.runtime.halves import keep
+from bot.runtime.halves import run_halves
 from bot.wiring import Start
 
 
@@ -22,7 +22,7 @@ def serve() -> int:
     Every fault of settings and catalogue is printed at once.
     """
     try:
-        settings, catalogue = _read()
+        settings, catalogue = _read_settings()
         logs.set_up(settings.log_level)
         try_out(settings.host, settings.port)
     except CannotListen as error:
@@ -31,13 +31,13 @@ def serve() -> int:
     except Faults as faults:
         print(f"Firebreak cannot start:\n{faults}", file=sys.stderr)
         return 2
-    return keep(
+    return run_halves(
         lambda line, up: front(settings, catalogue, line, up),
         lambda line, told: back(settings, catalogue, line, Start.from_line(told)),
     )
 
 
-def _read() -> tuple[Settings, Catalogue]:
+def _read_settings() -> tuple[Settings, Catalogue]:
     """Return settings and catalogue. Raises `Faults` with everything that is wrong in both."""
     try:
         settings = settings_module.load()

@@ -25,7 +25,7 @@ from bot.clients.discord import Discord
 from bot.clients.git.archive import LocalArchive
 from bot.clients.git.bisect import LocalBisector
 from bot.clients.git.source import LocalGit
-from bot.clients.github.archive import Archives, GitHubArchive
+from bot.clients.github.archive import GitHubArchive
 from bot.clients.github.client import GitHub
 from bot.clients.github.clone import CloneOnGitHub
 from bot.clients.github.deployments import GitHubDeployments
@@ -67,9 +67,11 @@ from bot.timers.scheduler import Clock
 from handlers.events.app_home import Homes
 from handlers.slack.context import Identity
 from phases.messages.effects import KINDS
+from phases.ports.coordination import Archive
 from phases.ports.ports import (
     Bisector,
     Deployer,
+    NotSetUp,
     PortError,
     PullRequests,
     SourceCode,
@@ -129,11 +131,14 @@ async def wire(
     impossible.
     """
     process = await _process(settings, stack, start)
-    store, taste = process.store, RichBlocksSetting(process.store, settings.slack_rich_blocks)
-    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
+    store, rich_support = (
+        process.store,
+        RichBlocksSetting(process.store, settings.slack_rich_blocks),
+    )
+    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, rich_support)
     await slack.start()
     stack.push_async_callback(slack.aclose)
-    me = await _found_out(process, slack) if start is None else start.me
+    me = await _check_and_identify(process, slack) if start is None else start.me
     slack.channels.remembers = ChannelCache(store)
     announced = Announced(slack, settings.incidents_channel)
     outside = Outside.of(settings, stack)
@@ -153,7 +158,7 @@ async def wire(
         bisector_for=code.bisector_for,
         merges=code.merges,
         reverts=code.reverts,
-        archive=code.archive,
+        archive_for=code.archive_for,
         deployments=code.deployments,
         tracker=outside.tracker,
         resolver=outside.resolver,
@@ -171,7 +176,7 @@ async def wire(
         memory=RedisMemory(store),
         members=ChannelMembers(slack),
         watched=frozenset(settings.watched),
-        taste=taste,
+        rich_support=rich_support,
         now=now,
         slack=slack,
         render=render,
@@ -296,9 +301,8 @@ class Code:
             self._deployers["github"], self.deployments = deployer, deployer.deployments
         self.reverts = GitHubReverts(github) if github is not None else None
         self.merges = HotfixMerges(github, self._git)
-        self.archive = Archives(
-            LocalArchive(), GitHubArchive(github) if github is not None else None
-        )
+        self._local_archive = LocalArchive()
+        self._github_archive = GitHubArchive(github) if github is not None else None
 
     def deployer_for(self, service: Service) -> Deployer | None:
         return deployer_for(service, self._deployers)
@@ -312,6 +316,15 @@ class Code:
     def pulls_for(self, service: Service) -> PullRequests | None:
         return self._hub if service.repository else None
 
+    def archive_for(self, service: Service) -> Archive:
+        """Return where its post-mortems go: a directory or a repository. Raises `NotSetUp`."""
+        if service.adr is None or service.adr.repository is None:
+            return self._local_archive
+        if self._github_archive is None:
+            text = "go to a pull request, and GITHUB_TOKEN is not set"
+            raise NotSetUp("GitHub", f"post-mortems of {service.name} {text}")
+        return self._github_archive
+
 
 async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:
     if settings.redis_url is not None:
@@ -320,7 +333,7 @@ async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:
     return await stack.enter_async_context(embedded(settings.data_dir))
 
 
-async def _found_out(process: Process, slack: Slack) -> Identity:
+async def _check_and_identify(process: Process, slack: Slack) -> Identity:
     """Try out Redis and ask Slack who we are, side by side.
 
     Raises what makes a start impossible.
@@ -376,10 +389,10 @@ async def work(workers: Iterable[WorkerEntry]) -> None:
     """Run the workers until cancelled."""
     async with asyncio.TaskGroup() as group:
         for worker in workers:
-            group.create_task(lasting(worker.name, worker.run), name=worker.name)
+            group.create_task(run_forever(worker.name, worker.run), name=worker.name)
 
 
-async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def run_forever(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a worker, and begin again when it fails in a way that nobody expected.
 
     Its work stands in Redis, and would fail the next process as well. If it ended, it would end
@@ -393,7 +406,7 @@ async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> No
             return
         except Exception as error:  # noqa: BLE001  logged, and begun again
             end_if_cancelled()
-            errors = _leaves(error)
+            errors = _flattened(error)
             kinds = ", ".join(type(leaf).__name__ for leaf in errors)
             frames = "".join(
                 frame for leaf in errors for frame in traceback.format_tb(leaf.__traceback__)
@@ -402,8 +415,8 @@ async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> No
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _leaves(error: Exception) -> list[Exception]:
+def _flattened(error: Exception) -> list[Exception]:
     """Return the errors in the group of a `TaskGroup`, or the error itself."""
     if isinstance(error, ExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+        return [leaf for inner in error.exceptions for leaf in _flattened(inner)]
     return [error]

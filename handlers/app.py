@@ -43,17 +43,15 @@ from handlers.slack.context import Context, Identity
 from handlers.slack.listening import bind
 from handlers.slack.payloads import from_interaction
 from handlers.views import forms, notes
+from handlers.webhooks.alerts import alerts_route
 from handlers.webhooks.api import incidents_route
 from handlers.webhooks.changes import changes_route
 from handlers.webhooks.deploys import deploys_route
 from handlers.webhooks.github import github_route
 from handlers.webhooks.linear import linear_route
-from handlers.webhooks.monitoring import alerts_route
 from handlers.webhooks.sentry import sentry_route
 from handlers.webhooks.slack import slack_route
-from phases.ports.ports import (
-    PortError,
-)
+from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
 
@@ -120,21 +118,18 @@ def listeners(context: Context, secrets: Secrets) -> Listeners:
     routes: list[Route] = []
     if secrets.slack is not None:
         routes.append(slack_route(app, secrets.slack.get_secret_value()))
-    if secrets.sentry is not None:
-        routes.append(sentry_route(context, secrets.sentry.get_secret_value()))
-    if secrets.github is not None:
-        routes.append(github_route(context, secrets.github.get_secret_value()))
-    if secrets.linear is not None:
-        owner = context.dispatcher.owner
-        routes.append(linear_route(context, secrets.linear.get_secret_value(), owner))
-    if secrets.deploys is not None:
-        routes.append(deploys_route(context, secrets.deploys.get_secret_value()))
-    if secrets.changes is not None:
-        routes.append(changes_route(context, secrets.changes.get_secret_value()))
-    if secrets.alerts is not None:
-        routes.append(alerts_route(context, secrets.alerts.get_secret_value()))
-    if secrets.api is not None:
-        routes.append(incidents_route(context, secrets.api.get_secret_value()))
+    webhooks = (
+        (secrets.sentry, sentry_route),
+        (secrets.github, github_route),
+        (secrets.linear, linear_route),
+        (secrets.deploys, deploys_route),
+        (secrets.changes, changes_route),
+        (secrets.alerts, alerts_route),
+        (secrets.api, incidents_route),
+    )
+    for secret, route in webhooks:
+        if secret is not None:
+            routes.append(route(context, secret.get_secret_value()))
     return Listeners(app=app, routes=tuple(routes), ctx=context)
 
 
@@ -199,12 +194,8 @@ def on_error(app: App, ctx: Context) -> None:
             if isinstance(error, StoreUnavailable)
             else SORRY
         )
-        return _sorry(
-            ctx,
-            request.body,
-            text,
-            again=isinstance(error, PortError | TimeoutError),
-        )
+        again = isinstance(error, PortError | TimeoutError)
+        return _sorry(ctx, request.body, text, again=again)
 
     app.error(failed)
     app.failed = failed

@@ -22,13 +22,13 @@ class Once(Protocol):
 
 
 class Deploys(Protocol):
-    async def told(self, deploy: DeploySeen, environment: str) -> None:
+    async def record(self, deploy: DeploySeen, environment: str) -> None:
         """Record a finished deploy and begin its watch; twice is once. Raises `PortError`."""
         ...
 
 
 class Changes(Protocol):
-    async def told(self, change: ChangeSeen) -> None:
+    async def record(self, change: ChangeSeen) -> None:
         """Remember a change of a flag or a setting; twice is once. Raises `PortError`."""
         ...
 
@@ -69,7 +69,7 @@ class Drafts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
+class OpenHomes:
     """The people whose App Home is open, and what each of them sees.
 
     `mark` grows with every change.
@@ -86,7 +86,7 @@ class Viewers(Protocol):
         """Record that they look at it for `seconds`; the latest `at_most` people are kept."""
         ...
 
-    async def looking(self) -> Looking | None:
+    async def to_draw(self) -> OpenHomes | None:
         """Return the people to draw for; None where another replica does, or nobody looks."""
         ...
 
@@ -96,6 +96,6 @@ class Viewers(Protocol):
 
 
 class Members(Protocol):
-    async def of(self, channel: str) -> Collection[str]:
+    async def in_channel(self, channel: str) -> Collection[str]:
         """Return the Slack ids of a channel's members; none where Slack cannot say."""
         ...

@@ -312,13 +312,7 @@ TRAPS = (
         _tiny,
         alerts=False,
     ),
-    Trap(
-        "over",
-        "It is over already",
-        "A short peak → it may be over",
-        _over,
-        goes_on=False,
-    ),
+    Trap("over", "It is over already", "A short peak → it may be over", _over, goes_on=False),
     Trap(
         "few",
         "Next to nothing",
@@ -334,12 +328,7 @@ TRAPS = (
         _everything,
         _sampled_before,
     ),
-    Trap(
-        "late",
-        "Events arrive late",
-        "Seconds behind → it began before it was seen",
-        _late,
-    ),
+    Trap("late", "Events arrive late", "Seconds behind → it began before it was seen", _late),
 )
 BY_KEY = {trap.key: trap for trap in TRAPS}
 

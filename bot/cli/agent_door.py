@@ -49,7 +49,7 @@ class Limit:
     clock: Callable[[], float] = time.monotonic
     _at: deque[float] = field(default_factory=deque[float])
 
-    def take(self) -> None:
+    def count(self) -> None:
         """Raises `Refusal` where there were enough."""
         now = self.clock()
         while self._at and now - self._at[0] >= MINUTE:
@@ -75,7 +75,7 @@ class Door:
     # --- reading ----------------------------------------------------------------------------------
 
     async def list_incidents(self, *, service: str | None, open_only: bool) -> list[dict[str, Any]]:
-        self.reads.take()
+        self.reads.count()
         if open_only and service is None:
             every = await self.incidents.short_records("open")
             shown = [one.id for one in every if not one.private][:LISTED]
@@ -130,11 +130,11 @@ class Door:
         }
 
     async def history(self, service: str | None) -> list[dict[str, Any]]:
-        self.reads.take()
+        self.reads.count()
         return [_plain(past) for past in visible(await self.past.newest(service, PAST))]
 
     async def trends(self) -> dict[str, Any]:
-        self.reads.take()
+        self.reads.count()
         now = self.now()
         remembered = await self.past.since(now - timedelta(days=31 * MONTHS))
         return _plain(trends(visible(remembered), now))
@@ -143,7 +143,7 @@ class Door:
 
     async def add_hypothesis(self, id: str, says: str, predicts: str, check: str) -> str:
         incident = await self._load(id)
-        self.adds.take()
+        self.adds.count()
         action = AddHypothesis(
             by=self.person,
             says=_line(says),
@@ -151,20 +151,22 @@ class Door:
             check=_line(check),
             agent=self.agent,
         )
-        return await self._said(action, incident, f"The hypothesis is in {incident.id}.")
+        return await self._dispatch(action, incident, f"The hypothesis is in {incident.id}.")
 
     async def add_evidence(self, id: str, text: str, url: str | None) -> str:
         incident = await self._load(id)
         said = _line(text)
         if not said:
             raise Refusal("Say the evidence in a sentence.")
-        self.adds.take()
+        self.adds.count()
         source = f"Agent {self.agent} for <@{self.person}>"
         evidence = Evidence(at=self.now(), source=source, text=said, url=_link(url))
         action = AddEvidence(evidence=evidence, key=f"agent {said}", quiet=True)
-        return await self._said(action, incident, f"The evidence is in {incident.id}'s timeline.")
+        return await self._dispatch(
+            action, incident, f"The evidence is in {incident.id}'s timeline."
+        )
 
-    async def _said(
+    async def _dispatch(
         self, action: AddHypothesis | AddEvidence, incident: Incident, done: str
     ) -> str:
         if incident.duplicate_of is not None:
@@ -178,7 +180,7 @@ class Door:
 
     async def _load(self, id: str) -> Incident:
         """Raises `Refusal`: a private incident and none are answered alike."""
-        self.reads.take()
+        self.reads.count()
         incident = await self.incidents.load(id.strip().upper())
         if incident is None or incident.private:
             raise Refusal(f"There is no incident {id.strip()[:20]!r}. list_incidents has the ids.")

@@ -56,7 +56,7 @@ async def export(
             continue
         try:
             incident = Incident.model_validate_json(parts["record"])
-            if not _wanted(incident, since, until) or (incident.private and not private):
+            if not _in_range(incident, since, until) or (incident.private and not private):
                 continue
             text = line(**parts)
         except (ValidationError, ValueError):
@@ -72,7 +72,7 @@ async def export(
     return 1 if bad else 0
 
 
-def _wanted(incident: Incident, since: date | None, until: date | None) -> bool:
+def _in_range(incident: Incident, since: date | None, until: date | None) -> bool:
     """Say whether the day of *Detected*, in UTC, is in the range; both its ends are."""
     day = incident.detected_at.astimezone(UTC).date()
     return (since is None or day >= since) and (until is None or day <= until)

@@ -58,7 +58,7 @@ def line(
         "id": incident.id,
         "private": incident.private,
         "incident": json.loads(record),
-        "timeline": _whole(
+        "timeline": _with_words(
             [json.loads(entry) for entry in entries],
             {ref: json.loads(entry) for ref, entry in words.items()},
         ),
@@ -69,7 +69,7 @@ def line(
     return json.dumps(_clean(body), ensure_ascii=False, separators=(",", ":"))
 
 
-def _whole(entries: list[Json], words: dict[str, Json]) -> list[Json]:
+def _with_words(entries: list[Json], words: dict[str, Json]) -> list[Json]:
     """Return each entry in its place; the newest entry of a `ref` has its words again."""
     newest = {entry["ref"]: at for at, entry in enumerate(entries) if entry.get("ref")}
     return [
@@ -110,7 +110,7 @@ def read(text: str) -> Archived:
         for _, action in timers.values():
             ACTION.validate_json(action)
     except ValidationError as error:
-        raise Unreadable(f"{_where(error)}") from error
+        raise Unreadable(f"{_first_fault(error)}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise Unreadable("a timer of it cannot be read") from error
     if not _ID.fullmatch(incident.id) or int(incident.id[4:]) != incident.number:
@@ -132,7 +132,7 @@ def read(text: str) -> Archived:
     )
 
 
-def _where(error: ValidationError) -> str:
+def _first_fault(error: ValidationError) -> str:
     """Return the first fault, by its place. The text there is not repeated."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])

@@ -134,7 +134,7 @@ class Discord:
         its author. Without a bot that may read there may be two.
         """
         if maybe_posted_since is not None and (
-            lost := await self._lost(author, maybe_posted_since)
+            lost := await self._find_lost_post(author, maybe_posted_since)
         ):
             return lost
         answer = await self._send("POST", "", text, {"wait": "true"}, username=author)
@@ -185,7 +185,7 @@ class Discord:
         """Return the id of the thread or channel that the webhook posts into."""
         return self._query.get("thread_id") or (await self._hook()).channel_id or ""
 
-    async def _lost(self, author: str, since: datetime) -> Posted | None:
+    async def _find_lost_post(self, author: str, since: datetime) -> Posted | None:
         """Return a post of ours whose answer was lost. A bot that may not read finds none."""
         if self._bot is None:
             return None

@@ -52,7 +52,7 @@ class Catalogue:
     """The services, each with the settings' numbers. Implements `phases.ports.ports.Catalogue`."""
 
     def __init__(self, services: Sequence[Service], warnings: Sequence[str] = ()) -> None:
-        self._services = {service.name: _beside(service, services) for service in services}
+        self._services = {service.name: _with_neighbours(service, services) for service in services}
         self.warnings = tuple(warnings)
         """Oddities that do no harm; `firebreak doctor` shows them."""
         self._names: dict[str, str] = {}
@@ -99,12 +99,12 @@ def _whole_words(words: Iterable[str]) -> str:
     these: Python needs 10 ms to read that.
     """
     parts: list[str] = []
-    for (before, behind), alike in itertools.groupby(words, _around):
+    for (before, behind), alike in itertools.groupby(words, _affixes):
         parts.append(f"{before}(?:{'|'.join(map(re.escape, alike))}){behind}")
     return "|".join(parts)
 
 
-def _around(word: str) -> tuple[str, str]:
+def _affixes(word: str) -> tuple[str, str]:
     """Return the patterns of what may stand before and behind a name.
 
     Marks of slanted words (`_shop_`) and letters written without blanks (`shopが`) end a word.
@@ -114,7 +114,7 @@ def _around(word: str) -> tuple[str, str]:
     return before, behind
 
 
-def _beside(service: Service, services: Sequence[Service]) -> Service:
+def _with_neighbours(service: Service, services: Sequence[Service]) -> Service:
     """Return the service with the patterns of the others in its repository.
 
     A tag that fits one of these patterns is never the service's own.

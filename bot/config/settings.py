@@ -267,7 +267,7 @@ _OFF = (
 def load(**given: Any) -> Settings:
     """Read the environment; `given` wins over it. Raises `Faults` with everything that is wrong."""
     environment.strip(os.environ)
-    values = _given(given)
+    values = _environment(given)
     faults: list[str] = []
     settings: Settings | None = None
     try:
@@ -283,7 +283,7 @@ def load(**given: Any) -> Settings:
 def where_it_is_kept() -> tuple[str | None, Path | None]:
     """Return `REDIS_URL`, else `DATA_DIR`. Raises `Faults`."""
     environment.strip(os.environ)
-    faults = _kept_nowhere(_given({}))
+    faults = _kept_nowhere(_environment({}))
     storage = Storage.model_construct()
     try:
         storage = Storage()
@@ -298,7 +298,7 @@ def where_it_is_kept() -> tuple[str | None, Path | None]:
 
 def services_file() -> tuple[Path, bool]:
     """Return the catalogue's file, and if SERVICES_FILE names it; other settings may be wrong."""
-    named = _given({}).get("services_file", "")
+    named = _environment({}).get("services_file", "")
     return pasted.folder(named or Settings.model_fields["services_file"].default), bool(named)
 
 
@@ -406,14 +406,14 @@ def _sentences(error: ValidationError) -> list[str]:
 # --- settings that are missing -------------------------------------------------------------------
 
 
-def _given(given: Mapping[str, Any]) -> dict[str, str]:
+def _environment(given: Mapping[str, Any]) -> dict[str, str]:
     """Return every value that is set, also of other programs, by its name in small letters."""
     values = {name.lower(): value for name, value in os.environ.items()}
     values |= {name: _text(value) for name, value in given.items() if value is not None}
     return {name: text for name, value in values.items() if (text := pasted.clean(value))}
 
 
-def _slip(given: Mapping[str, str], *fields: str) -> str:
+def _mistyped(given: Mapping[str, str], *fields: str) -> str:
     """Return a hint if a name in the environment looks like one of the fields mistyped."""
     strange = [name for name in given if name not in Settings.model_fields]
     for field in fields:
@@ -427,14 +427,14 @@ def _missing(given: Mapping[str, str]) -> list[str]:
     if "slack_bot_token" not in given:
         faults.append(
             "SLACK_BOT_TOKEN is not set: copy the Bot User OAuth Token (xoxb-…) from your app's "
-            f"page, OAuth & Permissions{_slip(given, 'slack_bot_token')}"
+            f"page, OAuth & Permissions{_mistyped(given, 'slack_bot_token')}"
         )
     if "slack_signing_secret" not in given and "slack_app_token" not in given:
         faults.append(
             "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set: set SLACK_APP_TOKEN (xapp-…, "
             "scope connections:write) for Socket Mode, or SLACK_SIGNING_SECRET for HTTP; both are "
             f"under Basic Information of your app"
-            f"{_slip(given, 'slack_app_token', 'slack_signing_secret')}"
+            f"{_mistyped(given, 'slack_app_token', 'slack_signing_secret')}"
         )
     faults += _kept_nowhere(given)
     if "sentry_auth_token" in given and "sentry_org" not in given:
@@ -456,5 +456,5 @@ def _kept_nowhere(given: Mapping[str, str]) -> list[str]:
     return [
         "neither REDIS_URL nor DATA_DIR is set: set REDIS_URL to a Redis or Valkey, or DATA_DIR to "
         "a folder that is kept, in which the bot runs its own"
-        f"{_slip(given, 'redis_url', 'data_dir')}"
+        f"{_mistyped(given, 'redis_url', 'data_dir')}"
     ]

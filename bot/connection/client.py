@@ -21,7 +21,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from bot.config import redis_url
 from bot.connection import cluster, sentinel
-from bot.connection.errors import ANSWERS, FAILURES, Told, of
+from bot.connection.errors import ANSWERS, FAILURES, Told, trouble_of
 from bot.connection.pool import Pool
 from handlers.dispatcher import StoreUnavailable
 
@@ -77,7 +77,7 @@ class TooFewReplicas(AnswerLost):
 
 def store_error(error: BaseException, *, sent: bool) -> StoreError:
     """Return our error for one of redis-py. `sent`: the command may have reached Redis."""
-    trouble = of(error)
+    trouble = trouble_of(error)
     if isinstance(error, ANSWERS):
         # It failed inside a script, which may have written by then.
         if "user_script" in str(error):
@@ -215,7 +215,7 @@ async def copied(
     `fence` first: what was written before, over whatever connection, is copied before it.
     `witness` is a key that was written with it: a new primary that lacks it has not got the rest.
     """
-    connection = await _taken(redis)
+    connection = await _connection(redis)
     try:
         known, fenced = await _exchange(
             connection, (("EXISTS", witness or fence), ("SET", fence, "1", "PX", 60_000))
@@ -230,7 +230,7 @@ async def copied(
         reached = int(await connection.read_response())
     except FAILURES as error:
         raise AnswerLost(
-            f"Nobody knows whether the replicas of Redis have it: {of(error).says}"
+            f"Nobody knows whether the replicas of Redis have it: {trouble_of(error).says}"
         ) from error
     finally:
         await redis.connection_pool.release(connection)
@@ -248,7 +248,7 @@ async def call(redis: Redis, *command: str | bytes | float) -> Any:
     two apart.
     """
     try:
-        (answer,) = await _sent(redis, (command,))
+        (answer,) = await _exchanged(redis, (command,))
     except FAILURES as error:
         raise store_error(error, sent=True) from error
     if isinstance(answer, NoScriptError):
@@ -267,7 +267,7 @@ async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) 
     A third of what a pipeline of redis-py costs, which a click has to wait for.
     """
     try:
-        answers = await _sent(redis, commands)
+        answers = await _exchanged(redis, commands)
     except FAILURES as error:
         raise store_error(error, sent=False) from error
     for answer in answers:
@@ -276,14 +276,14 @@ async def read(redis: Redis, *commands: Command, allowed: tuple[str, ...] = ()) 
     return answers
 
 
-async def _sent(redis: Redis, commands: Sequence[Command]) -> list[Any]:
+async def _exchanged(redis: Redis, commands: Sequence[Command]) -> list[Any]:
     """Exchange them over a connection of the pool; again where another node of a cluster has to.
 
     Raises `NotRecorded` where there is no connection, and what `_exchange` raises.
     """
     hops = 0
     while True:
-        connection = await _taken(redis)
+        connection = await _connection(redis)
         try:
             answers = await _exchange(connection, commands)
         finally:
@@ -330,7 +330,7 @@ def _packed(commands: Sequence[Command]) -> bytes:
     return b"".join(parts)
 
 
-async def _taken(redis: Redis) -> Any:
+async def _connection(redis: Redis) -> Any:
     """A connection of the pool. Raises `NotRecorded`: nothing was sent yet."""
     with store_errors():
         return await redis.connection_pool.get_connection()

@@ -39,7 +39,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as Disconnected
 
 from bot.config.redis_url import Address
-from bot.connection.errors import ANSWERS, FAILURES, REACH, Told, Trouble, of
+from bot.connection.errors import ANSWERS, FAILURES, REACH, Told, Trouble, trouble_of
 from bot.connection.pool import Pool
 
 HOPS = 3
@@ -202,7 +202,7 @@ def _place(named: list[Any], asked: Place) -> Place:
 
 
 def _answered(error: Exception) -> bool:
-    return isinstance(error, ANSWERS) or of(error).final
+    return isinstance(error, ANSWERS) or trouble_of(error).final
 
 
 def _no_map(error: ResponseError) -> Exception:
@@ -299,7 +299,7 @@ def _unreachable(error: BaseException, place: Place) -> Unreachable | None:
     """The same trouble, with the node that it is about; TLS and logins are their own trouble."""
     if not isinstance(error, FAILURES) or isinstance(error, ANSWERS):
         return None
-    why = of(error)
+    why = trouble_of(error)
     if why.final or why.mend != REACH:
         return None
     host, port = place

@@ -43,7 +43,7 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
     that is still stopping is waited for. Raises `ValkeyError` when the folder is in use or the
     server cannot start.
     """
-    data, lock = _open(Path(data_dir))
+    data, lock = _open_folder(Path(data_dir))
     try:
         await _locked(lock, data)
         # A socket's path has at most about 104 bytes, so it is not in DATA_DIR.
@@ -57,7 +57,9 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
         try:
             await _ready(servers[-1], socket, data)
             watching = asyncio.create_task(
-                _keep(servers, lambda: _start(data, socket, folder, lock), folder, data)
+                _restart_when_ended(
+                    servers, lambda: _start(data, socket, folder, lock), folder, data
+                )
             )
             _write_note(data, socket)
             yield f"unix://{socket}"
@@ -102,7 +104,7 @@ def _write_note(data: Path, socket: str | None) -> None:
     note.write_text(socket)
 
 
-def _open(folder: Path) -> tuple[Path, int]:
+def _open_folder(folder: Path) -> tuple[Path, int]:
     """Return the folder and its lock file.
 
     The server inherits the lock: it is free when bot, watcher and server are gone.
@@ -195,7 +197,7 @@ async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> N
         await redis.aclose()
 
 
-async def _keep(
+async def _restart_when_ended(
     servers: list[subprocess.Popen[bytes]],
     start: Callable[[], subprocess.Popen[bytes]],
     folder: str,

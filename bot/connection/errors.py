@@ -231,7 +231,7 @@ _INSIDE = re.compile(r"@user_script:\s*\d+:\s*-?([A-Z]{2,20}) ")
 _CODE = re.compile(r"-?([A-Z]{2,20})\b")
 
 
-def of(error: BaseException) -> Trouble:
+def trouble_of(error: BaseException) -> Trouble:
     """Return the trouble behind an error of redis-py, of the operating system, or of ours."""
     chain = list(_chain(error))
     for cause in chain:
@@ -244,9 +244,9 @@ def of(error: BaseException) -> Trouble:
     )
 
 
-def said(error: BaseException) -> str:
+def sentence_of(error: BaseException) -> str:
     """The same as one sentence."""
-    return f"{of(error).says}."
+    return f"{trouble_of(error).says}."
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -282,7 +282,7 @@ def _answered(error: RedisError) -> Trouble | None:
         if words in low:
             return trouble
     if isinstance(error, ResponseError) and _UNKNOWN.search(text):
-        return _lacks(text)
+        return _unknown_command(text)
     code = next((code for kind, code in _CODE_OF if isinstance(error, kind)), "")
     if (
         not code
@@ -311,7 +311,7 @@ def _rights(text: str) -> Trouble:
     return Trouble(f"Redis does not let this user run {what}", RIGHTS, final=True)
 
 
-def _lacks(text: str) -> Trouble:
+def _unknown_command(text: str) -> Trouble:
     named = _NAME.search(text)
     what = named.group(2).upper() if named and named.group(2) else "a command that the bot needs"
     if what == "AUTH":
@@ -323,7 +323,7 @@ def _lacks(text: str) -> Trouble:
 
 def _sentinels(error: BaseException) -> Trouble:
     """The trouble of sentinels: the answer of one is the cause (bot/connection/sentinel.py)."""
-    why = of(error.__cause__) if isinstance(error.__cause__, ANSWERS) else None
+    why = trouble_of(error.__cause__) if isinstance(error.__cause__, ANSWERS) else None
     if why is None:
         return NO_SENTINEL
     if why is _NO_PASSWORD:

@@ -9,7 +9,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from bot.connection.errors import FAILURES, said
+from bot.connection.errors import FAILURES, sentence_of
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Pool(BlockingConnectionPool):
         try:
             connection = await super().get_connection()
         except FAILURES as error:
-            log.warning("a connection to Redis did not come about: %s", said(error))
+            log.warning("a connection to Redis did not come about: %s", sentence_of(error))
             return
         finally:
             self._waiting -= 1

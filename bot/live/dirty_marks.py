@@ -48,9 +48,7 @@ class DirtyMarks:
         """Return the marks newer than `counter`, oldest first, and the newest counter given."""
         between = (f"({counter}", "+inf", "BYSCORE", "LIMIT", 0, at_most, "WITHSCORES")
         new, newest = await read(
-            self._redis,
-            ("ZRANGE", self._keys.marks, *between),
-            ("GET", self._keys.dirty_counter),
+            self._redis, ("ZRANGE", self._keys.marks, *between), ("GET", self._keys.dirty_counter)
         )
         return [
             (member, float(score)) for member, score in zip(new[::2], new[1::2], strict=True)

@@ -8,16 +8,18 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
+from bot.clients.slack.client import Slack
 from bot.connection.client import NotThisVersion, StoreError
 from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
 from bot.live.edit_budget import EditBudget
 from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
 from bot.store.incident_store import Store
+from handlers.views.blocks import Message
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
 
@@ -49,22 +51,7 @@ FAULT_SECONDS = 30.0
 AT_ONCE = 4
 
 
-class Rendered(Protocol):
-    @property
-    def text(self) -> str: ...
-    @property
-    def blocks(self) -> Sequence[Mapping[str, Any]]: ...
-    @property
-    def rich(self) -> Sequence[Mapping[str, Any]]: ...
-
-
-class Editor(Protocol):
-    async def update(self, channel: str, ts: str, message: Rendered) -> None:
-        """`chat.update`. Raises `PortError`; with `retry_after` where Slack asks for patience."""
-        ...
-
-
-Render = Callable[[str, Incident, datetime], Awaitable[Rendered]]
+Render = Callable[[str, Incident, datetime], Awaitable[Message]]
 """(name, incident, now): a live message from the newest state."""
 
 
@@ -94,7 +81,7 @@ class Live(Worker):
         self,
         store: Store,
         render: Render,
-        slack: Editor,
+        slack: Slack,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -198,7 +185,7 @@ class Live(Worker):
             del self._known[place][marked], self._place[marked]
             self._not_before.pop(marked, None)
 
-    async def posted(self, incident: str, name: str, message: Rendered | None) -> None:
+    async def posted(self, incident: str, name: str, message: Message | None) -> None:
         """Remember what a live message showed when it was posted, so that it is not sent again.
 
         None: nobody knows, and the next mark is an edit in any case.
@@ -273,7 +260,7 @@ class Live(Worker):
             return None
 
     async def _send(
-        self, marked: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str
+        self, marked: str, ref: MessageRef, message: Message, fingerprint: str, token: str
     ) -> _End:
         try:
             async with asyncio.timeout(EDIT_SECONDS):
@@ -314,7 +301,7 @@ def _place(marked: str, counter: float) -> _Place:
     return _Place(importance, round(counter % 1 * RANKS), kind)
 
 
-def _fingerprint(message: Rendered) -> str:
+def _fingerprint(message: Message) -> str:
     shown = json.dumps(
         [message.text, list(message.blocks), list(message.rich)], ensure_ascii=False, sort_keys=True
     )

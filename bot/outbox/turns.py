@@ -109,7 +109,7 @@ class Turns:
                     given.set_result(None)
 
 
-def turns_of(systems: Iterable[str], limits: Mapping[str, int]) -> dict[str, Turns]:
+def turns_by_system(systems: Iterable[str], limits: Mapping[str, int]) -> dict[str, Turns]:
     """Return the turns of each system; `limits` are others than the usual ones."""
     most, waiting = {**LIMITS, **limits}, Waiting()
     return {

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from bot.connection.client import StoreError, connect
 from bot.outbox.dead_letters import take_up
 from bot.outbox.stream import PendingEntry, Queue
-from bot.outbox.turns import decides, turns_of
+from bot.outbox.turns import decides, turns_by_system
 from bot.runtime.backoff import patient
 from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
@@ -112,7 +112,9 @@ class Outbox:
         self._alone = alone
         self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._queue = Queue(store, self.consumer)
-        self._turns = turns_of({systems.get(type, type) for type in performers}, limits or {})
+        self._turns = turns_by_system(
+            {systems.get(type, type) for type in performers}, limits or {}
+        )
         self._held: dict[str, asyncio.Task[None]] = {}
         self._sure: dict[str, float] = {}
         """Entry → when it was surely ours, in seconds that go on while the machine sleeps."""
@@ -151,7 +153,7 @@ class Outbox:
         for held in await self._queue.read(
             blocking, min(50, HELD - len(self._held)), round(BLOCK_SECONDS * 1000)
         ):
-            self._take(held, asked)
+            self._start(held, asked)
 
     async def _renew(self) -> None:
         await asyncio.sleep(RENEW_SECONDS)
@@ -163,7 +165,7 @@ class Outbox:
         idle = 0 if self._alone else round(RECLAIM_SECONDS * 1000)
         asked = passed()
         for held in await self._queue.reclaim(idle):
-            self._take(held, asked)
+            self._start(held, asked)
         self._alone = False
         await self._queue.forget_consumers(CONSUMER_SECONDS)
         await asyncio.sleep(RENEW_SECONDS)
@@ -180,7 +182,7 @@ class Outbox:
         await take_up(self._store)
         await asyncio.sleep(TAKE_UP_SECONDS)
 
-    def _take(self, held: PendingEntry, asked: float) -> None:
+    def _start(self, held: PendingEntry, asked: float) -> None:
         self._sure[held.entry] = asked
         if held.entry in self._held:  # our own, reclaimed after this process stood still
             return
@@ -220,7 +222,7 @@ class Outbox:
         try:
             while True:
                 try:
-                    await self._one(pending)
+                    await self._perform(pending)
                     return
                 except StoreError as error:
                     end_if_cancelled()
@@ -235,7 +237,7 @@ class Outbox:
             self._sure.pop(held.entry, None)
             self._room.set()
 
-    async def _one(self, held: PendingEntry) -> None:
+    async def _perform(self, held: PendingEntry) -> None:
         decoded = _decode(held)
         if isinstance(decoded, str):
             self._count("unknown", "aside")
@@ -247,10 +249,10 @@ class Outbox:
         effect, job = decoded
         performer = self._performers.get(effect.type)
         if performer is None:
-            await self._end(held, effect, job, "this bot cannot do that")
+            await self._fail(held, effect, job, "this bot cannot do that")
             return
         if held.deliveries > DELIVERIES:
-            await self._end(
+            await self._fail(
                 held, effect, job, f"the bot stopped {DELIVERIES} times while it did this"
             )
             return
@@ -260,14 +262,10 @@ class Outbox:
                 # After standing still (a machine asleep, a long wait without Redis) the effect may
                 # be another worker's. Begun here as well it would be done twice: a first try does
                 # not look for what is done.
-                if passed() - self._sure[
-                    held.entry
-                ] > SURE * RECLAIM_SECONDS and not await self._renew_ours([held.entry]):
-                    log.warning(
-                        "effect %s was taken over by another worker",
-                        job.effect_id,
-                        extra=_of(held, job),
-                    )
+                doubted = passed() - self._sure[held.entry] > SURE * RECLAIM_SECONDS
+                if doubted and not await self._renew_ours([held.entry]):
+                    text = "effect %s was taken over by another worker"
+                    log.warning(text, job.effect_id, extra=_log_fields(held))
                     return
                 with patient(PATIENT_SECONDS):
                     async with asyncio.timeout(PERFORM_SECONDS):
@@ -285,7 +283,7 @@ class Outbox:
 
     async def _done(self, held: PendingEntry, effect: Effect, job: Job, action: Action) -> None:
         try:
-            answer = await self._say(action, job, held)
+            answer = await self._dispatch_result(action, job, held)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  a rule that fails on this result
@@ -298,7 +296,7 @@ class Outbox:
                 # What it chose belongs to another by now: it has to choose again.
                 await self._not_done(held, effect, job, answer.text, True, None)
             case Refused(code="version", text=text):
-                await self._aside(held, effect, text)
+                await self._set_aside(held, effect, text)
             case Refused():
                 self._count(effect.type, "refused")
                 log.warning(
@@ -308,7 +306,7 @@ class Outbox:
                     job.effect_id,
                     answer.code,
                     answer.text,
-                    extra=_of(held, job),
+                    extra=_log_fields(held),
                 )
                 await self._queue.ack(held.entry)
 
@@ -322,7 +320,7 @@ class Outbox:
         retry_after: float | None,
     ) -> None:
         if retryable:
-            wait = max(_wait(job.attempt), retry_after or 0)
+            wait = max(_backoff(job.attempt), retry_after or 0)
             if await self._queue.retry(held.entry, wait, limit=GIVE_UP_SECONDS) != "over":
                 self._count(effect.type, "retried")
                 self._put_off.set()
@@ -332,31 +330,31 @@ class Outbox:
                     effect.type,
                     wait,
                     reason,
-                    extra=_of(held, job),
+                    extra=_log_fields(held),
                 )
                 return
-        await self._end(held, effect, job, reason)
+        await self._fail(held, effect, job, reason)
 
     async def _crashed(
         self, held: PendingEntry, effect: Effect, job: Job, error: Exception
     ) -> None:
-        log_crash(log, f"effect {job.effect_id} ({effect.type}) failed", error, **_of(held, job))
+        log_crash(log, f"effect {job.effect_id} ({effect.type}) failed", error, **_log_fields(held))
         self._count(effect.type, "crashed")
         if held.crashes + 1 < CRASHES:
             again = await self._queue.retry(
-                held.entry, _wait(job.attempt), limit=GIVE_UP_SECONDS, crashed=True
+                held.entry, _backoff(job.attempt), limit=GIVE_UP_SECONDS, crashed=True
             )
             if again != "over":
                 self._put_off.set()
                 return
-        await self._end(
+        await self._fail(
             held, effect, job, f"the bot failed ({type(error).__name__}); its log says where"
         )
 
-    async def _end(self, held: PendingEntry, effect: Effect, job: Job, reason: str) -> None:
+    async def _fail(self, held: PendingEntry, effect: Effect, job: Job, reason: str) -> None:
         self._count(effect.type, "failed")
         log.warning(
-            "effect %s (%s) failed: %s", job.effect_id, effect.type, reason, extra=_of(held, job)
+            "effect %s (%s) failed: %s", job.effect_id, effect.type, reason, extra=_log_fields(held)
         )
         failed = EffectFailed(
             effect_id=job.effect_id,
@@ -367,7 +365,7 @@ class Outbox:
             wanted_at=job.created,
         )
         try:
-            answer = await self._say(failed, job, held)
+            answer = await self._dispatch_result(failed, job, held)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  a rule that fails on failures: keep the entry where people see it
@@ -376,7 +374,7 @@ class Outbox:
                 job.incident,
                 job.effect_id,
                 type(error).__name__,
-                extra=_of(held, job),
+                extra=_log_fields(held),
             )
             self._count(effect.type, "aside")
             await self._queue.set_aside(
@@ -384,18 +382,18 @@ class Outbox:
             )
             return
         if isinstance(answer, Refused) and answer.code == "version":
-            await self._aside(held, effect, answer.text)
+            await self._set_aside(held, effect, answer.text)
         elif isinstance(answer, Refused):
             log.warning(
                 "%s: failure of effect %s refused: %s",
                 job.incident,
                 job.effect_id,
                 answer.text,
-                extra=_of(held, job),
+                extra=_log_fields(held),
             )
             await self._queue.ack(held.entry)
 
-    async def _aside(self, held: PendingEntry, effect: Effect, reason: str) -> None:
+    async def _set_aside(self, held: PendingEntry, effect: Effect, reason: str) -> None:
         """Its incident's record is another version's: what it wants is kept for that one."""
         self._count(effect.type, "aside")
         log.error(
@@ -407,7 +405,9 @@ class Outbox:
         self.counts[result] += 1
         self.ended[kind, result] += 1
 
-    async def _say(self, action: Action, job: Job, held: PendingEntry) -> Recorded | Refused:
+    async def _dispatch_result(
+        self, action: Action, job: Job, held: PendingEntry
+    ) -> Recorded | Refused:
         """Says it until it is answered: the effect is done, and only its result may be missing."""
         pause = 0.2
         while True:
@@ -433,13 +433,13 @@ def _decode(held: PendingEntry) -> tuple[Effect, Job] | str:
         return "a number is no number"
 
 
-def _wait(attempt: int) -> float:
+def _backoff(attempt: int) -> float:
     """Seconds before the next try: 1, 2, 4 … 120, a little scattered."""
     return min(
         LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempt - 1, 10)
     ) * random.uniform(0.9, 1.1)
 
 
-def _of(held: PendingEntry, job: Job) -> dict[str, str]:
+def _log_fields(held: PendingEntry) -> dict[str, str]:
     """Fields of a log line about one effect: whose it is, and which delivery of it."""
-    return {"incident": job.incident, "entry": held.entry}
+    return {"incident": held.fields["incident"], "entry": held.entry}

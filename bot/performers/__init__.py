@@ -5,7 +5,7 @@ Importing this package registers all of them.
 
 from __future__ import annotations
 
-from bot.performers import (
+from bot.performers import (  # noqa: F401  importing them registers their functions
     deploys,
     hotfix_merge,
     notify,
@@ -18,21 +18,3 @@ from bot.performers import (
     timeline,
     turn_off,
 )
-from bot.performers.context import EffectContext, Performer, registered
-
-__all__ = [
-    "EffectContext",
-    "Performer",
-    "deploys",
-    "hotfix_merge",
-    "notify",
-    "postmortem",
-    "registered",
-    "resolve_issues",
-    "revert",
-    "sentry",
-    "slack",
-    "tickets",
-    "timeline",
-    "turn_off",
-]

@@ -69,7 +69,8 @@ class EffectContext(Context):
     announcer: Announcer | None
     pager: Pager | None
     endpoint: Endpoint
-    archive: Archive | None
+    archive_for: Callable[[Service], Archive]
+    """Returns where the post-mortems of a service go. Raises `NotSetUp`."""
     merges: Merges
     reverts: Reverts | None
     resolver: SentryIssues | None
@@ -87,7 +88,7 @@ class EffectContext(Context):
 
     async def incident(self, job: Job) -> Incident:
         """Return the newest state. Raises `PortError` when the record is gone: the effect ends."""
-        return _there(job, await self.dispatcher.load(job.incident))
+        return _existing(job, await self.dispatcher.load(job.incident))
 
     async def recent(self, job: Job) -> Incident:
         """Return the state that the effect was wanted in, or a newer one. Raises as `incident`.
@@ -96,7 +97,7 @@ class EffectContext(Context):
         ask Redis.
         """
         version = int(job.effect_id.split(".")[1])
-        return _there(job, await self.dispatcher.recent(job.incident, version))
+        return _existing(job, await self.dispatcher.recent(job.incident, version))
 
     def neighbours(self, service: Service) -> Sequence[Service]:
         known = map(self.catalogue.get, service.depends_on)
@@ -144,7 +145,7 @@ class EffectContext(Context):
         return incident.channel.id, incident.channel.thread_ts
 
 
-def _there(job: Job, incident: Incident | None) -> Incident:
+def _existing(job: Job, incident: Incident | None) -> Incident:
     if incident is None:
         raise PortError("redis", f"{job.incident} is not in the store any more", retryable=False)
     return incident

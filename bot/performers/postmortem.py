@@ -6,17 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from bot.performers.context import EffectContext, Job, performs
-from phases.messages.effects import (
-    AskZone,
-    CompleteAdr,
-    MendAdr,
-    NumberAdr,
-    ReviseAdr,
-    WriteAdr,
-)
+from phases.messages.effects import AskZone, CompleteAdr, MendAdr, NumberAdr, ReviseAdr, WriteAdr
 from phases.messages.results import AdrMended, AdrNumbered, AdrWritten, EffectDone, Zones
 from phases.ports.coordination import Archive
-from phases.ports.ports import NotSetUp, PortError
+from phases.ports.ports import PortError
 from phases.postmortem.action_items import items
 from phases.postmortem.adr import adr_text, up_to_date
 from phases.postmortem.adr_status import completed, with_kept
@@ -36,7 +29,7 @@ async def number_adr(effect: NumberAdr, job: Job, context: EffectContext) -> Adr
     """Find the next number that neither the directory nor another incident's claim holds."""
     incident = await context.incident(job)
     service = context.service(incident)
-    archive = _archive(context)
+    archive = context.archive_for(service)
     repository = archive.repository(service)
     number = max(await archive.highest(service), effect.above) + 1
     while await context.dispatcher.owner(f"adr:{repository}:{number}") not in (None, incident.id):
@@ -50,7 +43,8 @@ async def write_adr(effect: WriteAdr, job: Job, context: EffectContext) -> AdrWr
     incident = await context.incident(job)
     if incident.adr is not None:
         return AdrWritten(adr=incident.adr)
-    archive, service = _archive(context), context.service(incident)
+    service = context.service(incident)
+    archive = context.archive_for(service)
     text, found = await _whole_file(context, archive, incident, effect.number)
     incident = outside(incident)  # the file's name and Git's message are public, too
     before = incident.adr_before
@@ -125,7 +119,8 @@ async def mend_adr(effect: MendAdr, job: Job, context: EffectContext) -> AdrMend
     adr = incident.adr
     if adr is None or incident.postmortem is None:
         return AdrMended()
-    archive, service = _archive(context), context.service(incident)
+    service = context.service(incident)
+    archive = context.archive_for(service)
     if not effect.whole:
         entries = await _entries(context, incident)
         names = await context.names(incident, entries)
@@ -151,11 +146,9 @@ async def revise_adr(effect: ReviseAdr, job: Job, context: EffectContext) -> Eff
     names, shown = await context.names(incident), outside(incident)
     if number:
         message = f"ADR-{number:04d}: recovery of {incident.id} is verified"
-        await _archive(context).revise(
-            context.service(incident),
-            shown,
-            lambda text: up_to_date(text, shown, number, names),
-            message,
+        service = context.service(incident)
+        await context.archive_for(service).revise(
+            service, shown, lambda text: up_to_date(text, shown, number, names), message
         )
     return EffectDone(kind=effect.type)
 
@@ -172,7 +165,8 @@ async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) ->
             names=await context.names(incident),
         )
         message = f"{incident.adr.name}: the action items of {incident.id} are done"
-        await _archive(context).revise(context.service(incident), incident, revision, message)
+        service = context.service(incident)
+        await context.archive_for(service).revise(service, incident, revision, message)
     return EffectDone(kind=effect.type)
 
 
@@ -189,9 +183,3 @@ async def _offset(context: EffectContext, person: str) -> int:
         if error.retryable:
             raise
         return 0
-
-
-def _archive(context: EffectContext) -> Archive:
-    if context.archive is None:
-        raise NotSetUp("git", "no place for post-mortems is set up (`adr` in the catalogue)")
-    return context.archive

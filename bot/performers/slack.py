@@ -151,9 +151,9 @@ async def archive_channel(
     effect: ArchiveChannel, job: Job, context: EffectContext
 ) -> ChannelArchived | PutOffArchive | EffectDone:
     incident = await context.incident(job)
-    if incident.open or incident.channel is None or incident.channel.thread_ts is not None:
+    if incident.open or incident.own_channel is None:
         return EffectDone(kind=effect.type)
-    channel = incident.channel.id
+    channel = incident.own_channel.id
     if await context.slack.talked_since(channel, context.now() - STILL_TALKING):
         return PutOffArchive()
     await context.slack.archive(channel)
@@ -166,8 +166,8 @@ async def set_bookmark(
 ) -> BookmarkSet | EffectDone:
     incident = await context.recent(job)
     bookmark = incident.bookmarks.get(effect.name)
-    channel = incident.channel
-    if bookmark is None or channel is None or channel.thread_ts is not None:
+    channel = incident.own_channel
+    if bookmark is None or channel is None:
         return EffectDone(kind=effect.type)
     id = await context.slack.bookmark(
         channel.id,

@@ -28,7 +28,7 @@ def passed() -> float:
 
 
 class ClockJumps:
-    """The steps by which the clock was set forward. `look` has to be called now and then."""
+    """The steps by which the clock was set forward. `notice` has to be called now and then."""
 
     def __init__(
         self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = passed
@@ -39,7 +39,7 @@ class ClockJumps:
         self._steps: list[tuple[float, float]] = []
         """The time by the new clock at which each step was noticed, and its seconds."""
 
-    def look(self) -> None:
+    def notice(self) -> None:
         wall = self._wall()
         parted = wall - self._passed()
         step, self._parted = parted - self._parted, parted
@@ -48,10 +48,10 @@ class ClockJumps:
 
     def forward_since(self, at: datetime) -> float:
         """Return the seconds by which the clock was set forward after this moment."""
-        self.look()
+        self.notice()
         return sum(step for when, step in self._steps if datetime.fromtimestamp(when, UTC) > at)
 
-    def hear(self, redis: float) -> None:
+    def note_redis_time(self, redis: float) -> None:
         """Take in what the clock of Redis shows now, in seconds since 1970."""
         self._ahead_of_redis = self._wall() - redis
 

@@ -28,7 +28,7 @@ COLLECT_AFTER = 10_000
 R = TypeVar("R")
 
 
-def told_to_end() -> asyncio.Event:
+def stop_signal() -> asyncio.Event:
     """Return what is set by SIGTERM and SIGINT."""
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -36,7 +36,7 @@ def told_to_end() -> asyncio.Event:
     return ended
 
 
-async def unless_ended(starting: Coroutine[Any, Any, R], ended: asyncio.Event) -> R | None:
+async def unless_stopped(starting: Coroutine[Any, Any, R], ended: asyncio.Event) -> R | None:
     """Return what is started, or None where a signal came first: Slack may not answer for long."""
     start = asyncio.create_task(starting, name="start")
     signalled = asyncio.create_task(ended.wait(), name="signal")
@@ -44,13 +44,13 @@ async def unless_ended(starting: Coroutine[Any, Any, R], ended: asyncio.Event) -
     signalled.cancel()
     if start.done():
         return start.result()
-    end_surely()
+    exit_at_the_latest()
     start.cancel()
     await asyncio.gather(start, return_exceptions=True)
     return None
 
 
-def settle() -> None:
+def freeze_garbage() -> None:
     """Keep the objects of the start out of later collections, which would delay an ack.
 
     https://docs.python.org/3/library/gc.html#gc.freeze
@@ -60,7 +60,7 @@ def settle() -> None:
     gc.enable()
 
 
-def end_surely() -> None:
+def exit_at_the_latest() -> None:
     def end() -> None:
         log.error("not stopped within %s s: ended", STOP_SECONDS)
         logging.shutdown()

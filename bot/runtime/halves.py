@@ -61,7 +61,7 @@ class Up:
             self._tell = -1
 
 
-def keep(front: Front, back: Back) -> int:
+def run_halves(front: Front, back: Back) -> int:
     """Run both until the front ends or a signal comes; return the exit code of the front."""
     gc.freeze()  # https://docs.python.org/3/library/gc.html#gc.freeze
     return _Parent(front, back).run()
@@ -102,7 +102,7 @@ class _Parent:
             if asked:
                 self._stop()
             self._reap()
-            self._go_on()
+            self._start_or_kill()
         return self._code
 
     def _patience(self) -> float | None:
@@ -125,9 +125,9 @@ class _Parent:
             return
         self._kill_at = time.monotonic() + KILL_SECONDS
         self._back_end.close()  # the back's own is the last one: the front sees when it is gone
-        self._each(signal.SIGTERM)
+        self._signal_both(signal.SIGTERM)
 
-    def _each(self, number: int) -> None:
+    def _signal_both(self, number: int) -> None:
         for pid in (self._front, self._back):
             if pid:
                 with suppress(ProcessLookupError):
@@ -157,11 +157,11 @@ class _Parent:
                 how = f"with code {code}" if code >= 0 else f"by signal {-code}"
                 log.critical("the back ended %s; it is started again", how)
 
-    def _go_on(self) -> None:
+    def _start_or_kill(self) -> None:
         if self._kill_at is not None:
             if time.monotonic() >= self._kill_at:
                 log.error("not stopped within %s s: killed", KILL_SECONDS)
-                self._each(signal.SIGKILL)
+                self._signal_both(signal.SIGKILL)
                 self._kill_at += KILL_SECONDS
         elif self._told is not None and not self._back and time.monotonic() >= self._again_at:
             self._back = self._fork("back", self._as_back)
@@ -189,7 +189,7 @@ class _Parent:
             os.close(self._held)
             os.close(self._heard)
             self._end_with_the_parent()
-            _name(f"firebreak {name}")
+            _name_process(f"firebreak {name}")
             code = run()
         except BaseException:  # noqa: BLE001  said, and the process ends
             traceback.print_exc()
@@ -216,7 +216,7 @@ class _Parent:
         threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-def _name(name: str) -> None:
+def _name_process(name: str) -> None:
     """Give this process its name in `ps -o comm` and `top`, where /proc allows it."""
     with suppress(OSError):
         Path("/proc/self/comm").write_text(name)

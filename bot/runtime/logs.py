@@ -91,7 +91,7 @@ class Lines(logging.Formatter):
         return super().formatMessage(record) + extra
 
 
-def _lean() -> None:
+def _collect_less() -> None:
     """Collect for a record only what a line shows: the rest is a third of its cost.
 
     https://docs.python.org/3/howto/logging.html#optimization
@@ -107,7 +107,7 @@ def set_up(level: str = "INFO", stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(Redact())
     handler.setFormatter(Lines() if handler.stream.isatty() else JsonLines())
-    _lean()
+    _collect_less()
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -29,7 +29,7 @@ class Changes:
     def _key(self, service: str) -> str:
         return f"{self._prefix}:changes:{service}"
 
-    async def told(self, change: ChangeSeen) -> None:
+    async def record(self, change: ChangeSeen) -> None:
         """Remember a change; a second time is no change."""
         key = self._key(change.service)
         pipe = self._redis.pipeline(transaction=True)

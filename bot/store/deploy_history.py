@@ -32,7 +32,7 @@ class Deploys:
     def _key(self, service: str) -> str:
         return f"{self._prefix}:deploys:{service}"
 
-    async def told(self, deploy: DeploySeen, environment: str) -> None:
+    async def record(self, deploy: DeploySeen, environment: str) -> None:
         """Remember a finished deploy and begin its watch, together; a second time is no change."""
         at = deploy.finished_at or deploy.started_at
         key = self._key(deploy.service)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from bot.connection.client import Script
 from bot.store.incident_store import Store
-from handlers.ports import Looking
+from handlers.ports import OpenHomes
 
 TURN_SECONDS = 6.0
 """For so long after its last look nobody else draws in the place of a replica: three looks."""
@@ -27,13 +27,13 @@ class StoreViewers:
     async def opened(self, user: str, seconds: float, at_most: int) -> None:
         await self._store.run(OPEN, user=user, span=round(seconds * 1000), limit=at_most)
 
-    async def looking(self) -> Looking | None:
+    async def to_draw(self) -> OpenHomes | None:
         answer: list[Any] = await self._store.run(
             LOOK, me=self._me, turn=round(TURN_SECONDS * 1000)
         )
         if not answer:
             return None
-        return Looking(
+        return OpenHomes(
             mark=str(answer[0]), shown=dict(zip(answer[1::2], answer[2::2], strict=True))
         )
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -45,35 +45,33 @@ class RedisMemory:
             file=f"file:{asked.file}",
             issues=[f"issue:{issue}" for issue in asked.issues],
         )
-        return Recalled(in_span=count, newest=_newest(_read(newest)), alike=_newest(_read(alike)))
+        return Recalled(
+            in_span=count, newest=_newest(_parsed(newest)), alike=_newest(_parsed(alike))
+        )
 
     async def newest(self, service: str | None, many: int) -> tuple[PastIncident, ...]:
         """The newest of a service, or of all; newest first. Raises `PortError`."""
+        prefix = self._store.keys.prefix
         name = "all" if service is None else f"of:{service}"
-        return await self._of(lambda: self._store.redis.zrevrange(self._recall(name), 0, many - 1))
+        by_service: dict[str, list[str]] = {}
+        with store_errors():
+            members: Any = await self._store.redis.zrevrange(f"{prefix}:recall:{name}", 0, many - 1)
+            for member in members:
+                of, _, id = str(member).rpartition("|")
+                by_service.setdefault(of, []).append(id)
+            pipe = self._store.redis.pipeline(transaction=False)
+            for of, ids in by_service.items():
+                pipe.hmget(f"{prefix}:memory:{of}", ids)
+            memories = [
+                memory for each in await pipe.execute() for memory in each if memory is not None
+            ]
+        return _newest(_parsed(memories))
 
     async def since(self, at: datetime) -> list[Counted]:
         """Return what trends count of all that was detected since then."""
         rows: str = await self._store.run(COUNTED)
         begin = to_ms(at)
         return [_counted(row) for row in json.loads(rows) if row[2] >= begin]
-
-    def _recall(self, name: str) -> str:
-        return f"{self._store.keys.prefix}:recall:{name}"
-
-    async def _of(self, find: Callable[[], Awaitable[Any]]) -> tuple[PastIncident, ...]:
-        by_service: dict[str, list[str]] = {}
-        with store_errors():
-            for member in cast("list[str]", await find()):
-                service, _, id = member.rpartition("|")
-                by_service.setdefault(service, []).append(id)
-            pipe = self._store.redis.pipeline(transaction=False)
-            for service, ids in by_service.items():
-                pipe.hmget(f"{self._store.keys.prefix}:memory:{service}", ids)
-            memories = [
-                memory for each in await pipe.execute() for memory in each if memory is not None
-            ]
-        return _newest(_read(memories))
 
 
 def _counted(row: list[Any]) -> Counted:
@@ -83,7 +81,7 @@ def _counted(row: list[Any]) -> Counted:
     return Counted(*row)
 
 
-def _read(kept: Sequence[Any]) -> tuple[PastIncident, ...]:
+def _parsed(kept: Sequence[Any]) -> tuple[PastIncident, ...]:
     """Parse all at once; one by one only where one cannot be read, which is left out."""
     try:
         return PAST.validate_json(f"[{','.join(kept)}]")

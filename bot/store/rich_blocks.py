@@ -15,13 +15,13 @@ REFUSED_SECONDS = 24 * 3600  # rules: Charts and tables
 
 
 class RichBlocksSetting:
-    """Keeps `handlers.slack.rich_blocks.Taste`."""
+    """Keeps `handlers.slack.rich_blocks.RichBlocksSupport`."""
 
     def __init__(self, store: Store, setting: Literal["auto", "off"]) -> None:
         self._keys = ExpiringKeys(store, "rich")
         self._on = setting == "auto"
 
-    async def takes(self) -> bool:
+    async def supported(self) -> bool:
         """Without Redis: no, the plain message says the same."""
         try:
             return self._on and await self._keys.get("refused") is None
@@ -29,7 +29,7 @@ class RichBlocksSetting:
             log.warning("charts are left out: %s", error.text)
             return False
 
-    async def refused(self) -> None:
+    async def note_refusal(self) -> None:
         """Remember that Slack refuses them. Without Redis the next message is refused again."""
         log.warning("Slack refuses charts and tables here: sent without them for a day")
         try:

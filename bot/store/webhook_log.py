@@ -129,14 +129,14 @@ class WebhookLog:
 
     def _write(self) -> None:
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._all(), name="arrivals")
+            self._writing = asyncio.create_task(self._write_pending(), name="arrivals")
 
-    async def _all(self) -> None:
+    async def _write_pending(self) -> None:
         while self._well or self._refused or not self._begun:
             well, refused = self._well, self._refused
             self._well, self._refused = set(), Counter()
             try:
-                await self._put(well, refused)
+                await self._write_once(well, refused)
             except StoreError as error:
                 log.warning("what came in could not be noted: %s", error.text)
                 self._well |= well
@@ -144,7 +144,7 @@ class WebhookLog:
                 await asyncio.sleep(AGAIN_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _put(self, well: set[str], refused: Counter[str]) -> None:
+    async def _write_once(self, well: set[str], refused: Counter[str]) -> None:
         key, now = _key(self._store), self._now().isoformat()
         pipe = self._store.redis.pipeline(transaction=False)
         for webhook in self._doors.values():

@@ -18,7 +18,7 @@ from bot.runtime.worker import Worker, log_crash
 from bot.store.deploy_history import Deploys
 from handlers.dispatcher import Delivery, Dispatcher
 from handlers.slack import slack_text
-from handlers.webhooks.alerts import Alarm, Found, raise_alarm
+from handlers.webhooks.alarms import Alarm, Found, raise_alarm
 from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
@@ -91,7 +91,7 @@ class DeployWatch(Worker):
         ):
             return
         try:
-            raised = await self._look(watched, service, self._tracker, now)
+            raised = await self._look_and_raise(watched, service, self._tracker, now)
         except PortError as error:
             log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
             raised = None
@@ -108,7 +108,7 @@ class DeployWatch(Worker):
         else:
             self._made[watched.key] = due
 
-    async def _look(
+    async def _look_and_raise(
         self, watched: Watched, service: Service, tracker: ErrorTracker, now: datetime
     ) -> bool | None:
         """True: new issues, and an incident knows; False: none; None: it could not be recorded."""

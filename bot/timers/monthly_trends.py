@@ -10,14 +10,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Protocol
 
+from bot.clients.slack.client import Slack
 from bot.runtime.worker import Worker
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
 from bot.store.past_incidents import RedisMemory
 from handlers.views import history as views
-from handlers.views.blocks import Message
 from phases.memory.trends import MONTHS, trends, visible
 
 log = logging.getLogger(__name__)
@@ -31,27 +30,12 @@ LEASE_SECONDS = 120
 POSTED_SECONDS = 60 * 24 * 3600
 
 
-class Poster(Protocol):
-    """`bot.clients.slack.client.Slack`."""
-
-    async def post(
-        self,
-        channel: str,
-        message: Message,
-        *,
-        incident: str,
-        effect: str,
-        since: datetime,
-        maybe_posted: bool,
-    ) -> str: ...
-
-
 class MonthlyTrends(Worker):
     def __init__(
         self,
         store: Store,
         memory: RedisMemory,
-        slack: Poster,
+        slack: Slack,
         incidents_channel: Callable[[], Awaitable[str | None]],
         *,
         now: Callable[[], datetime],

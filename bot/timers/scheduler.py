@@ -117,7 +117,7 @@ class Clock(Worker):
 
     async def _look_at_clocks(self) -> None:
         seconds, shown = await set_back(self._store)
-        self._clock_jumps.hear(shown)
+        self._clock_jumps.note_redis_time(shown)
         if seconds:
             log.warning(
                 "the clock of Redis was set back by %.1f s: what waits was moved with it", seconds
@@ -153,7 +153,7 @@ class Clock(Worker):
         try:
             action = ACTION.validate_json(due.action)
         except ValidationError as error:
-            await self._aside(
+            await self._set_aside(
                 due, f"{error.error_count()} fields do not fit any action of this version"
             )
             return True
@@ -162,7 +162,7 @@ class Clock(Worker):
                 action, due.incident, TimerDue(due.incident, due.name, due.at_ms)
             )
         except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
-            log_crash(log, f"timer {due.name} of {due.incident} failed", error, **_of(due))
+            log_crash(log, f"timer {due.name} of {due.incident} failed", error, **_log_fields(due))
             self.counts["failed"] += 1
             wait = min(LONGEST_WAIT_SECONDS, wait * 2)
             self._later[key] = (time.monotonic() + wait, wait)
@@ -172,7 +172,7 @@ class Clock(Worker):
             case Recorded(again=again):
                 self.counts["gone" if again else "fired"] += 1
             case Refused(code="version", text=text):
-                await self._aside(due, text)
+                await self._set_aside(due, text)
             case Refused():
                 self.counts["refused"] += 1
                 log.warning(
@@ -181,7 +181,7 @@ class Clock(Worker):
                     due.incident,
                     answer.code,
                     answer.text,
-                    extra=_of(due),
+                    extra=_log_fields(due),
                 )
                 await self._drop(due)
             case Unknown():
@@ -189,10 +189,12 @@ class Clock(Worker):
                 return False
         return True
 
-    async def _aside(self, due: Due, reason: str) -> None:
+    async def _set_aside(self, due: Due, reason: str) -> None:
         """Keep the timer for another version, then drop it: it may be there twice, never not."""
         self.counts["aside"] += 1
-        log.error("timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_of(due))
+        log.error(
+            "timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_log_fields(due)
+        )
         await add_timer_letter(
             self._store,
             incident=due.incident,
@@ -213,12 +215,12 @@ class Clock(Worker):
             await asyncio.sleep(WATCH_SECONDS)
             passed, shown = time.monotonic() - monotonic, self._wall() - wall
             monotonic, wall = monotonic + passed, wall + shown
-            self._clock_jumps.look()
+            self._clock_jumps.notice()
             if abs(passed - shown) > PARTED_SECONDS:
                 log.warning("the wall clock was set by %+.1f s", shown - passed)
                 job.modify(next_run_time=datetime.now(UTC))
 
 
-def _of(due: Due) -> dict[str, str]:
+def _log_fields(due: Due) -> dict[str, str]:
     """Fields of a log line about one timer."""
     return {"incident": due.incident, "timer": due.name}

@@ -157,7 +157,7 @@ def parse(
             return Ambiguous(fitting, Declare(text))
         if fitting is not None:
             return fitting
-    if (meant := _apart(words.read, here=here, services=services)) is not None:
+    if (meant := _split_subcommand(words.read, here=here, services=services)) is not None:
         return Ambiguous(meant, Declare(text))
     if not rest.read and (close := nearest(name)) is not None:
         return Near(text, close, Declare(text))
@@ -180,7 +180,7 @@ def _id_first(
     return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
 
 
-def _apart(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
+def _split_subcommand(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
     """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands they nearly are."""
     if _SEV.match(read):
         joined = _SEV.sub(r"severity \1", read, count=1)

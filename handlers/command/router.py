@@ -71,7 +71,7 @@ async def _answer(interaction: Interaction, text: str) -> Message | None:
     text = await _with_ids(interaction, text)
     reading = parse(text, here=here, one_open=True, services=services)
     # The open incidents are only read where it matters: whoever declares does not wait for them.
-    if isinstance(reading, Ambiguous) and not here and len(await interaction.open_ones()) != 1:
+    if isinstance(reading, Ambiguous) and not here and len(await interaction.open_incidents()) != 1:
         reading = parse(text, here=here, services=services)
     match reading:
         case Declare(text=words):
@@ -80,11 +80,11 @@ async def _answer(interaction: Interaction, text: str) -> Message | None:
             return await _run(interaction, reading)
         case Near(word=word, name=name):
             question = f"Did you mean `/incident {name}`, or is “{word}” what is wrong?"
-            return _either(question, Subcommand(name), reading.declare)
+            return _ask_which(question, Subcommand(name), reading.declare)
         case Ambiguous(subcommand=subcommand):
             text = reading.declare.text
             question = f"“{text}”: is that about the open incident, or a new one?"
-            return _either(question, subcommand, reading.declare)
+            return _ask_which(question, subcommand, reading.declare)
 
 
 async def _with_ids(interaction: Interaction, text: str) -> str:
@@ -176,8 +176,8 @@ async def _incident_meant(interaction: Interaction, subcommand: Subcommand) -> I
         return await interaction.find(id) or notes.note(GONE.format(id=id))
     if (incident := await incident_of_channel(interaction)) is not None:
         return incident
-    every, name = await interaction.open_ones(), subcommand.name
-    incidents = await interaction.first_of(every, notes.LISTED)
+    every, name = await interaction.open_incidents(), subcommand.name
+    incidents = await interaction.first_records(every, notes.LISTED)
     if len(every) == 1 and incidents:
         return incidents[0]
     if not incidents:
@@ -185,7 +185,7 @@ async def _incident_meant(interaction: Interaction, subcommand: Subcommand) -> I
             "No incident is open. "
             f"With its id, `/incident {name} INC-0042` works for past ones, too."
         )
-    return notes.which(name, incidents, len(every), _as_value(subcommand))
+    return notes.which_incident(name, incidents, len(every), _as_value(subcommand))
 
 
 async def incident_of_channel(interaction: Interaction, channel: str = "") -> Incident | None:
@@ -193,16 +193,14 @@ async def incident_of_channel(interaction: Interaction, channel: str = "") -> In
     incidents = await interaction.ctx.dispatcher.find(
         channel=channel or interaction.channel, open_only=False
     )
-    own = await interaction.visible(
-        [i for i in incidents if i.channel is not None and i.channel.thread_ts is None]
-    )
+    own = await interaction.visible([one for one in incidents if one.own_channel is not None])
     return next((incident for incident in own if incident.open), own[0] if own else None)
 
 
 # --- two readings --------------------------------------------------------------------------------
 
 
-def _either(question: str, subcommand: Subcommand, new: Declare) -> Message:
+def _ask_which(question: str, subcommand: Subcommand, new: Declare) -> Message:
     label = _LABELS.get(subcommand.name, f"/incident {subcommand.name}")
     declared = {"text": cut_plain(new.text, 600)}
     first, second = (label, _as_value(subcommand)), ("Declare a new incident", declared)

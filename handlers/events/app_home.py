@@ -72,13 +72,13 @@ async def home_opened(ctx: Context, body: dict[str, Any]) -> None:
     """https://docs.slack.dev/reference/events/app_home_opened"""
     event = body["event"]
     if event.get("tab", "home") == "home" and event.get("user"):
-        ctx.tasks.start(_opened(ctx, str(event["user"])), "publish App Home")
+        ctx.tasks.start(_open_home(ctx, str(event["user"])), "publish App Home")
 
 
-async def _opened(ctx: Context, user: str) -> None:
+async def _open_home(ctx: Context, user: str) -> None:
     """Draw it now, and have it drawn again when something changes, for a while."""
     await ctx.viewers.opened(user, OPEN_SECONDS, VIEWERS)
-    await _draw(ctx, user, "", await _read(ctx))
+    await _draw(ctx, user, "", await _read_known(ctx))
 
 
 class Homes:
@@ -95,16 +95,16 @@ class Homes:
         First whatever short records an older release left out are made: who asks for a list, or
         opens the first Home, need not wait for that.
         """
-        await self._tried(self._short_records())
+        await self._logging_failures(self._short_records())
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self._tried(self.look())
+            await self._logging_failures(self.redraw())
 
     async def _short_records(self) -> None:
         for index in get_args(Index):
             await self._ctx.dispatcher.short_records(index)
 
-    async def _tried(self, work: Awaitable[None]) -> None:
+    async def _logging_failures(self, work: Awaitable[None]) -> None:
         try:
             await work
         except StoreUnavailable as error:
@@ -113,15 +113,15 @@ class Homes:
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error("App Home failed with %s\n%s", type(error).__name__, where)
 
-    async def look(self) -> None:
+    async def redraw(self) -> None:
         """Draw every open Home again, where something has changed."""
-        looking = await self._ctx.viewers.looking()
-        if looking is None or looking.mark == self._drawn or time.monotonic() < self._not_before:
+        homes = await self._ctx.viewers.to_draw()
+        if homes is None or homes.mark == self._drawn or time.monotonic() < self._not_before:
             return
         # Whatever fails below is tried again then.
         self._not_before = time.monotonic() + AGAIN_SECONDS
-        known, failed = await _read(self._ctx), False
-        for user, shown in looking.shown.items():
+        known, failed = await _read_known(self._ctx), False
+        for user, shown in homes.shown.items():
             try:
                 if await _draw(self._ctx, user, shown, known):
                     await asyncio.sleep(1)
@@ -131,10 +131,10 @@ class Homes:
                 log.warning("App Home is drawn again in %.0f s: %s", AGAIN_SECONDS, why)
                 failed = True
         if not failed:
-            self._drawn, self._not_before = looking.mark, 0.0
+            self._drawn, self._not_before = homes.mark, 0.0
 
 
-async def _read(ctx: Context) -> _Known:
+async def _read_known(ctx: Context) -> _Known:
     """Read once for all viewers. Without the memory there is a Home without months."""
     past: Sequence[Counted] = ()
     try:

@@ -58,7 +58,7 @@ async def _offer(ctx: Context, body: dict[str, Any]) -> None:
     if not await _is_watched(ctx, event) or not await first_delivery(ctx, body):
         return
     incidents = await ctx.dispatcher.find(channel=channel, open_only=False)
-    if any(i.channel and not i.channel.thread_ts for i in incidents):
+    if any(incident.own_channel is not None for incident in incidents):
         return  # in an incident's own channel everybody knows
     if not await ctx.once.first(f"offer:{channel}", OFFER_SECONDS):
         return

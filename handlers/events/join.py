@@ -23,9 +23,9 @@ NEWCOMER = timedelta(seconds=60)
 async def join_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    if incident.channel is None or incident.channel.thread_ts is not None or incident.private:
+    if incident.own_channel is None or incident.private:
         return notes.note(f"{incident.id} has no channel to join.")
-    interaction.ctx.tasks.start(_invite(interaction, incident.channel.id), "invite a person")
+    interaction.ctx.tasks.start(_invite(interaction, incident.own_channel.id), "invite a person")
     return None
 
 
@@ -50,16 +50,14 @@ async def member_joined(ctx: Context, body: dict[str, Any]) -> None:
     """https://docs.slack.dev/reference/events/member_joined_channel"""
     user = body["event"].get("user")
     if user and user != ctx.me.user:
-        ctx.tasks.start(_brief(ctx, body), "show a newcomer how things stand")
+        ctx.tasks.start(_show_status(ctx, body), "show a newcomer how things stand")
 
 
-async def _brief(ctx: Context, body: dict[str, Any]) -> None:
+async def _show_status(ctx: Context, body: dict[str, Any]) -> None:
     event = body["event"]
     channel, user = str(event.get("channel", "")), str(event.get("user", ""))
     incidents = await ctx.dispatcher.find(channel=channel, open_only=False)
-    incident = next(
-        (i for i in incidents if i.channel is not None and i.channel.thread_ts is None), None
-    )
+    incident = next((one for one in incidents if one.own_channel is not None), None)
     if incident is None or "status" not in incident.messages:
         return
     if ctx.now() - incident.declared_at < NEWCOMER or not await first_delivery(ctx, body):

@@ -83,7 +83,7 @@ def _pinned(event: Mapping[str, Any]) -> tuple[str, str]:
 async def _incidents_of(ctx: Context, channel: str) -> Sequence[Incident]:
     """Return the incident whose own channel this is, or the open ones that run in its threads."""
     incidents = await ctx.dispatcher.find(channel=channel, open_only=False)
-    own = [i for i in incidents if i.channel is not None and i.channel.thread_ts is None]
+    own = [incident for incident in incidents if incident.own_channel is not None]
     if own:
         return [next((incident for incident in own if incident.open), own[0])]
     return [incident for incident in incidents if incident.open]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from handlers.slack.interaction import Interaction
@@ -11,22 +12,12 @@ from phases.messages.commands import MarkItem
 from phases.record.incident import Incident
 
 
-@on_incident("incident.item_done")
-async def item_done(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await _mark(interaction, incident, value, done=True)
-
-
-@on_incident("incident.item_undone")
-async def item_undone(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await _mark(interaction, incident, value, done=False)
-
-
-async def _mark(
+async def mark_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any], *, done: bool
 ) -> Message | None:
     action = MarkItem(by=interaction.user, number=int(value.get("item") or 0), done=done)
     return await interaction.act(action, incident.id)
+
+
+on_incident("incident.item_done")(partial(mark_clicked, done=True))
+on_incident("incident.item_undone")(partial(mark_clicked, done=False))

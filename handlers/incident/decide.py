@@ -22,15 +22,10 @@ from phases.messages.commands import (
     DecideRollback,
     DecideTurnOff,
 )
-from phases.mitigation.decision import (
-    may_act,
-    rollback_target,
-    running_release,
-    who_may,
-)
+from phases.mitigation.decision import may_act, rollback_target, running_release, who_may
 from phases.ports.ports import HotfixRef, PortError
 from phases.record.findings import Release
-from phases.record.incident import ActionKind, Incident, Round, Status
+from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.service import Service
 from phases.shared.change import Refused
 
@@ -92,7 +87,7 @@ async def not_allowed(
     That this person is a member was checked before.
     """
     try:
-        async with interaction.asking():
+        async with interaction.question_limit():
             owners = await interaction.ctx.people.owners(service)
     except (TimeoutError, PortError) as error:
         if isinstance(error, PortError) and not error.retryable:
@@ -138,33 +133,29 @@ def open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     return incident.round_of(number) or "That decision is no longer open. Nothing was done."
 
 
-def _decided_by_them(
-    interaction: Interaction, incident: Incident, value: Mapping[str, Any]
-) -> Plan | None:
-    """Return the rollback that this person has decided in this round.
+def own_action(
+    interaction: Interaction, incident: Incident, value: Mapping[str, Any], kind: ActionKind
+) -> RoundAction | None:
+    """Return what this person has decided in the round of a button, where it is of this kind.
 
     It is dispatched again: that tells a second delivery of their click from a second click.
     """
-    number = int(value.get("round") or 0)
-    current = incident.round_of(number)
+    current = incident.round_of(int(value.get("round") or 0))
     acted = current.action if current is not None else None
-    if (
-        acted is None
-        or acted.kind is not ActionKind.ROLLBACK
-        or acted.by != interaction.user
-        or acted.to_release is None
-    ):
-        return None
-    return Plan(incident.id, number, "rollback", acted.to_release, acted.from_release)
+    own = acted is not None and acted.kind is kind and acted.by == interaction.user
+    return acted if own else None
 
 
 @on_incident("decision.rollback")
 async def rollback_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    decided = _decided_by_them(interaction, incident, value)
-    if decided is not None and isinstance(await carry_out(interaction, decided), Recorded):
-        return None  # the same click, delivered twice
+    acted = own_action(interaction, incident, value, ActionKind.ROLLBACK)
+    if acted is not None and acted.to_release is not None:
+        number = int(value.get("round") or 0)
+        decided = Plan(incident.id, number, "rollback", acted.to_release, acted.from_release)
+        if isinstance(await carry_out(interaction, decided), Recorded):
+            return None  # the same click, delivered twice
     current = open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
@@ -345,10 +336,7 @@ async def fixed(interaction: Interaction, incident: Incident, sentence: str) -> 
         return notes.note(refused.text)
     forward = incident.status is Status.MITIGATED
     action = DecideFixed(
-        by=interaction.user,
-        round=_round_number(incident),
-        sentence=sentence,
-        forward=forward,
+        by=interaction.user, round=_round_number(incident), sentence=sentence, forward=forward
     )
     done = f"{incident.id}: noted. The check of Sentry and the endpoint starts now."
     return await interaction.act(action, incident.id, done)

@@ -223,7 +223,7 @@ def _open_already(interaction: Interaction, report: Report, owner: Incident, cla
         "link": report.link,
         "private": "1" if report.private else "",
     }
-    return notes.taken(report.title, owner, value)
+    return notes.open_already(report.title, owner, value)
 
 
 # --- listeners -----------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ async def same_incident_clicked(interaction: Interaction, value: dict[str, Any])
         evidence = Evidence(at=interaction.ctx.now(), source=source, text=text, url=link)
         action = AddEvidence(evidence=evidence, key=f"{source}: {text}")  # not by its link
         noted = isinstance(await interaction.dispatch(action, id), Recorded)
-    return notes.there(incident, noted=noted)
+    return notes.goes_on_there(incident, noted=noted)
 
 
 @on_click("incident.something_else", replace=True)

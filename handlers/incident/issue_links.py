@@ -130,7 +130,7 @@ async def adopt(
         links = titles or (len(catalogue.all()) > 1 and catalogue.named_in(issues.rest) is None)
         asked = {id: sentry.issue(id) for id in issues.ids if links}
         asked |= {id: sentry.by_short_id(id) for id in issues.short_ids}
-        answers = await asyncio.gather(*map(_within, asked.values()))
+        answers = await asyncio.gather(*map(_ask_briefly, asked.values()))
         rows = dict(zip(asked, answers, strict=True))
     known = [row for row in rows.values() if isinstance(row, IssueRow)]
     services = [s for row in known if (s := catalogue.by_sentry_project(row.project)) is not None]
@@ -142,12 +142,12 @@ async def adopt(
         service=services[0] if len({s.name for s in services}) == 1 else None,
         unseen=tuple(id for id in issues.short_ids if rows.get(id) is LATER),
         parent=issues.parent,
-        note=_lost(lost),
+        note=_unknown_note(lost),
         title=known[0].title if known else "",
     )
 
 
-async def _within(call: Awaitable[IssueRow]) -> IssueRow | Missing:
+async def _ask_briefly(call: Awaitable[IssueRow]) -> IssueRow | Missing:
     try:
         async with asyncio.timeout(ASK_SECONDS):
             return await call
@@ -157,7 +157,7 @@ async def _within(call: Awaitable[IssueRow]) -> IssueRow | Missing:
         return LATER if error.retryable else UNKNOWN
 
 
-def _lost(short_ids: Sequence[str]) -> str:
+def _unknown_note(short_ids: Sequence[str]) -> str:
     if not short_ids:
         return ""
     ids = ", ".join(short_ids)

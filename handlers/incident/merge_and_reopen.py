@@ -43,8 +43,8 @@ async def merge(interaction: Interaction, first: Incident | None, text: str) -> 
 
 
 async def _form(interaction: Interaction, here: Incident | None) -> Message | None:
-    every = await interaction.open_ones()
-    some = await interaction.first_of(every, AT_ONCE)
+    every = await interaction.open_incidents()
+    some = await interaction.first_records(every, AT_ONCE)
     if len({one.id for one in some} | ({here.id} if here is not None and here.open else set())) < 2:
         return notes.note("Only one incident is open: there is nothing to merge.")
     interaction.open(merge_and_reopen.which_are_one(some, here))
@@ -117,7 +117,7 @@ async def _split(
         return merge_and_reopen.reopen_beside(incident, owner, split=True)
     if isinstance(answer, Recorded) and not answer.incident.open:
         return reply(answer, f"{incident.id} is no part of {kept} any more.")
-    return reply(answer, f"{incident.id} is open again, apart from {kept}.{_where(incident)}")
+    return reply(answer, f"{incident.id} is open again, apart from {kept}.{_goes_on_in(incident)}")
 
 
 async def _in_the_way(interaction: Interaction, answer: Answer) -> Incident | None:
@@ -128,7 +128,7 @@ async def _in_the_way(interaction: Interaction, answer: Answer) -> Incident | No
     return owner if owner is not None and await interaction.may_see(owner) else None
 
 
-def _where(incident: Incident) -> str:
+def _goes_on_in(incident: Incident) -> str:
     """Return where what is open again goes on. `incident`: as it was before."""
     if incident.channel_archived:
         return (
@@ -146,7 +146,7 @@ async def reopen(
     answer = await interaction.dispatch(Reopen(by=interaction.user, beside=beside), incident.id)
     if (owner := await _in_the_way(interaction, answer)) is not None:
         return merge_and_reopen.reopen_beside(incident, owner)
-    return reply(answer, f"{incident.id} is open again.{_where(incident)}")
+    return reply(answer, f"{incident.id} is open again.{_goes_on_in(incident)}")
 
 
 @on_incident("incident.reopen")
@@ -159,9 +159,8 @@ async def reopen_clicked(
 
 @listens("event", "channel_archive")
 async def channel_archived(ctx: Context, body: dict[str, Any]) -> None:
-    """https://docs.slack.dev/reference/events/channel_archive"""
-    if body["event"].get("user") != ctx.me:
-        ctx.tasks.start(_archived(ctx, body), "a channel was archived")
+    """https://docs.slack.dev/reference/events/channel_archive ; Bolt drops the bot's own."""
+    ctx.tasks.start(_archived(ctx, body), "a channel was archived")
 
 
 async def _archived(ctx: Context, body: dict[str, Any]) -> None:
@@ -169,6 +168,6 @@ async def _archived(ctx: Context, body: dict[str, Any]) -> None:
     channel = str(event.get("channel", ""))
     action = ChannelArchived(channel=channel, by=str(event.get("user") or "") or None)
     for incident in await ctx.dispatcher.find(channel=channel, open_only=False):
-        if incident.channel is not None and incident.channel.thread_ts is None:
+        if incident.own_channel is not None:
             delivery = Delivery(deliveries.event(body))
             await ctx.dispatcher.dispatch(action, incident.id, delivery)

@@ -126,7 +126,7 @@ async def linked_message(ctx: Context, text: str) -> str | None:
         return None
     try:
         async with asyncio.timeout(READ_SECONDS):
-            message = await _read(
+            message = await _read_message(
                 ctx.client, link["channel"], f"{link['seconds']}.{link['micros']}"
             )
     except (TimeoutError, SlackClientError):
@@ -134,7 +134,7 @@ async def linked_message(ctx: Context, text: str) -> str | None:
     return message_text(message) if message is not None else None
 
 
-async def _read(client: AsyncWebClient, channel: str, ts: str) -> Mapping[str, Any] | None:
+async def _read_message(client: AsyncWebClient, channel: str, ts: str) -> Mapping[str, Any] | None:
     """https://docs.slack.dev/messaging/retrieving-messages#individual_messages"""
     info: Any = await client.conversations_info(channel=channel)
     room = info.get("channel") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from handlers.slack.interaction import Interaction
@@ -23,26 +24,16 @@ async def recheck_clicked(
     return await recheck(interaction, incident)
 
 
-@on_incident("incident.recovered")
-async def recovered(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await _confirm(interaction, incident, value, recovered=True)
-
-
-@on_incident("incident.not_recovered")
-async def not_recovered(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await _confirm(interaction, incident, value, recovered=False)
-
-
-async def _confirm(
+async def recovery_confirmed(
     interaction: Interaction, incident: Incident, value: dict[str, Any], *, recovered: bool
 ) -> Message | None:
     number = int(value.get("round") or 0)
     action = ConfirmRecovery(by=interaction.user, round=number, recovered=recovered)
     return await interaction.act(action, incident.id)
+
+
+on_incident("incident.recovered")(partial(recovery_confirmed, recovered=True))
+on_incident("incident.not_recovered")(partial(recovery_confirmed, recovered=False))
 
 
 @on_incident("incident.try_again")

@@ -23,8 +23,8 @@ async def status(interaction: Interaction, incident: Incident) -> Message:
 
 
 async def listing(interaction: Interaction) -> Message:
-    every = await interaction.open_ones()
-    return views.listing(await interaction.first_of(every, LISTED), len(every))
+    every = await interaction.open_incidents()
+    return views.listing(await interaction.first_records(every, LISTED), len(every))
 
 
 async def timeline(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from handlers.dispatcher import Recorded
-from handlers.incident.decide import Plan, carry_out, not_allowed, open_round
+from handlers.incident.decide import Plan, carry_out, not_allowed, open_round, own_action
 from handlers.slack.interaction import Interaction, reply
 from handlers.slack.listening import on_incident
 from handlers.views import notes
@@ -23,9 +22,11 @@ CHANGED = "The decision changed while you looked at it. Nothing was done; look a
 async def turn_off_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
-    decided = _decided_by_them(interaction, incident, value)
-    if decided is not None and isinstance(await carry_out(interaction, decided), Recorded):
-        return None  # the same click, delivered twice
+    acted = own_action(interaction, incident, value, ActionKind.TURN_OFF)
+    if acted is not None and acted.change is not None:
+        decided = _plan(incident, int(value.get("round") or 0), acted.change)
+        if isinstance(await carry_out(interaction, decided), Recorded):
+            return None  # the same click, delivered twice
     current = open_round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
@@ -43,15 +44,3 @@ async def turn_off_clicked(
 
 def _plan(incident: Incident, number: int, change: ChangeSeen) -> Plan:
     return Plan(incident.id, number, "turn off", Release(version=""), None, change=change.name)
-
-
-def _decided_by_them(
-    interaction: Interaction, incident: Incident, value: Mapping[str, Any]
-) -> Plan | None:
-    """Return what this person turned off in this round, to be dispatched again."""
-    number = int(value.get("round") or 0)
-    current = incident.round_of(number)
-    acted = current.action if current is not None else None
-    if acted is None or acted.kind is not ActionKind.TURN_OFF or acted.by != interaction.user:
-        return None
-    return _plan(incident, number, acted.change) if acted.change is not None else None

@@ -83,7 +83,7 @@ class Answering:
         await retry(lambda: self.ctx.client.views_update(**reference, view=payload), ANSWER_SECONDS)
 
     async def _tell(self, message: Message, replace: bool) -> None:
-        taste = self.ctx.taste
+        rich_support = self.ctx.rich_support
         if self.view_id:
             await self._update({"view_id": self.view_id}, _as_view(message).payload())
         elif response_url.answers(self.response_url, self.ctx.client.base_url):
@@ -93,11 +93,13 @@ class Answering:
                 "replace_original": replace,
             }
             await rich_blocks.send(
-                taste, message, lambda blocks: self._respond({**answer, "blocks": list(blocks)})
+                rich_support,
+                message,
+                lambda blocks: self._respond({**answer, "blocks": list(blocks)}),
             )
         elif self.channel:
             await rich_blocks.send(
-                taste, message, lambda blocks: self._post_ephemeral(message.text, blocks)
+                rich_support, message, lambda blocks: self._post_ephemeral(message.text, blocks)
             )
         elif self.trigger_id:  # App Home has no messages
             await self._open_view(_as_view(message).payload())

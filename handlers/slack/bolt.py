@@ -14,12 +14,12 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-Listening = Callable[[], Awaitable[dict[str, Any] | None]]
+BoundListener = Callable[[], Awaitable[dict[str, Any] | None]]
 """What listens to one payload; it returns the arguments of the ack."""
 
 
 class App(AsyncApp):
-    find: Callable[[dict[str, Any]], Listening | None] | None = None
+    find: Callable[[dict[str, Any]], BoundListener | None] | None = None
     """Returns what listens to a payload; None: that is for Bolt."""
     failed: Callable[[Exception, AsyncBoltRequest], Awaitable[BoltResponse]] | None = None
     """Answers where that failed."""

@@ -13,16 +13,9 @@ from ulid import ULID
 from handlers.dispatcher import Dispatcher
 from handlers.ports import Changes, Deployments, Deploys, Drafts, Members, Once, Viewers
 from handlers.slack.background import Tasks
-from handlers.slack.rich_blocks import NEVER, Taste
+from handlers.slack.rich_blocks import NEVER, RichBlocksSupport
 from phases.ports.coordination import Memory
-from phases.ports.ports import (
-    Catalogue,
-    Deployer,
-    ErrorTracker,
-    People,
-    PullRequests,
-    SourceCode,
-)
+from phases.ports.ports import Catalogue, Deployer, ErrorTracker, People, PullRequests, SourceCode
 from phases.record.incident import Incident
 from phases.record.service import Service
 
@@ -76,7 +69,7 @@ class Context:
     """Knows the members of a private incident's channel; without it only its declarer sees it."""
     watched: Collection[str] = ()
     """Channel ids or names where the phrases are listened for; none: public channels."""
-    taste: Taste = NEVER
+    rich_support: RichBlocksSupport = NEVER
     """Knows if charts and tables are accepted in this workspace."""
     tasks: Tasks = field(default_factory=Tasks)
     now: Callable[[], datetime]

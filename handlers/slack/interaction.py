@@ -59,17 +59,17 @@ class Interaction(Answering):
     """The view as Slack sent it, with what stands in its fields."""
     doing: str = ""
     """The id of what was clicked, submitted or typed; for the log."""
-    came: float = field(default_factory=time.monotonic)
+    received_at: float = field(default_factory=time.monotonic)
     """When it came here; Slack waits for its ack from then on."""
 
-    def asking(self) -> asyncio.Timeout:
+    def question_limit(self) -> asyncio.Timeout:
         """Be around questions about the person. Raises `TimeoutError` once they took too long."""
-        return asyncio.timeout(max(0.0, self.came + WHO_SECONDS - time.monotonic()))
+        return asyncio.timeout(max(0.0, self.received_at + WHO_SECONDS - time.monotonic()))
 
     async def refusal(self) -> str | None:
         """Return why this person may not act here (rules: Who may). A refusal is logged."""
         try:
-            async with self.asking():
+            async with self.question_limit():
                 person = await self.ctx.people.person(self.user, self.team, self.enterprise)
         except (TimeoutError, PortError):
             return "I could not ask Slack who you are. Nothing was done; try again in a moment."
@@ -105,18 +105,18 @@ class Interaction(Answering):
         """Return those that this person may know of."""
         return await visible_to(self.ctx.members, self.user, incidents)
 
-    async def open_ones(self) -> list[ShortRecord]:
+    async def open_incidents(self) -> list[ShortRecord]:
         """Return the open incidents that this person may know of, newest first."""
         return await self.visible(await self.ctx.dispatcher.short_records("open"))
 
-    async def first_of(self, some: Sequence[ShortRecord], count: int) -> list[Incident]:
+    async def first_records(self, some: Sequence[ShortRecord], count: int) -> list[Incident]:
         """Return the records of the first `count`, without those that have ended meanwhile."""
         found = await self.ctx.dispatcher.records(one.id for one in some[:count])
         return [incident for incident in await self.visible(found) if incident.open]
 
     async def dispatch(self, action: Action, incident: str | None, *, part: str = "") -> Answer:
         delivery = deliveries.part(self.delivery, part) if part else self.delivery
-        left = self.came + ACK_SECONDS - time.monotonic()
+        left = self.received_at + ACK_SECONDS - time.monotonic()
         seconds = max(left, LEAST_SECONDS) if left > 0 else None  # nobody waits for it any more
         return await self.ctx.dispatcher.dispatch(action, incident, delivery, seconds=seconds)
 

@@ -17,7 +17,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers import deliveries
 from handlers.dispatcher import DELIVERY_SECONDS, Recorded, Unknown
-from handlers.slack.bolt import App, Listening
+from handlers.slack.bolt import App, BoundListener
 from handlers.slack.context import Context
 from handlers.slack.interaction import GONE, Answer, Interaction
 from handlers.slack.payloads import Form, button_value, from_interaction, read_form
@@ -122,16 +122,16 @@ def on_submit(callback_id: str, field: str = "") -> Callable[[Submit], Submit]:
             interaction, form = from_interaction(ctx, body), read_form(body.get("view") or {})
             refusal = await interaction.refusal() or await gone(interaction, form)
             if refusal is not None:
-                return _instead(forms.refused(form.title, refusal))
+                return _replaced_by(forms.refused(form.title, refusal))
             match await submit(interaction, form):
                 case None | Recorded():
                     return None
                 case View() as view:
-                    return _instead(view)
+                    return _replaced_by(view)
                 case Refused(code="input", text=text):
                     return {"response_action": "errors", "errors": {field: text[:1000]}}
                 case Refused(text=text) | Unknown(text=text):
-                    return _instead(forms.refused(form.title, text))
+                    return _replaced_by(forms.refused(form.title, text))
                 case errors:
                     return {"response_action": "errors", "errors": errors}
 
@@ -155,7 +155,7 @@ async def first_delivery(ctx: Context, body: dict[str, Any]) -> bool:
     return True
 
 
-def _instead(view: View) -> Ack:
+def _replaced_by(view: View) -> Ack:
     return {"response_action": "update", "view": view.payload()}
 
 
@@ -176,7 +176,7 @@ def bind(app: App, ctx: Context) -> None:
     def listening(kind: Kind, id: str) -> Run:
         return table.get((kind, id)) or table.get((kind, id.rstrip(NUMBER)), _unknown)
 
-    def find(body: dict[str, Any]) -> Listening | None:
+    def find(body: dict[str, Any]) -> BoundListener | None:
         try:
             kind, id = _kind_and_id(body)
         except (KeyError, IndexError, TypeError):

@@ -101,12 +101,12 @@ class _Collected:
         for line in lines:
             shown = line.rstrip() if own else _FORMAT.sub(r"\2", line).strip().strip("`").strip()
             same = _SAME.sub("", shown).casefold()
-            wanted = (same or self._lines) if own else (same and not self._has(same))
+            wanted = (same or self._lines) if own else (same and not self._repeats(same))
             if wanted and len(self._lines) < LINES:
                 self._lines.append(shown)
                 self._known += f"{same}\n"
 
-    def _has(self, same: str) -> bool:
+    def _repeats(self, same: str) -> bool:
         """Return whether a line has these words: blocks and fallback repeat the text."""
         return f"\n{same}\n" in self._known or (len(same) >= SENTENCE and same in self._known)
 

@@ -12,6 +12,7 @@ from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.slack.interaction import Interaction
+from handlers.views.inputs import VALUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,5 +166,5 @@ def _entered(view: Mapping[str, Any]) -> dict[str, str]:
                 or element.get("selected_date")
                 or element.get("selected_date_time")
             )
-            entered[block_id if action_id == "value" else action_id] = str(text or "")
+            entered[block_id if action_id == VALUE else action_id] = str(text or "")
     return entered

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from handlers.views.blocks import Message
+
 T = TypeVar("T")
 Blocks = Sequence[Mapping[str, Any]]
 
@@ -27,49 +29,44 @@ class Refused(Exception):
         self.error = error
 
 
-class Taste(Protocol):
+class RichBlocksSupport(Protocol):
     """A memory of all replicas: whether this workspace takes charts (`SLACK_RICH_BLOCKS`)."""
 
-    async def takes(self) -> bool:
+    async def supported(self) -> bool:
         """Return False where they are switched off, or were refused within a day."""
         ...
 
-    async def refused(self) -> None:
+    async def note_refusal(self) -> None:
         """Remember the refusal for a day."""
         ...
 
 
-class Shown(Protocol):
-    @property
-    def blocks(self) -> Blocks: ...
-    @property
-    def rich(self) -> Blocks: ...
-
-
-async def send(taste: Taste, message: Shown, put: Callable[[Blocks], Awaitable[T]]) -> T:
+async def send(
+    rich_support: RichBlocksSupport, message: Message, put: Callable[[Blocks], Awaitable[T]]
+) -> T:
     """Call `put` with the richest blocks that are taken.
 
     `put` raises `Refused` where Slack does not take the blocks. Only the fault of the charts is
     remembered: where the plain message is refused, too, that is raised.
     """
-    if not message.rich or not await taste.takes():
+    if not message.rich or not await rich_support.supported():
         return await put(message.blocks)
     try:
         return await put(message.rich)
     except Refused as refused:
         answer = await put(message.blocks)
         if refused.error == UNKNOWN_BLOCKS:
-            await taste.refused()
+            await rich_support.note_refusal()
         return answer
 
 
 class _Never:
-    async def takes(self) -> bool:
+    async def supported(self) -> bool:
         return False
 
-    async def refused(self) -> None:
+    async def note_refusal(self) -> None:
         return None
 
 
-NEVER: Taste = _Never()
+NEVER: RichBlocksSupport = _Never()
 """Plain blocks only."""

@@ -22,7 +22,7 @@ async def may_see(members: Members | None, user: str, incident: Incident | Short
     room = incident.room if isinstance(incident, ShortRecord) else _room(incident)
     if room is None or members is None:
         return user == incident.declared_by
-    return user in await members.of(room)
+    return user in await members.in_channel(room)
 
 
 def _room(incident: Incident) -> str | None:

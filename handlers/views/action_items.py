@@ -35,7 +35,7 @@ def items(incident: Incident) -> Message:
     title = f"{incident.id}: {settled(incident)}"
     blocks: list[Block | None] = [section(f"*{title}*")]
     blocks += [_row(incident, number, item) for number, item in enumerate(every, 1)]
-    blocks.append(context(_end(incident)))
+    blocks.append(context(_closing_line(incident)))
     return message(title, blocks)
 
 
@@ -56,7 +56,7 @@ def overdue(
 
 def _row(incident: Incident, number: int, item: ActionItem, *, today: date | None = None) -> Block:
     text = words(item.text, TEXT)
-    more = [KIND[item.kind], *_whose(item), *_when(item, today)]
+    more = [KIND[item.kind], *_owner(item), *_due(item, today)]
     if item.ticket is not None:
         more.append(link(item.ticket.url, item.ticket.identifier))
     sign = DONE if item.done else WRONG if item.dropped else WAITING
@@ -65,7 +65,7 @@ def _row(incident: Incident, number: int, item: ActionItem, *, today: date | Non
     return section(f"{sign} {shown}\n{' · '.join(more)}", accessory=accessory)
 
 
-def _whose(item: ActionItem) -> list[str]:
+def _owner(item: ActionItem) -> list[str]:
     if not item.open:
         mention = item.settled_by.startswith("<@")
         who = person(item.settled_by.strip("<@>")) if mention else words(item.settled_by, 80)
@@ -76,7 +76,7 @@ def _whose(item: ActionItem) -> list[str]:
     return [words(item.owner, 80) if item.owner else "no owner"]
 
 
-def _when(item: ActionItem, today: date | None) -> list[str]:
+def _due(item: ActionItem, today: date | None) -> list[str]:
     if not item.open or item.due is None:
         return []
     if today is None or item.due >= today:
@@ -97,7 +97,7 @@ def _accessory(incident: Incident, number: int, item: ActionItem) -> Element | N
     return button("Done", "incident.item_done", value, confirm=last)
 
 
-def _end(incident: Incident) -> str:
+def _closing_line(incident: Incident) -> str:
     if incident.status is Status.CLOSED:
         return f"{incident.id} is closed."
     if incident.status is not Status.RESOLVED:

@@ -18,7 +18,7 @@ def announcement(incident: Incident) -> Message:
     first = f"*{incident.id}*{severity} {words(incident.title, 200)} · {where}"
     second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
     join = button("Join", "incident.join", {"incident": incident.id})
-    joined = incident.open and incident.channel is not None and incident.channel.thread_ts is None
+    joined = incident.open and incident.own_channel is not None
     block = section(f"{first}\n{second}", accessory=join if joined else None)
     text = f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}"
     return message(text, [block])

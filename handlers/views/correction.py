@@ -15,8 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handlers.views.blocks import Block, Element, View, context, menu_option, section
-from handlers.views.forms import VALUE
-from handlers.views.inputs import field_input, select, text_input
+from handlers.views.inputs import VALUE, field_input, select, text_input
 from handlers.views.text import PERSON, spoken
 from phases.record.incident import Incident
 from phases.record.timeline import Shown, line, was

@@ -27,13 +27,7 @@ from handlers.views.triage_details import triage_details
 from handlers.views.turn_off import by_hand, change_of, fixed_button, turn_off_buttons
 from phases.memory import recall
 from phases.mitigation.decision import rollback_target, running_release
-from phases.record.findings import (
-    Choice,
-    LookVerdict,
-    Recommendation,
-    TriageReport,
-    Word,
-)
+from phases.record.findings import Choice, LookVerdict, Recommendation, TriageReport, Word
 from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
 from phases.record.service import Service
@@ -61,7 +55,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     recommendation = current.recommendation
     blocks: list[Block | None] = [section(_headline(incident, current, service))]
     if current.action is not None:
-        blocks += _acted(current, current.action)
+        blocks += _taken_action(current, current.action)
     if not _open(incident, current) or current.action is not None:
         # The choice is made. Its grounds are in the thread and the timeline; here they would hide
         # how it went.
@@ -178,7 +172,7 @@ def _silent(incident: Incident) -> str:
     )
 
 
-def _acted(current: Round, action: RoundAction) -> list[Block | None]:
+def _taken_action(current: Round, action: RoundAction) -> list[Block | None]:
     """Return who decided what and when, its result, and the checks after it."""
     done = phrasing.done(action)
     lines = [

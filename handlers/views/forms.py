@@ -20,7 +20,7 @@ from handlers.views.blocks import (
     option,
     section,
 )
-from handlers.views.inputs import field_input, radio, select, text_input
+from handlers.views.inputs import VALUE, field_input, radio, select, text_input
 from handlers.views.taken_back import quotes, what_it_takes_back
 from handlers.views.text import cut_plain, spoken, words
 from phases.coordination.updates import NEXT_MINUTES, Template
@@ -29,7 +29,6 @@ from phases.record.findings import Release
 from phases.record.incident import Incident, Severity
 from phases.record.service import Service
 
-VALUE = "value"
 SENTENCE = 500
 SEVERITIES = {
     Severity.SEV1: "SEV1: most users cannot work",
@@ -114,8 +113,8 @@ def triage(incident: Incident, number: int) -> View:
         "What people report",
         (
             section("Sentry does not answer. What you enter is shown as *reported, not measured*."),
-            field_input("users", "Who is hit?", radio(VALUE, users)),
-            field_input("features", "How much of the product?", radio(VALUE, features)),
+            field_input("users", "Who is hit?", radio(users)),
+            field_input("features", "How much of the product?", radio(features)),
             field_input(
                 "names",
                 "Which features?",
@@ -172,7 +171,7 @@ def rollback(
         "incident.rollback",
         "Roll back",
         (
-            section(f"{now} {_drilled(incident) or '*Roll back* starts the deploy at once.'}"),
+            section(f"{now} {_drill_note(incident) or '*Roll back* starts the deploy at once.'}"),
             *_goes_with_it(incident),
             field_input("target", "Go back to", select(VALUE, options, initial=best)),
         ),
@@ -194,7 +193,7 @@ def _runs_now(incident: Incident, service: Service, running: Release | None) -> 
     return f"{where} runs {phrasing.version(running)} now."
 
 
-def _drilled(incident: Incident) -> str:
+def _drill_note(incident: Incident) -> str:
     return "*This is a drill*: nothing is deployed." if incident.drill else ""
 
 
@@ -227,7 +226,7 @@ def hotfix(
         "incident.hotfix",
         "Ship a hotfix",
         (
-            section(f"{now} {_drilled(incident) or SHIPS}"),
+            section(f"{now} {_drill_note(incident) or SHIPS}"),
             field_input("fix", "Branch or pull request", select(VALUE, options, initial=only)),
             context(
                 "This does not merge it: the next normal deploy would undo it. "
@@ -327,14 +326,14 @@ def update(incident: Incident, filled: Template, minutes: int | None) -> View:
             part("users", "What users see", filled.users, 500),
             part("doing", "What we do", filled.doing, 500),
             field_input("next", "Next update", select(VALUE, options, initial=chosen)),
-            context(_reach(incident)),
+            context(_audience(incident)),
         ),
         submit="Post",
         metadata={"incident": incident.id},
     )
 
 
-def _reach(incident: Incident) -> str:
+def _audience(incident: Incident) -> str:
     if incident.private:
         return "Goes to this channel only."
     others = "" if incident.drill else ", the ticket and Discord"

@@ -132,12 +132,15 @@ def _headline(found: Trends, head: str, post: bool) -> str:
     row = found.all
     now, before = row.months[-1], row.months[-2] if len(row.months) > 1 else None
     if post:
-        lines = [f"*Incidents in {head}: {now.incidents}*{_against(now, before)}", _numbers(now)]
+        lines = [
+            f"*Incidents in {head}: {now.incidents}*{_compared_with(now, before)}",
+            _numbers(now),
+        ]
         return "\n".join(line for line in lines if line)
     return f"*Trends, {head}: {counted(row.total.incidents, 'incident')}*\n{_numbers(row.total)}"
 
 
-def _against(now: Month, before: Month | None) -> str:
+def _compared_with(now: Month, before: Month | None) -> str:
     return "" if before is None else f" ({before.incidents} the month before)"
 
 

@@ -9,6 +9,8 @@ from handlers.views.blocks import OPTIONS, Block, Element, plain_text
 from handlers.views.text import clean, cut_plain
 
 INPUT_TEXT = 3000
+VALUE = "value"
+"""The action id of most fields: what is entered there is found by its block's id."""
 
 
 def select(
@@ -29,15 +31,8 @@ def select(
     return element
 
 
-def radio(action_id: str, options: Sequence[Element], *, initial: Element | None = None) -> Element:
-    element: Element = {
-        "type": "radio_buttons",
-        "action_id": action_id,
-        "options": list(options[:10]),
-    }
-    if initial is not None and initial in element["options"]:
-        element["initial_option"] = initial
-    return element
+def radio(options: Sequence[Element]) -> Element:
+    return {"type": "radio_buttons", "action_id": VALUE, "options": list(options[:10])}
 
 
 def person_select(

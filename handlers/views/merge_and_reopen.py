@@ -16,14 +16,13 @@ from handlers.views.blocks import (
     option,
     section,
 )
-from handlers.views.inputs import field_input, select
+from handlers.views.inputs import VALUE, field_input, select
 from handlers.views.status import short
 from handlers.views.text import plain, words
 from phases.coordination.duplicates import AT_ONCE
 from phases.record.incident import Incident
 from phases.text.wording import listed
 
-VALUE = "value"
 ONE, MORE = (
     "The duplicate is cancelled, its ticket closed.",
     "The duplicates are cancelled, their tickets closed.",
@@ -50,13 +49,14 @@ def which_goes_on(*some: Incident) -> Message:
         f"{'other' if len(ids) == 2 else 'others'}."
     )
     rows = [
-        section(short(one), accessory=_keep(one, by_age) if one.open else None) for one in by_age
+        section(short(one), accessory=_keep_button(one, by_age) if one.open else None)
+        for one in by_age
     ]
     note = f"{ONE if len(ids) == 2 else MORE} {UNDO}"
     return message(text, [section(text), *rows, context(note)])
 
 
-def _keep(keep: Incident, some: Sequence[Incident]) -> Element:
+def _keep_button(keep: Incident, some: Sequence[Incident]) -> Element:
     """Return the button of one of them; `some` begins with the oldest."""
     gone = [one for one in some if one.id != keep.id]
     if len(gone) == 1:

@@ -130,7 +130,7 @@ def listing(incidents: Sequence[Incident], count: int) -> Message:
     return message(title, blocks)
 
 
-def which(
+def which_incident(
     name: str, incidents: Sequence[Incident], count: int, value: Mapping[str, str]
 ) -> Message:
     """Ask which of several open incidents is meant: one tap each of the newest.
@@ -180,19 +180,19 @@ def with_proofs(shown: Message, proofs: Sequence[Proof]) -> Message:
 
 def declared(incident: Incident) -> Message:
     """Tell the person who declared it."""
-    where = _where(incident) or "Its channel is being opened; you will be invited."
+    where = _place_of(incident) or "Its channel is being opened; you will be invited."
     text = f"{incident.id} is declared: {words(incident.title, 200)}. {where}"
     return message(text, [section(text)])
 
 
-def there(incident: Incident, *, noted: bool) -> Message:
+def goes_on_there(incident: Incident, *, noted: bool) -> Message:
     """Tell a person who saw the same fire."""
     thanks = "Your report was added there." if noted else ""
-    text = f"{incident.id}: {words(incident.title, 200)}. {_where(incident)} {thanks}".strip()
+    text = f"{incident.id}: {words(incident.title, 200)}. {_place_of(incident)} {thanks}".strip()
     return message(text, [section(text)])
 
 
-def _where(incident: Incident) -> str:
+def _place_of(incident: Incident) -> str:
     if incident.channel is None:
         return ""
     place = channel(incident.channel.id)
@@ -200,7 +200,7 @@ def _where(incident: Incident) -> str:
     return f"It is in a thread in {place}." if in_thread else f"It is in {place}."
 
 
-def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
+def open_already(text: str, owner: Incident, ask: dict[str, str]) -> Message:
     """Ask whether it is the same as the incident that is open on this service."""
     service, title = words(owner.service, 60), words(owner.title, 200)
     there = f"{owner.id} is open on {service}: {title} {phrasing.room(owner)}".strip()

@@ -60,8 +60,7 @@ def status(incident: Incident) -> str:
 
 def room(incident: Incident) -> str:
     """Return the incident's own channel; empty where it runs in a thread, or has none yet."""
-    own = incident.channel is not None and not incident.channel.thread_ts
-    return channel(incident.channel.id) if incident.channel is not None and own else ""
+    return channel(incident.own_channel.id) if incident.own_channel is not None else ""
 
 
 def rate(per_minute: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from handlers.views.blocks import Block, Element, View, actions, button, context, option, section
 from handlers.views.contradictions import in_the_form
-from handlers.views.inputs import date_picker, field_input, person_select, select, text_input
+from handlers.views.inputs import VALUE, date_picker, field_input, person_select, select, text_input
 from handlers.views.text import person, spoken, when, words
 from phases.postmortem import gate
 from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
@@ -24,7 +24,6 @@ from phases.record.incident import Incident
 
 CALLBACK = "incident.postmortem"
 TITLE = "Post-mortem"
-VALUE = "value"
 ADD, SAVE, TAKE = "incident.add_item", "incident.save_draft", "incident.take_draft"
 CHOICES = ("incident.item.kind.", "incident.item.owner.", "incident.item.due.")
 """Action ids of a row's choices, without its number."""
@@ -41,10 +40,7 @@ PARTS = {
         "Why did it slip through tests and CI?",
         "Which test or check would have stopped it?",
     ),
-    "factors": (
-        "Contributing factors",
-        "What made it worse, longer, or harder to see?",
-    ),
+    "factors": ("Contributing factors", "What made it worse, longer, or harder to see?"),
     "went_well": ("What went well", "What should we do again?"),
     "revisit": ("Revisit when", ""),
 }

@@ -49,7 +49,7 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
     """
     name = f"{incident.id} · {incident.title}"
     title = Fact(plain(name, 150), (0, 6), LARGE, short=plain(name, LARGE))
-    above = [_stands(incident), *_ended(incident), _hit(incident)]
+    above = [_state_line(incident), *_ended(incident), _hit(incident)]
     below = _facts(incident, now, service)
     under = [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident)]
     texts = iter(fitted([title, *above, *below, *under], LINES))
@@ -91,7 +91,7 @@ def _fallback(incident: Incident) -> str:
 # --- what, how bad, who is hit -------------------------------------------------------------------
 
 
-def _stands(incident: Incident) -> Fact:
+def _state_line(incident: Incident) -> Fact:
     known = incident.severity is not None or incident.open
     severity = f" · {phrasing.severity(incident)}" if known else ""
     apart = " · drill" if incident.drill else " · private" if incident.private else ""
@@ -120,14 +120,14 @@ def _ended(incident: Incident) -> list[Fact]:
 
 def _hit(incident: Incident) -> Fact:
     if incident.triage is not None:
-        return Fact(f"*Hit*: {_who(incident, incident.triage)}", (1, 5, 6))
+        return Fact(f"*Hit*: {_who_is_hit(incident, incident.triage)}", (1, 5, 6))
     if incident.triage_overdue:
         why = words(phrasing.silent(incident), 300) or "Sentry has not answered"
         return Fact(f"{WRONG} {why}: how many are hit is not measured", (1, 5))
     return Fact("Measuring who is hit …" if incident.open else "", (1,))
 
 
-def _who(incident: Incident, report: TriageReport) -> str:
+def _who_is_hit(incident: Incident, report: TriageReport) -> str:
     """Return `37 users since 3:02; payment, cart; 14/min, normally 0.2`.
 
     The most important comes first, as the end is what is cut.
@@ -161,7 +161,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         _done(incident),
         Fact(_recovered(incident), (2, 5), short=_recovered(incident, brief=True)),
         Fact(
-            then := _then(incident, now, service),
+            then := _next_events(incident, now, service),
             (2, 5),
             short=then.partition(" (")[0] if " of two)" in then else "",
         ),
@@ -188,29 +188,29 @@ def _done(incident: Incident) -> Fact:
     if current is None or incident.status is Status.CANCELLED:
         return Fact("", (1,))
     if (action := current.action) is not None:
-        return Fact(_acted(action), (1, 5, 6), short=_briefly(action))
+        return Fact(_action_line(action), (1, 5, 6), short=_action_in_short(action))
     which = f" (round {current.number})" if current.number > 1 else ""
     if current.investigate_by:
         return Fact(f"*Decided*: investigate, {person(current.investigate_by)}{which}", (1, 5))
     if advice := phrasing.recommended(current.recommendation):
-        return Fact(f"*Recommended*: {advice}{_tried(incident)}", (1, 5))
+        return Fact(f"*Recommended*: {advice}{_last_result(incident)}", (1, 5))
     return Fact(f"*Decided*: nothing yet{which}", (1, 5))
 
 
-def _tried(incident: Incident) -> str:
+def _last_result(incident: Incident) -> str:
     """Return the end of the round before: the reason why it is to be decided again."""
     before = incident.rounds[-2].action if len(incident.rounds) > 1 else None
-    return f"; before: {_briefly(before)}" if before is not None else ""
+    return f"; before: {_action_in_short(before)}" if before is not None else ""
 
 
-def _acted(action: RoundAction) -> str:
+def _action_line(action: RoundAction) -> str:
     """Return `✓ done in 41 s: roll back 1.3.0 → 1.2.0, @Alice`."""
     went = f"{DONE} " if action.kind is ActionKind.FIXED else f"{phrasing.how_it_went(action)}: "
     what, why_not = phrasing.done(action, VERSION), phrasing.why_not(action)
     return f"*Action*: {went}{what}, {person(action.by)}{why_not}"
 
 
-def _briefly(action: RoundAction) -> str:
+def _action_in_short(action: RoundAction) -> str:
     to = inline_code(action.to_release.version if action.to_release else "?", VERSION_BRIEFLY)
     match action.kind:
         case ActionKind.ROLLBACK:
@@ -227,7 +227,7 @@ def _briefly(action: RoundAction) -> str:
     )
 
 
-def _then(incident: Incident, now: datetime, service: Service) -> str:
+def _next_events(incident: Incident, now: datetime, service: Service) -> str:
     """Return the events that people can wait for, and their time."""
     coming: list[str] = []
     due = phrasing.next_look(incident, service)

@@ -23,12 +23,12 @@ MEANS = {
 
 
 def buttons(incident: Incident, service: Service) -> list[Element]:
-    urgent = [*_again(incident), *merge_buttons(incident, service), *_held(incident)]
-    wanted = [_button(label, id, incident) for label, id in _wanted(incident)]
+    urgent = [*_try_again_button(incident), *merge_buttons(incident, service), *_held(incident)]
+    wanted = [_button(label, id, incident) for label, id in _possible_actions(incident)]
     return [*wanted[: BESIDE if urgent else BUTTONS], *urgent, *_more(incident)]
 
 
-def _again(incident: Incident) -> list[Element]:
+def _try_again_button(incident: Incident) -> list[Element]:
     """Return the button for the newest failure; each failure has its own in the channel."""
     if not incident.failures:
         return []
@@ -45,7 +45,7 @@ def _held(incident: Incident) -> list[Element]:
     )
 
 
-def _wanted(incident: Incident) -> list[tuple[str, str]]:
+def _possible_actions(incident: Incident) -> list[tuple[str, str]]:
     """Return label and action of what can be done, the most important first."""
     if not incident.open:
         return []

@@ -23,13 +23,13 @@ def quotes(recommendation: Recommendation | None, above: Collection[str] = ()) -
     if recommendation is None:
         return []
     return [
-        f"*Warned*: “{words(quote.text, 200)}” ({_where(quote)})"
+        f"*Warned*: “{words(quote.text, 200)}” ({_quote_source(quote)})"
         for quote in recommendation.written[:QUOTES]
         if warned(quote).rstrip(".") not in above
     ]
 
 
-def _where(quote: Quote) -> str:
+def _quote_source(quote: Quote) -> str:
     return f"{person(quote.by)}, {words(quote.where, 80)}" if quote.by else words(quote.where, 80)
 
 
@@ -40,9 +40,9 @@ def what_it_takes_back(recommendation: Recommendation | None) -> Block | None:
     taken = recommendation.takes_back
     parts: list[str] = []  # what matters most comes first
     if taken.fixes:
-        parts.append(f"the fix for {_all(taken.fixes)}")
+        parts.append(f"the fix for {_listed(taken.fixes)}")
     if taken.security:
-        parts.append(f"security: {_all(taken.security)}")
+        parts.append(f"security: {_listed(taken.security)}")
     if taken.commits:
         more = len(taken.names) < max(
             taken.pull_requests, 0 if taken.pull_requests else taken.commits
@@ -51,7 +51,7 @@ def what_it_takes_back(recommendation: Recommendation | None) -> Block | None:
         parts.append(f"{words(how_many(taken), 120)}: {named}{' and more' if more else ''}")
     lines = [f"*A rollback takes back* {'; '.join(parts)}."] if parts else []
     if taken.one_way:
-        lines.append(f"*It does not undo* {_all(taken.one_way)}.")
+        lines.append(f"*It does not undo* {_listed(taken.one_way)}.")
     if taken.oldest_schema:
         since = words(taken.since, 80)
         unknown = words(taken.oldest_schema, 200)
@@ -61,7 +61,7 @@ def what_it_takes_back(recommendation: Recommendation | None) -> Block | None:
     return context("\n".join(lines)) if lines else None
 
 
-def _all(names: tuple[str, ...]) -> str:
+def _listed(names: tuple[str, ...]) -> str:
     return words(listed(names, most=len(names)), 900)
 
 

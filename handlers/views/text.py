@@ -50,7 +50,7 @@ def clean(raw: str, *, lines: bool = False) -> str:
     return _tidy(TOKEN.sub(lambda token: token_words(*token.groups()), visible(raw)), lines=lines)
 
 
-def _enough(raw: str, limit: int) -> str:
+def _capped(raw: str, limit: int) -> str:
     """Return as much of a long text as can matter: nobody waits while megabytes are escaped."""
     return raw if len(raw) <= 4 * limit + 200 else raw[: 4 * limit + 200]
 
@@ -101,7 +101,7 @@ def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
 
     It is shown as it is, formats nothing, mentions nobody and links nowhere.
     """
-    text = clean(_enough(raw, limit), lines=lines)
+    text = clean(_capped(raw, limit), lines=lines)
     return _isolated(_escaped(_OPENING.sub(lambda mark: _MARKERS[mark.group()], text)), limit)
 
 
@@ -112,7 +112,7 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
     links. Links are never masked: what is clicked is what is read. A time in UTC is shown in the
     reader's zone.
     """
-    text = _escaped(_tidy(TOKEN.sub(_mentioning, visible(_enough(raw, limit))), lines=lines))
+    text = _escaped(_tidy(TOKEN.sub(_mentioning, visible(_capped(raw, limit))), lines=lines))
     text = _KEPT.sub(r"<\1>", text)
     if text.count("```") % 2:  # a block that nobody closed would swallow what stands below
         text = text.replace("```", "ˋˋˋ")
@@ -122,7 +122,7 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
 
 def plain(raw: str, limit: int) -> str:
     """Return a text for `plain_text` objects, which format nothing: defused, cut, not escaped."""
-    return cut_plain(without_mass_mentions(clean(_enough(raw, limit))), limit)
+    return cut_plain(without_mass_mentions(clean(_capped(raw, limit))), limit)
 
 
 def cut_plain(text: str, limit: int) -> str:
@@ -135,14 +135,14 @@ def cut_plain(text: str, limit: int) -> str:
 
 def code(raw: str, limit: int = 2900) -> str:
     """Return a preformatted block. Fences inside are broken up, so that nothing gets out of it."""
-    inside = _entities(visible(_enough(raw, limit)))
+    inside = _entities(visible(_capped(raw, limit)))
     inside = without_mass_mentions(inside.replace("```", "ˋˋˋ")).strip("\n`")
     return f"```\n{cut(inside, limit - 8)}\n```"
 
 
 def inline_code(raw: str, limit: int = 120) -> str:
     """Return a release, file or commit as inline code."""
-    inside = cut(_escaped(clean(_enough(raw, limit)).replace("`", "ˋ")), limit)
+    inside = cut(_escaped(clean(_capped(raw, limit)).replace("`", "ˋ")), limit)
     return f"`{inside}`" if inside else "—"
 
 

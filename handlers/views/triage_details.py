@@ -7,14 +7,7 @@ from datetime import timedelta
 from handlers.views import phrasing
 from handlers.views.blocks import Block, context, facts, section
 from handlers.views.text import code, inline_code, link, person, spoken, when, words
-from phases.record.findings import (
-    Confidence,
-    DeploySeen,
-    IssueSeen,
-    Share,
-    TriageReport,
-    Word,
-)
+from phases.record.findings import Confidence, DeploySeen, IssueSeen, Share, TriageReport, Word
 from phases.record.service import Service
 from phases.text.wording import counted, lasting
 from phases.triage.deploys.deploy_history import FIRST_EVENTS
@@ -44,7 +37,7 @@ def triage_details(report: TriageReport, service: Service, *, began: bool) -> li
         ("Features", phrasing.shares(blast.top_features) if len(blast.top_features) > 1 else ""),
         ("Regions", _places(blast.regions, report.events)),
         ("Organisations", _places(blast.organisations, report.events)),
-        ("Began", _began(report) if began else ""),
+        ("Began", _beginning(report) if began else ""),
         ("Running", phrasing.version(report.running) if report.running and not listed else ""),
     ]
     blocks: list[Block | None] = [facts(pairs), *(_sentences(report) if _indirect(report) else [])]
@@ -87,7 +80,7 @@ def _users(report: TriageReport) -> str:
     return f"{known} ({blast.confidence.value} confidence{inferred})"
 
 
-def _began(report: TriageReport) -> str:
+def _beginning(report: TriageReport) -> str:
     if report.began_at is None:
         return ""
     began = when(report.began_at)

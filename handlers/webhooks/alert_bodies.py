@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from handlers.webhooks.front import Part, Time, Unreadable
+from handlers.webhooks.route import Part, Time, Unreadable, unreadable
 
 KNOWN = "Alertmanager, Grafana, Datadog, PagerDuty (V3) or our own (service, title, status, key)"
 MOST = 200
@@ -95,8 +95,7 @@ def read(raw: bytes) -> tuple[HeardAlert, ...]:
     try:
         return tuple(model.model_validate(body).alerts())
     except ValidationError as error:
-        paths = {".".join(map(str, fault["loc"])) or "body" for fault in error.errors()}
-        raise Unreadable(f"the body cannot be read: {', '.join(sorted(paths))}") from error
+        raise unreadable(error) from error
 
 
 def _words(value: object) -> object:
@@ -131,7 +130,6 @@ class _Group(_Body):
     alert_list: list[_GroupAlert] = Field(alias="alerts", min_length=1)
     groupKey: str = ""
     orgId: int | None = None
-    externalURL: str = ""
 
     def alerts(self) -> Iterator[HeardAlert]:
         system = "Alertmanager" if self.orgId is None else "Grafana"
@@ -150,12 +148,12 @@ class _Group(_Body):
                 severity=labels.get("severity", "") or labels.get("priority", ""),
                 text=alert.annotations.get("description", "") or (name if summary else ""),
                 url=alert.panelURL or alert.dashboardURL or alert.generatorURL or None,
-                at=_when(alert),
+                at=_alert_time(alert),
                 labels=labels,
             )
 
 
-def _when(alert: _GroupAlert) -> datetime | None:
+def _alert_time(alert: _GroupAlert) -> datetime | None:
     ended = alert.endsAt if alert.status == "resolved" else None
     return ended if ended is not None and ended > NOT_YET else alert.startsAt
 

@@ -40,7 +40,9 @@ def sent_by(secrets: Iterable[str]) -> Callable[[Request, bytes], bool]:
     def fits(request: Request, raw: bytes) -> bool:
         headers = request.headers
         return any(
-            _same(given, shown) for secret in known for given, shown in _shown(headers, raw, secret)
+            _same(given, shown)
+            for secret in known
+            for given, shown in _proofs(headers, raw, secret)
         )
 
     return fits
@@ -56,7 +58,7 @@ def token_fits(given: str | None, expected: str) -> bool:
     return given is not None and _same(given, expected)
 
 
-def _shown(headers: Headers, raw: bytes, secret: str) -> Iterable[tuple[str, str]]:
+def _proofs(headers: Headers, raw: bytes, secret: str) -> Iterable[tuple[str, str]]:
     """Yield what the request shows, and what it would show with this secret."""
     if ours := headers.get("x-firebreak-signature"):
         yield ours, f"sha256={_hex(secret, raw)}"

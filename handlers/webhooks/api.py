@@ -26,9 +26,10 @@ from starlette.routing import Route
 from handlers.dispatcher import Recorded, Unknown
 from handlers.slack import slack_text
 from handlers.slack.context import Context
+from handlers.webhooks.alarms import surviving_incident
 from handlers.webhooks.alert_senders import bearer, token_fits
-from handlers.webhooks.alerts import standing
 from handlers.webhooks.deploys import service_of
+from handlers.webhooks.route import NotRecorded, finished
 from handlers.webhooks.signature import refused, signed_body
 from phases.messages.commands import Declare
 from phases.record.claims import key_claim
@@ -88,13 +89,11 @@ def incidents_route(ctx: Context, token: str) -> Route:
             body, service = _read(ctx, raw)
         except Faults as error:
             return JSONResponse({"errors": error.faults}, status_code=422)
-        declaring = ctx.tasks.start(_declare(ctx, body, service), "the API")
-        await asyncio.wait({declaring})  # whoever hangs up does not stop what is being recorded
-        answered = declaring.result() if declaring.exception() is None else None
-        if answered is None:
-            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
-        incident, new = answered
-        return JSONResponse(await _shown(ctx, incident), status_code=201 if new else 200)
+        try:
+            incident, new = await finished(ctx.tasks, _declare(ctx, body, service), "the API")
+        except NotRecorded as error:
+            return refused(request, 503, str(error))
+        return JSONResponse(await _answer(ctx, incident), status_code=201 if new else 200)
 
     return Route(PATH, endpoint, methods=["POST"])
 
@@ -136,7 +135,7 @@ async def _declare(ctx: Context, body: Body, service: Service) -> tuple[Incident
     """Return the incident, and whether it is new. None: it is not recorded."""
     if body.key is not None:
         owner = await ctx.dispatcher.owner(key_claim(body.key))
-        known = await standing(ctx.dispatcher, owner)
+        known = await surviving_incident(ctx.dispatcher, owner)
         if known is not None:
             return known, False
     action = Declare(
@@ -159,7 +158,7 @@ async def _declare(ctx: Context, body: Body, service: Service) -> tuple[Incident
             return None
 
 
-async def _shown(ctx: Context, incident: Incident) -> dict[str, object]:
+async def _answer(ctx: Context, incident: Incident) -> dict[str, object]:
     """Return what a script is told; it waits a little for the channel."""
     loop = asyncio.get_running_loop()
     until = loop.time() + CHANNEL_SECONDS

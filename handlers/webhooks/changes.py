@@ -8,7 +8,6 @@ The answer: `{"recorded": true, "incident": "INC-0042"}`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -23,7 +22,6 @@ from pydantic import (
     ValidationError,
 )
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries
@@ -31,7 +29,7 @@ from handlers.dispatcher import Delivery, Recorded
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.deploys import service_of
-from handlers.webhooks.front import Signature, Unreadable, address, webhook
+from handlers.webhooks.route import Signature, Unreadable, address, finished, unreadable, webhook
 from phases.messages.actions import ChangedByOthers
 from phases.record.findings import ChangeSeen
 from phases.record.service import Service
@@ -76,24 +74,24 @@ class ChangeBody(BaseModel):
         return ChangeSeen(
             service=service.name,
             kind=self.kind,
-            name=_shown(self.name, VALUE),
-            old=_shown(self.old, VALUE) or None,
-            new=_shown(self.new, VALUE) or None,
+            name=_shortened_line(self.name, VALUE),
+            old=_shortened_line(self.old, VALUE) or None,
+            new=_shortened_line(self.new, VALUE) or None,
             # Of an address only the part that names the person.
-            by=_shown(self.by, BY).partition("@")[0] or None,
+            by=_shortened_line(self.by, BY).partition("@")[0] or None,
             at=min(self.at.astimezone(UTC), now),
             url=address(self.url),
         )
 
 
-def _shown(text: str | None, limit: int) -> str:
+def _shortened_line(text: str | None, limit: int) -> str:
     """Return another program's text in one line, in which nothing mentions anybody in Slack."""
     return slack_text.cut(" ".join(foreign(visible(text or "")).split()), limit)
 
 
 def changes_route(ctx: Context, secret: str) -> Route:
-    async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
-        body, now = _read(raw), ctx.now()
+    async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
+        body, now = _read_body(raw), ctx.now()
         if body.at - now > AHEAD:
             raise Unreadable("`at` is in the future: the sender's clock is wrong")
         if now - body.at > OLDEST:
@@ -104,29 +102,20 @@ def changes_route(ctx: Context, secret: str) -> Route:
         change = body.seen(service, now)
         if not change.name:
             raise Unreadable("`name` has no letter that is seen")
-        # Whoever hangs up does not stop what is being recorded.
-        recording = ctx.tasks.start(
-            _record(ctx, change, deliveries.change(raw)), "the change webhook"
-        )
-        await asyncio.wait({recording})
-        answer = recording.result() if recording.exception() is None else None
-        if answer is None:
-            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
-        return answer
+        recording = _record(ctx, change, deliveries.change(raw))
+        return await finished(ctx.tasks, recording, "the change webhook")
 
     return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)
 
 
-def _read(raw: bytes) -> ChangeBody:
+def _read_body(raw: bytes) -> ChangeBody:
     """Raises `Unreadable` with the names of the fields that are wrong."""
     try:
         return ChangeBody.model_validate_json(raw)
     except ValidationError as error:
-        faults = error.errors()
-        paths = {".".join(map(str, fault["loc"])) or "JSON" for fault in faults}
-        if any(fault["loc"] == ("kind",) and fault["type"] == "literal_error" for fault in faults):
-            raise Unreadable(BAD_KIND) from error
-        raise Unreadable(f"the body cannot be read: {', '.join(sorted(paths))}") from error
+        faults = ((fault["loc"], fault["type"]) for fault in error.errors())
+        bad_kind = (("kind",), "literal_error") in faults
+        raise Unreadable(BAD_KIND) if bad_kind else unreadable(error) from error
 
 
 async def _record(ctx: Context, change: ChangeSeen, delivery: Delivery) -> dict[str, object] | None:
@@ -134,7 +123,7 @@ async def _record(ctx: Context, change: ChangeSeen, delivery: Delivery) -> dict[
 
     None: it is not recorded and has to be sent again.
     """
-    await ctx.changes.told(change)
+    await ctx.changes.record(change)
     told: list[str] = []
     for incident in await ctx.dispatcher.find(service=change.service, open_only=True):
         part = deliveries.part(delivery, incident.id)

@@ -8,30 +8,20 @@ The answer: `{"hold": true, "incident": "INC-0042"}`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.alerts import Alarm, Found, raise_alarm
-from handlers.webhooks.front import Signature, Unreadable, webhook
+from handlers.webhooks.alarms import Alarm, Found, raise_alarm
+from handlers.webhooks.route import Signature, Unreadable, finished, parsed, webhook
 from phases.messages.actions import DeployedByOthers
 from phases.mitigation.deploy_hold import hold
 from phases.record.incident import Incident, Source
@@ -80,8 +70,8 @@ class DeployBody(BaseModel):
 
 
 def deploys_route(ctx: Context, secret: str) -> Route:
-    async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
-        body = _read(raw)
+    async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
+        body = parsed(DeployBody, raw)
         if abs(ctx.now() - body.at) > OLDEST:
             raise Unreadable("`at` is more than 5 minutes away from now")
         service = service_of(ctx, body.service)
@@ -94,27 +84,11 @@ def deploys_route(ctx: Context, secret: str) -> Route:
         version = named(service, body.version, body.commit)
         if version is None:
             raise Unreadable(NO_VERSION)
-        record = _finished if body.event == "finished" else _new_errors
-        # Whoever hangs up does not stop what is being recorded.
-        recording = ctx.tasks.start(
-            record(ctx, service, body, version, deliveries.deploy(raw)), "the deploy webhook"
-        )
-        await asyncio.wait({recording})
-        answer = recording.result() if recording.exception() is None else None
-        if answer is None:
-            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
-        return answer
+        record = _record_deploy if body.event == "finished" else _raise_alarm
+        recording = record(ctx, service, body, version, deliveries.deploy(raw))
+        return await finished(ctx.tasks, recording, "the deploy webhook")
 
     return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)
-
-
-def _read(raw: bytes) -> DeployBody:
-    """Raises `Unreadable` with the names of the fields that are wrong."""
-    try:
-        return DeployBody.model_validate_json(raw)
-    except ValidationError as error:
-        paths = {".".join(map(str, fault["loc"])) or "JSON" for fault in error.errors()}
-        raise Unreadable(f"the body cannot be read: {', '.join(sorted(paths))}") from error
 
 
 def service_of(ctx: Context, name: str) -> Service | None:
@@ -125,7 +99,7 @@ def service_of(ctx: Context, name: str) -> Service | None:
     return every[0] if alone else service
 
 
-async def _finished(
+async def _record_deploy(
     ctx: Context, service: Service, body: DeployBody, version: str, delivery: Delivery
 ) -> dict[str, object] | None:
     """Record the deploy, begin its watch, and tell the incidents of its environment.
@@ -133,7 +107,7 @@ async def _finished(
     None: it is not recorded and has to be sent again.
     """
     deploy = deploy_told(service, version, body.at, body.commit)
-    await ctx.deploys.told(deploy, body.environment)
+    await ctx.deploys.record(deploy, body.environment)
     incidents = (
         *await ctx.dispatcher.find(service=service.name, open_only=True),
         *await ctx.dispatcher.holding(service.name),
@@ -155,7 +129,7 @@ def _public_id(incidents: list[Incident]) -> str | None:
     return next((incident.id for incident in incidents if not incident.apart), None)
 
 
-async def _new_errors(
+async def _raise_alarm(
     ctx: Context, service: Service, body: DeployBody, version: str, delivery: Delivery
 ) -> dict[str, object] | None:
     """Declare an incident, or add to the one that is open: CI saw new issues after its deploy."""

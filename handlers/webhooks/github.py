@@ -25,7 +25,7 @@ from handlers import deliveries
 from handlers.dispatcher import Recorded, Unknown
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.front import (
+from handlers.webhooks.route import (
     Foreign,
     NotRecorded,
     Part,
@@ -45,6 +45,7 @@ from phases.record.service import DeployWorkflow, Service, environment_among
 
 log = logging.getLogger(__name__)
 
+PATH = "/webhooks/github"
 UNDER_WAY = ("waiting", "running")
 
 
@@ -119,14 +120,14 @@ class _PullRequest(Part):
     repository: _Repository
 
 
-def github_route(ctx: Context, secret: str, path: str = "/webhooks/github") -> Route:
+def github_route(ctx: Context, secret: str) -> Route:
     async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
         delivery = delivery_id(request, "X-GitHub-Delivery")
         event = request.headers.get("x-github-event", "")
-        incidents = await _heard(ctx, event, _json(raw), delivery)
+        incidents = await _handle_event(ctx, event, _json(raw), delivery)
         return {"incidents": list(dict.fromkeys(incidents))}
 
-    return webhook(path, Signature("x-hub-signature-256", secret, "sha256="), receive)
+    return webhook(PATH, Signature("x-hub-signature-256", secret, "sha256="), receive)
 
 
 def _json(raw: bytes) -> bytes:
@@ -140,19 +141,19 @@ def _json(raw: bytes) -> bytes:
     return form.get("payload", [""])[0].encode()
 
 
-async def _heard(ctx: Context, event: str, raw: bytes, delivery: str) -> list[str]:
+async def _handle_event(ctx: Context, event: str, raw: bytes, delivery: str) -> list[str]:
     """Return the incidents that heard of it. Raises `NotRecorded` where one could not be told."""
     match event:
         case "deployment_status":
             body = parsed(_DeploymentStatus, raw)
             decision = str(body.deployment.payload.get("decision") or "")
-            deployed = await _deployed(ctx, body, delivery)
+            deployed = await _record_deploy(ctx, body, delivery)
             return [*await _ask_now(ctx, body.repository, decision, delivery), *deployed]
         case "workflow_run":
             run = parsed(_WorkflowRun, raw)
             return await _ask_now(ctx, run.repository, run.workflow_run.display_title, delivery)
         case "pull_request":
-            return await _merged(ctx, parsed(_PullRequest, raw), delivery)
+            return await _tell_of_merge(ctx, parsed(_PullRequest, raw), delivery)
         case _:
             return []
 
@@ -162,7 +163,7 @@ def _services(ctx: Context, repository: _Repository) -> list[Service]:
     return [s for s in ctx.catalogue.all() if (s.repository or "").lower() == name]
 
 
-async def _told(
+async def _dispatch(
     ctx: Context, incident: Incident, action: Action, delivery: str, part: str = ""
 ) -> bool:
     """Dispatch the action; each incident counts the delivery by itself.
@@ -174,7 +175,7 @@ async def _told(
         action, incident.id, deliveries.part(claim, part) if part else claim
     )
     if isinstance(answer, Unknown):
-        raise NotRecorded("it could not be recorded")
+        raise NotRecorded
     return isinstance(answer, Recorded)
 
 
@@ -189,12 +190,12 @@ async def _ask_now(ctx: Context, repository: _Repository, text: str, delivery: s
             named = rf"(?<![\w-]){re.escape(acted.deploy_id)}(?![\w-])"
             if re.search(named, text, re.IGNORECASE):
                 tick = DeployTick(deploy_id=acted.deploy_id)
-                await _told(ctx, incident, tick, delivery, "tick")
+                await _dispatch(ctx, incident, tick, delivery, "tick")
                 incidents.append(incident.id)
     return incidents
 
 
-async def _merged(ctx: Context, body: _PullRequest, delivery: str) -> list[str]:
+async def _tell_of_merge(ctx: Context, body: _PullRequest, delivery: str) -> list[str]:
     """Tell of a pull request that was shipped as a hotfix, and was merged, closed, or moved on.
 
     Incidents that are resolved hear of it, too.
@@ -211,7 +212,7 @@ async def _merged(ctx: Context, body: _PullRequest, delivery: str) -> list[str]:
             action: MergeSeen | MergeDue = MergeDue(round=number)
             if pull.merged and shipped is not None and pull.head.sha == shipped.commit:
                 action = MergeSeen(round=number, state=_merge_state(pull))
-            if await _told(ctx, incident, action, delivery):
+            if await _dispatch(ctx, incident, action, delivery):
                 incidents.append(incident.id)
     return incidents
 
@@ -227,33 +228,33 @@ def _login(account: _Account | None) -> str | None:
     return slack_text.cut(slack_text.typed(account.login), 60)
 
 
-async def _deployed(ctx: Context, body: _DeploymentStatus, delivery: str) -> list[str]:
+async def _record_deploy(ctx: Context, body: _DeploymentStatus, delivery: str) -> list[str]:
     """Record a deploy of a service, and tell its incidents that are open or hold deploys."""
     if body.deployment_status.state != "success":
         return []
     incidents: list[str] = []
     for service in _services(ctx, body.repository):
-        if not _counts(service, body.deployment):
+        if not _in_scope(service, body.deployment):
             continue
         deploy = await _deploy_seen(ctx, service, body)
         if deploy is None:
             continue  # another service's in the same repository
         try:
-            await ctx.deploys.told(deploy, service.environment)
+            await ctx.deploys.record(deploy, service.environment)
         except PortError as error:
             log.warning("a deployment could not be recorded: %s", error.text)
-            raise NotRecorded("it could not be recorded") from error
+            raise NotRecorded from error
         action = DeployedByOthers(deploy=deploy)
         for incident in (
             *await ctx.dispatcher.find(service=service.name),
             *await ctx.dispatcher.holding(service.name),
         ):
-            if await _told(ctx, incident, action, delivery):
+            if await _dispatch(ctx, incident, action, delivery):
                 incidents.append(incident.id)
     return incidents
 
 
-def _counts(service: Service, deployment: _Deployment) -> bool:
+def _in_scope(service: Service, deployment: _Deployment) -> bool:
     """Return whether this deployment goes to an environment of the service that counts."""
     ours = service.environments
     if isinstance(service.deploy, DeployWorkflow):

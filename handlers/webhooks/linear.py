@@ -7,7 +7,7 @@ Headers, signature, payload: https://linear.app/developers/webhooks
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from handlers import deliveries
 from handlers.dispatcher import StoreUnavailable, Unknown
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.front import (
+from handlers.webhooks.route import (
     Foreign,
     NotRecorded,
     Part,
@@ -72,11 +72,7 @@ class _Update(Part):
     """The former values of the fields that changed."""
 
 
-Owner = Callable[[str], Awaitable[str | None]]
-"""Returns the incident that holds a claim."""
-
-
-def linear_route(ctx: Context, secret: str, owner: Owner) -> Route:
+def linear_route(ctx: Context, secret: str) -> Route:
     async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
         delivery = delivery_id(request, "Linear-Delivery")
         envelope = parsed(_Envelope, raw)
@@ -84,20 +80,18 @@ def linear_route(ctx: Context, secret: str, owner: Owner) -> Route:
             raise Unreadable("`webhookTimestamp` is more than a minute away from now")
         if envelope.type != "Issue" or envelope.action != "update":
             return NOTHING
-        return await _updated(ctx, owner, parsed(_Update, raw), delivery)
+        return await _updated(ctx, parsed(_Update, raw), delivery)
 
     return webhook(PATH, Signature("linear-signature", secret), receive)
 
 
-async def _updated(
-    ctx: Context, owner: Owner, update: _Update, delivery: str
-) -> Mapping[str, object]:
+async def _updated(ctx: Context, update: _Update, delivery: str) -> Mapping[str, object]:
     keys = (("state", "stateId"), ("priority", "priority"))
     changed = [name for name, key in keys if key in update.before]
     if not changed:
         return NOTHING
     try:
-        incident = await owner(issue_claim(update.data.id))
+        incident = await ctx.dispatcher.owner(issue_claim(update.data.id))
     except StoreUnavailable as error:
         raise NotRecorded(error.text) from error
     if incident is None:
@@ -106,7 +100,7 @@ async def _updated(
     action = TicketTold.model_validate({"issue": _issue(update.data), "changed": changed, "by": by})
     answer = await ctx.dispatcher.dispatch(action, incident, deliveries.linear(delivery))
     if isinstance(answer, Unknown):
-        raise NotRecorded("it could not be recorded")
+        raise NotRecorded
     return {"incident": incident}
 
 

@@ -22,8 +22,8 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.alerts import Alarm, Found, raise_alarm
-from handlers.webhooks.front import Part, Signature, Time, parsed, webhook
+from handlers.webhooks.alarms import Alarm, Found, raise_alarm
+from handlers.webhooks.route import Part, Signature, Time, one_line, parsed, webhook
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
@@ -32,6 +32,7 @@ from phases.triage.picture.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIK
 
 log = logging.getLogger(__name__)
 
+PATH = "/webhooks/sentry"
 ANSWER_SECONDS = 0.9
 DAY = timedelta(days=1)
 WHERE_SECONDS = 3.0
@@ -165,10 +166,6 @@ class _Hook(_Part):
         return self.actor.type == "user" or issue.substatus not in ("", "regressed")
 
 
-def _one_line(text: str) -> str:
-    return slack_text.title(foreign(slack_text.typed(text)))
-
-
 def _at_most(limit: int) -> AfterValidator:
     return AfterValidator(lambda text: slack_text.cut(foreign(slack_text.typed(text)), limit))
 
@@ -179,7 +176,7 @@ class Alert(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     service: str
-    title: Annotated[str, AfterValidator(_one_line)]
+    title: Annotated[str, AfterValidator(one_line)]
     source: Annotated[str, _at_most(200)]
     text: Annotated[str, _at_most(1000)]
     url: str | None = None
@@ -191,13 +188,15 @@ class Alert(BaseModel):
     """It does not say that anything burns: unless users just recovered from it, Sentry is asked."""
 
 
-def sentry_route(ctx: Context, secret: str, path: str = "/webhooks/sentry") -> Route:
+def sentry_route(ctx: Context, secret: str) -> Route:
     async def receive(request: Request, raw: bytes) -> Response | Mapping[str, object]:
         resource = request.headers.get("sentry-hook-resource", "")
         alert = read(ctx, resource, parsed(_Hook, raw)) if resource in OPENS else None
         if alert is None:
             return {"incident": None}
-        raising = ctx.tasks.start(_raise(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook")
+        raising = ctx.tasks.start(
+            _raise_alarm(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook"
+        )
         done, _ = await asyncio.wait({raising}, timeout=ANSWER_SECONDS)
         if not done:
             return JSONResponse({"incident": None, "going_on": True}, status_code=202)
@@ -205,7 +204,7 @@ def sentry_route(ctx: Context, secret: str, path: str = "/webhooks/sentry") -> R
             return JSONResponse({"error": "it could not be recorded"}, status_code=503)
         return {"incident": raising.result() or None}
 
-    return webhook(path, Signature("sentry-hook-signature", secret), receive)
+    return webhook(PATH, Signature("sentry-hook-signature", secret), receive)
 
 
 def read(ctx: Context, resource: str, hook: _Hook) -> Alert | None:
@@ -266,7 +265,7 @@ def _from_event(ctx: Context, event: _Event, source: str) -> Alert | None:
     parts = event.url.split("/projects/", 1)[-1].split("/")
     service = _service(ctx, parts[1:2] if "/projects/" in event.url else [])
     environment = event.environment or next((v for k, v in event.tags if k == "environment"), None)
-    if service is None or event.level not in LEVELS or not _counts(service, environment):
+    if service is None or event.level not in LEVELS or not _in_scope(service, environment):
         return None
     title = event.title or source
     # A late event must not open again an incident that ended after it.
@@ -285,7 +284,7 @@ def _from_event(ctx: Context, event: _Event, source: str) -> Alert | None:
 
 def _from_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | None:
     service = _service(ctx, [*metric.projects, *metric.alert_rule.projects])
-    if service is None or not _counts(service, metric.alert_rule.environment):
+    if service is None or not _in_scope(service, metric.alert_rule.environment):
         return None
     title = data.description_title or metric.title or "Sentry metric alert"
     return Alert(
@@ -298,12 +297,12 @@ def _from_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | Non
     )
 
 
-def _counts(service: Service, environment: str | None) -> bool:
+def _in_scope(service: Service, environment: str | None) -> bool:
     """Return whether it counts; an event without an environment does (rules: The picture)."""
     return not environment or environment in service.environments
 
 
-async def _raise(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
+async def _raise_alarm(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
     """Return the incident's id, `NOT_OURS`, or None where it could not be recorded."""
     service = ctx.catalogue.get(alert.service) or Service(name=alert.service)
     certain = alert.names_environment and not alert.doubted
@@ -331,7 +330,7 @@ async def _concerns_us(ctx: Context, service: Service, alert: Alert) -> bool:
         async with asyncio.timeout(WHERE_SECONDS):
             if not alert.names_environment and await sentry.elsewhere(service, issue) is not None:
                 why = "is of an environment that does not count"
-            elif alert.doubted and not await _burns(sentry, service, issue, ctx.now()):
+            elif alert.doubted and not await _spikes(sentry, service, issue, ctx.now()):
                 why = "is of an issue that does not burn"
             else:
                 return True
@@ -341,7 +340,7 @@ async def _concerns_us(ctx: Context, service: Service, alert: Alert) -> bool:
     return False
 
 
-async def _burns(sentry: ErrorTracker, service: Service, issue: str, now: datetime) -> bool:
+async def _spikes(sentry: ErrorTracker, service: Service, issue: str, now: datetime) -> bool:
     """Return whether the issue spikes as phase 1 has it.
 
     It has enough events in the window, and three times those of the day before.

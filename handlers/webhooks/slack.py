@@ -20,8 +20,10 @@ from yarl import query_to_pairs
 
 from handlers.webhooks.signature import refused, signed_body
 
+PATH = "/slack/events"
 
-def slack_route(app: AsyncApp, signing_secret: str, path: str = "/slack/events") -> Route:
+
+def slack_route(app: AsyncApp, signing_secret: str) -> Route:
     verifier = SignatureVerifier(signing_secret)
 
     async def events(request: Request) -> Response:
@@ -40,7 +42,7 @@ def slack_route(app: AsyncApp, signing_secret: str, path: str = "/slack/events")
             return refused(request, 400, f"of no kind that Slack sends ({type(error).__name__})")
         return Response(answer.body or "", answer.status, answer.first_headers_without_set_cookie())
 
-    return Route(path, events, methods=["POST"])
+    return Route(PATH, events, methods=["POST"])
 
 
 def _signed(verifier: SignatureVerifier, raw: bytes, request: Request) -> bool:

@@ -23,12 +23,7 @@ from sandbox.github.graphql import SCHEMA, Root
 from sandbox.github.state import GitHub, GitHubRefusal
 from sandbox.graphql_execution import BadDocument, carry_out, read_operation
 
-ENDPOINTS = (
-    *repository.ENDPOINTS,
-    *pulls.ENDPOINTS,
-    *deployments.ENDPOINTS,
-    *workflows.ENDPOINTS,
-)
+ENDPOINTS = (*repository.ENDPOINTS, *pulls.ENDPOINTS, *deployments.ENDPOINTS, *workflows.ENDPOINTS)
 
 
 def github_app(github: GitHub, faults: Faults) -> Starlette:

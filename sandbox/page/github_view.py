@@ -86,13 +86,7 @@ def _deployment(deployment: Deployment) -> Row:
     ref = deployment.ref[:7] if deployment.ref == deployment.sha else deployment.ref
     by = deployment.payload.get("by") or deployment.by
     at = _seconds(deployment.created_at)
-    return Row(
-        ref,
-        f"to {deployment.environment}, by {by}",
-        state,
-        _STATES.get(state, "warn"),
-        at,
-    )
+    return Row(ref, f"to {deployment.environment}, by {by}", state, _STATES.get(state, "warn"), at)
 
 
 def _is_open(pull: Pull) -> bool:

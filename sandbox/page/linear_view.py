@@ -6,12 +6,7 @@ from sandbox.linear.rules import LinearError
 from sandbox.linear.state import Issue, Linear
 from sandbox.page.model import Row, Ticket
 
-MOVES = {
-    "Todo": "unstarted",
-    "In Progress": "started",
-    "Done": "completed",
-    "Canceled": "canceled",
-}
+MOVES = {"Todo": "unstarted", "In Progress": "started", "Done": "completed", "Canceled": "canceled"}
 PRIORITIES = ("", "Urgent", "High", "Medium", "Low")
 COLLEAGUE = "Bob Okafor"
 """The one who moves things in Linear here."""

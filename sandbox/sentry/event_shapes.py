@@ -79,7 +79,7 @@ def entries(event: Event) -> list[Json]:
             {
                 "type": "exception",
                 "data": {"values": shapes, "hasSystemFrames": True, "excOmitted": None},
-            },
+            }
         )
     elif event.value:
         listed.append({"type": "message", "data": {"formatted": event.value}})

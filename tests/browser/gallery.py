@@ -371,7 +371,7 @@ def messages() -> dict[str, Message]:
         "summary": views.summary(SUMMARY, "INC-0001 is resolved by <@U0ALICE>."),
         "listing": views.listing([deciding(), MITIGATED], 2),
         "listing-none": views.listing([], 0),
-        "which": notes.which("rollback", [deciding(), MITIGATED], 2, {"name": "rollback"}),
+        "which": notes.which_incident("rollback", [deciding(), MITIGATED], 2, {"name": "rollback"}),
         "timeline": timeline(MITIGATED, TIMELINE),
         "timeline-long": timeline(deciding(), TIMELINE * 8),
         "timeline-corrected": timeline(MITIGATED, gallery_more.CORRECTED, said=DONE),
@@ -402,7 +402,7 @@ def messages() -> dict[str, Message]:
             MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"
         ),
         "declared": notes.declared(deciding()),
-        "taken": notes.taken("payments are down", deciding(), {"text": "payments are down"}),
+        "taken": notes.open_already("payments are down", deciding(), {"text": "payments are down"}),
         "either": notes.either(
             "Did you mean `rollback`?", ("rollback", {}), ("A new incident", {})
         ),

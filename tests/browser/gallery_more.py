@@ -572,7 +572,7 @@ def odd_ends() -> dict[str, Message]:
 def answers() -> dict[str, Message]:
     beside = incident(id="INC-0007", number=7, channel=CHANNEL)
     found = {
-        "answer-there": notes.there(beside, noted=True),
+        "answer-there": notes.goes_on_there(beside, noted=True),
         "answer-declared": notes.declared(incident(channel=CHANNEL)),
         "answer-in-thread": notes.declared(
             incident(channel=Channel(id="C0GENERAL", name="incidents", thread_ts="1.2"))

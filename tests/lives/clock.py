@@ -20,10 +20,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, tzinfo
+from heapq import heappop, heappush
 from typing import Any, Protocol
 
 BEGIN = datetime(2026, 3, 2, 10, 0, tzinfo=UTC).timestamp()
 """A Monday morning. Earlier than the clock of any machine that runs this."""
+RESOLUTION = 1e-9
+"""Seconds by which a timer may go off early, as by the loop's own clock."""
 BOOTED = 1000.0
 """What monotonic clocks show at the beginning."""
 
@@ -70,8 +73,8 @@ class _Clock:
 CLOCK = _Clock()
 
 
-class _Jumps(selectors.BaseSelector):
-    """Watches nothing. Where the loop would wait, the time has come."""
+class _Nothing(selectors.BaseSelector):
+    """Watches nothing, and is never asked."""
 
     def __init__(self) -> None:
         self._map: dict[Any, selectors.SelectorKey] = {}
@@ -84,50 +87,17 @@ class _Jumps(selectors.BaseSelector):
         return self._map.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            raise Stuck("nothing will ever happen again")
-        if timeout > 0:
-            CLOCK.passed += timeout
         return []
 
     def get_map(self) -> Any:
         return self._map
 
 
-class _Handle(asyncio.Handle):
-    __slots__ = ()
-
-    def _run(self) -> None:
-        whose = self._context.get(WHOSE)  # pyright: ignore[reportAttributeAccessIssue]
-        if whose is None or not whose.steps_into_death():
-            super()._run()  # pyright: ignore[reportAttributeAccessIssue]
-
-
-class _TimerHandle(asyncio.TimerHandle):
-    """A timer; of those of one moment the first that was set goes first."""
-
-    __slots__ = ("_number",)
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self._number = next(_NUMBERS)
-
-    def __lt__(self, other: Any) -> bool:
-        if self._when != other._when:
-            return self._when < other._when
-        return self._number < other._number
-
-    def _run(self) -> None:
-        whose = self._context.get(WHOSE)  # pyright: ignore[reportAttributeAccessIssue]
-        if whose is None or not whose.steps_into_death():
-            super()._run()  # pyright: ignore[reportAttributeAccessIssue]
-
-
 class Loop(asyncio.SelectorEventLoop):
     """The loop of one world. Threads do their work at once, in this thread."""
 
     def __init__(self) -> None:
-        super().__init__(_Jumps())
+        super().__init__(_Nothing())
         self.set_task_factory(_task)
 
     def time(self) -> float:
@@ -136,26 +106,49 @@ class Loop(asyncio.SelectorEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return _Future(loop=self)
 
-    def _call_soon(
-        self, callback: Callable[..., Any], args: Any, context: Context | None
+    def call_soon(
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = _Handle(callback, args, self, context)
+        handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)  # pyright: ignore[reportAttributeAccessIssue]
         return handle
 
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        self._check_closed()  # pyright: ignore[reportAttributeAccessIssue]
-        timer = _TimerHandle(when, callback, args, self, context)
-        self._add_scheduled(timer)
+        """Of the timers of one moment the first that was set goes first."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heappush(self._scheduled, (when, next(_NUMBERS), timer))  # pyright: ignore
         return timer
 
-    def _add_scheduled(self, timer: Any) -> None:
-        import heapq
+    def _run_once(self) -> None:
+        """As the loop's own, which takes a tenth of the time of a life: nothing is waited for."""
+        ready, timers = self._ready, self._scheduled  # pyright: ignore
+        while timers and timers[0][2]._cancelled:
+            heappop(timers)
+        if not ready and not self._stopping:  # pyright: ignore
+            if not timers:
+                raise Stuck("nothing will ever happen again")
+            CLOCK.passed += max(0.0, timers[0][0] - CLOCK.monotonic())
+        now = CLOCK.monotonic() + RESOLUTION
+        while timers and timers[0][0] < now:
+            ready.append(heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                self._runs(handle, handle._context)
 
-        heapq.heappush(self._scheduled, timer)  # pyright: ignore[reportAttributeAccessIssue]
-        timer._scheduled = True
+    def _runs(self, handle: Any, context: Context) -> None:
+        whose = context.get(WHOSE)
+        if whose is not None and whose.steps_into_death():
+            return
+        try:
+            context.run(handle._callback, *handle._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  as `asyncio.Handle._run`
+            said = {"message": f"Exception in {handle!r}", "exception": error, "handle": handle}
+            self.call_exception_handler(said)
 
     def run_in_executor(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any

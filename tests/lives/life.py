@@ -24,8 +24,8 @@ PATIENCE = 1200.0
 """Virtual seconds in which each step must come true: a step may meet several deaths."""
 AGAIN = 12.0
 """Seconds after which a person says the same once more."""
-QUIET = 20.0
-"""Seconds after which it is looked whether it is quiet now."""
+QUIET, LOOKS_WHEN_QUIET = 4.0, 3
+"""Seconds from one look at what is shown, while nothing is to be edited, to the next; so many."""
 LOOKS = 2.0
 """A person looks so often."""
 SEEN = "The pool of the database is full"
@@ -153,13 +153,13 @@ class Life:
             await asyncio.gather(*turns)
         self.step, looks, ends = "it is quiet", 0, time.monotonic() + PATIENCE
         while (
-            looks < 4
+            looks < LOOKS_WHEN_QUIET
             and time.monotonic() < ends
             and (self.unrest() or await stale(self.town, self._incident()))
         ):
             looks = 0 if self.unrest() else looks + 1
             await asyncio.sleep(QUIET)
-        if looks == 4:  # a minute, and nothing was under way
+        if looks == LOOKS_WHEN_QUIET:  # nothing was under way, so nothing will mend it
             wrong = await stale(self.town, self._incident())
             self.faults += [f"while it was quiet: {one}" for one in wrong]
 

@@ -172,7 +172,8 @@ async def test_a_long_timeline_is_read_page_by_page(small: World):
     burn(world)
     channel = await declared(alice, "checkout is failing")
     for number in range(35):
-        await alice.command(f"/incident update step {number} of the plan", channel)
+        while (await alice.command(f"/incident update step {number} of the plan", channel)).body:
+            continue  # a bot on a busy machine may ask to try again
     await alice.command("/incident timeline", channel)
     newest = await told(alice, "step 34")
     assert "checkout is failing · " not in plain(newest)

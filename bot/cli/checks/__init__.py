@@ -55,10 +55,7 @@ async def asked(what: str, question: Awaitable[T], mend: Mend = "", costs: str =
 
 
 async def check(
-    what: str,
-    question: Awaitable[T],
-    judge: Callable[[T], Finding],
-    mend: Mend = "",
+    what: str, question: Awaitable[T], judge: Callable[[T], Finding], mend: Mend = ""
 ) -> Finding:
     """Return the judgement of the answer, or the finding that there is none."""
     answer = await asked(what, question, mend)

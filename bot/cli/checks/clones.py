@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.cli.checks import Finding, asked, broken, unproven, works
 from bot.clients.git.clone import Clones, cut_at, remote_of
-from bot.clients.git.run import ask, attempt, checkout_of, promisor
+from bot.clients.git.run import ask, attempt, checkout_of, promisor_remote
 from phases.ports.ports import PortError
 from phases.record.service import Service
 
@@ -19,7 +19,7 @@ async def clone(service: Service) -> list[Finding]:
         main = await asked(what, clones.main(directory), mend)
         if isinstance(main, Finding):
             return [main]
-        findings = [*await _new(what, directory, main.fresh, clones.trouble(directory))]
+        findings = [*await _fetch_finding(what, directory, main.fresh, clones.trouble(directory))]
         reachable = main.fresh and await remote_of(directory) is not None
         findings += await _history(what, directory, reachable)
         findings += await _contents(what, directory, reachable)
@@ -29,7 +29,7 @@ async def clone(service: Service) -> list[Finding]:
     return findings or [works(what, says)]
 
 
-async def _new(what: str, directory: str, fresh: bool, trouble: str) -> list[Finding]:
+async def _fetch_finding(what: str, directory: str, fresh: bool, trouble: str) -> list[Finding]:
     """Check that new branches and tags come in."""
     remote = await remote_of(directory)
     if remote is None:
@@ -71,7 +71,7 @@ async def _history(what: str, directory: str, reachable: bool) -> list[Finding]:
 
 
 async def _contents(what: str, directory: str, reachable: bool) -> list[Finding]:
-    remote = await promisor(directory)
+    remote = await promisor_remote(directory)
     if not remote:
         return []
     says = (

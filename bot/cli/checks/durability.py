@@ -31,7 +31,7 @@ COPIED = (
 )
 
 
-def unasked(why: str, wait_replicas: int) -> list[Finding]:
+def without_info(why: str, wait_replicas: int) -> list[Finding]:
     """Return what nobody told, because INFO is refused, and what a person has to look at instead.
 
     That the replicas have a commit was tried (`bot.self_test`), and needs no INFO.
@@ -54,7 +54,7 @@ async def fsync_of(redis: Redis) -> str | None:
     return str(answer["appendfsync"]) if "appendfsync" in answer else None
 
 
-def promise(info: Mapping[str, Any], fsync: str | None, wait_replicas: int) -> Finding:
+def survives(info: Mapping[str, Any], fsync: str | None, wait_replicas: int) -> Finding:
     """Return what a click survives. `info` is as redis-py parses INFO."""
     replicas = int(info.get("connected_slaves") or 0)
     if wait_replicas > replicas:

@@ -102,9 +102,9 @@ def side_by_side(
         keys = (left[0], right[0])
         if "tag" in keys and any(key in untagged for key in keys):
             continue
-        if not _shared(left_versions, right_versions, points):
+        if not _in_both(left_versions, right_versions, points):
             says = f"{SYSTEMS[keys[0]]} and {SYSTEMS[keys[1]]} have not one version in common."
-            findings.append(broken(what, says, _together(service, left, right)))
+            findings.append(broken(what, says, _pattern_advice(service, left, right)))
     return findings
 
 
@@ -142,7 +142,7 @@ def _untagged(read: Sequence[tuple[Side, set[str]]], points: Mapping[str, str]) 
     return [
         key
         for key, versions in others
-        if _are_commits(versions) and not _shared(versions, tags, points)
+        if _are_commits(versions) and not _in_both(versions, tags, points)
     ]
 
 
@@ -160,7 +160,7 @@ def _reader(service: Service, key: str, patterns: Sequence[str], name: str) -> s
     return next((p for p in fits if not service.of_another(name, p)), None)
 
 
-def _shared(
+def _in_both(
     left: Collection[str], right: Collection[str], points: Mapping[str, str] | None = None
 ) -> bool:
     """Say whether a version is in both, also as a short commit, or as a tag and its commit."""
@@ -190,7 +190,7 @@ def _advice(service: Service, side: Side, sides: Sequence[Side]) -> str:
     guesses = _guesses(key, names)
     for guess in guesses if known else guesses[-1:]:
         versions = _versions(service, guess, names)
-        if not known or any(_shared(versions, theirs) for theirs in known):
+        if not known or any(_in_both(versions, theirs) for theirs in known):
             return f'{where}, for instance {key} = "{guess}"'
     return (
         f"{where}: no pattern reads these names so that a version of another system comes out "
@@ -198,20 +198,20 @@ def _advice(service: Service, side: Side, sides: Sequence[Side]) -> str:
     )
 
 
-def _together(service: Service, left: Side, right: Side) -> str:
+def _pattern_advice(service: Service, left: Side, right: Side) -> str:
     """Advise which pattern to change, or both, so that one version comes out of both systems."""
     where = f"release of {service.name} in the catalogue"
     tags = "tag" in (left[0], right[0])  # a commit needs no tag
     for (key, _, names), (_, pattern, theirs) in ((left, right), (right, left)):
         for guess in _guesses(key, names):
             versions = _versions(service, guess, names)
-            if _shared(versions, _versions(service, pattern, theirs)) or (
+            if _in_both(versions, _versions(service, pattern, theirs)) or (
                 tags and key != "tag" and _are_commits(versions)
             ):
                 return f'{where}, for instance {key} = "{guess}"'
     for first in _guesses(left[0], left[2]):
         for second in _guesses(right[0], right[2]):
-            if _shared(_versions(service, first, left[2]), _versions(service, second, right[2])):
+            if _in_both(_versions(service, first, left[2]), _versions(service, second, right[2])):
                 return f'{where}, for instance {left[0]} = "{first}" and {right[0]} = "{second}"'
     return (
         f"{where}: the same version must come out of every system's name; "

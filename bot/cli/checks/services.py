@@ -106,7 +106,7 @@ def _next_name(adrs: Numbering) -> str:
 
 async def _people(client: Slack) -> SlackPeople | None:
     try:
-        me, _ = await client.who()
+        me, _ = await client.token_scopes()
     except PortError:
         return None  # the check of the token has said so
     return SlackPeople(client, str(me["team_id"]), me.get("enterprise_id"))

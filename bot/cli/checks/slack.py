@@ -42,7 +42,7 @@ LIST_SECONDS = 120.0
 
 
 async def slack(settings: Settings, client: Slack) -> list[Finding]:
-    answer = await asked("Slack token", client.who(), SLACK_TOKEN)
+    answer = await asked("Slack token", client.token_scopes(), SLACK_TOKEN)
     if isinstance(answer, Finding):
         return [answer]
     me, granted = answer

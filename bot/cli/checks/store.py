@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.cli.checks import Finding, broken, unproven, works
-from bot.cli.checks.durability import fsync_of, promise, unasked
+from bot.cli.checks.durability import fsync_of, survives, without_info
 from bot.config.settings import Settings
 from bot.connection.client import StoreError, store_errors
 from bot.connection.cluster import PrimaryPool
@@ -117,7 +117,7 @@ async def _server(opened: Store, name: str, wait_replicas: int) -> list[Finding]
         with store_errors():
             info: dict[str, Any] = await opened.redis.info()
     except StoreError as error:
-        return [works(name, WORKS), *unasked(error.text, wait_replicas)]
+        return [works(name, WORKS), *without_info(error.text, wait_replicas)]
     version = info.get("valkey_version") or info.get("redis_version", "?")
     findings = [works(name, f"{WORKS} (version {version})")]
     if policy := eviction_policy(info):
@@ -134,7 +134,7 @@ async def _server(opened: Store, name: str, wait_replicas: int) -> list[Finding]
             "this version does not hold scripts, and so the bot's commits, to min-replicas-to-write"
         )
         findings.append(unproven(name, says, MEND_LAX))
-    return [*findings, promise(info, await fsync_of(opened.redis), wait_replicas)]
+    return [*findings, survives(info, await fsync_of(opened.redis), wait_replicas)]
 
 
 async def _records(opened: Store) -> Finding:

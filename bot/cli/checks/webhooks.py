@@ -36,22 +36,22 @@ def finding_of(webhook: Webhook, known: Arrived, port: int, now: datetime) -> Fi
     what = f"Webhook of {webhook.whose}" if webhook.whose != "Slack" else "Requests of Slack"
     if known.refused:
         times = f"{known.refused} time{'s' if known.refused > 1 else ''}"
-        last = f"last {_shown(known.refused_at)}" if known.refused_at else "when is not known"
+        last = f"last {_stamp(known.refused_at)}" if known.refused_at else "when is not known"
         good = "and none was ever right"
         if known.at:
-            good = f"since {_shown(known.at)}, when the last good one came"
+            good = f"since {_stamp(known.at)}, when the last good one came"
         secret = f"{webhook.variable}: {WHERE[webhook.field]} (docs/alerts.md)"
         return broken(what, f"refused with a wrong signature {times} ({last}), {good}.", secret)
     if known.at is not None:
-        return works(what, f"last arrived {_shown(known.at)}")
+        return works(what, f"last arrived {_stamp(known.at)}")
     if known.since is None:
         says = f"{webhook.variable} is set, and the bot has not run with it yet"
     elif now - known.since < A_DAY:
-        says = f"none has arrived since the bot first ran, {_shown(known.since)}"
+        says = f"none has arrived since the bot first ran, {_stamp(known.since)}"
     else:
         says = (
             "no webhook has ever arrived, "
-            f"and the bot has run with {webhook.variable} since {_shown(known.since)}"
+            f"and the bot has run with {webhook.variable} since {_stamp(known.since)}"
         )
     mend = (
         f"let {webhook.whose} reach {webhook.path} on port {port} from outside, "
@@ -66,5 +66,5 @@ async def _url(settings: Settings) -> str | None:
     return await running(settings.data_dir) if settings.data_dir is not None else None
 
 
-def _shown(at: datetime) -> str:
+def _stamp(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bot.clients.deployers import check_name, hotfix_commit
 from bot.clients.deployers.recorded import RecordedCommands
 from bot.clients.git.tags import tags_with_commits
 from bot.clients.processes.commands import CommandFailed, Output, run
@@ -127,19 +128,10 @@ class CommandDeployer:
                     "deployer",
                     f"{service.name} has no hotfix command (`deploy.hotfix` in the catalogue)",
                 )
-            commit = (to.commit or "").lower()
-            if not COMMIT.fullmatch(commit):
-                raise PortError(
-                    "deployer",
-                    "a hotfix is deployed by its full commit, and none was given",
-                    retryable=False,
-                )
+            commit = hotfix_commit(to)
             filled = {"{commit}": commit, "{release}": commit}
             return [filled.get(argument, argument) for argument in commands.hotfix]
-        if not DEPLOYABLE.fullmatch(to.version):
-            raise PortError(
-                "deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False
-            )
+        check_name(to)
         if to.version not in {release.version for release in await self.releases(service)}:
             raise PortError(
                 "deployer",

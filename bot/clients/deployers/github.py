@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from bot.clients.deployers import check_name, hotfix_commit
 from bot.clients.deployers.github_deployments import ByDeployments
 from bot.clients.deployers.github_workflows import why_not_started
 from bot.clients.github import endpoints as calls
@@ -274,24 +275,14 @@ class GitHubDeployer:
         Raises where the release may not be deployed.
         """
         repository, _ = _workflow(service)
-        commit = (to.commit or "").lower()
         if hotfix:
-            if not COMMIT.fullmatch(commit):
-                raise PortError(
-                    "deployer",
-                    "a hotfix is deployed by its full commit, and none was given",
-                    retryable=False,
-                )
             return {
                 "release": to.version,
-                "commit": commit,
+                "commit": hotfix_commit(to),
                 "decision": deploy_id,
                 "hotfix": "true",
             }
-        if not DEPLOYABLE.fullmatch(to.version):
-            raise PortError(
-                "deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False
-            )
+        check_name(to)
         by_commit = bool(COMMIT.fullmatch(to.version)) and service.release.tag == "{version}"
         tag = service.release.tag.replace("{version}", to.version)
         try:

@@ -56,17 +56,17 @@ async def state_of(github: GitHub, repository: str, file: str) -> str | None:
             there = await _files(github, repository, branch)
             if there is None:
                 return f"{repository} has no workflow {file}, or our token may not see it"
-            return f"{repository} has no workflow {file}{_instead(there, branch)}"
+            return f"{repository} has no workflow {file}{_existing_workflows(there, branch)}"
         return None
     if workflow.state not in ("active", "deleted"):
         how = _STATES.get(workflow.state, f"is not active ({workflow.state})")
         return f"{where} {how}{_enable(file)}"
     there = await _files(github, repository, branch)
     if workflow.state == "deleted":
-        return f"{where} was deleted{_instead(there, branch)}"
+        return f"{where} was deleted{_existing_workflows(there, branch)}"
     if there is not None and file not in there:
         text = f"there is no {FOLDER}/{file} on {branch}, from where it is started"
-        return f"{text}{_instead(there, branch)}"
+        return f"{text}{_existing_workflows(there, branch)}"
     return None
 
 
@@ -111,7 +111,7 @@ async def _files(github: GitHub, repository: str, branch: str) -> list[str] | No
     return [row.name for row in rows if row.name.endswith((".yml", ".yaml"))]
 
 
-def _instead(there: list[str] | None, branch: str) -> str:
+def _existing_workflows(there: list[str] | None, branch: str) -> str:
     if there is None:
         return ""
     if not there:

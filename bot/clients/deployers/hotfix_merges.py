@@ -73,7 +73,7 @@ class HotfixMerges:
         try:
             await github.write(calls.MERGE, repository, body, pull_number=number)
         except HttpError as error:
-            raise _why(error, pull, commit) from error
+            raise _merge_refusal(error, pull, commit) from error
         return MergeState(merged=True, head=commit)
 
     async def _pull(self, github: GitHub, service: Service, number: int, commit: str) -> MergeState:
@@ -132,7 +132,7 @@ def _method(known: Repository) -> str:
     return "rebase" if rebase else "squash"
 
 
-def _why(error: HttpError, pull: PullState, commit: str) -> PortError:
+def _merge_refusal(error: HttpError, pull: PullState, commit: str) -> PortError:
     """Return a refused merge, with what mends it; another failure as it is."""
     reason = f" (“{error.said.rstrip('.')}”)" if error.said else ""
     if error.status == 405:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clients.git.clone import remote_of
-from bot.clients.git.run import complaint, git, promisor
+from bot.clients.git.run import complaint, git, promisor_remote
 from bot.clients.processes.commands import CommandFailed, Output
 from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
@@ -103,7 +103,7 @@ class LocalArchive:
             if clone is None:
                 ways = Numbering.of(_listed(directory))
                 name = _earlier(directory, incident) or ways.file(incident, number)
-                _put(directory, name, text)
+                _write_whole(directory, name, text)
                 log.warning(
                     "the post-mortem is in a directory outside git", extra={"incident": incident.id}
                 )
@@ -164,7 +164,7 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
     )
     number = _number(name, ways, number)
     if clone.checked_out:
-        _put(directory, name, text)
+        _write_whole(directory, name, text)
     await _commit(
         clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
     )
@@ -211,7 +211,7 @@ def _rewrite(directory: Path, name: str, revised: Callable[[str], str]) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise PortError(SYSTEM, f"{directory / name} cannot be read", retryable=False) from error
     if (changed := revised(there)) != there:
-        _put(directory, name, changed)
+        _write_whole(directory, name, changed)
 
 
 async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
@@ -222,7 +222,7 @@ async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
     with tempfile.TemporaryDirectory(prefix="firebreak-adr-") as scratch:
         index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
         draft = Path(scratch, "adr.md")
-        _put(Path(scratch), draft.name, text)
+        _write_whole(Path(scratch), draft.name, text)
         blob = (
             await _git(clone.top, "hash-object", "-w", "--no-filters", "--", str(draft))
         ).text.strip()
@@ -279,7 +279,7 @@ async def _clone(directory: Path) -> _Clone | None:
             return None
         raise PortError(SYSTEM, f"git refuses {there}: {complaint(shown)}", retryable=False)
     top = Path(shown.text.rstrip("\n"))
-    inside = _inside(top, there, directory)
+    inside = _path_below(top, there, directory)
     head = await _try(top, "symbolic-ref", "--quiet", "HEAD")
     if not head.code:
         return _Clone(top, inside, head.text.strip(), True)
@@ -341,7 +341,7 @@ async def _committed(clone: _Clone) -> list[str]:
     return [name for name in listing.text.split("\0") if 0 < len(Path(name).parts) <= DEEP]
 
 
-def _inside(top: Path, there: Path, directory: Path) -> str:
+def _path_below(top: Path, there: Path, directory: Path) -> str:
     """Return the directory below `top`, whichever links lead there; empty for `top` itself."""
     path = Path(
         os.path.relpath(there.resolve() / directory.relative_to(there), top.resolve())
@@ -386,7 +386,7 @@ def _number(name: str, ways: Numbering, otherwise: int) -> int:
     return otherwise if number is None else number
 
 
-def _put(directory: Path, name: str, text: str) -> None:
+def _write_whole(directory: Path, name: str, text: str) -> None:
     """Write all of a file or nothing: a crash leaves no half file."""
     try:
         folder = (directory / name).parent
@@ -410,7 +410,7 @@ async def _try(where: Path, *arguments: str, extra: Mapping[str, str] | None = N
     environment = _AUTHOR | dict(extra or {})
     try:
         output = await git(str(where), *arguments, extra=environment)
-        if output.code and arguments[0] in _READING and await promisor(str(where)):
+        if output.code and arguments[0] in _READING and await promisor_remote(str(where)):
             output = await git(str(where), *arguments, online=True, extra=environment)
         return output
     except CommandFailed as error:

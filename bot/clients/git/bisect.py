@@ -114,7 +114,7 @@ class LocalBisector:
             return _bisect(job, state)
         state = {**state, "state": "cancelled", "reason": "cancelled by a person"}
         records.replace(folder / "cancelled.json", {"at": records.now()})
-        await asyncio.to_thread(_end, folder)
+        await asyncio.to_thread(_end_processes, folder)
         records.replace(folder / "state.json", state)
         await _clear(folder, job)
         return _bisect(job, state)
@@ -128,7 +128,7 @@ class LocalBisector:
             records.replace(folder / "state.json", state)
             await _clear(folder, job)
             return _bisect(job, state)
-        await asyncio.to_thread(_end, folder)  # what the lost run may have left behind
+        await asyncio.to_thread(_end_processes, folder)  # what the lost run may have left behind
         if attempts:
             state = {
                 **state,
@@ -164,7 +164,7 @@ def _job(folder: Path) -> dict[str, Any]:
     return job
 
 
-def _end(folder: Path) -> None:
+def _end_processes(folder: Path) -> None:
     """End the run first, so that no further script starts, then the script that is under way."""
     for path in sorted(folder.glob("process-*.json")):
         records.end_group(records.read(path))

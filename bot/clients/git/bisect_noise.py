@@ -45,7 +45,7 @@ class Search:
         self._behind = _ancestors(parents)
         self._weights = [1 / len(self._commits)] * len(self._commits)
 
-    def hear(self, commit: str, *, failed: bool) -> None:
+    def take_in(self, commit: str, *, failed: bool) -> None:
         """Take in one answer of the script at one commit."""
         behind = self._behind.get(commit, 0)
         fits = {inside: rate if failed else 1 - rate for inside, rate in self._rates.items()}
@@ -113,9 +113,9 @@ def in_spite_of_noise(run: Run, good: str, bad: str) -> None:
     rates: list[float] = []
     shown: list[str] = []
     for name, commit in (("bad", bad), ("good", good)):
-        while len(told(run, commit)) < PROBES:
+        while len(telling_answers(run, commit)) < PROBES:
             answer(run, commit, again=True)
-        codes = told(run, commit)
+        codes = telling_answers(run, commit)
         failed = sum(code != 0 for code in codes)
         rates.append(failure_rate(failed, len(codes)))
         shown.append(f"{failed} of {len(codes)} runs at {run.job[name]}")
@@ -125,8 +125,8 @@ def in_spite_of_noise(run: Run, good: str, bad: str) -> None:
     rows = run.git("rev-list", "--topo-order", "--reverse", "--parents", f"{good}..{bad}")
     search = Search({c: p for c, *p in map(str.split, rows.splitlines())}, *rates)
     for commit in run.answers:
-        for code in told(run, commit):
-            search.hear(commit, failed=code != 0)
+        for code in telling_answers(run, commit):
+            search.take_in(commit, failed=code != 0)
     while search.likeliest[1] < SURE:
         untestable = [c for c, codes in run.answers.items() if CANNOT_TELL in codes]
         commit = search.ask_next(untestable)
@@ -135,12 +135,12 @@ def in_spite_of_noise(run: Run, good: str, bad: str) -> None:
             raise Ended("cannot tell", f"{flaky}; the likeliest is {sha[:9]} ({sure:.0%})")
         code = answer(run, commit, again=True)
         if code != CANNOT_TELL:
-            search.hear(commit, failed=code != 0)
+            search.take_in(commit, failed=code != 0)
     sha, sure = search.likeliest
     weighed = f"{run.runs} answers were weighed, which makes {sha[:9]} {sure:.0%} sure"
     raise Ended("found", f"{flaky}; {weighed}", culprit(run, sha, f"{flaky}; {weighed}"))
 
 
-def told(run: Run, commit: str) -> list[int]:
+def telling_answers(run: Run, commit: str) -> list[int]:
     """Return the answers at one commit that say something, at most as many as are wanted."""
     return [code for code in run.answers.get(commit, ()) if code != CANNOT_TELL]

@@ -84,7 +84,7 @@ class Run:
         said = [set(codes) - {CANNOT_TELL} for codes in self.answers.values()]
         return any(0 in codes and len(codes) > 1 for codes in said)
 
-    def say(self, **fields: Any) -> None:
+    def write_state(self, **fields: Any) -> None:
         state = {"state": "running", **(records.read(self.folder / "state.json") or {}), **fields}
         records.replace(self.folder / "state.json", state)
 
@@ -146,7 +146,7 @@ def answer(run: Run, commit: str, *, again: bool = False) -> int:
         raise Ended("failed", f"it did not end within {minutes:g} min{so_far}")
     state = records.read(run.folder / "state.json") or {}
     number = run.runs + 1
-    run.say(step=number, steps=max(int(state.get("steps", 0)), number))
+    run.write_state(step=number, steps=max(int(state.get("steps", 0)), number))
     code = run_script(run)
     run.git("reset", "--quiet", "--hard")
     run.git("clean", "-ffdq")  # what is ignored stays: build caches make the next step faster

@@ -62,7 +62,7 @@ def drive(run: Run) -> None:
             clear(run)
         finally:
             # The last word comes last: who reads it may count on everything else being done.
-            run.say(**word, step=run.runs, steps=run.runs)
+            run.write_state(**word, step=run.runs, steps=run.runs)
 
 
 def prepare(run: Run) -> None:
@@ -103,7 +103,7 @@ def bisect(run: Run) -> None:
             f"there is no commit in {run.job['bad']} that is not in {run.job['good']} too",
         )
     steps = 2 + 2 * AGAIN + (math.ceil(math.log2(commits)) if commits > 1 else 0)
-    run.say(step=run.runs, steps=steps)
+    run.write_state(step=run.runs, steps=steps)
     run.deadline = time.monotonic() + float(run.job["whole_seconds"])
     at_bad, at_good = at_end(run, bad, fails=True), at_end(run, good, fails=False)
     for name, code in ((run.job["bad"], at_bad), (run.job["good"], at_good)):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from bot.clients.git.clone import Clones
-from bot.clients.git.run import attempt, read, sound
+from bot.clients.git.run import attempt, checked, read
 from phases.ports.source_values import IGNORED_REVISIONS, ignored_revisions
 from phases.record.findings import COMMIT, Suspect
 from phases.text.cleaning import foreign
@@ -39,7 +39,7 @@ async def blame_line(
         output = await read(directory, *asked, before=bring)
     if output.code and b" has only " in output.err:
         return None
-    suspect = _blamed(sound(output, "blame").text)
+    suspect = _blamed(checked(output, "blame").text)
     # A line that nothing before can be matched with stays with the commit that is to be ignored.
     return None if suspect is None or suspect.sha in ignored else suspect
 

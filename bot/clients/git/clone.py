@@ -18,14 +18,14 @@ from pathlib import Path
 
 from bot.clients.git.run import (
     attempt,
+    checked,
     checkout_of,
     commit_of,
     complaint,
     git,
-    promisor,
+    promisor_remote,
     resolve,
     sha_of,
-    sound,
     tag_of,
 )
 from bot.clients.processes.commands import CommandFailed, Output
@@ -115,7 +115,7 @@ class Clones:
                     await _fetched(directory, *_BESIDE, remote, "HEAD")  # a clone of one branch
                 known.moved = frozenset(_MOVED.findall(words))
                 rest = (row for row in words.split("\n") if not _MOVED.match(row))
-                known.trouble = _why("\n".join(rest))
+                known.trouble = _fault_in("\n".join(rest))
                 if known.trouble:
                     log.warning("git fetch in the clone: %s", known.trouble)
             known.fetched = time.monotonic()
@@ -133,20 +133,20 @@ class Clones:
             commit = await resolve(directory, service, name)
         if commit is not None and tag not in known.moved:
             return commit
-        alone, why = await self._alone(directory, tag, sha_of(name))
+        alone, why = await self._fetch_one(directory, tag, sha_of(name))
         if alone is not None:
             return alone
         cut = ", whose history is cut (a shallow clone)" if await cut_at(directory) else ""
         text = f"{name[:100]} is not known in the clone of {service.name}{cut}"
         if commit is not None:
             text = f"the tag {tag} of the clone is another one at its remote, which did not give it"
-        elif tag is not None and await _there(directory, f"refs/tags/{tag}"):
+        elif tag is not None and await _ref_exists(directory, f"refs/tags/{tag}"):
             text = f"the tag {tag} is in the clone of {service.name}, and its commit cannot be read"
             text += " (`git fsck` there says why)"
         why = why or known.trouble
         raise PortError("git", f"{text} (git fetch: {why})" if why else text, retryable=False)
 
-    async def _alone(
+    async def _fetch_one(
         self, directory: str, tag: str | None, sha: str | None
     ) -> tuple[str | None, str]:
         """Fetch one tag, or one commit, straight from the remote. No ref of the clone is written.
@@ -176,7 +176,7 @@ class Clones:
             await self._deepen(directory, remote, DEEPER[0])  # less than all behind an old tag
             commit = await commit_of(directory, at)
         if commit is None:
-            why = _why(await _fetched(directory, *_BESIDE, remote, name))
+            why = _fault_in(await _fetched(directory, *_BESIDE, remote, name))
             commit = await commit_of(directory, at)
         return commit, why
 
@@ -244,7 +244,7 @@ class Clones:
         before = await cut_at(directory)
         words = await _fetched(directory, more, "--tags", "--no-recurse-submodules", remote)
         after = await cut_at(directory)
-        why = "" if after != before else _why(words) or _NO_MORE
+        why = "" if after != before else _fault_in(words) or _NO_MORE
         known.deepened[more] = (now, why)
         return why
 
@@ -257,7 +257,7 @@ class Clones:
         roots = await attempt(
             directory, "rev-list", "--max-parents=0", "--end-of-options", span, "--"
         )
-        return not cut.isdisjoint(sound(roots, "rev-list").text.split())
+        return not cut.isdisjoint(checked(roots, "rev-list").text.split())
 
     # --- contents that were left out --------------------------------------------------------------
 
@@ -267,7 +267,7 @@ class Clones:
         A partial clone would ask for one object after another. An object that does not come is
         missed by its reader.
         """
-        remote = await promisor(directory)
+        remote = await promisor_remote(directory)
         listing = (
             "log",
             "--raw",
@@ -304,7 +304,7 @@ class Clones:
             words = await _fetched(
                 directory, *_BESIDE, "--filter=blob:none", remote, *wanted, before=_ALL_OF_IT
             )
-            if why := _why(words):
+            if why := _fault_in(words):
                 log.warning("contents of a partial clone did not come: %s", why)
 
 
@@ -341,7 +341,7 @@ async def remote_of(directory: str) -> str | None:
     return upstream if upstream in names else None
 
 
-async def _there(directory: str, ref: str) -> bool:
+async def _ref_exists(directory: str, ref: str) -> bool:
     return not (
         await attempt(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", ref)
     ).code
@@ -370,10 +370,12 @@ async def _fetched(directory: str, *arguments: str, before: tuple[str, ...] = ()
     except CommandFailed as error:
         return f"fatal: {error.text}"
     words = output.err.decode("utf-8", "replace")
-    return words if not output.code or _why(words) else f"{words}\nfatal: exit code {output.code}"
+    return (
+        words if not output.code or _fault_in(words) else f"{words}\nfatal: exit code {output.code}"
+    )
 
 
-def _why(words: str) -> str:
+def _fault_in(words: str) -> str:
     """Return the fault in git's words; empty where there is none."""
     failed = re.search(r"(?m)^(?:fatal: |error: | ! \[)", words)
     return complaint(Output(1, b"", words.encode())) if failed else ""

@@ -157,10 +157,7 @@ def checkout_of(service: Service) -> str:
 
 
 async def attempt(
-    directory: str,
-    *arguments: str,
-    seconds: float = SECONDS,
-    limit: int = LOG_BYTES,
+    directory: str, *arguments: str, seconds: float = SECONDS, limit: int = LOG_BYTES
 ) -> Output:
     """Return a call whose failure is an answer. Only a git that cannot be asked is an error."""
     try:
@@ -198,7 +195,7 @@ async def read(
     `before` may bring in one request what git would ask for one by one.
     """
     output = await attempt(directory, *arguments, seconds=seconds, limit=limit)
-    if not output.code or output.truncated or not await promisor(directory):
+    if not output.code or output.truncated or not await promisor_remote(directory):
         return output
     if before is not None:
         await before()
@@ -218,10 +215,10 @@ async def ask(
 ) -> Output:
     """Return as `read`. A call that did not work is a `PortError` in git's own words."""
     output = await read(directory, *arguments, seconds=seconds, limit=limit, before=before)
-    return sound(output, arguments[0])
+    return checked(output, arguments[0])
 
 
-def sound(output: Output, what: str, answers: tuple[int, ...] = (0,)) -> Output:
+def checked(output: Output, what: str, answers: tuple[int, ...] = (0,)) -> Output:
     """Return the same output, if its exit code is an answer.
 
     Raises `PortError` for another one, and where git went on over something that it could not read:
@@ -249,7 +246,7 @@ def complaint(output: Output) -> str:
     return redact(foreign(f"{why}{lines[first]}"[:300]))
 
 
-async def promisor(directory: str) -> str:
+async def promisor_remote(directory: str) -> str:
     """Return the remote that a partial clone asks for what it lacks; empty for a whole clone.
 
     https://git-scm.com/docs/partial-clone

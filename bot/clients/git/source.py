@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from bot.clients.git.blame import blame_line
 from bot.clients.git.clone import Clones, cut_at, remote_of
 from bot.clients.git.log import FORMAT, patches, read_log
-from bot.clients.git.run import SECONDS, ask, attempt, checkout_of, read, resolve, sound
+from bot.clients.git.run import SECONDS, ask, attempt, checked, checkout_of, read, resolve
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, Covered, Place, placed
@@ -216,7 +216,7 @@ class LocalGit:
         ancestor = await read(
             directory, "merge-base", "--is-ancestor", "--end-of-options", commit, main
         )
-        if sound(ancestor, "merge-base", (0, 1)).code == 0:
+        if checked(ancestor, "merge-base", (0, 1)).code == 0:
             return True
         # `-` stands before a commit that has its equal in the main branch:
         # https://git-scm.com/docs/git-cherry

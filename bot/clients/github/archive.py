@@ -12,13 +12,11 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 
-from bot.clients.git.archive import LocalArchive
 from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
 from bot.clients.github.client import PAGE, GitHub, or_none, read
 from bot.clients.github.http import SYSTEM
 from bot.clients.http.errors import HttpError
-from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr import BRANCH
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
@@ -46,7 +44,7 @@ class GitHubArchive:
 
     async def highest(self, service: Service) -> int:
         """Return the highest number in the default branch and our open pull requests."""
-        repository, _ = _place(service)
+        repository, _ = _repository_and_path(service)
         written = (await self.numbering(service)).highest
         pulls = read(
             list[shapes.Pull], await self._github.pages(calls.PULLS, repository, {"state": "open"})
@@ -56,12 +54,12 @@ class GitHubArchive:
 
     async def numbering(self, service: Service) -> Numbering:
         """Return the numbering of the folder's files on the default branch."""
-        repository, place = _place(service)
+        repository, place = _repository_and_path(service)
         return Numbering.of(await self._paths(repository, place.path))
 
     async def template(self, service: Service) -> str:
         """Return the template of the default branch."""
-        repository, place = _place(service)
+        repository, place = _repository_and_path(service)
         name = template_among(await self._paths(repository, place.path))
         if name is None:
             return ""
@@ -70,7 +68,7 @@ class GitHubArchive:
 
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
         """Make a branch with the file, and its pull request; each is looked for first."""
-        repository, place = _place(service)
+        repository, place = _repository_and_path(service)
         branch = f"{BRANCH}{number:04d}-{incident.id}-{incident.ulid[-6:]}".lower()
         url = await self._pull(repository, branch)
         base = await self._github.default_branch(repository)
@@ -86,7 +84,7 @@ class GitHubArchive:
         if url is None:
             title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
             await self._file(repository, branch, path, text, title)
-            url = await self._open(repository, branch, base, title, incident)
+            url = await self._open_pull(repository, branch, base, title, incident)
         return Adr(number=number, path=path, url=url)
 
     async def revise(
@@ -96,7 +94,7 @@ class GitHubArchive:
 
         Then it is revised in a pull request of its own.
         """
-        repository, _ = _place(service)
+        repository, _ = _repository_and_path(service)
         if incident.adr is None:
             return None
         path = incident.adr.path
@@ -117,16 +115,16 @@ class GitHubArchive:
             )
         sha, text = content
         if (changed := revised(text)) != text:
-            await self._put(repository, branch, path, changed, {"message": why, "sha": sha})
+            await self._commit_file(repository, branch, path, changed, {"message": why, "sha": sha})
         return (
-            await self._open(repository, branch, base, why, incident)
+            await self._open_pull(repository, branch, base, why, incident)
             if merged is not None
             else incident.adr.url
         )
 
     def repository(self, service: Service) -> str:
         """Return repository and path: the numbers of one directory are one sequence."""
-        repository, place = _place(service)
+        repository, place = _repository_and_path(service)
         return f"{repository}:{place.path}"
 
     # --- one step each ----------------------------------------------------------------------------
@@ -203,9 +201,9 @@ class GitHubArchive:
         asked = self._github.get(calls.CONTENTS, repository, {"ref": branch}, path=path)
         if await or_none(asked) is not None:
             return  # an earlier try came so far
-        await self._put(repository, branch, path, text, {"message": message})
+        await self._commit_file(repository, branch, path, text, {"message": message})
 
-    async def _put(
+    async def _commit_file(
         self, repository: str, branch: str, path: str, text: str, more: dict[str, str]
     ) -> None:
         """Make one commit.
@@ -226,7 +224,7 @@ class GitHubArchive:
             if there is None or there[1] != text:
                 raise
 
-    async def _open(
+    async def _open_pull(
         self, repository: str, branch: str, base: str, title: str, incident: Incident
     ) -> str:
         words = f"The post-mortem of {incident.id}, written in Slack by the people who were there."
@@ -241,42 +239,7 @@ class GitHubArchive:
             return there
 
 
-class Archives:
-    """Each service's archive: the directory that it names, or the repository."""
-
-    def __init__(self, local: LocalArchive, github: GitHubArchive | None) -> None:
-        self._local = local
-        self._github = github
-
-    def _of(self, service: Service) -> Archive:
-        if service.adr is None or service.adr.repository is None:
-            return self._local
-        if self._github is None:
-            raise NotSetUp(
-                SYSTEM,
-                f"post-mortems of {service.name} go to a pull request, and GITHUB_TOKEN is not set",
-            )
-        return self._github
-
-    async def highest(self, service: Service) -> int:
-        return await self._of(service).highest(service)
-
-    async def template(self, service: Service) -> str:
-        return await self._of(service).template(service)
-
-    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
-        return await self._of(service).write(service, incident, number, text)
-
-    async def revise(
-        self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
-    ) -> str | None:
-        return await self._of(service).revise(service, incident, revised, why)
-
-    def repository(self, service: Service) -> str:
-        return self._of(service).repository(service)
-
-
-def _place(service: Service) -> tuple[str, AdrPlace]:
+def _repository_and_path(service: Service) -> tuple[str, AdrPlace]:
     place = service.adr
     if place is None or place.repository is None:
         raise NotSetUp(

@@ -82,7 +82,9 @@ class GitHubDeployments:
         """
         try:
             async with asyncio.timeout(SECONDS):
-                deploys = await asyncio.gather(*(self._of(s) for s in services if s.repository))
+                deploys = await asyncio.gather(
+                    *(self._deploys_of(s) for s in services if s.repository)
+                )
         except TimeoutError as error:
             text = f"GitHub did not show its deployments within {SECONDS:g} s"
             raise PortError(SYSTEM, text, retryable=True) from error
@@ -202,7 +204,7 @@ class GitHubDeployments:
         )
         return read(list[DeploymentStatus], answer)
 
-    async def _of(self, service: Service) -> list[DeploySeen]:
+    async def _deploys_of(self, service: Service) -> list[DeploySeen]:
         repository = service.repository or ""
         rows = await self.newest(service)
         deploys = await self._all_seen(service, repository, await self.named(service, rows))
@@ -218,7 +220,7 @@ class GitHubDeployments:
 
         async def ask(its: tuple[Deployment, Release]) -> DeploySeen | None:
             try:
-                return await self._seen(service, repository, *its)
+                return await self._deploy_seen(service, repository, *its)
             except HttpError as error:
                 if error.status != 404:
                     raise
@@ -230,7 +232,7 @@ class GitHubDeployments:
             raise hidden[0]  # not one may be seen: that is the token
         return [deploy for deploy in answers if deploy is not None]
 
-    async def _seen(
+    async def _deploy_seen(
         self, service: Service, repository: str, deployment: Deployment, release: Release
     ) -> DeploySeen | None:
         """None of a deployment that failed, or was never begun."""

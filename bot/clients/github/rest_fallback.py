@@ -121,8 +121,8 @@ class RestInstead:
         It has no state where not all may be seen.
         """
         runs, statuses = await asyncio.gather(
-            self._seen(calls.CHECK_RUNS, repository, sha),
-            self._seen(calls.COMBINED_STATUS, repository, sha),
+            self._ask_visible(calls.CHECK_RUNS, repository, sha),
+            self._ask_visible(calls.COMBINED_STATUS, repository, sha),
         )
         checks = read(_CheckRuns, runs).check_runs if runs is not None else ()
         contexts = read(_Statuses, statuses).statuses if statuses is not None else ()
@@ -168,7 +168,7 @@ class RestInstead:
         there = {path for paths in await at_once(AT_ONCE, entries, looked_in) for path in paths}
         return [place for place in places if place in there]
 
-    async def _seen(self, call: calls.Call, repository: str, sha: str) -> Any:
+    async def _ask_visible(self, call: calls.Call, repository: str, sha: str) -> Any:
         """Return the answer, or None where this token may not see it."""
         asked = self._github.polled(call, repository, {"per_page": PAGE}, ref=sha)
         return await or_none(asked, 403, 404)

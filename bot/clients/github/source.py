@@ -101,13 +101,13 @@ class GitHubSource:
         if index is not None:
             return placed(index, frame)
         names = dict.fromkeys((*candidates(frame.file, frame.module), *candidates(frame.path)))
-        there = await self._there(repository, commit, list(names))
+        there = await self._existing(repository, commit, list(names))
         return placed(PathIndex(there), frame, complete=False)
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         repository = repository_of(service)
         commit = await self._sha(service, release)
-        path = await self._place(repository, commit, file)
+        path = await self._path_of(repository, commit, file)
         if path is None or line < 1:
             return None
         asked = {**names_of(repository), "commit": commit, "path": path}
@@ -128,7 +128,7 @@ class GitHubSource:
     ) -> Sequence[tuple[int, str]]:
         repository = repository_of(service)
         commit = await self._sha(service, release)
-        path = await self._place(repository, commit, file)
+        path = await self._path_of(repository, commit, file)
         if path is None:
             return ()
         content = read(
@@ -204,14 +204,14 @@ class GitHubSource:
         """
         repository = repository_of(service)
         commit = await self._sha(service, release)
-        path = await self._place(repository, commit, file)
+        path = await self._path_of(repository, commit, file)
         if path is None:
             return None
         if (index := await self._tree(repository, commit)) is not None:
             tests = test_coverage.tests_among(path, index.paths)
             named = [test for test in tests if test_coverage.called_after(test, path)]
             return Covered(naming=tuple(named[:TESTS_SHOWN]), files=len(tests), read=False)
-        there = await self._there(repository, commit, test_coverage.candidates(path))
+        there = await self._existing(repository, commit, test_coverage.candidates(path))
         return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False, everywhere=False)
 
     async def checks(self, service: Service, sha: str) -> PullChecks | None:
@@ -303,7 +303,7 @@ class GitHubSource:
             retryable=False,
         )
 
-    async def _place(self, repository: str, commit: str, file: str) -> str | None:
+    async def _path_of(self, repository: str, commit: str, file: str) -> str | None:
         """Return the path in the repository that a frame's file stands for.
 
         Without a list of files it is the longest end of it that is there.
@@ -313,7 +313,9 @@ class GitHubSource:
             return self._places[key]
         index = await self._tree(repository, commit)
         there = (
-            index.locate(file) if index else await self._there(repository, commit, candidates(file))
+            index.locate(file)
+            if index
+            else await self._existing(repository, commit, candidates(file))
         )
         self._places[key] = there[0] if there and (index is None or len(there) == 1) else None
         return self._places[key]
@@ -345,7 +347,7 @@ class GitHubSource:
                 )
             return self._trees[key]
 
-    async def _there(self, repository: str, commit: str, places: Sequence[str]) -> list[str]:
+    async def _existing(self, repository: str, commit: str, places: Sequence[str]) -> list[str]:
         """Return those of the paths at which there is a file, from one question for all."""
         if not places:
             return []

@@ -28,7 +28,7 @@ from bot.clients.http.errors import (
     sentry_window_ends,
     without_mentions,
 )
-from bot.clients.http.unreachable import why
+from bot.clients.http.unreachable import cause_of
 from bot.runtime.backoff import waited
 from phases.ports.ports import PortError
 
@@ -91,7 +91,7 @@ class Http:
         try:
             clean = httpx.Headers(dict(headers), encoding="ascii")
         except UnicodeEncodeError as error:
-            unsent = why(system, error)
+            unsent = cause_of(system, error)
             raise HttpError(
                 system, unsent.says, retryable=False, sent=False, mend=unsent.mend
             ) from None
@@ -139,7 +139,7 @@ class Http:
 
         async def send() -> httpx.Response:
             self.before()
-            answer = await self._sent(request)
+            answer = await self._send_once(request)
             if refused := self.refusal(answer, scope):
                 if isinstance(refused, HttpError) and refused.limited:
                     count_limited(self.system)
@@ -225,7 +225,7 @@ class Http:
 
     # --- one request -----------------------------------------------------------------------------
 
-    async def _sent(self, request: httpx.Request) -> httpx.Response:
+    async def _send_once(self, request: httpx.Request) -> httpx.Response:
         """Return the answer of one request, sent once."""
         try:
             async with asyncio.timeout(self._timeout):
@@ -240,7 +240,7 @@ class Http:
         except (httpx.TransportError, ssl.SSLError) as error:
             # An alert after the handshake comes as it is: httpx maps it to no error of its own.
             count(self.system, request.method, NO_ANSWER)
-            cause = why(self.system, error, str(request.url))
+            cause = cause_of(self.system, error, str(request.url))
             retryable = not (cause.final or cause.by_people)
             # h11 puts the whole header into its error, and a token may stand there.
             below = None if cause.final else error

@@ -10,7 +10,7 @@ import httpx
 
 from bot.clients.http.call_counts import NO_ANSWER, count
 from bot.clients.http.certificates import context
-from bot.clients.http.unreachable import why
+from bot.clients.http.unreachable import cause_of
 from phases.record.findings import EndpointAnswer
 
 SYSTEM = "endpoint"
@@ -38,7 +38,7 @@ class HttpEndpoint:
         for attempt in range(TRIES):
             if attempt:
                 await asyncio.sleep(self._pause)
-            answer = await self._once(url)
+            answer = await self._call_once(url)
             if answer.ok:
                 break
         return answer
@@ -46,7 +46,7 @@ class HttpEndpoint:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _once(self, url: str) -> EndpointAnswer:
+    async def _call_once(self, url: str) -> EndpointAnswer:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout), self._client.stream("GET", url) as answer:
@@ -62,6 +62,6 @@ class HttpEndpoint:
             return EndpointAnswer(ok=False, said="the catalogue's endpoint is no URL")
         except (httpx.HTTPError, ssl.SSLError) as error:
             count(SYSTEM, "GET", NO_ANSWER)
-            cause = why("the endpoint", error, url)
+            cause = cause_of("the endpoint", error, url)
             text = f"{cause.says}: {cause.mend}" if cause.mend else cause.says
             return EndpointAnswer(ok=False, said=text)

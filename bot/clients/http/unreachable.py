@@ -70,7 +70,7 @@ class Why:
     """Only people can mend it, so whoever waits for an answer is told at once."""
 
 
-def why(system: str, error: BaseException, url: str = "") -> Why:
+def cause_of(system: str, error: BaseException, url: str = "") -> Why:
     """Return why `error` came instead of an answer. `url` tells whether a proxy was used."""
     chain = list(_chain(error))
     # aiohttp's own classes are TLS's, too, and empty.
@@ -88,7 +88,7 @@ def why(system: str, error: BaseException, url: str = "") -> Why:
             f"{system} cannot be reached through the proxy: {by}",
             "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
         )
-    if (broken := _first(below, ssl.SSLError)) and not _lost(broken):
+    if (broken := _first(below, ssl.SSLError)) and not _broken_off(broken):
         return _without_tls(system, broken)
     if (odd := _first(chain, httpx.RemoteProtocolError)) and "illegal" in str(odd):
         return _no_http(system, odd)
@@ -159,7 +159,7 @@ def _not_connected(chain: list[BaseException]) -> str | None:
     return None
 
 
-def _lost(error: ssl.SSLError) -> bool:
+def _broken_off(error: ssl.SSLError) -> bool:
     """Return whether the other side was gone in the middle: no fault of TLS."""
     return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 

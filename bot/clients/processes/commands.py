@@ -107,7 +107,7 @@ async def run(
             )
         except (OSError, ValueError) as error:
             raise CommandFailed(
-                f"{argv[0]!r} cannot be started: {_why(error, argv[0], cwd)}"
+                f"{argv[0]!r} cannot be started: {_start_failure(error, argv[0], cwd)}"
             ) from error
         finally:
             os.close(out_end)
@@ -115,8 +115,8 @@ async def run(
         try:
             async with asyncio.timeout(seconds):
                 (out, cut), (err, _) = await asyncio.gather(
-                    _read(process, out_stream, limit, stop=True),
-                    _read(process, err_stream, OUTPUT_LIMIT, stop=False),
+                    _read_capped(process, out_stream, limit, stop=True),
+                    _read_capped(process, err_stream, OUTPUT_LIMIT, stop=False),
                 )
                 code = await process.wait()
         except TimeoutError as error:
@@ -143,7 +143,7 @@ async def _pipe(stack: AsyncExitStack) -> tuple[asyncio.StreamReader, int]:
     return stream, write
 
 
-async def _read(
+async def _read_capped(
     process: asyncio.subprocess.Process, stream: asyncio.StreamReader, limit: int, *, stop: bool
 ) -> tuple[bytes, bool]:
     output = bytearray()
@@ -176,7 +176,7 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _why(error: OSError | ValueError, program: str, cwd: str) -> str:
+def _start_failure(error: OSError | ValueError, program: str, cwd: str) -> str:
     if isinstance(error, FileNotFoundError):
         return (
             f"the directory {cwd} does not exist"

@@ -94,7 +94,7 @@ class StackShape(Shape):
 
     @field_validator("frames", mode="before")
     @classmethod
-    def _there(cls, value: Any) -> Any:
+    def _known_frames(cls, value: Any) -> Any:
         return [row for row in value if row is not None] if isinstance(value, list) else value
 
 
@@ -184,7 +184,7 @@ class EventShape(Shape):
     def detail(self) -> EventDetail:
         values = [
             ExceptionShape.model_validate(row)
-            for entry in self._of("exception")
+            for entry in self._entries_of("exception")
             for row in entry.rows()
         ]
         if self.sdk.newest_first and all(value.mechanism.exception_id is None for value in values):
@@ -216,7 +216,7 @@ class EventShape(Shape):
             from_laptop=from_laptop(tags.get("url") or "", tags.get("server_name") or ""),
         )
 
-    def _of(self, kind: str) -> list[EntryShape]:
+    def _entries_of(self, kind: str) -> list[EntryShape]:
         return [entry for entry in self.entries if entry.type == kind]
 
     def _kind(self) -> str:
@@ -240,14 +240,14 @@ class EventShape(Shape):
             return marked, evidence(*stacks)
         alone = [
             StackShape.model_validate(e.data)
-            for e in self._of("stacktrace")
+            for e in self._entries_of("stacktrace")
             if isinstance(e.data, dict)
         ]
         shapes = next((stack.frames[::-1] for stack in alone if stack.frames), [])
         if not shapes:
             threads = [
                 ThreadShape.model_validate(row)
-                for entry in self._of("threads")
+                for entry in self._entries_of("threads")
                 for row in entry.rows()
             ]
             shapes = _thread(threads, [v.threadId for v in raised.chain if v.threadId]).frames
@@ -287,7 +287,7 @@ def _raised(values: Sequence[ExceptionShape]) -> _Raised:
     """
     if not values:
         return _Raised()
-    inside = _inside(values)
+    inside = _wrapped_by(values)
     chain = [len(values) - 1]
     while (inner := _inner(values, inside, chain[-1])) is not None:
         chain.append(inner)
@@ -295,7 +295,7 @@ def _raised(values: Sequence[ExceptionShape]) -> _Raised:
     return _Raised([values[n] for n in reversed(chain)], beside)
 
 
-def _inside(values: Sequence[ExceptionShape]) -> dict[int, list[int]]:
+def _wrapped_by(values: Sequence[ExceptionShape]) -> dict[int, list[int]]:
     """Return position → positions of what it wraps, in the order of their ids.
 
     Without ids the order alone counts; likewise where they make no tree (doubled, missing, in a

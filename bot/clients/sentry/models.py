@@ -159,7 +159,7 @@ class IssueShape(Shape):
         firsts = (self.firstSeen, self.lifetime and self.lifetime.firstSeen)
         times = [utc(at) for at in firsts if at]
         first = min(times) if times else utc(self.lastSeen or datetime.now(UTC))
-        before, minutes = self._before(since)
+        before, minutes = self._before_window(since)
         return IssueRow(
             id=self.id,
             short_id=self.shortId,
@@ -188,7 +188,7 @@ class IssueShape(Shape):
     def _buckets(self) -> list[tuple[float, int]]:
         return (self.stats or {}).get("24h", [])
 
-    def _before(self, since: datetime | None) -> tuple[int, float]:
+    def _before_window(self, since: datetime | None) -> tuple[int, float]:
         """Return the events of the last day that lie before the window, and their minutes.
 
         They are counted in hourly buckets.

@@ -109,7 +109,7 @@ class SentryIssues:
         """
         for way in (*ways, PLAINLY):
             try:
-                return await self._put(issue, way)
+                return await self._resolve_one(issue, way)
             except HttpError as error:
                 if error.status == 404:
                     return error
@@ -117,7 +117,7 @@ class SentryIssues:
                     raise
         raise AssertionError("the last way returns or raises")
 
-    async def _put(self, issue: str, way: Way) -> Way:
+    async def _resolve_one(self, issue: str, way: Way) -> Way:
         """Return the way as the answer has it.
 
         GlitchTip takes the status and drops `statusDetails` (`UpdateIssueSchema` of

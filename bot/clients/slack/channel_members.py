@@ -27,7 +27,7 @@ class ChannelMembers:
         self._slack = slack
         self._known: dict[str, tuple[float, frozenset[str]]] = {}
 
-    async def of(self, channel: str) -> frozenset[str]:
+    async def in_channel(self, channel: str) -> frozenset[str]:
         at, known = self._known.get(channel, (0.0, frozenset[str]()))
         age = time.monotonic() - at if at else float("inf")
         if age < CACHED_SECONDS:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -29,6 +29,7 @@ from bot.clients.slack.web import (
 )
 from handlers.slack import rich_blocks as rich
 from handlers.slack.message_text import by_person
+from handlers.views.blocks import Message
 
 METADATA = "firebreak_message"
 """`event_type` of the metadata on every message of an effect: a redelivery finds the post by it."""
@@ -37,20 +38,16 @@ PAGE = 200
 Blocks = Sequence[Mapping[str, Any]]
 
 
-class Shown(rich.Shown, Protocol):
-    """A message as `handlers.views` makes it."""
-
-    @property
-    def text(self) -> str: ...
-
-
 class Slack:
     """One kept session. `retry_handlers=[]`: a lost answer of a post must not become two posts."""
 
     def __init__(
-        self, token: str, base_url: str = "https://slack.com/api/", taste: rich.Taste | None = None
+        self,
+        token: str,
+        base_url: str = "https://slack.com/api/",
+        rich_support: rich.RichBlocksSupport | None = None,
     ) -> None:
-        self.taste = taste or rich.NEVER
+        self.rich_support = rich_support or rich.NEVER
         self.web = Counting(
             token=token,
             base_url=base_url,
@@ -136,7 +133,7 @@ class Slack:
             if cursor is None:
                 return
 
-    async def who(self) -> tuple[dict[str, Any], frozenset[str]]:
+    async def token_scopes(self) -> tuple[dict[str, Any], frozenset[str]]:
         """Return the answer of auth.test, and the scopes that the token has. Raises `PortError`.
 
         The header `X-OAuth-Scopes` of the answer tells them.
@@ -155,7 +152,7 @@ class Slack:
     async def post(
         self,
         channel: str,
-        message: Shown,
+        message: Message,
         *,
         incident: str,
         effect: str,
@@ -174,7 +171,7 @@ class Slack:
             if ts is not None:
                 return ts
         marked = {"incident": incident, "effect": effect, **({"live": live} if live else {})}
-        answer = await self._put(
+        answer = await self._send_message(
             message,
             "chat.postMessage",
             channel=channel,
@@ -185,13 +182,15 @@ class Slack:
         )
         return str(answer["ts"])
 
-    async def _put(self, message: Shown, method: str, **arguments: Any) -> dict[str, Any]:
+    async def _send_message(
+        self, message: Message, method: str, **arguments: Any
+    ) -> dict[str, Any]:
         """Send the message, with charts and tables where the workspace takes them."""
 
         async def put(blocks: Blocks) -> dict[str, Any]:
             return await self.call(method, text=message.text, blocks=list(blocks), **arguments)
 
-        return await rich.send(self.taste, message, put)
+        return await rich.send(self.rich_support, message, put)
 
     async def posted(
         self,
@@ -248,11 +247,13 @@ class Slack:
                 raise
             return None
 
-    async def update(self, channel: str, ts: str, message: Shown) -> None:
-        await self._put(message, "chat.update", channel=channel, ts=ts)
+    async def update(self, channel: str, ts: str, message: Message) -> None:
+        await self._send_message(message, "chat.update", channel=channel, ts=ts)
 
     async def pin(self, channel: str, ts: str) -> None:
-        await self._unless({"already_pinned"}, "pins.add", channel=channel, timestamp=ts)
+        await self._call_unless_refused(
+            {"already_pinned"}, "pins.add", channel=channel, timestamp=ts
+        )
 
     # --- channels ---------------------------------------------------------------------------------
 
@@ -297,7 +298,7 @@ class Slack:
         return None
 
     async def join(self, channel: str) -> None:
-        await self._unless(
+        await self._call_unless_refused(
             {"method_not_supported_for_channel_type"}, "conversations.join", channel=channel
         )
 
@@ -323,7 +324,7 @@ class Slack:
         failed: dict[str, str] = {}
         for person in people:
             try:
-                await self._unless(
+                await self._call_unless_refused(
                     {"already_in_channel", "cant_invite_self"},
                     "conversations.invite",
                     channel=channel,
@@ -351,7 +352,9 @@ class Slack:
 
     async def archive(self, channel: str) -> None:
         """https://docs.slack.dev/reference/methods/conversations.archive"""
-        await self._unless({"already_archived"}, "conversations.archive", channel=channel)
+        await self._call_unless_refused(
+            {"already_archived"}, "conversations.archive", channel=channel
+        )
 
     async def bookmark(
         self, channel: str, title: str, link: str, *, known: str | None, maybe_added: bool
@@ -390,7 +393,7 @@ class Slack:
         answer = await self.call("conversations.open", users=person)
         return str(answer["channel"]["id"])
 
-    async def _unless(self, fine: set[str], method: str, **arguments: Any) -> None:
+    async def _call_unless_refused(self, fine: set[str], method: str, **arguments: Any) -> None:
         try:
             await self.call(method, **arguments)
         except SlackRefused as refused:

@@ -173,7 +173,7 @@ class SlackPeople:
         if word in self._groups:
             return self._groups[word]
         try:
-            members = await self._asked(word)
+            members = await self._look_up_owner(word)
         except PortError:
             if word in self._last_groups:
                 return self._last_groups[word]
@@ -181,7 +181,7 @@ class SlackPeople:
         self._groups[word] = self._last_groups[word] = members
         return members
 
-    async def _asked(self, word: str) -> tuple[str, ...]:
+    async def _look_up_owner(self, word: str) -> tuple[str, ...]:
         """Return the members of a group, or a user by name.
 
         A user's name is found also where groups cannot be read (`missing_scope`, a plan without

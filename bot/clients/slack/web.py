@@ -11,7 +11,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clients.http.call_counts import NO_ANSWER, count, count_limited
 from bot.clients.http.errors import HttpError, retry_after
-from bot.clients.http.unreachable import why
+from bot.clients.http.unreachable import cause_of
 from bot.clients.slack.errors import LIMITS, WAITABLE, BlocksRefused, SlackRefused
 from handlers.slack import rich_blocks as rich
 
@@ -83,7 +83,7 @@ def unanswered(method: str, error: BaseException, base_url: str) -> HttpError:
         return HttpError(
             "slack", f"Slack did not answer {method} within {TIMEOUT_SECONDS} s", retryable=True
         )
-    cause = why("Slack", error, base_url)
+    cause = cause_of("Slack", error, base_url)
     # Slack is waited for, also where only people can mend it: without it nobody could be told.
     return HttpError(
         "slack",

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phases.ports.file_kinds import FileKind, kind_of
+from phases.ports.library_paths import library_of
 from phases.ports.source_paths import PathIndex
-from phases.ports.source_values import Commit
+from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.patch import Patch
 from phases.root_cause.stack_trace import ours
+from phases.triage.going_back.library_errors import of_library
 
 FRAMES = 5
 """Frames of our own that are looked at, the crashing one first."""
@@ -25,6 +27,8 @@ _BUILT = re.compile(
 )
 """Files that a build makes, as stacks without source maps name them: webpack, Vite, Next.js, Metro,
 dart2js, R8. No file of the repository is called so."""
+_COMMON = frozenset(("com", "org", "net", "github", "golang", "lib", "src", "node", "python"))
+"""Words of many packages' names."""
 _IDLE = (FileKind.DOCS, FileKind.TESTS, FileKind.CI)
 _ELSE = (FileKind.CONFIGURATION, FileKind.DEPENDENCY, FileKind.MIGRATION)
 
@@ -43,14 +47,19 @@ class Touched:
     """It is the frame of ours that crashed, and not one of its callers."""
     other: str = ""
     """A setting, a dependency or a migration that they changed."""
+    reaches: bool = True
+    """False where that is dependencies alone, and none is a library of the stack."""
     able: bool = True
     """False where they changed nothing that runs."""
     unreadable: bool = False
     """No file of the stack was found, and some of it names what a build made, or several files."""
 
 
-def touched(commits: Sequence[Commit], frames: Sequence[Frame]) -> Touched:
-    """Compare the commits with the stack. One whose files are not known may have changed any."""
+def touched(commits: Sequence[Commit], frames: Sequence[Frame], type: str | None = None) -> Touched:
+    """Compare the commits with the stack. One whose files are not known may have changed any.
+
+    `type`: of the exception, which may name the library that made it.
+    """
     files = [file for commit in commits for file in commit.files]
     kinds = {file.path: kind_of(file.path) for file in files}
     told = bool(commits) and all(commit.files or _merges(commit) for commit in commits)
@@ -65,7 +74,11 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame]) -> Touched:
         for frame in ours(frames)[:FRAMES]
     ]
     unreadable = any(len(found) > 1 or _BUILT.search(frame.file) for frame, found in looked_at)
-    nearest = Touched(other=other, able=able, unreadable=unreadable)
+    libraries = {w for f in frames if of_library(f, kinds) for w in _words(_package(f))}
+    libraries |= _words(type or "")
+    rest = [file for file in files if kinds[file.path] in _ELSE]
+    reaches = any(_reaches(file, kinds[file.path], libraries) for file in rest)
+    nearest = Touched(other=other, reaches=reaches, able=able, unreadable=unreadable)
     for position, (frame, located) in enumerate(looked_at):
         if len(located) != 1:
             continue
@@ -74,12 +87,32 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame]) -> Touched:
         changed = patches.get(path, [])
         added = len(line) >= LINE_LEAST and any(patch.adds(line) for patch in changed)
         named = bool(frame.function) and any(patch.names(frame.function) for patch in changed)
-        found = Touched(path, added, named, position == 0, other, able)
+        found = Touched(path, added, named, position == 0, other, reaches, able)
         if added or not nearest.file:
             nearest = found
         if added:
             break
     return nearest
+
+
+def _reaches(file: CommitFile, kind: FileKind, libraries: set[str]) -> bool:
+    """Say whether a setting, a migration or one of these dependencies may be behind the stack.
+
+    A patch that is not known may hold any of them.
+    """
+    if kind is not FileKind.DEPENDENCY or not file.patch:
+        return True
+    return not libraries.isdisjoint(_words(file.patch))
+
+
+def _package(frame: Frame) -> str:
+    """Return the name of a library, or the beginning of its path where that tells no name."""
+    path = frame.file if "/" in frame.file else frame.module.replace(".", "/")
+    return library_of(frame.file) or "/".join(path.split("/")[:3])
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]{3,}", text.lower())) - _COMMON
 
 
 def _merges(commit: Commit) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from phases.record.findings import Frame
-from phases.triage.going_back.client_libraries import raised_in_client, speaks_of_server
 from phases.triage.going_back.edge_words import (
     FETCH,
     KINDS,
@@ -19,6 +18,7 @@ from phases.triage.going_back.edge_words import (
     WORN_OUT,
     Edge,
 )
+from phases.triage.going_back.library_errors import asked_wrongly, names_library, of_library
 
 _HOST = re.compile(
     r"(?:https?://|host(?:name)?[=: ]{1,2}['\"]?|to )"
@@ -48,18 +48,18 @@ def edge_of(
     return kind
 
 
-def answered(type: str | None, value: str, frames: Sequence[Frame]) -> bool:
-    """Say whether the error was raised in the client of something that stands behind the service.
+def raised_in_library(
+    type: str | None, value: str, frames: Sequence[Frame], changed: Iterable[str] = ()
+) -> bool:
+    """Say whether a library raised the error, and it is none that code makes by itself.
 
-    The words of the error are not known, but it is none that code makes by itself.
+    The words of the error are not known. `changed`: files of ours that the release changed.
     """
     first = next(iter(frames), None)
     if first is None or (type and OF_CODE.fullmatch(type)):
         return False
-    said = f"{type or ''}: {value[:2000]}"
-    if not first.in_app and speaks_of_server(said):
-        return True
-    return any(raised_in_client(p, said, in_app=first.in_app) for p in (first.file, first.path))
+    of_one = of_library(first, changed) or names_library(type, frames)
+    return of_one and not asked_wrongly(f"{type or ''}: {value[:2000]}")
 
 
 def worn_out(type: str | None, value: str, calls: Sequence[str] = ()) -> bool:

@@ -20,6 +20,7 @@ class Edge(StrEnum):
     """What failed at the edge, in words that follow `The crash is …`."""
 
     CERTIFICATE = "a rejected certificate"
+    ISSUER = "a certificate whose issuer is not trusted"
     DISK = "a full or broken disk"
     LIMIT = "a limit of the database: its numbers have run out"
     QUOTA = "a third party's quota, limit or credentials"
@@ -29,7 +30,7 @@ class Edge(StrEnum):
     PROVIDER = "a third party that does not answer as it should"
     BEHIND = "a service behind it that does not answer as it should"
     OVERLOAD = "a timeout or an exhausted pool"
-    ANSWERED = "an error that came back from a service behind it"
+    LIBRARY = "an error that a library raised"
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -38,15 +39,21 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 KINDS = (
     (
+        Edge.ISSUER,  # a release may bring another list of them, or ask another host
+        _any(
+            r"x509: certificate signed by unknown authority|path building failed|Trust anchor for",
+            r"UNABLE_TO_VERIFY_LEAF|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|GET_ISSUER_CERT",
+            r"self[- ]signed certificate|unable to get (?:local )?issuer cert",
+        ),
+    ),
+    (
         Edge.CERTIFICATE,
         _any(
             r"certificate[ _](?:has[ _])?(?:expired|verify[ _]failed|is not yet valid|revoked)",
-            r"\bx509: ",
-            r"CERT_HAS_EXPIRED|UNABLE_TO_VERIFY_LEAF|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT",
-            r"self[- ]signed certificate|unable to get (?:local )?issuer cert|GET_ISSUER_CERT",
+            r"\bx509: |CERT_HAS_EXPIRED",
             r"certificate[_ ]expired|certificate has been revoked|ALTNAME_INVALID",
             r"tls: failed to verify|validity check failed",
-            r"PKIX path (?:building|validation) failed|CertificateExpiredException",
+            r"PKIX path validation failed|CertificateExpiredException",
             r"remote certificate (?:is|was) (?:invalid|rejected)",
         ),
     ),
@@ -162,6 +169,7 @@ KINDS = (
             r"waited [\d.]+ sec, \d+/\d+ available|max_user_connections|cannot assign requested",
             r"QueryCanceled|canceling statement due to|DeadlineExceeded|UND_ERR_CONNECT_TIMEOUT",
             r"ResourceExhausted|RESOURCE_EXHAUSTED|OutOfMemory\w* command|circuit.?breaker",
+            r"out of memory\W+DETAIL:",  # PostgreSQL 53200: the server's memory
         ),
     ),
 )

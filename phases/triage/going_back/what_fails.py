@@ -12,13 +12,14 @@ from phases.text.wording import short
 from phases.triage.going_back.changed_code import Touched, touched
 from phases.triage.going_back.edge_errors import (
     Edge,
-    answered,
     edge_of,
     of_stale_page,
+    raised_in_library,
     script_of,
     waits_for_lock,
     worn_out,
 )
+from phases.triage.going_back.library_errors import of_library
 from phases.triage.going_back.situation import Situation
 
 DECISIVE = 10
@@ -33,18 +34,19 @@ EDGES = {
     Edge.CONNECTION: 5,
     Edge.ACCESS: 5,
     Edge.BEHIND: 5,
-    Edge.ANSWERED: 5,
+    Edge.LIBRARY: 5,
     Edge.OVERLOAD: 5,
 }
-BLIND = {Edge.OVERLOAD: 3, Edge.BEHIND: 3, Edge.ANSWERED: 3}
+BLIND = {Edge.OVERLOAD: 3, Edge.BEHIND: 3, Edge.LIBRARY: 3}
 """The same where it is not known what the release changed: new queries bring time-outs."""
 ITS_SETTINGS = {
     Edge.NAME: 2,
     Edge.CONNECTION: 2,
     Edge.ACCESS: 2,
     Edge.LIMIT: 2,
+    Edge.ISSUER: 2,
     Edge.BEHIND: 2,
-    Edge.ANSWERED: 0,
+    Edge.LIBRARY: 0,
     Edge.OVERLOAD: 0,
 }
 """The same where it changed a setting, a dependency or a migration."""
@@ -88,7 +90,7 @@ class Failing:
         """What the release changed, beside the stack; None where either is not known."""
         if self.s.commits is None or self.s.crash is None:
             return None
-        return touched(self.s.commits, self.s.crash.frames)
+        return touched(self.s.commits, self.s.crash.frames, self.s.crash.exception_type)
 
     @property
     def worn_out(self) -> bool:
@@ -110,8 +112,10 @@ class Failing:
             return None
         libraries = [frame.file for frame in self.libraries]
         edge = edge_of(*self.error, libraries, self.s.endpoint_host)
-        if edge is None and not self.worn_out and answered(*self.error, self.s.crash.frames):
-            edge = Edge.ANSWERED
+        if edge is None and not self.worn_out:
+            changed = [file.path for commit in self.s.commits or () for file in commit.files]
+            if raised_in_library(*self.error, self.s.crash.frames, changed):
+                edge = Edge.LIBRARY
         if edge is None:
             return None
         others = self.s.issues[1:]
@@ -157,9 +161,12 @@ class Failing:
 
     def _untouched(self, code: Touched | None) -> bool:
         """Say whether it changed neither a file of the stack nor something that reaches further."""
-        if code is None or code.other or self.s.crash is None:
+        if code is None or self.s.crash is None:
             return False
-        return bool(ours(self.s.crash.frames)) and not self.worn_out
+        frames = self.s.crash.frames
+        if code.other and (code.reaches or not any(map(of_library, frames[:1]))):
+            return False  # in our own code, any dependency may have answered otherwise
+        return bool(ours(frames)) and not self.worn_out
 
     def _passes(self, *, seen_before: bool) -> Point | None:
         """Return what a deploy brings, and going back does not take away."""
@@ -183,7 +190,7 @@ class Failing:
         untouched = ""
         if code is None:
             weight = min(weight, BLIND.get(edge, weight))
-        elif code.other:
+        elif code.other and code.reaches:
             weight = min(weight, ITS_SETTINGS.get(edge, weight))
         else:
             untouched = f", and {self.version} changed no code in its stack"

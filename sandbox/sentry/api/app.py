@@ -33,12 +33,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
     """Calls to `faults` are `sentry.<name>` and, for envelopes, `ingest.envelope`."""
     faults = faults or Faults()
-    calls = [
-        *issue_routes.CALLS,
-        *explore_routes.CALLS,
-        *release_routes.CALLS,
-        *flag_routes.CALLS,
-    ]
+    calls = [*issue_routes.CALLS, *explore_routes.CALLS, *release_routes.CALLS, *flag_routes.CALLS]
     routes = [
         Route(
             f"/api/0/organizations/{{org}}/{call.path}",

@@ -14,13 +14,7 @@ from starlette.responses import JSONResponse, Response
 from sandbox.sentry import event_shapes, shapes
 from sandbox.sentry.api.call import READ_EVENTS, WRITE_EVENTS, Call, asked_issue, json_body
 from sandbox.sentry.api.discover import reader
-from sandbox.sentry.api.paging import (
-    Missing,
-    asked_environments,
-    asked_events,
-    paged,
-    window,
-)
+from sandbox.sentry.api.paging import Missing, asked_environments, asked_events, paged, window
 from sandbox.sentry.events import Event
 from sandbox.sentry.models import Issue, Resolution
 from sandbox.sentry.resolution import in_next

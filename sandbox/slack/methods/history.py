@@ -84,7 +84,4 @@ def _shown(call: Call, message: Json) -> Json:
     return shown
 
 
-METHODS: dict[str, Method] = {
-    "conversations.history": history,
-    "conversations.replies": replies,
-}
+METHODS: dict[str, Method] = {"conversations.history": history, "conversations.replies": replies}

@@ -1,4 +1,4 @@
-"""The stories of the two tables beside this file, and how the bot answers each."""
+"""The stories of the three tables beside this file, and how the bot answers each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def behind() -> Iterator[Story]:
 
 def stories() -> Iterator[Story]:
     known = {field.name for field in fields(Story)}
-    for row in _read("stories.toml")["story"]:
+    for row in (*_read("stories.toml")["story"], *_read("batches.toml")["story"]):
         fires = tuple(Fire(**fire) for fire in row.pop("fires", ()))
         assert set(row) <= known, row
         yield Story(**row, fires=fires)

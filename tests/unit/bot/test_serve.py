@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.wiring import lasting
+from bot.wiring import run_forever
 from tests.support.worlds.small_world import running
 
 
@@ -53,7 +53,7 @@ async def test_a_worker_that_fails_in_a_way_nobody_thought_of_begins_again(
     async def fails() -> None:
         raise ValueError(" ".join(("what", "somebody", "typed")))
 
-    async with running(lasting("outbox", worker)):
+    async with running(run_forever("outbox", worker)):
         await asyncio.wait_for(works.wait(), 60)
     said = [one for one in caplog.records if one.levelno == logging.CRITICAL]
     assert [one.getMessage().partition("\n")[0] for one in said] == [

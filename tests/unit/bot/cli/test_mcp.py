@@ -176,12 +176,12 @@ async def test_an_agent_that_floods_is_told_of_the_limit(home: House) -> None:
 def test_the_limit_is_a_sliding_minute() -> None:
     at = [0.0]
     limit = Limit(2, "reads", clock=lambda: at[0])
-    limit.take()
+    limit.count()
     at[0] = 30.0
-    limit.take()
+    limit.count()
     with pytest.raises(Refusal, match="Try again in 30 s"):
-        limit.take()
+        limit.count()
     at[0] = 60.0
-    limit.take()
+    limit.count()
     with pytest.raises(Refusal, match="Try again in 30 s"):
-        limit.take()
+        limit.count()

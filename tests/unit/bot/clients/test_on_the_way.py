@@ -27,7 +27,7 @@ from bot.clients.github.client import GitHub
 from bot.clients.http.client import Http
 from bot.clients.http.endpoint import HttpEndpoint
 from bot.clients.http.errors import HttpError
-from bot.clients.http.unreachable import why
+from bot.clients.http.unreachable import cause_of
 from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.client import Sentry
@@ -302,7 +302,7 @@ def test_what_the_network_says_below_the_clients_own_error_is_said(
     above = httpx.ConnectError("All connection attempts failed")
     above.__cause__ = OSError("All connection attempts failed")
     above.__cause__.__cause__ = ExceptionGroup("several addresses", [below])
-    told = why("Sentry", above, "https://sentry.example.com")
+    told = cause_of("Sentry", above, "https://sentry.example.com")
     assert words in told.says
     assert not told.sent
 

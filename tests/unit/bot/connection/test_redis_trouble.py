@@ -17,7 +17,7 @@ from redis._parsers import BaseParser
 from redis.exceptions import NoPermissionError, ResponseError
 
 from bot.connection.client import READ_SECONDS, AnswerLost, NotRecorded, connect
-from bot.connection.errors import of, said
+from bot.connection.errors import sentence_of, trouble_of
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError
@@ -266,12 +266,12 @@ BEHIND = " script: 0123456789, on @user_script:84."
 )
 def test_what_a_server_says_in_words(text: str, says: str) -> None:
     error = BaseParser.parse_error(text)
-    assert says in said(error)
-    assert "hunter" not in said(error)
+    assert says in sentence_of(error)
+    assert "hunter" not in sentence_of(error)
     if "cannot be used" not in says:  # else what we said stands
         ours = NotRecorded("Nothing.")
         ours.__cause__ = error
-        assert of(ours) == of(error)
+        assert trouble_of(ours) == trouble_of(error)
 
 
 @pytest.mark.parametrize(
@@ -305,13 +305,13 @@ def test_what_a_server_says_in_words(text: str, says: str) -> None:
     ],
 )
 def test_what_happens_on_the_way_in_words(error: Exception, says: str) -> None:
-    assert says in said(error)
-    assert "hunter" not in said(error)
+    assert says in sentence_of(error)
+    assert "hunter" not in sentence_of(error)
 
 
 def test_where_redis_answers_nobody_is_sent_to_look_whether_it_runs() -> None:
-    assert "redis-cli" in of(ResponseError("something that nobody has seen")).mend
-    assert "is it running" in of(RuntimeError("odd")).mend
+    assert "redis-cli" in trouble_of(ResponseError("something that nobody has seen")).mend
+    assert "is it running" in trouble_of(RuntimeError("odd")).mend
 
 
 async def test_a_sentinel_and_a_redis_in_each_others_place(tmp_path: Path) -> None:

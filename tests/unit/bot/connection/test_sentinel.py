@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.checks.durability import promise
+from bot.cli.checks.durability import survives
 from bot.connection.client import AnswerLost, NotRecorded, copied
 from bot.store.incident_store import Already, Done, Store
 from handlers.dispatcher import Delivery, Recorded, Unknown
@@ -160,6 +160,6 @@ async def _serves(world: Replicated, port: int) -> bool:
 def test_doctor_says_what_an_acknowledged_click_survives(
     info: dict[str, int], fsync: str | None, wait: int, state: str, says: str
 ) -> None:
-    finding = promise(info, fsync, wait)
+    finding = survives(info, fsync, wait)
     assert finding.state == state
     assert says in finding.says

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from bot.live.edit_budget import EditBudget
-from bot.live.editor import Live, Rendered
+from bot.live.editor import Live
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from handlers.dispatcher import Delivery, Recorded
+from handlers.views.blocks import Message
 from phases.messages.base import Action
 from phases.messages.commands import Cancel, PostUpdate
 from phases.messages.results import MessagePosted
@@ -27,15 +25,8 @@ from phases.shared.change import Draft, Refused
 from tests.support.worlds.small_world import declare, dispatcher, running, until, update
 
 
-@dataclass(frozen=True)
-class Shown:
-    text: str
-    blocks: tuple[Mapping[str, Any], ...] = ()
-    rich: tuple[Mapping[str, Any], ...] = ()
-
-
-async def render(name: str, incident: Incident, now: datetime) -> Shown:
-    return Shown(f"{name}: {incident.latest_update}", ({"type": "section"},))
+async def render(name: str, incident: Incident, now: datetime) -> Message:
+    return Message(f"{name}: {incident.latest_update}", ({"type": "section"},))
 
 
 class Slack:
@@ -49,7 +40,7 @@ class Slack:
         self.go.set()
         self.fail: list[Exception] = []
 
-    async def update(self, channel: str, ts: str, message: Rendered) -> None:
+    async def update(self, channel: str, ts: str, message: Message) -> None:
         self.under_way[ts] = self.under_way.get(ts, 0) + 1
         self.most[ts] = max(self.most.get(ts, 0), self.under_way[ts])
         try:
@@ -178,7 +169,7 @@ async def test_what_was_posted_is_not_sent_again_as_the_first_edit(
     slack = Slack()
     live = Live(store, render, slack)
     await live.posted(
-        "INC-0001", "status", Shown("status: as posted [status]", ({"type": "section"},))
+        "INC-0001", "status", Message("status: as posted [status]", ({"type": "section"},))
     )
     await change(incidents, "as posted [status]")
     async with running(live.run()):
@@ -421,7 +412,7 @@ async def test_what_did_not_answer_is_sent_again(
 async def test_a_rendering_that_fails_is_dropped_until_the_next_change(
     store: Store, incidents: Incidents, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def failing(name: str, incident: Incident, now: datetime) -> Shown:
+    async def failing(name: str, incident: Incident, now: datetime) -> Message:
         if incident.latest_update == "bad [status]":
             raise KeyError(incident.latest_update)
         return await render(name, incident, now)

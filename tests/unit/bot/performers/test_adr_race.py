@@ -109,7 +109,7 @@ async def test_the_same_number_is_never_given_twice(
     for name, value in {
         "dispatcher": dispatcher,
         "catalogue": catalogue,
-        "archive": archive,
+        "archive_for": lambda _: archive,
         "people": _Names(),
     }.items():
         object.__setattr__(ctx, name, value)

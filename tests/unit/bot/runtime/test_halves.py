@@ -46,7 +46,7 @@ def back(line, told):
 {back}
 
 
-sys.exit(halves.keep(front, back))
+sys.exit(halves.run_halves(front, back))
 """
 FRONT = """
 up.tell("redis")

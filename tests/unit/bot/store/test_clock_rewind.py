@@ -176,10 +176,10 @@ def test_clocks_that_are_apart_are_known_and_a_little_is_nothing() -> None:
     then = datetime.fromtimestamp(999_000, UTC)
     assert clock_jumps.doubt_since(then) == "", "nothing was heard of Redis yet"
     for ahead, doubt in ((HOUR, "60 min"), (-HOUR, "60 min"), (20, "20 s")):
-        clock_jumps.hear(1_000_000 + ahead)
+        clock_jumps.note_redis_time(1_000_000 + ahead)
         assert clock_jumps.doubt_since(then) == f"the clocks here and of Redis are {doubt} apart"
     for ahead in (0, 10, -10):
-        clock_jumps.hear(1_000_000 + ahead)
+        clock_jumps.note_redis_time(1_000_000 + ahead)
         assert clock_jumps.doubt_since(then) == ""
 
 

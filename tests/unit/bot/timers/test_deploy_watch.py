@@ -81,7 +81,7 @@ class Stage:
         )
 
     async def told(self) -> None:
-        await self.deploys.told(deploy_told(SHOP, "1.4.0", END), "production")
+        await self.deploys.record(deploy_told(SHOP, "1.4.0", END), "production")
 
     async def at(self, minutes: float) -> None:
         self.now = END + timedelta(minutes=minutes)
@@ -136,7 +136,7 @@ async def test_an_open_incident_gets_them_as_evidence(stage: Stage) -> None:
     await stage.told()
     stage.sentry.new = [ISSUE]
     await stage.at(1)
-    await stage.deploys.told(deploy_told(SHOP, "1.5.0", END), "production")
+    await stage.deploys.record(deploy_told(SHOP, "1.5.0", END), "production")
     stage.sentry.new = [ISSUE.model_copy(update={"id": "42", "short_id": "SHOP-42"})]
     await stage.at(2)
     [incident] = await stage.dispatcher.find(open_only=False)
@@ -154,7 +154,7 @@ async def test_a_sentry_that_is_away_is_asked_again_and_at_last_let_go(stage: St
     await stage.at(12)
     assert len(await stage.dispatcher.find()) == 1
 
-    await stage.deploys.told(deploy_told(SHOP, "1.5.0", END), "production")
+    await stage.deploys.record(deploy_told(SHOP, "1.5.0", END), "production")
     stage.sentry.away = True
     await stage.at(21)
     assert not await stage.deploys.watches()
@@ -227,7 +227,7 @@ async def test_one_that_cannot_be_looked_at_ends_neither_the_others_nor_the_watc
 
     The watch stands in Redis.
     """
-    await stage.deploys.told(deploy_told(SHOP, "bad", END), "production")
+    await stage.deploys.record(deploy_told(SHOP, "bad", END), "production")
     await stage.told()
     stage.sentry.new, stage.sentry.breaks = [ISSUE], "bad"
     await stage.at(1)

@@ -40,20 +40,20 @@ async def test_it_is_drawn_again_only_where_something_is_different(place: House)
     watching = homes.Homes(place.heard.ctx)
     await place.slack.alice.open_home()
     await place.idle()
-    await watching.look()
+    await watching.redraw()
     assert published(place) == 1
-    await watching.look()
+    await watching.redraw()
     assert published(place) == 1, "nothing has changed"
 
     incident, _ = await place.decision()
-    await watching.look()
+    await watching.redraw()
     assert "you lead" in shown(place)
     drawn = published(place)
-    await watching.look()
+    await watching.redraw()
     assert published(place) == drawn
 
     await place.said(SetSeverity(by="U0BOB", severity=Severity.SEV4), incident.id)
-    await watching.look()
+    await watching.redraw()
     assert "SEV4" in shown(place)
     assert published(place) == drawn + 1
 
@@ -68,9 +68,9 @@ async def test_what_slack_did_not_take_is_drawn_again_though_nothing_changes(
     await place.idle()
     await place.decision()
     place.slack.faults.next("slack.views.publish", fault)
-    await drawing.look()
+    await drawing.redraw()
     assert "you lead" not in shown(place)
-    await drawing.look()
+    await drawing.redraw()
     assert "you lead" in shown(place)
 
 
@@ -83,7 +83,7 @@ async def test_who_does_not_look_any_more_is_left_alone(
     await place.idle()
     before = published(place)
     await place.decision()
-    await drawing.look()
+    await drawing.redraw()
     assert published(place) == before
 
 
@@ -93,20 +93,20 @@ async def test_another_replica_goes_on_drawing_when_this_one_is_gone_and_only_on
     drawing = homes.Homes(place.heard.ctx)
     await place.slack.alice.open_home()
     await place.idle()
-    await drawing.look()
+    await drawing.redraw()
     other = homes.Homes(dataclasses.replace(place.heard.ctx, viewers=StoreViewers(store)))
     await place.decision()
     before = published(place)
-    await other.look()
+    await other.redraw()
     assert published(place) == before, "it is not its turn"
     await turn_ends(store)
-    await other.look()
+    await other.redraw()
     assert published(place) == before + 1
     assert "you lead" in shown(place)
-    await drawing.look()
+    await drawing.redraw()
     assert published(place) == before + 1, "and now it is the other one's"
     await turn_ends(store)
-    await homes.Homes(dataclasses.replace(place.heard.ctx, viewers=StoreViewers(store))).look()
+    await homes.Homes(dataclasses.replace(place.heard.ctx, viewers=StoreViewers(store))).redraw()
     assert published(place) == before + 1, "who begins to draw knows what is shown"
 
 

@@ -26,6 +26,7 @@ from phases.record.findings import (
     Verdict,
 )
 from phases.record.incident import Incident, Status
+from sandbox.slack.channels import BOT_USER
 from tests.support.worlds.handlers_world import House, house
 
 PARTS = {
@@ -282,3 +283,20 @@ async def test_redis_out_of_reach_is_said_and_never_a_bare_500(
     assert ack.ok
     await home.slack.alice.sees("Something went wrong on my side")
     assert "secret words" not in caplog.text
+
+
+async def test_a_person_who_archives_an_open_incidents_channel_is_heard_and_the_bot_is_not(
+    home: House,
+) -> None:
+    incident, _ = await home.decision()
+    assert incident.channel is not None
+    channel = home.slack.workspace.channels[incident.channel.id]
+    home.slack.workspace.archive(channel, BOT_USER)  # its effect tells of it, with its result
+    await home.slack.delivery.idle()
+    await home.heard.ctx.tasks.idle()
+    assert (await home.newest()).channel == incident.channel
+    channel.is_archived = False
+    home.slack.workspace.archive(channel, "U0ALICE")
+    await home.slack.delivery.idle()
+    await home.heard.ctx.tasks.idle()
+    assert (await home.newest()).channel is None, "it needs another one"

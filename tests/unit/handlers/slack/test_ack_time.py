@@ -65,7 +65,7 @@ def clicked(ports: Ports, ago: float = 0.0) -> Interaction:
         team="T1",
         enterprise=None,
         delivery=Delivery(()),
-        came=NOW - ago,
+        received_at=NOW - ago,
     )
 
 

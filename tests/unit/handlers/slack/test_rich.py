@@ -186,9 +186,9 @@ async def test_too_long_with_charts_is_sent_without_and_forgotten(
 
 async def test_switched_off_none_is_tried(slack: tuple[World, Slack], store: Store) -> None:
     world, client = slack
-    client.taste = RichBlocksSetting(store, "off")
+    client.rich_support = RichBlocksSetting(store, "off")
     assert kinds(world, await posted(client, SHOWN)) == ["section"]
-    client.taste = NEVER
+    client.rich_support = NEVER
     assert kinds(world, await posted(client, SHOWN, "e2")) == ["section"]
 
 
@@ -217,7 +217,7 @@ async def test_an_answer_to_one_person_falls_back_too(here: House, store: Store)
     }
     by_url = Interaction(**common, channel="C0GENERAL", delivery=None, response_url=url)
     by_call = Interaction(**common, channel="C0GENERAL", delivery=None)
-    object.__setattr__(ctx, "taste", RichBlocksSetting(store, "auto"))
+    object.__setattr__(ctx, "rich_support", RichBlocksSetting(store, "auto"))
     for interaction in (by_url, by_call):
         here.slack.workspace.rich_blocks = True
         assert await answered(here, interaction) == ["data_visualization"]

@@ -111,7 +111,7 @@ def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
     check(views.summary(text))
     check(notes.note(text))
     check(notes.offer(text, {"channel": "C1"}))
-    check(notes.taken(text, one, {"title": "x"}))
+    check(notes.open_already(text, one, {"title": "x"}))
     line = Entry(at=NOW, kind="note", text=text[:2000], by="U0ALICE", url=text)
     pinned = line.model_copy(update={"kind": "pin", "ref": "message:1.000100"})
     for until in (None, 0, 30, 77):

@@ -146,7 +146,7 @@ def test_what_is_over_says_nothing_of_what_was_never_known() -> None:
 
 def test_each_of_several_incidents_has_its_button() -> None:
     both = [incident(), incident(id="INC-0002", number=2)]
-    shown = notes.which("severity", both, 2, {"name": "severity"})
+    shown = notes.which_incident("severity", both, 2, {"name": "severity"})
     values = [
         json.loads(block["accessory"]["value"]) for block in shown.blocks if "accessory" in block
     ]

@@ -211,7 +211,7 @@ def _found_across_merges(seed: int) -> bool:
             break
         commit = search.ask_next()
         assert commit is not None
-        search.hear(commit, failed=dice.random() < (0.6 if commit in having else 0.1))
+        search.take_in(commit, failed=dice.random() < (0.6 if commit in having else 0.1))
     return search.likeliest[0] == culprit
 
 

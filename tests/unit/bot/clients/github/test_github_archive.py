@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from bot.clients.git.archive import LocalArchive
-from bot.clients.github.archive import Archives, GitHubArchive
+from bot.clients.github.archive import GitHubArchive
 from bot.clients.http.client import AGAIN_PAUSES
 from bot.store.incident_store import Store
+from bot.wiring import Code
 from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.service import AdrPlace, Service
@@ -109,13 +110,13 @@ async def test_a_refusal_says_what_is_missing(world: World) -> None:
         await GitHubArchive(world.client).write(PLACED, incident(), 1, TEXT)
 
 
-async def test_each_service_has_its_own_place(world: World) -> None:
-    archives = Archives(LocalArchive(), GitHubArchive(world.client))
-    assert archives.repository(PLACED) == "acme/shop:docs/adr"
+async def test_each_service_has_its_own_place(world: World, store: Store, tmp_path: Path) -> None:
+    code = Code(world.client, store, tmp_path)
+    assert code.archive_for(PLACED).repository(PLACED) == "acme/shop:docs/adr"
     local = Service(name="x", adr=AdrPlace(directory="/srv/adr"))
-    assert archives.repository(local) == "/srv/adr"
+    assert code.archive_for(local).repository(local) == "/srv/adr"
     with pytest.raises(NotSetUp, match="GITHUB_TOKEN"):
-        await Archives(LocalArchive(), None).highest(PLACED)
+        Code(None, store, tmp_path).archive_for(PLACED)
 
 
 @pytest.mark.parametrize(

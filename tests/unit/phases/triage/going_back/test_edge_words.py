@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phases.record.findings import Frame
-from phases.triage.going_back.edge_errors import answered, edge_of, worn_out
+from phases.triage.going_back.edge_errors import edge_of, raised_in_library, worn_out
 from phases.triage.going_back.edge_words import Edge
 from tests.judgement.postmortems.stage import Story
 from tests.judgement.postmortems.told import behind
@@ -24,7 +24,7 @@ def test_what_clients_say_of_what_stands_behind_is_at_the_edge(story: Story) -> 
     frames = tuple(map(_frame, fire.stack))
     libraries = [frame.file for frame in frames[:1]]
     known = edge_of(type, value, libraries) or worn_out(type, value, libraries)
-    assert known or answered(type, value, frames)
+    assert known or raised_in_library(type, value, frames)
 
 
 PSYCOPG = "/usr/lib/python3/site-packages/psycopg2/extensions.py:12 execute"
@@ -46,16 +46,33 @@ REQUESTS = "/usr/lib/python3/site-packages/requests/models.py:1 raise_for_status
 def test_a_question_asked_wrongly_is_not_at_the_edge(error: str, frame: str) -> None:
     type, _, value = error.partition(": ")
     assert edge_of(type, value) is None
-    assert not answered(type, value, (_frame(frame),))
+    assert not raised_in_library(type, value, (_frame(frame),))
 
 
-def test_a_file_of_ours_may_be_called_as_a_client_is() -> None:
+def test_what_a_library_raised_is_at_the_edge_whatever_it_says() -> None:
     said = ("OddError", "it went wrong")
-    assert answered(*said, (_frame("redis/connection.py:8 read"),))
-    assert not answered(*said, (_frame("redis/connection.py:8 read", in_app=True),))
-    assert answered(*said, (_frame("org/postgresql/core/Query.java:8 run", in_app=True),))
-    assert not answered(*said, (_frame("shop/orders.py:8 create", in_app=True),))
-    assert not answered(*said, ())
+    assert raised_in_library(*said, (_frame("redis/connection.py:8 read"),))
+    assert not raised_in_library(*said, (_frame("redis/connection.py:8 read", in_app=True),))
+    assert raised_in_library(*said, (_frame("/app/node_modules/odd/index.js:8 read", in_app=True),))
+    assert not raised_in_library(*said, (_frame("shop/orders.py:8 create", in_app=True),))
+    assert not raised_in_library(*said, ())
+
+
+@pytest.mark.parametrize(
+    ("frame", "library"),
+    [
+        ("org/odd/client/Query.java:8 run", True),
+        ("com/acme/shop/Query.java:8 run", False),
+        ("com/acme/stock/Query.kt:8 run", False),
+        ("Query.java:8 run", False),
+    ],
+)
+def test_on_the_jvm_a_library_is_of_another_organisation(frame: str, *, library: bool) -> None:
+    """Each of its frames may be called the application's own."""
+    said = ("OddException", "it went wrong")
+    changed = ("pom.xml", "service/src/main/java/com/acme/shop/Order.java")
+    assert raised_in_library(*said, (_frame(frame, in_app=True),), changed) is library
+    assert not raised_in_library(*said, (_frame(frame, in_app=True),), ("pom.xml",))
 
 
 def test_what_fetch_says_of_silence_is_no_error_of_code() -> None:

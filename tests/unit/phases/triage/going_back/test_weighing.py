@@ -190,7 +190,7 @@ def test_the_words_fit_the_choice(s: Situation) -> None:
         ("*net.DNSError: lookup api.bank: no such host", Edge.NAME),
         ("SSLError: certificate verify failed: certificate has expired", Edge.CERTIFICATE),
         ("Error: CERT_HAS_EXPIRED", Edge.CERTIFICATE),
-        ("javax.net.ssl.SSLHandshakeException: PKIX path building failed", Edge.CERTIFICATE),
+        ("javax.net.ssl.SSLHandshakeException: PKIX path building failed", Edge.ISSUER),
         ("AuthenticationException: The remote certificate is invalid", Edge.CERTIFICATE),
         ("Error: ENOSPC: no space left on device, write", Edge.DISK),
         ("PG::DiskFull: ERROR: could not extend file", Edge.DISK),

@@ -282,6 +282,37 @@ def test_a_stack_that_the_release_did_not_touch_points_away_half_an_hour_later()
     assert advised(reaches_far)[0] is Choice.ROLLBACK
 
 
+def test_a_dependency_that_is_no_library_of_the_stack_explains_no_failure_there() -> None:
+    redis = Frame(file="/usr/lib/python3/site-packages/redis/connection.py", in_app=False)
+    later = {"began": 20, "deploys": (("v3", 30.0), ("v2", 900.0)), "frames": (redis, OWN)}
+
+    def bumped(error: str, line: str) -> Situation:
+        file = CommitFile(path="requirements.txt", added=1, patch=f"@@ -1 +1 @@\n+{line}\n")
+        commits = (Commit(sha="a" * 40, subject="Bump", files=(file,)),)
+        return shop(error, commits=commits, **later)
+
+    for error in ("ConnectionError: Connection refused", "OddError: 8 of 9"):
+        assert advised(bumped(error, "pytest==8"))[0] is Choice.INVESTIGATE, error
+        assert advised(bumped(error, "redis==5"))[0] is Choice.ROLLBACK, error
+
+
+def test_a_type_of_another_namespace_is_a_library_s() -> None:
+    def rust(type: str) -> Situation:
+        own = Frame(file="src/stock.rs", module="shop::stock", function="stock::level")
+        return shop(f"{type}: no answer", deploys=(("v3", 15.0), ("v2", 900.0)), frames=(own,))
+
+    assert advised(rust("reqwest::Error"))[0] is Choice.INVESTIGATE
+    assert advised(rust("stock::Error"))[0] is Choice.ROLLBACK
+
+
+def test_a_release_may_bring_its_own_list_of_issuers() -> None:
+    unknown = "SSLError: certificate verify failed: unable to get local issuer certificate"
+    expired = "SSLError: certificate verify failed: certificate has expired"
+    assert advised(shop(unknown))[0] is Choice.INVESTIGATE
+    assert advised(shop(unknown, changed=("shop/cart.py",)))[0] is Choice.ROLLBACK
+    assert advised(shop(expired, changed=("shop/cart.py",)))[0] is Choice.INVESTIGATE
+
+
 def test_a_release_that_was_only_deployed_again_had_shown_that_it_is_well() -> None:
     again = (("v3", 8.0), ("v3", 600.0), ("v2", 2000.0))
     found = recommend(shop("KeyError: 'x'", deploys=again))

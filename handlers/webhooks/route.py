@@ -1,11 +1,12 @@
-"""The one front of every webhook: signature over the raw bytes, then the body, then what it means.
+"""The route of every webhook: signature over the raw bytes, then the body, then what it means.
 
 400, 401, 408, 413 and 503 are answered here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -23,6 +24,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from handlers.slack import slack_text
+from handlers.slack.background import Tasks
 from handlers.webhooks.signature import hmac_fits, refused, signed_body
 from phases.text.cleaning import foreign
 
@@ -35,7 +38,10 @@ class Unreadable(Exception):
 
 
 class NotRecorded(Exception):
-    """The store cannot be reached: 503, and the sender may send it again."""
+    """It may not be in Redis: 503, and the sender may send it again."""
+
+    def __init__(self, text: str = "it could not be recorded; send it again") -> None:
+        super().__init__(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +83,33 @@ def webhook(path: str, signed: Signed, receive: Receive) -> Route:
 
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 def parsed(model: type[M], raw: bytes) -> M:
-    """Raises `Unreadable`."""
+    """Raises `Unreadable` with the names of the fields that are wrong."""
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        raise Unreadable("the body cannot be read") from error
+        raise unreadable(error) from error
+
+
+def unreadable(error: ValidationError) -> Unreadable:
+    paths = {".".join(map(str, fault["loc"])) or "JSON" for fault in error.errors()}
+    return Unreadable(f"the body cannot be read: {', '.join(sorted(paths))}")
+
+
+async def finished(tasks: Tasks, recording: Coroutine[Any, Any, T | None], what: str) -> T:
+    """Return what was recorded; a sender that hangs up does not stop it.
+
+    Raises `NotRecorded` where it failed or returned None.
+    """
+    task = tasks.start(recording, what)
+    await asyncio.wait({task})
+    answer: T | None = task.result() if task.exception() is None else None
+    if answer is None:
+        raise NotRecorded
+    return answer
 
 
 def delivery_id(request: Request, header: str) -> str:
@@ -100,6 +125,11 @@ def address(value: object) -> str | None:
     if not isinstance(value, str) or not value.startswith(("https://", "http://")):
         return None
     return value if len(value) <= URL and value.isprintable() and " " not in value else None
+
+
+def one_line(text: str) -> str:
+    """Return the first line of another program's text, in which nothing mentions anybody."""
+    return slack_text.title(foreign(slack_text.typed(text)))
 
 
 class Part(BaseModel):
