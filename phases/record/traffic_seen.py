@@ -41,3 +41,7 @@ class BeforeAction(Value):
     minutes: float
     """While trouble was left alone."""
     traffic: TrafficBefore = TrafficBefore()
+    calm_spread: float | None = None
+    """Variance over mean of events a minute, before trouble began; None: not known."""
+    burning_spread: float | None = None
+    """… and while it was left alone."""

@@ -1,19 +1,25 @@
 """Counts of events: how many a rate brings by chance, and how few.
 
 Errors come in bursts, so counts scatter more than Poisson's: up to `SPREAD` × as much (variance
-over mean), as in a negative binomial distribution. A rate is an estimate itself: the shorter it
-was measured, the more scatter is allowed for. Phase 1 asks whether there are more events than the
-baseline brings, phase 5 whether there are no more of them.
+over mean) and sometimes more, as in a negative binomial distribution. A rate is an estimate itself:
+the shorter it was measured, the more scatter is allowed for. Phase 1 asks whether there are more
+events than the baseline brings, phase 5 whether there are no more of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
-SPREAD = 3.0  # overdispersion 1–3; the worst is always assumed
+SPREAD = 3.0  # overdispersion 1–3; the worst is assumed where it was not measured
+POISSON = 1.0  # events that have nothing to do with one another; no counts are taken for steadier
+SPREAD_MOST = 10.0
+"""Counts that scatter more than this are another fire in the calm, or no single rate."""
+DOUBTED = 10.0
+"""So many pairs of minutes weigh as much as the assumption."""
 HALF = 0.5
 """Of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)."""
 LARGE = 700
@@ -26,15 +32,36 @@ class Measured:
 
     per_minute: float
     minutes: float
+    spread: float = SPREAD
+    """Variance over mean."""
+
+
+def scatter(counts: Sequence[int], assumed: float = SPREAD) -> float:
+    """Return variance over mean of counts that follow each other, minute by minute.
+
+    It is that of neighbours, so that a day's hours are no scatter (the mean square successive
+    difference: von Neumann, https://doi.org/10.1214/aoms/1177731677). What few minutes or few
+    events tell is drawn to what is `assumed`.
+    """
+    pairs = list(pairwise(counts))
+    events = sum(one + next_ for one, next_ in pairs) / 2
+    if not events:
+        return assumed
+    squares = sum((one - next_) ** 2 for one, next_ in pairs) / 2
+    # The relative variance of a variance goes with 2 / pairs, and that of rare counts with
+    # 1 / events as well.
+    weight = events * len(pairs) / (2 * events + len(pairs))
+    found = (assumed * DOUBTED + squares / events * weight) / (DOUBTED + weight)
+    return min(max(math.ceil(10 * found) / 10, POISSON), SPREAD_MOST)
 
 
 def usual(baseline: Measured, minutes: float, chance: float) -> int:
     """The baseline brings more events than this with at most this chance."""
     expected = baseline.per_minute * minutes
     if baseline.minutes <= 0:
-        return at_most(expected, SPREAD, chance)
-    scatter = SPREAD * (1 + minutes / baseline.minutes)
-    return at_most(expected + HALF * minutes / baseline.minutes, scatter, chance)
+        return at_most(expected, baseline.spread, chance)
+    spread = baseline.spread * (1 + minutes / baseline.minutes)
+    return at_most(expected + HALF * minutes / baseline.minutes, spread, chance)
 
 
 def at_most(mean: float, spread: float, chance: float) -> int:

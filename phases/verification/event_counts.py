@@ -1,21 +1,23 @@
 """Phase 5: the test on counts: few enough events for the baseline, and fewer than an unchanged fire
 would ever bring by chance.
 
-Errors come in bursts, so counts scatter more than Poisson's: up to `SPREAD` × as much (variance
-over mean), as in a negative binomial distribution. The rate before is an estimate itself: the
-shorter it was measured, the more scatter is allowed for. `make bench` measures the rates of wrong
+Errors come in bursts, so counts scatter more than Poisson's, as in a negative binomial
+distribution: as much as they did minute by minute before the action, and `SPREAD` × where that is
+not known (variance over mean). The rate before is an estimate itself: the shorter it was measured,
+the more scatter is allowed for. `make bench` measures the rates of wrong
 verdicts over simulated series.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
 from phases.verification.traffic import STEADY, Load
 
-FALSE_RECOVERY = 0.0004  # a look; of two looks together under 1 in 1,000
+FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
 FALSE_RETURN = 0.0001
 """A look after recovery: of three together under 1 in 1,000, at a rush hour too."""
@@ -29,13 +31,27 @@ OLD_RATE = 0.5
 """Of the fire's rate: trouble that is back; and more from an old release than old tabs bring."""
 HALVES_MINUTES = 15.0
 """What is left of a release that was taken back halves in that time at least, after recovery."""
-FALSE_ALARM = 0.001
-"""A look, with the widest scatter. All eight of a round stay under 1 in 1,000 (`make bench`), as
-scatter is less most of the time, and one look sees what the one before it saw."""
+FALSE_ALARM = 0.0015
+"""A look. All eight of a round stay under 1 in 1,000 (`make bench`): a service that is well is over
+its limit in both halves of a look more seldom still."""
+EVEN_CHANCE = 0.5
+"""Each half of a look has more than a service that is well brings in every second one."""
+EVEN = 0.25
+"""Of its share of the events, for each half of a look: one burst is no trouble that goes on."""
+SIZE_AT_ONCE = 100
+"""Events, under two minutes of them: one client that tries again brings dozens in a minute."""
+AT_ONCE_MINUTES = 2.0
+MAY_GO_ON = 0.1
+"""A look that a service that is well would make in 1 of 10: then it is asked by which releases."""
 STILL = 0.4
 """Of what would have come, for *not helping*: less may be a rollout that ends, and late events."""
+STILL_NAMED = 0.2
+"""… where events carry their release: those of the old one are left out, and late events remain."""
 LEFT = 0.1
-"""Of the old rate: old tabs and queues of unknown releases, just after an action."""
+"""Of the old rate: old tabs and queues of unknown releases, just after an action. They do not
+follow the traffic of now."""
+LEAST_OF_USUAL = 0.5
+"""Of the baseline, where traffic is less than that: jobs fail without any request."""
 STRAGGLING = 0.15
 """Of the old rate: more from a release that was taken back means that it still answers."""
 HIDDEN = 0.05
@@ -77,13 +93,13 @@ class Limits:
 
 def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load = STEADY) -> Limits:
     """Return the limits for the events of a look over so many minutes, with this traffic."""
-    normal = Measured(baseline.per_minute * traffic.of_usual, baseline.minutes)
+    normal = replace(baseline, per_minute=baseline.per_minute * traffic.of_usual)
     unchanged = burning.per_minute * minutes
 
     def quiet(share: float) -> int:
         if burning.minutes <= 0:
             return -1
-        spread = SPREAD * (1 + minutes / burning.minutes)
+        spread = burning.spread * (1 + minutes / burning.minutes)
         return at_least_above(unchanged * share, spread, FALSE_RECOVERY)
 
     return Limits(
@@ -96,19 +112,54 @@ def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A half of a look. Events of a release that was taken back are none of it."""
+
+    events: int
+    minutes: float
+    nameless: int
+    """Of them, so many may be of the old release, because they carry none."""
+
+
 def not_helping(
-    events: int, baseline: Measured, burning: Measured, minutes: float, traffic: Load = STEADY
+    parts: Sequence[Part],
+    baseline: Measured,
+    burning: Measured,
+    traffic: Load = STEADY,
+    at_once: float = AT_ONCE_MINUTES,
 ) -> bool:
     """Say whether trouble surely goes on, at a look that may be one of many.
 
-    There are enough events, 0.4 of what would have come, *and* more than a service that is well
-    brings by chance in one look of 1,000, with its traffic at most and what is left of the old
-    release. It may be asked each minute.
+    The halves of the look have enough events together, *and* a part of what would have come, *and*
+    more than a service that is well brings by chance in one look of 500, with its traffic at most
+    and what is left of the old release; *and* so it is in each half by itself, because one burst is
+    no trouble that goes on. It may be asked each minute. Under `at_once` minutes it takes more
+    events.
     """
-    would_have_come = burning.per_minute * minutes * min(traffic.of_fire, 1.0)
-    if events < max(SIZE, STILL * would_have_come) or burning.minutes <= 0 or traffic.gone:
+    events, minutes = sum(part.events for part in parts), sum(part.minutes for part in parts)
+    nameless = sum(part.nameless for part in parts)
+    if events <= 0 or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
         return False
-    return events > well_at_most(baseline, would_have_come, minutes, traffic)
+    a_minute = burning.per_minute * min(traffic.of_fire, 1.0)
+    still = STILL_NAMED + (STILL - STILL_NAMED) * nameless / events
+    size = SIZE if minutes >= at_once else SIZE_AT_ONCE
+    if events < max(size, still * a_minute * minutes):
+        return False
+    if any(part.events < EVEN * events * part.minutes / minutes for part in parts):
+        return False
+
+    def more(part: Part, chance: float) -> bool:
+        left = min(LEFT * burning.per_minute * part.minutes, part.nameless)
+        return part.events > well_at_most(baseline, left, part.minutes, traffic, chance)
+
+    together = Part(events, minutes, nameless)
+    return more(together, FALSE_ALARM) and all(more(part, EVEN_CHANCE) for part in parts)
+
+
+def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Load) -> bool:
+    """Say whether a look has so many events that asking by which releases may tell more."""
+    return events > well_at_most(baseline, 0.0, minutes, traffic, MAY_GO_ON)
 
 
 def straggling(would_have_come: float) -> int:
@@ -126,7 +177,10 @@ def lingers(would_have_come: float, since_recovery: float) -> int:
     return max(min(math.ceil(OLD_RATE * would_have_come) - 1, scattered), STRAGGLERS)
 
 
-def well_at_most(baseline: Measured, would_have_come: float, minutes: float, traffic: Load) -> int:
-    """Return the events that a service that is well again stays under, in all looks of a round."""
-    most = baseline.per_minute * max(traffic.of_usual_most, 1.0) + LEFT * would_have_come / minutes
-    return usual(Measured(most, baseline.minutes), minutes, FALSE_ALARM)
+def well_at_most(
+    baseline: Measured, left: float, minutes: float, traffic: Load, chance: float
+) -> int:
+    """A service that is well again brings more events than this with at most this chance."""
+    usual_traffic = max(traffic.of_usual_most, LEAST_OF_USUAL)
+    mean = baseline.per_minute * usual_traffic + left / minutes
+    return usual(replace(baseline, per_minute=mean), minutes, chance)

@@ -7,31 +7,41 @@ manually to confirm".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from phases.messages.results import Looked
 from phases.ports.ports import Endpoint, ErrorTracker, PortError
 from phases.record.findings import EndpointAnswer, Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round
 from phases.record.service import Service
-from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
+from phases.record.traffic_seen import BeforeAction
 from phases.shared.counts import Measured
-from phases.text.wording import listed
-from phases.triage.picture.blast_radius import ERROR
-from phases.verification.burning import acted, burned
+from phases.text.wording import counted, lasting, listed
+from phases.verification.before_action import (
+    MINUTE,
+    NEVER,
+    answered,
+    baseline,
+    before_action,
+    burning_rate,
+    traffic_of,
+)
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import (
+    AT_ONCE_MINUTES,
     Limits,
+    Part,
     limits,
+    may_go_on,
     not_helping,
     straggling,
 )
+from phases.verification.monitors import not_errors
 from phases.verification.releases import (
     Stragglers,
     gone,
+    half,
     names_to_search,
     stragglers,
 )
@@ -40,9 +50,6 @@ from phases.verification.verdicts import NOT_MEASURED, compared, moved, verdict
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
-MINUTE = timedelta(minutes=1)
-T = TypeVar("T")
-NEVER = Measured(per_minute=0.0, minutes=0.0)
 
 
 def grace(service: Service) -> timedelta:
@@ -66,20 +73,21 @@ class Recheck:
         """Look at Sentry and at the endpoint once, and judge what they tell.
 
         Counts from the round's clock and a grace on, against the baseline that triage measured.
-        Never raises: what cannot be asked is the look's verdict.
+        Where that is not quiet at the last check, its newest minutes are judged by themselves: what
+        old tabs and queues brought first is no trouble of now. Never raises: what cannot be asked
+        is the look's verdict.
         """
         current = self.incident.round_of(round_number)
         span = self._span(current)
-        answered, counts = await asyncio.gather(
+        answers, counts = await asyncio.gather(
             self._call_endpoint(), self._counts(current, span, new_issues=True)
         )
-        look = self._unmeasured(span, look_number).model_copy(update={"endpoint": answered})
+        look = self._unmeasured(span, look_number).model_copy(update={"endpoint": answers})
         try:
             if isinstance(counts, PortError):
                 raise counts
-            held = limits(baseline(self.incident), counts.burning, span.minutes, counts.traffic)
-            counts = await self._without_stragglers(counts, held, span)
-            judged, why = await self._verdict(counts, held, answered)
+            judged = await self._judged(counts, span, answers)
+            judged = await self._newest(current, judged, answers)
         except PortError as error:
             unreachable = look.model_copy(update={"reasons": (error.text,)})
             return Looked(round=round_number, look=unreachable)
@@ -87,14 +95,16 @@ class Recheck:
             () if self.service.endpoint else ("no endpoint is configured, so none was called",)
         )
         picture = None
-        if judged is LookVerdict.RECOVERED and look_number > 0 and self.tracker is not None:
+        recovered = judged.verdict is LookVerdict.RECOVERED
+        if recovered and look_number > 0 and self.tracker is not None:
             picture, no_picture = await self._picture(self.tracker)
             unasked = (*unasked, *no_picture)
         measured = {
-            **_measured(counts, held, span),
-            "verdict": judged,
+            **_measured(judged.counts, judged.held, judged.span),
+            "minutes": round(judged.span.minutes, 2),
+            "verdict": judged.verdict,
             "new_issues": counts.new,
-            "reasons": (*why, *counts.lingering, *unasked),
+            "reasons": (*judged.why, *judged.counts.lingering, *unasked),
         }
         return Looked(
             round=round_number,
@@ -102,6 +112,41 @@ class Recheck:
             look=look.model_copy(update=measured),
             before=counts.before,
         )
+
+    async def _judged(
+        self, counts: _Counts, span: _Span, answers: EndpointAnswer | None
+    ) -> _Judged:
+        held = limits(counts.base, counts.burning, span.minutes, counts.traffic)
+        counts = await self._without_stragglers(counts, held, span)
+        judged, why = await self._verdict(counts, held, answers)
+        return _Judged(judged, why, counts, held, span)
+
+    async def _newest(
+        self, current: Round | None, whole: _Judged, answers: EndpointAnswer | None
+    ) -> _Judged:
+        """Judge the minutes since the first check by themselves, where the last one is not quiet.
+
+        Only recovery is taken from it. Raises `PortError`.
+        """
+        service, span = self.service, whole.span
+        last = timedelta(seconds=service.recheck_until_seconds)
+        since = self.now - (last - timedelta(seconds=service.recheck_after_seconds))
+        if whole.verdict is LookVerdict.RECOVERED or self.doubt or not self.ids:
+            return whole
+        if self.now - span.clock < last or not span.begin < since < self.now:
+            return whole
+        newer = _Span(span.clock, since, self.now, whole=True)
+        counts = await self._counts(current, newer, new_issues=False)
+        if isinstance(counts, PortError):
+            return whole
+        first = whole.counts
+        counts = replace(counts, new=first.new, unknown=first.unknown)
+        judged = await self._judged(counts, newer, answers)
+        if judged.verdict is not LookVerdict.RECOVERED:
+            return whole
+        lasts, earlier = lasting(self.now - since), first.events - judged.counts.events
+        only = f"only the newest {lasts} count; {counted(max(earlier, 0), 'event')} came before"
+        return replace(judged, why=(*judged.why, only))
 
     async def glance(self, round_number: int, minute: int) -> Looked:
         """Count between the checks, and say whether trouble surely goes on. Never raises.
@@ -111,21 +156,21 @@ class Recheck:
         current = self.incident.round_of(round_number)
         span = self._span(current, minute)
         look = self._unmeasured(span, 1).model_copy(update={"minute": minute})
-        counts = await self._counts(current, span, new_issues=False)
+        counts = await self._counts(current, span, new_issues=False, traffic_since=span.clock)
         if isinstance(counts, PortError):
             return Looked(round=round_number, look=look)
         if not self.ids or span.minutes <= 0:
             return Looked(round=round_number, look=look, before=counts.before)
-        base = baseline(self.incident)
-        held = limits(base, counts.burning, span.minutes, counts.traffic)
-        goes_on = span.whole and not self.doubt and self._goes_on(counts.events, counts, span)
-        if goes_on:
+        held = limits(counts.base, counts.burning, span.minutes, counts.traffic)
+        goes_on = span.whole and not self.doubt
+        if goes_on and may_go_on(counts.events, counts.base, span.minutes, counts.traffic):
             try:
-                old = await self._old(span)
+                goes_on, old = await self._goes_on(counts, span)
             except PortError:
                 return Looked(round=round_number, look=look, before=counts.before)
-            goes_on = self._goes_on(counts.events - old.events, counts, span)
             counts = replace(counts, lingering=_lingering(old))
+        else:
+            goes_on = False
         judged = LookVerdict.NOT_RECOVERED if goes_on else LookVerdict.TOO_FEW
         measured = {
             **_measured(counts, held, span),
@@ -140,9 +185,41 @@ class Recheck:
             round=round_number, look=look.model_copy(update=measured), before=counts.before
         )
 
-    def _goes_on(self, events: int, counts: _Counts, span: _Span) -> bool:
-        base = baseline(self.incident)
-        return not_helping(events, base, counts.burning, span.minutes, counts.traffic)
+    async def _goes_on(self, counts: _Counts, span: _Span) -> tuple[bool, Stragglers]:
+        """Judge both halves of the time, by release; return also what is left of the old one.
+
+        Where events carry their release, those of the grace count, too: the old one's are known.
+        Raises `PortError`.
+        """
+        left = gone(self.incident)
+        parts, old = await self._halves(span.clock if left else span.begin, left)
+        events = sum(part.events for part in parts)
+        if left and 2 * sum(part.nameless for part in parts) > events:
+            parts, old = await self._halves(span.begin, left)
+            events = sum(part.events for part in parts)
+        if not events and not old.events:  # this Sentry does not tell by which release
+            parts = (Part(counts.events, span.minutes, counts.events),)
+        at_once = AT_ONCE_MINUTES * (grace(self.service) / GRACE)
+        told = not_helping(parts, counts.base, counts.burning, counts.traffic, at_once)
+        return told, old
+
+    async def _halves(
+        self, since: datetime, left: frozenset[str]
+    ) -> tuple[tuple[Part, ...], Stragglers]:
+        middle = since + (self.now - since) / 2
+        assert self.tracker is not None
+        halves = await asyncio.gather(
+            *(
+                half(self.tracker, self.service, left, self.ids, part)
+                for part in ((since, middle), (middle, self.now))
+            )
+        )
+        old = [stragglers for _, stragglers in halves]
+        releases = tuple(dict.fromkeys(name for one in old for name in one.releases))
+        return (
+            tuple(part for part, _ in halves),
+            Stragglers(sum(one.events for one in old), releases),
+        )
 
     @property
     def _late(self) -> float:
@@ -220,7 +297,7 @@ class Recheck:
             return LookVerdict.TOO_FEW, (self.doubt,)
         if judged is not LookVerdict.RECOVERED or self.tracker is None:
             return judged, why
-        if others := await _not_errors(self.incident, self.tracker):
+        if others := await not_errors(self.incident, self.tracker):
             unknown = "so whether that is over is not known"
             why = (*why, f"{listed(others)} cannot be counted as errors, {unknown}")
             return LookVerdict.TOO_FEW, why
@@ -231,20 +308,28 @@ class Recheck:
         return await self.endpoint.call(url) if url else None
 
     async def _counts(
-        self, current: Round | None, span: _Span, *, new_issues: bool
+        self,
+        current: Round | None,
+        span: _Span,
+        *,
+        new_issues: bool,
+        traffic_since: datetime | None = None,
     ) -> _Counts | PortError:
+        """`traffic_since`: a longer span, whose newest traces are fewer of all."""
         tracker = self.tracker
         if tracker is None:
             return _Counts()
 
         names = names_to_search(self.incident, current) if new_issues else ()
         events, before, now, answers = await asyncio.gather(
-            _answered(tracker.count([self.service], self.ids, span.begin, self.now)),
-            self._before(tracker, current, span.clock),
-            self._traffic(tracker, span.begin, self.now),
+            answered(tracker.count([self.service], self.ids, span.begin, self.now)),
+            before_action(self.incident, self.service, tracker, self.ids, current, span.clock),
+            answered(
+                traffic_of(tracker, self.service, self.ids, (traffic_since or span.begin, self.now))
+            ),
             asyncio.gather(
                 *(
-                    _answered(tracker.new_issues(self.service, name, span.clock, self.now))
+                    answered(tracker.new_issues(self.service, name, span.clock, self.now))
                     for name in names
                 )
             ),
@@ -259,51 +344,13 @@ class Recheck:
         traffic = None if isinstance(now, PortError) else now
         return _Counts(
             events=events,
-            burning=Measured(before.events / before.minutes, before.minutes),
+            base=baseline(self.incident, before),
+            burning=burning_rate(before),
             traffic=load(before.traffic, traffic, self._late),
             before=before if remember else None,
             new=tuple(dict.fromkeys(new)),
             unknown=errors[0] if errors else None,
         )
-
-    async def _before(
-        self, tracker: ErrorTracker, current: Round | None, clock: datetime
-    ) -> tuple[BeforeAction, bool] | PortError:
-        """Return what was before the action, and whether that may be remembered.
-
-        It is asked for once a round; again where a part of it was not answered.
-        """
-        if current is not None and current.before is not None:
-            return current.before, False
-        span = await _answered(
-            burned(self.incident, self.service, acted(current, clock), tracker, self.ids)
-        )
-        if isinstance(span, PortError):
-            return span
-        since, until = span
-        report = self.incident.triage
-        began = (report.began_at if report else None) or since
-        usual = timedelta(minutes=report.baseline_minutes if report else 0)
-        events, *traffic = await asyncio.gather(
-            _answered(tracker.count([self.service], self.ids, since, until)),
-            self._traffic(tracker, began - usual, began),
-            self._traffic(tracker, since, until),
-        )
-        if isinstance(events, PortError):
-            return events
-        known = [None if isinstance(seen, PortError) else seen for seen in traffic]
-        before = BeforeAction(
-            events=events,
-            minutes=(until - since) / MINUTE,
-            traffic=TrafficBefore(usual=known[0], burning=known[1]),
-        )
-        return before, not any(isinstance(seen, PortError) for seen in traffic)
-
-    async def _traffic(
-        self, tracker: ErrorTracker, since: datetime, until: datetime
-    ) -> TrafficSeen | PortError | None:
-        """Return the traffic of a span. A Sentry that does not tell it now is no reason to wait."""
-        return await _answered(tracker.traffic(self.service, since, until)) if self.ids else None
 
     async def _picture(self, tracker: ErrorTracker) -> tuple[Picture | None, tuple[str, ...]]:
         """Return the picture, or why there is none: recovery is not kept waiting for it."""
@@ -320,14 +367,6 @@ class Recheck:
         except PortError as error:
             return None, (f"no picture of it: {error.text}",)
         return chart_of(minutes, detected, now, window), ()
-
-
-async def _answered(asked: Awaitable[T]) -> T | PortError:
-    """Return the answer, or why there is none: one of several questions stops no other one."""
-    try:
-        return await asked
-    except PortError as error:
-        return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +389,8 @@ class _Counts:
     """The counts of Sentry since the action, and before it."""
 
     events: int = 0
+    base: Measured = NEVER
+    """The rate before trouble began."""
     burning: Measured = NEVER
     """The rate while it burned."""
     traffic: Load = UNKNOWN
@@ -361,6 +402,17 @@ class _Counts:
     """The reason why not all of the new issues are known."""
     lingering: tuple[str, ...] = ()
     """What releases that were taken back still bring."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a look says, of which counts and which time."""
+
+    verdict: LookVerdict
+    why: tuple[str, ...]
+    counts: _Counts
+    held: Limits
+    span: _Span
 
 
 def _lingering(old: Stragglers, more: str = "") -> tuple[str, ...]:
@@ -381,47 +433,3 @@ def _measured(counts: _Counts, held: Limits, span: _Span) -> dict[str, object]:
         "after_per_minute": round(counts.events / span.minutes, 2) if span.minutes > 0 else 0.0,
         "traffic": counts.traffic.share,
     }
-
-
-def baseline(incident: Incident) -> Measured:
-    """Return the rate before trouble began, as triage measured it."""
-    report = incident.triage
-    return Measured(report.baseline_per_minute, report.baseline_minutes) if report else NEVER
-
-
-async def _not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ...]:
-    """Return the short ids of a monitor's issues: errors that stop say nothing of them.
-
-    An issue that an alert named since triage was never measured, so Sentry is asked what it is.
-    Raises `PortError`.
-    """
-    measured = incident.triage.issue_ids if incident.triage else ()
-    named = [id for id in incident.seeds if id not in measured]
-    answers = await asyncio.gather(*(is_monitor(incident, tracker, id) for id in named))
-    return tuple(dict.fromkeys((*monitors(incident).values(), *filter(None, answers))))
-
-
-def monitors(incident: Incident) -> dict[str, str]:
-    """Return the short ids, by id, of a monitor's issues that triage measured."""
-    report = incident.triage
-    if report is None:
-        return {}
-    return {**report.monitors, **{i.id: i.short_id for i in report.issues if i.category != ERROR}}
-
-
-async def is_monitor(incident: Incident, tracker: ErrorTracker, issue: str) -> str | None:
-    """Return the short id of a monitor's issue; None: it is counted as errors, or it is gone.
-
-    Raises `PortError` where another try may tell.
-    """
-    if (known := monitors(incident).get(issue)) is not None:
-        return known
-    if incident.triage is not None and issue in incident.triage.issue_ids:
-        return None
-    try:
-        row = await tracker.issue(issue)
-    except PortError as error:
-        if error.retryable:
-            raise
-        return None
-    return row.short_id if row.category != ERROR else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from phases.messages.actions import GuardDue
@@ -26,11 +26,12 @@ from phases.record.incident import (
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.shared.change import Draft
-from phases.shared.counts import Measured, usual
+from phases.shared.counts import SPREAD, Measured, usual
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
 from phases.triage.picture.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
+from phases.verification.before_action import MINUTE, baseline
 from phases.verification.burning import acted, burned
 from phases.verification.event_counts import (
     FALSE_RETURN,
@@ -41,7 +42,7 @@ from phases.verification.event_counts import (
     limits,
     lingers,
 )
-from phases.verification.recheck import MINUTE, baseline, is_monitor
+from phases.verification.monitors import is_monitor
 from phases.verification.releases import Stragglers, gone, stragglers
 from phases.verification.verdicts import NOT_MEASURED, verdict
 
@@ -131,7 +132,7 @@ def back_soon(
     if burning.minutes <= 0 or events < OLD_RATE * burning.per_minute * minutes:
         return False
     # The baseline knows nothing of the time of day.
-    lately = Measured(max(base.per_minute, quiet_per_minute), base.minutes)
+    lately = replace(base, per_minute=max(base.per_minute, quiet_per_minute))
     return events > usual(lately, minutes, FALSE_SOON)
 
 
@@ -198,6 +199,8 @@ class _Look:
         """Make one cheap call where it is quiet; ask by which releases only where it matters."""
         current = next((r for r in reversed(self.incident.rounds) if r.verdict in VERIFIED), None)
         base, quiet = baseline(self.incident), quiet_rate(current)
+        # Sixty looks find the rarest burst, of which a calm half day tells little.
+        base = replace(base, spread=max(base.spread, SPREAD))
         events, burning = await asyncio.gather(self._count(self.begin), self._burning(current))
         burned_at = self.look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})
         answer = _with(answer, look=burned_at)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from phases.ports.ports import ErrorTracker
-from phases.record.findings import Release
+from phases.record.findings import Release, Share
 from phases.record.incident import ActionKind, Incident, Round
 from phases.record.service import Service
+from phases.verification.event_counts import Part
 
 
 def running_release(current: Round | None) -> str | None:
@@ -118,10 +119,34 @@ async def stragglers(
     """
     if not left:
         return Stragglers()
+    return _gone_of(await tracker.releases(service, ids, *span), service, left)
+
+
+async def half(
+    tracker: ErrorTracker,
+    service: Service,
+    left: frozenset[str],
+    ids: Sequence[str],
+    span: tuple[datetime, datetime],
+) -> tuple[Part, Stragglers]:
+    """Return the events of a half of a look, without those of releases that are gone, and these.
+
+    Where nothing was taken back, or events carry no release, they may be of what ran before.
+    Raises `PortError`.
+    """
+    since, until = span
+    shares = await tracker.releases(service, ids, since, until)
+    old = _gone_of(shares, service, left)
+    events = sum(share.events for share in shares) - old.events
+    nameless = sum(share.events for share in shares if not share.name) if left else events
+    return Part(events, (until - since) / timedelta(minutes=1), nameless), old
+
+
+def _gone_of(shares: Sequence[Share], service: Service, left: frozenset[str]) -> Stragglers:
     releases = [Release(version=name) for name in left]
     names = service.release
     events: dict[str, int] = {}
-    for share in await tracker.releases(service, ids, *span):
+    for share in shares:
         name = names.version_of(names.sentry, share.name) or share.name
         if name and any(Release(version=name).same_as(release) for release in releases):
             events[name] = events.get(name, 0) + share.events

@@ -41,18 +41,19 @@ def shaped(rng: random.Random, rates: tuple[float, float], tail: Tail) -> World:
 
 def _loud(rng: random.Random, tail: Tail) -> World:
     while True:
-        one = shaped(rng, (40, 400), tail)
+        one = shaped(rng, (14, 400), tail)
         if min(one.after[1:3]) * one.fire / one.while_burning >= 40:
             return one
 
 
 def _enough(rng: random.Random, tail: Tail) -> World:
-    """20 events and more would come in the first check, and traces tell of its traffic."""
+    """20 events and more would come in the first check, and 60 traces tell of its traffic."""
     while True:
-        one = replace(shaped(rng, (5, 400), tail), kept=1.0)
-        check = sum(one.after[GRACE : CHECKS[0]]) * one.fire / one.while_burning
-        if check >= 20:
-            return one
+        one = shaped(rng, (5, 400), tail)
+        shares = sum(one.after[GRACE : CHECKS[0]])
+        kept = max(one.kept, min(60 / (one.requests * shares), 1.0))
+        if shares * one.fire / one.while_burning >= 20:
+            return replace(one, kept=kept)
 
 
 Row = tuple[str, Callable[[random.Random, Tail], World], bool, Callable[[Seen], bool]]

@@ -17,8 +17,8 @@ from functools import cache
 
 from phases.record.findings import LookVerdict
 from phases.shared.counts import Measured
+from phases.verification.before_action import MINUTE
 from phases.verification.event_counts import SIZE, Limits, limits, lingers
-from phases.verification.recheck import MINUTE
 from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, back, back_soon
 from phases.verification.verdicts import verdict
 from tests.bench import watched

@@ -16,8 +16,15 @@ from typing import Literal
 
 from phases.record.findings import LookVerdict
 from phases.record.traffic_seen import TrafficBefore, TrafficSeen
-from phases.shared.counts import Measured
-from phases.verification.event_counts import limits, not_helping, straggling
+from phases.shared.counts import Measured, scatter
+from phases.verification.event_counts import (
+    Limits,
+    Part,
+    limits,
+    may_go_on,
+    not_helping,
+    straggling,
+)
 from phases.verification.traffic import UNKNOWN, Load, load
 from phases.verification.verdicts import verdict
 from tests.bench.series import clustered, counted, in_waves
@@ -28,6 +35,8 @@ MINUTES = 10
 GRACE = 1
 RARE = 3
 """Times as many series, where one in thousands is looked for."""
+SAMPLE = 240
+"""Minutes of the usual time that are drawn one by one; the bot asks for three times as many."""
 LATEST = 1.5
 """Minutes by which events and traces may be late."""
 
@@ -120,19 +129,17 @@ def requests_seen(rng: random.Random, mean: float, kept: float, minutes: float) 
     return TrafficSeen(requests=count / kept, kept=count, minutes=minutes)
 
 
-def arrived(rng: random.Random, counts: Sequence[int], late: float) -> int:
-    """Return how many of these minutes' events are there by the end of the last minute."""
-    total = 0
-    for age, count in enumerate(reversed(counts)):
-        if age >= 2 or not count or late <= 0:
-            total += count
-            continue
-        # Of an event that is so old as a point of this minute: late by less than that.
-        there = _mean_share(age, late)
-        total += (
-            sum(rng.random() < there for _ in range(count)) if count < 400 else round(count * there)
+def arrivals(rng: random.Random, counts: Sequence[int], minute: int, late: float) -> list[int]:
+    """Return how many of each minute's events are there by the end of this minute."""
+    there: list[int] = []
+    for begun, count in enumerate(counts[:minute]):
+        # Of an event that is so old as a point of its minute: late by less than that.
+        share = _mean_share(minute - 1 - begun, late)
+        few = share < 1 and count < 400
+        there.append(
+            sum(rng.random() < share for _ in range(count)) if few else round(count * share)
         )
-    return total
+    return there
 
 
 def _mean_share(age: int, late: float) -> float:
@@ -153,16 +160,8 @@ def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
     events = [_minute(rng, rate, one) for rate in rates]
     old_events = [_minute(rng, rate, one) for rate in left]
     traces = [counted(rng, one.requests * one.kept * share, 1) for share in one.after]
-    base = Measured(
-        counted(rng, one.usual * one.normal_minutes, one.spread) / one.normal_minutes,
-        one.normal_minutes,
-    )
-    fire = Measured(
-        sum(_minute(rng, one.fire, one) for _ in range(int(one.left_alone))) / one.left_alone
-        if one.tail
-        else counted(rng, one.fire * one.left_alone, one.spread) / one.left_alone,
-        one.left_alone,
-    )
+    base = calm(rng, one)
+    fire = burning(rng, one, base.spread)
     before = TrafficBefore(
         usual=requests_seen(rng, one.requests * one.normal_minutes, one.kept, one.normal_minutes),
         burning=requests_seen(
@@ -171,23 +170,85 @@ def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
     )
     answer = LookVerdict.TOO_FEW
     for minute in range(2, MINUTES + 1):
-        span = minute - GRACE
-        seen = arrived(rng, events[GRACE:minute], one.late)
-        old = arrived(rng, old_events[GRACE:minute], one.late)
-        traffic: Load = UNKNOWN
-        if one.traces:
-            kept = arrived(rng, traces[GRACE:minute], one.late_traces)
-            now = TrafficSeen(requests=kept / one.kept, kept=kept, minutes=span)
-            traffic = load(before, now)
+        look = Arrived(
+            one,
+            arrivals(rng, events, minute, one.late),
+            arrivals(rng, old_events, minute, one.late),
+            arrivals(rng, traces, minute, one.late_traces),
+        )
         if minute in CHECKS:
-            held = limits(base, fire, span, traffic)
-            known = old if one.releases and old <= straggling(held.unchanged) else 0
-            answer = verdict(seen + old - known, held, None, ())[0]
-            if answer is LookVerdict.RECOVERED:
-                return Seen("recovered")
-        elif not_helping(seen + (0 if one.releases else old), base, fire, span, traffic):
+            spans = (GRACE,) if minute == CHECKS[0] else (GRACE, CHECKS[0])
+            for since in spans:
+                held = limits(base, fire, minute - since, look.traffic(before, since))
+                told = verdict(look.counted(since, held), held, None, ())[0]
+                if told is LookVerdict.RECOVERED:
+                    return Seen("recovered")
+                answer = told if since == GRACE else answer
+            continue
+        since = 0 if one.releases else GRACE
+        traffic = look.traffic(before, 0)
+        shown = sum(look.events[GRACE:]) + sum(look.old[GRACE:])
+        if not may_go_on(shown, base, minute - GRACE, traffic):
+            continue
+        if not_helping(look.halves(since), base, fire, traffic):
             return Seen("not recovered", minute)
     return Seen("not recovered" if answer is LookVerdict.NOT_RECOVERED else "asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What Sentry knows at a look, by the minutes since the action."""
+
+    world: World
+    events: Sequence[int]
+    old: Sequence[int]
+    """Of the release that was taken back."""
+    traces: Sequence[int]
+
+    def traffic(self, before: TrafficBefore, since: int) -> Load:
+        if not self.world.traces:
+            return UNKNOWN
+        kept = sum(self.traces[since:])
+        minutes = len(self.traces) - since
+        return load(
+            before, TrafficSeen(requests=kept / self.world.kept, kept=kept, minutes=minutes)
+        )
+
+    def counted(self, since: int, held: Limits) -> int:
+        """Return the events of a re-check, without stragglers."""
+        old = sum(self.old[since:])
+        known = old if self.world.releases and old <= straggling(held.unchanged) else 0
+        return sum(self.events[since:]) + old - known
+
+    def halves(self, since: int) -> tuple[Part, ...]:
+        """Return the older and the newer half of the minutes."""
+        end = len(self.events)
+        middle = since + (end - since) // 2
+        spans = ((since, middle), (middle, end)) if middle > since else ((since, end),)
+        parts: list[Part] = []
+        for begin, until in spans:
+            nameless = 0
+            events = sum(self.events[begin:until])
+            if not self.world.releases:
+                events += sum(self.old[begin:until])
+                nameless = events
+            parts.append(Part(events, until - begin, nameless))
+        return tuple(parts)
+
+
+def calm(rng: random.Random, one: World) -> Measured:
+    """Measure the usual time: all of it, and the scatter of some of its minutes."""
+    minutes = [_minute(rng, one.usual, one) for _ in range(int(min(one.normal_minutes, SAMPLE)))]
+    rest = counted(rng, one.usual * (one.normal_minutes - len(minutes)), one.spread)
+    return Measured(
+        (sum(minutes) + rest) / one.normal_minutes, one.normal_minutes, scatter(minutes)
+    )
+
+
+def burning(rng: random.Random, one: World, assumed: float) -> Measured:
+    """Measure the fire, minute by minute."""
+    minutes = [_minute(rng, one.fire, one) for _ in range(int(one.left_alone))]
+    return Measured(sum(minutes) / one.left_alone, one.left_alone, scatter(minutes, assumed))
 
 
 def _minute(rng: random.Random, mean: float, one: World) -> int:
@@ -217,19 +278,19 @@ def _with_release(rng: random.Random) -> World:
 
 
 def _enough(rng: random.Random) -> World:
-    """20 to 500 events would come in the first check, and Sentry keeps 120 traces of it."""
+    """20 to 500 events would come in the first check, and Sentry keeps 60 traces of it."""
     one = drawn(rng, (5, 5))
     check = sum(one.after[GRACE : CHECKS[0]])
     size = math.exp(rng.uniform(math.log(20), math.log(500)))
     fire = size * one.while_burning / check
-    kept = max(one.kept, min(120 / (one.requests * check), 1.0))
+    kept = max(one.kept, min(60 / (one.requests * check), 1.0))
     return replace(one, fire=fire, usual=one.usual * fire / one.fire, kept=kept)
 
 
 def _loud(rng: random.Random) -> World:
-    """It would go on at 40 events a minute and more."""
+    """It would go on at 40 events a minute and more; half of them carry their release."""
     while True:
-        one = drawn(rng, (40, 400))
+        one = replace(drawn(rng, (14, 400)), releases=rng.random() < 0.5)
         if min(one.after[1:3]) * one.fire / one.while_burning >= 40:
             return one
 

@@ -168,7 +168,7 @@ async def test_quiet_is_shown_with_the_traffic_and_says_nothing_yet():
     assert told.look.traffic == 0.3
 
 
-async def test_a_round_that_knows_what_was_before_asks_three_questions_a_minute():
+async def test_a_round_that_knows_what_was_before_asks_four_questions_a_minute_at_most():
     async with world(counting=True) as w:
         burning = await burned(w)
         loads(w, 6, "v2")
@@ -178,7 +178,7 @@ async def test_a_round_that_knows_what_was_before_asks_three_questions_a_minute(
         assert w.calls is not None
         w.calls.paths.clear()
         second = await glance(w, known)
-        assert len(w.calls.paths) == 3, "count, traffic, and by which release"
+        assert len(w.calls.paths) == 4, "count, traffic, and both halves by release"
     assert second.look == first.look
     assert second.before is None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from phases.shared.counts import Measured
 from phases.verification.event_counts import (
     OLD_RATE,
     STRAGGLERS,
+    Part,
     limits,
     lingers,
     not_helping,
@@ -33,6 +36,12 @@ def seen(per_minute: float, minutes: float, rate: float = 1.0) -> TrafficSeen:
 
 def before(per_minute: float = 600, rate: float = 1.0) -> TrafficBefore:
     return TrafficBefore(usual=seen(per_minute, DAY, rate), burning=seen(per_minute, 15, rate))
+
+
+def halves(events: int, minutes: float) -> tuple[Part, Part]:
+    """So many events of no known release in each half of a look; it lasts twice the minutes."""
+    part = Part(events, minutes, events)
+    return part, part
 
 
 def of(share: float) -> Load:
@@ -94,10 +103,13 @@ def test_more_events_are_never_a_sign_of_help(
     usual: float, burning: float, minutes: float, one: int, other: int
 ) -> None:
     fewer, more = sorted((one, other))
-    known = Measured(usual, DAY), Measured(burning, 15), minutes
-    assert not_helping(fewer, *known) <= not_helping(more, *known)
-    assert not_helping(fewer, *known, UNKNOWN) <= not_helping(fewer, *known)
-    assert not_helping(fewer, *known, of(3)) <= not_helping(fewer, *known, of(1))
+    known = Measured(usual, DAY), Measured(burning, 15)
+    few, many = halves(fewer, minutes), halves(more, minutes)
+    assert not_helping(few, *known) <= not_helping(many, *known)
+    assert not_helping(few, *known, UNKNOWN) <= not_helping(few, *known)
+    assert not_helping(few, *known, of(3)) <= not_helping(few, *known, of(1))
+    named = tuple(replace(part, nameless=0) for part in few)
+    assert not_helping(few, *known) <= not_helping(named, *known), "of the old release are none"
 
 
 @given(per_minute, per_minute, st.floats(0.5, 9), st.integers(0, 5000))
@@ -106,7 +118,37 @@ def test_no_number_is_recovery_and_not_helping(
 ) -> None:
     base, fire = Measured(usual, DAY), Measured(burning, 15)
     held = limits(base, fire, minutes)
-    assert not (not_helping(events, base, fire, minutes) and events <= held.recovered)
+    told = not_helping(halves(events, minutes), base, fire)
+    assert not (told and 2 * events <= held.recovered)
+
+
+@given(per_minute, per_minute, st.floats(0.5, 9), st.integers(0, 5000))
+def test_one_burst_is_no_trouble_that_goes_on(
+    usual: float, burning: float, minutes: float, events: int
+) -> None:
+    burst, quiet = Part(events, minutes, 0), Part(0, minutes, 0)
+    known = Measured(usual, DAY), Measured(burning, 15)
+    assert not not_helping((burst, quiet), *known)
+    assert not not_helping((quiet, burst), *known)
+
+
+def test_dozens_in_the_first_minute_may_be_one_client():
+    base, fire = Measured(0.5, DAY), Measured(45, 15)
+    assert not not_helping(halves(22, 0.5), base, fire)
+    assert not_helping(halves(22, 1), base, fire)
+    assert not_helping(halves(60, 0.5), base, Measured(120, 15))
+
+
+@given(st.floats(0.5, 100), st.floats(1, 10), st.integers(0, 2000))
+def test_counts_that_scatter_more_say_less(usual: float, spread: float, events: int) -> None:
+    fire = Measured(10 * usual, 15)
+    wide, narrow = Measured(usual, DAY, spread), Measured(usual, DAY, 1.0)
+    assert not_helping(halves(events, 2), wide, fire) <= not_helping(
+        halves(events, 2), narrow, fire
+    )
+    assert limits(narrow, fire, 4).allowed <= limits(wide, fire, 4).allowed
+    scattered = limits(narrow, replace(fire, spread=spread), 4)
+    assert scattered.quiet <= limits(narrow, replace(fire, spread=1.0), 4).quiet
 
 
 def test_numbers_that_people_can_check():
@@ -141,12 +183,12 @@ def test_unknown_traffic_asks_where_a_third_of_it_would_be_as_quiet():
     assert verdict(0, limits(base, loud, 4, UNKNOWN), None, (), UNKNOWN)[0] is LookVerdict.RECOVERED
 
 
-def test_forty_a_minute_that_go_on_are_told_within_two_minutes():
+def test_forty_a_minute_that_go_on_are_told_after_two_minutes():
     base, fire = Measured(1, DAY), Measured(40, 15)
-    assert not_helping(80, base, fire, 2)
-    assert not_helping(60, base, fire, 2)
-    assert not not_helping(20, base, fire, 2), "a quarter of it may be what is left"
-    assert not not_helping(15, base, Measured(10, 15), 1), "so few say nothing"
+    assert not_helping(halves(40, 1), base, fire)
+    assert not_helping(halves(30, 1), base, fire)
+    assert not not_helping(halves(10, 1), base, fire), "a quarter of it may be what is left"
+    assert not not_helping(halves(7, 1), base, Measured(10, 15)), "so few say nothing"
 
 
 @given(st.floats(0, 5000), st.floats(0, 5000))

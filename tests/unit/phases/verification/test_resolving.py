@@ -204,7 +204,7 @@ async def test_a_reason_within_a_field_of_a_field_is_told() -> None:
         w.burn("/cart")
         [id] = (str(i) for i in w.local.issues)
         with pytest.raises(HttpError, match="Unable to find a release with the given version"):
-            await issues._put(id, Way("nobody-knows"))  # pyright: ignore[reportPrivateUsage]
+            await issues._resolve_one(id, Way("nobody-knows"))  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize(
