@@ -5,6 +5,7 @@ Each is signed as that system signs. A lever rings an alarm, and rings it off.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -21,6 +22,11 @@ SECONDS = 10.0
 """So long Alertmanager waits for the answer of its webhook; the others wait about as long.
 
 https://prometheus.io/docs/alerting/latest/configuration/#webhook_config, `timeout`
+"""
+AGAIN_SECONDS = (0.5, 0.75, 1.0, 1.5, 2.5)
+"""Pauses before it is sent again where the bot says 503, as Alertmanager does it for every 5xx.
+
+https://github.com/prometheus/alertmanager/blob/main/notify/notify.go, `RetryStage`
 """
 ENDS_NEVER = "0001-01-01T00:00:00Z"
 """Go's zero time, as the end of what still fires."""
@@ -254,4 +260,9 @@ class AlarmsOfOthers:
             "Content-Type": "application/json",
             **sender.sign(raw, self._secret, ringing.newest),
         }
+        for pause in AGAIN_SECONDS:
+            status = await self._delivery.post(self._url, raw, headers, seconds=SECONDS)
+            if status != 503:
+                return status
+            await asyncio.sleep(pause)
         return await self._delivery.post(self._url, raw, headers, seconds=SECONDS)

@@ -38,6 +38,7 @@ class Traffic:
     away: float = 0.0
     """The share of pages that people leave for later: they have heard that the shop is down."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _asking: set[asyncio.Task[int]] = field(default_factory=set)
     _client: httpx.AsyncClient | None = None
     _free_at: float = 0.0
     _wishes: dict[str, str] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Traffic:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._asking)
         self._tasks = []
         if self._client:
             await self._client.aclose()
@@ -67,9 +69,18 @@ class Traffic:
         """Visit a page. Return the HTTP status, 0 when nobody answered."""
         if self._client is None:
             raise RuntimeError("traffic is not started")
+        # Who goes leaves the request to end by itself: httpcore forgets a socket that is connected
+        # in the moment in which its request is cancelled.
+        asking = asyncio.create_task(self._ask(self._client, user, path))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        return await asyncio.shield(asking)
+
+    @staticmethod
+    async def _ask(client: httpx.AsyncClient, user: User, path: str) -> int:
         headers = {"X-User": user.id, "X-Forwarded-For": user.address}
         try:
-            return (await self._client.get(path, headers=headers)).status_code
+            return (await client.get(path, headers=headers)).status_code
         except httpx.TransportError:
             return 0
 
