@@ -182,6 +182,7 @@ async def wire(
         render=render,
         posted=live.posted,
         incidents_channel=announced.channel,
+        redis_now=store.server_now,
         clock_doubt=process.clock_jumps.doubt_since,
     )
     return _bot(process, context, live, announced)

@@ -83,6 +83,8 @@ class EffectContext(Context):
     None where an earlier try may have posted it: what it shows is not known.
     """
     incidents_channel: Callable[[], Awaitable[str | None]]
+    redis_now: Callable[[], Awaitable[datetime]]
+    """Returns the time by the clock of Redis, which effects are committed by; ours may differ."""
     clock_doubt: Callable[[datetime], str]
     """Says why the time since that moment is not known (bot/runtime/clock_jump.py). "": it is."""
 

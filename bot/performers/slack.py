@@ -79,7 +79,7 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
             since=job.created,
         )
     except PortError as error:
-        waited = (context.now() - job.created).total_seconds()
+        waited = (await context.redis_now() - job.created).total_seconds()
         refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
         if not refused and waited < GIVE_UP_SECONDS:
             raise

@@ -190,7 +190,9 @@ class Life:
                     await self.until("its channel in the record", self._has_channel)
                     return
                 await asyncio.sleep(LOOKS)
-        raise Lost(f"{self.shop.name}: no channel was opened{' of what was taken' * taken}")
+        there = ", ".join(one.name for one in self.town.workspace.channels.values())
+        taken_words = " of what was taken" * taken
+        raise Lost(f"{self.shop.name}: no channel was opened{taken_words}; there are {there}")
 
     def _has_channel(self) -> bool:
         """The bot knows its own channel: from here on it hears what is said and pinned there."""

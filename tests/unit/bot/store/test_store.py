@@ -170,7 +170,7 @@ async def test_late_is_decided_by_the_clock_of_the_server(store: Store) -> None:
     change = new().done()
     assert (
         await store.commit(
-            "c1", loaded, change, deadline=loaded.server_now - timedelta(milliseconds=1)
+            "c1", loaded, change, deadline=loaded.server_now - timedelta(milliseconds=10)
         )
         == Late()
     )
