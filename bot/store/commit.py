@@ -74,6 +74,9 @@ class Request(Part, total=False):
     """The arguments of `commit.lua`; the records follow them, opaque."""
 
     commit: str
+    read_at: int
+    """When the record was read, by the clock of Redis, and how much earlier it may be by now."""
+    slack_ms: int
     deadline: int
     deliveries: Sequence[str]
     delivery_ms: int
@@ -84,6 +87,10 @@ class Request(Part, total=False):
     also: list[Part]
     """The other incidents of a merge or a split."""
     urgency: int
+
+
+SET_BACK_MS = 1000
+"""A clock that is slewed, not set, loses less than that between reading and writing."""
 
 
 def member(incident: str, name: str) -> str:

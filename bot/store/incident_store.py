@@ -28,7 +28,7 @@ from bot.connection.client import (
     run_script,
 )
 from bot.connection.pool import close
-from bot.store.commit import Request, member, part_of, request_of
+from bot.store.commit import SET_BACK_MS, Request, member, part_of, request_of, to_ms
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import Shown, shown
@@ -289,6 +289,7 @@ class Store:
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
         request = request_of(commit_id, loaded.incident, loaded.version, change, trigger, deadline)
+        request["read_at"], request["slack_ms"] = to_ms(loaded.server_now), SET_BACK_MS
         if change.also:
             read = {other.incident.id: other for other in also if other.incident is not None}
             others = [(read[part.incident.id], part) for part in change.also]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import timedelta
 
@@ -178,6 +179,16 @@ async def test_late_is_decided_by_the_clock_of_the_server(store: Store) -> None:
     assert await store.commit(
         "c1", loaded, change, deadline=loaded.server_now + timedelta(minutes=5)
     ) == Done(1)
+
+
+async def test_what_was_read_before_the_clock_was_set_back_is_read_anew(store: Store) -> None:
+    """Its timers would come an hour late: they were reckoned from a time that is not yet."""
+    loaded = await store.load("INC-0001")
+    before = await dump(store)
+    ahead = dataclasses.replace(loaded, server_now=loaded.server_now + timedelta(hours=1))
+    assert await store.commit("c1", ahead, new().done()) == Conflict(0)
+    assert await dump(store) == before
+    assert await store.commit("c1", loaded, new().done()) == Done(1)
 
 
 async def test_who_writes_second_is_told_so(store: Store) -> None:
