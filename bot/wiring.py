@@ -131,10 +131,8 @@ async def wire(
     impossible.
     """
     process = await _process(settings, stack, start)
-    store, rich_support = (
-        process.store,
-        RichBlocksSetting(process.store, settings.slack_rich_blocks),
-    )
+    store = process.store
+    rich_support = RichBlocksSetting(store, settings.slack_rich_blocks)
     slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, rich_support)
     await slack.start()
     stack.push_async_callback(slack.aclose)
