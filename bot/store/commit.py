@@ -76,7 +76,7 @@ class Request(Part, total=False):
     commit: str
     read_at: int
     """When the record was read, by the clock of Redis, and how much earlier it may be by now."""
-    slack_ms: int
+    tolerance_ms: int
     deadline: int
     deliveries: Sequence[str]
     delivery_ms: int

@@ -289,7 +289,7 @@ class Store:
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
         request = request_of(commit_id, loaded.incident, loaded.version, change, trigger, deadline)
-        request["read_at"], request["slack_ms"] = to_ms(loaded.server_now), SET_BACK_MS
+        request["read_at"], request["tolerance_ms"] = to_ms(loaded.server_now), SET_BACK_MS
         if change.also:
             read = {other.incident.id: other for other in also if other.incident is not None}
             others = [(read[part.incident.id], part) for part in change.also]

@@ -68,7 +68,7 @@ for i, part in ipairs(parts) do
 end
 
 -- The clock was set back since the record was read: the times in this change would come that much later. Read it anew.
-if request.read_at and clock < request.read_at - request.slack_ms then return {'conflict', versions[1]} end
+if request.read_at and clock < request.read_at - request.tolerance_ms then return {'conflict', versions[1]} end
 
 for _, part in ipairs(parts) do
   for _, claim in ipairs(part.claims) do
