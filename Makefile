@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 # Stories mostly wait for processes, so more of them at once than there are cores. WORKERS=0: one after the other.
-WORKERS ?= 4
+WORKERS ?= 8
 # Properties with few examples, the same each time. `all`: more of them, drawn anew.
 EXAMPLES ?= quick
 # `make test-all` takes the slow ones, too.
