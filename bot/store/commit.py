@@ -75,8 +75,9 @@ class Request(Part, total=False):
 
     commit: str
     read_at: int
-    """When the record was read, by the clock of Redis, and how much earlier it may be by now."""
+    """When the record was read, by the clock of Redis."""
     tolerance_ms: int
+    """A clock that is more than this before `read_at` was set back meanwhile: a conflict."""
     deadline: int
     deliveries: Sequence[str]
     delivery_ms: int

@@ -38,7 +38,8 @@ def silent(series: Series | None, events: int, window: timedelta, why: str) -> t
         # The series reaches back further than the list of issues.
         reach = math.ceil((series.now - louder.since) / MINUTE)
         came = f"{counted(louder.events, 'event')} in the last {reach} min"
-        return (f"{came}, but only {events} in the last {minutes:.0f} min: it may be over.",)
+        few = f"only {events}" if events else "none"
+        return (f"{came}, but {few} in the last {minutes:.0f} min: it may be over.",)
     expected = f"where about {usually.per_minute * minutes:.0f} are usual"
     return (f"{came}, {expected}, but no issue is new or much louder: I cannot tell what burns.",)
 
