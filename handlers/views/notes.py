@@ -200,13 +200,14 @@ def _place_of(incident: Incident) -> str:
     return f"It is in a thread in {place}." if in_thread else f"It is in {place}."
 
 
-def open_already(text: str, owner: Incident, ask: dict[str, str]) -> Message:
-    """Ask whether it is the same as the incident that is open on this service."""
+def open_already(text: str, owner: Incident, ask: dict[str, str], *, here: bool = False) -> Message:
+    """Ask whether it is the same as the incident that is open on this service. `here`: in it."""
     service, title = words(owner.service, 60), words(owner.title, 200)
-    there = f"{owner.id} is open on {service}: {title} {phrasing.room(owner)}".strip()
+    place = "" if here else phrasing.room(owner)
+    there = f"{owner.id} is open {'here' if here else f'on {service}'}: {title} {place}".strip()
     choices = [
         button(
-            "Go there",
+            "It is this one" if here else "Go there",
             "incident.go_there",
             {"incident": owner.id, "title": plain(text, 300), "link": ask.get("link", "")},
             style="primary",
