@@ -229,15 +229,21 @@ def either(
     return message(spoken(question, 400), [section(spoken(question, 400)), actions(choices)])
 
 
-def offer(words_said: str, ask: dict[str, str]) -> Message:
-    """Offer to declare, in the thread of a message that sounds like an incident."""
+def offer(words_said: str, ask: dict[str, str], burning: Sequence[Incident] = ()) -> Message:
+    """Offer to declare, in the thread of a message that sounds like an incident.
+
+    `burning`: what is known to everybody already; it may be the same.
+    """
     text = (
         "Is production on fire? I can open an incident: "
         "a channel, who is hit, and what to do about it."
     )
+    if burning:
+        text = "Is production on fire? This is known; if it is something else, declare it."
     value = {"text": cut_plain(words_said, 400), **ask}
     declare = button("Declare an incident …", "incident.declare", value)
-    return message(text, [section(text), actions([declare])])
+    known = [section(short(incident)) for incident in burning]
+    return message(text, [section(text), *known, actions([declare])])
 
 
 def break_glass(refusal: str, ask: dict[str, str | int]) -> Message:
