@@ -9,6 +9,7 @@ every fault.
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Annotated, Any
 
 from pydantic import (
@@ -102,6 +103,7 @@ def _read(ctx: Context, raw: bytes) -> tuple[Body, Service]:
     """Raises `Faults`, all of them at once."""
     faults: list[dict[str, str]] = []
     body: Body | None = None
+    known = True
     try:
         body = Body.model_validate_json(raw)
     except ValidationError as error:
@@ -109,8 +111,9 @@ def _read(ctx: Context, raw: bytes) -> tuple[Body, Service]:
             {"field": ".".join(map(str, fault["loc"])) or "body", "error": fault["msg"]}
             for fault in error.errors(include_input=False, include_url=False)
         ]
+        known = _names_a_service(ctx, raw, error)
     service = _service(ctx, body) if body is not None else None
-    if body is not None and service is None:
+    if not known or (body is not None and service is None):
         names = ", ".join(one.name for one in ctx.catalogue.all()[:20])
         faults.append({"field": "service", "error": f"name one of: {names}"})
     if body is not None and service is not None and body.environment is not None:
@@ -122,6 +125,16 @@ def _read(ctx: Context, raw: bytes) -> tuple[Body, Service]:
     if faults or body is None or service is None:
         raise Faults(faults)
     return body, service
+
+
+def _names_a_service(ctx: Context, raw: bytes, error: ValidationError) -> bool:
+    """Say whether the service in a body that is wrong elsewhere is known, or is no matter yet."""
+    kinds = {(fault["type"], *fault["loc"]) for fault in error.errors(include_url=False)}
+    if any(kind[0] == "json_invalid" or "service" in kind[1:] for kind in kinds):
+        return True
+    body = json.loads(raw)
+    named = body.get("service") if isinstance(body, dict) else None
+    return not isinstance(named, str) or service_of(ctx, named) is not None
 
 
 def _service(ctx: Context, body: Body) -> Service | None:
