@@ -24,7 +24,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,8 +143,20 @@ class Server:
 
 def _collect(arguments: list[str]) -> None:
     """Import what a worker will import. What cannot be collected is told by the workers."""
-    with open(os.devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
-        pytest.main([*arguments, "--collect-only", "-n", "0", "-p", "no:cacheprovider"])
+    # A module may keep `sys.stdout`: it has to be that of its program.
+    once = [*arguments, "--collect-only", "-n", "0", "-p", "no:cacheprovider", "--capture=no"]
+    kept = os.dup(1), os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        for fd in (1, 2):
+            os.dup2(nothing.fileno(), fd)
+    try:
+        pytest.main(once)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for fd, was in zip((1, 2), kept, strict=True):
+            os.dup2(was, fd)
+            os.close(was)
 
 
 def main(listening: int, tests: list[str]) -> None:

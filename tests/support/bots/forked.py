@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.process import Program, guarded
+from sandbox.serving import free_port
 from tests.support.bots.forks import CAN_FORK, ask
 
 
@@ -47,7 +48,11 @@ launch_triage_on_time = partial(launch, patient=("acks",))
 async def firebreak(
     *arguments: str, env: Mapping[str, str], cwd: Path | None = None, given: str = ""
 ) -> tuple[int, str, str]:
-    """Run `firebreak ARGUMENTS`; return its exit code, standard output and standard error."""
+    """Run `firebreak ARGUMENTS`; return its exit code, standard output and standard error.
+
+    Whoever listens has a port of its own, unless `env` names one.
+    """
+    env = {"PORT": str(free_port()), **env}
     if not CAN_FORK:
         return await _executed(arguments, env, cwd, given)
     with (
