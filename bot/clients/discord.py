@@ -17,11 +17,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from bot.clients.clocks import APART
 from bot.clients.http.client import Http
 from bot.clients.http.errors import HttpError, json_of, retry_after
+from bot.clients.http.shape import Shape
 from phases.ports.coordination import Posted
 from phases.ports.ports import PortError
 from phases.text.cleaning import cut
@@ -42,19 +43,15 @@ _PINS_FULL = 30003
 _UNKNOWN_CHANNEL = 10003
 
 
-class _Author(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
+class _Author(Shape):
     username: str = ""
 
 
-class _Message(BaseModel):
+class _Message(Shape):
     """The parts of a message that are read.
 
     Its content is not: without a privileged intent a bot is not shown it.
     """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str
     timestamp: datetime
@@ -62,20 +59,16 @@ class _Message(BaseModel):
     author: _Author = _Author()
 
 
-class _Hook(BaseModel):
+class _Hook(Shape):
     """https://docs.discord.com/developers/resources/webhook#webhook-object"""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str
     name: str | None = None
     channel_id: str | None = None
 
 
-class _Answer(BaseModel):
+class _Answer(Shape):
     """The parts that are read of a message, a refusal or a rate limit."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str | None = None
     channel_id: str | None = None
@@ -139,9 +132,7 @@ class Discord:
             return lost
         answer = await self._send("POST", "", text, {"wait": "true"}, username=author)
         if answer.id is None:
-            raise PortError(
-                SYSTEM, "Discord took the post and does not say its id", retryable=False
-            )
+            raise PortError(SYSTEM, "Discord took the post and does not say its id")
         return Posted(id=answer.id, channel=answer.channel_id)
 
     async def edit(self, id: str, text: str) -> None:
@@ -165,7 +156,7 @@ class Discord:
         Nothing is written.
         """
         if self._bot is None:
-            raise PortError(SYSTEM, "DISCORD_BOT_TOKEN is not set", retryable=False)
+            raise PortError(SYSTEM, "DISCORD_BOT_TOKEN is not set")
         me = self._bot.json(await self._bot.get("/users/@me"))
         place = await self._channel()
         await self._messages(self._bot, place, 1)
@@ -255,7 +246,7 @@ def _pin_refused(answer: httpx.Response, refusal: _Answer) -> HttpError:
         text = POST_DELETED
     else:
         text = f"Discord refused the pin{reason}"
-    return HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
+    return HttpError(SYSTEM, text, status=answer.status_code)
 
 
 def _post_refused(answer: httpx.Response, refusal: _Answer) -> HttpError:
@@ -272,4 +263,4 @@ def _post_refused(answer: httpx.Response, refusal: _Answer) -> HttpError:
         text += ": make a new one and set DISCORD_WEBHOOK_URL"
     else:
         text = f"Discord refused the post{reason}"
-    return HttpError(SYSTEM, text, retryable=False, status=status)
+    return HttpError(SYSTEM, text, status=status)

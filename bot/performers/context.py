@@ -149,7 +149,7 @@ class EffectContext(Context):
 
 def _existing(job: Job, incident: Incident | None) -> Incident:
     if incident is None:
-        raise PortError("redis", f"{job.incident} is not in the store any more", retryable=False)
+        raise PortError("redis", f"{job.incident} is not in the store any more")
     return incident
 
 

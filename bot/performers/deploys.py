@@ -48,7 +48,7 @@ async def start_deploy(
             raise
         if error.retryable and not await _given_up(context, service, effect.deploy_id):
             # Nobody knows whether it started: people are paged.
-            raise PortError(error.system, error.text, retryable=False) from error
+            raise PortError(error.system, error.text) from error
         return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
 
 
@@ -133,7 +133,7 @@ def _action(incident: Incident, deploy_id: str) -> RoundAction:
     for decided in incident.rounds:
         if decided.action is not None and decided.action.deploy_id == deploy_id:
             return decided.action
-    raise PortError("deployer", f"deploy {deploy_id} belongs to no round", retryable=False)
+    raise PortError("deployer", f"deploy {deploy_id} belongs to no round")
 
 
 Result = Literal["done", "failed", "unknown"]

@@ -115,7 +115,7 @@ def _final_when_it_lasts(error: PortError, job: Job) -> PortError:
     lasts = job.attempt >= TRIES or (error.retry_after or 0) > PATIENCE_SECONDS
     if not (error.retryable and lasts):
         return error
-    return PortError(error.system, error.text, retryable=False)
+    return PortError(error.system, error.text)
 
 
 @performs(AttachToTicket)
@@ -206,7 +206,7 @@ async def _sync(on: OnTicket, kind: str) -> TicketSynced | TicketLooked:
     """
     issues = await on.tickets.look(on.ticket.id)
     if not issues:
-        raise PortError("Linear", f"{on.ticket.identifier} is not there any more", retryable=False)
+        raise PortError("Linear", f"{on.ticket.identifier} is not there any more")
     issue, incident = issues[0], on.incident
     if people_moved(incident, issue):
         return TicketLooked(issues=tuple(issues))

@@ -37,7 +37,7 @@ async def start_turn_off(
             raise
         if error.retryable and not await context.switch.give_up(service, id):
             # Nobody knows whether it started: people are paged.
-            raise PortError(error.system, error.text, retryable=False) from error
+            raise PortError(error.system, error.text) from error
         return DeployNotStarted(deploy_id=id, reason=error.text)
     return DeployStarted(deploy_id=id)
 

@@ -31,12 +31,17 @@ from phases.record.traffic_seen import TrafficSeen
 class PortError(Exception):
     """An outside system did not do what was asked.
 
-    `system` names it, `retryable` says whether trying again may help, `retry_after` is in seconds,
-    where the system asked for it. The text is shown to people: no token, no end user in it.
+    `system` names it. It is final unless trying again may help (`retryable`). `retry_after` is in
+    seconds, where the system asked for it. People read the text: no token, no end user in it.
     """
 
     def __init__(
-        self, system: str, text: str, *, retryable: bool, retry_after: float | None = None
+        self,
+        system: str,
+        text: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
         self.system = system
@@ -47,9 +52,6 @@ class PortError(Exception):
 
 class NotSetUp(PortError):
     """The system has no settings: it is off, and the text says what that costs."""
-
-    def __init__(self, system: str, text: str) -> None:
-        super().__init__(system, text, retryable=False)
 
 
 # --- Sentry ------------------------------------------------------------------------------------

@@ -149,4 +149,4 @@ def _merge_refusal(error: HttpError, pull: PullState, commit: str) -> PortError:
 
 
 def _refusal(text: str) -> PortError:
-    return PortError(SYSTEM, text, retryable=False)
+    return PortError(SYSTEM, text)

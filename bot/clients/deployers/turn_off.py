@@ -29,7 +29,7 @@ class CommandSwitch:
                 raise NotSetUp("deployer", text)
             if not ARGUMENT.fullmatch(change):
                 text = f"{change[:200]!r} may not become an argument of a command"
-                raise PortError("deployer", text, retryable=False)
+                raise PortError("deployer", text)
             argv = [change if part == "{change}" else part for part in service.turn_off]
             job = {
                 "argv": argv,

@@ -160,7 +160,7 @@ def _job(folder: Path) -> dict[str, Any]:
     job = records.read(folder / "job.json")
     if job is None:
         text = "nothing is known of this bisect on the host that was asked"
-        raise PortError("bisect", text, retryable=False)
+        raise PortError("bisect", text)
     return job
 
 

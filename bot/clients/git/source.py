@@ -130,9 +130,7 @@ class LocalGit:
         lines = blob.text.splitlines()
         if not 1 <= line <= len(lines):
             if blob.truncated:
-                raise PortError(
-                    "git", f"{path[:200]} is too large to look at line {line}", retryable=False
-                )
+                raise PortError("git", f"{path[:200]} is too large to look at line {line}")
             return ()
         first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
         return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))

@@ -200,7 +200,7 @@ class GitHub:
             if answer.status_code not in REDIRECTS:
                 return answer
             path = self._new_place(repository, call, parts, answer)
-        raise HttpError(SYSTEM, f"{repository} is sent round in circles by GitHub", retryable=False)
+        raise HttpError(SYSTEM, f"{repository} is sent round in circles by GitHub")
 
     def _new_place(
         self, repository: str, call: Call, parts: Mapping[str, str | int], answer: httpx.Response
@@ -222,7 +222,7 @@ class GitHub:
         if not ours or not answer.headers.get("Location") or not path.startswith(f"{below}/"):
             text = f"{repository} was renamed or moved to another server"
             text += ": name it anew in the catalogue (`repository`)"
-            raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
+            raise HttpError(SYSTEM, text, status=answer.status_code)
         path = path.removeprefix(below)
         rest = filled(call, repository, parts).removeprefix(_root(repository))
         if path.endswith(rest) and repository not in self._moved:
@@ -267,9 +267,7 @@ def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
     for key, value in {"owner": owner, "repo": name, **parts}.items():
         text = str(value)
         if any(step in ("", ".", "..") for step in text.split("/")) or not text.isprintable():
-            raise PortError(
-                SYSTEM, f"{text[:80]!r} is nothing that can be asked for", retryable=False
-            )
+            raise PortError(SYSTEM, f"{text[:80]!r} is nothing that can be asked for")
         path = path.replace(f"{{{key}}}", quote(text, safe="/" if key in ("path", "ref") else ""))
     return path
 

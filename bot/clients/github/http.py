@@ -83,7 +83,7 @@ class GitHubHttp(Http):
         if is_limited(answer) or "rate limit" in reason.lower():
             return self._slow_down(answer)
         text = redact(forbidden(scope, reason))
-        return HttpError(SYSTEM, text, retryable=False, status=403, said=reason)
+        return HttpError(SYSTEM, text, status=403, said=reason)
 
     def _slow_down(self, answer: httpx.Response) -> HttpError:
         wait = retry_after(answer.headers)
@@ -176,12 +176,12 @@ def _refusal(errors: Sequence[Mapping[str, Any]], permission: str | None) -> Htt
     reason = "; ".join(_message(error)[:150] for error in errors[:2])
     if {error.get("type") for error in errors} & _NOT_ALLOWED:
         text = redact(forbidden(permission, reason))
-        return HttpError(SYSTEM, text, retryable=False, status=403)
+        return HttpError(SYSTEM, text, status=403)
     if not errors or any("something went wrong" in _message(error).lower() for error in errors):
         text = redact(f"GitHub has a fault of its own ({reason or 'no answer'})")
         return HttpError(SYSTEM, text, retryable=True, status=502, passing=True)
     text = redact(f"GitHub refused it ({reason})")
-    return HttpError(SYSTEM, text, retryable=False, said=reason)
+    return HttpError(SYSTEM, text, said=reason)
 
 
 def _message(error: Mapping[str, Any]) -> str:

@@ -92,9 +92,7 @@ class Http:
             clean = httpx.Headers(dict(headers), encoding="ascii")
         except UnicodeEncodeError as error:
             unsent = cause_of(system, error)
-            raise HttpError(
-                system, unsent.says, retryable=False, sent=False, mend=unsent.mend
-            ) from None
+            raise HttpError(system, unsent.says, sent=False, mend=unsent.mend) from None
         self._client = httpx.AsyncClient(
             headers=clean,
             verify=context(),
@@ -179,7 +177,7 @@ class Http:
 
     def of_unknown_shape(self, answer: httpx.Response, error: ValidationError) -> HttpError:
         text = self.unknown_shape.format(system=self.system, where=place_of(error))
-        return HttpError(self.system, text, retryable=False, status=answer.status_code)
+        return HttpError(self.system, text, status=answer.status_code)
 
     # --- rules that a system may have of its own -------------------------------------------------
 
@@ -260,7 +258,7 @@ class Http:
             return httpx.URL(f"{self._base}{path}")
         except httpx.InvalidURL as error:
             text = f"the address set for {self.system} is no URL"
-            raise HttpError(self.system, text, retryable=False, sent=False) from error
+            raise HttpError(self.system, text, sent=False) from error
 
 
 @cache
@@ -280,9 +278,7 @@ def part(text: str, system: str) -> str:
     Raises `HttpError` for what would lead to another path: `..` is no id of anything.
     """
     if text in ("", ".", ".."):
-        raise HttpError(
-            system, f"{text[:80]!r} is nothing that can be asked for", retryable=False, sent=False
-        )
+        raise HttpError(system, f"{text[:80]!r} is nothing that can be asked for", sent=False)
     return quote(text, safe="")
 
 

@@ -33,7 +33,7 @@ class HttpError(PortError):
         system: str,
         text: str,
         *,
-        retryable: bool,
+        retryable: bool = False,
         retry_after: float | None = None,
         status: int | None = None,
         sent: bool = True,

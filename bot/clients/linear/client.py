@@ -16,6 +16,7 @@ import httpx
 from bot.clients.cache import Cache
 from bot.clients.http.client import Http
 from bot.clients.http.errors import LONGEST_WAIT_SECONDS, HttpError, json_of, retry_after
+from bot.clients.http.shape import Shape
 from bot.clients.linear import documents as shapes
 from bot.runtime.redaction import redact
 from phases.ports.ports import PortError
@@ -87,7 +88,7 @@ class LinearHttp(Http):
         return _refused(answer, errors if isinstance(errors, list) else [])
 
 
-A = TypeVar("A", bound=shapes.Read)
+A = TypeVar("A", bound=Shape)
 
 
 def made_id(kind: str, key: str) -> str:
@@ -180,7 +181,7 @@ class Linear:
             filters.append({"or": [{"name": named}, {"displayName": named}]})
         for wanted in filters:
             asked = {"filter": {"active": {"eq": True}, **wanted}}
-            users = (await self._ask(shapes.PERSON, asked, shapes.UsersAnswer)).users.nodes
+            users = (await self._ask(shapes.PERSON, asked, shapes.Nodes[shapes.Node])).nodes
             if len(users) == 1:
                 return users[0].id
         return None
@@ -193,7 +194,7 @@ class Linear:
             if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
                 return ()
             raise
-        return (issue.told, *(child.told for child in issue.children.nodes))
+        return (issue.linear_issue, *(child.linear_issue for child in issue.children.nodes))
 
     async def move(
         self, id: str, *, state: str | None = None, priority: int | None = None
@@ -206,11 +207,9 @@ class Linear:
             if given["stateId"] is None:
                 text = f"team {team.key} has no state of type {state}"
                 text += ": add one in Linear, then try again"
-                raise PortError(SYSTEM, text, retryable=False)
+                raise PortError(SYSTEM, text)
         try:
-            moved = (
-                await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.MoveAnswer)
-            ).moved
+            moved = await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.Changed)
         except LinearError:
             self._teams.clear()  # the team or its states may have changed; the next try asks again
             raise
@@ -218,10 +217,10 @@ class Linear:
             raise PortError(
                 SYSTEM, "Linear did not change the issue and does not say why", retryable=True
             )
-        return moved.issue.told
+        return moved.issue.linear_issue
 
-    async def _look(self, id: str) -> shapes.Looked:
-        return (await self._ask(shapes.LOOK, {"id": id}, shapes.LookAnswer)).issue
+    async def _look(self, id: str) -> shapes.IssueWithChildren:
+        return await self._ask(shapes.LOOK, {"id": id}, shapes.IssueWithChildren)
 
     async def _team_of(self, id: str) -> shapes.Team:
         """Return the team that an issue is in by now: people may move it to another one."""
@@ -233,7 +232,7 @@ class Linear:
         """Create an issue once: its id is ours, so that a second time finds it."""
         try:
             wanted = {key: value for key, value in given.items() if value not in (None, "")}
-            answer = await self._ask(shapes.CREATE_ISSUE, {"input": wanted}, shapes.CreateAnswer)
+            created = await self._ask(shapes.CREATE_ISSUE, {"input": wanted}, shapes.Changed)
         except LinearError as error:
             self._teams.clear()  # the team or its states may have changed; the next try asks again
             if error.code != "INPUT_ERROR":
@@ -242,8 +241,8 @@ class Linear:
             if issue is None:
                 raise
             return issue
-        made = answer.created.issue or await self._find(id)
-        if not answer.created.success or made is None:
+        made = created.issue or await self._find(id)
+        if not created.success or made is None:
             raise PortError(
                 SYSTEM, "Linear did not create the issue and does not say why", retryable=True
             )
@@ -252,26 +251,26 @@ class Linear:
     async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None:
         """Attach a link. Linear keys attachments by URL: attaching again changes the title."""
         given = {"issueId": ticket.id, "url": url, "title": cut(title.strip() or url, TITLE_LIMIT)}
-        await self._ask(shapes.ATTACH, {"input": given}, shapes.Anything)
+        await self._ask(shapes.ATTACH, {"input": given}, shapes.Changed)
 
     async def comment(self, ticket: Ticket, *, key: str, body: str) -> None:
         """Comment once for each `key`."""
         id = made_id("comment", key)
         given = {"id": id, "issueId": ticket.id, "body": cut(body, BODY_LIMIT)}
         try:
-            await self._ask(shapes.COMMENT, {"input": given}, shapes.Anything)
+            await self._ask(shapes.COMMENT, {"input": given}, shapes.Changed)
         except LinearError as error:
             if error.already_there:
                 return
             if error.code != "INPUT_ERROR":
                 raise
-            there = await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.CommentsAnswer)
-            if not there.comments.nodes:
+            there = await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.Nodes[shapes.Node])
+            if not there.nodes:
                 raise
 
     async def check(self) -> str:
         """Return the name of the key's owner (`firebreak doctor`)."""
-        return (await self._ask(shapes.VIEWER, {}, shapes.ViewerAnswer)).viewer.name
+        return (await self._ask(shapes.VIEWER, {}, shapes.Viewer)).name
 
     async def team_name(self, service: Service) -> str:
         """Return the name of the service's team (`firebreak doctor`)."""
@@ -296,15 +295,14 @@ class Linear:
         """
         asked = {"identifier": identifier}
         try:
-            answer = await self._ask(shapes.NAMED_ISSUE, asked, shapes.NamedAnswer)
+            return (await self._ask(shapes.NAMED_ISSUE, asked, shapes.Issue)).ticket
         except LinearError as error:
             if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
                 return None
             raise
-        return answer.issue.ticket
 
     async def _find(self, id: str) -> shapes.Issue | None:
-        issues = (await self._ask(shapes.FIND_ISSUE, {"id": id}, shapes.IssuesAnswer)).issues.nodes
+        issues = (await self._ask(shapes.FIND_ISSUE, {"id": id}, shapes.Nodes[shapes.Issue])).nodes
         return issues[0] if issues else None
 
     async def _team(self, service: Service) -> shapes.Team:
@@ -313,20 +311,20 @@ class Linear:
         if (team := self._teams.get(key)) is not None:
             return team
         if key:
-            teams = (await self._ask(shapes.TEAM, {"key": key}, shapes.TeamsAnswer)).teams.nodes
+            teams = (await self._ask(shapes.TEAM, {"key": key}, shapes.Nodes[shapes.Team])).nodes
             text = f"there is no team {key} in Linear, or our key may not see it"
             text += f": mend linear_team of {service.name}"
         else:
-            teams = (await self._ask(shapes.ONLY_TEAM, {}, shapes.TeamsAnswer)).teams.nodes
+            teams = (await self._ask(shapes.ONLY_TEAM, {}, shapes.Nodes[shapes.Team])).nodes
             text = f"set linear_team of {service.name} in the catalogue"
             text += f": Linear has {'several teams' if teams else 'none'}"
         if len(teams) != 1:
-            raise PortError(SYSTEM, text, retryable=False)
+            raise PortError(SYSTEM, text)
         self._teams[key] = teams[0]
         return teams[0]
 
     async def _ask(self, document: str, variables: Mapping[str, Any], shape: type[A]) -> A:
-        """Return the answer to a document of ours.
+        """Return the answer to a document of ours, which asks for one field of Linear's.
 
         Each may be sent twice: ids are made here, and what is set is set again.
         """
@@ -334,7 +332,8 @@ class Linear:
         answer = await self._http.request("POST", "", json=asked, repeatable=True)
         body = self._http.json(answer)
         data = body.get("data") if isinstance(body, dict) else None
-        return self._http.read_value(shape, data, answer)
+        field = next(iter(data.values()), None) if isinstance(data, dict) else None
+        return self._http.read_value(shape, field, answer)
 
 
 def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:
