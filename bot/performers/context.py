@@ -18,6 +18,7 @@ from bot.store.past_incidents import RedisMemory
 from handlers.slack.context import Context
 from handlers.views.blocks import Message
 from phases.messages.base import Action, Effect
+from phases.messages.results import EffectDone
 from phases.ports.coordination import Announcer, Archive, Pager, Tickets
 from phases.ports.ports import (
     Bisector,
@@ -157,8 +158,9 @@ Performer = Callable[[Any, Job], Awaitable[Action]]
 """A performer as the worker calls it."""
 E = TypeVar("E", bound=Effect)
 A = TypeVar("A", bound=Action)
-Function = Callable[[E, Job, EffectContext], Coroutine[Any, Any, A]]
-_functions: dict[type[Effect], Callable[[Any, Job, EffectContext], Awaitable[Action]]] = {}
+Function = Callable[[E, Job, EffectContext], Coroutine[Any, Any, A | None]]
+"""A performer as it is written; None: the effect is done, and nothing came out of it."""
+_functions: dict[type[Effect], Callable[[Any, Job, EffectContext], Awaitable[Action | None]]] = {}
 
 
 def performs(kind: type[E]) -> Callable[[Function[E, A]], Function[E, A]]:
@@ -175,7 +177,11 @@ def registered(context: EffectContext) -> dict[str, Performer]:
     """Return every registered performer by the `type` of its effect."""
 
     def bound(kind: type[Effect]) -> Performer:
-        return lambda effect, job: _functions[kind](effect, job, context)
+        async def perform(effect: Effect, job: Job) -> Action:
+            result = await _functions[kind](effect, job, context)
+            return result if result is not None else EffectDone(kind=effect.type)
+
+        return perform
 
     return {kind.model_fields["type"].default: bound(kind) for kind in _functions}
 

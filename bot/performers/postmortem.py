@@ -7,7 +7,7 @@ from functools import partial
 
 from bot.performers.context import EffectContext, Job, performs
 from phases.messages.effects import AskZone, CompleteAdr, MendAdr, NumberAdr, ReviseAdr, WriteAdr
-from phases.messages.results import AdrMended, AdrNumbered, AdrWritten, EffectDone, Zones
+from phases.messages.results import AdrMended, AdrNumbered, AdrWritten, Zones
 from phases.ports.coordination import Archive
 from phases.ports.ports import PortError
 from phases.postmortem.action_items import items
@@ -139,7 +139,7 @@ async def mend_adr(effect: MendAdr, job: Job, context: EffectContext) -> AdrMend
 
 
 @performs(ReviseAdr)
-async def revise_adr(effect: ReviseAdr, job: Job, context: EffectContext) -> EffectDone:
+async def revise_adr(effect: ReviseAdr, job: Job, context: EffectContext) -> None:
     """Write into the file that recovery is verified."""
     incident = await context.incident(job)
     number = incident.adr.number if incident.adr else 0
@@ -150,11 +150,10 @@ async def revise_adr(effect: ReviseAdr, job: Job, context: EffectContext) -> Eff
         await context.archive_for(service).revise(
             service, shown, lambda text: up_to_date(text, shown, number, names), message
         )
-    return EffectDone(kind=effect.type)
 
 
 @performs(CompleteAdr)
-async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) -> EffectDone:
+async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) -> None:
     """Write into the file what became of its action items."""
     incident = await context.incident(job)
     if incident.adr is not None and incident.closed_at is not None:
@@ -167,7 +166,6 @@ async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) ->
         message = f"{incident.adr.name}: the action items of {incident.id} are done"
         service = context.service(incident)
         await context.archive_for(service).revise(service, incident, revision, message)
-    return EffectDone(kind=effect.type)
 
 
 @performs(AskZone)
