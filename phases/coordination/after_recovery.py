@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from phases.coordination.evidence import it_is_back
 from phases.messages.actions import GuardDue
-from phases.messages.effects import LookBack
+from phases.messages.effects import LookBack, Say
 from phases.messages.results import GuardLooked
 from phases.record.findings import Evidence
 from phases.record.incident import Alarm, GuardLook, Incident, Status
@@ -105,7 +105,7 @@ def _not_asked(draft: Draft, action: GuardLooked) -> None:
     if look.missed == BLIND:
         why = f" ({action.text})" if action.text else ""
         text = f"Sentry cannot be queried whether it stays quiet{why}. I keep asking."
-        tell(draft, text, strong="Not looked at.", thread=True, ticket=False)
+        tell(draft, Say(text=text, thread=True), strong="Not looked at.", ticket=False)
     passed = draft.now - recovery(look)
     if not look.whole:
         _next(draft, look)
@@ -168,7 +168,9 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
                 draft.set(alarm=alarm.model_copy(update={"said": "cannot tell"}))
                 why = "Sentry's API is not set up, so I cannot check whether it is back"
                 owners = draft.service.owners
-                tell(draft, f"{text}. {why}: please look.", strong=_STRONG, mention=owners)
+                tell(
+                    draft, Say(text=f"{text}. {why}: please look.", mention=owners), strong=_STRONG
+                )
             return
         case "fires":
             fires_after_recovery(draft, action.text, heard.at)
@@ -203,7 +205,7 @@ def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLook
         measured = f"{measured}; {of}, which {runs}"
     if answer == "quiet":
         text = f"{heard}. {measured}: not a return."
-        tell(draft, text, strong=_STRONG, thread=True, ticket=False)
+        tell(draft, Say(text=text, thread=True), strong=_STRONG, ticket=False)
     else:
         why = action.text or "that is more than usual, but not certainly a return"
         tell(draft, f"{heard}. {measured}: {why}. I keep looking.", strong=_STRONG, ticket=False)

@@ -18,6 +18,7 @@ from phases.messages.effects import (
     CommentParent,
     CommentTicket,
     LookAtTicket,
+    Say,
     SyncTicket,
 )
 from phases.messages.results import (
@@ -289,7 +290,7 @@ def _prioritised(draft: Draft, priority: int, by: str, *, alone: bool) -> None:
     text = f"{former}SEV{severity.value}, says {who} in Linear"
     draft.set(severity=severity, severity_by=f"{who} (Linear)"[:100]).note("severity", text)
     urgent(draft, f"{incident.id} {incident.title}: {text}")
-    tell(draft, f"{text}.", thread=not alone)
+    tell(draft, Say(text=f"{text}.", thread=not alone))
 
 
 def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> None:

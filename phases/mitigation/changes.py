@@ -6,7 +6,7 @@ A change before the trouble may have brought it, one after it may be somebody's 
 from __future__ import annotations
 
 from phases.messages.actions import ChangedByOthers
-from phases.messages.effects import Triage
+from phases.messages.effects import Say, Triage
 from phases.record.findings import ChangeSeen
 from phases.record.incident import Incident
 from phases.record.limits import HEARD
@@ -27,7 +27,7 @@ def changed_by_others(draft: Draft, action: ChangedByOthers) -> None:
     current = incident.round
     if incident.status.undecided and (current is None or current.action is None):
         draft.want(Triage())  # it may be what brought it
-    tell(draft, text, thread=True, ticket=False)
+    tell(draft, Say(text=text, thread=True), ticket=False)
 
 
 def _ours(incident: Incident, change: ChangeSeen) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from phases.messages.actions import DeployedByOthers
 from phases.messages.commands import CauseFixed
+from phases.messages.effects import Say
 from phases.mitigation.hotfix_merge import newest_deploy, unmerged
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import ActionKind, Incident, Status
@@ -57,16 +58,18 @@ def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
     draft.note("deploy", text).dirty("status")
     ask: Literal["fixed", ""] = "fixed" if held is not None else ""
     if incident.status.undecided:
-        tell(draft, f"{text} Is that the fix?", ask="foreign deploy")
+        tell(draft, Say(text=f"{text} Is that the fix?", ask="foreign deploy"))
     elif any(deploy.release.same_as(Release(version=gone)) for gone in incident.rolled_back):
         again = f"{text} This incident rolled it back."
-        tell(draft, again, strong="Careful:", mention=owners, ask=ask)
+        tell(draft, Say(text=again, mention=owners, ask=ask), strong="Careful:")
     elif held is not None:
-        tell(draft, f"{text} {held}", strong="Careful:", mention=owners, ask=ask)
+        tell(draft, Say(text=f"{text} {held}", mention=owners, ask=ask), strong="Careful:")
     elif open_end is not None:
-        tell(draft, f"{text} {open_end} Is it still in?", strong="Careful:", mention=owners)
+        tell(
+            draft, Say(text=f"{text} {open_end} Is it still in?", mention=owners), strong="Careful:"
+        )
     else:
-        tell(draft, text, thread=True)
+        tell(draft, Say(text=text, thread=True))
 
 
 def cause_fixed(draft: Draft, action: CauseFixed) -> Refused | None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from phases.messages.actions import MergeDue
 from phases.messages.commands import HotfixIsIn, MergeHotfix
-from phases.messages.effects import LookAtMerge, MergePullRequest
+from phases.messages.effects import LookAtMerge, MergePullRequest, Say
 from phases.messages.results import MergeRefused, MergeSeen
 from phases.record.findings import MergeState, Release
 from phases.record.incident import ActionKind, Incident, Merge, Round, RoundAction, Status
@@ -196,7 +196,7 @@ def merge_seen(draft: Draft, action: MergeSeen) -> None:
         elif state.head not in (None, known.head, hotfix.commit):
             moved = hotfix.moved_to(state)
             text = f"{capital(hotfix.name)} has moved on since it was shipped: {moved}."
-            tell(draft.note("deploy", text), text, thread=True, ticket=False)
+            tell(draft.note("deploy", text), Say(text=text, thread=True), ticket=False)
     _look_again(draft, hotfix)
 
 

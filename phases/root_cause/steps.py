@@ -141,7 +141,7 @@ def move_bisect(draft: Draft, bisect: Bisect) -> None:
     culprit = bisect.culprit
     if culprit is None:
         text = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
-        tell(draft.note("evidence", text), text, ticket=False, thread=True)
+        tell(draft.note("evidence", text), Say(text=text, thread=True), ticket=False)
         return
     by = f" by {culprit.author}" if culprit.author else ""
     text = f"Bisect names `{culprit.sha[:9]}` “{short(culprit.subject, 120)}”{by}."

@@ -63,26 +63,18 @@ def page(draft: Draft, key: str, text: str) -> Draft:
     )
 
 
-def tell(
-    draft: Draft,
-    text: str,
-    *,
-    strong: str = "",
-    ticket: bool = True,
-    thread: bool = False,
-    ask: Literal["recovered", "not over", "foreign deploy", "fixed", "after", ""] = "",
-    mention: tuple[str, ...] = (),
-    picture: bool = False,
-) -> Draft:
+def tell(draft: Draft, said: str | Say, *, strong: str = "", ticket: bool = True) -> Draft:
     """Say a change of state in the channel, and keep ticket and Discord true with it.
 
-    `strong` stands in front: bold in Slack, plain words on the ticket.
+    `said` is a `Say` where it has a question, a mention, a chart or a thread. `strong` stands in
+    front: bold in Slack, plain words on the ticket.
     """
+    say = said if isinstance(said, Say) else Say(text=said)
     if draft.incident.channel is not None:
-        words = (f"*{strong}* {text}" if strong else text).strip()
-        draft.want(Say(text=words, thread=thread, ask=ask, mention=mention, picture=picture))
+        words = (f"*{strong}* {say.text}" if strong else say.text).strip()
+        draft.want(say.model_copy(update={"text": words}))
     if ticket:
-        keep_true(draft, f"{strong} {text}".strip())
+        keep_true(draft, f"{strong} {say.text}".strip())
     return draft
 
 

@@ -12,6 +12,7 @@ from phases.messages.effects import (
     FollowBisect,
     PostSummary,
     ReviseAdr,
+    Say,
     SetTopic,
     policy,
 )
@@ -94,7 +95,7 @@ def resolve_if_ready(
     if written and not missing(incident):
         return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
     if news:
-        return tell(draft, news, strong=strong, picture=picture, ask="after")
+        return tell(draft, Say(text=news, picture=picture, ask="after"), strong=strong)
     return draft.dirty("status")
 
 
@@ -119,7 +120,7 @@ def _resolve(
     who = f" by {mentioned(by)}" if by else ""
     over = f"{incident.id} is resolved{who}."
     if news:
-        tell(draft, f"{news} {over}", strong=strong, picture=picture)
+        tell(draft, Say(text=f"{news} {over}", picture=picture), strong=strong)
     else:
         keep_true(draft, over)  # the channel reads it above the summary
     if incident.ticket is not None:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from phases.messages.actions import LookDue
 from phases.messages.commands import ConfirmRecovery, RecheckNow
-from phases.messages.effects import LookAgain
+from phases.messages.effects import LookAgain, Say
 from phases.messages.results import Looked
 from phases.record.findings import Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round, Status
@@ -141,7 +141,11 @@ def looked(draft: Draft, action: Looked) -> None:
             passed = (draft.now - _clock(current)).total_seconds()
             wait = max(draft.service.recheck_until_seconds - passed, 1)
             draft.timer(LOOK, wait, LookDue(round=current.number, number=2))
-            tell(draft, f"{text} The second check decides.", strong="First check.", thread=True)
+            tell(
+                draft,
+                Say(text=f"{text} The second check decides.", thread=True),
+                strong="First check.",
+            )
         case LookVerdict.NOT_RECOVERED:
             not_recovered(draft, current, text)
         case LookVerdict.TOO_FEW:
@@ -261,7 +265,9 @@ def ask_again(draft: Draft) -> Draft:
     if draft.incident.status is not Status.VERIFYING:
         return draft
     measured = f"{sentence(current.looks[-1])} " if current.looks else ""
-    return tell(draft, f"{measured}Does it work for users again?", ticket=False, ask="recovered")
+    return tell(
+        draft, Say(text=f"{measured}Does it work for users again?", ask="recovered"), ticket=False
+    )
 
 
 def _current(incident: Incident, number: int) -> Round | None:
@@ -296,7 +302,7 @@ def _answer(draft: Draft, current: Round, look: Look) -> Draft:
         ask = "recovered"
     elif verifying and look.verdict is LookVerdict.NOT_RECOVERED:
         ask = "not over"
-    return tell(draft, sentence(look), strong="Checked.", ticket=False, ask=ask)
+    return tell(draft, Say(text=sentence(look), ask=ask), strong="Checked.", ticket=False)
 
 
 def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None) -> Draft:
@@ -317,4 +323,4 @@ def _ask(draft: Draft, current: Round, said: str) -> Draft:
     why = f"{capital(LookVerdict.TOO_FEW.value)}: "
     strong = "I cannot tell: too few events." if said.startswith(why) else "I cannot tell."
     asks = f"{said.removeprefix(why)} Does it work for users again?"
-    return tell(draft, asks, strong=strong, ticket=False, ask="recovered")
+    return tell(draft, Say(text=asks, ask="recovered"), strong=strong, ticket=False)
