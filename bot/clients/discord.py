@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from bot.clients.clocks import APART
 from bot.clients.http.client import Http
-from bot.clients.http.errors import HttpError, json_of, retry_after
+from bot.clients.http.errors import HttpError, Limited, json_of, retry_after
 from bot.clients.http.shape import Shape
 from phases.ports.coordination import Posted
 from phases.ports.ports import PortError
@@ -230,7 +230,7 @@ def _slow_down(answer: httpx.Response, refusal: _Answer) -> HttpError | None:
     # https://docs.discord.com/developers/topics/rate-limits
     wait = refusal.retry_after if refusal.retry_after is not None else retry_after(answer.headers)
     text = "Discord asks us to slow down"
-    return HttpError(SYSTEM, text, retryable=True, retry_after=wait, status=429, limited=True)
+    return Limited(SYSTEM, text, retry_after=wait, status=429)
 
 
 def _pin_refused(answer: httpx.Response, refusal: _Answer) -> HttpError:

@@ -325,5 +325,4 @@ def _not_taken(error: HttpError, why: str) -> HttpError:
         retryable=error.retryable,
         retry_after=error.retry_after,
         status=error.status,
-        sent=error.sent,
     )

@@ -20,6 +20,8 @@ from bot.clients.http.client import Http
 from bot.clients.http.errors import (
     LONGEST_WAIT_SECONDS,
     HttpError,
+    Limited,
+    Passing,
     is_limited,
     reason_in,
     retry_after,
@@ -72,9 +74,7 @@ class GitHubHttp(Http):
         left = self._wait_until.get(self.api, 0.0) - time.monotonic()
         if left > 0:
             text = _slow_down_text(left)
-            raise HttpError(
-                SYSTEM, text, retryable=True, retry_after=left, sent=False, limited=True
-            )
+            raise Limited(SYSTEM, text, retry_after=left)
 
     def refusal(self, answer: httpx.Response, scope: str | None) -> PortError | None:
         if answer.status_code not in (403, 429):
@@ -97,14 +97,7 @@ class GitHubHttp(Http):
             until = time.monotonic() + wait
             self._wait_until[api] = max(self._wait_until.get(api, 0.0), until)
         log.warning("GitHub asks us to slow down for %.0f s", wait)
-        return HttpError(
-            SYSTEM,
-            _slow_down_text(wait),
-            retryable=True,
-            retry_after=wait,
-            status=answer.status_code,
-            limited=True,
-        )
+        return Limited(SYSTEM, _slow_down_text(wait), retry_after=wait, status=answer.status_code)
 
 
 class Rest(GitHubHttp):
@@ -179,7 +172,7 @@ def _refusal(errors: Sequence[Mapping[str, Any]], permission: str | None) -> Htt
         return HttpError(SYSTEM, text, status=403)
     if not errors or any("something went wrong" in _message(error).lower() for error in errors):
         text = redact(f"GitHub has a fault of its own ({reason or 'no answer'})")
-        return HttpError(SYSTEM, text, retryable=True, status=502, passing=True)
+        return Passing(SYSTEM, text, retryable=True, status=502)
     text = redact(f"GitHub refused it ({reason})")
     return HttpError(SYSTEM, text, said=reason)
 

@@ -49,16 +49,10 @@ class LinearError(HttpError):
         retry_after: float | None = None,
         status: int | None = None,
     ) -> None:
-        limited = code == "RATELIMITED"
-        super().__init__(
-            SYSTEM,
-            text,
-            retryable=code in _PASSING,
-            retry_after=retry_after,
-            status=status,
-            passing=code in _PASSING and not limited,
-            limited=limited,
-        )
+        retryable = code in _PASSING
+        super().__init__(SYSTEM, text, retryable=retryable, retry_after=retry_after, status=status)
+        self.limited = code == "RATELIMITED"
+        self.passing = retryable and not self.limited
         self.code = code
         self.message = message
 
