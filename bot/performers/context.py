@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from bot.clients.github.deployments import GitHubDeployments
 from bot.clients.sentry.resolver import SentryIssues
-from bot.clients.slack.client import Slack
+from bot.clients.slack.client import Once, Slack
 from bot.clients.slack.people import SlackPeople
 from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
@@ -110,15 +110,8 @@ class EffectContext(Context):
         self, job: Job, message: Message, channel: str, thread: str | None = None
     ) -> str:
         """Post what an effect says, once over all its tries. Return the message's `ts`."""
-        return await self.slack.post(
-            channel,
-            message,
-            incident=job.incident,
-            effect=job.effect_id,
-            since=job.created,
-            maybe_posted=job.attempt > 1,
-            thread_ts=thread,
-        )
+        once = Once(job.incident, job.effect_id, job.created, maybe_posted=job.attempt > 1)
+        return await self.slack.post(channel, message, once, thread)
 
     async def owners(self, incident: Incident) -> tuple[tuple[str, ...], str]:
         """Return the owners that a message mentions, and why there are none.

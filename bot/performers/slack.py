@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from bot.clients.slack.client import Once
 from bot.clients.slack.errors import SlackRefused
 from bot.performers.context import EffectContext, Job, performs
 from handlers import views
@@ -210,12 +211,14 @@ async def post_live(effect: PostLive, job: Job, context: EffectContext) -> Messa
     ts = await context.slack.post(
         channel,
         message,
-        incident=job.incident,
-        effect=job.effect_id,
-        since=incident.declared_at if given_up else job.created,
-        maybe_posted=earlier,
-        thread_ts=thread,
-        live=f"{incident.ulid}:{effect.name}",
+        Once(
+            job.incident,
+            job.effect_id,
+            since=incident.declared_at if given_up else job.created,
+            maybe_posted=earlier,
+            live=f"{incident.ulid}:{effect.name}",
+        ),
+        thread,
     )
     # What an earlier try posted shows the state of that time, and nobody knows which.
     await context.posted(incident.id, effect.name, None if earlier else message)

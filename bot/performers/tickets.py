@@ -41,7 +41,7 @@ from phases.messages.results import (
     TicketOpened,
     TicketSynced,
 )
-from phases.ports.coordination import Tickets
+from phases.ports.coordination import NewIssue, Tickets
 from phases.ports.ports import PortError
 from phases.postmortem.action_items import items, sub_issue_body, sub_issue_title
 from phases.postmortem.adr import summary
@@ -95,14 +95,9 @@ async def open_ticket(effect: OpenTicket, job: Job, context: EffectContext) -> T
     try:
         named = incident.escalated if not incident.private else None
         parent = await tickets.find(named) if named else None
-        ticket = await tickets.open(
-            service,
-            key=f"{incident.ulid}:ticket",
-            title=ticket_title(incident),
-            body=body,
-            priority=wanted_priority(incident),
-            parent=parent,
-        )
+        new = NewIssue(f"{incident.ulid}:ticket", ticket_title(incident), body)
+        priority = wanted_priority(incident)
+        ticket = await tickets.open(service, new, priority=priority, parent=parent)
     except PortError as error:
         raise _final_when_it_lasts(error, job) from error
     return TicketOpened(ticket=ticket, parent=parent)
@@ -249,15 +244,13 @@ async def _open_item(
     name = await context.people.name(item.person) if item.person else item.owner
     email = await context.people.email(item.person) if item.person else None
     title = await context.people.plain(sub_issue_title(on.incident, number, item))
-    return await on.tickets.open_item(
-        context.service(on.incident),
-        on.ticket,
-        key=f"{on.incident.ulid}:item:{number}",
-        title=one_line(title, {}, TITLE_LIMIT),
-        body=await _prose(context, sub_issue_body(on.incident, item, link)),
-        due=item.due,
-        assignee=await on.tickets.person(name=name, email=email),
+    new = NewIssue(
+        f"{on.incident.ulid}:item:{number}",
+        one_line(title, {}, TITLE_LIMIT),
+        await _prose(context, sub_issue_body(on.incident, item, link)),
     )
+    assignee = await on.tickets.person(name=name, email=email)
+    return await on.tickets.open_item(on.ticket, new, due=item.due, assignee=assignee)
 
 
 async def _link_to_items(incident: Incident, context: EffectContext) -> str:

@@ -13,30 +13,24 @@ from phases.record.memories import Counted, PastIncident, Question, Recalled
 from phases.record.service import Service
 
 
+@dataclass(frozen=True, slots=True)
+class NewIssue:
+    """An issue to be made. The same `key` is the same issue, however often it is asked for."""
+
+    key: str
+    title: str
+    body: str
+
+
 class Tickets(Protocol):
     """Linear. `key` makes every creation idempotent: the same key is the same thing."""
 
     async def open(
-        self,
-        service: Service,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        priority: int,
-        parent: Ticket | None = None,
+        self, service: Service, new: NewIssue, *, priority: int, parent: Ticket | None = None
     ) -> Ticket: ...
 
     async def open_item(
-        self,
-        service: Service,
-        parent: Ticket,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        due: date | None,
-        assignee: str | None,
+        self, parent: Ticket, new: NewIssue, *, due: date | None, assignee: str | None
     ) -> SubIssue:
         """A sub-issue; `assignee` as `person` knows them."""
         ...

@@ -19,6 +19,7 @@ from bot.clients.http.errors import LONGEST_WAIT_SECONDS, HttpError, json_of, re
 from bot.clients.http.shape import Shape
 from bot.clients.linear import documents as shapes
 from bot.runtime.redaction import redact
+from phases.ports.coordination import NewIssue
 from phases.ports.ports import PortError
 from phases.record.documents import LinearIssue, SubIssue, Ticket
 from phases.record.service import Service
@@ -91,6 +92,14 @@ def made_id(kind: str, key: str) -> str:
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
+def _written(new: NewIssue, untitled: str) -> dict[str, Any]:
+    return {
+        "id": made_id("issue", new.key),
+        "title": cut(" ".join(new.title.split()) or untitled, TITLE_LIMIT),
+        "description": cut(new.body, BODY_LIMIT),
+    }
+
+
 class Linear:
     """Keeps `phases.ports.coordination.Tickets`. Methods raise `PortError`.
 
@@ -104,66 +113,45 @@ class Linear:
         """By the key of a team, or by the id of an issue that it has."""
 
     async def open(
-        self,
-        service: Service,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        priority: int,
-        parent: Ticket | None = None,
+        self, service: Service, new: NewIssue, *, priority: int, parent: Ticket | None = None
     ) -> Ticket:
-        """Return the ticket of `key`, made if it is not there yet.
+        """Return the ticket, made if it is not there yet.
 
         It begins in the team's first state of type `started`.
         """
         team = await self._team(service)
-        id = made_id("issue", key)
         given = {
-            "id": id,
+            **_written(new, "Incident"),
             "teamId": team.id,
-            "title": cut(" ".join(title.split()) or "Incident", TITLE_LIMIT),
-            "description": cut(body, BODY_LIMIT),
             "priority": priority,
             "stateId": team.state("started"),
             "parentId": parent.id if parent else None,
         }
-        return (await self._create(id, given)).ticket
+        return (await self._create(given)).ticket
 
     async def open_item(
-        self,
-        service: Service,
-        parent: Ticket,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        due: date | None,
-        assignee: str | None,
+        self, parent: Ticket, new: NewIssue, *, due: date | None, assignee: str | None
     ) -> SubIssue:
-        """Return the sub-issue of `key`, made if it is not there yet.
+        """Return the sub-issue, made if it is not there yet.
 
         It begins in the team's first state of type `unstarted`.
         """
         team = await self._team_of(parent.id)
-        id = made_id("issue", key)
         given = {
-            "id": id,
+            **_written(new, "Action item"),
             "teamId": team.id,
             "parentId": parent.id,
-            "title": cut(" ".join(title.split()) or "Action item", TITLE_LIMIT),
-            "description": cut(body, BODY_LIMIT),
             "stateId": team.state("unstarted"),
             "dueDate": due.isoformat() if due else None,
             "assigneeId": assignee,
         }
         try:
-            return (await self._create(id, given)).sub_issue
+            return (await self._create(given)).sub_issue
         except LinearError as error:
             if error.code != "INPUT_ERROR" or assignee is None:
                 raise
             # Whoever may not be assigned in this team is named in the text.
-            return (await self._create(id, {**given, "assigneeId": None})).sub_issue
+            return (await self._create({**given, "assigneeId": None})).sub_issue
 
     async def person(self, *, name: str, email: str | None) -> str | None:
         """Return an active user's id, where exactly one fits."""
@@ -222,7 +210,7 @@ class Linear:
             self._teams[id] = (await self._look(id)).team
         return self._teams[id]
 
-    async def _create(self, id: str, given: Mapping[str, Any]) -> shapes.Issue:
+    async def _create(self, given: Mapping[str, Any]) -> shapes.Issue:
         """Create an issue once: its id is ours, so that a second time finds it."""
         try:
             wanted = {key: value for key, value in given.items() if value not in (None, "")}
@@ -231,11 +219,11 @@ class Linear:
             self._teams.clear()  # the team or its states may have changed; the next try asks again
             if error.code != "INPUT_ERROR":
                 raise
-            issue = await self._find(id)
+            issue = await self._find(given["id"])
             if issue is None:
                 raise
             return issue
-        made = created.issue or await self._find(id)
+        made = created.issue or await self._find(given["id"])
         if not created.success or made is None:
             raise PortError(
                 SYSTEM, "Linear did not create the issue and does not say why", retryable=True
