@@ -133,9 +133,7 @@ async def wire(
     process = await _process(settings, stack, start)
     store = process.store
     rich_support = RichBlocksSetting(store, settings.slack_rich_blocks)
-    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, rich_support)
-    await slack.start()
-    stack.push_async_callback(slack.aclose)
+    slack = await _slack(settings, stack, rich_support)
     me = await _check_and_identify(process, slack) if start is None else start.me
     slack.channels.remembers = ChannelCache(store)
     announced = Announced(slack, settings.incidents_channel)
@@ -194,6 +192,13 @@ class Process:
     url: str
     store: Store
     clock_jumps: ClockJumps
+
+
+async def _slack(settings: Settings, stack: AsyncExitStack, rich: RichBlocksSetting) -> Slack:
+    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, rich)
+    await slack.start()
+    stack.push_async_callback(slack.aclose)
+    return slack
 
 
 async def _process(settings: Settings, stack: AsyncExitStack, start: Start | None) -> Process:
