@@ -11,7 +11,7 @@ from bot.clients.slack.errors import SlackRefused
 from bot.performers.context import EffectContext, Job, performs
 from handlers import views
 from phases.coordination.ticket import (
-    meanwhile,
+    catch_up_text,
     people_moved,
     state_fits,
     ticket_body,
@@ -148,7 +148,7 @@ async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> None:
     """Say everything that could not be said while Linear was away, in one comment."""
     on = await on_ticket(job, context)
     if on is not None and on.public:
-        text = meanwhile(await context.dispatcher.timeline(on.incident.id), effect.since)
+        text = catch_up_text(await context.dispatcher.timeline(on.incident.id), effect.since)
         await _comment(on, text, job, context)
 
 

@@ -12,17 +12,21 @@ from phases.record.incident import Incident
 from phases.record.limits import HEARD
 from phases.shared.announce import tell
 from phases.shared.change import Draft
-from phases.shared.suspected_changes import CLOCKS, change_key, heard, said
+from phases.shared.suspected_changes import CLOCKS, change_in_words, change_is_known, change_key
 from phases.text.wording import capital, stamp
 
 
 def changed_by_others(draft: Draft, action: ChangedByOthers) -> None:
     """Hear of a change that was not made by the bot, while the incident is open."""
     incident, change = draft.incident, action.change
-    if not incident.open or heard(change, incident.heard) or _ours(incident, change):
+    if (
+        not incident.open
+        or change_is_known(change, incident.heard)
+        or _turned_off_by_us(incident, change)
+    ):
         return
     draft.set(heard=(*incident.heard, change_key(change))[-HEARD:])
-    text = f"{capital(said(change, author=True))}, {stamp(change.at)}."
+    text = f"{capital(change_in_words(change, author=True))}, {stamp(change.at)}."
     draft.note("change", text, url=change.url).dirty("status")
     current = incident.round
     if incident.status.undecided and (current is None or current.action is None):
@@ -30,7 +34,7 @@ def changed_by_others(draft: Draft, action: ChangedByOthers) -> None:
     tell(draft, Say(text=text, thread=True), ticket=False)
 
 
-def _ours(incident: Incident, change: ChangeSeen) -> bool:
+def _turned_off_by_us(incident: Incident, change: ChangeSeen) -> bool:
     """True if it is what the bot turned off, told by the flags' own system."""
     for current in incident.rounds:
         action = current.action

@@ -48,10 +48,14 @@ def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
     incident, deploy, owners = draft.incident, action.deploy, draft.service.owners
     held, open_end = hold(incident), unmerged(incident)
     waits = incident.status is Status.RESOLVED and (held is not None or open_end is not None)
-    if not (incident.open or waits) or _ours(incident, deploy) or _heard(incident, deploy):
+    if (
+        not (incident.open or waits)
+        or _started_by_us(incident, deploy)
+        or _was_heard(incident, deploy)
+    ):
         return
     version = deploy.release.version
-    key = f"{_key(version)}{deploy.started_at.isoformat()}"
+    key = f"{_heard_key(version)}{deploy.started_at.isoformat()}"
     draft.set(heard=(*incident.heard, key)[-HEARD:])
     by = f" by {deploy.by}" if deploy.by else ""
     text = f"{version} was deployed{by}, {stamp(deploy.started_at)}."
@@ -86,7 +90,7 @@ def cause_fixed(draft: Draft, action: CauseFixed) -> Refused | None:
     return None
 
 
-def _ours(incident: Incident, deploy: DeploySeen) -> bool:
+def _started_by_us(incident: Incident, deploy: DeploySeen) -> bool:
     """True if we started it: the same version in the time of our deploy, told by somebody else."""
     for current in incident.rounds:
         action = current.action
@@ -99,9 +103,9 @@ def _ours(incident: Incident, deploy: DeploySeen) -> bool:
     return False
 
 
-def _heard(incident: Incident, deploy: DeploySeen) -> bool:
+def _was_heard(incident: Incident, deploy: DeploySeen) -> bool:
     """True if it was said already, by this source or another one."""
-    begins = _key(deploy.release.version)
+    begins = _heard_key(deploy.release.version)
     times = (
         datetime.fromisoformat(key.removeprefix(begins))
         for key in incident.heard
@@ -110,5 +114,5 @@ def _heard(incident: Incident, deploy: DeploySeen) -> bool:
     return any(abs(at - deploy.started_at) <= SAME_DEPLOY for at in times)
 
 
-def _key(version: str) -> str:
+def _heard_key(version: str) -> str:
     return f"deploy:{version}@"

@@ -35,10 +35,10 @@ def parts_of(file: str) -> tuple[str, ...]:
 
     Scheme, drive, query, `.` and `..` are left out.
     """
-    return tuple(part.lower() for part in written(file))
+    return tuple(part.lower() for part in written_parts(file))
 
 
-def written(file: str) -> list[str]:
+def written_parts(file: str) -> list[str]:
     """The same as they are written."""
     text = _ASYNC.sub("", file.strip()).replace("\\", "/")
     while (bare := _SCHEME.sub("", text)) != text:
@@ -205,7 +205,7 @@ class PathIndex:
 
     def _closest(self, matches: list[PathMatch], file: str, module: str) -> list[PathMatch]:
         """Keep those that agree in upper and lower case, or that the frame's module names."""
-        as_written = written(file)
+        as_written = written_parts(file)
         same = [m for m in matches if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
         matches = same or matches
         if module and len(matches) > 1 and len(as_written) > 1 and not file.endswith(".go"):

@@ -104,9 +104,9 @@ def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
     """
     value = value[:2000]
     return Clues(
-        names=_names(type, value),
-        files=_files(value),
-        libraries=_libraries(type, frames),
+        names=_names_in(type, value),
+        files=_files_named(value),
+        libraries=_libraries_in(type, frames),
     )
 
 
@@ -123,7 +123,7 @@ def speaks_of_setting(text: str) -> bool:
     return _SETTING.search(text) is not None
 
 
-def _names(type: str, value: str) -> tuple[Name, ...]:
+def _names_in(type: str, value: str) -> tuple[Name, ...]:
     weights: dict[str, float] = {}
 
     def add(text: str, weight: float) -> None:
@@ -154,7 +154,7 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
     return tuple(Name(text, weight) for text, weight in best)
 
 
-def _files(value: str) -> tuple[str, ...]:
+def _files_named(value: str) -> tuple[str, ...]:
     files = [
         m.group().strip("./\\")
         for m in _FILE.finditer(value)
@@ -173,7 +173,7 @@ _NO_LIBRARIES = ("java", "javax", "system", "builtins", "com", "org", "net", "io
 """Beginnings of an error's type that name no library."""
 
 
-def _libraries(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
+def _libraries_in(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
     libraries = [name for frame in frames if (name := library_of(frame.file)) is not None]
     root = type.split(".")[0].lower() if "." in type else ""
     if root and root not in _NO_LIBRARIES:

@@ -25,7 +25,7 @@ NOBODY = "nobody"  # timer: nobody acted on a SEV1
 NOBODY_SECONDS = 600  # rules, Severity: nobody acts on a SEV1 within 10 minutes
 
 
-def urgent(draft: Draft, said: str) -> Draft:
+def page_if_urgent(draft: Draft, said: str) -> Draft:
     """Page a SEV1 as soon as it is known, and once more when nobody acts on it (rules: Severity).
 
     Once users are fine nobody is woken by what somebody writes into a ticket.
@@ -103,7 +103,7 @@ def pin_discord(draft: Draft) -> Draft:
     return draft.set(discord_pinned=incident.open).want(PinDiscord())
 
 
-def answered(draft: Draft) -> Draft:
+def acknowledge_page(draft: Draft) -> Draft:
     """Somebody acts: the pager need not call the next person."""
     return _tell_pager(draft, "acknowledge")
 
@@ -127,7 +127,7 @@ def nobody_paged(draft: Draft, text: str) -> Draft:
     return draft.want(Say(text=words, thread=True))
 
 
-def worked(draft: Draft, kind: str, about: str = "") -> Draft:
+def clear_failures(draft: Draft, kind: str, about: str = "") -> Draft:
     """Take back the failures of an effect that has succeeded since; nobody need try it again.
 
     `about` is the value of one of its fields, where several effects of the kind may have failed.
@@ -135,12 +135,12 @@ def worked(draft: Draft, kind: str, about: str = "") -> Draft:
     left = tuple(
         failure
         for failure in draft.incident.failures
-        if failure.kind != kind or (about and about not in _values(failure))
+        if failure.kind != kind or (about and about not in _effect_values(failure))
     )
     if len(left) == len(draft.incident.failures):
         return draft
     return draft.set(failures=left).dirty("status")
 
 
-def _values(failure: Failure) -> set[str]:
+def _effect_values(failure: Failure) -> set[str]:
     return {str(value) for value in json.loads(failure.effect).values()}

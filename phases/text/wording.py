@@ -13,7 +13,7 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else (many or one + 's')}"
 
 
-def rate(per_minute: float) -> str:
+def per_minute_text(per_minute: float) -> str:
     """Return events a minute: `14.3`, `0.2`, `120`; `0` only if nothing happens."""
     if 0 < per_minute < 0.1:
         return "under 0.1"

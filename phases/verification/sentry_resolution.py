@@ -12,7 +12,7 @@ from phases.messages.effects import ResolveIssues, Say
 from phases.messages.results import IssuesResolved
 from phases.record.claims import issues_of
 from phases.record.incident import VERIFIED, ActionKind, Incident, Round
-from phases.shared.announce import tell, worked
+from phases.shared.announce import clear_failures, tell
 from phases.shared.change import Draft
 from phases.text.wording import counted
 from phases.verification.releases import running_release
@@ -51,7 +51,7 @@ def _where(current: Round) -> _Where:
 
 def issues_resolved(draft: Draft, action: IssuesResolved) -> None:
     """Say so in the thread; where we may not do it, with what people need to do it."""
-    worked(draft, "issues.resolve")
+    clear_failures(draft, "issues.resolve")
     if action.refused:
         links = " ".join(action.links)
         resolve = f"Resolve them there, so that their return is noticed: {links}"

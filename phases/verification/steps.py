@@ -17,12 +17,12 @@ from phases.record.findings import Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round, Status
 from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
-from phases.root_cause.steps import without_what_did_not_help
-from phases.shared.announce import keep_true, page, stand_down, tell, worked
+from phases.root_cause.steps import rule_out_what_did_not_help
+from phases.shared.announce import clear_failures, keep_true, page, stand_down, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import next_round, replace_round
-from phases.text.wording import capital, lasting, rate
+from phases.text.wording import capital, lasting, per_minute_text
 from phases.verification.recurrence import GUARD, every, watch
 from phases.verification.sentry_resolution import resolve_issues
 from phases.verification.verdicts import NOT_MEASURED
@@ -115,7 +115,7 @@ def recheck_now(draft: Draft, action: RecheckNow) -> Refused | None:
 
 def looked(draft: Draft, action: Looked) -> None:
     """Lead on from a look: users are fine, look again, decide again, or a person is asked."""
-    worked(draft, "look")
+    clear_failures(draft, "look")
     look, current = action.look, draft.incident.round_of(action.round)
     asked = look.number == 0
     if current is None or not (asked or _verifying(draft.incident, action.round)):
@@ -226,7 +226,7 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
     draft.cancel(LOOK, GLANCE)
     incident = draft.incident
     draft.set(
-        hypotheses=without_what_did_not_help(incident.hypotheses, incident),
+        hypotheses=rule_out_what_did_not_help(incident.hypotheses, incident),
         recovered_at=None,
         guard_until=None,
     ).dirty("tree")
@@ -245,7 +245,8 @@ def sentence(look: Look) -> str:
         return f"Sentry could not be queried ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
     if look.reasons and look.reasons[0].endswith(NOT_MEASURED):
         return f"{capital(look.reasons[0])}{endpoint}."
-    rates = f"{rate(look.before_per_minute)} → {rate(look.after_per_minute)} events a minute"
+    before, after = map(per_minute_text, (look.before_per_minute, look.after_per_minute))
+    rates = f"{before} → {after} events a minute"
     span = lasting(timedelta(minutes=look.minutes))
     reasons = f"; {'; '.join(look.reasons)}" if look.reasons else ""
     return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."

@@ -281,7 +281,7 @@ class LocalGit:
         tests = test_coverage.tests_among(path, self._paths[directory, commit][0].paths)
         naming = [test for test in tests if test_coverage.called_after(test, path)]
         unread = False
-        if words := test_coverage.patterns(path):
+        if words := test_coverage.naming_patterns(path):
             asked = [part for word in words for part in ("-e", word)]
             output = await attempt(
                 directory,

@@ -209,7 +209,7 @@ class GitHubSource:
             tests = test_coverage.tests_among(path, index.paths)
             named = [test for test in tests if test_coverage.called_after(test, path)]
             return Covered(naming=tuple(named[:TESTS_SHOWN]), files=len(tests), read=False)
-        there = await self._existing(repository, commit, test_coverage.candidates(path))
+        there = await self._existing(repository, commit, test_coverage.candidate_tests(path))
         return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False, everywhere=False)
 
     async def checks(self, service: Service, sha: str) -> PullChecks | None:
