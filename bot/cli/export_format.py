@@ -62,7 +62,7 @@ def line(
             [json.loads(entry) for entry in entries],
             {ref: json.loads(entry) for ref, entry in words.items()},
         ),
-        "proofs": [proof.model_dump() for proof in proofs(incident)],
+        "proofs": [proof._asdict() for proof in proofs(incident)],
         "memory": json.loads(memory) if memory else None,
         "timers": list(timers),
     }

@@ -23,7 +23,7 @@ from phases.record.tokens import changed_thing
 from phases.root_cause.leading_cause import leading_cause
 from phases.root_cause.stack_trace import with_cause
 from phases.text.cleaning import cut
-from phases.text.wording import counted
+from phases.text.wording import counted, word_list
 
 SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
 PATTERN = 3  # issue: third time in 90 days, same file
@@ -40,18 +40,11 @@ ISSUES = 20
 ITEMS = 5
 MEMORY_LIMIT_BYTES = 4 * 1024  # rules: Size and memory
 STEPS = ((300, 20), (120, 10), (60, 3), (20, 1), (5, 0))
-_ORDINALS = [
-    "First",
-    "Second",
-    "Third",
-    "Fourth",
-    "Fifth",
-    "Sixth",
-    "Seventh",
-    "Eighth",
-    "Ninth",
-    "Tenth",
-]
+_ORDINALS = word_list(
+    """
+    First Second Third Fourth Fifth Sixth Seventh Eighth Ninth Tenth
+    """
+)
 KIND = {
     "release": "a release",
     "commit": "a commit",

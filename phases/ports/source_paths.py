@@ -9,6 +9,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from phases.ports.library_paths import library_of
+from phases.text.wording import word_list
 
 _ASYNC = re.compile(r"^async\s+", re.IGNORECASE)
 _SCHEME = re.compile(
@@ -319,13 +320,12 @@ def _below_the_root(parts: tuple[str, ...], shared: int) -> bool:
 
 
 _EVERYWHERE = frozenset(
-    re.findall(
-        r"\S+",
+    word_list(
         """
         __init__.py __main__.py main.py app.py utils.py util.py helpers.py base.py models.py
         views.py index.js index.ts index.tsx index.jsx index.php main.go main.rs mod.rs lib.rs
         main.c utils.js utils.ts helpers.js types.ts init.lua
-        """,
+        """
     )
 )
 """Names that say little about which file is meant."""

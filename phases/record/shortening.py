@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 from phases.record.findings import Value
-from phases.text.wording import short
+from phases.text.wording import short, word_list
 
 V = TypeVar("V", bound=Value)
 
@@ -15,51 +15,14 @@ ABSURD = 200
 """Characters of a name, an id or a link beyond which it is cut, too."""
 SHORTEST_NAME = 25
 _WHOLE = frozenset(
-    [
-        "by",
-        "lead",
-        "owner",
-        "declared_by",
-        "id",
-        "ulid",
-        "service",
-        "environment",
-        "identifier",
-        "channel",
-        "ts",
-        "sha",
-        "commit",
-        "version",
-        "url",
-        "path",
-        "kind",
-        "result",
-        "verdict",
-        "state",
-        "level",
-        "category",
-        "source",
-        "duplicate_of",
-        "else_reason",
-        "event_kind",
-        "deploy_id",
-        "worked",
-        "adr",
-        "reminded",
-        "said",
-        "head",
-        "thread_ts",
-        "name",
-        "link",
-        "seeds",
-        "issue_ids",
-        "rolled_back",
-        "merged",
-        "invited",
-        "issues",
-        "discord_id",
-        "discord_channel",
-    ]
+    word_list(
+        """
+        by lead owner declared_by id ulid service environment identifier channel ts sha commit
+        version url path kind result verdict state level category source duplicate_of else_reason
+        event_kind deploy_id worked adr reminded said head thread_ts name link seeds issue_ids
+        rolled_back merged invited issues discord_id discord_channel
+        """
+    )
 )
 """Fields whose text stays: names, ids, links and words from a fixed list."""
 _ALL = frozenset({"merged", "tried"})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from phases.ports.library_paths import library_of
 from phases.record.findings import Frame
+from phases.text.wording import word_list
 
 NAMES = 9
 """Names of an error's text that are looked for in the patches, the telling ones first."""
@@ -30,19 +31,18 @@ _CODED = re.compile(
 _DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b")
 _FILE = re.compile(r"[\w./\\@-]*[\w-]\.[A-Za-z][A-Za-z0-9]{0,9}\b|(?:[\w.-]+/){1,}[\w.-]+")
 _PLAIN = frozenset(
-    re.findall(
-        r"\S+",
+    word_list(
         """
         none nonetype null nil nilclass undefined object str int float bool bytes list dict tuple
         set string number boolean array map function module class type self this true false error
         exception value index range key name file line user users data result response request
-        argument arguments attribute method import property properties id the and for not with
-        from has was are its param parameter positional required got unexpected keyword missing of
+        argument arguments attribute method import property properties id the and for not with from
+        has was are its param parameter positional required got unexpected keyword missing of
         reading read set setting cannot invoke because is return local parameter expected object's
-        integer character char long double void main default unknown invalid java lang util com
-        org net io http https localhost callable iterable subscriptable hashable instance must be
-        able to an no such directory at in on to by code status message server client get post put
-        """,
+        integer character char long double void main default unknown invalid java lang util com org
+        net io http https localhost callable iterable subscriptable hashable instance must be able
+        to an no such directory at in on to by code status message server client get post put
+        """
     )
 )
 _BUILT_IN = re.compile(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from phases.text.wording import word_list
+
 NEAR_LINES = 3
 """A change this close to a line is beside it: git's own idea of context."""
 
@@ -194,20 +196,10 @@ _COMMENT = re.compile(
     r"^(?:#(?!!|\s*(?:include|if|else|endif|define|pragma)\b)|//|/\*|\*(?:/|\s|$)|--\s|;;|%%|<!--)"
 )
 _COMMENT_BEGINS = "#/*-;%<"
-_INDENTED = (
-    ".py",
-    ".pyi",
-    ".pyx",
-    ".yml",
-    ".yaml",
-    ".coffee",
-    ".haml",
-    ".pug",
-    ".sass",
-    ".nim",
-    ".fs",
-    ".hs",
-    ".gd",
+_INDENTED = word_list(
+    """
+    .py .pyi .pyx .yml .yaml .coffee .haml .pug .sass .nim .fs .hs .gd
+    """
 )
 
 

@@ -52,6 +52,11 @@ def listed(names: Sequence[str], *, most: int = 3) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def word_list(text: str) -> tuple[str, ...]:
+    """Return the words of a text: a long list of names, as people read one."""
+    return tuple(text.split())
+
+
 def short(name: str, limit: int = 80) -> str:
     return cut(name, limit)
 

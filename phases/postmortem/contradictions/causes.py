@@ -10,7 +10,7 @@ from phases.record.documents import Contradiction
 from phases.record.findings import Verdict, Word
 from phases.record.incident import ActionKind
 from phases.record.timeline import as_recorded
-from phases.text.wording import listed
+from phases.text.wording import listed, word_list
 
 _GUESS = re.compile(
     r"\b(?:probably|presumably|possibly|perhaps|maybe|apparently|supposedly|likely|unclear|unknown"
@@ -93,39 +93,12 @@ _SOME_DAY = re.compile(
 )
 _WORDS = re.compile(r"[a-z0-9][a-z0-9_.-]+[a-z0-9]")
 _COMMON = frozenset(
-    [
-        "the",
-        "and",
-        "was",
-        "were",
-        "has",
-        "had",
-        "have",
-        "for",
-        "with",
-        "that",
-        "this",
-        "from",
-        "its",
-        "are",
-        "not",
-        "one",
-        "into",
-        "than",
-        "then",
-        "which",
-        "when",
-        "their",
-        "our",
-        "who",
-        "all",
-        "any",
-        "because",
-        "after",
-        "before",
-        "been",
-        "being",
-    ]
+    word_list(
+        """
+        the and was were has had have for with that this from its are not one into than then which
+        when their our who all any because after before been being
+        """
+    )
 )
 
 
