@@ -69,7 +69,6 @@ from handlers.slack.context import Identity
 from phases.messages.effects import KINDS
 from phases.ports.coordination import Archive
 from phases.ports.ports import (
-    Bisector,
     Deployer,
     NotSetUp,
     PortError,
@@ -314,7 +313,7 @@ class Code:
     def source_for(self, service: Service) -> SourceCode | None:
         return self._git if service.checkout else self._hub if service.repository else None
 
-    def bisector_for(self, service: Service) -> Bisector | None:
+    def bisector_for(self, service: Service) -> LocalBisector | None:
         return self._bisector if service.checkout and service.bisect else None
 
     def pulls_for(self, service: Service) -> PullRequests | None:

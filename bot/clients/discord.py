@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -23,7 +24,6 @@ from bot.clients.clocks import APART
 from bot.clients.http.client import Http
 from bot.clients.http.errors import HttpError, Limited, json_of, retry_after
 from bot.clients.http.shape import Shape
-from phases.ports.coordination import Posted
 from phases.ports.ports import PortError
 from phases.text.cleaning import cut
 
@@ -77,6 +77,14 @@ class _Answer(Shape):
     retry_after: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A post, and the channel that it is in, where that is known."""
+
+    id: str
+    channel: str | None = None
+
+
 class Webhook(Http):
     """The webhook's own address, through which posts are made and edited."""
 
@@ -100,7 +108,7 @@ class BotApi(Http):
 
 
 class Discord:
-    """Keeps `phases.ports.coordination.Announcer`.
+    """One post an incident, edited in place, pinned where we may.
 
     The webhook's URL and the bot's token are secrets and are never said. Methods raise `PortError`.
     """

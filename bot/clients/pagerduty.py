@@ -45,7 +45,7 @@ class EventsApi(Http):
 
 
 class PagerDuty:
-    """Keeps `phases.ports.coordination.Pager`. Methods raise `PortError`.
+    """Alerts, which page people. Methods raise `PortError`.
 
     The same `key` is the same alert: a retry pages nobody twice.
     """
@@ -66,6 +66,7 @@ class PagerDuty:
         await self._send("trigger", key, client="Firebreak", payload=payload)
 
     async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
+        """Somebody is at it, or it is over; a key that nothing was triggered with is nothing."""
         await self._send(what, key)
 
     async def check(self) -> None:

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from bot.clients.deployers.hotfix_merges import HotfixMerges
+from bot.clients.deployers.turn_off import CommandSwitch
+from bot.clients.discord import Discord
+from bot.clients.git.bisect import LocalBisector
 from bot.clients.github.deployments import GitHubDeployments
+from bot.clients.github.reverts import GitHubReverts
+from bot.clients.linear.client import Linear
+from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.resolver import SentryIssues
-from bot.clients.slack.client import Once, Slack
+from bot.clients.slack.client import MessageKey, Slack
 from bot.clients.slack.people import SlackPeople
 from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
@@ -19,18 +26,8 @@ from handlers.slack.context import Context
 from handlers.views.blocks import Message
 from phases.messages.base import Action, Effect
 from phases.messages.results import EffectDone
-from phases.ports.coordination import Announcer, Archive, Pager, Tickets
-from phases.ports.ports import (
-    Bisector,
-    Endpoint,
-    ErrorTracker,
-    FlagLog,
-    Merges,
-    NotSetUp,
-    PortError,
-    Reverts,
-    Switch,
-)
+from phases.ports.coordination import Archive
+from phases.ports.ports import Endpoint, ErrorTracker, FlagLog, NotSetUp, PortError
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
 
@@ -61,19 +58,19 @@ class EffectContext(Context):
     memory: RedisMemory
     deployments: GitHubDeployments | None = None
     slack: Slack
-    switch: Switch
+    switch: CommandSwitch
     """Runs the catalogue's `turn_off`."""
     flags: FlagLog | None = None
     """Sentry's log of flag changes; None where Sentry is not set up."""
-    bisector_for: Callable[[Service], Bisector | None]
-    tickets: Tickets | None
-    announcer: Announcer | None
-    pager: Pager | None
+    bisector_for: Callable[[Service], LocalBisector | None]
+    tickets: Linear | None
+    announcer: Discord | None
+    pager: PagerDuty | None
     endpoint: Endpoint
     archive_for: Callable[[Service], Archive]
     """Returns where the post-mortems of a service go. Raises `NotSetUp`."""
-    merges: Merges
-    reverts: Reverts | None
+    merges: HotfixMerges
+    reverts: GitHubReverts | None
     resolver: SentryIssues | None
     """Sets Sentry's issues to resolved; None where that is switched off."""
     render: Callable[[str, Incident, datetime], Awaitable[Message]]
@@ -110,8 +107,8 @@ class EffectContext(Context):
         self, job: Job, message: Message, channel: str, thread: str | None = None
     ) -> str:
         """Post what an effect says, once over all its tries. Return the message's `ts`."""
-        once = Once(job.incident, job.effect_id, job.created, maybe_posted=job.attempt > 1)
-        return await self.slack.post(channel, message, once, thread)
+        key = MessageKey(job.incident, job.effect_id, job.created, maybe_posted=job.attempt > 1)
+        return await self.slack.post(channel, message, key, thread)
 
     async def owners(self, incident: Incident) -> tuple[tuple[str, ...], str]:
         """Return the owners that a message mentions, and why there are none.

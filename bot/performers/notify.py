@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from bot.clients.pagerduty import PagerDuty
 from bot.performers.context import EffectContext, Job, performs
 from handlers import views
 from phases.coordination.discord import discord_text
 from phases.messages.effects import Page, PinDiscord, Say, TellDiscord, TellPager
 from phases.messages.results import DiscordPosted, Paged
-from phases.ports.coordination import Pager
 from phases.ports.ports import PortError
 from phases.record.incident import Incident
 from phases.record.privacy import page_text
@@ -84,7 +84,7 @@ async def page(effect: Page, job: Job, context: EffectContext) -> Paged:
     return Paged(key=effect.key, via=via)
 
 
-async def _page(pager: Pager, incident: Incident, key: str, text: str) -> None:
+async def _page(pager: PagerDuty, incident: Incident, key: str, text: str) -> None:
     if incident.paged[:1] != (key,):
         # An alert that is open calls nobody anew: it ends, and another begins.
         await pager.follow(key=incident.ulid, what="resolve")

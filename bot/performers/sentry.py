@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from bot.clients.git.bisect import LocalBisector
 from bot.performers.context import EffectContext, Job, need_tracker, performs
 from phases.memory import recall
 from phases.messages.effects import (
@@ -24,7 +25,7 @@ from phases.messages.results import (
     Looked,
     Triaged,
 )
-from phases.ports.ports import Bisector, NotSetUp, PortError
+from phases.ports.ports import NotSetUp, PortError
 from phases.record.findings import DeploySeen
 from phases.record.incident import Incident
 from phases.record.service import Service
@@ -150,7 +151,7 @@ async def follow_bisect(effect: FollowBisect, job: Job, context: EffectContext) 
     return BisectMoved(bisect=await ask(service, effect.bisect_id))
 
 
-def _bisector(context: EffectContext, service: Service) -> Bisector:
+def _bisector(context: EffectContext, service: Service) -> LocalBisector:
     bisector = context.bisector_for(service)
     if bisector is None:
         raise NotSetUp("git", f"{service.name} has no `checkout` and `bisect` in the catalogue")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from bot.clients.slack.client import Once
+from bot.clients.slack.client import MessageKey
 from bot.clients.slack.errors import SlackRefused
 from bot.performers.context import EffectContext, Job, performs
 from handlers import views
@@ -211,7 +211,7 @@ async def post_live(effect: PostLive, job: Job, context: EffectContext) -> Messa
     ts = await context.slack.post(
         channel,
         message,
-        Once(
+        MessageKey(
             job.incident,
             job.effect_id,
             since=incident.declared_at if given_up else job.created,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.clients.linear.client import Linear, NewIssue
 from bot.clients.slack.errors import SlackRefused
 from bot.performers.context import EffectContext, Job, performs
 from handlers import views
@@ -41,7 +42,6 @@ from phases.messages.results import (
     TicketOpened,
     TicketSynced,
 )
-from phases.ports.coordination import NewIssue, Tickets
 from phases.ports.ports import PortError
 from phases.postmortem.action_items import items, sub_issue_body, sub_issue_title
 from phases.postmortem.adr import summary
@@ -61,7 +61,7 @@ class OnTicket:
     """An incident with a ticket, while Linear is set up."""
 
     incident: Incident
-    tickets: Tickets
+    tickets: Linear
     ticket: Ticket
 
     @property

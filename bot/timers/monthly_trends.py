@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from bot.clients.slack.client import Once, Slack
+from bot.clients.slack.client import MessageKey, Slack
 from bot.runtime.worker import Worker
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
@@ -69,8 +69,8 @@ class MonthlyTrends(Worker):
         remembered = await self._memory.since(begin - timedelta(days=31 * MONTHS))
         figures = trends(visible_memories(remembered), now, upto=1)
         if figures.all.total.incidents + figures.all.total.drills:
-            once = Once("", f"trends.{month}", since=begin, maybe_posted=True)
-            await self._slack.post(channel, views.trends(figures, post=True), once)
+            key = MessageKey("", f"trends.{month}", since=begin, maybe_posted=True)
+            await self._slack.post(channel, views.trends(figures, post=True), key)
             log.info("trends: posted for the month before %s", month)
         await self._once.set(f"trends:{month}:done", POSTED_SECONDS)
         return True

@@ -37,7 +37,7 @@ _PULL = re.compile(r"/pull/([1-9][0-9]{0,8})$")
 
 
 class GitHubReverts:
-    """Keeps `phases.ports.ports.Reverts`."""
+    """Makes the pull request that reverts another one, once."""
 
     def __init__(self, github: GitHub) -> None:
         self._github = github

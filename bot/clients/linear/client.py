@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -19,7 +20,6 @@ from bot.clients.http.errors import LONGEST_WAIT_SECONDS, HttpError, json_of, re
 from bot.clients.http.shape import Shape
 from bot.clients.linear import documents as shapes
 from bot.runtime.redaction import redact
-from phases.ports.coordination import NewIssue
 from phases.ports.ports import PortError
 from phases.record.documents import LinearIssue, SubIssue, Ticket
 from phases.record.service import Service
@@ -92,6 +92,15 @@ def made_id(kind: str, key: str) -> str:
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
+@dataclass(frozen=True, slots=True)
+class NewIssue:
+    """An issue to be made. The same `key` is the same issue, however often it is asked for."""
+
+    key: str
+    title: str
+    body: str
+
+
 def _written(new: NewIssue, untitled: str) -> dict[str, Any]:
     return {
         "id": made_id("issue", new.key),
@@ -101,7 +110,7 @@ def _written(new: NewIssue, untitled: str) -> dict[str, Any]:
 
 
 class Linear:
-    """Keeps `phases.ports.coordination.Tickets`. Methods raise `PortError`.
+    """Tickets, their sub-issues and their comments. Methods raise `PortError`.
 
     A personal API key goes into `Authorization` as it is, an OAuth token as a Bearer.
     """

@@ -40,7 +40,7 @@ Blocks = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class MessageKey:
     """What makes a message one message, whichever try or effect posts it."""
 
     incident: str
@@ -165,13 +165,13 @@ class Slack:
     # --- messages ---------------------------------------------------------------------------------
 
     async def post(
-        self, channel: str, message: Message, once: Once, thread_ts: str | None = None
+        self, channel: str, message: Message, key: MessageKey, thread_ts: str | None = None
     ) -> str:
         """Post once, and return the `ts`."""
-        if once.maybe_posted and (ts := await self.posted(channel, once, thread_ts)) is not None:
+        if key.maybe_posted and (ts := await self.posted(channel, key, thread_ts)) is not None:
             return ts
-        marked = {"incident": once.incident, "effect": once.effect}
-        marked |= {"live": once.live} if once.live else {}
+        marked = {"incident": key.incident, "effect": key.effect}
+        marked |= {"live": key.live} if key.live else {}
         answer = await self._send_message(
             message,
             "chat.postMessage",
@@ -193,10 +193,12 @@ class Slack:
 
         return await rich.send(self.rich_support, message, put)
 
-    async def posted(self, channel: str, once: Once, thread_ts: str | None = None) -> str | None:
+    async def posted(
+        self, channel: str, key: MessageKey, thread_ts: str | None = None
+    ) -> str | None:
         """Return the `ts` of the message whose metadata names this effect or live message."""
         # https://docs.slack.dev/reference/methods/conversations.history
-        oldest = f"{(once.since - APART).timestamp():.6f}"
+        oldest = f"{(key.since - APART).timestamp():.6f}"
         method, more = (
             ("conversations.replies", {"ts": thread_ts})
             if thread_ts
@@ -206,8 +208,8 @@ class Slack:
             method, "messages", channel=channel, oldest=oldest, include_all_metadata="true", **more
         ):
             payload = (message.get("metadata") or {}).get("event_payload") or {}
-            same = once.live is not None and payload.get("live") == once.live
-            if same or payload.get("effect") == once.effect:
+            same = key.live is not None and payload.get("live") == key.live
+            if same or payload.get("effect") == key.effect:
                 return str(message["ts"])
         return None
 

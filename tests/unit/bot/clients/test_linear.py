@@ -10,8 +10,7 @@ from datetime import date
 import pytest
 
 from bot.clients.linear.client import Linear as Client
-from bot.clients.linear.client import LinearError, made_id
-from phases.ports.coordination import NewIssue, Tickets
+from bot.clients.linear.client import LinearError, NewIssue, made_id
 from phases.ports.ports import PortError
 from phases.record.documents import Ticket
 from phases.record.service import Service
@@ -57,7 +56,7 @@ def test_an_id_is_a_uuid_of_version_4_and_always_the_same() -> None:
 
 
 async def test_from_open_to_closed(world: World) -> None:
-    tickets: Tickets = world.client
+    tickets = world.client
     ticket = await world.open()
     assert (ticket.identifier, ticket.url) == ("SHOP-1", "https://linear.app/sandbox/issue/SHOP-1")
     await tickets.attach(ticket, key="a", url="https://sentry.io/issues/1", title="Sentry SHOP-3")

@@ -13,7 +13,7 @@ from handlers import views
 from phases.messages.commands import PrepareRevert
 from phases.messages.effects import Revert
 from phases.messages.results import RevertPrepared
-from phases.ports.ports import PortError, Reverts
+from phases.ports.ports import PortError
 from phases.record.findings import Bisect, Cause, Suspect
 from phases.record.incident import Incident
 from phases.root_cause.revert import commit_to_revert
@@ -40,7 +40,7 @@ async def world(store: Store) -> AsyncIterator[World]:
 
 
 async def test_made_once_even_where_the_answer_is_lost(world: World) -> None:
-    reverts: Reverts = GitHubReverts(world.client)
+    reverts = GitHubReverts(world.client)
     world.faults.next("github.graphql", Fault())
     world.faults.next("github.graphql", Fault(lose_answer=True))
     with pytest.raises(PortError) as lost:
