@@ -17,12 +17,12 @@ from bot.store.agent_calls import AgentCalls
 from bot.store.incidents import Incidents
 from bot.store.past_incidents import RedisMemory
 from handlers.dispatcher import Recorded
-from phases.memory.trends import MONTHS, trends, visible
+from phases.memory.trends import MONTHS, trends, visible_memories
 from phases.messages.actions import AddEvidence
 from phases.messages.commands import AddHypothesis
 from phases.record.findings import Evidence
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import was
+from phases.record.timeline import correction_note
 from phases.text import cleaning
 
 READS_A_MINUTE = 120
@@ -114,13 +114,13 @@ class Door:
 
     async def history(self, service: str | None) -> list[dict[str, Any]]:
         await self._may("reads", READS_A_MINUTE)
-        return [_plain(past) for past in visible(await self.past.newest(service, PAST))]
+        return [_plain(past) for past in visible_memories(await self.past.newest(service, PAST))]
 
     async def trends(self) -> dict[str, Any]:
         await self._may("reads", READS_A_MINUTE)
         now = self.now()
         remembered = await self.past.since(now - timedelta(days=31 * MONTHS))
-        return _plain(trends(visible(remembered), now))
+        return _plain(trends(visible_memories(remembered), now))
 
     # --- adding -----------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "text": entry.text,
         "by": entry.by,
         "url": entry.url,
-        "corrected": was(entry) or None,
+        "corrected": correction_note(entry) or None,
     }
 
 
