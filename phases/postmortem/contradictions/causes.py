@@ -175,7 +175,8 @@ def _known_versions(case: Case) -> set[str]:
     if report is not None:
         named = (report.running, report.suspect, *report.targets)
         known |= {release.version for release in named if release is not None}
-        known |= {deploy.release.version for deploy in report.deploys}
+        deployed = (*report.deploys, *report.deploys_beside)
+        known |= {deploy.release.version for deploy in deployed}
     for round in case.incident.rounds:
         if (action := round.action) is not None:
             both = (action.from_release, action.to_release)
