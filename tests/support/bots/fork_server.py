@@ -150,13 +150,15 @@ def _collect(arguments: list[str]) -> None:
         for fd in (1, 2):
             os.dup2(nothing.fileno(), fd)
     try:
-        pytest.main(once)
+        code = pytest.main(once)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         for fd, was in zip((1, 2), kept, strict=True):
             os.dup2(was, fd)
             os.close(was)
+    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        sys.exit(f"pytest could not begin to collect for its workers: {code!r} with {once}")
 
 
 def main(listening: int, tests: list[str]) -> None:
