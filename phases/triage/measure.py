@@ -48,6 +48,7 @@ from phases.triage.picture.blast_radius import (
 from phases.triage.picture.fire import DAY, HISTORY, HOUR, Series, fire
 from phases.triage.picture.judged import Seen, judged
 from phases.triage.picture.ordinary import BEFORE, mostly_new, titled, without_regular
+from phases.triage.reading.ahead import AskingAhead
 from phases.triage.reading.deployed import Deployed, deployed, only_places, way_back
 from phases.triage.reading.flags import events_with_flag, flag_evidence, with_changes
 from phases.triage.reading.found import Found, Impact, Trouble
@@ -79,13 +80,15 @@ async def triage(
     cannot be asked for the issues. Every other part fails by itself: it is unknown, and never
     counts as the mild value.
     """
-    ask = Questions(sources, now - sources.service.window, now)
+    seeds = frozenset(incident.seeds)
+    ask = AskingAhead(sources, now - sources.service.window, now, seeds=seeds)
     called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
     try:
         found = await _found(ask, incident, known_deploys, burning, past)
         endpoint = await called
     finally:
         called.cancel()
+        ask.end()
     blast = judged(_seen(ask, found), endpoint)
     if blast.down:
         found = replace(found, impact=await _outage(ask, found.deploys, found.impact))
