@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from urllib.parse import unquote_plus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,7 +33,11 @@ def grown(w: World) -> None:
     """A new issue, and forty old ones that each grew a little: a slow database."""
     w.burn("/cart")
     for n in range(40):
-        fields = {"transaction": f"/p{n % 4}", "function": f"old{n}", "release": "v1"}
+        fields: dict[str, Any] = {
+            "transaction": f"/p{n % 4}",
+            "function": f"old{n}",
+            "release": "v1",
+        }
         w.local.load(f"Slow: {n}", at=ago(4320 - n), every=1200, times=215, users=PEOPLE, **fields)
         w.local.load(f"Slow: {n}", at=ago(30), every=300, times=6, users=PEOPLE, **fields)
 
