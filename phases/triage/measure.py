@@ -48,7 +48,6 @@ from phases.triage.picture.blast_radius import (
 from phases.triage.picture.fire import DAY, HISTORY, HOUR, Series, fire
 from phases.triage.picture.judged import Seen, judged
 from phases.triage.picture.ordinary import BEFORE, mostly_new, titled, without_regular
-from phases.triage.reading.ahead import AskingAhead
 from phases.triage.reading.deployed import Deployed, deployed, only_places, way_back
 from phases.triage.reading.flags import events_with_flag, flag_evidence, with_changes
 from phases.triage.reading.found import Found, Impact, Trouble
@@ -60,6 +59,7 @@ from phases.triage.reading.known_already import (
     too_few_others,
 )
 from phases.triage.reading.questions import Questions, Sources
+from phases.triage.reading.speculation import AskingAhead
 from phases.triage.reading.unavailable import say_of_numbers, say_of_stack
 from phases.triage.report import report_of
 
