@@ -1,9 +1,9 @@
-"""Phase 1: questions about the issues, asked before it is sure which ones these are.
+"""Phase 1: questions about the issues, asked before all is there that says which ones these are.
 
 Which issues burn is said by the list of issues and by two weeks of the service's errors, which take
-Sentry longest. The list alone nearly always says the same, so what is asked about the issues is
-asked as soon as the list is there, and anew where the errors say otherwise: people have their
-decision a round earlier, and no answer is another one.
+Sentry longest. Where all that is listed is new, the errors can add no issue: what is asked about
+them is asked as soon as the list is there, and people have their decision so much earlier. Should
+it turn out that some are regular, the others are asked about anew. No answer is another one.
 """
 
 from __future__ import annotations
@@ -49,17 +49,21 @@ class AskingAhead(Questions):
         page = await Questions.issues(self)
         self._begin("further", page, lambda ask: ask.further_issues(page))
         self._begin("flags", page, lambda ask: ask.flag_changes(page))
-        burning = fire(page.rows, None, self.now, self.sources.service.window, NEW)
-        window = self.sources.service.window
-        issues = belonging(page.rows, self.now, window, self.seeds, burning)
-        if not issues:
+        if page.next is not None or page.missing or not self._all_new(page):
             return page
-        self._begin("minutes", ids_of(issues), lambda ask: ask.minutes(issues))
-        if page.next is None and not page.missing:  # else there are more issues than these
+        window = self.sources.service.window
+        burning = fire(page.rows, None, self.now, window, NEW)
+        issues = belonging(page.rows, self.now, window, self.seeds, burning)
+        if issues:
             ids = tuple(dict.fromkeys((*ids_of(issues), *self.seeds)))
+            self._begin("minutes", ids_of(issues), lambda ask: ask.minutes(issues))
             self._begin("picture", ids, lambda ask: ask.picture(issues, ids))
             self._begin("event", issues[0].id, lambda ask: ask.newest_event(page.rows, issues[0]))
         return page
+
+    def _all_new(self, page: IssuePage) -> bool:
+        """Return whether each issue began with any fire: a louder service makes none older."""
+        return all(row.first_seen >= self.now - NEW for row in page.rows if row.events > 0)
 
     async def further_issues(self, page: IssuePage) -> tuple[list[IssueRow], PortError | None]:
         return await self._told("further", page, lambda ask: ask.further_issues(page))

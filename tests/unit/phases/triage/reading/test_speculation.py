@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from datetime import timedelta
 from urllib.parse import unquote_plus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.support.worlds.sentry_world import World, ago, world
+from phases.triage.picture.blast_radius import belonging
+from phases.triage.picture.fire import fire
+from phases.triage.reading.questions import Sources
+from phases.triage.reading.speculation import AskingAhead
+from tests.support.worlds.sentry_world import NOW, ago, world
 
 HISTORY, PICTURE = "interval=5m", "count_unique(user)"
-PEOPLE = [f"u{n}" for n in range(150)]
+HOUR = timedelta(hours=1)
 
 
 class SlowHistory:
@@ -29,23 +33,9 @@ class SlowHistory:
         await self._app(scope, receive, send)
 
 
-def grown(w: World) -> None:
-    """A new issue, and forty old ones that each grew a little: a slow database."""
-    w.burn("/cart")
-    for n in range(40):
-        fields: dict[str, Any] = {
-            "transaction": f"/p{n % 4}",
-            "function": f"old{n}",
-            "release": "v1",
-        }
-        w.local.load(f"Slow: {n}", at=ago(4320 - n), every=1200, times=215, users=PEOPLE, **fields)
-        w.local.load(f"Slow: {n}", at=ago(30), every=300, times=6, users=PEOPLE, **fields)
-
-
-def about_one(url: str) -> bool:
-    """Whether a question is about a single issue: the new one."""
+def about_two(url: str) -> bool:
     _, found, issues = url.partition("issue.id:[")
-    return bool(found) and "," not in issues.partition("]")[0]
+    return bool(found) and "," in issues.partition("]")[0]
 
 
 async def test_who_is_hit_is_asked_while_sentry_still_counts_two_weeks_of_errors() -> None:
@@ -58,23 +48,29 @@ async def test_who_is_hit_is_asked_while_sentry_still_counts_two_weeks_of_errors
     assert not report.incomplete
 
 
-async def test_where_older_issues_burn_too_all_of_them_are_asked_about_anew() -> None:
+async def test_beside_an_older_issue_who_is_hit_is_asked_once() -> None:
+    """Two weeks of errors may say that it burns, too: nothing is asked twice."""
     async with world(counting=True) as w:
-        grown(w)
-        report = await w.triage()
+        w.burn("/cart")
+        w.local.load("Slow", at=ago(4320), every=1200, times=216, users=["z"], function="old")
+        await w.triage()
         assert w.calls is not None
         pictures = [path for path in w.calls.paths if PICTURE in unquote_plus(path)]
-    assert len(report.issue_ids) == 41
-    assert {about_one(unquote_plus(path)) for path in pictures} == {True, False}
-    assert report.events > 40 + 40, "those of the old ones, too"
+    assert len(pictures) == 2, "of the totals, and of the transactions"
 
 
-async def test_a_question_about_too_few_issues_leaves_no_word_behind() -> None:
+async def test_what_was_asked_about_other_issues_is_asked_anew_and_leaves_no_word() -> None:
     async with world() as w:
-        grown(w)
-        w.refusing.rules.append((about_one, 503, "Service unavailable"))
-        report = await w.triage()
-    assert len(report.issue_ids) == 41
-    assert not any("not known" in note for note in report.notes)
-    assert not report.incomplete
-    assert report.events > 40 + 40, "those of the old ones, too"
+        w.burn("/cart", "/pay")
+        ask = AskingAhead(Sources(w.service, w.client), ago(15), NOW)
+        w.refusing.rules.append((about_two, 503, "Service unavailable"))
+        rows = (await ask.issues()).rows
+        issues = belonging(rows, NOW, w.service.window, (), fire(rows, None, NOW, HOUR, HOUR))
+        picture = await ask.picture(issues[:1], [issues[0].id])
+        event = await ask.newest_event(rows, issues[1])
+        ask.end()
+    assert (len(issues), picture.events) == (2, 40)
+    assert event is not None
+    assert event.frames[0].function in issues[1].title.replace("KeyError: '", "view")
+    assert not ask.notes.sentences
+    assert not ask.notes.incomplete
