@@ -14,7 +14,8 @@ from phases.text.wording import listed, word_list
 
 _GUESS = re.compile(
     r"\b(?:probably|presumably|possibly|perhaps|maybe|apparently|supposedly|likely|unclear|unknown"
-    r"|unsure|not sure|not certain|uncertain|no idea|assume[ds]?|suspect(?:ed|s)?|guess(?:ed)?"
+    r"|unsure|not sure|not certain|uncertain|no idea|suspect(?:ed|s)?|guess(?:ed)?"
+    r"|(?:we|i|is|was|be|are|it's) (?:all )?assume[ds]?|assume that"
     r"|(?:we|i) (?:think|believe|feel|reckon)|believed to|seems?|appears? to|appeared to"
     r"|(?:might|may|could|must) have|might be|could be|not (?:yet )?(?:known|understood|clear"
     r"|determined|identified|established|found)|(?:still )?being investigated"
