@@ -72,6 +72,9 @@ class Deployer:
     async def look(self, service: Service, deploy_id: str) -> DeployState:
         raise AssertionError("triage looks at no deploy")
 
+    async def give_up(self, service: Service, deploy_id: str) -> bool:
+        raise AssertionError("triage gives no deploy up")
+
     def _check(self) -> None:
         if self.broken:
             raise PortError("deployer", self.broken, retryable=False)
