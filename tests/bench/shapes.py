@@ -198,13 +198,17 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
+def _steady(_: int) -> float:
+    return 1.0
+
+
 def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happened]:
     fire, factor = (math.exp(rng.uniform(math.log(a), math.log(b))) for a, b in ((5, 400), (5, 50)))
     c = Course(rng, over, fire, fire / factor, rng.uniform(1, 3), rng.choice((5, 10, 15, 30)))
     c.requests = math.exp(rng.uniform(math.log(200), math.log(20_000)))
     shape(c)
     moment = rng.randrange(60)
-    burst = c.burst or (lambda _: 1.0)
+    burst = c.burst or _steady
     calm = [c.drawn(c.usual * burst(m)) for m in range(CALM)]
     fire_counts = [c.drawn(c.fire * burst(moment + m)) for m in range(c.burned)]
     rate = c.usual * c.while_burning if over else c.fire
