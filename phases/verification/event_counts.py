@@ -50,6 +50,8 @@ STILL_NAMED = 0.2
 DECLINED = 0.3
 """Of what would have come in the newer half, whatever the older one had: queues that are tried
 again and caches that fill bring errors that decline by the minute. More would miss late events."""
+DECLINE = 2.0
+"""Times `at_once`: after that they have declined, and what is left is trouble, however little."""
 LEFT = 0.1
 """Of the old rate: old tabs and queues of unknown releases, just after an action. They do not
 follow the traffic of now."""
@@ -151,7 +153,7 @@ def not_helping(
     size = SIZE if minutes >= at_once else SIZE_AT_ONCE
     if events < max(size, still * a_minute * minutes):
         return False
-    if parts[-1].events < DECLINED * a_minute * parts[-1].minutes:
+    if minutes < DECLINE * at_once and parts[-1].events < DECLINED * a_minute * parts[-1].minutes:
         return False
     if any(part.events < EVEN * events * part.minutes / minutes for part in parts):
         return False
