@@ -87,6 +87,7 @@ class Forecast:
         town.fleet.doom()
         for number, seconds in self.wall.items():
             town.fleet.set_clock(number, seconds)
+        town.older = self.older
         if self.older:
             town.beside(self._writes_older_records(town, random.Random(f"{town.seed} older")))
         if self.update_at is not None:
