@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import marshal
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+T = TypeVar("T")
 Json = dict[str, Any]
 """A JSON object."""
+
+
+def copied(value: T) -> T:
+    """Return a deep copy of a JSON value, in a twentieth of the time of `copy.deepcopy`."""
+    return marshal.loads(marshal.dumps(value))
 
 
 async def lose_answer(request: Request) -> None:

@@ -147,27 +147,42 @@ class Matcher(Generic[T]):
         self._node = parse(query)
         self._read = read
         self._now = now
+        self._test = self._tested(self._node)
 
     def __call__(self, thing: T) -> bool:
-        return self._matches(self._node, thing)
+        return self._test(thing)
 
     def keys(self) -> set[str]:
         """Every key that the query names."""
         return _keys(self._node)
 
-    def _matches(self, node: Node, thing: T) -> bool:
+    def _tested(self, node: Node) -> Callable[[T], bool]:
+        """Return the function that tests a thing: made once, for it is asked of every event."""
         if node.term is not None:
-            return self._holds(node.term, thing) != node.term.negated
-        answers = (self._matches(child, thing) for child in node.children)
-        return any(answers) if node.kind == "or" else all(answers)
+            return self._holding(node.term)
+        children = [self._tested(child) for child in node.children]
+        if len(children) == 1:
+            return children[0]
+        if node.kind == "or":
+            return lambda thing: any(child(thing) for child in children)
+        return lambda thing: all(child(thing) for child in children)
 
-    def _holds(self, term: Term, thing: T) -> bool:
-        if term.key == "has":
-            return bool(self._read(thing, term.values[0]))
-        if not term.key:
-            return term.values[0].lower() in str(self._read(thing, "title") or "").lower()
-        value = self._read(thing, term.key)
-        return any(self._equals(value, wanted, term.compare) for wanted in term.values)
+    def _holding(self, term: Term) -> Callable[[T], bool]:
+        read, key, negated, compare = self._read, term.key, term.negated, term.compare
+        if key == "has":
+            return lambda thing: bool(read(thing, term.values[0])) != negated
+        if not key:
+            words = term.values[0].lower()
+            return lambda thing: (words in str(read(thing, "title") or "").lower()) != negated
+        if len(term.values) == 1:
+            (only,) = term.values
+            return lambda thing: self._equals(read(thing, key), only, compare) != negated
+
+        def holds(thing: T) -> bool:
+            value = read(thing, key)
+            return any(self._equals(value, wanted, compare) for wanted in term.values) != negated
+
+        return holds
 
     def _equals(self, value: Value, wanted: str, compare: str) -> bool:
         if isinstance(value, list):

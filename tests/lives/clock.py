@@ -135,20 +135,19 @@ class Loop(asyncio.SelectorEventLoop):
             ready.append(heappop(timers)[2])
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:
-                self._runs(handle, handle._context)
-
-    def _runs(self, handle: Any, context: Context) -> None:
-        whose = context.get(WHOSE)
-        if whose is not None and whose.steps_into_death():
-            return
-        try:
-            context.run(handle._callback, *handle._args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001  as `asyncio.Handle._run`
-            said = {"message": f"Exception in {handle!r}", "exception": error, "handle": handle}
-            self.call_exception_handler(said)
+            if handle._cancelled:
+                continue
+            context = handle._context
+            whose = context.get(WHOSE)
+            if whose is not None and whose.steps_into_death():
+                continue
+            try:
+                context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001  as `asyncio.Handle._run`
+                said = {"message": f"Exception in {handle!r}", "exception": error, "handle": handle}
+                self.call_exception_handler(said)
 
     def run_in_executor(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
