@@ -31,6 +31,10 @@ BOOTED = 1000.0
 """What monotonic clocks show at the beginning."""
 
 
+KEPT = {"PATH", "HOME", "TMPDIR", "PYTHONHASHSEED"}
+"""Of the environment."""
+
+
 class Runs(Protocol):
     """Something whose every step is counted, and which may be dead: a replica of the bot."""
 
@@ -230,6 +234,8 @@ def _of_datetime() -> None:
 
 def sow(seed: str) -> None:
     """Let everything that throws dice in this process go by this seed."""
+    for name in os.environ.keys() - KEPT:  # what stands there is this machine's, not the seed's
+        del os.environ[name]
     random.seed(seed)
     os.getpid = lambda: 1  # it is in the names of the bot's consumers
     os.urandom = random.Random(f"{seed} urandom").randbytes

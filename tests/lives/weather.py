@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, field
 
 from phases.record.incident import Incident
-from tests.lives import pace, versions
+from tests.lives import versions
 from tests.lives.store import Trouble
 from tests.lives.town import Town
 from tests.lives.wire import Weather

@@ -6,7 +6,6 @@ https://docs.slack.dev/reference/events: `message`, `member_joined_channel`, `ch
 
 from __future__ import annotations
 
-
 from sandbox.slack.changes import Change
 from sandbox.slack.channels import BOT_USER, TEAM, Channel
 from sandbox.slack.workspace import Workspace
