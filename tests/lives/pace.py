@@ -1,8 +1,7 @@
 """How often a replica looks for what nobody tells it of.
 
 Most looks find nothing, and they are most of what a life costs: what comes is told by a wake-up (a
-bell, a blocking read) in nearly all cases. So in most worlds replicas look less often than in
-production, and in some as often.
+bell, a blocking read) in nearly all cases. So here replicas look less often than in production.
 """
 
 from __future__ import annotations

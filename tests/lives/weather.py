@@ -71,7 +71,7 @@ class Forecast:
             wall={0: dice.choice((-30.0, -3.0, 3.0, 30.0))} if dice.random() < 0.2 else {},
             far=dice.choice((1.0, 1.0, 1.0, 30.0)),
             update_at=dice.uniform(10, BY_SECONDS) if dice.random() < 0.25 else None,
-            slower=dice.choice((1.0, 4.0, 8.0, 8.0, 8.0, 8.0)),
+            slower=dice.choice((2.0, 4.0, 8.0, 8.0, 8.0, 8.0)),
         )
 
     @property
