@@ -10,7 +10,13 @@ from typing import Protocol
 from phases.ports.tracker_values import EventDetail, IssuePage, IssueRow
 from phases.record.changes import ChangeSeen, FlagEvidence
 from phases.record.findings import IssueSeen
-from phases.shared.suspected_changes import EVENTS, evidence, near, said, turned_off
+from phases.shared.suspected_changes import (
+    EVENTS,
+    change_in_words,
+    changes_near,
+    sum_up_evidence,
+    turned_off,
+)
 from phases.triage.going_back.situation import OtherChange, Situation
 from phases.triage.reading.questions import Questions
 
@@ -46,7 +52,9 @@ async def events_with_flag(
     A search lists 100 issues: beside more of them it would tell of a part. Which other issues have
     the flag off is asked where they have enough events to tell anything.
     """
-    flags = (c for c in near(changes, trouble.about) if c.kind == "flag" and not turned_off(c))
+    flags = (
+        c for c in changes_near(changes, trouble.about) if c.kind == "flag" and not turned_off(c)
+    )
     flag = next(flags, None)
     if flag is None or not trouble.issues or page.next is not None:
         return None
@@ -66,7 +74,7 @@ def flag_evidence(
     counts = {row.id: row.events for row in rows}
     # An SDK that tells of flags tells of each that was asked for on the way to the error.
     evaluated = event is not None and bool(event.flags)
-    return evidence(flag.name, by_issue, counts, own, evaluated=evaluated)
+    return sum_up_evidence(flag.name, by_issue, counts, own, evaluated=evaluated)
 
 
 def with_changes(
@@ -77,4 +85,6 @@ def with_changes(
     if situation.change is None:
         return situation
     change = situation.change.change
-    return replace(situation, other_changes=(OtherChange(what=said(change), at=change.at),))
+    return replace(
+        situation, other_changes=(OtherChange(what=change_in_words(change), at=change.at),)
+    )
