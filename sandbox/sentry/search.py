@@ -147,40 +147,47 @@ class Matcher(Generic[T]):
         self._node = parse(query)
         self._read = read
         self._now = now
-        self._test = self._tested(self._node)
+        self._matches = self._compiled(self._node)
 
     def __call__(self, thing: T) -> bool:
-        return self._test(thing)
+        return self._matches(thing)
 
     def keys(self) -> set[str]:
         """Every key that the query names."""
         return _keys(self._node)
 
-    def _tested(self, node: Node) -> Callable[[T], bool]:
-        """Return the function that tests a thing: made once, for it is asked of every event."""
+    def _compiled(self, node: Node) -> Callable[[T], bool]:
+        """Return the test of a node: one query is asked of thousands of events."""
         if node.term is not None:
-            return self._holding(node.term)
-        children = [self._tested(child) for child in node.children]
-        if len(children) == 1:
-            return children[0]
-        if node.kind == "or":
-            return lambda thing: any(child(thing) for child in children)
-        return lambda thing: all(child(thing) for child in children)
+            holds = self._test(node.term)
+            return (lambda thing: not holds(thing)) if node.term.negated else holds
+        parts = [self._compiled(child) for child in node.children]
+        if len(parts) == 1:
+            return parts[0]
+        wanted = node.kind == "or"
 
-    def _holding(self, term: Term) -> Callable[[T], bool]:
-        read, key, negated, compare = self._read, term.key, term.negated, term.compare
+        def matches(thing: T) -> bool:
+            for part in parts:
+                if part(thing) is wanted:
+                    return wanted
+            return not wanted
+
+        return matches
+
+    def _test(self, term: Term) -> Callable[[T], bool]:
+        read, key, values = self._read, term.key, term.values
         if key == "has":
-            return lambda thing: bool(read(thing, term.values[0])) != negated
+            return lambda thing: bool(read(thing, values[0]))
         if not key:
-            words = term.values[0].lower()
-            return lambda thing: (words in str(read(thing, "title") or "").lower()) != negated
-        if len(term.values) == 1:
-            (only,) = term.values
-            return lambda thing: self._equals(read(thing, key), only, compare) != negated
+            return lambda thing: values[0].lower() in str(read(thing, "title") or "").lower()
+        texts = frozenset(values)
+        plain = not term.compare and not any("*" in wanted for wanted in values)
 
         def holds(thing: T) -> bool:
             value = read(thing, key)
-            return any(self._equals(value, wanted, compare) for wanted in term.values) != negated
+            if plain and (value is None or isinstance(value, str)):
+                return (value or "") in texts
+            return any(self._equals(value, wanted, term.compare) for wanted in values)
 
         return holds
 
