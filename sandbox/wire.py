@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import marshal
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+T = TypeVar("T")
 Json = dict[str, Any]
 """A JSON object."""
+
+
+def copied(value: T) -> T:
+    """Return a deep copy of a JSON value, in a twentieth of the time of `copy.deepcopy`."""
+    written: Any = value  # whatever else it is, `marshal` refuses it
+    return marshal.loads(marshal.dumps(written))
 
 
 async def lose_answer(request: Request) -> None:

@@ -149,6 +149,8 @@ def _wrapped(line: str, width: int) -> int:
 
 def _columns(word: str) -> int:
     """Wide letters (Chinese, emoji) take two columns; what is not seen takes none."""
+    if word.isascii():
+        return len(word)
     return sum(
         2
         if unicodedata.east_asian_width(c) in "WF"

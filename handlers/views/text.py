@@ -213,7 +213,7 @@ def _escaped(text: str) -> str:
 
 def _isolated(text: str, limit: int) -> str:
     """Return the text, cut, with right-to-left words kept from turning the line around them."""
-    if any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
+    if not text.isascii() and any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
         return f"{_FSI}{cut(text, limit - 2)}{_PDI}"
     return cut(text, limit)
 

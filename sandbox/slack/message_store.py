@@ -6,7 +6,6 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,7 +25,7 @@ from sandbox.slack.channels import (
 )
 from sandbox.slack.errors import SlackError
 from sandbox.slack.modals import Modals
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 T = TypeVar("T")
 
@@ -248,7 +247,7 @@ class MessageStore:
     def edit(self, channel: Channel, ts: str, **new: Any) -> Json:
         """Change a message; a value of None removes the key."""
         message = self.message(channel, ts)
-        before = deepcopy(message)
+        before = copied(message)
         for key, value in new.items():
             if value is None:
                 message.pop(key, None)

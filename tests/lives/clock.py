@@ -31,6 +31,10 @@ BOOTED = 1000.0
 """What monotonic clocks show at the beginning."""
 
 
+KEPT = {"PATH", "HOME", "TMPDIR", "PYTHONHASHSEED"}
+"""Of the environment."""
+
+
 class Runs(Protocol):
     """Something whose every step is counted, and which may be dead: a replica of the bot."""
 
@@ -135,20 +139,19 @@ class Loop(asyncio.SelectorEventLoop):
             ready.append(heappop(timers)[2])
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:
-                self._runs(handle, handle._context)
-
-    def _runs(self, handle: Any, context: Context) -> None:
-        whose = context.get(WHOSE)
-        if whose is not None and whose.steps_into_death():
-            return
-        try:
-            context.run(handle._callback, *handle._args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001  as `asyncio.Handle._run`
-            said = {"message": f"Exception in {handle!r}", "exception": error, "handle": handle}
-            self.call_exception_handler(said)
+            if handle._cancelled:
+                continue
+            context = handle._context
+            whose = context.get(WHOSE)
+            if whose is not None and whose.steps_into_death():
+                continue
+            try:
+                context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001  as `asyncio.Handle._run`
+                said = {"message": f"Exception in {handle!r}", "exception": error, "handle": handle}
+                self.call_exception_handler(said)
 
     def run_in_executor(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
@@ -231,6 +234,8 @@ def _of_datetime() -> None:
 
 def sow(seed: str) -> None:
     """Let everything that throws dice in this process go by this seed."""
+    for name in os.environ.keys() - KEPT:  # what stands there is this machine's, not the seed's
+        del os.environ[name]
     random.seed(seed)
     os.getpid = lambda: 1  # it is in the names of the bot's consumers
     os.urandom = random.Random(f"{seed} urandom").randbytes

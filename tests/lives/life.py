@@ -16,6 +16,7 @@ from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Json, Person
 from tests.lives.plot import Plot
+from tests.lives.rest import unrest
 from tests.lives.shops import Shop
 from tests.lives.stale import stale
 from tests.lives.town import FIX, Town
@@ -55,7 +56,7 @@ class Life:
         people = {id: Person(town.workspace, town.delivery, id) for id in (ALICE, BOB, GUEST)}
         self.alice, self.bob, self.guest = people[ALICE], people[BOB], people[GUEST]
         self._channel: Channel | None = None
-        self._read: tuple[float, dict[str, Any]] = (0.0, {})
+        self._read: tuple[bytes, dict[str, Any]] = (b"", {})
         self.faults: list[str] = []
         """What went wrong while it was lived, beside what its end shows."""
         self.pinned = False
@@ -83,15 +84,14 @@ class Life:
 
     def record(self) -> dict[str, Any]:
         """The newest record, past every replica. Empty: there is none."""
-        if self._read[0] == time.monotonic():
-            return self._read[1]
         (answer,) = self.town.redis.server.ask(
             [b"HGET", b"{fb}:incident:" + self.id.encode(), b"record"]
         )
-        found = answer.split(b"\r\n", 1)[1] if not answer.startswith(b"$-1") else b"{}"
-        # A record may be written without its defaults (tests/lives/weather.py `older`).
-        whole = Incident.model_validate_json(found).model_dump_json() if len(found) > 4 else found
-        self._read = (time.monotonic(), json.loads(whole))
+        if self._read[0] != answer:
+            found = json.loads(answer.split(b"\r\n", 1)[1] if answer[:3] != b"$-1" else b"{}")
+            if found and (self.town.older or found.get("shrunk_at")):  # without its defaults
+                found = Incident.model_validate(found).model_dump(mode="json")
+            self._read = (answer, found)
         return self._read[1]
 
     def offered(self, action: str) -> Json | None:
@@ -432,20 +432,4 @@ class Life:
 
     def unrest(self) -> list[str]:
         """What waits to be done for this incident."""
-        ask, id = self.town.redis.server.ask, self.id.encode()
-        entries, aside, waiting, marks = ask(
-            [b"XRANGE", b"{fb}:outbox", b"-", b"+"],
-            [b"XRANGE", b"{fb}:outbox:aside", b"-", b"+"],
-            [b"ZRANGE", b"{fb}:outbox:waiting", b"0", b"-1"],
-            [b"ZRANGE", b"{fb}:dirty:marks", b"0", b"-1"],
-        )
-        found: list[str] = []
-        if re.search(rb"\r\n" + id + rb"\r\n", entries):
-            found.append("an effect")
-        if re.search(rb"\r\n" + id + rb"\r\n", aside):
-            found.append("an effect or timer that another version shall read")
-        if re.search(id + rb"\.", waiting):
-            found.append("an effect that waits")
-        if id + b"|" in marks:
-            found.append("a message to be edited")
-        return found
+        return unrest(self.town.redis.server, self.id, self.record())

@@ -1,10 +1,15 @@
 -- Stands before every script that the bot runs: the script itself is the bot's, to the letter.
--- Below it `redis` is the server under a clock that the driver sets: TIME, the lives of keys, the ids of a stream, and
--- how long an entry of it is idle. All else is the server's own.
+-- Below it `redis` is the server under the driver's clock, which is the last argument: TIME, the lives of keys, the ids of
+-- a stream, and how long an entry of it is idle. All else is the server's own.
 local real = redis
-local vnow = tonumber(real.call('GET', 'virtual:now'))
+local vnow = tonumber(table.remove(ARGV))
 local vms = math.floor(vnow / 1000)
 local special = {}
+
+for _, ended in ipairs(real.call('ZRANGEBYSCORE', 'virtual:ttl', '-inf', string.format('%.0f', vms))) do
+  real.call('DEL', ended)
+  real.call('ZREM', 'virtual:ttl', ended)
+end
 
 local function vwhole(number) return string.format('%.0f', number) end
 

@@ -229,6 +229,8 @@ class Town:
 
     told: set[str] = field(default_factory=set[str])
     """Incidents whose record has a field of the next version."""
+    older: bool = False
+    """Records may be written as by a version that knows fewer fields."""
     lost_pages: bool = False
     """An answer of PagerDuty's may be lost in this world."""
     broken: BaseException | None = None

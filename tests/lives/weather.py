@@ -46,6 +46,8 @@ class Forecast:
     """Now and then a record is written anew as a version writes it that knows fewer fields."""
     update_at: float | None = None
     """When the next version of the code is rolled out, a replica after the other."""
+    slower: float = 1.0
+    """So many times as seldom as in production a replica looks for what it is not told of."""
     wall: dict[int, float] = field(default_factory=dict[int, float])
     """Replica → seconds by which the clock of its machine is wrong."""
 
@@ -69,6 +71,7 @@ class Forecast:
             wall={0: dice.choice((-30.0, -3.0, 3.0, 30.0))} if dice.random() < 0.2 else {},
             far=dice.choice((1.0, 1.0, 1.0, 30.0)),
             update_at=dice.uniform(10, BY_SECONDS) if dice.random() < 0.25 else None,
+            slower=dice.choice((2.0, 4.0, 8.0, 8.0, 8.0, 8.0)),
         )
 
     @property
@@ -87,6 +90,7 @@ class Forecast:
         town.fleet.doom()
         for number, seconds in self.wall.items():
             town.fleet.set_clock(number, seconds)
+        town.older = self.older
         if self.older:
             town.beside(self._writes_older_records(town, random.Random(f"{town.seed} older")))
         if self.update_at is not None:

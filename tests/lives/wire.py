@@ -220,6 +220,8 @@ class Wire:
         ) -> _AiohttpAnswer:
             return await _by_aiohttp(wire.ask, session, method, str(url), **more)
 
+        # Nobody sets any, and looking for them takes a twentieth of a life.
+        httpx.Cookies.extract_cookies = lambda *_: None  # pyright: ignore
         httpx.AsyncHTTPTransport.handle_async_request = handle  # pyright: ignore
         aiohttp.ClientSession._request = request  # pyright: ignore
 

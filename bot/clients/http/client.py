@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -132,8 +132,7 @@ class Http:
         """
         request = self._client.build_request(
             method,
-            self._address(path),
-            params=_pairs(params),
+            self._address(path, _pairs(params)),
             json=json,
             headers=dict(headers) if headers else None,
         )
@@ -256,9 +255,11 @@ class Http:
         count(self.system, request.method, answer.status_code)
         return answer
 
-    def _address(self, path: str) -> httpx.URL:
+    def _address(self, path: str, params: Sequence[tuple[str, str]]) -> httpx.URL:
+        """Return the whole address: httpx reads it a second time where it adds the parameters."""
+        asked = f"?{urlencode(params)}" if params else ""
         try:
-            return httpx.URL(f"{self._base}{path}")
+            return httpx.URL(f"{self._base}{path}{asked}")
         except httpx.InvalidURL as error:
             text = f"the address set for {self.system} is no URL"
             raise Unanswered(self.system, text) from error
@@ -291,12 +292,10 @@ def _is_secret(header: str) -> bool:
     )
 
 
-def _pairs(params: Params | None) -> tuple[tuple[str, str], ...] | None:
+def _pairs(params: Params | None) -> tuple[tuple[str, str], ...]:
     """Return flat pairs: a list is a parameter repeated, and None is left out."""
-    if params is None:
-        return None
     flat: list[tuple[str, str]] = []
-    for key, value in params.items() if isinstance(params, Mapping) else params:
+    for key, value in params.items() if isinstance(params, Mapping) else params or ():
         values = value if isinstance(value, list | tuple | set) else [value]
         flat.extend((key, str(v)) for v in values if v is not None)
     return tuple(flat)

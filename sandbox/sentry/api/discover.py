@@ -276,8 +276,9 @@ def series(
         bucket = int(event.timestamp // interval * interval)
         if bucket in by_bucket:
             by_bucket[bucket].append(event)
+    nothing = aggregate(read, [], axis, interval) or 0
     return [
-        (bucket, aggregate(read, inside, axis, interval) or 0)
+        (bucket, (aggregate(read, inside, axis, interval) or 0) if inside else nothing)
         for bucket, inside in by_bucket.items()
     ]
 
@@ -293,11 +294,13 @@ def timeseries(
 ) -> list[Json]:
     """Return the `timeSeries` of `events-timeseries/`: one an axis."""
 
+    complete = sentry.clock() - INGESTION_DELAY - interval
+
     def along(axis: str) -> Json:
         values = []
         for bucket, value in series(sentry, events, axis, start=start, end=end, interval=interval):
             row: Json = {"timestamp": bucket * 1000, "value": value, "incomplete": False}
-            if bucket + interval >= sentry.clock() - INGESTION_DELAY:
+            if bucket >= complete:
                 row |= {"incomplete": True, "incompleteReason": "INCOMPLETE_BUCKET"}
             values.append(row)
         meta = {

@@ -114,9 +114,12 @@ def page(request: Request, rows: Sequence[T]) -> tuple[list[T], dict[str, str]]:
     size = page_size(request.query_params)
     offset = _offset(request.query_params)
     more = offset + size < len(rows)
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
+    address = request.url.replace(query=f"{urlencode(kept)}&" if kept else "")
+    before = f"{address}" if kept else f"{address}?"
     links = [
-        _link(request, "previous", max(offset - size, 0), back=1, results=offset > 0),
-        _link(request, "next", offset + size, back=0, results=more),
+        _link(before, "previous", max(offset - size, 0), back=1, results=offset > 0),
+        _link(before, "next", offset + size, back=0, results=more),
     ]
     return list(rows[offset : offset + size]), {"Link": ", ".join(links), "X-Hits": str(len(rows))}
 
@@ -138,10 +141,10 @@ def _offset(params: QueryParams) -> int:
     return int(parts[1])
 
 
-def _link(request: Request, rel: str, offset: int, *, back: int, results: bool) -> str:
+def _link(address: str, rel: str, offset: int, *, back: int, results: bool) -> str:
+    """`address` ends where the last parameter begins."""
     cursor = f"0:{offset}:{back}"
-    params = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
-    url = request.url.replace(query=urlencode([*params, ("cursor", cursor)]))
+    url = f"{address}{urlencode({'cursor': cursor})}"
     return f'<{url}>; rel="{rel}"; results="{"true" if results else "false"}"; cursor="{cursor}"'
 
 

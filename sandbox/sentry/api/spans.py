@@ -66,6 +66,7 @@ def timeseries(
 
     step = interval(params, end - start)
     start, end = int(start), int(end)  # sent to the store in whole seconds: `update_timestamps`
+    complete = sentry.clock() - INGESTION_DELAY - step
     answers: list[Json] = []
     for axis in axes:
         if COUNTS.fullmatch(axis) is None:
@@ -77,7 +78,7 @@ def timeseries(
             )
             value = kept if axis.startswith("count_sample") else requests
             row: Json = {"timestamp": bucket * 1000, "value": value, "incomplete": False}
-            if bucket + step >= sentry.clock() - INGESTION_DELAY:
+            if bucket >= complete:
                 row |= {"incomplete": True, "incompleteReason": "INCOMPLETE_BUCKET"}
             sure = "high" if kept >= CONFIDENT or kept == requests else "low"
             row |= {

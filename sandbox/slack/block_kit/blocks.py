@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any
 
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 # Keys of words that a reader sees; `value`, `action_id`, `url` and the like are not shown.
 _SHOWN = (
@@ -100,7 +99,7 @@ def action_ids(thing: Json) -> list[str]:
 
 def stored(blocks: list[Json]) -> list[Json]:
     """Return a copy as Slack stores it, with missing ids and the defaults of text objects."""
-    complete = deepcopy(blocks)
+    complete = copied(blocks)
     for block in complete:
         block.setdefault("block_id", _short_id())
         _complete(block)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from sandbox.slack.block_kit.limits import check_message_blocks
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 POST_CHARACTERS = 40_000
 """Longer texts of new messages are cut.
@@ -34,9 +33,9 @@ def post_message(call: Call) -> Json:
         blocks=blocks,
         thread_ts=call.text("thread_ts") or None,
         broadcast=call.flag("reply_broadcast"),
-        **({"metadata": deepcopy(metadata)} if metadata else {}),
+        **({"metadata": copied(metadata)} if metadata else {}),
     )
-    return {"channel": channel.id, "ts": message["ts"], "message": deepcopy(message)}
+    return {"channel": channel.id, "ts": message["ts"], "message": copied(message)}
 
 
 def update(call: Call) -> Json:
@@ -68,7 +67,7 @@ def update(call: Call) -> Json:
         "channel": channel.id,
         "ts": edited["ts"],
         "text": edited["text"],
-        "message": deepcopy(edited),
+        "message": copied(edited),
     }
 
 

@@ -6,12 +6,10 @@ https://docs.slack.dev/reference/events: `message`, `member_joined_channel`, `ch
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from sandbox.slack.changes import Change
 from sandbox.slack.channels import BOT_USER, TEAM, Channel
 from sandbox.slack.workspace import Workspace
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 BOT_EVENTS = (
     "message.channels",
@@ -57,7 +55,7 @@ def app_home_opened(workspace: Workspace, user: str) -> Json:
         "event_ts": workspace.timestamp(),
     }
     if view := workspace.modals.homes.get(user):
-        event["view"] = deepcopy(view)
+        event["view"] = copied(view)
     return event
 
 
@@ -141,4 +139,4 @@ def _channel_event(
 
 def _without_metadata(message: Json) -> Json:
     """Message events carry no metadata; those who want it ask for it in the history."""
-    return {key: deepcopy(value) for key, value in message.items() if key != "metadata"}
+    return {key: copied(value) for key, value in message.items() if key != "metadata"}

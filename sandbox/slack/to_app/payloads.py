@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from copy import deepcopy
 from typing import Any
 
 from sandbox.slack.channels import APP, BOT_USER, TEAM, Channel
 from sandbox.slack.workspace import Workspace
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 VERIFICATION_TOKEN = "sandbox-verification-token"
 
@@ -156,7 +155,7 @@ def _interaction(workspace: Workspace, kind: str, user: str, **more: Any) -> Jso
 
 def _as_sent(message: Json) -> Json:
     return {
-        key: value for key, value in deepcopy(message).items() if key not in ("channel", "metadata")
+        key: value for key, value in copied(message).items() if key not in ("channel", "metadata")
     }
 
 
