@@ -34,6 +34,8 @@ NEAR = 2  # rules: a single word within two letters of a subcommand
 
 ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "lead"})
 """Subcommands that act at once; with a question mark the bot asks first."""
+WITH_ONE_WORD = frozenset({"severity", "lead", "history"})
+"""Subcommands with one word; `severity 9` and `lead @unknown` are hardly a new incident."""
 STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge", "split"})
 """Subcommands after which so little may stand that they can be read from between quotes."""
 MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
@@ -117,7 +119,7 @@ class Ambiguous:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A single word that is nearly a subcommand, or one that lacks what must follow it."""
+    """A single word that is nearly a subcommand, or a subcommand with one word that misfits."""
 
     word: str
     name: str
@@ -161,6 +163,8 @@ def parse(
         return Ambiguous(meant, Declare(text))
     if not rest.read and (close := nearest(name)) is not None:
         return Near(text, close, Declare(text))
+    if name in WITH_ONE_WORD and " " not in rest.read.strip() and not _SYMPTOM.search(rest.read):
+        return Near(text, name, Declare(text))
     return Declare(text)
 
 

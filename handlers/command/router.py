@@ -52,6 +52,11 @@ _LABELS = {
     "update": "Post an update",
     "cause": "Name the cause",
 }
+_TAKES = {
+    "severity": "`/incident severity` takes 1 (worst) to 4.",
+    "lead": "`/incident lead` takes a person of this workspace: `@name`.",
+    "history": "`/incident history` takes a service by its name.",
+}
 
 
 @listens("command", "/incident")
@@ -79,7 +84,9 @@ async def _answer(interaction: Interaction, text: str) -> Message | None:
         case Subcommand():
             return await _run(interaction, reading)
         case Near(word=word, name=name):
-            question = f"Did you mean `/incident {name}`, or is “{word}” what is wrong?"
+            meant = _TAKES.get(name) if " " in word else None
+            asked = meant or f"Did you mean `/incident {name}`?"
+            question = f"{asked} Or is “{word}” what is wrong?"
             return _ask_which(question, Subcommand(name), reading.declare)
         case Ambiguous(subcommand=subcommand):
             text = reading.declare.text
@@ -201,7 +208,9 @@ async def incident_of_channel(interaction: Interaction, channel: str = "") -> In
 
 
 def _ask_which(question: str, subcommand: Subcommand, new: Declare) -> Message:
-    label = _LABELS.get(subcommand.name, f"/incident {subcommand.name}")
+    takes_lead = subcommand.name == "lead" and subcommand.person is None
+    typed = _LABELS.get(subcommand.name, f"/incident {subcommand.name}")
+    label = "Take the lead" if takes_lead else typed
     declared = {"text": cut_plain(new.text, 600)}
     first, second = (label, _as_value(subcommand)), ("Declare a new incident", declared)
     return notes.either(question, first, second)

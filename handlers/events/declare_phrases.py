@@ -14,8 +14,11 @@ from handlers.slack.channel_names import reference
 from handlers.slack.context import Context
 from handlers.slack.listening import first_delivery, listens
 from handlers.views import notes
+from phases.record.incident import Incident
 
 OFFER_SECONDS = 600  # contract: one offer a channel in 10 minutes
+KNOWN = 3
+"""Incidents that the offer names at most: a reader sees at a glance whether it is one of them."""
 _WHERE = (
     r"(?:-[\w-]+| ?\([\w ,/-]+\)"
     r"| (?:environment|env|cluster|site|website|app|apis?|db|databases?|servers?|systems?))"
@@ -63,9 +66,20 @@ async def _offer(ctx: Context, body: dict[str, Any]) -> None:
     if not await ctx.once.first(f"offer:{channel}", OFFER_SECONDS):
         return
     ask = {"channel": channel, "link": ctx.me.link(channel, event)}
-    message = notes.offer(message_text.message_text(event), ask)
+    message = notes.offer(message_text.message_text(event), ask, await _burning(ctx))
     thread = str(event.get("thread_ts") or ts)
     await ctx.client.chat_postMessage(channel=channel, thread_ts=thread, **message.payload())
+
+
+async def _burning(ctx: Context) -> list[Incident]:
+    """Return the newest public incidents from which users have not recovered."""
+    newest = [one.id for one in await ctx.dispatcher.short_records("open") if not one.private]
+    burning = [
+        incident
+        for incident in await ctx.dispatcher.records(newest[: notes.LISTED])
+        if incident.open and incident.recovered_at is None and not incident.drill
+    ]
+    return burning[:KNOWN]
 
 
 async def _is_watched(ctx: Context, event: dict[str, Any]) -> bool:

@@ -223,7 +223,8 @@ def _open_already(interaction: Interaction, report: Report, owner: Incident, cla
         "link": report.link,
         "private": "1" if report.private else "",
     }
-    return notes.open_already(report.title, owner, value)
+    here = owner.own_channel is not None and owner.own_channel.id == interaction.channel
+    return notes.open_already(report.title, owner, value, here=here)
 
 
 # --- listeners -----------------------------------------------------------------------------------

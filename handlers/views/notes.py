@@ -200,13 +200,14 @@ def _place_of(incident: Incident) -> str:
     return f"It is in a thread in {place}." if in_thread else f"It is in {place}."
 
 
-def open_already(text: str, owner: Incident, ask: dict[str, str]) -> Message:
-    """Ask whether it is the same as the incident that is open on this service."""
+def open_already(text: str, owner: Incident, ask: dict[str, str], *, here: bool = False) -> Message:
+    """Ask whether it is the same as the incident that is open on this service. `here`: in it."""
     service, title = words(owner.service, 60), words(owner.title, 200)
-    there = f"{owner.id} is open on {service}: {title} {phrasing.room(owner)}".strip()
+    place = "" if here else phrasing.room(owner)
+    there = f"{owner.id} is open {'here' if here else f'on {service}'}: {title} {place}".strip()
     choices = [
         button(
-            "Go there",
+            "It is this one" if here else "Go there",
             "incident.go_there",
             {"incident": owner.id, "title": plain(text, 300), "link": ask.get("link", "")},
             style="primary",
@@ -228,15 +229,21 @@ def either(
     return message(spoken(question, 400), [section(spoken(question, 400)), actions(choices)])
 
 
-def offer(words_said: str, ask: dict[str, str]) -> Message:
-    """Offer to declare, in the thread of a message that sounds like an incident."""
+def offer(words_said: str, ask: dict[str, str], burning: Sequence[Incident] = ()) -> Message:
+    """Offer to declare, in the thread of a message that sounds like an incident.
+
+    `burning`: what is known to everybody already; it may be the same.
+    """
     text = (
         "Is production on fire? I can open an incident: "
         "a channel, who is hit, and what to do about it."
     )
+    if burning:
+        text = "Is production on fire? This is known; if it is something else, declare it."
     value = {"text": cut_plain(words_said, 400), **ask}
     declare = button("Declare an incident …", "incident.declare", value)
-    return message(text, [section(text), actions([declare])])
+    known = [section(short(incident)) for incident in burning]
+    return message(text, [section(text), *known, actions([declare])])
 
 
 def break_glass(refusal: str, ask: dict[str, str | int]) -> Message:

@@ -63,8 +63,8 @@ def _recorded(incident: Incident, entries: Sequence[Entry]) -> Iterator[Source]:
     end = incident.recovered_at
     until = f"; the re-check of {stamp(end)}" if end is not None else ""
     yield Source(part="impact", says=impact(incident), comes_from=f"{measured}{until}", url=url)
-    if says := cause(incident):
-        yield _cause_source(incident, says)
+    if says := cause(proposed_to := _before_it_was_written(incident)):
+        yield _cause_source(proposed_to, says)
     first, begun = first_alert(incident, entries), _begun(incident, entries)
     said = alerted(incident, entries)
     yield begun.model_copy(update={"says": said.removesuffix(first).strip()})
@@ -75,6 +75,14 @@ def _recorded(incident: Incident, entries: Sequence[Entry]) -> Iterator[Source]:
         yield Source(part="monitoring", says=first, comes_from=where, url=address)
     if place := passed(incident, LookedUp()):
         yield Source(part="tests", says=place, comes_from=measured, url=url)
+
+
+def _before_it_was_written(incident: Incident) -> Incident:
+    """Return the incident without a cause that the post-mortem itself named: nobody proposed it."""
+    written, named = incident.postmortem, incident.cause
+    if written is not None and named is not None and named.at >= written.at:
+        return incident.model_copy(update={"cause": None})
+    return incident
 
 
 def _measure(incident: Incident) -> tuple[str, str | None]:

@@ -132,18 +132,18 @@ def ended(incident: Incident) -> Refused | None:
 def tried(incident: Incident) -> tuple[str, ...]:
     """Return what was done to production and did not end it, newest first.
 
-    The next decision has to know.
+    The next decision has to know. Why the newest failed stands at the head of that decision.
     """
-    sentences = (_tried(current) for current in reversed(incident.rounds))
-    return tuple(sentence for sentence in sentences if sentence)
+    found: list[str] = []
+    for current in reversed(incident.rounds):
+        if current.action is not None and (said := _tried(current, current.action, not found)):
+            found.append(said)
+    return tuple(found)
 
 
-def _tried(current: Round) -> str:
-    action = current.action
-    if action is None:
-        return ""
+def _tried(current: Round, action: RoundAction, newest: bool) -> str:
     what = f"Tried already: {capital(what_was_done(action))}, {stamp(action.at)}"
-    reason = f": {short(action.reason, 120).rstrip('.')}" if action.reason else ""
+    reason = f": {short(action.reason, 120).rstrip('.')}" if action.reason and not newest else ""
     match action.result:
         case "failed":
             return f"{what}, failed{reason}."

@@ -82,6 +82,8 @@ class EarlierFix:
     commit: str | None = None
     names: tuple[str, ...] = ()
     """The incident's id, its ticket and its issues, as a commit may name them."""
+    well: tuple[Release, ...] = ()
+    """Releases that a rollback showed to be without that fault."""
 
     @property
     def said(self) -> str:
@@ -157,13 +159,7 @@ def earlier_fixes(incidents: Iterable[Incident], asking: str) -> tuple[EarlierFi
         names += [incident.ticket.identifier] if incident.ticket is not None else []
         if not incident.private and incident.triage is not None:
             names += [issue.short_id for issue in incident.triage.issues if issue.short_id]
-        shipped = [
-            current.action.to_release
-            for current in incident.rounds
-            if current.action is not None
-            and current.action.kind is ActionKind.HOTFIX
-            and current.verdict in VERIFIED
-        ]
+        shipped = _ended_with(incident, ActionKind.HOTFIX)
         newest = shipped[-1] if shipped else None
         fixes.append(
             EarlierFix(
@@ -171,9 +167,22 @@ def earlier_fixes(incidents: Iterable[Incident], asking: str) -> tuple[EarlierFi
                 branch_of(newest) if newest is not None else "",
                 newest.commit if newest is not None else None,
                 tuple(names),
+                _ended_with(incident, ActionKind.ROLLBACK),
             )
         )
     return tuple(fixes)
+
+
+def _ended_with(incident: Incident, kind: ActionKind) -> tuple[Release, ...]:
+    """Return the releases that such actions deployed, and after which users recovered."""
+    return tuple(
+        current.action.to_release
+        for current in incident.rounds
+        if current.action is not None
+        and current.action.kind is kind
+        and current.action.to_release is not None
+        and current.verdict in VERIFIED
+    )
 
 
 def branch_of(release: Release) -> str:
@@ -195,6 +204,9 @@ def taken_back(
     own = [commit for commit in commits if not _MERGE.match(commit.subject)]
     pulls = {number for commit in commits for number in _pulls(commit)}
     gone = [path for commit in commits for path in destroyed(commit)]
+    needless = [fix for fix in fixes if _ran_well(target, commits, fix)]
+    fixes = [fix for fix in fixes if fix not in needless]
+    hotfixes = [d for d in hotfixes if branch_of(d.release) not in {f.name for f in needless}]
     return TakenBack(
         since=target.version,
         commits=len(own),
@@ -261,6 +273,17 @@ def _ended(
             ended.append(fix.said)
             known.add(fix.name)
     return [*ended, *(f"a hotfix ({short(name, 40)})" for name in sorted(running - known))]
+
+
+def _ran_well(target: Release, commits: Sequence[Commit], fix: EarlierFix) -> bool:
+    """Say whether the target is free of that fault: a rollback to it, or past it, ended the fire.
+
+    Its fix is of a later release then, and nobody needs it before.
+    """
+    shas = {commit.sha.lower() for commit in commits}
+    return any(
+        target.same_as(release) or (release.commit or "").lower() in shas for release in fix.well
+    )
 
 
 def _named(name: str, texts: str) -> bool:

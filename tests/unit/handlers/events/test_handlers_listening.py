@@ -51,6 +51,24 @@ WAYS = {
 }
 
 
+async def test_the_offer_names_what_burns_already_but_nothing_private_and_no_drill(
+    home: House,
+) -> None:
+    known, _ = await home.decision()
+    bob = home.slack.bob
+    await bob.command("/incident drill the shop is slow")
+    await bob.command("/incident")
+    form = await bob.open_modal("incident.declare")
+    await bob.submit(form, {"title": "keys leaked", "service": "shop", "private": ["private"]})
+    assert await home.count() == 3
+    bob.say("general", "prod is down")
+    [offer] = await offers(home)
+    assert f"*{known.id}*" in str(offer)
+    assert "INC-0002" not in str(offer)
+    assert "INC-0003" not in str(offer)
+    assert "incident.declare" in str(offer)
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_phrase_is_heard_however_a_person_says_it(home: House, way: str) -> None:
     said = WAYS[way](home.slack.bob)

@@ -140,6 +140,18 @@ async def test_going_there_leaves_what_was_said_as_evidence(home: House) -> None
     assert any("nobody can pay" in e.text for e in entries)
 
 
+async def test_more_words_in_its_channel_are_asked_about_without_a_way_there(home: House) -> None:
+    incident, _ = await home.decision()
+    assert incident.channel is not None
+    bob = home.slack.bob
+    await bob.command("/incident nobody can pay in the shop", incident.channel.name)
+    asked = await bob.sees(f"{incident.id} is open here")
+    assert "Go there" not in str(asked)
+    await bob.click(asked, "incident.go_there")
+    await home.idle()
+    assert "nobody can pay" in str(await home.dispatcher.timeline(incident.id))
+
+
 async def test_a_message_that_is_the_same_leaves_its_link_with_its_words(home: House) -> None:
     await home.slack.alice.command("/incident the shop is down")
     bob = home.slack.bob

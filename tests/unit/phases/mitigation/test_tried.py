@@ -25,7 +25,7 @@ def deciding() -> Story:
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        ("failed", "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, failed: exit 1."),
+        ("failed", "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, failed."),
         (
             "unknown",
             "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, with an unknown result.",
@@ -40,6 +40,14 @@ def test_a_rollback_that_failed_is_told_to_the_next_decision(result: str, says: 
     assert broken_rollbacks(story.record) == ("1.2.0",)
 
 
+def test_why_an_older_one_failed_is_told_beside_it():
+    story = deciding().rolled_back().deployed("failed", "exit 1.")
+    story.measured().rolled_back().deployed("failed", "exit 2.")
+    newest, older = tried(story.record)
+    assert newest.endswith(", failed.")
+    assert older.endswith(", failed: exit 1.")
+
+
 def test_what_was_not_started_broke_nothing():
     story = deciding().rolled_back()
     story.say(
@@ -48,10 +56,7 @@ def test_what_was_not_started_broke_nothing():
         )
     )
     assert tried(story.record) == (
-        (
-            "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started: 1.3.1 runs "
-            "by now."
-        ),
+        "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started.",
     )
     assert broken_rollbacks(story.record) == ()
 

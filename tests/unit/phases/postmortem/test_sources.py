@@ -13,7 +13,7 @@ from phases.postmortem.contributing_factors import LookedUp
 from phases.postmortem.draft import draft
 from phases.postmortem.gate import Parts
 from phases.postmortem.sources import sources
-from phases.record.findings import Suspect
+from phases.record.findings import Cause, Suspect
 from phases.record.incident import Entry, Incident, Source
 from tests.support.values.draws import draws
 from tests.support.values.incidents import NAMES, T0, entries, incident, minute, report, written
@@ -129,3 +129,12 @@ def test_the_file_links_each_sentence_that_was_left_as_proposed():
     assert f"“Suspect commit 9f3c2d1aa changed no test.”: commit 9f3c2d1aa <{COMMIT_URL}>" in cited
     assert "“40 users (counted over 15 min), cart, payment and search" in cited
     assert "alert after one minute" not in cited
+
+
+def test_a_cause_that_a_person_wrote_into_the_form_was_not_proposed():
+    known = incident(postmortem=None, adr=None)
+    done = written(root_cause="The import ran after the release.")
+    own = Cause(text=done.root_cause, at=done.at, by=done.by)
+    known = known.model_copy(update={"postmortem": done, "cause": own})
+    text = adr_text(known, entries(), 7, NAMES)
+    assert "“The import ran after the release.”" not in text.partition("left as it was:")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,24 @@ def test_what_only_looks_like_it_is_not_named(one: Commit) -> None:
     assert taken_back(TARGET, [one], (TAX,)).fixes == ()
 
 
+@pytest.mark.parametrize(
+    ("well", "fixes"),
+    [
+        (TARGET, ()),
+        (Release(version="v1.5", commit="d" * 40), ()),
+        (Release(version="v0", commit="e" * 40), ("INC-0031 (fix/tax)",)),
+    ],
+)
+def test_a_release_that_ended_that_fire_before_does_without_its_fix(
+    well: Release, fixes: tuple[str, ...]
+) -> None:
+    """A rollback to the target, or to a release after it, ended INC-0031; the fix came later."""
+    fix = replace(TAX, well=(well,))
+    log = [commit("Round the tax", sha=SHA), commit("Sell books", sha="d" * 40)]
+    hotfix = DeploySeen(release=FIX, service="shop", started_at=ago(9), source="bot")
+    assert taken_back(TARGET, log, (fix,), (hotfix,)).fixes == fixes
+
+
 def test_a_hotfix_by_pull_request_is_found_where_it_was_squashed() -> None:
     fix = EarlierFix("INC-0031", "#7", SHA, ("INC-0031",))
     assert taken_back(TARGET, [commit("Round the tax (#7)")], (fix,)).fixes == ("INC-0031 (#7)",)
@@ -144,6 +163,11 @@ def test_earlier_incidents_know_what_ended_them() -> None:
     worked = incident(id="INC-0031", ticket=ticket, rounds=(shipped(verdict="recovered"),))
     in_vain = incident(id="INC-0030", rounds=(shipped(verdict="not recovered"),))
     drill = incident(id="INC-0029", drill=True, rounds=(shipped(verdict="recovered"),))
+    back = shipped(verdict="recovered")
+    assert back.action is not None
+    action = back.action.model_copy(update={"kind": ActionKind.ROLLBACK, "to_release": TARGET})
+    rolled_back = incident(id="INC-0032", rounds=(back.model_copy(update={"action": action}),))
+    assert earlier_fixes([rolled_back], "INC-0040")[0].well == (TARGET,)
     fixes = earlier_fixes([worked, in_vain, drill, incident(id="INC-0040")], "INC-0040")
     assert [(fix.incident, fix.name) for fix in fixes] == [
         ("INC-0031", "fix/tax"),
