@@ -5,12 +5,20 @@ Every error that a port raises is a `PortError`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from phases.ports.source_values import Commit, Covered, Place, PullChecks
-from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
+from phases.ports.tracker_values import (
+    Carried,
+    EventDetail,
+    EventPicture,
+    IssuePage,
+    IssueRow,
+    Minutes,
+    OtherErrors,
+)
 from phases.record.findings import (
     Bisect,
     ChangeSeen,
@@ -106,12 +114,16 @@ class ErrorTracker(Protocol):
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> EventPicture: ...
 
-    async def releases(
-        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
-    ) -> Sequence[Share]:
-        """Return events by release, of the service's own projects only.
+    async def carried(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        span: tuple[datetime, datetime],
+        flag: str = "",
+    ) -> Carried:
+        """Return events by release, of the service's own projects only, and those with a flag on.
 
-        Names are as Sentry writes them, and `` for none.
+        `flag`: empty for none. Nothing of it is known where this Sentry does not tell.
         """
         ...
 
@@ -126,14 +138,10 @@ class ErrorTracker(Protocol):
         self,
         service: Service,
         issues: Sequence[str],
-        only: Mapping[str, str],
         span: tuple[datetime, datetime],
-    ) -> Mapping[str, tuple[int, int]]:
-        """Count other organisations, regions and browsers, by the errors besides these issues.
-
-        `only` names the one of each kind that is left out. The answer has as many of them as there
-        are, and the number of their events.
-        """
+        flag: str,
+    ) -> OtherErrors:
+        """Return where the service's errors besides these issues are, and which have a flag on."""
         ...
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
@@ -190,16 +198,6 @@ class FlagLog(Protocol):
         self, service: Service, since: datetime, until: datetime
     ) -> Sequence[ChangeSeen]:
         """Return the flags that were changed in this span, in the whole organisation."""
-        ...
-
-    async def carried(
-        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime], *, off: bool
-    ) -> Mapping[str, tuple[int, int]]:
-        """Return, by issue, its events with the flag on and all its events in this span.
-
-        Of an issue that has it off only: 0, and its events with the flag off; it is missing without
-        `off`. Issues whose events do not name the flag are missing.
-        """
         ...
 
 

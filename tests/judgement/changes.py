@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,20 +29,6 @@ class Flags:
         logged = [c for c in self.world.changes if c.kind == "flag" and c.logged and c.known]
         there = sorted((c for c in logged if begin <= c.at <= end), key=lambda c: -c.at)
         return [_seen(self.world, change, "sentry") for change in there]
-
-    async def carried(
-        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime], *, off: bool
-    ) -> Mapping[str, tuple[int, int]]:
-        del off  # nothing is told of issues that have it off only
-        since, until = span
-        change = next((c for c in self.world.changes if c.name == flag), None)
-        found: dict[str, tuple[int, int]] = {}
-        for events in self.events if change is not None else ():
-            within = events.span(self.world.minute(since), self.world.minute(until))
-            on = sum(carries(events, n, change) for n in within if change is not None)
-            if on:
-                found[events.failure.id] = (on, len(within))
-        return found
 
 
 def carries(events: Events, n: int, change: Changed) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from phases.ports.ports import PortError
 from phases.ports.tracker_values import (
+    Carried,
     EventDetail,
     EventPicture,
     IssuePage,
     IssueRow,
     Minutes,
+    OtherErrors,
     UserShare,
 )
 from phases.record.findings import DeploySeen, Release, Share
@@ -153,13 +155,19 @@ class Tracker:
             browsers=_shares(where["browser"]),
         )
 
-    async def releases(
-        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
-    ) -> Sequence[Share]:
-        carried: Counter[str] = Counter()
+    async def carried(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        span: tuple[datetime, datetime],
+        flag: str = "",
+    ) -> Carried:
+        carried, on = Counter[str](), 0
         for events in self._of([service], issues):
-            carried.update(events.release[n] for n in self._span(events, since, until))
-        return _shares(carried)
+            within = self._span(events, *span)
+            carried.update(events.release[n] for n in within)
+            on += sum(evaluated(self.world, events, n).get(flag, False) for n in within)
+        return Carried(releases=_shares(carried), events=carried.total(), on=on)
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
         there = {
@@ -171,22 +179,25 @@ class Tracker:
         return len(there) or None
 
     async def others(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        only: Mapping[str, str],
-        span: tuple[datetime, datetime],
-    ) -> Mapping[str, tuple[int, int]]:
-        """Count the other places of each kind among the events besides these issues."""
+        self, service: Service, issues: Sequence[str], span: tuple[datetime, datetime], flag: str
+    ) -> OtherErrors:
+        """Count the places and the flag among the events besides these issues."""
         where = {kind: Counter[str]() for kind in PLACES}
+        told: Counter[bool] = Counter()
         for events in self._of([service]):
             if events.failure.id in issues:
                 continue
             for n in self._span(events, *span):
+                told.update(on for f, on in evaluated(self.world, events, n).items() if f == flag)
                 for kind, place in _places(events, n):
                     where[kind][place] += 1
-        beside = {k: [n for p, n in where[k].items() if p != name] for k, name in only.items()}
-        return {kind: (len(counts), sum(counts)) for kind, counts in beside.items()}
+        return OtherErrors(
+            organisations=_shares(where["organisation"]),
+            regions=_shares(where["region"]),
+            browsers=_shares(where["browser"]),
+            asked=told.total(),
+            on=told[True],
+        )
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
         events = next((e for e in self.events if e.failure.id == issue), None)

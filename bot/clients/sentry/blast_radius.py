@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bot.clients.http.errors import HttpError
+from bot.clients.sentry.flags import flag_field
 from bot.clients.sentry.models import (
     RowsShape,
     TagDetailShape,
@@ -23,7 +24,7 @@ from bot.clients.sentry.models import (
     split_users,
     without_count,
 )
-from phases.ports.tracker_values import EventPicture
+from phases.ports.tracker_values import Carried, EventPicture, OtherErrors
 from phases.record.findings import Part, Share
 from phases.record.service import Service
 
@@ -269,15 +270,28 @@ def of_some(picture: EventPicture, others: int) -> EventPicture:
     )
 
 
-def of_others(
-    service: Service, rows: Sequence[Mapping[str, Any]], only: Mapping[str, str]
-) -> dict[str, tuple[int, int]]:
-    """Return by kind how many others there are beside the one that fails, and their events."""
+def of_carried(rows: Sequence[Mapping[str, Any]], flag: str) -> Carried:
+    """Return events by release. Raises `HttpError` where a row has no count."""
+    if any(number(row.get("count()")) is None for row in rows):
+        raise without_count()
+    on, _ = _with_flag(rows, flag)
+    releases = shares(((r.get("release"), count_of(dict(r), "count()")) for r in rows), empty=True)
+    return Carried(releases=releases, events=sum(share.events for share in releases), on=on)
+
+
+def of_others(service: Service, rows: Sequence[Mapping[str, Any]], flag: str) -> OtherErrors:
+    def by(field: str) -> tuple[Share, ...]:
+        return shares((row.get(field), count_of(dict(row), "count()")) for row in rows)
+
     region, organisation, browser = place_fields(service)
-    fields: dict[str, str] = {"region": region, "organisation": organisation, "browser": browser}
-    found: dict[str, tuple[int, int]] = {}
-    for kind, name in only.items():
-        counted = shares((row.get(fields[kind]), count_of(dict(row), "count()")) for row in rows)
-        others = [share for share in counted if share.name != name]
-        found[kind] = (len(others), sum(share.events for share in others))
-    return found
+    on, asked = _with_flag(rows, flag)
+    return OtherErrors(
+        regions=by(region), organisations=by(organisation), browsers=by(browser), asked=asked, on=on
+    )
+
+
+def _with_flag(rows: Sequence[Mapping[str, Any]], flag: str) -> tuple[int, int]:
+    """Return the events with the flag on, and those that asked for it."""
+    (field,) = flag_field(flag) or ("",)
+    told = [(row.get(field), count_of(dict(row), "count()")) for row in rows if row.get(field)]
+    return sum(n for value, n in told if value == "true"), sum(n for _, n in told)

@@ -210,7 +210,5 @@ def suspect_of(
         return None
     grace = window * GRACE_PER_WINDOW
     rolled_out = max(grace, ROLLS_OUT)
-    before = (
-        d for d in deploys if d.started_at <= began + (rolled_out if ends_only(d) else grace)
-    )
+    before = (d for d in deploys if d.started_at <= began + (rolled_out if ends_only(d) else grace))
     return max(before, key=lambda d: d.started_at, default=None)

@@ -164,7 +164,8 @@ KINDS = (
         _any(
             r"timed? ?out|timeout|deadline exceeded|TaskCanceledException|\bETIMEDOUT\b",
             r"too many (?:connections|clients)|remaining connection slots",
-            r"pool (?:\w+ ){0,2}(?:limit|exhaust)|pool (?:is )?(?:full|empty)|PoolExhausted|ExhaustedPool|lock wait|deadlock",
+            r"pool (?:\w+ ){0,2}(?:limit|exhaust)|pool (?:is )?(?:full|empty)",
+            r"PoolExhausted|ExhaustedPool|lock wait|deadlock",
             r"no (?:available connection|connection available)|no more connections allowed",
             r"waited [\d.]+ sec, \d+/\d+ available|max_user_connections|cannot assign requested",
             r"QueryCanceled|canceling statement due to|DeadlineExceeded|UND_ERR_CONNECT_TIMEOUT",

@@ -24,7 +24,7 @@ _OF_CODE = re.compile(
     r"|undefined|is not (?:an? |defined|valid)|not valid as|Template\w*(?:::)?Error|React error",
     re.IGNORECASE,
 )
-"""What libraries say of a question that our code asked wrongly, or of what they were given to run."""
+"""What libraries say of a question that our code asked wrongly, or of our code that they ran."""
 _PACKAGE = re.compile(
     r"^(?:.*/src/\w+/(?:java|kotlin|scala|groovy)/)?(\w+/\w+)/[\w/$]+\.(?:java|kts?|scala|groovy)$"
 )

@@ -2,71 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
-from phases.ports.tracker_values import EventDetail, IssuePage, IssueRow
+from phases.ports.tracker_values import Carried, EventDetail, OtherErrors
 from phases.record.changes import ChangeSeen, FlagEvidence
-from phases.record.findings import IssueSeen
-from phases.shared.suspected_changes import EVENTS, evidence, near, said, turned_off
+from phases.shared.suspected_changes import near, said, turned_off
 from phases.triage.going_back.situation import OtherChange, Situation
-from phases.triage.reading.questions import Questions
 
 
-class Trouble(Protocol):
-    """The incident's issues beside all that are listed."""
-
-    @property
-    def issues(self) -> Sequence[IssueSeen]: ...
-    @property
-    def about(self) -> datetime | None:
-        """When they began, about."""
-        ...
-
-    @property
-    def others(self) -> int:
-        """Events of the other issues."""
-        ...
-
-
-Carried = tuple[ChangeSeen, Mapping[str, tuple[int, int]]]
-"""A flag, and by issue its events with the flag on and all its events."""
-
-
-async def events_with_flag(
-    ask: Questions,
-    page: IssuePage,
-    changes: Sequence[ChangeSeen],
-    trouble: Trouble,
-) -> Carried | None:
-    """Third: ask which events carry the flag that was changed last before the beginning.
-
-    A search lists 100 issues: beside more of them it would tell of a part. Which other issues have
-    the flag off is asked where they have enough events to tell anything.
-    """
-    flags = (c for c in near(changes, trouble.about) if c.kind == "flag" and not turned_off(c))
-    flag = next(flags, None)
-    if flag is None or not trouble.issues or page.next is not None:
-        return None
-    return flag, await ask.carried(flag, off=trouble.others >= EVENTS)
+def flag_asked_about(changes: Sequence[ChangeSeen], began: datetime | None) -> ChangeSeen | None:
+    """Return the flag that was changed last before the beginning."""
+    flags = (c for c in near(changes, began) if c.kind == "flag" and not turned_off(c))
+    return next(flags, None)
 
 
 def flag_evidence(
-    carried: Carried | None,
-    rows: Sequence[IssueRow],
-    own: Collection[str],
-    event: EventDetail | None,
+    flag: ChangeSeen | None, own: Carried, others: OtherErrors, event: EventDetail | None
 ) -> FlagEvidence | None:
-    """Return the counts of the flag; None where it was not asked for, or is not told to Sentry."""
-    if carried is None:
-        return None
-    flag, by_issue = carried
-    counts = {row.id: row.events for row in rows}
-    # An SDK that tells of flags tells of each that was asked for on the way to the error.
+    """Return the counts of the flag; None where they say nothing.
+
+    Where no event carries it, the flag may not be told to Sentry at all, unless the newest event
+    tells which flags were evaluated: an SDK tells of each that was asked for on the way to it.
+    """
     evaluated = event is not None and bool(event.flags)
-    return evidence(flag.name, by_issue, counts, own, evaluated=evaluated)
+    if flag is None or not own.events or not (evaluated or own.on or others.on):
+        return None
+    return FlagEvidence(
+        flag=flag.name, on=own.on, events=own.events, others_on=others.on, others=others.asked
+    )
 
 
 def with_changes(

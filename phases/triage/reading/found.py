@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from phases.ports.ports import HotfixRef
-from phases.ports.tracker_values import EventDetail, EventPicture, IssueRow, Minutes
-from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen, Share
+from phases.ports.tracker_values import (
+    Carried,
+    EventDetail,
+    EventPicture,
+    IssueRow,
+    Minutes,
+    OtherErrors,
+)
+from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen
 from phases.triage.deploys.taken_back import NO_WAY, Back
 from phases.triage.picture.fire import Series
 from phases.triage.picture.ordinary import Rhythm
 from phases.triage.reading.deployed import Deployed
-from phases.triage.reading.flags import Carried
+
+NONE_CARRIED, NO_OTHERS = Carried(), OtherErrors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,8 @@ class Impact:
     began: datetime | None
     picture: EventPicture
     exact: bool = True
-    by_release: Sequence[Share] = ()
+    carried: Carried = NONE_CARRIED
+    others: OtherErrors = NO_OTHERS
     event: EventDetail | None = None
     before: Mapping[str, int] = field(default_factory=dict[str, int])
     """Events of the hour before, by transaction."""
@@ -65,7 +74,8 @@ class Found:
     fixes: tuple[HotfixRef, ...]
     trouble: Trouble
     changes: tuple[ChangeSeen, ...]
-    carried: Carried | None
+    flag: ChangeSeen | None
+    """The one whose events are counted."""
     impact: Impact
     addresses: int | None
     calm: float

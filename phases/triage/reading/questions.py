@@ -6,7 +6,7 @@ Each of them fails by itself: what has no answer is noted, and the rest goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -22,7 +22,15 @@ from phases.ports.ports import (
     SourceCode,
 )
 from phases.ports.source_values import Commit
-from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
+from phases.ports.tracker_values import (
+    Carried,
+    EventDetail,
+    EventPicture,
+    IssuePage,
+    IssueRow,
+    Minutes,
+    OtherErrors,
+)
 from phases.record.findings import (
     ChangeSeen,
     DeploySeen,
@@ -30,7 +38,6 @@ from phases.record.findings import (
     IssueSeen,
     Part,
     Release,
-    Share,
 )
 from phases.record.service import Service
 from phases.text.wording import listed, short
@@ -133,6 +140,10 @@ class Questions:
 
     # --- flags ---------------------------------------------------------------------------------
 
+    @property
+    def flags_used(self) -> bool:
+        return self.sources.flags is not None and not self.sources.flags.unused()
+
     async def flag_changes(self, page: IssuePage) -> Sequence[ChangeSeen]:
         """Return the flags that were changed since a day before the window, newest first.
 
@@ -140,23 +151,10 @@ class Questions:
         triage are counted (docs/performance.md).
         """
         flags, service = self.sources.flags, self.sources.service
-        if flags is None or (page.next is not None and flags.unused()):
+        if flags is None or (page.next is not None and not self.flags_used):
             return ()
         asked = flags.changes(service, self.since - DAY, self.now)
         return await self.notes.ask(asked, (), "Flag changes are not known", decides=False)
-
-    async def carried(self, flag: ChangeSeen, *, off: bool) -> Mapping[str, tuple[int, int]]:
-        """Return, by issue, its events with the flag on and all its events since the change.
-
-        `off`: of issues that have it off only, too.
-        """
-        if self.sources.flags is None:
-            return {}
-        since = max(self.since, flag.at)
-        span = (since, self.now)
-        asked = self.sources.flags.carried(self.sources.services, flag.name, span, off=off)
-        cost = f"Which events carry flag {short(flag.name)} is not known"
-        return await self.notes.ask(asked, {}, cost, decides=False)
 
     # --- the source of code --------------------------------------------------------------------
 
@@ -291,16 +289,18 @@ class Questions:
         self.notes.incomplete = self.notes.incomplete or picture.passing
         return with_others(picture, issues)
 
-    async def events_by_release(
-        self, ids: Sequence[str], suspect: DeploySeen | None
-    ) -> Sequence[Share]:
-        """Return the releases that events carry since the suspect's deploy started."""
+    async def carried(
+        self, ids: Sequence[str], suspect: DeploySeen | None, flag: ChangeSeen | None
+    ) -> Carried:
+        """Return the releases and the flag that events carry since the suspect's deploy started."""
         begin = max(self.since, suspect.started_at) if suspect is not None else self.since
+        begin = max(begin, flag.at) if flag is not None else begin
         if begin >= self.now:
-            return ()
-        asked = self.sources.tracker.releases(self.sources.service, ids, begin, self.now)
+            return Carried()
+        name = flag.name if flag is not None else ""
+        asked = self.sources.tracker.carried(self.sources.service, ids, (begin, self.now), name)
         cost = "Which releases the events carry is not known"
-        return await self.notes.ask(asked, (), cost, decides=True)
+        return await self.notes.ask(asked, Carried(), cost, decides=True)
 
     async def newest_event(self, rows: Sequence[IssueRow], issue: IssueSeen) -> EventDetail | None:
         project = next((row.project for row in rows if row.id == issue.id), "")
@@ -327,19 +327,13 @@ class Questions:
         except TimeoutError:
             return EndpointAnswer(ok=False, said=f"no answer within {PART_SECONDS:g} s")
 
-    async def beside(
-        self, only: Mapping[str, str], ids: Sequence[str]
-    ) -> Mapping[str, tuple[int, int]]:
-        """Return how many other organisations, regions or browsers have events, and how many.
-
-        Asked only where everything that fails is in one of them, beside other questions.
-        """
-        if not only:
-            return {}
+    async def others(self, ids: Sequence[str], flag: ChangeSeen | None) -> OtherErrors:
+        """Return where the service's other errors are, and which of them have the flag on."""
         span = (self.now - BESIDE, self.now)
-        asked = self.sources.tracker.others(self.sources.service, ids, only, span)
+        name = flag.name if flag is not None else ""
+        asked = self.sources.tracker.others(self.sources.service, ids, span, name)
         cost = "Whether others run into it is not known"
-        return await self.notes.ask(asked, {}, cost, decides=False)
+        return await self.notes.ask(asked, OtherErrors(), cost, decides=False)
 
     async def exact_beginning(
         self,

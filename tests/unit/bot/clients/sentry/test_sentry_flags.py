@@ -42,15 +42,21 @@ async def test_changes_are_read_as_sentry_writes_them() -> None:
     assert a.url.endswith("/organizations/acme/feature-flags/")
 
 
-async def test_events_with_the_flag_on_are_counted_by_issue() -> None:
+@pytest.mark.parametrize("flag", ["new-pricing", "checkout:eu"])
+async def test_events_with_the_flag_on_are_counted_of_these_issues_and_of_others(flag: str) -> None:
     async with world() as w:
-        w.burn("/cart", flags={"new-pricing": True}, times=40)
-        w.burn("/pay", flags={"new-pricing": False}, times=10)
+        w.burn("/cart", flags={flag: True}, times=40)
+        w.burn("/pay", flags={flag: False}, times=10, release="v2")
+        w.burn("/search", times=7)
         span = (ago(10), NOW)
-        found = await w.client.flags.carried([SHOP], "new-pricing", span, off=True)
-        on = await w.client.flags.carried([SHOP], "new-pricing", span, off=False)
-    assert sorted(found.values()) == [(0, 10), (40, 40)]
-    assert list(on.values()) == [(40, 40)]
+        ids = {issue.title: str(issue.id) for issue in w.local.issues.values()}
+        every = await w.client.carried(SHOP, list(ids.values()), span, flag)
+        others = await w.client.others(SHOP, [ids["KeyError: '/cart'"]], span, flag)
+        odd = await w.client.carried(SHOP, list(ids.values()), span, 'x"]:true OR is:')
+    assert (every.on, every.events) == (40, 57)
+    assert {share.name: share.events for share in every.releases} == {"v3": 47, "v2": 10}
+    assert (others.on, others.asked) == (0, 10), "an error that asked for no flag tells nothing"
+    assert (odd.on, odd.events) == (0, 57)
 
 
 async def test_a_flag_that_splits_the_errors_is_turned_off_although_a_deploy_is_nearer() -> None:
