@@ -5,13 +5,12 @@ Every error that a port raises is a `PortError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from phases.ports.source_values import Commit, Covered, Place, PullChecks
 from phases.ports.tracker_values import (
-    Carried,
     EventDetail,
     EventPicture,
     IssuePage,
@@ -114,16 +113,12 @@ class ErrorTracker(Protocol):
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> EventPicture: ...
 
-    async def carried(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        span: tuple[datetime, datetime],
-        flag: str = "",
-    ) -> Carried:
-        """Return events by release, of the service's own projects only, and those with a flag on.
+    async def releases(
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
+    ) -> Sequence[Share]:
+        """Return events by release, of the service's own projects only.
 
-        `flag`: empty for none. Nothing of it is known where this Sentry does not tell.
+        Names are as Sentry writes them, and `` for none.
         """
         ...
 
@@ -135,13 +130,9 @@ class ErrorTracker(Protocol):
         ...
 
     async def others(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        span: tuple[datetime, datetime],
-        flag: str,
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> OtherErrors:
-        """Return where the service's errors besides these issues are, and which have a flag on."""
+        """Return where the service's errors besides these issues are."""
         ...
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
@@ -198,6 +189,15 @@ class FlagLog(Protocol):
         self, service: Service, since: datetime, until: datetime
     ) -> Sequence[ChangeSeen]:
         """Return the flags that were changed in this span, in the whole organisation."""
+        ...
+
+    async def off(
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime]
+    ) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag off and all its events in this span.
+
+        Issues without such an event are missing: they have it on, or never ask for it.
+        """
         ...
 
 

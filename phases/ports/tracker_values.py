@@ -111,25 +111,12 @@ class EventPicture(Value):
     where that is not known."""
 
 
-class Carried(Value):
-    """The events of some issues by the release that they carry, and by a flag."""
-
-    releases: tuple[Share, ...] = ()
-    """Names are as Sentry writes them, and `` for none."""
-    events: int = 0
-    on: int = 0
-    """Events with the flag on."""
-
-
 class OtherErrors(Value):
-    """The service's errors besides some issues."""
+    """Where the service's errors besides some issues are."""
 
     organisations: tuple[Share, ...] = ()
     regions: tuple[Share, ...] = ()
     browsers: tuple[Share, ...] = ()
-    asked: int = 0
-    """Events that asked for the flag, whether it was on or off."""
-    on: int = 0
 
 
 class EventDetail(Value):

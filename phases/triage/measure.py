@@ -26,7 +26,7 @@ from phases.record.findings import (
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
-from phases.shared.suspected_changes import EVENTS, merged
+from phases.shared.suspected_changes import NEAR, merged
 from phases.triage.deploys.deploy_history import suspect_of
 from phases.triage.deploys.taken_back import NO_PAST, Past, takes_back
 from phases.triage.deploys.targets import fire_of
@@ -49,7 +49,7 @@ from phases.triage.picture.judged import Seen, judged
 from phases.triage.picture.ordinary import mostly_new, titled, without_regular
 from phases.triage.reading.deployed import Deployed, beside, deployed, only_places, way_back
 from phases.triage.reading.flags import flag_asked_about, flag_evidence, with_changes
-from phases.triage.reading.found import NO_OTHERS, NONE_CARRIED, Found, Impact, Trouble
+from phases.triage.reading.found import NO_OTHERS, Found, Impact, Trouble
 from phases.triage.reading.known_already import (
     far_louder,
     first_in_minute,
@@ -91,7 +91,7 @@ async def triage(
     situation = replace(situation, endpoint=endpoint)
     trouble, impact = found.trouble, found.impact
     service, picture = sources.service, impact.picture
-    say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.carried.releases, service)
+    say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
     if impact.event is not None:
         say_of_stack(ask.notes, impact.event)
     measured = {
@@ -121,7 +121,7 @@ async def _found(
         _trouble(ask, incident, page, errors), ask.flag_changes(page)
     )
     changes = not_taken_back(merged(past.changes, by_sentry), incident)
-    flag = flag_asked_about(changes, trouble.about)
+    flag = None if page.next is not None else flag_asked_about(changes, trouble.about)
     impact = await _impact(ask, trouble, deploys, flag)
     calm, counted = _rate_before(ask, page, trouble, impact.began)
     return Found(
@@ -196,21 +196,21 @@ async def _impact(
         return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
     told = in_picture or not deploys.near(trouble.loud)
-    picture, carried, exact, event, back, before, others = await asyncio.gather(
+    picture, by_release, exact, event, back, before, (others, off) = await asyncio.gather(
         ask.picture(issues, ids),
-        ask.carried(ids, suspect, flag),
+        ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud, told=told),
         ask.newest_event(trouble.rows, issues[0]),
         way_back(ask, deploys, suspect, burned),
         _before(ask, trouble),
-        _others(ask, trouble, flag),
+        _others_or_flag(ask, trouble, flag),
     )
     if in_picture and exact == trouble.loud:
         exact = first_in_minute(picture, exact)
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
     other, suspect = nearer != suspect, nearer  # the second may be on the other side of a deploy
-    canary = deploys.canary(suspect, by_version(carried.releases, ask.sources.service.release))
+    canary = deploys.canary(suspect, by_version(by_release, ask.sources.service.release))
     if other or canary:
         back = await way_back(ask, deploys, suspect, burned, canary=canary)
     to_the_second = exact not in (None, trouble.loud)
@@ -220,8 +220,9 @@ async def _impact(
         began=began,
         picture=picture,
         exact=to_the_second,
-        carried=carried,
+        by_release=by_release,
         others=others,
+        off=off,
         event=event,
         before=before,
         back=back,
@@ -238,22 +239,26 @@ async def _before(ask: Questions, trouble: Trouble) -> Mapping[str, int]:
     return {} if far_louder(trouble.series, began, events, minutes) else await ask.before(began)
 
 
-async def _others(ask: Questions, trouble: Trouble, flag: ChangeSeen | None) -> OtherErrors:
-    """Ask for the other errors where enough of them may tell a place or a flag.
+async def _others_or_flag(
+    ask: Questions, trouble: Trouble, flag: ChangeSeen | None
+) -> tuple[OtherErrors, Mapping[str, tuple[int, int]]]:
+    """Ask which events have the flag off, or who else has errors: a triage makes twelve calls.
 
-    Beside a second page of issues and a flag log it would be one call too many.
+    The flag goes first where it was changed minutes before, or too few others are there to tell a
+    place. A search lists 100 issues: beside more of them it would tell of a part.
     """
-    if len(trouble.rows) > len(trouble.by_minute) and ask.flags_used:
-        return NO_OTHERS
     minutes, since = trouble.minutes.counts, ask.now - HOUR
     own = sum(count for at, count in minutes.items() if at >= since)
     own += sum(i.events for i in trouble.issues if i.id not in trouble.by_minute)
     few = ask.sources.service.window <= HOUR and too_few_others(
         trouble.series, since, own, OTHERS_EVENTS
     )
-    if few and (flag is None or trouble.others < EVENTS):
-        return NO_OTHERS
-    return await ask.others(trouble.ids, flag)
+    if flag is not None and trouble.about is not None and (few or trouble.about - flag.at <= NEAR):
+        return NO_OTHERS, await ask.flag_off(flag)
+    more = len(trouble.rows) > len(trouble.by_minute)
+    if few or (more and ask.flags_used):
+        return NO_OTHERS, {}
+    return await ask.others(trouble.ids), {}
 
 
 async def _outage(ask: Questions, deploys: Deployed, impact: Impact) -> Impact:
@@ -264,7 +269,7 @@ async def _outage(ask: Questions, deploys: Deployed, impact: Impact) -> Impact:
     newest = suspect_of(deploys.known.deploys, ask.now, ask.sources.service.window)
     suspect = newest if newest is not None and ask.now - newest.started_at <= HOUR else None
     back = await way_back(ask, deploys, suspect, None)
-    return replace(impact, suspect=suspect, began=None, carried=NONE_CARRIED, event=None, back=back)
+    return replace(impact, suspect=suspect, began=None, by_release=(), event=None, back=back)
 
 
 def _rate_before(
@@ -319,7 +324,7 @@ def _situation(
         cannot_deploy=deploys.cannot_deploy,
         burning=frozenset(deploys.burning),
         neighbours=deploys.neighbours,
-        by_release=by_version(impact.carried.releases, service.release),
+        by_release=by_version(impact.by_release, service.release),
         exact=impact.exact,
         one_way=impact.back.one_way,
         issues=issues,
@@ -340,7 +345,7 @@ def _situation(
         deploys_told=deploys.all_told,
         unasked=tuple(ask.notes.unasked),
     )
-    carry = flag_evidence(found.flag, impact.carried, impact.others, impact.event)
+    carry = flag_evidence(found.flag, impact.off, issues, impact.event)
     return with_changes(situation, found.changes, carry)
 
 

@@ -119,7 +119,7 @@ async def stragglers(
     """
     if not left:
         return Stragglers()
-    return _gone_of((await tracker.carried(service, ids, span)).releases, service, left)
+    return _gone_of(await tracker.releases(service, ids, *span), service, left)
 
 
 async def half(
@@ -135,7 +135,7 @@ async def half(
     Raises `PortError`.
     """
     since, until = span
-    shares = (await tracker.carried(service, ids, span)).releases
+    shares = await tracker.releases(service, ids, since, until)
     old = _gone_of(shares, service, left)
     events = sum(share.events for share in shares) - old.events
     nameless = sum(share.events for share in shares if not share.name) if left else events

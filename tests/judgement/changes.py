@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,18 @@ class Flags:
         logged = [c for c in self.world.changes if c.kind == "flag" and c.logged and c.known]
         there = sorted((c for c in logged if begin <= c.at <= end), key=lambda c: -c.at)
         return [_seen(self.world, change, "sentry") for change in there]
+
+    async def off(
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime]
+    ) -> Mapping[str, tuple[int, int]]:
+        begin, end = (self.world.minute(at) for at in span)
+        found: dict[str, tuple[int, int]] = {}
+        for events in self.events:
+            within = events.span(begin, end)
+            told = [evaluated(self.world, events, n).get(flag) for n in within]
+            if without := sum(on is False for on in told):
+                found[events.failure.id] = (without, len(told))
+        return found
 
 
 def carries(events: Events, n: int, change: Changed) -> bool:

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from phases.ports.ports import PortError
 from phases.ports.tracker_values import (
-    Carried,
     EventDetail,
     EventPicture,
     IssuePage,
@@ -155,19 +154,13 @@ class Tracker:
             browsers=_shares(where["browser"]),
         )
 
-    async def carried(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        span: tuple[datetime, datetime],
-        flag: str = "",
-    ) -> Carried:
-        carried, on = Counter[str](), 0
+    async def releases(
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
+    ) -> Sequence[Share]:
+        carried: Counter[str] = Counter()
         for events in self._of([service], issues):
-            within = self._span(events, *span)
-            carried.update(events.release[n] for n in within)
-            on += sum(evaluated(self.world, events, n).get(flag, False) for n in within)
-        return Carried(releases=_shares(carried), events=carried.total(), on=on)
+            carried.update(events.release[n] for n in self._span(events, since, until))
+        return _shares(carried)
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
         there = {
@@ -179,24 +172,20 @@ class Tracker:
         return len(there) or None
 
     async def others(
-        self, service: Service, issues: Sequence[str], span: tuple[datetime, datetime], flag: str
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> OtherErrors:
-        """Count the places and the flag among the events besides these issues."""
+        """Count the places among the events besides these issues."""
         where = {kind: Counter[str]() for kind in PLACES}
-        told: Counter[bool] = Counter()
         for events in self._of([service]):
             if events.failure.id in issues:
                 continue
-            for n in self._span(events, *span):
-                told.update(on for f, on in evaluated(self.world, events, n).items() if f == flag)
+            for n in self._span(events, since, until):
                 for kind, place in _places(events, n):
                     where[kind][place] += 1
         return OtherErrors(
             organisations=_shares(where["organisation"]),
             regions=_shares(where["region"]),
             browsers=_shares(where["browser"]),
-            asked=told.total(),
-            on=told[True],
         )
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bot.clients.http.errors import HttpError
-from bot.clients.sentry.flags import flag_field
 from bot.clients.sentry.models import (
     RowsShape,
     TagDetailShape,
@@ -24,7 +23,7 @@ from bot.clients.sentry.models import (
     split_users,
     without_count,
 )
-from phases.ports.tracker_values import Carried, EventPicture, OtherErrors
+from phases.ports.tracker_values import EventPicture, OtherErrors
 from phases.record.findings import Part, Share
 from phases.record.service import Service
 
@@ -270,28 +269,9 @@ def of_some(picture: EventPicture, others: int) -> EventPicture:
     )
 
 
-def of_carried(rows: Sequence[Mapping[str, Any]], flag: str) -> Carried:
-    """Return events by release. Raises `HttpError` where a row has no count."""
-    if any(number(row.get("count()")) is None for row in rows):
-        raise without_count()
-    on, _ = _with_flag(rows, flag)
-    releases = shares(((r.get("release"), count_of(dict(r), "count()")) for r in rows), empty=True)
-    return Carried(releases=releases, events=sum(share.events for share in releases), on=on)
-
-
-def of_others(service: Service, rows: Sequence[Mapping[str, Any]], flag: str) -> OtherErrors:
+def of_others(service: Service, rows: Sequence[Mapping[str, Any]]) -> OtherErrors:
     def by(field: str) -> tuple[Share, ...]:
         return shares((row.get(field), count_of(dict(row), "count()")) for row in rows)
 
     region, organisation, browser = place_fields(service)
-    on, asked = _with_flag(rows, flag)
-    return OtherErrors(
-        regions=by(region), organisations=by(organisation), browsers=by(browser), asked=asked, on=on
-    )
-
-
-def _with_flag(rows: Sequence[Mapping[str, Any]], flag: str) -> tuple[int, int]:
-    """Return the events with the flag on, and those that asked for it."""
-    (field,) = flag_field(flag) or ("",)
-    told = [(row.get(field), count_of(dict(row), "count()")) for row in rows if row.get(field)]
-    return sum(n for value, n in told if value == "true"), sum(n for _, n in told)
+    return OtherErrors(regions=by(region), organisations=by(organisation), browsers=by(browser))

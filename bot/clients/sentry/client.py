@@ -19,7 +19,6 @@ from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import (
     TOTALS,
     Tables,
-    of_carried,
     of_others,
     of_some,
     of_tables,
@@ -29,7 +28,7 @@ from bot.clients.sentry.blast_radius import (
     tried,
 )
 from bot.clients.sentry.event import EventShape
-from bot.clients.sentry.flags import SentryFlags, flag_field
+from bot.clients.sentry.flags import SentryFlags
 from bot.clients.sentry.glitchtip import REFUSED, GlitchTip, cannot_count
 from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp
 from bot.clients.sentry.laptops import NO_LAPTOPS
@@ -51,7 +50,6 @@ from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.sentry.series import of_stats, of_timeseries
 from bot.clients.sentry.traffic import Traces
 from phases.ports.tracker_values import (
-    Carried,
     EventDetail,
     EventPicture,
     IssuePage,
@@ -84,7 +82,7 @@ class Sentry:
         self._queries = ProjectQueries(self._http)
         self._projects = Projects(self._http)
         self._releases = Releases(self._http)
-        self.flags = SentryFlags(self._http, self._page_url)
+        self.flags = SentryFlags(self._http, self._queries, self._projects, self._page_url)
         self.traffic = Traces(self._http, self._projects, self._queries).seen
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
@@ -299,16 +297,19 @@ class Sentry:
             if (after := page.next) is None:
                 return events
 
-    async def carried(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        span: tuple[datetime, datetime],
-        flag: str = "",
-    ) -> Carried:
-        fields = ("release", *flag_field(flag), "count()")
-        rows = await self._rows([service], span, fields, of_issues(issues), "-count()")
-        return of_carried(rows.data, flag) if rows else Carried()
+    async def releases(
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
+    ) -> Sequence[Share]:
+        rows = await self._rows(
+            [service], (since, until), ["release", "count()"], of_issues(issues), "-count()"
+        )
+        if rows is not None and any(number(r.get("count()")) is None for r in rows.data):
+            raise without_count()
+        return (
+            shares(((r.get("release"), count_of(r, "count()")) for r in rows.data), empty=True)
+            if rows
+            else ()
+        )
 
     async def transactions(
         self, services: Sequence[Service], since: datetime, until: datetime
@@ -328,12 +329,11 @@ class Sentry:
         return next(counts, None)
 
     async def others(
-        self, service: Service, issues: Sequence[str], span: tuple[datetime, datetime], flag: str
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> OtherErrors:
-        fields = (*place_fields(service), *flag_field(flag), "count()")
-        query = f"{ERRORS} !{of_issues(issues)}"
-        rows = await self._rows([service], span, fields, query, "-count()")
-        return of_others(service, rows.data, flag) if rows else OtherErrors()
+        fields, query = (*place_fields(service), "count()"), f"{ERRORS} !{of_issues(issues)}"
+        rows = await self._rows([service], (since, until), fields, query, "-count()")
+        return of_others(service, rows.data) if rows else OtherErrors()
 
     async def picture(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime

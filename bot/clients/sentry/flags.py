@@ -7,9 +7,10 @@ https://docs.sentry.io/api/flags/list-an-organizations-flag-logs/ : `{"data": [{
 https://github.com/getsentry/sentry/blob/master/src/sentry/flags/endpoints/logs.py
 
 Events have `contexts.flags.values: [{"flag", "result"}]`, at most 100 an event
-(https://docs.sentry.io/product/issues/issue-details/feature-flags/). `flags[name]` is a field of
-the data set of errors, and of no other one (`get_snuba_column_name` in
-https://github.com/getsentry/sentry/blob/master/src/sentry/utils/snuba.py).
+(https://docs.sentry.io/product/issues/issue-details/feature-flags/). The issue list is searched for
+them by `flags[name]:false`; each issue found has all its events of the span in `count`, and those
+with it off in `filtered.count` (`StreamGroupSerializerSnuba` in
+https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from pydantic import Field, ValidationError
 from bot.clients.cache import Cache
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.http import KNOWN_SECONDS, PAGE, Pairs, SentryHttp
-from bot.clients.sentry.models import Shape, utc
+from bot.clients.sentry.models import Shape, number, utc
+from bot.clients.sentry.projects import ProjectQueries, Projects
 from phases.record.findings import ChangeSeen
 from phases.record.service import Service
 from phases.text.cleaning import foreign, visible
@@ -76,11 +78,21 @@ class FlagLogShape(Shape):
     data: list[Any]
 
 
+class FoundShape(Shape):
+    id: str
+    count: str | int = 0
+    filtered: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
 class SentryFlags:
     """Keeps `phases.ports.ports.FlagLog`. `page` is the organisation's address for people."""
 
-    def __init__(self, http: SentryHttp, page: str) -> None:
+    def __init__(
+        self, http: SentryHttp, queries: ProjectQueries, projects: Projects, page: str
+    ) -> None:
         self._http = http
+        self._queries = queries
+        self._projects = projects
         self._page = f"{page}/feature-flags/"
         self._lacks = Cache[str, HttpError](seconds=KNOWN_SECONDS)
         self._unused = Cache[str, bool](seconds=KNOWN_SECONDS)
@@ -126,6 +138,31 @@ class SentryFlags:
             row.seen(self._page) for row in rows if row is not None and row.counts_for(service)
         )
 
+    async def off(
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime]
+    ) -> Mapping[str, tuple[int, int]]:
+        where = await self._projects.where(services)
+        since, until = span
+        if where is None or until <= since or not searchable(flag):
+            return {}
+        pairs: Pairs = [("start", _naive(since)), ("end", _naive(until))]
+        return await self._found(where, pairs, term(flag, "false"))
+
+    async def _found(self, where: Pairs, span: Pairs, search: str) -> dict[str, tuple[int, int]]:
+        """Return, by issue, the events that the search finds, and all of the span."""
+        params: Pairs = [*span, ("query", f"level:[error,fatal] {search}"), ("sort", "freq")]
+        params += [("limit", str(PAGE))]
+        answers = await self._queries.get("/issues/", where, params, every=self._projects.ids())
+        issues = [
+            issue
+            for answer in answers.values()
+            for issue in self._http.read(list[FoundShape], answer)
+        ]
+        counts = (
+            (i.id, number(i.filtered.get("count")) or 0, number(i.count) or 0) for i in issues
+        )
+        return {id: (found, max(events, found)) for id, found, events in counts if found}
+
 
 def flags_of(contexts: Mapping[str, Any]) -> dict[str, bool]:
     """Return the evaluated flags of an event's contexts; a row of an odd shape is left out."""
@@ -143,14 +180,9 @@ def searchable(flag: str) -> bool:
     return bool(flag) and set(flag) <= SEARCHABLE
 
 
-def flag_field(flag: str) -> tuple[str, ...]:
-    """Return the field of `events/` that tells a flag: `flags[new-pricing]`; none where it cannot.
-
-    With a colon in its name it is quoted.
-    """
-    if not searchable(flag):
-        return ()
-    return (f'flags["{flag}"]' if ":" in flag else f"flags[{flag}]",)
+def term(flag: str, result: str) -> str:
+    """`flags[new-pricing]:true`; with a colon in its name it is quoted."""
+    return f'flags["{flag}"]:{result}' if ":" in flag else f"flags[{flag}]:{result}"
 
 
 def _lacking(status: int | None) -> HttpError:

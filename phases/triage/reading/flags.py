@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from phases.ports.tracker_values import Carried, EventDetail, OtherErrors
+from phases.ports.tracker_values import EventDetail
 from phases.record.changes import ChangeSeen, FlagEvidence
+from phases.record.findings import IssueSeen
 from phases.shared.suspected_changes import near, said, turned_off
 from phases.triage.going_back.situation import OtherChange, Situation
 
@@ -19,18 +20,32 @@ def flag_asked_about(changes: Sequence[ChangeSeen], began: datetime | None) -> C
 
 
 def flag_evidence(
-    flag: ChangeSeen | None, own: Carried, others: OtherErrors, event: EventDetail | None
+    flag: ChangeSeen | None,
+    off: Mapping[str, tuple[int, int]],
+    issues: Sequence[IssueSeen],
+    event: EventDetail | None,
 ) -> FlagEvidence | None:
-    """Return the counts of the flag; None where they say nothing.
+    """Return the counts of the flag; None where the SDK tells of none.
 
-    Where no event carries it, the flag may not be told to Sentry at all, unless the newest event
-    tells which flags were evaluated: an SDK tells of each that was asked for on the way to it.
+    An SDK that tells of flags tells of each that was asked for on the way to the error. So where
+    the newest event has it on, so have those of the incident that do not have it off; issues that
+    never have it off may not ask for it, and of the others they tell nothing.
     """
-    evaluated = event is not None and bool(event.flags)
-    if flag is None or not own.events or not (evaluated or own.on or others.on):
+    if flag is None or event is None or not event.flags:
         return None
+    on = events = 0
+    for issue in issues:
+        without, all_ = off.get(issue.id, (0, issue.events))
+        events += all_
+        on += all_ - without if event.flags.get(flag.name) or issue.id in off else 0
+    own = {issue.id for issue in issues}
+    others = [counts for id, counts in off.items() if id not in own]
     return FlagEvidence(
-        flag=flag.name, on=own.on, events=own.events, others_on=others.on, others=others.asked
+        flag=flag.name,
+        on=on,
+        events=events,
+        others_on=sum(all_ - without for without, all_ in others),
+        others=sum(all_ for _, all_ in others),
     )
 
 

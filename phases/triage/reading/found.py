@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from phases.ports.ports import HotfixRef
 from phases.ports.tracker_values import (
-    Carried,
     EventDetail,
     EventPicture,
     IssueRow,
     Minutes,
     OtherErrors,
 )
-from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen
+from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen, Share
 from phases.triage.deploys.taken_back import NO_WAY, Back
 from phases.triage.picture.fire import Series
 from phases.triage.picture.ordinary import Rhythm
 from phases.triage.reading.deployed import Deployed
 
-NONE_CARRIED, NO_OTHERS = Carried(), OtherErrors()
+NO_OTHERS = OtherErrors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,10 @@ class Impact:
     began: datetime | None
     picture: EventPicture
     exact: bool = True
-    carried: Carried = NONE_CARRIED
+    by_release: Sequence[Share] = ()
     others: OtherErrors = NO_OTHERS
+    off: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """By issue, its events with the flag off, and all of them."""
     event: EventDetail | None = None
     before: Mapping[str, int] = field(default_factory=dict[str, int])
     """Events of the hour before, by transaction."""

@@ -6,7 +6,7 @@ Each of them fails by itself: what has no answer is noted, and the rest goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -23,7 +23,6 @@ from phases.ports.ports import (
 )
 from phases.ports.source_values import Commit
 from phases.ports.tracker_values import (
-    Carried,
     EventDetail,
     EventPicture,
     IssuePage,
@@ -38,6 +37,7 @@ from phases.record.findings import (
     IssueSeen,
     Part,
     Release,
+    Share,
 )
 from phases.record.service import Service
 from phases.text.wording import listed, short
@@ -155,6 +155,15 @@ class Questions:
             return ()
         asked = flags.changes(service, self.since - DAY, self.now)
         return await self.notes.ask(asked, (), "Flag changes are not known", decides=False)
+
+    async def flag_off(self, flag: ChangeSeen) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag off and all its events since the change."""
+        if self.sources.flags is None:
+            return {}
+        span = (max(self.since, flag.at), self.now)
+        asked = self.sources.flags.off(self.sources.services, flag.name, span)
+        cost = f"Which events carry flag {short(flag.name)} is not known"
+        return await self.notes.ask(asked, {}, cost, decides=False)
 
     # --- the source of code --------------------------------------------------------------------
 
@@ -289,18 +298,16 @@ class Questions:
         self.notes.incomplete = self.notes.incomplete or picture.passing
         return with_others(picture, issues)
 
-    async def carried(
-        self, ids: Sequence[str], suspect: DeploySeen | None, flag: ChangeSeen | None
-    ) -> Carried:
-        """Return the releases and the flag that events carry since the suspect's deploy started."""
+    async def events_by_release(
+        self, ids: Sequence[str], suspect: DeploySeen | None
+    ) -> Sequence[Share]:
+        """Return the releases that events carry since the suspect's deploy started."""
         begin = max(self.since, suspect.started_at) if suspect is not None else self.since
-        begin = max(begin, flag.at) if flag is not None else begin
         if begin >= self.now:
-            return Carried()
-        name = flag.name if flag is not None else ""
-        asked = self.sources.tracker.carried(self.sources.service, ids, (begin, self.now), name)
+            return ()
+        asked = self.sources.tracker.releases(self.sources.service, ids, begin, self.now)
         cost = "Which releases the events carry is not known"
-        return await self.notes.ask(asked, Carried(), cost, decides=True)
+        return await self.notes.ask(asked, (), cost, decides=True)
 
     async def newest_event(self, rows: Sequence[IssueRow], issue: IssueSeen) -> EventDetail | None:
         project = next((row.project for row in rows if row.id == issue.id), "")
@@ -327,11 +334,9 @@ class Questions:
         except TimeoutError:
             return EndpointAnswer(ok=False, said=f"no answer within {PART_SECONDS:g} s")
 
-    async def others(self, ids: Sequence[str], flag: ChangeSeen | None) -> OtherErrors:
-        """Return where the service's other errors are, and which of them have the flag on."""
-        span = (self.now - BESIDE, self.now)
-        name = flag.name if flag is not None else ""
-        asked = self.sources.tracker.others(self.sources.service, ids, span, name)
+    async def others(self, ids: Sequence[str]) -> OtherErrors:
+        """Return where the service's other errors are: these others are there now."""
+        asked = self.sources.tracker.others(self.sources.service, ids, self.now - BESIDE, self.now)
         cost = "Whether others run into it is not known"
         return await self.notes.ask(asked, OtherErrors(), cost, decides=False)
 

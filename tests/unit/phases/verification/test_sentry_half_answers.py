@@ -115,7 +115,7 @@ async def test_releases_without_their_counts_make_no_return_of_what_stragglers_s
             ("/events/", "field=release"), {"data": [{"release": "v3", "count()": None}]}
         )
         with pytest.raises(HttpError, match="shape that is not known"):
-            await w.client.carried(SHOP, ["1"], (ago(15), NOW))
+            await w.client.releases(SHOP, ["1"], ago(15), NOW)
 
 
 async def test_an_environment_that_sentry_never_saw_is_not_nothing_unusual() -> None:

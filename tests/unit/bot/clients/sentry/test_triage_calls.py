@@ -59,24 +59,26 @@ async def test_with_flags_and_all_of_it_in_one_region_it_takes_no_more(issues: i
     assert report.recommendation.choice is Choice.ROLLBACK
     assert [change.name for change in report.changes] == [FLAG]
     assert report.began_exact
-    assert report.flag_evidence is not None
+    assert (report.flag_evidence is not None) == (issues <= 100)
 
 
+@pytest.mark.parametrize("changed", [7, 40])
 @pytest.mark.parametrize(("issues", "an_hour"), [(60, 60), (60, 1500), (60, 6000), (200, 60)])
 async def test_beside_a_service_that_failed_all_along_it_takes_no_more(
-    issues: int, an_hour: int
+    issues: int, an_hour: int, changed: float
 ) -> None:
-    """Who else has errors, and with the flag off, is asked in the same round."""
+    """Who else has errors is asked, or which events have the flag off if it is news."""
     async with busy_world(issues, tags={"region": "eu"}, flags={FLAG: True}) as w:
         burn_before(w, an_hour)
-        w.local.add_flag_change(FLAG, at=ago(12).timestamp())
+        w.local.add_flag_change(FLAG, at=ago(changed).timestamp())
         report = await counted(w)
         assert within_limits(w), w.calls
         assert w.calls is not None
         asked = w.calls.paths
     others = [path for path in asked if "tags%5Bregion%5D" in path and "%21issue.id" in path]
-    assert len(others) == (issues == 60)
-    assert all("flags%5B" in path for path in others)
+    off = [path for path in asked if "%3Afalse" in path]
+    if issues == 60 and an_hour == 60:
+        assert (len(others), len(off)) == ((1, 0) if changed > 20 else (0, 1))
     if an_hour == 60 and others:
         away = "All of it is in one region, eu; one other region does not fail."
         assert report.recommendation.points_away == (away,)
