@@ -36,7 +36,7 @@ def bound(port: int) -> socket.socket:
         listening.listen(256)
     except OSError as error:
         listening.close()
-        raise PortTaken(f"port {port} cannot be had: {error.strerror}") from error
+        raise PortTaken(f"Port {port} cannot be had: {error.strerror}") from error
     return listening
 
 

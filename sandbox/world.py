@@ -426,7 +426,7 @@ async def run(folder: Path, port: int, recheck_after: int, *, socket_mode: bool 
             say=lambda step: print(f"  ✓ {step}", flush=True),
         )
     except (PortTaken, FolderTaken) as taken:
-        hint = " Try --port 0 for any free one." if isinstance(taken, PortTaken) else ""
+        hint = ". Try --port 0 for any free one." if isinstance(taken, PortTaken) else ""
         raise SystemExit(f"{taken}{hint}") from taken
     print("Starting the sandbox …", flush=True)
     try:

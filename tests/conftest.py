@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.support.bots.forks import CAN_FORK, PATH, start_server
+
+WORKER = str(Path(__file__).with_name("support") / "bots" / "fork_worker.py")
 
 # Containers often forbid bytecode files. Then each worker of pytest rewrites every test anew, and
 # each process that a test starts compiles the whole bot: a third of the run's processor time.
@@ -33,6 +40,15 @@ def nothing_left_open() -> Iterator[None]:
     """What a file leaves open is told in that file, and not in whichever runs when it is found."""
     yield
     gc.collect()
+
+
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Workers are forked from one process that has collected the tests."""
+    if CAN_FORK:
+        server = start_server(*config.invocation_params.args)
+        os.environ[PATH] = str(server)
+        for spec in specs:
+            spec.python = shlex.join([sys.executable, "-I", "-S", WORKER, str(server)])
 
 
 def pytest_collection_finish() -> None:

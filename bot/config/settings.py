@@ -214,7 +214,7 @@ _OFF = (
     Off(
         "Sentry's webhook",
         ("SENTRY_WEBHOOK_SECRET",),
-        "alerts do not open incidents; people declare them",
+        "alerts of Sentry open no incidents",
     ),
     Off("Linear", ("LINEAR_API_KEY",), "incidents have no ticket; the summary says Linear: none"),
     Off(

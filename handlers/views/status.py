@@ -49,7 +49,7 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
     """
     name = f"{incident.id} · {incident.title}"
     title = Fact(plain(name, 150), (0, 6), LARGE, short=plain(name, LARGE))
-    above = [_state_line(incident), *_ended(incident), _hit(incident)]
+    above = [_state_line(incident), *_ended(incident), _hit(incident), _reported(incident)]
     below = _facts(incident, now, service)
     under = [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident)]
     texts = iter(fitted([title, *above, *below, *under], LINES))
@@ -127,6 +127,11 @@ def _hit(incident: Incident) -> Fact:
     return Fact("Measuring who is hit …" if incident.open else "", (1,))
 
 
+def _reported(incident: Incident) -> Fact:
+    """Return what the alert or the person said, where nothing is measured that says more."""
+    return Fact(_described(incident) if incident.triage is None else "", (2, 3, 6))
+
+
 def _who_is_hit(incident: Incident, report: TriageReport) -> str:
     """Return `37 users since 3:02; payment, cart; 14/min, normally 0.2`.
 
@@ -172,7 +177,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         Fact(_update(incident), (3, 5, 6, 7)),
         Fact(_links(incident, service), (3, 6)),
         Fact(f"{detected} via {phrasing.source(incident)}", (8, 8, 9), short=detected),
-        Fact(_described(incident), (9, 9, 9)),
+        Fact(_described(incident) if incident.triage is not None else "", (9, 9, 9)),
         Fact(
             f"Reported as separate from {words(incident.else_reason, 20)}"
             if incident.else_reason
@@ -301,8 +306,10 @@ def _failures(incident: Incident) -> list[Fact]:
 
     Where it only goes on beside the incident, the words of people come first.
     """
-    if not incident.failures:
-        return []
+    if not incident.failures or (
+        incident.failures[-1].kind == "triage" and phrasing.silent(incident)
+    ):
+        return []  # the line of who is hit says it
     newest = incident.failures[-1]
     more = len(incident.failures) - 1
     others = f" (and {counted(more, 'earlier failure')})" if more else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -19,9 +19,10 @@ from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.alarms import Alarm, Found, add_quietly, raise_alarm
-from handlers.webhooks.alert_bodies import HeardAlert, read
+from handlers.webhooks.alert_bodies import read
 from handlers.webhooks.alert_senders import secrets_of, sent_by
 from handlers.webhooks.deploys import service_of
+from handlers.webhooks.heard_alert import HeardAlert
 from handlers.webhooks.route import Unreadable, address, finished, one_line, webhook
 from phases.record.incident import Source
 from phases.record.service import Service, environment_among
@@ -34,6 +35,8 @@ PATH = "/webhooks/alerts"
 AHEAD = timedelta(minutes=5)
 """A sender's clock may be so far ahead; its alert is then taken as of now."""
 TEXT = 1000
+STANDING = timedelta(minutes=5)
+"""An alert that has fired for longer says since when: it may have waited for the bot."""
 SHOWN = 5
 """So many alerts of one group are written out in the incident's description."""
 
@@ -115,7 +118,7 @@ async def _dispatch_alerts(
         source=Source(kind="alert", text=first.system, url=address(first.url)),
         at=min(first.at or now, now) if not fires else now,
         found=tuple(_found(alert) for alert in alerts),
-        description=_description(alerts),
+        description=_description(alerts, now),
     )
     if fires:
         return await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)
@@ -123,9 +126,9 @@ async def _dispatch_alerts(
 
 
 def _found(alert: HeardAlert) -> Found:
-    says = one_line(alert.title)
+    says = one_line(alert.line)
     if not alert.firing:
-        says = f"resolved there: {says}. Users may still be hit"
+        says = f"resolved there: {one_line(alert.title)}. Users may still be hit"
     # Another alert of the same key begins at another time.
     began = alert.at.isoformat(timespec="seconds") if alert.at is not None else ""
     state = "" if alert.firing else " resolved"
@@ -138,9 +141,11 @@ def _found(alert: HeardAlert) -> Found:
     )
 
 
-def _description(alerts: list[HeardAlert]) -> str:
+def _description(alerts: list[HeardAlert], now: datetime) -> str:
     """Return what the alerts say, for people: without Sentry it is all there is."""
-    parts = [alerts[0].details]
+    began = alerts[0].at
+    since = f"firing since {began:%Y-%m-%d %H:%M} UTC" if began and now - began > STANDING else ""
+    parts = [since, alerts[0].details]
     parts += [f"{one_line(alert.title)}\n{alert.details}" for alert in alerts[1:SHOWN]]
     if len(alerts) > SHOWN:
         parts.append(f"and {len(alerts) - SHOWN} more")

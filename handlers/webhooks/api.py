@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -109,26 +110,43 @@ def _read(ctx: Context, raw: bytes) -> tuple[Body, Service]:
             {"field": ".".join(map(str, fault["loc"])) or "body", "error": fault["msg"]}
             for fault in error.errors(include_input=False, include_url=False)
         ]
-    service = _service(ctx, body) if body is not None else None
-    if body is not None and service is None:
+    told = _texts(raw) if body is None else body.model_dump(exclude_none=True)
+    service = _service(ctx, told) if told is not None else None
+    environment = None
+    unnamed = told is not None and service is None
+    if unnamed and not any(fault["field"] == "service" for fault in faults):
         names = ", ".join(one.name for one in ctx.catalogue.all()[:20])
         faults.append({"field": "service", "error": f"name one of: {names}"})
-    if body is not None and service is not None and body.environment is not None:
-        environment = environment_among(body.environment, service.environments)
+    if service is not None and told is not None and "environment" in told:
+        environment = environment_among(told["environment"], service.environments)
         if environment is None:
             known = ", ".join(service.environments)
             faults.append({"field": "environment", "error": f"{service.name} has: {known}"})
-        body.environment = environment
     if faults or body is None or service is None:
         raise Faults(faults)
+    body.environment = environment
     return body, service
 
 
-def _service(ctx: Context, body: Body) -> Service | None:
+def _texts(raw: bytes) -> dict[str, Any] | None:
+    """Return the texts of a body with faults: its service and environment may be faults, too.
+
+    None where it is no object.
+    """
+    try:
+        fields: Any = from_json(raw)
+    except ValueError:
+        return None
+    if not isinstance(fields, dict):
+        return None
+    return {name: value for name, value in fields.items() if isinstance(value, str) and value}
+
+
+def _service(ctx: Context, told: dict[str, Any]) -> Service | None:
     """Return the service by name or alias; without a name the one in the words, or the only one."""
-    if body.service is not None:
-        return service_of(ctx, body.service)
-    return ctx.catalogue.named_in(f"{body.title} {body.description}")
+    if "service" in told:
+        return service_of(ctx, told["service"].strip())
+    return ctx.catalogue.named_in(f"{told.get('title', '')} {told.get('description', '')}")
 
 
 async def _declare(ctx: Context, body: Body, service: Service) -> tuple[Incident, bool] | None:

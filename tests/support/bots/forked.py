@@ -1,27 +1,21 @@
 """Bots of stories and their commands, forked from one process that has imported them.
 
-Each pytest worker has one such process, `fork_server`. Where a system cannot fork what has threads
-and frameworks (macOS), programs are started as anywhere.
+Where a system cannot fork what has threads and frameworks (macOS), programs start as anywhere.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
-import json
 import os
-import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from sandbox.process import Program, guarded
-
-ROOT = Path(__file__).parents[3]
-CAN_FORK = sys.platform == "linux"
+from sandbox.serving import free_port
+from tests.support.bots.forks import CAN_FORK, ask
 
 
 async def launch(
@@ -54,7 +48,11 @@ launch_triage_on_time = partial(launch, patient=("acks",))
 async def firebreak(
     *arguments: str, env: Mapping[str, str], cwd: Path | None = None, given: str = ""
 ) -> tuple[int, str, str]:
-    """Run `firebreak ARGUMENTS`; return its exit code, standard output and standard error."""
+    """Run `firebreak ARGUMENTS`; return its exit code, standard output and standard error.
+
+    Whoever listens has a port of its own, unless `env` names one.
+    """
+    env = {"PORT": str(free_port()), **env}
     if not CAN_FORK:
         return await _executed(arguments, env, cwd, given)
     with (
@@ -105,11 +103,8 @@ class _Forked:
         fds: Sequence[int],
         patient: Sequence[str] = (),
     ) -> _Forked:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            request = {"argv": arguments, "env": dict(env), "cwd": str(cwd), "patient": patient}
-            socket.send_fds(_server(), [json.dumps(request).encode()], [*fds, theirs.fileno()])
-        reader, writer = await asyncio.open_connection(sock=ours)
+        leash = ask("firebreak", arguments, env, cwd, fds, patient)
+        reader, writer = await asyncio.open_connection(sock=leash)
         return cls(int(await reader.readline()), reader, writer)
 
     async def wait(self) -> int:
@@ -120,25 +115,3 @@ class _Forked:
     def end(self) -> None:
         if not self._code.done():
             self._writer.write_eof()
-
-
-@cache
-def _server() -> socket.socket:
-    """Start the server of this process; return the socket on which it is asked."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        server = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tests.support.bots.fork_server", str(theirs.fileno())],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-        )
-
-    def end() -> None:
-        ours.close()
-        server.wait()
-
-    atexit.register(end)
-    return ours

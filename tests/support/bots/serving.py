@@ -6,13 +6,15 @@ import asyncio
 import sys
 from pathlib import Path
 
+from sandbox.serving import free_port
+
 
 async def serve(env: dict[str, str], folder: Path) -> tuple[int, str]:
     """The program as a host starts it: exit code and stderr."""
     root = Path(__file__).parents[3]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "serve"),
-        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", **env},
+        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "PORT": str(free_port()), **env},
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.wiring import run_forever
+from sandbox.serving import free_port
 from tests.support.worlds.small_world import running
 
 
@@ -23,7 +24,7 @@ def test_a_bot_that_waits_for_slack_at_its_start_ends_when_it_is_told_to(tmp_pat
         "SLACK_API_URL": "http://127.0.0.1:9/api/",
     }
     env |= {"DATA_DIR": str(tmp_path / "data"), "PATH": os.environ["PATH"]}
-    env |= {"PYTHONPATH": str(Path(__file__).parents[3])}
+    env |= {"PYTHONPATH": str(Path(__file__).parents[3]), "PORT": str(free_port())}
     command = [sys.executable, "-m", "bot", "serve"]
     with subprocess.Popen(command, env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as bot:
         try:

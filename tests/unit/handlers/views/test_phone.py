@@ -17,7 +17,8 @@ from handlers import views
 from handlers.views.phone_layout import BODY, LARGE, SMALL, Fact, fitted, lines, shortened, shown
 from handlers.views.status import LINES
 from handlers.views.text import spoken, words
-from tests.support.values.factories import NOW, service
+from phases.record.incident import Failure, Source, Status
+from tests.support.values.factories import NOW, incident, service
 from tests.support.values.fullest import everything
 
 FULLEST = everything()
@@ -153,3 +154,19 @@ def test_whatever_people_write_is_cut_to_its_lines(raw: str, many: int, width: i
         assert lines(kept, width) <= many
         assert kept.count("<") == kept.count(">")
         assert kept.count("\u2068") == kept.count("\u2069")
+
+
+def test_where_nothing_is_measured_the_alert_itself_says_what_burns() -> None:
+    why = "Sentry is not set up (SENTRY_ORG, SENTRY_AUTH_TOKEN): nothing can be measured"
+    burning = incident(
+        status=Status.DECIDING,
+        title="Orders fail",
+        source=Source(kind="alert", text="Alertmanager"),
+        description="7 % of requests fail\nseverity critical · region eu-west · pod shop-3",
+        triage=None,
+        triage_overdue=True,
+        failures=(Failure(effect_id="1", kind="triage", reason=why, at=NOW, effect="{}"),),
+    )
+    said = " ".join(wrapped(views.status(burning, NOW, SHOP)))
+    assert "› 7 % of requests fail severity critical · region eu-west · pod shop-3" in said
+    assert said.count("Sentry is not set up") == 1

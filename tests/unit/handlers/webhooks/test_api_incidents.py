@@ -103,14 +103,19 @@ async def test_an_alert_and_a_script_share_their_keys(home: House) -> None:
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
-        ({}, {"title"}),
+        ({}, {"title", "service"}),
+        (asks(titel="x", service="nobody", severity=9), {"titel", "service", "severity"}),
+        (asks(title=7, environment="moon"), {"title", "environment"}),
         ([], {"body"}),
         (asks(service="nobody"), {"service"}),
         ({"title": "Something fails"}, {"service"}),
         (asks(environment="moon"), {"environment"}),
         (asks(severity=7), {"severity"}),
         (asks(tittle="x"), {"tittle"}),
-        ({"title": "", "severity": "high", "key": "k" * 201}, {"title", "severity", "key"}),
+        (
+            {"title": "", "severity": "high", "key": "k" * 201},
+            {"title", "severity", "key", "service"},
+        ),
     ],
 )
 async def test_every_fault_is_named_at_once(home: House, body: Any, fields: set[str]) -> None:

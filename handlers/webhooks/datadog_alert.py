@@ -1,0 +1,133 @@
+"""Datadog's alerts: its default payload, with whatever of its variables was added.
+
+https://docs.datadoghq.com/integrations/webhooks/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from handlers.webhooks.heard_alert import PLACES, Body, HeardAlert, Word, first, names_of
+from handlers.webhooks.route import Part
+
+MARKS = frozenset({"event_type", "last_updated", "alert_transition", "alert_type", "aggreg_key"})
+"""One of these is in every payload of Datadog's, and in no other system's."""
+_MARK = re.compile(
+    r"\s*\[(?P<test>TEST)\]"
+    r"|\s*\[(?P<priority>P[1-5])\]"
+    r"|\s*\[(?P<state>(?:re-?)?(?:triggered|warn(?:ing)?|no[ -]?data|recovered|resolved|ok|"
+    r"renotify|monitor alert|monitor error)\b)[^\]]{0,1000}\]",
+    re.IGNORECASE,
+)
+"""What Datadog writes before a monitor's name: `[P2] [Recovered on {host:a}] CPU is high`.
+
+The priority first, where the monitor has one; `[TEST]` for its *Test Notifications*.
+https://docs.datadoghq.com/monitors/notify/, https://docs.datadoghq.com/monitors/guide/
+"""
+_OVER = frozenset({"recovered", "resolved", "ok"})
+_UNFILLED = re.compile(r"\$[A-Z][A-Z_]*(?:\[[^\]]*\])?")
+"""A variable of Datadog's that has no value for this event and stands as it was written."""
+_FOOTER = re.compile(r"^\s*(?:- - -|---)\s*$", re.MULTILINE)
+"""Below it stand links to the monitor."""
+_MONITOR = re.compile(r"\[Monitor Status\]\((https://[^\s()]+)\)")
+_PICTURE = re.compile(r"\[?!\[[^\]]*\]\([^\s()]*\)(?:\]\([^\s()]*\))?")
+_LINK = re.compile(r"\[([^\[\]]+)\]\([^\s()]*\)")
+_MENTION = re.compile(r"(?<![\w.])@[\w.-]+(?:@[\w.-]+)?")
+"""Whom Datadog tells, too: `@webhook-firebreak @slack-ops @ann@example.com`."""
+
+
+class _Organisation(Part):
+    id: Word = ""
+    name: str = ""
+
+
+class Datadog(Body):
+    """Its numbers are texts, because `$DATE` and the like are put between quotes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unfilled(cls, value: Any) -> Any:
+        """Take a variable without a value as not told: one key for every alert hides them."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: part
+            for name, part in value.items()
+            if not (isinstance(part, str) and _UNFILLED.fullmatch(part.strip()))
+        }
+
+    id: Word = ""
+    title: str = Field(min_length=1)
+    body: str = ""
+    message: str = ""
+    event_type: str = ""
+    date: Word = ""
+    last_updated: Word = ""
+    org: _Organisation = _Organisation()
+    tags: str | list[str] = ""
+    service: str = ""
+    aggreg_key: str = ""
+    alert_cycle_key: str = ""
+    alert_id: Word = ""
+    alert_transition: str = ""
+    alert_type: str = ""
+    alert_priority: str = ""
+    link: str = ""
+    event_url: str = ""
+
+    def alerts(self) -> Iterator[HeardAlert]:
+        tags = self.tags if isinstance(self.tags, list) else self.tags.split(",")
+        labels = {
+            name.strip(): value.strip() for name, _, value in (tag.partition(":") for tag in tags)
+        }
+        marks, title = _marks(self.title)
+        state = (self.alert_transition or marks.get("state", "")).strip().casefold()
+        kind = (self.alert_type or self.event_type).casefold()
+        said = self.message or self.body
+        monitor = _MONITOR.search(said)
+        yield HeardAlert(
+            system="Datadog",
+            title=title,
+            key=f"Datadog:{self.alert_cycle_key or self.aggreg_key or self.alert_id or title}",
+            firing=state not in _OVER and kind not in ("success", "recovery"),
+            names=(*([self.service] if self.service else []), *names_of(labels)),
+            environment=first(labels, PLACES),
+            severity=self.alert_priority
+            or marks.get("priority", "")
+            or ("info" if kind == "info" else ""),
+            text=_plain(said),
+            url=self.link or self.event_url or (monitor[1] if monitor else None),
+            at=_milliseconds(self.date) or _milliseconds(self.last_updated),
+            labels=labels,
+            test="test" in marks,
+        )
+
+
+def _marks(title: str) -> tuple[dict[str, str], str]:
+    """Return the marks before a monitor's name, and the name."""
+    found: dict[str, str] = {}
+    at = 0
+    while (mark := _MARK.match(title, at)) is not None:
+        found |= {name: value for name, value in mark.groupdict().items() if value}
+        at = mark.end()
+    return found, title[at:].strip() or title
+
+
+def _plain(text: str) -> str:
+    """Return a message of Datadog's without Markdown, pictures, footer, and who else is told."""
+    said = _FOOTER.split(text.replace("%%%", ""), maxsplit=1)[0]
+    said = _LINK.sub(r"\1", _PICTURE.sub("", said)).replace("**", "")
+    lines = (" ".join(_MENTION.sub("", line).split()) for line in said.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _milliseconds(text: str) -> datetime | None:
+    """Return a time in milliseconds since 1970, as Datadog's `$DATE` is."""
+    if not text.strip().isdigit() or len(text.strip()) > 14:
+        return None
+    return datetime.fromtimestamp(int(text) / 1000, UTC)

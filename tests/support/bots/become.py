@@ -1,0 +1,92 @@
+"""What a fork of `fork_server.py` becomes: `firebreak`, or a worker of pytest."""
+
+from __future__ import annotations
+
+import atexit
+import inspect
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+# Commands, and parts of libraries, are imported by the bot only when they run.
+import uvicorn.lifespan.off
+import uvicorn.loops.auto
+import uvicorn.protocols.http.auto  # noqa: F401
+
+import bot.cli.doctor
+import bot.cli.export
+import bot.cli.forget
+import bot.cli.import_
+import bot.server  # noqa: F401
+from bot.__main__ import main
+from bot.clients.http import certificates
+from bot.clients.slack import channel_members
+from handlers.slack import interaction
+from phases.coordination import declare
+
+PATIENCE_SECONDS = 20
+DEADLINES = {
+    "acks": ((interaction, "WHO_SECONDS"), (channel_members, "ASK_SECONDS")),
+    "triage": ((declare, "OVERDUE_SECONDS"),),
+}
+"""How long people wait, by the names that a request may give in `patient`.
+
+Past the first a person is asked to try again, past the second they decide without numbers: a busy
+machine would make that of every story. How fast it is belongs to the bench.
+"""
+
+
+def prepare() -> None:
+    """Read what each program would read in this environment: the list of authorities."""
+    certificates.context()
+
+
+def become(request: dict[str, Any], standard: list[int]) -> NoReturn:
+    """Be the program, to the end of this process."""
+    code: object = 1
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, fd in enumerate(standard):
+            os.dup2(fd, number)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        os.chdir(request["cwd"])
+        for module, name in (one for kind in request["patient"] for one in DEADLINES[kind]):
+            assert hasattr(module, name), f"{module.__name__} has no {name} any more"
+            setattr(module, name, PATIENCE_SECONDS)
+        code = RUNS[request["run"]](request["argv"])
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:  # noqa: BLE001  shown, as the interpreter would, and the end of this process
+        sys.excepthook(*sys.exc_info())
+    finally:
+        # As the interpreter ends: first the threads, then what was not written yet.
+        threading._shutdown()  # pyright: ignore
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else bool(code))
+
+
+def _firebreak(arguments: list[str]) -> int:
+    sys.argv = ["firebreak", *arguments]
+    return main(arguments)
+
+
+def _worker(arguments: list[str]) -> int:
+    """Be what execnet starts as `python -u -c PROGRAM`."""
+    sys.argv = ["-c"]
+    exec(arguments[-1], {"__name__": "__main__"})
+    atexit._run_exitfuncs()  # pyright: ignore
+    return 0
+
+
+RUNS: dict[str, Callable[[list[str]], int]] = {"firebreak": _firebreak, "worker": _worker}
+
+inspect.stack()  # Bolt asks for it, and it looks at every module once
