@@ -62,8 +62,9 @@ async def test_with_flags_and_all_of_it_in_one_region_it_takes_no_more(issues: i
     assert (report.flag_evidence is not None) == (issues <= 100)
 
 
-@pytest.mark.parametrize("changed", [7, 40])
-@pytest.mark.parametrize(("issues", "an_hour"), [(60, 60), (60, 1500), (60, 6000), (200, 60)])
+@pytest.mark.parametrize(
+    ("issues", "an_hour", "changed"), [(60, 60, 7), (60, 60, 40), (60, 6000, 40), (200, 60, 7)]
+)
 async def test_beside_a_service_that_failed_all_along_it_takes_no_more(
     issues: int, an_hour: int, changed: float
 ) -> None:
