@@ -69,7 +69,6 @@ from handlers.slack.context import Identity
 from phases.messages.effects import KINDS
 from phases.ports.coordination import Archive
 from phases.ports.ports import (
-    Bisector,
     Deployer,
     NotSetUp,
     PortError,
@@ -133,9 +132,7 @@ async def wire(
     process = await _process(settings, stack, start)
     store = process.store
     rich_support = RichBlocksSetting(store, settings.slack_rich_blocks)
-    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, rich_support)
-    await slack.start()
-    stack.push_async_callback(slack.aclose)
+    slack = await _slack(settings, stack, rich_support)
     me = await _check_and_identify(process, slack) if start is None else start.me
     slack.channels.remembers = ChannelCache(store)
     announced = Announced(slack, settings.incidents_channel)
@@ -194,6 +191,13 @@ class Process:
     url: str
     store: Store
     clock_jumps: ClockJumps
+
+
+async def _slack(settings: Settings, stack: AsyncExitStack, rich: RichBlocksSetting) -> Slack:
+    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, rich)
+    await slack.start()
+    stack.push_async_callback(slack.aclose)
+    return slack
 
 
 async def _process(settings: Settings, stack: AsyncExitStack, start: Start | None) -> Process:
@@ -309,7 +313,7 @@ class Code:
     def source_for(self, service: Service) -> SourceCode | None:
         return self._git if service.checkout else self._hub if service.repository else None
 
-    def bisector_for(self, service: Service) -> Bisector | None:
+    def bisector_for(self, service: Service) -> LocalBisector | None:
         return self._bisector if service.checkout and service.bisect else None
 
     def pulls_for(self, service: Service) -> PullRequests | None:

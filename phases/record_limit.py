@@ -13,7 +13,7 @@ from phases.postmortem.gate import OPTIONAL
 from phases.record.documents import IN_THE_ADR
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
 from phases.record.shortening import shortened
-from phases.root_cause.hypotheses import best
+from phases.root_cause.hypotheses import best_hypotheses
 from phases.shared.change import Draft
 from phases.text.wording import short
 
@@ -66,7 +66,7 @@ def _smaller(incident: Incident, characters: int, entries: int) -> dict[str, Any
     Decisions, claims, proofs and the parts of a post-mortem that is not in the ADR stay whole.
     """
     report = incident.triage
-    leading = {hypothesis.id for hypothesis in best(incident.hypotheses, 2 * entries)}
+    leading = {hypothesis.id for hypothesis in best_hypotheses(incident.hypotheses, 2 * entries)}
     rounds = incident.rounds[-max(entries, 3) :]
     fields: dict[str, Any] = {
         "description": short(incident.description, characters),

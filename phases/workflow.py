@@ -32,7 +32,7 @@ from phases.memory import steps as memory_steps
 from phases.messages import actions
 from phases.mitigation import changes, deploy_hold, hotfix_merge
 from phases.mitigation import steps as mitigation
-from phases.mitigation.decision import one_at_a_time, under_way
+from phases.mitigation.decision import one_at_a_time_text, under_way_text
 from phases.postmortem import action_items, reminders
 from phases.postmortem import steps as postmortem_steps
 from phases.postmortem.contradictions import steps as contradictions
@@ -43,7 +43,7 @@ from phases.root_cause import revert
 from phases.root_cause import steps as root_cause_steps
 from phases.shared import resolution
 from phases.shared.change import Change, Draft, Refused
-from phases.shared.rounds import ended
+from phases.shared.rounds import refuse_if_ended
 from phases.triage import steps as triage_steps
 from phases.verification import sentry_resolution
 from phases.verification import steps as verification_steps
@@ -67,12 +67,12 @@ OPEN = frozenset({D, C, M, V, G})
 class Row:
     heard: frozenset[Status]
     do: Step
-    otherwise: Callable[[Incident], str] = one_at_a_time
+    otherwise: Callable[[Incident], str] = one_at_a_time_text
     """Says why the action is not heard while the incident is open."""
 
 
 def _decided_again(incident: Incident, nothing: str) -> str:
-    again = f"It is being decided again what to do in production: {under_way(incident)}."
+    again = f"It is being decided again what to do in production: {under_way_text(incident)}."
     return f"{again} Nothing was {nothing}."
 
 
@@ -139,7 +139,7 @@ TABLE: dict[type[Any], Row] = {
     actions.MessageTouched: Row(ANY, pinned_messages.message_touched),
     actions.MessageRead: Row(ANY, pinned_messages.message_read),
     actions.CorrectEntry: Row(ANY, corrections.correct_entry),
-    actions.MergeDuplicates: Row(OPEN, duplicates.merge),
+    actions.MergeDuplicates: Row(OPEN, duplicates.merge_duplicates),
     actions.SplitOff: Row(ANY, duplicates.split_off),
     actions.Reopen: Row(ANY, reopening.reopen),
     actions.BookmarkSet: Row(ANY, bookmarks.bookmark_set),
@@ -206,7 +206,7 @@ def step(
         )
     row = TABLE[type(action)]
     if incident.status not in row.heard:
-        return ended(incident) or Refused("state", row.otherwise(incident))
+        return refuse_if_ended(incident) or Refused("state", row.otherwise(incident))
     draft = Draft(incident, now, service)
     if (refused := row.do(draft, action)) is not None:
         return refused

@@ -17,12 +17,12 @@ from typing import Any
 from bot.store.incidents import Incidents
 from bot.store.past_incidents import RedisMemory
 from handlers.dispatcher import Recorded
-from phases.memory.trends import MONTHS, trends, visible
+from phases.memory.trends import MONTHS, trends, visible_memories
 from phases.messages.actions import AddEvidence
 from phases.messages.commands import AddHypothesis
 from phases.record.findings import Evidence
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import was
+from phases.record.timeline import correction_note
 from phases.text import cleaning
 
 READS_A_MINUTE = 120
@@ -131,13 +131,13 @@ class Door:
 
     async def history(self, service: str | None) -> list[dict[str, Any]]:
         self.reads.count()
-        return [_plain(past) for past in visible(await self.past.newest(service, PAST))]
+        return [_plain(past) for past in visible_memories(await self.past.newest(service, PAST))]
 
     async def trends(self) -> dict[str, Any]:
         self.reads.count()
         now = self.now()
         remembered = await self.past.since(now - timedelta(days=31 * MONTHS))
-        return _plain(trends(visible(remembered), now))
+        return _plain(trends(visible_memories(remembered), now))
 
     # --- adding -----------------------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "text": entry.text,
         "by": entry.by,
         "url": entry.url,
-        "corrected": was(entry) or None,
+        "corrected": correction_note(entry) or None,
     }
 
 

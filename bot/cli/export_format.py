@@ -14,7 +14,7 @@ from phases.messages.actions import ACTION
 from phases.postmortem.proofs import proofs
 from phases.record.incident import RECORD_LIMIT_BYTES, Entry, Incident
 from phases.record.memories import PastIncident
-from phases.record.timeline import stub
+from phases.record.timeline import entry_stub
 
 FORMAT = 1
 _ID = re.compile(r"INC-\d{4,7}")
@@ -62,7 +62,7 @@ def line(
             [json.loads(entry) for entry in entries],
             {ref: json.loads(entry) for ref, entry in words.items()},
         ),
-        "proofs": [proof.model_dump() for proof in proofs(incident)],
+        "proofs": [proof._asdict() for proof in proofs(incident)],
         "memory": json.loads(memory) if memory else None,
         "timers": list(timers),
     }
@@ -125,7 +125,7 @@ def read(text: str) -> Archived:
     return Archived(
         incident=incident,
         record=record,
-        entries=tuple(stub(entry).model_dump_json() for entry in entries),
+        entries=tuple(entry_stub(entry).model_dump_json() for entry in entries),
         words={entry.ref: entry.model_dump_json() for entry in entries if entry.ref and entry.text},
         memory=memory,
         timers=timers,

@@ -14,7 +14,7 @@ from bot.cli.store_access import run
 from bot.connection.client import GROUP, AnswerLost
 from bot.store.commit import Claim, Request, indexes, member, memory_of, short_json
 from bot.store.incident_store import Conflict, Done, Store, Taken
-from phases.memory.recall import kept
+from phases.memory.recall import memory_to_keep
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 
 
@@ -131,6 +131,6 @@ def _request(archived: Archived, *, go_on: bool) -> Request:
         "index": sorted(indexes(incident)),
         "unindex": [],
     }
-    if memory := archived.memory or kept(incident):
+    if memory := archived.memory or memory_to_keep(incident):
         request["memory"] = memory_of(incident, memory)
     return request

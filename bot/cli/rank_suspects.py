@@ -31,8 +31,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from phases.ports.library_paths import foreign
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
-from phases.root_cause.commit_ranking import Thrown, rank
-from phases.root_cause.stack_trace import COMPONENTS, evidence
+from phases.root_cause.commit_ranking import Thrown, rank_commits
+from phases.root_cause.stack_trace import COMPONENTS, evidence_frames
 
 
 def _date(value: Any) -> datetime | None:
@@ -145,7 +145,7 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
     except ValidationError as error:
         return _refuse(_first_fault(error))
     frames, thrown = _crash(question)
-    ranked = rank(frames, thrown, [_commit(c) for c in question.commits])
+    ranked = rank_commits(frames, thrown, [_commit(c) for c in question.commits])
     rows: list[dict[str, Any]] = [
         {"sha": s.sha, "score": s.score, "confidence": s.confidence, "reasons": list(s.reasons)}
         for s in ranked.suspects
@@ -167,7 +167,7 @@ def _crash(question: _Question) -> tuple[list[Frame], Thrown]:
     frames = _crash_first(question.frames)
     if causes := [cause for cause in question.chained or () if cause.counts]:
         stacks = [(cause.type, _crash_first(cause.frames)) for cause in causes]
-        frames = evidence([*stacks, (thrown.type, frames)])
+        frames = evidence_frames([*stacks, (thrown.type, frames)])
         thrown = next((cause for cause in causes if cause.type or cause.value), thrown)
     return frames, Thrown(type=thrown.type, value=thrown.value)
 

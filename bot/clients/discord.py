@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from bot.clients.clocks import APART
 from bot.clients.http.client import Http
-from bot.clients.http.errors import HttpError, json_of, retry_after
-from phases.ports.coordination import Posted
+from bot.clients.http.errors import HttpError, Limited, json_of, retry_after
+from bot.clients.http.shape import Shape
 from phases.ports.ports import PortError
 from phases.text.cleaning import cut
 
@@ -42,19 +43,15 @@ _PINS_FULL = 30003
 _UNKNOWN_CHANNEL = 10003
 
 
-class _Author(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
+class _Author(Shape):
     username: str = ""
 
 
-class _Message(BaseModel):
+class _Message(Shape):
     """The parts of a message that are read.
 
     Its content is not: without a privileged intent a bot is not shown it.
     """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str
     timestamp: datetime
@@ -62,26 +59,30 @@ class _Message(BaseModel):
     author: _Author = _Author()
 
 
-class _Hook(BaseModel):
+class _Hook(Shape):
     """https://docs.discord.com/developers/resources/webhook#webhook-object"""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str
     name: str | None = None
     channel_id: str | None = None
 
 
-class _Answer(BaseModel):
+class _Answer(Shape):
     """The parts that are read of a message, a refusal or a rate limit."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str | None = None
     channel_id: str | None = None
     code: int | None = None
     message: str | None = None
     retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A post, and the channel that it is in, where that is known."""
+
+    id: str
+    channel: str | None = None
 
 
 class Webhook(Http):
@@ -107,7 +108,7 @@ class BotApi(Http):
 
 
 class Discord:
-    """Keeps `phases.ports.coordination.Announcer`.
+    """One post an incident, edited in place, pinned where we may.
 
     The webhook's URL and the bot's token are secrets and are never said. Methods raise `PortError`.
     """
@@ -139,9 +140,7 @@ class Discord:
             return lost
         answer = await self._send("POST", "", text, {"wait": "true"}, username=author)
         if answer.id is None:
-            raise PortError(
-                SYSTEM, "Discord took the post and does not say its id", retryable=False
-            )
+            raise PortError(SYSTEM, "Discord took the post and does not say its id")
         return Posted(id=answer.id, channel=answer.channel_id)
 
     async def edit(self, id: str, text: str) -> None:
@@ -165,7 +164,7 @@ class Discord:
         Nothing is written.
         """
         if self._bot is None:
-            raise PortError(SYSTEM, "DISCORD_BOT_TOKEN is not set", retryable=False)
+            raise PortError(SYSTEM, "DISCORD_BOT_TOKEN is not set")
         me = self._bot.json(await self._bot.get("/users/@me"))
         place = await self._channel()
         await self._messages(self._bot, place, 1)
@@ -239,7 +238,7 @@ def _slow_down(answer: httpx.Response, refusal: _Answer) -> HttpError | None:
     # https://docs.discord.com/developers/topics/rate-limits
     wait = refusal.retry_after if refusal.retry_after is not None else retry_after(answer.headers)
     text = "Discord asks us to slow down"
-    return HttpError(SYSTEM, text, retryable=True, retry_after=wait, status=429, limited=True)
+    return Limited(SYSTEM, text, retry_after=wait, status=429)
 
 
 def _pin_refused(answer: httpx.Response, refusal: _Answer) -> HttpError:
@@ -255,7 +254,7 @@ def _pin_refused(answer: httpx.Response, refusal: _Answer) -> HttpError:
         text = POST_DELETED
     else:
         text = f"Discord refused the pin{reason}"
-    return HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
+    return HttpError(SYSTEM, text, status=answer.status_code)
 
 
 def _post_refused(answer: httpx.Response, refusal: _Answer) -> HttpError:
@@ -272,4 +271,4 @@ def _post_refused(answer: httpx.Response, refusal: _Answer) -> HttpError:
         text += ": make a new one and set DISCORD_WEBHOOK_URL"
     else:
         text = f"Discord refused the post{reason}"
-    return HttpError(SYSTEM, text, retryable=False, status=status)
+    return HttpError(SYSTEM, text, status=status)

@@ -9,10 +9,11 @@ import secrets
 from typing import Any, Literal
 
 import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from bot.clients.http.client import Http
 from bot.clients.http.errors import json_of
+from bot.clients.http.shape import Shape
 from phases.ports.ports import PortError
 from phases.text.cleaning import cut
 
@@ -21,9 +22,7 @@ SUMMARY_LIMIT = 1024
 KEY_LIMIT = 255
 
 
-class _Refusal(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
+class _Refusal(Shape):
     message: str = ""
     errors: tuple[str, ...] = ()
 
@@ -42,11 +41,11 @@ class EventsApi(Http):
             refusal = _Refusal()
         why = ("; ".join(refusal.errors) or refusal.message).replace(self._routing_key, "…")[:200]
         hint = ": is PAGERDUTY_ROUTING_KEY right?" if "routing" in why.lower() else ""
-        return PortError(SYSTEM, f"PagerDuty refused the page ({why}){hint}", retryable=False)
+        return PortError(SYSTEM, f"PagerDuty refused the page ({why}){hint}")
 
 
 class PagerDuty:
-    """Keeps `phases.ports.coordination.Pager`. Methods raise `PortError`.
+    """Alerts, which page people. Methods raise `PortError`.
 
     The same `key` is the same alert: a retry pages nobody twice.
     """
@@ -67,6 +66,7 @@ class PagerDuty:
         await self._send("trigger", key, client="Firebreak", payload=payload)
 
     async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
+        """Somebody is at it, or it is over; a key that nothing was triggered with is nothing."""
         await self._send(what, key)
 
     async def check(self) -> None:

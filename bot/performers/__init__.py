@@ -16,5 +16,4 @@ from bot.performers import (  # noqa: F401  importing them registers their funct
     slack,
     tickets,
     timeline,
-    turn_off,
 )

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from bot.clients.deployers.hotfix_merges import HotfixMerges
+from bot.clients.deployers.turn_off import CommandSwitch
+from bot.clients.discord import Discord
+from bot.clients.git.bisect import LocalBisector
 from bot.clients.github.deployments import GitHubDeployments
+from bot.clients.github.reverts import GitHubReverts
+from bot.clients.linear.client import Linear
+from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.resolver import SentryIssues
-from bot.clients.slack.client import Slack
+from bot.clients.slack.client import MessageKey, Slack
 from bot.clients.slack.people import SlackPeople
 from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
@@ -18,18 +25,9 @@ from bot.store.past_incidents import RedisMemory
 from handlers.slack.context import Context
 from handlers.views.blocks import Message
 from phases.messages.base import Action, Effect
-from phases.ports.coordination import Announcer, Archive, Pager, Tickets
-from phases.ports.ports import (
-    Bisector,
-    Endpoint,
-    ErrorTracker,
-    FlagLog,
-    Merges,
-    NotSetUp,
-    PortError,
-    Reverts,
-    Switch,
-)
+from phases.messages.results import EffectDone
+from phases.ports.coordination import Archive
+from phases.ports.ports import Endpoint, ErrorTracker, FlagLog, NotSetUp, PortError
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
 
@@ -60,19 +58,19 @@ class EffectContext(Context):
     memory: RedisMemory
     deployments: GitHubDeployments | None = None
     slack: Slack
-    switch: Switch
+    switch: CommandSwitch
     """Runs the catalogue's `turn_off`."""
     flags: FlagLog | None = None
     """Sentry's log of flag changes; None where Sentry is not set up."""
-    bisector_for: Callable[[Service], Bisector | None]
-    tickets: Tickets | None
-    announcer: Announcer | None
-    pager: Pager | None
+    bisector_for: Callable[[Service], LocalBisector | None]
+    tickets: Linear | None
+    announcer: Discord | None
+    pager: PagerDuty | None
     endpoint: Endpoint
     archive_for: Callable[[Service], Archive]
     """Returns where the post-mortems of a service go. Raises `NotSetUp`."""
-    merges: Merges
-    reverts: Reverts | None
+    merges: HotfixMerges
+    reverts: GitHubReverts | None
     resolver: SentryIssues | None
     """Sets Sentry's issues to resolved; None where that is switched off."""
     render: Callable[[str, Incident, datetime], Awaitable[Message]]
@@ -109,15 +107,8 @@ class EffectContext(Context):
         self, job: Job, message: Message, channel: str, thread: str | None = None
     ) -> str:
         """Post what an effect says, once over all its tries. Return the message's `ts`."""
-        return await self.slack.post(
-            channel,
-            message,
-            incident=job.incident,
-            effect=job.effect_id,
-            since=job.created,
-            maybe_posted=job.attempt > 1,
-            thread_ts=thread,
-        )
+        key = MessageKey(job.incident, job.effect_id, job.created, maybe_posted=job.attempt > 1)
+        return await self.slack.post(channel, message, key, thread)
 
     async def owners(self, incident: Incident) -> tuple[tuple[str, ...], str]:
         """Return the owners that a message mentions, and why there are none.
@@ -149,7 +140,7 @@ class EffectContext(Context):
 
 def _existing(job: Job, incident: Incident | None) -> Incident:
     if incident is None:
-        raise PortError("redis", f"{job.incident} is not in the store any more", retryable=False)
+        raise PortError("redis", f"{job.incident} is not in the store any more")
     return incident
 
 
@@ -157,8 +148,9 @@ Performer = Callable[[Any, Job], Awaitable[Action]]
 """A performer as the worker calls it."""
 E = TypeVar("E", bound=Effect)
 A = TypeVar("A", bound=Action)
-Function = Callable[[E, Job, EffectContext], Coroutine[Any, Any, A]]
-_functions: dict[type[Effect], Callable[[Any, Job, EffectContext], Awaitable[Action]]] = {}
+Function = Callable[[E, Job, EffectContext], Coroutine[Any, Any, A | None]]
+"""A performer as it is written; None: the effect is done, and nothing came out of it."""
+_functions: dict[type[Effect], Callable[[Any, Job, EffectContext], Awaitable[Action | None]]] = {}
 
 
 def performs(kind: type[E]) -> Callable[[Function[E, A]], Function[E, A]]:
@@ -175,7 +167,11 @@ def registered(context: EffectContext) -> dict[str, Performer]:
     """Return every registered performer by the `type` of its effect."""
 
     def bound(kind: type[Effect]) -> Performer:
-        return lambda effect, job: _functions[kind](effect, job, context)
+        async def perform(effect: Effect, job: Job) -> Action:
+            result = await _functions[kind](effect, job, context)
+            return result if result is not None else EffectDone(kind=effect.type)
+
+        return perform
 
     return {kind.model_fields["type"].default: bound(kind) for kind in _functions}
 

@@ -1,14 +1,18 @@
-"""Effects on production: a deploy starts once under a record and is followed to its end."""
+"""Effects on production: each starts once under a record and is followed to its end.
+
+A deploy is read back. That a flag or a switch is off is not: no command of the catalogue tells. The
+checks after it do.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
 from bot.performers.context import EffectContext, Job, performs
-from bot.performers.turn_off import follow_turn_off
-from phases.messages.effects import FollowDeploy, StartDeploy
+from phases.messages.effects import FollowDeploy, StartDeploy, StartTurnOff
 from phases.messages.results import (
     DeployFinished,
     DeployNotStarted,
@@ -23,8 +27,8 @@ from phases.record.service import Service
 
 log = logging.getLogger(__name__)
 
-DEPLOYER_TRIES = 4
-"""Some seconds: production burns while nobody is told that nothing is being deployed."""
+START_TRIES = 4
+"""Some seconds: production burns while nobody is told that nothing is being done."""
 
 ASKED_WHAT_RUNS = 4
 """Tries, over about 7 s, to read back what runs after a deploy has ended.
@@ -44,12 +48,48 @@ async def start_deploy(
     try:
         return await begin(effect, service, _deployer(context, service))
     except PortError as error:
-        if error.retryable and job.attempt < DEPLOYER_TRIES:
-            raise
-        if error.retryable and not await _given_up(context, service, effect.deploy_id):
-            # Nobody knows whether it started: people are paged.
-            raise PortError(error.system, error.text, retryable=False) from error
-        return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
+
+        async def give_up() -> bool:
+            return await _deployer(context, service).give_up(service, effect.deploy_id)
+
+        return await _not_started(error, job, effect.deploy_id, give_up)
+
+
+@performs(StartTurnOff)
+async def start_turn_off(
+    effect: StartTurnOff, job: Job, context: EffectContext
+) -> DeployStarted | DeployNotStarted:
+    incident = await context.incident(job)
+    service, id = context.service(incident), effect.deploy_id
+    if incident.drill:  # the rules want nothing in a drill; what is wanted ends here
+        return DeployNotStarted(deploy_id=id, reason=NOTHING_DEPLOYED)
+    try:
+        await context.switch.start(service, id, effect.change)
+    except PortError as error:
+        return await _not_started(error, job, id, lambda: context.switch.give_up(service, id))
+    return DeployStarted(deploy_id=id)
+
+
+async def _not_started(
+    error: PortError, job: Job, deploy_id: str, give_up: Callable[[], Awaitable[bool]]
+) -> DeployNotStarted:
+    """Return that nothing was started and nothing will be.
+
+    Raises `PortError` while another try may help, and where nobody knows whether it started: then
+    people are paged.
+    """
+    if error.retryable and job.attempt < START_TRIES:
+        raise error
+    if error.retryable and not await _given_up(give_up):
+        raise PortError(error.system, error.text) from error
+    return DeployNotStarted(deploy_id=deploy_id, reason=error.text)
+
+
+async def _given_up(give_up: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await give_up()
+    except PortError:
+        return False
 
 
 async def begin(
@@ -82,7 +122,7 @@ async def follow_deploy(
     service = context.service(incident)
     action = _action(incident, effect.deploy_id)
     if not action.deploys:
-        return await follow_turn_off(effect.deploy_id, service, context)
+        return await _follow_turn_off(effect.deploy_id, service, context)
     deployer = _deployer(context, service)
     state = await deployer.look(service, effect.deploy_id)
     if state.state == "running":
@@ -109,6 +149,22 @@ async def follow_deploy(
     )
 
 
+async def _follow_turn_off(
+    id: str, service: Service, context: EffectContext
+) -> DeployProgressed | DeployFinished:
+    state = await context.switch.look(service, id)
+    if state.state == "running":
+        return DeployProgressed(deploy_id=id, lines=state.lines, output=state.output)
+    return DeployFinished(
+        deploy_id=id,
+        result=state.state,
+        reason="" if state.state == "done" else state.reason,
+        lines=state.lines,
+        output=state.output,
+        proof=DeployProof(started_at=state.started_at, finished_at=context.now()),
+    )
+
+
 def same(release: Release | None, other: Release | None) -> bool:
     """Return whether both are the same release: by version, or by the commit of a hotfix."""
     return release is not None and other is not None and release.same_as(other)
@@ -121,19 +177,12 @@ def _deployer(context: EffectContext, service: Service) -> Deployer:
     return deployer
 
 
-async def _given_up(context: EffectContext, service: Service, deploy_id: str) -> bool:
-    try:
-        return await _deployer(context, service).give_up(service, deploy_id)
-    except PortError:
-        return False
-
-
 def _action(incident: Incident, deploy_id: str) -> RoundAction:
     """Return the action of this deploy. Raises `PortError` where no round has it."""
     for decided in incident.rounds:
         if decided.action is not None and decided.action.deploy_id == deploy_id:
             return decided.action
-    raise PortError("deployer", f"deploy {deploy_id} belongs to no round", retryable=False)
+    raise PortError("deployer", f"deploy {deploy_id} belongs to no round")
 
 
 Result = Literal["done", "failed", "unknown"]

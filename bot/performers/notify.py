@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from bot.clients.pagerduty import PagerDuty
 from bot.performers.context import EffectContext, Job, performs
 from handlers import views
 from phases.coordination.discord import discord_text
 from phases.messages.effects import Page, PinDiscord, Say, TellDiscord, TellPager
-from phases.messages.results import DiscordPosted, EffectDone, Paged
-from phases.ports.coordination import Pager
+from phases.messages.results import DiscordPosted, Paged
 from phases.ports.ports import PortError
 from phases.record.incident import Incident
 from phases.record.privacy import page_text
@@ -25,10 +25,10 @@ PAGER_TRIES = 3
 @performs(TellDiscord)
 async def tell_discord(
     effect: TellDiscord, job: Job, context: EffectContext
-) -> DiscordPosted | EffectDone:
+) -> DiscordPosted | None:
     incident = await context.incident(job)
     if context.announcer is None or incident.apart:
-        return EffectDone(kind=effect.type)
+        return None
     text = discord_text(incident, await context.names(incident))
     if incident.discord_id is not None:
         for _ in range(NEWEST_TRIES):
@@ -38,7 +38,7 @@ async def tell_discord(
             text = discord_text(incident, await context.names(incident))
             if text == sent or incident.discord_id is None:
                 break
-        return EffectDone(kind=effect.type)
+        return None
     posted = await context.announcer.post(
         text,
         author=f"Firebreak {incident.id}",
@@ -48,7 +48,7 @@ async def tell_discord(
 
 
 @performs(PinDiscord)
-async def pin_discord(effect: PinDiscord, job: Job, context: EffectContext) -> EffectDone:
+async def pin_discord(effect: PinDiscord, job: Job, context: EffectContext) -> None:
     incident = await context.incident(job)
     if context.announcer is not None and incident.discord_id is not None:
         for _ in range(NEWEST_TRIES):
@@ -59,7 +59,6 @@ async def pin_discord(effect: PinDiscord, job: Job, context: EffectContext) -> E
             incident = await context.incident(job)
             if incident.open is pinned or incident.discord_id is None:
                 break
-    return EffectDone(kind=effect.type)
 
 
 @performs(Page)
@@ -85,7 +84,7 @@ async def page(effect: Page, job: Job, context: EffectContext) -> Paged:
     return Paged(key=effect.key, via=via)
 
 
-async def _page(pager: Pager, incident: Incident, key: str, text: str) -> None:
+async def _page(pager: PagerDuty, incident: Incident, key: str, text: str) -> None:
     if incident.paged[:1] != (key,):
         # An alert that is open calls nobody anew: it ends, and another begins.
         await pager.follow(key=incident.ulid, what="resolve")
@@ -93,9 +92,8 @@ async def _page(pager: Pager, incident: Incident, key: str, text: str) -> None:
 
 
 @performs(TellPager)
-async def tell_pager(effect: TellPager, job: Job, context: EffectContext) -> EffectDone:
+async def tell_pager(effect: TellPager, job: Job, context: EffectContext) -> None:
     incident = await context.incident(job)
     newest = len(incident.paged) == effect.pages
     if context.pager is not None and not incident.drill and newest:
         await context.pager.follow(key=incident.ulid, what=effect.what)
-    return EffectDone(kind=effect.type)

@@ -7,18 +7,18 @@ from functools import partial
 
 from bot.performers.context import EffectContext, Job, performs
 from phases.messages.effects import AskZone, CompleteAdr, MendAdr, NumberAdr, ReviseAdr, WriteAdr
-from phases.messages.results import AdrMended, AdrNumbered, AdrWritten, EffectDone, Zones
+from phases.messages.results import AdrMended, AdrNumbered, AdrWritten, Zones
 from phases.ports.coordination import Archive
 from phases.ports.ports import PortError
 from phases.postmortem.action_items import items
 from phases.postmortem.adr import adr_text, up_to_date
-from phases.postmortem.adr_status import completed, with_kept
+from phases.postmortem.adr_status import with_items_settled, with_kept
 from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.named import contradictions, parts_of
-from phases.postmortem.entry_table import linked, with_entries
+from phases.postmortem.entry_table import entries_with_links, with_entries
 from phases.record.documents import Contradiction
 from phases.record.incident import Entry, Incident
-from phases.record.privacy import outside
+from phases.record.privacy import seen_from_outside
 from phases.shared.rounds import decision_name
 from phases.text.markdown import Names
 from phases.text.wording import stamp
@@ -46,7 +46,7 @@ async def write_adr(effect: WriteAdr, job: Job, context: EffectContext) -> AdrWr
     service = context.service(incident)
     archive = context.archive_for(service)
     text, found = await _whole_file(context, archive, incident, effect.number)
-    incident = outside(incident)  # the file's name and Git's message are public, too
+    incident = seen_from_outside(incident)  # the file's name and Git's message are public, too
     before = incident.adr_before
     if before is None:
         adr = await archive.write(service, incident, effect.number, text)
@@ -63,7 +63,7 @@ async def _whole_file(
 ) -> tuple[str, tuple[Contradiction, ...]]:
     """Return the whole file, in the shape of its folder, and what contradicts itself in it."""
     entries = await _entries(context, incident)
-    incident = outside(incident)
+    incident = seen_from_outside(incident)
     names = await context.names(incident, entries)
     template = await archive.template(context.service(incident))
     found = await _contradictions(context, incident, entries, names)
@@ -76,7 +76,7 @@ async def _entries(context: EffectContext, incident: Incident) -> Sequence[Entry
     if incident.private:
         return []
     entries = await context.dispatcher.timeline(incident.id)
-    return linked(entries, incident, await _decisions(context, incident))
+    return entries_with_links(entries, incident, await _decisions(context, incident))
 
 
 async def _decisions(context: EffectContext, incident: Incident) -> dict[int, str]:
@@ -130,36 +130,35 @@ async def mend_adr(effect: MendAdr, job: Job, context: EffectContext) -> AdrMend
             return with_entries(kept, entries, names)
 
         message = f"{adr.name}: what people kept and corrected"
-        await archive.revise(service, outside(incident), settled, message)
+        await archive.revise(service, seen_from_outside(incident), settled, message)
         return AdrMended()
     text, found = await _whole_file(context, archive, incident, adr.number)
     message = f"{adr.name}: mended {stamp(incident.postmortem.at)}"
-    await archive.revise(service, outside(incident), lambda _: text, message)
+    await archive.revise(service, seen_from_outside(incident), lambda _: text, message)
     return AdrMended(found=found)
 
 
 @performs(ReviseAdr)
-async def revise_adr(effect: ReviseAdr, job: Job, context: EffectContext) -> EffectDone:
+async def revise_adr(effect: ReviseAdr, job: Job, context: EffectContext) -> None:
     """Write into the file that recovery is verified."""
     incident = await context.incident(job)
     number = incident.adr.number if incident.adr else 0
-    names, shown = await context.names(incident), outside(incident)
+    names, shown = await context.names(incident), seen_from_outside(incident)
     if number:
         message = f"ADR-{number:04d}: recovery of {incident.id} is verified"
         service = context.service(incident)
         await context.archive_for(service).revise(
             service, shown, lambda text: up_to_date(text, shown, number, names), message
         )
-    return EffectDone(kind=effect.type)
 
 
 @performs(CompleteAdr)
-async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) -> EffectDone:
+async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) -> None:
     """Write into the file what became of its action items."""
     incident = await context.incident(job)
     if incident.adr is not None and incident.closed_at is not None:
         revision = partial(
-            completed,
+            with_items_settled,
             items=items(incident),
             at=incident.closed_at,
             names=await context.names(incident),
@@ -167,7 +166,6 @@ async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) ->
         message = f"{incident.adr.name}: the action items of {incident.id} are done"
         service = context.service(incident)
         await context.archive_for(service).revise(service, incident, revision, message)
-    return EffectDone(kind=effect.type)
 
 
 @performs(AskZone)

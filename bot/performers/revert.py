@@ -6,7 +6,7 @@ from bot.performers.context import EffectContext, Job, performs
 from phases.messages.effects import Revert
 from phases.messages.results import RevertPrepared
 from phases.ports.ports import NotSetUp
-from phases.record.privacy import outside
+from phases.record.privacy import seen_from_outside
 
 
 @performs(Revert)
@@ -15,7 +15,7 @@ async def revert(effect: Revert, job: Job, context: EffectContext) -> RevertPrep
     if context.reverts is None:
         raise NotSetUp("GitHub", "GITHUB_TOKEN is not set")
     body = (
-        f"Prepared in {incident.id}: {outside(incident).title}\n\n"
+        f"Prepared in {incident.id}: {seen_from_outside(incident).title}\n\n"
         "A person asked for it; it is merged by people, like any other."
     )
     url = await context.reverts.prepare(context.service(incident), effect.pull_request, body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from bot.clients.git.bisect import LocalBisector
 from bot.performers.context import EffectContext, Job, need_tracker, performs
 from phases.memory import recall
 from phases.messages.effects import (
@@ -24,11 +25,11 @@ from phases.messages.results import (
     Looked,
     Triaged,
 )
-from phases.ports.ports import Bisector, NotSetUp, PortError
+from phases.ports.ports import NotSetUp, PortError
 from phases.record.findings import DeploySeen
 from phases.record.incident import Incident
 from phases.record.service import Service
-from phases.record.timeline import said
+from phases.record.timeline import author_words
 from phases.root_cause import investigate as root_cause
 from phases.triage import measure as triage
 from phases.triage.deploys.taken_back import Past, earlier_fixes
@@ -60,12 +61,12 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
     )
     known = [*_own_deploys(incidents), *told]
     burning = _burning(incidents, incident)
-    words = tuple(each for entry in entries for each in said(entry))
+    words = tuple(each for entry in entries for each in author_words(entry))
     past = Past(words, earlier_fixes(incidents, incident.id), tuple(changes))
     answer = await triage.triage(
         incident, sources, known, context.now(), burning=burning, past=past
     )
-    question = recall.question(incident, answer.report, context.now())
+    question = recall.memory_question(incident, answer.report, context.now())
     try:
         memories = await context.memory.recall(question)
     except PortError as error:  # the blast radius does not wait for earlier incidents
@@ -150,7 +151,7 @@ async def follow_bisect(effect: FollowBisect, job: Job, context: EffectContext) 
     return BisectMoved(bisect=await ask(service, effect.bisect_id))
 
 
-def _bisector(context: EffectContext, service: Service) -> Bisector:
+def _bisector(context: EffectContext, service: Service) -> LocalBisector:
     bisector = context.bisector_for(service)
     if bisector is None:
         raise NotSetUp("git", f"{service.name} has no `checkout` and `bisect` in the catalogue")

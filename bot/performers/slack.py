@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from bot.clients.slack.client import MessageKey
 from bot.clients.slack.errors import SlackRefused
 from bot.performers.context import EffectContext, Job, performs
 from handlers import views
@@ -25,7 +26,6 @@ from phases.messages.results import (
     BookmarkSet,
     ChannelArchived,
     ChannelOpened,
-    EffectDone,
     Invited,
     MessagePosted,
     PutOffArchive,
@@ -116,12 +116,11 @@ async def _open_thread(
 
 
 @performs(SetTopic)
-async def set_topic(effect: SetTopic, job: Job, context: EffectContext) -> EffectDone:
+async def set_topic(effect: SetTopic, job: Job, context: EffectContext) -> None:
     incident = await context.recent(job)
     channel, thread = context.channel(incident)
     if thread is None:
         await context.slack.set_topic(channel, views.topic(incident))
-    return EffectDone(kind=effect.type)
 
 
 @performs(Invite)
@@ -149,10 +148,10 @@ async def invite(effect: Invite, job: Job, context: EffectContext) -> Invited:
 @performs(ArchiveChannel)
 async def archive_channel(
     effect: ArchiveChannel, job: Job, context: EffectContext
-) -> ChannelArchived | PutOffArchive | EffectDone:
+) -> ChannelArchived | PutOffArchive | None:
     incident = await context.incident(job)
     if incident.open or incident.own_channel is None:
-        return EffectDone(kind=effect.type)
+        return None
     channel = incident.own_channel.id
     if await context.slack.talked_since(channel, context.now() - STILL_TALKING):
         return PutOffArchive()
@@ -161,14 +160,12 @@ async def archive_channel(
 
 
 @performs(SetBookmark)
-async def set_bookmark(
-    effect: SetBookmark, job: Job, context: EffectContext
-) -> BookmarkSet | EffectDone:
+async def set_bookmark(effect: SetBookmark, job: Job, context: EffectContext) -> BookmarkSet | None:
     incident = await context.recent(job)
     bookmark = incident.bookmarks.get(effect.name)
     channel = incident.own_channel
     if bookmark is None or channel is None:
-        return EffectDone(kind=effect.type)
+        return None
     id = await context.slack.bookmark(
         channel.id,
         bookmark_title(effect.name, incident),
@@ -192,19 +189,17 @@ def bookmark_title(name: str, incident: Incident) -> str:
 
 
 @performs(PostLive)
-async def post_live(
-    effect: PostLive, job: Job, context: EffectContext
-) -> MessagePosted | EffectDone:
+async def post_live(effect: PostLive, job: Job, context: EffectContext) -> MessagePosted | None:
     """Post a live message, once over all effects that want it.
 
     An earlier effect may have been given up and have posted it for all that: then it is looked for.
     """
     incident = await context.recent(job)
     if effect.name in incident.messages:
-        return EffectDone(kind=effect.type)
+        return None
     place = await _place_of_live(effect.name, job, incident, context)
     if place is None:
-        return EffectDone(kind=effect.type)
+        return None
     channel, thread = place
     message = await context.render(effect.name, incident, context.now())
     given_up = effect.again or any(
@@ -216,12 +211,14 @@ async def post_live(
     ts = await context.slack.post(
         channel,
         message,
-        incident=job.incident,
-        effect=job.effect_id,
-        since=incident.declared_at if given_up else job.created,
-        maybe_posted=earlier,
-        thread_ts=thread,
-        live=f"{incident.ulid}:{effect.name}",
+        MessageKey(
+            job.incident,
+            job.effect_id,
+            since=incident.declared_at if given_up else job.created,
+            maybe_posted=earlier,
+            live=f"{incident.ulid}:{effect.name}",
+        ),
+        thread,
     )
     # What an earlier try posted shows the state of that time, and nobody knows which.
     await context.posted(incident.id, effect.name, None if earlier else message)
@@ -260,22 +257,21 @@ def _decision_of(incident: Incident, number: int, job: Job) -> str | None:
 
 
 @performs(Pin)
-async def pin(effect: Pin, job: Job, context: EffectContext) -> EffectDone:
+async def pin(effect: Pin, job: Job, context: EffectContext) -> None:
     incident = await context.recent(job)
     status = incident.messages.get("status")
     if status is not None:
         await context.slack.pin(status.channel, status.ts)
-    return EffectDone(kind=effect.type)
 
 
 @performs(Say)
-async def say(effect: Say, job: Job, context: EffectContext) -> EffectDone:
+async def say(effect: Say, job: Job, context: EffectContext) -> None:
     incident = await context.recent(job)
     channel, thread = context.channel(incident)
     if effect.goes_to == "announcement":
         announced = incident.messages.get("announcement")
         if announced is None:
-            return EffectDone(kind=effect.type)
+            return
         channel, thread = announced.channel, announced.ts
     elif effect.thread and thread is None:
         thread = _newest_decision(incident)
@@ -287,11 +283,10 @@ async def say(effect: Say, job: Job, context: EffectContext) -> EffectDone:
         mentions, text = tuple(dict.fromkeys((*people, *owners))), text + unknown
     message = views.say(effect.model_copy(update={"mention": mentions, "text": text}), incident)
     await context.post(job, message, channel, thread)
-    return EffectDone(kind=effect.type)
 
 
 @performs(Remind)
-async def remind(effect: Remind, job: Job, context: EffectContext) -> EffectDone:
+async def remind(effect: Remind, job: Job, context: EffectContext) -> None:
     incident = await context.incident(job)
     try:
         direct_message = await context.slack.direct_message(effect.who)
@@ -302,15 +297,13 @@ async def remind(effect: Remind, job: Job, context: EffectContext) -> EffectDone
         channel, thread = context.channel(incident)
         reminder = Say(text=effect.text, mention=(effect.who,), ask="update")
         await context.post(job, views.say(reminder, incident), channel, thread)
-    return EffectDone(kind=effect.type)
 
 
 @performs(PostSummary)
-async def post_summary(effect: PostSummary, job: Job, context: EffectContext) -> EffectDone:
+async def post_summary(effect: PostSummary, job: Job, context: EffectContext) -> None:
     incident = await context.incident(job)
     channel, thread = context.channel(incident)
     by = f" by <@{effect.by}>" if effect.by else ""
     heading = "" if effect.said else f"{incident.id} is resolved{by}."
     message = views.summary(adr.summary(incident, await context.names(incident)), heading)
     await context.post(job, message, channel, thread)
-    return EffectDone(kind=effect.type)

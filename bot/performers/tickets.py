@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.clients.linear.client import Linear, NewIssue
 from bot.clients.slack.errors import SlackRefused
 from bot.performers.context import EffectContext, Job, performs
 from handlers import views
 from phases.coordination.ticket import (
-    meanwhile,
+    catch_up_text,
     people_moved,
     state_fits,
     ticket_body,
@@ -41,7 +42,6 @@ from phases.messages.results import (
     TicketOpened,
     TicketSynced,
 )
-from phases.ports.coordination import Tickets
 from phases.ports.ports import PortError
 from phases.postmortem.action_items import items, sub_issue_body, sub_issue_title
 from phases.postmortem.adr import summary
@@ -61,7 +61,7 @@ class OnTicket:
     """An incident with a ticket, while Linear is set up."""
 
     incident: Incident
-    tickets: Tickets
+    tickets: Linear
     ticket: Ticket
 
     @property
@@ -86,25 +86,18 @@ async def _prose(context: EffectContext, text: str) -> str:
 
 
 @performs(OpenTicket)
-async def open_ticket(
-    effect: OpenTicket, job: Job, context: EffectContext
-) -> TicketOpened | EffectDone:
+async def open_ticket(effect: OpenTicket, job: Job, context: EffectContext) -> TicketOpened | None:
     incident = await context.incident(job)
     tickets, service = context.tickets, context.service(incident)
     if incident.ticket is not None or tickets is None or service.linear_team is None:
-        return EffectDone(kind=effect.type)
+        return None
     body = await _prose(context, ticket_body(incident))
     try:
         named = incident.escalated if not incident.private else None
         parent = await tickets.find(named) if named else None
-        ticket = await tickets.open(
-            service,
-            key=f"{incident.ulid}:ticket",
-            title=ticket_title(incident),
-            body=body,
-            priority=wanted_priority(incident),
-            parent=parent,
-        )
+        new = NewIssue(f"{incident.ulid}:ticket", ticket_title(incident), body)
+        priority = wanted_priority(incident)
+        ticket = await tickets.open(service, new, priority=priority, parent=parent)
     except PortError as error:
         raise _final_when_it_lasts(error, job) from error
     return TicketOpened(ticket=ticket, parent=parent)
@@ -115,7 +108,7 @@ def _final_when_it_lasts(error: PortError, job: Job) -> PortError:
     lasts = job.attempt >= TRIES or (error.retry_after or 0) > PATIENCE_SECONDS
     if not (error.retryable and lasts):
         return error
-    return PortError(error.system, error.text, retryable=False)
+    return PortError(error.system, error.text)
 
 
 @performs(AttachToTicket)
@@ -128,10 +121,10 @@ async def attach(effect: AttachToTicket, job: Job, context: EffectContext) -> Ef
 
 
 @performs(AttachChannel)
-async def attach_channel(effect: AttachChannel, job: Job, context: EffectContext) -> EffectDone:
+async def attach_channel(effect: AttachChannel, job: Job, context: EffectContext) -> None:
     on = await on_ticket(job, context)
     if on is None or on.incident.channel is None:
-        return EffectDone(kind=effect.type)
+        return
     status = on.incident.messages.get("status")
     url = await context.slack.permalink(status.channel, status.ts) if status else None
     if url is not None:
@@ -139,36 +132,32 @@ async def attach_channel(effect: AttachChannel, job: Job, context: EffectContext
         title = f"Slack: {name}" if name.startswith("a ") else f"Slack: #{name}"
         key = f"{on.incident.ulid}:channel"
         await on.tickets.attach(on.ticket, key=key, url=url, title=title)
-    return EffectDone(kind=effect.type)
 
 
 @performs(CommentTicket)
-async def comment(effect: CommentTicket, job: Job, context: EffectContext) -> EffectDone:
+async def comment(effect: CommentTicket, job: Job, context: EffectContext) -> None:
     on = await on_ticket(job, context)
     if on is not None and on.public:
         behind = any(failure.kind == "ticket.catch_up" for failure in on.incident.failures)
         if not behind:  # otherwise the one comment that catches up says this, too
             await _comment(on, effect.text, job, context)
-    return EffectDone(kind=effect.type)
 
 
 @performs(CatchUp)
-async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> EffectDone:
+async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> None:
     """Say everything that could not be said while Linear was away, in one comment."""
     on = await on_ticket(job, context)
     if on is not None and on.public:
-        text = meanwhile(await context.dispatcher.timeline(on.incident.id), effect.since)
+        text = catch_up_text(await context.dispatcher.timeline(on.incident.id), effect.since)
         await _comment(on, text, job, context)
-    return EffectDone(kind=effect.type)
 
 
 @performs(CommentParent)
-async def comment_parent(effect: CommentParent, job: Job, context: EffectContext) -> EffectDone:
+async def comment_parent(effect: CommentParent, job: Job, context: EffectContext) -> None:
     incident = await context.incident(job)
     if incident.parent is not None and context.tickets is not None and not incident.private:
         parent = OnTicket(incident, context.tickets, incident.parent)
         await _comment(parent, effect.text, job, context)
-    return EffectDone(kind=effect.type)
 
 
 async def _comment(on: OnTicket, text: str, job: Job, context: EffectContext) -> None:
@@ -179,19 +168,19 @@ async def _comment(on: OnTicket, text: str, job: Job, context: EffectContext) ->
 @performs(SyncTicket)
 async def sync(
     effect: SyncTicket, job: Job, context: EffectContext
-) -> TicketSynced | TicketLooked | EffectDone:
+) -> TicketSynced | TicketLooked | None:
     on = await on_ticket(job, context)
-    return EffectDone(kind=effect.type) if on is None else await _sync(on, effect.type)
+    return None if on is None else await _sync(on, effect.type)
 
 
 @performs(CloseTicket)
 async def close_ticket(
     effect: CloseTicket, job: Job, context: EffectContext
-) -> TicketSynced | TicketLooked | EffectDone:
+) -> TicketSynced | TicketLooked | None:
     """Say the resolution before the state changes: people who hear of the state find it there."""
     on = await on_ticket(job, context)
     if on is None:
-        return EffectDone(kind=effect.type)
+        return None
     if not effect.cancelled and on.public:
         body = f"```\n{summary(on.incident, await context.names(on.incident))}\n```"
         key = f"{on.incident.ulid}:{job.effect_id}:resolution"
@@ -206,7 +195,7 @@ async def _sync(on: OnTicket, kind: str) -> TicketSynced | TicketLooked:
     """
     issues = await on.tickets.look(on.ticket.id)
     if not issues:
-        raise PortError("Linear", f"{on.ticket.identifier} is not there any more", retryable=False)
+        raise PortError("Linear", f"{on.ticket.identifier} is not there any more")
     issue, incident = issues[0], on.incident
     if people_moved(incident, issue):
         return TicketLooked(issues=tuple(issues))
@@ -226,10 +215,10 @@ async def _sync(on: OnTicket, kind: str) -> TicketSynced | TicketLooked:
 @performs(LookAtTicket)
 async def look_at_ticket(
     effect: LookAtTicket, job: Job, context: EffectContext
-) -> TicketLooked | EffectDone:
+) -> TicketLooked | None:
     on = await on_ticket(job, context)
     if on is None:
-        return EffectDone(kind=effect.type)
+        return None
     return TicketLooked(issues=tuple(await on.tickets.look(on.ticket.id)))
 
 
@@ -237,12 +226,10 @@ async def look_at_ticket(
 
 
 @performs(OpenItems)
-async def open_items(
-    effect: OpenItems, job: Job, context: EffectContext
-) -> ItemsOpened | EffectDone:
+async def open_items(effect: OpenItems, job: Job, context: EffectContext) -> ItemsOpened | None:
     on = await on_ticket(job, context)
     if on is None:
-        return EffectDone(kind=effect.type)
+        return None
     link = await _link_to_items(on.incident, context) if on.incident.private else ""
     opened: dict[int, SubIssue] = {}
     for number, item in enumerate(items(on.incident), 1):
@@ -257,15 +244,13 @@ async def _open_item(
     name = await context.people.name(item.person) if item.person else item.owner
     email = await context.people.email(item.person) if item.person else None
     title = await context.people.plain(sub_issue_title(on.incident, number, item))
-    return await on.tickets.open_item(
-        context.service(on.incident),
-        on.ticket,
-        key=f"{on.incident.ulid}:item:{number}",
-        title=one_line(title, {}, TITLE_LIMIT),
-        body=await _prose(context, sub_issue_body(on.incident, item, link)),
-        due=item.due,
-        assignee=await on.tickets.person(name=name, email=email),
+    new = NewIssue(
+        f"{on.incident.ulid}:item:{number}",
+        one_line(title, {}, TITLE_LIMIT),
+        await _prose(context, sub_issue_body(on.incident, item, link)),
     )
+    assignee = await on.tickets.person(name=name, email=email)
+    return await on.tickets.open_item(on.ticket, new, due=item.due, assignee=assignee)
 
 
 async def _link_to_items(incident: Incident, context: EffectContext) -> str:
@@ -288,7 +273,7 @@ async def sync_item(effect: SyncItem, job: Job, context: EffectContext) -> ItemS
 
 
 @performs(RemindOwner)
-async def remind_owner(effect: RemindOwner, job: Job, context: EffectContext) -> EffectDone:
+async def remind_owner(effect: RemindOwner, job: Job, context: EffectContext) -> None:
     """Remind in a direct message; where that is not possible, in the channel.
 
     A reminder of a private incident always goes to its channel, where its members are.
@@ -301,7 +286,6 @@ async def remind_owner(effect: RemindOwner, job: Job, context: EffectContext) ->
     mention = None if direct else effect.person
     message = views.overdue(incident, effect.numbers, effect.day, mention=mention)
     await context.post(job, message, channel, thread)
-    return EffectDone(kind=effect.type)
 
 
 async def _direct_message(context: EffectContext, person: str) -> str | None:

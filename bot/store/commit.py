@@ -10,14 +10,14 @@ from typing import TypedDict
 from bot.connection.client import GROUP
 from handlers.dispatcher import DELIVERY_SECONDS, Delivery, EffectEnded, TimerDue, Trigger
 from phases.coordination.short_records import short_record
-from phases.memory.recall import kept
+from phases.memory.recall import memory_to_keep
 from phases.messages.actions import ACTION
 from phases.messages.effects import EFFECT
 from phases.mitigation.deploy_hold import hold
 from phases.mitigation.hotfix_merge import unmerged
 from phases.record.incident import Incident, Severity, Status
 from phases.record.memories import PastIncident, counted_of
-from phases.record.timeline import CORRECTION, stub
+from phases.record.timeline import CORRECTION, entry_stub
 from phases.shared.change import Change
 
 COMMIT_SECONDS = 60
@@ -163,7 +163,7 @@ def part_of(before: Incident | None, base: int, change: Change) -> Part:
         "number": incident.number,
         "base": base,
         "short": short_json(incident, base + 1),
-        "entries": [stub(entry).model_dump_json() for entry in change.entries],
+        "entries": [entry_stub(entry).model_dump_json() for entry in change.entries],
         "words": [
             {"ref": e.ref, "entry": e.model_dump_json()}
             for e in change.entries
@@ -228,8 +228,8 @@ def memory_request(before: Incident | None, incident: Incident) -> Memory | None
     """
     if incident.shrunk_at is not None:
         return None
-    was = kept(before) if before is not None else None
-    now = kept(incident)
+    was = memory_to_keep(before) if before is not None else None
+    now = memory_to_keep(incident)
     if was is None and now is None:
         return None
     return memory_of(incident, now, was)

@@ -31,7 +31,7 @@ from bot.connection.pool import close
 from bot.store.commit import SET_BACK_MS, Request, member, part_of, request_of, to_ms
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import Shown, shown
+from phases.record.timeline import Shown, shown_timeline
 from phases.shared.change import Change
 
 log = logging.getLogger(__name__)
@@ -234,7 +234,7 @@ class Store:
             ("HGETALL", self.keys.words(incident)),
         )
         entries = [Entry.model_validate_json(line) for line in lines]
-        return shown(
+        return shown_timeline(
             entries,
             {
                 ref: Entry.model_validate_json(entry)

@@ -30,7 +30,7 @@ from bot.store.incident_store import (
 )
 from bot.store.short_records import short_records
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
-from phases.coordination.duplicates import joined
+from phases.coordination.duplicates import joined_entry
 from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
 from phases.messages.commands import Declare, WithOthers
@@ -308,7 +308,7 @@ class Incidents:
         entries = await self._store.timeline(incident)
         record = await self.load(incident)
         for id in record.merged if record is not None else ():
-            entries += [joined(id, entry) for entry in await self._store.timeline(id)]
+            entries += [joined_entry(id, entry) for entry in await self._store.timeline(id)]
         return sorted(entries, key=lambda entry: entry.at)
 
     async def short_records(self, index: Index) -> list[ShortRecord]:

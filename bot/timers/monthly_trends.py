@@ -11,13 +11,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from bot.clients.slack.client import Slack
+from bot.clients.slack.client import MessageKey, Slack
 from bot.runtime.worker import Worker
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
 from bot.store.past_incidents import RedisMemory
 from handlers.views import history as views
-from phases.memory.trends import MONTHS, trends, visible
+from phases.memory.trends import MONTHS, trends, visible_memories
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +67,10 @@ class MonthlyTrends(Worker):
         if not await self._once.first(f"trends:{month}:lease", LEASE_SECONDS):
             return False  # another replica is about to
         remembered = await self._memory.since(begin - timedelta(days=31 * MONTHS))
-        figures = trends(visible(remembered), now, upto=1)
+        figures = trends(visible_memories(remembered), now, upto=1)
         if figures.all.total.incidents + figures.all.total.drills:
-            await self._slack.post(
-                channel,
-                views.trends(figures, post=True),
-                incident="",
-                effect=f"trends.{month}",
-                since=begin,
-                maybe_posted=True,
-            )
+            key = MessageKey("", f"trends.{month}", since=begin, maybe_posted=True)
+            await self._slack.post(channel, views.trends(figures, post=True), key)
             log.info("trends: posted for the month before %s", month)
         await self._once.set(f"trends:{month}:done", POSTED_SECONDS)
         return True

@@ -31,7 +31,7 @@ from phases.coordination.short_records import (
     owed_items,
     worse_first,
 )
-from phases.memory.trends import trends, visible
+from phases.memory.trends import trends, visible_memories
 from phases.ports.ports import PortError
 from phases.record.documents import ActionItem
 from phases.record.incident import Incident
@@ -182,7 +182,7 @@ async def _view(ctx: Context, user: str, known: _Known) -> tuple[View, bool]:
         text = "I could not ask Slack who you are. Open this again in a moment."
         return forms.home_refused(text), True
     private = [incident.id for incident in await visible_to(ctx.members, user, known.private)]
-    last, this = trends(visible(known.past, private), ctx.now(), months=2).all.months
+    last, this = trends(visible_memories(known.past, private), ctx.now(), months=2).all.months
     visible_ones = await visible_to(ctx.members, user, known.open)
     burning, owed = mine_first(visible_ones, user, await _owned(ctx, user))
     view = home(

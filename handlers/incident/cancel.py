@@ -11,11 +11,11 @@ from handlers.views import forms, notes
 from handlers.views.blocks import Message
 from phases.messages.commands import Cancel
 from phases.record.incident import Incident
-from phases.shared.rounds import ended
+from phases.shared.rounds import refuse_if_ended
 
 
 def open_form(interaction: Interaction, incident: Incident, reason: str = "") -> Message | None:
-    if (refused := ended(incident)) is not None:
+    if (refused := refuse_if_ended(incident)) is not None:
         return notes.note(refused.text)
     interaction.open(forms.cancel(incident, reason))
     return None

@@ -15,7 +15,7 @@ from handlers.views.blocks import Message
 from phases.messages.commands import JudgeHypothesis, NameCause
 from phases.record.findings import Hypothesis, HypothesisKind, Verdict
 from phases.record.incident import Incident
-from phases.root_cause.leading_cause import Leading, leading
+from phases.root_cause.leading_cause import Leading, leading_cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Proposal:
 
 def proposal(incident: Incident, hypothesis: str | None = None) -> Proposal:
     """Return the hypothesis that was clicked, else the leading cause."""
-    lead = leading(incident)
+    lead = leading_cause(incident)
     clicked = next((h for h in incident.hypotheses if h.id == hypothesis), None)
     if clicked is None and lead.named is not None:
         return Proposal(lead.named.text, lead.named.commit, lead.named.release)

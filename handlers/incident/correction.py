@@ -20,7 +20,7 @@ from handlers.views.timeline import timeline as timeline_page
 from phases.messages.commands import CorrectEntry
 from phases.ports.ports import PortError
 from phases.record.incident import Incident
-from phases.record.timeline import Shown, line, was
+from phases.record.timeline import Shown, correction_note, entry_line
 from phases.shared.change import Refused
 from phases.text.wording import stamp
 
@@ -49,7 +49,7 @@ async def correct_clicked(
 
 
 async def _names(interaction: Interaction, entries: Sequence[Shown]) -> dict[str, str]:
-    ids = views.MENTION.findall(" ".join(line(entry) for entry in entries))
+    ids = views.MENTION.findall(" ".join(entry_line(entry) for entry in entries))
     return await names_of(interaction.ctx, ids, NAMES_SECONDS)
 
 
@@ -146,7 +146,8 @@ def _meanwhile(form: Form, entry: Shown, text: str, at: datetime | None) -> str:
     if not words_moved and not time_moved:
         return ""
     now = f"{stamp(entry.at)} “{entry.text}”"
-    return f"*Changed while you wrote:* it is {now} now ({was(entry) or 'by its author'}). Yours:"
+    by = correction_note(entry) or "by its author"
+    return f"*Changed while you wrote:* it is {now} now ({by}). Yours:"
 
 
 async def _tell(interaction: Interaction, incident: Incident, form: Form) -> None:

@@ -15,7 +15,7 @@ from handlers.slack.listening import on_click
 from handlers.views import history as views
 from handlers.views import notes
 from handlers.views.blocks import Message
-from phases.memory.trends import MONTHS, trends, visible
+from phases.memory.trends import MONTHS, trends, visible_memories
 from phases.ports.ports import PortError
 from phases.record.incident import Incident
 from phases.record.memories import Counted, PastIncident
@@ -31,7 +31,7 @@ async def history(interaction: Interaction, service: str, start: int = 0) -> Mes
         return notes.note(f"{error.text}. Try again in a moment.")
     private = await _visible_private(interaction, memories)
     titles = {id: incident.title for id, incident in private.items()}
-    shown, more = visible(memories, private), len(memories) == READ
+    shown, more = visible_memories(memories, private), len(memories) == READ
     return views.history(shown, service, titles, start=start, more=more)
 
 
@@ -43,7 +43,7 @@ async def show_trends(interaction: Interaction) -> Message | None:
         memories = await interaction.ctx.memory.since(now - timedelta(days=31 * MONTHS))
     except PortError as error:
         return notes.note(f"{error.text}. Try again in a moment.")
-    shown = visible(memories, await _visible_private(interaction, memories))
+    shown = visible_memories(memories, await _visible_private(interaction, memories))
     interaction.tell(views.trends(trends(shown, now)))
     return None
 

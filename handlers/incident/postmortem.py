@@ -23,13 +23,13 @@ from handlers.views.contradictions import KEEP, KEEP_HERE, MEND
 from phases.messages.commands import KeepContradiction, MendPostmortem, SubmitPostmortem
 from phases.ports.ports import PortError
 from phases.postmortem.contradictions.named import parts_of
-from phases.postmortem.contradictions.steps import not_mended
+from phases.postmortem.contradictions.steps import refuse_to_mend
 from phases.postmortem.contributing_factors import look_up
-from phases.postmortem.draft import draft, followed
-from phases.postmortem.gate import PART_LIMIT, Parts, submitted
-from phases.postmortem.steps import not_now
+from phases.postmortem.draft import corrected_timeline, draft_parts
+from phases.postmortem.gate import PART_LIMIT, Parts, checked_postmortem
+from phases.postmortem.steps import refuse_postmortem
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import line
+from phases.record.timeline import entry_line
 
 NAMES_SECONDS = 3.0
 WRITING = timedelta(hours=1)
@@ -39,7 +39,7 @@ NOT_SAVED = "the draft is not saved: Redis cannot be reached. Copy what matters"
 
 async def postmortem(interaction: Interaction, incident: Incident) -> Message | None:
     """Open the form, unless nothing that is written in it could be kept."""
-    if (refused := not_now(incident)) is not None:
+    if (refused := refuse_postmortem(incident)) is not None:
         return notes.note(refused.text)
     return _open(interaction, incident)
 
@@ -91,7 +91,7 @@ async def _followed(ctx: Context, incident: Incident, parts: Parts) -> Parts:
     entries = await ctx.dispatcher.timeline(incident.id)
     if all(entry.recorded is None for entry in entries):
         return parts
-    text = followed(parts.timeline, entries, await _names(ctx, incident, entries))
+    text = corrected_timeline(parts.timeline, entries, await _names(ctx, incident, entries))
     return parts.model_copy(update={"timeline": text}) if len(text) <= PART_LIMIT else parts
 
 
@@ -110,7 +110,7 @@ async def _proposed(ctx: Context, incident: Incident) -> tuple[Parts, tuple[str,
         look_up(incident, service, ctx.source_for(service), ctx.pulls_for(service)),
     )
     names = await _names(ctx, incident, entries)
-    return draft(incident, entries, ctx.now(), names, factors), factors.notes
+    return draft_parts(incident, entries, ctx.now(), names, factors), factors.notes
 
 
 async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> dict[str, str]:
@@ -118,7 +118,7 @@ async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> 
 
     Ids stand in for the names that do not come in time.
     """
-    text = " ".join((incident.source.text, *(line(entry) for entry in entries)))
+    text = " ".join((incident.source.text, *(entry_line(entry) for entry in entries)))
     people = (id for id in (incident.lead, incident.declared_by) if id)
     return await names_of(ctx, (*views.MENTION.findall(text), *people), NAMES_SECONDS)
 
@@ -128,7 +128,7 @@ async def mend_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
     """Open the form again with what was written."""
-    if (refused := not_mended(incident)) is not None:
+    if (refused := refuse_to_mend(incident)) is not None:
         return notes.note(refused.text)
     _open(interaction, incident)
     return None
@@ -258,7 +258,7 @@ async def postmortem_submitted(interaction: Interaction, form: Form) -> Outcome:
     mended = incident is not None and incident.adr is not None and bool(form.metadata.get("mends"))
     again = incident is not None and (incident.rewriting or mended)
     before = incident.postmortem if incident is not None and again else None
-    written = submitted(
+    written = checked_postmortem(
         _parts(form), interaction.user, ctx.now(), before.items if before is not None else ()
     )
     if isinstance(written, dict):

@@ -9,19 +9,23 @@ from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
 from handlers.views import forms, notes
 from handlers.views.blocks import Message
-from phases.coordination.updates import SNOOZE, every, template, waits
+from phases.coordination.updates import SNOOZE, awaits_update, update_interval, update_template
 from phases.messages.commands import PostUpdate, SnoozeUpdate
 from phases.record.incident import Incident
-from phases.shared.rounds import ended
+from phases.shared.rounds import refuse_if_ended
 from phases.text.wording import lasting
 
 
 async def update(interaction: Interaction, incident: Incident, text: str) -> Message | None:
     if not text:
-        if (refused := ended(incident)) is not None:
+        if (refused := refuse_if_ended(incident)) is not None:
             return notes.note(refused.text)
-        minutes = round(every(incident).total_seconds() / 60) if waits(incident) else None
-        interaction.open(forms.update(incident, template(incident), minutes))
+        minutes = (
+            round(update_interval(incident).total_seconds() / 60)
+            if awaits_update(incident)
+            else None
+        )
+        interaction.open(forms.update(incident, update_template(incident), minutes))
         return None
     done = interaction.unless_in_channel(incident, f"{incident.id}: your update is posted.")
     return await interaction.act(PostUpdate(by=interaction.user, text=text), incident.id, done)

@@ -20,7 +20,7 @@ from handlers.views.blocks import (
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import link, person, words
 from phases.postmortem.action_items import items as items_of
-from phases.postmortem.action_items import open_items, settled, waits_for
+from phases.postmortem.action_items import items_settled, left_to_close, open_items
 from phases.record.documents import ActionItem
 from phases.record.incident import Incident, Status
 from phases.text.wording import counted
@@ -32,7 +32,7 @@ KIND = {"tests": "test", "monitors": "monitor", "gates": "gate"}
 def items(incident: Incident) -> Message:
     """Return the list, edited as items are settled, here or in Linear."""
     every = items_of(incident)
-    title = f"{incident.id}: {settled(incident)}"
+    title = f"{incident.id}: {items_settled(incident)}"
     blocks: list[Block | None] = [section(f"*{title}*")]
     blocks += [_row(incident, number, item) for number, item in enumerate(every, 1)]
     blocks.append(context(_closing_line(incident)))
@@ -92,7 +92,7 @@ def _accessory(incident: Incident, number: int, item: ActionItem) -> Element | N
     if not item.open:
         return button("Undo", "incident.item_undone", value)
     last = None
-    if len(open_items(incident)) == 1 and len(waits_for(incident)) == 1:
+    if len(open_items(incident)) == 1 and len(left_to_close(incident)) == 1:
         last = confirm("The last action item", f"{incident.id} is closed then.", "Done")
     return button("Done", "incident.item_done", value, confirm=last)
 
@@ -102,7 +102,7 @@ def _closing_line(incident: Incident) -> str:
         return f"{incident.id} is closed."
     if incident.status is not Status.RESOLVED:
         return f"{incident.id} has reopened; its action items wait."
-    waiting = waits_for(incident)
+    waiting = left_to_close(incident)
     return (
         f"Before {incident.id} closes: {', '.join(waiting)}."
         if waiting

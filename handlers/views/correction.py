@@ -18,7 +18,7 @@ from handlers.views.blocks import Block, Element, View, context, menu_option, se
 from handlers.views.inputs import VALUE, field_input, select, text_input
 from handlers.views.text import PERSON, spoken
 from phases.record.incident import Incident
-from phases.record.timeline import Shown, line, was
+from phases.record.timeline import Shown, correction_note, entry_line
 from phases.text.wording import capital
 
 TITLE = "Correct the timeline"
@@ -41,7 +41,7 @@ def which(
     """Ask which entry of the page is meant. `offset`: seconds that the person is ahead of UTC."""
     options = [
         menu_option(
-            f"{_clock(entry, entries[-1], offset)} {with_names(line(entry), names)}",
+            f"{_clock(entry, entries[-1], offset)} {with_names(entry_line(entry), names)}",
             {"incident": incident.id, "of": entry.of, "entry": entry.id},
         )
         for entry in entries
@@ -92,7 +92,7 @@ def correction(
         back = menu_option("As it was recorded first", {"back": True})
         box: Element = {"type": "checkboxes", "action_id": VALUE, "options": [back]}
         blocks.append(field_input(block_id("back", edition), "Take it back", box, optional=True))
-        blocks.append(context(capital(spoken(was(entry), lines=False))))
+        blocks.append(context(capital(spoken(correction_note(entry), lines=False))))
     blocks.append(context("Durations stay as they were measured."))
     known = {
         "incident": incident.id,

@@ -74,7 +74,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     blocks += _reasons(recommendation, above)
     if _rollback(recommendation, service):
         blocks.append(what_it_takes_back(recommendation))
-    memories = recall.sentences(incident)
+    memories = recall.memory_sentences(incident)
     blocks += [context(words(memory, 400)) for memory in memories[:1]]
     if report is not None:
         reasons = recommendation.reasons if recommendation is not None else ()

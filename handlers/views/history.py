@@ -13,7 +13,7 @@ from handlers.views.blocks import Block, Message, Native, actions, button, conte
 from handlers.views.charts import SERIES, Cell, chart, table
 from handlers.views.phrasing import SEVERITY_SIGNS
 from handlers.views.text import channel, inline_code, link, when, words
-from phases.memory.recall import outcome
+from phases.memory.recall import outcome_text
 from phases.memory.trends import Month, ServiceTrend, Trends
 from phases.record.incident import Severity
 from phases.record.memories import PastIncident
@@ -79,7 +79,7 @@ def _line_of(memory: PastIncident, title: str, of_one_service: bool) -> str:
     first = f"*{memory.id}*{where}{severity} · {day}{service}{marks} · {words(title, 150)}"
     if memory.private:
         return f"{first}\nover after {memory.minutes} min" if memory.minutes is not None else first
-    text = words(outcome(memory.model_copy(update={"adr": None})), 500)
+    text = words(outcome_text(memory.model_copy(update={"adr": None})), 500)
     return f"{first}\n{text}{f'; {link(memory.adr_url, memory.adr)}' if memory.adr else ''}"
 
 

@@ -19,10 +19,10 @@ from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import inline_code, link, person, spoken, when, words
 from phases.record.findings import Bisect, Hypothesis, HypothesisKind, Suspect, Verdict
 from phases.record.incident import Incident
-from phases.root_cause.hypotheses import best
+from phases.root_cause.hypotheses import best_hypotheses
 from phases.root_cause.investigate import WORTH_IT
-from phases.root_cause.leading_cause import leading
-from phases.root_cause.revert import asked, culprit
+from phases.root_cause.leading_cause import leading_cause
+from phases.root_cause.revert import commit_to_revert, revert_was_asked
 from phases.text.wording import counted
 
 ALL = "All evidence"
@@ -44,7 +44,7 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
 
     A person confirms the one that leads or rules it out. `reverts`: pull requests can be made here.
     """
-    ranked = best(incident.hypotheses, len(incident.hypotheses))
+    ranked = best_hypotheses(incident.hypotheses, len(incident.hypotheses))
     undecided = incident.open and incident.cause is None
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
@@ -95,7 +95,7 @@ def evidence(incident: Incident) -> Message:
             inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9]
         )
         blocks.append(context(f"Less likely: {others}"))
-    for hypothesis in best(incident.hypotheses, SHOWN):
+    for hypothesis in best_hypotheses(incident.hypotheses, SHOWN):
         blocks.append(section(_hypothesis(hypothesis)))
         if incident.open and incident.cause is None:
             blocks.append(actions(_judge(incident, hypothesis)))
@@ -115,7 +115,7 @@ def _notes(incident: Incident) -> list[str]:
 
 def nearest(incident: Incident) -> str:
     """Return the commit that comes closest where none stands out; empty where there is none."""
-    commit = leading(incident).nearest
+    commit = leading_cause(incident).nearest
     if commit is None:
         return ""
     sha = link(commit.url, commit.sha[:9]) if commit.url else inline_code(commit.sha[:9])
@@ -202,8 +202,12 @@ def _judge(incident: Incident, hypothesis: Hypothesis) -> list[Element]:
 
 
 def _revert(incident: Incident) -> Block | None:
-    commit = culprit(incident)
-    if commit is None or commit.pull_request is None or asked(incident, commit.pull_request):
+    commit = commit_to_revert(incident)
+    if (
+        commit is None
+        or commit.pull_request is None
+        or revert_was_asked(incident, commit.pull_request)
+    ):
         return None
     value = {"incident": incident.id, "pull_request": commit.pull_request}
     what = f"Opens a pull request that reverts: {commit.subject}"

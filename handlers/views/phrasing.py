@@ -20,7 +20,7 @@ from phases.record.findings import (
 from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.record.service import Service
 from phases.record.tokens import what_was_done
-from phases.shared.suspected_changes import taken_back
+from phases.shared.suspected_changes import taking_back_in_words
 from phases.text.wording import capital, counted, lasting
 from phases.triage.picture import who_is_hit
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
@@ -211,7 +211,9 @@ def recommended(recommendation: Recommendation | None) -> str:
 def take_back(recommendation: Recommendation) -> str:
     """Return `turn off flag new-pricing`."""
     change = recommendation.change
-    return words(taken_back(change), 300) if change is not None else "take the change back"
+    return (
+        words(taking_back_in_words(change), 300) if change is not None else "take the change back"
+    )
 
 
 def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | None:

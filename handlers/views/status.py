@@ -21,13 +21,13 @@ from handlers.views.text import (
     when,
     words,
 )
-from phases.coordination.updates import waits
+from phases.coordination.updates import awaits_update
 from phases.memory import recall
 from phases.messages.effects import policy
 from phases.mitigation.deploy_hold import hold
 from phases.mitigation.hotfix_merge import unmerged
-from phases.postmortem.action_items import open_items, settled
-from phases.postmortem.reminders import owed
+from phases.postmortem.action_items import items_settled, open_items
+from phases.postmortem.reminders import postmortem_owed
 from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
@@ -243,9 +243,9 @@ def _next_events(incident: Incident, now: datetime, service: Service) -> str:
         )
     elif incident.status is Status.VERIFYING:
         coming.append("somebody says whether users have it back")
-    if incident.update_due is not None and waits(incident):
+    if incident.update_due is not None and awaits_update(incident):
         coming.append(f"update {when(incident.update_due, '{time}')}")
-    if owed(incident):
+    if postmortem_owed(incident):
         sent = incident.postmortem is not None and not incident.rewriting
         asked = (
             f", asked for {when(incident.postmortem_due, '{date_short_pretty}')}"
@@ -254,7 +254,7 @@ def _next_events(incident: Incident, now: datetime, service: Service) -> str:
         )
         coming.append("the post-mortem is being written" if sent else f"post-mortem{asked}")
     if incident.status is Status.RESOLVED and open_items(incident):
-        coming.append(settled(incident))
+        coming.append(items_settled(incident))
     return f"*Next*: {', '.join(coming)}" if coming else ""
 
 
@@ -370,7 +370,7 @@ def _remembered(incident: Incident) -> list[Fact]:
                 SMALL,
             )
         ]
-    memories = recall.sentences(incident)[:REMEMBERED] if incident.open else ()
+    memories = recall.memory_sentences(incident)[:REMEMBERED] if incident.open else ()
     return [Fact(words(memory, 400), (7, 7, 7, 7), SMALL, whole=True) for memory in memories]
 
 

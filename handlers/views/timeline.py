@@ -18,7 +18,7 @@ from handlers.views.blocks import (
 from handlers.views.text import clock, link, person, size, spoken, when, words
 from phases.record.durations import durations
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import line, recorded, was
+from phases.record.timeline import as_recorded, correction_note, entry_line
 from phases.text.wording import lasting
 
 PAGE = 30
@@ -70,7 +70,7 @@ def _head(incident: Incident, entries: Sequence[Entry]) -> str:
         ("to recover", took.to_recover),
     )
     known = " · ".join(f"{lasting(span)} {name}" for name, span in parts if span is not None)
-    if known and any(recorded(entry).at != entry.at for entry in entries):
+    if known and any(as_recorded(entry).at != entry.at for entry in entries):
         known += " (as measured)"
     return f"*{incident.id}* {words(incident.title, 200)}" + (f"\n{known}" if known else "")
 
@@ -83,12 +83,12 @@ def _at(entry: Entry, before: Entry | None) -> str:
 
 def _entry(entry: Entry) -> str:
     at = f" {link(entry.url, 'link')}" if entry.url else ""
-    if first := was(entry):
+    if first := correction_note(entry):
         at += f" ({spoken(first, CORRECTED, lines=False)})"
     if entry.kind == "pin":
         return f"📌 {person(entry.by, 'a bot')}: {spoken(entry.text, PINNED, lines=False)}{at}"
     if entry.kind == "update":
-        return f"{spoken(line(entry), PINNED, lines=False)}{at}"
+        return f"{spoken(entry_line(entry), PINNED, lines=False)}{at}"
     by = f" ({person(entry.by)})" if entry.by and f"<@{entry.by}>" not in entry.text else ""
     return f"{spoken(entry.text, LINE, lines=False)}{by}{at}"
 

@@ -11,7 +11,7 @@ from phases.mitigation.decision import cannot_turn_off
 from phases.record.findings import ChangeSeen, Choice
 from phases.record.incident import Incident, Round
 from phases.record.service import Service
-from phases.shared.suspected_changes import switched_on, taken_back
+from phases.shared.suspected_changes import switched_on, taking_back_in_words
 from phases.text.wording import capital
 
 NAME = 40  # of a button's 75 characters; the confirmation names it in full
@@ -41,12 +41,12 @@ def turn_off_buttons(
     argv = " ".join(change.name if part == "{change}" else part for part in service.turn_off)
     runs = "A drill: nothing is run." if incident.drill else f"Runs at once: {argv}"
     asked = confirm(
-        f"{capital(taken_back(change))}?",
+        f"{capital(taking_back_in_words(change))}?",
         f"{service.name}, {incident.environment}. {runs}",
         "Turn off",
         danger=True,
     )
-    name = capital(taken_back(change.model_copy(update={"name": change.name[:NAME]})))
+    name = capital(taking_back_in_words(change.model_copy(update={"name": change.name[:NAME]})))
     recommended = _leads(current)
     return [
         button(
@@ -65,7 +65,7 @@ def fixed_button(current: Round, service: Service, value: Mapping[str, Any]) -> 
     if change is None or not _leads(current) or not cannot_turn_off(service, change):
         return button("Fixed another way …", "decision.fixed", value)
     done = "Turned off by hand …" if switched_on(change) else "Taken back by hand …"
-    sentence = capital(taken_back(change, past=True))
+    sentence = capital(taking_back_in_words(change, past=True))
     return button(done, "decision.fixed", {**value, "sentence": sentence}, style="primary")
 
 

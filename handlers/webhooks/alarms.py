@@ -12,7 +12,7 @@ from datetime import datetime
 
 from handlers import deliveries
 from handlers.dispatcher import Delivery, Dispatcher, Recorded, Unknown
-from phases.coordination.evidence import heard_already
+from phases.coordination.evidence import alert_is_known
 from phases.messages.actions import AddEvidence, SeenAgain
 from phases.messages.commands import Declare
 from phases.ports.ports import Catalogue
@@ -88,7 +88,7 @@ async def raise_alarm(
     dependant = None if own else await _dependant(dispatcher, catalogue, alarm.service)
     for incident in (*own, *([dependant] if dependant else [])):
         evidence = _evidence(alarm, incident)
-        if incident.status not in AFTER and all(heard_already(incident, e) for e in evidence):
+        if incident.status not in AFTER and all(alert_is_known(incident, e) for e in evidence):
             return incident.id
     if alarm.concerns_us is not None and not await alarm.concerns_us():
         return NOT_OURS

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from phases.coordination.evidence import it_is_back
+from phases.coordination.evidence import reopen_on_recurrence
 from phases.messages.actions import GuardDue
-from phases.messages.effects import LookBack
+from phases.messages.effects import LookBack, Say
 from phases.messages.results import GuardLooked
 from phases.record.findings import Evidence
 from phases.record.incident import Alarm, GuardLook, Incident, Status
@@ -40,7 +40,7 @@ def guard_due(draft: Draft, action: GuardDue) -> None:
         late = sum(due(number, draft.service) <= since for number in range(1, len(LOOKS) + 1))
         if late >= look.number:
             look = look.model_copy(update={"number": late, "whole": True})
-    if _fine(draft.incident, look):
+    if _may_look(draft.incident, look):
         draft.want(LookBack(look=look))
     else:
         _wait_for_fix(draft, look)
@@ -51,19 +51,19 @@ def guard_looked(draft: Draft, action: GuardLooked) -> None:
     look = action.look
     if not _of_this_recovery(draft.incident, look):
         return
-    if not _fine(draft.incident, look):
+    if not _may_look(draft.incident, look):
         _wait_for_fix(draft, look)
     elif look.alarm is not None:
         _alarm_looked(draft, look.alarm, action)
     elif action.found == "back":
-        it_is_back(draft, _return_of(draft.incident, action))
+        reopen_on_recurrence(draft, _recurrence_evidence(draft.incident, action))
     elif action.found == "not asked":
-        _not_asked(draft, action)
+        _look_failed(draft, action)
     else:
         if action.found == "quiet" and look.whole and look.number == len(LOOKS):
             passed = lasting(action.at - recovery(look))
-            draft.note("check", f"Still quiet {passed} after recovery: {_measured(action)}")
-        _next(draft, look.model_copy(update={"missed": 0}))
+            draft.note("check", f"Still quiet {passed} after recovery: {_measured_text(action)}")
+        _set_next_look(draft, look.model_copy(update={"missed": 0}))
 
 
 def _of_this_recovery(incident: Incident, look: GuardLook) -> bool:
@@ -71,7 +71,7 @@ def _of_this_recovery(incident: Incident, look: GuardLook) -> bool:
     return incident.duplicate_of is None and incident.guard_until == look.until
 
 
-def _fine(incident: Incident, look: GuardLook) -> bool:
+def _may_look(incident: Incident, look: GuardLook) -> bool:
     """True if nothing is under way; an alarm is answered also where the incident is closed."""
     return incident.status.fine and (look.alarm is not None or not incident.status.over)
 
@@ -83,7 +83,7 @@ def _wait_for_fix(draft: Draft, look: GuardLook) -> None:
     """
     if look.alarm is None:
         if not draft.incident.status.over:
-            _next(draft, look)
+            _set_next_look(draft, look)
     elif draft.incident.status in (Status.MITIGATING, Status.VERIFYING):
         _look_later(draft, look)
 
@@ -99,22 +99,22 @@ def _look_later(draft: Draft, look: GuardLook, *, slowly: bool = False) -> None:
 # --- the bot's own looks ------------------------------------------------------------------------
 
 
-def _not_asked(draft: Draft, action: GuardLooked) -> None:
+def _look_failed(draft: Draft, action: GuardLooked) -> None:
     """Asks again with the next look; after the guard's end until there is an answer, for a day."""
     look = action.look.model_copy(update={"missed": action.look.missed + 1})
     if look.missed == BLIND:
         why = f" ({action.text})" if action.text else ""
         text = f"Sentry cannot be queried whether it stays quiet{why}. I keep asking."
-        tell(draft, text, strong="Not looked at.", thread=True, ticket=False)
+        tell(draft, Say(text=text, thread=True), strong="Not looked at.", ticket=False)
     passed = draft.now - recovery(look)
     if not look.whole:
-        _next(draft, look)
+        _set_next_look(draft, look)
     elif passed <= GIVE_UP:
         last = look.number >= len(LOOKS) and passed >= due(len(LOOKS), draft.service)
         _look_later(draft, look, slowly=last)
 
 
-def _next(draft: Draft, look: GuardLook) -> None:
+def _set_next_look(draft: Draft, look: GuardLook) -> None:
     """Sets the next of the looks, counted from the one that was due.
 
     The clock may say that this one is not due yet.
@@ -133,7 +133,7 @@ def _next(draft: Draft, look: GuardLook) -> None:
     draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=following))
 
 
-def _return_of(incident: Incident, action: GuardLooked) -> Evidence:
+def _recurrence_evidence(incident: Incident, action: GuardLooked) -> Evidence:
     """Return what was seen; it began within the guard where any of it lies there.
 
     The look at the guard's end is a little late.
@@ -141,10 +141,10 @@ def _return_of(incident: Incident, action: GuardLooked) -> Evidence:
     began = action.at - timedelta(minutes=action.minutes)
     at = min(action.at, action.look.until) if began < action.look.until else action.at
     loudest = incident.triage.issues[0].url if incident.triage and incident.triage.issues else None
-    return Evidence(at=at, source="Sentry", text=_measured(action), url=loudest)
+    return Evidence(at=at, source="Sentry", text=_measured_text(action), url=loudest)
 
 
-def _measured(action: GuardLooked) -> str:
+def _measured_text(action: GuardLooked) -> str:
     lately = lasting(timedelta(minutes=action.minutes))
     normal = f"where up to {action.allowed:,} are normal"
     return f"{counted(action.events, 'event')} in {lately}, {normal}"
@@ -160,15 +160,17 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
     text = f"{heard.source}: {heard.text}".rstrip(". ")
     match action.found:
         case "back":
-            measured = f"{heard.text.rstrip('. ')}; {_measured(action)}"
-            it_is_back(draft, heard.model_copy(update={"text": measured}))
+            measured = f"{heard.text.rstrip('. ')}; {_measured_text(action)}"
+            reopen_on_recurrence(draft, heard.model_copy(update={"text": measured}))
             return
         case "not set up":
             if not alarm.said:
                 draft.set(alarm=alarm.model_copy(update={"said": "cannot tell"}))
                 why = "Sentry's API is not set up, so I cannot check whether it is back"
                 owners = draft.service.owners
-                tell(draft, f"{text}. {why}: please look.", strong=_STRONG, mention=owners)
+                tell(
+                    draft, Say(text=f"{text}. {why}: please look.", mention=owners), strong=_STRONG
+                )
             return
         case "fires":
             fires_after_recovery(draft, action.text, heard.at)
@@ -181,7 +183,7 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
             draft.set(alarm=alarm.model_copy(update={"blind": True}))
         case "quiet" | "cannot tell":
             _say_what_was_seen(draft, alarm, text, action)
-    _go_on(draft, alarm, action)
+    _look_again(draft, alarm, action)
 
 
 def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLooked) -> None:
@@ -196,21 +198,21 @@ def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLook
         again = f"`/incident reopen {draft.incident.id}` if it is"
         tell(draft, f"{heard}. {cannot}: {again}.", strong=_STRONG, ticket=False)
         return
-    measured = _measured(action)
+    measured = _measured_text(action)
     if action.stragglers:
         runs = "no longer runs" if len(action.gone) == 1 else "no longer run"
         of = f"{action.stragglers:,} of {listed(list(action.gone))}"
         measured = f"{measured}; {of}, which {runs}"
     if answer == "quiet":
         text = f"{heard}. {measured}: not a return."
-        tell(draft, text, strong=_STRONG, thread=True, ticket=False)
+        tell(draft, Say(text=text, thread=True), strong=_STRONG, ticket=False)
     else:
         why = action.text or "that is more than usual, but not certainly a return"
         tell(draft, f"{heard}. {measured}: {why}. I keep looking.", strong=_STRONG, ticket=False)
     draft.note("check", f"Looked at the alarm: {measured}")
 
 
-def _go_on(draft: Draft, alarm: Alarm, action: GuardLooked) -> None:
+def _look_again(draft: Draft, alarm: Alarm, action: GuardLooked) -> None:
     """Looks again until what a look counts lies behind the alarm; without an answer for a day."""
     passed = max(draft.now - alarm.at, timedelta())
     counted_through = passed >= SPAN * pace(draft.service)

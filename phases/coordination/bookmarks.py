@@ -9,7 +9,7 @@ from phases.messages.effects import SetBookmark
 from phases.messages.results import BookmarkSet
 from phases.record.incident import Bookmark, Incident
 from phases.record.service import Service
-from phases.shared.announce import worked
+from phases.shared.announce import clear_failures
 from phases.shared.change import Draft
 
 
@@ -18,7 +18,7 @@ def follow_bookmarks(draft: Draft) -> None:
     incident = draft.incident
     if incident.own_channel is None or incident.channel_archived:
         return
-    for name, link in wanted(incident, draft.service).items():
+    for name, link in bookmark_links(incident, draft.service).items():
         known = incident.bookmarks.get(name)
         if known is None or known.link != link:
             changed = Bookmark(link=link, id=known.id if known else None)
@@ -26,7 +26,7 @@ def follow_bookmarks(draft: Draft) -> None:
             draft.want(SetBookmark(name=name))
 
 
-def wanted(incident: Incident, service: Service) -> dict[str, str]:
+def bookmark_links(incident: Incident, service: Service) -> dict[str, str]:
     """Return the links by name.
 
     The Sentry issue that was found first stays: the loudest one changes by the minute.
@@ -48,7 +48,7 @@ def wanted(incident: Incident, service: Service) -> dict[str, str]:
 
 def bookmark_set(draft: Draft, action: BookmarkSet) -> None:
     incident = draft.incident
-    worked(draft, "bookmark", action.name)
+    clear_failures(draft, "bookmark", action.name)
     known = incident.bookmarks.get(action.name)
     if known is None or known.id == action.id:
         return

@@ -22,7 +22,7 @@ BEFORE = timedelta(days=14)
 as triage reads errors (`phases/triage/picture/fire.py` HISTORY)."""
 
 
-def earliest(incident: Incident) -> datetime:
+def earliest_time(incident: Incident) -> datetime:
     """Return the earliest time to which an entry can be moved."""
     began = incident.triage.began_at if incident.triage else None
     return min(began or incident.detected_at, incident.detected_at) - BEFORE
@@ -35,8 +35,8 @@ def correct_entry(draft: Draft, action: CorrectEntry) -> Refused | None:
         return Refused("input", "Nothing is different. Nothing was changed.")
     if at is not None and at > draft.now:
         return Refused("input", f"{stamp(at)} has not come yet. Nothing was changed.")
-    if at is not None and at < earliest(incident):
-        limit = f"the earliest time is {stamp(earliest(incident))}"
+    if at is not None and at < earliest_time(incident):
+        limit = f"the earliest time is {stamp(earliest_time(incident))}"
         return Refused("input", f"{stamp(at)} is too long before it began; {limit}.")
     entry = Entry(
         at=draft.now,

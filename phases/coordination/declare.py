@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from phases.coordination.evidence import KEY_SECONDS, heard
+from phases.coordination.evidence import KEY_SECONDS, named_alert_key
 from phases.messages.actions import TriageOverdue
 from phases.messages.commands import Declare
 from phases.messages.effects import (
@@ -36,7 +36,13 @@ from phases.record.incident import Incident, MessageRef, Severity
 from phases.record.limits import DRILL, HEARD, OVERDUE, OVERDUE_SECONDS, SEEDS
 from phases.record.service import Service
 from phases.root_cause.steps import ask_for_tree
-from phases.shared.announce import nobody_paged, stand_down, tell_discord, urgent, worked
+from phases.shared.announce import (
+    clear_failures,
+    nobody_paged,
+    page_if_urgent,
+    stand_down,
+    tell_discord,
+)
 from phases.shared.change import Change, Draft, Refused
 from phases.shared.rounds import ask_for_decision
 from phases.verification.steps import ask_again
@@ -78,7 +84,7 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         else_reason=action.else_of,
         in_thread=action.severity is Severity.SEV4 and not (action.private or action.drill),
         seeds=action.seeds[:SEEDS],
-        heard=tuple(heard(name) for name in action.heard)[-HEARD:],
+        heard=tuple(named_alert_key(name) for name in action.heard)[-HEARD:],
         escalated=action.parent,
     )
     draft = Draft(incident, now).note(
@@ -97,13 +103,13 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
     draft.want(OpenChannel(), Triage())
     if action.unseen:
         draft.want(LookUpIssues(short_ids=action.unseen[:SEEDS]))
-    urgent(draft, f"{incident.id} {title}: SEV1")
+    page_if_urgent(draft, f"{incident.id} {title}: SEV1")
     return draft.timer(OVERDUE, OVERDUE_SECONDS, TriageOverdue()).done()
 
 
 def channel_opened(draft: Draft, action: ChannelOpened) -> None:
     incident = draft.incident
-    worked(draft, "open.channel")
+    clear_failures(draft, "open.channel")
     if incident.channel is not None:
         return
     draft.set(channel=action.channel)
@@ -143,7 +149,7 @@ def begin_comms(draft: Draft) -> Draft:
 
 def message_posted(draft: Draft, action: MessagePosted) -> None:
     incident = draft.incident
-    worked(draft, "post.live", action.name)
+    clear_failures(draft, "post.live", action.name)
     if action.name in incident.messages:
         return
     here = incident.channel.id if incident.channel is not None else None
@@ -163,7 +169,9 @@ def message_posted(draft: Draft, action: MessagePosted) -> None:
 def invited(draft: Draft, action: Invited) -> None:
     """Remember who was invited; say once who could not be."""
     incident = draft.incident
-    worked(draft, "invite").set(invited=tuple(dict.fromkeys((*incident.invited, *action.people))))
+    clear_failures(draft, "invite").set(
+        invited=tuple(dict.fromkeys((*incident.invited, *action.people)))
+    )
     if action.failed:
         draft.note("comms", f"Could not be invited: {', '.join(action.failed)}")
 
@@ -172,7 +180,7 @@ def discord_posted(draft: Draft, action: DiscordPosted) -> None:
     """Remember the post; what came since it was begun is edited in."""
     incident = draft.incident
     known = {"discord_id": action.id, "discord_channel": action.channel, "discord_asked": True}
-    worked(draft, "discord").set(**known)
+    clear_failures(draft, "discord").set(**known)
     if incident.discord_id is None:
         tell_discord(draft)
 
@@ -183,7 +191,7 @@ def paged(draft: Draft, action: Paged) -> None:
     PagerDuty drops a `resolve` that comes before its `trigger`, and would call people on and on.
     https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
     """
-    worked(draft, "page", action.key)
+    clear_failures(draft, "page", action.key)
     draft.note("page", f"Page sent by {action.via}")
     if not draft.incident.open:
         stand_down(draft)
@@ -194,4 +202,4 @@ def effect_done(draft: Draft, action: EffectDone) -> None:
     if action.kind == "ticket.open" and incident.ticket is None:
         draft.set(ticket_off=True).dirty("status")
     if policy(action.kind).one_of_a_kind or action.about:
-        worked(draft, action.kind, action.about)
+        clear_failures(draft, action.kind, action.about)

@@ -21,7 +21,7 @@ from phases.record.timeline import Shown
 from phases.record.tokens import mentioned
 from phases.shared.announce import EVERYWHERE, tell
 from phases.shared.change import Draft, Refused
-from phases.shared.resolution import end
+from phases.shared.resolution import end_incident
 from phases.shared.rounds import GUARD_TIMER, decision_name
 from phases.text.wording import listed, short
 
@@ -29,7 +29,7 @@ AT_ONCE = 10
 """So many duplicates one command takes: each is a part of the same commit."""
 
 
-def merge(draft: Draft, action: MergeDuplicates) -> Refused | None:
+def merge_duplicates(draft: Draft, action: MergeDuplicates) -> Refused | None:
     """Merge duplicates into the incident that goes on: all of them, or none.
 
     `action.found` are the duplicates as the dispatcher has read them.
@@ -43,18 +43,20 @@ def merge(draft: Draft, action: MergeDuplicates) -> Refused | None:
             "input", f"Between one and {AT_ONCE} duplicates at once. Nothing was changed."
         )
     for gone in action.found:
-        if (why := _why_not(incident, gone)) is not None:
+        if (why := _why_not_merged(incident, gone)) is not None:
             return Refused("state", f"{why} Nothing was changed.")
     for gone in action.found:
-        _take_in(draft, gone, action.by)
+        _take_over_parts(draft, gone, action.by)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in draft.incident.seeds:
         draft.claim(fingerprint_claim(issue), soft=True)
-    _say(draft, action)
+    _say_merged(draft, action)
     new = {issue for gone in action.found for issue in issues_of(gone)} - set(issues_of(incident))
     if new:
         _measure_again(draft)
-    draft.also = tuple(_ended(Draft(gone, draft.now), action.by, incident) for gone in action.found)
+    draft.also = tuple(
+        _end_duplicate(Draft(gone, draft.now), action.by, incident) for gone in action.found
+    )
     draft.dirty(*EVERYWHERE)
     return None
 
@@ -75,7 +77,7 @@ def split_off(draft: Draft, action: SplitOff) -> Refused | None:
         chain = f"{kept.id} is itself part of {kept.duplicate_of}. Split that one off first"
         return Refused("state", f"{chain}: `/incident split {kept.id}`. Nothing was changed.")
     other = Draft(kept, draft.now)
-    _let_go(other, gone, action.by)
+    _give_parts_back(other, gone, action.by)
     who, ended_by_merge = mentioned(action.by), gone.cancel_reason == merged_into(kept.id)
     draft.set(duplicate_of=None)
     if gone.status is Status.CANCELLED and ended_by_merge:
@@ -98,7 +100,7 @@ def merged_into(kept: str) -> str:
     return f"duplicate of {kept}"
 
 
-def joined(id: str, entry: Shown) -> Shown:
+def joined_entry(id: str, entry: Shown) -> Shown:
     """Return a duplicate's entry as it stands in the timeline of the incident that goes on."""
 
     def marked(words: str) -> str:
@@ -113,7 +115,7 @@ def joined(id: str, entry: Shown) -> Shown:
     return entry.model_copy(update=update)
 
 
-def _why_not(incident: Incident, gone: Incident) -> str | None:
+def _why_not_merged(incident: Incident, gone: Incident) -> str | None:
     if gone.id == incident.id:
         return f"{gone.id} cannot be its own duplicate."
     if gone.id in incident.merged:
@@ -130,10 +132,10 @@ def _why_not(incident: Incident, gone: Incident) -> str | None:
     return None
 
 
-def _take_in(draft: Draft, gone: Incident, by: str) -> None:
+def _take_over_parts(draft: Draft, gone: Incident, by: str) -> None:
     incident = draft.incident
     seeds = tuple(dict.fromkeys((*incident.seeds, *issues_of(gone))))[:SEEDS]
-    own = _own(incident)
+    own = _own_parts(incident)
     brought = Brought(
         issues=tuple(i for i in issues_of(gone) if i in seeds and i not in own.issues),
         heard=tuple(key for key in gone.heard if key not in own.heard),
@@ -150,22 +152,24 @@ def _take_in(draft: Draft, gone: Incident, by: str) -> None:
     draft.note("merged", text, by=by)
 
 
-def _own(incident: Incident) -> Brought:
+def _own_parts(incident: Incident) -> Brought:
     """Return what the incident has of its own, without what its duplicates brought."""
     brought = incident.brought.values()
     return Brought(
-        issues=_without(incident.seeds, (id for one in brought for id in one.issues)),
-        heard=_without(incident.heard, (key for one in brought for key in one.heard)),
-        rolled_back=_without(incident.rolled_back, (v for one in brought for v in one.rolled_back)),
+        issues=_without_values(incident.seeds, (id for one in brought for id in one.issues)),
+        heard=_without_values(incident.heard, (key for one in brought for key in one.heard)),
+        rolled_back=_without_values(
+            incident.rolled_back, (v for one in brought for v in one.rolled_back)
+        ),
     )
 
 
-def _without(values: Iterable[str], gone: Iterable[str]) -> tuple[str, ...]:
+def _without_values(values: Iterable[str], gone: Iterable[str]) -> tuple[str, ...]:
     out = frozenset(gone)
     return tuple(value for value in values if value not in out)
 
 
-def _say(draft: Draft, action: MergeDuplicates) -> None:
+def _say_merged(draft: Draft, action: MergeDuplicates) -> None:
     """Say it in the channel, once for all of them, and bring their people along."""
     first, *more = action.found
     titles = ". ".join(short(gone.title, 150).rstrip(".") for gone in action.found)
@@ -187,7 +191,7 @@ def _say(draft: Draft, action: MergeDuplicates) -> None:
         draft.want(Invite(people=people, members_of=room))
 
 
-def _ended(draft: Draft, by: str, into: Incident) -> Draft:
+def _end_duplicate(draft: Draft, by: str, into: Incident) -> Draft:
     """End the duplicate, and say where it goes on; what was over stays as it ended."""
     gone = draft.incident
     there = into.own_channel
@@ -206,7 +210,7 @@ def _ended(draft: Draft, by: str, into: Incident) -> Draft:
         draft.set(
             status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=merged_into(into.id)
         )
-        end(draft)
+        end_incident(draft)
         if gone.ticket is not None:
             draft.want(CloseTicket(cancelled=True))
     tell(
@@ -220,26 +224,26 @@ def _ended(draft: Draft, by: str, into: Incident) -> Draft:
     )
 
 
-def _let_go(draft: Draft, gone: Incident, by: str) -> None:
+def _give_parts_back(draft: Draft, gone: Incident, by: str) -> None:
     """Give back what the duplicate brought, but for what is this one's own or another's, too."""
     kept, brought = draft.incident, draft.incident.brought.get(gone.id, Brought())
     left = {id: one for id, one in kept.brought.items() if id != gone.id}
     others = left.values()
-    issues = _without(brought.issues, (id for one in others for id in one.issues))
-    heard = _without(brought.heard, (key for one in others for key in one.heard))
-    versions = _without(brought.rolled_back, (v for one in others for v in one.rolled_back))
+    issues = _without_values(brought.issues, (id for one in others for id in one.issues))
+    heard = _without_values(brought.heard, (key for one in others for key in one.heard))
+    versions = _without_values(brought.rolled_back, (v for one in others for v in one.rolled_back))
     draft.set(
-        merged=_without(kept.merged, (gone.id, *gone.merged)),
+        merged=_without_values(kept.merged, (gone.id, *gone.merged)),
         brought=left,
-        seeds=_without(kept.seeds, issues),
-        heard=_without(kept.heard, heard),
-        rolled_back=_without(kept.rolled_back, versions),
+        seeds=_without_values(kept.seeds, issues),
+        heard=_without_values(kept.heard, heard),
+        rolled_back=_without_values(kept.rolled_back, versions),
     )
     draft.release(*(fingerprint_claim(issue) for issue in issues))
     text = f"{gone.id} is something else: {gone.title}. Its timeline is its own again"
     draft.note("split", text, by=by)
     where = f" in <#{gone.own_channel.id}|{gone.own_channel.name}>" if gone.own_channel else ""
-    there = f"It goes on by itself{where}. ({mentioned(by)}){_not_noted(kept, gone)}"
+    there = f"It goes on by itself{where}. ({mentioned(by)}){_warn_of_unknown_parts(kept, gone)}"
     tell(
         draft,
         f"{short(gone.title, 150).rstrip('.')}. {there}",
@@ -249,7 +253,7 @@ def _let_go(draft: Draft, gone: Incident, by: str) -> None:
         _measure_again(draft)
 
 
-def _not_noted(kept: Incident, gone: Incident) -> str:
+def _warn_of_unknown_parts(kept: Incident, gone: Incident) -> str:
     """Say that its issues stay, if it was merged before it was noted what it brought."""
     if gone.id in kept.brought or not set(issues_of(gone)) & set(kept.seeds):
         return ""

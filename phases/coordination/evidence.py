@@ -19,7 +19,7 @@ from phases.record.claims import fingerprint_claim, issues_of, key_claim, open_c
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Severity, Status
 from phases.record.limits import HEARD, MEASURE, SEEDS
-from phases.shared.announce import page, worked
+from phases.shared.announce import clear_failures, page
 from phases.shared.change import Draft
 from phases.shared.resolution import ARCHIVE, RESOLVED_GUARD_SECONDS
 from phases.shared.rounds import next_round
@@ -48,7 +48,7 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
     incident = draft.incident
     text = f"{action.evidence.source}: {action.evidence.text}"
     after = incident.status is Status.MITIGATED and action.evidence.at > recovered_at(incident)
-    if heard_already(incident, action):  # found quiet once, it may ring for a fire the next time
+    if alert_is_known(incident, action):  # found quiet once, it may ring for a fire the next time
         if after and not action.looked and not action.quiet:
             ring(draft, action.evidence, None)
         return
@@ -81,7 +81,7 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
         draft.want(Say(text=short(text, 500), thread=True))
 
 
-def heard_already(incident: Incident, action: AddEvidence) -> bool:
+def alert_is_known(incident: Incident, action: AddEvidence) -> bool:
     """True if this alert brings nothing new: a storm's thousandth is not even recorded."""
     return (
         action.issue in incident.seeds
@@ -97,10 +97,10 @@ def _alert_key(incident: Incident, action: AddEvidence) -> str:
     """
     text = action.key or action.evidence.url or f"{action.evidence.source}: {action.evidence.text}"
     after = f" {day(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
-    return f"{heard(text)}{after}"
+    return f"{named_alert_key(text)}{after}"
 
 
-def heard(name: str) -> str:
+def named_alert_key(name: str) -> str:
     """Return how an alert of this name stands among what an incident has heard."""
     return f"alert:{short(name, 120)}"
 
@@ -111,7 +111,7 @@ def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
     They are measured from now on.
     """
     incident = draft.incident
-    worked(draft, "issues.lookup")
+    clear_failures(draft, "issues.lookup")
     if action.lost:
         text = f"Sentry does not know {listed(action.lost)}: left out of the measurement."
         draft.note("evidence", text)
@@ -135,7 +135,7 @@ def seen_again(draft: Draft, action: SeenAgain) -> None:
     """Hear of the same issue after recovery; the bot looks whether it burns (rules: Guard)."""
     incident = draft.incident
     evidence = action.evidence
-    held = guarded(incident)
+    held = guard_span(incident)
     if held is None or evidence.at <= held[0]:  # a late alert of what is over
         add_evidence(draft, AddEvidence(evidence=evidence, issue=action.issue))
         return
@@ -146,7 +146,7 @@ def seen_again(draft: Draft, action: SeenAgain) -> None:
     ring(draft, evidence, action.issue)
 
 
-def guarded(incident: Incident) -> tuple[datetime, datetime] | None:
+def guard_span(incident: Incident) -> tuple[datetime, datetime] | None:
     """Return from when until when the same issue opens it again.
 
     None while it burns, or is no incident any more.
@@ -162,17 +162,17 @@ def guarded(incident: Incident) -> tuple[datetime, datetime] | None:
             return None
 
 
-def it_is_back(draft: Draft, seen: Evidence) -> None:
+def reopen_on_recurrence(draft: Draft, seen: Evidence) -> None:
     """Open the incident again within the guard, for the bot saw that it is back.
 
     Later it is said and paged once a day, and people decide.
     """
     incident = draft.incident
-    held = guarded(incident)
+    held = guard_span(incident)
     if held is None or seen.at <= held[0]:
         return
     if seen.at > held[1]:
-        _long_after(draft, seen)
+        _page_late_recurrence(draft, seen)
         return
     if not incident.open:
         draft.set(cause=None)  # it was not understood after all: somebody has to name it again
@@ -190,13 +190,13 @@ def it_is_back(draft: Draft, seen: Evidence) -> None:
     again = f"it is back: {short(seen.text, 300)}"
     draft.note("evidence", capital(again), url=seen.url)
     page(draft, f"back: {len(incident.rounds)}", f"{incident.id} {incident.title}: {again}")
-    next_round(what_was_never_there(draft), again)
+    next_round(want_missing_parts(draft), again)
 
 
-def what_was_never_there(draft: Draft) -> Draft:
+def want_missing_parts(draft: Draft) -> Draft:
     """Want what could not be had before the end, and what is lost in the archive."""
     if draft.incident.channel_archived:
-        fresh_channel(draft, ARCHIVED)
+        replace_channel(draft, ARCHIVED)
     if draft.incident.channel is None:
         return draft.want(OpenChannel())
     if "status" not in draft.incident.messages:
@@ -204,7 +204,7 @@ def what_was_never_there(draft: Draft) -> Draft:
     return draft if draft.incident.ticket is not None else draft.want(OpenTicket())
 
 
-def fresh_channel(draft: Draft, why: str) -> Draft:
+def replace_channel(draft: Draft, why: str) -> Draft:
     """Ask for another channel.
 
     All that stood in the old one is posted anew; the announcement stays. `why` is the line of the
@@ -236,10 +236,10 @@ def follow_growth(draft: Draft) -> None:
     if incident.channel is not None and incident.channel.thread_ts is not None:
         text = "It has grown and gets a channel of its own: it stands above."
         draft.want(Say(text=text, goes_to="announcement"))
-        fresh_channel(draft, "It has grown: this is its channel").want(OpenChannel())
+        replace_channel(draft, "It has grown: this is its channel").want(OpenChannel())
 
 
-def _long_after(draft: Draft, seen: Evidence) -> None:
+def _page_late_recurrence(draft: Draft, seen: Evidence) -> None:
     """Say and page the known issue once a day; it is not reopened."""
     incident = draft.incident
     if not incident.open or after_recovery(incident, seen.at) in incident.paged:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from phases.record.incident import Incident, Status
-from phases.shared.resolution import missing
+from phases.shared.resolution import missing_to_resolve
 
 Step = Literal[
     "take lead",
@@ -37,7 +37,7 @@ def next_step(incident: Incident, person: str, now: datetime) -> Step:
             late = incident.update_due is not None and incident.update_due <= now
             return "post update" if late and incident.lead in (person, None) else "follow"
         case Status.MITIGATED:
-            if incident.drill or not missing(incident):
+            if incident.drill or not missing_to_resolve(incident):
                 return "resolve"
             if incident.adr is None:
                 return "write post-mortem" if incident.postmortem is None else "look"

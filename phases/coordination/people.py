@@ -9,16 +9,16 @@ from phases.coordination.updates import (
     NEXT_MINUTES,
     SNOOZE,
     UPDATE,
-    every,
+    awaits_update,
     start_update_clock,
-    told,
-    waits,
+    update_interval,
+    update_text,
 )
 from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate, SetSeverity, SnoozeUpdate, TakeLead
 from phases.messages.effects import Invite, Remind, Say
 from phases.record.tokens import mentioned
-from phases.shared.announce import answered, keep_true, tell, urgent
+from phases.shared.announce import acknowledge_page, keep_true, page_if_urgent, tell
 from phases.shared.change import Draft, Refused
 from phases.text.wording import lasting
 
@@ -40,11 +40,11 @@ def post_update(draft: Draft, action: PostUpdate) -> Refused | None:
             "input", "Say what is new, e.g. `/incident update card payments work again in eu-west`."
         )
     draft.set(latest_update=update.text[:LATEST], updated_at=draft.now)
-    draft.note("update", told(update), by=action.by)
-    _due_again(draft, action.next_minutes)
+    draft.note("update", update_text(update), by=action.by)
+    _set_next_update(draft, action.next_minutes)
     due, strong = draft.incident.update_due, f"Update by {mentioned(action.by)}:"
     if incident.channel is not None:
-        draft.want(Say(text=f"*{strong}* {told(update, bold=True)}", due=due))
+        draft.want(Say(text=f"*{strong}* {update_text(update, bold=True)}", due=due))
         announced = incident.messages.get("announcement")
         if (
             announced is not None
@@ -52,15 +52,20 @@ def post_update(draft: Draft, action: PostUpdate) -> Refused | None:
             and not incident.private
         ):
             draft.want(
-                Say(text=told(update, bold=True), due=due, thread=True, goes_to="announcement")
+                Say(
+                    text=update_text(update, bold=True),
+                    due=due,
+                    thread=True,
+                    goes_to="announcement",
+                )
             )
-    keep_true(draft, f"{strong} {told(update)}")
+    keep_true(draft, f"{strong} {update_text(update)}")
     return None
 
 
 def snooze_update(draft: Draft, action: SnoozeUpdate) -> Refused | None:
     incident = draft.incident
-    if not waits(incident) or incident.update_due is None:
+    if not awaits_update(incident) or incident.update_due is None:
         return Refused("stale", f"No update of {incident.id} is due.")
     if not incident.reminded and incident.update_due > draft.now + SNOOZE:
         left = lasting(incident.update_due - draft.now)
@@ -75,7 +80,7 @@ def snooze_update(draft: Draft, action: SnoozeUpdate) -> Refused | None:
 def update_due(draft: Draft, action: UpdateDue) -> None:
     """Remind the lead alone; then the channel, where there is none or nothing came of it."""
     incident = draft.incident
-    if not waits(incident) or incident.update_due is None:
+    if not awaits_update(incident) or incident.update_due is None:
         return
     quiet = f"no update for {lasting(draft.now - (incident.updated_at or incident.declared_at))}"
     if incident.lead is not None and incident.reminded != "lead":
@@ -89,17 +94,17 @@ def update_due(draft: Draft, action: UpdateDue) -> None:
     nobody = "" if incident.lead else " Nobody leads."
     draft.want(Say(text=f"An update is due: {quiet}.{nobody}", mention=who, ask="update"))
     draft.set(reminded="channel")
-    draft.timer(UPDATE, every(incident).total_seconds(), UpdateDue())
+    draft.timer(UPDATE, update_interval(incident).total_seconds(), UpdateDue())
 
 
-def _due_again(draft: Draft, next_minutes: int | None) -> Draft:
+def _set_next_update(draft: Draft, next_minutes: int | None) -> Draft:
     """Set the next update: as it was promised, else as the severity says."""
     promised = next_minutes if next_minutes in NEXT_MINUTES else None
     draft.set(update_promised=promised is not None)
-    if not waits(draft.incident):
+    if not awaits_update(draft.incident):
         return draft.set(update_promised=False)
     return start_update_clock(
-        draft, timedelta(minutes=promised) if promised else every(draft.incident)
+        draft, timedelta(minutes=promised) if promised else update_interval(draft.incident)
     )
 
 
@@ -111,7 +116,7 @@ def set_severity(draft: Draft, action: SetSeverity) -> None:
     if incident.severity is not None and incident.severity is not action.severity:
         text = f"SEV{incident.severity.value} → {text}"
     draft.note("severity", text, by=action.by)
-    urgent(draft, f"{incident.id} {incident.title}: {text}")
+    page_if_urgent(draft, f"{incident.id} {incident.title}: {text}")
     if incident.severity is action.severity:
         keep_true(draft, text)
         return
@@ -133,7 +138,7 @@ def take_lead(draft: Draft, action: TakeLead) -> Refused | None:
         else ""
     )
     text = f"{mentioned(action.lead)} leads{over}{by}"
-    answered(draft.set(lead=action.lead).note("lead", text, by=action.by))
+    acknowledge_page(draft.set(lead=action.lead).note("lead", text, by=action.by))
     if incident.channel is not None and action.lead not in incident.invited:
         draft.want(Invite(people=(action.lead,), owners=False))
     tell(draft, f"{text}.", ticket=False).dirty("status")

@@ -12,7 +12,7 @@ from phases.messages.commands import MessageTouched
 from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
 from phases.record.incident import Entry, PinnedMessage
-from phases.shared.announce import worked
+from phases.shared.announce import clear_failures
 from phases.shared.change import Draft
 
 PUSHPIN = "pushpin"
@@ -35,7 +35,7 @@ def message_touched(draft: Draft, action: MessageTouched) -> None:
         return
     if known is not None and known.seen >= action.seen:
         return  # told twice, or late
-    _keep(draft, action.ts, PinnedMessage(seen=action.seen, mark=known.mark if known else ""))
+    _keep_pin(draft, action.ts, PinnedMessage(seen=action.seen, mark=known.mark if known else ""))
     draft.want(ReadMessage(ts=action.ts, seen=action.seen, pinned=action.pinned))
 
 
@@ -45,7 +45,7 @@ def message_read(draft: Draft, action: MessageRead) -> None:
     It goes when nobody pins it any more, or when the message is deleted.
     """
     incident = draft.incident
-    worked(draft, "message.read", action.ts)
+    clear_failures(draft, "message.read", action.ts)
     known = incident.pins.get(action.ts)
     if known is not None and known.seen > action.seen:
         return  # something newer was told of, and is being read
@@ -54,7 +54,7 @@ def message_read(draft: Draft, action: MessageRead) -> None:
     mark = digest[:8] if action.text else ""
     if mark == before:
         return
-    _keep(draft, action.ts, PinnedMessage(seen=action.seen, mark=mark))
+    _keep_pin(draft, action.ts, PinnedMessage(seen=action.seen, mark=mark))
     ref = message_ref(action.ts)
     if not mark:
         draft.enter(Entry(at=draft.now, kind="withdrawn", text="", hides=ref))
@@ -65,6 +65,6 @@ def message_read(draft: Draft, action: MessageRead) -> None:
     draft.enter(entry)
 
 
-def _keep(draft: Draft, ts: str, pin: PinnedMessage) -> None:
+def _keep_pin(draft: Draft, ts: str, pin: PinnedMessage) -> None:
     others = {other: known for other, known in draft.incident.pins.items() if other != ts}
     draft.set(pins=dict([*others.items(), (ts, pin)][-PINNED:]))

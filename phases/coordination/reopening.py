@@ -7,14 +7,14 @@ used to unarchive conversations"
 
 from __future__ import annotations
 
-from phases.coordination.evidence import ARCHIVED, fresh_channel, what_was_never_there
+from phases.coordination.evidence import ARCHIVED, replace_channel, want_missing_parts
 from phases.messages.commands import Reopen
 from phases.messages.effects import ArchiveChannel, OpenChannel, Say
 from phases.messages.results import ArchiveDue, ChannelArchived, PutOffArchive
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Status
 from phases.record.tokens import mentioned
-from phases.shared.announce import EVERYWHERE, worked
+from phases.shared.announce import EVERYWHERE, clear_failures
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import ARCHIVE
 from phases.shared.rounds import next_round
@@ -63,7 +63,7 @@ def open_again(draft: Draft, why: str, *, by: str, beside: str | None) -> None:
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
     draft.cancel(ARCHIVE, ALARM).note("reopened", why, by=by)
-    what_was_never_there(draft)
+    want_missing_parts(draft)
     if not fine and "announcement" in draft.incident.messages and not incident.private:
         draft.want(Say(text=f"Open again: {incident.title}.", goes_to="announcement"))
     next_round(draft, why)
@@ -77,7 +77,7 @@ def archive_due(draft: Draft, action: ArchiveDue) -> None:
 
 def put_off_archive(draft: Draft, action: PutOffArchive) -> None:
     """People still talk in it."""
-    worked(draft, "archive")
+    clear_failures(draft, "archive")
     if not draft.incident.open:
         draft.timer(ARCHIVE, PUT_OFF_SECONDS, ArchiveDue())
 
@@ -85,7 +85,7 @@ def put_off_archive(draft: Draft, action: PutOffArchive) -> None:
 def channel_archived(draft: Draft, action: ChannelArchived) -> None:
     """Remember that the channel is archived; an open incident then needs another one."""
     incident = draft.incident
-    worked(draft, "archive")
+    clear_failures(draft, "archive")
     if (
         incident.channel is None
         or incident.channel.id != action.channel
@@ -95,4 +95,4 @@ def channel_archived(draft: Draft, action: ChannelArchived) -> None:
     draft.set(channel_archived=True).cancel(ARCHIVE)
     draft.note("comms", f"{mentioned(action.by)} archived the channel", by=action.by)
     if incident.open:
-        fresh_channel(draft, ARCHIVED).want(OpenChannel()).dirty(*EVERYWHERE)
+        replace_channel(draft, ARCHIVED).want(OpenChannel()).dirty(*EVERYWHERE)

@@ -18,6 +18,7 @@ from phases.messages.effects import (
     CommentParent,
     CommentTicket,
     LookAtTicket,
+    Say,
     SyncTicket,
 )
 from phases.messages.results import (
@@ -25,15 +26,15 @@ from phases.messages.results import (
     TicketOpened,
     TicketSynced,
 )
-from phases.postmortem.action_items import hear_item, open_items, want_sub_issues
+from phases.postmortem.action_items import open_items, take_in_sub_issue, want_sub_issues
 from phases.record.documents import LinearIssue, Ticket
 from phases.record.incident import Entry, Incident, Severity, Status
-from phases.record.privacy import outside
-from phases.record.timeline import recorded, was
+from phases.record.privacy import seen_from_outside
+from phases.record.timeline import as_recorded, correction_note
 from phases.record.tokens import mentioned, what_was_done
-from phases.shared.announce import EVERYWHERE, tell, urgent, worked
+from phases.shared.announce import EVERYWHERE, clear_failures, page_if_urgent, tell
 from phases.shared.change import Draft
-from phases.shared.resolution import missing, resolve_if_ready
+from phases.shared.resolution import missing_to_resolve, resolve_if_ready
 from phases.text.markdown import one_line
 from phases.text.wording import capital, stamp
 from phases.triage.steps import attach_issues, headline
@@ -72,7 +73,7 @@ def state_fits(wanted: str, known: str) -> bool:
     return wanted == known or (wanted == "started" and known in UNFINISHED)
 
 
-def _wish(incident: Incident) -> str:
+def _wanted_values(incident: Incident) -> str:
     return f"{wanted_state(incident)}:{wanted_priority(incident)}"
 
 
@@ -86,13 +87,13 @@ def follow_ticket(draft: Draft) -> None:
     before, after = draft.before, draft.incident
     if after.ticket is None:
         return
-    moved = before.ticket is None or _wish(before) != _wish(after)
+    moved = before.ticket is None or _wanted_values(before) != _wanted_values(after)
     asks = any(isinstance(effect, SyncTicket | CloseTicket) for effect in draft.effects)
     if moved and not asks and not _as_wanted(after, after.ticket):
         draft.want(SyncTicket())
         asks = True
-    if asks and _wish(after) not in after.ticket.asked:
-        asked = (*after.ticket.asked, _wish(after))[-ASKED:]
+    if asks and _wanted_values(after) not in after.ticket.asked:
+        asked = (*after.ticket.asked, _wanted_values(after))[-ASKED:]
         draft.set(ticket=after.ticket.model_copy(update={"asked": asked}))
 
 
@@ -102,13 +103,13 @@ def follow_ticket(draft: Draft) -> None:
 def ticket_opened(draft: Draft, action: TicketOpened) -> None:
     """Its first comment says what happened while it was being opened, or Linear was away."""
     incident, ticket = draft.incident, action.ticket
-    worked(draft, "ticket.open")
+    clear_failures(draft, "ticket.open")
     if incident.ticket is not None:
         return
     draft.set(ticket=ticket).note("comms", f"Ticket {ticket.identifier}", url=ticket.url)
     draft.claim(issue_claim(ticket.id), soft=True).timer(LOOK, LOOK_SECONDS, TicketLookDue())
-    _escalated(draft, action)
-    if text := so_far(incident):
+    _link_parent(draft, action)
+    if text := text_so_far(incident):
         draft.want(CommentTicket(text=text))
     if "status" in incident.messages:
         draft.want(AttachChannel())
@@ -123,7 +124,7 @@ def issue_claim(id: str) -> str:
     return f"linear:{id}"
 
 
-def _escalated(draft: Draft, action: TicketOpened) -> None:
+def _link_parent(draft: Draft, action: TicketOpened) -> None:
     """The bug that turned out to be on fire is the ticket's parent; each says so of the other."""
     incident, ticket, parent = draft.incident, action.ticket, action.parent
     if incident.escalated is None:
@@ -138,7 +139,7 @@ def _escalated(draft: Draft, action: TicketOpened) -> None:
     draft.want(CommentParent(text=f"{fire} Follow {ticket.identifier}: {ticket.url}"))
 
 
-def so_far(incident: Incident) -> str:
+def text_so_far(incident: Incident) -> str:
     """Return what happened before there was a ticket."""
     lines = [f"Triage: {headline(incident.triage)}"] if incident.triage else []
     for current in incident.rounds:
@@ -155,12 +156,13 @@ def so_far(incident: Incident) -> str:
     return "\n".join(lines)
 
 
-def meanwhile(entries: Sequence[Entry], since: datetime) -> str:
+def catch_up_text(entries: Sequence[Entry], since: datetime) -> str:
     """Return the timeline from then on, as one comment that makes up for those that failed."""
     lines = [
-        f"{stamp(entry.at)} {entry.text}" + (f" ({first})" if (first := was(entry)) else "")
+        f"{stamp(entry.at)} {entry.text}"
+        + (f" ({first})" if (first := correction_note(entry)) else "")
         for entry in entries
-        if recorded(entry).at >= since
+        if as_recorded(entry).at >= since
     ]
     return "While Linear was out of reach:\n" + "\n".join(lines or ["Nothing changed."])
 
@@ -171,7 +173,7 @@ def meanwhile(entries: Sequence[Entry], since: datetime) -> str:
 def ticket_synced(draft: Draft, action: TicketSynced) -> None:
     """Remembers what we wrote; the rest may be a person's word that nobody told us of."""
     before, ticket = draft.incident.status, draft.incident.ticket
-    worked(worked(draft, "ticket.sync"), action.kind)
+    clear_failures(clear_failures(draft, "ticket.sync"), action.kind)
     if ticket is None or ticket.id != action.issue.id:
         return
     known: dict[str, object] = {}
@@ -179,7 +181,7 @@ def ticket_synced(draft: Draft, action: TicketSynced) -> None:
         known |= {name: getattr(action.issue, name), f"{name}_at": action.issue.at}
     draft.set(ticket=ticket.model_copy(update=known))
     others = [name for name in FIELDS if name not in action.wrote]
-    _hear(draft, action.issue, others, "", asked_now=True)
+    _take_in_issue(draft, action.issue, others, "", asked_now=True)
     ticket = draft.incident.ticket or ticket
     if _as_wanted(draft.incident, ticket):
         draft.set(ticket=ticket.model_copy(update={"asked": ()}))
@@ -194,9 +196,9 @@ def ticket_synced(draft: Draft, action: TicketSynced) -> None:
 def ticket_told(draft: Draft, action: TicketTold) -> None:
     ticket = draft.incident.ticket
     if ticket is not None and ticket.id == action.issue.id:
-        _hear(draft, action.issue, action.changed, action.by)
+        _take_in_issue(draft, action.issue, action.changed, action.by)
     else:
-        hear_item(draft, action.issue, action.by)
+        take_in_sub_issue(draft, action.issue, action.by)
 
 
 def look_due(draft: Draft, action: TicketLookDue) -> None:
@@ -213,18 +215,18 @@ def look_due(draft: Draft, action: TicketLookDue) -> None:
 
 def ticket_looked(draft: Draft, action: TicketLooked) -> None:
     """Takes in what webhooks did not tell; Linear does not say then whose word it was."""
-    worked(draft, "ticket.look")
+    clear_failures(draft, "ticket.look")
     for issue in action.issues:
         if draft.incident.ticket is None or draft.incident.ticket.id != issue.id:
-            hear_item(draft, issue, "")
+            take_in_sub_issue(draft, issue, "")
             continue
-        _hear(draft, issue, FIELDS, "", asked_now=True)
+        _take_in_issue(draft, issue, FIELDS, "", asked_now=True)
         ticket = draft.incident.ticket
         if ticket.asked and not _as_wanted(draft.incident, ticket):
             draft.want(SyncTicket())  # a person's word came between: ours is still to be written
 
 
-def _hear(
+def _take_in_issue(
     draft: Draft, issue: LinearIssue, changed: Sequence[str], by: str, *, asked_now: bool = False
 ) -> None:
     """Takes in what is new, field by field; nothing that is older than what we know."""
@@ -236,15 +238,15 @@ def _hear(
         name
         for name in changed
         if getattr(issue, name) != getattr(before, name)
-        and _newer(issue, getattr(before, f"{name}_at"), asked_now)
+        and _is_newer(issue, getattr(before, f"{name}_at"), asked_now)
     }
     for name in news:
         ticket = ticket.model_copy(update={name: getattr(issue, name), f"{name}_at": issue.at})
     draft.set(ticket=ticket)
     if "priority" in news & people:
-        _prioritised(draft, issue.priority, by, alone="state" not in changed)
+        _priority_was_set(draft, issue.priority, by, alone="state" not in changed)
     if "state" in news & people:
-        _moved(draft, before, issue, by)
+        _state_was_moved(draft, before, issue, by)
 
 
 def people_moved(incident: Incident, issue: LinearIssue) -> bool:
@@ -255,7 +257,7 @@ def people_moved(incident: Incident, issue: LinearIssue) -> bool:
 
 def _changed_by_people(incident: Incident, ticket: Ticket, issue: LinearIssue) -> frozenset[str]:
     """Return the fields that are neither as we knew them nor as we have asked for."""
-    asked = [wish.partition(":") for wish in (*ticket.asked, _wish(incident))]
+    asked = [wish.partition(":") for wish in (*ticket.asked, _wanted_values(incident))]
     states = {ticket.state, *(state for state, _, _ in asked)}
     priorities = {str(ticket.priority), *(priority for _, _, priority in asked)}
     changed = {
@@ -265,14 +267,14 @@ def _changed_by_people(incident: Incident, ticket: Ticket, issue: LinearIssue) -
     return frozenset(name for name, by_people in changed.items() if by_people)
 
 
-def _newer(issue: LinearIssue, known: datetime | None, asked_now: bool) -> bool:
+def _is_newer(issue: LinearIssue, known: datetime | None, asked_now: bool) -> bool:
     """False for a webhook that comes late, or twice; an answer of Linear's is how things stand."""
     if issue.at is None or known is None:
         return True
     return issue.at > known or (asked_now and issue.at == known)
 
 
-def _prioritised(draft: Draft, priority: int, by: str, *, alone: bool) -> None:
+def _priority_was_set(draft: Draft, priority: int, by: str, *, alone: bool) -> None:
     """A person's word on how bad it is counts from Linear, too (rules: Severity).
 
     Not `alone`: the channel may hear more of it.
@@ -288,11 +290,11 @@ def _prioritised(draft: Draft, priority: int, by: str, *, alone: bool) -> None:
     former = f"SEV{incident.severity.value} → " if incident.severity else ""
     text = f"{former}SEV{severity.value}, says {who} in Linear"
     draft.set(severity=severity, severity_by=f"{who} (Linear)"[:100]).note("severity", text)
-    urgent(draft, f"{incident.id} {incident.title}: {text}")
-    tell(draft, f"{text}.", thread=not alone)
+    page_if_urgent(draft, f"{incident.id} {incident.title}: {text}")
+    tell(draft, Say(text=f"{text}.", thread=not alone))
 
 
-def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> None:
+def _state_was_moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> None:
     """A ticket that somebody closed does not end the incident; the gate does.
 
     Rules: The ticket.
@@ -300,7 +302,7 @@ def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> None:
     incident, who, name = draft.incident, by or "Somebody", before.identifier
     draft.note("comms", f"{name}: {who} moved it to {issue.state_name or issue.state} in Linear")
     if incident.open and issue.state == "completed":
-        lacking = missing(incident)
+        lacking = missing_to_resolve(incident)
         ready = incident.status is Status.MITIGATED and incident.adr is not None
         if ready and not lacking:
             resolve_if_ready(draft, f"{who} closed {name} in Linear.")
@@ -320,7 +322,7 @@ def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> None:
 
 
 def ticket_title(incident: Incident) -> str:
-    incident = outside(incident)
+    incident = seen_from_outside(incident)
     return one_line(f"{incident.id}: {incident.title}", {}, 250)
 
 

@@ -28,7 +28,7 @@ NEXT_MINUTES = (15, 30, 60, 120)
 """The times that can be promised in the form."""
 
 
-def waits(incident: Incident) -> bool:
+def awaits_update(incident: Incident) -> bool:
     """True if people wait for the next update.
 
     Users are hit, and the severity or somebody's word promises one.
@@ -39,7 +39,7 @@ def waits(incident: Incident) -> bool:
     return going and (incident.severity in EVERY or incident.update_promised)
 
 
-def every(incident: Incident) -> timedelta:
+def update_interval(incident: Incident) -> timedelta:
     """Return how long people may be left without a word."""
     return EVERY.get(incident.severity or Severity.SEV2, EVERY[Severity.SEV2])
 
@@ -47,13 +47,13 @@ def every(incident: Incident) -> timedelta:
 def follow_updates(draft: Draft) -> None:
     """Begin the clock of the updates, begin it anew with another severity, or end it."""
     after = draft.incident
-    if not waits(after):
+    if not awaits_update(after):
         if after.update_due is not None:
             draft.set(update_due=None, update_promised=False, reminded="").cancel(UPDATE)
         return
     another = draft.before.severity != after.severity and not after.update_promised
     if after.update_due is None or another:
-        start_update_clock(draft, every(after))
+        start_update_clock(draft, update_interval(after))
 
 
 def start_update_clock(draft: Draft, wait: timedelta) -> Draft:
@@ -76,11 +76,13 @@ class Template(Value):
     doing: str
 
 
-def template(incident: Incident) -> Template:
-    return Template(knows=_knows(incident), users=_users(incident.triage), doing=_doing(incident))
+def update_template(incident: Incident) -> Template:
+    return Template(
+        knows=_known_text(incident), users=_users_text(incident.triage), doing=_doing_text(incident)
+    )
 
 
-def told(update: PostUpdate, *, bold: bool = False) -> str:
+def update_text(update: PostUpdate, *, bold: bool = False) -> str:
     """Return the parts of an update that say something, one a line."""
     parts = (("", update.text), ("Users", update.users), ("Doing", update.doing))
     star = "*" if bold else ""
@@ -91,7 +93,7 @@ def told(update: PostUpdate, *, bold: bool = False) -> str:
     )
 
 
-def _knows(incident: Incident) -> str:
+def _known_text(incident: Incident) -> str:
     if incident.cause is not None:
         return incident.cause.text[:500]
     report = incident.triage
@@ -102,7 +104,7 @@ def _knows(incident: Incident) -> str:
     return unknown
 
 
-def _users(report: TriageReport | None) -> str:
+def _users_text(report: TriageReport | None) -> str:
     if report is None:
         return "How many are hit is not known yet."
     blast = report.blast
@@ -122,7 +124,7 @@ def _users(report: TriageReport | None) -> str:
     return f"{many} get errors in {features}."
 
 
-def _doing(incident: Incident) -> str:
+def _doing_text(incident: Incident) -> str:
     current = incident.round
     if current is None or current.action is None:
         investigates = current is not None and current.investigate_by

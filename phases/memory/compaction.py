@@ -14,8 +14,8 @@ from phases.messages.actions import ShrinkDue
 from phases.postmortem.gate import OPTIONAL
 from phases.record.documents import IN_THE_ADR, Postmortem
 from phases.record.incident import Incident
-from phases.record.shortening import fitted
-from phases.root_cause.leading_cause import leading
+from phases.record.shortening import fitted_into
+from phases.root_cause.leading_cause import leading_cause
 from phases.shared.change import Draft
 
 SHRINK = "shrink"  # timer
@@ -64,12 +64,12 @@ _DROPPED: dict[str, Any] = {
 
 def shrink_due(draft: Draft, action: ShrinkDue) -> None:
     if draft.incident.status.over and draft.incident.shrunk_at is None:
-        draft.incident = shrunk(draft.incident, draft.now)
+        draft.incident = compacted(draft.incident, draft.now)
 
 
-def shrunk(incident: Incident, now: datetime) -> Incident:
+def compacted(incident: Incident, now: datetime) -> Incident:
     """Return the same incident in at most 4 KiB (as `as_json` writes it)."""
-    best = leading(incident).supported
+    best = leading_cause(incident).supported
     acted = [
         round.model_copy(update={"looks": round.looks[-1:]})
         for round in incident.rounds
@@ -89,14 +89,16 @@ def shrunk(incident: Incident, now: datetime) -> Incident:
             "rounds": (*acted[:1], *acted[1:][-4:]),
             "hypotheses": (best,) if best else (),
             "recollection": recollection,
-            "postmortem": incident.postmortem and _parts(incident.postmortem, incident),
+            "postmortem": incident.postmortem and _parts_in_adr(incident.postmortem, incident),
         }
     )
     fields = left.model_dump(exclude_defaults=True, exclude=_DROPPED)
-    return fitted(Incident.model_validate(fields), SHRUNK_LIMIT_BYTES, STEPS, exclude_defaults=True)
+    return fitted_into(
+        Incident.model_validate(fields), SHRUNK_LIMIT_BYTES, STEPS, exclude_defaults=True
+    )
 
 
-def _parts(written: Postmortem, incident: Incident) -> Postmortem:
+def _parts_in_adr(written: Postmortem, incident: Incident) -> Postmortem:
     if incident.adr is None:
         return written
     parts = ("timeline", "impact", "root_cause", "monitoring", "tests", "revisit")

@@ -18,12 +18,12 @@ from phases.record.durations import durations
 from phases.record.findings import Frame, HypothesisKind, TriageReport, Word
 from phases.record.incident import VERIFIED, Incident, Status
 from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
-from phases.record.shortening import fitted
+from phases.record.shortening import fitted_into
 from phases.record.tokens import changed_thing
-from phases.root_cause.leading_cause import leading
+from phases.root_cause.leading_cause import leading_cause
 from phases.root_cause.stack_trace import with_cause
 from phases.text.cleaning import cut
-from phases.text.wording import counted
+from phases.text.wording import counted, word_list
 
 SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
 PATTERN = 3  # issue: third time in 90 days, same file
@@ -40,18 +40,11 @@ ISSUES = 20
 ITEMS = 5
 MEMORY_LIMIT_BYTES = 4 * 1024  # rules: Size and memory
 STEPS = ((300, 20), (120, 10), (60, 3), (20, 1), (5, 0))
-_ORDINALS = [
-    "First",
-    "Second",
-    "Third",
-    "Fourth",
-    "Fifth",
-    "Sixth",
-    "Seventh",
-    "Eighth",
-    "Ninth",
-    "Tenth",
-]
+_ORDINALS = word_list(
+    """
+    First Second Third Fourth Fifth Sixth Seventh Eighth Ninth Tenth
+    """
+)
 KIND = {
     "release": "a release",
     "commit": "a commit",
@@ -71,16 +64,16 @@ _ACTIONS = {
 # --- the memory ----------------------------------------------------------------------------------
 
 
-def kept(incident: Incident) -> PastIncident | None:
+def memory_to_keep(incident: Incident) -> PastIncident | None:
     """Return the memory of an incident whose users were fine again at least once, else None."""
     recovered = any(round.verdict in VERIFIED for round in incident.rounds)
     gone = incident.status is Status.CANCELLED or incident.duplicate_of is not None
     if gone or not (recovered or incident.recovered_at is not None):
         return None
-    return past(incident)
+    return past_incident(incident)
 
 
-def past(incident: Incident) -> PastIncident:
+def past_incident(incident: Incident) -> PastIncident:
     """Return the memory of an incident: small, and without any end user.
 
     A private one leaves no details, only counts.
@@ -96,14 +89,14 @@ def past(incident: Incident) -> PastIncident:
         severity=incident.severity.value if incident.severity else None,
         drill=incident.drill,
         private=incident.private,
-        impact_minutes=_impact(incident),
-        detect_seconds=_seconds(took.to_detect),
-        decide_seconds=_seconds(took.to_decide),
-        recover_seconds=_seconds(took.to_recover),
+        impact_minutes=_impact_minutes(incident),
+        detect_seconds=_whole_seconds(took.to_detect),
+        decide_seconds=_whole_seconds(took.to_decide),
+        recover_seconds=_whole_seconds(took.to_recover),
     )
     if incident.private:
         return counts
-    return fitted(counts.model_copy(update=_details(incident)), MEMORY_LIMIT_BYTES, STEPS)
+    return fitted_into(counts.model_copy(update=_details(incident)), MEMORY_LIMIT_BYTES, STEPS)
 
 
 def _details(incident: Incident) -> dict[str, Any]:
@@ -116,20 +109,20 @@ def _details(incident: Incident) -> dict[str, Any]:
         if round.action is not None and round.action.result != "not started"
     ]
     held = bool(acted) and acted[-1][1] in VERIFIED and incident.recovered_at is not None
-    frame = _place(incident.triage)
+    frame = _own_frame(incident.triage)
     channel = incident.channel
     return {
-        "title": _title(incident),
+        "title": _title_with_cause(incident),
         "cause": cut(cause_in_one_line(incident), 300) if known else "",
         "cause_kind": cause_kind(incident),
         "action": cut(what_was_done_in_all(incident, "past"), 300) if incident.rounds else "",
         "adr": incident.adr.name if incident.adr else None,
         "adr_url": incident.adr.url if incident.adr else None,
-        "features": features(incident.triage),
+        "features": features_hit(incident.triage),
         "file": frame.file if frame else "",
         "function": frame.function if frame else "",
-        "issues": _issues(incident, incident.triage),
-        "change": _change(incident),
+        "issues": _issue_ids(incident, incident.triage),
+        "change": _cause_change(incident),
         "tried": tuple(kind for kind, _ in acted),
         "worked": acted[-1][0] if held else "",
         "open_items": len(open_items),
@@ -142,7 +135,7 @@ def _details(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _change(incident: Incident) -> str:
+def _cause_change(incident: Incident) -> str:
     """Return the flag or setting that was turned off, else the one that was found to have done it.
 
     A suspect that was nearer than the deploy, and was not acted on, did not do it.
@@ -157,7 +150,7 @@ def _change(incident: Incident) -> str:
     return cut(changed_thing(advised), 120)
 
 
-def _place(report: TriageReport | None) -> Frame | None:
+def _own_frame(report: TriageReport | None) -> Frame | None:
     """Return the crashing frame if it is our own code.
 
     A line of a library is what many different troubles have in common.
@@ -172,18 +165,18 @@ _NO_PLACE = re.compile(r"^\?$|\.(?:js)?bundle$|(?:^|/)main\.dart\.js$")
 """No known file, or one that a whole app is packed into."""
 
 
-def _title(incident: Incident) -> str:
+def _title_with_cause(incident: Incident) -> str:
     title = " ".join(incident.title.split())
     return cut(with_cause(title, incident.triage) if incident.triage else title, 300)
 
 
-def _issues(incident: Incident, report: TriageReport | None) -> tuple[str, ...]:
+def _issue_ids(incident: Incident, report: TriageReport | None) -> tuple[str, ...]:
     """Return the Sentry issues by which it is recognised: the loudest, then those of alerts."""
     loud = (*(issue.id for issue in report.issues), *report.issue_ids) if report else ()
     return tuple(dict.fromkeys((*loud, *incident.seeds)))[:ISSUES]
 
 
-def _impact(incident: Incident) -> int | None:
+def _impact_minutes(incident: Incident) -> int | None:
     """Return whole minutes in which users were hit, or None while that has not ended."""
     if incident.recovered_at is None:
         return None
@@ -195,11 +188,11 @@ def _impact(incident: Incident) -> int | None:
     return max(round(span.total_seconds() / 60), 1)
 
 
-def _seconds(span: timedelta | None) -> int | None:
+def _whole_seconds(span: timedelta | None) -> int | None:
     return None if span is None else round(span.total_seconds())
 
 
-def features(report: TriageReport | None) -> tuple[str, ...]:
+def features_hit(report: TriageReport | None) -> tuple[str, ...]:
     """Return the features that were hit, most events first."""
     shares = report.blast.top_features if report else ()
     return tuple(share.name for share in shares[:FEATURES])
@@ -210,7 +203,7 @@ def cause_kind(incident: Incident) -> str:
 
     The kind of the supported hypothesis, else of what the cause names.
     """
-    if (supported := leading(incident).supported) is not None:
+    if (supported := leading_cause(incident).supported) is not None:
         return supported.kind.value
     if incident.cause is None:
         return ""
@@ -222,22 +215,22 @@ def cause_kind(incident: Incident) -> str:
 # --- asked at triage -----------------------------------------------------------------------------
 
 
-def question(incident: Incident, report: TriageReport | None, now: datetime) -> Question:
-    frame = _place(report)
+def memory_question(incident: Incident, report: TriageReport | None, now: datetime) -> Question:
+    frame = _own_frame(report)
     return Question(
         service=incident.service,
         before=incident.id,
         since=now - SPAN,
         file=frame.file if frame else "",
         function=frame.function if frame else "",
-        issues=_issues(incident, report),
-        features=features(report),
-        change=_suspected(report),
+        issues=_issue_ids(incident, report),
+        features=features_hit(report),
+        change=_suspected_change(report),
         names={issue.id: issue.short_id for issue in report.issues} if report else {},
     )
 
 
-def _suspected(report: TriageReport | None) -> str:
+def _suspected_change(report: TriageReport | None) -> str:
     change = report.recommendation.change if report is not None else None
     return cut(changed_thing(change), 120) if change is not None else ""
 
@@ -280,7 +273,7 @@ def recollect(recalled: Recalled, question: Question, now: datetime) -> Recollec
         lines.append(f"{likeness} before {_summary(past, now, question.service)}")
     listed = {past.id for past in same[: SAID - 1]}
     shared = [past for past in newest if set(past.features) & set(question.features)]
-    lines += _not_done(same or shared, now)
+    lines += _open_items_of(same or shared, now)
     rest = [past for past in newest if past.id not in listed]
     for past in rest[: SAID - len(listed)]:
         order = "Last time" if past.id == newest[0].id else "Before that"
@@ -288,10 +281,10 @@ def recollect(recalled: Recalled, question: Question, now: datetime) -> Recollec
     if recalled.in_span > 1:
         number = counted(recalled.in_span, "incident")
         lines.append(f"{number} of {question.service} in the {SPAN.days} days before")
-    return Recollection(pattern=pattern(newest, same, question), lines=tuple(lines))
+    return Recollection(pattern=recurring_pattern(newest, same, question), lines=tuple(lines))
 
 
-def _not_done(alike: Sequence[PastIncident], now: datetime) -> list[str]:
+def _open_items_of(alike: Sequence[PastIncident], now: datetime) -> list[str]:
     """Return the open action items of similar incidents: done, they might have prevented this."""
     items = {
         (item.kind, item.text): (past, item)
@@ -300,12 +293,12 @@ def _not_done(alike: Sequence[PastIncident], now: datetime) -> list[str]:
     }
     return [
         f"Not done since {past.id}, it might have prevented this: "
-        f"{item.kind}: {item.text}{_owed(item, now)}"
+        f"{item.kind}: {item.text}{_owner_and_due(item, now)}"
         for past, item in list(reversed(items.values()))[:ITEMS_SAID]
     ]
 
 
-def _owed(item: PastItem, now: datetime) -> str:
+def _owner_and_due(item: PastItem, now: datetime) -> str:
     """` (@ann, was due 12 Oct)`."""
     due = ""
     if item.due:
@@ -318,7 +311,7 @@ def _owed(item: PastItem, now: datetime) -> str:
 # --- the pattern ---------------------------------------------------------------------------------
 
 
-def pattern(
+def recurring_pattern(
     newest: Sequence[PastIncident], same: Sequence[PastIncident], question: Question
 ) -> str:
     """Return `Third fire in checkout/cart.py in 90 days; rollback worked each time.`
@@ -331,28 +324,28 @@ def pattern(
     ]
     if question.change:
         turned = [past for past in burned if past.change == question.change]
-        if _often(turned):
-            return _pattern(turned, f"that {cut(question.change, 120)} brought")
+        if _is_pattern(turned):
+            return _pattern_sentence(turned, f"that {cut(question.change, 120)} brought")
     places = [past for past in recent if same_place(past, question)]
     issues = [past for past in recent if same_issue(past, question)]
-    if _often(places) and len(places) >= len(issues):
-        return _pattern(places, f"in {cut(question.file, 120)}")
-    if _often(issues):
+    if _is_pattern(places) and len(places) >= len(issues):
+        return _pattern_sentence(places, f"in {cut(question.file, 120)}")
+    if _is_pattern(issues):
         issue = same_issue(issues[0], question) or ""
-        return _pattern(issues, f"of {question.names.get(issue, 'this Sentry issue')}")
+        return _pattern_sentence(issues, f"of {question.names.get(issue, 'this Sentry issue')}")
     for name in question.features:
         hits = [past for past in burned if name in past.features]
-        if _often(hits):
-            return _pattern(hits, f"in {cut(name, 120)}")
+        if _is_pattern(hits):
+            return _pattern_sentence(hits, f"in {cut(name, 120)}")
     return ""
 
 
-def _often(hits: Sequence[PastIncident]) -> bool:
+def _is_pattern(hits: Sequence[PastIncident]) -> bool:
     return len(hits) >= PATTERN - 1
 
 
-def _pattern(hits: Sequence[PastIncident], where: str) -> str:
-    which = _nth(len(hits) + 1, more=len(hits) >= RECALLED)
+def _pattern_sentence(hits: Sequence[PastIncident], where: str) -> str:
+    which = _ordinal(len(hits) + 1, more=len(hits) >= RECALLED)
     common = _remedy(hits) or _common_cause(hits)
     return f"{which} fire {where} in {SPAN.days} days{f'; {common}' if common else ''}."
 
@@ -382,7 +375,7 @@ def _common_cause(hits: Sequence[PastIncident]) -> str:
     return f"the cause was {KIND[kind]} {'each time' if times == len(hits) else f'{times} times'}"
 
 
-def _nth(number: int, *, more: bool) -> str:
+def _ordinal(number: int, *, more: bool) -> str:
     """Return `Third`, or `At least the third` where not all may have been recalled."""
     if number <= len(_ORDINALS):
         word = _ORDINALS[number - 1]
@@ -395,7 +388,7 @@ def _nth(number: int, *, more: bool) -> str:
 # --- sentences -----------------------------------------------------------------------------------
 
 
-def sentences(incident: Incident) -> tuple[str, ...]:
+def memory_sentences(incident: Incident) -> tuple[str, ...]:
     """Return what is known of before, the most important first; empty if nothing is."""
     recollection = incident.recollection
     if recollection is None:
@@ -405,16 +398,16 @@ def sentences(incident: Incident) -> tuple[str, ...]:
 
 def _summary(past: PastIncident, now: datetime, service: str) -> str:
     where = "" if past.service == service else f"{past.service}, "
-    return f"({past.id}, {where}{day(past.at, now)}): {outcome(past)}"
+    return f"({past.id}, {where}{day_of(past.at, now)}): {outcome_text(past)}"
 
 
-def day(at: datetime, now: datetime) -> str:
+def day_of(at: datetime, now: datetime) -> str:
     """Return `12 Oct`, or `12 Oct 2025` in another year."""
     at = at.astimezone(UTC)
     return f"{at.day} {at:%b}" + (f" {at.year}" if at.year != now.year else "")
 
 
-def outcome(past: PastIncident) -> str:
+def outcome_text(past: PastIncident) -> str:
     """Return what was done, if it worked, the cause, where that is written, what is left to do.
 
     `rolled back to v1.2.0, over after 9 min; cause: …; ADR-0004; 2 action items open`.
@@ -433,7 +426,7 @@ def outcome(past: PastIncident) -> str:
     return "; ".join(parts)
 
 
-def most(names: Iterable[str], at_most: int = 5) -> tuple[tuple[str, int], ...]:
+def most_frequent(names: Iterable[str], at_most: int = 5) -> tuple[tuple[str, int], ...]:
     """Return names with their counts, most first."""
     counts = Counter(names).items()
     return tuple(sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:at_most])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phases.memory.compaction import SHRINK, SHRINK_SECONDS
-from phases.memory.recall import sentences
+from phases.memory.recall import memory_sentences
 from phases.messages.actions import ShrinkDue
 from phases.messages.effects import Say
 from phases.shared.change import Draft
@@ -32,7 +32,7 @@ def tell_memories(draft: Draft) -> None:
     if memory is None or memory.told or not incident.open or "decision:1" not in incident.messages:
         return
     draft.set(recollection=memory.model_copy(update={"told": True}))
-    lines = sentences(incident)
+    lines = memory_sentences(incident)
     if len(lines) > 1:
         text = "\n".join(("*From past incidents:*", *(f"• {short(line, LINE)}" for line in lines)))
         draft.want(Say(text=text, thread=True))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TypeVar
 
-from phases.memory.recall import KIND, most
+from phases.memory.recall import KIND, most_frequent
 from phases.record.findings import Value
 from phases.record.memories import Counted, PastIncident
 from phases.text.wording import counted, listed
@@ -92,19 +92,19 @@ def trends(
             by_month = services.setdefault(past.service, {number: [] for number in span})
             by_month[number].append(past)
             together[number].append(past)
-    rows = [_trend(service, [*by_month.values()]) for service, by_month in services.items()]
+    rows = [_service_trend(service, [*by_month.values()]) for service, by_month in services.items()]
     rows.sort(key=lambda row: (-row.total.incidents, -row.total.impact_minutes, row.service))
     return Trends(
         months=tuple(f"{number // 12}-{number % 12 + 1:02d}" for number in span),
         services=tuple(rows),
-        all=_trend("", [*together.values()]),
-        fragile=_fragile(
+        all=_service_trend("", [*together.values()]),
+        fragile=_most_fragile(
             [past for by_month in together.values() for past in by_month if not past.drill]
         ),
     )
 
 
-def visible(remembered: Iterable[M], members: Collection[str] = ()) -> list[M]:
+def visible_memories(remembered: Iterable[M], members: Collection[str] = ()) -> list[M]:
     """Return the memories that a reader may see.
 
     Private incidents count only if `members` holds their ids (rules: Size and memory).
@@ -112,26 +112,26 @@ def visible(remembered: Iterable[M], members: Collection[str] = ()) -> list[M]:
     return [past for past in remembered if not past.private or past.id in members]
 
 
-def _trend(service: str, months: Sequence[Sequence[Memory]]) -> ServiceTrend:
+def _service_trend(service: str, months: Sequence[Sequence[Memory]]) -> ServiceTrend:
     together = [past for month in months for past in month]
-    files = most(past.file for past in together if past.file and not past.drill)
+    files = most_frequent(past.file for past in together if past.file and not past.drill)
     return ServiceTrend(
         service=service,
-        months=tuple(_month(month) for month in months),
-        total=_month(together),
+        months=tuple(_month_figures(month) for month in months),
+        total=_month_figures(together),
         files=tuple((file, times) for file, times in files if times > 1),
     )
 
 
-def _month(memories: Sequence[Memory]) -> Month:
+def _month_figures(memories: Sequence[Memory]) -> Month:
     real = [past for past in memories if not past.drill]
     items = sum(past.items_total for past in real)
     return Month(
         incidents=len(real),
         impact_minutes=sum(past.impact_minutes or 0 for past in real),
-        detect_minutes=_median([past.detect_seconds for past in real]),
-        decide_minutes=_median([past.decide_seconds for past in real]),
-        recover_minutes=_median([past.recover_seconds for past in real]),
+        detect_minutes=_median_minutes([past.detect_seconds for past in real]),
+        decide_minutes=_median_minutes([past.decide_seconds for past in real]),
+        recover_minutes=_median_minutes([past.recover_seconds for past in real]),
         by_deploys=sum(past.cause_kind in DEPLOYS for past in real),
         with_cause=sum(bool(past.cause_kind) for past in real),
         items_done=items - sum(past.open_items for past in real),
@@ -140,7 +140,7 @@ def _month(memories: Sequence[Memory]) -> Month:
     )
 
 
-def _median(seconds: Sequence[int | None]) -> float | None:
+def _median_minutes(seconds: Sequence[int | None]) -> float | None:
     """Return the median in minutes, with one digit."""
     known = [value for value in seconds if value is not None]
     return round(median(known) / 60, 1) if known else None
@@ -154,26 +154,28 @@ def _month_number(at: datetime) -> int:
 # --- the most fragile area -----------------------------------------------------------------------
 
 
-def _fragile(memories: Sequence[Memory]) -> Fragile | None:
+def _most_fragile(memories: Sequence[Memory]) -> Fragile | None:
     """Return the file that burned most often, else the feature, else the service.
 
     Among equals, the one that cost users more. None if nothing burned three times.
     """
     for areas in (
-        _grouped(((past.service, past.file), past) for past in memories if past.file),
-        _grouped(((past.service, name), past) for past in memories for name in set(past.features)),
-        _grouped(((past.service, past.service), past) for past in memories),
+        _by_area(((past.service, past.file), past) for past in memories if past.file),
+        _by_area(((past.service, name), past) for past in memories for name in set(past.features)),
+        _by_area(((past.service, past.service), past) for past in memories),
     ):
         often = max(map(len, areas.values()), default=0)
         if often >= FRAGILE:
             equals = [pair for pair in areas.items() if len(pair[1]) == often]
-            (service, name), hits = max(equals, key=lambda pair: (_impact(pair[1]), pair[0]))
+            (service, name), hits = max(
+                equals, key=lambda pair: (_impact_minutes(pair[1]), pair[0])
+            )
             hits.sort(key=lambda past: (past.at, past.id), reverse=True)
-            return Fragile(area=name, service=service, says=_evidence(service, name, hits))
+            return Fragile(area=name, service=service, says=_fragile_evidence(service, name, hits))
     return None
 
 
-def _grouped(
+def _by_area(
     pairs: Iterable[tuple[tuple[str, str], Memory]],
 ) -> dict[tuple[str, str], list[Memory]]:
     groups: dict[tuple[str, str], list[Memory]] = {}
@@ -182,18 +184,18 @@ def _grouped(
     return groups
 
 
-def _impact(hits: Sequence[Memory]) -> int:
+def _impact_minutes(hits: Sequence[Memory]) -> int:
     return sum(past.impact_minutes or 0 for past in hits)
 
 
-def _evidence(service: str, name: str, hits: Sequence[Memory]) -> str:
+def _fragile_evidence(service: str, name: str, hits: Sequence[Memory]) -> str:
     area = name if name == service else f"{name} of {service}"
     parts = [f"{area}: {counted(len(hits), 'incident')} ({listed([past.id for past in hits])})"]
-    if minutes := _impact(hits):
+    if minutes := _impact_minutes(hits):
         parts.append(f"{counted(minutes, 'minute')} of user impact")
     causes = [
         kind
-        for kind, times in most(past.cause_kind for past in hits if past.cause_kind)
+        for kind, times in most_frequent(past.cause_kind for past in hits if past.cause_kind)
         if times > 1
     ]
     if causes:

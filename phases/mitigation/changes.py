@@ -6,31 +6,35 @@ A change before the trouble may have brought it, one after it may be somebody's 
 from __future__ import annotations
 
 from phases.messages.actions import ChangedByOthers
-from phases.messages.effects import Triage
+from phases.messages.effects import Say, Triage
 from phases.record.findings import ChangeSeen
 from phases.record.incident import Incident
 from phases.record.limits import HEARD
 from phases.shared.announce import tell
 from phases.shared.change import Draft
-from phases.shared.suspected_changes import CLOCKS, change_key, heard, said
+from phases.shared.suspected_changes import CLOCKS, change_in_words, change_is_known, change_key
 from phases.text.wording import capital, stamp
 
 
 def changed_by_others(draft: Draft, action: ChangedByOthers) -> None:
     """Hear of a change that was not made by the bot, while the incident is open."""
     incident, change = draft.incident, action.change
-    if not incident.open or heard(change, incident.heard) or _ours(incident, change):
+    if (
+        not incident.open
+        or change_is_known(change, incident.heard)
+        or _turned_off_by_us(incident, change)
+    ):
         return
     draft.set(heard=(*incident.heard, change_key(change))[-HEARD:])
-    text = f"{capital(said(change, author=True))}, {stamp(change.at)}."
+    text = f"{capital(change_in_words(change, author=True))}, {stamp(change.at)}."
     draft.note("change", text, url=change.url).dirty("status")
     current = incident.round
     if incident.status.undecided and (current is None or current.action is None):
         draft.want(Triage())  # it may be what brought it
-    tell(draft, text, thread=True, ticket=False)
+    tell(draft, Say(text=text, thread=True), ticket=False)
 
 
-def _ours(incident: Incident, change: ChangeSeen) -> bool:
+def _turned_off_by_us(incident: Incident, change: ChangeSeen) -> bool:
     """True if it is what the bot turned off, told by the flags' own system."""
     for current in incident.rounds:
         action = current.action

@@ -12,8 +12,8 @@ from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
 from phases.shared.change import Refused
-from phases.shared.rounds import ended
-from phases.shared.suspected_changes import ARGUMENT, switched_on, taken_back
+from phases.shared.rounds import refuse_if_ended
+from phases.shared.suspected_changes import ARGUMENT, switched_on, taking_back_in_words
 from phases.text.wording import capital, stamp
 
 
@@ -42,19 +42,21 @@ def may_act(
     `number` is the round that a button or form means; None is the newest one. `forward`: users are
     fine again, and a form opens another round.
     """
-    if (refused := ended(incident)) is not None:
+    if (refused := refuse_if_ended(incident)) is not None:
         return refused
     if incident.status in (Status.MITIGATING, Status.VERIFYING):
-        return Refused("state", one_at_a_time(incident))
+        return Refused("state", one_at_a_time_text(incident))
     current = incident.round
     if current is None or number is None or _goes_forward(incident, number, forward=forward):
         return None
     if current.action is not None and number <= current.number:
-        return Refused("stale", f"{_decided(current.action)}. Nothing more was done.")
+        return Refused("stale", f"{_decided_text(current.action)}. Nothing more was done.")
     if number == current.number:
         return None
     meant = incident.round_of(number)
-    was = f" {_decided(meant.action)}." if meant is not None and meant.action is not None else ""
+    was = (
+        f" {_decided_text(meant.action)}." if meant is not None and meant.action is not None else ""
+    )
     return Refused(
         "stale",
         f"That was decision {number}, which is over.{was} "
@@ -74,16 +76,16 @@ def reason_for_a_round(incident: Incident, number: int, *, forward: bool) -> str
     return "fix forward" if _goes_forward(incident, number, forward=forward) else None
 
 
-def one_at_a_time(incident: Incident) -> str:
-    return f"One action in production at a time: {under_way(incident)}. Nothing was done."
+def one_at_a_time_text(incident: Incident) -> str:
+    return f"One action in production at a time: {under_way_text(incident)}. Nothing was done."
 
 
-def under_way(incident: Incident) -> str:
+def under_way_text(incident: Incident) -> str:
     """Say who has decided what, when, how it stands, and what can be done now."""
     current = incident.round
     if current is None or current.action is None:
         return f"{incident.id} is {incident.status.value}"
-    decided = _decided(current.action)
+    decided = _decided_text(current.action)
     if incident.status is not Status.VERIFYING:
         return f"{decided}, and it is under way"
     if current.verdict == "ask a person":
@@ -92,7 +94,7 @@ def under_way(incident: Incident) -> str:
     return f"{decided}, and it is being checked. Did it not help? {again}"
 
 
-def _decided(action: RoundAction) -> str:
+def _decided_text(action: RoundAction) -> str:
     what = f"{what_was_done(action)}, {stamp(action.at)} ({action.result})"
     return f"{mentioned(action.by)} decided: {what}"
 
@@ -110,7 +112,7 @@ def change_named(incident: Incident, current: Round, name: str) -> ChangeSeen | 
 
 def cannot_turn_off(service: Service, change: ChangeSeen) -> str:
     """Say why the bot cannot turn it off, and what to do; empty where it can."""
-    by_hand = f"{capital(taken_back(change))} by hand, then say *Fixed another way*."
+    by_hand = f"{capital(taking_back_in_words(change))} by hand, then say *Fixed another way*."
     if not switched_on(change):
         return by_hand
     if not service.turn_off:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from phases.messages.actions import DeployedByOthers
 from phases.messages.commands import CauseFixed
+from phases.messages.effects import Say
 from phases.mitigation.hotfix_merge import newest_deploy, unmerged
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import ActionKind, Incident, Status
@@ -47,26 +48,32 @@ def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
     incident, deploy, owners = draft.incident, action.deploy, draft.service.owners
     held, open_end = hold(incident), unmerged(incident)
     waits = incident.status is Status.RESOLVED and (held is not None or open_end is not None)
-    if not (incident.open or waits) or _ours(incident, deploy) or _heard(incident, deploy):
+    if (
+        not (incident.open or waits)
+        or _started_by_us(incident, deploy)
+        or _was_heard(incident, deploy)
+    ):
         return
     version = deploy.release.version
-    key = f"{_key(version)}{deploy.started_at.isoformat()}"
+    key = f"{_heard_key(version)}{deploy.started_at.isoformat()}"
     draft.set(heard=(*incident.heard, key)[-HEARD:])
     by = f" by {deploy.by}" if deploy.by else ""
     text = f"{version} was deployed{by}, {stamp(deploy.started_at)}."
     draft.note("deploy", text).dirty("status")
     ask: Literal["fixed", ""] = "fixed" if held is not None else ""
     if incident.status.undecided:
-        tell(draft, f"{text} Is that the fix?", ask="foreign deploy")
+        tell(draft, Say(text=f"{text} Is that the fix?", ask="foreign deploy"))
     elif any(deploy.release.same_as(Release(version=gone)) for gone in incident.rolled_back):
         again = f"{text} This incident rolled it back."
-        tell(draft, again, strong="Careful:", mention=owners, ask=ask)
+        tell(draft, Say(text=again, mention=owners, ask=ask), strong="Careful:")
     elif held is not None:
-        tell(draft, f"{text} {held}", strong="Careful:", mention=owners, ask=ask)
+        tell(draft, Say(text=f"{text} {held}", mention=owners, ask=ask), strong="Careful:")
     elif open_end is not None:
-        tell(draft, f"{text} {open_end} Is it still in?", strong="Careful:", mention=owners)
+        tell(
+            draft, Say(text=f"{text} {open_end} Is it still in?", mention=owners), strong="Careful:"
+        )
     else:
-        tell(draft, text, thread=True)
+        tell(draft, Say(text=text, thread=True))
 
 
 def cause_fixed(draft: Draft, action: CauseFixed) -> Refused | None:
@@ -83,7 +90,7 @@ def cause_fixed(draft: Draft, action: CauseFixed) -> Refused | None:
     return None
 
 
-def _ours(incident: Incident, deploy: DeploySeen) -> bool:
+def _started_by_us(incident: Incident, deploy: DeploySeen) -> bool:
     """True if we started it: the same version in the time of our deploy, told by somebody else."""
     for current in incident.rounds:
         action = current.action
@@ -96,9 +103,9 @@ def _ours(incident: Incident, deploy: DeploySeen) -> bool:
     return False
 
 
-def _heard(incident: Incident, deploy: DeploySeen) -> bool:
+def _was_heard(incident: Incident, deploy: DeploySeen) -> bool:
     """True if it was said already, by this source or another one."""
-    begins = _key(deploy.release.version)
+    begins = _heard_key(deploy.release.version)
     times = (
         datetime.fromisoformat(key.removeprefix(begins))
         for key in incident.heard
@@ -107,5 +114,5 @@ def _heard(incident: Incident, deploy: DeploySeen) -> bool:
     return any(abs(at - deploy.started_at) <= SAME_DEPLOY for at in times)
 
 
-def _key(version: str) -> str:
+def _heard_key(version: str) -> str:
     return f"deploy:{version}@"

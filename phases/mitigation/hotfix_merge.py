@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from phases.messages.actions import MergeDue
 from phases.messages.commands import HotfixIsIn, MergeHotfix
-from phases.messages.effects import LookAtMerge, MergePullRequest
+from phases.messages.effects import LookAtMerge, MergePullRequest, Say
 from phases.messages.results import MergeRefused, MergeSeen
 from phases.record.findings import MergeState, Release
 from phases.record.incident import ActionKind, Incident, Merge, Round, RoundAction, Status
@@ -111,7 +111,7 @@ def _to_be_merged(incident: Incident, number: int) -> OpenHotfix | Refused:
     current = incident.round_of(number)
     merge = current.action.merge if current is not None and current.action is not None else None
     if merge is not None and merge.state.merged:
-        return Refused("stale", f"It is merged already{_by(merge.by)}. Nothing more was done.")
+        return Refused("stale", f"It is merged already{_by_whom(merge.by)}. Nothing more was done.")
     hotfix = open_hotfix(incident)
     if hotfix is None or hotfix.round.number != number:
         return Refused("stale", "That hotfix is no longer running. Nothing was done.")
@@ -145,7 +145,7 @@ def hotfix_is_in(draft: Draft, action: HotfixIsIn) -> Refused | None:
     state = hotfix.merge.state.model_copy(update={"merged": True, "at": draft.now, "holds": True})
     text = f"{mentioned(action.by)} says that {hotfix.name} is merged."
     draft.note("deploy", text, by=action.by)
-    _merged(draft, hotfix, Merge(state=state, by=mentioned(action.by)), text)
+    _hotfix_merged(draft, hotfix, Merge(state=state, by=mentioned(action.by)), text)
     return None
 
 
@@ -181,9 +181,9 @@ def merge_seen(draft: Draft, action: MergeSeen) -> None:
     known, state = hotfix.merge.state, action.state
     if state.merged:
         by = mentioned(hotfix.merge.asked_by) if hotfix.merge.asked_by else state.by
-        text = f"{capital(hotfix.name)} is merged{_by(by)}."
+        text = f"{capital(hotfix.name)} is merged{_by_whom(by)}."
         draft.note("deploy", text)
-        _merged(draft, hotfix, Merge(state=state, by=by), text)
+        _hotfix_merged(draft, hotfix, Merge(state=state, by=by), text)
         return
     if state.head is None:  # a closed one's webhook, the clone: the head that was seen stays
         state = state.model_copy(update={"head": known.head})
@@ -196,7 +196,7 @@ def merge_seen(draft: Draft, action: MergeSeen) -> None:
         elif state.head not in (None, known.head, hotfix.commit):
             moved = hotfix.moved_to(state)
             text = f"{capital(hotfix.name)} has moved on since it was shipped: {moved}."
-            tell(draft.note("deploy", text), text, thread=True, ticket=False)
+            tell(draft.note("deploy", text), Say(text=text, thread=True), ticket=False)
     _look_again(draft, hotfix)
 
 
@@ -221,7 +221,7 @@ def _change_merge(draft: Draft, hotfix: OpenHotfix, merge: Merge) -> None:
     change_action(draft, hotfix.round, merge=merge)
 
 
-def _merged(draft: Draft, hotfix: OpenHotfix, merge: Merge, said: str) -> Draft:
+def _hotfix_merged(draft: Draft, hotfix: OpenHotfix, merge: Merge, said: str) -> Draft:
     """Say whether what was merged is what was shipped."""
     _change_merge(draft, hotfix, merge)
     draft.cancel(MERGE)
@@ -249,5 +249,5 @@ def _look_again(draft: Draft, hotfix: OpenHotfix) -> Draft:
     return draft.timer(MERGE, wait, MergeDue(round=hotfix.round.number))
 
 
-def _by(by: str) -> str:
+def _by_whom(by: str) -> str:
     return f" by {by}" if by else ""

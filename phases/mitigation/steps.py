@@ -35,7 +35,7 @@ from phases.record.findings import DeployOutput, DeployProof, MergeState, Releas
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.service import DEPLOYABLE, HOTFIX
 from phases.record.tokens import REASON, changed_thing, mentioned, what_was_done
-from phases.shared.announce import NOBODY, answered, keep_true, page, tell
+from phases.shared.announce import NOBODY, acknowledge_page, keep_true, page, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import (
     change_action,
@@ -75,13 +75,15 @@ def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
     return current
 
 
-def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
+def _use_up_round(
+    draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = ""
+) -> Draft:
     """Use up the round, and say so everywhere.
 
     A decision message that is only now being posted says it by itself.
     """
     replace_round(draft, current.model_copy(update={"action": action}))
-    answered(draft).cancel(NOBODY).note("decision", said, by=action.by)
+    acknowledge_page(draft).cancel(NOBODY).note("decision", said, by=action.by)
     text = f"{said} {then}".strip()
     if decision_name(current.number) in draft.incident.messages:
         return tell(draft, text)
@@ -97,7 +99,7 @@ def decide_rollback(draft: Draft, action: DecideRollback) -> Refused | None:
         return Refused("input", NOT_DEPLOYABLE)
     if running is not None and running.version == target.version:
         return Refused("input", f"{target.version} is what runs now. Nothing was done.")
-    _deploy(draft, current, action, ActionKind.ROLLBACK, target)
+    _begin_deploy(draft, current, action, ActionKind.ROLLBACK, target)
     return None
 
 
@@ -120,10 +122,10 @@ def decide_turn_off(draft: Draft, action: DecideTurnOff) -> Refused | None:
         break_glass=action.break_glass,
     )
     if draft.incident.drill:
-        _pretend(draft, current, turned)
+        _act_in_drill(draft, current, turned)
         return None
     what = f"turns off {changed_thing(change)} for {draft.service.name}"
-    _start(draft, current, turned, what)
+    _begin_on_production(draft, current, turned, what)
     draft.want(StartTurnOff(deploy_id=turned.deploy_id or "", change=change.name))
     return None
 
@@ -140,7 +142,7 @@ def decide_hotfix(draft: Draft, action: DecideHotfix) -> Refused | None:
         )
     if not (DEPLOYABLE.fullmatch(fix.version) or HOTFIX.fullmatch(fix.version)):
         return Refused("input", NOT_DEPLOYABLE)
-    _deploy(draft, current, action, ActionKind.HOTFIX, fix)
+    _begin_deploy(draft, current, action, ActionKind.HOTFIX, fix)
     return None
 
 
@@ -156,7 +158,7 @@ def _round_to_deploy(
     return current
 
 
-def _deploy(
+def _begin_deploy(
     draft: Draft,
     current: Round,
     decision: DecideRollback | DecideHotfix,
@@ -176,24 +178,24 @@ def _deploy(
         break_glass=decision.break_glass,
     )
     if incident.drill:
-        _pretend(draft, current, action)
+        _act_in_drill(draft, current, action)
         return
     was = running.version if running else "what runs now (not known yet)"
     if kind is ActionKind.ROLLBACK:
         what = f"rolls {service.name} back from {was} to {to.version}"
     else:
         what = f"ships {what_was_done(action)} over {was}"
-    _start(draft, current, action, what)
+    _begin_on_production(draft, current, action, what)
     beside = kind is ActionKind.ROLLBACK and _is_canary(incident, running)
     draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=running, to=to, beside=beside))
 
 
-def _start(draft: Draft, current: Round, action: RoundAction, what: str) -> None:
+def _begin_on_production(draft: Draft, current: Round, action: RoundAction, what: str) -> None:
     """Begin an action on production, one a service at a time. Broken glass pages people."""
     incident = draft.incident
     glass = f" Break glass: {action.break_glass}" if action.break_glass else ""
     draft.set(status=Status.MITIGATING).claim(deploying_claim(draft.service.name))
-    _act(draft, current, action, f"{mentioned(action.by)} {what}.{glass}")
+    _use_up_round(draft, current, action, f"{mentioned(action.by)} {what}.{glass}")
     if action.break_glass:
         broke = f"{mentioned(action.by)} broke the glass: {what_was_done(action)}.{glass}"
         page(draft, f"break glass: {current.number}", f"{incident.id} {incident.title}: {broke}")
@@ -205,7 +207,7 @@ def _is_canary(incident: Incident, running: Release | None) -> bool:
     return measured is not None and measured.canary and running == measured.running
 
 
-def _pretend(draft: Draft, current: Round, action: RoundAction) -> Draft:
+def _act_in_drill(draft: Draft, current: Round, action: RoundAction) -> Draft:
     """In a drill the buttons work and production is not touched: no deploy, no claim.
 
     The check goes on as ever.
@@ -226,7 +228,7 @@ def _pretend(draft: Draft, current: Round, action: RoundAction) -> Draft:
 def _act_and_check(draft: Draft, current: Round, action: RoundAction, said: str) -> Draft:
     """Record an action that is done already: the wait for the first check begins at once."""
     draft.set(status=Status.VERIFYING)
-    _act(draft, current, action, said, then=first_look(draft.service))
+    _use_up_round(draft, current, action, said, then=first_look(draft.service))
     start_investigation(draft)  # many × many waited for a rollback that does not come
     return start_clock(draft)
 
@@ -275,7 +277,7 @@ def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | Non
 # --- the deploy, followed -----------------------------------------------------------------------
 
 
-def _deploying(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] | None:
+def _deploy_under_way(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] | None:
     """Return the round of a deploy that is under way, with its action.
 
     Late words about a deploy that has ended change nothing.
@@ -289,15 +291,15 @@ def _deploying(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] 
 
 def deploy_started(draft: Draft, action: DeployStarted) -> None:
     """The deployer says what ran before, where the person who decided could not name it."""
-    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
+    if (deploying := _deploy_under_way(draft.incident, action.deploy_id)) is None:
         return
     current, deploy = deploying
     if deploy.result == "waiting":
-        _began(draft, current, deploy, draft.now, action.running)
+        _deploy_began(draft, current, deploy, draft.now, action.running)
     draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id))
 
 
-def _began(
+def _deploy_began(
     draft: Draft, current: Round, deploy: RoundAction, at: datetime, running: Release | None = None
 ) -> Round:
     before = deploy.from_release or running
@@ -314,7 +316,7 @@ def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
     A new round opens. Where users were verified to be fine (a fix forward), they still are.
     """
     incident = draft.incident
-    if (deploying := _deploying(incident, action.deploy_id)) is None:
+    if (deploying := _deploy_under_way(incident, action.deploy_id)) is None:
         return
     current, deploy = deploying
     reason = short(action.reason, REASON).rstrip(".")
@@ -323,25 +325,25 @@ def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
     draft.note("deploy", f"Not started: {reason}")
     if incident.recovered_at is not None:
         draft.set(status=Status.MITIGATED)
-        tell(draft, f"{reason}. Users are still fine.", strong=f"Nothing was {_done(deploy)}:")
+        tell(draft, f"{reason}. Users are still fine.", strong=f"Nothing was {_verb_done(deploy)}:")
         return
     if action.running is None:
         failed = f"{what_was_done(deploy)} failed: {reason}"
         page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {failed}")
-    next_round(draft, f"nothing was {_done(deploy)}: {reason}")
+    next_round(draft, f"nothing was {_verb_done(deploy)}: {reason}")
 
 
-def _done(action: RoundAction) -> str:
+def _verb_done(action: RoundAction) -> str:
     return "deployed" if action.deploys else "turned off"
 
 
 def deploy_tick(draft: Draft, action: DeployTick) -> None:
-    if _deploying(draft.incident, action.deploy_id) is not None:
+    if _deploy_under_way(draft.incident, action.deploy_id) is not None:
         draft.want(FollowDeploy(deploy_id=action.deploy_id))
 
 
 def deploy_progressed(draft: Draft, action: DeployProgressed) -> None:
-    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
+    if (deploying := _deploy_under_way(draft.incident, action.deploy_id)) is None:
         return
     current, deploy = deploying
     pause = timedelta(seconds=LINES_SECONDS)
@@ -375,13 +377,13 @@ def deploy_finished(draft: Draft, action: DeployFinished) -> None:
 
     A deploy that failed, or whose result is not known, is never started again by itself.
     """
-    if (deploying := _deploying(draft.incident, action.deploy_id)) is None:
+    if (deploying := _deploy_under_way(draft.incident, action.deploy_id)) is None:
         return
     _show_output(draft, deploying[0], action.output)
-    current, deploy = _deploying(draft.incident, action.deploy_id) or deploying
+    current, deploy = _deploy_under_way(draft.incident, action.deploy_id) or deploying
     if deploy.result == "waiting" and action.result == "done":
         # Its end is told before its start: the worker that began it has died.
-        current = _began(draft, current, deploy, action.proof.started_at or deploy.at)
+        current = _deploy_began(draft, current, deploy, action.proof.started_at or deploy.at)
         deploy = current.action or deploy
     reason = short(action.reason, REASON)
     change_action(
@@ -395,7 +397,7 @@ def deploy_finished(draft: Draft, action: DeployFinished) -> None:
     )
     draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
     if action.result == "done":
-        _deployed(draft, deploy, action.proof, action.merge)
+        _deploy_succeeded(draft, deploy, action.proof, action.merge)
         return
     how = "failed"
     if action.result != "failed":
@@ -408,11 +410,11 @@ def deploy_finished(draft: Draft, action: DeployFinished) -> None:
     next_round(draft, text)
 
 
-def _deployed(
+def _deploy_succeeded(
     draft: Draft, deploy: RoundAction, proof: DeployProof, merge: MergeState | None
 ) -> None:
     if not deploy.deploys:
-        text = f"{capital(what_was_done(deploy, 'past'))} in {_took(draft, deploy)}."
+        text = f"{capital(what_was_done(deploy, 'past'))} in {_time_taken(draft, deploy)}."
         draft.set(status=Status.VERIFYING).note("deploy", text)
         tell(draft, f"{text} {first_look(draft.service)}")
         start_clock(draft)
@@ -422,7 +424,7 @@ def _deployed(
         draft.set(cause_fixed_by=None)  # whoever said so spoke of what is rolled back now
         if before and before not in draft.incident.rolled_back:
             draft.set(rolled_back=(*draft.incident.rolled_back, before))
-    text = f"Deployed: {before or '?'} → {proof.after or '?'} in {_took(draft, deploy)}."
+    text = f"Deployed: {before or '?'} → {proof.after or '?'} in {_time_taken(draft, deploy)}."
     draft.set(status=Status.VERIFYING).note("deploy", text)
     if deploy.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
         text = f"{text} {open_end}"
@@ -431,13 +433,13 @@ def _deployed(
     start_clock(draft)
 
 
-def _took(draft: Draft, action: RoundAction) -> str:
+def _time_taken(draft: Draft, action: RoundAction) -> str:
     return lasting(draft.now - (action.started_at or action.at))
 
 
 def deploy_lost(draft: Draft, deploy_id: str, reason: str) -> None:
     """The deployer cannot be asked any more: the result is unknown (rules: Pages)."""
-    if (deploying := _deploying(draft.incident, deploy_id)) is None:
+    if (deploying := _deploy_under_way(draft.incident, deploy_id)) is None:
         return
     before = deploying[1].from_release
     proof = DeployProof(before=before.version if before else None)

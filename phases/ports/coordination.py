@@ -1,103 +1,15 @@
-"""The protocols of ticket, announcement, pager, archive and memory."""
+"""The protocols of archive and memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Protocol
 
-from phases.record.documents import Adr, LinearIssue, SubIssue, Ticket
+from phases.record.documents import Adr
 from phases.record.incident import Incident
 from phases.record.memories import Counted, PastIncident, Question, Recalled
 from phases.record.service import Service
-
-
-class Tickets(Protocol):
-    """Linear. `key` makes every creation idempotent: the same key is the same thing."""
-
-    async def open(
-        self,
-        service: Service,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        priority: int,
-        parent: Ticket | None = None,
-    ) -> Ticket: ...
-
-    async def open_item(
-        self,
-        service: Service,
-        parent: Ticket,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        due: date | None,
-        assignee: str | None,
-    ) -> SubIssue:
-        """A sub-issue; `assignee` as `person` knows them."""
-        ...
-
-    async def person(self, *, name: str, email: str | None) -> str | None:
-        """Return Linear's id of an active user.
-
-        The user is found by e-mail address, else by a name that only one has. Neither is kept.
-        """
-        ...
-
-    async def look(self, id: str) -> Sequence[LinearIssue]:
-        """The issue as it stands, and its sub-issues after it; none where it is gone."""
-        ...
-
-    async def move(
-        self, id: str, *, state: str | None = None, priority: int | None = None
-    ) -> LinearIssue:
-        """Writes what is given: the type of a state, of which the team's first is taken."""
-        ...
-
-    async def find(self, identifier: str) -> Ticket | None:
-        """The issue that people call `ENG-123`; None where there is none that our key may see."""
-        ...
-
-    async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None: ...
-
-    async def comment(self, ticket: Ticket, *, key: str, body: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """A post outside, and the channel that it is in, where that is known."""
-
-    id: str
-    channel: str | None = None
-
-
-class Announcer(Protocol):
-    """Discord: one post an incident, edited in place, pinned where we may."""
-
-    async def post(
-        self, text: str, *, author: str, maybe_posted_since: datetime | None = None
-    ) -> Posted:
-        """Post the text and return its id.
-
-        `maybe_posted_since`: an earlier try may have arrived since then, and is looked for first.
-        """
-        ...
-
-    async def edit(self, id: str, text: str) -> None: ...
-
-    async def pin(self, id: str, channel: str | None, *, pinned: bool) -> None: ...
-
-
-class Pager(Protocol):
-    async def page(self, *, key: str, text: str) -> None: ...
-
-    async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
-        """Somebody is at it, or it is over; a key that nothing was triggered with is nothing."""
-        ...
 
 
 class Archive(Protocol):

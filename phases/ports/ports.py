@@ -19,13 +19,11 @@ from phases.ports.tracker_values import (
     OtherErrors,
 )
 from phases.record.findings import (
-    Bisect,
     ChangeSeen,
     DeployOutput,
     DeploySeen,
     EndpointAnswer,
     Frame,
-    MergeState,
     Release,
     Share,
     Suspect,
@@ -38,12 +36,17 @@ from phases.record.traffic_seen import TrafficSeen
 class PortError(Exception):
     """An outside system did not do what was asked.
 
-    `system` names it, `retryable` says whether trying again may help, `retry_after` is in seconds,
-    where the system asked for it. The text is shown to people: no token, no end user in it.
+    `system` names it. It is final unless trying again may help (`retryable`). `retry_after` is in
+    seconds, where the system asked for it. People read the text: no token, no end user in it.
     """
 
     def __init__(
-        self, system: str, text: str, *, retryable: bool, retry_after: float | None = None
+        self,
+        system: str,
+        text: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
         self.system = system
@@ -54,9 +57,6 @@ class PortError(Exception):
 
 class NotSetUp(PortError):
     """The system has no settings: it is off, and the text says what that costs."""
-
-    def __init__(self, system: str, text: str) -> None:
-        super().__init__(system, text, retryable=False)
 
 
 # --- Sentry ------------------------------------------------------------------------------------
@@ -251,23 +251,6 @@ class Deployer(Protocol):
         ...
 
 
-class Switch(Protocol):
-    """Turns off what was turned on, by the catalogue's `turn_off`; followed as a deploy is."""
-
-    async def start(self, service: Service, id: str, change: str) -> None:
-        """Run the command once: with a known `id` nothing is done.
-
-        Raises `PortError` when nothing was started.
-        """
-        ...
-
-    async def look(self, service: Service, id: str) -> DeployState: ...
-
-    async def give_up(self, service: Service, id: str) -> bool:
-        """Return whether nothing was started, and from now on nothing will be."""
-        ...
-
-
 class DeployHistory(Protocol):
     """Another source of deploys: GitHub's deployments."""
 
@@ -363,41 +346,6 @@ class PullRequests(Protocol):
     async def checks(self, service: Service, sha: str) -> PullChecks | None:
         """The checks of the pull request that brought a commit; None where none did."""
         ...
-
-
-class Merges(Protocol):
-    """The ordinary merge of a shipped hotfix's pull request."""
-
-    async def state(self, service: Service, fix: Release) -> MergeState | None:
-        """Return the state of its branch or pull request; None where nobody can tell."""
-        ...
-
-    async def merge(self, service: Service, number: int, commit: str) -> MergeState:
-        """Merge the pull request if its head is `commit` and its checks allow.
-
-        One that is merged already is a success. Raises `PortError` with the reason and what to do,
-        where it is refused.
-        """
-        ...
-
-
-class Reverts(Protocol):
-    async def prepare(self, service: Service, pull_request: str, why: str) -> str:
-        """Makes the pull request that reverts `pull_request`, once, and gives its address."""
-        ...
-
-
-class Bisector(Protocol):
-    """`git bisect run` in a scratch worktree, in a process group of its own.
-
-    Its record outlives the bot.
-    """
-
-    async def start(self, service: Service, bisect_id: str, good: str, bad: str) -> Bisect: ...
-
-    async def look(self, service: Service, bisect_id: str) -> Bisect: ...
-
-    async def cancel(self, service: Service, bisect_id: str) -> Bisect: ...
 
 
 # --- who and what --------------------------------------------------------------------------------

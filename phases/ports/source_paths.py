@@ -9,6 +9,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from phases.ports.library_paths import library_of
+from phases.text.wording import word_list
 
 _ASYNC = re.compile(r"^async\s+", re.IGNORECASE)
 _SCHEME = re.compile(
@@ -35,10 +36,10 @@ def parts_of(file: str) -> tuple[str, ...]:
 
     Scheme, drive, query, `.` and `..` are left out.
     """
-    return tuple(part.lower() for part in written(file))
+    return tuple(part.lower() for part in written_parts(file))
 
 
-def written(file: str) -> list[str]:
+def written_parts(file: str) -> list[str]:
     """The same as they are written."""
     text = _ASYNC.sub("", file.strip()).replace("\\", "/")
     while (bare := _SCHEME.sub("", text)) != text:
@@ -205,7 +206,7 @@ class PathIndex:
 
     def _closest(self, matches: list[PathMatch], file: str, module: str) -> list[PathMatch]:
         """Keep those that agree in upper and lower case, or that the frame's module names."""
-        as_written = written(file)
+        as_written = written_parts(file)
         same = [m for m in matches if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
         matches = same or matches
         if module and len(matches) > 1 and len(as_written) > 1 and not file.endswith(".go"):
@@ -319,13 +320,12 @@ def _below_the_root(parts: tuple[str, ...], shared: int) -> bool:
 
 
 _EVERYWHERE = frozenset(
-    re.findall(
-        r"\S+",
+    word_list(
         """
         __init__.py __main__.py main.py app.py utils.py util.py helpers.py base.py models.py
         views.py index.js index.ts index.tsx index.jsx index.php main.go main.rs mod.rs lib.rs
         main.c utils.js utils.ts helpers.js types.ts init.lua
-        """,
+        """
     )
 )
 """Names that say little about which file is meant."""

@@ -21,12 +21,12 @@ from phases.messages.effects import (
 )
 from phases.messages.results import ItemsOpened, ItemSynced, Zones
 from phases.mitigation.hotfix_merge import unmerged
-from phases.postmortem.reminders import move_to_morning, owed
-from phases.postmortem.working_hours import in_the_day, local, next_morning, offset_of
+from phases.postmortem.reminders import move_to_morning, postmortem_owed
+from phases.postmortem.working_hours import in_the_day, local_time, next_morning, offset_of
 from phases.record.documents import ActionItem, LinearIssue
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
-from phases.shared.announce import tell, worked
+from phases.shared.announce import clear_failures, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.wording import counted, listed, short
@@ -47,7 +47,7 @@ def open_items(incident: Incident) -> tuple[ActionItem, ...]:
     return tuple(item for item in items(incident) if item.open)
 
 
-def settled(incident: Incident) -> str:
+def items_settled(incident: Incident) -> str:
     """Return `2 of 3 action items done`; what was dropped is said."""
     every = items(incident)
     dropped = sum(item.dropped for item in every)
@@ -55,7 +55,7 @@ def settled(incident: Incident) -> str:
     return f"{sum(item.done for item in every)} of {counted(len(every), 'action item')} done{more}"
 
 
-def waits_for(incident: Incident) -> tuple[str, ...]:
+def left_to_close(incident: Incident) -> tuple[str, ...]:
     """Return what stands between *resolved* and *closed*."""
     waiting: list[str] = []
     if left := len(open_items(incident)):
@@ -65,7 +65,7 @@ def waits_for(incident: Incident) -> tuple[str, ...]:
     return tuple(waiting)
 
 
-def _item(incident: Incident, number: int) -> ActionItem | None:
+def _item_numbered(incident: Incident, number: int) -> ActionItem | None:
     every = items(incident)
     return every[number - 1] if 1 <= number <= len(every) else None
 
@@ -147,9 +147,9 @@ def sub_issue_body(incident: Incident, item: ActionItem, where: str = "") -> str
 
 
 def items_opened(draft: Draft, action: ItemsOpened) -> None:
-    worked(draft, "items.open")
+    clear_failures(draft, "items.open")
     for number, issue in sorted(action.issues.items()):
-        item = _item(draft.incident, number)
+        item = _item_numbered(draft.incident, number)
         if item is None or item.ticket is not None:
             continue
         _change_item(draft, number, ticket=issue)
@@ -164,18 +164,18 @@ def items_opened(draft: Draft, action: ItemsOpened) -> None:
 
 def mark_item(draft: Draft, action: MarkItem) -> Refused | None:
     incident = draft.incident
-    item = _item(incident, action.number)
+    item = _item_numbered(incident, action.number)
     if item is None or incident.open or incident.status is Status.CANCELLED:
         no_item = f"{incident.id} has no such action item to be settled now."
         return Refused("state", f"{no_item} Nothing was changed.")
     if action.done is not item.open:
         how = {"done": f"done, says {item.settled_by}", "open": "still to do"}
-        state = how.get(_state(item), "dropped")
+        state = how.get(_item_state(item), "dropped")
         return Refused("stale", f"That action item is {state}. Nothing was changed.")
     if incident.status is Status.CLOSED:
         return Refused("state", f"{incident.id} is closed. Nothing was changed.")
     state = "completed" if action.done else "unstarted"
-    _settle(draft, action.number, item, state, mentioned(action.by))
+    _settle_item(draft, action.number, item, state, mentioned(action.by))
     if item.ticket is not None:
         ticket = item.ticket.model_copy(update={"asked": state})
         _change_item(draft, action.number, ticket=ticket)
@@ -184,14 +184,14 @@ def mark_item(draft: Draft, action: MarkItem) -> Refused | None:
 
 
 def item_synced(draft: Draft, action: ItemSynced) -> None:
-    worked(draft, "items.sync", str(action.number))
-    item = _item(draft.incident, action.number)
+    clear_failures(draft, "items.sync", str(action.number))
+    item = _item_numbered(draft.incident, action.number)
     if item is not None and item.ticket is not None:
         known = {"state": action.issue.state, "state_at": action.issue.at, "asked": ""}
         _change_item(draft, action.number, ticket=item.ticket.model_copy(update=known))
 
 
-def hear_item(draft: Draft, issue: LinearIssue, by: str) -> None:
+def take_in_sub_issue(draft: Draft, issue: LinearIssue, by: str) -> None:
     """Takes in what Linear says of a sub-issue; our own words come back, too, and are no news."""
     for number, item in enumerate(items(draft.incident), 1):
         known = item.ticket
@@ -201,15 +201,15 @@ def hear_item(draft: Draft, issue: LinearIssue, by: str) -> None:
             continue  # told late
         ticket = known.model_copy(update={"state": issue.state, "state_at": issue.at})
         _change_item(draft, number, ticket=ticket)
-        if issue.state != known.asked and _state(item) != _STATES.get(issue.state, "open"):
-            _settle(draft, number, item, issue.state, by or "somebody in Linear")
+        if issue.state != known.asked and _item_state(item) != _STATES.get(issue.state, "open"):
+            _settle_item(draft, number, item, issue.state, by or "somebody in Linear")
 
 
-def _state(item: ActionItem) -> str:
+def _item_state(item: ActionItem) -> str:
     return "done" if item.done else "dropped" if item.dropped else "open"
 
 
-def _settle(draft: Draft, number: int, item: ActionItem, linear_state: str, who: str) -> None:
+def _settle_item(draft: Draft, number: int, item: ActionItem, linear_state: str, who: str) -> None:
     """One line in the timeline; the list is edited in place, and nothing rings."""
     state, by = _STATES.get(linear_state, "open"), short(who, 80)
     again = state == "open"
@@ -233,9 +233,9 @@ def close_if_complete(draft: Draft) -> None:
     Rules: The life of an incident.
     """
     incident = draft.incident
-    if waits_for(incident):
+    if left_to_close(incident):
         return
-    how = settled(incident) if items(incident) else ""
+    how = items_settled(incident) if items(incident) else ""
     draft.set(status=Status.CLOSED, closed_at=draft.now).cancel(REMIND, GUARD_TIMER)
     draft.note("closed", f"Closed: {how}" if how else "Closed")
     if incident.adr is not None and how:
@@ -267,7 +267,7 @@ def _remind_later(draft: Draft) -> None:
     mornings: list[datetime] = []
     for item in items(incident):
         if (day := due_again(item)) is not None:
-            offset = offset_of(incident, _reminded(incident, item))
+            offset = offset_of(incident, _person_to_remind(incident, item))
             begins = datetime.combine(day, time(), UTC) - timedelta(seconds=offset)
             mornings.append(next_morning(max(begins, draft.now), offset))
     if not mornings or incident.status is not Status.RESOLVED:
@@ -279,7 +279,7 @@ def _remind_later(draft: Draft) -> None:
 def _ask_zones(draft: Draft) -> None:
     """Asks with every reminder where people are: a change of the clock costs at most one."""
     owners = (
-        _reminded(draft.incident, item)
+        _person_to_remind(draft.incident, item)
         for item in open_items(draft.incident)
         if item.due is not None
     )
@@ -289,12 +289,12 @@ def _ask_zones(draft: Draft) -> None:
 
 def zones_known(draft: Draft, action: Zones) -> None:
     """Moves the reminders to the mornings of those who are reminded."""
-    worked(draft, "zone")
+    clear_failures(draft, "zone")
     incident = draft.incident
-    if not owed(incident) and incident.status is not Status.RESOLVED:
+    if not postmortem_owed(incident) and incident.status is not Status.RESOLVED:
         return
     draft.set(zones={**incident.zones, **action.offsets})
-    if owed(incident):
+    if postmortem_owed(incident):
         move_to_morning(draft)
     else:
         _remind_later(draft)
@@ -310,9 +310,9 @@ def items_due(draft: Draft, action: ItemsDue) -> None:
         return
     owners: dict[tuple[str | None, date], list[int]] = {}
     for number, item in enumerate(items(incident), 1):
-        person, due = _reminded(incident, item), due_again(item)
+        person, due = _person_to_remind(incident, item), due_again(item)
         offset = offset_of(incident, person)
-        today = local(draft.now, offset).date()
+        today = local_time(draft.now, offset).date()
         if due is not None and due <= today and in_the_day(draft.now, offset):
             owners.setdefault((person, today), []).append(number)
             _change_item(draft, number, reminded_on=today)
@@ -326,5 +326,5 @@ def items_due(draft: Draft, action: ItemsDue) -> None:
     _remind_later(draft)
 
 
-def _reminded(incident: Incident, item: ActionItem) -> str | None:
+def _person_to_remind(incident: Incident, item: ActionItem) -> str | None:
     return item.person or incident.lead or incident.declared_by

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 
 from phases.postmortem.adr_status import contradiction_line
-from phases.postmortem.adr_template import Content, Section, follow
+from phases.postmortem.adr_template import Content, Section, follow_template
 from phases.postmortem.contradictions.named import parts_of
-from phases.postmortem.entry_table import table
+from phases.postmortem.entry_table import entry_table
 from phases.postmortem.proofs import proofs
 from phases.postmortem.sources import sources
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import BlastRadius, Look, LookVerdict, Share, Word
 from phases.record.incident import VERIFIED, Entry, Incident
 from phases.record.tokens import Form, what_was_done
-from phases.root_cause.leading_cause import leading
+from phases.root_cause.leading_cause import leading_cause
 from phases.text.markdown import Names, inline, one_line, paragraphs
-from phases.text.wording import counted, listed, rate, stamp
+from phases.text.wording import counted, listed, per_minute_text, stamp
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, users
 from phases.verification.event_chart import explained, in_words, mermaid
 
@@ -52,11 +52,11 @@ def summary(incident: Incident, names: Names, *, number: int | None = None) -> s
             "",
             f"Detected:    {stamp(incident.detected_at)} via "
             f"{one_line(incident.source.text, names)}",
-            f"Blast:       {one_line(blast(incident), names)}",
+            f"Blast:       {one_line(blast_line(incident), names)}",
             f"Root cause:  {one_line(cause_in_one_line(incident), names)}",
             f"Action:      {one_line(what_was_done_in_all(incident), names, 500)}",
-            f"Resolution:  {_resolution(incident)}",
-            f"Sentry:      {_rates(incident)}",
+            f"Resolution:  {_resolution_line(incident)}",
+            f"Sentry:      {_rates_before_and_after(incident)}",
             "",
             f"Linear:      {one_line(incident.ticket.url, names) if incident.ticket else 'none'}",
             f"Post-mortem: {adr}",
@@ -73,15 +73,15 @@ def minutes_taken(incident: Incident) -> int | None:
     return max(round((incident.recovered_at - incident.detected_at).total_seconds() / 60), 1)
 
 
-def blast(incident: Incident) -> str:
+def blast_line(incident: Incident) -> str:
     """Return who and what was hit, in counts; regions and organisations by name."""
     report = incident.triage
     if report is None:
         return "not measured"
     radius = report.blast
-    parts = [users(radius), _features(radius)]
+    parts = [users(radius), _features_hit(radius)]
     parts += [
-        f"{preposition} {_names(shares)}"
+        f"{preposition} {_share_names(shares)}"
         for preposition, shares in (("in", radius.regions), ("of", radius.organisations))
         if shares
     ]
@@ -121,10 +121,10 @@ def what_was_done_in_all(incident: Incident, form: Form = "noun") -> str:
     return "; then ".join(parts) + (" (drill: nothing was deployed)" if incident.drill else "")
 
 
-def _features(blast: BlastRadius) -> str:
+def _features_hit(blast: BlastRadius) -> str:
     if blast.features is Word.NOBODY:
         return ""
-    names = _names(blast.top_features)
+    names = _share_names(blast.top_features)
     if not blast.knows("features"):
         return FEATURES_UNKNOWN + (f", at least {names}" if names else "")
     number = "one feature"
@@ -134,18 +134,18 @@ def _features(blast: BlastRadius) -> str:
     return f"{number} ({names})" if names else number
 
 
-def _names(shares: Sequence[Share]) -> str:
+def _share_names(shares: Sequence[Share]) -> str:
     return listed([share.name for share in shares])
 
 
-def _resolution(incident: Incident) -> str:
+def _resolution_line(incident: Incident) -> str:
     minutes = minutes_taken(incident)
     if incident.recovered_at is None or minutes is None:
         return "recovery is not verified"
     return f"{stamp(incident.recovered_at)}, took {minutes} min"
 
 
-def _rates(incident: Incident) -> str:
+def _rates_before_and_after(incident: Incident) -> str:
     """Return events a minute before and after, from the look that verified recovery.
 
     After a fix forward that worked the first verified recovery counts (rules: Verification), and
@@ -156,7 +156,9 @@ def _rates(incident: Incident) -> str:
     looks = [
         look for round in ends for look in round.looks if look.verdict is LookVerdict.RECOVERED
     ]
-    look = next((look for look in looks if _verified(look, incident)), looks[-1] if looks else None)
+    look = next(
+        (look for look in looks if _verified_recovery(look, incident)), looks[-1] if looks else None
+    )
     if look is not None:
         return f"{_before_after(look)} events a minute before / after"
     report = incident.triage
@@ -164,14 +166,14 @@ def _rates(incident: Incident) -> str:
     after = "not measured, confirmed by a person" if confirmed else "not measured"
     if report is None or report.manual_by:
         return after
-    return f"{rate(report.per_minute)} / {after} (events a minute before / after)"
+    return f"{per_minute_text(report.per_minute)} / {after} (events a minute before / after)"
 
 
 def _before_after(look: Look) -> str:
-    return f"{rate(look.before_per_minute)} / {rate(look.after_per_minute)}"
+    return f"{per_minute_text(look.before_per_minute)} / {per_minute_text(look.after_per_minute)}"
 
 
-def _verified(look: Look, incident: Incident) -> bool:
+def _verified_recovery(look: Look, incident: Incident) -> bool:
     """True if this look verified recovery. It was recorded as soon as it had been made."""
     recovered = incident.recovered_at
     return recovered is not None and timedelta() <= recovered - look.at <= RECORDED_WITHIN
@@ -213,7 +215,7 @@ def adr_text(
         ),
         sections=_sections(incident, written, entries, number, names),
     )
-    return follow(template, content)
+    return follow_template(template, content)
 
 
 def up_to_date(text: str, incident: Incident, number: int, names: Names) -> str:
@@ -221,7 +223,7 @@ def up_to_date(text: str, incident: Incident, number: int, names: Names) -> str:
     text = _SUMMARY.sub(
         lambda _: f"```text\n{summary(incident, names, number=number)}\n```", text, count=1
     )
-    rows = {row.split("|")[1].strip(): row for row in _proofs(incident, number, names)[2:]}
+    rows = {row.split("|")[1].strip(): row for row in _proof_rows(incident, number, names)[2:]}
     return "\n".join(
         rows.get(line.split("|")[1].strip(), line) if line.startswith("| ") else line
         for line in text.split("\n")
@@ -238,13 +240,13 @@ def _sections(
 
     sections = (
         Section("summary", "Summary", (inline(cause_in_one_line(incident), names),)),
-        Section("impact", "Impact", (inline(written.impact or blast(incident), names),)),
-        part("timeline", "Timeline", written.timeline, "", *table(entries, names)),
-        part("cause", "Root cause", written.root_cause, *_evidence(incident, names)),
-        Section("before", "Seen before", tuple(_before(incident, names))),
-        Section("done", "What was done", tuple(_done(incident, names))),
-        Section("picture", "Events a minute", tuple(_chart(incident, names))),
-        Section("options", "Considered options", tuple(_options(incident, names))),
+        Section("impact", "Impact", (inline(written.impact or blast_line(incident), names),)),
+        part("timeline", "Timeline", written.timeline, "", *entry_table(entries, names)),
+        part("cause", "Root cause", written.root_cause, *_cause_evidence(incident, names)),
+        Section("before", "Seen before", tuple(_seen_before(incident, names))),
+        Section("done", "What was done", tuple(_what_was_done(incident, names))),
+        Section("picture", "Events a minute", tuple(_event_chart(incident, names))),
+        Section("options", "Considered options", tuple(_considered_options(incident, names))),
         part("monitoring", "Why monitoring did not catch it earlier", written.monitoring),
         part("tests", "Why it slipped through tests and CI", written.tests),
         *(
@@ -252,7 +254,7 @@ def _sections(
             for key, title in BESIDE.items()
             if getattr(written, key)
         ),
-        Section("items", "Action items", tuple(_item(item, names) for item in written.items)),
+        Section("items", "Action items", tuple(_item_line(item, names) for item in written.items)),
         part("revisit", "Revisit when", written.revisit),
         Section(
             "contradictions",
@@ -263,15 +265,15 @@ def _sections(
             "proofs",
             "Proofs",
             (
-                *_proofs(incident, number, names),
-                *_cited(incident, written, entries, names),
+                *_proof_rows(incident, number, names),
+                *_cited_sources(incident, written, entries, names),
             ),
         ),
     )
     return tuple(section for section in sections if section.lines)
 
 
-def _cited(
+def _cited_sources(
     incident: Incident, written: Postmortem, entries: Sequence[Entry], names: Names
 ) -> list[str]:
     """Return what Firebreak proposed and people left as it was, each with where it is from."""
@@ -284,7 +286,7 @@ def _cited(
     return ["", "Proposed by the record, and left as it was:", "", *lines] if lines else []
 
 
-def _proofs(incident: Incident, number: int, names: Names) -> list[str]:
+def _proof_rows(incident: Incident, number: int, names: Names) -> list[str]:
     lines = ["| Proof | State | |", "| --- | --- | --- |"]
     for proof in proofs(incident):
         state, says = ("complete" if proof.complete else "missing"), proof.says
@@ -294,7 +296,7 @@ def _proofs(incident: Incident, number: int, names: Names) -> list[str]:
     return lines
 
 
-def _options(incident: Incident, names: Names) -> list[str]:
+def _considered_options(incident: Incident, names: Names) -> list[str]:
     """Return what the bot recommended and what people did, round by round."""
     lines: list[str] = []
     for round in incident.rounds:
@@ -304,7 +306,7 @@ def _options(incident: Incident, names: Names) -> list[str]:
     return lines
 
 
-def _evidence(incident: Incident, names: Names) -> list[str]:
+def _cause_evidence(incident: Incident, names: Names) -> list[str]:
     """Return what stands behind the cause, and what was ruled out on the way."""
     cause = incident.cause
     lines: list[str] = []
@@ -320,7 +322,7 @@ def _evidence(incident: Incident, names: Names) -> list[str]:
             f"- {inline(hypothesis.id, names)} {hypothesis.verdict.value}: "
             f"{inline(hypothesis.says, names, 400)}{finding}"
         )
-    if (near := leading(incident).nearest) is not None:
+    if (near := leading_cause(incident).nearest) is not None:
         by = f" ({inline(near.author, names)})" if near.author else ""
         why = f": {inline(near.reasons[0], names)}" if near.reasons else ""
         title = f"{near.sha[:9]} {inline(near.subject, names)}".strip()
@@ -329,7 +331,7 @@ def _evidence(incident: Incident, names: Names) -> list[str]:
     return ["", "Evidence:", "", *lines] if lines else []
 
 
-def _before(incident: Incident, names: Names) -> list[str]:
+def _seen_before(incident: Incident, names: Names) -> list[str]:
     """Return what keeps coming back, and what was known of it when triage asked."""
     recollection = incident.recollection
     if recollection is None:
@@ -338,7 +340,7 @@ def _before(incident: Incident, names: Names) -> list[str]:
     return [*pattern, *(f"- {inline(line, names)}" for line in recollection.lines)]
 
 
-def _done(incident: Incident, names: Names) -> list[str]:
+def _what_was_done(incident: Incident, names: Names) -> list[str]:
     lines: list[str] = []
     for round in incident.rounds:
         action = round.action
@@ -360,7 +362,7 @@ def _done(incident: Incident, names: Names) -> list[str]:
     return lines or ["Nothing was done in production."]
 
 
-def _chart(incident: Incident, names: Names) -> list[str]:
+def _event_chart(incident: Incident, names: Names) -> list[str]:
     drawing = mermaid(incident)
     if not drawing:
         return []
@@ -368,7 +370,7 @@ def _chart(incident: Incident, names: Names) -> list[str]:
     return [*drawing, "", *marks, "", inline(in_words(incident), names)]
 
 
-def _item(item: ActionItem, names: Names) -> str:
+def _item_line(item: ActionItem, names: Names) -> str:
     owner = f"owner {item.owner}" if item.owner else "no owner"
     due = f"due {item.due}" if item.due else "no date"
     words = f"{item.kind}: {inline(item.text, names)} ({inline(f'{owner}, {due}', names)})"

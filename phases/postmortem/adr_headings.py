@@ -1,7 +1,7 @@
 """Headings of decision records and post-mortems, in the languages of most templates.
 
 The tables are in `adr_headings.toml`. Headings are compared in small letters and without accents
-(`plain`). A template in another language is not followed.
+(`plain_heading`). A template in another language is not followed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Language:
 
     def key(self, heading: str) -> str | None:
         """Return the part, or the kind of part, that a heading asks for."""
-        name = plain(heading)
+        name = plain_heading(heading)
         # In "Resolution and recovery" the first word counts, in "Customer / user impact" any.
         names = dict.fromkeys((name, _AND.split(name)[0], *re.split(r" ?/ ?", name)))
         keys = (
@@ -65,7 +65,7 @@ def unaccented(text: str) -> str:
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
-def plain(text: str) -> str:
+def plain_heading(text: str) -> str:
     """Return a heading's bare words: no accents, marks, pictures, number in front, or brackets."""
     text = "".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Mn", "Cf"))
     text = text.replace("&", "and").replace("’", "'").strip()
@@ -73,9 +73,9 @@ def plain(text: str) -> str:
     return unaccented(re.sub(r"\s+", " ", text).strip())
 
 
-def fact(key: str) -> str | None:
+def fact_key(key: str) -> str | None:
     """Return `status`, `date` or `people` for a template's word for it in any of the languages."""
-    name = plain(key)
+    name = plain_heading(key)
     return next((known for known, pattern in _FACTS.items() if re.fullmatch(pattern, name)), None)
 
 
@@ -98,5 +98,5 @@ def language_of(headings: Sequence[str], *, needed: Sequence[str]) -> Language |
     best = max(
         LANGUAGES, key=lambda language: (known(language), accents == (language is not ENGLISH))
     )
-    parts = [text for text in needed if fact(text) is None]
+    parts = [text for text in needed if fact_key(text) is None]
     return best if known(best) >= min(3, max(1, (len(parts) + 1) // 2)) else None

@@ -135,7 +135,7 @@ class Numbering:
             if _DOCUMENT.fullmatch(path) and not _of_templates(path)
         ]
         prefixes = _shared_prefixes(documents)
-        names = {path: parts for path in documents if (parts := _names(path, prefixes))}
+        names = {path: parts for path in documents if (parts := _numbered_names(path, prefixes))}
         numbers = _without_years([name.number for parts in names.values() for name in parts])
         numbered = {
             path: name
@@ -151,18 +151,18 @@ class Numbering:
         files = [name for name in numbered.values() if name.ext] or [*numbered.values()]
         padded = [len(name.digits) for name in files if name.digits.startswith("0")]
         files = [name for name in files if name.ext.lower() in MARKDOWN] or files
-        style = _most(name.style for name in files)
+        style = _most_frequent(name.style for name in files)
         newest = max((name for name in files if name.style == style), key=lambda name: name.number)
-        ext = _most(name.ext for name in files)
+        ext = _most_frequent(name.ext for name in files)
         markdown = ext.lower() in MARKDOWN
         parents = {str(PurePosixPath(p).parent) for p, name in numbered.items() if name in files}
         return cls(
             highest=max(numbers),
             before=newest.words,
             by_year=newest.year[-1:],
-            width=_most(padded) if padded else 1,
+            width=_most_frequent(padded) if padded else 1,
             after=newest.separator or "-",
-            blank=_blank(files),
+            blank=_word_separator(files),
             ext=ext if markdown else "md",
             folders=all(re.fullmatch(r"(?:19|20)\d\d", parent) for parent in parents),
             foreign="" if markdown else ext,
@@ -174,7 +174,7 @@ class Numbering:
 
         Where the folder names files by their day, only our own files have one.
         """
-        names = _names(path, self.prefixes)
+        names = _numbered_names(path, self.prefixes)
         return names[-1].number if names else None
 
     def file(self, incident: Incident, number: int) -> str:
@@ -184,7 +184,7 @@ class Numbering:
         """
         written = incident.postmortem.at if incident.postmortem else incident.detected_at
         at = written.astimezone(UTC)
-        slug = self.blank.join((incident.id.lower(), *_words(incident.title)))
+        slug = self.blank.join((incident.id.lower(), *_title_words(incident.title)))
         numbered = f"{self.before}{f'{at.year}{self.by_year}' if self.by_year else ''}"
         numbered += f"{number:0{self.width}d}{self.after}{slug}.{self.ext}"
         if self.dated:
@@ -225,7 +225,7 @@ def _template_like(path: str) -> bool:
     *folders, name = PurePosixPath(path).parts
     if len(folders) > 1 or (folders and folders[0].lower() not in TEMPLATE_FOLDERS):
         return False
-    match = _NO_DECISION.fullmatch(unaccented(_stem(name)))
+    match = _NO_DECISION.fullmatch(unaccented(_file_stem(name)))
     words = [word for word in re.split(r"[-_ .]+", match["words"]) if word] if match else []
     if any(not re.fullmatch(rf"{_TEMPLATE}|{_BESIDE}", word, re.IGNORECASE) for word in words):
         return False
@@ -236,30 +236,30 @@ def _of_templates(path: str) -> bool:
     return _template_like(path) or PurePosixPath(path).parts[0].lower() in TEMPLATE_FOLDERS
 
 
-def _stem(path: str) -> str:
+def _file_stem(path: str) -> str:
     """Return a file's name without its ending."""
     name = PurePosixPath(path).name
     document = _DOCUMENT.fullmatch(name)
     return document["stem"] if document else name
 
 
-def _names(path: str, prefixes: Collection[str]) -> list[_Name]:
+def _numbered_names(path: str, prefixes: Collection[str]) -> list[_Name]:
     """Return the numbered names on the way to a file: folders first, then the file itself."""
     *folders, file = PurePosixPath(path).parts
     document = _DOCUMENT.fullmatch(file)
     parts = [(folder, "") for folder in folders[:3]]
     parts.append((document["stem"], document["ext"]) if document else (file, ""))
-    names = (_name(stem, ext) for stem, ext in parts)
+    names = (_numbered_name(stem, ext) for stem, ext in parts)
     return [name for name in names if name is not None and name.counts(prefixes)]
 
 
-def _name(stem: str, ext: str) -> _Name | None:
-    dated = _dated(stem)
+def _numbered_name(stem: str, ext: str) -> _Name | None:
+    dated = _day_in(stem)
     match = _NUMBERED.fullmatch(dated["rest"] if dated else stem)
     return _Name(**match.groupdict(), ext=ext, dated=dated is not None) if match else None
 
 
-def _dated(stem: str) -> re.Match[str] | None:
+def _day_in(stem: str) -> re.Match[str] | None:
     match = _DATED.fullmatch(stem)
     if match is None:
         return None
@@ -272,7 +272,7 @@ def _dated(stem: str) -> re.Match[str] | None:
 
 def _by_day(documents: Sequence[str]) -> str:
     """Return the format of the days in files' names, or nothing where names have no days."""
-    days = [match for path in documents if (match := _dated(_stem(path))) is not None]
+    days = [match for path in documents if (match := _day_in(_file_stem(path))) is not None]
     if not days or 2 * len(days) < len(documents):
         return ""
     return days[-1]["dash"].join(("%Y", "%m", "%d"))
@@ -283,7 +283,7 @@ def _shared_prefixes(documents: Sequence[str]) -> frozenset[str]:
 
     `shop-7-x.md` has one, and `python-3-migration.md` has not.
     """
-    names = (_name(_stem(path), "") for path in documents)
+    names = (_numbered_name(_file_stem(path), "") for path in documents)
     words = Counter(
         name.words.lower()
         for name in names
@@ -305,18 +305,18 @@ def _is_month(number: int) -> bool:
     return number // 100 in YEARS and 1 <= number % 100 <= 12
 
 
-def _most(values: Iterable[T]) -> T:
+def _most_frequent(values: Iterable[T]) -> T:
     """Return the most frequent value."""
     return Counter(values).most_common(1)[0][0]
 
 
-def _blank(names: Sequence[_Name]) -> str:
+def _word_separator(names: Sequence[_Name]) -> str:
     signs = [sign for name in names for sign in name.slug if sign in "-_ "]
     if signs:
-        return _most(signs)
+        return _most_frequent(signs)
     return "_" if any("_" in name.separator for name in names) else "-"
 
 
-def _words(title: str) -> list[str]:
+def _title_words(title: str) -> list[str]:
     slug = re.sub(r"[^a-z0-9]+", "-", unaccented(title)).strip("-")
     return slug[:SLUG_LIMIT].strip("-").split("-") if slug else ["incident"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from phases.postmortem.adr_headings import fact
+from phases.postmortem.adr_headings import fact_key
 from phases.postmortem.adr_template import FACT, HEADING
 from phases.record.documents import ActionItem, Contradiction
 from phases.text.markdown import Names, inline
@@ -18,11 +18,13 @@ _BOX = re.compile(r"^(?P<bullet>\s*[-*+]\s+)\[[ xX]\](?P<text>\s+.*)$")
 _DROPPED = " (dropped)"
 
 
-def completed(text: str, *, items: Sequence[ActionItem], at: datetime, names: Names) -> str:
+def with_items_settled(
+    text: str, *, items: Sequence[ActionItem], at: datetime, names: Names
+) -> str:
     """Return the same file, done. A file that says so already does not change."""
     lines = text.split("\n")
     _set_status(lines, f"done, action items settled {at.astimezone(UTC):%Y-%m-%d}")
-    _tick(lines, items, names)
+    _tick_boxes(lines, items, names)
     return "\n".join(lines)
 
 
@@ -52,13 +54,13 @@ def _set_status(lines: list[str], status: str) -> None:
     The file may be in any language in which templates are followed.
     """
     for number, line in enumerate(lines[:HEAD_LINES]):
-        if (match := FACT.match(line)) and fact(match["key"]) == "status":
+        if (match := FACT.match(line)) and fact_key(match["key"]) == "status":
             value = match["value"]
             if not value.lstrip('"').startswith("done"):
                 quote = '"' if value.startswith('"') else ""
                 lines[number] = f"{line[: match.start('value')]}{quote}{status}{quote}"
             return
-        if (match := HEADING.match(line)) and fact(match["text"]) == "status":
+        if (match := HEADING.match(line)) and fact_key(match["text"]) == "status":
             below = next((n for n in range(number + 1, len(lines)) if lines[n].strip()), None)
             if below is None or lines[below].startswith("#"):
                 lines[number + 1 : number + 1] = ["", status]
@@ -67,7 +69,7 @@ def _set_status(lines: list[str], status: str) -> None:
             return
 
 
-def _tick(lines: list[str], items: Sequence[ActionItem], names: Names) -> None:
+def _tick_boxes(lines: list[str], items: Sequence[ActionItem], names: Names) -> None:
     """Tick the box of each settled item.
 
     An item is known by its words: people may have changed the order.

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from phases.postmortem.adr_headings import ENGLISH, Language, asks_for_part, fact, language_of
+from phases.postmortem.adr_headings import ENGLISH, Language, asks_for_part, fact_key, language_of
 from phases.text.markdown import inline
 
 LIMIT = 64 * 1024
@@ -94,7 +94,7 @@ class _Heading:
             yield from (f"{'#' * min(self.level + 1, 6)} {section.title}", "", *section.lines, "")
 
 
-def follow(template: str, content: Content) -> str:
+def follow_template(template: str, content: Content) -> str:
     """Return the file.
 
     Headings are in the template's language, where it is one of `adr_headings.toml`. Of a template
@@ -102,7 +102,7 @@ def follow(template: str, content: Content) -> str:
     that asks for something else.
     """
     front, body = _front_matter(template.removeprefix("\ufeff").replace("\r\n", "\n")[:LIMIT])
-    front, in_front = _filled(front, content)
+    front, in_front = _filled_front_matter(front, content)
     title, top, headings = _outline(body)
     top, at_top = _below_title(top, content.facts)
     needed = [
@@ -118,13 +118,13 @@ def follow(template: str, content: Content) -> str:
         replace(section, title=language.headings.get(section.key, section.title))
         for section in (*facts, *content.sections)
     ]
-    placed = _place(headings, sections, language)
+    placed = _place_sections(headings, sections, language)
     stated = in_front | at_top | placed
     lines = ["---", *front, "---", ""] if front else []
-    lines += [f"# {_numbered(title, content)}", "", *content.head, "", *top]
+    lines += [f"# {_numbered_title(title, content)}", "", *content.head, "", *top]
     lines += [f"- {name}: {text}" for name, text in content.meta if name.lower() not in stated]
     lines.append("")
-    for heading in _wanted(headings, language):
+    for heading in _wanted_headings(headings, language):
         lines += heading.lines()
     for section in sections:
         if section.key not in placed and section.key not in _ONLY_WHERE_ASKED:
@@ -150,7 +150,7 @@ https://docusaurus.io/docs/api/plugins/@docusaurus/plugin-content-docs
 _NOUGHTS = re.compile(r"(?<!\d)0{2,}(?!\d)")
 
 
-def _filled(front: Sequence[str], content: Content) -> tuple[list[str], set[str]]:
+def _filled_front_matter(front: Sequence[str], content: Content) -> tuple[list[str], set[str]]:
     """Return the front matter with our facts, and the keys of these facts.
 
     Placeholders go. Everything that the folder sets for all of its files stays. In keys that name
@@ -166,7 +166,7 @@ def _filled(front: Sequence[str], content: Content) -> tuple[list[str], set[str]
                 lines.append(line)
             continue
         name, value = match["key"].strip(), match["value"]
-        key = fact(name) or name.lower()
+        key = fact_key(name) or name.lower()
         placeholder = _PLACEHOLDER.search(value) and not re.fullmatch(r"\[[\w, -]*\]|", value)
         dropping = key in content.facts or bool(placeholder)
         if key in content.facts:
@@ -179,7 +179,7 @@ def _filled(front: Sequence[str], content: Content) -> tuple[list[str], set[str]
     return lines, keys
 
 
-def _numbered(asked: str, content: Content) -> str:
+def _numbered_title(asked: str, content: Content) -> str:
     """Return our title with its number, in the template's style of numbering if it has one."""
     match = _NUMBERED.match(asked)
     if match is None:
@@ -194,7 +194,7 @@ def _below_title(top: Sequence[str], facts: Mapping[str, str]) -> tuple[list[str
     keys: set[str] = set()
     for line in top:
         match = FACT.match(line)
-        key = (fact(match["key"]) or match["key"].strip().lower()) if match else ""
+        key = (fact_key(match["key"]) or match["key"].strip().lower()) if match else ""
         if match is not None and key in facts:
             mark = match["mark"] if match["mark"].strip() else "- " + match["mark"]
             lines.append(f"{mark}{match['key']}{match['colon'].rstrip()} {inline(facts[key], {})}")
@@ -237,7 +237,7 @@ def _outline(body: str) -> tuple[str, list[str], list[_Heading]]:
     return title, top, headings
 
 
-def _place(
+def _place_sections(
     headings: Sequence[_Heading], sections: Sequence[Section], language: Language
 ) -> set[str]:
     """Put each part under the heading that asks for it, and return the keys of these parts."""
@@ -261,7 +261,7 @@ def _place(
     return placed
 
 
-def _wanted(headings: Sequence[_Heading], language: Language) -> Iterator[_Heading]:
+def _wanted_headings(headings: Sequence[_Heading], language: Language) -> Iterator[_Heading]:
     """Yield the headings that are full, have full ones below them, or are for people to fill.
 
     A known heading that stayed empty is answered elsewhere. People fill an unknown one, if it is

@@ -16,8 +16,8 @@ from phases.ports.source_values import Commit, Covered, PullChecks
 from phases.record.findings import Frame, Value
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
-from phases.record.timeline import recorded
-from phases.root_cause.leading_cause import leading
+from phases.record.timeline import as_recorded
+from phases.root_cause.leading_cause import leading_cause
 from phases.text.wording import lasting, listed, short, stamp
 
 AT_ONCE_SECONDS = 5  # a shorter delay is not worth a word
@@ -47,7 +47,7 @@ async def look_up(
     """Ask for the tests of the crashing file, the commit, and its pull request's checks."""
     ends = asyncio.get_running_loop().time() + ASK_SECONDS
     notes = Notes(form="{cost}: {why}", no_answer="no answer in time", ends=ends)
-    lead = leading(incident)
+    lead = leading_cause(incident)
     sha = lead.commit
     report = incident.triage
     release = (report.suspect or report.running) if report else None
@@ -88,10 +88,12 @@ async def _covered_by(
 # --- why monitoring did not catch it earlier ------------------------------------------------------
 
 
-def alerted(incident: Incident, entries: Sequence[Entry]) -> str:
+def first_report(incident: Incident, entries: Sequence[Entry]) -> str:
     """Return the first report, its delay, and the first alert if there was one."""
     began = incident.triage.began_at if incident.triage else None
-    after = _after(incident.detected_at, began) if began else f"at {stamp(incident.detected_at)}"
+    after = (
+        _delay_text(incident.detected_at, began) if began else f"at {stamp(incident.detected_at)}"
+    )
     match incident.source.kind:
         case "sentry" | "alert":
             return f"{incident.source.text} fired {after}."
@@ -102,7 +104,7 @@ def alerted(incident: Incident, entries: Sequence[Entry]) -> str:
     return f"{first} {first_alert(incident, entries)}"
 
 
-def _after(detected: datetime, began: datetime) -> str:
+def _delay_text(detected: datetime, began: datetime) -> str:
     if (detected - began).total_seconds() < AT_ONCE_SECONDS:
         return f"as soon as it began ({stamp(began)})"
     return f"{lasting(detected - began)} after it began ({stamp(began)})"
@@ -122,7 +124,7 @@ def alert_entry(entries: Sequence[Entry]) -> Entry | None:
     alerts = [
         entry
         for entry in entries
-        if entry.kind == "evidence" and recorded(entry).text.startswith(ALERT)
+        if entry.kind == "evidence" and as_recorded(entry).text.startswith(ALERT)
     ]
     return min(alerts, key=lambda entry: entry.at, default=None)
 
@@ -141,15 +143,15 @@ def how_it_passed(incident: Incident, looked_up: LookedUp) -> str:
         )
         sentences.append(f"{report.exception_type or 'The error'} in {file}{function}.")
         if looked_up.tests is not None:
-            sentences.append(covered(looked_up.tests))
+            sentences.append(coverage_text(looked_up.tests))
     if looked_up.commit is not None:
-        sentences.append(_touched(looked_up.commit, confirmed=looked_up.confirmed))
+        sentences.append(_commit_text(looked_up.commit, confirmed=looked_up.confirmed))
     if looked_up.checks is not None:
-        sentences.append(_ran(looked_up.checks))
+        sentences.append(_checks_text(looked_up.checks))
     return " ".join(sentences)
 
 
-def covered(tests: Covered) -> str:
+def coverage_text(tests: Covered) -> str:
     if tests.naming:
         return f"{listed(tests.naming)} {'names' if len(tests.naming) == 1 else 'name'} that file."
     if not tests.everywhere:
@@ -163,13 +165,13 @@ def covered(tests: Covered) -> str:
     return f"None of the {tests.files} test files names that file."
 
 
-def _touched(commit: Commit, *, confirmed: bool) -> str:
+def _commit_text(commit: Commit, *, confirmed: bool) -> str:
     tests = [file.path for file in commit.files if kind_of(file.path) is FileKind.TESTS]
     who = "Commit" if confirmed else "Suspect commit"
     return f"{who} {commit.sha[:9]} changed {listed(tests) if tests else 'no test'}."
 
 
-def _ran(checks: PullChecks) -> str:
+def _checks_text(checks: PullChecks) -> str:
     if not checks.checks:
         return f"No check ran on {checks.pull_request}."
     results = [f"{check.name} {check.conclusion}" for check in checks.checks]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from phases.postmortem.contributing_factors import LookedUp, alerted, how_it_passed
+from phases.postmortem.contributing_factors import LookedUp, first_report, how_it_passed
 from phases.postmortem.gate import (
     IMPACT_LIMIT,
     ITEM_LIMIT,
@@ -22,8 +22,8 @@ from phases.postmortem.gate import (
 )
 from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import earlier, line
-from phases.root_cause.leading_cause import leading
+from phases.record.timeline import earlier_versions, entry_line
+from phases.root_cause.leading_cause import leading_cause
 from phases.text.cleaning import cut
 from phases.text.markdown import Names, readable
 from phases.text.wording import lasting, listed, stamp
@@ -42,7 +42,7 @@ _LEFT_OUT_FIRST = (
 )
 
 
-def draft(
+def draft_parts(
     incident: Incident,
     entries: Sequence[Entry],
     now: datetime,
@@ -51,23 +51,23 @@ def draft(
 ) -> Parts:
     """Return a first draft of the post-mortem."""
     names, looked_up = names or {}, looked_up or LookedUp()
-    monitoring = f"{alerted(incident, entries)} It was not caught earlier {UNFINISHED}"
+    monitoring = f"{first_report(incident, entries)} It was not caught earlier {UNFINISHED}"
     slipped = f"{how_it_passed(incident, looked_up)} It slipped through {UNFINISHED}".strip()
     fresh = Parts(
         timeline=_timeline(entries, names),
-        impact=cut(readable(impact(incident, looked_up.users), names), IMPACT_LIMIT),
-        root_cause=cut(readable(cause(incident), names), PART_LIMIT),
+        impact=cut(readable(impact_text(incident, looked_up.users), names), IMPACT_LIMIT),
+        root_cause=cut(readable(cause_text(incident), names), PART_LIMIT),
         monitoring=cut(readable(monitoring, names), PART_LIMIT),
         tests=cut(readable(slipped, names), PART_LIMIT),
-        items=items(incident, now),
+        items=proposed_items(incident, now),
         revisit=REVISIT,
     )
     if incident.rewriting and incident.postmortem is not None:
-        return _again(fresh, incident.postmortem)
+        return _with_earlier_answers(fresh, incident.postmortem)
     return fresh
 
 
-def _again(fresh: Parts, before: Postmortem) -> Parts:
+def _with_earlier_answers(fresh: Parts, before: Postmortem) -> Parts:
     """Return the earlier answers with the newest timeline, for an incident that went on."""
     names = ("root_cause", "monitoring", "tests", "revisit", *OPTIONAL)
     answers = {name: getattr(before, name) for name in names}
@@ -86,7 +86,7 @@ def _timeline(entries: Sequence[Entry], names: Names) -> str:
         fewer = [entry for entry in shown if entry.kind not in kinds]
         left_out += len(shown) - len(fewer)
         shown = fewer
-        lines = [_line(entry, names) for entry in shown]
+        lines = [_timeline_line(entry, names) for entry in shown]
         if left_out:
             lines.append(f"({left_out} smaller entries left out; the file lists them all)")
         text = "\n".join(lines)
@@ -95,20 +95,22 @@ def _timeline(entries: Sequence[Entry], names: Names) -> str:
     return cut(text, PART_LIMIT)
 
 
-def _line(entry: Entry, names: Names) -> str:
-    return f"{stamp(entry.at)}  {cut(' '.join(readable(line(entry), names).split()), 200)}"
+def _timeline_line(entry: Entry, names: Names) -> str:
+    return f"{stamp(entry.at)}  {cut(' '.join(readable(entry_line(entry), names).split()), 200)}"
 
 
-def followed(text: str, entries: Sequence[Entry], names: Names) -> str:
+def corrected_timeline(text: str, entries: Sequence[Entry], names: Names) -> str:
     """Return a drafted timeline in which the lines of corrected entries are corrected, too.
 
     A line follows if people left it word by word as it was proposed; it goes to its new time.
     """
     newest = {
-        _line(before, names): _line(entry, names) for entry in entries for before in earlier(entry)
+        _timeline_line(before, names): _timeline_line(entry, names)
+        for entry in entries
+        for before in earlier_versions(entry)
     }
     for entry in entries:
-        newest.pop(_line(entry, names), None)  # another entry reads so, too
+        newest.pop(_timeline_line(entry, names), None)  # another entry reads so, too
     kept: list[str] = []
     moved: list[str] = []
     for each in text.splitlines():
@@ -120,7 +122,7 @@ def followed(text: str, entries: Sequence[Entry], names: Names) -> str:
     return "\n".join(kept)
 
 
-def impact(incident: Incident, users: int | None = None) -> str:
+def impact_text(incident: Incident, users: int | None = None) -> str:
     """Return counts and minutes: `37 users, cart and payment, 20 min, from 13:59 to 14:19 UTC`.
 
     `users` are Sentry's count over the whole time, where it is known.
@@ -145,9 +147,9 @@ def impact(incident: Incident, users: int | None = None) -> str:
     return ", ".join(parts)
 
 
-def cause(incident: Incident) -> str:
+def cause_text(incident: Incident) -> str:
     """Return the confirmed cause, else the bisect's commit, else the leading hypothesis as such."""
-    lead = leading(incident)
+    lead = leading_cause(incident)
     if lead.named is not None:
         return "\n".join([lead.named.text, *(f"- {fact}" for fact in lead.named.evidence)])
     if lead.bisected is not None:
@@ -158,7 +160,7 @@ def cause(incident: Incident) -> str:
     return f"Probably: {lead.hypothesis.says}{found}"
 
 
-def items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
+def proposed_items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
     """Return a row of each kind, with a proposal if the evidence speaks for one."""
     report = incident.triage
     who = incident.lead or incident.declared_by

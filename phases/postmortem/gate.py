@@ -60,7 +60,7 @@ _ASKED = {
 }
 
 
-def submitted(
+def checked_postmortem(
     parts: Parts, by: str, at: datetime, before: Sequence[ActionItem] = ()
 ) -> Postmortem | dict[str, str]:
     """Return the post-mortem, or the faults by the part's name (`item_1` for the first row).
@@ -84,7 +84,7 @@ def submitted(
         if len(text) > PART_LIMIT
     }
     wrong |= _wrong_items(parts.items)
-    items = _merged(parts.items, before)
+    items = _merged_items(parts.items, before)
     impact = cut(" ".join(parts.impact.split()), IMPACT_LIMIT)
     everything = (*texts.values(), *more.values(), impact, *(item.text for item in items))
     size = sum(len(text.encode()) for text in everything)
@@ -125,7 +125,9 @@ def _wrong_items(rows: Sequence[ActionItem]) -> dict[str, str]:
     return wrong
 
 
-def _merged(rows: Sequence[ActionItem], before: Sequence[ActionItem]) -> tuple[ActionItem, ...]:
+def _merged_items(
+    rows: Sequence[ActionItem], before: Sequence[ActionItem]
+) -> tuple[ActionItem, ...]:
     """Return the rows that are not empty.
 
     An emptied row that was an item before is dropped, not forgotten: its number stays.
@@ -133,14 +135,14 @@ def _merged(rows: Sequence[ActionItem], before: Sequence[ActionItem]) -> tuple[A
     items: list[ActionItem] = []
     for old, row in zip_longest(before, rows):
         if row is not None and not is_empty(row.text):
-            written = _tidy(row).model_dump(include={"kind", "text", "owner", "due"})
-            items.append(old.model_copy(update=written) if old else _tidy(row))
+            written = _tidied_item(row).model_dump(include={"kind", "text", "owner", "due"})
+            items.append(old.model_copy(update=written) if old else _tidied_item(row))
         elif old is not None:
             items.append(old.model_copy(update={"dropped": True}) if old.open else old)
     return tuple(items)
 
 
-def _tidy(item: ActionItem) -> ActionItem:
+def _tidied_item(item: ActionItem) -> ActionItem:
     return item.model_copy(
         update={"text": " ".join(item.text.split()), "owner": item.owner.strip()[:80]}
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import NamedTuple
 
-from phases.record.findings import LookVerdict, Value
+from phases.record.findings import LookVerdict
 from phases.record.incident import ActionKind, Incident
 from phases.record.tokens import what_was_done
 from phases.text.wording import counted, lasting, stamp
 
 
-class Proof(Value):
+class Proof(NamedTuple):
     name: str
     complete: bool
     says: str
@@ -18,57 +19,37 @@ class Proof(Value):
 
 def proofs(incident: Incident) -> tuple[Proof, ...]:
     """Return the six, for `status`, the ADR and the export. Texts may hold `<@U…>`."""
+    ticket = f"{incident.ticket.identifier} {incident.ticket.url}" if incident.ticket else ""
+    adr = f"{incident.adr.name} {incident.adr.url or incident.adr.path}" if incident.adr else ""
     return (
         _triage_proof(incident),
         _cause_proof(incident),
         _deploy_proof(incident),
-        Proof(
-            name="Ticket",
-            complete=incident.ticket is not None,
-            says=f"{incident.ticket.identifier} {incident.ticket.url}"
-            if incident.ticket
-            else "no ticket was opened",
-        ),
-        Proof(
-            name="Post-mortem",
-            complete=incident.adr is not None,
-            says=f"{incident.adr.name} {incident.adr.url or incident.adr.path}"
-            if incident.adr
-            else "not written yet",
-        ),
+        Proof("Ticket", bool(ticket), ticket or "no ticket was opened"),
+        Proof("Post-mortem", bool(adr), adr or "not written yet"),
         _recovery_proof(incident),
     )
 
 
 def _triage_proof(incident: Incident) -> Proof:
-    report = incident.triage
+    name, report = "Triage report", incident.triage
     if report is None:
-        return Proof(
-            name="Triage report",
-            complete=False,
-            says="Sentry was not measured, and nobody reported by hand",
-        )
-    how = (
-        f"by hand, <@{report.manual_by}>, not measured"
-        if report.manual_by
-        else f"{report.events} events measured"
-    )
-    return Proof(name="Triage report", complete=True, says=f"{stamp(report.at)}, {how}")
+        return Proof(name, False, "Sentry was not measured, and nobody reported by hand")
+    how = f"{report.events} events measured"
+    if report.manual_by:
+        how = f"by hand, <@{report.manual_by}>, not measured"
+    return Proof(name, True, f"{stamp(report.at)}, {how}")
 
 
 def _cause_proof(incident: Incident) -> Proof:
-    cause = incident.cause
+    name, cause = "Root cause with evidence", incident.cause
     if cause is None:
-        return Proof(name="Root cause with evidence", complete=False, says="not known")
+        return Proof(name, False, "not known")
     by = f"<@{cause.by}>" if cause.by else "found by bisect"
-    evidence = (
-        counted(len(cause.evidence), "piece of evidence", "pieces of evidence")
-        if cause.evidence
-        else "no evidence noted beside it"
-    )
-    return Proof(
-        name="Root cause with evidence", complete=True, says=f"{by}, {stamp(cause.at)}, {evidence}"
-    )
+    evidence = "no evidence noted beside it"
+    if cause.evidence:
+        evidence = counted(len(cause.evidence), "piece of evidence", "pieces of evidence")
+    return Proof(name, True, f"{by}, {stamp(cause.at)}, {evidence}")
 
 
 def _deploy_proof(incident: Incident) -> Proof:
@@ -96,29 +77,22 @@ def _deploy_proof(incident: Incident) -> Proof:
         else:
             sentences.append(f"{what_was_done(action)}: {action.result}, release not read back")
             complete = False
-    return Proof(
-        name="Deploy proof",
-        complete=complete,
-        says="; ".join(sentences) or "nothing was done in production",
-    )
+    return Proof("Deploy proof", complete, "; ".join(sentences) or "nothing was done in production")
 
 
 def _recovery_proof(incident: Incident) -> Proof:
     name = "Recovery check"
     if incident.recovered_at is None:
-        return Proof(name=name, complete=False, says="recovery is not verified")
+        return Proof(name, False, "recovery is not verified")
     at = stamp(incident.recovered_at)
     last = incident.rounds[-1] if incident.rounds else None
     if last is not None and last.verdict == "confirmed by a person":
-        return Proof(name=name, complete=True, says=f"{at}, confirmed by a person, not measured")
-    look = (
-        next((look for look in reversed(last.looks) if look.verdict is LookVerdict.RECOVERED), None)
-        if last
-        else None
-    )
+        return Proof(name, True, f"{at}, confirmed by a person, not measured")
+    looks = reversed(last.looks) if last is not None else ()
+    look = next((look for look in looks if look.verdict is LookVerdict.RECOVERED), None)
     if look is None:
-        return Proof(name=name, complete=True, says=at)
+        return Proof(name, True, at)
     endpoint = f", endpoint {look.endpoint.said}" if look.endpoint else ""
     span = lasting(timedelta(minutes=look.minutes))
-    counted = f"{look.events} events in {span}, up to {look.allowed} allowed by the baseline"
-    return Proof(name=name, complete=True, says=f"{at}, {counted}{endpoint}")
+    events = f"{look.events} events in {span}, up to {look.allowed} allowed by the baseline"
+    return Proof(name, True, f"{at}, {events}{endpoint}")

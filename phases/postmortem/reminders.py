@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from phases.messages.actions import PostmortemDue
 from phases.messages.effects import AskZone, Say
-from phases.postmortem.working_hours import MORNING, in_the_day, local, next_morning, offset_of
+from phases.postmortem.working_hours import MORNING, in_the_day, local_time, next_morning, offset_of
 from phases.record.incident import Incident, Status
 from phases.shared.change import Draft
 from phases.text.wording import counted
@@ -24,7 +24,7 @@ OWNERS_AFTER = 3
 """The lead alone is reminded so often; then the owners are, too."""
 
 
-def owed(incident: Incident) -> bool:
+def postmortem_owed(incident: Incident) -> bool:
     """True if users are fine and the post-mortem is not written."""
     return incident.status is Status.MITIGATED and not incident.drill and incident.adr is None
 
@@ -32,7 +32,7 @@ def owed(incident: Incident) -> bool:
 def follow_reminder(draft: Draft) -> None:
     """Begin the reminder with recovery, move it with the lead, end it with the file."""
     incident = draft.incident
-    if not owed(incident):
+    if not postmortem_owed(incident):
         if incident.postmortem_due is not None:
             draft.set(postmortem_due=None).cancel(POSTMORTEM)
     elif incident.postmortem_due is None:
@@ -46,14 +46,14 @@ def move_to_morning(draft: Draft) -> None:
     """Moves the reminder to the lead's morning, as soon as their time zone is known."""
     incident = draft.incident
     due, offset = incident.postmortem_due, offset_of(incident, incident.lead)
-    if due is None or local(due, offset).time() != MORNING:
+    if due is None or local_time(due, offset).time() != MORNING:
         _remind_next(draft)
 
 
 def postmortem_due(draft: Draft, action: PostmortemDue) -> None:
     """Reminds in the channel, with the form's button; after some days the owners as well."""
     incident = draft.incident
-    if not owed(incident):
+    if not postmortem_owed(incident):
         return
     if not in_the_day(draft.now, offset_of(incident, incident.lead)):
         _remind_next(draft, timedelta())
@@ -63,12 +63,12 @@ def postmortem_due(draft: Draft, action: PostmortemDue) -> None:
     owners = () if incident.apart or (lead and times <= OWNERS_AFTER) else draft.service.owners
     mention = tuple(dict.fromkeys((*((lead,) if lead else ()), *owners)))
     draft.set(postmortem_reminded=times)
-    draft.want(Say(text=_reminder(incident, draft.now), mention=mention, ask="postmortem"))
+    draft.want(Say(text=_reminder_text(incident, draft.now), mention=mention, ask="postmortem"))
     _ask_zone(draft)
     _remind_next(draft)
 
 
-def _reminder(incident: Incident, now: datetime) -> str:
+def _reminder_text(incident: Incident, now: datetime) -> str:
     if incident.postmortem is not None and not incident.rewriting:
         hinders = "see the pinned status"
         return f"The post-mortem was submitted but is not written yet: {hinders}."

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from phases.postmortem.contributing_factors import LookedUp, alert_entry, alerted, first_alert
+from phases.postmortem.contributing_factors import LookedUp, alert_entry, first_alert, first_report
 from phases.postmortem.contributing_factors import how_it_passed as passed
-from phases.postmortem.draft import cause, impact, items
+from phases.postmortem.draft import cause_text, impact_text, proposed_items
 from phases.postmortem.gate import Parts
 from phases.record.findings import Value
 from phases.record.incident import Entry, Incident
-from phases.root_cause.leading_cause import leading
+from phases.root_cause.leading_cause import leading_cause
 from phases.text.markdown import Names, readable
 from phases.text.wording import stamp
 
@@ -47,26 +47,28 @@ def sources(
     """Return the sources of what was proposed and still stands, in the order of the form."""
     known = [
         source.model_copy(update={"says": says})
-        for source in (*_recorded(incident, entries), *_proposed_items(incident))
+        for source in (*_record_sources(incident, entries), *_proposed_items(incident))
         if (says := " ".join(readable(source.says, names).split()))
-        and says in " ".join(_text(parts, source.part).split())
+        and says in " ".join(_part_text(parts, source.part).split())
     ]
     return (*known, *_looked_up(incident, parts.tests))
 
 
-def _text(parts: Parts, part: str) -> str:
+def _part_text(parts: Parts, part: str) -> str:
     return "\n".join(i.text for i in parts.items) if part == "items" else getattr(parts, part)
 
 
-def _recorded(incident: Incident, entries: Sequence[Entry]) -> Iterator[Source]:
-    measured, url = _measure(incident)
+def _record_sources(incident: Incident, entries: Sequence[Entry]) -> Iterator[Source]:
+    measured, url = _triage_in_words(incident)
     end = incident.recovered_at
     until = f"; the re-check of {stamp(end)}" if end is not None else ""
-    yield Source(part="impact", says=impact(incident), comes_from=f"{measured}{until}", url=url)
-    if says := cause(proposed_to := _before_it_was_written(incident)):
+    yield Source(
+        part="impact", says=impact_text(incident), comes_from=f"{measured}{until}", url=url
+    )
+    if says := cause_text(proposed_to := _before_it_was_written(incident)):
         yield _cause_source(proposed_to, says)
-    first, begun = first_alert(incident, entries), _begun(incident, entries)
-    said = alerted(incident, entries)
+    first, begun = first_alert(incident, entries), _beginning_source(incident, entries)
+    said = first_report(incident, entries)
     yield begun.model_copy(update={"says": said.removesuffix(first).strip()})
     if said.endswith(first):
         alert = alert_entry(entries)
@@ -85,7 +87,7 @@ def _before_it_was_written(incident: Incident) -> Incident:
     return incident
 
 
-def _measure(incident: Incident) -> tuple[str, str | None]:
+def _triage_in_words(incident: Incident) -> tuple[str, str | None]:
     """Return the triage report in words, with the link to its loudest issue."""
     report = incident.triage
     if report is None:
@@ -95,7 +97,7 @@ def _measure(incident: Incident) -> tuple[str, str | None]:
     return f"triage of {stamp(report.at)}{name}", loudest.url if loudest else incident.source.url
 
 
-def _begun(incident: Incident, entries: Sequence[Entry]) -> Source:
+def _beginning_source(incident: Incident, entries: Sequence[Entry]) -> Source:
     declared = next((entry for entry in entries if entry.kind == "declared"), None)
     url = incident.source.url or (declared.url if declared else None)
     where = f"the timeline, {stamp(incident.detected_at)}"
@@ -103,7 +105,7 @@ def _begun(incident: Incident, entries: Sequence[Entry]) -> Source:
 
 
 def _cause_source(incident: Incident, says: str) -> Source:
-    lead = leading(incident)
+    lead = leading_cause(incident)
     url, where = _commit_url(incident, lead.commit), "the hypotheses below"
     if lead.named is not None:
         where = f"the timeline, {stamp(lead.named.at)}"
@@ -121,8 +123,8 @@ def _commit_url(incident: Incident, sha: str) -> str | None:
 
 
 def _proposed_items(incident: Incident) -> Iterator[Source]:
-    measured, url = _measure(incident)
-    for item in items(incident, incident.detected_at):
+    measured, url = _triage_in_words(incident)
+    for item in proposed_items(incident, incident.detected_at):
         if item.text:
             yield Source(part="items", says=item.text, comes_from=measured, url=url)
 

@@ -8,24 +8,24 @@ from __future__ import annotations
 from phases.messages.commands import SubmitPostmortem
 from phases.messages.effects import NumberAdr, WriteAdr
 from phases.messages.results import AdrNumbered, AdrWritten
-from phases.postmortem.contradictions.steps import found_in_it
+from phases.postmortem.contradictions.steps import keep_contradictions
 from phases.record.documents import Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
-from phases.shared.announce import tell, worked
+from phases.shared.announce import clear_failures, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import NO_POSTMORTEM, resolve_if_ready
-from phases.shared.rounds import ended, write_again
+from phases.shared.rounds import refuse_if_ended, write_again
 
 
-def not_now(incident: Incident) -> Refused | None:
+def refuse_postmortem(incident: Incident) -> Refused | None:
     """Refuse a post-mortem that cannot be written now: it is over, written, or still bleeds."""
     if incident.adr is not None:  # its button stays under the message that asked for it
         return Refused(
             "state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}"
         )
-    if (refused := ended(incident)) is not None:
+    if (refused := refuse_if_ended(incident)) is not None:
         return refused
     if incident.drill:
         return Refused("state", NO_POSTMORTEM)
@@ -41,7 +41,7 @@ def not_now(incident: Incident) -> Refused | None:
 def submit_postmortem(draft: Draft, action: SubmitPostmortem) -> Refused | None:
     """Take the six parts; the cause they name counts, because a person stands behind it."""
     incident = draft.incident
-    if (refused := not_now(incident)) is not None:
+    if (refused := refuse_postmortem(incident)) is not None:
         return refused
     sent = incident.postmortem is not None and not incident.rewriting
     if sent and not any(f.kind in ("adr.number", "adr.write") for f in incident.failures):
@@ -53,7 +53,7 @@ def submit_postmortem(draft: Draft, action: SubmitPostmortem) -> Refused | None:
         return Refused(
             "input", f"Say {empty}: no part of a post-mortem is ever empty. Nothing was changed."
         )
-    worked(worked(draft, "adr.number"), "adr.write")
+    clear_failures(clear_failures(draft, "adr.number"), "adr.write")
     draft.set(postmortem=written, rewriting=False)
     if incident.cause is None:
         draft.set(cause=Cause(text=written.root_cause[:2000], at=draft.now, by=written.by))
@@ -82,7 +82,7 @@ def _empty_part(written: Postmortem) -> str | None:
 def adr_numbered(draft: Draft, action: AdrNumbered) -> None:
     """The number is a claim: another incident that takes the same one has to choose again."""
     incident = draft.incident
-    worked(draft, "adr.number")
+    clear_failures(draft, "adr.number")
     if incident.adr is not None or incident.postmortem is None or not incident.open:
         return
     draft.claim(f"adr:{action.repository}:{action.number}")
@@ -91,11 +91,11 @@ def adr_numbered(draft: Draft, action: AdrNumbered) -> None:
 
 def adr_written(draft: Draft, action: AdrWritten) -> None:
     incident = draft.incident
-    worked(draft, "adr.write")
+    clear_failures(draft, "adr.write")
     if incident.adr is not None:
         return
     draft.set(adr=action.adr, adr_before=None)
-    found_in_it(draft, action.found)
+    keep_contradictions(draft, action.found)
     draft.note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
     if not incident.open:
         draft.dirty("status")

@@ -31,7 +31,7 @@ _ANY = ("test_{stem}{ending}", "{stem}_test{ending}", "{stem}.test{ending}", "{s
 
 def tests_among(file: str, paths: Iterable[str]) -> list[str]:
     """Return the test files of the same language as `file`."""
-    endings = _endings(file)
+    endings = _endings_of_language(file)
     return [
         path
         for path in paths
@@ -41,23 +41,23 @@ def tests_among(file: str, paths: Iterable[str]) -> list[str]:
 
 def called_after(test: str, file: str) -> bool:
     """True for `tests/test_pay.py`, `pay_test.go`, `pay.test.ts`, `PayTest.java` of `pay`."""
-    wanted, name = _stem(file), _stem(test)
+    wanted, name = _file_stem(file), _file_stem(test)
     return bool(wanted) and wanted in (_TEST_AFFIX.sub("", name), _CAMEL_AFFIX.sub("", name))
 
 
-def patterns(file: str) -> list[str]:
+def naming_patterns(file: str) -> list[str]:
     """Return extended regular expressions for whole words that name `file` in a test's text.
 
     Empty if its name says nothing.
     """
     path = PurePosixPath(file)
-    stem, folder = _stem(file), path.parent.name
+    stem, folder = _file_stem(file), path.parent.name
     if stem in ("__init__", "index", "mod", "__main__"):
         stem, folder = folder, path.parent.parent.name
     if not _PLAIN.fullmatch(stem):
         return []
     names: list[str] = []
-    if path.suffix[1:].isalnum() and stem == _stem(file):
+    if path.suffix[1:].isalnum() and stem == _file_stem(file):
         names.append(f"{stem}[.]{path.suffix.lstrip('.')}")
     if _PLAIN.fullmatch(folder):
         names += [f"{folder}[./]{stem}", f"{folder} import .*{stem}"]
@@ -68,10 +68,10 @@ def patterns(file: str) -> list[str]:
     return names
 
 
-def candidates(file: str) -> list[str]:
+def candidate_tests(file: str) -> list[str]:
     """Return the usual paths of a file's tests, for a source that is asked path by path."""
     path = PurePosixPath(file)
-    stem, ending = _stem(file), path.suffix
+    stem, ending = _file_stem(file), path.suffix
     names = [shape.format(stem=stem, ending=ending) for shape in _SHAPES.get(ending, _ANY)]
     inside = PurePosixPath(*path.parts[1:-1]) if len(path.parts) > 1 else PurePosixPath()
     tests = [PurePosixPath(name) for name in ("tests", "test", "spec", "tests/unit")]
@@ -91,10 +91,10 @@ def candidates(file: str) -> list[str]:
     ]
 
 
-def _endings(file: str) -> set[str]:
+def _endings_of_language(file: str) -> set[str]:
     ending = PurePosixPath(file).suffix
     return next((family for family in _SAME_LANGUAGE if ending in family), {ending})
 
 
-def _stem(path: str) -> str:
+def _file_stem(path: str) -> str:
     return PurePosixPath(path).name.removesuffix(PurePosixPath(path).suffix)

@@ -10,14 +10,14 @@ MORNING = time(9)  # when a working day begins
 SATURDAY = 5
 
 
-def local(at: datetime, offset: int) -> datetime:
+def local_time(at: datetime, offset: int) -> datetime:
     """Return what the clock shows where it is `offset` seconds ahead of UTC; its zone says UTC."""
     return at + timedelta(seconds=offset)
 
 
 def next_morning(not_before: datetime, offset: int) -> datetime:
     """Return the first working morning from `not_before` on."""
-    earliest = local(not_before, offset)
+    earliest = local_time(not_before, offset)
     morning = earliest.replace(hour=MORNING.hour, minute=MORNING.minute, second=0, microsecond=0)
     while morning < earliest or morning.weekday() >= SATURDAY:
         morning += timedelta(days=1)
@@ -26,7 +26,7 @@ def next_morning(not_before: datetime, offset: int) -> datetime:
 
 def in_the_day(now: datetime, offset: int) -> bool:
     """True on a working day from the morning on: a bot that was down may be back at any hour."""
-    there = local(now, offset)
+    there = local_time(now, offset)
     return there.weekday() < SATURDAY and there.time() >= MORNING
 
 

@@ -31,7 +31,7 @@ def to_detect(incident: Incident) -> timedelta | None:
     report = incident.triage
     if report is None or report.manual_by is not None:
         return None
-    return _between(report.began_at, incident.detected_at)
+    return _time_between(report.began_at, incident.detected_at)
 
 
 def to_decide(incident: Incident) -> timedelta | None:
@@ -39,8 +39,8 @@ def to_decide(incident: Incident) -> timedelta | None:
 
     *Investigate* decides nothing.
     """
-    acted = _acted(incident)
-    return _between(incident.detected_at, acted[0].at) if acted else None
+    acted = _actions_taken(incident)
+    return _time_between(incident.detected_at, acted[0].at) if acted else None
 
 
 def to_act(incident: Incident) -> timedelta | None:
@@ -48,20 +48,20 @@ def to_act(incident: Incident) -> timedelta | None:
 
     A failed deploy in between counts as time.
     """
-    acted = _acted(incident)
+    acted = _actions_taken(incident)
     carried_out = next((action for action in acted if action.result == "done"), None)
-    return _between(acted[0].at, carried_out.finished_at) if carried_out else None
+    return _time_between(acted[0].at, carried_out.finished_at) if carried_out else None
 
 
 def to_recover(incident: Incident) -> timedelta | None:
     """Return the time from *Detected* to verified recovery, never to the paperwork."""
-    return _between(incident.detected_at, incident.recovered_at)
+    return _time_between(incident.detected_at, incident.recovered_at)
 
 
-def _acted(incident: Incident) -> list[RoundAction]:
+def _actions_taken(incident: Incident) -> list[RoundAction]:
     return [round.action for round in incident.rounds if round.action is not None]
 
 
-def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
+def _time_between(start: datetime | None, end: datetime | None) -> timedelta | None:
     """Return the time between, or zero if an incident was declared before its first event."""
     return None if start is None or end is None else max(end - start, timedelta())

@@ -1,7 +1,7 @@
 """A private incident where others can read it: its number, that it is private, and nothing else.
 
 In its channel it is an incident like any other. Everything that leaves the channel (announcement,
-ticket, page, post-mortem, memory) is made from `outside`.
+ticket, page, post-mortem, memory) is made from `seen_from_outside`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from phases.text.cleaning import cut
 TITLE = "private incident"
 
 
-def outside(incident: Incident) -> Incident:
+def seen_from_outside(incident: Incident) -> Incident:
     """Return the incident as strangers may read it. One that is not private does not change.
 
     The six parts of a post-mortem stay: a person wrote them for this file, and was told who can
@@ -37,7 +37,7 @@ def outside(incident: Incident) -> Incident:
         "suspects": (),
         "bisect": None,
         "cause": cause,
-        "rounds": tuple(_hidden(round) for round in incident.rounds),
+        "rounds": tuple(_hidden_round(round) for round in incident.rounds),
         "latest_update": None,
         "cancel_reason": "it was private" if incident.cancel_reason else None,
         "escalated": None,
@@ -47,7 +47,7 @@ def outside(incident: Incident) -> Incident:
     return incident.model_copy(update=hidden)
 
 
-def _hidden(round: Round) -> Round:
+def _hidden_round(round: Round) -> Round:
     """Return the round without people's words. Releases are seen in production anyway."""
     action = round.action
     if action is not None:

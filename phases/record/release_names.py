@@ -38,13 +38,13 @@ class Names:
         A hotfix keeps its own name.
         """
         version = release.version
-        commit = release.commit or self.commits.get(version) or _whole(version)
+        commit = release.commit or self.commits.get(version) or _whole_commit(version)
         known = Release(version=version, commit=commit)
         if version in self.sentry or HOTFIX.fullmatch(version):
             return known
-        same = _same(known, self.by_sentry)
+        same = _same_release(known, self.by_sentry)
         if same is None and version not in self.deployable:
-            same = _same(known, self.by_deployer)
+            same = _same_release(known, self.by_deployer)
         if same is not None:
             return Release(version=same.version, commit=commit or same.commit)
         moves = version in self.moving and version not in self.deployable
@@ -54,7 +54,7 @@ class Names:
         return self.of(Release(version=version)).version
 
 
-def names(
+def join_names(
     sentry: Iterable[Release], deployable: Iterable[Release], others: Iterable[Release]
 ) -> Names:
     """Join the names from Sentry, the deployer and every other source."""
@@ -73,37 +73,37 @@ def names(
         by_deployer,
         commits,
         frozenset(moving),
-        _index(by_sentry.values()),
-        _index(by_deployer.values()),
+        _by_commit(by_sentry.values()),
+        _by_commit(by_deployer.values()),
     )
 
 
-def numbered(version: str) -> bool:
+def names_a_version(version: str) -> bool:
     """True if a name can be a version's or a commit's: `main` and `latest` move."""
     return any(letter.isdigit() for letter in version) or bool(
         ABBREVIATED.fullmatch(version.lower())
     )
 
 
-def _whole(version: str) -> str | None:
+def _whole_commit(version: str) -> str | None:
     return version.lower() if COMMIT.fullmatch(version.lower()) else None
 
 
-def _begins(release: Release) -> str | None:
+def _commit_prefix(release: Release) -> str | None:
     commit = (release.commit or release.version).lower()
     return commit[:_SHORT] if ABBREVIATED.fullmatch(commit) else None
 
 
-def _index(releases: Iterable[Release]) -> dict[str, tuple[Release, ...]]:
+def _by_commit(releases: Iterable[Release]) -> dict[str, tuple[Release, ...]]:
     index: dict[str, tuple[Release, ...]] = {}
     for release in releases:
-        if (begins := _begins(release)) is not None:
+        if (begins := _commit_prefix(release)) is not None:
             index[begins] = (*index.get(begins, ()), release)
     return index
 
 
-def _same(release: Release, index: Index) -> Release | None:
-    begins = _begins(release)
+def _same_release(release: Release, index: Index) -> Release | None:
+    begins = _commit_prefix(release)
     if begins is None:
         return None
     return next((known for known in index.get(begins, ()) if known.same_as(release)), None)

@@ -50,7 +50,7 @@ _PRERELEASE = re.compile(
 
 
 @lru_cache(maxsize=1000)
-def _reader(pattern: str) -> re.Pattern[str]:
+def _pattern_reader(pattern: str) -> re.Pattern[str]:
     """Compile a pattern.
 
     A build right behind the version is one as SemVer writes it, from the first `+` on, or none
@@ -69,7 +69,7 @@ def _tuple(value: Any) -> Any:
     return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
-def _owners(value: Any) -> Any:
+def _owners_tuple(value: Any) -> Any:
     """Owners may stand in one text, with commas or blanks between them."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else _tuple(value)
 
@@ -98,7 +98,7 @@ class ReleaseNames(Table):
 
     def version_of(self, pattern: str, name: str) -> str | None:
         """Return the version in `name` as `pattern` writes it, or None where it does not fit."""
-        match = _reader(pattern).fullmatch(name)
+        match = _pattern_reader(pattern).fullmatch(name)
         return match["version"] if match else None
 
     @property
@@ -145,7 +145,9 @@ class Service(Table):
 
     name: str
     aliases: Texts = ()
-    owners: Annotated[tuple[str, ...], BeforeValidator(_owners), AfterValidator(_distinct)] = ()
+    owners: Annotated[
+        tuple[str, ...], BeforeValidator(_owners_tuple), AfterValidator(_distinct)
+    ] = ()
     """As written in the catalogue: `@group-handle`, `@user`, or Slack ids."""
     sentry: Annotated[Texts, AfterValidator(_distinct)] = ()
     environments: Arguments = ("production",)
@@ -204,13 +206,16 @@ class Service(Table):
         """Return the version of a release in Sentry, or None if it is not this service's."""
         pattern = self.release.sentry
         others = any(
-            len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside_in_sentry
+            len(p) > len(pattern) and _pattern_reader(p).fullmatch(name)
+            for p in self.beside_in_sentry
         )
         return None if others else self.release.version_of(pattern, name)
 
     def of_another(self, name: str, pattern: str = _BARE) -> bool:
         """True if a longer pattern of another service in the same repository fits."""
-        return any(len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside)
+        return any(
+            len(p) > len(pattern) and _pattern_reader(p).fullmatch(name) for p in self.beside
+        )
 
     def deployed(
         self,
@@ -242,7 +247,7 @@ class Service(Table):
                 version = self.version_in(name)
                 if version is not None and self._names_version(name, sure=sure):
                     return Release(version=version, commit=commit)
-                if version is None and (self.of_another(name) or _numbered(name, sure=sure)):
+                if version is None and (self.of_another(name) or _has_a_number(name, sure=sure)):
                     return None
         if commit is None:
             return Release(version=name)
@@ -252,15 +257,15 @@ class Service(Table):
             if tagged.lower() == commit and self._names_version(tag, sure=True)
             if (version := self.version_in(tag)) is not None
         ]
-        return Release(version=max(versions, key=_natural, default=commit), commit=commit)
+        return Release(version=max(versions, key=_natural_order, default=commit), commit=commit)
 
     def _names_version(self, name: str, *, sure: bool) -> bool:
         """True if a name is a version's. A bare pattern would fit `latest` and `main`, too."""
         fits = any(
-            p != _BARE and _reader(p).fullmatch(name)
+            p != _BARE and _pattern_reader(p).fullmatch(name)
             for p in (self.release.tag, self.release.deploy)
         )
-        return fits or _numbered(name, sure=sure)
+        return fits or _has_a_number(name, sure=sure)
 
     def cannot(self, kind: Literal["rollback", "hotfix"], *, deployer: bool = True) -> str:
         """Say why the bot cannot deploy it, or return an empty text.
@@ -322,7 +327,7 @@ def _may_be_tag(ref: str, name: str, sha: str) -> bool:
     )
 
 
-def _numbered(name: str, *, sure: bool) -> bool:
+def _has_a_number(name: str, *, sure: bool) -> bool:
     """True if a name has a number.
 
     A name that may be a branch (not `sure`) must be numbered as tags mostly are.
@@ -332,7 +337,7 @@ def _numbered(name: str, *, sure: bool) -> bool:
     return bool(_NUMBERED.fullmatch(name) and not _BRANCH.match(name))
 
 
-def _natural(version: str) -> tuple[bool, list[tuple[int, int, str]]]:
+def _natural_order(version: str) -> tuple[bool, list[tuple[int, int, str]]]:
     """Return a sort key: 1.10 after 1.9, and a release after its candidates.
 
     A promoted candidate has both tags (https://semver.org/#spec-item-11).

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 from phases.record.findings import Value
-from phases.text.wording import short
+from phases.text.wording import short, word_list
 
 V = TypeVar("V", bound=Value)
 
@@ -15,51 +15,14 @@ ABSURD = 200
 """Characters of a name, an id or a link beyond which it is cut, too."""
 SHORTEST_NAME = 25
 _WHOLE = frozenset(
-    [
-        "by",
-        "lead",
-        "owner",
-        "declared_by",
-        "id",
-        "ulid",
-        "service",
-        "environment",
-        "identifier",
-        "channel",
-        "ts",
-        "sha",
-        "commit",
-        "version",
-        "url",
-        "path",
-        "kind",
-        "result",
-        "verdict",
-        "state",
-        "level",
-        "category",
-        "source",
-        "duplicate_of",
-        "else_reason",
-        "event_kind",
-        "deploy_id",
-        "worked",
-        "adr",
-        "reminded",
-        "said",
-        "head",
-        "thread_ts",
-        "name",
-        "link",
-        "seeds",
-        "issue_ids",
-        "rolled_back",
-        "merged",
-        "invited",
-        "issues",
-        "discord_id",
-        "discord_channel",
-    ]
+    word_list(
+        """
+        by lead owner declared_by id ulid service environment identifier channel ts sha commit
+        version url path kind result verdict state level category source duplicate_of else_reason
+        event_kind deploy_id worked adr reminded said head thread_ts name link seeds issue_ids
+        rolled_back merged invited issues discord_id discord_channel
+        """
+    )
 )
 """Fields whose text stays: names, ids, links and words from a fixed list."""
 _ALL = frozenset({"merged", "tried"})
@@ -68,7 +31,7 @@ _ITS_END = "rounds"
 """A list whose last entry says how it went: it stays before all others."""
 
 
-def fitted(
+def fitted_into(
     value: V, limit: int, steps: Sequence[tuple[int, int]], *, exclude_defaults: bool = False
 ) -> V:
     """Return the value in at most `limit` bytes of JSON.
@@ -93,25 +56,25 @@ def fitted(
 
 def shortened(value: V, characters: int, entries: int, names: int = ABSURD) -> V:
     fields = value.model_dump(exclude_defaults=True)
-    return type(value).model_validate(_shorter(fields, (characters, entries, names)))
+    return type(value).model_validate(_shortened_value(fields, (characters, entries, names)))
 
 
-def _shorter(value: Any, limits: tuple[int, int, int], name: str = "") -> Any:
+def _shortened_value(value: Any, limits: tuple[int, int, int], name: str = "") -> Any:
     characters, entries, names = limits
     if isinstance(value, str) and not isinstance(value, Enum):
         whole = name in _WHOLE or name.endswith("_by")
         return short(value, names if whole else characters)
     if isinstance(value, tuple):
         values = cast("tuple[Any, ...]", value)
-        shown = values if name in _ALL else _first(values, entries, name)
-        return tuple(_shorter(entry, limits, name) for entry in shown)
+        shown = values if name in _ALL else _first_entries(values, entries, name)
+        return tuple(_shortened_value(entry, limits, name) for entry in shown)
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        return {key: _shorter(field, limits, key) for key, field in fields.items()}
+        return {key: _shortened_value(field, limits, key) for key, field in fields.items()}
     return value
 
 
-def _first(values: tuple[Any, ...], entries: int, name: str) -> tuple[Any, ...]:
+def _first_entries(values: tuple[Any, ...], entries: int, name: str) -> tuple[Any, ...]:
     if name == _ITS_END and len(values) > entries:
         return (*values[: entries - 1], values[-1])
     return values[:entries]

@@ -38,7 +38,7 @@ class Shown(Entry):
         return was is not None and (was.text, was.at) != (self.text, self.at)
 
 
-def stub(entry: Entry) -> Entry:
+def entry_stub(entry: Entry) -> Entry:
     """Return an entry as the list holds it: without words that can be taken back."""
     if entry.ref is None:
         return entry
@@ -54,7 +54,7 @@ def correction_ref(of: str) -> str | None:
     return None if of.isdecimal() else CORRECTION + of
 
 
-def shown(entries: Sequence[Entry], words: Mapping[str, Entry]) -> list[Shown]:
+def shown_timeline(entries: Sequence[Entry], words: Mapping[str, Entry]) -> list[Shown]:
     """Return the entries by time, each `ref` once with its newest words, corrected.
 
     What was taken back is left out, with its corrections. An entry with a `ref` and words of its
@@ -88,11 +88,11 @@ def shown(entries: Sequence[Entry], words: Mapping[str, Entry]) -> list[Shown]:
         full = whole(at)
         if full.ref is None or full.text:
             id = entry.ref or str(at)
-            left.append(_corrected(full, id, [whole(one) for one in corrections.get(id, ())]))
+            left.append(_corrected_entry(full, id, [whole(one) for one in corrections.get(id, ())]))
     return sorted(left, key=lambda entry: entry.at)
 
 
-def _corrected(entry: Entry, id: str, corrections: Sequence[Entry]) -> Shown:
+def _corrected_entry(entry: Entry, id: str, corrections: Sequence[Entry]) -> Shown:
     now = _versions(entry, corrections)[-1]
     given = {**vars(now), **(now.model_extra or {}), "id": id}
     if corrections:
@@ -113,34 +113,34 @@ def _versions(entry: Entry, corrections: Sequence[Entry]) -> list[Entry]:
     return versions
 
 
-def recorded(entry: Entry) -> Entry:
+def as_recorded(entry: Entry) -> Entry:
     """Return the entry as it was recorded: what was measured does not follow a correction."""
     return (entry.recorded or entry) if isinstance(entry, Shown) else entry
 
 
-def said(entry: Entry) -> list[Entry]:
+def author_words(entry: Entry) -> list[Entry]:
     """Return the entry in its author's words, and in those of whoever corrected them."""
-    first = recorded(entry)
+    first = as_recorded(entry)
     if not isinstance(entry, Shown) or entry.text == first.text:
         return [first]
     by = next((one.by for one in reversed(entry.corrections) if one.text == entry.text), None)
     return [first, entry.model_copy(update={"by": by})]
 
 
-def earlier(entry: Entry) -> list[Entry]:
+def earlier_versions(entry: Entry) -> list[Entry]:
     """Return what the entry was before each of its corrections."""
     if not isinstance(entry, Shown) or entry.recorded is None:
         return []
     return _versions(entry.recorded, entry.corrections)[:-1]
 
 
-def line(entry: Entry) -> str:
+def entry_line(entry: Entry) -> str:
     """Return the entry's text, with the person's name in front of a person's words."""
     by = mentioned(entry.by) if entry.by else "a bot"
     return f"{by}: {entry.text}" if entry.kind in PEOPLES and by not in entry.text else entry.text
 
 
-def was(entry: Entry) -> str:
+def correction_note(entry: Entry) -> str:
     """Return who corrected it, and what it was: `corrected by <@U…>: was … UTC “…”`."""
     if not isinstance(entry, Shown) or entry.recorded is None or not entry.corrected:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phases.record.findings import Choice, Hypothesis, HypothesisKind, TriageReport, Verdict
 from phases.record.tokens import changed_thing
-from phases.shared.suspected_changes import suspected
+from phases.shared.suspected_changes import suspected_changes
 from phases.text.wording import capital
 
 TELLS_APART = 0.92  # events with the flag on fail and those without do not: as sure as a release
@@ -12,12 +12,14 @@ CHANGED = 0.85  # nearer to the beginning than the deploy, so before `RELEASE_CO
 CHANGED_BEFORE = 0.3  # some time before; a deploy is nearer, or few are hit
 
 
-def by_change(report: TriageReport) -> Hypothesis | None:
+def change_hypothesis(report: TriageReport) -> Hypothesis | None:
     """Return the change that triage suspects; None where none is near.
 
     It is supported where the decision recommends to take it back.
     """
-    first = next(iter(suspected(report.changes, report.began_at, report.flag_evidence)), None)
+    first = next(
+        iter(suspected_changes(report.changes, report.began_at, report.flag_evidence)), None
+    )
     if first is None or first.change != report.recommendation.change:
         return None
     leads = report.recommendation.choice is Choice.TURN_OFF

@@ -20,9 +20,9 @@ from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Suspect, Value
 from phases.root_cause.error_clues import Clues, clues_of
-from phases.root_cause.line_history import AGAIN, PATCH_LIMIT, Signal, follow
+from phases.root_cause.line_history import AGAIN, PATCH_LIMIT, Signal, follow_lines
 from phases.root_cause.patch import Patch
-from phases.root_cause.stack_trace import ours
+from phases.root_cause.stack_trace import own_code
 
 # The points say how much a clue is worth against the others.
 FRAMES = 24  # own frames whose files count
@@ -129,7 +129,7 @@ class Score:
         return (*blame, *(reasons or ("nothing links it to the crash",)))
 
 
-def rank(
+def rank_commits(
     frames: Sequence[Frame],
     exception: Thrown,
     commits: Sequence[Commit],
@@ -144,7 +144,7 @@ def rank(
     `before`: how likely the range caused the crash, as far as is known without its commits.
     """
     ordered = newest_first(commits)
-    scores = scored(frames, exception, ordered, blamed)
+    scores = score_commits(frames, exception, ordered, blamed)
     odds = math.log((1 - before) / before) - math.log((1 - BEFORE) / BEFORE)
     likely = [likelihood(score) for score in scores]
     none = NOBODY + SHORT * shortness(len(ordered)) + odds
@@ -154,7 +154,7 @@ def rank(
     if not any(f.patch for c in ordered for f in c.files) or not frames:
         return Ranking(suspects, None)
     linked = (suspect for n, suspect in zip(best, suspects, strict=True) if scores[n].linked)
-    return Ranking(suspects, round(shares[0], 4), _against(scores), next(linked, None))
+    return Ranking(suspects, round(shares[0], 4), _reasons_for_nobody(scores), next(linked, None))
 
 
 def likelihood(score: Score) -> float:
@@ -175,7 +175,7 @@ def softmax(points: Sequence[float]) -> list[float]:
     return [power / whole for power in powers]
 
 
-def _against(scores: Sequence[Score]) -> tuple[str, ...]:
+def _reasons_for_nobody(scores: Sequence[Score]) -> tuple[str, ...]:
     """Return why none of the commits may have caused the crash."""
     clues = {signal.clue for score in scores for signal in (*score.signals, *score.blame)}
     if "file" not in clues:
@@ -185,7 +185,7 @@ def _against(scores: Sequence[Score]) -> tuple[str, ...]:
     return ("what comes closest to it is not close enough",)
 
 
-def scored(
+def score_commits(
     frames: Sequence[Frame],
     exception: Thrown,
     commits: Sequence[Commit],
@@ -196,7 +196,7 @@ def scored(
     clues = clues_of(exception.type, exception.value, frames[:50])
     index = PathIndex(file.path for commit in commits for file in commit.files)
     patches = [[Patch(f.patch[:PATCH_LIMIT], f.path) for f in commit.files] for commit in commits]
-    histories = follow(own, index, commits, patches)
+    histories = follow_lines(own, index, commits, patches)
     scores = [Score(signals=list(history.signals)) for history in histories]
     _score_names(clues, patches, scores)
     _score_named_files(clues, index, commits, scores)
@@ -207,7 +207,7 @@ def scored(
             _score_dependency(commit, files, clues, crashed_in_library, score)
         newest = "the newest commit of the range" if position == 0 else ""
         score.add(RECENT * (1 - position / len(commits)), newest, "recent")
-        _discount(commit, patches[position], score)
+        _discount_harmless(commit, patches[position], score)
     _discount_merges(commits, patches, scores)
     _discount_reverts(commits, scores)
     for number, sha in (blamed or {}).items():
@@ -241,7 +241,7 @@ def own_frames(frames: Sequence[Frame]) -> list[Frame]:
 
     What a test calls is our own code, the test is not, unless there is nothing else.
     """
-    own = ours(frames)
+    own = own_code(frames)
     own = [f for f in own if kind_of(f.file) is not FileKind.TESTS] or own
     distinct: dict[tuple[str, str, int | None], Frame] = {}
     for frame in own:
@@ -261,14 +261,14 @@ def _score_names(clues: Clues, patches: Sequence[Sequence[Patch]], scores: Seque
         if patch.text and kind_of(patch.path) not in BESIDE_THE_CODE
     ]
     for name in clues.names:
-        changed = _changing(name.text, code)
+        changed = _commits_changing(name.text, code)
         worth = NAME * name.weight / math.sqrt(max(1, len(changed)))
         for position in changed:
             reason = f"changes lines with `{name.text}`, named in the error"
             scores[position].add(worth, reason, "name")
 
 
-def _changing(text: str, code: Sequence[tuple[int, Patch]]) -> set[int]:
+def _commits_changing(text: str, code: Sequence[tuple[int, Patch]]) -> set[int]:
     """Return the commits that add or remove lines with the text.
 
     The result is empty for a text that stands in the patches of very many commits.
@@ -316,7 +316,7 @@ def _score_dependency(
         return  # only the project's own version: every release does that
     text = "\n".join([*changed, commit.subject]).lower()
     for depth, library in enumerate(clues.libraries):
-        if _mentions(text, library):
+        if _mentions_library(text, library):
             crashing = 1.3 if crashed_in_library and depth == 0 else 1.0
             score.add(
                 LIBRARY * crashing / (1 + 0.25 * depth),
@@ -331,7 +331,7 @@ _OWN_VERSION = re.compile(
 )
 
 
-def _mentions(text: str, library: str) -> bool:
+def _mentions_library(text: str, library: str) -> bool:
     plain = re.escape(library).replace("_", "[-_.]").replace(r"\-", "[-_.]")
     return re.search(rf"(?<![\w-]){plain}(?![\w-])", text) is not None
 
@@ -349,7 +349,7 @@ _ONLY: dict[frozenset[FileKind], str] = {
 }
 
 
-def _discount(commit: Commit, patches: Sequence[Patch], score: Score) -> None:
+def _discount_harmless(commit: Commit, patches: Sequence[Patch], score: Score) -> None:
     kinds = frozenset(kind_of(file.path) for file in commit.files)
     if kinds and kinds <= BESIDE_THE_CODE:
         factor = 0.15 if FileKind.TESTS in kinds else 0.08
@@ -401,7 +401,7 @@ def _discount_reverts(commits: Sequence[Commit], scores: Sequence[Score]) -> Non
     for position, commit in enumerate(commits):
         if position in undone:
             continue  # a revert that was itself reverted stands for nothing
-        original = _reverted(position, commits, by_subject)
+        original = _reverted_position(position, commits, by_subject)
         if original is not None and original not in undone:
             undone.add(original)
             back = f"only reverts {commits[original].sha[:9]}, also in this range"
@@ -409,7 +409,7 @@ def _discount_reverts(commits: Sequence[Commit], scores: Sequence[Score]) -> Non
             scores[position].discount(0.25, back, "reverted")
 
 
-def _reverted(
+def _reverted_position(
     position: int, commits: Sequence[Commit], by_subject: Mapping[str, Sequence[int]]
 ) -> int | None:
     """Return the position of the older commit that this one takes back."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from phases.ports.library_paths import library_of
 from phases.record.findings import Frame
+from phases.text.wording import word_list
 
 NAMES = 9
 """Names of an error's text that are looked for in the patches, the telling ones first."""
@@ -30,19 +31,18 @@ _CODED = re.compile(
 _DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b")
 _FILE = re.compile(r"[\w./\\@-]*[\w-]\.[A-Za-z][A-Za-z0-9]{0,9}\b|(?:[\w.-]+/){1,}[\w.-]+")
 _PLAIN = frozenset(
-    re.findall(
-        r"\S+",
+    word_list(
         """
         none nonetype null nil nilclass undefined object str int float bool bytes list dict tuple
         set string number boolean array map function module class type self this true false error
         exception value index range key name file line user users data result response request
-        argument arguments attribute method import property properties id the and for not with
-        from has was are its param parameter positional required got unexpected keyword missing of
+        argument arguments attribute method import property properties id the and for not with from
+        has was are its param parameter positional required got unexpected keyword missing of
         reading read set setting cannot invoke because is return local parameter expected object's
-        integer character char long double void main default unknown invalid java lang util com
-        org net io http https localhost callable iterable subscriptable hashable instance must be
-        able to an no such directory at in on to by code status message server client get post put
-        """,
+        integer character char long double void main default unknown invalid java lang util com org
+        net io http https localhost callable iterable subscriptable hashable instance must be able
+        to an no such directory at in on to by code status message server client get post put
+        """
     )
 )
 _BUILT_IN = re.compile(
@@ -104,9 +104,9 @@ def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
     """
     value = value[:2000]
     return Clues(
-        names=_names(type, value),
-        files=_files(value),
-        libraries=_libraries(type, frames),
+        names=_names_in(type, value),
+        files=_files_named(value),
+        libraries=_libraries_in(type, frames),
     )
 
 
@@ -123,7 +123,7 @@ def speaks_of_setting(text: str) -> bool:
     return _SETTING.search(text) is not None
 
 
-def _names(type: str, value: str) -> tuple[Name, ...]:
+def _names_in(type: str, value: str) -> tuple[Name, ...]:
     weights: dict[str, float] = {}
 
     def add(text: str, weight: float) -> None:
@@ -154,7 +154,7 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
     return tuple(Name(text, weight) for text, weight in best)
 
 
-def _files(value: str) -> tuple[str, ...]:
+def _files_named(value: str) -> tuple[str, ...]:
     files = [
         m.group().strip("./\\")
         for m in _FILE.finditer(value)
@@ -173,7 +173,7 @@ _NO_LIBRARIES = ("java", "javax", "system", "builtins", "com", "org", "net", "io
 """Beginnings of an error's type that name no library."""
 
 
-def _libraries(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
+def _libraries_in(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
     libraries = [name for frame in frames if (name := library_of(frame.file)) is not None]
     root = type.split(".")[0].lower() if "." in type else ""
     if root and root not in _NO_LIBRARIES:

@@ -23,7 +23,7 @@ from phases.record.findings import (
 )
 from phases.record.going_back import Likelihood
 from phases.record.service import Service
-from phases.root_cause.changed import by_change
+from phases.root_cause.changed import change_hypothesis
 from phases.root_cause.error_clues import (
     speaks_of_database,
     speaks_of_outside,
@@ -108,38 +108,40 @@ class Facts:
     """That is likelier than each of them."""
 
 
-def tree(facts: Facts) -> tuple[Hypothesis, ...]:
+def hypothesis_tree(facts: Facts) -> tuple[Hypothesis, ...]:
     """Return an answer to each of the six questions, the likeliest first."""
     raised = [
-        _release(facts),
-        *_commits(facts),
-        _configuration(facts),
-        _dependency(facts),
-        _data(facts),
-        _infrastructure(facts),
+        _release_hypothesis(facts),
+        *_commit_hypotheses(facts),
+        _configuration_hypothesis(facts),
+        _dependency_hypothesis(facts),
+        _data_hypothesis(facts),
+        _infrastructure_hypothesis(facts),
     ]
     if facts.nobody_leads and facts.nobody is not None:
         raised = elsewhere_first(raised, facts.nobody)
-    ordered = best(raised, len(raised))
+    ordered = best_hypotheses(raised, len(raised))
     return tuple(h.model_copy(update={"id": f"H{n}"}) for n, h in enumerate(ordered, 1))
 
 
-def best(hypotheses: Sequence[Hypothesis], n: int) -> tuple[Hypothesis, ...]:
+def best_hypotheses(hypotheses: Sequence[Hypothesis], n: int) -> tuple[Hypothesis, ...]:
     """Return the `n` best: supported before open before ruled out, then the surer first."""
     order = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
     return tuple(sorted(hypotheses, key=lambda h: (order[h.verdict], -h.confidence))[:n])
 
 
-def merge(existing: Sequence[Hypothesis], new: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+def merge_hypotheses(
+    existing: Sequence[Hypothesis], new: Sequence[Hypothesis]
+) -> tuple[Hypothesis, ...]:
     """Bring new findings into the tree. The same question keeps its id, and a person's word stays.
 
     A hypothesis of the bot that it finds no more, such as a commit that is no suspect any longer,
     goes, unless a person judged it.
     """
-    fresh = {_key(h): h for h in new}
+    fresh = {_question_key(h): h for h in new}
     merged: list[Hypothesis] = []
     for old in existing:
-        again = fresh.pop(_key(old), None)
+        again = fresh.pop(_question_key(old), None)
         if old.by is not None:
             merged.append(old)
         elif again is not None:
@@ -167,7 +169,7 @@ def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypo
             for h in hypotheses
         )
     steps = counted(max(bisect.step, 1), "step")
-    confirmed = _raised(
+    confirmed = _answered(
         HypothesisKind.COMMIT,
         "Bisect: the reproduction passes before this commit and fails with it.",
         0.97,
@@ -177,9 +179,9 @@ def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypo
         url=culprit.url,
     )
     judged = [_judged_by_bisect(h, confirmed, culprit) for h in hypotheses]
-    if any(_key(h) == _key(confirmed) for h in judged):
+    if any(_question_key(h) == _question_key(confirmed) for h in judged):
         return tuple(judged)
-    return merge(judged, (*(h for h in judged if h.by is None), confirmed))
+    return merge_hypotheses(judged, (*(h for h in judged if h.by is None), confirmed))
 
 
 def _judged_by_bisect(
@@ -187,7 +189,7 @@ def _judged_by_bisect(
 ) -> Hypothesis:
     if hypothesis.kind is not HypothesisKind.COMMIT or hypothesis.by is not None:
         return hypothesis
-    if _key(hypothesis) == _key(confirmed):
+    if _question_key(hypothesis) == _question_key(confirmed):
         text = hypothesis.found
         if confirmed.found not in text:
             text = f"{confirmed.found} {capital(text)}".strip()
@@ -201,7 +203,7 @@ def _judged_by_bisect(
     return hypothesis.model_copy(update=ruled_out)
 
 
-def _key(hypothesis: Hypothesis) -> tuple[str, str]:
+def _question_key(hypothesis: Hypothesis) -> tuple[str, str]:
     """Return what makes two hypotheses the same question.
 
     A commit has its sha, a person's own its words, the others their kind.
@@ -219,7 +221,7 @@ def _with_finding(hypothesis: Hypothesis, text: str) -> Hypothesis:
     return hypothesis.model_copy(update={"found": f"{hypothesis.found} {text}".strip()})
 
 
-def _raised(
+def _answered(
     kind: HypothesisKind,
     found: str,
     confidence: float,
@@ -236,13 +238,13 @@ def _raised(
 # --- the release -------------------------------------------------------------------------------
 
 
-def _release(facts: Facts) -> Hypothesis:
+def _release_hypothesis(facts: Facts) -> Hypothesis:
     report = facts.report
     if report.suspect is None:
         unknown = "When it began is not known."
         if report.began_at:
             unknown = "No deploy is known from before the trouble."
-        return _raised(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
+        return _answered(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
     version = report.suspect.version
     sure, finding = after_deploy(report, version)
     fresh = [issue for issue in report.issues if issue.new]
@@ -255,9 +257,9 @@ def _release(facts: Facts) -> Hypothesis:
     if report.recommendation.choice is Choice.TURN_OFF:
         # A change lies nearer: the release may only be where its code has stood all along.
         sure = min(sure, 0.4)
-    if (against := _unexplained(report)) is not None:
+    if (against := _point_against_release(report)) is not None:
         sure, finding = min(sure, 0.15), f"{finding} But {against}."
-    return _raised(
+    return _answered(
         HypothesisKind.RELEASE,
         finding,
         round(min(sure, 0.92), 2),
@@ -281,7 +283,7 @@ def after_deploy(report: TriageReport, version: str) -> tuple[float, str]:
     return sure, f"Trouble began {after}{began}."
 
 
-def _unexplained(report: TriageReport) -> str | None:
+def _point_against_release(report: TriageReport) -> str | None:
     """Return triage's strongest point against the release, where it hardly brought the trouble."""
     advice = report.recommendation
     if advice.likely is not Likelihood.UNLIKELY or not advice.points_away:
@@ -299,7 +301,7 @@ def _commit_says(suspect: Suspect) -> str:
     return f"Commit {suspect.sha[:9]}{by} caused it: “{short(suspect.subject, 120)}”"
 
 
-def _commits(facts: Facts) -> list[Hypothesis]:
+def _commit_hypotheses(facts: Facts) -> list[Hypothesis]:
     if facts.nobody_leads:  # the one that comes closest is shown beside the tree
         return []
     many = counted(len(facts.commits or ()), "commit")
@@ -309,7 +311,7 @@ def _commits(facts: Facts) -> list[Hypothesis]:
         if sure < MENTIONED:
             break
         raised.append(
-            _raised(
+            _answered(
                 HypothesisKind.COMMIT,
                 "; ".join(suspect.reasons[:3])[:400],
                 sure,
@@ -325,16 +327,16 @@ def _commits(facts: Facts) -> list[Hypothesis]:
 # --- configuration, dependencies ---------------------------------------------------------------
 
 
-def _changed(facts: Facts, *kinds: FileKind) -> list[tuple[Commit, str]]:
+def _changed_files(facts: Facts, *kinds: FileKind) -> list[tuple[Commit, str]]:
     return [(c, f.path) for c in facts.commits or () for f in c.files if kind_of(f.path) in kinds]
 
 
-def _configuration(facts: Facts) -> Hypothesis:
-    return by_change(facts.report) or _configuration_files(facts)
+def _configuration_hypothesis(facts: Facts) -> Hypothesis:
+    return change_hypothesis(facts.report) or _configuration_files(facts)
 
 
 def _configuration_files(facts: Facts) -> Hypothesis:
-    changed = _changed(facts, FileKind.CONFIGURATION, FileKind.MIGRATION)
+    changed = _changed_files(facts, FileKind.CONFIGURATION, FileKind.MIGRATION)
     error = f"{facts.report.exception_type or ''}: {facts.message[:ERROR_TEXT]}"
     of_setting = speaks_of_setting(error)
     migrated = any(kind_of(path) is FileKind.MIGRATION for _, path in changed)
@@ -342,7 +344,7 @@ def _configuration_files(facts: Facts) -> Hypothesis:
     if facts.commits is None:
         finding, sure = "The changed files are not known.", 0.15
     elif changed:
-        finding = f"{facts.span} changes {_paths(changed)} ({_shas(changed)})."
+        finding = f"{facts.span} changes {_path_list(changed)} ({_sha_list(changed)})."
         sure = 0.45 if fits else 0.25
     else:
         unseen = "a feature flag cannot be seen in the code"
@@ -351,11 +353,11 @@ def _configuration_files(facts: Facts) -> Hypothesis:
     if fits:
         of = "names a setting" if of_setting else "comes from the database"
         finding += f" The error {of}."
-    return _raised(HypothesisKind.CONFIGURATION, finding, sure)
+    return _answered(HypothesisKind.CONFIGURATION, finding, sure)
 
 
-def _dependency(facts: Facts) -> Hypothesis:
-    bumps = _changed(facts, FileKind.DEPENDENCY)
+def _dependency_hypothesis(facts: Facts) -> Hypothesis:
+    bumps = _changed_files(facts, FileKind.DEPENDENCY)
     neighbours = [d for d in facts.report.deploys if d.service != facts.service.name]
     findings: list[str] = []
     sure = 0.05
@@ -372,10 +374,10 @@ def _dependency(facts: Facts) -> Hypothesis:
         findings.append(f"{named[0].sha[:9]} {named[0].reasons[0]}.")
         sure = max(sure, 0.55)
     elif bumps:
-        findings.append(f"{_paths(bumps)} changed ({_shas(bumps)}).")
+        findings.append(f"{_path_list(bumps)} changed ({_sha_list(bumps)}).")
         sure = max(sure, 0.2)
     if facts.commits is None and not findings:
-        return _raised(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
+        return _answered(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
     nothing = facts.commits is not None and not bumps and not neighbours
     if nothing:
         beside = (
@@ -389,21 +391,21 @@ def _dependency(facts: Facts) -> Hypothesis:
         )
     over = nothing and bool(facts.service.depends_on)
     verdict = Verdict.RULED_OUT if over else Verdict.OPEN
-    return _raised(HypothesisKind.DEPENDENCY, " ".join(findings), sure, verdict)
+    return _answered(HypothesisKind.DEPENDENCY, " ".join(findings), sure, verdict)
 
 
-def _paths(changed: Sequence[tuple[Commit, str]]) -> str:
+def _path_list(changed: Sequence[tuple[Commit, str]]) -> str:
     return listed(list(dict.fromkeys(path for _, path in changed)))
 
 
-def _shas(changed: Sequence[tuple[Commit, str]]) -> str:
+def _sha_list(changed: Sequence[tuple[Commit, str]]) -> str:
     return listed(list(dict.fromkeys(commit.sha[:9] for commit, _ in changed)))
 
 
 # --- data and infrastructure -------------------------------------------------------------------
 
 
-def _data(facts: Facts) -> Hypothesis:
+def _data_hypothesis(facts: Facts) -> Hypothesis:
     report = facts.report
     sure, finding = _who_has_the_errors(report)
     verdict = Verdict.RULED_OUT if sure < 0.1 else Verdict.OPEN
@@ -414,7 +416,7 @@ def _data(facts: Facts) -> Hypothesis:
         sure, verdict = max(sure, 0.4), Verdict.OPEN
     if sure >= 0.6:
         verdict = Verdict.SUPPORTED
-    return _raised(HypothesisKind.DATA, finding, sure, verdict)
+    return _answered(HypothesisKind.DATA, finding, sure, verdict)
 
 
 def _who_has_the_errors(report: TriageReport) -> tuple[float, str]:
@@ -440,14 +442,14 @@ def _who_has_the_errors(report: TriageReport) -> tuple[float, str]:
     return (0.04 if spread else 0.15), f"Most affected: {place.name}, with {share} of the events."
 
 
-def _infrastructure(facts: Facts) -> Hypothesis:
+def _infrastructure_hypothesis(facts: Facts) -> Hypothesis:
     report = facts.report
     titles = [issue.title for issue in report.issues]
     titles = titles or [f"{report.exception_type or ''} {facts.message}"]
     outside = [title for title in titles if speaks_of_outside(title)]
     if not outside:
         quiet = "No error is about connections, timeouts or memory."
-        return _raised(HypothesisKind.INFRASTRUCTURE, quiet, 0.04)
+        return _answered(HypothesisKind.INFRASTRUCTURE, quiet, 0.04)
     share = len(outside) / len(titles)
     everywhere = report.suspect is None or report.blast.features is Word.MANY
     sure = 0.2 + 0.4 * share if everywhere else 0.1 + 0.3 * share
@@ -455,4 +457,4 @@ def _infrastructure(facts: Facts) -> Hypothesis:
         f"{len(outside)} of {counted(len(titles), 'issue')} are about connections, timeouts "
         f"or memory (“{short(outside[0], 100)}”)."
     )
-    return _raised(HypothesisKind.INFRASTRUCTURE, finding, round(min(sure, 0.7), 2))
+    return _answered(HypothesisKind.INFRASTRUCTURE, finding, round(min(sure, 0.7), 2))

@@ -20,9 +20,9 @@ from phases.ports.source_values import Commit, Place
 from phases.record.findings import Frame, Investigation, Suspect, TriageReport, Word
 from phases.record.incident import Incident
 from phases.record.service import Service
-from phases.root_cause.commit_ranking import Ranking, Thrown, pull_request, rank
-from phases.root_cause.hypotheses import GAP_UNKNOWN, Facts, after_deploy, tree
-from phases.root_cause.nobody import nearest, nobody
+from phases.root_cause.commit_ranking import Ranking, Thrown, pull_request, rank_commits
+from phases.root_cause.hypotheses import GAP_UNKNOWN, Facts, after_deploy, hypothesis_tree
+from phases.root_cause.nobody import nearest_commit, nobody_finding
 from phases.root_cause.stack_trace import other_line, without_stack
 from phases.text.wording import counted, listed, short, stamp
 
@@ -66,21 +66,21 @@ async def investigate(
     report = incident.triage
     if report is None:
         notes.say("There is no triage yet: nothing to start the walk from.")
-        return Investigated(investigation=Investigation(notes=_texts(notes)))
+        return Investigated(investigation=Investigation(notes=_note_texts(notes)))
     if report.manual_by is not None:
         notes.say("Sentry was not queried: there is no stack to walk along.")
-    span = _range(report)
+    span = _suspected_range(report)
     commits, stops = await asyncio.gather(
-        _commits(service, source, span, notes),
-        _stops(report, service, source, span.newer, notes),
+        _commits_in_range(service, source, span, notes),
+        _walk_frames(report, service, source, span.newer, notes),
     )
     for remark in source.remarks(service) if source else ():
         notes.say(remark)
-    ranking = _ranking(report, commits or (), stops)
-    close = nearest(ranking)
+    ranking = _ranked(report, commits or (), stops)
+    close = nearest_commit(ranking)
     if ranking.nobody_leads and close is None:
-        notes.say(nobody(ranking, str(span)))
-    likely = [_linked(suspect, service) for suspect in ranking.suspects[:SUSPECTS]]
+        notes.say(nobody_finding(ranking, str(span)))
+    likely = [_with_links(suspect, service) for suspect in ranking.suspects[:SUSPECTS]]
     suspects = await _with_pulls(likely, service, source)
     facts = Facts(
         report=report,
@@ -95,22 +95,22 @@ async def investigate(
     good, bad = _bisect_ends(report, span, commits, bisector_available, notes)
     return Investigated(
         investigation=Investigation(
-            hypotheses=tree(facts),
+            hypotheses=hypothesis_tree(facts),
             suspects=() if ranking.nobody_leads else tuple(suspects),
-            nearest=_linked(close, service) if close else None,
-            walk=tuple(_walk(report, stops[:WALKED_FRAMES], commits, span)),
+            nearest=_with_links(close, service) if close else None,
+            walk=tuple(_walk_sentences(report, stops[:WALKED_FRAMES], commits, span)),
             good=good,
             bad=bad,
-            notes=_texts(notes),
+            notes=_note_texts(notes),
         )
     )
 
 
-def _texts(notes: Notes) -> tuple[str, ...]:
+def _note_texts(notes: Notes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text[:NOTE] for text in notes.sentences))
 
 
-def _range(report: TriageReport) -> _Range:
+def _suspected_range(report: TriageReport) -> _Range:
     newer = report.suspect or report.running
     if newer is None:
         return _Range(None, None)
@@ -123,7 +123,7 @@ def _range(report: TriageReport) -> _Range:
     return _Range(older, newer.version)
 
 
-async def _commits(
+async def _commits_in_range(
     service: Service, source: SourceCode | None, span: _Range, notes: Notes
 ) -> Sequence[Commit] | None:
     newer = span.newer
@@ -189,7 +189,7 @@ class _Stop:
         return self.frame.model_copy(update=here)
 
 
-async def _stops(
+async def _walk_frames(
     report: TriageReport,
     service: Service,
     source: SourceCode | None,
@@ -233,7 +233,7 @@ async def _stops(
     return list(stops)
 
 
-def _walk(
+def _walk_sentences(
     report: TriageReport,
     stops: Sequence[_Stop],
     commits: Sequence[Commit] | None,
@@ -244,16 +244,16 @@ def _walk(
     new = {commit.sha for commit in commits} if commits is not None else None
     walk: list[str] = []
     for number, stop in enumerate(stops):
-        sentence = _place(number, stop.frame, crashed=crashed)
+        sentence = _frame_sentence(number, stop.frame, crashed=crashed)
         if stop.blame is not None:
-            sentence += f" {_touched(stop.blame, new, span)}"
-        elif (unknown := _unknown(stop, span.newer or "this release")) is not None:
+            sentence += f" {_blame_sentence(stop.blame, new, span)}"
+        elif (unknown := _why_unknown(stop, span.newer or "this release")) is not None:
             sentence += f" {unknown}"
         walk.append(sentence)
     return walk
 
 
-def _unknown(stop: _Stop, release: str) -> str | None:
+def _why_unknown(stop: _Stop, release: str) -> str | None:
     """Return why nobody is named for a line, as far as the source was looked at."""
     place = stop.place
     if place is None:
@@ -275,7 +275,7 @@ def _unknown(stop: _Stop, release: str) -> str | None:
     return f"{place.path} has fewer lines in {release}." if stop.missing else None
 
 
-def _place(number: int, frame: Frame, *, crashed: bool) -> str:
+def _frame_sentence(number: int, frame: Frame, *, crashed: bool) -> str:
     begin = ("Crashes in" if crashed else "Logged in") if number == 0 else "Called from"
     if frame.of and number:
         begin = f"Raised again as {frame.of} in" if frame.again else f"In the stack of {frame.of}:"
@@ -287,7 +287,7 @@ def _place(number: int, frame: Frame, *, crashed: bool) -> str:
     return f"{begin} {where}{function}{f': {short(code, 120)}' if code else ''}."
 
 
-def _touched(blame: Suspect, new: set[str] | None, span: _Range) -> str:
+def _blame_sentence(blame: Suspect, new: set[str] | None, span: _Range) -> str:
     pull = pull_request(blame.subject)
     text = f"Last touched by {blame.sha[:9]} “{short(blame.subject, 100)}”"
     text += f" by {blame.author}" if blame.author else ""
@@ -303,17 +303,17 @@ def _touched(blame: Suspect, new: set[str] | None, span: _Range) -> str:
 # --- the suspects ------------------------------------------------------------------------------
 
 
-def _ranking(report: TriageReport, commits: Sequence[Commit], stops: Sequence[_Stop]) -> Ranking:
+def _ranked(report: TriageReport, commits: Sequence[Commit], stops: Sequence[_Stop]) -> Ranking:
     stops = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
     frames = [stop.in_source for stop in stops]
     if report.event_kind == "message":
         frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
     blamed = {number: stop.blame.sha for number, stop in enumerate(stops) if stop.blame}
     thrown = Thrown(type=report.exception_type or "", value=error_text(report))
-    return rank(frames, thrown, commits, blamed, before=_before(report))
+    return rank_commits(frames, thrown, commits, blamed, before=_prior_by_time(report))
 
 
-def _before(report: TriageReport) -> float:
+def _prior_by_time(report: TriageReport) -> float:
     """Return how sure time makes the release, before any of its commits is looked at."""
     suspect = report.suspect
     return after_deploy(report, suspect.version)[0] if suspect else GAP_UNKNOWN
@@ -331,7 +331,7 @@ def error_text(report: TriageReport) -> str:
     return text if text and kind.strip() and " " not in kind.strip() else title
 
 
-def _linked(suspect: Suspect, service: Service) -> Suspect:
+def _with_links(suspect: Suspect, service: Service) -> Suspect:
     """Add links to a repository on GitHub, which `repository` of services.toml names."""
     if not service.repository:
         return suspect

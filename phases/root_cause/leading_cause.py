@@ -43,7 +43,7 @@ class Leading:
         return hypothesis if held else None
 
 
-def leading(incident: Incident) -> Leading:
+def leading_cause(incident: Incident) -> Leading:
     report, investigation = incident.triage, incident.investigation
     bisected = incident.bisect.culprit if incident.bisect is not None else None
     commits = (
@@ -55,14 +55,14 @@ def leading(incident: Incident) -> Leading:
     return Leading(
         named=incident.cause,
         bisected=bisected,
-        hypothesis=_best(incident),
+        hypothesis=_best_hypothesis(incident),
         commit=commit,
         nearest=investigation.nearest if investigation and not commit else None,
         release=report.suspect.version if report and report.suspect else None,
     )
 
 
-def _best(incident: Incident) -> Hypothesis | None:
+def _best_hypothesis(incident: Incident) -> Hypothesis | None:
     """Return the best hypothesis; a commit or somebody's data says more than a release."""
     alive = [h for h in incident.hypotheses if h.verdict is not Verdict.RULED_OUT]
 
@@ -79,13 +79,13 @@ def proposed_cause(incident: Incident) -> Cause | None:
 
     The result is no cause until a person, or the bisect, stands behind it.
     """
-    lead = leading(incident)
+    lead = leading_cause(incident)
     at = incident.triage.at if incident.triage else incident.declared_at
     culprit = lead.bisected
     if culprit is not None:
         known = next((s for s in incident.suspects if s.sha == culprit.sha), culprit)
         return Cause(
-            text=_sentence(culprit, lead.release),
+            text=_culprit_sentence(culprit, lead.release),
             at=at,
             evidence=tuple(dict.fromkeys((*culprit.reasons, *known.reasons)))[:5],
             commit=culprit.sha,
@@ -101,7 +101,7 @@ def proposed_cause(incident: Incident) -> Cause | None:
     evidence = [first.found, *(h.found for h in supported[:3] if h.id != first.id)]
     of_release = first.kind in (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
     return Cause(
-        text=_sentence(culprit, lead.release) if culprit else short(first.says, CAUSE),
+        text=_culprit_sentence(culprit, lead.release) if culprit else short(first.says, CAUSE),
         at=at,
         by=first.by,
         evidence=tuple(text for text in evidence if text)[:5],
@@ -110,7 +110,7 @@ def proposed_cause(incident: Incident) -> Cause | None:
     )
 
 
-def _sentence(culprit: Suspect, release: str | None) -> str:
+def _culprit_sentence(culprit: Suspect, release: str | None) -> str:
     by = f" by {short(culprit.author, 200)}" if culprit.author else ""
     shipped = f", shipped in {short(release, 200)}" if release else ""
     return f"Commit {culprit.sha[:9]}{by}, “{short(culprit.subject, 200)}”{shipped}, caused it."

@@ -77,7 +77,7 @@ class History:
     """Numbers of the lines that it wrote."""
 
 
-def follow(
+def follow_lines(
     own: Sequence[Frame],
     index: PathIndex,
     commits: Sequence[Commit],
@@ -88,7 +88,7 @@ def follow(
     For each frame the place of its line before each patch is kept. `patches`: for each commit
     those of its files, in their order.
     """
-    trails = _trails(own, index)
+    trails = _trails_by_path(own, index)
     histories: list[History] = []
     for commit, of_commit in zip(commits, patches, strict=True):
         changes: list[_FrameChange] = []
@@ -114,10 +114,10 @@ def follow(
     return histories
 
 
-def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
-    located = [_located(frame, index) for frame in own]
+def _trails_by_path(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
+    located = [_located_frame(frame, index) for frame in own]
     roots = {
-        _root(frame.file, matches[0].path)
+        _deployed_root(frame.file, matches[0].path)
         for frame, matches in located
         if len(matches) == 1 and matches[0].quality == 1
     }
@@ -144,7 +144,7 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
     return trails
 
 
-def _located(frame: Frame, index: PathIndex) -> tuple[Frame, list[PathMatch]]:
+def _located_frame(frame: Frame, index: PathIndex) -> tuple[Frame, list[PathMatch]]:
     """Return the frame with the paths that it may stand for; a compiled one by its source."""
     matches = index.find(frame.file, frame.module)
     if matches or (source := index.built_from(frame.file)) is None:
@@ -153,7 +153,7 @@ def _located(frame: Frame, index: PathIndex) -> tuple[Frame, list[PathMatch]]:
     return frame, index.find(source)
 
 
-def _root(file: str, path: str) -> tuple[str, ...]:
+def _deployed_root(file: str, path: str) -> tuple[str, ...]:
     """Return the folders that stand before a repository's path where it is deployed."""
     whole, inside = parts_of(file), parts_of(path)
     return whole[: max(0, len(whole) - len(inside))]

@@ -15,7 +15,7 @@ LEAST = 0.1
 them leave no trace in what is looked at."""
 
 
-def nobody(ranking: Ranking, span: str) -> str:
+def nobody_finding(ranking: Ranking, span: str) -> str:
     """Return the finding for the thread."""
     many = len(ranking.suspects)
     which = "The one commit" if many == 1 else f"None of the {counted(many, 'commit')}"
@@ -23,7 +23,7 @@ def nobody(ranking: Ranking, span: str) -> str:
     return f"{which} in {span} {explains} the crash ({ranking.nobody:.0%}): {ranking.reasons[0]}."
 
 
-def nearest(ranking: Ranking) -> Suspect | None:
+def nearest_commit(ranking: Ranking) -> Suspect | None:
     """Return the commit to show where none stands out, with its strongest reason alone."""
     if ranking.nearest is None or not ranking.nobody_leads:
         return None

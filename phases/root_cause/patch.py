@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from phases.text.wording import word_list
+
 NEAR_LINES = 3
 """A change this close to a line is beside it: git's own idea of context."""
 
@@ -65,7 +67,7 @@ class Patch:
     @property
     def hunks(self) -> tuple[Hunk, ...]:
         if self._hunks is None:
-            self._hunks = _hunks(self.text)
+            self._hunks = _read_hunks(self.text)
         return self._hunks
 
     @property
@@ -177,9 +179,9 @@ def _only_shape(text: str, path: str) -> bool:
         added = removed = ""
         for row in text[at : following if following >= 0 else len(text)].split("\n"):
             if row[:1] == "+":
-                added += _bare(row[1:], indented)
+                added += _bare_row(row[1:], indented)
             elif row[:1] == "-":
-                removed += _bare(row[1:], indented)
+                removed += _bare_row(row[1:], indented)
             else:
                 continue
             if added and removed and not (added.startswith(removed) or removed.startswith(added)):
@@ -194,31 +196,21 @@ _COMMENT = re.compile(
     r"^(?:#(?!!|\s*(?:include|if|else|endif|define|pragma)\b)|//|/\*|\*(?:/|\s|$)|--\s|;;|%%|<!--)"
 )
 _COMMENT_BEGINS = "#/*-;%<"
-_INDENTED = (
-    ".py",
-    ".pyi",
-    ".pyx",
-    ".yml",
-    ".yaml",
-    ".coffee",
-    ".haml",
-    ".pug",
-    ".sass",
-    ".nim",
-    ".fs",
-    ".hs",
-    ".gd",
+_INDENTED = word_list(
+    """
+    .py .pyi .pyx .yml .yaml .coffee .haml .pug .sass .nim .fs .hs .gd
+    """
 )
 
 
-def _bare(row: str, indented: bool) -> str:
+def _bare_row(row: str, indented: bool) -> str:
     bare = row.strip()
     if not bare or (bare[0] in _COMMENT_BEGINS and _COMMENT.match(bare)):
         return ""
     return row.rstrip() + "\n" if indented else "".join(bare.split())
 
 
-def _hunks(text: str) -> tuple[Hunk, ...]:
+def _read_hunks(text: str) -> tuple[Hunk, ...]:
     matches = list(_HUNK.finditer(text))
     hunks: list[Hunk] = []
     ends = [*(m.start() + 1 for m in matches[1:]), len(text)]

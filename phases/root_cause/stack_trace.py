@@ -28,7 +28,7 @@ Its stack is the tree of components: `captureReactException` in
 https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts"""
 
 
-def ours(frames: Sequence[Frame]) -> list[Frame]:
+def own_code(frames: Sequence[Frame]) -> list[Frame]:
     """Return the frames of our own code.
 
     Where none is marked as ours: those of no known library; where there are none either: all.
@@ -46,7 +46,7 @@ Stack = tuple[str, Sequence[Frame]]
 """An exception's type, and its frames with the crashing one first."""
 
 
-def evidence(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> list[Frame]:
+def evidence_frames(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> list[Frame]:
     """Return the frames of all exceptions, the crash first, each place once.
 
     `chain`: the cause first, then what it was wrapped in, outwards; `beside`: the others of a
@@ -59,34 +59,34 @@ def evidence(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> list[Frame
     again: list[Frame] = []
     begun = 0
     for of, stack in chain:
-        passed = {_function(frame) for frame in way}
-        caught = next((n for n, frame in enumerate(stack) if _function(frame) in passed), None)
+        passed = {_function_key(frame) for frame in way}
+        caught = next((n for n, frame in enumerate(stack) if _function_key(frame) in passed), None)
         if caught is None and not any(f.in_app and not foreign(f.file) for f in way):
             way += stack  # so far there was no line of our own: this stack has the innermost one
         elif caught is None:
-            apart += [*_marked(stack[:1], of, again=True), *_marked(stack[1:], of)]
+            apart += [*_frames_of(stack[:1], of, again=True), *_frames_of(stack[1:], of)]
         else:
-            deeper += _marked(stack[:caught], of)
-            again += _marked(stack[caught : caught + 1], of, again=True)
+            deeper += _frames_of(stack[:caught], of)
+            again += _frames_of(stack[caught : caught + 1], of, again=True)
             way += stack[caught + 1 :]
         begun = begun or len(way)
-    others = [frame for of, stack in beside for frame in _marked(stack, of)]
+    others = [frame for of, stack in beside for frame in _frames_of(stack, of)]
     places: dict[tuple[str, str, str, int | None], Frame] = {}
     for frame in (*way[:begun], *others, *deeper, *way[begun:], *apart, *again):
         places.setdefault((frame.file, frame.module, frame.function, frame.line), frame)
     return list(places.values())
 
 
-def _function(frame: Frame) -> tuple[str, str, str, int | None]:
+def _function_key(frame: Frame) -> tuple[str, str, str, int | None]:
     """Return a function's identity; where it has no name, its line must do."""
     return (frame.file, frame.module, frame.function, None if frame.function else frame.line)
 
 
-def _marked(frames: Sequence[Frame], of: str, *, again: bool = False) -> list[Frame]:
+def _frames_of(frames: Sequence[Frame], of: str, *, again: bool = False) -> list[Frame]:
     return [frame.model_copy(update={"of": of[:100], "again": again}) for frame in frames]
 
 
-def error(type: str | None, value: str, limit: int = VALUE) -> str:
+def error_in_words(type: str | None, value: str, limit: int = VALUE) -> str:
     """Return `KeyError: 'region'`, in one line."""
     return ": ".join(part for part in (type or "", short(" ".join(value.split()), limit)) if part)
 
@@ -96,7 +96,7 @@ def with_cause(title: str, event: EventDetail | TriageReport) -> str:
 
     Sentry names an issue after what was caught last, which is often the same for everything.
     """
-    cause = error(event.exception_type, event.exception_value)
+    cause = error_in_words(event.exception_type, event.exception_value)
     if not event.wrapped_in or not cause or (event.exception_type or cause) in title:
         return title
     return short(f"{short(title, max(TITLE - len(cause) - 12, 40))}, caused by {cause}", TITLE)

@@ -23,8 +23,8 @@ from phases.record.findings import (
 )
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import mentioned, what_was_done
-from phases.root_cause.hypotheses import after_bisect, best, merge
-from phases.shared.announce import EVERYWHERE, await_action, keep_true, tell, worked
+from phases.root_cause.hypotheses import after_bisect, best_hypotheses, merge_hypotheses
+from phases.shared.announce import EVERYWHERE, await_action, clear_failures, keep_true, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import broken_rollbacks, open_round
@@ -46,14 +46,14 @@ def ask_for_tree(draft: Draft) -> Draft:
 
 def investigated(draft: Draft, action: Investigated) -> None:
     incident, service, findings = draft.incident, draft.service, action.investigation
-    worked(draft, "investigate")
-    merged = merge(incident.hypotheses, findings.hypotheses)
+    clear_failures(draft, "investigate")
+    merged = merge_hypotheses(incident.hypotheses, findings.hypotheses)
     if incident.bisect is not None:  # its result stays true, however often evidence is walked
         merged = after_bisect(merged, incident.bisect)
     draft.set(
         investigation=findings,
         investigating=False,
-        hypotheses=_likeliest(without_what_did_not_help(merged, incident)),
+        hypotheses=_likeliest_hypotheses(rule_out_what_did_not_help(merged, incident)),
         suspects=findings.suspects,
     )
     known = incident.investigation.walk if incident.investigation else ()
@@ -69,7 +69,7 @@ def investigated(draft: Draft, action: Investigated) -> None:
     ask_for_tree(draft).dirty("status")
 
 
-def without_what_did_not_help(
+def rule_out_what_did_not_help(
     hypotheses: tuple[Hypothesis, ...], incident: Incident
 ) -> tuple[Hypothesis, ...]:
     """Rule out as the answer what was tried and did not help; a person's judgement stays.
@@ -115,9 +115,9 @@ def _next_number(hypotheses: Sequence[Hypothesis]) -> int:
     return 1 + max((int(number) for number in numbers if number.isdigit()), default=0)
 
 
-def _likeliest(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
+def _likeliest_hypotheses(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
     """Return as many as are kept, in their order; the least likely go first."""
-    likeliest = {known.id for known in best(hypotheses, HYPOTHESES)}
+    likeliest = {known.id for known in best_hypotheses(hypotheses, HYPOTHESES)}
     return tuple(known for known in hypotheses if known.id in likeliest)
 
 
@@ -136,12 +136,12 @@ def move_bisect(draft: Draft, bisect: Bisect) -> None:
     if bisect.state == "running":
         draft.timer(BISECT, FOLLOW_SECONDS, BisectTick(bisect_id=bisect.id))
         return
-    hypotheses = _likeliest(after_bisect(draft.incident.hypotheses, bisect))
+    hypotheses = _likeliest_hypotheses(after_bisect(draft.incident.hypotheses, bisect))
     draft.set(hypotheses=hypotheses).cancel(BISECT)
     culprit = bisect.culprit
     if culprit is None:
         text = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
-        tell(draft.note("evidence", text), text, ticket=False, thread=True)
+        tell(draft.note("evidence", text), Say(text=text, thread=True), ticket=False)
         return
     by = f" by {culprit.author}" if culprit.author else ""
     text = f"Bisect names `{culprit.sha[:9]}` “{short(culprit.subject, 120)}”{by}."

@@ -25,7 +25,7 @@ NOBODY = "nobody"  # timer: nobody acted on a SEV1
 NOBODY_SECONDS = 600  # rules, Severity: nobody acts on a SEV1 within 10 minutes
 
 
-def urgent(draft: Draft, said: str) -> Draft:
+def page_if_urgent(draft: Draft, said: str) -> Draft:
     """Page a SEV1 as soon as it is known, and once more when nobody acts on it (rules: Severity).
 
     Once users are fine nobody is woken by what somebody writes into a ticket.
@@ -63,26 +63,18 @@ def page(draft: Draft, key: str, text: str) -> Draft:
     )
 
 
-def tell(
-    draft: Draft,
-    text: str,
-    *,
-    strong: str = "",
-    ticket: bool = True,
-    thread: bool = False,
-    ask: Literal["recovered", "not over", "foreign deploy", "fixed", "after", ""] = "",
-    mention: tuple[str, ...] = (),
-    picture: bool = False,
-) -> Draft:
+def tell(draft: Draft, said: str | Say, *, strong: str = "", ticket: bool = True) -> Draft:
     """Say a change of state in the channel, and keep ticket and Discord true with it.
 
-    `strong` stands in front: bold in Slack, plain words on the ticket.
+    `said` is a `Say` where it has a question, a mention, a chart or a thread. `strong` stands in
+    front: bold in Slack, plain words on the ticket.
     """
+    say = said if isinstance(said, Say) else Say(text=said)
     if draft.incident.channel is not None:
-        words = (f"*{strong}* {text}" if strong else text).strip()
-        draft.want(Say(text=words, thread=thread, ask=ask, mention=mention, picture=picture))
+        words = (f"*{strong}* {say.text}" if strong else say.text).strip()
+        draft.want(say.model_copy(update={"text": words}))
     if ticket:
-        keep_true(draft, f"{strong} {text}".strip())
+        keep_true(draft, f"{strong} {say.text}".strip())
     return draft
 
 
@@ -111,7 +103,7 @@ def pin_discord(draft: Draft) -> Draft:
     return draft.set(discord_pinned=incident.open).want(PinDiscord())
 
 
-def answered(draft: Draft) -> Draft:
+def acknowledge_page(draft: Draft) -> Draft:
     """Somebody acts: the pager need not call the next person."""
     return _tell_pager(draft, "acknowledge")
 
@@ -135,7 +127,7 @@ def nobody_paged(draft: Draft, text: str) -> Draft:
     return draft.want(Say(text=words, thread=True))
 
 
-def worked(draft: Draft, kind: str, about: str = "") -> Draft:
+def clear_failures(draft: Draft, kind: str, about: str = "") -> Draft:
     """Take back the failures of an effect that has succeeded since; nobody need try it again.
 
     `about` is the value of one of its fields, where several effects of the kind may have failed.
@@ -143,12 +135,12 @@ def worked(draft: Draft, kind: str, about: str = "") -> Draft:
     left = tuple(
         failure
         for failure in draft.incident.failures
-        if failure.kind != kind or (about and about not in _values(failure))
+        if failure.kind != kind or (about and about not in _effect_values(failure))
     )
     if len(left) == len(draft.incident.failures):
         return draft
     return draft.set(failures=left).dirty("status")
 
 
-def _values(failure: Failure) -> set[str]:
+def _effect_values(failure: Failure) -> set[str]:
     return {str(value) for value in json.loads(failure.effect).values()}

@@ -55,7 +55,7 @@ def scatter(counts: Sequence[int], assumed: float = SPREAD) -> float:
     return min(max(math.ceil(10 * found) / 10, POISSON), SPREAD_MOST)
 
 
-def usual(baseline: Measured, minutes: float, chance: float) -> int:
+def most_usual(baseline: Measured, minutes: float, chance: float) -> int:
     """The baseline brings more events than this with at most this chance."""
     expected = baseline.per_minute * minutes
     if baseline.minutes <= 0:
@@ -71,33 +71,35 @@ def at_most(mean: float, spread: float, chance: float) -> int:
     """
     if mean <= 0:
         return 0
-    if _silence(mean, spread) < -LARGE:
-        return math.ceil(_normal(mean, spread, 1 - chance))
-    return next(number for number, below in _below(mean, spread) if 1 - below <= chance)
+    if _log_chance_of_none(mean, spread) < -LARGE:
+        return math.ceil(_normal_quantile(mean, spread, 1 - chance))
+    return next(
+        number for number, below in _cumulative_chances(mean, spread) if 1 - below <= chance
+    )
 
 
 def at_least_above(mean: float, spread: float, chance: float) -> int:
     """The largest number that such a count stays at or below with at most this chance; -1: none."""
     if mean <= 0:
         return -1
-    if _silence(mean, spread) < -LARGE:
-        return max(math.floor(_normal(mean, spread, chance)), -1)
-    return next(number for number, below in _below(mean, spread) if below > chance) - 1
+    if _log_chance_of_none(mean, spread) < -LARGE:
+        return max(math.floor(_normal_quantile(mean, spread, chance)), -1)
+    return next(number for number, below in _cumulative_chances(mean, spread) if below > chance) - 1
 
 
-def _silence(mean: float, spread: float) -> float:
+def _log_chance_of_none(mean: float, spread: float) -> float:
     """The logarithm of the chance of no event at all."""
     return -mean * math.log(spread) / (spread - 1) if spread > 1 else -mean
 
 
-def _below(mean: float, spread: float) -> Iterator[tuple[int, float]]:
+def _cumulative_chances(mean: float, spread: float) -> Iterator[tuple[int, float]]:
     """Yield (n, chance of at most n) for n = 0, 1, …, of a negative binomial distribution.
 
     Where the variance is the mean, that is Poisson's.
     """
     # The chance of n events over that of n - 1 is (mean + more * (n - 1)) / (spread * n).
     more = spread - 1
-    number, chance = 0, math.exp(_silence(mean, spread))
+    number, chance = 0, math.exp(_log_chance_of_none(mean, spread))
     below = chance
     while True:
         yield number, min(below, 1.0)
@@ -106,7 +108,7 @@ def _below(mean: float, spread: float) -> Iterator[tuple[int, float]]:
         below += chance
 
 
-def _normal(mean: float, spread: float, below: float) -> float:
+def _normal_quantile(mean: float, spread: float, below: float) -> float:
     """The quantile with the first term of its skewness (Cornish and Fisher)."""
     z = NormalDist().inv_cdf(below)
     return mean + z * math.sqrt(spread * mean) + (z * z - 1) / 6 * (2 * spread - 1)

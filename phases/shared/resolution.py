@@ -12,6 +12,7 @@ from phases.messages.effects import (
     FollowBisect,
     PostSummary,
     ReviseAdr,
+    Say,
     SetTopic,
     policy,
 )
@@ -35,7 +36,7 @@ TIMERS = ("triage", "measure", "nobody", "deploy", "look", "glance")
 """Timers that end with the incident. A bisect is told to stop, and followed until it has."""
 
 
-def missing(incident: Incident) -> tuple[str, ...]:
+def missing_to_resolve(incident: Incident) -> tuple[str, ...]:
     """Return what stands between this incident and *resolved*."""
     lacking: list[str] = []
     if incident.recovered_at is None or incident.status is not Status.MITIGATED:
@@ -74,11 +75,11 @@ def _recovery_lacks(incident: Incident) -> str:
 
 def resolve(draft: Draft, action: Resolve) -> Refused | None:
     incident = draft.incident
-    lacking = missing(incident)
+    lacking = missing_to_resolve(incident)
     if lacking:
         what = "\n".join(f"• {part}" for part in lacking)
         return Refused("missing", f"{incident.id} cannot be resolved yet. Missing:\n{what}")
-    _resolve(draft, by=action.by)
+    _resolve_incident(draft, by=action.by)
     return None
 
 
@@ -91,14 +92,14 @@ def resolve_if_ready(
     """
     incident = draft.incident
     written = incident.status is Status.MITIGATED and incident.adr is not None
-    if written and not missing(incident):
-        return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
+    if written and not missing_to_resolve(incident):
+        return _resolve_incident(draft, by=None, news=news, strong=strong, picture=picture)
     if news:
-        return tell(draft, news, strong=strong, picture=picture, ask="after")
+        return tell(draft, Say(text=news, picture=picture, ask="after"), strong=strong)
     return draft.dirty("status")
 
 
-def _resolve(
+def _resolve_incident(
     draft: Draft, *, by: str | None, news: str = "", strong: str = "", picture: bool = False
 ) -> Draft:
     incident = draft.incident
@@ -107,7 +108,7 @@ def _resolve(
     draft.release(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
-    end(draft).want(PostSummary(by=by, said=bool(news)))
+    end_incident(draft).want(PostSummary(by=by, said=bool(news)))
     written, recovered = incident.postmortem, incident.recovered_at
     if (
         incident.adr is not None
@@ -119,7 +120,7 @@ def _resolve(
     who = f" by {mentioned(by)}" if by else ""
     over = f"{incident.id} is resolved{who}."
     if news:
-        tell(draft, f"{news} {over}", strong=strong, picture=picture)
+        tell(draft, Say(text=f"{news} {over}", picture=picture), strong=strong)
     else:
         keep_true(draft, over)  # the channel reads it above the summary
     if incident.ticket is not None:
@@ -127,7 +128,7 @@ def _resolve(
     return draft.dirty("status", "announcement", "tree")
 
 
-def end(draft: Draft) -> Draft:
+def end_incident(draft: Draft) -> Draft:
     """End all that goes on in an incident; a bisect is followed until it has stopped."""
     incident = draft.incident
     draft.cancel(*TIMERS).set(
@@ -160,7 +161,7 @@ def cancel(draft: Draft, action: Cancel) -> Refused | None:
     )
     draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
-    tell(end(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
+    tell(end_incident(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
     if incident.ticket is not None:
         draft.want(CloseTicket(cancelled=True))
     current = incident.round

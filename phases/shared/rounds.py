@@ -110,7 +110,7 @@ def start_investigation(draft: Draft, *, again: bool = False) -> Draft:
     return draft.set(investigating=True).want(Investigate())
 
 
-def ended(incident: Incident) -> Refused | None:
+def refuse_if_ended(incident: Incident) -> Refused | None:
     """Refuse to change an incident that has ended; None while it is open."""
     match incident.status:
         case Status.CANCELLED:
@@ -129,19 +129,21 @@ def ended(incident: Incident) -> Refused | None:
 # --- what was tried -----------------------------------------------------------------------------
 
 
-def tried(incident: Incident) -> tuple[str, ...]:
+def tried_sentences(incident: Incident) -> tuple[str, ...]:
     """Return what was done to production and did not end it, newest first.
 
     The next decision has to know. Why the newest failed stands at the head of that decision.
     """
     found: list[str] = []
     for current in reversed(incident.rounds):
-        if current.action is not None and (said := _tried(current, current.action, not found)):
+        if current.action is not None and (
+            said := _tried_sentence(current, current.action, not found)
+        ):
             found.append(said)
     return tuple(found)
 
 
-def _tried(current: Round, action: RoundAction, newest: bool) -> str:
+def _tried_sentence(current: Round, action: RoundAction, newest: bool) -> str:
     what = f"Tried already: {capital(what_was_done(action))}, {stamp(action.at)}"
     reason = f": {short(action.reason, 120).rstrip('.')}" if action.reason and not newest else ""
     match action.result:
@@ -159,7 +161,7 @@ def _tried(current: Round, action: RoundAction, newest: bool) -> str:
             return ""
 
 
-def _actions(incident: Incident, kind: ActionKind) -> tuple[RoundAction, ...]:
+def _actions_of_kind(incident: Incident, kind: ActionKind) -> tuple[RoundAction, ...]:
     actions = (current.action for current in incident.rounds)
     return tuple(action for action in actions if action is not None and action.kind is kind)
 
@@ -168,17 +170,17 @@ def broken_rollbacks(incident: Incident) -> tuple[str, ...]:
     """Return the versions to which a rollback has failed (workflow: stop conditions)."""
     failed = (
         action.to_release.version
-        for action in _actions(incident, ActionKind.ROLLBACK)
+        for action in _actions_of_kind(incident, ActionKind.ROLLBACK)
         if action.to_release is not None and action.result in ("failed", "unknown")
     )
     return tuple(dict.fromkeys(failed))
 
 
-def shipped(incident: Incident) -> frozenset[str]:
+def shipped_hotfixes(incident: Incident) -> frozenset[str]:
     """Return the hotfixes that were shipped: one that did not end it is no known fix any more."""
     return frozenset(
         action.to_release.version
-        for action in _actions(incident, ActionKind.HOTFIX)
+        for action in _actions_of_kind(incident, ActionKind.HOTFIX)
         if action.to_release is not None and action.result != "not started"
     )
 

@@ -55,7 +55,7 @@ class Suspected:
     @property
     def carried(self) -> bool:
         """The events of the fire carry the flag."""
-        return self.evidence is not None and _share(self.evidence) >= CARRIED
+        return self.evidence is not None and _share_on(self.evidence) >= CARRIED
 
     @property
     def tells_apart(self) -> bool:
@@ -63,38 +63,38 @@ class Suspected:
         seen = self.evidence
         if seen is None or not self.carried or seen.others < EVENTS:
             return False
-        return _share(seen) - seen.others_on / seen.others >= APART
+        return _share_on(seen) - seen.others_on / seen.others >= APART
 
     @property
     def innocent(self) -> bool:
-        return self.evidence is not None and _share(self.evidence) <= NOT_CARRIED
+        return self.evidence is not None and _share_on(self.evidence) <= NOT_CARRIED
 
     @property
     def began(self) -> str:
         """`2 min after flag new-pricing was turned on`."""
         after = "right" if self.before < RIGHT_AFTER else lasting(self.before)
-        return f"{after} after {said(self.change)}"
+        return f"{after} after {change_in_words(self.change)}"
 
     @property
     def seen(self) -> str:
         """Return what the events say of it, in a sentence; empty where they say nothing."""
         if self.evidence is None:
             return ""
-        own = f"{round(100 * _share(self.evidence))} % of the events have it on"
+        own = f"{round(100 * _share_on(self.evidence))} % of the events have it on"
         if self.evidence.others < EVENTS:
             return f"{own}."
         others = round(100 * self.evidence.others_on / self.evidence.others)
         return f"{own}, against {others} % of the other errors."
 
 
-def _share(seen: FlagEvidence) -> float:
+def _share_on(seen: FlagEvidence) -> float:
     return seen.on / seen.events if seen.events else 0.0
 
 
 # --- a change in words -------------------------------------------------------------------------
 
 
-def said(change: ChangeSeen, *, author: bool = False) -> str:
+def change_in_words(change: ChangeSeen, *, author: bool = False) -> str:
     """`flag new-pricing was turned on by ann`, `setting pool.size was changed: 20 → 5`."""
     by = f" by {change.by}" if author and change.by else ""
     if change.kind == "flag" and turned_on(change):
@@ -106,7 +106,7 @@ def said(change: ChangeSeen, *, author: bool = False) -> str:
     return f"{changed_thing(change)} was changed{by}{values}"
 
 
-def taken_back(change: ChangeSeen, *, past: bool = False) -> str:
+def taking_back_in_words(change: ChangeSeen, *, past: bool = False) -> str:
     """`turn off flag new-pricing`, `set setting pool.size back to 20`; in the past likewise."""
     if switched_on(change):
         return f"{'turned' if past else 'turn'} off {changed_thing(change)}"
@@ -119,12 +119,12 @@ def taken_back(change: ChangeSeen, *, past: bool = False) -> str:
 
 
 def turned_on(change: ChangeSeen) -> bool:
-    new, old = _word(change.new), _word(change.old)
+    new, old = _bare_word(change.new), _bare_word(change.old)
     return new in ON or (change.kind == "flag" and old in OFF and new not in OFF and bool(new))
 
 
 def turned_off(change: ChangeSeen) -> bool:
-    return _word(change.new) in OFF
+    return _bare_word(change.new) in OFF
 
 
 def switched_on(change: ChangeSeen) -> bool:
@@ -137,30 +137,30 @@ def switched_on(change: ChangeSeen) -> bool:
     return turned_on(change)
 
 
-def _word(value: str | None) -> str:
+def _bare_word(value: str | None) -> str:
     return (value or "").strip().lower()
 
 
 def change_key(change: ChangeSeen) -> str:
     """Return the mark by which an incident remembers that it has heard of a change."""
-    return f"{_key(change)}{change.at.isoformat()}"
+    return f"{_change_key_prefix(change)}{change.at.isoformat()}"
 
 
-def heard(change: ChangeSeen, keys: Iterable[str]) -> bool:
+def change_is_known(change: ChangeSeen, keys: Iterable[str]) -> bool:
     """Return whether it was heard of already, by this source or another one."""
-    begins = _key(change)
+    begins = _change_key_prefix(change)
     times = (datetime.fromisoformat(k.removeprefix(begins)) for k in keys if k.startswith(begins))
     return any(abs(at - change.at) <= CLOCKS for at in times)
 
 
-def _key(change: ChangeSeen) -> str:
+def _change_key_prefix(change: ChangeSeen) -> str:
     return f"change:{change.kind}:{change.name}@"
 
 
 # --- suspects ----------------------------------------------------------------------------------
 
 
-def near(changes: Iterable[ChangeSeen], began: datetime | None) -> tuple[ChangeSeen, ...]:
+def changes_near(changes: Iterable[ChangeSeen], began: datetime | None) -> tuple[ChangeSeen, ...]:
     """Return the changes that may have brought it, the nearest first; of one name the nearest.
 
     Without a change after it that took it back: then it is back already.
@@ -181,7 +181,7 @@ def near(changes: Iterable[ChangeSeen], began: datetime | None) -> tuple[ChangeS
     return tuple(found.values())
 
 
-def merged(*sources: Iterable[ChangeSeen]) -> tuple[ChangeSeen, ...]:
+def merge_changes(*sources: Iterable[ChangeSeen]) -> tuple[ChangeSeen, ...]:
     """Return the changes of several sources, newest first; one that two tell of is one.
 
     The first source that tells of it is believed: a webhook knows the values, Sentry's flag log
@@ -200,22 +200,22 @@ def merged(*sources: Iterable[ChangeSeen]) -> tuple[ChangeSeen, ...]:
     return tuple(sorted(kept, key=lambda change: change.at, reverse=True))
 
 
-def suspected(
+def suspected_changes(
     changes: Sequence[ChangeSeen], began: datetime | None, evidence: FlagEvidence | None
 ) -> tuple[Suspected, ...]:
     """Return the suspects, the likeliest first."""
     if began is None:
         return ()
     found = [
-        Suspected(change, began - change.at, _of(change, evidence))
-        for change in near(changes, began)
+        Suspected(change, began - change.at, _evidence_of(change, evidence))
+        for change in changes_near(changes, began)
     ]
     return tuple(
         sorted(found, key=lambda s: (s.innocent, not s.tells_apart, not s.carried, s.before))
     )
 
 
-def _of(change: ChangeSeen, evidence: FlagEvidence | None) -> FlagEvidence | None:
+def _evidence_of(change: ChangeSeen, evidence: FlagEvidence | None) -> FlagEvidence | None:
     """Return the evidence if it is of this flag, and there is enough of it.
 
     Events with a flag on say nothing of one that was turned off.
@@ -226,7 +226,7 @@ def _of(change: ChangeSeen, evidence: FlagEvidence | None) -> FlagEvidence | Non
     return evidence
 
 
-def leads(first: Suspected, deploy: DeploySeen | None, *, likely: bool = False) -> bool:
+def change_leads(first: Suspected, deploy: DeploySeen | None, *, likely: bool = False) -> bool:
     """True if the change goes before the suspected deploy.
 
     Where the events tell it apart, whatever their order; else where it is nearer to the beginning,
@@ -251,3 +251,32 @@ def reasons_for(first: Suspected, began: datetime) -> tuple[str, ...]:
     """Return the reasons for a change: when, and what the events say."""
     text = f"Trouble began {stamp(began)}, {first.began}."
     return (text, first.seen) if first.seen else (text,)
+<<<<<<< HEAD
+=======
+
+
+def sum_up_evidence(
+    flag: str,
+    carried: Mapping[str, tuple[int, int]],
+    rows: Mapping[str, int],
+    own: Collection[str],
+    *,
+    evaluated: bool,
+) -> FlagEvidence | None:
+    """Sum up the events with a flag on: those of the incident's issues, and of all others.
+
+    `carried` is by issue (`FlagLog.carried`). An issue of the incident that is missing there has
+    none on, and `rows` counts its events; another one did not ask for the flag and tells nothing.
+    None where no event carries it: the flag may not be told to Sentry at all, unless the newest
+    event tells which flags were `evaluated`.
+    """
+    if not evaluated and not any(on for on, _ in carried.values()):
+        return None
+    sums = {True: [0, 0], False: [0, 0]}
+    for issue in {*carried, *own}:
+        on, events = carried.get(issue, (0, rows.get(issue, 0)))
+        of = sums[issue in own]
+        of[0], of[1] = of[0] + on, of[1] + events
+    (on, events), (others_on, others) = sums[True], sums[False]
+    return FlagEvidence(flag=flag, on=on, events=events, others_on=others_on, others=others)
+>>>>>>> main

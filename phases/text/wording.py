@@ -13,7 +13,7 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else (many or one + 's')}"
 
 
-def rate(per_minute: float) -> str:
+def per_minute_text(per_minute: float) -> str:
     """Return events a minute: `14.3`, `0.2`, `120`; `0` only if nothing happens."""
     if 0 < per_minute < 0.1:
         return "under 0.1"
@@ -50,6 +50,11 @@ def listed(names: Sequence[str], *, most: int = 3) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def word_list(text: str) -> tuple[str, ...]:
+    """Return the words of a text: a long list of names, as people read one."""
+    return tuple(text.split())
 
 
 def short(name: str, limit: int = 80) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import TriageReport
-from phases.root_cause.stack_trace import ours, with_cause
-from phases.shared.suspected_changes import near
+from phases.root_cause.stack_trace import own_code, with_cause
+from phases.shared.suspected_changes import changes_near
 from phases.triage.going_back.recommendation import recommend
 from phases.triage.going_back.situation import Situation
 from phases.triage.picture.blast_radius import ERROR, MINUTE
@@ -27,7 +27,7 @@ def report_of(
     if event is not None:
         title = with_cause(issues[0].title, event)
         issues = (issues[0].model_copy(update={"title": title}), *issues[1:])
-    frames = tuple(ours(event.frames))[:SHOWN_FRAMES] if event else ()
+    frames = tuple(own_code(event.frames))[:SHOWN_FRAMES] if event else ()
     after = (began - suspect.started_at) / MINUTE if suspect and began else None
     monitors = [(i.id, i.short_id) for i in issues if i.category != ERROR]
     return TriageReport(
@@ -47,7 +47,7 @@ def report_of(
         began_exact=situation.exact,
         suspect_minutes=round(after, 3) if after is not None else None,
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
-        changes=near(situation.changes, began)[:SHOWN_CHANGES],
+        changes=changes_near(situation.changes, began)[:SHOWN_CHANGES],
         flag_evidence=situation.flag_evidence,
         targets=situation.targets[:SHOWN_TARGETS],
         exception_type=event.exception_type if event else None,

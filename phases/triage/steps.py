@@ -19,7 +19,15 @@ from phases.record.memories import Recollection
 from phases.record.tokens import mentioned
 from phases.root_cause.stack_trace import with_cause
 from phases.root_cause.steps import recommended_by_cause
-from phases.shared.announce import EVERYWHERE, NOBODY_SECONDS, keep_true, page, tell, urgent, worked
+from phases.shared.announce import (
+    EVERYWHERE,
+    NOBODY_SECONDS,
+    clear_failures,
+    keep_true,
+    page,
+    page_if_urgent,
+    tell,
+)
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import (
     ask_for_decision,
@@ -28,7 +36,12 @@ from phases.shared.rounds import (
     replace_round,
     start_investigation,
 )
-from phases.shared.suspected_changes import change_key, heard, said, taken_back
+from phases.shared.suspected_changes import (
+    change_in_words,
+    change_is_known,
+    change_key,
+    taking_back_in_words,
+)
 from phases.text.wording import capital, counted, lasting, listed
 from phases.triage.picture import who_is_hit
 from phases.triage.picture.blast_radius import severity_of
@@ -49,7 +62,7 @@ def triaged(draft: Draft, action: Triaged) -> None:
     The picture that a decision was made on stays: the looks say how it went after an action.
     """
     incident, before = draft.incident, draft.incident.triage
-    worked(draft, "triage")
+    clear_failures(draft, "triage")
     measured = before is not None and before.manual_by is None
     if not incident.open or (measured and not incident.status.undecided):
         return
@@ -103,9 +116,9 @@ def _record(draft: Draft, action: Triaged, report: TriageReport) -> None:
 def _note_changes(draft: Draft, report: TriageReport) -> None:
     """Write changes near the beginning into the timeline, each once, at their own time."""
     for change in report.changes:
-        if not heard(change, draft.incident.heard):
+        if not change_is_known(change, draft.incident.heard):
             draft.set(heard=(*draft.incident.heard, change_key(change))[-HEARD:])
-            text = capital(said(change, author=True))
+            text = capital(change_in_words(change, author=True))
             draft.enter(Entry(at=change.at, kind="change", text=text, url=change.url))
 
 
@@ -255,7 +268,7 @@ def _say_growth(
     if rollback and target:
         advice = f" Recommended now: roll back to {target.version}."
     elif turn_off and change is not None:
-        advice = f" Recommended now: {taken_back(change)}."
+        advice = f" Recommended now: {taking_back_in_words(change)}."
     elif known and advised is Choice.INVESTIGATE:
         advice = " Recommended now: investigate."
     text = f"{capital(headline(report))}.{advice}"
@@ -313,7 +326,7 @@ def _page_if_urgent(draft: Draft, report: TriageReport) -> None:
         brakes = " ".join(report.recommendation.brakes)
         text += f". A rollback would be right, but is not safe: {brakes}"
     paged = incident.paged
-    urgent(draft, text)
+    page_if_urgent(draft, text)
     if not report.recommendation.loud:
         return
     if draft.incident.paged == paged:

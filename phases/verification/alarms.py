@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from phases.messages.effects import LookBack
+from phases.messages.effects import LookBack, Say
 from phases.record.findings import Evidence
 from phases.record.incident import Alarm, GuardLook, Incident
 from phases.shared.announce import page, tell
@@ -67,13 +67,13 @@ def fires_after_recovery(draft: Draft, text: str, at: datetime) -> Draft:
     incident = draft.incident
     text = f"{short(text, 300)}, {lasting(at - recovered_at(incident))} after recovery."
     if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD:
-        return tell(draft, text, strong="Fires again:", thread=True, ticket=False)
+        return tell(draft, Say(text=text, thread=True), strong="Fires again:", ticket=False)
     title = f"{incident.id} {incident.title}"
     page(draft.set(fired_at=at), after_recovery(incident, at), f"{title}, fires again: {text}")
     same = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here."
     other = "Something else? `/incident declare <what>`."
     owners = draft.service.owners
-    return tell(draft, f"{text} {same} {other}", strong="Fires again:", mention=owners)
+    return tell(draft, Say(text=f"{text} {same} {other}", mention=owners), strong="Fires again:")
 
 
 def after_recovery(incident: Incident, at: datetime) -> str:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
+from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, most_usual
 from phases.verification.traffic import STEADY, Load
 
 FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
@@ -105,7 +105,7 @@ def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load 
     return Limits(
         expected=normal.per_minute * minutes,
         unchanged=unchanged * traffic.of_fire,
-        allowed=max(usual(normal, minutes, MISSED_RECOVERY), STRAGGLERS),
+        allowed=max(most_usual(normal, minutes, MISSED_RECOVERY), STRAGGLERS),
         quiet=quiet(traffic.of_fire_least),
         grew=at_most(SIZE, SPREAD, GREW),
         quiet_if_steady=quiet(1.0),
@@ -183,4 +183,4 @@ def well_at_most(
     """A service that is well again brings more events than this with at most this chance."""
     usual_traffic = max(traffic.of_usual_most, LEAST_OF_USUAL)
     mean = baseline.per_minute * usual_traffic + left / minutes
-    return usual(replace(baseline, per_minute=mean), minutes, chance)
+    return most_usual(replace(baseline, per_minute=mean), minutes, chance)

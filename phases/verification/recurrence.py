@@ -26,7 +26,7 @@ from phases.record.incident import (
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.shared.change import Draft
-from phases.shared.counts import SPREAD, Measured, usual
+from phases.shared.counts import SPREAD, Measured, most_usual
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
@@ -112,7 +112,7 @@ def back(
     """
     if events < max(SIZE, _spike(base, quiet_per_minute, minutes)):
         return False
-    if events <= usual(base, minutes, FALSE_RETURN):
+    if events <= most_usual(base, minutes, FALSE_RETURN):
         return False
     return verdict(events, limits(base, burning, minutes), None, ())[0] is LookVerdict.NOT_RECOVERED
 
@@ -133,7 +133,7 @@ def back_soon(
         return False
     # The baseline knows nothing of the time of day.
     lately = replace(base, per_minute=max(base.per_minute, quiet_per_minute))
-    return events > usual(lately, minutes, FALSE_SOON)
+    return events > most_usual(lately, minutes, FALSE_SOON)
 
 
 def _spike(base: Measured, quiet_per_minute: float, minutes: float) -> int:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import TypedDict
 
-from phases.messages.effects import ResolveIssues
+from phases.messages.effects import ResolveIssues, Say
 from phases.messages.results import IssuesResolved
 from phases.record.claims import issues_of
 from phases.record.incident import VERIFIED, ActionKind, Incident, Round
-from phases.shared.announce import tell, worked
+from phases.shared.announce import clear_failures, tell
 from phases.shared.change import Draft
 from phases.text.wording import counted
 from phases.verification.releases import running_release
@@ -51,19 +51,21 @@ def _where(current: Round) -> _Where:
 
 def issues_resolved(draft: Draft, action: IssuesResolved) -> None:
     """Say so in the thread; where we may not do it, with what people need to do it."""
-    worked(draft, "issues.resolve")
+    clear_failures(draft, "issues.resolve")
     if action.refused:
         links = " ".join(action.links)
         resolve = f"Resolve them there, so that their return is noticed: {links}"
         text = f"Sentry's issues stay open: {action.refused}. {resolve}"
-        tell(draft, text, thread=True, ticket=False)
+        tell(draft, Say(text=text, thread=True), ticket=False)
     elif action.resolved:
         where = f" in {_brief(action.release)}" if action.release else ""
         if action.next:
             where = " in the next release"
         text = f"{counted(action.resolved, 'Sentry issue')} set to resolved{where}"
         draft.note("check", text)
-        tell(draft, f"{text}. {_means(draft.incident, action)}", thread=True, ticket=False)
+        tell(
+            draft, Say(text=f"{text}. {_means(draft.incident, action)}", thread=True), ticket=False
+        )
 
 
 def _brief(release: str) -> str:

@@ -11,18 +11,18 @@ from typing import Literal
 
 from phases.messages.actions import LookDue
 from phases.messages.commands import ConfirmRecovery, RecheckNow
-from phases.messages.effects import LookAgain
+from phases.messages.effects import LookAgain, Say
 from phases.messages.results import Looked
 from phases.record.findings import Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round, Status
 from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
-from phases.root_cause.steps import without_what_did_not_help
-from phases.shared.announce import keep_true, page, stand_down, tell, worked
+from phases.root_cause.steps import rule_out_what_did_not_help
+from phases.shared.announce import clear_failures, keep_true, page, stand_down, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import next_round, replace_round
-from phases.text.wording import capital, lasting, rate
+from phases.text.wording import capital, lasting, per_minute_text
 from phases.verification.recurrence import GUARD, every, watch
 from phases.verification.sentry_resolution import resolve_issues
 from phases.verification.verdicts import NOT_MEASURED
@@ -115,7 +115,7 @@ def recheck_now(draft: Draft, action: RecheckNow) -> Refused | None:
 
 def looked(draft: Draft, action: Looked) -> None:
     """Lead on from a look: users are fine, look again, decide again, or a person is asked."""
-    worked(draft, "look")
+    clear_failures(draft, "look")
     look, current = action.look, draft.incident.round_of(action.round)
     asked = look.number == 0
     if current is None or not (asked or _verifying(draft.incident, action.round)):
@@ -141,7 +141,11 @@ def looked(draft: Draft, action: Looked) -> None:
             passed = (draft.now - _clock(current)).total_seconds()
             wait = max(draft.service.recheck_until_seconds - passed, 1)
             draft.timer(LOOK, wait, LookDue(round=current.number, number=2))
-            tell(draft, f"{text} The second check decides.", strong="First check.", thread=True)
+            tell(
+                draft,
+                Say(text=f"{text} The second check decides.", thread=True),
+                strong="First check.",
+            )
         case LookVerdict.NOT_RECOVERED:
             not_recovered(draft, current, text)
         case LookVerdict.TOO_FEW:
@@ -222,7 +226,7 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
     draft.cancel(LOOK, GLANCE)
     incident = draft.incident
     draft.set(
-        hypotheses=without_what_did_not_help(incident.hypotheses, incident),
+        hypotheses=rule_out_what_did_not_help(incident.hypotheses, incident),
         recovered_at=None,
         guard_until=None,
     ).dirty("tree")
@@ -241,7 +245,8 @@ def sentence(look: Look) -> str:
         return f"Sentry could not be queried ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
     if look.reasons and look.reasons[0].endswith(NOT_MEASURED):
         return f"{capital(look.reasons[0])}{endpoint}."
-    rates = f"{rate(look.before_per_minute)} → {rate(look.after_per_minute)} events a minute"
+    before, after = map(per_minute_text, (look.before_per_minute, look.after_per_minute))
+    rates = f"{before} → {after} events a minute"
     span = lasting(timedelta(minutes=look.minutes))
     reasons = f"; {'; '.join(look.reasons)}" if look.reasons else ""
     return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."
@@ -261,7 +266,9 @@ def ask_again(draft: Draft) -> Draft:
     if draft.incident.status is not Status.VERIFYING:
         return draft
     measured = f"{sentence(current.looks[-1])} " if current.looks else ""
-    return tell(draft, f"{measured}Does it work for users again?", ticket=False, ask="recovered")
+    return tell(
+        draft, Say(text=f"{measured}Does it work for users again?", ask="recovered"), ticket=False
+    )
 
 
 def _current(incident: Incident, number: int) -> Round | None:
@@ -296,7 +303,7 @@ def _answer(draft: Draft, current: Round, look: Look) -> Draft:
         ask = "recovered"
     elif verifying and look.verdict is LookVerdict.NOT_RECOVERED:
         ask = "not over"
-    return tell(draft, sentence(look), strong="Checked.", ticket=False, ask=ask)
+    return tell(draft, Say(text=sentence(look), ask=ask), strong="Checked.", ticket=False)
 
 
 def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None) -> Draft:
@@ -317,4 +324,4 @@ def _ask(draft: Draft, current: Round, said: str) -> Draft:
     why = f"{capital(LookVerdict.TOO_FEW.value)}: "
     strong = "I cannot tell: too few events." if said.startswith(why) else "I cannot tell."
     asks = f"{said.removeprefix(why)} Does it work for users again?"
-    return tell(draft, asks, strong=strong, ticket=False, ask="recovered")
+    return tell(draft, Say(text=asks, ask="recovered"), strong=strong, ticket=False)

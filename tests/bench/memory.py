@@ -22,7 +22,7 @@ from bot.store.incident_store import Store
 from bot.store.past_incidents import RedisMemory
 from handlers.views import history as views
 from phases.memory import recall as memory
-from phases.memory.compaction import shrunk
+from phases.memory.compaction import compacted
 from phases.memory.trends import trends
 from phases.record.findings import Frame, IssueSeen
 from phases.record.incident import Entry, Incident, Status, as_json
@@ -81,7 +81,7 @@ async def fill(store: Store) -> None:
     dice = random.Random(7)
     for number in range(1, INCIDENTS + 1):
         one = past(number, dice)
-        small = shrunk(one, NOW)
+        small = compacted(one, NOW)
         entries = tuple(
             Entry(
                 at=one.detected_at + timedelta(minutes=n),
@@ -98,7 +98,7 @@ async def fill(store: Store) -> None:
                 record=as_json(small),
                 entries=entries,
                 words={},
-                memory=memory.kept(one),
+                memory=memory.memory_to_keep(one),
                 timers={},
             ),
         )
@@ -121,7 +121,7 @@ async def _measured(store: Store) -> list[Row]:
     used = (await _used(store) - empty) / 2**20
     kept = RedisMemory(store)
     burning = past(INCIDENTS + 1, random.Random(8))
-    asked = memory.question(burning, burning.triage, NOW)
+    asked = memory.memory_question(burning, burning.triage, NOW)
     trips = _Trips(store)
 
     async def recall() -> object:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
-from phases.root_cause.commit_ranking import Thrown, rank
+from phases.root_cause.commit_ranking import Thrown, rank_commits
 from tests.bench.table import Row, at_most
 from tests.support.worlds.sentry_world import busy_world
 
@@ -53,10 +53,10 @@ def ranking() -> list[Row]:
     usual, worst = (_range(crashing=crashing) for crashing in (False, True))
     name = f"ranking {COMMITS} commits × {FRAMES} frames"
     return [
-        at_most(name, _best(lambda: rank(frames, THROWN, usual)), 50, unit="ms", digits=0),
+        at_most(name, _best(lambda: rank_commits(frames, THROWN, usual)), 50, unit="ms", digits=0),
         at_most(
             f"{name}, each in a crashing file",
-            _best(lambda: rank(frames, THROWN, worst)),
+            _best(lambda: rank_commits(frames, THROWN, worst)),
             50,
             unit="ms",
             digits=0,

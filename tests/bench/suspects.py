@@ -24,7 +24,7 @@ from phases.root_cause.commit_ranking import (
     TESTED,
     Score,
     newest_first,
-    scored,
+    score_commits,
     shortness,
 )
 from tests.bench.crashes import Question, questions
@@ -98,7 +98,7 @@ async def rows() -> list[Row]:
 def asked(question: Question) -> Asked:
     frames, thrown = crash_of({**question.crash, "commits": []})
     ordered = newest_first(question.commits)
-    scores = scored(frames, thrown, ordered)
+    scores = score_commits(frames, thrown, ordered)
     right = 0
     if question.culprit is not None:
         right = 1 + [commit.sha for commit in ordered].index(question.culprit)

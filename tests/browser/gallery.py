@@ -17,13 +17,13 @@ from handlers.views import forms, merge_and_reopen, notes, postmortem
 from handlers.views.blocks import Message, View
 from handlers.views.help import help_text
 from handlers.views.timeline import timeline
-from phases.coordination.updates import template
+from phases.coordination.updates import update_template
 from phases.memory.trends import Month
 from phases.messages.effects import Say
 from phases.ports.ports import HotfixRef
 from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullChecks
 from phases.postmortem.contributing_factors import LookedUp
-from phases.postmortem.draft import draft
+from phases.postmortem.draft import draft_parts
 from phases.record.documents import ActionItem, Adr
 from phases.record.findings import (
     Bisect,
@@ -421,7 +421,7 @@ def views_shown() -> dict[str, View]:
     releases = [Release(version=version) for version in ("1.3.0", "1.2.0", "1.1.0")]
     refs = [HotfixRef(name="fix/rates", commit="a" * 40, subject="Rates are never zero")]
     entries = [Entry(at=NOW, kind="declared", text="/incident by <@U0ALICE>: checkout is failing")]
-    prefilled = draft(MITIGATED, entries, NOW, {"U0ALICE": "Alice"}, HINDSIGHT)
+    prefilled = draft_parts(MITIGATED, entries, NOW, {"U0ALICE": "Alice"}, HINDSIGHT)
     return {
         "form-declare": forms.declare(
             [SHOP, service(name="search")], title="checkout is failing", metadata={}
@@ -448,7 +448,7 @@ def views_shown() -> dict[str, View]:
             prefilled,
             drafts=postmortem.KnownDrafts(contradictions=gallery_more.UNFIT * 4),
         ),
-        "form-update": forms.update(open_one, template(open_one), 30),
+        "form-update": forms.update(open_one, update_template(open_one), 30),
         "form-cancel": forms.cancel(open_one),
         **gallery_more.corrections(MITIGATED),
         "form-break-glass": forms.break_glass(

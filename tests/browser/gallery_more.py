@@ -16,7 +16,7 @@ from handlers.views.blocks import Message, View
 from phases.memory.trends import Trends, trends
 from phases.messages import actions as said
 from phases.messages import effects as wanted
-from phases.mitigation.decision import under_way
+from phases.mitigation.decision import under_way_text
 from phases.postmortem.proofs import proofs
 from phases.record.documents import ActionItem, Adr, Contradiction, SubIssue
 from phases.record.findings import (
@@ -45,7 +45,7 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.memories import PastIncident
-from phases.record.timeline import shown
+from phases.record.timeline import shown_timeline
 from tests.support.bots.story import Story, mitigated, verifying
 from tests.support.values.factories import (
     BAD,
@@ -465,7 +465,7 @@ def odd_ends() -> dict[str, Message]:
     )
     near = {"confidence": 0.3, "reasons": ("changes code near shop/pay.py:41",)}
     nearest = culprit.model_copy(update=near)
-    too_late = under_way(acted(result="running"))
+    too_late = under_way_text(acted(result="running"))
     fallen = Look(
         number=1,
         minute=3,
@@ -680,7 +680,7 @@ def _correction(of: str, by: str, text: str = "", to: datetime | None = None) ->
     return Entry(at=NOW, kind="correction", text=text, by=by, corrects=of, moved_to=to)
 
 
-CORRECTED = shown(
+CORRECTED = shown_timeline(
     (
         Entry(at=NOW, kind="declared", text="Sentry alert SHOP-3: checkout is failing"),
         Entry(at=NOW + timedelta(minutes=2), kind="pin", text="All fine again", by="U0BOB"),

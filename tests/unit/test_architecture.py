@@ -33,3 +33,20 @@ def test_only_the_store_calls_step() -> None:
         if "phases.workflow" in path.read_text()
     }
     assert callers <= {"bot/wiring.py", "bot/cli/mcp_server.py", "bot/store/incidents.py"}, callers
+
+
+LINES, PARAMETERS = 60, 7
+WIDER = {"phases/triage/deploys/targets.py targets_of"}
+
+
+def test_functions_are_short_and_take_few_parameters() -> None:
+    """What needs more is several things, or a value that has no name yet."""
+    for path in (path for room in ("bot", "handlers", "phases") for path in files(room)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            where = f"{path.relative_to(ROOT)} {node.name}"
+            assert (node.end_lineno or 0) - node.lineno < LINES, where
+            given = node.args
+            names = {arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+            assert where in WIDER or len(names - {"self", "cls"}) <= PARAMETERS, where

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from bot.cli.checks import Finding, asked, broken, check, unproven, works
 from bot.clients.advice import REINSTALL, SLACK_TOKEN
 from bot.clients.slack.channels import Found
-from bot.clients.slack.client import Slack
+from bot.clients.slack.client import MessageKey, Slack
 from bot.config.settings import Settings
 from bot.configured_channels import missing
 from handlers.views.blocks import Message
@@ -126,12 +126,11 @@ async def _find(what: str, client: Slack, name: str) -> Found | Finding | None:
 
 async def _there_and_back(client: Slack, channel: str) -> bool:
     await client.join(channel)
-    effect, now = f"doctor-{secrets.token_hex(8)}", datetime.now(UTC)
+    key = MessageKey("doctor", f"doctor-{secrets.token_hex(8)}", since=datetime.now(UTC))
     text = "`firebreak doctor` looks whether I can post here. This message deletes itself."
-    post = {"incident": "doctor", "effect": effect, "since": now}
-    ts = await client.post(channel, Message(text), **post, maybe_posted=False)
+    ts = await client.post(channel, Message(text), key)
     try:
-        return await client.posted(channel, effect, now, None) == ts
+        return await client.posted(channel, key) == ts
     finally:
         await client.call("chat.delete", channel=channel, ts=ts)
 

@@ -27,7 +27,7 @@ def hotfix_commit(to: Release) -> str:
     commit = (to.commit or "").lower()
     if not COMMIT.fullmatch(commit):
         text = "a hotfix is deployed by its full commit, and none was given"
-        raise PortError("deployer", text, retryable=False)
+        raise PortError("deployer", text)
     return commit
 
 
@@ -35,4 +35,4 @@ def check_name(to: Release) -> None:
     """Raises `PortError` for a name that may not be deployed (rules: Releases and deploys)."""
     if not DEPLOYABLE.fullmatch(to.version):
         text = f"{to.version[:200]!r} is no name that may be deployed"
-        raise PortError("deployer", text, retryable=False)
+        raise PortError("deployer", text)

@@ -133,18 +133,12 @@ class CommandDeployer:
             return [filled.get(argument, argument) for argument in commands.hotfix]
         check_name(to)
         if to.version not in {release.version for release in await self.releases(service)}:
-            raise PortError(
-                "deployer",
-                f"{to.version} is not in the deployer's list of releases",
-                retryable=False,
-            )
+            raise PortError("deployer", f"{to.version} is not in the deployer's list of releases")
         name = service.release.deploy.replace("{version}", to.version)
         filled = {"{release}": name, "{version}": to.version}
         if "{commit}" in commands.run:
             if not to.commit or not COMMIT.fullmatch(to.commit):
-                raise PortError(
-                    "deployer", f"the commit of {to.version} is not known", retryable=False
-                )
+                raise PortError("deployer", f"the commit of {to.version} is not known")
             filled["{commit}"] = to.commit
         return [filled.get(argument, argument) for argument in commands.run]
 

@@ -296,7 +296,7 @@ class GitHubDeployer:
             what = "commit" if by_commit else "tag"
             text = f"{to.version} is not in the deployer's list of releases"
             text += f": {repository} has no {what} {tag}"
-            raise PortError("deployer", text, retryable=False) from error
+            raise PortError("deployer", text) from error
         name = service.release.deploy.replace("{version}", to.version)
         commit = to.version if by_commit else ""
         return {"release": name, "commit": commit, "decision": deploy_id, "hotfix": "false"}
@@ -325,5 +325,4 @@ def _not_taken(error: HttpError, why: str) -> HttpError:
         retryable=error.retryable,
         retry_after=error.retry_after,
         status=error.status,
-        sent=error.sent,
     )

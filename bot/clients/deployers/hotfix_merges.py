@@ -37,13 +37,14 @@ query FirebreakChecks($owner: String!, $name: String!, $number: Int!) {
 
 
 class HotfixMerges:
-    """Keeps `phases.ports.ports.Merges`. Methods raise `PortError`."""
+    """The ordinary merge of a shipped hotfix. Methods raise `PortError`."""
 
     def __init__(self, github: GitHub | None, git: LocalGit) -> None:
         self._github = github
         self._git = git
 
     async def state(self, service: Service, fix: Release) -> MergeState | None:
+        """Return the state of its branch or pull request; None where nobody can tell."""
         number = pull_of(fix)
         if number is not None and self._github is not None and service.repository:
             return await self._pull(self._github, service, number, fix.commit or "")
@@ -53,6 +54,11 @@ class HotfixMerges:
         return None if merged is None else MergeState(merged=merged)
 
     async def merge(self, service: Service, number: int, commit: str) -> MergeState:
+        """Merge the pull request if its head is `commit` and its checks allow.
+
+        One that is merged already is a success. Where it is refused, the error has the reason and
+        what to do.
+        """
         if self._github is None:
             raise NotSetUp(SYSTEM, "GITHUB_TOKEN is not set, so it has to be merged by hand")
         github, repository = self._github, repository_of(service)
@@ -149,4 +155,4 @@ def _merge_refusal(error: HttpError, pull: PullState, commit: str) -> PortError:
 
 
 def _refusal(text: str) -> PortError:
-    return PortError(SYSTEM, text, retryable=False)
+    return PortError(SYSTEM, text)

@@ -76,7 +76,7 @@ class RecordedCommands:
         if output.code:
             job = records.read(folder / "job.json") or {"argv": ["the command"]}
             text = redact(f"nothing was started: {job['argv'][0]}: {output.complaint}")
-            raise PortError("deployer", text, retryable=False)
+            raise PortError("deployer", text)
 
     def look(self, id: str) -> DeployState:
         folder = self._folder(id)

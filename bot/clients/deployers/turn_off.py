@@ -17,19 +17,23 @@ LIMIT_SECONDS = 60
 
 
 class CommandSwitch:
-    """Keeps `phases.ports.ports.Switch`. Shares the records of deploys: their ids differ."""
+    """Turns off what was turned on. Shares the records of deploys: their ids differ."""
 
     def __init__(self, state_dir: Path) -> None:
         self._jobs = RecordedCommands(state_dir)
 
     async def start(self, service: Service, id: str, change: str) -> None:
+        """Run the command once: with a known `id` nothing is done.
+
+        Raises `PortError` when nothing was started.
+        """
         if self._jobs.known(id) is None:
             if not service.turn_off:
                 text = f"{service.name} has no `turn_off` command in the catalogue"
                 raise NotSetUp("deployer", text)
             if not ARGUMENT.fullmatch(change):
                 text = f"{change[:200]!r} may not become an argument of a command"
-                raise PortError("deployer", text, retryable=False)
+                raise PortError("deployer", text)
             argv = [change if part == "{change}" else part for part in service.turn_off]
             job = {
                 "argv": argv,
@@ -46,6 +50,7 @@ class CommandSwitch:
         return self._jobs.look(id)
 
     async def give_up(self, service: Service, id: str) -> bool:
+        """Return whether nothing was started, and from now on nothing will be."""
         return self._jobs.give_up(id)
 
 

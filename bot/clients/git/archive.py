@@ -209,7 +209,7 @@ def _rewrite(directory: Path, name: str, revised: Callable[[str], str]) -> None:
     try:
         there = (directory / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PortError(SYSTEM, f"{directory / name} cannot be read", retryable=False) from error
+        raise PortError(SYSTEM, f"{directory / name} cannot be read") from error
     if (changed := revised(there)) != there:
         _write_whole(directory, name, changed)
 
@@ -277,7 +277,7 @@ async def _clone(directory: Path) -> _Clone | None:
     if shown.code:
         if b"not a git repository" in shown.err:
             return None
-        raise PortError(SYSTEM, f"git refuses {there}: {complaint(shown)}", retryable=False)
+        raise PortError(SYSTEM, f"git refuses {there}: {complaint(shown)}")
     top = Path(shown.text.rstrip("\n"))
     inside = _path_below(top, there, directory)
     head = await _try(top, "symbolic-ref", "--quiet", "HEAD")
@@ -300,7 +300,6 @@ async def _default_branch(top: Path) -> str:
     raise PortError(
         SYSTEM,
         f"the clone {top} is on no branch and has neither main nor master: check a branch out",
-        retryable=False,
     )
 
 
@@ -356,9 +355,7 @@ def _listed(directory: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise PortError(
-            SYSTEM, f"{directory} cannot be read: {error.strerror}", retryable=False
-        ) from error
+        raise PortError(SYSTEM, f"{directory} cannot be read: {error.strerror}") from error
     paths: list[str] = []
     for folder, folders, names in os.walk(directory):
         inside = Path(folder).relative_to(directory)
@@ -401,7 +398,7 @@ def _write_whole(directory: Path, name: str, text: str) -> None:
         os.replace(draft.name, directory / name)
     except OSError as error:
         raise PortError(
-            SYSTEM, f"{directory / name} cannot be written: {error.strerror}", retryable=False
+            SYSTEM, f"{directory / name} cannot be written: {error.strerror}"
         ) from error
 
 
@@ -420,5 +417,5 @@ async def _try(where: Path, *arguments: str, extra: Mapping[str, str] | None = N
 async def _git(where: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> Output:
     output = await _try(where, *arguments, extra=extra)
     if output.code:
-        raise PortError(SYSTEM, f"git {arguments[0]}: {complaint(output)}", retryable=False)
+        raise PortError(SYSTEM, f"git {arguments[0]}: {complaint(output)}")
     return output

@@ -32,7 +32,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 class LocalBisector:
-    """Keeps `phases.ports.ports.Bisector`.
+    """`git bisect run` in a scratch worktree, in a process group of its own.
 
     `state_dir` holds the records and the scratch worktrees. `clones` are those of the source code,
     so that one fetch at a time runs in a clone.
@@ -160,7 +160,7 @@ def _job(folder: Path) -> dict[str, Any]:
     job = records.read(folder / "job.json")
     if job is None:
         text = "nothing is known of this bisect on the host that was asked"
-        raise PortError("bisect", text, retryable=False)
+        raise PortError("bisect", text)
     return job
 
 

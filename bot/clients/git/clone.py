@@ -144,7 +144,7 @@ class Clones:
             text = f"the tag {tag} is in the clone of {service.name}, and its commit cannot be read"
             text += " (`git fsck` there says why)"
         why = why or known.trouble
-        raise PortError("git", f"{text} (git fetch: {why})" if why else text, retryable=False)
+        raise PortError("git", f"{text} (git fetch: {why})" if why else text)
 
     async def _fetch_one(
         self, directory: str, tag: str | None, sha: str | None
@@ -206,7 +206,7 @@ class Clones:
                 return Main(commit, fresh=remote is None)
         text = "which branch is the main one is not known in the clone"
         text += " (`git remote set-head <remote> --auto` there says it)"
-        raise PortError("git", text, retryable=False)
+        raise PortError("git", text)
 
     # --- history that was cut ---------------------------------------------------------------------
 
@@ -233,7 +233,7 @@ class Clones:
             mends = "only a clone with all of it mends that"
         text = "the history of the clone is cut (a shallow clone) and could not be deepened"
         text += f" ({why})" if why else ""
-        raise PortError("git", f"{text}; {mends}", retryable=False)
+        raise PortError("git", f"{text}; {mends}")
 
     async def _deepen(self, directory: str, remote: str, more: str) -> str:
         """Return why the clone is not deeper than before; empty where it is."""

@@ -225,7 +225,7 @@ def checked(output: Output, what: str, answers: tuple[int, ...] = (0,)) -> Outpu
     half a history accuses the wrong commit.
     """
     if not output.truncated and (output.code not in answers or _ERROR.search(output.err)):
-        raise PortError("git", f"git {what}: {complaint(output)}", retryable=False)
+        raise PortError("git", f"git {what}: {complaint(output)}")
     return output
 
 

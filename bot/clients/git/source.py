@@ -130,9 +130,7 @@ class LocalGit:
         lines = blob.text.splitlines()
         if not 1 <= line <= len(lines):
             if blob.truncated:
-                raise PortError(
-                    "git", f"{path[:200]} is too large to look at line {line}", retryable=False
-                )
+                raise PortError("git", f"{path[:200]} is too large to look at line {line}")
             return ()
         first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
         return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
@@ -283,7 +281,7 @@ class LocalGit:
         tests = test_coverage.tests_among(path, self._paths[directory, commit][0].paths)
         naming = [test for test in tests if test_coverage.called_after(test, path)]
         unread = False
-        if words := test_coverage.patterns(path):
+        if words := test_coverage.naming_patterns(path):
             asked = [part for word in words for part in ("-e", word)]
             output = await attempt(
                 directory,

@@ -110,9 +110,7 @@ class GitHubArchive:
             await self._branch(repository, branch, base)
         content = await self._content(repository, path, branch)
         if content is None:
-            raise PortError(
-                SYSTEM, f"{path} is neither merged nor in an open pull request", retryable=False
-            )
+            raise PortError(SYSTEM, f"{path} is neither merged nor in an open pull request")
         sha, text = content
         if (changed := revised(text)) != text:
             await self._commit_file(repository, branch, path, changed, {"message": why, "sha": sha})
@@ -161,7 +159,7 @@ class GitHubArchive:
         if len(rows) >= LISTED:
             text = f"{path} has {LISTED} entries or more, and GitHub lists no more"
             text += ": which number is free is not known. Move old ones into folders"
-            raise PortError(SYSTEM, text, retryable=False)
+            raise PortError(SYSTEM, text)
         return rows
 
     async def _content(

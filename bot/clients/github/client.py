@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -36,6 +37,20 @@ TAG_PAGES = 3
 TAGS_LISTED = TAG_PAGES * PAGE
 
 S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One call, with what is filled into its path and its query."""
+
+    call: Call
+    repository: str
+    params: Mapping[str, Any] | None = None
+    parts: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+
+    @property
+    def path(self) -> str:
+        return filled(self.call, self.repository, self.parts)
 
 
 class GitHub:
@@ -67,7 +82,7 @@ class GitHub:
         **parts: str | int,
     ) -> Any:
         """Return the answer's JSON."""
-        return self._rest.json(await self._send(call, repository, params=params, parts=parts))
+        return self._rest.json(await self._send(_Asked(call, repository, params, parts)))
 
     async def polled(
         self,
@@ -80,20 +95,14 @@ class GitHub:
 
         https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
         """
-        return (await self._polled(call, repository, params, parts))[0]
+        return (await self._polled(_Asked(call, repository, params, parts)))[0]
 
-    async def _polled(
-        self,
-        call: Call,
-        repository: str,
-        params: Mapping[str, Any] | None,
-        parts: Mapping[str, str | int],
-    ) -> tuple[Any, bool | None]:
+    async def _polled(self, asked: _Asked) -> tuple[Any, bool | None]:
         """Return the answer's JSON, and whether a next page is there; None: no `Link` says so."""
-        key = (filled(call, repository, parts), repr(sorted((params or {}).items())))
+        key = (asked.path, repr(sorted((asked.params or {}).items())))
         known = self._etags.get(key)
         headers = {"If-None-Match": known[0]} if known else None
-        answer = await self._send(call, repository, params=params, parts=parts, headers=headers)
+        answer = await self._send(asked, headers=headers)
         if answer.status_code == 304 and known is not None:
             return known[1], known[2]
         body = self._rest.json(answer)
@@ -116,8 +125,8 @@ class GitHub:
         """
         rows: list[Any] = []
         for page in range(1, most + 1):
-            asked = {**(params or {}), "per_page": PAGE, "page": page}
-            listed, goes_on = await self._polled(call, repository, asked, {})
+            paged = {**(params or {}), "per_page": PAGE, "page": page}
+            listed, goes_on = await self._polled(_Asked(call, repository, paged))
             rows += listed if isinstance(listed, list) else []
             if not (goes_on if goes_on is not None else len(listed) >= PAGE):
                 break
@@ -136,7 +145,8 @@ class GitHub:
 
         It is sent again after a fault only where that is harmless (`repeatable`).
         """
-        answer = await self._send(call, repository, json=json, parts=parts, repeatable=repeatable)
+        asked = _Asked(call, repository, parts=parts)
+        answer = await self._send(asked, json=json, repeatable=repeatable)
         return self._rest.json(answer) if answer.content else None
 
     async def about(self, repository: str) -> Repository:
@@ -174,38 +184,34 @@ class GitHub:
 
     async def _send(
         self,
-        call: Call,
-        repository: str,
+        asked: _Asked,
         *,
-        parts: Mapping[str, str | int],
-        params: Mapping[str, Any] | None = None,
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
     ) -> httpx.Response:
-        path = filled(call, repository, parts)
+        path, repository = asked.path, asked.repository
         if repository in self._moved:
             path = self._moved[repository] + path.removeprefix(_root(repository))
 
         for _ in range(HOPS):
             answer = await self._rest.request(
-                call.method,
+                asked.call.method,
                 path,
-                params=params,
+                params=asked.params,
                 json=dict(json) if json is not None else None,
                 headers=headers,
-                scope=call.permission,
+                scope=asked.call.permission,
                 repeatable=repeatable,
             )
             if answer.status_code not in REDIRECTS:
                 return answer
-            path = self._new_place(repository, call, parts, answer)
-        raise HttpError(SYSTEM, f"{repository} is sent round in circles by GitHub", retryable=False)
+            path = self._new_place(asked, answer)
+        raise HttpError(SYSTEM, f"{repository} is sent round in circles by GitHub")
 
-    def _new_place(
-        self, repository: str, call: Call, parts: Mapping[str, str | int], answer: httpx.Response
-    ) -> str:
+    def _new_place(self, asked: _Asked, answer: httpx.Response) -> str:
         """Return the path that a redirect leads to. Raises where it is not below our address."""
+        repository = asked.repository
         try:
             place = self._base.join(answer.headers.get("Location", ""))
         except httpx.InvalidURL:
@@ -222,9 +228,9 @@ class GitHub:
         if not ours or not answer.headers.get("Location") or not path.startswith(f"{below}/"):
             text = f"{repository} was renamed or moved to another server"
             text += ": name it anew in the catalogue (`repository`)"
-            raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
+            raise HttpError(SYSTEM, text, status=answer.status_code)
         path = path.removeprefix(below)
-        rest = filled(call, repository, parts).removeprefix(_root(repository))
+        rest = asked.path.removeprefix(_root(repository))
         if path.endswith(rest) and repository not in self._moved:
             self._moved[repository] = path.removesuffix(rest)
             log.warning("%s was renamed or moved: name it anew in the catalogue", repository)
@@ -267,9 +273,7 @@ def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
     for key, value in {"owner": owner, "repo": name, **parts}.items():
         text = str(value)
         if any(step in ("", ".", "..") for step in text.split("/")) or not text.isprintable():
-            raise PortError(
-                SYSTEM, f"{text[:80]!r} is nothing that can be asked for", retryable=False
-            )
+            raise PortError(SYSTEM, f"{text[:80]!r} is nothing that can be asked for")
         path = path.replace(f"{{{key}}}", quote(text, safe="/" if key in ("path", "ref") else ""))
     return path
 

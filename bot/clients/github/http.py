@@ -20,6 +20,8 @@ from bot.clients.http.client import Http
 from bot.clients.http.errors import (
     LONGEST_WAIT_SECONDS,
     HttpError,
+    Limited,
+    Passing,
     is_limited,
     reason_in,
     retry_after,
@@ -72,9 +74,7 @@ class GitHubHttp(Http):
         left = self._wait_until.get(self.api, 0.0) - time.monotonic()
         if left > 0:
             text = _slow_down_text(left)
-            raise HttpError(
-                SYSTEM, text, retryable=True, retry_after=left, sent=False, limited=True
-            )
+            raise Limited(SYSTEM, text, retry_after=left)
 
     def refusal(self, answer: httpx.Response, scope: str | None) -> PortError | None:
         if answer.status_code not in (403, 429):
@@ -83,7 +83,7 @@ class GitHubHttp(Http):
         if is_limited(answer) or "rate limit" in reason.lower():
             return self._slow_down(answer)
         text = redact(forbidden(scope, reason))
-        return HttpError(SYSTEM, text, retryable=False, status=403, said=reason)
+        return HttpError(SYSTEM, text, status=403, said=reason)
 
     def _slow_down(self, answer: httpx.Response) -> HttpError:
         wait = retry_after(answer.headers)
@@ -97,14 +97,7 @@ class GitHubHttp(Http):
             until = time.monotonic() + wait
             self._wait_until[api] = max(self._wait_until.get(api, 0.0), until)
         log.warning("GitHub asks us to slow down for %.0f s", wait)
-        return HttpError(
-            SYSTEM,
-            _slow_down_text(wait),
-            retryable=True,
-            retry_after=wait,
-            status=answer.status_code,
-            limited=True,
-        )
+        return Limited(SYSTEM, _slow_down_text(wait), retry_after=wait, status=answer.status_code)
 
 
 class Rest(GitHubHttp):
@@ -176,12 +169,12 @@ def _refusal(errors: Sequence[Mapping[str, Any]], permission: str | None) -> Htt
     reason = "; ".join(_message(error)[:150] for error in errors[:2])
     if {error.get("type") for error in errors} & _NOT_ALLOWED:
         text = redact(forbidden(permission, reason))
-        return HttpError(SYSTEM, text, retryable=False, status=403)
+        return HttpError(SYSTEM, text, status=403)
     if not errors or any("something went wrong" in _message(error).lower() for error in errors):
         text = redact(f"GitHub has a fault of its own ({reason or 'no answer'})")
-        return HttpError(SYSTEM, text, retryable=True, status=502, passing=True)
+        return Passing(SYSTEM, text, retryable=True, status=502)
     text = redact(f"GitHub refused it ({reason})")
-    return HttpError(SYSTEM, text, retryable=False, said=reason)
+    return HttpError(SYSTEM, text, said=reason)
 
 
 def _message(error: Mapping[str, Any]) -> str:

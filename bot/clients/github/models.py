@@ -10,22 +10,18 @@ import binascii
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from bot.clients.github.http import SYSTEM
 from bot.clients.http.errors import HttpError
+from bot.clients.http.shape import Shape
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Account(_Read):
+class Account(Shape):
     login: str = ""
 
 
-class WorkflowRun(_Read):
+class WorkflowRun(Shape):
     """https://docs.github.com/en/rest/actions/workflow-runs"""
 
     id: int
@@ -39,25 +35,25 @@ class WorkflowRun(_Read):
     run_started_at: datetime | None = None
 
 
-class WorkflowRuns(_Read):
+class WorkflowRuns(Shape):
     workflow_runs: tuple[WorkflowRun, ...]
 
 
-class Workflow(_Read):
+class Workflow(Shape):
     """https://docs.github.com/en/rest/actions/workflows#get-a-workflow"""
 
     path: str = ""
     state: str = "active"
 
 
-class Dispatched(_Read):
+class Dispatched(Shape):
     """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event,
     with `return_run_details`"""
 
     workflow_run_id: int
 
 
-class Deployment(_Read):
+class Deployment(Shape):
     """https://docs.github.com/en/rest/deployments/deployments"""
 
     id: int
@@ -70,7 +66,7 @@ class Deployment(_Read):
     creator: Account | None = None
 
 
-class DeploymentStatus(_Read):
+class DeploymentStatus(Shape):
     state: str
     created_at: datetime
     description: str | None = None
@@ -79,23 +75,23 @@ class DeploymentStatus(_Read):
     """The older name of `log_url`; those who report still fill it."""
 
 
-class Published(_Read):
+class Published(Shape):
     """A release: https://docs.github.com/en/rest/releases/releases#list-releases"""
 
     tag_name: str
     draft: bool = False
 
 
-class _TagCommit(_Read):
+class _TagCommit(Shape):
     sha: str = ""
 
 
-class Tag(_Read):
+class Tag(Shape):
     name: str
     commit: _TagCommit = _TagCommit()
 
 
-class ChangedFile(_Read):
+class ChangedFile(Shape):
     """`diff-entry`; `patch` is missing of binary and of very large files."""
 
     filename: str
@@ -105,21 +101,21 @@ class ChangedFile(_Read):
     patch: str = ""
 
 
-class GitActor(_Read):
+class GitActor(Shape):
     name: str | None = None
     date: datetime | None = None
 
 
-class CommitText(_Read):
+class CommitText(Shape):
     message: str = ""
     author: GitActor | None = None
 
 
-class Parent(_Read):
+class Parent(Shape):
     sha: str = ""
 
 
-class Commit(_Read):
+class Commit(Shape):
     sha: str
     html_url: str | None = None
     commit: CommitText = CommitText()
@@ -131,7 +127,7 @@ class Commit(_Read):
         return len(self.parents) > 1
 
 
-class Comparison(_Read):
+class Comparison(Shape):
     """Commits are oldest first, and files are on the first page only:
     https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
 
@@ -141,7 +137,7 @@ class Comparison(_Read):
     files: tuple[ChangedFile, ...] = ()
 
 
-class Content(_Read):
+class Content(Shape):
     """https://docs.github.com/en/rest/repos/contents: `content` is empty of files over 1 MB."""
 
     type: str
@@ -168,7 +164,7 @@ class TreeEntry(TypedDict):
     type: str
 
 
-class Tree(_Read):
+class Tree(Shape):
     """`truncated` where there are over 100,000 entries, or 7 MB of them:
     https://docs.github.com/en/rest/git/trees#get-a-tree"""
 
@@ -176,18 +172,18 @@ class Tree(_Read):
     tree: tuple[TreeEntry, ...]
 
 
-class PullNumber(_Read):
+class PullNumber(Shape):
     number: int
     html_url: str
     merged_at: datetime | None = None
 
 
-class _Head(_Read):
+class _Head(Shape):
     ref: str
     sha: str = ""
 
 
-class PullState(_Read):
+class PullState(Shape):
     """https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request"""
 
     state: str
@@ -198,26 +194,26 @@ class PullState(_Read):
     head: _Head
 
 
-class Pull(_Read):
+class Pull(Shape):
     number: int
     html_url: str
     head: _Head
 
 
-class _Object(_Read):
+class _Object(Shape):
     sha: str
 
 
-class GitRef(_Read):
+class GitRef(Shape):
     object: _Object
 
 
-class Entry(_Read):
+class Entry(Shape):
     name: str
     type: str = "file"
 
 
-class Repository(_Read):
+class Repository(Shape):
     full_name: str = ""
     default_branch: str
     archived: bool = False

@@ -5,7 +5,7 @@ They are asked for path by path.
 
 from __future__ import annotations
 
-from phases.ports.source_paths import JVM, folders_of, written
+from phases.ports.source_paths import JVM, folders_of, written_parts
 
 ROOTS = ("", "src/", "app/", "lib/")
 """Below what the files of a repository may lie that a frame names by their package …"""
@@ -25,7 +25,7 @@ def candidates(file: str, module: str = "") -> list[str]:
 
     None leads out of the repository.
     """
-    parts = written(file)
+    parts = written_parts(file)
     if len(parts) == 1 and module:
         parts = [*folders_of(module, parts[0]), *parts]
     jvm = bool(parts) and parts[-1].endswith(JVM)

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
 from bot.clients.github.client import PAGE, GitHub, or_none, read
 from bot.clients.http.errors import HttpError
+from bot.clients.http.shape import Shape
 
 SHOWN = 50
 CHECKED = 10
@@ -31,22 +30,18 @@ _GREEN = frozenset({"success", "neutral", "skipped"})
 https://docs.github.com/en/graphql/reference/enums#statusstate"""
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Repo(_Read):
+class _Repo(Shape):
     full_name: str = ""
 
 
-class _Side(_Read):
+class _Side(Shape):
     ref: str = ""
     sha: str = ""
     repo: _Repo | None = None
     """Null where the fork was deleted."""
 
 
-class _Pull(_Read):
+class _Pull(Shape):
     """https://docs.github.com/en/rest/pulls/pulls#list-pull-requests"""
 
     number: int
@@ -58,30 +53,30 @@ class _Pull(_Read):
     base: _Side = _Side()
 
 
-class _CheckRun(_Read):
+class _CheckRun(Shape):
     name: str = ""
     status: str = "completed"
     conclusion: str | None = None
 
 
-class _CheckRuns(_Read):
+class _CheckRuns(Shape):
     """https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference"""
 
     check_runs: tuple[_CheckRun, ...] = ()
 
 
-class _Status(_Read):
+class _Status(Shape):
     context: str = ""
     state: str
 
 
-class _Statuses(_Read):
+class _Statuses(Shape):
     """https://docs.github.com/en/rest/commits/statuses#get-the-combined-status-for-a-specific-reference"""
 
     statuses: tuple[_Status, ...] = ()
 
 
-class _Entry(_Read):
+class _Entry(Shape):
     path: str
     type: str
 

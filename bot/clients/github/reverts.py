@@ -37,7 +37,7 @@ _PULL = re.compile(r"/pull/([1-9][0-9]{0,8})$")
 
 
 class GitHubReverts:
-    """Keeps `phases.ports.ports.Reverts`."""
+    """Makes the pull request that reverts another one, once."""
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
@@ -50,29 +50,25 @@ class GitHubReverts:
         repository = repository_of(service)
         number = _PULL.search(pull_request)
         if number is None:
-            raise PortError(SYSTEM, f"{pull_request[:100]} is no pull request", retryable=False)
+            raise PortError(SYSTEM, f"{pull_request[:100]} is no pull request")
         asked = {**names_of(repository), "number": int(number.group(1))}
         answer = await self._github.graphql(FIND, asked, permission=PERMISSION)
         there = answer.get("repository") or {}
         pull = there.get("pullRequest")
         if pull is None:
-            raise PortError(
-                SYSTEM, f"{repository} has no pull request #{asked['number']}", retryable=False
-            )
+            raise PortError(SYSTEM, f"{repository} has no pull request #{asked['number']}")
         for node in (there.get("pullRequests") or {}).get("nodes") or []:
             if str(node["headRefName"]).startswith(f"revert-{asked['number']}-"):
                 return str(node["url"])
         if not pull["merged"]:
             text = f"#{asked['number']} is not merged, so there is nothing to revert"
-            raise PortError(SYSTEM, text, retryable=False)
+            raise PortError(SYSTEM, text)
         wanted = {"pullRequestId": pull["id"], "body": why}
         made = (await self._github.graphql(MAKE, {"input": wanted}, permission=PERMISSION)).get(
             "revertPullRequest"
         )
         if not made or not made.get("revertPullRequest"):
             raise PortError(
-                SYSTEM,
-                f"#{asked['number']} cannot be reverted by itself: git has conflicts",
-                retryable=False,
+                SYSTEM, f"#{asked['number']} cannot be reverted by itself: git has conflicts"
             )
         return str(made["revertPullRequest"]["url"])

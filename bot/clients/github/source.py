@@ -136,9 +136,7 @@ class GitHubSource:
             await self._github.get(calls.CONTENTS, repository, {"ref": commit}, path=path),
         )
         if content.type == "file" and content.encoding != "base64":
-            raise PortError(
-                SYSTEM, f"{path[:200]} is too large for GitHub to show its lines", retryable=False
-            )
+            raise PortError(SYSTEM, f"{path[:200]} is too large for GitHub to show its lines")
         lines = content.text.splitlines()
         if not 1 <= line <= len(lines):
             return ()
@@ -177,7 +175,7 @@ class GitHubSource:
             sides.append(await self._compare(repository, head, base, 1))
         if any(len(side.files) >= FILES_SHOWN for side in sides):
             text = f"{FILES_SHOWN} or more files changed from {older} to {newer}"
-            raise PortError(SYSTEM, f"{text}, and GitHub shows no more of them", retryable=False)
+            raise PortError(SYSTEM, f"{text}, and GitHub shows no more of them")
         paths = (
             p for side in sides for f in side.files for p in (f.filename, f.previous_filename) if p
         )
@@ -211,7 +209,7 @@ class GitHubSource:
             tests = test_coverage.tests_among(path, index.paths)
             named = [test for test in tests if test_coverage.called_after(test, path)]
             return Covered(naming=tuple(named[:TESTS_SHOWN]), files=len(tests), read=False)
-        there = await self._existing(repository, commit, test_coverage.candidates(path))
+        there = await self._existing(repository, commit, test_coverage.candidate_tests(path))
         return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False, everywhere=False)
 
     async def checks(self, service: Service, sha: str) -> PullChecks | None:
@@ -298,9 +296,7 @@ class GitHubSource:
             self._shas[repository, name] = sha
             return sha
         raise PortError(
-            SYSTEM,
-            f"{name[:100]} is not known in {repository} (its tag would be {tag[:100]})",
-            retryable=False,
+            SYSTEM, f"{name[:100]} is not known in {repository} (its tag would be {tag[:100]})"
         )
 
     async def _path_of(self, repository: str, commit: str, file: str) -> str | None:

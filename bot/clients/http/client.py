@@ -21,6 +21,9 @@ from bot.clients.http.call_counts import NO_ANSWER, count, count_limited
 from bot.clients.http.certificates import context
 from bot.clients.http.errors import (
     HttpError,
+    Limited,
+    Passing,
+    Unanswered,
     final_words,
     is_limited,
     reason_in,
@@ -92,9 +95,7 @@ class Http:
             clean = httpx.Headers(dict(headers), encoding="ascii")
         except UnicodeEncodeError as error:
             unsent = cause_of(system, error)
-            raise HttpError(
-                system, unsent.says, retryable=False, sent=False, mend=unsent.mend
-            ) from None
+            raise Unanswered(system, unsent.says, mend=unsent.mend) from None
         self._client = httpx.AsyncClient(
             headers=clean,
             verify=context(),
@@ -179,7 +180,7 @@ class Http:
 
     def of_unknown_shape(self, answer: httpx.Response, error: ValidationError) -> HttpError:
         text = self.unknown_shape.format(system=self.system, where=place_of(error))
-        return HttpError(self.system, text, retryable=False, status=answer.status_code)
+        return HttpError(self.system, text, status=answer.status_code)
 
     # --- rules that a system may have of its own -------------------------------------------------
 
@@ -200,28 +201,28 @@ class Http:
         # What follows the first sentence is advice for whoever wrote the query.
         first = reason.partition(". ")[0].rstrip(".")
         wait = retry_after(answer.headers)
-        mend, passing, limited = "", self.passes(status, reason), is_limited(answer)
-        if limited:
+        passing = self.passes(status, reason)
+        if is_limited(answer):
             wait = sentry_window_ends(answer.headers) if wait is None else wait
             text = f"{self.system} asks us to slow down{f' ({first})' if first else ''}"
-        elif status >= 500:
+            limited = Limited(self.system, text, retry_after=wait, status=status)
+            limited.passing = passing and wait is None
+            return limited
+        mend = ""
+        if status >= 500:
             text = f"{self.system} has a fault of its own ({status})"
         elif passing:
             text = f"{self.system} is overloaded ({status}{f': {first}' if first else ''})"
         else:
             text, mend = final_words(self.system, answer, scope)
             text = f"{text} ({reason})" if reason else text
-        return HttpError(
-            self.system,
-            text,
-            retryable=limited or passing or status >= 500 or status == 408,
-            retry_after=wait,
-            status=status,
-            said=reason,
-            passing=status >= 500 or (passing and wait is None),
-            limited=limited,
-            mend=mend,
+        kind = Passing if status >= 500 or (passing and wait is None) else HttpError
+        retryable = passing or status >= 500 or status == 408
+        error = kind(
+            self.system, text, retryable=retryable, retry_after=wait, status=status, said=reason
         )
+        error.mend = mend
+        return error
 
     # --- one request -----------------------------------------------------------------------------
 
@@ -236,7 +237,7 @@ class Http:
             text = f"{self.system} did not answer within {self._timeout:g} s"
             if isinstance(error, httpx.ConnectTimeout):
                 text = f"{self.system} cannot be reached: no connection within {self._connect:g} s"
-            raise HttpError(self.system, text, retryable=True, sent=connected) from error
+            raise Unanswered(self.system, text, retryable=True, sent=connected) from error
         except (httpx.TransportError, ssl.SSLError) as error:
             # An alert after the handshake comes as it is: httpx maps it to no error of its own.
             count(self.system, request.method, NO_ANSWER)
@@ -244,7 +245,7 @@ class Http:
             retryable = not (cause.final or cause.by_people)
             # h11 puts the whole header into its error, and a token may stand there.
             below = None if cause.final else error
-            raise HttpError(
+            raise Unanswered(
                 self.system,
                 cause.says,
                 retryable=retryable,
@@ -260,7 +261,7 @@ class Http:
             return httpx.URL(f"{self._base}{path}")
         except httpx.InvalidURL as error:
             text = f"the address set for {self.system} is no URL"
-            raise HttpError(self.system, text, retryable=False, sent=False) from error
+            raise Unanswered(self.system, text) from error
 
 
 @cache
@@ -280,9 +281,7 @@ def part(text: str, system: str) -> str:
     Raises `HttpError` for what would lead to another path: `..` is no id of anything.
     """
     if text in ("", ".", ".."):
-        raise HttpError(
-            system, f"{text[:80]!r} is nothing that can be asked for", retryable=False, sent=False
-        )
+        raise Unanswered(system, f"{text[:80]!r} is nothing that can be asked for")
     return quote(text, safe="")
 
 

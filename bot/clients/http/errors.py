@@ -21,33 +21,67 @@ class HttpError(PortError):
     """A `PortError` that knows the answer's status.
 
     `status` is None where there was no answer. `said` is the reason that the system gave; it is
-    empty where nothing readable was given. `sent` is False where the request surely never arrived,
-    so that even a creation may be sent again. `passing` says that the same request may be answered
-    a moment later: the connection was lost, or the system had a fault or was overloaded. `limited`
-    says that it was refused for now because of too many calls, and that nothing was done. `mend` is
-    what helps where the way to the system is the trouble.
+    empty where nothing readable was given.
     """
+
+    sent: bool = True
+    """False: the request surely did nothing, so that even a creation may be sent again."""
+    passing: bool = False
+    """The same request may be answered a moment later."""
+    limited: bool = False
+    """It was refused for now because of too many calls, and nothing was done."""
+    mend: str = ""
+    """What helps where the way to the system is the trouble."""
 
     def __init__(
         self,
         system: str,
         text: str,
         *,
-        retryable: bool,
+        retryable: bool = False,
         retry_after: float | None = None,
         status: int | None = None,
-        sent: bool = True,
         said: str = "",
-        passing: bool = False,
-        limited: bool = False,
-        mend: str = "",
     ) -> None:
         super().__init__(system, text, retryable=retryable, retry_after=retry_after)
         self.status = status
-        self.sent = sent
         self.said = said
+
+
+class Limited(HttpError):
+    """The system asks to slow down."""
+
+    sent = False
+    limited = True
+
+    def __init__(
+        self, system: str, text: str, *, retry_after: float | None, status: int | None = None
+    ) -> None:
+        super().__init__(system, text, retryable=True, retry_after=retry_after, status=status)
+
+
+class Passing(HttpError):
+    """The system has a fault of its own, or is overloaded."""
+
+    passing = True
+
+
+class Unanswered(HttpError):
+    """No answer came: the request was never sent, or the connection was lost."""
+
+    def __init__(
+        self,
+        system: str,
+        text: str,
+        *,
+        retryable: bool = False,
+        sent: bool = False,
+        passing: bool = False,
+        mend: str = "",
+    ) -> None:
+        super().__init__(system, text, retryable=retryable)
+        self.sent = sent
         self.passing = passing
-        self.limited = limited
         self.mend = mend
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ import httpx
 from bot.clients.cache import Cache
 from bot.clients.http.client import Http
 from bot.clients.http.errors import LONGEST_WAIT_SECONDS, HttpError, json_of, retry_after
+from bot.clients.http.shape import Shape
 from bot.clients.linear import documents as shapes
 from bot.runtime.redaction import redact
 from phases.ports.ports import PortError
@@ -48,16 +50,10 @@ class LinearError(HttpError):
         retry_after: float | None = None,
         status: int | None = None,
     ) -> None:
-        limited = code == "RATELIMITED"
-        super().__init__(
-            SYSTEM,
-            text,
-            retryable=code in _PASSING,
-            retry_after=retry_after,
-            status=status,
-            passing=code in _PASSING and not limited,
-            limited=limited,
-        )
+        retryable = code in _PASSING
+        super().__init__(SYSTEM, text, retryable=retryable, retry_after=retry_after, status=status)
+        self.limited = code == "RATELIMITED"
+        self.passing = retryable and not self.limited
         self.code = code
         self.message = message
 
@@ -87,7 +83,7 @@ class LinearHttp(Http):
         return _refused(answer, errors if isinstance(errors, list) else [])
 
 
-A = TypeVar("A", bound=shapes.Read)
+A = TypeVar("A", bound=Shape)
 
 
 def made_id(kind: str, key: str) -> str:
@@ -96,8 +92,25 @@ def made_id(kind: str, key: str) -> str:
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
+@dataclass(frozen=True, slots=True)
+class NewIssue:
+    """An issue to be made. The same `key` is the same issue, however often it is asked for."""
+
+    key: str
+    title: str
+    body: str
+
+
+def _written(new: NewIssue, untitled: str) -> dict[str, Any]:
+    return {
+        "id": made_id("issue", new.key),
+        "title": cut(" ".join(new.title.split()) or untitled, TITLE_LIMIT),
+        "description": cut(new.body, BODY_LIMIT),
+    }
+
+
 class Linear:
-    """Keeps `phases.ports.coordination.Tickets`. Methods raise `PortError`.
+    """Tickets, their sub-issues and their comments. Methods raise `PortError`.
 
     A personal API key goes into `Authorization` as it is, an OAuth token as a Bearer.
     """
@@ -109,66 +122,45 @@ class Linear:
         """By the key of a team, or by the id of an issue that it has."""
 
     async def open(
-        self,
-        service: Service,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        priority: int,
-        parent: Ticket | None = None,
+        self, service: Service, new: NewIssue, *, priority: int, parent: Ticket | None = None
     ) -> Ticket:
-        """Return the ticket of `key`, made if it is not there yet.
+        """Return the ticket, made if it is not there yet.
 
         It begins in the team's first state of type `started`.
         """
         team = await self._team(service)
-        id = made_id("issue", key)
         given = {
-            "id": id,
+            **_written(new, "Incident"),
             "teamId": team.id,
-            "title": cut(" ".join(title.split()) or "Incident", TITLE_LIMIT),
-            "description": cut(body, BODY_LIMIT),
             "priority": priority,
             "stateId": team.state("started"),
             "parentId": parent.id if parent else None,
         }
-        return (await self._create(id, given)).ticket
+        return (await self._create(given)).ticket
 
     async def open_item(
-        self,
-        service: Service,
-        parent: Ticket,
-        *,
-        key: str,
-        title: str,
-        body: str,
-        due: date | None,
-        assignee: str | None,
+        self, parent: Ticket, new: NewIssue, *, due: date | None, assignee: str | None
     ) -> SubIssue:
-        """Return the sub-issue of `key`, made if it is not there yet.
+        """Return the sub-issue, made if it is not there yet.
 
         It begins in the team's first state of type `unstarted`.
         """
         team = await self._team_of(parent.id)
-        id = made_id("issue", key)
         given = {
-            "id": id,
+            **_written(new, "Action item"),
             "teamId": team.id,
             "parentId": parent.id,
-            "title": cut(" ".join(title.split()) or "Action item", TITLE_LIMIT),
-            "description": cut(body, BODY_LIMIT),
             "stateId": team.state("unstarted"),
             "dueDate": due.isoformat() if due else None,
             "assigneeId": assignee,
         }
         try:
-            return (await self._create(id, given)).sub_issue
+            return (await self._create(given)).sub_issue
         except LinearError as error:
             if error.code != "INPUT_ERROR" or assignee is None:
                 raise
             # Whoever may not be assigned in this team is named in the text.
-            return (await self._create(id, {**given, "assigneeId": None})).sub_issue
+            return (await self._create({**given, "assigneeId": None})).sub_issue
 
     async def person(self, *, name: str, email: str | None) -> str | None:
         """Return an active user's id, where exactly one fits."""
@@ -180,7 +172,7 @@ class Linear:
             filters.append({"or": [{"name": named}, {"displayName": named}]})
         for wanted in filters:
             asked = {"filter": {"active": {"eq": True}, **wanted}}
-            users = (await self._ask(shapes.PERSON, asked, shapes.UsersAnswer)).users.nodes
+            users = (await self._ask(shapes.PERSON, asked, shapes.Nodes[shapes.Node])).nodes
             if len(users) == 1:
                 return users[0].id
         return None
@@ -193,7 +185,7 @@ class Linear:
             if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
                 return ()
             raise
-        return (issue.told, *(child.told for child in issue.children.nodes))
+        return (issue.linear_issue, *(child.linear_issue for child in issue.children.nodes))
 
     async def move(
         self, id: str, *, state: str | None = None, priority: int | None = None
@@ -206,11 +198,9 @@ class Linear:
             if given["stateId"] is None:
                 text = f"team {team.key} has no state of type {state}"
                 text += ": add one in Linear, then try again"
-                raise PortError(SYSTEM, text, retryable=False)
+                raise PortError(SYSTEM, text)
         try:
-            moved = (
-                await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.MoveAnswer)
-            ).moved
+            moved = await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.Changed)
         except LinearError:
             self._teams.clear()  # the team or its states may have changed; the next try asks again
             raise
@@ -218,10 +208,10 @@ class Linear:
             raise PortError(
                 SYSTEM, "Linear did not change the issue and does not say why", retryable=True
             )
-        return moved.issue.told
+        return moved.issue.linear_issue
 
-    async def _look(self, id: str) -> shapes.Looked:
-        return (await self._ask(shapes.LOOK, {"id": id}, shapes.LookAnswer)).issue
+    async def _look(self, id: str) -> shapes.IssueWithChildren:
+        return await self._ask(shapes.LOOK, {"id": id}, shapes.IssueWithChildren)
 
     async def _team_of(self, id: str) -> shapes.Team:
         """Return the team that an issue is in by now: people may move it to another one."""
@@ -229,21 +219,21 @@ class Linear:
             self._teams[id] = (await self._look(id)).team
         return self._teams[id]
 
-    async def _create(self, id: str, given: Mapping[str, Any]) -> shapes.Issue:
+    async def _create(self, given: Mapping[str, Any]) -> shapes.Issue:
         """Create an issue once: its id is ours, so that a second time finds it."""
         try:
             wanted = {key: value for key, value in given.items() if value not in (None, "")}
-            answer = await self._ask(shapes.CREATE_ISSUE, {"input": wanted}, shapes.CreateAnswer)
+            created = await self._ask(shapes.CREATE_ISSUE, {"input": wanted}, shapes.Changed)
         except LinearError as error:
             self._teams.clear()  # the team or its states may have changed; the next try asks again
             if error.code != "INPUT_ERROR":
                 raise
-            issue = await self._find(id)
+            issue = await self._find(given["id"])
             if issue is None:
                 raise
             return issue
-        made = answer.created.issue or await self._find(id)
-        if not answer.created.success or made is None:
+        made = created.issue or await self._find(given["id"])
+        if not created.success or made is None:
             raise PortError(
                 SYSTEM, "Linear did not create the issue and does not say why", retryable=True
             )
@@ -252,26 +242,26 @@ class Linear:
     async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None:
         """Attach a link. Linear keys attachments by URL: attaching again changes the title."""
         given = {"issueId": ticket.id, "url": url, "title": cut(title.strip() or url, TITLE_LIMIT)}
-        await self._ask(shapes.ATTACH, {"input": given}, shapes.Anything)
+        await self._ask(shapes.ATTACH, {"input": given}, shapes.Changed)
 
     async def comment(self, ticket: Ticket, *, key: str, body: str) -> None:
         """Comment once for each `key`."""
         id = made_id("comment", key)
         given = {"id": id, "issueId": ticket.id, "body": cut(body, BODY_LIMIT)}
         try:
-            await self._ask(shapes.COMMENT, {"input": given}, shapes.Anything)
+            await self._ask(shapes.COMMENT, {"input": given}, shapes.Changed)
         except LinearError as error:
             if error.already_there:
                 return
             if error.code != "INPUT_ERROR":
                 raise
-            there = await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.CommentsAnswer)
-            if not there.comments.nodes:
+            there = await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.Nodes[shapes.Node])
+            if not there.nodes:
                 raise
 
     async def check(self) -> str:
         """Return the name of the key's owner (`firebreak doctor`)."""
-        return (await self._ask(shapes.VIEWER, {}, shapes.ViewerAnswer)).viewer.name
+        return (await self._ask(shapes.VIEWER, {}, shapes.Viewer)).name
 
     async def team_name(self, service: Service) -> str:
         """Return the name of the service's team (`firebreak doctor`)."""
@@ -296,15 +286,14 @@ class Linear:
         """
         asked = {"identifier": identifier}
         try:
-            answer = await self._ask(shapes.NAMED_ISSUE, asked, shapes.NamedAnswer)
+            return (await self._ask(shapes.NAMED_ISSUE, asked, shapes.Issue)).ticket
         except LinearError as error:
             if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
                 return None
             raise
-        return answer.issue.ticket
 
     async def _find(self, id: str) -> shapes.Issue | None:
-        issues = (await self._ask(shapes.FIND_ISSUE, {"id": id}, shapes.IssuesAnswer)).issues.nodes
+        issues = (await self._ask(shapes.FIND_ISSUE, {"id": id}, shapes.Nodes[shapes.Issue])).nodes
         return issues[0] if issues else None
 
     async def _team(self, service: Service) -> shapes.Team:
@@ -313,20 +302,20 @@ class Linear:
         if (team := self._teams.get(key)) is not None:
             return team
         if key:
-            teams = (await self._ask(shapes.TEAM, {"key": key}, shapes.TeamsAnswer)).teams.nodes
+            teams = (await self._ask(shapes.TEAM, {"key": key}, shapes.Nodes[shapes.Team])).nodes
             text = f"there is no team {key} in Linear, or our key may not see it"
             text += f": mend linear_team of {service.name}"
         else:
-            teams = (await self._ask(shapes.ONLY_TEAM, {}, shapes.TeamsAnswer)).teams.nodes
+            teams = (await self._ask(shapes.ONLY_TEAM, {}, shapes.Nodes[shapes.Team])).nodes
             text = f"set linear_team of {service.name} in the catalogue"
             text += f": Linear has {'several teams' if teams else 'none'}"
         if len(teams) != 1:
-            raise PortError(SYSTEM, text, retryable=False)
+            raise PortError(SYSTEM, text)
         self._teams[key] = teams[0]
         return teams[0]
 
     async def _ask(self, document: str, variables: Mapping[str, Any], shape: type[A]) -> A:
-        """Return the answer to a document of ours.
+        """Return the answer to a document of ours, which asks for one field of Linear's.
 
         Each may be sent twice: ids are made here, and what is set is set again.
         """
@@ -334,7 +323,8 @@ class Linear:
         answer = await self._http.request("POST", "", json=asked, repeatable=True)
         body = self._http.json(answer)
         data = body.get("data") if isinstance(body, dict) else None
-        return self._http.read_value(shape, data, answer)
+        field = next(iter(data.values()), None) if isinstance(data, dict) else None
+        return self._http.read_value(shape, field, answer)
 
 
 def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:

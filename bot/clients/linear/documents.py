@@ -6,9 +6,11 @@ https://github.com/linear/linear/blob/master/packages/sdk/src/schema.graphql
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from bot.clients.http.shape import Shape
 from phases.record.documents import LinearIssue, SubIssue, Ticket
 
 TEAM = """
@@ -89,22 +91,27 @@ query FirebreakViewer {
 """
 
 
-class Read(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+N = TypeVar("N", bound=Shape)
 
 
-class State(Read):
+class Nodes(Shape, Generic[N]):
+    """A page of a list, as every list of Linear's comes."""
+
+    nodes: tuple[N, ...]
+
+
+class TeamState(Shape):
     id: str
     type: str
     position: float = 0.0
 
 
-class Stands(Read):
+class StateName(Shape):
     name: str
     type: str
 
 
-class Issue(Read):
+class Issue(Shape):
     """An issue as every call here asks for it."""
 
     id: str
@@ -112,10 +119,10 @@ class Issue(Read):
     url: str
     priority: float
     updated_at: datetime = Field(alias="updatedAt")
-    state: Stands
+    state: StateName
 
     @property
-    def told(self) -> LinearIssue:
+    def linear_issue(self) -> LinearIssue:
         return LinearIssue(
             id=self.id,
             state=self.state.type,
@@ -147,15 +154,11 @@ class Issue(Read):
         )
 
 
-class States(Read):
-    nodes: tuple[State, ...]
-
-
-class Team(Read):
+class Team(Shape):
     id: str
     key: str
     name: str
-    states: States
+    states: Nodes[TeamState]
 
     def state(self, type: str) -> str | None:
         """Return the first state of that type, as the team orders them."""
@@ -163,75 +166,21 @@ class Team(Read):
         return states[0].id if states else None
 
 
-class Teams(Read):
-    nodes: tuple[Team, ...]
-
-
-class TeamsAnswer(Read):
-    teams: Teams
-
-
-class Issues(Read):
-    nodes: tuple[Issue, ...]
-
-
-class IssuesAnswer(Read):
-    issues: Issues
-
-
-class NamedAnswer(Read):
-    issue: Issue
-
-
-class Looked(Issue):
+class IssueWithChildren(Issue):
     team: Team
-    children: Issues
+    children: Nodes[Issue]
 
 
-class LookAnswer(Read):
-    issue: Looked
-
-
-class Node(Read):
+class Node(Shape):
     id: str
 
 
-class Comments(Read):
-    nodes: tuple[Node, ...]
+class Changed(Shape):
+    """The answer to a mutation; `issue` is there where one was made or moved."""
 
-
-class CommentsAnswer(Read):
-    comments: Comments
-
-
-class Created(Read):
     success: bool
     issue: Issue | None = None
 
 
-class CreateAnswer(Read):
-    created: Created = Field(alias="issueCreate")
-
-
-class MoveAnswer(Read):
-    moved: Created = Field(alias="issueUpdate")
-
-
-class Users(Read):
-    nodes: tuple[Node, ...]
-
-
-class UsersAnswer(Read):
-    users: Users
-
-
-class Viewer(Read):
+class Viewer(Shape):
     name: str
-
-
-class ViewerAnswer(Read):
-    viewer: Viewer
-
-
-class Anything(Read):
-    pass

@@ -21,10 +21,10 @@ from bot.clients.sentry.flags import flags_of
 from bot.clients.sentry.laptops import from_laptop
 from bot.clients.sentry.models import Shape, scrubbed
 from phases.ports.library_paths import foreign, in_library
-from phases.ports.source_paths import without_query, written
+from phases.ports.source_paths import without_query, written_parts
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import Frame
-from phases.root_cause.stack_trace import COMPONENTS, evidence
+from phases.root_cause.stack_trace import COMPONENTS, evidence_frames
 from phases.text.cleaning import foreign as nobodys_call
 
 CONTEXT_LINES = 5
@@ -84,7 +84,7 @@ class FrameShape(Shape):
             context=tuple(around[:CONTEXT_LINES]),
             path=built_at[:300]
             if built_at.startswith("package:")
-            else "/".join(written(built_at)[-LOOKED_AT:]),
+            else "/".join(written_parts(built_at)[-LOOKED_AT:]),
         )
 
 
@@ -237,7 +237,7 @@ class EventShape(Shape):
                 [(v.name, [f.frame(told=marked) for f in v.frames]) for v in of]
                 for of in (raised.chain, raised.beside)
             ]
-            return marked, evidence(*stacks)
+            return marked, evidence_frames(*stacks)
         alone = [
             StackShape.model_validate(e.data)
             for e in self._entries_of("stacktrace")

@@ -6,6 +6,7 @@ A writing call is never sent twice by itself (the outbox retries), and each is s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +37,20 @@ METADATA = "firebreak_message"
 PAGE = 200
 
 Blocks = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKey:
+    """What makes a message one message, whichever try or effect posts it."""
+
+    incident: str
+    effect: str
+    since: datetime
+    """When it was wanted: an earlier try cannot have posted it before."""
+    maybe_posted: bool = False
+    """An earlier try may have posted it: it is looked for in history first."""
+    live: str | None = None
+    """The name of a live message, of which there is one, whichever effect posts it."""
 
 
 class Slack:
@@ -150,27 +165,13 @@ class Slack:
     # --- messages ---------------------------------------------------------------------------------
 
     async def post(
-        self,
-        channel: str,
-        message: Message,
-        *,
-        incident: str,
-        effect: str,
-        since: datetime,
-        maybe_posted: bool,
-        thread_ts: str | None = None,
-        live: str | None = None,
+        self, channel: str, message: Message, key: MessageKey, thread_ts: str | None = None
     ) -> str:
-        """Post once, and return the `ts`.
-
-        Where an earlier try may have arrived, it is looked for in history first. `live` names a
-        message of which there is one, whichever effect posts it.
-        """
-        if maybe_posted:
-            ts = await self.posted(channel, effect, since, thread_ts, live)
-            if ts is not None:
-                return ts
-        marked = {"incident": incident, "effect": effect, **({"live": live} if live else {})}
+        """Post once, and return the `ts`."""
+        if key.maybe_posted and (ts := await self.posted(channel, key, thread_ts)) is not None:
+            return ts
+        marked = {"incident": key.incident, "effect": key.effect}
+        marked |= {"live": key.live} if key.live else {}
         answer = await self._send_message(
             message,
             "chat.postMessage",
@@ -193,16 +194,11 @@ class Slack:
         return await rich.send(self.rich_support, message, put)
 
     async def posted(
-        self,
-        channel: str,
-        effect: str,
-        since: datetime,
-        thread_ts: str | None,
-        live: str | None = None,
+        self, channel: str, key: MessageKey, thread_ts: str | None = None
     ) -> str | None:
-        """Return the `ts` of the message since then whose metadata names `effect` or `live`."""
+        """Return the `ts` of the message whose metadata names this effect or live message."""
         # https://docs.slack.dev/reference/methods/conversations.history
-        oldest = f"{(since - APART).timestamp():.6f}"
+        oldest = f"{(key.since - APART).timestamp():.6f}"
         method, more = (
             ("conversations.replies", {"ts": thread_ts})
             if thread_ts
@@ -212,9 +208,8 @@ class Slack:
             method, "messages", channel=channel, oldest=oldest, include_all_metadata="true", **more
         ):
             payload = (message.get("metadata") or {}).get("event_payload") or {}
-            if payload.get("effect") == effect or (
-                live is not None and payload.get("live") == live
-            ):
+            same = key.live is not None and payload.get("live") == key.live
+            if same or payload.get("effect") == key.effect:
                 return str(message["ts"])
         return None
 

@@ -26,16 +26,11 @@ class SlackRefused(HttpError):
     def __init__(
         self, method: str, error: str, *, retryable: bool, retry_after: float | None = None
     ) -> None:
-        limited = error in LIMITS
-        super().__init__(
-            "slack",
-            f"Slack refused {method}: {error}",
-            retryable=retryable,
-            retry_after=retry_after,
-            passing=retryable and not limited,
-            limited=limited,
-        )
+        text = f"Slack refused {method}: {error}"
+        super().__init__("slack", text, retryable=retryable, retry_after=retry_after)
         self.error = error
+        self.limited = error in LIMITS
+        self.passing = retryable and not self.limited
 
 
 class BlocksRefused(SlackRefused, rich_blocks.Refused):

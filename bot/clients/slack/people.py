@@ -163,9 +163,7 @@ class SlackPeople:
                     raise
                 unknown = unknown or error
         if service.owners and not owners:  # nobody would mean: any full member
-            nobody = PortError(
-                "slack", "nobody is in the owners' groups of the catalogue", retryable=False
-            )
+            nobody = PortError("slack", "nobody is in the owners' groups of the catalogue")
             raise unknown or nobody
         return tuple(dict.fromkeys(owners))
 
@@ -227,7 +225,7 @@ class SlackPeople:
             text += "is what several people are called: write their Slack ids"
         else:
             text += "is not known to Slack"
-        raise PortError("slack", text, retryable=False)
+        raise PortError("slack", text)
 
     async def _users_named(self, word: str) -> list[str]:
         """Return the user who alone has that name, else all for whom it is shown."""

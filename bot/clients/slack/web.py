@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clients.http.call_counts import NO_ANSWER, count, count_limited
-from bot.clients.http.errors import HttpError, retry_after
+from bot.clients.http.errors import HttpError, Unanswered, retry_after
 from bot.clients.http.unreachable import cause_of
 from bot.clients.slack.errors import LIMITS, WAITABLE, BlocksRefused, SlackRefused
 from handlers.slack import rich_blocks as rich
@@ -85,7 +85,7 @@ def unanswered(method: str, error: BaseException, base_url: str) -> HttpError:
         )
     cause = cause_of("Slack", error, base_url)
     # Slack is waited for, also where only people can mend it: without it nobody could be told.
-    return HttpError(
+    return Unanswered(
         "slack",
         f"Slack did not answer {method}: {cause.says}",
         retryable=not cause.final,

@@ -39,10 +39,10 @@ class Case:
     def sentences(self, *parts: str) -> Iterator[tuple[str, str]]:
         """Yield part and sentence; a line of the timeline is one."""
         for part in parts or TEXTS:
-            yield from ((part, sentence) for sentence in split(self.text(part)))
+            yield from ((part, sentence) for sentence in split_sentences(self.text(part)))
 
 
-def split(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
     return [sentence.strip() for sentence in _ENDS.split(text) if sentence.strip()]
 
 
@@ -50,7 +50,7 @@ def quoted(text: str, limit: int = QUOTED) -> str:
     return f"“{short(' '.join(text.split()).rstrip('.'), limit)}”"
 
 
-def found(rule: str, part: str, says: str, quote: str) -> Contradiction:
+def contradiction(rule: str, part: str, says: str, quote: str) -> Contradiction:
     """Name a contradiction by the words in which it stands."""
     words = "|".join((rule, part, " ".join(quote.split())))
     key = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:10]

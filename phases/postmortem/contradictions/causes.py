@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from phases.postmortem.contradictions.case import WHYS, Case, found, quoted, split
+from phases.postmortem.contradictions.case import WHYS, Case, contradiction, quoted, split_sentences
 from phases.record.documents import Contradiction
 from phases.record.findings import Verdict, Word
 from phases.record.incident import ActionKind
-from phases.record.timeline import recorded
-from phases.text.wording import listed
+from phases.record.timeline import as_recorded
+from phases.text.wording import listed, word_list
 
 _GUESS = re.compile(
     r"\b(?:probably|presumably|possibly|perhaps|maybe|apparently|supposedly|likely|unclear|unknown"
@@ -93,57 +93,30 @@ _SOME_DAY = re.compile(
 )
 _WORDS = re.compile(r"[a-z0-9][a-z0-9_.-]+[a-z0-9]")
 _COMMON = frozenset(
-    [
-        "the",
-        "and",
-        "was",
-        "were",
-        "has",
-        "had",
-        "have",
-        "for",
-        "with",
-        "that",
-        "this",
-        "from",
-        "its",
-        "are",
-        "not",
-        "one",
-        "into",
-        "than",
-        "then",
-        "which",
-        "when",
-        "their",
-        "our",
-        "who",
-        "all",
-        "any",
-        "because",
-        "after",
-        "before",
-        "been",
-        "being",
-    ]
+    word_list(
+        """
+        the and was were has had have for with that this from its are not one into than then which
+        when their our who all any because after before been being
+        """
+    )
 )
 
 
-def evidence(case: Case) -> Iterator[Contradiction]:
+def cause_without_evidence(case: Case) -> Iterator[Contradiction]:
     """A cause is a guess until something shows it."""
     text = case.text("root_cause")
-    first = (split(text) or [""])[0]
+    first = (split_sentences(text) or [""])[0]
     if not first:
         return
     if _GUESS.search(first):
         says = f"The root cause is a guess: {quoted(first)}. What shows it?"
-        yield found("no evidence", "root_cause", says, first)
-    elif not _CITED.search(text) and not _shown(case):
+        yield contradiction("no evidence", "root_cause", says, first)
+    elif not _CITED.search(text) and not _has_evidence(case):
         says = f"Nothing shows the root cause: {quoted(first)}. Name a commit, a log or a check."
-        yield found("no evidence", "root_cause", says, first)
+        yield contradiction("no evidence", "root_cause", says, first)
 
 
-def _shown(case: Case) -> bool:
+def _has_evidence(case: Case) -> bool:
     incident = case.incident
     cause = incident.cause
     named = cause is not None and bool(cause.evidence or cause.commit or cause.release)
@@ -151,52 +124,52 @@ def _shown(case: Case) -> bool:
     return named or tested or (incident.bisect is not None and incident.bisect.culprit is not None)
 
 
-def ruled_out(case: Case) -> Iterator[Contradiction]:
+def cause_ruled_out(case: Case) -> Iterator[Contradiction]:
     """A hypothesis that the record rules out is not the cause."""
     for hypothesis in case.incident.hypotheses:
-        wanted = _content(hypothesis.says)
+        wanted = _content_words(hypothesis.says)
         if hypothesis.verdict is not Verdict.RULED_OUT or len(wanted) < 2:
             continue
-        for sentence in split(case.text("root_cause")):
-            if len(wanted & _content(sentence)) < 0.8 * len(wanted):
+        for sentence in split_sentences(case.text("root_cause")):
+            if len(wanted & _content_words(sentence)) < 0.8 * len(wanted):
                 continue
             if not re.search(r"\bnot\b|n't\b|n’t\b|ruled out|innocent", sentence, re.IGNORECASE):
                 says = f"{hypothesis.id} was ruled out, and is the cause here: {quoted(sentence)}."
-                yield found("ruled out", "root_cause", says, sentence)
+                yield contradiction("ruled out", "root_cause", says, sentence)
                 return
 
 
-def _content(text: str) -> set[str]:
+def _content_words(text: str) -> set[str]:
     return set(_WORDS.findall(text.lower())) - _COMMON
 
 
-def releases(case: Case) -> Iterator[Contradiction]:
+def other_releases(case: Case) -> Iterator[Contradiction]:
     """A release that the record does not know; a rollback that did not take place, or not there."""
-    versions, targets = _versions(case), _targets(case)
+    versions, targets = _known_versions(case), _rollback_targets(case)
     for part, sentence in case.sentences("timeline", *WHYS):
         back = _BACK_TO.search(sentence)
-        if back is not None and targets and _bare(back["version"]) not in targets:
+        if back is not None and targets and _bare_version(back["version"]) not in targets:
             says = f"{quoted(sentence)}: the record has a rollback to {listed(sorted(targets))}."
-            yield found("another release", part, says, sentence)
+            yield contradiction("another release", part, says, sentence)
             continue
         shipped = _SHIPPED.search(sentence) if back is None and part != "timeline" else None
-        if shipped is not None and versions and _bare(shipped["version"]) not in versions:
+        if shipped is not None and versions and _bare_version(shipped["version"]) not in versions:
             says = f"{quoted(sentence)}: the record knows no release {shipped['version']}."
-            yield found("another release", part, says, sentence)
+            yield contradiction("another release", part, says, sentence)
     kinds = {round.action.kind for round in case.incident.rounds if round.action is not None}
     if kinds and not kinds & {ActionKind.ROLLBACK, ActionKind.FIXED}:
         for part, sentence in case.sentences("timeline", *WHYS):
             if _ROLLED_BACK.search(sentence) and not re.search(r"\bnot\b|n't|n’t", sentence):
                 says = f"{quoted(sentence)}: the record has no rollback."
-                yield found("no such action", part, says, sentence)
+                yield contradiction("no such action", part, says, sentence)
                 return
 
 
-def _bare(version: str) -> str:
+def _bare_version(version: str) -> str:
     return version.lower().removeprefix("v")
 
 
-def _versions(case: Case) -> set[str]:
+def _known_versions(case: Case) -> set[str]:
     report, known = case.incident.triage, set[str]()
     if report is not None:
         named = (report.running, report.suspect, *report.targets)
@@ -206,36 +179,36 @@ def _versions(case: Case) -> set[str]:
         if (action := round.action) is not None:
             both = (action.from_release, action.to_release)
             known |= {release.version for release in both if release is not None}
-    return {_bare(version) for version in known}
+    return {_bare_version(version) for version in known}
 
 
-def _targets(case: Case) -> set[str]:
+def _rollback_targets(case: Case) -> set[str]:
     actions = (round.action for round in case.incident.rounds)
     return {
-        _bare(action.to_release.version)
+        _bare_version(action.to_release.version)
         for action in actions
         if action is not None and action.kind is ActionKind.ROLLBACK and action.to_release
     }
 
 
-def alarms(case: Case) -> Iterator[Contradiction]:
+def alarms_against_record(case: Case) -> Iterator[Contradiction]:
     """Whether an alert fired is in the record."""
     incident = case.incident
     told = [
         entry
         for entry in case.entries
-        if entry.kind == "evidence" and recorded(entry).text.startswith("Sentry ")
+        if entry.kind == "evidence" and as_recorded(entry).text.startswith("Sentry ")
     ]
     by_alert = incident.source.kind in ("sentry", "alert")
     for part, sentence in case.sentences("monitoring"):
         if by_alert and _NO_ALERT.search(sentence) and "earlier" not in sentence.lower():
             says = f"{quoted(sentence)}: the record begins with an alert, {incident.source.text}."
-            yield found("alert", part, says, sentence)
+            yield contradiction("alert", part, says, sentence)
             return
         silent = incident.source.kind in ("person", "phrase") and not told
         if silent and _ALERTED.search(sentence) and not _hypothetical(sentence):
             says = f"{quoted(sentence)}: the record has no alert; a person reported it."
-            yield found("alert", part, says, sentence)
+            yield contradiction("alert", part, says, sentence)
             return
 
 
@@ -250,7 +223,7 @@ def _hypothetical(sentence: str) -> bool:
     )
 
 
-def nobody_hit(case: Case) -> Iterator[Contradiction]:
+def nobody_hit_against_triage(case: Case) -> Iterator[Contradiction]:
     """Whoever was measured was hit."""
     report = case.incident.triage
     if report is None or report.manual_by or report.blast.users is Word.NOBODY:
@@ -262,16 +235,18 @@ def nobody_hit(case: Case) -> Iterator[Contradiction]:
             count = report.blast.user_count
             measured = f"{count:,} users" if count else f"{report.blast.users.value} user"
             says = f"{quoted(sentence)}: triage measured {measured}."
-            yield found("numbers", part, says, sentence)
+            yield contradiction("numbers", part, says, sentence)
             return
 
 
-def unfinished(case: Case) -> Iterator[Contradiction]:
+def unfinished_words(case: Case) -> Iterator[Contradiction]:
     """A gap that somebody meant to fill."""
     for part, sentence in case.sentences():
         if _PLACEHOLDER.search(sentence):
-            yield found("unfinished", part, f"{quoted(sentence)} is not finished.", sentence)
+            yield contradiction(
+                "unfinished", part, f"{quoted(sentence)} is not finished.", sentence
+            )
     revisit = case.text("revisit").strip()
     if _SOME_DAY.match(revisit):
         says = f"Revisit {quoted(revisit)}: nobody will know when that is."
-        yield found("no date", "revisit", says, revisit)
+        yield contradiction("no date", "revisit", says, revisit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from phases.postmortem.contradictions.case import Case, found, quoted
+from phases.postmortem.contradictions.case import Case, contradiction, quoted
 from phases.record.documents import Contradiction
 
 _FRONT = re.compile(
@@ -88,7 +88,7 @@ def undoable(text: str) -> bool:
     return bool(_MORE_OF_IT.match(body)) and not _MEASURED.search(body)
 
 
-def items(case: Case) -> Iterator[Contradiction]:
+def action_items(case: Case) -> Iterator[Contradiction]:
     seen: dict[str, int] = {}
     for number, item in enumerate(case.parts.items, 1):
         text = " ".join(item.text.split())
@@ -97,14 +97,14 @@ def items(case: Case) -> Iterator[Contradiction]:
         part = f"item_{number}"
         if undoable(text):
             says = f"Action item {number}, {quoted(text)}: how will anyone know it is done?"
-            yield found("never done", part, says, text)
+            yield contradiction("never done", part, says, text)
         if item.due is not None and item.due < case.at.date():
             says = f"Action item {number} was due {item.due:%-d %b %Y}, before this was written."
-            yield found("due in the past", part, says, f"{text} {item.due}")
+            yield contradiction("due in the past", part, says, f"{text} {item.due}")
         same = seen.setdefault(text.casefold().rstrip("."), number)
         if same != number:
             says = f"Action items {same} and {number} are the same: {quoted(text)}."
-            yield found("twice", part, says, text)
+            yield contradiction("twice", part, says, text)
         if (owner := item.person) is not None and owner in case.gone:
             says = f"<@{owner}> owns action item {number}, {quoted(text, 60)}, and has left."
-            yield found("owner left", part, says, f"{owner} {text}")
+            yield contradiction("owner left", part, says, f"{owner} {text}")

@@ -15,20 +15,20 @@ MOST = 12
 RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
     times.recovery_before_action,
     times.out_of_order,
-    times.not_yet,
-    causes.evidence,
-    causes.ruled_out,
-    causes.releases,
-    causes.alarms,
-    causes.nobody_hit,
-    numbers.spans,
-    numbers.lengths,
+    times.in_the_future,
+    causes.cause_without_evidence,
+    causes.cause_ruled_out,
+    causes.other_releases,
+    causes.alarms_against_record,
+    causes.nobody_hit_against_triage,
+    numbers.span_and_length,
+    numbers.length_of_outage,
     numbers.parts_of_wholes,
-    numbers.sums,
-    numbers.users,
-    people.blame,
-    items.items,
-    causes.unfinished,
+    numbers.sums_of_parts,
+    numbers.users_hit,
+    people.blamed_people,
+    items.action_items,
+    causes.unfinished_words,
 )
 
 
@@ -51,6 +51,6 @@ def parts_of(written: Postmortem) -> Parts:
     return Parts.model_validate(written.model_dump(include=set(Parts.model_fields)))
 
 
-def whole(written: Postmortem) -> bool:
+def is_whole(written: Postmortem) -> bool:
     """Return whether the record has every part; a shortened one has some in the ADR only."""
     return IN_THE_ADR not in (written.timeline, written.root_cause, written.monitoring)

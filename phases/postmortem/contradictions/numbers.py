@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from phases.postmortem.contradictions.case import WHYS, Case, found, quoted
+from phases.postmortem.contradictions.case import WHYS, Case, contradiction, quoted
 from phases.record.documents import Contradiction
 from phases.text.wording import counted, lasting
 
@@ -106,21 +106,21 @@ _ADDEND = re.compile(
 )
 
 
-def number(text: str) -> float:
+def number_in(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-def _minutes(match: re.Match[str]) -> float:
+def _minutes_in(match: re.Match[str]) -> float:
     if match["m"]:
-        return number(match["m"])
-    return number(match["h"]) * 60 + float(match["hm"] or 0)
+        return number_in(match["m"])
+    return number_in(match["h"]) * 60 + float(match["hm"] or 0)
 
 
-def _close(stated: float, real: float) -> bool:
+def _about_equal(stated: float, real: float) -> bool:
     return abs(stated - real) <= max(1.01, ROUNDED * real)
 
 
-def spans(case: Case) -> Iterator[Contradiction]:
+def span_and_length(case: Case) -> Iterator[Contradiction]:
     """`20 min, from 13:59 to 14:49`."""
     for part, sentence in case.sentences("impact", "timeline", *WHYS):
         every = list(_SPAN.finditer(sentence))
@@ -136,13 +136,13 @@ def spans(case: Case) -> Iterator[Contradiction]:
         if len(lengths) != 1:
             continue
         begin, end = (_since_midnight(span[side]) for side in "ab")
-        real, stated = (end - begin) % 1440, _minutes(lengths[0])
-        if not _close(stated, real):
+        real, stated = (end - begin) % 1440, _minutes_in(lengths[0])
+        if not _about_equal(stated, real):
             says = (
                 f"{quoted(sentence)}: {span['a']} to {span['b']} is "
                 f"{lasting(timedelta(minutes=real))}, not {lasting(timedelta(minutes=stated))}."
             )
-            yield found("numbers", part, says, sentence)
+            yield contradiction("numbers", part, says, sentence)
 
 
 def _since_midnight(clock: str) -> float:
@@ -150,7 +150,7 @@ def _since_midnight(clock: str) -> float:
     return int(hour) * 60 + int(minute)
 
 
-def lengths(case: Case) -> Iterator[Contradiction]:
+def length_of_outage(case: Case) -> Iterator[Contradiction]:
     """How long it lasted is in the record: from the beginning or the detection to recovery."""
     incident = case.incident
     if incident.recovered_at is None:
@@ -158,7 +158,7 @@ def lengths(case: Case) -> Iterator[Contradiction]:
     report = incident.triage
     starts = [incident.detected_at, incident.declared_at]
     starts += [report.began_at] if report is not None and report.began_at is not None else []
-    real = [_since(start, incident.recovered_at) for start in starts]
+    real = [_minutes_between(start, incident.recovered_at) for start in starts]
     for part, sentence in case.sentences("impact", "root_cause", "factors"):
         if _SPAN.search(sentence):
             continue
@@ -169,15 +169,15 @@ def lengths(case: Case) -> Iterator[Contradiction]:
                 continue
             if _NOT_ITS_LENGTH.match(behind) or _NOT_LENGTH_OF.search(front):
                 continue
-            stated = _minutes(match)
+            stated = _minutes_in(match)
             if stated > 1.5 * max(real) + 5 or stated < 0.5 * min(real) - 2:
                 measured = lasting(timedelta(minutes=max(real)))
                 says = f"{quoted(sentence)}: the record has {measured} until recovery."
-                yield found("numbers", part, says, sentence)
+                yield contradiction("numbers", part, says, sentence)
                 return
 
 
-def _since(start: datetime, end: datetime) -> float:
+def _minutes_between(start: datetime, end: datetime) -> float:
     return max((end - start).total_seconds() / 60, 0.0)
 
 
@@ -186,12 +186,12 @@ def parts_of_wholes(case: Case) -> Iterator[Contradiction]:
     for part, sentence in case.sentences():
         says = _part_of_whole(sentence) or _too_much(sentence)
         if says:
-            yield found("numbers", part, f"{quoted(sentence)}: {says}", sentence)
+            yield contradiction("numbers", part, f"{quoted(sentence)}: {says}", sentence)
 
 
 def _part_of_whole(sentence: str) -> str:
     for match in _OF.finditer(sentence):
-        part, whole = number(match["part"]), number(match["whole"])
+        part, whole = number_in(match["part"]), number_in(match["whole"])
         if 1900 < whole < 2100 and "," not in match["whole"]:
             continue  # a year
         if part > whole:
@@ -204,7 +204,7 @@ def _part_of_whole(sentence: str) -> str:
             near,
         )
         if share is not None and tied and whole:
-            stated, real = number(share["share"]), 100 * part / whole
+            stated, real = number_in(share["share"]), 100 * part / whole
             if abs(stated - real) > max(POINTS, 0.1 * real):
                 return f"{match['part']} of {match['whole']} is {real:.0f} %, not {stated:g} %."
     return ""
@@ -212,12 +212,12 @@ def _part_of_whole(sentence: str) -> str:
 
 def _too_much(sentence: str) -> str:
     for match in _SHARE.finditer(sentence):
-        if number(match["share"]) > 100 and _OF_ALL.match(sentence[match.end() :]):
+        if number_in(match["share"]) > 100 and _OF_ALL.match(sentence[match.end() :]):
             return f"{match['share']} % of all is more than there are."
     return ""
 
 
-def sums(case: Case) -> Iterator[Contradiction]:
+def sums_of_parts(case: Case) -> Iterator[Contradiction]:
     """`37 users: 20 in eu-west and 10 in us-east`."""
     for part, sentence in case.sentences("impact", *WHYS, "timeline"):
         if _PARTLY.search(sentence):
@@ -227,35 +227,35 @@ def sums(case: Case) -> Iterator[Contradiction]:
             if match is None:
                 continue
             listed = match["list"] + " "
-            addends = [number(addend["n"]) for addend in _ADDEND.finditer(listed)]
-            total = number(match["total"])
+            addends = [number_in(addend["n"]) for addend in _ADDEND.finditer(listed)]
+            total = number_in(match["total"])
             if len(addends) >= 2 and sum(addends) != total and max(addends) <= 100 * total:
                 added = " + ".join(f"{n:,.0f}" for n in addends)
                 says = f"{quoted(sentence)}: {added} is {sum(addends):,.0f}, not {total:,.0f}."
-                yield found("numbers", part, says, sentence)
+                yield contradiction("numbers", part, says, sentence)
             break
 
 
-def users(case: Case) -> Iterator[Contradiction]:
+def users_hit(case: Case) -> Iterator[Contradiction]:
     """The people who were hit: fewer than measured, far more, or more elsewhere than in Impact."""
     impact = next((m for m in _USERS.finditer(case.text("impact"))), None)
     if impact is not None and re.search(r"\bof\b", impact[0]):
         return  # a part of all: what was measured may be either
-    stated = number(impact["n"]) if impact is not None else None
+    stated = number_in(impact["n"]) if impact is not None else None
     says = _measured_otherwise(case, stated) if stated is not None else ""
     if says:
-        yield found("numbers", "impact", says, case.text("impact"))
+        yield contradiction("numbers", "impact", says, case.text("impact"))
     if stated is None:
         return
     for part, sentence in case.sentences("timeline", *WHYS, "went_well"):
         match = _USERS.search(sentence)
         if match is None or not _HIT.search(sentence) or re.search(r"\bof\b", match[0]):
             continue
-        if number(match["n"]) > 1.05 * stated and not re.search(
+        if number_in(match["n"]) > 1.05 * stated and not re.search(
             r"\bnot\b|would have|could have", sentence, re.IGNORECASE
         ):
             says = f"{quoted(sentence)}: *Impact* has {stated:,.0f}."
-            yield found("numbers", part, says, sentence)
+            yield contradiction("numbers", part, says, sentence)
             return
 
 
@@ -265,7 +265,7 @@ def _measured_otherwise(case: Case, stated: float) -> str:
         return ""
     measured = report.blast.user_count
     began = report.began_at or incident.detected_at
-    minutes = _since(began, incident.recovered_at or case.at)
+    minutes = _minutes_between(began, incident.recovered_at or case.at)
     most = measured * TIMES_MORE * max(1.0, 60 * minutes / report.window_seconds)
     if FEWER * measured <= stated <= most:
         return ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from phases.postmortem.contradictions.case import Case, found, quoted
+from phases.postmortem.contradictions.case import Case, contradiction, quoted
 from phases.record.documents import Contradiction
 
 _UNDONE = (
@@ -64,22 +64,22 @@ _NO_NAME = re.compile(
 _MENTION = r"<@[UW][A-Z0-9]+(?:\|[^>]*)?>|@[A-Za-z][\w.-]+"
 
 
-def blame(case: Case) -> Iterator[Contradiction]:
+def blamed_people(case: Case) -> Iterator[Contradiction]:
     """A sentence in which somebody with a name did wrong; *human error* names nobody and ends all
     questions, which is as bad."""
-    known = _known(case)
+    known = _known_names(case)
     for part, sentence in case.sentences():
         if part == "revisit":
             continue
         if _HUMAN.search(sentence) and not re.search(r"\bnot (?:a )?human\b", sentence, re.I):
             says = f"{quoted(sentence)}: human error is where the questions begin. What allowed it?"
-            yield found("blame", part, says, sentence)
-        elif blamed(sentence, known):
+            yield contradiction("blame", part, says, sentence)
+        elif blames_person(sentence, known):
             says = f"{quoted(sentence)} blames a person. What made it possible?"
-            yield found("blame", part, says, sentence)
+            yield contradiction("blame", part, says, sentence)
 
 
-def _known(case: Case) -> frozenset[str]:
+def _known_names(case: Case) -> frozenset[str]:
     """Return the names of people that the record knows, whole and first ones."""
     walked = case.incident.investigation
     near = (walked.nearest,) if walked and walked.nearest else ()
@@ -91,22 +91,22 @@ def _known(case: Case) -> frozenset[str]:
     return frozenset(name for name in (*whole, *first) if len(name) > 2)
 
 
-def blamed(sentence: str, known: frozenset[str]) -> bool:
+def blames_person(sentence: str, known: frozenset[str]) -> bool:
     names = "|".join(sorted((re.escape(name) for name in known), key=len, reverse=True))
     known_ones = rf"|(?<!\w)(?:{names})(?!\w)" if names else ""
     people = f"(?:{_MENTION}{known_ones})"
-    if _wrong(sentence, re.compile(people), _FAULT):
+    if _does_wrong(sentence, re.compile(people), _FAULT):
         return True
     for match in re.finditer(rf"\b{_NAME}\b", sentence):
         if _NO_NAME.fullmatch(match[0].split()[0]) or match[0].lower() in ("human error",):
             continue
         # Of a word that may be a system's name only what no system does counts.
-        if _wrong(sentence, re.compile(re.escape(match[0])), _PEOPLE_FAULT, near=True):
+        if _does_wrong(sentence, re.compile(re.escape(match[0])), _PEOPLE_FAULT, near=True):
             return True
     return False
 
 
-def _wrong(
+def _does_wrong(
     sentence: str, people: re.Pattern[str], fault: re.Pattern[str], *, near: bool = False
 ) -> bool:
     """Return whether somebody is said to have done wrong: behind the name, or as its own."""

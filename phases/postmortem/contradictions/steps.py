@@ -10,18 +10,18 @@ from phases.messages.commands import KeepContradiction, MendPostmortem
 from phases.messages.effects import MendAdr, PostLive
 from phases.messages.results import AdrMended
 from phases.postmortem.action_items import want_sub_issues
-from phases.postmortem.contradictions.named import MOST, still_open, whole
+from phases.postmortem.contradictions.named import MOST, is_whole, still_open
 from phases.record.documents import Contradiction
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
-from phases.shared.announce import worked
+from phases.shared.announce import clear_failures
 from phases.shared.change import Draft, Refused
 
 MESSAGE = "contradictions"
 """The live message that names them."""
 
 
-def found_in_it(draft: Draft, found: tuple[Contradiction, ...]) -> None:
+def keep_contradictions(draft: Draft, found: tuple[Contradiction, ...]) -> None:
     """Name what was found. What a person kept meanwhile stays kept."""
     incident = draft.incident
     kept = {one.key: one for one in incident.contradictions if not one.open}
@@ -31,18 +31,18 @@ def found_in_it(draft: Draft, found: tuple[Contradiction, ...]) -> None:
     draft.dirty(MESSAGE)
 
 
-def not_mended(incident: Incident) -> Refused | None:
+def refuse_to_mend(incident: Incident) -> Refused | None:
     """Refuse where there is no file to mend, or the record has only a part of its words."""
     if incident.adr is None or incident.postmortem is None:
         return Refused("state", "The post-mortem is not written yet. Nothing was changed.")
-    if incident.status is Status.CANCELLED or not whole(incident.postmortem):
+    if incident.status is Status.CANCELLED or not is_whole(incident.postmortem):
         place = incident.adr.url or incident.adr.path
         return Refused("state", f"Mend it in the file: {place}. Nothing was changed here.")
     return None
 
 
 def mend_postmortem(draft: Draft, action: MendPostmortem) -> Refused | None:
-    if (refused := not_mended(draft.incident)) is not None:
+    if (refused := refuse_to_mend(draft.incident)) is not None:
         return refused
     written = action.postmortem
     draft.set(postmortem=written).want(MendAdr())
@@ -72,6 +72,6 @@ def keep_contradiction(draft: Draft, action: KeepContradiction) -> Refused | Non
 
 
 def adr_mended(draft: Draft, action: AdrMended) -> None:
-    worked(draft, "adr.mend")
+    clear_failures(draft, "adr.mend")
     if action.found is not None:
-        found_in_it(draft, action.found)
+        keep_contradictions(draft, action.found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
-from phases.postmortem.contradictions.case import Case, found, quoted
+from phases.postmortem.contradictions.case import Case, contradiction, quoted
 from phases.record.documents import Contradiction
 from phases.text.wording import stamp
 
@@ -60,7 +60,7 @@ class Line:
     dated: bool
 
 
-def lines(text: str, first_day: date) -> list[Line]:
+def timed_lines(text: str, first_day: date) -> list[Line]:
     """Return the lines with their moments; past midnight the next day begins."""
     read: list[Line] = []
     day, before = first_day, None
@@ -89,7 +89,7 @@ def lines(text: str, first_day: date) -> list[Line]:
     return read
 
 
-def acted(text: str) -> bool:
+def tells_action(text: str) -> bool:
     return bool(_ACTED.search(text)) and not re.search(
         r"\b(?:could|did|would|can) ?not\b|n't\b|\bdecid|\bdiscuss|\bpropos|\bready\b|\bfailing\b",
         text,
@@ -97,7 +97,7 @@ def acted(text: str) -> bool:
     )
 
 
-def recovered(text: str) -> bool:
+def tells_recovery(text: str) -> bool:
     return bool(_RECOVERED.search(text)) and not _NOT_YET.search(text)
 
 
@@ -110,10 +110,10 @@ def recovery_before_action(case: Case) -> Iterator[Contradiction]:
             f"Recovery ({stamp(incident.recovered_at)}) comes before the first action "
             f"({stamp(min(actions))})."
         )
-        yield found("recovery before action", "timeline", says, says)
-    read = lines(case.text("timeline"), incident.detected_at.date())
-    fine = [line for line in read if recovered(line.text) and not acted(line.text)]
-    done = [line for line in read if acted(line.text)]
+        yield contradiction("recovery before action", "timeline", says, says)
+    read = timed_lines(case.text("timeline"), incident.detected_at.date())
+    fine = [line for line in read if tells_recovery(line.text) and not tells_action(line.text)]
+    done = [line for line in read if tells_action(line.text)]
     if fine and done:
         first, action = min(fine, key=lambda at: at.at), min(done, key=lambda at: at.at)
         if first.at < action.at:
@@ -121,26 +121,26 @@ def recovery_before_action(case: Case) -> Iterator[Contradiction]:
                 f"Recovery at {first.clock} comes before the action at {action.clock}: "
                 f"{quoted(first.text, 60)}, then {quoted(action.text, 60)}."
             )
-            yield found("recovery before action", "timeline", says, first.text)
+            yield contradiction("recovery before action", "timeline", says, first.text)
 
 
 def out_of_order(case: Case) -> Iterator[Contradiction]:
     """A timeline goes forward."""
-    read = lines(case.text("timeline"), case.incident.detected_at.date())
+    read = timed_lines(case.text("timeline"), case.incident.detected_at.date())
     for before, line in pairwise(read):
         if line.at < before.at:
             says = f"The timeline goes back from {before.clock} to {line.clock}: " + (
                 f"{quoted(line.text, 60)}."
             )
-            yield found("out of order", "timeline", says, line.text)
+            yield contradiction("out of order", "timeline", says, line.text)
             return
 
 
-def not_yet(case: Case) -> Iterator[Contradiction]:
+def in_the_future(case: Case) -> Iterator[Contradiction]:
     """Nothing in it happened after it was written: lines with their day, or days of another."""
     limit = case.at + timedelta(days=1)  # whatever zone people write in
-    for line in lines(case.text("timeline"), case.incident.detected_at.date()):
+    for line in timed_lines(case.text("timeline"), case.incident.detected_at.date()):
         if line.dated and line.at > limit:
             says = f"{line.at:%-d %b %Y} {line.clock} has not come yet: {quoted(line.text, 60)}."
-            yield found("in the future", "timeline", says, line.text)
+            yield contradiction("in the future", "timeline", says, line.text)
             return

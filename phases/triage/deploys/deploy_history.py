@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from phases.record.findings import DeploySeen, Release
-from phases.record.release_names import Names, names, numbered
+from phases.record.release_names import Names, join_names, names_a_version
 
 GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 15 minutes
 SAME_DEPLOY = timedelta(minutes=10)
@@ -66,7 +66,7 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
         {release.version for release in deployable},
     )
     by_sentry = [d.release for d in raw if d.source in ("sentry", STANDS_IN)]
-    known = names(by_sentry, deployable, (d.release for d in raw))
+    known = join_names(by_sentry, deployable, (d.release for d in raw))
     deploys = [d.model_copy(update={"release": known.of(d.release)}) for d in raw]
     first: dict[str, datetime] = {}
     last: dict[str, datetime] = {}
@@ -132,7 +132,7 @@ def _without_moving_names(
         d
         for d in deploys
         if d.source not in ("sentry", STANDS_IN)
-        or numbered(d.release.version)
+        or names_a_version(d.release.version)
         or d.release.version in deployable
     ]
 

@@ -17,7 +17,7 @@ from phases.record.going_back import TakenBack
 from phases.record.incident import VERIFIED, ActionKind, Entry, Incident
 from phases.record.service import HOTFIX
 from phases.root_cause.patch import Patch
-from phases.shared.rounds import shipped
+from phases.shared.rounds import shipped_hotfixes
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, listed, short
 from phases.triage.deploys.deploy_history import History
@@ -124,7 +124,7 @@ def takes_back(
     """Return what going back takes back; None where there is no target, or no source of code."""
     if back.target is None or suspect is None:
         return None
-    hotfixes = hotfixes_since(back.target, known, shipped(incident))
+    hotfixes = hotfixes_since(back.target, known, shipped_hotfixes(incident))
     if back.commits is None and not hotfixes and not back.why:
         return None
     found = taken_back(back.target, back.commits or (), past.fixes, hotfixes, back.one_way or ())

@@ -12,7 +12,7 @@ from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.patch import Patch
-from phases.root_cause.stack_trace import ours
+from phases.root_cause.stack_trace import own_code
 from phases.triage.going_back.library_errors import of_library
 
 FRAMES = 5
@@ -71,7 +71,7 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame], type: str | None
         patches.setdefault(file.path, []).append(Patch(file.patch, file.path))
     looked_at = [
         (frame, index.locate(frame.file, frame.module, frame.path))
-        for frame in ours(frames)[:FRAMES]
+        for frame in own_code(frames)[:FRAMES]
     ]
     unreadable = any(len(found) > 1 or _BUILT.search(frame.file) for frame, found in looked_at)
     libraries = {w for f in frames if of_library(f, kinds) for w in _words(_package(f))}

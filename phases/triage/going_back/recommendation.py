@@ -17,7 +17,7 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.going_back import Likelihood, Quote
-from phases.shared.suspected_changes import Suspected, leads, reasons_for, said
+from phases.shared.suspected_changes import Suspected, change_in_words, change_leads, reasons_for
 from phases.text.wording import capital, counted, lasting, listed, stamp
 from phases.triage.deploys.since_when import when
 from phases.triage.going_back.changed_code import touched
@@ -178,7 +178,7 @@ def _turned_on(s: Situation, weighed: Weighing | None, *, many: bool) -> Suspect
     Where few are hit, its time alone is not enough.
     """
     likely = weighed is not None and weighed.likely is Likelihood.LIKELY and _its_code(s)
-    if s.change is None or not leads(s.change, s.suspect, likely=likely):
+    if s.change is None or not change_leads(s.change, s.suspect, likely=likely):
         return None
     return s.change if many or s.change.carried else None
 
@@ -243,7 +243,9 @@ def _other_deploys(s: Situation, began: datetime) -> list[str]:
         if began - AROUND <= d.started_at <= began and not weighed:
             before = f"{lasting(began - d.started_at)} before trouble began"
             doubts.append(f"{d.service} {d.release.version} was deployed {before}.")
-    if s.change is not None and not leads(s.change, s.suspect):
-        text = f"{said(s.change.change)}, {lasting(s.change.before)} before trouble began."
+    if s.change is not None and not change_leads(s.change, s.suspect):
+        text = (
+            f"{change_in_words(s.change.change)}, {lasting(s.change.before)} before trouble began."
+        )
         doubts.append(capital(text))
     return doubts

@@ -18,7 +18,7 @@ from phases.record.findings import (
     Release,
 )
 from phases.record.going_back import Quote, TakenBack
-from phases.shared.suspected_changes import Suspected, suspected
+from phases.shared.suspected_changes import Suspected, suspected_changes
 from phases.triage.deploys.deploy_history import History
 from phases.triage.deploys.targets import Fire, Targets, fire_of, targets_of
 
@@ -116,7 +116,7 @@ class Situation:
     @property
     def change(self) -> Suspected | None:
         """The likeliest of the changes; None where none is near, or its events speak against it."""
-        first = next(iter(suspected(self.changes, self.began, self.flag_evidence)), None)
+        first = next(iter(suspected_changes(self.changes, self.began, self.flag_evidence)), None)
         return None if first is None or first.innocent else first
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from phases.ports.file_kinds import FileKind, kind_of
 from phases.record.findings import Frame
-from phases.root_cause.stack_trace import ours
+from phases.root_cause.stack_trace import own_code
 from phases.text.wording import short
 from phases.triage.going_back.changed_code import Touched, touched
 from phases.triage.going_back.edge_errors import (
@@ -166,7 +166,7 @@ class Failing:
         frames = self.s.crash.frames
         if code.other and (code.reaches or not any(map(of_library, frames[:1]))):
             return False  # in our own code, any dependency may have answered otherwise
-        return bool(ours(frames)) and not self.worn_out
+        return bool(own_code(frames)) and not self.worn_out
 
     def _passes(self, *, seen_before: bool) -> Point | None:
         """Return what a deploy brings, and going back does not take away."""

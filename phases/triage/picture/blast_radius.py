@@ -21,7 +21,7 @@ from phases.record.findings import (
 )
 from phases.record.incident import Severity
 from phases.record.limits import NOTHING
-from phases.text.wording import capital, counted, listed, rate, short
+from phases.text.wording import capital, counted, listed, per_minute_text, short
 from phases.triage.picture.fire import DAY, MINUTE, Fire, own_rate
 from phases.triage.picture.who_is_hit import USERS_UNKNOWN, how_many
 
@@ -340,10 +340,9 @@ def _volume(
     what = f"{hit}{_where(picture)}, {counted(picture.events, 'event')}"
     if picture.per_issue:
         return capital(f"{what}, counted per issue over its whole life.")
-    per_minute = rate(picture.events / minutes)
-    return capital(
-        f"{what} in the last {last} ({per_minute}/min, baseline {rate(baseline_per_minute)}/min)."
-    )
+    per_minute = per_minute_text(picture.events / minutes)
+    baseline = per_minute_text(baseline_per_minute)
+    return capital(f"{what} in the last {last} ({per_minute}/min, baseline {baseline}/min).")
 
 
 def _only(shares: Sequence[Share], events: int) -> str | None:

@@ -15,7 +15,7 @@ from itertools import accumulate
 from statistics import fmean, median
 
 from phases.ports.tracker_values import IssueRow, Minutes
-from phases.shared.counts import Measured, usual
+from phases.shared.counts import Measured, most_usual
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -145,7 +145,7 @@ def rise(series: Series, window: timedelta) -> Rise | None:
             since, quiet = begin, 0
             events, expected, burning = events + n, expected + m, burning + minutes
             measured = rate.minutes
-            over = usual(Measured(expected / burning, measured), burning, CHANCE)
+            over = most_usual(Measured(expected / burning, measured), burning, CHANCE)
             loud = loud or (events > max(over, FEW) and events >= LOUDER * expected)
         elif (quiet := quiet + 1) > QUIET_STRETCHES:
             break
@@ -186,7 +186,7 @@ def together(rows: Sequence[IssueRow], now: datetime, window: timedelta) -> date
             break
         span = max((now - begin) / MINUTE, window / MINUTE)
         others, rest = total - inside, 2 * DAY / MINUTE - span
-        if inside > usual(Measured(others / rest, rest), span, CHANCE):
+        if inside > most_usual(Measured(others / rest, rest), span, CHANCE):
             best = max(best, (_likelier(inside, span, others, rest), begin), key=_score)
     return best[1]
 
@@ -261,6 +261,6 @@ def fire(
     since = min(*beginnings, rising.since - sparks)
     old = sum(row.events for row in rows if row.first_seen < since)
     usually, minutes = series.usual(step_of(now - window), series.end), window / MINUTE
-    over = max(usual(usually, minutes, CHANCE), FEW)
+    over = max(most_usual(usually, minutes, CHANCE), FEW)
     louder = old > over and old >= LOUDER * usually.per_minute * minutes
     return Fire(since, rising, louder)

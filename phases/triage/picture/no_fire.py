@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from phases.record.findings import BlastRadius, Confidence, EndpointAnswer, Usual, Word
 from phases.record.limits import NOTHING
-from phases.shared.counts import SPREAD, at_least_above, usual
-from phases.text.wording import counted, rate
+from phases.shared.counts import SPREAD, at_least_above, most_usual
+from phases.text.wording import counted, per_minute_text
 from phases.triage.picture.fire import CHANCE, FEW, MINUTE, Series, rise, step_of
 
 OUTAGE = "taken as a total outage until shown otherwise"
@@ -33,8 +33,11 @@ def silent(series: Series | None, events: int, window: timedelta, why: str) -> t
     came = f"{counted(max(lately, events), 'event')} in the last {minutes:.0f} min"
     louder = rise(series, window)
     if louder is None:
-        return (NOTHING, f"{came}, as usual at this time of day ({rate(usually.per_minute)}/min).")
-    if events <= max(usual(usually, minutes, CHANCE), FEW):
+        return (
+            NOTHING,
+            f"{came}, as usual at this time of day ({per_minute_text(usually.per_minute)}/min).",
+        )
+    if events <= max(most_usual(usually, minutes, CHANCE), FEW):
         # The series reaches back further than the list of issues.
         reach = math.ceil((series.now - louder.since) / MINUTE)
         came = f"{counted(louder.events, 'event')} in the last {reach} min"

@@ -15,7 +15,7 @@ from statistics import fmean
 
 from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import IssueSeen, Share
-from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, usual
+from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, most_usual
 from phases.text.wording import capital, counted, listed, short, stamp
 from phases.triage.picture.fire import CHANCE, DAY, HOUR, MINUTE, STEP, TOGETHER, Series, step_of
 
@@ -166,7 +166,7 @@ class Places:
         """Return whether no more fails there than before."""
         now = sum(self.fire.get(name, 0) + self.others.get(name, 0.0) for name in names)
         rate = Measured(self._before(names) / (BEFORE / MINUTE), BEFORE / MINUTE)
-        return now <= usual(rate, self.minutes, CHANCE)
+        return now <= most_usual(rate, self.minutes, CHANCE)
 
     @property
     def ceased(self) -> bool:
@@ -261,7 +261,7 @@ def of_one(picture: EventPicture, usually: float, minutes: float) -> EventPictur
     if top is None or "users" in picture.unknown or top.events < SHOUTED:
         return picture
     rest = picture.events - picture.events_of_not_users - top.events
-    if (picture.user_count or 0) < 2 or rest > usual(
+    if (picture.user_count or 0) < 2 or rest > most_usual(
         Measured(usually, DAY / MINUTE), minutes, CHANCE
     ):
         return picture

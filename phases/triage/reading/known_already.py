@@ -40,7 +40,7 @@ def far_louder(series: Series | None, began: datetime, events: int, minutes: flo
         return False
     before = series.events(step_of(began - BEFORE), step_of(began))
     rate = Measured(before / (BEFORE / MINUTE), BEFORE / MINUTE)
-    return 2 * usual(rate, minutes, CHANCE) < events
+    return not before or 2 * usual(rate, minutes, CHANCE) < events
 
 
 def too_few_others(series: Series | None, since: datetime, own: int, least: int) -> bool:

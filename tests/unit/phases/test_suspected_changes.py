@@ -12,15 +12,25 @@ from phases.record.changes import ChangeSeen, FlagEvidence
 from phases.record.findings import DeploySeen, Release
 from phases.shared.suspected_changes import (
     ARGUMENT,
+    change_in_words,
+    change_is_known,
     change_key,
+<<<<<<< HEAD
     heard,
     leads,
     merged,
     near,
     said,
     suspected,
+=======
+    change_leads,
+    changes_near,
+    merge_changes,
+    sum_up_evidence,
+    suspected_changes,
+>>>>>>> main
     switched_on,
-    taken_back,
+    taking_back_in_words,
 )
 
 BEGAN = datetime(2026, 5, 5, 14, 0, tzinfo=UTC)
@@ -48,8 +58,8 @@ def first_leads(
     counts: FlagEvidence | None = None,
 ) -> bool:
     """Return whether the likeliest goes before a deploy so many minutes before the beginning."""
-    found = suspected(changes, BEGAN, counts)
-    return bool(found) and leads(found[0], None if before is None else deploy(before))
+    found = suspected_changes(changes, BEGAN, counts)
+    return bool(found) and change_leads(found[0], None if before is None else deploy(before))
 
 
 @pytest.mark.parametrize(
@@ -80,11 +90,11 @@ def test_a_change_leads_by_its_time_or_by_its_events(
 
 
 def test_a_release_that_is_likely_all_the_same_goes_before_a_change() -> None:
-    (by_time,) = suspected((change(2),), BEGAN, None)
-    (apart,) = suspected((change(2),), BEGAN, seen(98, 100, 0, 50))
-    (alone,) = suspected((change(2),), BEGAN, seen(98, 100))
-    assert [leads(s, deploy(9), likely=False) for s in (by_time, apart, alone)] == [True] * 3
-    assert [leads(s, deploy(9), likely=True) for s in (by_time, apart, alone)] == [
+    (by_time,) = suspected_changes((change(2),), BEGAN, None)
+    (apart,) = suspected_changes((change(2),), BEGAN, seen(98, 100, 0, 50))
+    (alone,) = suspected_changes((change(2),), BEGAN, seen(98, 100))
+    assert [change_leads(s, deploy(9), likely=False) for s in (by_time, apart, alone)] == [True] * 3
+    assert [change_leads(s, deploy(9), likely=True) for s in (by_time, apart, alone)] == [
         False,
         True,
         False,
@@ -93,36 +103,39 @@ def test_a_release_that_is_likely_all_the_same_goes_before_a_change() -> None:
 
 def test_what_is_back_already_is_no_suspect() -> None:
     again = change(-2, new="off")
-    assert near((again, change(2, new="on")), BEGAN) == ()
-    assert len(near((change(-2, "other", new="off"), change(2, new="on")), BEGAN)) == 1
+    assert changes_near((again, change(2, new="on")), BEGAN) == ()
+    assert len(changes_near((change(-2, "other", new="off"), change(2, new="on")), BEGAN)) == 1
 
 
 def test_of_one_name_the_nearest_is_asked_about_and_events_choose_among_flags() -> None:
     older, newer, other = change(30), change(3), change(1, "banner")
-    assert near((older, newer, other), BEGAN) == (other, newer)
-    found = suspected((older, newer, other), BEGAN, seen(99, 100, 0, 40))
+    assert changes_near((older, newer, other), BEGAN) == (other, newer)
+    found = suspected_changes((older, newer, other), BEGAN, seen(99, 100, 0, 40))
     assert found[0].change == newer, "the events speak for it, though another one is nearer"
 
 
 def test_two_sources_tell_of_one_change_and_the_one_with_values_is_believed() -> None:
     told = change(2, old="off", new="on", source="webhook")
     logged = change(2.3, source="sentry")
-    assert merged((told,), (logged,)) == (told,)
-    assert merged((told,), (change(20, source="sentry"),)) == (told, change(20, source="sentry"))
+    assert merge_changes((told,), (logged,)) == (told,)
+    assert merge_changes((told,), (change(20, source="sentry"),)) == (
+        told,
+        change(20, source="sentry"),
+    )
 
 
 def test_a_change_is_said_and_taken_back_in_plain_words() -> None:
     on, off = change(2, old="off", new="on", by="ann"), change(2, old="true", new="false")
     pool = change(2, "pool.size", kind="config", old="20", new="5")
     zone = change(2, "eu-west", kind="infrastructure")
-    assert said(on, author=True) == "flag new-pricing was turned on by ann"
-    assert said(off) == "flag new-pricing was turned off"
-    assert said(pool) == "setting pool.size was changed: 20 → 5"
-    assert said(zone) == "infrastructure eu-west was changed"
-    assert taken_back(on) == "turn off flag new-pricing"
-    assert taken_back(off) == "turn flag new-pricing back on"
-    assert taken_back(pool) == "set setting pool.size back to 20"
-    assert taken_back(zone) == "take the change of infrastructure eu-west back"
+    assert change_in_words(on, author=True) == "flag new-pricing was turned on by ann"
+    assert change_in_words(off) == "flag new-pricing was turned off"
+    assert change_in_words(pool) == "setting pool.size was changed: 20 → 5"
+    assert change_in_words(zone) == "infrastructure eu-west was changed"
+    assert taking_back_in_words(on) == "turn off flag new-pricing"
+    assert taking_back_in_words(off) == "turn flag new-pricing back on"
+    assert taking_back_in_words(pool) == "set setting pool.size back to 20"
+    assert taking_back_in_words(zone) == "take the change of infrastructure eu-west back"
     assert [switched_on(c) for c in (on, off, pool, zone)] == [True, False, False, False]
     assert switched_on(change(2, "maintenance", kind="config", new="enabled"))
 
@@ -142,11 +155,25 @@ def test_names_that_teams_give_their_flags_may_become_arguments() -> None:
         assert not ARGUMENT.fullmatch(name), name
 
 
+<<<<<<< HEAD
+=======
+def test_issues_that_the_search_does_not_name_have_no_event_with_the_flag_on() -> None:
+    carried = {"1": (90, 90), "9": (1, 4), "7": (0, 30)}
+    rows = {"1": 95, "2": 10, "9": 4, "8": 30, "7": 44}
+    found = sum_up_evidence("new-pricing", carried, rows, {"1", "2"}, evaluated=True)
+    assert found == seen(90, 100, 1, 34), "8 did not ask for the flag"
+    assert sum_up_evidence("new-pricing", {}, rows, {"1"}, evaluated=False) is None, (
+        "not told to Sentry"
+    )
+    assert sum_up_evidence("new-pricing", {}, rows, {"1"}, evaluated=True) == seen(0, 95)
+
+
+>>>>>>> main
 def test_a_change_is_heard_once_whoever_tells_it() -> None:
     keys = (change_key(change(2)), "deploy:v3@2026-05-05T14:00:00+00:00", "change:flag:x@y")
-    assert heard(change(2.4), keys)
-    assert not heard(change(9), keys)
-    assert not heard(change(2, "other"), keys)
+    assert change_is_known(change(2.4), keys)
+    assert not change_is_known(change(9), keys)
+    assert not change_is_known(change(2, "other"), keys)
 
 
 @given(

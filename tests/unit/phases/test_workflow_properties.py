@@ -29,7 +29,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from phases.coordination.updates import waits
+from phases.coordination.updates import awaits_update
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.documents import Adr
@@ -538,7 +538,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def who_waits_for_an_update_gets_one(self) -> None:
-        waiting = waits(self.incident)
+        waiting = awaits_update(self.incident)
         assert ("update" in self.timers) == waiting  # 11
         assert (self.incident.update_due is not None) == waiting
 

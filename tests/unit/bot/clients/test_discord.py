@@ -14,7 +14,6 @@ from bot.clients.discord import Discord as Client
 from bot.performers.context import registered
 from phases.coordination.discord import discord_text
 from phases.messages.effects import PinDiscord, TellDiscord
-from phases.ports.coordination import Announcer
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, Status
 from sandbox.discord import BOT_TOKEN, PINS, Discord, discord_app
@@ -42,7 +41,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def test_one_post_edited_in_place(world: World) -> None:
-    announcer: Announcer = world.client
+    announcer = world.client
     changes: list[int] = []
     world.discord.on_change = lambda: changes.append(1)
     id = (await announcer.post("checkout is failing: deciding", author="Firebreak INC-0001")).id

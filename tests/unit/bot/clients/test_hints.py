@@ -17,7 +17,9 @@ SCOPES = "SENTRY_AUTH_TOKEN: an internal integration with org:read"
 
 
 def http(status: int | None, *, retryable: bool = False, mend: str = "") -> HttpError:
-    return HttpError("Sentry", "no", retryable=retryable, status=status, mend=mend)
+    error = HttpError("Sentry", "no", retryable=retryable, status=status)
+    error.mend = mend
+    return error
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

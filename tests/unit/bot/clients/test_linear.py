@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from bot.clients.linear.client import Linear as Client
-from bot.clients.linear.client import LinearError, made_id
-from phases.ports.coordination import Tickets
+from bot.clients.linear.client import LinearError, NewIssue, made_id
 from phases.ports.ports import PortError
 from phases.record.documents import Ticket
 from phases.record.service import Service
@@ -34,7 +34,7 @@ class World:
 
     async def open(self, key: str = "INC-0001:ticket") -> Ticket:
         return await self.client.open(
-            SHOP, key=key, title="checkout is failing", body="see https://example.com", priority=1
+            SHOP, NewIssue(key, "checkout is failing", "see https://example.com"), priority=1
         )
 
 
@@ -56,7 +56,7 @@ def test_an_id_is_a_uuid_of_version_4_and_always_the_same() -> None:
 
 
 async def test_from_open_to_closed(world: World) -> None:
-    tickets: Tickets = world.client
+    tickets = world.client
     ticket = await world.open()
     assert (ticket.identifier, ticket.url) == ("SHOP-1", "https://linear.app/sandbox/issue/SHOP-1")
     await tickets.attach(ticket, key="a", url="https://sentry.io/issues/1", title="Sentry SHOP-3")
@@ -105,7 +105,7 @@ async def test_a_parent_is_found_by_what_people_call_it(world: World) -> None:
     assert found == bug
     assert await world.client.find("SHOP-99") is None
     await world.client.open(
-        SHOP, key="INC-0001:ticket", title="checkout is failing", body="x", priority=2, parent=found
+        SHOP, NewIssue("INC-0001:ticket", "checkout is failing", "x"), priority=2, parent=found
     )
     assert world.linear.issues[-1].parent_id == bug.id
 
@@ -172,14 +172,9 @@ async def test_action_items_hang_below_the_ticket(world: World) -> None:
     )
     assert await world.client.person(name="alice.l", email=None) is None, "she left"
     assert await world.client.person(name=" ", email=None) is None
-    given = {
-        "key": "i:item:1",
-        "title": "a test with an empty\ntable",
-        "body": "x",
-        "due": date(2026, 12, 1),
-    }
-    made = await world.client.open_item(SHOP, ticket, **given, assignee=alice.id)
-    assert await world.client.open_item(SHOP, ticket, **given, assignee=alice.id) == made, "once"
+    new, due = NewIssue("i:item:1", "a test with an empty\ntable", "x"), date(2026, 12, 1)
+    made = await world.client.open_item(ticket, new, due=due, assignee=alice.id)
+    assert await world.client.open_item(ticket, new, due=due, assignee=alice.id) == made, "once"
     (issue,) = world.linear.below(world.linear.issues[0])
     assert (issue.identifier, issue.title, issue.due_date, issue.state.type) == (
         made.identifier,
@@ -190,7 +185,7 @@ async def test_action_items_hang_below_the_ticket(world: World) -> None:
     assert issue.assignee is alice
     assert uuid.UUID(made.id).version == 4
     other = await world.client.open_item(
-        SHOP, ticket, **{**given, "key": "i:item:2"}, assignee=str(uuid.uuid4())
+        ticket, replace(new, key="i:item:2"), due=due, assignee=str(uuid.uuid4())
     )
     assert world.linear.issue(other.identifier).assignee is None, (
         "whoever may not be assigned stops nothing"
@@ -226,10 +221,10 @@ async def test_an_oauth_token_is_a_bearer() -> None:
 async def test_an_unknown_team_names_the_key_of_the_catalogue(world: World) -> None:
     with pytest.raises(PortError, match="mend linear_team of shop"):
         await world.client.open(
-            Service(name="shop", linear_team="OPS"), key="k", title="t", body="", priority=2
+            Service(name="shop", linear_team="OPS"), NewIssue("k", "t", ""), priority=2
         )
     assert (
-        await world.client.open(Service(name="any"), key="k", title="t", body="", priority=2)
+        await world.client.open(Service(name="any"), NewIssue("k", "t", ""), priority=2)
     ).identifier == "SHOP-1"
 
 
@@ -240,10 +235,10 @@ async def test_where_there_are_several_teams_one_must_be_named() -> None:
         with pytest.raises(
             PortError, match="set linear_team of any in the catalogue: Linear has several teams"
         ):
-            await client.open(Service(name="any"), key="k", title="t", body="", priority=2)
+            await client.open(Service(name="any"), NewIssue("k", "t", ""), priority=2)
         ops = Service(name="any", linear_team="OPS")
         assert (
-            await client.open(ops, key="k", title="  x\ny " + "z" * 300, body="", priority=2)
+            await client.open(ops, NewIssue("k", "  x\ny " + "z" * 300, ""), priority=2)
         ).identifier == "OPS-1"
         assert linear.issues[0].title.startswith("x y zzz")
         assert len(linear.issues[0].title) == 255

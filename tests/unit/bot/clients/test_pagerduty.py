@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.clients.pagerduty import PagerDuty as Client
-from phases.ports.coordination import Pager
 from phases.ports.ports import PortError
 from sandbox.faults import Fault, Faults
 from sandbox.pagerduty import ROUTING_KEY, PagerDuty, pagerduty_app
@@ -30,7 +29,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def test_the_same_key_is_the_same_alert(world: World) -> None:
-    pager: Pager = world.client
+    pager = world.client
     for _ in range(2):
         await pager.page(key="INC-0001:sev1", text="SEV1 " + "x" * 2000)
     await pager.page(key="INC-0001:rollback failed", text="rollback failed")
@@ -92,7 +91,7 @@ async def test_what_pagerduty_refuses_for_another_reason_is_not_called_the_key(
 
 
 async def test_acknowledged_and_resolved_with_the_key_it_was_triggered_with(world: World) -> None:
-    pager: Pager = world.client
+    pager = world.client
     await pager.follow(key="01JD", what="acknowledge")
     assert world.pagerduty.events == [], "nothing was triggered: nothing is made of it"
     await pager.page(key="01JD", text="sev1")

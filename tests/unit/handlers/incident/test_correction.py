@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from bot.store.incident_store import Store
 from handlers.views.correction import told_apart, with_ids, with_names
-from phases.coordination.corrections import earliest
+from phases.coordination.corrections import earliest_time
 from phases.messages.commands import MergeDuplicates, MessageTouched, PostUpdate, TakeLead
 from phases.messages.results import MessageRead
 from phases.record.incident import Incident
-from phases.record.timeline import Shown, was
+from phases.record.timeline import Shown, correction_note
 from sandbox.slack.block_kit.blocks import elements, plain
 from sandbox.slack.people import Person
 from tests.support.bots.stage import told
@@ -82,7 +82,7 @@ async def test_words_and_time_are_corrected_and_the_page_shows_it(home: House) -
     after = await entry(home, incident, "cards work")
     assert (after.text, int(after.at.timestamp())) == ("cards work for most", earlier)
     assert after.by == "U0BOB", "whose update it is"
-    assert "corrected by <@U0ALICE>" in was(after)
+    assert "corrected by <@U0ALICE>" in correction_note(after)
     shown = plain(await told(alice, "Corrected. What was recorded first stays in the record."))
     assert "cards work for most" in shown
     assert "“cards work again”" in shown
@@ -110,7 +110,7 @@ async def test_a_time_that_cannot_be_is_said_under_the_time(home: House) -> None
     day = timedelta(days=1)
     for at, says in (
         (incident.declared_at + day, "has not come yet"),
-        (earliest(incident) - day, "too long before it began"),
+        (earliest_time(incident) - day, "too long before it began"),
     ):
         ack = await alice.submit(view, {"at": int(at.timestamp())})
         assert says in json.dumps(ack.body)
@@ -160,7 +160,7 @@ async def test_a_correction_is_taken_back(home: House) -> None:
     assert "“cards work again”" in plain(view)
     await alice.submit(view, {"back": ["As it was recorded first"]})
     after = await entry(home, incident, "cards work again")
-    assert (after.at, was(after), len(after.corrections)) == (before.at, "", 2)
+    assert (after.at, correction_note(after), len(after.corrections)) == (before.at, "", 2)
     view = await form(home, alice, incident, "cards work again")
     assert "Take it back" not in plain(view)
 

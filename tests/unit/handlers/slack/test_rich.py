@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.clients.slack.client import Slack
+from bot.clients.slack.client import MessageKey, Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.store.incident_store import Store
 from bot.store.rich_blocks import REFUSED_SECONDS, RichBlocksSetting
@@ -111,13 +111,7 @@ WRONG = Message("x", ({"type": "nonsense"},), SHOWN.rich)
 
 
 async def posted(slack: Slack, shown: Message, effect: str = "e1") -> str:
-    given: dict[str, Any] = {
-        "incident": "INC-0001",
-        "effect": effect,
-        "since": NOW,
-        "maybe_posted": False,
-    }
-    return await slack.post("C0GENERAL", shown, **given)
+    return await slack.post("C0GENERAL", shown, MessageKey("INC-0001", effect, since=NOW))
 
 
 def kinds(world: World, ts: str) -> Sequence[str]:

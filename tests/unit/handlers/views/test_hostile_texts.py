@@ -23,15 +23,15 @@ from handlers.views import forms, history, merge_and_reopen, notes, postmortem
 from handlers.views.blocks import Message, View
 from handlers.views.timeline import timeline
 from phases.coordination.discord import discord_text
-from phases.coordination.ticket import meanwhile, so_far, ticket_body, ticket_title
-from phases.coordination.updates import template
+from phases.coordination.ticket import catch_up_text, text_so_far, ticket_body, ticket_title
+from phases.coordination.updates import update_template
 from phases.memory.trends import trends
 from phases.messages.effects import Say
 from phases.ports.ports import HotfixRef
 from phases.postmortem.action_items import items, sub_issue_body
 from phases.postmortem.adr import adr_text, summary, up_to_date
 from phases.postmortem.adr_numbering import Numbering
-from phases.postmortem.adr_status import completed
+from phases.postmortem.adr_status import with_items_settled
 from phases.postmortem.gate import Parts
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Picture, Release, Verdict
@@ -183,7 +183,7 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         ),
         forms.fixed(one, 1, word()),
         forms.cause(one, text=word(), metadata={}),
-        forms.update(one, template(one), 30),
+        forms.update(one, update_template(one), 30),
         forms.cancel(one, word()),
         forms.break_glass(one, shop, word(), {}),
         forms.hypothesis(one),
@@ -337,7 +337,9 @@ def test_the_post_mortem_keeps_its_shape(first: int, status: Status) -> None:
     plain_one = Hostile(first)
     for template_text in ("", MADR):
         text = adr_text(one, entries, 7, NAMES, template_text)
-        text = completed(up_to_date(text, one, 7, NAMES), items=items(one), at=NOW, names=NAMES)
+        text = with_items_settled(
+            up_to_date(text, one, 7, NAMES), items=items(one), at=NOW, names=NAMES
+        )
         body = text
         if template_text:
             _, front, body = text.split("---\n", 2)
@@ -391,8 +393,8 @@ def test_what_goes_to_the_other_systems_stays_in_its_place(first: int, status: S
     one, entries = record(first, status)
     for told in (
         ticket_body(one),
-        so_far(one),
-        meanwhile(entries, NOW),
+        text_so_far(one),
+        catch_up_text(entries, NOW),
         *(sub_issue_body(one, i) for i in items(one)),
     ):
         assert check_markdown(paragraphs(told, NAMES), fences=0) == [], (

@@ -18,7 +18,7 @@ from handlers.views import forms, notes, postmortem
 from handlers.views.blocks import MESSAGE_BLOCKS, MESSAGE_CHARACTERS, Message
 from handlers.views.text import size
 from handlers.views.timeline import timeline
-from phases.coordination.updates import Template, template
+from phases.coordination.updates import Template, update_template
 from phases.messages.effects import Say
 from phases.ports.ports import HotfixRef
 from phases.postmortem.gate import Parts
@@ -159,7 +159,7 @@ def test_every_form_fits(
             ),
             edition=12,
         ),
-        forms.update(one, template(one), None),
+        forms.update(one, update_template(one), None),
         forms.update(one, Template(knows=text, users=text, doing=text), 30),
         forms.cancel(one, text),
         forms.break_glass(one, service(), text, {}),

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from bot.cli import export_format
 from bot.store.incident_store import Store
 from handlers.views.timeline import timeline
-from phases.coordination.corrections import BEFORE, earliest
-from phases.coordination.duplicates import joined
-from phases.coordination.ticket import meanwhile
+from phases.coordination.corrections import BEFORE, earliest_time
+from phases.coordination.duplicates import joined_entry
+from phases.coordination.ticket import catch_up_text
 from phases.messages.commands import CorrectEntry
 from phases.messages.effects import MendAdr
 from phases.record.documents import Adr
@@ -25,12 +25,12 @@ from phases.record.incident import Entry, Incident
 from phases.record.timeline import (
     CORRECTION,
     Shown,
+    as_recorded,
+    author_words,
+    correction_note,
     correction_ref,
-    recorded,
-    said,
-    shown,
-    stub,
-    was,
+    entry_stub,
+    shown_timeline,
 )
 from phases.shared.change import Change, Refused
 from phases.workflow import step
@@ -64,7 +64,7 @@ class Kept:
             self.add(each)
 
     def add(self, added: Entry) -> None:
-        self.entries.append(stub(added))
+        self.entries.append(entry_stub(added))
         if added.ref:
             self.words[added.ref] = added
         if added.hides:
@@ -73,7 +73,7 @@ class Kept:
 
     @property
     def shows(self) -> list[Shown]:
-        return shown(self.entries, self.words)
+        return shown_timeline(self.entries, self.words)
 
 
 def test_a_correction_is_shown_in_its_place_and_says_what_it_was() -> None:
@@ -81,9 +81,12 @@ def test_a_correction_is_shown_in_its_place_and_says_what_it_was() -> None:
     kept.add(correction("1", "users were fine", at(9)))
     first, second = kept.shows
     assert (first.text, second.text, second.at) == ("rolled back", "users were fine", at(9))
-    assert was(second) == "corrected by <@U0BOB>: was 2026-11-22 03:05 UTC “users are fine”"
-    assert was(first) == ""
-    assert recorded(second) == kept.entries[1], "the record keeps both"
+    assert (
+        correction_note(second)
+        == "corrected by <@U0BOB>: was 2026-11-22 03:05 UTC “users are fine”"
+    )
+    assert correction_note(first) == ""
+    assert as_recorded(second) == kept.entries[1], "the record keeps both"
 
 
 def test_one_of_the_words_and_one_of_the_time_both_stay_in_either_order() -> None:
@@ -91,8 +94,8 @@ def test_one_of_the_words_and_one_of_the_time_both_stay_in_either_order() -> Non
     for some in ((words, time), (time, words)):
         (one,) = Kept(entry("at one"), *some).shows
         assert (one.text, one.at) == ("at noon", at(4))
-        assert "<@U0BOB>" in was(one)
-        assert "<@U0CAROL>" in was(one)
+        assert "<@U0BOB>" in correction_note(one)
+        assert "<@U0CAROL>" in correction_note(one)
 
 
 def test_a_correction_is_corrected_and_taken_back() -> None:
@@ -103,7 +106,7 @@ def test_a_correction_is_corrected_and_taken_back() -> None:
     assert (one.text, one.at) == ("v43 is up", at(2))
     kept.add(correction("0", "v41 is up", at(0), by="U0CAROL"))
     (one,) = kept.shows
-    assert (one.text, one.at, was(one)) == ("v41 is up", at(0), "")
+    assert (one.text, one.at, correction_note(one)) == ("v41 is up", at(0), "")
     assert len(one.corrections) == 3, "the record keeps all of them"
 
 
@@ -157,9 +160,9 @@ def test_whatever_happens_in_which_order_the_newest_of_each_is_shown(
     times = [one.at for one in kept.shows]
     assert times == sorted(times)
     for one in kept.shows:
-        assert bool(was(one)) == (right[one.id] != tuple(model[one.id][:2]))
+        assert bool(correction_note(one)) == (right[one.id] != tuple(model[one.id][:2]))
     restored = [Entry.model_validate_json(each.model_dump_json()) for each in kept.entries]
-    assert shown(restored, kept.words) == kept.shows, "through Redis and back"
+    assert shown_timeline(restored, kept.words) == kept.shows, "through Redis and back"
 
 
 # --- the rule -------------------------------------------------------------------------------------
@@ -186,7 +189,7 @@ def test_a_correction_is_one_entry_of_its_own() -> None:
         ({}, "Nothing is different"),
         ({"text": "  "}, "Nothing is different"),
         ({"at": NOW + timedelta(seconds=1)}, "has not come yet"),
-        ({"at": earliest(incident()) - timedelta(seconds=1)}, "too long before it began"),
+        ({"at": earliest_time(incident()) - timedelta(seconds=1)}, "too long before it began"),
         ({"text": "a", "at": NOW + timedelta(days=365)}, "has not come yet"),
     ],
 )
@@ -197,8 +200,8 @@ def test_what_cannot_be_is_refused(more: dict[str, object], says: str) -> None:
 
 
 def test_the_earliest_time_is_two_weeks_before_it_began() -> None:
-    assert earliest(incident()) == incident().detected_at - BEFORE
-    assert isinstance(told(incident(), at=earliest(incident())), Change)
+    assert earliest_time(incident()) == incident().detected_at - BEFORE
+    assert isinstance(told(incident(), at=earliest_time(incident())), Change)
     assert isinstance(told(incident(), at=NOW), Change)
 
 
@@ -206,7 +209,7 @@ def test_the_earliest_time_is_two_weeks_before_it_began() -> None:
 def test_whatever_time_is_chosen_it_is_taken_or_refused(minutes: int) -> None:
     time = NOW + timedelta(minutes=minutes)
     answer = told(incident(), at=time)
-    assert isinstance(answer, Change) == (earliest(incident()) <= time <= NOW)
+    assert isinstance(answer, Change) == (earliest_time(incident()) <= time <= NOW)
 
 
 def test_the_file_of_a_written_post_mortem_follows() -> None:
@@ -226,26 +229,26 @@ def test_the_file_of_a_written_post_mortem_follows() -> None:
 def test_a_duplicates_entry_is_corrected_in_its_own_record() -> None:
     kept = Kept(entry("at one"))
     kept.add(correction("0", "at noon"))
-    (one,) = [joined("INC-0002", each) for each in kept.shows]
+    (one,) = [joined_entry("INC-0002", each) for each in kept.shows]
     assert (one.text, one.of, one.id) == ("INC-0002: at noon", "INC-0002", "0")
-    assert was(one) == "corrected by <@U0BOB>: was “at one”"
-    (same,) = [joined("INC-0002", each) for each in Kept(entry("at one")).shows]
-    assert was(same) == ""
+    assert correction_note(one) == "corrected by <@U0BOB>: was “at one”"
+    (same,) = [joined_entry("INC-0002", each) for each in Kept(entry("at one")).shows]
+    assert correction_note(same) == ""
 
 
 def test_a_warning_stays_a_warning_and_one_that_was_corrected_in_is_heard() -> None:
     kept = Kept(entry("do not roll back", kind="update"))
     kept.add(correction("0", "rolling back is fine"))
-    both = [(each.text, each.by) for each in said(kept.shows[0])]
+    both = [(each.text, each.by) for each in author_words(kept.shows[0])]
     assert both == [("do not roll back", ALICE), ("rolling back is fine", BOB)]
     kept.add(correction("0", "do not roll back", by=BOB))
-    assert [each.text for each in said(kept.shows[0])] == ["do not roll back"]
+    assert [each.text for each in author_words(kept.shows[0])] == ["do not roll back"]
 
 
 def test_the_ticket_hears_of_what_was_recorded_meanwhile_at_its_right_time() -> None:
     kept = Kept(entry("before", 0), entry("rolled back", 5))
     kept.add(correction("1", to=at(-3)))
-    lines = meanwhile(kept.shows, at(2)).splitlines()
+    lines = catch_up_text(kept.shows, at(2)).splitlines()
     assert lines[1:] == [
         "2026-11-22 02:59 UTC rolled back (corrected by <@U0BOB>: was 2026-11-22 03:07 UTC)"
     ]
@@ -272,8 +275,8 @@ def test_a_page_of_long_lines_loses_none() -> None:
 
 def test_old_entries_are_readable_and_an_older_bot_shows_a_correction_as_a_line() -> None:
     old = '{"at":"2026-01-01T10:00:00Z","kind":"note","text":"a","by":null,"url":null}'
-    (one,) = shown([Entry.model_validate_json(old)], {})
-    assert (one.text, one.id, was(one)) == ("a", "0", "")
+    (one,) = shown_timeline([Entry.model_validate_json(old)], {})
+    assert (one.text, one.id, correction_note(one)) == ("a", "0", "")
 
 
 async def test_a_corrected_pin_is_gone_from_redis_once_it_is_taken_back(store: Store) -> None:
@@ -313,4 +316,4 @@ def test_what_is_exported_is_imported_with_its_corrections(texts: list[str]) -> 
     back = export_format.read(line)
     entries = [Entry.model_validate_json(each) for each in back.entries]
     words = {ref: Entry.model_validate_json(each) for ref, each in back.words.items()}
-    assert shown(entries, words) == kept.shows
+    assert shown_timeline(entries, words) == kept.shows

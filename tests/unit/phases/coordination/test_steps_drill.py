@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from handlers.views import notes
-from phases.memory.recall import kept, outcome
+from phases.memory.recall import memory_to_keep, outcome_text
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.mitigation.deploy_hold import hold
@@ -17,7 +17,7 @@ from phases.mitigation.steps import NOTHING_DEPLOYED
 from phases.postmortem.adr import summary
 from phases.record.findings import LookVerdict
 from phases.record.incident import Channel, Severity, Status
-from phases.shared.resolution import missing
+from phases.shared.resolution import missing_to_resolve
 from tests.support.bots.story import Story
 from tests.support.values.factories import BAD, FIX, GOOD
 
@@ -65,7 +65,7 @@ def test_the_button_works_and_nothing_is_deployed(decision: said.Action):
     assert story.record.status is Status.MITIGATED
     assert hold(story.record) is None
     assert unmerged(story.record) is None
-    assert missing(story.record) == ()
+    assert missing_to_resolve(story.record) == ()
     story.say(said.Resolve(by="U0BOB"))
     assert story.record.status is Status.RESOLVED
 
@@ -82,9 +82,9 @@ def test_nothing_says_that_a_drill_rolled_back():
     ], "no post-mortem"
     story.looked(LookVerdict.RECOVERED)
     story.say(said.Resolve(by="U0BOB"))
-    kept_of_it = kept(story.record)
+    kept_of_it = memory_to_keep(story.record)
     assert kept_of_it is not None
-    assert outcome(kept_of_it).startswith(
+    assert outcome_text(kept_of_it).startswith(
         "rolled back to 1.2.0 (drill: nothing was deployed), over after"
     )
     story.posted("announcement")

@@ -9,7 +9,7 @@ import pytest
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.postmortem.action_items import due_again
-from phases.postmortem.adr_status import completed
+from phases.postmortem.adr_status import with_items_settled
 from phases.record.documents import ActionItem, Adr, LinearIssue, SubIssue
 from phases.record.incident import Severity, Status
 from tests.support.bots.story import Story, mitigated
@@ -154,13 +154,13 @@ def test_the_files_status_and_boxes_change_and_nothing_else(text: str):
         ActionItem(kind="tests", text="a test", done=True),
         ActionItem(kind="gates", text="a gate", dropped=True),
     )
-    after = completed(text, items=items, at=NOW, names={})
+    after = with_items_settled(text, items=items, at=NOW, names={})
     assert "done, action items settled 2026-11-22" in after
     assert "ccepted" not in after
     assert after.count("[x]") == 2
     assert "(dropped)" in after
     assert len(after.splitlines()) == len(text.splitlines())
-    assert completed(after, items=items, at=NOW + timedelta(days=9), names={}) == after, (
+    assert with_items_settled(after, items=items, at=NOW + timedelta(days=9), names={}) == after, (
         "twice is once"
     )
 

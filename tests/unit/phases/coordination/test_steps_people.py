@@ -12,10 +12,10 @@ from phases.coordination.updates import (
     CHANNEL_AFTER,
     EVERY,
     SNOOZE,
+    awaits_update,
     follow_updates,
-    template,
-    told,
-    waits,
+    update_template,
+    update_text,
 )
 from phases.messages import actions as said
 from phases.messages.effects import CommentTicket, Invite, Page, Remind, Say, TellDiscord
@@ -155,7 +155,7 @@ def test_the_clock_after_any_change(
     follow_updates(draft)
     change = draft.done()
     timer = next((t for t in change.timers if t.name == "update"), None)
-    if not waits(after):
+    if not awaits_update(after):
         assert change.incident.update_due is None
         assert timer is None
         assert ("update" in change.cancels) == (at is not None)
@@ -177,22 +177,23 @@ def test_the_clock_after_any_change(
 
 def test_the_form_is_filled_with_what_is_true():
     story = Story().opened().measured()
-    filled = template(story.record)
+    filled = update_template(story.record)
     assert (
         filled.knows == "It began 3 minutes after 1.3.0 was deployed. The cause is not known yet."
     )
     assert filled.users == "37 users get errors in payment and cart."
     assert filled.doing == "We are deciding what to do."
     story.rolled_back()
-    assert template(story.record).doing == "We are rolling back to 1.2.0."
+    assert update_template(story.record).doing == "We are rolling back to 1.2.0."
     story.deployed()
     assert (
-        template(story.record).doing == "Rolled back to 1.2.0. We are checking whether it helped."
+        update_template(story.record).doing
+        == "Rolled back to 1.2.0. We are checking whether it helped."
     )
     story.say(said.NameCause(by="U0BOB", text="the tax table was empty"))
-    assert template(story.record).knows == "the tax table was empty"
+    assert update_template(story.record).knows == "the tax table was empty"
     assert (
-        told(said.PostUpdate(by="U0BOB", text=" a ", users=" ", doing="b"), bold=True)
+        update_text(said.PostUpdate(by="U0BOB", text=" a ", users=" ", doing="b"), bold=True)
         == "a\n*Doing:* b"
     )
 

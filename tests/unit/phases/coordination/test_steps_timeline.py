@@ -17,7 +17,7 @@ from phases.messages.commands import MessageTouched
 from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
 from phases.record.incident import Entry, Incident
-from phases.record.timeline import line, shown, stub
+from phases.record.timeline import entry_line, entry_stub, shown_timeline
 from phases.record_limit import fit
 from phases.shared.change import Change, Draft
 from phases.workflow import step
@@ -60,7 +60,7 @@ class Room:
         change = told(self.incident, action)
         self.incident = change.incident
         for entry in change.entries:
-            self.entries.append(stub(entry))
+            self.entries.append(entry_stub(entry))
             if entry.ref:
                 self.words[entry.ref] = entry
             if entry.hides:
@@ -69,7 +69,7 @@ class Room:
 
     @property
     def shows(self) -> list[str]:
-        return [entry.text for entry in shown(self.entries, self.words)]
+        return [entry.text for entry in shown_timeline(self.entries, self.words)]
 
 
 def test_two_people_pin_one_message_and_it_is_one_entry() -> None:
@@ -167,9 +167,12 @@ async def test_what_is_taken_back_is_gone_from_redis(store: Store) -> None:
 
 def test_what_people_said_stands_under_their_name() -> None:
     said = Entry(at=NOW, kind="pin", text="db-2 is full", by="U0BOB", ref="message:1")
-    assert line(said) == "<@U0BOB>: db-2 is full"
-    assert line(said.model_copy(update={"by": None})) == "a bot: db-2 is full"
-    assert line(Entry(at=NOW, kind="lead", text="<@U0BOB> leads", by="U0ALICE")) == "<@U0BOB> leads"
+    assert entry_line(said) == "<@U0BOB>: db-2 is full"
+    assert entry_line(said.model_copy(update={"by": None})) == "a bot: db-2 is full"
+    assert (
+        entry_line(Entry(at=NOW, kind="lead", text="<@U0BOB> leads", by="U0ALICE"))
+        == "<@U0BOB> leads"
+    )
 
 
 def test_a_long_timeline_comes_page_by_page() -> None:

@@ -17,19 +17,19 @@ from phases.memory.recall import (
     SPAN,
     STEPS,
     cause_kind,
-    day,
-    kept,
-    outcome,
-    past,
-    question,
+    day_of,
+    memory_question,
+    memory_sentences,
+    memory_to_keep,
+    outcome_text,
+    past_incident,
     recollect,
-    sentences,
 )
 from phases.postmortem.adr import adr_text
 from phases.record.findings import Cause, Frame, IssueSeen
 from phases.record.incident import Round, Status
 from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
-from phases.record.shortening import fitted
+from phases.record.shortening import fitted_into
 from tests.support.values import incidents
 from tests.support.values.draws import draws
 
@@ -83,7 +83,7 @@ def test_what_is_kept_of_an_incident() -> None:
         id="77", short_id="SHOP-3", title="KeyError", first_seen=incidents.T0, events=9
     )
     triage = incidents.report(issues=(seen,), issue_ids=("77", "78"))
-    assert past(incidents.incident(triage=triage, seeds=("79", "78"))) == PastIncident(
+    assert past_incident(incidents.incident(triage=triage, seeds=("79", "78"))) == PastIncident(
         id="INC-0042",
         service="shop",
         at=incidents.T0,
@@ -114,7 +114,7 @@ def test_what_is_kept_of_an_incident() -> None:
         ),
         items_total=3,
     )
-    bare = past(
+    bare = past_incident(
         incidents.incident(
             cause=None, postmortem=None, adr=None, triage=None, rounds=(), hypotheses=()
         )
@@ -130,19 +130,19 @@ def test_what_is_kept_of_an_incident() -> None:
 
 def test_remembered_from_the_first_recovery_until_it_is_cancelled() -> None:
     recovered = incidents.incident()
-    assert kept(recovered) is not None
+    assert memory_to_keep(recovered) is not None
     back = recovered.model_copy(update={"status": Status.DECIDING, "recovered_at": None})
-    reopened = kept(back)
+    reopened = memory_to_keep(back)
     assert reopened is not None
     assert (reopened.worked, reopened.tried, reopened.minutes) == ("", ("rollback",), None)
-    assert "and it came back" in outcome(reopened)
-    assert kept(recovered.model_copy(update={"status": Status.CANCELLED})) is None
+    assert "and it came back" in outcome_text(reopened)
+    assert memory_to_keep(recovered.model_copy(update={"status": Status.CANCELLED})) is None
     burning = (Round(number=1, opened_at=incidents.T0, why="triage"),)
-    assert kept(incidents.incident(rounds=burning, recovered_at=None)) is None
+    assert memory_to_keep(incidents.incident(rounds=burning, recovered_at=None)) is None
 
 
 def test_a_private_one_leaves_only_what_is_counted() -> None:
-    one = past(incidents.incident(private=True, title="key leaked", channel=None))
+    one = past_incident(incidents.incident(private=True, title="key leaked", channel=None))
     assert (one.private, one.title, one.minutes, one.impact_minutes, one.severity) == (
         True,
         "private incident",
@@ -161,7 +161,7 @@ def test_a_memory_is_small_whatever_was_written(text: str, many: list[str]) -> N
     )
     items = tuple(PastItem(kind="tests", text=name, owner=text[:40]) for name in many)
     big = one.model_copy(update={"items": items, "issues": tuple(many)})
-    small = fitted(big, MEMORY_LIMIT_BYTES, STEPS)
+    small = fitted_into(big, MEMORY_LIMIT_BYTES, STEPS)
     assert len(small.model_dump_json().encode()) <= MEMORY_LIMIT_BYTES
     assert (small.id, small.at, small.minutes, small.adr) == (one.id, one.at, one.minutes, one.adr)
 
@@ -184,7 +184,7 @@ def test_the_kind_of_cause_comes_from_what_held() -> None:
 
 
 def test_last_time_in_one_sentence() -> None:
-    assert outcome(before(3)) == (
+    assert outcome_text(before(3)) == (
         "rolled back to v1.2.0, over after 9 min; "
         "cause: v1.3.0 dropped an index; ADR-0004; 2 action items open"
     )
@@ -196,11 +196,11 @@ def test_last_time_in_one_sentence() -> None:
         cause="",
         minutes=None,
     )
-    assert outcome(older) == (
+    assert outcome_text(older) == (
         "rolled back to v1 (failed); then fixed: flag off; 1 action item open"
     )
-    assert day(datetime(2025, 3, 1, tzinfo=UTC), NOW) == "1 Mar 2025"
-    assert "nothing was done" in outcome(before(3, action=""))
+    assert day_of(datetime(2025, 3, 1, tzinfo=UTC), NOW) == "1 Mar 2025"
+    assert "nothing was done" in outcome_text(before(3, action=""))
 
 
 def test_the_third_fire_in_a_file_is_a_pattern_in_one_plain_sentence() -> None:
@@ -301,8 +301,8 @@ def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
         pattern="Third fire in shop/cart.py in 90 days.", lines=("Last time (INC-0003, 12 Oct): …",)
     )
     now = incidents.incident(recollection=found)
-    assert sentences(now) == (found.pattern, *found.lines)
-    assert sentences(incidents.incident()) == ()
+    assert memory_sentences(now) == (found.pattern, *found.lines)
+    assert memory_sentences(incidents.incident()) == ()
     text = adr_text(now, incidents.entries(), 7, incidents.NAMES)
     assert (
         "\n## Seen before\n\nThird fire in shop/cart.py in 90 days.\n\n"
@@ -318,14 +318,14 @@ def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
 )
 def test_what_a_whole_app_is_packed_into_is_no_place(file: str) -> None:
     told = incidents.report(frame=Frame(file=file, function="value"))
-    assert question(incidents.incident(), told, NOW).file == ""
+    assert memory_question(incidents.incident(), told, NOW).file == ""
 
 
 def test_triage_asks_by_place_issue_and_feature() -> None:
     seen = IssueSeen(
         id="77", short_id="SHOP-3", title="KeyError", first_seen=incidents.T0, events=9
     )
-    one = question(
+    one = memory_question(
         incidents.incident(seeds=("70",)),
         incidents.report(issues=(seen,), issue_ids=("77", "78")),
         NOW,

@@ -12,7 +12,7 @@ from bot.store.incidents import Incidents
 from bot.store.past_incidents import RedisMemory
 from bot.timers.scheduler import Clock
 from handlers import views
-from phases.memory.compaction import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, shrunk
+from phases.memory.compaction import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, compacted
 from phases.memory.steps import shrink_later
 from phases.messages import actions as said
 from phases.postmortem.adr import summary
@@ -53,7 +53,7 @@ def closed() -> Incident:
 
 def test_it_says_what_it_said_before() -> None:
     big = closed()
-    small = Incident.model_validate_json(as_json(shrunk(big, END + MONTH)))
+    small = Incident.model_validate_json(as_json(compacted(big, END + MONTH)))
     assert len(as_json(small).encode()) <= SHRUNK_LIMIT_BYTES < len(as_json(big).encode())
     assert proofs(small) == proofs(big)
     assert durations(small) == durations(big)
@@ -72,7 +72,7 @@ def test_it_says_what_it_said_before() -> None:
 @settings(max_examples=draws(60), suppress_health_check=list(HealthCheck))
 @given(any_incident(), st.sampled_from([Status.CLOSED, Status.CANCELLED]))
 def test_it_is_small_whatever_was_written(one: Incident, status: Status) -> None:
-    small = shrunk(one.model_copy(update={"status": status}), END)
+    small = compacted(one.model_copy(update={"status": status}), END)
     assert len(as_json(small).encode()) <= SHRUNK_LIMIT_BYTES
     again = Incident.model_validate_json(as_json(small))
     assert (again.id, again.status, again.recovered_at, again.shrunk_at) == (
@@ -96,7 +96,7 @@ def test_the_timer_is_set_at_the_end_and_taken_back_when_it_goes_on() -> None:
     change = after(before, Status.CLOSED)
     assert change.timers == (Timer(SHRINK, END + MONTH, said.ShrinkDue()),)
     assert after(closed(), Status.CLOSED).timers == ()
-    again = after(shrunk(closed(), END), Status.DECIDING)
+    again = after(compacted(closed(), END), Status.DECIDING)
     assert again.cancels == (SHRINK,)
     assert again.incident.shrunk_at is None
     cancelled = step(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phases.memory.trends import Month, trends, visible
+from phases.memory.trends import Month, trends, visible_memories
 from phases.record.memories import PastIncident
 from tests.support.values.memories import one
 
@@ -73,8 +73,8 @@ def test_drills_are_counted_apart_and_in_nothing_else() -> None:
 
 def test_private_ones_count_for_their_members_only() -> None:
     kept = [one(1), one(2, private=True), one(3, private=True)]
-    assert [each.id for each in visible(kept)] == ["INC-0001"]
-    assert [each.id for each in visible(kept, {"INC-0003"})] == ["INC-0001", "INC-0003"]
+    assert [each.id for each in visible_memories(kept)] == ["INC-0001"]
+    assert [each.id for each in visible_memories(kept, {"INC-0003"})] == ["INC-0001", "INC-0003"]
 
 
 def test_the_most_fragile_area_is_a_file_else_a_feature_else_the_service() -> None:

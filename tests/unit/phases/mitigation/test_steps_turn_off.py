@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from phases.memory.recall import past, pattern
+from phases.memory.recall import past_incident, recurring_pattern
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.changes import ChangeSeen
 from phases.record.findings import Choice, DeployProof, HypothesisKind, LookVerdict, Verdict
 from phases.record.incident import ActionKind, Status
 from phases.record.memories import Question
-from phases.root_cause.changed import by_change
+from phases.root_cause.changed import change_hypothesis
 from phases.shared.rounds import not_taken_back
 from phases.verification.releases import running_release
 from tests.support.bots.story import Story
@@ -131,20 +131,20 @@ def test_the_timeline_has_the_change_at_its_own_time() -> None:
 
 
 def test_the_tree_and_the_memory_name_the_flag() -> None:
-    hypothesis = by_change(flagged())
+    hypothesis = change_hypothesis(flagged())
     assert hypothesis is not None
     assert hypothesis.kind is HypothesisKind.CONFIGURATION
     assert hypothesis.says == "Flag new-pricing caused it"
     assert (hypothesis.verdict, hypothesis.url) == (Verdict.SUPPORTED, FLAG.url)
     story = ended(decided())
     story.recovered()
-    memory = past(story.record)
+    memory = past_incident(story.record)
     assert (memory.change, memory.worked) == ("flag new-pricing", "turn off")
     earlier = [memory.model_copy(update={"id": f"INC-{n}"}) for n in (7, 8)]
     asked = Question(
         service=memory.service, before="INC-9", since=NOW.replace(year=2020), change=memory.change
     )
-    assert pattern(earlier, (), asked) == (
+    assert recurring_pattern(earlier, (), asked) == (
         "Third fire that flag new-pricing brought in 90 days; turning it off worked each time."
     )
     assert flagged().recommendation.choice is Choice.TURN_OFF

@@ -12,7 +12,7 @@ from phases.ports.ports import HotfixRef
 from phases.record.findings import Choice, LookVerdict, Release
 from phases.record.incident import ActionKind, Round, RoundAction
 from phases.root_cause.steps import recommended_by_cause
-from phases.shared.rounds import broken_rollbacks, shipped, tried
+from phases.shared.rounds import broken_rollbacks, shipped_hotfixes, tried_sentences
 from tests.support.bots.story import Story, verifying
 from tests.support.values.factories import NOW, one_feature
 from tests.support.worlds.sentry_world import Repository, world
@@ -34,16 +34,16 @@ def deciding() -> Story:
 )
 def test_a_rollback_that_failed_is_told_to_the_next_decision(result: str, says: str):
     story = deciding().rolled_back()
-    assert tried(story.record) == (), "it is under way"
+    assert tried_sentences(story.record) == (), "it is under way"
     story.deployed(result, "exit 1.")
-    assert tried(story.record) == (says,)
+    assert tried_sentences(story.record) == (says,)
     assert broken_rollbacks(story.record) == ("1.2.0",)
 
 
 def test_why_an_older_one_failed_is_told_beside_it():
     story = deciding().rolled_back().deployed("failed", "exit 1.")
     story.measured().rolled_back().deployed("failed", "exit 2.")
-    newest, older = tried(story.record)
+    newest, older = tried_sentences(story.record)
     assert newest.endswith(", failed.")
     assert older.endswith(", failed: exit 1.")
 
@@ -55,7 +55,7 @@ def test_what_was_not_started_broke_nothing():
             deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now"
         )
     )
-    assert tried(story.record) == (
+    assert tried_sentences(story.record) == (
         "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started.",
     )
     assert broken_rollbacks(story.record) == ()
@@ -65,14 +65,14 @@ def test_what_did_not_help_is_told_and_what_helped_for_a_while():
     story = verifying()
     story.looked(LookVerdict.NOT_RECOVERED)
     story.looked(LookVerdict.NOT_RECOVERED)
-    assert tried(story.record) == (
+    assert tried_sentences(story.record) == (
         "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, did not help.",
     )
     story.measured().hotfixed()
     story.deployed()
-    assert shipped(story.record) == {"hotfix fix/tax@aaaaaaa"}
+    assert shipped_hotfixes(story.record) == {"hotfix fix/tax@aaaaaaa"}
     story.looked(LookVerdict.RECOVERED)
-    assert tried(story.record)[0].endswith("helped for a while.")
+    assert tried_sentences(story.record)[0].endswith("helped for a while.")
 
 
 def test_a_confirmed_cause_does_not_recommend_a_rollback_that_failed():

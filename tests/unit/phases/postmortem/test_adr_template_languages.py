@@ -11,7 +11,7 @@ import pytest
 
 from phases.postmortem.adr import adr_text
 from phases.postmortem.adr_headings import LANGUAGES, language_of
-from phases.postmortem.adr_status import completed
+from phases.postmortem.adr_status import with_items_settled
 from phases.record.documents import Contradiction
 from tests.support.values import incidents
 from tests.support.values.adr_templates import MADR, NYGARD, POSTMORTEM, headings, written
@@ -328,10 +328,13 @@ def test_the_status_of_what_is_done_changes_wherever_it_stands(kind: str) -> Non
     text = written(ALL[kind])
     one = incidents.incident()
     assert one.postmortem is not None
-    done = completed(text, items=one.postmortem.items, at=one.postmortem.at, names=NAMES)
+    done = with_items_settled(text, items=one.postmortem.items, at=one.postmortem.at, names=NAMES)
     assert re.search(r"(?m)^.*done, action items settled 2026-11-22", done)
     assert not re.search(r"(?m)^(?:accepted|.*\b(?:status|statut|stato|estado)\b.*accepted)", done)
-    assert completed(done, items=one.postmortem.items, at=one.postmortem.at, names=NAMES) == done
+    assert (
+        with_items_settled(done, items=one.postmortem.items, at=one.postmortem.at, names=NAMES)
+        == done
+    )
 
 
 def test_accents_that_macos_takes_apart_are_the_same_letters() -> None:

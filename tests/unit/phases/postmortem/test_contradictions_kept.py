@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from phases.messages import actions as said
 from phases.messages import effects as wanted
-from phases.postmortem.contradictions.case import found
+from phases.postmortem.contradictions.case import contradiction
 from phases.record.documents import Adr
 from phases.record.incident import Status
 from tests.support.bots.story import Story, mitigated
 from tests.support.values.factories import postmortem
 
-ONE = found("blame", "tests", "“Bob forgot it” blames a person.", "Bob forgot it")
+ONE = contradiction("blame", "tests", "“Bob forgot it” blames a person.", "Bob forgot it")
 ADR = Adr(number=2, path="docs/adr/0002-inc-0001.md")
 
 

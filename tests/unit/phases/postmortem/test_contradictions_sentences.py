@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phases.postmortem.contradictions.items import undoable
-from phases.postmortem.contradictions.people import blamed
+from phases.postmortem.contradictions.people import blames_person
 
 PEOPLE = frozenset({"Alice Reyes", "Alice", "Bob Okafor", "Bob"})
 TOLD = [
@@ -121,12 +121,12 @@ VAGUE = [
 
 @pytest.mark.parametrize("sentence", TOLD)
 def test_what_a_person_did_or_saw_is_no_blame(sentence: str) -> None:
-    assert not blamed(sentence, PEOPLE)
+    assert not blames_person(sentence, PEOPLE)
 
 
 @pytest.mark.parametrize("sentence", BLAMED)
 def test_a_person_who_did_wrong_is_blame(sentence: str) -> None:
-    assert blamed(sentence, PEOPLE)
+    assert blames_person(sentence, PEOPLE)
 
 
 @pytest.mark.parametrize("item", DOABLE)

@@ -12,11 +12,11 @@ from phases.postmortem.adr import adr_text
 from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.named import contradictions
 from phases.postmortem.contributing_factors import ALERT, first_alert
-from phases.postmortem.draft import draft, followed
-from phases.postmortem.entry_table import linked, with_entries
+from phases.postmortem.draft import corrected_timeline, draft_parts
+from phases.postmortem.entry_table import entries_with_links, with_entries
 from phases.postmortem.gate import Parts
 from phases.record.incident import Entry, Source
-from phases.record.timeline import Shown, shown
+from phases.record.timeline import Shown, shown_timeline
 from tests.support.values import incidents
 from tests.support.values.incidents import NAMES, minute
 
@@ -27,7 +27,7 @@ def entries(*corrections: Entry) -> list[Shown]:
     """Somebody pinned too early that users were fine; then it was rolled back."""
     said = Entry(at=minute(5), kind="pin", text=RECOVERED, by="UANN")
     done = Entry(at=minute(9), kind="deploy", text=ROLLED_BACK)
-    return shown([said, done, *corrections], {})
+    return shown_timeline([said, done, *corrections], {})
 
 
 def moved(of: str, to: datetime, text: str = "", by: str = "UBOB") -> Entry:
@@ -41,20 +41,22 @@ def named(parts: Parts, some: list[Shown]) -> list[str]:
 
 def test_recovery_before_action_is_mended_by_a_correction() -> None:
     before = entries()
-    parts = draft(incidents.incident(), before, minute(40), NAMES)
+    parts = draft_parts(incidents.incident(), before, minute(40), NAMES)
     assert "recovery before action" in named(parts, before)
     after = entries(moved("0", minute(14)))
-    fresh = draft(incidents.incident(), after, minute(40), NAMES)
+    fresh = draft_parts(incidents.incident(), after, minute(40), NAMES)
     assert "recovery before action" not in named(fresh, after)
-    follows = parts.model_copy(update={"timeline": followed(parts.timeline, after, NAMES)})
+    follows = parts.model_copy(
+        update={"timeline": corrected_timeline(parts.timeline, after, NAMES)}
+    )
     assert follows.timeline == fresh.timeline, "a draft that was saved follows"
     assert "recovery before action" not in named(follows, after)
 
 
 def test_what_people_wrote_themselves_does_not_follow() -> None:
-    parts = draft(incidents.incident(), entries(), minute(40), NAMES)
+    parts = draft_parts(incidents.incident(), entries(), minute(40), NAMES)
     mine = parts.timeline.replace(RECOVERED, "all fine")
-    assert followed(mine, entries(moved("0", minute(14))), NAMES) == mine
+    assert corrected_timeline(mine, entries(moved("0", minute(14))), NAMES) == mine
 
 
 @given(
@@ -69,12 +71,12 @@ def test_a_saved_draft_reads_as_a_new_one_whatever_was_corrected_when(
     texts = ("first", "second", "third")
     recorded = [Entry(at=minute(n), kind="note", text=text) for n, text in enumerate(texts)]
     corrections = [moved(of, minute(to), text and f"{text}{of}") for of, to, text in corrected]
-    saved = draft(
-        incidents.incident(), shown([*recorded, *corrections[:seen]], {}), minute(90)
+    saved = draft_parts(
+        incidents.incident(), shown_timeline([*recorded, *corrections[:seen]], {}), minute(90)
     ).timeline
-    now = shown([*recorded, *corrections], {})
-    follows = followed(saved, now, {}).splitlines()
-    fresh = draft(incidents.incident(), now, minute(90)).timeline.splitlines()
+    now = shown_timeline([*recorded, *corrections], {})
+    follows = corrected_timeline(saved, now, {}).splitlines()
+    fresh = draft_parts(incidents.incident(), now, minute(90)).timeline.splitlines()
     assert sorted(follows) == sorted(fresh)
     times = [line[:20] for line in follows]
     assert times == sorted(times)
@@ -111,7 +113,9 @@ def test_the_record_says_what_is_an_alert_and_people_when_it_came(to: datetime, 
     record = incidents.incident(source=Source(kind="person", text="/incident by <@UANN>"))
     alert = Entry(at=minute(20), kind="evidence", text=f"{ALERT}SHOP-3: KeyError")
     note = Entry(at=minute(1), kind="evidence", text="a graph")
-    some = shown([alert, note, moved("0", to, "the pager"), moved("1", minute(2), ALERT)], {})
+    some = shown_timeline(
+        [alert, note, moved("0", to, "the pager"), moved("1", minute(2), ALERT)], {}
+    )
     first = first_alert(record, some)
     assert first.endswith(says)
     assert record.detected_at == minute(0)
@@ -121,9 +125,9 @@ def test_the_record_says_what_is_an_alert_and_people_when_it_came(to: datetime, 
 
 def test_a_line_that_another_entry_has_too_stays() -> None:
     twice = [Entry(at=minute(5), kind="note", text="looked at the pool") for _ in range(2)]
-    saved = draft(incidents.incident(), shown(twice, {}), minute(40)).timeline
-    now = shown([*twice, moved("0", minute(2))], {})
-    assert followed(saved, now, {}) == saved
+    saved = draft_parts(incidents.incident(), shown_timeline(twice, {}), minute(40)).timeline
+    now = shown_timeline([*twice, moved("0", minute(2))], {})
+    assert corrected_timeline(saved, now, {}) == saved
 
 
 def test_what_was_decided_by_a_click_links_the_message_with_the_button() -> None:
@@ -140,9 +144,9 @@ def test_what_was_decided_by_a_click_links_the_message_with_the_button() -> None
         Entry(at=opened[1], kind="decision", text="linked", url="https://ci.example/1"),
     ]
     at = opened[1] + timedelta(minutes=5)
-    some = shown([*every, moved("1", at), moved("3", opened[0])], {})
+    some = shown_timeline([*every, moved("1", at), moved("3", opened[0])], {})
     links = {1: "https://s.slack.com/1", 2: "https://s.slack.com/2"}
-    urls = {one.text: one.url for one in linked(some, record, links)}
+    urls = {one.text: one.url for one in entries_with_links(some, record, links)}
     assert urls == {
         "before": None,
         "first": links[1],
@@ -150,4 +154,4 @@ def test_what_was_decided_by_a_click_links_the_message_with_the_button() -> None
         "second": links[2],
         "linked": "https://ci.example/1",
     }, "by its recorded time"
-    assert [one.url for one in linked(every, record, {})][:4] == [None] * 4
+    assert [one.url for one in entries_with_links(every, record, {})][:4] == [None] * 4

@@ -11,8 +11,8 @@ import pytest
 
 from bot.clients.git.source import LocalGit
 from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullChecks
-from phases.postmortem.contributing_factors import LookedUp, covered, how_it_passed
-from phases.postmortem.test_coverage import called_after, candidates, patterns
+from phases.postmortem.contributing_factors import LookedUp, coverage_text, how_it_passed
+from phases.postmortem.test_coverage import called_after, candidate_tests, naming_patterns
 from phases.record.service import ReleaseNames, Service
 from tests.support.git.repositories import Repository
 from tests.support.values.factories import incident, report
@@ -37,16 +37,16 @@ def test_called_after(test: str, file: str):
 
 
 def test_what_names_a_file_is_more_than_a_word():
-    assert patterns("shop/pay.py") == ["pay[.]py", "shop[./]pay", "shop import .*pay"]
-    assert patterns("shop/tax_table.py")[-1] == "tax_table"
-    assert patterns("shop/__init__.py") == ["import shop", "from shop"]
-    assert patterns("src/.*/$(x).py") == []
+    assert naming_patterns("shop/pay.py") == ["pay[.]py", "shop[./]pay", "shop import .*pay"]
+    assert naming_patterns("shop/tax_table.py")[-1] == "tax_table"
+    assert naming_patterns("shop/__init__.py") == ["import shop", "from shop"]
+    assert naming_patterns("src/.*/$(x).py") == []
 
 
 def test_the_usual_places():
-    places = candidates("src/main/java/acme/Pay.java")
+    places = candidate_tests("src/main/java/acme/Pay.java")
     assert places[0] == "src/test/java/acme/PayTest.java"
-    places = candidates("shop/pay.py")
+    places = candidate_tests("shop/pay.py")
     assert {"tests/test_pay.py", "shop/tests/test_pay.py", "shop/test_pay.py"} <= set(places)
     assert len(places) == len(set(places)) <= 40
 
@@ -105,9 +105,9 @@ def test_each_fact_is_a_sentence():
         "ZeroDivisionError in shop/pay.py, total. tests/test_pay.py names that file. "
         "Suspect commit c0ffee123 changed tests/test_pay.py. Checks on #7: unit passed."
     )
-    assert covered(Covered(files=0)) == "The repository has no test file."
-    assert covered(Covered(files=1)) == "The only test file does not name that file."
-    assert covered(Covered(read=False)) == "No test is called after that file."
+    assert coverage_text(Covered(files=0)) == "The repository has no test file."
+    assert coverage_text(Covered(files=1)) == "The only test file does not name that file."
+    assert coverage_text(Covered(read=False)) == "No test is called after that file."
     bare = how_it_passed(
         incident(),
         LookedUp(

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phases.postmortem.contradictions.case import Case
-from phases.postmortem.contradictions.numbers import spans
-from phases.postmortem.draft import draft
-from phases.postmortem.gate import Parts, submitted
+from phases.postmortem.contradictions.numbers import span_and_length
+from phases.postmortem.draft import draft_parts
+from phases.postmortem.gate import Parts, checked_postmortem
 from phases.postmortem.proofs import proofs
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import ActionKind, Entry, RoundAction, Source, Status
-from phases.shared.resolution import missing
+from phases.shared.resolution import missing_to_resolve
 from tests.support.values import incidents
 from tests.support.values.incidents import NAMES, minute
 
@@ -23,7 +23,7 @@ from tests.support.values.incidents import NAMES, minute
 
 
 def test_with_everything_there_nothing_is_missing() -> None:
-    assert missing(incidents.incident()) == ()
+    assert missing_to_resolve(incidents.incident()) == ()
     assert [proof.complete for proof in proofs(incidents.incident())] == [True] * 6
 
 
@@ -31,14 +31,14 @@ def test_each_missing_thing_is_named_with_what_to_do() -> None:
     bare = incidents.incident(
         cause=None, adr=None, postmortem=None, recovered_at=None, status=Status.DECIDING
     )
-    recovery, cause, written = missing(bare)
+    recovery, cause, written = missing_to_resolve(bare)
     assert recovery.startswith("recovery: nothing was done that was checked")
     assert "/incident cause" in cause
     assert "/incident postmortem" in written
-    assert "is not written yet" in missing(incidents.incident(adr=None))[0]
+    assert "is not written yet" in missing_to_resolve(incidents.incident(adr=None))[0]
     assert (
         "has not ended"
-        in missing(incidents.incident(recovered_at=None, status=Status.VERIFYING))[0]
+        in missing_to_resolve(incidents.incident(recovered_at=None, status=Status.VERIFYING))[0]
     )
 
 
@@ -64,7 +64,7 @@ def test_nothing_gets_past_the_gate_without_cause_adr_and_recovery(
             "recovered_at": whole.recovered_at if recovered else None,
         }
     )
-    lacking = missing(one)
+    lacking = missing_to_resolve(one)
     assert (lacking == ()) == (
         cause is not None and adr and recovered and status is Status.MITIGATED
     )
@@ -110,7 +110,7 @@ def test_what_was_not_measured_is_said_so() -> None:
 
 
 def test_the_draft_is_made_of_timeline_cause_and_triage() -> None:
-    parts = draft(incidents.incident(), incidents.entries(), minute(30), NAMES)
+    parts = draft_parts(incidents.incident(), incidents.entries(), minute(30), NAMES)
     assert parts.timeline.splitlines() == [
         "2026-11-22 14:03 UTC  Sentry alert SHOP-3: checkout is failing",
         "2026-11-22 14:04 UTC  40 users, cart | payment; 590 events in 15 min",
@@ -141,13 +141,13 @@ def test_the_length_that_the_draft_states_fits_its_times(lasted: int) -> None:
     began = incidents.report().began_at
     assert began is not None
     record = incidents.incident(recovered_at=began + timedelta(seconds=lasted))
-    parts = draft(record, incidents.entries(), minute(400), NAMES)
-    assert list(spans(Case(record, parts, minute(400)))) == []
+    parts = draft_parts(record, incidents.entries(), minute(400), NAMES)
+    assert list(span_and_length(Case(record, parts, minute(400)))) == []
 
 
 def test_a_draft_is_not_an_answer_until_a_person_finished_it() -> None:
-    parts = draft(incidents.incident(), incidents.entries(), minute(30), NAMES)
-    wrong = submitted(parts, "UANN", minute(40))
+    parts = draft_parts(incidents.incident(), incidents.entries(), minute(30), NAMES)
+    wrong = checked_postmortem(parts, "UANN", minute(40))
     assert isinstance(wrong, dict)
     assert set(wrong) == {"monitoring", "tests"}
     assert "Finish the sentence" in wrong["tests"]
@@ -157,14 +157,14 @@ def test_a_draft_is_not_an_answer_until_a_person_finished_it() -> None:
             "tests": parts.tests.replace("…", "every test sets a region."),
         }
     )
-    post = submitted(finished, "UANN", minute(40))
+    post = checked_postmortem(finished, "UANN", minute(40))
     assert isinstance(post, Postmortem)
     assert (post.by, post.at, len(post.items)) == ("UANN", minute(40), 2)
 
 
 def test_without_a_known_cause_the_best_hypothesis_is_proposed_and_nothing_is_made_up() -> None:
     best = incidents.incident(cause=None)
-    assert draft(best, [], minute(30)).root_cause.startswith(
+    assert draft_parts(best, [], minute(30)).root_cause.startswith(
         "Probably: v42 broke pricing\n- first event"
     )
     bare = incidents.incident(
@@ -174,7 +174,7 @@ def test_without_a_known_cause_the_best_hypothesis_is_proposed_and_nothing_is_ma
         lead=None,
         source=Source(kind="person", text="/incident by <@UANN>"),
     )
-    parts = draft(bare, [], minute(30), NAMES)
+    parts = draft_parts(bare, [], minute(30), NAMES)
     assert parts.root_cause == ""
     assert parts.monitoring == (
         "A person said it first, at 2026-11-22 14:03 UTC, via /incident by Ann. No alert "
@@ -185,7 +185,9 @@ def test_without_a_known_cause_the_best_hypothesis_is_proposed_and_nothing_is_ma
 
 def test_a_long_timeline_keeps_what_matters() -> None:
     many = [Entry(at=minute(n / 10), kind="evidence", text="again " * 30) for n in range(200)]
-    text = draft(incidents.incident(), [*many, *incidents.entries()], minute(30), NAMES).timeline
+    text = draft_parts(
+        incidents.incident(), [*many, *incidents.entries()], minute(30), NAMES
+    ).timeline
     assert len(text) <= 3000
     assert "chose rollback" in text
     assert "(200 smaller entries left out" in text
@@ -199,7 +201,7 @@ def rows(*texts: str) -> tuple[ActionItem, ...]:
 
 
 def test_a_row_without_a_text_is_no_item() -> None:
-    post = submitted(
+    post = checked_postmortem(
         ANSWERS.model_copy(update={"items": rows("", " - ", "alert\n sooner ", "")}),
         "UANN",
         minute(1),
@@ -210,7 +212,9 @@ def test_a_row_without_a_text_is_no_item() -> None:
 
 def test_what_is_wrong_with_an_item_stands_under_its_row() -> None:
     def wrong(*texts: str) -> dict[str, str]:
-        found = submitted(ANSWERS.model_copy(update={"items": rows(*texts)}), "UANN", minute(1))
+        found = checked_postmortem(
+            ANSWERS.model_copy(update={"items": rows(*texts)}), "UANN", minute(1)
+        )
         assert isinstance(found, dict)
         return found
 
@@ -231,14 +235,14 @@ ANSWERS = Parts(
     text=st.sampled_from(["", " \n ", "-", "n/a", "TBD", "…", "none"]),
 )
 def test_no_part_is_ever_empty(part: str, text: str) -> None:
-    wrong = submitted(ANSWERS.model_copy(update={part: text}), "UANN", minute(1))
+    wrong = checked_postmortem(ANSWERS.model_copy(update={part: text}), "UANN", minute(1))
     assert isinstance(wrong, dict)
     assert set(wrong) == {part}
     assert "cannot be empty" in wrong[part]
 
 
 def test_every_part_is_checked_at_once_and_lengths_too() -> None:
-    wrong = submitted(
+    wrong = checked_postmortem(
         ANSWERS.model_copy(update={"items": (), "tests": "x" * 3001, "revisit": ""}),
         "UANN",
         minute(1),
@@ -246,10 +250,10 @@ def test_every_part_is_checked_at_once_and_lengths_too() -> None:
     assert isinstance(wrong, dict)
     assert set(wrong) == {"item_1", "tests", "revisit"}
     wide = ANSWERS.model_copy(update={"timeline": "界" * 3000, "tests": "界" * 2000})
-    too_much = submitted(wide, "UANN", minute(1))
+    too_much = checked_postmortem(wide, "UANN", minute(1))
     assert isinstance(too_much, dict)
     assert set(too_much) == {"timeline"}
-    assert isinstance(submitted(ANSWERS, "UANN", minute(1)), Postmortem)
+    assert isinstance(checked_postmortem(ANSWERS, "UANN", minute(1)), Postmortem)
 
 
 def test_an_action_that_never_started_is_no_action() -> None:

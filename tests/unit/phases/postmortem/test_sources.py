@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullChecks
 from phases.postmortem.adr import adr_text
 from phases.postmortem.contributing_factors import LookedUp
-from phases.postmortem.draft import draft
+from phases.postmortem.draft import draft_parts
 from phases.postmortem.gate import Parts
 from phases.postmortem.sources import sources
 from phases.record.findings import Cause, Suspect
@@ -110,7 +110,7 @@ def unsourced(parts: Parts, known: Incident, timeline: list[Entry]) -> dict[str,
 def test_no_proposed_sentence_is_without_a_source(
     known: Incident, facts: LookedUp, timeline: list[Entry]
 ):
-    parts = draft(known, timeline, T0 + timedelta(hours=2), NAMES, facts)
+    parts = draft_parts(known, timeline, T0 + timedelta(hours=2), NAMES, facts)
     assert unsourced(parts, known, timeline) == {}
 
 
@@ -122,7 +122,7 @@ def test_what_a_person_wrote_has_no_source():
 def test_the_file_links_each_sentence_that_was_left_as_proposed():
     known = incident(suspects=(SUSPECT,), postmortem=None, adr=None)
     commit = LookedUp(commit=Commit(sha=SHA, files=FILES[:1]))
-    parts = draft(known, entries(), T0, NAMES, commit)
+    parts = draft_parts(known, entries(), T0, NAMES, commit)
     done = written(impact=parts.impact, tests=parts.tests.replace("because …", "because of haste."))
     text = adr_text(known.model_copy(update={"postmortem": done}), entries(), 7, NAMES)
     cited = text.split("Proposed by the record, and left as it was:\n")[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phases.memory.recall import kept
+from phases.memory.recall import memory_to_keep
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.documents import ActionItem, Adr
@@ -43,7 +43,7 @@ def test_the_post_mortem_resolves_what_is_verified():
     assert story.record.cause.text == "the tax table of eu-west was empty"
     assert story.in_channel == [], "the summary says it"
     assert story.wants(wanted.PostSummary) == [wanted.PostSummary()]
-    assert kept(story.record) is not None  # the commit brings the memory with it
+    assert memory_to_keep(story.record) is not None  # the commit brings the memory with it
     assert story.wants(wanted.CloseTicket) == [wanted.CloseTicket()]
     assert story.wants(wanted.SetTopic) == [wanted.SetTopic()]
     assert "open:shop:production" not in story.claims

@@ -22,7 +22,7 @@ import sentry_sdk
 from bot.cli.rank_suspects import suspects_main
 from bot.clients.git.source import LocalGit
 from bot.clients.sentry.client import Sentry as Client
-from phases.memory.recall import past, question
+from phases.memory.recall import memory_question, past_incident
 from phases.record.findings import DeploySeen, HypothesisKind, Release, TriageReport, Verdict
 from phases.record.service import ReleaseNames, Service
 from phases.root_cause.investigate import investigate
@@ -171,7 +171,7 @@ async def test_from_a_wrapped_crash_to_whoever_wrote_its_line(till: tuple[Path, 
     best = next(h for h in found.hypotheses if h.kind is HypothesisKind.COMMIT)
     assert (best.verdict, best.says[:16]) == (Verdict.SUPPORTED, f"Commit {culprit[:9]}")
 
-    kept, asked = past(case), question(case, report, datetime.now(UTC))
+    kept, asked = past_incident(case), memory_question(case, report, datetime.now(UTC))
     assert kept.title == "OrderFailed: no order, caused by KeyError: 'EU'"
     assert (kept.file, kept.function) == (asked.file, asked.function) == ("till/pricing.py", "rate")
 

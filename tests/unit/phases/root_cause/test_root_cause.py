@@ -36,10 +36,10 @@ from phases.record.findings import (
 from phases.record.going_back import Likelihood
 from phases.record.incident import Incident, Source
 from phases.record.service import ReleaseNames, Service
-from phases.root_cause.hypotheses import after_bisect, best, merge
+from phases.root_cause.hypotheses import after_bisect, best_hypotheses, merge_hypotheses
 from phases.root_cause.investigate import investigate
-from phases.root_cause.leading_cause import leading, proposed_cause
-from phases.root_cause.revert import culprit
+from phases.root_cause.leading_cause import leading_cause, proposed_cause
+from phases.root_cause.revert import commit_to_revert
 from tests.support.git.repositories import Repository
 
 NOW = datetime(2024, 5, 2, 14, 10, tzinfo=UTC)
@@ -189,7 +189,9 @@ async def test_where_no_commit_explains_the_crash_it_is_said_and_others_come_fir
     found = await look(triage, service, LocalGit())
     assert any(note.startswith("None of the 6 commits in 42..43 explains") for note in found.notes)
     assert (found.suspects, found.nearest) == ((), None), "nothing links any of them"
-    kinds = [h.kind for h in best(found.hypotheses, 9) if h.verdict is not Verdict.RULED_OUT]
+    kinds = [
+        h.kind for h in best_hypotheses(found.hypotheses, 9) if h.verdict is not Verdict.RULED_OUT
+    ]
     assert HypothesisKind.COMMIT not in kinds
     assert kinds[-1] is HypothesisKind.RELEASE
     assert of(found, HypothesisKind.RELEASE).verdict is Verdict.OPEN
@@ -219,12 +221,12 @@ async def test_where_no_commit_stands_out_the_nearest_is_named_and_blamed_for_no
     assert not any("explains the crash" in note for note in found.notes), "said once"
     assert HypothesisKind.COMMIT not in {h.kind for h in found.hypotheses}
     walked = incident(triage, hypotheses=found.hypotheses, investigation=found)
-    assert leading(walked).nearest == found.nearest
-    assert leading(walked).commit == ""
+    assert leading_cause(walked).nearest == found.nearest
+    assert leading_cause(walked).commit == ""
     assert proposed_cause(walked) is None
-    assert culprit(walked) is None, "no revert is offered for it"
+    assert commit_to_revert(walked) is None, "no revert is offered for it"
     named = incident(triage, investigation=found, cause=Cause(text="x", at=NOW, commit="a" * 40))
-    assert leading(named).nearest is None
+    assert leading_cause(named).nearest is None
 
 
 async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     assert of(found, HypothesisKind.DATA).verdict is Verdict.RULED_OUT
     assert of(found, HypothesisKind.DEPENDENCY).verdict is Verdict.RULED_OUT
     assert "config/logging.yml" in of(found, HypothesisKind.CONFIGURATION).found
-    assert {h.kind for h in best(found.hypotheses, 2)} == {
+    assert {h.kind for h in best_hypotheses(found.hypotheses, 2)} == {
         HypothesisKind.RELEASE,
         HypothesisKind.COMMIT,
     }
@@ -462,7 +464,7 @@ def test_new_findings_keep_ids_and_peoples_words() -> None:
         hypothesis("H2", HypothesisKind.RELEASE, "Release 42 caused it", verdict=Verdict.SUPPORTED),
         hypothesis("H3", HypothesisKind.DATA, "Traffic caused it"),
     )
-    merged = merge((judged, own, commit, gone), fresh)
+    merged = merge_hypotheses((judged, own, commit, gone), fresh)
     assert [(h.id, h.kind) for h in merged] == [
         ("H1", HypothesisKind.RELEASE),
         ("H2", HypothesisKind.OTHER),
@@ -471,8 +473,8 @@ def test_new_findings_keep_ids_and_peoples_words() -> None:
     ]
     assert merged[0] == judged
     assert merged[2].found == "new"
-    assert merge(merged, fresh) == merged
-    assert merge((), fresh) == fresh
+    assert merge_hypotheses(merged, fresh) == merged
+    assert merge_hypotheses((), fresh) == fresh
 
 
 CULPRIT = Suspect(

@@ -19,7 +19,7 @@ from phases.ports.library_paths import foreign, library_of
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
-from phases.root_cause.commit_ranking import Thrown, newest_first, rank
+from phases.root_cause.commit_ranking import Thrown, newest_first, rank_commits
 from phases.root_cause.error_clues import (
     clues_of,
     speaks_of_database,
@@ -166,7 +166,7 @@ def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
         taken: list[float] = []
         for _ in range(3):
             before = time.process_time()
-            assert len(rank(frames, thrown, commits[:many]).suspects) == many
+            assert len(rank_commits(frames, thrown, commits[:many]).suspects) == many
             taken.append(time.process_time() - before)
         return min(taken)
 

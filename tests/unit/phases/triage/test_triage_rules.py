@@ -15,7 +15,7 @@ from phases.record.documents import Ticket
 from phases.record.findings import BlastRadius, Choice, IssueSeen, Share, Word
 from phases.record.incident import Severity
 from phases.record.service import ReleaseNames
-from phases.text.wording import counted, lasting, listed, rate
+from phases.text.wording import counted, lasting, listed, per_minute_text
 from phases.triage.measure import by_version, fix_of
 from phases.triage.picture.beginning import baseline, first_loud_minute
 from phases.triage.picture.blast_radius import (
@@ -324,7 +324,7 @@ def test_one_way_patterns() -> None:
 def test_words() -> None:
     assert counted(1, "user") == "1 user"
     assert counted(1240, "user") == "1,240 users"
-    assert [rate(x) for x in (0, 0.01, 0.25, 3.0, 14.26, 123.4)] == [
+    assert [per_minute_text(x) for x in (0, 0.01, 0.25, 3.0, 14.26, 123.4)] == [
         "0",
         "under 0.1",
         "0.2",

@@ -13,7 +13,7 @@ import pytest
 from bot.clients.deployers.hotfix_merges import HotfixMerges
 from bot.clients.git.source import LocalGit
 from bot.store.incident_store import Store
-from phases.ports.ports import HotfixRef, Merges, PortError
+from phases.ports.ports import HotfixRef, PortError
 from phases.record.findings import MergeState
 from phases.record.service import Service
 from sandbox.faults import Fault
@@ -33,7 +33,7 @@ async def world(store: Store) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-def merges(world: World) -> Merges:
+def merges(world: World) -> HotfixMerges:
     return HotfixMerges(world.client, LocalGit())
 
 
@@ -41,7 +41,7 @@ def pull(world: World) -> Pull:
     return world.github.pulls[0]
 
 
-async def test_merged_at_the_head_that_was_shipped(world: World, merges: Merges) -> None:
+async def test_merged_at_the_head_that_was_shipped(world: World, merges: HotfixMerges) -> None:
     assert await merges.state(SHOP, FIX) == MergeState(head=HEAD)
     done = await merges.merge(SHOP, 12, HEAD)
     assert (done.merged, done.head) == (True, HEAD)
@@ -53,7 +53,9 @@ async def test_merged_at_the_head_that_was_shipped(world: World, merges: Merges)
     assert (after.merged, after.by, after.holds) == (True, "firebreak[bot]", True)
 
 
-async def test_twice_is_once_even_where_the_answer_is_lost(world: World, merges: Merges) -> None:
+async def test_twice_is_once_even_where_the_answer_is_lost(
+    world: World, merges: HotfixMerges
+) -> None:
     world.faults.next("github.merge", Fault(lose_answer=True))
     with pytest.raises(PortError) as lost:
         await merges.merge(SHOP, 12, HEAD)
@@ -79,7 +81,7 @@ async def test_twice_is_once_even_where_the_answer_is_lost(world: World, merges:
     ],
 )
 async def test_what_is_refused_says_why_and_what_to_do(
-    world: World, merges: Merges, staged: dict[str, object], sent: int, words: str
+    world: World, merges: HotfixMerges, staged: dict[str, object], sent: int, words: str
 ) -> None:
     for key, value in staged.items():
         setattr(pull(world), key, value)
@@ -92,7 +94,7 @@ async def test_what_is_refused_says_why_and_what_to_do(
     assert not pull(world).merged
 
 
-async def test_a_token_that_may_not_says_what_it_needs(world: World, merges: Merges) -> None:
+async def test_a_token_that_may_not_says_what_it_needs(world: World, merges: HotfixMerges) -> None:
     world.faults.next(
         "github.merge", Fault(status=403, error="Resource not accessible by personal access token")
     )
@@ -104,7 +106,7 @@ async def test_a_token_that_may_not_says_what_it_needs(world: World, merges: Mer
 
 
 async def test_a_repository_without_merge_commits_merges_as_it_allows(
-    world: World, merges: Merges
+    world: World, merges: HotfixMerges
 ) -> None:
     world.github.merge_methods = ("squash",)
     await merges.merge(SHOP, 12, HEAD)
@@ -113,7 +115,7 @@ async def test_a_repository_without_merge_commits_merges_as_it_allows(
 
 @pytest.mark.parametrize("holds", [True, False])
 async def test_merged_by_people_with_another_head(
-    world: World, merges: Merges, holds: bool
+    world: World, merges: HotfixMerges, holds: bool
 ) -> None:
     world.github.push(pull(world), NEXT)
     if holds:
@@ -124,7 +126,7 @@ async def test_merged_by_people_with_another_head(
     assert (seen.merged, seen.by, seen.head, seen.holds) == (True, "ada", NEXT, holds)
 
 
-async def test_looks_without_news_cost_nothing(world: World, merges: Merges) -> None:
+async def test_looks_without_news_cost_nothing(world: World, merges: HotfixMerges) -> None:
     for _ in range(3):
         await merges.state(SHOP, FIX)
     asked = [one for one in world.asked if one.path.endswith("/pulls/12")]

@@ -13,10 +13,10 @@ from handlers import views
 from phases.messages.commands import PrepareRevert
 from phases.messages.effects import Revert
 from phases.messages.results import RevertPrepared
-from phases.ports.ports import PortError, Reverts
+from phases.ports.ports import PortError
 from phases.record.findings import Bisect, Cause, Suspect
 from phases.record.incident import Incident
-from phases.root_cause.revert import culprit
+from phases.root_cause.revert import commit_to_revert
 from phases.shared.change import Change, Refused
 from phases.workflow import step
 from sandbox.faults import Fault
@@ -40,7 +40,7 @@ async def world(store: Store) -> AsyncIterator[World]:
 
 
 async def test_made_once_even_where_the_answer_is_lost(world: World) -> None:
-    reverts: Reverts = GitHubReverts(world.client)
+    reverts = GitHubReverts(world.client)
     world.faults.next("github.graphql", Fault())
     world.faults.next("github.graphql", Fault(lose_answer=True))
     with pytest.raises(PortError) as lost:
@@ -92,12 +92,12 @@ def test_asked_for_once_and_said_once() -> None:
 
 
 def test_whose_revert_it_is() -> None:
-    assert culprit(incident(suspects=(FIRST, SECOND))) == FIRST
+    assert commit_to_revert(incident(suspects=(FIRST, SECOND))) == FIRST
     cause = Cause(text="wording", at=NOW, by="U0BOB", commit="c" * 40)
-    assert culprit(incident(suspects=(FIRST, SECOND), cause=cause)) == SECOND
+    assert commit_to_revert(incident(suspects=(FIRST, SECOND), cause=cause)) == SECOND
     found = Bisect(id="b", good="1", bad="2", state="found", culprit=Suspect(sha="d" * 40))
-    assert culprit(incident(suspects=(FIRST, SECOND), bisect=found)) is None
-    assert culprit(incident()) is None
+    assert commit_to_revert(incident(suspects=(FIRST, SECOND), bisect=found)) is None
+    assert commit_to_revert(incident()) is None
 
 
 def test_the_button_is_there_where_it_works() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.clients.slack.client import Slack
+from bot.clients.slack.client import MessageKey, Slack
 from handlers.views.notes import note
 from phases.ports.ports import PortError
 from sandbox.faults import Fault
@@ -36,8 +36,5 @@ async def _post(slack: Slack, since: datetime, *, again: bool) -> str:
     return await slack.post(
         "C0GENERAL",
         note("Deploy started"),
-        incident="INC-0001",
-        effect="INC-0001.3.1",
-        since=since,
-        maybe_posted=again,
+        MessageKey("INC-0001", "INC-0001.3.1", since=since, maybe_posted=again),
     )
