@@ -25,13 +25,8 @@ from phases.record.findings import (
 )
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
-<<<<<<< HEAD
-from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped, tried
-from phases.shared.suspected_changes import NEAR, merged
-=======
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped_hotfixes, tried_sentences
-from phases.shared.suspected_changes import merge_changes
->>>>>>> main
+from phases.shared.suspected_changes import NEAR, merge_changes
 from phases.triage.deploys.deploy_history import suspect_of
 from phases.triage.deploys.taken_back import NO_PAST, Past, takes_back
 from phases.triage.deploys.targets import fire_of
@@ -125,17 +120,9 @@ async def _found(
     trouble, by_sentry = await asyncio.gather(
         _trouble(ask, incident, page, errors), ask.flag_changes(page)
     )
-<<<<<<< HEAD
-    changes = not_taken_back(merged(past.changes, by_sentry), incident)
+    changes = not_taken_back(merge_changes(past.changes, by_sentry), incident)
     flag = None if page.next is not None else flag_asked_about(changes, trouble.about)
     impact = await _impact(ask, trouble, deploys, flag)
-=======
-    changes = not_taken_back(merge_changes(past.changes, by_sentry), incident)
-    impact, carried = await asyncio.gather(
-        _impact(ask, trouble, deploys),
-        events_with_flag(ask, page, changes, trouble),
-    )
->>>>>>> main
     calm, counted = _rate_before(ask, page, trouble, impact.began)
     return Found(
         deploys=deploys,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from phases.ports.tracker_values import EventPicture
-from phases.shared.counts import Measured, usual
+from phases.shared.counts import Measured, most_usual
 from phases.triage.picture.fire import CHANCE, MINUTE, Series, step_of
 from phases.triage.picture.ordinary import BEFORE
 
@@ -40,7 +40,7 @@ def far_louder(series: Series | None, began: datetime, events: int, minutes: flo
         return False
     before = series.events(step_of(began - BEFORE), step_of(began))
     rate = Measured(before / (BEFORE / MINUTE), BEFORE / MINUTE)
-    return not before or 2 * usual(rate, minutes, CHANCE) < events
+    return not before or 2 * most_usual(rate, minutes, CHANCE) < events
 
 
 def too_few_others(series: Series | None, since: datetime, own: int, least: int) -> bool:
