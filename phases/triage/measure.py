@@ -196,14 +196,14 @@ async def _impact(
         return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
     told = in_picture or not deploys.near(trouble.loud)
-    picture, by_release, exact, event, back, before, (others, off) = await asyncio.gather(
+    around = asyncio.gather(_before(ask, trouble), _others_or_flag(ask, trouble, flag))
+    picture, by_release, exact, event, back, (before, (others, off)) = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud, told=told),
         ask.newest_event(trouble.rows, issues[0]),
         way_back(ask, deploys, suspect, burned),
-        _before(ask, trouble),
-        _others_or_flag(ask, trouble, flag),
+        around,
     )
     if in_picture and exact == trouble.loud:
         exact = first_in_minute(picture, exact)
