@@ -94,6 +94,10 @@ class Bell(asyncio.Event):
         self._line = line
 
     def set(self) -> None:
+        # In the next turn of the loop: what is rung for must not hold up the ack of the click.
+        asyncio.get_running_loop().call_soon(self._ring)
+
+    def _ring(self) -> None:
         # A full line has been rung already; a back that is gone reads every mark when it begins.
         with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
             self._line.send(RING)

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import SecretStr
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
-from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.routing import Route
@@ -178,10 +177,10 @@ def build_app(client: AsyncWebClient, me: Identity) -> App:
 
 
 def on_error(app: App, ctx: Context) -> None:
-    async def failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
+    async def failed(error: Exception, body: dict[str, Any]) -> BoltResponse:
         """Answer a person in words, never with a bare 500; never log a body."""
         if isinstance(error, BoltUnhandledRequestError):
-            log.info("nothing listens to a %s from Slack", request.body.get("type") or "request")
+            log.info("nothing listens to a %s from Slack", body.get("type") or "request")
             return BoltResponse(status=200, body="")
         # The log says where it broke, and not the error's text: a person may have written that.
         frames = traceback.extract_tb(error.__traceback__)[-6:]
@@ -195,7 +194,7 @@ def on_error(app: App, ctx: Context) -> None:
             else SORRY
         )
         again = isinstance(error, PortError | TimeoutError)
-        return _sorry(ctx, request.body, text, again=again)
+        return _sorry(ctx, body, text, again=again)
 
     app.error(failed)
     app.failed = failed

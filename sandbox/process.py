@@ -15,6 +15,7 @@ GUARD = Path(__file__).with_name("process_guard.py")
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits before a dead program is started again; after a good life they begin anew."""
 GOOD_LIFE_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0
 
 State = Literal["off", "starting", "running", "restarting", "stopped"]
 
@@ -86,6 +87,8 @@ class KeptProcess:
         self.env = dict(env)
         self.log = log
         self.name = name
+        self.patience = PATIENCE_SECONDS
+        """The longest wait until it runs, where nobody says how long."""
         self.state: State = "off"
         self.restarts = 0
         self.pid: int | None = None
@@ -96,15 +99,16 @@ class KeptProcess:
         self._keeping: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
-    async def start(self, *, seconds: float = 30.0) -> None:
+    async def start(self, *, seconds: float | None = None) -> None:
         """Start, and wait until the program is ready. Raises `Failed`."""
         await self.stop()
         self.state = "starting"
         self._keeping = asyncio.create_task(self._keep())
         await self.until_running(seconds=seconds)
 
-    async def until_running(self, *, seconds: float = 30.0) -> None:
-        """Wait until it runs. Raises `Failed` if it gives up, or after `seconds`."""
+    async def until_running(self, *, seconds: float | None = None) -> None:
+        """Wait until it runs. Raises `Failed` if it gives up, or after `seconds`, or `patience`."""
+        seconds = self.patience if seconds is None else seconds
         ends = asyncio.get_running_loop().time() + seconds
         while self.state != "running":
             left = ends - asyncio.get_running_loop().time()

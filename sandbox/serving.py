@@ -40,6 +40,8 @@ def bound(port: int) -> socket.socket:
     return listening
 
 
+KEEP_ALIVE_SECONDS = 600
+"""Uvicorn's five seconds end a connection now and then just when a call is sent on it."""
 BELOW_EPHEMERAL = range(20000, 30000)
 """Ports that no system hands out by itself: one stays free between two starts on it."""
 
@@ -79,6 +81,7 @@ async def serving(
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ws="none",
     )
     server = _Server(config)

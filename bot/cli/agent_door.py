@@ -1,19 +1,19 @@
 """What an agent may do, for one person: read incidents, add hypotheses and evidence.
 
 Nothing here acts on production, and a private incident does not exist here. The person is a full
-member of the workspace (`bot/cli/mcp_server.py` asks Slack), as for everything in Slack itself.
+member of the workspace (`bot/cli/mcp_server.py` asks Slack), as for everything in Slack itself, at
+each call.
 What the agent adds carries its name and the person's, and is open to people's judgement.
 """
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.store.agent_calls import AgentCalls
 from bot.store.incidents import Incidents
 from bot.store.past_incidents import RedisMemory
 from handlers.dispatcher import Recorded
@@ -27,8 +27,7 @@ from phases.text import cleaning
 
 READS_A_MINUTE = 120
 ADDS_A_MINUTE = 10
-"""An agent in a loop must not fill a timeline that people read."""
-MINUTE = 60.0
+"""An agent in a loop must not fill a timeline that people read. Of a person, not of a process."""
 LISTED = 50
 ENTRIES = 500
 PAST = 100
@@ -40,42 +39,26 @@ class Refusal(Exception):
     """The answer to the agent where nothing is read or recorded; it says what to do."""
 
 
-@dataclass(slots=True)
-class Limit:
-    """So many calls a minute, over a sliding minute."""
-
-    calls: int
-    what: str
-    clock: Callable[[], float] = time.monotonic
-    _at: deque[float] = field(default_factory=deque[float])
-
-    def count(self) -> None:
-        """Raises `Refusal` where there were enough."""
-        now = self.clock()
-        while self._at and now - self._at[0] >= MINUTE:
-            self._at.popleft()
-        if len(self._at) >= self.calls:
-            left = max(1, round(MINUTE - (now - self._at[0])))
-            raise Refusal(f"At most {self.calls} {self.what} a minute. Try again in {left} s.")
-        self._at.append(now)
-
-
 @dataclass(frozen=True, slots=True)
 class Door:
     """The reads and additions of one agent, for one person."""
 
     incidents: Incidents
     past: RedisMemory
+    calls: AgentCalls
     person: str
     agent: str
     now: Callable[[], datetime]
-    reads: Limit = field(default_factory=lambda: Limit(READS_A_MINUTE, "reads"))
-    adds: Limit = field(default_factory=lambda: Limit(ADDS_A_MINUTE, "additions"))
+    is_member: Callable[[], Awaitable[bool]]
+    """Whether the person still is a full member: asked at each call, because agents run for days.
+
+    Raises `PortError` where Slack cannot be asked.
+    """
 
     # --- reading ----------------------------------------------------------------------------------
 
     async def list_incidents(self, *, service: str | None, open_only: bool) -> list[dict[str, Any]]:
-        self.reads.count()
+        await self._may("reads", READS_A_MINUTE)
         if open_only and service is None:
             every = await self.incidents.short_records("open")
             shown = [one.id for one in every if not one.private][:LISTED]
@@ -130,11 +113,11 @@ class Door:
         }
 
     async def history(self, service: str | None) -> list[dict[str, Any]]:
-        self.reads.count()
+        await self._may("reads", READS_A_MINUTE)
         return [_plain(past) for past in visible_memories(await self.past.newest(service, PAST))]
 
     async def trends(self) -> dict[str, Any]:
-        self.reads.count()
+        await self._may("reads", READS_A_MINUTE)
         now = self.now()
         remembered = await self.past.since(now - timedelta(days=31 * MONTHS))
         return _plain(trends(visible_memories(remembered), now))
@@ -143,7 +126,7 @@ class Door:
 
     async def add_hypothesis(self, id: str, says: str, predicts: str, check: str) -> str:
         incident = await self._load(id)
-        self.adds.count()
+        await self._may("additions", ADDS_A_MINUTE)
         action = AddHypothesis(
             by=self.person,
             says=_line(says),
@@ -158,7 +141,7 @@ class Door:
         said = _line(text)
         if not said:
             raise Refusal("Say the evidence in a sentence.")
-        self.adds.count()
+        await self._may("additions", ADDS_A_MINUTE)
         source = f"Agent {self.agent} for <@{self.person}>"
         evidence = Evidence(at=self.now(), source=source, text=said, url=_link(url))
         action = AddEvidence(evidence=evidence, key=f"agent {said}", quiet=True)
@@ -178,9 +161,17 @@ class Door:
             raise Refusal(answer.text)
         return done
 
+    async def _may(self, what: str, limit: int) -> None:
+        """Raises `Refusal` where the person has left, or their agents called often enough."""
+        if not await self.is_member():
+            raise Refusal(f"{self.person} is not a full member of this workspace.")
+        if wait := await self.calls.count(what, limit):
+            seconds = max(1, round(wait))
+            raise Refusal(f"At most {limit} {what} a minute. Try again in {seconds} s.")
+
     async def _load(self, id: str) -> Incident:
         """Raises `Refusal`: a private incident and none are answered alike."""
-        self.reads.count()
+        await self._may("reads", READS_A_MINUTE)
         incident = await self.incidents.load(id.strip().upper())
         if incident is None or incident.private:
             raise Refusal(f"There is no incident {id.strip()[:20]!r}. list_incidents has the ids.")

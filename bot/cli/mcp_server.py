@@ -21,7 +21,9 @@ from bot.cli.agent_door import Door, Refusal
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.config import catalogue, settings
+from bot.config.catalogue import Catalogue
 from bot.connection.client import StoreError
+from bot.store.agent_calls import AgentCalls
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.past_incidents import RedisMemory
@@ -138,31 +140,39 @@ def mcp_main(person: str, agent: str) -> int:
         return 2
 
     async def serve(store: Store) -> int:
-        if (fault := await _not_a_member(read, person)) is not None:
-            print(fault, file=sys.stderr)
-            return 1
-        door = Door(
-            incidents=Incidents(store, step, services),
-            past=RedisMemory(store),
-            person=person,
-            agent=agent,
-            now=lambda: datetime.now(UTC),
-        )
-        await server(door).run_stdio_async()
-        return 0
+        slack = Slack(read.slack_bot_token.get_secret_value(), read.slack_api_url)
+        try:
+            return await _serve(slack, store, services, person, agent)
+        finally:
+            await slack.aclose()
 
     return store_access.run(serve)
 
 
-async def _not_a_member(read: settings.Settings, person: str) -> str | None:
-    """Return why this person may not use Firebreak; None where they may."""
-    slack = Slack(read.slack_bot_token.get_secret_value(), read.slack_api_url)
+async def _serve(slack: Slack, store: Store, services: Catalogue, person: str, agent: str) -> int:
     try:
         await slack.start()
         me = await identify(slack)
-        found = await SlackPeople(slack, me.team, me.enterprise).person(person, None)
+        people = SlackPeople(slack, me.team, me.enterprise)
+        member = (await people.person(person, None)).member
     except PortError as error:
-        return f"Slack could not be asked who {person} is: {error.text}."
-    finally:
-        await slack.aclose()
-    return None if found.member else f"{person} is not a full member of this workspace."
+        print(f"Slack could not be asked who {person} is: {error.text}.", file=sys.stderr)
+        return 1
+    if not member:
+        print(f"{person} is not a full member of this workspace.", file=sys.stderr)
+        return 1
+
+    async def is_member() -> bool:
+        return (await people.person(person, None)).member
+
+    door = Door(
+        incidents=Incidents(store, step, services),
+        past=RedisMemory(store),
+        calls=AgentCalls(store, person),
+        person=person,
+        agent=agent,
+        now=lambda: datetime.now(UTC),
+        is_member=is_member,
+    )
+    await server(door).run_stdio_async()
+    return 0

@@ -194,7 +194,7 @@ def _checked(
     """Return the deployer's word and its reason, held against what runs now."""
     if result == "done" and not same(after, action.to_release):
         runs = after.version if after else "nothing named"
-        return "failed", f"the deployer says done, but {runs} runs"
+        return "failed", f"the deployer says done, but what runs is {runs}"
     if result == "unknown" and after is not None and same(after, action.to_release):
         return "done", "read back from the deployer"
     return result, reason

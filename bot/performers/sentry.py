@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain
 
 from bot.clients.git.bisect import LocalBisector
 from bot.performers.context import EffectContext, Job, need_tracker, performs
@@ -53,13 +54,14 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         context.endpoint,
         context.flags,
     )
-    entries, incidents, told, changes = await asyncio.gather(
+    told = asyncio.gather(*map(context.deploys.known, (service.name, *service.depends_on)))
+    entries, incidents, deploys, changes = await asyncio.gather(
         context.dispatcher.timeline(incident.id),
         context.dispatcher.find(service=service.name, open_only=False),
-        context.deploys.known(service.name),
+        told,
         context.changes.known(service.name),
     )
-    known = [*_own_deploys(incidents), *told]
+    known = [*_own_deploys(incidents), *chain.from_iterable(deploys)]
     burning = _burning(incidents, incident)
     words = tuple(each for entry in entries for each in author_words(entry))
     past = Past(words, earlier_fixes(incidents, incident.id), tuple(changes))

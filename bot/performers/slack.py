@@ -34,6 +34,7 @@ from phases.ports.ports import PortError
 from phases.postmortem import adr
 from phases.record.incident import Channel, Incident, MessageRef
 from phases.shared.rounds import decision_name
+from phases.text.cleaning import unaccented
 
 CHANNEL_LIMIT = 80  # https://docs.slack.dev/reference/methods/conversations.create#naming
 GIVE_UP_SECONDS = 10  # rules, When Slack itself gets in the way: 10 s of errors
@@ -54,8 +55,11 @@ USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
 
 
 def channel_name(incident: Incident) -> str:
-    """Return `inc-0042-<slug>`, at most 80 characters of a-z 0-9 - _ (contract: Slack)."""
-    slug = re.sub(r"[^a-z0-9]+", "-", incident.title.lower()).strip("-")
+    """Return `inc-0042-<slug>`, at most 80 characters of a-z 0-9 - _ (contract: Slack).
+
+    *Höhe* is `hohe`, whichever way its letters are composed, and not `h-he`.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", unaccented(incident.title)).strip("-")
     return f"{incident.id.lower()}-{slug}"[:CHANNEL_LIMIT].rstrip("-")
 
 

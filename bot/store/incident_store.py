@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 
 TOGETHER = 50
 """Records that are read at once: some 10 ms of processor time, in which nobody else is answered."""
-READ_BEFORE = 100
-"""Records that are kept as they were read last: a few megabytes at most."""
+RECORDS_KEPT = 250
+"""Records that are kept as they were read or written last: 32 kB each, 8 MB at most."""
 COMMIT = Script("commit")
 INCIDENTS_IN = Script("incidents_in")
 
@@ -189,7 +189,7 @@ class Store:
         """Keep a record as it was read or written, at the end: the oldest stands first."""
         self._read_before.pop(id, None)
         self._read_before[id] = (record, incident)
-        if len(self._read_before) > READ_BEFORE:
+        if len(self._read_before) > RECORDS_KEPT:
             del self._read_before[next(iter(self._read_before))]
 
     async def get(self, incidents: Iterable[str]) -> list[Incident]:

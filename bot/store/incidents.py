@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from bot.connection.client import DISPATCH_SECONDS, AnswerLost, NotRecorded, NotThisVersion
 from bot.runtime.clock_jump import passed
 from bot.store.incident_store import (
+    RECORDS_KEPT,
     Already,
     Answer,
     Conflict,
@@ -50,7 +51,6 @@ LOOKED_SECONDS = 0.25
 KEPT_SECONDS = 2.0
 """The same for the bot's own work: effects of one incident end one after the other. So long the
 time of a step may be wrong where the clock of Redis is set."""
-KEPT_AT_MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Incidents:
             answer = await self._commit(commit_id, asked, read, change, others)
             if guess is not None and isinstance(answer, Conflict | Gone):
                 guess = None  # somebody else wrote, or did it; or all of it is lost
-                if len(self._shared) >= KEPT_AT_MOST:
+                if len(self._shared) >= RECORDS_KEPT:
                     self._shared.clear()
                 self._shared[change.incident.id] = passed()
                 continue
@@ -249,7 +249,8 @@ class Incidents:
         """Return what a commit's answer means for the action; None: step and commit again."""
         match answer:
             case Done() | Already():
-                log.info("%s %s", changed.id, action.type, extra=_log_fields(changed, trigger))
+                # In the next turn of the loop, behind the ack: nobody waits for a line of the log.
+                asyncio.get_running_loop().call_soon(_log, changed, action, trigger)
                 return Recorded(changed)
             case Duplicate(incident=owner):
                 return await self._again(owner, loaded)
@@ -292,7 +293,7 @@ class Incidents:
     def _keep(self, read: _Read) -> None:
         if (incident := read.loaded.incident) is None:
             return
-        if len(self._kept) >= KEPT_AT_MOST:
+        if len(self._kept) >= RECORDS_KEPT:
             self._kept.clear()
         self._kept[incident.id] = read
 
@@ -378,6 +379,10 @@ class Incidents:
             yield
         finally:
             lock.release()
+
+
+def _log(incident: Incident, action: Action, trigger: Trigger | None) -> None:
+    log.info("%s %s", incident.id, action.type, extra=_log_fields(incident, trigger))
 
 
 def _log_fields(incident: Incident, trigger: Trigger | None) -> dict[str, str]:

@@ -21,15 +21,22 @@ BoundListener = Callable[[], Awaitable[dict[str, Any] | None]]
 class App(AsyncApp):
     find: Callable[[dict[str, Any]], BoundListener | None] | None = None
     """Returns what listens to a payload; None: that is for Bolt."""
-    failed: Callable[[Exception, AsyncBoltRequest], Awaitable[BoltResponse]] | None = None
-    """Answers where that failed."""
+    failed: Callable[[Exception, dict[str, Any]], Awaitable[BoltResponse]] | None = None
+    """Answers where that failed, given the payload."""
 
-    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
-        """Over HTTP and over a socket."""
-        listening = self.find(req.body) if self.find is not None else None
+    async def answer(self, body: dict[str, Any]) -> BoltResponse:
+        """Over HTTP: answer a payload."""
+        listening = self.find(body) if self.find is not None else None
         if listening is None or self.failed is None:
-            return await super().async_dispatch(req)
+            # Bolt takes a parsed body in the mode of a socket alone. Its own parser for HTTP loses
+            # a command with the word "payload" in it (`slack_bolt.request.internals.parse_body`).
+            # No header means anything to our listeners.
+            return await super().async_dispatch(AsyncBoltRequest(body=body, mode="socket_mode"))
         try:
             return await AsyncAck()(**(await listening() or {}))
         except Exception as error:  # noqa: BLE001  as Bolt does: each is answered
-            return await self.failed(error, req)
+            return await self.failed(error, body)
+
+    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
+        """Over a socket: answer a request."""
+        return await self.answer(req.body)

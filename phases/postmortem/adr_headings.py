@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from phases.text.cleaning import unaccented
+
 _AND = re.compile(r" (?:and|und|e|y|et|en|i|og) ")
 
 
@@ -57,12 +59,6 @@ _FACTS: Mapping[str, str] = {
     "date": "|".join(language.patterns["date"] for language in LANGUAGES),
     "people": _TABLES["facts"]["people"],
 }
-
-
-def unaccented(text: str) -> str:
-    """Return the text in small letters without accents."""
-    letters = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def plain_heading(text: str) -> str:

@@ -15,8 +15,8 @@ from datetime import UTC, date
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from phases.postmortem.adr_headings import unaccented
 from phases.record.incident import Incident
+from phases.text.cleaning import unaccented
 
 T = TypeVar("T")
 

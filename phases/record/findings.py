@@ -233,7 +233,9 @@ class TriageReport(Value):
     suspect_minutes: float | None = None
     """Minutes from the start of the suspect's deploy to the beginning of trouble."""
     deploys: tuple[DeploySeen, ...] = ()
-    """Newest first, at most five."""
+    """The service's own, newest first, at most five."""
+    deploys_beside: tuple[DeploySeen, ...] = ()
+    """Those of the services that it depends on, newest first, at most five."""
     changes: tuple[ChangeSeen, ...] = ()
     """What was changed near the beginning without a deploy, the nearest first, at most five."""
     flag_evidence: FlagEvidence | None = None

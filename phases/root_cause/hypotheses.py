@@ -358,17 +358,14 @@ def _configuration_files(facts: Facts) -> Hypothesis:
 
 def _dependency_hypothesis(facts: Facts) -> Hypothesis:
     bumps = _changed_files(facts, FileKind.DEPENDENCY)
-    neighbours = [d for d in facts.report.deploys if d.service != facts.service.name]
+    began, beside = facts.report.began_at, facts.report.deploys_beside
+    near = [d for d in beside if began is None or d.started_at <= began <= d.started_at + LATER]
     findings: list[str] = []
     sure = 0.05
-    if neighbours:
-        began = facts.report.began_at
-        near = any(
-            began is None or d.started_at <= began <= d.started_at + LATER for d in neighbours
-        )
-        deploys = [f"{d.service} {d.release.version} at {stamp(d.started_at)}" for d in neighbours]
+    if near:
+        deploys = [f"{d.service} {d.release.version} at {stamp(d.started_at)}" for d in near]
         findings.append(f"Also deployed: {listed(deploys)}.")
-        sure = 0.4 if near and facts.report.suspect is None else 0.25 if near else 0.1
+        sure = 0.4 if facts.report.suspect is None else 0.25
     named = [s for s in facts.suspects[:5] if any("dependency `" in reason for reason in s.reasons)]
     if named:
         findings.append(f"{named[0].sha[:9]} {named[0].reasons[0]}.")
@@ -378,20 +375,20 @@ def _dependency_hypothesis(facts: Facts) -> Hypothesis:
         sure = max(sure, 0.2)
     if facts.commits is None and not findings:
         return _answered(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
-    nothing = facts.commits is not None and not bumps and not neighbours
+    nothing = facts.commits is not None and not bumps and not near
     if nothing:
-        beside = (
-            ""
-            if facts.service.depends_on
-            else " The catalogue names no services that it depends on."
-        )
-        findings.append(
-            f"No dependency changed in {facts.span}, "
-            f"and no service that it depends on was deployed.{beside}"
-        )
-    over = nothing and bool(facts.service.depends_on)
-    verdict = Verdict.RULED_OUT if over else Verdict.OPEN
+        findings.append(f"No dependency changed in {facts.span}; {_beside(facts)}.")
+    verdict = Verdict.RULED_OUT if nothing and beside else Verdict.OPEN
     return _answered(HypothesisKind.DEPENDENCY, " ".join(findings), sure, verdict)
+
+
+def _beside(facts: Facts) -> str:
+    """Say what is known of other services' deploys where none was near."""
+    if facts.report.deploys_beside:
+        return f"no service that it depends on was deployed in the {lasting(LATER)} before"
+    if facts.service.depends_on:
+        return f"no deploy of {listed(facts.service.depends_on)} is known"
+    return "the catalogue names no services that it depends on"
 
 
 def _path_list(changed: Sequence[tuple[Commit, str]]) -> str:

@@ -383,9 +383,7 @@ def _bisect_ends(
     if report.suspect is None:
         missing.append("no release is under suspicion")
     if not available:
-        missing.append(
-            "no reproduction script is set up (`bisect` and `checkout` in the catalogue)"
-        )
+        missing.append("no reproduction script is set up (bisect and checkout in the catalogue)")
     if span.older is None or span.newer is None:
         missing.append("no release that was well is known")
     if commits is not None and not commits:

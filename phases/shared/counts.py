@@ -36,7 +36,7 @@ class Measured:
     """Variance over mean."""
 
 
-def scatter(counts: Sequence[int], assumed: float = SPREAD) -> float:
+def scatter(counts: Sequence[int], assumed: float = SPREAD, most: float = SPREAD_MOST) -> float:
     """Return variance over mean of counts that follow each other, minute by minute.
 
     It is that of neighbours, so that a day's hours are no scatter (the mean square successive
@@ -52,7 +52,7 @@ def scatter(counts: Sequence[int], assumed: float = SPREAD) -> float:
     # 1 / events as well.
     weight = events * len(pairs) / (2 * events + len(pairs))
     found = (assumed * DOUBTED + squares / events * weight) / (DOUBTED + weight)
-    return min(max(math.ceil(10 * found) / 10, POISSON), SPREAD_MOST)
+    return min(max(math.ceil(10 * found) / 10, POISSON), most)
 
 
 def most_usual(baseline: Measured, minutes: float, chance: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 FORGOTTEN = "U0FORGOTTEN"
 """Stands for the Slack id of a person who is forgotten (`firebreak forget`)."""
@@ -57,3 +58,9 @@ def foreign(text: str) -> str:
 
 def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+
+
+def unaccented(text: str) -> str:
+    """Return the text in small letters without accents."""
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))

@@ -47,6 +47,7 @@ def report_of(
         began_exact=situation.exact,
         suspect_minutes=round(after, 3) if after is not None else None,
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
+        deploys_beside=situation.neighbours[:SHOWN_DEPLOYS],
         changes=changes_near(situation.changes, began)[:SHOWN_CHANGES],
         flag_evidence=situation.flag_evidence,
         targets=situation.targets[:SHOWN_TARGETS],

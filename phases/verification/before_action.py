@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -111,7 +112,8 @@ def _with_scatter(
     if not minutes.known or minutes.sampled:
         return before
     calm_spread = scatter(_whole(minutes, *calm))
-    burning_spread = scatter(_whole(minutes, *fire), calm_spread)
+    # Errors of a job come in its own minutes: between them it is as quiet, so this has no limit.
+    burning_spread = scatter(_whole(minutes, *fire), calm_spread, math.inf)
     return before.model_copy(update={"calm_spread": calm_spread, "burning_spread": burning_spread})
 
 

@@ -47,6 +47,11 @@ STILL = 0.4
 """Of what would have come, for *not helping*: less may be a rollout that ends, and late events."""
 STILL_NAMED = 0.2
 """… where events carry their release: those of the old one are left out, and late events remain."""
+DECLINED = 0.3
+"""Of what would have come in the newer half, whatever the older one had: queues that are tried
+again and caches that fill bring errors that decline by the minute. More would miss late events."""
+DECLINE = 2.0
+"""Times `at_once`: after that they have declined, and what is left is trouble, however little."""
 LEFT = 0.1
 """Of the old rate: old tabs and queues of unknown releases, just after an action. They do not
 follow the traffic of now."""
@@ -99,8 +104,10 @@ def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load 
     def quiet(share: float) -> int:
         if burning.minutes <= 0:
             return -1
-        spread = burning.spread * (1 + minutes / burning.minutes)
-        return at_least_above(unchanged * share, spread, FALSE_RECOVERY)
+        mean = unchanged * share
+        # A rate that is itself uncertain scatters the counts the more, the more of them there are.
+        spread = burning.spread * (1 + minutes / burning.minutes) + mean * traffic.doubt
+        return at_least_above(mean, spread, FALSE_RECOVERY)
 
     return Limits(
         expected=normal.per_minute * minutes,
@@ -132,10 +139,10 @@ def not_helping(
     """Say whether trouble surely goes on, at a look that may be one of many.
 
     The halves of the look have enough events together, *and* a part of what would have come, *and*
-    more than a service that is well brings by chance in one look of 500, with its traffic at most
+    more than a service that is well brings by chance in one look of 670, with its traffic at most
     and what is left of the old release; *and* so it is in each half by itself, because one burst is
-    no trouble that goes on. It may be asked each minute. Under `at_once` minutes it takes more
-    events.
+    no trouble that goes on, nor are errors that decline. It may be asked each minute. Under
+    `at_once` minutes it takes more events.
     """
     events, minutes = sum(part.events for part in parts), sum(part.minutes for part in parts)
     nameless = sum(part.nameless for part in parts)
@@ -145,6 +152,8 @@ def not_helping(
     still = STILL_NAMED + (STILL - STILL_NAMED) * nameless / events
     size = SIZE if minutes >= at_once else SIZE_AT_ONCE
     if events < max(size, still * a_minute * minutes):
+        return False
+    if minutes < DECLINE * at_once and parts[-1].events < DECLINED * a_minute * parts[-1].minutes:
         return False
     if any(part.events < EVEN * events * part.minutes / minutes for part in parts):
         return False

@@ -19,7 +19,7 @@ UNKNOWN_FALL = 0.3
 UNKNOWN_RISE = 6.0
 """… or be so much above its mean: a rush hour, when nights are quiet."""
 SURE = 1.0
-"""Standard deviations by which a share that was estimated from samples may be wrong."""
+"""Standard deviations by which the usual share may be wrong, where samples tell it."""
 
 LATE_MINUTES = 0.75
 """Half of the 90 s by which Sentry's buckets may still grow (api/endpoints/timeseries.py)."""
@@ -33,7 +33,9 @@ class Load:
     known: bool = True
     of_fire: float = 1.0
     of_fire_least: float = 1.0
-    """At least so much: what trouble that goes on must bring."""
+    """At least so much, but for the doubt of a sample: what trouble that goes on must bring."""
+    doubt: float = 0.0
+    """The relative variance of the share of the fire, where it was estimated from samples."""
     of_usual: float = 1.0
     of_usual_most: float = 1.0
 
@@ -65,17 +67,16 @@ def load(before: TrafficBefore | None, now: TrafficSeen | None, late: float = LA
     if now is None or fire is None or now.minutes <= 0:
         return UNKNOWN
     of_fire, doubt = _share(fire, now)
-    least = of_fire * math.exp(-SURE * doubt)
     of_usual, most = 1.0, UNKNOWN_RISE
     if usual is not None:
         of_usual, usual_doubt = _share(usual, now)
         unseen = now.minutes / max(now.minutes - late, now.minutes / MOST_UNSEEN)
-        most = of_usual * math.exp(SURE * usual_doubt) * unseen
+        most = of_usual * math.exp(SURE * math.sqrt(usual_doubt)) * unseen
     if fire.doubt == 0 or fire.kept * now.minutes >= LEAST_REQUESTS * fire.minutes:
-        return Load(of_fire=of_fire, of_fire_least=least, of_usual=of_usual, of_usual_most=most)
+        return Load(True, of_fire, of_fire, doubt, of_usual, most)
     # So few would be kept of the look that they tell of large changes only.
-    least, most = min(UNKNOWN_FALL, least), min(UNKNOWN_RISE, most)
-    return replace(UNKNOWN, of_fire_least=least, of_usual_most=most)
+    least, most = min(UNKNOWN_FALL, of_fire), min(UNKNOWN_RISE, most)
+    return replace(UNKNOWN, of_fire_least=least, doubt=doubt, of_usual_most=most)
 
 
 def _enough(seen: TrafficSeen | None) -> TrafficSeen | None:
@@ -83,5 +84,5 @@ def _enough(seen: TrafficSeen | None) -> TrafficSeen | None:
 
 
 def _share(before: TrafficSeen, now: TrafficSeen) -> tuple[float, float]:
-    """Return the share, and its relative standard deviation: it is that of the samples."""
-    return now.per_minute / before.per_minute, math.sqrt(before.doubt + now.doubt)
+    """Return the share, and its relative variance: it is that of the samples."""
+    return now.per_minute / before.per_minute, before.doubt + now.doubt

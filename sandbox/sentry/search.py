@@ -147,27 +147,49 @@ class Matcher(Generic[T]):
         self._node = parse(query)
         self._read = read
         self._now = now
+        self._matches = self._compiled(self._node)
 
     def __call__(self, thing: T) -> bool:
-        return self._matches(self._node, thing)
+        return self._matches(thing)
 
     def keys(self) -> set[str]:
         """Every key that the query names."""
         return _keys(self._node)
 
-    def _matches(self, node: Node, thing: T) -> bool:
+    def _compiled(self, node: Node) -> Callable[[T], bool]:
+        """Return the test of a node: one query is asked of thousands of events."""
         if node.term is not None:
-            return self._holds(node.term, thing) != node.term.negated
-        answers = (self._matches(child, thing) for child in node.children)
-        return any(answers) if node.kind == "or" else all(answers)
+            holds = self._test(node.term)
+            return (lambda thing: not holds(thing)) if node.term.negated else holds
+        parts = [self._compiled(child) for child in node.children]
+        if len(parts) == 1:
+            return parts[0]
+        wanted = node.kind == "or"
 
-    def _holds(self, term: Term, thing: T) -> bool:
-        if term.key == "has":
-            return bool(self._read(thing, term.values[0]))
-        if not term.key:
-            return term.values[0].lower() in str(self._read(thing, "title") or "").lower()
-        value = self._read(thing, term.key)
-        return any(self._equals(value, wanted, term.compare) for wanted in term.values)
+        def matches(thing: T) -> bool:
+            for part in parts:
+                if part(thing) is wanted:
+                    return wanted
+            return not wanted
+
+        return matches
+
+    def _test(self, term: Term) -> Callable[[T], bool]:
+        read, key, values = self._read, term.key, term.values
+        if key == "has":
+            return lambda thing: bool(read(thing, values[0]))
+        if not key:
+            return lambda thing: values[0].lower() in str(read(thing, "title") or "").lower()
+        texts = frozenset(values)
+        plain = not term.compare and not any("*" in wanted for wanted in values)
+
+        def holds(thing: T) -> bool:
+            value = read(thing, key)
+            if plain and (value is None or isinstance(value, str)):
+                return (value or "") in texts
+            return any(self._equals(value, wanted, term.compare) for wanted in values)
+
+        return holds
 
     def _equals(self, value: Value, wanted: str, compare: str) -> bool:
         if isinstance(value, list):

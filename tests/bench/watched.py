@@ -150,31 +150,56 @@ def _mean_share(age: int, late: float) -> float:
     return (end * end - age * age) / (2 * late) + (age + 1 - end)
 
 
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What a series brings, minute by minute after the action, and what was measured before it."""
+
+    events: Sequence[int]
+    old: Sequence[int]
+    """Of the release that was taken back."""
+    traces: Sequence[int]
+    base: Measured
+    fire: Measured
+    before: TrafficBefore
+
+
 def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
-    """Look as the bot does, each minute, until it says something or ten minutes have passed."""
+    return seen(rng, one, happened(rng, one, over=over))
+
+
+def happened(rng: random.Random, one: World, *, over: bool) -> Happened:
     per_request = one.usual if over else one.fire / one.while_burning
     rates = [per_request * share for share in one.after]
     left = [0.0] * len(rates)
     if over:
         left = [_left(one, minute) for minute in range(len(rates))]
     events = [_minute(rng, rate, one) for rate in rates]
-    old_events = [_minute(rng, rate, one) for rate in left]
+    old = [_minute(rng, rate, one) for rate in left]
     traces = [counted(rng, one.requests * one.kept * share, 1) for share in one.after]
     base = calm(rng, one)
     fire = burning(rng, one, base.spread)
-    before = TrafficBefore(
+    return Happened(events, old, traces, base, fire, traffic_before(rng, one))
+
+
+def traffic_before(rng: random.Random, one: World) -> TrafficBefore:
+    return TrafficBefore(
         usual=requests_seen(rng, one.requests * one.normal_minutes, one.kept, one.normal_minutes),
         burning=requests_seen(
             rng, one.requests * one.while_burning * one.left_alone, one.kept, one.left_alone
         ),
     )
+
+
+def seen(rng: random.Random, one: World, so: Happened) -> Seen:
+    """Look as the bot does, each minute, until it says something or ten minutes have passed."""
+    base, fire, before = so.base, so.fire, so.before
     answer = LookVerdict.TOO_FEW
     for minute in range(2, MINUTES + 1):
         look = Arrived(
             one,
-            arrivals(rng, events, minute, one.late),
-            arrivals(rng, old_events, minute, one.late),
-            arrivals(rng, traces, minute, one.late_traces),
+            arrivals(rng, so.events, minute, one.late),
+            arrivals(rng, so.old, minute, one.late),
+            arrivals(rng, so.traces, minute, one.late_traces),
         )
         if minute in CHECKS:
             spans = (GRACE,) if minute == CHECKS[0] else (GRACE, CHECKS[0])
@@ -248,7 +273,9 @@ def calm(rng: random.Random, one: World) -> Measured:
 def burning(rng: random.Random, one: World, assumed: float) -> Measured:
     """Measure the fire, minute by minute."""
     minutes = [_minute(rng, one.fire, one) for _ in range(int(one.left_alone))]
-    return Measured(sum(minutes) / one.left_alone, one.left_alone, scatter(minutes, assumed))
+    return Measured(
+        sum(minutes) / one.left_alone, one.left_alone, scatter(minutes, assumed, math.inf)
+    )
 
 
 def _minute(rng: random.Random, mean: float, one: World) -> int:

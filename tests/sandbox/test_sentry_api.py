@@ -70,7 +70,7 @@ def fail(dsn: str) -> None:
             cart["total"] += 1
         except KeyError as error:
             scope.capture_exception(error)
-    client.flush(timeout=5)
+    client.flush(timeout=60)
     client.close(timeout=5)
 
 
@@ -395,7 +395,7 @@ async def test_releases_and_deploys(world: World) -> None:
 async def test_wrong_tokens_organisations_projects_and_plans(world: World) -> None:
     world.sentry.tokens["narrow"] = frozenset({"project:releases"})
     url = f"{world.base}{ORG}/issues/"
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         assert (await http.get(url)).status_code == 401
         for token, wanted in {"wrong": 401, "narrow": 403}.items():
             assert (

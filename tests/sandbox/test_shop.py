@@ -50,7 +50,7 @@ async def until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 async def status_of(shop: Shop, path: str, user: str = "1001") -> int:
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         return (await http.get(shop.url + path, headers={"X-User": user})).status_code
 
 

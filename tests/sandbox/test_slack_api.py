@@ -68,7 +68,7 @@ async def test_a_scope_that_the_manifest_does_not_ask_for_is_missing(world: Worl
 async def test_arguments_come_as_form_json_or_query_by_get_or_post(world: World) -> None:
     api, bearer = f"{world.url}/slack/api", {"Authorization": "Bearer xoxb-sandbox"}
     post = f"{api}/chat.postMessage"
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         as_form = {"channel": "general", "blocks": json.dumps([SECTION]), "token": "xoxb-sandbox"}
         as_json = {"channel": "#general", "blocks": [SECTION]}
         answers = [

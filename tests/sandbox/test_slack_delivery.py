@@ -243,7 +243,7 @@ async def test_a_delivery_can_be_late_or_come_again_much_later(world: World) -> 
 async def test_a_response_url_answers_the_person_five_times(world: World) -> None:
     await world.alice.command("/incident x")
     url = form(world.app.received[0])["response_url"]
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         for number in range(5):
             assert (await http.post(url, json={"text": str(number)})).text == "ok"
         sixth = await http.post(url, json={"text": "6"})
@@ -272,7 +272,7 @@ async def test_a_response_url_replaces_and_deletes_the_message_that_was_clicked(
     assert whispered["container"]["is_ephemeral"] is True
     assert "message" not in whispered, "Slack keeps no ephemeral messages"
     assert posted["message"]["text"] == "choose"
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         for payload in (whispered, posted):
             await http.post(
                 payload["response_url"], json={"replace_original": True, "text": "done"}
@@ -287,7 +287,7 @@ async def test_a_response_url_replaces_and_deletes_the_message_that_was_clicked(
 
 async def test_signed_requests_can_be_made_by_hand(world: World) -> None:
     raw = json.dumps({"type": "event_callback", "event": {"type": "message"}})
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         old = world.delivery.signature(raw, at=int(world.workspace.now()) - 301)
         for headers, status in ((world.delivery.signature(raw), 200), (old, 401)):
             answer = await http.post(

@@ -36,7 +36,7 @@ def gone(pid: int) -> bool:
 
 
 async def ready(world: World) -> int:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         return (await http.get(f"{world.bot_url}/readyz")).status_code
 
 

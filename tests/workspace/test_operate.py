@@ -85,7 +85,7 @@ async def test_metrics_and_log_tell_of_an_incident(small: World):
     await alice.click(decision, "decision.rollback")  # too late: she alone is told
     await told(alice, "Nothing more was done")
 
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         text = (await http.get(f"{world.bot_url}/metrics")).text
     samples: dict[str, list[tuple[dict[str, str], float]]] = {}
     for family in text_string_to_metric_families(text):

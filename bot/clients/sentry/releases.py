@@ -68,6 +68,8 @@ class Releases:
         """Return the deploys of the newest releases, newest first.
 
         A release's `lastDeploy` may be of another environment, then its own list is asked for.
+        Raises where no list was to be had and nothing else tells of a deploy: that none is known
+        then has a reason.
         """
         listed = await self._newest(where)
         counted = {e for s in services for e in s.environments}
@@ -90,6 +92,9 @@ class Releases:
                 untold=release.version in untold,
             )
         ]
+        failures = [answer for answer in answers if isinstance(answer, HttpError)]
+        if failures and not deploys:
+            raise failures[0]
         return sorted(deploys, key=lambda d: d.started_at, reverse=True)
 
     async def _newest(self, where: Pairs) -> list[ReleaseShape]:

@@ -90,5 +90,6 @@ def unanswered(method: str, error: BaseException, base_url: str) -> HttpError:
         f"Slack did not answer {method}: {cause.says}",
         retryable=not cause.final,
         sent=cause.sent,
+        passing=not (cause.final or cause.by_people or cause.mend),
         mend=cause.mend,
     )

@@ -14,7 +14,8 @@ from phases.text.wording import listed, word_list
 
 _GUESS = re.compile(
     r"\b(?:probably|presumably|possibly|perhaps|maybe|apparently|supposedly|likely|unclear|unknown"
-    r"|unsure|not sure|not certain|uncertain|no idea|assume[ds]?|suspect(?:ed|s)?|guess(?:ed)?"
+    r"|unsure|not sure|not certain|uncertain|no idea|suspect(?:ed|s)?|guess(?:ed)?"
+    r"|(?:we|i|is|was|be|are|it's) (?:all )?assume[ds]?|assume that"
     r"|(?:we|i) (?:think|believe|feel|reckon)|believed to|seems?|appears? to|appeared to"
     r"|(?:might|may|could|must) have|might be|could be|not (?:yet )?(?:known|understood|clear"
     r"|determined|identified|established|found)|(?:still )?being investigated"
@@ -174,7 +175,8 @@ def _known_versions(case: Case) -> set[str]:
     if report is not None:
         named = (report.running, report.suspect, *report.targets)
         known |= {release.version for release in named if release is not None}
-        known |= {deploy.release.version for deploy in report.deploys}
+        deployed = (*report.deploys, *report.deploys_beside)
+        known |= {deploy.release.version for deploy in deployed}
     for round in case.incident.rounds:
         if (action := round.action) is not None:
             both = (action.from_release, action.to_release)

@@ -15,7 +15,8 @@ from phases.record.documents import Contradiction
 _FRONT = re.compile(
     r"^(?:(?:we|the team|everyone|everybody|people|engineers|devs?|all)\s+)?"
     r"(?:(?:should|must|need(?:s)? to|have to|will|to|let's|lets|please|try to|aim to|always|also"
-    r"|start|continue(?: to)?|keep|actively|generally|in (?:the )?future,?)\s+)*",
+    r"|start|continue(?: to)?|all|everyone|everybody|just|really|keep|actively"
+    r"|generally|in (?:the )?future,?)\s+)*",
     re.IGNORECASE,
 )
 _NEVER_DONE = re.compile(
@@ -27,6 +28,8 @@ _NEVER_DONE = re.compile(
     r"|think(?:ing)?\b|brainstorm\b|take\b.*\b(?:care|seriously)\b|double[- ]check\b"
     r"|(?:do|work)\s+(?:better|more|harder)\b|learn(?:ing)?\b|avoid(?:ing)?\b|never\b|don't\b"
     r"|remind(?:ing)?\b.*\b(?:every(?:one|body)|team|people|engineers|developers|staff|all)\b"
+    r"|train(?:ing)?\s+(?:up\s+)?(?:(?:the|all|our)\s+)?(?:people|team|teams|everyone|everybody|staff"
+    r"|engineers|developers|on-?call)\W*$"
     r"|do not\b|not\b|communicat(?:e|ing)\b.*\b(?:better|more|earlier|clearly|proactively)\b"
     r"|better\b.*\bcommunicat|foster\b|promote\b|strive\b|watch\b.*\b(?:closely|carefully)\b",
     re.IGNORECASE,
@@ -44,6 +47,8 @@ _MORE_OF_IT = re.compile(
     r"(?:process|culture|monitoring|alerting|tests|testing)|more\b|have\s+(?:better|more)"
     r"|add\s+(?:more|better|some|additional|proper)|write\s+(?:more|better)|get\s+better"
     r"|do\s+a\s+better)\w*\b"
+    r"|(?:respond|react|detect|notice|recover|escalat|act|roll\w*\s+back)\w*\b.*"
+    r"\b(?:faster|quicker|sooner|earlier|better|quickly)\b"
     r"|(?:increas|tighten|upgrad|expand|rais|reduc|minimi[sz]|lower|simplif|clean|refactor|prevent"
     r"|address|handl|deal\s+with)\w*\b(?=.*\b(?:better|properly|gracefully|correctly|issues?|debt"
     r"|problems?|concerns?|edge\s+cases?|errors|failures|gaps?|coverage|visibility|awareness|risks?"

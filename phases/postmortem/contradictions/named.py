@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from phases.postmortem.contradictions import causes, items, numbers, people, times
-from phases.postmortem.contradictions.case import Case
+from phases.postmortem.contradictions.case import SAYS, Case
 from phases.postmortem.gate import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
+from phases.text.wording import short
 
 MOST = 12
 """As many are named at once: more is a list that nobody reads. The next come as these are settled.
@@ -15,6 +16,7 @@ MOST = 12
 RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
     times.recovery_before_action,
     times.out_of_order,
+    times.until_before,
     times.in_the_future,
     causes.cause_without_evidence,
     causes.cause_ruled_out,
@@ -37,9 +39,20 @@ def contradictions(case: Case) -> tuple[Contradiction, ...]:
 
     Each once, and what was kept with the name of the person who keeps it.
     """
-    every = {one.key: one for rule in RULES for one in rule(case)}
+    every: dict[str, Contradiction] = {}
+    for one in (one for rule in RULES for one in rule(case)):
+        before = every.get(one.key)
+        every[one.key] = one if before is None else _both(before, one)
     kept = {one.key: one for one in case.incident.contradictions if not one.open}
     return tuple(kept.get(key, one) for key, one in every.items())[:MOST]
+
+
+def _both(first: Contradiction, second: Contradiction) -> Contradiction:
+    """Return one of two faults in the same words: they are mended, or kept, at once."""
+    if second.says in first.says:
+        return first
+    says = f"{first.says.rstrip('.')}; {second.says}"
+    return first.model_copy(update={"says": short(says, SAYS)})
 
 
 def still_open(some: Sequence[Contradiction]) -> list[Contradiction]:

@@ -71,6 +71,8 @@ _PEOPLE = r"(?:users?|customers?|people|accounts?|shoppers?|visitors?|members?|m
 _USERS = re.compile(
     rf"(?<![\d.,:#-])(?P<n>{_COUNT})\s+(?:\w+\s+){{0,2}}?(?:{_PEOPLE})\b", re.IGNORECASE
 )
+_WHOLE = re.compile(r"\bof\s+(?:(?:the|our|all|about|roughly|some)\s+)*~?$", re.IGNORECASE)
+"""Before a count: it is that of all of them."""
 _HIT = re.compile(
     r"\b(?:affected|hit|impacted|saw|could not|couldn[’']t|unable|failed|errors?|lost|experienced"
     r"|locked out|suffered|were shown|in (?:total|all)|overall|altogether)\b",
@@ -196,18 +198,34 @@ def _part_of_whole(sentence: str) -> str:
             continue  # a year
         if part > whole:
             return f"{match['part']} is more than {match['whole']}."
-        near = sentence[max(match.start() - 25, 0) : match.end() + 40]
+        near = sentence[max(match.start() - 40, 0) : match.end() + 40]
         share = _SHARE.search(near)
-        tied = share is not None and re.search(
-            rf"(?:\(|, |or |i\.e\. |about |= ?|— )\s*(?:about |roughly |around |some |~ ?)?"
-            rf"{re.escape(share[0])}|{re.escape(share[0])}\s*\(",
-            near,
-        )
-        if share is not None and tied and whole:
+        if share is not None and _tied(share[0], near) and whole:
             stated, real = number_in(share["share"]), 100 * part / whole
             if abs(stated - real) > max(POINTS, 0.1 * real):
                 return f"{match['part']} of {match['whole']} is {real:.0f} %, not {stated:g} %."
     return ""
+
+
+def _tied(share: str, near: str) -> bool:
+    """Return whether the share is that of the counts beside it: `(30 %)`, `30 % of users (3 of 9)`.
+
+    `30 % of requests (3 of 9 users)` is about two things.
+    """
+    written = re.escape(share)
+    if re.search(
+        rf"(?:\(|, |or |i\.e\. |about |= ?|— )\s*(?:about |roughly |around |some |~ ?)?{written}"
+        rf"(?!\s*of\b)|{written}\s*\(",
+        near,
+    ):
+        return True
+    named = re.search(
+        rf"{written}\s*of\s+(?:all |the |our |its )*(?P<of>\w+)\s*\((?P<counts>[^)]*)\)", near
+    )
+    if named is None:
+        return False
+    nouns = re.findall(r"(?<!\w)(?!out\b|of\b)[a-z]{3,}", named["counts"].lower())
+    return not nouns or named["of"].lower() in nouns
 
 
 def _too_much(sentence: str) -> str:
@@ -239,7 +257,8 @@ def sums_of_parts(case: Case) -> Iterator[Contradiction]:
 def users_hit(case: Case) -> Iterator[Contradiction]:
     """The people who were hit: fewer than measured, far more, or more elsewhere than in Impact."""
     impact = next((m for m in _USERS.finditer(case.text("impact"))), None)
-    if impact is not None and re.search(r"\bof\b", impact[0]):
+    before = case.text("impact")[: impact.start()] if impact is not None else ""
+    if impact is not None and (re.search(r"\bof\b", impact[0]) or _WHOLE.search(before)):
         return  # a part of all: what was measured may be either
     stated = number_in(impact["n"]) if impact is not None else None
     says = _measured_otherwise(case, stated) if stated is not None else ""

@@ -20,6 +20,14 @@ _CLOCK = re.compile(
     r"\s*(?P<half>[ap]\.?m\.?)?(?!\d)",
     re.IGNORECASE,
 )
+_HOURS = r"(?:[01]?\d|2[0-3]):[0-5]\d"
+_UNTIL = re.compile(
+    rf"\b(?:at|from|since) (?P<a>{_HOURS})(?![\d:]|\s*[ap]m)(?:(?!\d:\d|;|\bhad\b).)*?"
+    r"(?<!\band )(?<!, )\b(?:until|till) "
+    rf"(?:about |around )?(?P<b>{_HOURS})(?![\d:]|\s*[ap]m)",
+    re.IGNORECASE,
+)
+"""Something that was at a time, and what lasted from there until another one."""
 _ACTED = re.compile(
     r"\broll(?:ed|ing|s)?[ -]?back\b|\brollback\b|\brevert(?:ed|ing|s)?\b|\bhot-?fix(?:ed)?\b"
     r"|\b(?:turn(?:ed|ing)?|switch(?:ed|ing)?|flip(?:ped)?)\b.{0,50}\b(?:off|back)\b"
@@ -45,7 +53,8 @@ _RECOVERED = re.compile(
 _NOT_YET = re.compile(
     r"\bnot\b|n't\b|\bno (?:recovery|effect|change|improvement)\b|\bpartial(?:ly)?\b|\bbriefly\b"
     r"|\bsome\b|\btemporar(?:y|ily)\b|\bwithout\b|\bwaiting\b|\bwatch(?:ing)?\b|\bexpect"
-    r"|\b(?:ticket|dns|dispute)\w* resolved\b|\buntil\b|\bself-recover|\bplan|\bhop(?:e|ing)\b",
+    r"|\bstatus ?pages?\b|\b(?:ticket|dns|dispute)\w* resolved\b|\buntil\b"
+    r"|\bself-recover|\bplan|\bhop(?:e|ing)\b",
     re.IGNORECASE,
 )
 
@@ -134,6 +143,22 @@ def out_of_order(case: Case) -> Iterator[Contradiction]:
             )
             yield contradiction("out of order", "timeline", says, line.text)
             return
+
+
+def until_before(case: Case) -> Iterator[Contradiction]:
+    """`The alert fired at 11:34, but nobody noticed until 11:30.`"""
+    for part, sentence in case.sentences():
+        for match in _UNTIL.finditer(sentence):
+            since, until = (_minutes_of(match[side]) for side in "ab")
+            if 0 < since - until < HALF_A_DAY.total_seconds() / 60:
+                says = f"{quoted(sentence)}: {match['b']} is before {match['a']}."
+                yield contradiction("out of order", part, says, sentence)
+                return
+
+
+def _minutes_of(clock: str) -> int:
+    hour, minute = re.split("[:.]", clock)
+    return int(hour) * 60 + int(minute)
 
 
 def in_the_future(case: Case) -> Iterator[Contradiction]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from phases.ports.tracker_values import EventPicture, OtherErrors
 from phases.record.findings import DeploySeen, Release, Share
@@ -26,6 +27,7 @@ class Deployed:
 
     known: History
     neighbours: tuple[DeploySeen, ...]
+    """Deploys of the services that it depends on, newest first."""
     all_told: bool
     """Sentry told of its deploys: no other one can be nearer to the trouble."""
     running: Release | None
@@ -63,9 +65,7 @@ async def deployed(
     known = history(own, deployable=releases or ()).without(incident.rolled_back)
     return Deployed(
         known=known,
-        neighbours=tuple(
-            d for d in outside if d.service != service.name and d.source not in FIRST_EVENTS
-        ),
+        neighbours=_of_others(service.name, (*known_deploys, *outside)),
         all_told=all_told,
         running=running or (known.deploys[0].release if known.deploys else None),
         releases=releases,
@@ -73,6 +73,17 @@ async def deployed(
         burning=burning,
         rolled_back=incident.rolled_back,
     )
+
+
+def _of_others(service: str, told: Sequence[DeploySeen]) -> tuple[DeploySeen, ...]:
+    """Return the deploys of other services, each once, newest first.
+
+    A first event stands for no deploy here: it may be an old page's.
+    """
+    deploys = [d for d in told if d.service != service and d.source not in FIRST_EVENTS]
+    names = dict.fromkeys(d.service for d in deploys)
+    joined = (history([d for d in deploys if d.service == name]).deploys for name in names)
+    return tuple(sorted(chain.from_iterable(joined), key=lambda d: d.started_at, reverse=True))
 
 
 async def way_back(

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from sandbox.sentry.events import Event, exceptions
+from sandbox.sentry.models import Issue
 from sandbox.sentry.search import InvalidQuery, Value
 from sandbox.sentry.state import Sentry
 from sandbox.wire import Json
@@ -28,63 +29,51 @@ INGESTION_DELAY = 90
 EMPTY_WHEN_MISSING = ("transaction", "title", "message", "culprit")
 
 
+def _display(event: Event, _: Issue) -> str | None:
+    keys = ("email", "username", "id", "ip_address")
+    return next((event.user[key] for key in keys if key in event.user), None)
+
+
+READS: dict[str, Callable[[Event, Issue], Value]] = {
+    "id": lambda event, _: event.id,
+    "timestamp": lambda event, _: event.timestamp,
+    "title": lambda event, _: event.title,
+    "message": lambda event, _: event.value or event.title,
+    "issue": lambda _, issue: issue.short_id,
+    "issue.id": lambda _, issue: str(issue.id),
+    "group.id": lambda _, issue: str(issue.id),
+    "project": lambda _, issue: issue.project.slug,
+    "project.name": lambda _, issue: issue.project.slug,
+    "project.id": lambda _, issue: str(issue.project.id),
+    "project_id": lambda _, issue: str(issue.project.id),
+    "event.type": lambda event, _: "error" if event.type else "default",
+    "user.id": lambda event, _: event.user.get("id"),
+    "user.email": lambda event, _: event.user.get("email"),
+    "user.username": lambda event, _: event.user.get("username"),
+    "user.ip": lambda event, _: event.user.get("ip_address"),
+    "user.display": _display,
+    "error.type": lambda event, _: [str(v.get("type") or "") for v in exceptions(event.payload)],
+    "error.value": lambda event, _: [str(v.get("value") or "") for v in exceptions(event.payload)],
+    "error.handled": lambda event, _: "1" if event.handled else "0",
+    "error.unhandled": lambda event, _: "0" if event.handled else "1",
+    "stack.function": lambda event, _: str(event.frame.get("function") or ""),
+    "stack.filename": lambda event, _: str(event.frame.get("filename") or ""),
+    "stack.module": lambda event, _: str(event.frame.get("module") or ""),
+    "platform": lambda event, _: str(event.payload.get("platform") or "other"),
+}
+"""What an event is asked for by name; all else is a flag or a tag."""
+
+
 def reader(sentry: Sentry) -> Callable[[Event, str], Value]:
     """Return the function with which a search reads an event."""
 
     def read(event: Event, key: str) -> Value:
-        issue = sentry.issues[event.issue_id]
-        match key:
-            case "id":
-                return event.id
-            case "timestamp":
-                return event.timestamp
-            case "title":
-                return event.title
-            case "message":
-                return event.value or event.title
-            case "issue":
-                return issue.short_id
-            case "issue.id" | "group.id":
-                return str(issue.id)
-            case "project" | "project.name":
-                return issue.project.slug
-            case "project.id" | "project_id":
-                return str(issue.project.id)
-            case "event.type":
-                return "error" if event.type else "default"
-            case "user.id" | "user.email" | "user.username":
-                return event.user.get(key.removeprefix("user."))
-            case "user.ip":
-                return event.user.get("ip_address")
-            case "user.display":
-                return next(
-                    (
-                        event.user[k]
-                        for k in ("email", "username", "id", "ip_address")
-                        if k in event.user
-                    ),
-                    None,
-                )
-            case "error.type":
-                return [str(value.get("type") or "") for value in exceptions(event.payload)]
-            case "error.value":
-                return [str(value.get("value") or "") for value in exceptions(event.payload)]
-            case "error.handled":
-                return "1" if event.handled else "0"
-            case "error.unhandled":
-                return "0" if event.handled else "1"
-            case "stack.function":
-                return str(event.frame.get("function") or "")
-            case "stack.filename":
-                return str(event.frame.get("filename") or "")
-            case "stack.module":
-                return str(event.frame.get("module") or "")
-            case "platform":
-                return str(event.payload.get("platform") or "other")
-            case _ if key.startswith("flags["):
-                return event.flags.get(key[6:-1].strip('"'))
-            case _:
-                return event.tags.get(key)
+        known = READS.get(key)
+        if known is not None:
+            return known(event, sentry.issues[event.issue_id])
+        if key.startswith("flags["):
+            return event.flags.get(key[6:-1].strip('"'))
+        return event.tags.get(key)
 
     return read
 

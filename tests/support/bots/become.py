@@ -23,19 +23,27 @@ import bot.cli.import_
 import bot.server  # noqa: F401
 from bot.__main__ import main
 from bot.clients.http import certificates
+from bot.clients.sentry import blast_radius
 from bot.clients.slack import channel_members
+from bot.outbox import worker
 from handlers.slack import interaction
 from phases.coordination import declare
+from phases.triage.reading import questions, unavailable
 
-PATIENCE_SECONDS = 20
 DEADLINES = {
-    "acks": ((interaction, "WHO_SECONDS"), (channel_members, "ASK_SECONDS")),
-    "triage": ((declare, "OVERDUE_SECONDS"),),
+    "acks": ((interaction, "WHO_SECONDS", 20), (channel_members, "ASK_SECONDS", 20)),
+    "triage": (
+        (declare, "OVERDUE_SECONDS", 20),
+        (unavailable, "PART_SECONDS", 20),
+        (questions, "PART_SECONDS", 20),
+        (blast_radius, "SECONDS", 20),
+        (worker, "PERFORM_SECONDS", 90),
+    ),
 }
-"""How long people wait, by the names that a request may give in `patient`.
+"""How long people wait, and the bot for Sentry, by the names that a request may give in `patient`.
 
-Past the first a person is asked to try again, past the second they decide without numbers: a busy
-machine would make that of every story. How fast it is belongs to the bench.
+A busy machine would let people try again, and decide without numbers, in every story. How fast it
+is belongs to the bench.
 """
 
 
@@ -56,9 +64,9 @@ def become(request: dict[str, Any], standard: list[int]) -> NoReturn:
             os.dup2(fd, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.chdir(request["cwd"])
-        for module, name in (one for kind in request["patient"] for one in DEADLINES[kind]):
+        for module, name, seconds in (d for kind in request["patient"] for d in DEADLINES[kind]):
             assert hasattr(module, name), f"{module.__name__} has no {name} any more"
-            setattr(module, name, PATIENCE_SECONDS)
+            setattr(module, name, seconds)
         code = RUNS[request["run"]](request["argv"])
     except SystemExit as ended:
         code = ended.code

@@ -17,16 +17,19 @@ from sandbox.process import Program, guarded
 from sandbox.serving import free_port
 from tests.support.bots.forks import CAN_FORK, ask
 
+PATIENT = ("acks", "triage")
+"""All deadlines that a busy machine may miss (`become.DEADLINES`)."""
+
 
 async def launch(
     command: Sequence[str],
     env: Mapping[str, str],
     log: Path,
-    patient: Sequence[str] = ("acks", "triage"),
+    patient: Sequence[str] = PATIENT,
 ) -> Program:
     """Run `python … -m bot ARGUMENTS` as a fork; its output goes to the end of `log`.
 
-    `patient` are the deadlines that a busy machine may miss (`fork_server.DEADLINES`).
+    `patient` names deadlines that a busy machine may miss.
     """
     if not CAN_FORK:
         return await guarded(command, env, log)
@@ -63,7 +66,7 @@ async def firebreak(
         read.write(given.encode())
         read.seek(0)
         fds = [read.fileno(), told.fileno(), complained.fileno()]
-        program = await _Forked.start(arguments, env, cwd or Path.cwd(), fds)
+        program = await _Forked.start(arguments, env, cwd or Path.cwd(), fds, PATIENT)
         try:
             code = await program.wait()
         finally:

@@ -38,6 +38,7 @@ def start_server(*collected: str) -> Path:
     """
     folder = Path(tempfile.mkdtemp(prefix="firebreak-forks-"))
     path = folder / "socket"
+    paths = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen(64)
@@ -47,7 +48,7 @@ def start_server(*collected: str) -> Path:
                 *(str(listening.fileno()), *collected),
             ],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.PIPE,
             pass_fds=(listening.fileno(),),
             start_new_session=True,

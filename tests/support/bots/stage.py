@@ -97,6 +97,7 @@ def patient(world: World) -> World:
     world.workspace.changes.patience = PATIENCE_SECONDS
     world.delivery.ack_seconds = PATIENCE_SECONDS
     world.webhook_delivery.patience = PATIENCE_SECONDS
+    world.bot.patience = PATIENCE_SECONDS
     return world
 
 

@@ -219,7 +219,10 @@ async def _house(
     tracker: ErrorTracker | None,
     deployments: Deployments | None,
 ) -> AsyncIterator[House]:
-    async with slack_world() as world, httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with (
+        slack_world() as world,
+        httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http,
+    ):
         catalogue = Catalogue(services or (SHOP, SEARCH))
         slack = Slack(world.client.token or "", world.client.base_url)
         await slack.start()

@@ -69,7 +69,7 @@ def metrics_of(world: World, outbox: Outbox) -> Metrics:
 
 async def read(url: str) -> dict[tuple[str, Mapping[str, str]], float]:
     """Every sample, by name and labels; parsed as Prometheus does."""
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
         answer = await client.get(f"{url}/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     return {
@@ -138,7 +138,10 @@ async def test_answers_are_timed_by_path_and_status_and_paths_that_are_not_ours_
         metrics.acks,
         ["/ours", "/metrics"],
     )
-    async with serving(app) as url, httpx.AsyncClient(trust_env=False, verify=False) as client:
+    async with (
+        serving(app) as url,
+        httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client,
+    ):
         await client.get(f"{url}/ours")
         for guess in ("/.env", "/wp-login.php", "/ours/../x"):
             await client.get(f"{url}{guess}")

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from bot.cli.agent_door import ADDS_A_MINUTE, Door, Limit, Refusal
+from bot.cli.agent_door import ADDS_A_MINUTE, Door
 from bot.cli.mcp_server import server
 from bot.config.catalogue import Catalogue
+from bot.store.agent_calls import AgentCalls
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.past_incidents import RedisMemory
@@ -29,8 +30,9 @@ from tests.support.values.factories import report, service
 class House:
     """An incident dispatcher over a real store, and an agent's client to it."""
 
-    def __init__(self, store: Store, client: Client) -> None:
+    def __init__(self, store: Store, client: Client, members: set[str]) -> None:
         self.incidents, self.client = Incidents(store, step, Catalogue([service()])), client
+        self.members = members
 
     async def declared(self, title: str = "checkout is failing", **more: Any) -> Incident:
         action = Declare(
@@ -63,15 +65,22 @@ class House:
 
 @pytest.fixture
 async def home(store: Store) -> AsyncIterator[House]:
+    members = {"U0BOB"}
+
+    async def is_member() -> bool:
+        return "U0BOB" in members
+
     door = Door(
         incidents=Incidents(store, step, Catalogue([service()])),
         past=RedisMemory(store),
+        calls=AgentCalls(store, "U0BOB"),
         person="U0BOB",
         agent="tracer",
         now=lambda: datetime.now(UTC),
+        is_member=is_member,
     )
     async with Client(server(door)) as client:
-        yield House(store, client)
+        yield House(store, client, members)
 
 
 async def test_no_tool_acts_on_production(home: House) -> None:
@@ -173,15 +182,28 @@ async def test_an_agent_that_floods_is_told_of_the_limit(home: House) -> None:
     assert f"At most {ADDS_A_MINUTE} additions a minute. Try again in" in said
 
 
-def test_the_limit_is_a_sliding_minute() -> None:
-    at = [0.0]
-    limit = Limit(2, "reads", clock=lambda: at[0])
-    limit.count()
-    at[0] = 30.0
-    limit.count()
-    with pytest.raises(Refusal, match="Try again in 30 s"):
-        limit.count()
-    at[0] = 60.0
-    limit.count()
-    with pytest.raises(Refusal, match="Try again in 30 s"):
-        limit.count()
+async def test_the_limit_is_that_of_the_person_in_however_many_processes(store: Store) -> None:
+    here, there = AgentCalls(store, "U0BOB"), AgentCalls(store, "U0BOB")
+    assert [await here.count("reads", 2), await there.count("reads", 2)] == [0, 0]
+    assert 0 < await here.count("reads", 2) <= 60
+    assert 0 < await there.count("reads", 2) <= 60, "what was refused is not counted"
+    assert await here.count("additions", 2) == 0
+    assert await AgentCalls(store, "U0ALICE").count("reads", 2) == 0
+
+
+async def test_who_left_meanwhile_reads_nothing_more(home: House) -> None:
+    incident = await home.declared()
+    await home.ask("get_incident", id=incident.id)
+    home.members.clear()
+    for tool, given in (
+        ("list_incidents", {}),
+        ("get_incident", {"id": incident.id}),
+        ("get_timeline", {"id": incident.id}),
+        ("get_evidence", {"id": incident.id}),
+        ("get_what_a_rollback_takes_back", {"id": incident.id}),
+        ("get_history", {}),
+        ("get_trends", {}),
+        ("add_hypothesis", {"id": incident.id, "says": "x"}),
+        ("add_evidence", {"id": incident.id, "text": "x"}),
+    ):
+        assert "is not a full member" in await home.refused(tool, **given), tool

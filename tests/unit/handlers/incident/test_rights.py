@@ -95,6 +95,8 @@ class Town:
     decisions: dict[str, dict[str, Any]]
     log: list[logging.LogRecord]
     kept: dict[bytes, bytes] = field(default_factory=dict)
+    unchanged: bool = False
+    """The last try was seen to change nothing."""
 
     async def everything(self) -> dict[bytes, bytes]:
         redis: Any = self.store.redis
@@ -106,11 +108,13 @@ class Town:
 
     async def as_it_was(self) -> None:
         redis: Any = self.store.redis
-        async with redis.pipeline(transaction=True) as pipe:
-            pipe.flushdb()
-            for key, value in self.kept.items():
-                pipe.restore(key, 0, value)
-            await pipe.execute()
+        if not self.unchanged:
+            async with redis.pipeline(transaction=True) as pipe:
+                pipe.flushdb()
+                for key, value in self.kept.items():
+                    pipe.restore(key, 0, value)
+                await pipe.execute()
+        self.unchanged = False
         self.home.slack.workspace.ephemerals.clear()
         self.home.slack.workspace.modals.shown.clear()
         self.home.slack.workspace.modals.homes.clear()
@@ -411,6 +415,7 @@ async def held(town: Town, cell: Cell) -> None:
         return
     assert len(refusals(town)) == 1, "one line in the log"
     assert await town.everything() == town.kept, "nothing is changed"
+    town.unchanged = True
     match cell.may:
         case "no":
             assert NO in told

@@ -258,6 +258,20 @@ def strings_of(shown: Message | View) -> list[tuple[str, bool]]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Höhe für alle", "inc-0001-hohe-fur-alle"),
+        ("Ho\u0308he", "inc-0001-hohe"),
+        ("Straße: ＡＰＩ ½", "inc-0001-strasse-api-1-2"),
+        ("דנה 🔥", "inc-0001"),
+    ],
+)
+def test_a_channel_is_named_in_plain_letters(title: str, name: str) -> None:
+    one, _ = record(*FORMS[0])
+    assert channel_name(one.model_copy(update={"title": title})) == name
+
+
 @pytest.mark.parametrize(("first", "status"), FORMS)
 def test_slack_shows_words_as_words(first: int, status: Status) -> None:
     one, entries = record(first, status)

@@ -172,7 +172,7 @@ async def test_a_crowd_that_asks_whether_we_are_ready_costs_one_write(store: Sto
     routes = health.routes(store, dict, {})
     async with (
         serving(Starlette(routes=routes)) as url,
-        httpx.AsyncClient(trust_env=False, verify=False) as http,
+        httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http,
     ):
         before = (
             (await store.redis.info("commandstats"))["cmdstat_set"]["calls"]

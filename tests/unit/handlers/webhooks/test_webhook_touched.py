@@ -136,16 +136,23 @@ async def test_what_goes_on_as_it_has_for_weeks_is_no_fire_however_loud(store: S
         assert await home.count() == 0
 
 
-@pytest.mark.parametrize("category", ["uptime", "outage", "cron"])
+@pytest.mark.parametrize(
+    ("category", "kind"),
+    [
+        ("uptime", "uptime_domain_failure"),
+        ("outage", "uptime_domain_failure"),
+        ("cron", "monitor_check_in_failure"),
+    ],
+)
 async def test_a_monitors_issue_has_no_errors_that_could_show_it_quiet(
-    store: Store, category: str
+    store: Store, category: str, kind: str
 ) -> None:
     """An archive that ran out while the site is down."""
     async with shop(store) as (w, home):
         issue = known(w, minutes=2)
         w.local.set_status(issue.id, "ignored")
         w.local.set_status(issue.id, "unresolved", substatus="escalating")
-        await unresolved(w, home, issue, issueCategory=category)
+        await unresolved(w, home, issue, issueCategory=category, issueType=kind)
         assert await home.count() == 1
 
 

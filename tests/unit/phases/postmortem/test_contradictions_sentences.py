@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.items import undoable
+from phases.postmortem.contradictions.named import contradictions
 from phases.postmortem.contradictions.people import blames_person
+from phases.postmortem.gate import Parts
+from tests.support.values.incidents import T0, incident
 
 PEOPLE = frozenset({"Alice Reyes", "Alice", "Bob Okafor", "Bob"})
 TOLD = [
@@ -92,6 +98,8 @@ DOABLE = [
     "Prevent a negative rate from being saved",
     "Remind owners of expiring certificates 30 days before",
     "Clean up the orphaned rows",
+    "Train the checkout team on docs/runbooks/failover.md",
+    "Detect a missing region within 5 minutes, faster than support does",
 ]
 VAGUE = [
     "Be more careful when deploying",
@@ -116,6 +124,9 @@ VAGUE = [
     "Get better at testing",
     "Revisit alerting",
     "More documentation",
+    "Let's all be more careful with migrations",
+    "Train people",
+    "Try to respond faster",
 ]
 
 
@@ -137,3 +148,90 @@ def test_an_item_that_ends_is_no_vague_one(item: str) -> None:
 @pytest.mark.parametrize("item", VAGUE)
 def test_an_item_without_an_end_is_named(item: str) -> None:
     assert undoable(item)
+
+
+# --- whole post-mortems, as people write them -----------------------------------------------------
+
+
+def case(**parts: object) -> Case:
+    """40 users in a window; from 14:03 until 14:19; a rollback from v42 to v41 at 14:06."""
+    written = {
+        "timeline": "13:59 deploy of v42\n14:03 alert\n14:06 rolled back to v41\n14:19 recovered",
+        "impact": "40 users could not check out for 16 minutes.",
+        "root_cause": "v42 reads `region` from the session, which old sessions do not have.",
+        "monitoring": "The alert fired within four minutes.",
+        "tests": "The fixtures only have new sessions.",
+        "revisit": "When sessions are versioned.",
+        **parts,
+    }
+    record = incident(postmortem=None, adr=None)
+    return Case(record, Parts.model_validate(written), T0 + timedelta(days=1))
+
+
+def named(**parts: object) -> dict[str, str]:
+    return {one.rule: one.says for one in contradictions(case(**parts))}
+
+
+def test_the_post_mortem_from_which_these_differ_is_sound() -> None:
+    assert named() == {}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The alert fired at 11:34, but nobody noticed until 11:30.",
+        "From 14:10 the page was muted until 14:02.",
+    ],
+)
+def test_what_lasts_until_before_it_began_is_named(sentence: str) -> None:
+    assert "is before" in named(monitoring=sentence)["out of order"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The alert fired at 11:34, but nobody noticed until 11:50.",
+        "The alert fired at 23:50, but nobody noticed until 00:10.",
+        "The rollback began at 14:05; the queue, which had been full until 14:02, drained.",
+        "At 14:05 we rolled back, at 14:07 it was quiet, and until 14:01 nobody knew.",
+        "The pager was silent at 1:30 pm and stayed so until 1:20 pm the next day.",
+    ],
+)
+def test_what_ends_later_or_another_day_is_left_alone(sentence: str) -> None:
+    assert "out of order" not in named(monitoring=sentence)
+
+
+def test_two_faults_in_one_sentence_are_both_named() -> None:
+    says = named(impact="4,000 users could not pay for 3 hours.")["numbers"]
+    assert "until recovery" in says
+    assert "triage measured 40" in says
+
+
+@pytest.mark.parametrize(
+    ("impact", "wrong"),
+    [
+        ("About 40% of users (280 out of 1,120) could not pay.", True),
+        ("About 25% of users (280 out of 1,120) could not pay.", False),
+        ("About 40 % of our users (280 of 1,120 users) could not pay.", True),
+        ("About 40% of requests failed (280 of 1,120 users).", False),
+        ("About 40% of requests (280 of 1,120 users) failed.", False),
+    ],
+)
+def test_a_share_is_that_of_the_counts_behind_it(impact: str, wrong: bool) -> None:
+    assert ("40 %" in named(impact=impact).get("numbers", "")) is wrong
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("root_cause", "v42 assumed that each session has a region (SHOP-3, commit 9f3c2d1)."),
+        ("impact", "40 of 1,300 active users (3%) saw an error page when paying."),
+        (
+            "timeline",
+            "13:59 deploy of v42\n14:05 Marcus wonders about Stripe, its status page is green\n"
+            "14:06 rolled back to v41\n14:19 recovered",
+        ),
+    ],
+)
+def test_what_people_wrote_by_hand_is_left_alone(part: str, words: str) -> None:
+    assert named(**{part: words}) == {}

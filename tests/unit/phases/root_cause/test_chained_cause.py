@@ -109,7 +109,7 @@ def burn(dsn: str, root: Path) -> None:
                 orders.place("EU")
             except orders.OrderFailed as error:
                 scope.capture_exception(error)
-    sdk.flush(timeout=5)
+    sdk.flush(timeout=60)
     sdk.close(timeout=5)
 
 

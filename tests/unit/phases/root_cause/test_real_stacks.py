@@ -110,7 +110,7 @@ def sent(dsn: str, happens: Callable[[], None]) -> None:
             happens()
         except (OrderFailed, KeyError, ExceptionGroup) as error:
             scope.capture_exception(error)
-    sdk.flush(timeout=5)
+    sdk.flush(timeout=60)
     sdk.close(timeout=5)
 
 

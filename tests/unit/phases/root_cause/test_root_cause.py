@@ -242,7 +242,9 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     assert "3 min after its deploy started (2024-05-02 14:03 UTC)" in release.found
     assert commit.says.endswith("by Grace caused it: “Rates by currency (#12)”")
     assert of(found, HypothesisKind.DATA).verdict is Verdict.RULED_OUT
-    assert of(found, HypothesisKind.DEPENDENCY).verdict is Verdict.RULED_OUT
+    dependency = of(found, HypothesisKind.DEPENDENCY)
+    assert dependency.verdict is Verdict.OPEN
+    assert dependency.found.endswith("; no deploy of payments is known.")
     assert "config/logging.yml" in of(found, HypothesisKind.CONFIGURATION).found
     assert {h.kind for h in best_hypotheses(found.hypotheses, 2)} == {
         HypothesisKind.RELEASE,
@@ -424,7 +426,7 @@ async def test_a_neighbour_that_was_deployed_and_time_outs(tmp_path: Path) -> No
     found = await look(
         report(
             issues=(late,),
-            deploys=(beside,),
+            deploys_beside=(beside,),
             suspect=None,
             suspect_minutes=None,
             targets=(),
@@ -437,6 +439,27 @@ async def test_a_neighbour_that_was_deployed_and_time_outs(tmp_path: Path) -> No
     assert "payments 7" in of(found, HypothesisKind.DEPENDENCY).found
     assert of(found, HypothesisKind.INFRASTRUCTURE).confidence > 0.5
     assert "timed out" in of(found, HypothesisKind.INFRASTRUCTURE).found
+
+
+@pytest.mark.parametrize("days", [1, 9])
+async def test_another_service_that_was_deployed_long_before_is_ruled_out(
+    tmp_path: Path, days: int
+) -> None:
+    _, service = shop(tmp_path)
+    old = DeploySeen(
+        release=Release(version="7"),
+        service="payments",
+        started_at=NOW - timedelta(days=days),
+        source="sentry",
+    )
+    found = of(
+        await look(report(deploys_beside=(old,)), service, LocalGit()), HypothesisKind.DEPENDENCY
+    )
+    assert found.verdict is Verdict.RULED_OUT
+    assert found.found == (
+        "No dependency changed in 41..42; "
+        "no service that it depends on was deployed in the 2 h before."
+    )
 
 
 # --- what people and bisects do to it -------------------------------------------------------------

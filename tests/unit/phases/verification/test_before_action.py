@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from phases.record.findings import EndpointAnswer, Look, LookVerdict
 from phases.record.traffic_seen import BeforeAction
-from phases.shared.counts import POISSON, SPREAD, SPREAD_MOST, scatter
+from phases.shared.counts import POISSON, SPREAD, SPREAD_MOST, Measured, scatter
 from phases.verification.before_action import baseline, before_action, burning_rate
+from phases.verification.event_counts import limits
 from phases.verification.recheck import Recheck
 from tests.support.worlds.recovery import CLOCK, burned
 from tests.support.worlds.sentry_world import SHOP, World, world
@@ -39,6 +41,15 @@ def test_bursts_are_scatter_and_the_hours_of_a_day_are_none():
     assert scatter(hours) == POISSON
     assert scatter(bursts) == SPREAD_MOST
     assert scatter([*steady, *bursts]) > SPREAD
+
+
+def test_trouble_of_a_job_may_be_as_quiet_as_the_minutes_between_its_runs():
+    runs = [200, 0, 0, 0, 0, 0] * 5
+    rate = sum(runs) / len(runs)
+    capped, whole = (Measured(rate, 30, scatter(runs, most=most)) for most in (SPREAD_MOST, inf))
+    calm = Measured(0, 1440)
+    assert limits(calm, capped, 4).recovered >= 0
+    assert limits(calm, whole, 4).recovered == -1, "four minutes may lie between two runs"
 
 
 async def before(w: World) -> BeforeAction:

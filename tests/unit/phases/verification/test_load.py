@@ -63,7 +63,9 @@ def test_a_sample_tells_less_and_a_smaller_one_still_less(share: float) -> None:
     tenth = load(before(rate=0.1), seen(600 * share, 4, 0.1))
     thin = load(before(rate=0.02), seen(600 * share, 4, 0.02))
     assert tenth.of_fire == pytest.approx(thin.of_fire) == pytest.approx(share)
-    assert thin.of_fire_least <= tenth.of_fire_least <= share
+    assert thin.doubt > tenth.doubt > 0
+    fires = [limits(Measured(1, DAY), Measured(100, 15), 4, one).quiet for one in (thin, tenth)]
+    assert fires[0] <= fires[1] <= limits(Measured(1, DAY), Measured(100, 15), 4, of(share)).quiet
     assert thin.of_usual_most >= tenth.of_usual_most >= share
 
 
@@ -130,6 +132,13 @@ def test_one_burst_is_no_trouble_that_goes_on(
     known = Measured(usual, DAY), Measured(burning, 15)
     assert not not_helping((burst, quiet), *known)
     assert not not_helping((quiet, burst), *known)
+
+
+def test_what_declines_is_no_trouble_that_goes_on():
+    base, fire = Measured(2, DAY), Measured(200, 15)
+    declines = Part(120, 1.5, 0), Part(60, 1.5, 0)
+    assert not not_helping(declines, base, fire)
+    assert not_helping((declines[0], Part(100, 1.5, 0)), base, fire)
 
 
 def test_dozens_in_the_first_minute_may_be_one_client():

@@ -522,3 +522,22 @@ def test_an_issue_of_which_little_is_written_yet_is_read_all_the_same() -> None:
 def test_a_name_from_sentry_mentions_nobody() -> None:
     (share,) = shares([("/a <@U0BOB> <!channel>", 3)])
     assert share.name == "/a @U0BOB !channel"
+
+
+@pytest.mark.parametrize(
+    ("kind", "category", "right"),
+    [
+        ("error", "error", "error"),
+        ("error", "a_category_of_next_year", "error"),
+        ("", "error", "error"),
+        ("monitor_check_in_failure", "outage", "cron"),
+        ("uptime_domain_failure", "outage", "outage"),
+    ],
+)
+def test_an_error_is_one_whatever_its_category_is_called(
+    kind: str, category: str, right: str
+) -> None:
+    issue = IssueShape.model_validate(
+        {"id": 1, "project": {"slug": "shop"}, "issueType": kind, "issueCategory": category}
+    )
+    assert issue.category == right

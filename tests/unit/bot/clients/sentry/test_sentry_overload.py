@@ -359,6 +359,19 @@ async def test_one_release_whose_deploys_are_gone_leaves_the_others() -> None:
     assert "project:read" not in everything(report)
 
 
+async def test_where_no_deploy_is_told_because_the_lists_were_refused_that_is_said() -> None:
+    """It went to production and then to staging; none of its events came to stand for it."""
+    async with world() as w:
+        w.local.add_release("v9")
+        w.local.add_deploy("v9", finished=ago(9).timestamp())
+        w.local.add_deploy("v9", environment="staging", finished=ago(1).timestamp())
+        w.burn("/cart", "/pay", since=6, release=None)
+        w.refusing.refuse("/releases/v9/deploys/", status=500, said="boom")
+        report = await w.triage()
+    assert report.deploys == ()
+    assert any(note.startswith("Sentry's deploys are not known") for note in report.notes)
+
+
 async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusual_is_not_claimed():
     async with world() as w:
         await fire(w, "/cart")

@@ -250,8 +250,11 @@ async def test_the_dependency_was_deployed_not_the_service() -> None:
         w.deployed("p8", 8, project="payments")
         w.burn("/cart", "/pay", since=6)
         w.burn("/charge", since=6, project="payments", release="p8")
+        w.deployed("p7", 9000, project="payments")
         report = await w.triage()
     assert report.events == 120
+    beside = [(d.service, d.release.version) for d in report.deploys_beside]
+    assert beside == [("payments", "p8"), ("payments", "p7")]
     assert report.suspect == Release(version="v3")
     assert report.recommendation.choice is not Choice.ROLLBACK
     assert not report.recommendation.loud
