@@ -10,7 +10,14 @@ from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from phases.ports.source_values import Commit, Covered, Place, PullChecks
-from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
+from phases.ports.tracker_values import (
+    EventDetail,
+    EventPicture,
+    IssuePage,
+    IssueRow,
+    Minutes,
+    OtherErrors,
+)
 from phases.record.findings import (
     ChangeSeen,
     DeployOutput,
@@ -123,17 +130,9 @@ class ErrorTracker(Protocol):
         ...
 
     async def others(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        only: Mapping[str, str],
-        span: tuple[datetime, datetime],
-    ) -> Mapping[str, tuple[int, int]]:
-        """Count other organisations, regions and browsers, by the errors besides these issues.
-
-        `only` names the one of each kind that is left out. The answer has as many of them as there
-        are, and the number of their events.
-        """
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
+    ) -> OtherErrors:
+        """Return where the service's errors besides these issues are."""
         ...
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
@@ -192,13 +191,12 @@ class FlagLog(Protocol):
         """Return the flags that were changed in this span, in the whole organisation."""
         ...
 
-    async def carried(
-        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime], *, off: bool
+    async def off(
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime]
     ) -> Mapping[str, tuple[int, int]]:
-        """Return, by issue, its events with the flag on and all its events in this span.
+        """Return, by issue, its events with the flag off and all its events in this span.
 
-        Of an issue that has it off only: 0, and its events with the flag off; it is missing without
-        `off`. Issues whose events do not name the flag are missing.
+        Issues without such an event are missing: they have it on, or never ask for it.
         """
         ...
 

@@ -111,6 +111,14 @@ class EventPicture(Value):
     where that is not known."""
 
 
+class OtherErrors(Value):
+    """Where the service's errors besides some issues are."""
+
+    organisations: tuple[Share, ...] = ()
+    regions: tuple[Share, ...] = ()
+    browsers: tuple[Share, ...] = ()
+
+
 class EventDetail(Value):
     """The newest event of an issue."""
 

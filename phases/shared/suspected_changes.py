@@ -7,7 +7,7 @@ beginning than the deploy, or where the events with the flag on fail and those w
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -251,29 +251,3 @@ def reasons_for(first: Suspected, began: datetime) -> tuple[str, ...]:
     """Return the reasons for a change: when, and what the events say."""
     text = f"Trouble began {stamp(began)}, {first.began}."
     return (text, first.seen) if first.seen else (text,)
-
-
-def sum_up_evidence(
-    flag: str,
-    carried: Mapping[str, tuple[int, int]],
-    rows: Mapping[str, int],
-    own: Collection[str],
-    *,
-    evaluated: bool,
-) -> FlagEvidence | None:
-    """Sum up the events with a flag on: those of the incident's issues, and of all others.
-
-    `carried` is by issue (`FlagLog.carried`). An issue of the incident that is missing there has
-    none on, and `rows` counts its events; another one did not ask for the flag and tells nothing.
-    None where no event carries it: the flag may not be told to Sentry at all, unless the newest
-    event tells which flags were `evaluated`.
-    """
-    if not evaluated and not any(on for on, _ in carried.values()):
-        return None
-    sums = {True: [0, 0], False: [0, 0]}
-    for issue in {*carried, *own}:
-        on, events = carried.get(issue, (0, rows.get(issue, 0)))
-        of = sums[issue in own]
-        of[0], of[1] = of[0] + on, of[1] + events
-    (on, events), (others_on, others) = sums[True], sums[False]
-    return FlagEvidence(flag=flag, on=on, events=events, others_on=others_on, others=others)

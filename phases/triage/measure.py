@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from phases.messages.results import Triaged
 from phases.ports.ports import HotfixRef, PortError
-from phases.ports.tracker_values import EventPicture, IssuePage, Minutes
+from phases.ports.tracker_values import EventPicture, IssuePage, Minutes, OtherErrors
 from phases.record.findings import (
     BlastRadius,
-    Choice,
+    ChangeSeen,
     DeploySeen,
     IssueSeen,
     Share,
@@ -26,11 +26,10 @@ from phases.record.findings import (
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped_hotfixes, tried_sentences
-from phases.shared.suspected_changes import merge_changes
+from phases.shared.suspected_changes import NEAR, merge_changes
 from phases.triage.deploys.deploy_history import suspect_of
 from phases.triage.deploys.taken_back import NO_PAST, Past, takes_back
 from phases.triage.deploys.targets import fire_of
-from phases.triage.going_back.recommendation import recommend
 from phases.triage.going_back.situation import Situation
 from phases.triage.going_back.weighing import OTHERS_EVENTS
 from phases.triage.going_back.written_warnings import of_commits, of_people
@@ -45,16 +44,15 @@ from phases.triage.picture.blast_radius import (
     belonging,
     counted_before,
 )
-from phases.triage.picture.fire import DAY, HISTORY, HOUR, Series, fire
+from phases.triage.picture.fire import DAY, HISTORY, HOUR, MINUTE, Series, fire
 from phases.triage.picture.judged import Seen, judged
-from phases.triage.picture.ordinary import BEFORE, mostly_new, titled, without_regular
-from phases.triage.reading.deployed import Deployed, deployed, only_places, way_back
-from phases.triage.reading.flags import events_with_flag, flag_evidence, with_changes
-from phases.triage.reading.found import Found, Impact, Trouble
+from phases.triage.picture.ordinary import mostly_new, titled, without_regular
+from phases.triage.reading.deployed import Deployed, beside, deployed, only_places, way_back
+from phases.triage.reading.flags import flag_asked_about, flag_evidence, with_changes
+from phases.triage.reading.found import NO_OTHERS, Found, Impact, Trouble
 from phases.triage.reading.known_already import (
-    begin_of_step,
+    far_louder,
     first_in_minute,
-    nothing_failed,
     picture_tells_first,
     too_few_others,
 )
@@ -94,9 +92,7 @@ async def triage(
         found = replace(found, impact=await _outage(ask, found.deploys, found.impact))
     situation = _situation(ask, incident, past, found, blast)
     situation = replace(situation, endpoint=endpoint)
-    only, trouble, impact = situation.only, found.trouble, found.impact
-    if only and recommend(situation).choice is Choice.ROLLBACK:
-        situation = replace(situation, beside=await _beside(ask, trouble, only))
+    trouble, impact = found.trouble, found.impact
     service, picture = sources.service, impact.picture
     say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
     if impact.event is not None:
@@ -128,17 +124,15 @@ async def _found(
         _trouble(ask, incident, page, errors), ask.flag_changes(page)
     )
     changes = not_taken_back(merge_changes(past.changes, by_sentry), incident)
-    impact, carried = await asyncio.gather(
-        _impact(ask, trouble, deploys),
-        events_with_flag(ask, page, changes, trouble),
-    )
+    flag = None if page.next is not None else flag_asked_about(changes, trouble.about)
+    impact = await _impact(ask, trouble, deploys, flag)
     calm, counted = _rate_before(ask, page, trouble, impact.began)
     return Found(
         deploys=deploys,
         fixes=tuple(fixes),
         trouble=trouble,
         changes=changes,
-        carried=carried,
+        flag=flag,
         impact=impact,
         addresses=await ask.addresses(impact.picture),
         calm=calm,
@@ -193,7 +187,9 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage, errors: 
     )
 
 
-async def _impact(ask: Questions, trouble: Trouble, deploys: Deployed) -> Impact:
+async def _impact(
+    ask: Questions, trouble: Trouble, deploys: Deployed, flag: ChangeSeen | None
+) -> Impact:
     """Third: ask who is hit, by which release, since which second, and where in the code."""
     window, issues, ids = ask.sources.service.window, trouble.issues, trouble.ids
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
@@ -202,21 +198,21 @@ async def _impact(ask: Questions, trouble: Trouble, deploys: Deployed) -> Impact
     if not issues:
         return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
-    picture, by_release, exact, event, back, before = await asyncio.gather(
+    told = in_picture or not deploys.near(trouble.loud)
+    around = asyncio.gather(_before(ask, trouble), _others_or_flag(ask, trouble, flag))
+    picture, by_release, exact, event, back, (before, (others, off)) = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
-        ask.exact_beginning(issues, ids, trouble.loud, told=in_picture),
+        ask.exact_beginning(issues, ids, trouble.loud, told=told),
         ask.newest_event(trouble.rows, issues[0]),
         way_back(ask, deploys, suspect, burned),
-        _before(ask, trouble),
+        around,
     )
     if in_picture and exact == trouble.loud:
         exact = first_in_minute(picture, exact)
     began = exact or trouble.about
     nearer = suspect_of(deploys.known.deploys, began, window)
-    if other := nearer != suspect:  # the exact second is on the other side of a deploy
-        suspect = nearer
-        by_release = await ask.events_by_release(ids, suspect)
+    other, suspect = nearer != suspect, nearer  # the second may be on the other side of a deploy
     canary = deploys.canary(suspect, by_version(by_release, ask.sources.service.release))
     if other or canary:
         back = await way_back(ask, deploys, suspect, burned, canary=canary)
@@ -228,6 +224,8 @@ async def _impact(ask: Questions, trouble: Trouble, deploys: Deployed) -> Impact
         picture=picture,
         exact=to_the_second,
         by_release=by_release,
+        others=others,
+        off=off,
         event=event,
         before=before,
         back=back,
@@ -235,26 +233,35 @@ async def _impact(ask: Questions, trouble: Trouble, deploys: Deployed) -> Impact
 
 
 async def _before(ask: Questions, trouble: Trouble) -> Mapping[str, int]:
-    """Ask what failed in the hour before, where anything did."""
+    """Ask what failed in the hour before, where that may be most of it under another title."""
     began = titled(trouble.issues, ask.since)
-    only_own = not trouble.others and began is not None and begin_of_step(began) >= ask.since
-    if began is None or (only_own and nothing_failed(trouble.series, began - BEFORE, began)):
+    if began is None:
         return {}
-    return await ask.before(began)
+    events = sum(issue.events for issue in trouble.issues)
+    minutes = (ask.now - max(began, ask.since)) / MINUTE
+    return {} if far_louder(trouble.series, began, events, minutes) else await ask.before(began)
 
 
-async def _beside(
-    ask: Questions, trouble: Trouble, only: Mapping[str, str]
-) -> Mapping[str, tuple[int, int]]:
-    """Ask who is there beside the one that fails, where enough others failed to show it."""
+async def _others_or_flag(
+    ask: Questions, trouble: Trouble, flag: ChangeSeen | None
+) -> tuple[OtherErrors, Mapping[str, tuple[int, int]]]:
+    """Ask which events have the flag off, or who else has errors: a triage makes twelve calls.
+
+    The flag goes first where it was changed minutes before, or too few others are there to tell a
+    place. A search lists 100 issues: beside more of them it would tell of a part.
+    """
     minutes, since = trouble.minutes.counts, ask.now - HOUR
     own = sum(count for at, count in minutes.items() if at >= since)
     own += sum(i.events for i in trouble.issues if i.id not in trouble.by_minute)
-    if ask.sources.service.window <= HOUR and too_few_others(
+    few = ask.sources.service.window <= HOUR and too_few_others(
         trouble.series, since, own, OTHERS_EVENTS
-    ):
-        return {}
-    return await ask.beside(only, trouble.ids)
+    )
+    if flag is not None and trouble.about is not None and (few or trouble.about - flag.at <= NEAR):
+        return NO_OTHERS, await ask.flag_off(flag)
+    more = len(trouble.rows) > len(trouble.by_minute)
+    if few or (more and ask.flags_used):
+        return NO_OTHERS, {}
+    return await ask.others(trouble.ids), {}
 
 
 async def _outage(ask: Questions, deploys: Deployed, impact: Impact) -> Impact:
@@ -331,6 +338,7 @@ def _situation(
         crash=impact.event,
         commits=tuple(commits) if commits is not None else None,
         only=only_places(picture),
+        beside=beside(only_places(picture), impact.others),
         endpoint_host=urlsplit(service.endpoint or "").hostname or "",
         written=(*of_people(incident, past.entries), *of_commits(commits or ())),
         takes_back=takes_back(impact.back, incident, past, deploys.known, impact.suspect),
@@ -342,7 +350,7 @@ def _situation(
         deploys_told=deploys.all_told,
         unasked=tuple(ask.notes.unasked),
     )
-    carry = flag_evidence(found.carried, trouble.rows, trouble.ids, impact.event)
+    carry = flag_evidence(found.flag, impact.off, issues, impact.event)
     return with_changes(situation, found.changes, carry)
 
 

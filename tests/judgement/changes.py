@@ -30,18 +30,16 @@ class Flags:
         there = sorted((c for c in logged if begin <= c.at <= end), key=lambda c: -c.at)
         return [_seen(self.world, change, "sentry") for change in there]
 
-    async def carried(
-        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime], *, off: bool
+    async def off(
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime]
     ) -> Mapping[str, tuple[int, int]]:
-        del off  # nothing is told of issues that have it off only
-        since, until = span
-        change = next((c for c in self.world.changes if c.name == flag), None)
+        begin, end = (self.world.minute(at) for at in span)
         found: dict[str, tuple[int, int]] = {}
-        for events in self.events if change is not None else ():
-            within = events.span(self.world.minute(since), self.world.minute(until))
-            on = sum(carries(events, n, change) for n in within if change is not None)
-            if on:
-                found[events.failure.id] = (on, len(within))
+        for events in self.events:
+            within = events.span(begin, end)
+            told = [evaluated(self.world, events, n).get(flag) for n in within]
+            if without := sum(on is False for on in told):
+                found[events.failure.id] = (without, len(told))
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from phases.ports.tracker_values import (
     IssuePage,
     IssueRow,
     Minutes,
+    OtherErrors,
     UserShare,
 )
 from phases.record.findings import DeploySeen, Release, Share
@@ -171,22 +172,21 @@ class Tracker:
         return len(there) or None
 
     async def others(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        only: Mapping[str, str],
-        span: tuple[datetime, datetime],
-    ) -> Mapping[str, tuple[int, int]]:
-        """Count the other places of each kind among the events besides these issues."""
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
+    ) -> OtherErrors:
+        """Count the places among the events besides these issues."""
         where = {kind: Counter[str]() for kind in PLACES}
         for events in self._of([service]):
             if events.failure.id in issues:
                 continue
-            for n in self._span(events, *span):
+            for n in self._span(events, since, until):
                 for kind, place in _places(events, n):
                     where[kind][place] += 1
-        beside = {k: [n for p, n in where[k].items() if p != name] for k, name in only.items()}
-        return {kind: (len(counts), sum(counts)) for kind, counts in beside.items()}
+        return OtherErrors(
+            organisations=_shares(where["organisation"]),
+            regions=_shares(where["region"]),
+            browsers=_shares(where["browser"]),
+        )
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
         events = next((e for e in self.events if e.failure.id == issue), None)

@@ -23,7 +23,7 @@ from bot.clients.sentry.models import (
     split_users,
     without_count,
 )
-from phases.ports.tracker_values import EventPicture
+from phases.ports.tracker_values import EventPicture, OtherErrors
 from phases.record.findings import Part, Share
 from phases.record.service import Service
 
@@ -269,15 +269,9 @@ def of_some(picture: EventPicture, others: int) -> EventPicture:
     )
 
 
-def of_others(
-    service: Service, rows: Sequence[Mapping[str, Any]], only: Mapping[str, str]
-) -> dict[str, tuple[int, int]]:
-    """Return by kind how many others there are beside the one that fails, and their events."""
+def of_others(service: Service, rows: Sequence[Mapping[str, Any]]) -> OtherErrors:
+    def by(field: str) -> tuple[Share, ...]:
+        return shares((row.get(field), count_of(dict(row), "count()")) for row in rows)
+
     region, organisation, browser = place_fields(service)
-    fields: dict[str, str] = {"region": region, "organisation": organisation, "browser": browser}
-    found: dict[str, tuple[int, int]] = {}
-    for kind, name in only.items():
-        counted = shares((row.get(fields[kind]), count_of(dict(row), "count()")) for row in rows)
-        others = [share for share in counted if share.name != name]
-        found[kind] = (len(others), sum(share.events for share in others))
-    return found
+    return OtherErrors(regions=by(region), organisations=by(organisation), browsers=by(browser))

@@ -49,7 +49,14 @@ from bot.clients.sentry.releases import Releases
 from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.sentry.series import of_stats, of_timeseries
 from bot.clients.sentry.traffic import Traces
-from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
+from phases.ports.tracker_values import (
+    EventDetail,
+    EventPicture,
+    IssuePage,
+    IssueRow,
+    Minutes,
+    OtherErrors,
+)
 from phases.record.findings import DeploySeen, Share
 from phases.record.service import Service
 from phases.triage.picture.fire import MINUTE, STEP
@@ -318,20 +325,15 @@ class Sentry:
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
         rows = await self._rows([service], (since, until), ["count_unique(user.ip)"], "")
-        return (
-            next((count_of(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
-        )
+        counts = (count_of(r, "count_unique(user.ip)") for r in (rows.data if rows else ()))
+        return next(counts, None)
 
     async def others(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        only: Mapping[str, str],
-        span: tuple[datetime, datetime],
-    ) -> Mapping[str, tuple[int, int]]:
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
+    ) -> OtherErrors:
         fields, query = (*place_fields(service), "count()"), f"{ERRORS} !{of_issues(issues)}"
-        rows = await self._rows([service], span, fields, query, "-count()")
-        return of_others(service, rows.data, only) if rows else {}
+        rows = await self._rows([service], (since, until), fields, query, "-count()")
+        return of_others(service, rows.data) if rows else OtherErrors()
 
     async def picture(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime

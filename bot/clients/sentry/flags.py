@@ -8,14 +8,13 @@ https://github.com/getsentry/sentry/blob/master/src/sentry/flags/endpoints/logs.
 
 Events have `contexts.flags.values: [{"flag", "result"}]`, at most 100 an event
 (https://docs.sentry.io/product/issues/issue-details/feature-flags/). The issue list is searched for
-them by `flags[name]:true`; each issue found has all its events of the span in `count`, and those
-with the flag in `filtered.count` (`StreamGroupSerializerSnuba` in
+them by `flags[name]:false`; each issue found has all its events of the span in `count`, and those
+with it off in `filtered.count` (`StreamGroupSerializerSnuba` in
 https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -139,18 +138,15 @@ class SentryFlags:
             row.seen(self._page) for row in rows if row is not None and row.counts_for(service)
         )
 
-    async def carried(
-        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime], *, off: bool
+    async def off(
+        self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime]
     ) -> Mapping[str, tuple[int, int]]:
         where = await self._projects.where(services)
         since, until = span
         if where is None or until <= since or not searchable(flag):
             return {}
         pairs: Pairs = [("start", _naive(since)), ("end", _naive(until))]
-        results = ("true", "false") if off else ("true",)
-        asked = (self._found(where, pairs, term(flag, result)) for result in results)
-        on, *without = await asyncio.gather(*asked)
-        return {id: (0, events) for found in without for id, (events, _) in found.items()} | on
+        return await self._found(where, pairs, term(flag, "false"))
 
     async def _found(self, where: Pairs, span: Pairs, search: str) -> dict[str, tuple[int, int]]:
         """Return, by issue, the events that the search finds, and all of the span."""

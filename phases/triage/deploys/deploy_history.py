@@ -13,6 +13,9 @@ GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 
 SAME_DEPLOY = timedelta(minutes=10)
 """Two sources tell of one deploy within this time: their clocks and moments differ."""
 
+ROLLS_OUT = timedelta(minutes=5)
+"""A deploy of which only the end is told may have begun so long before."""
+
 ROLLOUT = timedelta(hours=1)
 """A canary has its first event at most so long before CI tells the end of its rollout."""
 
@@ -148,13 +151,21 @@ def _with_first_sign(
     CI's webhook tells of the end only. A canary has been there for longer; then nothing else was
     deployed in between.
     """
-    ends_only = deploy.source == "webhook" and deploy.started_at == deploy.finished_at
-    if not ends_only or not deploy.started_at - ROLLOUT <= first < deploy.started_at:
+    if not ends_only(deploy) or not deploy.started_at - ROLLOUT <= first < deploy.started_at:
         return deploy
     between = any(first <= d.started_at < deploy.started_at for d in others if d is not deploy)
     if between and first < deploy.started_at - SAME_DEPLOY:
         return deploy
     return deploy.model_copy(update={"started_at": first})
+
+
+def ends_only(deploy: DeploySeen) -> bool:
+    """Say whether only the end of a deploy is told.
+
+    So does CI's webhook, and in Sentry `dateStarted` is optional
+    (https://docs.sentry.io/api/releases/create-a-deploy/).
+    """
+    return deploy.source in ("webhook", "sentry") and deploy.finished_at == deploy.started_at
 
 
 def _rank(deploy: DeploySeen) -> tuple[int, datetime]:
@@ -198,5 +209,6 @@ def suspect_of(
     if began is None:
         return None
     grace = window * GRACE_PER_WINDOW
-    before = (d for d in deploys if d.started_at <= began + grace)
+    rolled_out = max(grace, ROLLS_OUT)
+    before = (d for d in deploys if d.started_at <= began + (rolled_out if ends_only(d) else grace))
     return max(before, key=lambda d: d.started_at, default=None)

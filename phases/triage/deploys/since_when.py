@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from phases.record.findings import DeploySeen
 from phases.text.wording import lasting, stamp
-from phases.triage.deploys.deploy_history import FIRST_EVENTS
+from phases.triage.deploys.deploy_history import FIRST_EVENTS, ends_only
 
 BEGAN = "Trouble began"
 """The beginning of a reason: a message that says the same elsewhere leaves it out there."""
@@ -20,17 +20,8 @@ CLOCKS = timedelta(seconds=15)
 
 
 def starts_untold(deploy: DeploySeen) -> bool:
-    """Say whether only a deploy's end is told, or its first event: it may have begun before.
-
-    CI tells of the end, and Sentry's `dateStarted` is optional
-    (https://docs.sentry.io/api/releases/create-a-deploy/).
-    """
-    if deploy.source in FIRST_EVENTS:
-        return True
-    return deploy.source in ("webhook", "sentry") and deploy.finished_at in (
-        None,
-        deploy.started_at,
-    )
+    """Say whether only a deploy's end is told, or its first event: it may have begun before."""
+    return deploy.source in FIRST_EVENTS or ends_only(deploy)
 
 
 def when(began: datetime | None, suspect: DeploySeen | None, *, exact: bool = True) -> str:

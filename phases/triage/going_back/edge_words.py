@@ -163,12 +163,13 @@ KINDS = (
         Edge.OVERLOAD,
         _any(
             r"timed? ?out|timeout|deadline exceeded|TaskCanceledException|\bETIMEDOUT\b",
-            r"too many (?:connections|clients)|remaining connection slots|pool (?:limit|exhaust)",
-            r"pool (?:is )?(?:full|exhausted|empty)|PoolExhausted|ExhaustedPool|lock wait|deadlock",
+            r"too many (?:connections|clients)|remaining connection slots",
+            r"pool (?:\w+ ){0,2}(?:limit|exhaust)|pool (?:is )?(?:full|empty)",
+            r"PoolExhausted|ExhaustedPool|lock wait|deadlock",
             r"no (?:available connection|connection available)|no more connections allowed",
             r"waited [\d.]+ sec, \d+/\d+ available|max_user_connections|cannot assign requested",
             r"QueryCanceled|canceling statement due to|DeadlineExceeded|UND_ERR_CONNECT_TIMEOUT",
-            r"ResourceExhausted|RESOURCE_EXHAUSTED|OutOfMemory\w* command|circuit.?breaker",
+            r"resource[ _]?exhausted|OutOfMemory\w* command|circuit.?breaker",
             r"out of memory\W+DETAIL:",  # PostgreSQL 53200: the server's memory
         ),
     ),

@@ -20,10 +20,11 @@ _OF_CODE = re.compile(
     r"|could not serialize|deadlock|WRONGTYPE|mapper_parsing|Validation|Conditional\w*Failed"
     r"|NoSuch(?:Key|Bucket)|InvalidRequest|invalid_request|CardError|card_declined"
     r"|\b4(?:00|04|05|09|13|15|22)\b|bad request|not found|unsupported|InvalidArgument"
-    r"|Missing(?:Schema|Parameter)|InvalidURL|InvalidSchema|InvalidHeader|not JSON serializable",
+    r"|Missing(?:Schema|Parameter)|InvalidURL|InvalidSchema|InvalidHeader|not JSON serializable"
+    r"|undefined|is not (?:an? |defined|valid)|not valid as|Template\w*(?:::)?Error|React error",
     re.IGNORECASE,
 )
-"""What libraries say of a question that our code asked wrongly."""
+"""What libraries say of a question that our code asked wrongly, or of our code that they ran."""
 _PACKAGE = re.compile(
     r"^(?:.*/src/\w+/(?:java|kotlin|scala|groovy)/)?(\w+/\w+)/[\w/$]+\.(?:java|kts?|scala|groovy)$"
 )

@@ -171,7 +171,9 @@ class _Case:
             yield Point(f"{well} before.", -AGAIN)
             return
         early = started - self.began
-        if early > CLOCKS and self.s.exact and not starts_untold(self.suspect):
+        first = self.s.known.first[self.version]
+        was_out = starts_untold(self.suspect) or abs(first - self.began) <= CLOCKS
+        if early > CLOCKS and self.s.exact and not was_out:
             yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
             return
         gap = self.began - ended

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 
-from phases.ports.tracker_values import EventPicture
-from phases.record.findings import DeploySeen, Release
+from phases.ports.tracker_values import EventPicture, OtherErrors
+from phases.record.findings import DeploySeen, Release, Share
 from phases.record.incident import Incident
 from phases.triage.deploys.deploy_history import FIRST_EVENTS, History, history
 from phases.triage.deploys.taken_back import Back
 from phases.triage.deploys.targets import Fire, targets_of
 from phases.triage.going_back.situation import runs_beside
+from phases.triage.picture.fire import MINUTE
 from phases.triage.reading.questions import Questions
 
 ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
@@ -33,6 +35,12 @@ class Deployed:
     cannot_deploy: str
     burning: Collection[str]
     rolled_back: Collection[str]
+
+    def near(self, minute: datetime | None) -> bool:
+        """Say whether a deploy is so near that the second of the beginning tells on which side."""
+        return minute is not None and any(
+            abs(minute - deploy.started_at) <= 2 * MINUTE for deploy in self.known.deploys
+        )
 
     def canary(self, suspect: DeploySeen | None, by_release: Mapping[str, int]) -> bool:
         """Say whether the suspect runs beside the release that the deployer names."""
@@ -105,18 +113,30 @@ async def way_back(
     return Back(targets[0] if targets else None, one_way, commits, why)
 
 
+def _by_kind(seen: EventPicture | OtherErrors) -> dict[str, tuple[Share, ...]]:
+    return {
+        "organisation": seen.organisations,
+        "region": seen.regions,
+        "browser": seen.browsers,
+    }
+
+
 def only_places(picture: EventPicture) -> dict[str, str]:
     """Return the organisation, region or browser that all events are in, where it is one."""
-    shares = {
-        "organisation": picture.organisations,
-        "region": picture.regions,
-        "browser": picture.browsers,
-    }
     found: dict[str, str] = {}
-    for kind, named in shares.items():
+    for kind, named in _by_kind(picture).items():
         known = sum(share.events for share in named)
         if known * 2 < picture.events or not named:
             continue  # most events name none
         if named[0].events >= max(known * ONE_PLACE, 2):
             found[kind] = named[0].name
+    return found
+
+
+def beside(only: Mapping[str, str], others: OtherErrors) -> dict[str, tuple[int, int]]:
+    """Return, by kind, how many others there are beside the one that fails, and their events."""
+    found: dict[str, tuple[int, int]] = {}
+    for kind, name in only.items():
+        rest = [share.events for share in _by_kind(others)[kind] if share.name != name]
+        found[kind] = (len(rest), sum(rest))
     return found

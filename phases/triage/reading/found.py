@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from phases.ports.ports import HotfixRef
-from phases.ports.tracker_values import EventDetail, EventPicture, IssueRow, Minutes
+from phases.ports.tracker_values import (
+    EventDetail,
+    EventPicture,
+    IssueRow,
+    Minutes,
+    OtherErrors,
+)
 from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen, Share
 from phases.triage.deploys.taken_back import NO_WAY, Back
 from phases.triage.picture.fire import Series
 from phases.triage.picture.ordinary import Rhythm
 from phases.triage.reading.deployed import Deployed
-from phases.triage.reading.flags import Carried
+
+NO_OTHERS = OtherErrors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,9 @@ class Impact:
     picture: EventPicture
     exact: bool = True
     by_release: Sequence[Share] = ()
+    others: OtherErrors = NO_OTHERS
+    off: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """By issue, its events with the flag off, and all of them."""
     event: EventDetail | None = None
     before: Mapping[str, int] = field(default_factory=dict[str, int])
     """Events of the hour before, by transaction."""
@@ -65,7 +75,8 @@ class Found:
     fixes: tuple[HotfixRef, ...]
     trouble: Trouble
     changes: tuple[ChangeSeen, ...]
-    carried: Carried | None
+    flag: ChangeSeen | None
+    """The one whose events are counted."""
     impact: Impact
     addresses: int | None
     calm: float

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from phases.ports.tracker_values import EventPicture
-from phases.triage.picture.fire import MINUTE, Series, step_of, time_of
+from phases.shared.counts import Measured, most_usual
+from phases.triage.picture.fire import CHANCE, MINUTE, Series, step_of
+from phases.triage.picture.ordinary import BEFORE
 
 
 def picture_tells_first(
@@ -29,15 +31,18 @@ def first_in_minute(picture: EventPicture, loud: datetime | None) -> datetime | 
     return first if inside else loud
 
 
-def nothing_failed(series: Series | None, since: datetime, until: datetime) -> bool:
-    """Return whether no error at all came in a span, up to the step in which it ends."""
-    return series is not None and not series.events(step_of(since), step_of(until))
+def far_louder(series: Series | None, began: datetime, events: int, minutes: float) -> bool:
+    """Return whether no renaming explains most of so many events in so many minutes.
+
+    All that failed in the hour before, going on like that, would bring less than half of them.
+    """
+    if series is None:
+        return False
+    before = series.events(step_of(began - BEFORE), step_of(began))
+    rate = Measured(before / (BEFORE / MINUTE), BEFORE / MINUTE)
+    return not before or 2 * most_usual(rate, minutes, CHANCE) < events
 
 
 def too_few_others(series: Series | None, since: datetime, own: int, least: int) -> bool:
     """Return whether all errors since then, without the incident's own, are fewer than `least`."""
     return series is not None and series.events(step_of(since), series.end) - own < least
-
-
-def begin_of_step(at: datetime) -> datetime:
-    return time_of(step_of(at))

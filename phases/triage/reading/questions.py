@@ -22,7 +22,14 @@ from phases.ports.ports import (
     SourceCode,
 )
 from phases.ports.source_values import Commit
-from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
+from phases.ports.tracker_values import (
+    EventDetail,
+    EventPicture,
+    IssuePage,
+    IssueRow,
+    Minutes,
+    OtherErrors,
+)
 from phases.record.findings import (
     ChangeSeen,
     DeploySeen,
@@ -133,6 +140,10 @@ class Questions:
 
     # --- flags ---------------------------------------------------------------------------------
 
+    @property
+    def flags_used(self) -> bool:
+        return self.sources.flags is not None and not self.sources.flags.unused()
+
     async def flag_changes(self, page: IssuePage) -> Sequence[ChangeSeen]:
         """Return the flags that were changed since a day before the window, newest first.
 
@@ -140,21 +151,17 @@ class Questions:
         triage are counted (docs/performance.md).
         """
         flags, service = self.sources.flags, self.sources.service
-        if flags is None or (page.next is not None and flags.unused()):
+        if flags is None or (page.next is not None and not self.flags_used):
             return ()
         asked = flags.changes(service, self.since - DAY, self.now)
         return await self.notes.ask(asked, (), "Flag changes are not known", decides=False)
 
-    async def carried(self, flag: ChangeSeen, *, off: bool) -> Mapping[str, tuple[int, int]]:
-        """Return, by issue, its events with the flag on and all its events since the change.
-
-        `off`: of issues that have it off only, too.
-        """
+    async def flag_off(self, flag: ChangeSeen) -> Mapping[str, tuple[int, int]]:
+        """Return, by issue, its events with the flag off and all its events since the change."""
         if self.sources.flags is None:
             return {}
-        since = max(self.since, flag.at)
-        span = (since, self.now)
-        asked = self.sources.flags.carried(self.sources.services, flag.name, span, off=off)
+        span = (max(self.since, flag.at), self.now)
+        asked = self.sources.flags.off(self.sources.services, flag.name, span)
         cost = f"Which events carry flag {short(flag.name)} is not known"
         return await self.notes.ask(asked, {}, cost, decides=False)
 
@@ -327,19 +334,11 @@ class Questions:
         except TimeoutError:
             return EndpointAnswer(ok=False, said=f"no answer within {PART_SECONDS:g} s")
 
-    async def beside(
-        self, only: Mapping[str, str], ids: Sequence[str]
-    ) -> Mapping[str, tuple[int, int]]:
-        """Return how many other organisations, regions or browsers have events, and how many.
-
-        Asked only where everything that fails is in one of them, beside other questions.
-        """
-        if not only:
-            return {}
-        span = (self.now - BESIDE, self.now)
-        asked = self.sources.tracker.others(self.sources.service, ids, only, span)
+    async def others(self, ids: Sequence[str]) -> OtherErrors:
+        """Return where the service's other errors are: these others are there now."""
+        asked = self.sources.tracker.others(self.sources.service, ids, self.now - BESIDE, self.now)
         cost = "Whether others run into it is not known"
-        return await self.notes.ask(asked, {}, cost, decides=False)
+        return await self.notes.ask(asked, OtherErrors(), cost, decides=False)
 
     async def exact_beginning(
         self,

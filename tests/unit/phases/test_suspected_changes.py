@@ -18,7 +18,6 @@ from phases.shared.suspected_changes import (
     change_leads,
     changes_near,
     merge_changes,
-    sum_up_evidence,
     suspected_changes,
     switched_on,
     taking_back_in_words,
@@ -144,17 +143,6 @@ def test_names_that_teams_give_their_flags_may_become_arguments() -> None:
         assert ARGUMENT.fullmatch(name), name
     for name in ("-rf", "--all", "", " x", "a;b", "$(x)", "a\nb"):
         assert not ARGUMENT.fullmatch(name), name
-
-
-def test_issues_that_the_search_does_not_name_have_no_event_with_the_flag_on() -> None:
-    carried = {"1": (90, 90), "9": (1, 4), "7": (0, 30)}
-    rows = {"1": 95, "2": 10, "9": 4, "8": 30, "7": 44}
-    found = sum_up_evidence("new-pricing", carried, rows, {"1", "2"}, evaluated=True)
-    assert found == seen(90, 100, 1, 34), "8 did not ask for the flag"
-    assert sum_up_evidence("new-pricing", {}, rows, {"1"}, evaluated=False) is None, (
-        "not told to Sentry"
-    )
-    assert sum_up_evidence("new-pricing", {}, rows, {"1"}, evaluated=True) == seen(0, 95)
 
 
 def test_a_change_is_heard_once_whoever_tells_it() -> None:

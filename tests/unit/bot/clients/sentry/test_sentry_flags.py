@@ -42,15 +42,16 @@ async def test_changes_are_read_as_sentry_writes_them() -> None:
     assert a.url.endswith("/organizations/acme/feature-flags/")
 
 
-async def test_events_with_the_flag_on_are_counted_by_issue() -> None:
+@pytest.mark.parametrize("flag", ["new-pricing", "checkout:eu"])
+async def test_events_with_the_flag_off_are_counted_by_issue(flag: str) -> None:
     async with world() as w:
-        w.burn("/cart", flags={"new-pricing": True}, times=40)
-        w.burn("/pay", flags={"new-pricing": False}, times=10)
-        span = (ago(10), NOW)
-        found = await w.client.flags.carried([SHOP], "new-pricing", span, off=True)
-        on = await w.client.flags.carried([SHOP], "new-pricing", span, off=False)
-    assert sorted(found.values()) == [(0, 10), (40, 40)]
-    assert list(on.values()) == [(40, 40)]
+        w.burn("/cart", flags={flag: True}, times=40)
+        w.burn("/pay", flags={flag: False}, times=10)
+        w.burn("/search", times=7)
+        found = await w.client.flags.off([SHOP], flag, (ago(10), NOW))
+        odd = await w.client.flags.off([SHOP], 'x"]:true OR is:', (ago(10), NOW))
+    assert list(found.values()) == [(10, 10)]
+    assert not odd
 
 
 async def test_a_flag_that_splits_the_errors_is_turned_off_although_a_deploy_is_nearer() -> None:

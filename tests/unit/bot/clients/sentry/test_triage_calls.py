@@ -52,7 +52,6 @@ async def test_two_hundred_issues_over_five_projects_take_twelve_calls_in_three_
 
 @pytest.mark.parametrize("issues", [200, 60])
 async def test_with_flags_and_all_of_it_in_one_region_it_takes_no_more(issues: int) -> None:
-    """Of 100 issues and fewer it is asked, too, which events carry the flag."""
     async with busy_world(issues, tags={"region": "eu"}, flags={FLAG: True}) as w:
         w.local.add_flag_change(FLAG, at=ago(12).timestamp())
         report = await counted(w)
@@ -63,15 +62,24 @@ async def test_with_flags_and_all_of_it_in_one_region_it_takes_no_more(issues: i
     assert (report.flag_evidence is not None) == (issues <= 100)
 
 
-async def test_what_is_needed_to_tell_the_fire_from_older_errors_is_asked_all_the_same() -> None:
-    async with busy_world(60, tags={"region": "eu"}, flags={FLAG: True}) as w:
-        burn_before(w, times=60)
-        w.local.add_flag_change(FLAG, at=ago(12).timestamp())
-        await counted(w)
+@pytest.mark.parametrize(
+    ("issues", "an_hour", "changed"), [(60, 60, 7), (60, 60, 40), (60, 6000, 40), (200, 60, 7)]
+)
+async def test_beside_a_service_that_failed_all_along_it_takes_no_more(
+    issues: int, an_hour: int, changed: float
+) -> None:
+    """Who else has errors is asked, or which events have the flag off if it is news."""
+    async with busy_world(issues, tags={"region": "eu"}, flags={FLAG: True}) as w:
+        burn_before(w, an_hour)
+        w.local.add_flag_change(FLAG, at=ago(changed).timestamp())
+        report = await counted(w)
+        assert within_limits(w), w.calls
         assert w.calls is not None
         asked = w.calls.paths
     others = [path for path in asked if "tags%5Bregion%5D" in path and "%21issue.id" in path]
-    before = [path for path in asked if "field=transaction&field=count%28%29&query" in path]
-    flag_off = [path for path in asked if "%3Afalse" in path]
-    assert (len(others), len(before), len(flag_off)) == (1, 1, 1)
-    assert len(asked) <= 15
+    off = [path for path in asked if "%3Afalse" in path]
+    if issues == 60 and an_hour == 60:
+        assert (len(others), len(off)) == ((1, 0) if changed > 20 else (0, 1))
+    if an_hour == 60 and others:
+        away = "All of it is in one region, eu; one other region does not fail."
+        assert report.recommendation.points_away == (away,)

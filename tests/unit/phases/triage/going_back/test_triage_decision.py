@@ -99,6 +99,15 @@ def test_the_suspect_is_the_deploy_that_had_started_last_with_a_minute_of_grace(
     assert suspect_of(known, None, WINDOW) is None
 
 
+def test_a_deploy_of_which_only_the_end_is_told_may_have_begun_five_minutes_before() -> None:
+    ended = deploy("v10", 3).model_copy(update={"finished_at": ago(3)})
+    known = [ended, deploy("v9", 20)]
+    assert suspect_of(known, ago(7.9), WINDOW) == ended
+    assert suspect_of(known, ago(8.1), WINDOW) == known[1]
+    started = ended.model_copy(update={"source": "github"})
+    assert suspect_of([started, known[1]], ago(7.9), WINDOW) == known[1], "its start is told"
+
+
 # --- the decision ---------------------------------------------------------------------------------
 
 EVERYTHING = BlastRadius(

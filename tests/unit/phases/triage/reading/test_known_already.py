@@ -9,8 +9,8 @@ import pytest
 from phases.ports.tracker_values import EventPicture, Minutes
 from phases.triage.picture.fire import MINUTE, STEP, Series
 from phases.triage.reading.known_already import (
+    far_louder,
     first_in_minute,
-    nothing_failed,
     picture_tells_first,
     too_few_others,
 )
@@ -50,17 +50,18 @@ def test_a_first_event_of_another_minute_leaves_the_beginning_to_the_minute() ->
 
 
 def test_nothing_is_concluded_from_a_history_that_is_not_known() -> None:
-    assert not nothing_failed(None, SINCE, NOW)
+    assert not far_louder(None, SINCE, 500, 5)
     assert not too_few_others(None, SINCE, 0, 20)
 
 
-def test_one_error_in_the_hour_before_is_enough_to_ask() -> None:
-    began = LOUD
-    hour = began - timedelta(hours=1)
-    quiet = Series(Minutes(counts={began: 50, hour - STEP: 9}), hour - timedelta(days=1), NOW)
-    stray = Series(Minutes(counts={began: 50, hour: 1}), hour - timedelta(days=1), NOW)
-    assert nothing_failed(quiet, hour, began)
-    assert not nothing_failed(stray, hour, began)
+def test_what_failed_before_is_asked_where_it_may_be_most_of_the_fire_under_another_title() -> None:
+    hour = LOUD - timedelta(hours=1)
+    before = Minutes(counts={LOUD: 50, hour: 40, LOUD - STEP: 20, hour - STEP: 900})
+    series = Series(before, hour - timedelta(days=1), NOW)
+    assert far_louder(series, LOUD, 90, 6)
+    assert not far_louder(series, LOUD, 15, 6)
+    assert not far_louder(series, LOUD, 90, 45)
+    assert far_louder(Series(Minutes(), hour, NOW), LOUD, 5, 6), "nothing failed before"
 
 
 def test_others_are_asked_for_from_so_many_events_on() -> None:
