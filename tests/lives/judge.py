@@ -34,7 +34,7 @@ async def faults(town: Town, life: Life) -> list[str]:
         *_deploys(town, life, incident),
         *_written(life, incident),
         *_ticket(town, life, incident),
-        *_pages(town, incident),
+        *_pages(town, incident, timeline),
         *_timeline(life, incident, timeline),
         *_claims(town, life, incident),
         *_kept(town, incident),
@@ -168,10 +168,12 @@ def _ticket(town: Town, life: Life, incident: Incident) -> list[str]:
     return wrong
 
 
-def _pages(town: Town, incident: Incident) -> list[str]:
+def _pages(town: Town, incident: Incident, timeline: list[Entry]) -> list[str]:
     alerts = [one for one in town.pagerduty.events if incident.id in one.summary]
     wrong: list[str] = []
-    if incident.paged and not alerts:
+    # Where PagerDuty fails again and again, the owners are mentioned in the channel.
+    mentioned = any(one.text.startswith("Page sent by mention") for one in timeline)
+    if incident.paged and not alerts and not mentioned:
         wrong.append(f"nobody was paged: {incident.paged}")
     said = Counter(one.summary for one in alerts)
     if not town.lost_pages and len(alerts) > len(incident.paged):

@@ -144,7 +144,7 @@ class Server:
 def _collect(arguments: list[str]) -> None:
     """Import what a worker will import. What cannot be collected is told by the workers."""
     # A module may keep `sys.stdout`: it has to be that of its program.
-    once = [*arguments, "--collect-only", "-n", "0", "-p", "no:cacheprovider", "--capture=no"]
+    once = [*arguments, "--collect-only", "-n", "0", "--capture=no"]
     kept = os.dup(1), os.dup(2)
     with open(os.devnull, "wb") as nothing:
         for fd in (1, 2):
