@@ -140,7 +140,7 @@ async def wire(
     code = Code(outside.github, store, settings.data_dir or STATE_BESIDE_REDIS)
     dispatcher = Incidents(store, step, catalogue)
     render = renderer(catalogue, reverts=code.reverts is not None)
-    live = Live(store, render, slack)
+    live = Live(store, render, slack, dispatcher)
     context = EffectContext(
         dispatcher=dispatcher,
         catalogue=catalogue,

@@ -13,13 +13,17 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from bot.clients.slack.client import Slack
+from bot.clients.slack.errors import SlackRefused
 from bot.connection.client import NotThisVersion, StoreError
 from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
 from bot.live.edit_budget import EditBudget
 from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
 from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from handlers.dispatcher import Unknown
 from handlers.views.blocks import Message
+from phases.messages.commands import LiveMessageDeleted
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
 
@@ -49,6 +53,12 @@ BUSY_SECONDS = 0.2
 TROUBLE_SECONDS = 2.0
 FAULT_SECONDS = 30.0
 AT_ONCE = 4
+DELETED = "message_not_found"
+"""https://docs.slack.dev/reference/methods/chat.update#errors
+
+Bolt does not hand on the event that tells of it: it takes whatever is about a bot's own message for
+the bot's own doing.
+"""
 
 
 Render = Callable[[str, Incident, datetime], Awaitable[Message]]
@@ -82,6 +92,7 @@ class Live(Worker):
         store: Store,
         render: Render,
         slack: Slack,
+        incidents: Incidents | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -91,6 +102,8 @@ class Live(Worker):
         self._store = store
         self._render = render
         self._slack = slack
+        self._incidents = incidents
+        """Told of messages that somebody deleted."""
         self._now = now
         self._marks = DirtyMarks(store)
         self._budget = EditBudget(store)
@@ -266,6 +279,8 @@ class Live(Worker):
             async with asyncio.timeout(EDIT_SECONDS):
                 await self._slack.update(ref.channel, ref.ts, message)
         except (PortError, TimeoutError) as error:
+            if isinstance(error, SlackRefused) and error.error == DELETED:
+                return await self._deleted(marked, ref)
             return await self._not_sent(marked, error, token)
         self.counts["edited"] += 1
         return _End(clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(marked), COOL))
@@ -283,6 +298,14 @@ class Live(Worker):
         log.warning("live message %s again in %.0f s: %s", marked, wait, reason)
         self._held_off[marked] = time.monotonic() + wait
         return _End()
+
+    async def _deleted(self, marked: str, ref: MessageRef) -> _End:
+        if self._incidents is not None:
+            action, id = LiveMessageDeleted(ref=ref), marked.partition("|")[0]
+            if isinstance(await self._incidents.dispatch(action, id), Unknown):
+                self._held_off[marked] = time.monotonic() + TROUBLE_SECONDS
+                return _End()
+        return self._drop(marked, "somebody deleted it")
 
     def _drop(self, marked: str, reason: str) -> _End:
         self.counts["dropped"] += 1

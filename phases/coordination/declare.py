@@ -10,7 +10,7 @@ from datetime import datetime
 
 from phases.coordination.evidence import KEY_SECONDS, named_alert_key
 from phases.messages.actions import TriageOverdue
-from phases.messages.commands import Declare
+from phases.messages.commands import Declare, LiveMessageDeleted
 from phases.messages.effects import (
     AttachChannel,
     Invite,
@@ -44,7 +44,7 @@ from phases.shared.announce import (
     tell_discord,
 )
 from phases.shared.change import Change, Draft, Refused
-from phases.shared.rounds import ask_for_decision
+from phases.shared.rounds import ask_for_decision, decision_name
 from phases.verification.steps import ask_again
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s
@@ -164,6 +164,20 @@ def message_posted(draft: Draft, action: MessagePosted) -> None:
             draft.want(AttachChannel())
     if action.name.startswith("decision:") and not incident.tree_asked:
         ask_for_tree(draft)
+
+
+def live_message_deleted(draft: Draft, action: LiveMessageDeleted) -> None:
+    """Post the status or the newest decision anew: nobody could act without its buttons."""
+    incident = draft.incident
+    newest = incident.round.number if incident.round is not None else 0
+    names = ("status", decision_name(newest))
+    left = {
+        name: ref
+        for name, ref in incident.messages.items()
+        if name not in names or ref != action.ref
+    }
+    for name in incident.messages.keys() - left.keys():
+        draft.set(messages=left).want(PostLive(name=name))
 
 
 def invited(draft: Draft, action: Invited) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from phases.messages.base import Action
 from phases.record.documents import Contradiction, Postmortem
 from phases.record.findings import Release, Verdict, Word
-from phases.record.incident import Incident, Severity, Source
+from phases.record.incident import Incident, MessageRef, Severity, Source
 
 
 class Command(Action):
@@ -141,6 +141,13 @@ class MessageTouched(Action):
     """The `event_ts` of Slack's event."""
     pinned: bool = False
     """A pin was set. Anything else matters only to messages that are pinned."""
+
+
+class LiveMessageDeleted(Action):
+    """Somebody deleted a message in an incident's channel; it may be one that people need."""
+
+    type: Literal["message.deleted"] = "message.deleted"
+    ref: MessageRef
 
 
 class CorrectEntry(Command):

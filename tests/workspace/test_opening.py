@@ -9,7 +9,17 @@ import asyncio
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, eventually, everything, incidents, opened, said, told
+from tests.support.bots.stage import (
+    burn,
+    declared,
+    eventually,
+    everything,
+    incidents,
+    opened,
+    said,
+    status,
+    told,
+)
 
 
 async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):
@@ -114,3 +124,25 @@ async def test_prod_is_down_leads_to_an_incident_by_a_button_and_a_form(two_serv
     form = await bob.open_modal("incident.declare")
     assert bob.modal()
     await bob.close(form)
+
+
+async def test_a_status_and_a_decision_that_somebody_deletes_come_back(small: World):
+    """An administrator may delete a bot's message; its next edit finds out.
+
+    https://slack.com/help/articles/202395258-Edit-or-delete-messages
+    """
+    world, alice = small, small.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    pinned = (await eventually(world, lambda: channel.pins, "the status is pinned"))[0]["ts"]
+    for ts in (decision["ts"], pinned):
+        world.workspace.delete(channel, ts)
+    anew = await alice.sees("Recommended: roll back", channel)
+    assert anew["ts"] > decision["ts"]
+    await eventually(
+        world, lambda: [pin for pin in channel.pins if pin["ts"] != pinned], "pinned again"
+    )
+    await alice.click(anew, "decision.rollback")
+    await alice.sees_change(anew, "done in")
+    await eventually(world, lambda: "done in" in status(channel), "the new one is kept true")

@@ -378,6 +378,12 @@ class Life(RuleBasedStateMachine):
     def message_touched(self, number: int, seen: int, pinned: bool) -> None:
         self.heard(said.MessageTouched(ts=f"{number}.000100", seen=f"{seen}.000000", pinned=pinned))
 
+    @precondition(lambda self: self.incident.messages)
+    @rule(data=st.data())
+    def message_deleted(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.incident.messages)))
+        self.heard(said.LiveMessageDeleted(ref=self.incident.messages[name]))
+
     @rule(minutes=st.sampled_from([1, 30, 90]))
     def time_passes(self, minutes: int) -> None:
         """Without a timer being late: what is due comes first."""

@@ -77,6 +77,21 @@ def test_the_channel_brings_status_announcement_invitations_ticket_and_discord()
     assert story.last.effects == (), "told twice, done once"
 
 
+def test_a_status_and_a_decision_that_somebody_deleted_are_posted_anew():
+    story = Story().opened().measured()
+    before = story.record.messages
+    for name in ("status", "decision:1"):
+        story.say(said.LiveMessageDeleted(ref=before[name]))
+        assert story.wants(wanted.PostLive) == [wanted.PostLive(name=name)]
+        story.say(said.LiveMessageDeleted(ref=before[name]))
+        assert story.last.effects == (), "told twice, posted once"
+        story.say(said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts="9.000100")))
+        assert name in story.record.messages
+    story.posted("tree")
+    story.say(said.LiveMessageDeleted(ref=story.record.messages["tree"]))
+    assert story.last.effects == (), "what nobody needs to act stays away"
+
+
 def test_a_private_incident_is_announced_too_and_the_announcement_holds_no_details():
     """The channel's message then is in tests/workspace/test_private.py."""
     story = Story(private=True)
