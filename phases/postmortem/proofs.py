@@ -61,7 +61,7 @@ def _deploy_proof(incident: Incident) -> Proof:
     complete = False
     for round in incident.rounds:
         action = round.action
-        if action is None or action.result in ("waiting", "not started"):
+        if action is None or not action.began:
             continue
         if action.kind is ActionKind.FIXED:
             sentences.append("no deploy was needed")

@@ -160,6 +160,11 @@ class RoundAction(Value):
         """Another release runs after it, if it is done."""
         return self.kind in (ActionKind.ROLLBACK, ActionKind.HOTFIX)
 
+    @property
+    def began(self) -> bool:
+        """Return whether it went beyond being wanted."""
+        return self.result not in ("waiting", "not started")
+
 
 class Round(Value):
     """One decision: posted once, closed by the first action on production."""

@@ -69,6 +69,16 @@ def test_it_says_what_it_said_before() -> None:
     assert "Over for a month" in str(views.status(small, END + MONTH, Service(name="shop")).blocks)
 
 
+def test_what_never_began_does_not_take_the_place_of_what_was_done() -> None:
+    """As where an incident was cancelled while a rollback waited."""
+    done = closed().rounds[0]
+    assert done.action is not None
+    waiting = done.action.model_copy(update={"result": "waiting", "proof": None})
+    second = done.model_copy(update={"number": 2, "action": waiting})
+    big = closed().model_copy(update={"rounds": (done, second)})
+    assert [round.number for round in compacted(big, END).rounds] == [1]
+
+
 @settings(max_examples=draws(60), suppress_health_check=list(HealthCheck))
 @given(any_incident(), st.sampled_from([Status.CLOSED, Status.CANCELLED]))
 def test_it_is_small_whatever_was_written(one: Incident, status: Status) -> None:
