@@ -17,6 +17,7 @@ from phases.triage.picture.ordinary import (
     NotCustomers,
     Places,
     Rhythm,
+    ended_before,
     nearly_all,
     not_customers,
     of_one,
@@ -113,7 +114,7 @@ def _silence(s: Seen) -> BlastRadius:
 def _renamed(s: Seen) -> set[str]:
     """Return the transactions of which the fire is only another title."""
     began = s.titled
-    if began is None or not s.before:
+    if began is None or not s.before or (s.series is not None and ended_before(s.series, began)):
         return set()
     new = young(s.issues, s.since)
     every = sum(issue.events for issue in s.issues)

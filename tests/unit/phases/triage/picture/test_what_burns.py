@@ -269,6 +269,24 @@ async def test_a_new_failure_beside_the_old_one_is_new() -> None:
     assert report.recommendation.choice is Choice.ROLLBACK
 
 
+async def test_a_fire_that_had_ended_before_is_no_older_title_of_this_one() -> None:
+    """Another fire burned for 15 minutes, and a hotfix ended it 17 minutes before this one."""
+    async with world() as w:
+        w.deployed("v2", 3000)
+        w.deployed("v3", 9)
+        for n, path in enumerate(("/cart", "/pay")):
+            fields = {"users": PEOPLE, "transaction": path}
+            w.local.load(
+                f"Old: {n}", at=ago(40), every=6, times=150, function=path, release="v2", **fields
+            )
+            w.local.load(
+                f"New: {n}", at=ago(8), every=20, times=24, function="x", release="v3", **fields
+            )
+        report = await w.triage()
+    assert report.blast.usual == ""
+    assert report.blast.users is Word.MANY
+
+
 # --- few who shout, and no customers --------------------------------------------------------------
 
 
