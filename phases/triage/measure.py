@@ -57,7 +57,6 @@ from phases.triage.reading.known_already import (
     too_few_others,
 )
 from phases.triage.reading.questions import Questions, Sources
-from phases.triage.reading.speculation import AskingAhead
 from phases.triage.reading.unavailable import say_of_numbers, say_of_stack
 from phases.triage.report import report_of
 
@@ -78,15 +77,13 @@ async def triage(
     cannot be asked for the issues. Every other part fails by itself: it is unknown, and never
     counts as the mild value.
     """
-    seeds = frozenset(incident.seeds)
-    ask = AskingAhead(sources, now - sources.service.window, now, seeds=seeds)
+    ask = Questions(sources, now - sources.service.window, now)
     called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
     try:
         found = await _found(ask, incident, known_deploys, burning, past)
         endpoint = await called
     finally:
         called.cancel()
-        ask.end()
     blast = judged(_seen(ask, found), endpoint)
     if blast.down:
         found = replace(found, impact=await _outage(ask, found.deploys, found.impact))

@@ -43,14 +43,6 @@ class TriageNotes(Notes):
         self.say(self.form.format(cost=cost, why=error.text))
         self.incomplete = self.incomplete or error.retryable
 
-    def take(self, others: TriageNotes) -> None:
-        """Take over what was noted about a question that was asked by itself."""
-        for sentence in others.sentences:
-            self.say(sentence)
-        for missing in others.unasked:
-            self.unasked.setdefault(missing)
-        self.incomplete = self.incomplete or others.incomplete
-
     async def ask(self, asked: Awaitable[T], otherwise: T, cost: str, *, decides: bool) -> T:
         """Return Sentry's answer; where there is none, note that and return `otherwise`."""
         try:
