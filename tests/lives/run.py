@@ -13,6 +13,7 @@ import random
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -69,12 +70,19 @@ def valkey() -> Iterator[str]:
             preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL),  # with this process
         )
         try:
-            while not os.path.exists(path):
+            while not _listens(path):
+                assert server.poll() is None, "Valkey ended as it began"
                 os.sched_yield()
             yield path
         finally:
             server.kill()
             server.wait()
+
+
+def _listens(path: str) -> bool:
+    """The file of a socket is there before anybody listens to it."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(path) == 0
 
 
 def forked(seed: int, path: str, tell: Tell | None = None) -> int:
