@@ -66,7 +66,10 @@ async def _offer(ctx: Context, body: dict[str, Any]) -> None:
     if not await ctx.once.first(f"offer:{channel}", OFFER_SECONDS):
         return
     ask = {"channel": channel, "link": ctx.me.link(channel, event)}
-    message = notes.offer(message_text.message_text(event), ask, await _burning(ctx))
+    # Another company reads along in a shared channel.
+    # https://docs.slack.dev/apis/slack-connect/using-slack-connect-with-apps
+    burning = [] if body.get("is_ext_shared_channel") else await _burning(ctx)
+    message = notes.offer(message_text.message_text(event), ask, burning)
     thread = str(event.get("thread_ts") or ts)
     await ctx.client.chat_postMessage(channel=channel, thread_ts=thread, **message.payload())
 

@@ -36,6 +36,8 @@ class Channel:
     pins: list[Json] = field(default_factory=list)
     bookmarks: list[Json] = field(default_factory=list)
     previous_names: list[str] = field(default_factory=list)
+    is_ext_shared: bool = False
+    """Another company reads it: https://docs.slack.dev/apis/slack-connect/"""
 
     @property
     def is_im(self) -> bool:
@@ -95,7 +97,7 @@ class Channel:
             "is_general": self.name == "general",
             "unlinked": 0,
             "name_normalized": self.name,
-            "is_shared": False,
+            "is_shared": self.is_ext_shared,
             "is_org_shared": False,
             "is_pending_ext_shared": False,
             "pending_shared": [],
@@ -103,7 +105,7 @@ class Channel:
             "updated": self.created * 1000,
             "parent_conversation": None,
             "creator": self.creator,
-            "is_ext_shared": False,
+            "is_ext_shared": self.is_ext_shared,
             "shared_team_ids": [team],
             "pending_connected_team_ids": [],
             "is_member": viewer in self.members,

@@ -27,7 +27,7 @@ RHYTHMS = ((HOUR, 4, timedelta(minutes=30)), (DAY, 7, timedelta(hours=6)))
 days has five of seven."""
 
 BEFORE = timedelta(hours=1)  # a place's rate just before: the same hour of traffic
-HOUR_STEPS = BEFORE // STEP
+JUST_BEFORE = timedelta(minutes=10)  # a failure that only gets another title makes no such pause
 STRAYS = 0.1  # of the events: issues that began before by chance
 CEASED = 0.05  # what failed there before is as quiet by chance in one of twenty
 NEARLY_ALL = 0.95  # of the events: then the picture is theirs
@@ -198,9 +198,9 @@ def ended_before(series: Series, began: datetime) -> bool:
     A failure that only gets another title goes on without a pause.
     """
     fire = step_of(began)
-    hour = series.events(fire - HOUR_STEPS, fire)
-    just_before = series.events(fire - HOUR_STEPS // 6, fire)
-    return just_before <= at_least_above(hour / 6, SPREAD, CEASED)
+    hour = series.events(fire - BEFORE // STEP, fire)
+    just_before = series.events(fire - JUST_BEFORE // STEP, fire)
+    return just_before <= at_least_above(hour * (JUST_BEFORE / BEFORE), SPREAD, CEASED)
 
 
 def young(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:

@@ -161,6 +161,7 @@ def _as_sent(message: Json) -> Json:
 
 def event_callback(workspace: Workspace, event: Json, event_id: str | None = None) -> Json:
     """https://docs.slack.dev/apis/events-api/#callback-field"""
+    channel = workspace.channels.get(str(event.get("channel", "")))
     return {
         "token": VERIFICATION_TOKEN,
         "team_id": TEAM,
@@ -180,7 +181,7 @@ def event_callback(workspace: Workspace, event: Json, event_id: str | None = Non
                 "is_enterprise_install": False,
             }
         ],
-        "is_ext_shared_channel": False,
+        "is_ext_shared_channel": channel is not None and channel.is_ext_shared,
         "event_context": f"4-{secrets.token_urlsafe(24)}",
     }
 

@@ -69,6 +69,14 @@ async def test_the_offer_names_what_burns_already_but_nothing_private_and_no_dri
     assert "incident.declare" in str(offer)
 
 
+async def test_in_a_channel_that_another_company_reads_the_offer_names_nothing(home: House) -> None:
+    known, _ = await home.decision()
+    home.slack.workspace.channel("general").is_ext_shared = True
+    home.slack.bob.say("general", "prod is down")
+    [offer] = await offers(home)
+    assert known.id not in str(offer)
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_phrase_is_heard_however_a_person_says_it(home: House, way: str) -> None:
     said = WAYS[way](home.slack.bob)
