@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Stories mostly wait for processes, so more of them at once than there are cores. WORKERS=0: one after the other.
 WORKERS ?= 8
-# Properties with few examples, the same each time. `all`: more of them, drawn anew.
+# Properties with few examples, the same each time. `all`: more of them; `anew`: others each time, to look for faults.
 EXAMPLES ?= quick
 # `make test-all` takes the slow ones, too.
 WHICH ?= not slow

@@ -122,7 +122,7 @@ TABLE: dict[type[Any], Row] = {
     # Phase 4: coordinate
     actions.ChannelOpened: Row(ANY, declare.channel_opened),
     actions.MessagePosted: Row(ANY, declare.message_posted),
-    actions.LiveMessageDeleted: Row(OPEN, declare.live_message_deleted),
+    actions.LiveMessageDeleted: Row(ANY, declare.live_message_deleted),
     actions.Invited: Row(ANY, declare.invited),
     actions.TicketOpened: Row(ANY, ticket.ticket_opened),
     actions.TicketTold: Row(ANY, ticket.ticket_told),

@@ -23,9 +23,11 @@ WORKER = str(Path(__file__).with_name("support") / "bots" / "fork_worker.py")
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# `make test` draws the same few examples each time; `--hypothesis-profile=all` draws anew.
+# `make test` draws the same few examples each time, and `make test-all` the same many: whether a
+# change is right must not be a matter of luck. `EXAMPLES=anew` draws others, to look for faults.
 # No deadline: how long an example takes is the machine's mood.
-settings.register_profile("all", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("anew", max_examples=400, deadline=None, print_blob=True)
+settings.register_profile("all", max_examples=100, deadline=None, derandomize=True)
 settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
 settings.load_profile("quick")
 

@@ -167,8 +167,13 @@ def message_posted(draft: Draft, action: MessagePosted) -> None:
 
 
 def live_message_deleted(draft: Draft, action: LiveMessageDeleted) -> None:
-    """Post the status or the newest decision anew: nobody could act without its buttons."""
+    """Post the status or the newest decision anew: nobody could act without its buttons.
+
+    When nothing is left to be done, what people delete stays deleted.
+    """
     incident = draft.incident
+    if incident.status.over:
+        return
     newest = incident.round.number if incident.round is not None else 0
     names = ("status", decision_name(newest))
     left = {

@@ -500,14 +500,11 @@ class Life(RuleBasedStateMachine):
 
         It is under way by itself or on a person's request, or has failed.
         """
-        if (
-            isinstance(effect, wanted.PostLive)
-            and effect.model_copy(update={"again": True}) in self.pending
-        ):
-            return True
-        return effect in self.pending or any(
-            wanted.EFFECT.validate_json(f.effect) == effect
-            and f"retry:{f.effect_id}" in self.timers
+        same = [effect]
+        if isinstance(effect, wanted.PostLive):
+            same.append(effect.model_copy(update={"again": True}))
+        return any(one in self.pending for one in same) or any(
+            wanted.EFFECT.validate_json(f.effect) in same and f"retry:{f.effect_id}" in self.timers
             for f in self.incident.failures
         )
 

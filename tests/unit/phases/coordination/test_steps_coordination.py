@@ -90,6 +90,10 @@ def test_a_status_and_a_decision_that_somebody_deleted_are_posted_anew():
     story.posted("tree")
     story.say(said.LiveMessageDeleted(ref=story.record.messages["tree"]))
     assert story.last.effects == (), "what nobody needs to act stays away"
+    status = story.record.messages["status"]
+    story.say(said.Cancel(by="U0BOB", reason="a test"))
+    story.say(said.LiveMessageDeleted(ref=status))
+    assert story.last.effects == (), "nothing is left to be done"
 
 
 def test_a_private_incident_is_announced_too_and_the_announcement_holds_no_details():
