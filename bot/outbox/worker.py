@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from bot.connection.client import StoreError, connect
 from bot.outbox.dead_letters import take_up
 from bot.outbox.stream import PendingEntry, Queue
-from bot.outbox.turns import decides, turns_by_system
+from bot.outbox.turns import SystemTurns, decides
 from bot.runtime.backoff import patient
 from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
@@ -82,10 +82,9 @@ Performer = Callable[[Any, Job], Awaitable[Action]]
 class Outbox:
     """Runs effects until it is cancelled.
 
-    `performers` and `systems` go by the effect's type; `limits` is how many run at once for an
-    outside system (else 4). `url` is where the store lives: reading blocks, so it has a client of
-    its own. `alone` says that nobody else uses this Redis (the embedded one): what is held at the
-    start belonged to a bot that is dead, and is taken over at once.
+    `performers` go by the effect's type. `url` is where the store lives: reading blocks, so it has
+    a client of its own. `alone` says that nobody else uses this Redis (the embedded one): what is
+    held at the start belonged to a bot that is dead, and is taken over at once.
     """
 
     def __init__(
@@ -93,10 +92,9 @@ class Outbox:
         store: Store,
         dispatcher: Dispatcher,
         performers: Mapping[str, Performer],
-        systems: Mapping[str, str],
+        turns: SystemTurns,
         *,
         url: str,
-        limits: Mapping[str, int] | None = None,
         alone: bool = False,
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -107,14 +105,11 @@ class Outbox:
         self._store = store
         self._dispatcher = dispatcher
         self._performers = performers
-        self._systems = systems
+        self._turns = turns
         self._url = url
         self._alone = alone
         self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._queue = Queue(store, self.consumer)
-        self._turns = turns_by_system(
-            {systems.get(type, type) for type in performers}, limits or {}
-        )
         self._held: dict[str, asyncio.Task[None]] = {}
         self._sure: dict[str, float] = {}
         """Entry → when it was surely ours, in seconds that go on while the machine sleeps."""
@@ -257,7 +252,7 @@ class Outbox:
             )
             return
         try:
-            turns = self._turns[self._systems.get(effect.type, effect.type)]
+            turns = self._turns.of(effect)
             async with turns.turn(first=decides(effect)):
                 # After standing still (a machine asleep, a long wait without Redis) the effect may
                 # be another worker's. Begun here as well it would be done twice: a first try does

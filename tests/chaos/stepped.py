@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.outbox.turns import SystemTurns
 from tests.chaos import clock as hand
 
 hand.by_hand()
@@ -165,7 +166,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
     kinds = [str(one["const"]) for one in _kinds()]
     performers = dict.fromkeys(kinds, perform)
     workers = [
-        Outbox(one, dispatcher, performers, dict.fromkeys(kinds, "slack"), url=url)
+        Outbox(one, dispatcher, performers, SystemTurns(dict.fromkeys(kinds, "slack")), url=url)
         for one, dispatcher in zip(stores, doors, strict=True)
     ]
     clocks = [Clock(one, dispatcher) for one, dispatcher in zip(stores, doors, strict=True)]

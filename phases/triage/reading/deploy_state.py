@@ -13,7 +13,7 @@ from phases.record.findings import DeploySeen, Release, Share
 from phases.record.incident import Incident
 from phases.triage.deploys.deploy_history import FIRST_EVENTS, History, merge_deploys
 from phases.triage.deploys.taken_back import RollbackPath
-from phases.triage.deploys.targets import EarlierFire, targets_of
+from phases.triage.deploys.targets import Candidates, EarlierFire, targets_of
 from phases.triage.picture.fire import MINUTE
 from phases.triage.reading.questions import Questions
 from phases.triage.rollback.situation import runs_beside
@@ -35,6 +35,10 @@ class DeployState:
     cannot_deploy: str
     burning: Collection[str]
     rolled_back: Collection[str]
+
+    @property
+    def candidates(self) -> Candidates:
+        return Candidates(self.known, self.releases, self.running, self.burning, self.rolled_back)
 
     def near(self, minute: datetime | None) -> bool:
         """Say whether a deploy is so near that the second of the beginning tells on which side."""
@@ -95,17 +99,8 @@ async def ask_rollback_path(
     canary: bool = False,
 ) -> RollbackPath:
     """Ask what lies between what runs and the release to go back to."""
-    targets = targets_of(
-        suspect,
-        deploys.known,
-        deploys.releases,
-        deploys.running,
-        window=ask.sources.service.window,
-        fire=fire,
-        burning=deploys.burning,
-        rolled_back=deploys.rolled_back,
-        beside=canary,
-    ).releases
+    candidates, window = deploys.candidates, ask.sources.service.window
+    targets = targets_of(suspect, candidates, window, fire, beside=canary).releases
     running = suspect.release if canary and suspect is not None else deploys.running
     one_way, (commits, why) = await asyncio.gather(
         ask.one_way_changes(targets, running), ask.commits(targets, running)

@@ -51,6 +51,7 @@ async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(
 WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
+from bot.outbox.turns import SystemTurns
 from bot.outbox.worker import Outbox
 from bot.store.incident_store import Store
 from tests.support.worlds.small_world import dispatcher
@@ -61,7 +62,7 @@ async def hanging(effect, job):
 
 async def main():
     store = Store.open(sys.argv[1])
-    await Outbox(store, dispatcher(store), {"say": hanging}, {"say": "slack"}, \
+    await Outbox(store, dispatcher(store), {"say": hanging}, SystemTurns({"say": "slack"}), \
 url=sys.argv[1]).run()
 
 asyncio.run(main())
@@ -170,6 +171,7 @@ SLOW_WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
 from bot.outbox import worker as outbox
+from bot.outbox.turns import SystemTurns
 from bot.store.incident_store import Store
 from phases.messages.actions import EffectDone
 from tests.support.worlds.small_world import dispatcher
@@ -185,8 +187,8 @@ async def main():
             await asyncio.sleep(0.02)
         return EffectDone(kind="say")
 
-    await outbox.Outbox(store, dispatcher(store), {"say": slow}, {"say": "slack"}, \
-url=sys.argv[1], limits={"slack": 1}).run()
+    await outbox.Outbox(store, dispatcher(store), {"say": slow}, \
+SystemTurns({"say": "slack"}, {"slack": 1}), url=sys.argv[1]).run()
 
 asyncio.run(main())
 """
