@@ -25,7 +25,7 @@ from bot.clients.http.client import Http, with_query
 from bot.clients.http.errors import HttpError, Limited, json_of, retry_after
 from bot.clients.http.shape import Shape
 from phases.ports.ports import PortError
-from phases.text.cleaning import cut
+from phases.text.wording import short
 
 SYSTEM = "Discord"
 CONTENT_LIMIT = 2000
@@ -216,7 +216,7 @@ class Discord:
     ) -> _Answer:
         # `allowed_mentions` without `parse`: whatever the text holds, nobody is pinged.
         body: dict[str, Any] = {
-            "content": cut(text, CONTENT_LIMIT),
+            "content": short(text, CONTENT_LIMIT),
             "allowed_mentions": {"parse": []},
             **more,
         }

@@ -24,6 +24,7 @@ from phases.record.findings import Evidence
 from phases.record.incident import Incident, Severity, Source
 from phases.record.service import Service
 from phases.shared.change import Refused
+from phases.text.wording import short
 
 DRILL = "This is a drill: nobody is paged, and nothing is deployed."
 WAY = {
@@ -128,7 +129,7 @@ def _link(interaction: Interaction, origin: Origin) -> str:
 
 
 def _description(text: str) -> str:
-    return slack_text.cut(text, slack_text.DESCRIPTION)
+    return short(text, slack_text.DESCRIPTION)
 
 
 async def _service(ctx: Context, text: str) -> tuple[Service | None, Adopted | None]:
@@ -155,7 +156,7 @@ async def declare(
     ctx = interaction.ctx
     service = ctx.catalogue.get(report.service)
     adopted = adopted or await adopt(report.text, ctx.catalogue, ctx.tracker)
-    description = slack_text.cut(report.description, slack_text.DESCRIPTION - 200)
+    description = short(report.description, slack_text.DESCRIPTION - 200)
     action = Declare(
         ulid=ctx.ulid(),
         title=report.title,

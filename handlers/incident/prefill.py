@@ -22,6 +22,7 @@ from handlers.views.forms import Prefill
 from phases.ports.ports import Catalogue
 from phases.record.incident import Severity
 from phases.record.service import Service
+from phases.text.wording import short
 
 READ_SECONDS = 0.8
 """Of the 3 s for which a form can be opened."""
@@ -99,7 +100,7 @@ async def prefilled(ctx: Context, text: str, adopted: Adopted | None = None) -> 
         title = (adopted.title if adopted is not None else "") or slack_text.title(more)
     return Prefill(
         title=title,
-        description=slack_text.cut(text, slack_text.DESCRIPTION) if text.strip() != title else "",
+        description=short(text, slack_text.DESCRIPTION) if text.strip() != title else "",
         service=service,
         severity=severity_named(text),
     )

@@ -56,10 +56,6 @@ def foreign(text: str) -> str:
     return TOKEN.sub(r"\1\2", text) if "<" in text else text
 
 
-def cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
-
-
 def unaccented(text: str) -> str:
     """Return the text in small letters without accents."""
     letters = unicodedata.normalize("NFKD", text).casefold()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from phases.text.cleaning import cut
-
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return `1 user` or `1,240 users`."""
@@ -57,8 +55,8 @@ def word_list(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def short(name: str, limit: int = 80) -> str:
-    return cut(name, limit)
+def short(text: str, limit: int = 80) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 def capital(text: str) -> str:
