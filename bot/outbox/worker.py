@@ -10,7 +10,6 @@ import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -27,6 +26,7 @@ from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
+from bot.store.job import Job
 from handlers.dispatcher import Dispatcher, EffectEnded, Recorded, Unknown
 from phases.messages.base import Action, Effect
 from phases.messages.effects import EFFECT
@@ -61,19 +61,6 @@ TAKE_UP_SECONDS = 60.0
 
 An older replica may set an effect aside once more until it is replaced.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One try of one effect."""
-
-    incident: str
-    effect_id: str
-    """`INC-0001.<version>.<i>`: the same in every try."""
-    created: datetime
-    """When it was committed, by the clock of Redis."""
-    attempt: int
-    """1 for the first. From 2 on an earlier try may have done it."""
 
 
 Performer = Callable[[Any, Job], Awaitable[Action]]

@@ -27,10 +27,11 @@ import bot.outbox.worker as outbox_
 from bot.config.catalogue import Catalogue
 from bot.connection.embedded import embedded
 from bot.outbox.stream import Queue
-from bot.outbox.worker import Job, Outbox
+from bot.outbox.worker import Outbox
 from bot.runtime.clock_jump import ClockJumps
 from bot.store.incident_store import Loaded, Store
 from bot.store.incidents import Incidents
+from bot.store.job import Job
 from bot.timers.scheduler import Clock
 from phases.messages.actions import LookDue, NobodyActed, PostmortemDue, UpdateDue
 from phases.messages.effects import EFFECT, LookAgain, Say

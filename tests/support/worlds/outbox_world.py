@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bot.outbox.turns import SystemTurns
-from bot.outbox.worker import Job, Outbox
+from bot.outbox.worker import Outbox
 from bot.store.incident_store import Store
+from bot.store.job import Job
 from handlers.dispatcher import Recorded
 from phases.messages.base import Action, Effect
 from phases.messages.commands import PostUpdate

@@ -12,8 +12,8 @@ import pytest
 
 from bot.cli.forget import forget
 from bot.connection.client import GROUP
-from bot.outbox.worker import Job
 from bot.store.incident_store import Store
+from bot.store.job import Job
 from phases.messages.base import Action
 from phases.messages.effects import CommentTicket, Say
 from phases.messages.results import EffectDone

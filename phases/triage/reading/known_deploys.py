@@ -22,7 +22,7 @@ ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
 
 
 @dataclass(frozen=True, slots=True)
-class DeployState:
+class KnownDeploys:
     """The deploys, the running release, and the releases that may be deployed."""
 
     known: History
@@ -53,12 +53,12 @@ class DeployState:
         return runs_beside(suspect, self.running, self.known, by_release)
 
 
-async def ask_deploy_state(
+async def ask_deploys(
     ask: Questions,
     incident: Incident,
     known_deploys: Sequence[DeploySeen],
     burning: Collection[str],
-) -> DeployState:
+) -> KnownDeploys:
     """Ask what was deployed, what runs, what may be deployed."""
     service = ask.sources.service
     by_github, (by_sentry, all_told), running, (releases, cannot_deploy) = await asyncio.gather(
@@ -67,7 +67,7 @@ async def ask_deploy_state(
     outside = (*by_github, *by_sentry)
     own = [d for d in (*known_deploys, *outside) if d.service == service.name]
     known = merge_deploys(own, deployable=releases or ()).without(incident.rolled_back)
-    return DeployState(
+    return KnownDeploys(
         known=known,
         neighbours=_neighbour_deploys(service.name, (*known_deploys, *outside)),
         all_told=all_told,
@@ -92,7 +92,7 @@ def _neighbour_deploys(service: str, told: Sequence[DeploySeen]) -> tuple[Deploy
 
 async def ask_rollback_path(
     ask: Questions,
-    deploys: DeployState,
+    deploys: KnownDeploys,
     suspect: DeploySeen | None,
     fire: EarlierFire | None,
     *,
