@@ -70,7 +70,7 @@ class Origin:
 
 
 async def declare_text(
-    interaction: Interaction, text: str, way: str = "command", *, drill: bool = False
+    interaction: Interaction, text: str, *, drill: bool = False
 ) -> Message | None:
     """Declare with words alone, where the service is known; else open the form."""
     if (words := await linked_message(interaction.ctx, text)) is not None:
@@ -80,14 +80,15 @@ async def declare_text(
     bare = only_links(text) and not (adopted and adopted.title)
     if not text.strip() or service is None or bare:
         note = _which_service(interaction.ctx) if text.strip() and service is None else ""
-        await open_form(interaction, text, Origin(way), note=note, drill=drill, adopted=adopted)
+        await open_form(
+            interaction, text, Origin("command"), note=note, drill=drill, adopted=adopted
+        )
         return None
     title = adopted.title if adopted and only_links(text) else slack_text.title(text)
     report = Report(
         title=title,
         description=_description(text) if " ".join(text.split()) != title else "",
         service=service.name,
-        way=way,
         channel=interaction.channel,
         drill=drill,
     )

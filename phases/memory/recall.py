@@ -27,6 +27,7 @@ from phases.text.wording import counted, short, word_list
 SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
 PATTERN = 3  # issue: third time in 90 days, same file
 RECALLED = 20
+FREQUENT = 5
 """Incidents recalled of the service, and of those with the same file or Sentry issue.
 
 If so many were recalled, there may be more.
@@ -427,7 +428,7 @@ def outcome_text(past: PastIncident) -> str:
     return "; ".join(parts)
 
 
-def most_frequent(names: Iterable[str], at_most: int = 5) -> tuple[tuple[str, int], ...]:
-    """Return names with their counts, most first."""
+def most_frequent(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """Return the five most frequent names with their counts, most first."""
     counts = Counter(names).items()
-    return tuple(sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:at_most])
+    return tuple(sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:FREQUENT])

@@ -16,6 +16,7 @@ from phases.text.wording import short
 Names = Mapping[str, str]
 """Slack id → the name that a person goes by."""
 
+PARAGRAPHS = 8000  # characters
 _LINK = re.compile(r"<(https?://[^<>|\s]{1,500})(?:\|[^<>]{0,300})?>")
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]{1,500}[A-Za-z0-9/=_-]")
 _MARKS = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)")
@@ -50,10 +51,10 @@ def inline(text: str, names: Names, limit: int = 1000) -> str:
     return _escaped(short(" ".join(readable(text, names).split()), limit))
 
 
-def paragraphs(text: str, names: Names, limit: int = 8000) -> str:
+def paragraphs(text: str, names: Names) -> str:
     """Return lines of Markdown with lists and line breaks, without headings, code, HTML, links."""
     lines: list[str] = []
-    for line in short(readable(text, names).strip(), limit).split("\n"):
+    for line in short(readable(text, names).strip(), PARAGRAPHS).split("\n"):
         words = line.strip()
         indent = "  " if line.startswith((" ", "\u3000")) and words.startswith(("- ", "* ")) else ""
         if words.startswith("* "):
