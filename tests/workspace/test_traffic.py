@@ -20,7 +20,7 @@ async def test_where_nobody_comes_any_more_quiet_is_no_recovery(small: World):
     await alice.click(decision, "decision.rollback")
     asked = plain(await alice.sees("Does it work for users again?", channel))
     assert "there is no traffic, so silence proves nothing" in asked
-    assert "traffic is 0 % of what it was during the fire" in asked
+    assert "raffic is 0 % of what it was during the fire" in asked
     assert not said(alice, channel, "*Recovered.*")
 
 
