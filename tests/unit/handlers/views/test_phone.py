@@ -19,7 +19,7 @@ from handlers.views.status import LINES
 from handlers.views.text import spoken, words
 from phases.record.findings import Hypothesis, HypothesisKind, Suspect, Verdict
 from phases.record.incident import Failure, Severity, Source, Status
-from phases.root_cause.changed import change_hypothesis
+from phases.root_cause.change_hypothesis import change_hypothesis
 from phases.root_cause.hypotheses import Facts, hypothesis_tree
 from tests.support.values.factories import NOW, incident, report, service
 from tests.support.values.flagged import flagged
