@@ -65,6 +65,7 @@ async def test_where_the_pager_refuses_the_owners_read_that_nobody_was_called() 
         )
         done = await page(Page(key="sev1", text="INC-0001 checkout is failing"), job, ctx)
         (said,) = (m for m in world.workspace.channel("general").messages if "checkout" in str(m))
+        assert done is not None
         assert done.via.startswith("mention, because")
         assert "Nobody was called: PagerDuty refused the page" in str(said)
         assert "is PAGERDUTY_ROUTING_KEY right?" in str(said)

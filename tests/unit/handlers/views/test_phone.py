@@ -18,7 +18,7 @@ from handlers.views.phone_layout import BODY, LARGE, SMALL, Fact, fitted, lines,
 from handlers.views.status import LINES
 from handlers.views.text import spoken, words
 from phases.record.findings import Hypothesis, HypothesisKind, Suspect, Verdict
-from phases.record.incident import Failure, Severity, Source, Status
+from phases.record.incident import Failure, Source, Status
 from phases.root_cause.change_hypothesis import change_hypothesis
 from phases.root_cause.hypotheses import Facts, hypothesis_tree
 from tests.support.values.factories import NOW, incident, report, service
@@ -191,10 +191,11 @@ def test_a_number_is_never_cut_from_what_it_counts(width: int) -> None:
         assert not re.search(r"(normally|; 5\.4|\(and|\(and\W\d+)…$", kept), kept
 
 
-def test_a_private_incident_says_so_on_a_phone_without_a_mark_that_something_is_cut() -> None:
-    secret = incident(private=True, severity=Severity.SEV1, service="checkout-and-payments-service")
-    line = views.status(secret, NOW, service(name=secret.service)).blocks[1]["text"]["text"]
-    assert "private" in line.split("\n")[0]
+@pytest.mark.parametrize("state", ["deciding", "mitigating", "verifying"])
+def test_a_private_incident_says_so_on_a_phone_and_nothing_hangs_on_the_word(state: str) -> None:
+    secret = FULLEST[state].model_copy(update={"private": True})
+    line = views.status(secret, NOW, SHOP).blocks[1]["text"]["text"].split("\n")[0]
+    assert "private" in line
     assert "private…" not in line
 
 

@@ -67,6 +67,7 @@ def test_a_round_moves_with_a_clock_that_was_set_back_and_its_action_with_it(num
     assert after.action is not None
     assert after.clock_started_at == story.now - wait
     assert before.action.finished_at is not None
+    assert after.action.finished_at is not None
     assert before.action.finished_at - after.action.finished_at == timedelta(hours=1)
     assert before.action.at - after.action.at == timedelta(hours=1)
     if number == 1:
