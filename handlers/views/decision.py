@@ -227,7 +227,7 @@ def _reasons(recommendation: Recommendation | None, above: Collection[str]) -> l
     all_of = (
         ("Why", recommendation.reasons),
         (f"Points to {suspect}", points),
-        ("Points away from it", recommendation.points_away),
+        (f"Points away from {suspect}", recommendation.points_away),
         ("But", recommendation.against),
         (no, [brake for brake in recommendation.brakes if brake not in quoted]),
     )

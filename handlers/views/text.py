@@ -128,12 +128,12 @@ def plain(raw: str, limit: int) -> str:
 
 
 def cut_plain(text: str, limit: int) -> str:
+    """Return at most `limit` characters: titles and labels are short, so a word may be cut."""
     if size(text) <= limit:
         return text
-    whole = text
     while size(text) > limit - 1:
         text = text[:-1]
-    return whole_words(whole, len(text)) + ELLIPSIS
+    return text.rstrip() + ELLIPSIS
 
 
 def code(raw: str, limit: int = 2900) -> str:

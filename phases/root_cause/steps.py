@@ -33,6 +33,9 @@ from phases.text.wording import short
 
 BISECT = "bisect"  # timer
 FOLLOW_SECONDS = 2
+WALKED = 3  # steps of the walk that may go into the timeline
+NEW_IN = ": new in "
+"""Ends the sentence about a line that the suspected release brought."""
 HYPOTHESES = 12  # kept in the record
 
 
@@ -58,8 +61,9 @@ def investigated(draft: Draft, action: Investigated) -> None:
         suspects=findings.suspects,
     )
     known = incident.investigation.walk if incident.investigation else ()
-    for line in findings.walk[:3]:
-        if news := _unsaid(line, known):
+    for number, line in enumerate(findings.walk[:WALKED]):
+        told = number == 0 or NEW_IN in line  # who wrote the older lines stands in the evidence
+        if told and (news := _unsaid(line, known)):
             draft.note("evidence", news)
     can_bisect = service.bisect and service.checkout and incident.bisect is None
     good, bad = findings.good, findings.bad
