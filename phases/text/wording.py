@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from phases.text.cleaning import whole_words
+
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return `1 user` or `1,240 users`."""
@@ -56,7 +58,13 @@ def word_list(text: str) -> tuple[str, ...]:
 
 
 def short(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+    return text if len(text) <= limit else f"{whole_words(text, limit - 1)}…"
+
+
+def ended(text: str) -> str:
+    """Return the sentence with one end: `is the key right?` gets no full stop."""
+    text = text.rstrip(". ")
+    return text if text.endswith(("?", "!", "…")) else f"{text}."
 
 
 def capital(text: str) -> str:
