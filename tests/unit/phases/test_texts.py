@@ -14,13 +14,13 @@ from phases.text.wording import ended, short
 def test_half_a_word_or_half_a_number_is_never_shown() -> None:
     said = "Traffic is 12,400 % of what it was during the fire"
     for limit in range(WORD + 2, len(said)):
-        for shown in (short(said, limit), slack.short(said, limit)):
+        for shown in (short(said, limit), slack.cut(said, limit)):
             assert set(shown.removesuffix("…").split()) <= set(said.split()), shown
 
 
 def test_a_word_without_an_end_is_cut_anywhere() -> None:
     assert short("x" * 90, 40) == f"{'x' * 39}…"
-    assert slack.short(f"at {'y' * 90}", 40) == f"at {'y' * 36}…"
+    assert slack.cut(f"at {'y' * 90}", 40) == f"at {'y' * 36}…"
 
 
 @given(st.text(max_size=200), st.integers(1, 120))
