@@ -12,9 +12,14 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 # Commands, and parts of libraries, are imported by the bot only when they run.
+import anyio._backends._asyncio
+import apscheduler.executors.asyncio
+import apscheduler.triggers.interval
+import httpcore
 import uvicorn.lifespan.off
 import uvicorn.loops.auto
-import uvicorn.protocols.http.auto  # noqa: F401
+import uvicorn.protocols.http.auto
+import uvicorn.protocols.websockets.auto  # noqa: F401
 
 import bot.cli.doctor
 import bot.cli.export
@@ -28,6 +33,7 @@ from bot.clients.slack import channel_members
 from bot.outbox import worker
 from handlers.slack import interaction
 from phases.coordination import declare
+from phases.triage.going_back.written_warnings import warning_in
 from phases.triage.reading import questions, unavailable
 
 DEADLINES = {
@@ -98,3 +104,4 @@ def _worker(arguments: list[str]) -> int:
 RUNS: dict[str, Callable[[list[str]], int]] = {"firebreak": _firebreak, "worker": _worker}
 
 inspect.stack()  # Bolt asks for it, and it looks at every module once
+warning_in("No rollback.")  # the first one compiles the pattern
