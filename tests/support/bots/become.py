@@ -33,7 +33,7 @@ from bot.clients.slack import channel_members
 from bot.outbox import worker
 from handlers.slack import interaction
 from phases.coordination import declare
-from phases.triage.going_back.written_warnings import warning_in
+from phases.triage.rollback.written_warnings import warning_in
 from phases.triage.reading import questions, unavailable
 
 DEADLINES = {
