@@ -12,10 +12,6 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 # Commands, and parts of libraries, are imported by the bot only when they run.
-import anyio._backends._asyncio
-import apscheduler.executors.asyncio
-import apscheduler.triggers.interval
-import httpcore
 import uvicorn.lifespan.off
 import uvicorn.loops.auto
 import uvicorn.protocols.http.auto
@@ -33,8 +29,8 @@ from bot.clients.slack import channel_members
 from bot.outbox import worker
 from handlers.slack import interaction
 from phases.coordination import declare
-from phases.triage.rollback.written_warnings import warning_in
 from phases.triage.reading import questions, unavailable
+from phases.triage.rollback.written_warnings import warning_in
 
 DEADLINES = {
     "acks": ((interaction, "WHO_SECONDS", 20), (channel_members, "ASK_SECONDS", 20)),
