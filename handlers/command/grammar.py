@@ -84,6 +84,11 @@ _OF_A_FEATURE = re.compile(
 
 A reason to cancel an incident hardly has them.
 """
+_SAID_OF_IT = re.compile(
+    r"(it|this|that|there|we|i|they)( only| just)?('s|'m|'re|'ve| is| was| were| are| am| had)\b",
+    re.IGNORECASE,
+)
+"""Begins a sentence about this incident: no feature is named so, and its verb is no symptom."""
 _NO_INCIDENT = re.compile(
     r"(it was |this is |this was )?(an? )?"
     r"(false alarm|duplicate|dup\b|not an incident|no incident|load test|drill|test\b|noise"
@@ -390,7 +395,9 @@ def _reads_as_report(name: str, rest: str) -> bool:
         return False
     if name == "cancel" and _OF_A_FEATURE.search(rest) is not None:
         return True
-    return name in ("cancel", "fixed") and _SYMPTOM.search(rest) is not None
+    said = _SAID_OF_IT.match(rest)
+    symptom = _SYMPTOM.search(rest, said.end() if said else 0)
+    return name in ("cancel", "fixed") and symptom is not None
 
 
 def nearest(word: str) -> str | None:

@@ -8,6 +8,8 @@ import unicodedata
 FORGOTTEN = "U0FORGOTTEN"
 """Stands for the Slack id of a person who is forgotten (`firebreak forget`)."""
 SOMEBODY = "somebody"
+WORD = 24
+"""A longer word is cut in its middle; ours, longer than numbers and most words."""
 
 PERSON = r"[UW][A-Z0-9]{1,20}"
 """Slack's id of a person."""
@@ -57,7 +59,18 @@ def foreign(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+    return text if len(text) <= limit else f"{whole_words(text, limit - 1)}…"
+
+
+def whole_words(text: str, most: int) -> str:
+    """Return the beginning of a longer text, up to the end of a word: half a number is a wrong one.
+
+    A word without an end, such as a path, is cut anywhere.
+    """
+    begin = text[:most]
+    if not text[most : most + 1].isspace() and (gap := begin.rfind(" ")) >= most - WORD > 0:
+        begin = begin[:gap]
+    return begin.rstrip()
 
 
 def unaccented(text: str) -> str:

@@ -61,6 +61,15 @@ from phases.record.incident import Severity
             True,
             Subcommand("cancel", text="it was a load test, nobody is hit"),
         ),
+        ("cancel it was nothing", True, Subcommand("cancel", text="it was nothing")),
+        ("cancel that was me", True, Subcommand("cancel", text="that was me")),
+        ("cancel we're fine", True, Subcommand("cancel", text="we're fine")),
+        ("fixed it was the cache", True, Subcommand("fixed", text="it was the cache")),
+        (
+            "cancel it is broken",
+            True,
+            Ambiguous(Subcommand("cancel", text="it is broken"), Declare("cancel it is broken")),
+        ),
         (
             "cancel wrong service",
             True,
