@@ -115,7 +115,9 @@ def refuse_if_ended(incident: Incident) -> Refused | None:
     match incident.status:
         case Status.CANCELLED:
             why = incident.cancel_reason or "no reason given"
-            return Refused("state", f"{incident.id} was cancelled: {why}. Nothing was changed.")
+            there = f" Say it in {incident.duplicate_of}." if incident.duplicate_of else ""
+            said = f"{incident.id} was cancelled: {why}. Nothing was changed.{there}"
+            return Refused("state", said)
         case Status.RESOLVED | Status.CLOSED:
             return Refused(
                 "state",
