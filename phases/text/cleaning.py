@@ -18,6 +18,7 @@ TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80}(?: \{[a-z_]{1,30}\})*)(?:\|([^<>]{0
 
 https://docs.slack.dev/messaging/formatting-message-text
 """
+_BEFORE_SIGN = re.compile(r"<+(?=[@#!])")
 _MASS_MENTION = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n?|[\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -55,7 +56,11 @@ def foreign(text: str) -> str:
 
     People mention people; an error message, a commit or a ticket mentions nobody.
     """
-    return TOKEN.sub(r"\1\2", text) if "<" in text else text
+    if "<" not in text or not TOKEN.search(seen := visible(text)):
+        return text
+    without = TOKEN.sub(r"\1\2", seen)
+    # What was around a token can be one now, as in `<<@U1>>`.
+    return _BEFORE_SIGN.sub("", without) if TOKEN.search(without) else without
 
 
 def cut(text: str, limit: int) -> str:

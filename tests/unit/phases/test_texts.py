@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.views import text as slack
-from phases.text.cleaning import WORD, cut
+from phases.text.cleaning import TOKEN, WORD, cut, foreign
 from phases.text.wording import ended
 
 
@@ -36,3 +36,15 @@ def test_what_is_cut_fits_and_is_a_beginning(raw: str, limit: int) -> None:
 )
 def test_a_sentence_ends_once(said: str, shown: str) -> None:
     assert ended(said) == shown
+
+
+PIECES = st.sampled_from(
+    ["<", ">", "@U0ALICE", "!", "!here", "#C1", "|", "x", " ", "\x00", "\u200e"]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_no_token_is_left_in_what_a_program_tells(raw: str) -> None:
+    for said in (raw, f"<<@U0ALICE>> {raw}", f"<\u200e@U0ALICE> {raw}"):
+        assert "<@" not in slack.spoken(foreign(said)), said
+        assert not TOKEN.search(foreign(foreign(said)))
