@@ -155,6 +155,8 @@ class Life:
             while time.monotonic() < waits:
                 if found := self.channels:
                     self._channel = found[0]
+                    for person in (self.bob, *([self.guest] if self.plot.wrong else ())):
+                        person.join(self.channel)  # who is not in there can do nothing in there
                     if self.plot.pins:  # the bot may not know yet that it is its channel
                         self.alice.join(self.channel)
                         self.alice.react(self.alice.say(self.channel, SEEN))
@@ -336,10 +338,23 @@ class Life:
 
     async def _cancelled(self) -> None:
         self.shop.on_fire = False
-        await asyncio.sleep(self.dice.uniform(0, 30))
+        away = self.town.wire.away
+        if self.plot.late:
+            away.add("pagerduty")  # a page that is not sent yet comes through after the end
+            with suppress(Lost):
+                await self.until(
+                    "people are to be paged", lambda: self.record()["paged"], AGAIN, 0.1
+                )
+        else:
+            await asyncio.sleep(self.dice.uniform(0, 30))
         while self.record()["status"] != "cancelled":
             await self.act(self.alice.command("/incident cancel false alarm", self.channel))
-            await self._some_seconds(lambda: self.record()["status"] == "cancelled")
+            with suppress(Lost):
+                await self.until(
+                    "it is cancelled", lambda: self.record()["status"] == "cancelled", AGAIN, 0.1
+                )
+        if self.plot.late:
+            away.discard("pagerduty")
 
     async def _written(self) -> None:
         self.step, ends = "the post-mortem", time.monotonic() + PATIENCE

@@ -107,7 +107,7 @@ def lived(seed: int, path: str, tell: Tell | None = None) -> Ended:
     """Live one world in this process, which is good for nothing else afterwards."""
     clock.sow(str(seed))
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.disable()  # a world is small, and ends
     loop = clock.Loop()
     asyncio.set_event_loop(loop)
     logging.basicConfig(
