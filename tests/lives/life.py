@@ -155,8 +155,8 @@ class Life:
             while time.monotonic() < waits:
                 if found := self.channels:
                     self._channel = found[0]
-                    for person in (self.bob, *([self.guest] if self.plot.wrong else ())):
-                        person.join(self.channel)  # who is not in there can do nothing in there
+                    for person in (BOB, *([GUEST] if self.plot.wrong else ())):
+                        self.town.workspace.join(self.channel, person)  # else they can do nothing
                     if self.plot.pins:  # the bot may not know yet that it is its channel
                         self.alice.join(self.channel)
                         self.alice.react(self.alice.say(self.channel, SEEN))
