@@ -104,7 +104,8 @@ class Loop(asyncio.SelectorEventLoop):
         super().__init__(_Nothing())
         self.set_task_factory(_task)
 
-    get_debug = staticmethod(bool)  # False, asked twice a step: a call of C
+    # False, and asked twice a step: a call of C.
+    get_debug = staticmethod(bool)  # pyright: ignore[reportAssignmentType]
 
     def time(self) -> float:
         return BOOTED + CLOCK.passed
@@ -181,7 +182,7 @@ class _Step(asyncio.Handle):
 
     def cancel(self) -> None:
         self._cancelled = True
-        self._callback = self._args = None
+        self._callback = self._args = None  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class _Timer(asyncio.TimerHandle):
@@ -204,7 +205,7 @@ class _Timer(asyncio.TimerHandle):
 
     def cancel(self) -> None:
         self._cancelled = True
-        self._callback = self._args = None
+        self._callback = self._args = None  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class _Task(asyncio.Task[Any]):
