@@ -17,8 +17,6 @@ SYSTEMS = ("slack", "sentry", "linear", "github", "discord", "pagerduty")
 CRASHES = ((800, 4000), (2000, 10000), (6000, 30000))
 """Steps between two deaths of a replica: a step is what runs between two awaits."""
 STEPS_OF_THE_CLOCK = (-3600.0, -90.0, -5.0, 5.0, 90.0, 3600.0)
-GO_AWAY = ("pagerduty", "linear", "discord")
-"""Systems that may be away for a while: what waits for them comes through when much is over."""
 BESIDE_SECONDS = 45.0
 """From one replica that gets the next version to the next one."""
 BY_SECONDS = 240.0
@@ -50,8 +48,6 @@ class Forecast:
     """When the next version of the code is rolled out, a replica after the other."""
     slower: float = 1.0
     """So many times as seldom as in production a replica looks for what it is not told of."""
-    away: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
-    """System → from when to when it cannot be reached at all, in seconds from the beginning."""
     wall: dict[int, float] = field(default_factory=dict[int, float])
     """Replica → seconds by which the clock of its machine is wrong."""
 
@@ -76,7 +72,6 @@ class Forecast:
             far=dice.choice((1.0, 1.0, 1.0, 30.0)),
             update_at=dice.uniform(10, BY_SECONDS) if dice.random() < 0.25 else None,
             slower=dice.choice((2.0, 4.0, 8.0, 8.0, 8.0, 8.0)),
-            away={one: _away(dice) for one in GO_AWAY if dice.random() < 0.25},
         )
 
     @property
@@ -101,8 +96,6 @@ class Forecast:
         if self.update_at is not None:
             versions.install(town.seed)
             town.beside(self._updates(town, self.update_at))
-        for system, times in self.away.items():
-            town.beside(self._goes_away(town, system, *times))
         if self.clock:
             town.beside(self._sets_the_clock(town))
 
@@ -113,13 +106,6 @@ class Forecast:
             town.said(f"replica {number} gets the next version")
             town.fleet.update(number)
             await asyncio.sleep(BESIDE_SECONDS)
-
-    async def _goes_away(self, town: Town, system: str, begin: float, end: float) -> None:
-        await asyncio.sleep(begin)
-        town.said(f"{system} cannot be reached for {end - begin:.0f} s")
-        town.wire.away.add(system)
-        await asyncio.sleep(end - begin)
-        town.wire.away.discard(system)
 
     async def _sets_the_clock(self, town: Town) -> None:
         await asyncio.sleep(self.clock_at)
@@ -158,11 +144,6 @@ class Forecast:
         town.fleet.crash_every = None
         town.redis.deadly = town.fleet.acks_kill = 0.0
         town.fleet.doom()
-
-
-def _away(dice: random.Random) -> tuple[float, float]:
-    begin = dice.uniform(5, 60)
-    return begin, begin + dice.uniform(20, 90)
 
 
 def _weather(dice: random.Random) -> Weather:
