@@ -291,7 +291,7 @@ async def _try_commits(own: Store, queue: Queue) -> list[PendingEntry]:
     loaded = await own.load(ID, ended)
     await _commit(own, loaded, _recovery(loaded), ended)
     later = loaded.server_now + timedelta(days=1)
-    due: Any = await own.run(DUE, at=to_ms(later), limit=100)
+    _, _, *due = await own.run(DUE, at=to_ms(later), limit=100)
     if not due:
         raise NotRecorded("Redis keeps a timer and does not give it out again.")
     incident, _, name = due[0].partition("|")

@@ -20,7 +20,7 @@ from bot.connection.client import Script
 from bot.outbox.dead_letters import add_timer_letter
 from bot.runtime.clock_jump import ClockJumps
 from bot.runtime.worker import Worker, log_crash
-from bot.store.clock_rewind import set_back
+from bot.store.clock_rewind import LEAST_SECONDS, set_back
 from bot.store.commit import member, to_ms
 from bot.store.incident_store import Store
 from handlers.dispatcher import Dispatcher, Recorded, TimerDue, Unknown
@@ -106,8 +106,6 @@ class Clock(Worker):
         """Says what is due, once."""
         with self.turn():
             more = True
-            if self._now is None:
-                await self._look_at_clocks()
             while more:
                 due = await self._due()
                 self.swept_at = time.monotonic()
@@ -115,22 +113,23 @@ class Clock(Worker):
                 random.shuffle(due)
                 more = await self._fire_all(due) and len(due) == AT_MOST
 
-    async def _look_at_clocks(self) -> None:
-        seconds, shown = await set_back(self._store)
-        self._clock_jumps.note_redis_time(shown)
-        if seconds:
-            log.warning(
-                "the clock of Redis was set back by %.1f s: what waits was moved with it", seconds
-            )
-
     async def _due(self) -> list[Due]:
+        """Return what is due by the clock of Redis, which may have been set back meanwhile."""
         at = to_ms(self._now()) if self._now else None
-        flat: Any = await self._store.run(DUE, at=at, limit=AT_MOST)
-        timers: list[Due] = []
-        for name, at, action in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-            incident, _, timer = name.partition("|")
-            timers.append(Due(incident, timer, int(at), action))
-        return timers
+        while True:
+            was_set_back, clock, *flat = await self._store.run(
+                DUE, at=at, limit=AT_MOST, least=round(LEAST_SECONDS * 1000)
+            )
+            if at is None:
+                self._clock_jumps.note_redis_time(int(clock) / 1000)
+            if not was_set_back:
+                return _timers(flat)
+            seconds, _ = await set_back(self._store)
+            if seconds:
+                log.warning(
+                    "the clock of Redis was set back by %.1f s: what waits was moved with it",
+                    seconds,
+                )
 
     async def _fire_all(self, due: Sequence[Due]) -> bool:
         """Fire `AT_ONCE` at a time; return whether any was dealt with."""
@@ -219,6 +218,14 @@ class Clock(Worker):
             if abs(passed - shown) > PARTED_SECONDS:
                 log.warning("the wall clock was set by %+.1f s", shown - passed)
                 job.modify(next_run_time=datetime.now(UTC))
+
+
+def _timers(flat: Sequence[Any]) -> list[Due]:
+    timers: list[Due] = []
+    for name, at, action in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+        incident, _, timer = name.partition("|")
+        timers.append(Due(incident, timer, int(at), action))
+    return timers
 
 
 def _log_fields(due: Due) -> dict[str, str]:

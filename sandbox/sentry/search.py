@@ -141,11 +141,21 @@ def _all_of(tokens: list[str | Term]) -> tuple[Node, list[str | Term]]:
 
 
 class Matcher(Generic[T]):
-    """A parsed query over things; `read(thing, key)` returns a value, None where there is none."""
+    """A parsed query over things; `read(thing, key)` returns a value, None where there is none.
 
-    def __init__(self, query: str, read: Callable[[T, str], Value], *, now: float) -> None:
+    `reading(key)`, where it is given, returns what reads this key of each thing.
+    """
+
+    def __init__(
+        self,
+        query: str,
+        read: Callable[[T, str], Value],
+        *,
+        now: float,
+        reading: Callable[[str], Callable[[T], Value]] | None = None,
+    ) -> None:
         self._node = parse(query)
-        self._read = read
+        self._reading = reading or (lambda key: lambda thing: read(thing, key))
         self._now = now
         self._matches = self._compiled(self._node)
 
@@ -175,16 +185,18 @@ class Matcher(Generic[T]):
         return matches
 
     def _test(self, term: Term) -> Callable[[T], bool]:
-        read, key, values = self._read, term.key, term.values
+        key, values = term.key, term.values
         if key == "has":
-            return lambda thing: bool(read(thing, values[0]))
+            read = self._reading(values[0])
+            return lambda thing: bool(read(thing))
+        read = self._reading(key or "title")
         if not key:
-            return lambda thing: values[0].lower() in str(read(thing, "title") or "").lower()
+            return lambda thing: values[0].lower() in str(read(thing) or "").lower()
         texts = frozenset(values)
         plain = not term.compare and not any("*" in wanted for wanted in values)
 
         def holds(thing: T) -> bool:
-            value = read(thing, key)
+            value = read(thing)
             if plain and (value is None or isinstance(value, str)):
                 return (value or "") in texts
             return any(self._equals(value, wanted, term.compare) for wanted in values)

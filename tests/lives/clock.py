@@ -104,16 +104,16 @@ class Loop(asyncio.SelectorEventLoop):
         super().__init__(_Nothing())
         self.set_task_factory(_task)
 
-    def time(self) -> float:
-        return CLOCK.monotonic()
+    # False, and asked twice a step: a call of C.
+    get_debug = staticmethod(bool)  # pyright: ignore[reportAssignmentType]
 
-    def create_future(self) -> asyncio.Future[Any]:
-        return _Future(loop=self)
+    def time(self) -> float:
+        return BOOTED + CLOCK.passed
 
     def call_soon(
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Step(callback, args, self, context)
         self._ready.append(handle)  # pyright: ignore[reportAttributeAccessIssue]
         return handle
 
@@ -121,7 +121,7 @@ class Loop(asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Of the timers of one moment the first that was set goes first."""
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = _Timer(when, callback, args, self, context)
         heappush(self._scheduled, (when, next(_NUMBERS), timer))  # pyright: ignore
         return timer
 
@@ -133,8 +133,8 @@ class Loop(asyncio.SelectorEventLoop):
         if not ready and not self._stopping:  # pyright: ignore
             if not timers:
                 raise Stuck("nothing will ever happen again")
-            CLOCK.passed += max(0.0, timers[0][0] - CLOCK.monotonic())
-        now = CLOCK.monotonic() + RESOLUTION
+            CLOCK.passed += max(0.0, timers[0][0] - (BOOTED + CLOCK.passed))
+        now = BOOTED + CLOCK.passed + RESOLUTION
         while timers and timers[0][0] < now:
             ready.append(heappop(timers)[2])
         for _ in range(len(ready)):
@@ -164,23 +164,59 @@ class Loop(asyncio.SelectorEventLoop):
         return done
 
 
+class _Step(asyncio.Handle):
+    """As the loop's own, which looks for debugging each time it is made and cancelled."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., Any],
+        args: Any,
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled, self._repr, self._source_traceback = False, None, None
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Timer(asyncio.TimerHandle):
+    """As `_Step`; the loop's own count of cancelled timers is not asked for."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., Any],
+        args: Any,
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled, self._repr, self._source_traceback = False, None, None
+        self._when, self._scheduled = when, True
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None  # pyright: ignore[reportAttributeAccessIssue]
+
+
 class _Task(asyncio.Task[Any]):
-    """A task whose place in a set is that of its birth, not of its address in memory."""
+    """A task whose place in a set is that of its birth, not of its address in memory.
+
+    Futures are as they are: the bot, its libraries and the sandbox keep only tasks in sets.
+    """
 
     def __init__(self, coroutine: Any, **more: Any) -> None:
         self._number = next(_NUMBERS)
         super().__init__(coroutine, **more)
-
-    def __hash__(self) -> int:
-        return self._number
-
-
-class _Future(asyncio.Future[Any]):
-    """As `_Task`."""
-
-    def __init__(self, **more: Any) -> None:
-        self._number = next(_NUMBERS)
-        super().__init__(**more)
 
     def __hash__(self) -> int:
         return self._number

@@ -25,7 +25,7 @@ WATCHER = "bot.clients.processes.watcher"
 STARTS = (0.02, 0.4)
 STARTS_LATE = (8.0, 20.0)
 """Seconds until a watcher claims its record on a busy machine: some are not waited for."""
-LATE, KILLED, SILENT = 0.05, 0.03, 0.03
+LATE, KILLED, SILENT = 0.15, 0.03, 0.03
 """Chances: a watcher begins late, it is killed, a command that is asked something fails."""
 RUNS = (2.0, 12.0)
 

@@ -187,7 +187,7 @@ def _timeline(life: Life, incident: Incident, entries: list[Entry]) -> list[str]
     said = Counter((entry.kind, entry.text) for entry in entries)
     rounds = max(1, len(incident.rounds))
     may = {**dict.fromkeys(EACH_ROUND, rounds), "page": max(1, len(set(incident.paged)))}
-    may["lead"] = 9  # to and fro (`Life._restless`)
+    may["lead"] = 11  # to and fro (tests/lives/restless.py)
     # Two looks that can measure nothing say so in the same words.
     may["check"] = max(rounds, sum(len(one.looks) for one in incident.rounds))
     # An investigation while Sentry or GitHub is away walks otherwise, the next one as before.

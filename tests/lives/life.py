@@ -15,27 +15,16 @@ from phases.record.incident import Incident
 from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Json, Person
+from tests.lives.patience import AGAIN, LOOKS, PATIENCE, Lost
 from tests.lives.plot import Plot
 from tests.lives.rest import unrest
+from tests.lives.restless import comes_anew, restless
 from tests.lives.shops import Shop
-from tests.lives.stale import stale
 from tests.lives.town import FIX, Town
 
-PATIENCE = 1200.0
-"""Virtual seconds in which each step must come true: a step may meet several deaths."""
-AGAIN = 12.0
-"""Seconds after which a person says the same once more."""
-QUIET, LOOKS_WHEN_QUIET = 4.0, 3
-"""Seconds from one look at what is shown, while nothing is to be edited, to the next; so many."""
-LOOKS = 2.0
-"""A person looks so often."""
 SEEN = "The pool of the database is full"
 UPDATE = "Half of the carts are empty"
 """Said once; it may come twice, and counts once."""
-
-
-class Lost(Exception):
-    """A step did not come true."""
 
 
 def _taken(ack: Any) -> bool:
@@ -101,13 +90,19 @@ class Life:
                 return {**message, "channel": self.channel.id}
         return None
 
-    async def until(self, what: str, true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    async def until(
+        self,
+        what: str,
+        true: Callable[[], Any],
+        seconds: float = PATIENCE,
+        looks: float = LOOKS,
+    ) -> Any:
         """Raises `Lost` where it does not come true."""
         self.step, ends = what, time.monotonic() + seconds
         while not (found := true()):
             if time.monotonic() > ends:
                 raise Lost(f"not within {seconds:.0f} s: {what}")
-            await asyncio.sleep(LOOKS)
+            await asyncio.sleep(looks)
         return found
 
     def says(self, text: str) -> None:
@@ -135,40 +130,17 @@ class Life:
 
     async def _through(self) -> None:
         if self.plot.pins:
-            await self._act(self.bob.command(f"/incident update {UPDATE}", self.channel))
+            await self.act(self.bob.command(f"/incident update {UPDATE}", self.channel))
         await self._mended(self.plot.decide)
         if self.plot.closes_ticket:
             await self._ticket_closed_too_early()
         if self.plot.recurs:
             await self._recurs()
         if self.plot.restless:
-            await self._restless()
+            await restless(self)
+        if self.plot.late:
+            await comes_anew(self)
         await self._written()
-
-    async def _restless(self) -> None:
-        """Change the lead to and fro; what is shown when it is quiet again must be the newest."""
-        for _ in range(3):
-            turns = [self._leads(self.alice, 0.0)]
-            turns += [self._leads(self.dice.choice((self.alice, self.bob)), 0.3) for _ in range(2)]
-            await asyncio.gather(*turns)
-        self.step, looks, ends = "it is quiet", 0, time.monotonic() + PATIENCE
-        while (
-            looks < LOOKS_WHEN_QUIET
-            and time.monotonic() < ends
-            and (self.unrest() or await stale(self.town, self._incident()))
-        ):
-            looks = 0 if self.unrest() else looks + 1
-            await asyncio.sleep(QUIET)
-        if looks == LOOKS_WHEN_QUIET:  # nothing was under way, so nothing will mend it
-            wrong = await stale(self.town, self._incident())
-            self.faults += [f"while it was quiet: {one}" for one in wrong]
-
-    async def _leads(self, person: Person, within: float) -> None:
-        await asyncio.sleep(self.dice.uniform(0, within))
-        await self._act(person.command("/incident lead", self.channel))
-
-    def _incident(self) -> Incident:
-        return Incident.model_validate(self.record())
 
     async def _declared(self) -> None:
         """Until its channel is there. What was taken is not said again: it must not be lost."""
@@ -183,6 +155,8 @@ class Life:
             while time.monotonic() < waits:
                 if found := self.channels:
                     self._channel = found[0]
+                    for person in (BOB, *([GUEST] if self.plot.wrong else ())):
+                        self.town.workspace.join(self.channel, person)  # else they can do nothing
                     if self.plot.pins:  # the bot may not know yet that it is its channel
                         self.alice.join(self.channel)
                         self.alice.react(self.alice.say(self.channel, SEEN))
@@ -203,9 +177,9 @@ class Life:
         match self.plot.begin:
             case "command":
                 words = f"/incident {self.shop.name} is failing"
-                acts = [self._act(self.alice.command(words))]
+                acts = [self.act(self.alice.command(words))]
                 if self.plot.twice:  # two people at once
-                    acts.append(self._act(self.bob.command(words)))
+                    acts.append(self.act(self.bob.command(words)))
                 acks = await asyncio.gather(*acts)
                 return any(_taken(ack) for ack in acks)
             case "alert":
@@ -221,9 +195,9 @@ class Life:
         self.alice.say(general, f"prod is down: {self.shop.name} is failing")
         await asyncio.sleep(3)
         words = f"/incident {self.shop.name} is failing"
-        return _taken(await self._act(self.alice.command(words)))
+        return _taken(await self.act(self.alice.command(words)))
 
-    async def _act(self, act: Any) -> Any:
+    async def act(self, act: Any) -> Any:
         """Do it; what a client would not let them do, and what is gone by now, they leave."""
         try:
             return await act
@@ -234,9 +208,9 @@ class Life:
         now = person.now(message)
         before, told = self._undecided(), len(person.ephemerals())
         deaths = self.town.fleet.deaths
-        twice = [self._act(person.click(now, action))]
+        twice = [self.act(person.click(now, action))]
         if self.plot.twice:
-            twice.append(self._act(person.click(now, action)))
+            twice.append(self.act(person.click(now, action)))
         acks = await asyncio.gather(*twice)
         acked = any(ack is not None and ack.ok for ack in acks)
         if acked and before and action == "decision.rollback" and self.town.answers_surely:
@@ -305,19 +279,19 @@ class Life:
         await asyncio.gather(*acts)
         if self.plot.late and rollback is not None:
             await asyncio.sleep(self.dice.uniform(5, 40))
-            await self._act(self.bob.click(rollback, "decision.rollback"))
+            await self.act(self.bob.click(rollback, "decision.rollback"))
 
     async def _hotfix(self, message: Json) -> None:
         self.shop.mended_by = (*self.shop.mended_by, FIX, f"hotfix #9@{FIX[:7]}")
-        await self._act(self.alice.click(self.alice.now(message), "decision.hotfix"))
+        await self.act(self.alice.click(self.alice.now(message), "decision.hotfix"))
         form = await self._form(self.alice, "incident.hotfix", "Branch or pull request")
         if form is not None:
-            await self._act(self.alice.submit(form, {"fix": f"{FIX} #9"}))
+            await self.act(self.alice.submit(form, {"fix": f"{FIX} #9"}))
 
     async def _fixed(self) -> None:
         self.shop.on_fire = False
         sentence = "switched the flag off by hand"
-        await self._act(self.alice.command(f"/incident fixed {sentence}", self.channel))
+        await self.act(self.alice.command(f"/incident fixed {sentence}", self.channel))
 
     async def _form(self, person: Person, callback: str, text: str) -> Json | None:
         with suppress(AssertionError, TimeoutError):
@@ -328,9 +302,9 @@ class Life:
         """What people should not do: none of it may change anything."""
         for words in ("resolve", "rollback 9.9.9", "recovery", "reopen", "merge INC-9999"):
             if self.dice.random() < 0.4:
-                await self._act(self.bob.command(f"/incident {words}", self.channel))
+                await self.act(self.bob.command(f"/incident {words}", self.channel))
         if (message := self.offered("decision.rollback")) is not None:
-            await self._act(self.guest.click(message, "decision.rollback"))
+            await self.act(self.guest.click(message, "decision.rollback"))
 
     # --- after ------------------------------------------------------------------------------------
 
@@ -360,14 +334,27 @@ class Life:
 
     async def _says_that_it_is_back(self) -> None:
         """Where nothing can be counted, a person's word opens it again."""
-        await self._act(self.alice.command(f"/incident reopen {self.id}", self.channel))
+        await self.act(self.alice.command(f"/incident reopen {self.id}", self.channel))
 
     async def _cancelled(self) -> None:
         self.shop.on_fire = False
-        await asyncio.sleep(self.dice.uniform(0, 30))
+        away = self.town.wire.away
+        if self.plot.late:
+            away.add("pagerduty")  # a page that is not sent yet comes through after the end
+            with suppress(Lost):
+                await self.until(
+                    "people are to be paged", lambda: self.record()["paged"], AGAIN, 0.1
+                )
+        else:
+            await asyncio.sleep(self.dice.uniform(0, 30))
         while self.record()["status"] != "cancelled":
-            await self._act(self.alice.command("/incident cancel false alarm", self.channel))
-            await self._some_seconds(lambda: self.record()["status"] == "cancelled")
+            await self.act(self.alice.command("/incident cancel false alarm", self.channel))
+            with suppress(Lost):
+                await self.until(
+                    "it is cancelled", lambda: self.record()["status"] == "cancelled", AGAIN, 0.1
+                )
+        if self.plot.late:
+            away.discard("pagerduty")
 
     async def _written(self) -> None:
         self.step, ends = "the post-mortem", time.monotonic() + PATIENCE
@@ -383,17 +370,17 @@ class Life:
         person = self.alice
         async with self.town_form():
             self.town.workspace.modals.close(person.id)
-            await self._act(person.command(f"/incident postmortem {self.id}"))
+            await self.act(person.command(f"/incident postmortem {self.id}"))
             form = await self._form(person, "incident.postmortem", "Root cause")
             if form is None:
                 return
             words = {"monitoring": "Nothing watched it.", "tests": "None."}
             if self.dice.random() < 0.5 or "root_cause" in str(self.town.workspace.modals.errors):
                 words["root_cause"] = "Regions reads a key that old accounts lack."
-            await self._act(person.submit(form, words))
+            await self.act(person.submit(form, words))
             if person.errors(form):
                 words["root_cause"] = "Regions reads a key that old accounts lack."
-                await self._act(person.submit(form, words))
+                await self.act(person.submit(form, words))
         await self._some_seconds(lambda: self.record().get("postmortem") is not None)
 
     def town_form(self) -> asyncio.Lock:
@@ -424,7 +411,7 @@ class Life:
             message = self.channel.message(status["ts"])
             if message is not None:
                 shown = {**message, "channel": self.channel.id}
-                await self._act(self.alice.click(shown, "incident.try_again"))
+                await self.act(self.alice.click(shown, "incident.try_again"))
 
     def at_rest(self) -> bool:
         over = self.record()["status"] in ("resolved", "closed", "cancelled")

@@ -67,7 +67,7 @@ class Half:
         self.dead = asyncio.Event()
         self.bot: Bot | None = None
         self.app: ASGIApp | None = None
-        self.asking: set[asyncio.Future[Heard]] = set()
+        self.asking: dict[asyncio.Future[Heard], None] = {}
         self.stack = AsyncExitStack()
         self._start = start
         self._held: list[Any] = []
@@ -178,7 +178,7 @@ class Replica:
         if app is None or half.is_dead:
             raise NoAnswer(sent=False)
         answered: asyncio.Future[Heard] = loop.create_future()
-        half.asking.add(answered)
+        half.asking[answered] = None
 
         async def answering() -> None:
             try:
@@ -195,7 +195,7 @@ class Replica:
         try:
             return await answered
         finally:
-            half.asking.discard(answered)
+            half.asking.pop(answered, None)
 
 
 class _Bell(asyncio.Event):

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bot.connection.embedded import _program
-from tests.lives import clock, pace
+from tests.lives import clock, pace, protocol
 from tests.lives.judge import faults
 from tests.lives.life import Life
 from tests.lives.store import Redis, Server
@@ -107,7 +107,7 @@ def lived(seed: int, path: str, tell: Tell | None = None) -> Ended:
     """Live one world in this process, which is good for nothing else afterwards."""
     clock.sow(str(seed))
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.disable()  # a world is small, and ends
     loop = clock.Loop()
     asyncio.set_event_loop(loop)
     logging.basicConfig(
@@ -125,6 +125,7 @@ async def _world(seed: int, path: str, folder: Path, tell: Tell) -> Ended:
     server = Server(path)
     redis = Redis(server, random.Random(f"{seed} redis"), said=tell)
     asyncio.open_unix_connection = redis.opened
+    protocol.install()
     pace.install(forecast.slower)
     town = Town(folder, SIDE_BY_SIDE, forecast.replicas, redis, str(seed), tell)
     await town.open()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import random
+import re
 import socket
 from collections import Counter, deque
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lives.clock import BEGIN, CLOCK, WHOSE, Runs, context_of
+from tests.lives.protocol import Command, packed, unpacked, whole
 
 SHIM = Path(__file__).with_name("shim.lua").read_text()
 ADVANCE = SHIM + "return 0"
@@ -25,37 +28,19 @@ SPECIAL = frozenset(
     b"TIME SET DEL GETDEL PEXPIRE EXPIRE PTTL TTL XADD XREADGROUP".split()
     + b"XPENDING XCLAIM XAUTOCLAIM".split()
 )
+CHANGING = frozenset(b"SET PEXPIRE EXPIRE XADD".split())
+MAY_CHANGE = re.compile(rb"XADD|'SET'|EXPIRE")
+NEWS: tuple[list[bytes], ...] = (
+    [b"GET", b"virtual:entries"],
+    [b"ZRANGE", b"virtual:ttl", b"0", b"0", b"WITHSCORES"],
+)
+"""How many entries there ever were in a stream, and which key ends next."""
 LATENCY = (0.00005, 0.0004)
 """Seconds on the way to Redis."""
 RARE = 20
 """After so many of one kind its sender dies half as often."""
 SLOW_SECONDS = 1.2
 """Longer than the bot waits for an answer (bot/connection/client.py READ_SECONDS)."""
-
-Command = list[bytes]
-
-
-def packed(command: Command) -> bytes:
-    words = b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in command)
-    return b"*%d\r\n%b" % (len(command), words)
-
-
-def unpacked(data: bytes, at: int = 0) -> tuple[Command, int] | None:
-    """Return the first command in here and where it ends; None where it is not whole."""
-    end = data.find(b"\r\n", at)
-    if end < 0:
-        return None
-    command, at = [], end + 2
-    for _ in range(int(data[1 + data.rfind(b"*", 0, end) : end])):
-        end = data.find(b"\r\n", at)
-        if end < 0:
-            return None
-        size = int(data[at + 1 : end])
-        at = end + 2 + size + 2
-        if len(data) < at:
-            return None
-        command.append(data[end + 2 : at - 2])
-    return command, at
 
 
 class Server:
@@ -65,14 +50,16 @@ class Server:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(path)
         self._socket.settimeout(20)
-        self._read = b""
-        self._scripts: dict[bytes, bytes] = {}
+        self._scripts: dict[bytes, tuple[bytes, bool]] = {}
+        """By the bot's hash of a script: the one here, and whether it may change its `NEWS`."""
         self.offset = 0.0
         """Seconds by which the clock of Redis is set away from the true time."""
         self.commands = 0
         self.added = False
         """The last batch added to the outbox."""
         self._entries = b""
+        self._ends = math.inf
+        """Microseconds since 1970 at which the next key ends."""
         self.ask([b"FLUSHALL"])
         self._advance = self._load(ADVANCE)
         self._generic = self._load(GENERIC)
@@ -82,78 +69,78 @@ class Server:
 
     def ask(self, *commands: Command) -> list[bytes]:
         """Carry out these commands as they are; return their answers as they come."""
-        self._socket.sendall(b"".join(packed(command) for command in commands))
+        self._socket.sendall(b"".join([packed(command) for command in commands]))
+        answers: list[bytes] = []
+        data, at = b"", 0
         try:
-            return [self._answer() for _ in commands]
+            while True:
+                while len(answers) < len(commands) and (end := whole(data, at)) is not None:
+                    answers.append(data[at:end])
+                    at = end
+                if len(answers) == len(commands):
+                    return answers
+                more = self._socket.recv(1 << 20)
+                if not more:
+                    raise ConnectionError("Valkey is gone")
+                data, at = data[at:] + more, 0
         except TimeoutError as error:
             raise RuntimeError(f"Valkey does not answer {commands!r:.600}") from error
 
     def perform(self, batch: list[Command]) -> bytes:
         """Carry out what the bot asks, by the time of now; return the answers."""
         self.commands += len(batch)
-        now = b"%d" % round((BEGIN + CLOCK.passed + self.offset) * 1e6)
-        asked: list[Command] = []
+        now = round((BEGIN + CLOCK.passed + self.offset) * 1e6)
+        asked, given = list[Command](), list[bytes | None]()
+        is_told = news = False
         for command in batch:
-            translated = self._translated(command, now)
+            if command[0] == b"TIME" and batch[0][0] != b"MULTI":
+                given.append(packed([b"%d" % part for part in divmod(now, 1_000_000)]))
+                continue
+            translated, may_change = self._translated(command, b"%d" % now)
             if translated is None:
                 return b"-NOSCRIPT No matching script. Please use EVAL.\r\n"
+            # Each script ends what is over by now; a command without one has to be told first.
+            if translated is command and not asked and now >= self._ends:
+                asked.append([b"EVALSHA", self._advance, b"0", b"%d" % now])
+                is_told = news = True
             asked.append(translated)
-        # Each script ends what is over by now; a command without one has to be told first.
-        told = [[b"EVALSHA", self._advance, b"0", now]] if asked[0] is batch[0] else []
-        if asked == batch:
-            self.added = False
-            return b"".join(self.ask(*told, *asked)[1:])
-        *answers, entries = self.ask(*told, *asked, [b"GET", b"virtual:entries"])
-        self.added, self._entries = entries != self._entries, entries
-        return b"".join(answers[len(told) :])
+            given.append(None)
+            news = news or may_change
+        answers = iter(self.ask(*asked, *(NEWS if news else ())) if asked else ())
+        if is_told:
+            next(answers)
+        answer = b"".join([next(answers) if here is None else here for here in given])
+        self.added = news and self._looked(*answers)
+        return answer
 
-    def _translated(self, command: Command, now: bytes) -> Command | None:
+    def _looked(self, entries: bytes, ends: bytes) -> bool:
+        """See which key ends next, and whether there are new entries."""
+        words = ends.split(b"\r\n")
+        self._ends = float(words[-2]) * 1000 if len(words) > 2 else math.inf
+        before, self._entries = self._entries, entries
+        return entries != before
+
+    def _translated(self, command: Command, now: bytes) -> tuple[Command | None, bool]:
+        """Return the command for this server, and whether it may add entries, or keys that end."""
         name = command[0].upper()
         if name == b"EVAL":
             sha = hashlib.sha1(command[1], usedforsecurity=False).hexdigest().encode()
             if sha not in self._scripts:
-                self._scripts[sha] = self._load(SHIM + command[1].decode())
-            return [b"EVALSHA", self._scripts[sha], *command[2:], now]
-        if name == b"EVALSHA":
-            known = self._scripts.get(command[1])
-            return None if known is None else [b"EVALSHA", known, *command[2:], now]
-        if name in SPECIAL:
-            return [b"EVALSHA", self._generic, b"0", *command, now]
-        return command
+                loaded = self._load(SHIM + command[1].decode())
+                self._scripts[sha] = (loaded, MAY_CHANGE.search(command[1]) is not None)
+            command = [b"EVALSHA", sha, *command[2:]]
+        elif name != b"EVALSHA":
+            if name not in SPECIAL:
+                return command, False
+            return [b"EVALSHA", self._generic, b"0", *command, now], name in CHANGING
+        known, may_change = self._scripts.get(command[1], (None, False))
+        return (None if known is None else [b"EVALSHA", known, *command[2:], now]), may_change
 
     def _load(self, text: str) -> bytes:
         (answer,) = self.ask([b"SCRIPT", b"LOAD", text.encode()])
         if not answer.startswith(b"$"):
             raise RuntimeError(answer.decode())
         return answer.split(b"\r\n")[1]
-
-    def _answer(self) -> bytes:
-        while (end := _whole(self._read, 0)) is None:
-            more = self._socket.recv(1 << 20)
-            if not more:
-                raise ConnectionError("Valkey is gone")
-            self._read += more
-        answer, self._read = self._read[:end], self._read[end:]
-        return answer
-
-
-def _whole(data: bytes, at: int) -> int | None:
-    """Return where the answer that begins here ends; None where it is not whole (RESP2)."""
-    end = data.find(b"\r\n", at)
-    if end < 0:
-        return None
-    kind, rest = data[at : at + 1], end + 2
-    if kind == b"$":
-        size = int(data[at + 1 : end])
-        rest += size + 2 if size >= 0 else 0
-        return rest if rest <= len(data) else None
-    if kind == b"*":
-        for _ in range(int(data[at + 1 : end])):
-            inner = _whole(data, rest)
-            if inner is None:
-                return None
-            rest = inner
-    return rest
 
 
 @dataclass
@@ -182,9 +169,11 @@ class Redis:
     links: list[_Link] = field(default_factory=list)
     _blocked: deque[_Blocked] = field(default_factory=deque)
 
-    async def opened(self, path: str | None = None, **_: object) -> tuple[_Reader, _Link]:
+    async def opened(
+        self, path: str | None = None, **_: object
+    ) -> tuple[asyncio.StreamReader, _Link]:
         """In the place of `asyncio.open_unix_connection`."""
-        reader = _Reader(limit=1 << 26)
+        reader = asyncio.StreamReader(limit=1 << 26)
         self.links = [one for one in self.links if not one.gone]
         self.links.append(link := _Link(self, reader))
         return reader, link
@@ -220,20 +209,6 @@ class Redis:
             self._blocked.remove(blocked)
 
 
-class _Reader(asyncio.StreamReader):
-    """As the stream's own, which takes several times as long for a line that is there."""
-
-    _buffer: bytearray
-
-    async def readline(self) -> bytes:
-        end = self._buffer.find(b"\n") + 1
-        if not end or self.exception() is not None:
-            return await super().readline()
-        line = bytes(self._buffer[:end])
-        del self._buffer[:end]
-        return line
-
-
 class _Blocked:
     """An `XREADGROUP` that found nothing, and waits for the next entry."""
 
@@ -262,7 +237,7 @@ class _Blocked:
 class _Link:
     """One connection of a replica: the writing half that redis-py is given."""
 
-    def __init__(self, redis: Redis, reader: _Reader) -> None:
+    def __init__(self, redis: Redis, reader: asyncio.StreamReader) -> None:
         self.reader = reader
         self.gone = False
         self._redis, self.whose = redis, WHOSE.get()

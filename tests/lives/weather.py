@@ -140,6 +140,7 @@ class Forecast:
         town.wire.weather = town.faults.weather = {}
         town.redis.trouble, town.redis.far = Trouble(), 1.0
         town.delivery.twice = town.webhooks.twice = False
+        town.wire.away.clear()
         town.fleet.crash_every = None
         town.redis.deadly = town.fleet.acks_kill = 0.0
         town.fleet.doom()

@@ -139,6 +139,10 @@ class Wire:
     said: Callable[[str], None] = lambda _: None
     seen: Callable[[Runs | None, Asked, Heard | None], None] = lambda *_: None
     """Called with each call of the bot's, and its answer as the bot has it."""
+    away: set[str] = field(default_factory=set[str])
+    """Systems that cannot be reached at all."""
+    unheard: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    """Channels whose edits are made, and nobody is told so; how many were."""
     calls: int = 0
     asked: Counter[str] = field(default_factory=Counter[str])
 
@@ -164,7 +168,7 @@ class Wire:
         weather = self.weather.get(system) or Weather()
         fate = self.dice.random() * 1000
         await asyncio.sleep(self.dice.uniform(*LATENCY))
-        if fate < weather.refused:
+        if fate < weather.refused or system in self.away:
             self.said(f"{asked.method} {asked.path}: no connection")
             self.seen(WHOSE.get(), asked, None)
             raise NoAnswer(sent=False)
@@ -186,13 +190,22 @@ class Wire:
             self.said(f"{asked.method} {asked.path}: hangs, and is done")
             await asyncio.sleep(LONG_SECONDS)
             raise NoAnswer(sent=True)
-        if fate < lost:
+        if fate < lost or self._is_unheard(asked):
             self.said(f"{asked.method} {asked.path}: done, and its answer is lost")
             self.seen(WHOSE.get(), asked, None)
             raise NoAnswer(sent=True)
         await asyncio.sleep(self.dice.uniform(*LATENCY))
         self.seen(WHOSE.get(), asked, heard)
         return heard
+
+    def _is_unheard(self, asked: Asked) -> bool:
+        if not self.unheard or not asked.path.endswith("chat.update"):
+            return False
+        for channel in self.unheard:
+            if channel in asked.body:
+                self.unheard[channel] += 1
+                return True
+        return False
 
     def _is_rare(self, asked: Asked) -> bool:
         """Most calls are reads that come all the time; what is there once is made by the others."""

@@ -44,7 +44,12 @@ def _errors(sentry: Sentry, params: QueryParams, start: float, end: float) -> li
     dataset = params.get("dataset", "discover")
     if dataset not in DATASETS:
         raise InvalidQuery(f"dataset must be one of: {', '.join(DATASETS)}")
-    matches = Matcher(params.get("query", ""), discover.reader(sentry), now=sentry.clock())
+    matches = Matcher(
+        params.get("query", ""),
+        discover.reader(sentry),
+        now=sentry.clock(),
+        reading=discover.reading(sentry),
+    )
     if dataset not in ("errors", "discover"):
         return []
     events = asked_events(sentry, params, start, end)
