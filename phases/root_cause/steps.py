@@ -24,7 +24,8 @@ from phases.record.findings import (
 )
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import mentioned, what_was_done
-from phases.root_cause.hypotheses import after_bisect, best_hypotheses, merge_hypotheses
+from phases.root_cause.hypotheses import best_hypotheses
+from phases.root_cause.hypothesis_updates import after_bisect, merge_hypotheses
 from phases.shared.announce import EVERYWHERE, await_action, clear_failures, keep_true, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
