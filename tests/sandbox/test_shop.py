@@ -36,13 +36,13 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     async with serving(Starlette(routes=[Mount("/sentry", sentry_app(sentry))])) as base:
         sentry.base_url = f"{base}/sentry"
         shop = Shop(tmp_path / "shop", sentry, background_errors=0)
-        shop.traffic.pause, shop.traffic.retry, shop.traffic.most = 0.5, 0.1, 60
+        shop.traffic.pause, shop.traffic.retry, shop.traffic.most = 0.5, 2.0, 60
         await shop.start(traffic=False)
         yield shop
         await shop.stop()
 
 
-async def until(condition: Callable[[], object], seconds: float = 60) -> None:
+async def until(condition: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from bot.clients.http.endpoint import HttpEndpoint
 from bot.connection.client import connect
 from bot.store.incident_store import Store
 from tests.support.redis.servers import served
@@ -21,6 +22,7 @@ def patience() -> Iterator[None]:
         patch.setattr("bot.store.incidents.DISPATCH_SECONDS", 20.0)
         for wait in ("take_seconds", "read_seconds"):
             patch.setitem(connect.__kwdefaults__, wait, 20.0)
+        patch.setitem(HttpEndpoint.__init__.__kwdefaults__, "timeout", 60.0)
         for retried in ("http.client.Http.pauses", "sentry.http.SentryHttp.pauses"):
             patch.setattr(f"bot.clients.{retried}", (0.01, 0.03))
         patch.setattr("bot.clients.slack.client.AGAIN_PAUSES", (0.01, 0.03))

@@ -28,6 +28,7 @@ DEADLINES = {
         (declare, "OVERDUE_SECONDS", 20),
         (unavailable, "PART_SECONDS", 20),
         (questions, "PART_SECONDS", 20),
+        (questions, "COMMITS_SECONDS", 20),
         (blast_radius, "SECONDS", 20),
         (worker, "PERFORM_SECONDS", 90),
     ),

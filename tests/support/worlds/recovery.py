@@ -88,7 +88,7 @@ async def look(
     number: int = 1,
     doubt: str = "",
 ) -> Look:
-    endpoint = HttpEndpoint(timeout=30, pause=0)
+    endpoint = HttpEndpoint(timeout=60, pause=0)
     check = Recheck(burning, service, w.client, endpoint, NOW, doubt)
     said = await check.look(1, number)
     await endpoint.aclose()
