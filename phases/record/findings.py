@@ -427,6 +427,14 @@ class Look(Value):
     """As a share of that of the fire; None: not known."""
     minute: int = 0
     """Of a look between the checks: the minute after the action; 0: it is a check."""
+    better: bool = False
+    """Surely less than before the action, and surely not over: more than *too few to tell*."""
+    again_at: datetime | None = None
+    """The errors are those of a job, whose next run will have ended then."""
+
+    @property
+    def said(self) -> str:
+        return "better, not over" if self.better else self.verdict.value
 
 
 class Picture(Value):

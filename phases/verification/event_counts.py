@@ -14,8 +14,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, most_usual
-from phases.verification.traffic import STEADY, Load
+from phases.shared.counts import HALF, SPREAD, Measured, at_least_above, at_most, most_usual
+from phases.verification.traffic import LATE_MINUTES, STEADY, Load, arrived
 
 FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
@@ -32,31 +32,26 @@ OLD_RATE = 0.5
 HALVES_MINUTES = 15.0
 """What is left of a release that was taken back halves in that time at least, after recovery."""
 FALSE_ALARM = 0.0015
-"""A look. All eight of a round stay under 1 in 1,000 (`make bench`): a service that is well is over
-its limit in both halves of a look more seldom still."""
-EVEN_CHANCE = 0.5
-"""Each half of a look has more than a service that is well brings in every second one."""
-EVEN = 0.25
-"""Of its share of the events, for each half of a look: one burst is no trouble that goes on."""
-SIZE_AT_ONCE = 100
-"""Events, under two minutes of them: one client that tries again brings dozens in a minute."""
-AT_ONCE_MINUTES = 2.0
+"""A look. All of a round stay under 1 in 1,000 (`make bench`)."""
+TOLD_FROM = 3
+"""The first minute of *not helping*: what a restart breaks, and what is tried again, ends by then."""
+HALVED = 0.5
+"""Of what would have come: more is *not helping*, and less is better, but not over. The newer half
+of a look has as much by itself, because queues, caches and rollouts bring errors that decline."""
+ONE_BURST = 0.2
+"""Of what would have come in the older half: less, and all of it came in one burst."""
 MAY_GO_ON = 0.1
 """A look that a service that is well would make in 1 of 10: then it is asked by which releases."""
-STILL = 0.4
-"""Of what would have come, for *not helping*: less may be a rollout that ends, and late events."""
-STILL_NAMED = 0.2
-"""… where events carry their release: those of the old one are left out, and late events remain."""
-DECLINED = 0.3
-"""Of what would have come in the newer half, whatever the older one had: queues that are tried
-again and caches that fill bring errors that decline by the minute. More would miss late events."""
-DECLINE = 2.0
-"""Times `at_once`: after that they have declined, and what is left is trouble, however little."""
 LEFT = 0.1
 """Of the old rate: old tabs and queues of unknown releases, just after an action. They do not
 follow the traffic of now."""
-LEAST_OF_USUAL = 0.5
-"""Of the baseline, where traffic is less than that: jobs fail without any request."""
+SURELY_LESS = 0.01
+"""An unchanged fire is so quiet by chance: then less than half of it is no chance either."""
+FIFTH = 0.2
+"""Of a fire, or three times the baseline: so much may remain where most of it is mended."""
+SPIKE = 3.0  # phase 1's spike: three times the baseline is no normal rate
+NEARER = 1.25
+"""Times the count that both bring equally likely: of more, nobody can tell which of them it is."""
 STRAGGLING = 0.15
 """Of the old rate: more from a release that was taken back means that it still answers."""
 HIDDEN = 0.05
@@ -79,6 +74,8 @@ class Limits:
     """More than this is no small trouble, however small it was before."""
     quiet_if_steady: int = -1
     """As `quiet`, had traffic not changed."""
+    less: int = -1
+    """Of at most so many events surely less than half is left of the fire."""
 
     @property
     def small(self) -> bool:
@@ -95,27 +92,34 @@ class Limits:
         """More events than this are no recovery. In between nobody can tell."""
         return max(self.allowed, self.grew) if self.small else self.allowed
 
+    def better(self, events: int) -> bool:
+        """Say whether it is surely not over, and surely less than half of what it was."""
+        return not self.small and self.allowed < events <= self.less
+
 
 def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load = STEADY) -> Limits:
     """Return the limits for the events of a look over so many minutes, with this traffic."""
     normal = replace(baseline, per_minute=baseline.per_minute * traffic.of_usual)
     unchanged = burning.per_minute * minutes
 
-    def quiet(share: float) -> int:
+    def quiet(share: float, chance: float = FALSE_RECOVERY) -> int:
         if burning.minutes <= 0:
             return -1
         mean = unchanged * share
         # A rate that is itself uncertain scatters the counts the more, the more of them there are.
         spread = burning.spread * (1 + minutes / burning.minutes) + mean * traffic.doubt
-        return at_least_above(mean, spread, FALSE_RECOVERY)
+        return at_least_above(mean, spread, chance)
 
+    least = unchanged * traffic.of_fire_least
+    nearer = _nearer(normal.per_minute * minutes, FIFTH * least)
     return Limits(
         expected=normal.per_minute * minutes,
         unchanged=unchanged * traffic.of_fire,
         allowed=max(most_usual(normal, minutes, MISSED_RECOVERY), STRAGGLERS),
-        quiet=quiet(traffic.of_fire_least),
+        quiet=min(quiet(traffic.of_fire_least), nearer),
         grew=at_most(SIZE, SPREAD, GREW),
         quiet_if_steady=quiet(1.0),
+        less=min(quiet(traffic.of_fire_least, SURELY_LESS), math.floor(HALVED * least)),
     )
 
 
@@ -134,36 +138,32 @@ def not_helping(
     baseline: Measured,
     burning: Measured,
     traffic: Load = STEADY,
-    at_once: float = AT_ONCE_MINUTES,
+    late: float = LATE_MINUTES,
 ) -> bool:
-    """Say whether trouble surely goes on, at a look that may be one of many.
+    """Say whether trouble surely goes on, at a look that may be one of many, each minute.
 
-    The halves of the look have enough events together, *and* a part of what would have come, *and*
-    more than a service that is well brings by chance in one look of 670, with its traffic at most
-    and what is left of the old release; *and* so it is in each half by itself, because one burst is
-    no trouble that goes on, nor are errors that decline. It may be asked each minute. Under
-    `at_once` minutes it takes more events.
+    The halves of the look have enough events together, *and* more than a service that is well
+    brings by chance in one look of 670, with its traffic at most and what is left of the old
+    release; *and* half of what would have come, together and in the newer half by itself. The
+    older one has a part of it, too: one burst is no trouble that goes on. Events come up to twice
+    as `late`.
     """
     events, minutes = sum(part.events for part in parts), sum(part.minutes for part in parts)
-    nameless = sum(part.nameless for part in parts)
-    if events <= 0 or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
+    if events < SIZE or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
         return False
     a_minute = burning.per_minute * min(traffic.of_fire, 1.0)
-    still = STILL_NAMED + (STILL - STILL_NAMED) * nameless / events
-    size = SIZE if minutes >= at_once else SIZE_AT_ONCE
-    if events < max(size, still * a_minute * minutes):
-        return False
-    if minutes < DECLINE * at_once and parts[-1].events < DECLINED * a_minute * parts[-1].minutes:
-        return False
-    if any(part.events < EVEN * events * part.minutes / minutes for part in parts):
-        return False
 
-    def more(part: Part, chance: float) -> bool:
-        left = min(LEFT * burning.per_minute * part.minutes, part.nameless)
-        return part.events > well_at_most(baseline, left, part.minutes, traffic, chance)
+    def half_remains(found: int, over: float) -> bool:
+        return found >= HALVED * a_minute * arrived(over, late)
 
-    together = Part(events, minutes, nameless)
-    return more(together, FALSE_ALARM) and all(more(part, EVEN_CHANCE) for part in parts)
+    newer = parts[-1]
+    if not half_remains(events, minutes) or not half_remains(newer.events, newer.minutes):
+        return False
+    if any(part.events < ONE_BURST * a_minute * part.minutes for part in parts[:-1]):
+        return False
+    nameless = sum(part.nameless for part in parts)
+    left = min(LEFT * burning.per_minute * minutes, nameless)
+    return events > well_at_most(baseline, left, minutes, traffic, FALSE_ALARM)
 
 
 def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Load) -> bool:
@@ -190,6 +190,16 @@ def well_at_most(
     baseline: Measured, left: float, minutes: float, traffic: Load, chance: float
 ) -> int:
     """A service that is well again brings more events than this with at most this chance."""
-    usual_traffic = max(traffic.of_usual_most, LEAST_OF_USUAL)
-    mean = baseline.per_minute * usual_traffic + left / minutes
+    mean = baseline.per_minute * traffic.of_usual_most + left / minutes
     return most_usual(replace(baseline, per_minute=mean), minutes, chance)
+
+
+def _nearer(normal: float, remains: float) -> int:
+    """Return the most events that are nearer to what is normal than to what may remain.
+
+    Two rates bring (one - other) / log(one / other) events equally likely (Poisson). What was never
+    seen is not impossible.
+    """
+    usual = max(normal, HALF)
+    remains = max(remains, SPIKE * usual)
+    return math.floor(NEARER * (remains - usual) / math.log(remains / usual))

@@ -114,7 +114,7 @@ def back(
         return False
     if events <= most_usual(base, minutes, FALSE_RETURN):
         return False
-    return verdict(events, limits(base, burning, minutes), None, ())[0] is LookVerdict.NOT_RECOVERED
+    return events > limits(base, burning, minutes).burning
 
 
 def back_soon(

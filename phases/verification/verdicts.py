@@ -23,7 +23,7 @@ def verdict(
     """Judge one look, with the reasons, the comparison of the counts first.
 
     Recovery is few enough events, *and* an endpoint that answers well, *and* no issue that is new
-    in what runs now.
+    in what runs now. What is surely better and surely not over is neither: people decide on it.
     """
     reasons = [compared(events, held), *moved(traffic.share)]
     bad: list[str] = []
@@ -33,11 +33,19 @@ def verdict(
         bad.append(
             f"{counted(len(new), 'issue')} new in the release that runs now: {listed(list(new))}"
         )
+    if not bad and held.better(events):
+        return LookVerdict.TOO_FEW, (*reasons, _left(events, held))
     if bad or events > held.burning:
         return LookVerdict.NOT_RECOVERED, (*reasons, *bad)
     if events <= held.recovered:
         return LookVerdict.RECOVERED, tuple(reasons)
     return LookVerdict.TOO_FEW, (*reasons, _why_too_few(events, held, traffic))
+
+
+def _left(events: int, held: Limits) -> str:
+    """`down by 81 %, still 21 above normal`."""
+    above = round(events - held.expected)
+    return f"down by {round(100 * (1 - events / held.unchanged))} %, still {above:,} above normal"
 
 
 def _why_too_few(events: int, held: Limits, traffic: Load) -> str:

@@ -216,7 +216,7 @@ def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happ
         c.drawn(max(rate + c.more[m], 0) * c.traffic[m] * burst(moment + c.burned + m))
         for m in AFTER
     ]
-    world = replace(_PLAIN, late=c.late, late_traces=c.late_traces, kept=c.kept)
+    world = replace(PLAIN, late=c.late, late_traces=c.late_traces, kept=c.kept)
     world = replace(
         world,
         requests=c.requests,
@@ -234,7 +234,7 @@ def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happ
     return world, Happened(events, old, traces, base, burned, traffic_before(rng, world))
 
 
-_PLAIN = World(
+PLAIN = World(
     fire=0,
     usual=0,
     spread=1,
