@@ -24,7 +24,7 @@ from phases.shared.suspected_changes import taking_back_in_words
 from phases.text.wording import capital, counted, lasting
 from phases.triage.picture import who_is_hit
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
-from phases.verification.verdicts import NOT_MEASURED, moved, would_have_come
+from phases.verification.verdicts import NOT_MEASURED, traffic_in_words, would_have_come_in_words
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
 
@@ -229,6 +229,8 @@ def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | No
     second = any(
         look.number == 1 and look.verdict is not LookVerdict.UNREACHABLE for look in current.looks
     )
+    if current.looks and (again := current.looks[-1].again_at) is not None:
+        return 2, again
     seconds = service.recheck_until_seconds if second else service.recheck_after_seconds
     return (2 if second else 1), current.clock_started_at + timedelta(seconds=seconds)
 
@@ -246,14 +248,17 @@ def look(check: Look) -> str:
     signs = {LookVerdict.RECOVERED: DONE, LookVerdict.TOO_FEW: WAITING}
     sign = signs.get(check.verdict, WRONG)
     rates = f"{rate(check.before_per_minute)} → {rate(check.after_per_minute)} events/min"
-    return f"{sign} {check.verdict.value}: {rates}{endpoint}{why}"
+    return f"{sign} {check.said}: {rates}{endpoint}{why}"
 
 
 def glance(check: Look) -> str:
     """Return what is known so far: `◌ 2 min: 0 events where about 40 would have come`."""
     span = lasting(timedelta(minutes=check.minutes))
-    events = f"{counted(check.events, 'event')} where about {would_have_come(check.unchanged)}"
-    return f"{RUNNING} {'; '.join((f'{span}: {events} would have come', *moved(check.traffic)))}"
+    events = (
+        f"{counted(check.events, 'event')} where about {would_have_come_in_words(check.unchanged)}"
+    )
+    parts = (f"{span}: {events} would have come", *traffic_in_words(check.traffic))
+    return f"{RUNNING} {'; '.join(parts)}"
 
 
 def source(incident: Incident) -> str:

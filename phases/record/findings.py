@@ -398,6 +398,10 @@ class MergeState(Value):
 # --- Phase 5: verification -----------------------------------------------------------------------
 
 
+BETTER = "better, not over"
+"""The words of a look that is neither: an older version reads them as *too few to tell*."""
+
+
 class LookVerdict(StrEnum):
     RECOVERED = "recovered"
     NOT_RECOVERED = "not recovered"
@@ -434,7 +438,7 @@ class Look(Value):
 
     @property
     def said(self) -> str:
-        return "better, not over" if self.better else self.verdict.value
+        return BETTER if self.better else self.verdict.value
 
 
 class Picture(Value):

@@ -14,7 +14,8 @@ from phases.record.incident import Incident, Round
 from phases.record.service import Service
 from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
 from phases.shared.counts import SPREAD, Measured, scatter
-from phases.verification.burning import acted, burned
+from phases.verification.burning_span import acted_at, burning_span
+from phases.verification.jobs import by_runs, found_job
 
 MINUTE = timedelta(minutes=1)
 CALM = timedelta(hours=12)
@@ -23,7 +24,7 @@ NEVER = Measured(per_minute=0.0, minutes=0.0)
 T = TypeVar("T")
 
 
-async def answered(asked: Awaitable[T]) -> T | PortError:
+async def answer_or_error(asked: Awaitable[T]) -> T | PortError:
     """Return the answer, or why there is none: one of several questions stops no other one."""
     try:
         return await asked
@@ -65,7 +66,9 @@ async def before_action(
     """
     if current is not None and current.before is not None:
         return current.before, False
-    span = await answered(burned(incident, service, acted(current, clock), tracker, ids))
+    span = await answer_or_error(
+        burning_span(incident, service, acted_at(current, clock), tracker, ids)
+    )
     if isinstance(span, PortError):
         return span
     since, until = span
@@ -74,10 +77,10 @@ async def before_action(
     usual = timedelta(minutes=report.baseline_minutes if report else 0)
     calm = began - min(usual, CALM)
     events, minutes, *traffic = await asyncio.gather(
-        answered(tracker.count([service], ids, since, until)),
-        answered(tracker.per_minute([service], ids, calm, until)),
-        answered(traffic_of(tracker, service, ids, (began - usual, began))),
-        answered(traffic_of(tracker, service, ids, (since, until))),
+        answer_or_error(tracker.count([service], ids, since, until)),
+        answer_or_error(tracker.per_minute([service], ids, calm, until)),
+        answer_or_error(traffic_of(tracker, service, ids, (began - usual, began))),
+        answer_or_error(traffic_of(tracker, service, ids, (since, until))),
     )
     if isinstance(events, PortError):
         return events
@@ -88,7 +91,7 @@ async def before_action(
         traffic=TrafficBefore(usual=known[0], burning=known[1]),
     )
     if not isinstance(minutes, PortError):
-        before = _with_scatter(before, minutes, (calm, began), (since, until))
+        before = with_scatter(before, minutes, (calm, began), (since, until))
     return before, not any(isinstance(seen, PortError) for seen in (minutes, *traffic))
 
 
@@ -102,7 +105,7 @@ async def traffic_of(
     return await tracker.traffic(service, *span) if ids else None
 
 
-def _with_scatter(
+def with_scatter(
     before: BeforeAction,
     minutes: Minutes,
     calm: tuple[datetime, datetime],
@@ -111,13 +114,37 @@ def _with_scatter(
     """Add how much the minutes scatter. A sample of the events scatters otherwise than they do."""
     if not minutes.known or minutes.sampled:
         return before
-    calm_spread = scatter(_whole(minutes, *calm))
-    # Errors of a job come in its own minutes: between them it is as quiet, so this has no limit.
-    burning_spread = scatter(_whole(minutes, *fire), calm_spread, math.inf)
+    of_a_job = _with_job(before, minutes, calm, fire)
+    if of_a_job is not None:
+        return of_a_job
+    calm_spread = scatter(_whole_minutes(minutes, *calm))
+    burning_spread = scatter(_whole_minutes(minutes, *fire), calm_spread, math.inf)
     return before.model_copy(update={"calm_spread": calm_spread, "burning_spread": burning_spread})
 
 
-def _whole(minutes: Minutes, since: datetime, until: datetime) -> list[int]:
+def _with_job(
+    before: BeforeAction,
+    minutes: Minutes,
+    calm: tuple[datetime, datetime],
+    fire: tuple[datetime, datetime],
+) -> BeforeAction | None:
+    """Count by the runs of a job, where one brings the errors; None: it is no job."""
+    begin, began, until = (at.replace(second=0, microsecond=0) for at in (calm[0], *fire))
+    span = range((until - begin) // MINUTE)
+    counts = [minutes.counts.get(begin + number * MINUTE, 0) for number in span]
+    burning = (until - began) // MINUTE
+    job = found_job(counts, burning, begin)
+    burned = job.minutes(began, fire[1]) if job is not None else 0.0
+    if job is None or not burned:
+        return None
+    calm_spread = scatter(by_runs(counts[: (calm[1] - begin) // MINUTE], begin, job))
+    fire_runs = by_runs(counts[len(counts) - burning :], began, job)
+    found = {"job": job, "minutes": burned, "calm_spread": calm_spread}
+    found["burning_spread"] = scatter(fire_runs, calm_spread, math.inf)
+    return before.model_copy(update=found)
+
+
+def _whole_minutes(minutes: Minutes, since: datetime, until: datetime) -> list[int]:
     """Return the counts of the whole minutes in a span, but for those that may still grow."""
     at = since.replace(second=0, microsecond=0)
     at += MINUTE if at < since else timedelta()

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from phases.shared.counts import HALF, SPREAD, Measured, at_least_above, at_most, most_usual
-from phases.verification.traffic import LATE_MINUTES, STEADY, Load, arrived
+from phases.verification.traffic import LATE_MINUTES, STEADY, Traffic, arrived
 
 FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
@@ -34,7 +34,7 @@ HALVES_MINUTES = 15.0
 FALSE_ALARM = 0.0015
 """A look. All of a round stay under 1 in 1,000 (`make bench`)."""
 TOLD_FROM = 3
-"""The first minute of *not helping*: what a restart breaks, and what is tried again, ends by then."""
+"""The minute from which on *not helping* is said: what a restart breaks has ended by then."""
 HALVED = 0.5
 """Of what would have come: more is *not helping*, and less is better, but not over. The newer half
 of a look has as much by itself, because queues, caches and rollouts bring errors that decline."""
@@ -42,7 +42,7 @@ ONE_BURST = 0.2
 """Of what would have come in the older half: less, and all of it came in one burst."""
 MAY_GO_ON = 0.1
 """A look that a service that is well would make in 1 of 10: then it is asked by which releases."""
-LEFT = 0.1
+LEFT = 0.07
 """Of the old rate: old tabs and queues of unknown releases, just after an action. They do not
 follow the traffic of now."""
 SURELY_LESS = 0.01
@@ -97,7 +97,9 @@ class Limits:
         return not self.small and self.allowed < events <= self.less
 
 
-def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load = STEADY) -> Limits:
+def limits_for(
+    baseline: Measured, burning: Measured, minutes: float, traffic: Traffic = STEADY
+) -> Limits:
     """Return the limits for the events of a look over so many minutes, with this traffic."""
     normal = replace(baseline, per_minute=baseline.per_minute * traffic.of_usual)
     unchanged = burning.per_minute * minutes
@@ -111,6 +113,7 @@ def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load 
         return at_least_above(mean, spread, chance)
 
     least = unchanged * traffic.of_fire_least
+    steady = traffic.of_fire  # where traffic is not known, that is said
     nearer = _nearer(normal.per_minute * minutes, FIFTH * least)
     return Limits(
         expected=normal.per_minute * minutes,
@@ -119,12 +122,12 @@ def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load 
         quiet=min(quiet(traffic.of_fire_least), nearer),
         grew=at_most(SIZE, SPREAD, GREW),
         quiet_if_steady=quiet(1.0),
-        less=min(quiet(traffic.of_fire_least, SURELY_LESS), math.floor(HALVED * least)),
+        less=min(quiet(steady, SURELY_LESS), math.floor(HALVED * unchanged * steady)),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Half:
     """A half of a look. Events of a release that was taken back are none of it."""
 
     events: int
@@ -133,11 +136,11 @@ class Part:
     """Of them, so many may be of the old release, because they carry none."""
 
 
-def not_helping(
-    parts: Sequence[Part],
+def surely_goes_on(
+    halves: Sequence[Half],
     baseline: Measured,
     burning: Measured,
-    traffic: Load = STEADY,
+    traffic: Traffic = STEADY,
     late: float = LATE_MINUTES,
 ) -> bool:
     """Say whether trouble surely goes on, at a look that may be one of many, each minute.
@@ -148,7 +151,7 @@ def not_helping(
     older one has a part of it, too: one burst is no trouble that goes on. Events come up to twice
     as `late`.
     """
-    events, minutes = sum(part.events for part in parts), sum(part.minutes for part in parts)
+    events, minutes = sum(half.events for half in halves), sum(half.minutes for half in halves)
     if events < SIZE or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
         return False
     a_minute = burning.per_minute * min(traffic.of_fire, 1.0)
@@ -156,27 +159,27 @@ def not_helping(
     def half_remains(found: int, over: float) -> bool:
         return found >= HALVED * a_minute * arrived(over, late)
 
-    newer = parts[-1]
+    newer = halves[-1]
     if not half_remains(events, minutes) or not half_remains(newer.events, newer.minutes):
         return False
-    if any(part.events < ONE_BURST * a_minute * part.minutes for part in parts[:-1]):
+    if any(half.events < ONE_BURST * a_minute * half.minutes for half in halves[:-1]):
         return False
-    nameless = sum(part.nameless for part in parts)
+    nameless = sum(half.nameless for half in halves)
     left = min(LEFT * burning.per_minute * minutes, nameless)
-    return events > well_at_most(baseline, left, minutes, traffic, FALSE_ALARM)
+    return events > most_when_healthy(baseline, left, minutes, traffic, FALSE_ALARM)
 
 
-def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Load) -> bool:
+def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Traffic) -> bool:
     """Say whether a look has so many events that asking by which releases may tell more."""
-    return events > well_at_most(baseline, 0.0, minutes, traffic, MAY_GO_ON)
+    return events > most_when_healthy(baseline, 0.0, minutes, traffic, MAY_GO_ON)
 
 
-def straggling(would_have_come: float) -> int:
+def most_stragglers(would_have_come: float) -> int:
     """Return how many events of a release that was taken back are no more than its stragglers."""
     return max(at_most(STRAGGLING * would_have_come, SPREAD, HIDDEN), STRAGGLERS)
 
 
-def lingers(would_have_come: float, since_recovery: float) -> int:
+def most_stragglers_later(would_have_come: float, since_recovery: float) -> int:
     """Return how many events of a release that was taken back are stragglers, after recovery.
 
     They decline with the minutes: a release whose events do not still answers, or runs again.
@@ -186,8 +189,8 @@ def lingers(would_have_come: float, since_recovery: float) -> int:
     return max(min(math.ceil(OLD_RATE * would_have_come) - 1, scattered), STRAGGLERS)
 
 
-def well_at_most(
-    baseline: Measured, left: float, minutes: float, traffic: Load, chance: float
+def most_when_healthy(
+    baseline: Measured, left: float, minutes: float, traffic: Traffic, chance: float
 ) -> int:
     """A service that is well again brings more events than this with at most this chance."""
     mean = baseline.per_minute * traffic.of_usual_most + left / minutes

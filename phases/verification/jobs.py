@@ -13,13 +13,15 @@ from typing import NamedTuple
 from phases.record.traffic_seen import MINUTE, Job
 
 LONGEST = 60
-"""Minutes from run to run: half a day has twelve runs of such a job, and no look waits longer."""
+"""Minutes from run to run: half a day has twelve runs of such a job."""
 STRAYS = 0.05
 """Of the minutes that have errors, and of a fire's events: so many may lie outside of the runs."""
 BY_CHANCE = 0.001
 """Minutes with errors that have nothing to do with one another fall so regularly more rarely."""
 LATE = timedelta(minutes=1)
 """A run is counted when it ended so long ago: its last errors may come late."""
+PATIENCE = timedelta(minutes=75)
+"""After the action: an hourly job has run again by then. Longer than that a person is not kept."""
 
 
 class Rhythm(NamedTuple):
@@ -87,3 +89,7 @@ def by_runs(counts: Sequence[int], begin: datetime, job: Job) -> list[int]:
     starts = range(first, len(counts) - job.lasts + 1, job.every)
     return [sum(counts[start : start + job.lasts]) for start in starts]
 
+
+def next_look(job: Job, now: datetime) -> datetime:
+    """Return when the next run has ended, and its errors are there."""
+    return job.ends_after(now - LATE) + LATE

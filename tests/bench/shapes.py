@@ -15,7 +15,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from phases.shared.counts import Measured, scatter
 from tests.bench.series import counted
 from tests.bench.watched import (
     CHECKS,
@@ -24,6 +23,7 @@ from tests.bench.watched import (
     Happened,
     Seen,
     World,
+    measured,
     seen,
     traffic_before,
 )
@@ -31,7 +31,7 @@ from tests.bench.watched import (
 CALM = 240
 """Minutes of the usual time that are drawn one by one."""
 DAY = 1440.0
-AFTER = range(MINUTES + 1)
+AFTER = range(MINUTES + 11)
 
 
 @dataclass(slots=True)
@@ -209,7 +209,7 @@ def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happ
     shape(c)
     moment = rng.randrange(60)
     burst = c.burst or _steady
-    calm = [c.drawn(c.usual * burst(m)) for m in range(CALM)]
+    calm = [c.drawn(c.usual * burst(moment + m)) for m in range(-CALM, 0)]
     fire_counts = [c.drawn(c.fire * burst(moment + m)) for m in range(c.burned)]
     rate = c.usual * c.while_burning if over else c.fire
     events = [
@@ -225,13 +225,10 @@ def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happ
         releases=c.releases,
     )
     rest = sum(c.drawn(c.usual * burst(m)) for m in range(CALM)) * (DAY - CALM) / CALM
-    base = Measured((sum(calm) + rest) / DAY, DAY, scatter(calm))
-    burned = Measured(
-        sum(fire_counts) / c.burned, c.burned, scatter(fire_counts, base.spread, math.inf)
-    )
+    base, burned, job = measured(calm, fire_counts, (sum(calm) + rest) / DAY, DAY)
     traces = [counted(rng, c.requests * c.kept * c.while_burning * s, 1) for s in c.traffic]
     old = [c.drawn(rate) if rate else 0 for rate in c.old]
-    return world, Happened(events, old, traces, base, burned, traffic_before(rng, world))
+    return world, Happened(events, old, traces, base, burned, traffic_before(rng, world), job)
 
 
 PLAIN = World(

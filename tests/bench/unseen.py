@@ -14,10 +14,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from phases.shared.counts import Measured, scatter
+from phases.record.traffic_seen import TrafficBefore
 from tests.bench.series import counted
 from tests.bench.shapes import PLAIN, enough, share
-from tests.bench.watched import Happened, Seen, World, seen, traffic_before
+from tests.bench.watched import Happened, Seen, World, measured, requests_seen, seen
 
 CALM = 720
 """Minutes of the usual time, as the bot asks for them."""
@@ -243,14 +243,15 @@ def drawn(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happe
         left_alone=s.burned,
         releases=s.releases,
     )
-    base = Measured(sum(calm) / CALM, CALM, scatter(calm))
-    burned = Measured(
-        sum(fire_counts) / s.burned, s.burned, scatter(fire_counts, base.spread, math.inf)
-    )
+    base, burned, job = measured(calm, fire_counts, sum(calm) / CALM, CALM)
     traces = [counted(rng, s.requests * s.kept * s.traffic(m), 1) for m in range(AFTER)]
     after = minutes[CALM + s.burned :]
-    before = traffic_before(rng, world)
-    return world, Happened(after, [0] * AFTER, traces, base, burned, before)
+    usual = sum(s.traffic(m) for m in range(-s.burned - CALM, -s.burned))
+    before = TrafficBefore(
+        usual=requests_seen(rng, s.requests * usual, s.kept, CALM),
+        burning=requests_seen(rng, s.requests * burning * s.burned, s.kept, s.burned),
+    )
+    return world, Happened(after, [0] * AFTER, traces, base, burned, before, job)
 
 
 @dataclass(slots=True)
@@ -269,7 +270,8 @@ class Tally:
             share([told.end == "recovered" for told in self.on]),
             share([told.end == "recovered" for told in self.large]),
             share([told.end == "not recovered" for told in self.large]),
-            share([told.end == "asked" for told in self.large]),
+            share([told.end == "asked" and not told.better for told in self.large]),
+            share([told.better for told in self.large]),
             share([told.told > 0 for told in self.out]),
             share([not 0 < told.told <= 3 for told in self.loud]),
         )
@@ -297,7 +299,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
     given = parser.parse_args()
-    names = ("false rec.", "recovered", "denied", "asked", "not helping", "late")
+    names = ("false rec.", "recovered", "denied", "asked", "better", "not helping", "late")
     for traces in (True, False):
         title = f"traffic {'known' if traces else 'unknown'}"
         print(f"{title:30}{''.join(f'{name:>13}' for name in names)}")

@@ -12,26 +12,32 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 
+from phases.ports.tracker_values import Minutes
 from phases.record.findings import LookVerdict
-from phases.record.traffic_seen import TrafficBefore, TrafficSeen
-from phases.shared.counts import Measured, scatter
+from phases.record.traffic_seen import MINUTE, BeforeAction, Job, TrafficBefore, TrafficSeen
+from phases.shared.counts import SPREAD, Measured, scatter
+from phases.verification.before_action import burning_rate, with_scatter
 from phases.verification.event_counts import (
+    TOLD_FROM,
+    Half,
     Limits,
-    Part,
-    limits,
     may_go_on,
-    not_helping,
-    straggling,
+    most_stragglers,
+    surely_goes_on,
 )
-from phases.verification.traffic import UNKNOWN, Load, load
-from phases.verification.verdicts import verdict
+from phases.verification.jobs import PATIENCE, next_look
+from phases.verification.look_counts import Counts, Span
+from phases.verification.traffic import UNKNOWN, Traffic, compare_traffic
+from phases.verification.verdicts import judge_look
 from tests.bench.series import clustered, counted, in_waves
 
 DAY, HOUR = 1440.0, 60.0
 CHECKS = (5, 10)
 MINUTES = 10
+ACTION = datetime(2026, 11, 22, 14, tzinfo=UTC)
 GRACE = 1
 RARE = 3
 """Times as many series, where one in thousands is looked for."""
@@ -81,6 +87,8 @@ class Seen:
     end: End
     told: int = 0
     """The minute in which *not helping* was said between the checks; 0: it was not."""
+    better: bool = False
+    """A person is asked, and told that it is better, but not over."""
 
 
 def traffic_after(rng: random.Random, before: float, to: tuple[float, float]) -> tuple[float, ...]:
@@ -161,6 +169,7 @@ class Happened:
     base: Measured
     fire: Measured
     before: TrafficBefore
+    job: Job | None = None
 
 
 def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
@@ -190,34 +199,86 @@ def traffic_before(rng: random.Random, one: World) -> TrafficBefore:
     )
 
 
+def measured(
+    calm: Sequence[int], fire: Sequence[int], a_minute: float, minutes: float
+) -> tuple[Measured, Measured, Job | None]:
+    """Return what the bot measures of a usual time and a fire, minute by minute."""
+    begin, began = ACTION - (len(calm) + len(fire)) * MINUTE, ACTION - len(fire) * MINUTE
+    counts = {begin + at * MINUTE: events for at, events in enumerate((*calm, *fire)) if events}
+    before = with_scatter(
+        BeforeAction(events=sum(fire), minutes=len(fire)),
+        Minutes(counts=counts),
+        (begin, began),
+        (began, ACTION),
+    )
+    base = Measured(a_minute, minutes, before.calm_spread or SPREAD)
+    return base, burning_rate(before), before.job
+
+
 def seen(rng: random.Random, one: World, so: Happened) -> Seen:
-    """Look as the bot does, each minute, until it says something or ten minutes have passed."""
-    base, fire, before = so.base, so.fire, so.before
-    answer = LookVerdict.TOO_FEW
-    for minute in range(2, MINUTES + 1):
-        look = Arrived(
-            one,
-            arrivals(rng, so.events, minute, one.late),
-            arrivals(rng, so.old, minute, one.late),
-            arrivals(rng, so.traces, minute, one.late_traces),
-        )
+    """Look as the bot does, each minute, until it says something or ten minutes have passed.
+
+    Errors of a job are waited for.
+    """
+    end, minute = Seen("asked"), 2
+    while minute <= MINUTES:
+        look = arrived(rng, one, so, minute)
         if minute in CHECKS:
-            spans = (GRACE,) if minute == CHECKS[0] else (GRACE, CHECKS[0])
-            for since in spans:
-                held = limits(base, fire, minute - since, look.traffic(before, since))
-                told = verdict(look.counted(since, held), held, None, ())[0]
-                if told is LookVerdict.RECOVERED:
-                    return Seen("recovered")
-                answer = told if since == GRACE else answer
-            continue
-        since = 0 if one.releases else GRACE
-        traffic = look.traffic(before, 0)
-        shown = sum(look.events[GRACE:]) + sum(look.old[GRACE:])
-        if not may_go_on(shown, base, minute - GRACE, traffic):
-            continue
-        if not_helping(look.halves(since), base, fire, traffic):
+            end = checked(look, so)
+            if end.end == "recovered":
+                return end
+        elif goes_on(look, so):
             return Seen("not recovered", minute)
-    return Seen("not recovered" if answer is LookVerdict.NOT_RECOVERED else "asked")
+        minute += 1
+    again = MINUTES
+    while so.job is not None and end == Seen("asked"):
+        at = next_look(so.job, ACTION + again * MINUTE)
+        again = math.ceil((at - ACTION) / MINUTE)
+        if at - ACTION > PATIENCE or again > len(so.events):
+            break
+        end = checked(arrived(rng, one, so, again), so)
+    return end
+
+
+def checked(look: Arrived, so: Happened) -> Seen:
+    """Return what a check says: the last ones may judge their newest minutes by themselves."""
+    minute, end = len(look.events), Seen("asked")
+    for since in (GRACE,) if minute == CHECKS[0] else (GRACE, minute - (CHECKS[1] - CHECKS[0])):
+        span = Span(ACTION, ACTION + since * MINUTE, ACTION + minute * MINUTE, whole=True)
+        counts = Counts(
+            base=so.base, burning=so.fire, traffic=look.traffic(so.before, since), job=so.job
+        )
+        held = counts.limits(span)
+        events = look.counted(since, held)
+        told = judge_look(events, held, None, ())[0]
+        if told is LookVerdict.RECOVERED:
+            return Seen("recovered")
+        if since == GRACE:
+            denied = told is LookVerdict.NOT_RECOVERED
+            end = Seen("not recovered" if denied else "asked", better=held.better(events))
+    return end
+
+
+def goes_on(look: Arrived, so: Happened) -> bool:
+    minute = len(look.events)
+    traffic = look.traffic(so.before, 0)
+    shown = sum(look.events[GRACE:]) + sum(look.old[GRACE:])
+    if minute < TOLD_FROM or so.job is not None:
+        return False
+    if not may_go_on(shown, so.base, minute - GRACE, traffic):
+        return False
+    return surely_goes_on(
+        look.halves(0 if look.world.releases else GRACE), so.base, so.fire, traffic
+    )
+
+
+def arrived(rng: random.Random, one: World, so: Happened, minute: int) -> Arrived:
+    return Arrived(
+        one,
+        arrivals(rng, so.events, minute, one.late),
+        arrivals(rng, so.old, minute, one.late),
+        arrivals(rng, so.traces, minute, one.late_traces),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,34 +291,34 @@ class Arrived:
     """Of the release that was taken back."""
     traces: Sequence[int]
 
-    def traffic(self, before: TrafficBefore, since: int) -> Load:
+    def traffic(self, before: TrafficBefore, since: int) -> Traffic:
         if not self.world.traces:
             return UNKNOWN
         kept = sum(self.traces[since:])
         minutes = len(self.traces) - since
-        return load(
+        return compare_traffic(
             before, TrafficSeen(requests=kept / self.world.kept, kept=kept, minutes=minutes)
         )
 
     def counted(self, since: int, held: Limits) -> int:
         """Return the events of a re-check, without stragglers."""
         old = sum(self.old[since:])
-        known = old if self.world.releases and old <= straggling(held.unchanged) else 0
+        known = old if self.world.releases and old <= most_stragglers(held.unchanged) else 0
         return sum(self.events[since:]) + old - known
 
-    def halves(self, since: int) -> tuple[Part, ...]:
+    def halves(self, since: int) -> tuple[Half, ...]:
         """Return the older and the newer half of the minutes."""
         end = len(self.events)
         middle = since + (end - since) // 2
         spans = ((since, middle), (middle, end)) if middle > since else ((since, end),)
-        parts: list[Part] = []
+        parts: list[Half] = []
         for begin, until in spans:
             nameless = 0
             events = sum(self.events[begin:until])
             if not self.world.releases:
                 events += sum(self.old[begin:until])
                 nameless = events
-            parts.append(Part(events, until - begin, nameless))
+            parts.append(Half(events, until - begin, nameless))
         return tuple(parts)
 
 

@@ -48,10 +48,10 @@ from phases.triage.picture.blast_radius import (
     MINUTE,
     ONE_PLACE,
     PARTS,
-    with_others,
+    with_monitor_issues,
 )
+from phases.triage.picture.false_alarms import BEFORE
 from phases.triage.picture.fire import DAY, HISTORY
-from phases.triage.picture.ordinary import BEFORE
 from phases.triage.reading.unavailable import PART_SECONDS, TriageNotes, in_time
 
 COMMITS_SECONDS = 2.0
@@ -290,13 +290,13 @@ class Questions:
         except PortError as error:
             self.notes.miss(error, "Users and features are not known", decides=True)
             events = sum(issue.events for issue in issues if issue.category == ERROR)
-            return with_others(EventPicture(events=events, unknown=PARTS), issues)
+            return with_monitor_issues(EventPicture(events=events, unknown=PARTS), issues)
         for part in picture.unknown:
             self.notes.say(f"{NAMES[part]} are not known ({listed(picture.why)}).")
             if part != "places":
                 self.notes.unasked.setdefault(f"{NAMES[part]} are not known.")
         self.notes.incomplete = self.notes.incomplete or picture.passing
-        return with_others(picture, issues)
+        return with_monitor_issues(picture, issues)
 
     async def events_by_release(
         self, ids: Sequence[str], suspect: DeploySeen | None
