@@ -38,8 +38,9 @@ TOLD_FROM = 3
 HALVED = 0.5
 """Of what would have come: more is *not helping*, and less is better, but not over. The newer half
 of a look has as much by itself, because queues, caches and rollouts bring errors that decline."""
-ONE_BURST = 0.2
-"""Of what would have come in the older half: less, and all of it came in one burst."""
+BY_ITSELF = 0.05
+"""The older half has more than a service that is well brings so rarely: one burst is no trouble
+that goes on."""
 MAY_GO_ON = 0.1
 """A look that a service that is well would make in 1 of 10: then it is asked by which releases."""
 LEFT = 0.07
@@ -147,9 +148,8 @@ def surely_goes_on(
 
     The halves of the look have enough events together, *and* more than a service that is well
     brings by chance in one look of 670, with its traffic at most and what is left of the old
-    release; *and* half of what would have come, together and in the newer half by itself. The
-    older one has a part of it, too: one burst is no trouble that goes on. Events come up to twice
-    as `late`.
+    release; *and* half of what would have come, together and in the newer half by itself; *and*
+    the older half is loud, too. Events are `late` by so much on average.
     """
     events, minutes = sum(half.events for half in halves), sum(half.minutes for half in halves)
     if events < SIZE or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
@@ -159,14 +159,15 @@ def surely_goes_on(
     def half_remains(found: int, over: float) -> bool:
         return found >= HALVED * a_minute * arrived(over, late)
 
+    def is_more(half: Half, chance: float) -> bool:
+        left = min(LEFT * burning.per_minute * half.minutes, half.nameless)
+        return half.events > most_when_healthy(baseline, left, half.minutes, traffic, chance)
+
     newer = halves[-1]
     if not half_remains(events, minutes) or not half_remains(newer.events, newer.minutes):
         return False
-    if any(half.events < ONE_BURST * a_minute * half.minutes for half in halves[:-1]):
-        return False
-    nameless = sum(half.nameless for half in halves)
-    left = min(LEFT * burning.per_minute * minutes, nameless)
-    return events > most_when_healthy(baseline, left, minutes, traffic, FALSE_ALARM)
+    whole = Half(events, minutes, sum(half.nameless for half in halves))
+    return is_more(whole, FALSE_ALARM) and all(is_more(half, BY_ITSELF) for half in halves[:-1])
 
 
 def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Traffic) -> bool:

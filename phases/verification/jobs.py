@@ -38,7 +38,7 @@ def found_job(counts: Sequence[int], burning: int, begin: datetime) -> Job | Non
     `burning`: so many of the minutes, the last ones, are the fire. `begin`: of the first minute.
     """
     fire = counts[len(counts) - burning :]
-    if not fire or sum(map(bool, fire)) > len(fire) / 2 + 1:
+    if not any(fire) or sum(map(bool, fire)) > len(fire) / 2 + 1:
         return None
     there = [index for index, count in enumerate(counts) if count]
     rhythms = [_rhythm(there, every) for every in range(2, LONGEST + 1)]

@@ -208,15 +208,10 @@ class Recheck:
     async def _surely_goes_on(self, counts: Counts, span: Span) -> tuple[bool, Stragglers]:
         """Judge both halves of the time, by release; return also what is left of the old one.
 
-        Where events carry their release, those of the grace count, too: the old one's are known.
         Raises `PortError`.
         """
-        left = taken_back_names(self.incident)
-        parts, old = await self._halves(span.clock if left else span.begin, left)
+        parts, old = await self._halves(span.begin, taken_back_names(self.incident))
         events = sum(part.events for part in parts)
-        if left and 2 * sum(part.nameless for part in parts) > events:
-            parts, old = await self._halves(span.begin, left)
-            events = sum(part.events for part in parts)
         if not events and not old.events:  # this Sentry does not tell by which release
             parts = (Half(counts.events, span.minutes, counts.events),)
         told = surely_goes_on(parts, counts.base, counts.burning, counts.traffic, self._lag_minutes)

@@ -267,9 +267,7 @@ def goes_on(look: Arrived, so: Happened) -> bool:
         return False
     if not may_go_on(shown, so.base, minute - GRACE, traffic):
         return False
-    return surely_goes_on(
-        look.halves(0 if look.world.releases else GRACE), so.base, so.fire, traffic
-    )
+    return surely_goes_on(look.halves(), so.base, so.fire, traffic)
 
 
 def arrived(rng: random.Random, one: World, so: Happened, minute: int) -> Arrived:
@@ -306,11 +304,11 @@ class Arrived:
         known = old if self.world.releases and old <= most_stragglers(held.unchanged) else 0
         return sum(self.events[since:]) + old - known
 
-    def halves(self, since: int) -> tuple[Half, ...]:
+    def halves(self) -> tuple[Half, ...]:
         """Return the older and the newer half of the minutes."""
         end = len(self.events)
-        middle = since + (end - since) // 2
-        spans = ((since, middle), (middle, end)) if middle > since else ((since, end),)
+        middle = GRACE + (end - GRACE) // 2
+        spans = ((GRACE, middle), (middle, end))
         parts: list[Half] = []
         for begin, until in spans:
             nameless = 0
