@@ -28,6 +28,7 @@ from bot.store.incident_store import (
     Loaded,
     Store,
     Taken,
+    TimeLimit,
 )
 from bot.store.short_records import short_records
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
@@ -229,8 +230,7 @@ class Incidents:
             change,
             also=others,
             trigger=asked.trigger,
-            deadline=latest if asked.deadline is None else min(latest, asked.deadline),
-            seconds=asked.left,
+            limit=TimeLimit(min(latest, asked.deadline or latest), asked.left),
         )
         shared = passed() - self._shared.get(change.incident.id, 0.0) <= KEPT_SECONDS
         if isinstance(answer, Done) and not shared:

@@ -27,7 +27,7 @@ from handlers.webhooks.route import Unreadable, address, finished, one_line, web
 from phases.record.incident import Source
 from phases.record.service import Service, environment_among
 from phases.text.cleaning import foreign, visible
-from phases.text.wording import counted
+from phases.text.wording import counted, short
 
 log = logging.getLogger(__name__)
 
@@ -150,4 +150,4 @@ def _description(alerts: list[HeardAlert], now: datetime) -> str:
     if len(alerts) > SHOWN:
         parts.append(f"and {len(alerts) - SHOWN} more")
     text = "\n".join(part for part in parts if part.strip())
-    return slack_text.cut(foreign(visible(text)), slack_text.DESCRIPTION - 200)
+    return short(foreign(visible(text)), slack_text.DESCRIPTION - 200)

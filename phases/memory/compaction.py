@@ -40,7 +40,6 @@ _DROPPED: dict[str, Any] = {
             "points_to",
             "points_away",
             "written",
-            "target_why",
             "takes_back",
             "offer_rollback",
             "suspect",

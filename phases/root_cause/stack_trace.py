@@ -86,9 +86,9 @@ def _frames_of(frames: Sequence[Frame], of: str, *, again: bool = False) -> list
     return [frame.model_copy(update={"of": of[:100], "again": again}) for frame in frames]
 
 
-def error_in_words(type: str | None, value: str, limit: int = VALUE) -> str:
+def error_in_words(type: str | None, value: str) -> str:
     """Return `KeyError: 'region'`, in one line."""
-    return ": ".join(part for part in (type or "", short(" ".join(value.split()), limit)) if part)
+    return ": ".join(part for part in (type or "", short(" ".join(value.split()), VALUE)) if part)
 
 
 def title_with_cause(title: str, event: EventDetail | TriageReport) -> str:

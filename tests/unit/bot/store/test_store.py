@@ -19,6 +19,7 @@ from bot.store.incident_store import (
     Loaded,
     Store,
     Taken,
+    TimeLimit,
 )
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue
 from phases.messages.actions import DeployTick, NobodyActed
@@ -88,7 +89,7 @@ async def test_already_is_answered_even_after_the_deadline(store: Store) -> None
     loaded = await store.load("INC-0001")
     await store.commit("c1", loaded, new().done())
     again = await store.commit(
-        "c1", loaded, new().done(), deadline=loaded.server_now - timedelta(seconds=1)
+        "c1", loaded, new().done(), limit=TimeLimit(loaded.server_now - timedelta(seconds=1))
     )
     assert again == Already("INC-0001", 1)
 
@@ -171,13 +172,13 @@ async def test_late_is_decided_by_the_clock_of_the_server(store: Store) -> None:
     change = new().done()
     assert (
         await store.commit(
-            "c1", loaded, change, deadline=loaded.server_now - timedelta(milliseconds=10)
+            "c1", loaded, change, limit=TimeLimit(loaded.server_now - timedelta(milliseconds=10))
         )
         == Late()
     )
     assert await dump(store) == before
     assert await store.commit(
-        "c1", loaded, change, deadline=loaded.server_now + timedelta(minutes=5)
+        "c1", loaded, change, limit=TimeLimit(loaded.server_now + timedelta(minutes=5))
     ) == Done(1)
 
 
@@ -294,5 +295,8 @@ async def test_a_replica_refuses(store: Store) -> None:
 async def test_a_time_without_a_zone_is_no_time(store: Store) -> None:
     with pytest.raises(ValueError, match="time zone"):
         await store.commit(
-            "c1", await store.load("INC-0001"), new().done(), deadline=T0.replace(tzinfo=None)
+            "c1",
+            await store.load("INC-0001"),
+            new().done(),
+            limit=TimeLimit(T0.replace(tzinfo=None)),
         )

@@ -161,7 +161,7 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         history.trends(trends(counted, NOW)),
         timeline(one, entries),
         forms.declare(
-            [shop], title=word(), description=word(), metadata={"place": word()[:200]}, note=word()
+            [shop], forms.Prefill(word(), word()), metadata={"place": word()[:200]}, note=word()
         ),
         forms.triage(one, 1),
         forms.loading("incident.rollback", "Roll back", one),

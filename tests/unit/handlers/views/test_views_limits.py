@@ -131,8 +131,7 @@ def test_every_form_fits(
     shown = [
         forms.declare(
             [service(), service(name="search")],
-            title=text,
-            description=text,
+            forms.Prefill(text, text),
             metadata={},
             note=text,
         ),
