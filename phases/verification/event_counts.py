@@ -49,10 +49,11 @@ follow the traffic of now."""
 SURELY_LESS = 0.01
 """An unchanged fire is so quiet by chance: then less than half of it is no chance either."""
 FIFTH = 0.2
-"""Of a fire, or three times the baseline: so much may remain where most of it is mended."""
+"""Of a fire, or three times the baseline: so much may remain where most of it is mended. Recovery
+is said where that is the less likely."""
 SPIKE = 3.0  # phase 1's spike: three times the baseline is no normal rate
-NEARER = 1.25
-"""Times the count that both bring equally likely: of more, nobody can tell which of them it is."""
+ODDS = 2.0
+"""All of it is mended twice as often as most of it."""
 STRAGGLING = 0.15
 """Of the old rate: more from a release that was taken back means that it still answers."""
 HIDDEN = 0.05
@@ -115,12 +116,12 @@ def limits_for(
 
     least = unchanged * traffic.of_fire_least
     steady = traffic.of_fire  # where traffic is not known, that is said
-    nearer = _nearer(normal.per_minute * minutes, FIFTH * least)
+    likelier = _likelier(normal.per_minute * minutes, FIFTH * least, normal.spread)
     return Limits(
         expected=normal.per_minute * minutes,
         unchanged=unchanged * traffic.of_fire,
         allowed=max(most_usual(normal, minutes, MISSED_RECOVERY), STRAGGLERS),
-        quiet=min(quiet(traffic.of_fire_least), nearer),
+        quiet=min(quiet(traffic.of_fire_least), likelier),
         grew=at_most(SIZE, SPREAD, GREW),
         quiet_if_steady=quiet(1.0),
         less=min(quiet(steady, SURELY_LESS), math.floor(HALVED * unchanged * steady)),
@@ -198,12 +199,12 @@ def most_when_healthy(
     return most_usual(replace(baseline, per_minute=mean), minutes, chance)
 
 
-def _nearer(normal: float, remains: float) -> int:
-    """Return the most events that are nearer to what is normal than to what may remain.
+def _likelier(normal: float, remains: float, spread: float) -> int:
+    """Return the most events of which *all of it is mended* is likelier than *so much remains*.
 
-    Two rates bring (one - other) / log(one / other) events equally likely (Poisson). What was never
-    seen is not impossible.
+    By the ratio of two Poisson likelihoods, which scatter flattens. What was never seen is not
+    impossible.
     """
     usual = max(normal, HALF)
     remains = max(remains, SPIKE * usual)
-    return math.floor(NEARER * (remains - usual) / math.log(remains / usual))
+    return math.floor((remains - usual + spread * math.log(ODDS)) / math.log(remains / usual))

@@ -158,9 +158,10 @@ def _wait_for_job(draft: Draft, current: Round, text: str, at: datetime) -> Draf
     """Look again after the next run of the job whose errors these are: until then it is quiet."""
     wait = max((at - draft.now).total_seconds(), 1)
     draft.timer(LOOK, wait, LookDue(round=current.number, number=2))
+    again = f"These errors come when a job runs. I check again at {stamp(at)}, after its next run."
     return tell(
         draft,
-        Say(text=f"{text} I check again at {stamp(at)}, after its next run.", thread=True),
+        Say(text=f"{text} {again}", thread=True),
         strong="Not known yet.",
         ticket=False,
     )
