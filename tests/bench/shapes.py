@@ -15,15 +15,19 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from phases.ports.tracker_values import Minutes
+from phases.record.traffic_seen import MINUTE, BeforeAction, Job
+from phases.shared.counts import SPREAD, Measured
+from phases.verification.before_action import burning_rate, with_scatter
 from tests.bench.series import counted
 from tests.bench.watched import (
+    ACTION,
     CHECKS,
     GRACE,
     MINUTES,
     Happened,
     Seen,
     World,
-    measured,
     seen,
     traffic_before,
 )
@@ -200,6 +204,22 @@ SHAPES: tuple[Shape, ...] = (
 
 def _steady(_: int) -> float:
     return 1.0
+
+
+def measured(
+    calm: Sequence[int], fire: Sequence[int], a_minute: float, minutes: float
+) -> tuple[Measured, Measured, Job | None]:
+    """Return what the bot measures of a usual time and a fire, minute by minute."""
+    begin, began = ACTION - (len(calm) + len(fire)) * MINUTE, ACTION - len(fire) * MINUTE
+    counts = {begin + at * MINUTE: events for at, events in enumerate((*calm, *fire)) if events}
+    before = with_scatter(
+        BeforeAction(events=sum(fire), minutes=len(fire)),
+        Minutes(counts=counts),
+        (begin, began),
+        (began, ACTION),
+    )
+    base = Measured(a_minute, minutes, before.calm_spread or SPREAD)
+    return base, burning_rate(before), before.job
 
 
 def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happened]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 
 from phases.record.traffic_seen import TrafficBefore
 from tests.bench.series import counted
-from tests.bench.shapes import PLAIN, enough, share
-from tests.bench.watched import Happened, Seen, World, measured, requests_seen, seen
+from tests.bench.shapes import PLAIN, enough, measured, share
+from tests.bench.watched import Happened, Seen, World, requests_seen, seen
 
 CALM = 720
 """Minutes of the usual time, as the bot asks for them."""

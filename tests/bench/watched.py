@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from phases.ports.tracker_values import Minutes
 from phases.record.findings import LookVerdict
-from phases.record.traffic_seen import MINUTE, BeforeAction, Job, TrafficBefore, TrafficSeen
-from phases.shared.counts import SPREAD, Measured, scatter
-from phases.verification.before_action import burning_rate, with_scatter
+from phases.record.traffic_seen import MINUTE, Job, TrafficBefore, TrafficSeen
+from phases.shared.counts import Measured, scatter
 from phases.verification.event_counts import (
     TOLD_FROM,
     Half,
@@ -197,22 +195,6 @@ def traffic_before(rng: random.Random, one: World) -> TrafficBefore:
             rng, one.requests * one.while_burning * one.left_alone, one.kept, one.left_alone
         ),
     )
-
-
-def measured(
-    calm: Sequence[int], fire: Sequence[int], a_minute: float, minutes: float
-) -> tuple[Measured, Measured, Job | None]:
-    """Return what the bot measures of a usual time and a fire, minute by minute."""
-    begin, began = ACTION - (len(calm) + len(fire)) * MINUTE, ACTION - len(fire) * MINUTE
-    counts = {begin + at * MINUTE: events for at, events in enumerate((*calm, *fire)) if events}
-    before = with_scatter(
-        BeforeAction(events=sum(fire), minutes=len(fire)),
-        Minutes(counts=counts),
-        (begin, began),
-        (began, ACTION),
-    )
-    base = Measured(a_minute, minutes, before.calm_spread or SPREAD)
-    return base, burning_rate(before), before.job
 
 
 def seen(rng: random.Random, one: World, so: Happened) -> Seen:

@@ -19,7 +19,8 @@ from phases.verification.jobs import LATE, PATIENCE, by_runs, found_job, next_lo
 from phases.verification.look_counts import Counts, Span
 from phases.verification.steps import look_sentence
 from phases.verification.traffic import STEADY
-from tests.bench.watched import ACTION, measured
+from tests.bench.shapes import measured
+from tests.bench.watched import ACTION
 from tests.support.bots.story import Story, verifying
 from tests.support.values.factories import service
 
