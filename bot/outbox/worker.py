@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -26,7 +25,7 @@ from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
-from bot.store.job import Job
+from bot.store.job import Job, Performer
 from handlers.dispatcher import Dispatcher, EffectEnded, Recorded, Unknown
 from phases.messages.base import Action, Effect
 from phases.messages.effects import EFFECT
@@ -61,9 +60,6 @@ TAKE_UP_SECONDS = 60.0
 
 An older replica may set an effect aside once more until it is replaced.
 """
-
-
-Performer = Callable[[Any, Job], Awaitable[Action]]
 
 
 class Outbox:

@@ -21,7 +21,7 @@ from bot.clients.slack.client import MessageKey, Slack
 from bot.clients.slack.people import SlackPeople
 from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
-from bot.store.job import Job
+from bot.store.job import Job, Performer
 from bot.store.past_incidents import RedisMemory
 from handlers.slack.context import Context
 from handlers.views.blocks import Message
@@ -132,8 +132,6 @@ def _existing(job: Job, incident: Incident | None) -> Incident:
     return incident
 
 
-Performer = Callable[[Any, Job], Awaitable[Action]]
-"""A performer as the worker calls it."""
 E = TypeVar("E", bound=Effect)
 A = TypeVar("A", bound=Action)
 Function = Callable[[E, Job, EffectContext], Coroutine[Any, Any, A | None]]

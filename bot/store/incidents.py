@@ -37,6 +37,7 @@ from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
 from phases.messages.commands import Declare, WithOthers
 from phases.ports.ports import Catalogue
+from phases.record.claims import number_claim
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident
 from phases.record.service import Service
 from phases.record.timeline import Shown
@@ -400,7 +401,7 @@ def _log_fields(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
 
 
 def _number(incident: Incident) -> Claim:
-    return Claim(f"number:{incident.number}")
+    return Claim(number_claim(incident.number))
 
 
 def _taken_text(answer: Taken) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from phases.messages.base import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +21,7 @@ class Job:
     """When it was committed, by the clock of Redis."""
     attempt: int
     """1 for the first. From 2 on an earlier try may have done it."""
+
+
+Performer = Callable[[Any, Job], Awaitable[Action]]
+"""A performer as the worker calls it."""

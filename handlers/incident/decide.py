@@ -97,7 +97,7 @@ async def not_allowed(
         return Refused(
             "who", f"I could not ask Slack who owns {service.name}. Nothing was done; try again."
         )
-    refused = who_may(owners, interaction.user, member=True, what=what)
+    refused = who_may(owners, interaction.user, what=what)
     if refused is not None:
         interaction.log_refusal(f"no owner of {service.name}")
     return refused

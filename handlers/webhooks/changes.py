@@ -126,7 +126,7 @@ async def _record(ctx: Context, change: ChangeSeen, delivery: Delivery) -> dict[
     await ctx.changes.record(change)
     told: list[str] = []
     for incident in await ctx.dispatcher.find(service=change.service, open_only=True):
-        part = deliveries.part(delivery, incident.id)
+        part = deliveries.sub_delivery(delivery, incident.id)
         answer = await ctx.dispatcher.dispatch(ChangedByOthers(change=change), incident.id, part)
         if not isinstance(answer, Recorded):
             return None

@@ -116,7 +116,10 @@ async def _record_deploy(
     burning = [incident for incident in incidents if incident.environment == body.environment]
     holding: list[Incident] = []
     for incident in burning:
-        action, part = DeployedByOthers(deploy=deploy), deliveries.part(delivery, incident.id)
+        action, part = (
+            DeployedByOthers(deploy=deploy),
+            deliveries.sub_delivery(delivery, incident.id),
+        )
         answer = await ctx.dispatcher.dispatch(action, incident.id, part)
         if not isinstance(answer, Recorded):
             return None

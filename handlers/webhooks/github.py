@@ -173,7 +173,7 @@ async def _dispatch(
     """
     claim = deliveries.github(delivery, incident.id)
     answer = await ctx.dispatcher.dispatch(
-        action, incident.id, deliveries.part(claim, part) if part else claim
+        action, incident.id, deliveries.sub_delivery(claim, part) if part else claim
     )
     if isinstance(answer, Unknown):
         raise NotRecorded

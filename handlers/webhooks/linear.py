@@ -29,8 +29,8 @@ from handlers.webhooks.route import (
     parsed,
     webhook,
 )
-from phases.coordination.ticket import issue_claim
 from phases.messages.actions import TicketTold
+from phases.record.claims import linear_claim
 from phases.record.documents import LinearIssue
 from phases.text.wording import short
 
@@ -92,7 +92,7 @@ async def _updated(ctx: Context, update: _Update, delivery: str) -> Mapping[str,
     if not changed:
         return NOTHING
     try:
-        incident = await ctx.dispatcher.owner(issue_claim(update.data.id))
+        incident = await ctx.dispatcher.owner(linear_claim(update.data.id))
     except StoreUnavailable as error:
         raise NotRecorded(error.text) from error
     if incident is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from phases.ports.library_paths import foreign
+from phases.ports.library_paths import is_library_file
 from phases.postmortem.adr import cause_in_one_line, minutes_taken, what_was_done_in_all
 from phases.record.durations import durations
 from phases.record.findings import Frame, HypothesisKind, TriageReport, Word
@@ -158,7 +158,7 @@ def _own_frame(report: TriageReport | None) -> Frame | None:
     A line of a library is what many different troubles have in common.
     """
     frame = report.frame if report else None
-    if frame is None or foreign(frame.file, frame.module) or _NO_PLACE.search(frame.file):
+    if frame is None or is_library_file(frame.file, frame.module) or _NO_PLACE.search(frame.file):
         return None
     return frame
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from phases.postmortem.contributing_factors import LookedUp, first_report, how_it_passed
-from phases.postmortem.gate import (
+from phases.postmortem.form_parts import (
     IMPACT_LIMIT,
     ITEM_LIMIT,
     OPTIONAL,

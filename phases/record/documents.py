@@ -25,6 +25,7 @@ class Ticket(Value):
     """The time of `state`, in Linear's time: an older state is no news."""
     priority: int | None = None
     """Linear's priorities: 1 urgent … 4 low, 0 none."""
+    priority_at: datetime | None = None
     asked: tuple[str, ...] = ()
     """Requests of ours (`state:priority`) that Linear has not told of yet: no person's change."""
 

@@ -273,7 +273,7 @@ def place_of(error: ValidationError) -> str:
     return ".".join(str(part) for part in where) or "as a whole"
 
 
-def part(text: str, system: str) -> str:
+def path_part(text: str, system: str) -> str:
     """Return one part of a path, quoted.
 
     Raises `HttpError` for what would lead to another path: `..` is no id of anything.

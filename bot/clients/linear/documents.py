@@ -140,6 +140,7 @@ class Issue(Shape):
             state=self.state.type,
             state_at=self.updated_at,
             priority=round(self.priority),
+            priority_at=self.updated_at,
         )
 
     @property

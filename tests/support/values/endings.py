@@ -167,6 +167,7 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 state="started",
                 state_at=now,
                 priority=1,
+                priority_at=now,
             )
             known = Ticket(id="t0", identifier="ENG-12", url="https://linear.example.com/ENG-12")
             opened = st.sampled_from(

@@ -16,9 +16,10 @@ from bot.clients.git.archive import LocalArchive
 from bot.config.catalogue import Catalogue
 from bot.outbox.turns import SystemTurns
 from bot.outbox.worker import Outbox
-from bot.performers.context import EffectContext, Performer, registered
+from bot.performers.context import EffectContext, registered
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
+from bot.store.job import Performer
 from handlers.dispatcher import Recorded
 from phases.messages import actions as said
 from phases.record.findings import LookVerdict

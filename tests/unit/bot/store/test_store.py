@@ -212,7 +212,7 @@ async def test_claims_have_one_owner(store: Store) -> None:
 
     # A soft claim never refuses; what belongs to another cannot be released.
     assert await commit(store, new(2).claim("soft", soft=True), "c3") == Done(1)
-    other = Draft((await store.get(["INC-0002"]))[0], T0).release(
+    other = Draft((await store.get(["INC-0002"]))[0], T0).give_up_claim(
         "open:checkout:production", "soft", "nobody's"
     )
     assert await commit(store, other, "c4") == Done(2)
@@ -224,7 +224,7 @@ async def test_claims_have_one_owner(store: Store) -> None:
     assert await commit(store, first, "c5") == Done(2)  # one's own: renewed
     assert 0 < await store.redis.pttl(store.keys.claim("open:checkout:production")) <= 100_000
     assert await commit(
-        store, Draft(first.incident, T0).release("open:checkout:production"), "c6"
+        store, Draft(first.incident, T0).give_up_claim("open:checkout:production"), "c6"
     ) == Done(3)
     assert await store.owner("open:checkout:production") is None
 

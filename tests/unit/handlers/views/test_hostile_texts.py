@@ -32,7 +32,7 @@ from phases.postmortem.action_items import items, sub_issue_body
 from phases.postmortem.adr import adr_text, summary, up_to_date
 from phases.postmortem.adr_numbering import Numbering
 from phases.postmortem.adr_status import with_items_settled
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Picture, Release, Verdict
 from phases.record.incident import (
