@@ -231,6 +231,8 @@ def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | No
     second = any(
         look.number == 1 and look.verdict is not LookVerdict.UNREACHABLE for look in current.looks
     )
+    if current.looks and (again := current.looks[-1].again_at) is not None:
+        return 2, again
     seconds = service.recheck_until_seconds if second else service.recheck_after_seconds
     return (2 if second else 1), current.clock_started_at + timedelta(seconds=seconds)
 
@@ -248,7 +250,7 @@ def look(check: Look) -> str:
     signs = {LookVerdict.RECOVERED: DONE, LookVerdict.TOO_FEW: WAITING}
     sign = signs.get(check.verdict, WRONG)
     rates = f"{rate(check.before_per_minute)} → {rate(check.after_per_minute)} events/min"
-    return f"{sign} {check.verdict.value}: {rates}{endpoint}{why}"
+    return f"{sign} {check.said}: {rates}{endpoint}{why}"
 
 
 def glance(check: Look) -> str:

@@ -353,7 +353,7 @@ def _what_was_done(incident: Incident, names: Names) -> list[str]:
             done += f", break glass: {action.break_glass}"
         lines.append(f"- Round {round.number}: {inline(done, names)}")
         for look in round.looks:
-            words = f"{look.verdict.value}, {_before_after(look)} events a minute before / after"
+            words = f"{look.said}, {_before_after(look)} events a minute before / after"
             if look.endpoint:
                 words += f", endpoint {look.endpoint.said}"
             if look.reasons:

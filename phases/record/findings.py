@@ -396,6 +396,10 @@ class MergeState(Value):
 # --- Phase 5: verification -----------------------------------------------------------------------
 
 
+BETTER = "better, not over"
+"""The words of a look that is neither: an older version reads them as *too few to tell*."""
+
+
 class LookVerdict(StrEnum):
     RECOVERED = "recovered"
     NOT_RECOVERED = "not recovered"
@@ -425,6 +429,14 @@ class Look(Value):
     """As a share of that of the fire; None: not known."""
     minute: int = 0
     """Of a look between the checks: the minute after the action; 0: it is a check."""
+    better: bool = False
+    """Surely less than before the action, and surely not over: more than *too few to tell*."""
+    again_at: datetime | None = None
+    """The errors are those of a job, whose next run will have ended then."""
+
+    @property
+    def said(self) -> str:
+        return BETTER if self.better else self.verdict.value
 
 
 class Picture(Value):

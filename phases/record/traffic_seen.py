@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from phases.record.findings import Value
+
+MINUTE = timedelta(minutes=1)
 
 
 class TrafficSeen(Value):
@@ -34,6 +38,36 @@ class TrafficBefore(Value):
     """While it was left alone."""
 
 
+class Job(Value):
+    """What brings the errors runs at fixed minutes, and is quiet between its runs."""
+
+    every: int
+    """Minutes from the beginning of a run to that of the next one."""
+    lasts: int
+    """Minutes in which the errors of a run come."""
+    at: datetime
+    """The minute in which one of its runs began."""
+
+    def runs(self, since: datetime, until: datetime) -> float:
+        """Return how many runs lie in a span; of one that reaches out of it, so much of it."""
+        period, run = self.every * MINUTE, self.lasts * MINUTE
+        begin, minutes = self.at + (since - run - self.at) // period * period, timedelta()
+        while begin < until:
+            minutes += max(min(begin + run, until) - max(begin, since), timedelta())
+            begin += period
+        return minutes / run
+
+    def minutes(self, since: datetime, until: datetime) -> float:
+        """Return the length of a span by its runs: so many of them come in so many minutes."""
+        return self.every * self.runs(since, until)
+
+    def ends_after(self, now: datetime) -> datetime:
+        """Return the end of the first run that has not ended."""
+        period = self.every * MINUTE
+        end = self.at + self.lasts * MINUTE
+        return end + ((now - end) // period + 1) * period
+
+
 class BeforeAction(Value):
     """What every look of a round is compared with; measured once, as it does not change."""
 
@@ -45,3 +79,5 @@ class BeforeAction(Value):
     """Variance over mean of events a minute, before trouble began; None: not known."""
     burning_spread: float | None = None
     """… and while it was left alone."""
+    job: Job | None = None
+    """Then all minutes are those of its runs."""

@@ -15,6 +15,7 @@ from phases.record.service import Service
 from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
 from phases.shared.counts import SPREAD, Measured, scatter
 from phases.verification.burning_span import acted_at, burning_span
+from phases.verification.jobs import by_runs, found_job
 
 MINUTE = timedelta(minutes=1)
 CALM = timedelta(hours=12)
@@ -90,7 +91,7 @@ async def before_action(
         traffic=TrafficBefore(usual=known[0], burning=known[1]),
     )
     if not isinstance(minutes, PortError):
-        before = _with_scatter(before, minutes, (calm, began), (since, until))
+        before = with_scatter(before, minutes, (calm, began), (since, until))
     return before, not any(isinstance(seen, PortError) for seen in (minutes, *traffic))
 
 
@@ -104,7 +105,7 @@ async def traffic_of(
     return await tracker.traffic(service, *span) if ids else None
 
 
-def _with_scatter(
+def with_scatter(
     before: BeforeAction,
     minutes: Minutes,
     calm: tuple[datetime, datetime],
@@ -113,10 +114,34 @@ def _with_scatter(
     """Add how much the minutes scatter. A sample of the events scatters otherwise than they do."""
     if not minutes.known or minutes.sampled:
         return before
+    of_a_job = _with_job(before, minutes, calm, fire)
+    if of_a_job is not None:
+        return of_a_job
     calm_spread = scatter(_whole_minutes(minutes, *calm))
-    # Errors of a job come in its own minutes: between them it is as quiet, so this has no limit.
     burning_spread = scatter(_whole_minutes(minutes, *fire), calm_spread, math.inf)
     return before.model_copy(update={"calm_spread": calm_spread, "burning_spread": burning_spread})
+
+
+def _with_job(
+    before: BeforeAction,
+    minutes: Minutes,
+    calm: tuple[datetime, datetime],
+    fire: tuple[datetime, datetime],
+) -> BeforeAction | None:
+    """Count by the runs of a job, where one brings the errors; None: it is no job."""
+    begin, began, until = (at.replace(second=0, microsecond=0) for at in (calm[0], *fire))
+    span = range((until - begin) // MINUTE)
+    counts = [minutes.counts.get(begin + number * MINUTE, 0) for number in span]
+    burning = (until - began) // MINUTE
+    job = found_job(counts, burning, begin)
+    burned = job.minutes(began, fire[1]) if job is not None else 0.0
+    if job is None or not burned:
+        return None
+    calm_spread = scatter(by_runs(counts[: (calm[1] - begin) // MINUTE], begin, job))
+    fire_runs = by_runs(counts[len(counts) - burning :], began, job)
+    found = {"job": job, "minutes": burned, "calm_spread": calm_spread}
+    found["burning_spread"] = scatter(fire_runs, calm_spread, math.inf)
+    return before.model_copy(update=found)
 
 
 def _whole_minutes(minutes: Minutes, since: datetime, until: datetime) -> list[int]:

@@ -14,8 +14,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, most_usual
-from phases.verification.traffic import STEADY, Traffic
+from phases.shared.counts import HALF, SPREAD, Measured, at_least_above, at_most, most_usual
+from phases.verification.traffic import LATE_MINUTES, STEADY, Traffic, arrived
 
 FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
@@ -32,31 +32,28 @@ OLD_RATE = 0.5
 HALVES_MINUTES = 15.0
 """What is left of a release that was taken back halves in that time at least, after recovery."""
 FALSE_ALARM = 0.0015
-"""A look. All eight of a round stay under 1 in 1,000 (`make bench`): a service that is well is over
-its limit in both halves of a look more seldom still."""
-EVEN_CHANCE = 0.5
-"""Each half of a look has more than a service that is well brings in every second one."""
-EVEN = 0.25
-"""Of its share of the events, for each half of a look: one burst is no trouble that goes on."""
-SIZE_AT_ONCE = 100
-"""Events, under two minutes of them: one client that tries again brings dozens in a minute."""
-AT_ONCE_MINUTES = 2.0
+"""A look. All of a round stay under 1 in 1,000 (`make bench`)."""
+TOLD_FROM = 3
+"""The minute from which on *not helping* is said: what a restart breaks has ended by then."""
+HALVED = 0.5
+"""Of what would have come: more is *not helping*, and less is better, but not over. The newer half
+of a look has as much by itself, because queues, caches and rollouts bring errors that decline."""
+BY_ITSELF = 0.05
+"""The older half has more than a service that is well brings so rarely: one burst is no trouble
+that goes on."""
 MAY_GO_ON = 0.1
 """A look that a service that is well would make in 1 of 10: then it is asked by which releases."""
-STILL = 0.4
-"""Of what would have come, for *not helping*: less may be a rollout that ends, and late events."""
-STILL_NAMED = 0.2
-"""… where events carry their release: those of the old one are left out, and late events remain."""
-DECLINED = 0.3
-"""Of what would have come in the newer half, whatever the older one had: queues that are tried
-again and caches that fill bring errors that decline by the minute. More would miss late events."""
-DECLINE = 2.0
-"""Times `at_once`: after that they have declined, and what is left is trouble, however little."""
-LEFT = 0.1
+LEFT = 0.07
 """Of the old rate: old tabs and queues of unknown releases, just after an action. They do not
 follow the traffic of now."""
-LEAST_OF_USUAL = 0.5
-"""Of the baseline, where traffic is less than that: jobs fail without any request."""
+SURELY_LESS = 0.01
+"""An unchanged fire is so quiet by chance: then less than half of it is no chance either."""
+FIFTH = 0.2
+"""Of a fire, or three times the baseline: so much may remain where most of it is mended. Recovery
+is said where that is the less likely."""
+SPIKE = 3.0  # phase 1's spike: three times the baseline is no normal rate
+ODDS = 2.0
+"""All of it is mended twice as often as most of it."""
 STRAGGLING = 0.15
 """Of the old rate: more from a release that was taken back means that it still answers."""
 HIDDEN = 0.05
@@ -79,6 +76,8 @@ class Limits:
     """More than this is no small trouble, however small it was before."""
     quiet_if_steady: int = -1
     """As `quiet`, had traffic not changed."""
+    less: int = -1
+    """Of at most so many events surely less than half is left of the fire."""
 
     @property
     def small(self) -> bool:
@@ -95,6 +94,10 @@ class Limits:
         """More events than this are no recovery. In between nobody can tell."""
         return max(self.allowed, self.grew) if self.small else self.allowed
 
+    def better(self, events: int) -> bool:
+        """Say whether it is surely not over, and surely less than half of what it was."""
+        return not self.small and self.allowed < events <= self.less
+
 
 def limits_for(
     baseline: Measured, burning: Measured, minutes: float, traffic: Traffic = STEADY
@@ -103,21 +106,25 @@ def limits_for(
     normal = replace(baseline, per_minute=baseline.per_minute * traffic.of_usual)
     unchanged = burning.per_minute * minutes
 
-    def quiet(share: float) -> int:
+    def quiet(share: float, chance: float = FALSE_RECOVERY) -> int:
         if burning.minutes <= 0:
             return -1
         mean = unchanged * share
         # A rate that is itself uncertain scatters the counts the more, the more of them there are.
         spread = burning.spread * (1 + minutes / burning.minutes) + mean * traffic.doubt
-        return at_least_above(mean, spread, FALSE_RECOVERY)
+        return at_least_above(mean, spread, chance)
 
+    least = unchanged * traffic.of_fire_least
+    steady = traffic.of_fire  # where traffic is not known, that is said
+    likelier = _likelier(normal.per_minute * minutes, FIFTH * least, normal.spread)
     return Limits(
         expected=normal.per_minute * minutes,
         unchanged=unchanged * traffic.of_fire,
         allowed=max(most_usual(normal, minutes, MISSED_RECOVERY), STRAGGLERS),
-        quiet=quiet(traffic.of_fire_least),
+        quiet=min(quiet(traffic.of_fire_least), likelier),
         grew=at_most(SIZE, SPREAD, GREW),
         quiet_if_steady=quiet(1.0),
+        less=min(quiet(steady, SURELY_LESS), math.floor(HALVED * unchanged * steady)),
     )
 
 
@@ -136,36 +143,32 @@ def surely_goes_on(
     baseline: Measured,
     burning: Measured,
     traffic: Traffic = STEADY,
-    at_once: float = AT_ONCE_MINUTES,
+    late: float = LATE_MINUTES,
 ) -> bool:
-    """Say whether trouble surely goes on, at a look that may be one of many.
+    """Say whether trouble surely goes on, at a look that may be one of many, each minute.
 
-    The halves of the look have enough events together, *and* a part of what would have come, *and*
-    more than a service that is well brings by chance in one look of 670, with its traffic at most
-    and what is left of the old release; *and* so it is in each half by itself, because one burst is
-    no trouble that goes on, nor are errors that decline. It may be asked each minute. Under
-    `at_once` minutes it takes more events.
+    The halves of the look have enough events together, *and* more than a service that is well
+    brings by chance in one look of 670, with its traffic at most and what is left of the old
+    release; *and* half of what would have come, together and in the newer half by itself; *and*
+    the older half is loud, too. Events are `late` by so much on average.
     """
-    events, minutes = sum(part.events for part in halves), sum(part.minutes for part in halves)
-    nameless = sum(part.nameless for part in halves)
-    if events <= 0 or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
+    events, minutes = sum(half.events for half in halves), sum(half.minutes for half in halves)
+    if events < SIZE or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
         return False
     a_minute = burning.per_minute * min(traffic.of_fire, 1.0)
-    still = STILL_NAMED + (STILL - STILL_NAMED) * nameless / events
-    size = SIZE if minutes >= at_once else SIZE_AT_ONCE
-    if events < max(size, still * a_minute * minutes):
-        return False
-    if minutes < DECLINE * at_once and halves[-1].events < DECLINED * a_minute * halves[-1].minutes:
-        return False
-    if any(part.events < EVEN * events * part.minutes / minutes for part in halves):
-        return False
 
-    def more(part: Half, chance: float) -> bool:
-        left = min(LEFT * burning.per_minute * part.minutes, part.nameless)
-        return part.events > most_when_healthy(baseline, left, part.minutes, traffic, chance)
+    def half_remains(found: int, over: float) -> bool:
+        return found >= HALVED * a_minute * arrived(over, late)
 
-    together = Half(events, minutes, nameless)
-    return more(together, FALSE_ALARM) and all(more(part, EVEN_CHANCE) for part in halves)
+    def is_more(half: Half, chance: float) -> bool:
+        left = min(LEFT * burning.per_minute * half.minutes, half.nameless)
+        return half.events > most_when_healthy(baseline, left, half.minutes, traffic, chance)
+
+    newer = halves[-1]
+    if not half_remains(events, minutes) or not half_remains(newer.events, newer.minutes):
+        return False
+    whole = Half(events, minutes, sum(half.nameless for half in halves))
+    return is_more(whole, FALSE_ALARM) and all(is_more(half, BY_ITSELF) for half in halves[:-1])
 
 
 def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Traffic) -> bool:
@@ -192,6 +195,16 @@ def most_when_healthy(
     baseline: Measured, left: float, minutes: float, traffic: Traffic, chance: float
 ) -> int:
     """A service that is well again brings more events than this with at most this chance."""
-    usual_traffic = max(traffic.of_usual_most, LEAST_OF_USUAL)
-    mean = baseline.per_minute * usual_traffic + left / minutes
+    mean = baseline.per_minute * traffic.of_usual_most + left / minutes
     return most_usual(replace(baseline, per_minute=mean), minutes, chance)
+
+
+def _likelier(normal: float, remains: float, spread: float) -> int:
+    """Return the most events of which *all of it is mended* is likelier than *so much remains*.
+
+    By the ratio of two Poisson likelihoods, which scatter flattens. What was never seen is not
+    impossible.
+    """
+    usual = max(normal, HALF)
+    remains = max(remains, SPIKE * usual)
+    return math.floor((remains - usual + spread * math.log(ODDS)) / math.log(remains / usual))

@@ -15,12 +15,8 @@ from phases.ports.ports import Endpoint, ErrorTracker, PortError
 from phases.record.findings import EndpointAnswer, Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round
 from phases.record.service import Service
-from phases.record.traffic_seen import BeforeAction
-from phases.shared.counts import Measured
 from phases.text.wording import counted, lasting, listed
 from phases.verification.before_action import (
-    MINUTE,
-    NEVER,
     answer_or_error,
     baseline,
     before_action,
@@ -29,13 +25,20 @@ from phases.verification.before_action import (
 )
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import (
-    AT_ONCE_MINUTES,
+    TOLD_FROM,
     Half,
     Limits,
-    limits_for,
     may_go_on,
     most_stragglers,
     surely_goes_on,
+)
+from phases.verification.jobs import PATIENCE, next_look
+from phases.verification.look_counts import (
+    Counts,
+    Judgement,
+    Span,
+    lingering_in_words,
+    look_fields,
 )
 from phases.verification.monitors import unmeasured_monitors
 from phases.verification.releases import (
@@ -45,7 +48,7 @@ from phases.verification.releases import (
     names_to_search,
     taken_back_names,
 )
-from phases.verification.traffic import LATE_MINUTES, UNKNOWN, Traffic, compare_traffic
+from phases.verification.traffic import LATE_MINUTES, compare_traffic
 from phases.verification.verdicts import (
     NOT_MEASURED,
     compared_in_words,
@@ -103,11 +106,13 @@ class Recheck:
             picture, no_picture = await self._chart(self.tracker)
             unasked = (*unasked, *no_picture)
         measured = {
-            **_look_fields(judged.counts, judged.limits, judged.span),
+            **look_fields(judged.counts, judged.limits, judged.span),
             "minutes": round(judged.span.minutes, 2),
             "verdict": judged.verdict,
             "new_issues": counts.new,
+            "better": judged.limits.better(judged.counts.events) and not self.doubt,
             "reasons": (*judged.why, *judged.counts.lingering, *unasked),
+            **self._waiting(judged, look_number),
         }
         return Looked(
             round=round_number,
@@ -116,17 +121,26 @@ class Recheck:
             before=counts.before,
         )
 
-    async def _judge(
-        self, counts: _Counts, span: _Span, answers: EndpointAnswer | None
-    ) -> _Judgement:
-        limits = limits_for(counts.base, counts.burning, span.minutes, counts.traffic)
+    def _waiting(self, judged: Judgement, look_number: int) -> dict[str, object]:
+        """Return when the last check is made again: after the next run of a job, if soon enough."""
+        job, clock = judged.counts.job, judged.span.clock
+        passed = self.now - clock
+        if job is None or judged.verdict is not LookVerdict.TOO_FEW or not judged.limits.small:
+            return {}
+        if not look_number or passed < timedelta(seconds=self.service.recheck_until_seconds):
+            return {}
+        at = next_look(job, self.now)
+        return {"again_at": at} if at - clock <= PATIENCE else {}
+
+    async def _judge(self, counts: Counts, span: Span, answers: EndpointAnswer | None) -> Judgement:
+        limits = counts.limits(span)
         counts = await self._without_stragglers(counts, limits, span)
         judged, why = await self._judge_counts(counts, limits, answers)
-        return _Judgement(judged, why, counts, limits, span)
+        return Judgement(judged, why, counts, limits, span)
 
     async def _judge_newest(
-        self, current: Round | None, whole: _Judgement, answers: EndpointAnswer | None
-    ) -> _Judgement:
+        self, current: Round | None, whole: Judgement, answers: EndpointAnswer | None
+    ) -> Judgement:
         """Judge the minutes since the first check by themselves, where the last one is not quiet.
 
         Only recovery is taken from it. Raises `PortError`.
@@ -138,7 +152,7 @@ class Recheck:
             return whole
         if self.now - span.clock < last or not span.begin < since < self.now:
             return whole
-        newer = _Span(span.clock, since, self.now, whole=True)
+        newer = Span(span.clock, since, self.now, whole=True)
         counts = await self._count(current, newer, new_issues=False)
         if isinstance(counts, PortError):
             return whole
@@ -164,19 +178,20 @@ class Recheck:
             return Looked(round=round_number, look=look)
         if not self.ids or span.minutes <= 0:
             return Looked(round=round_number, look=look, before=counts.before)
-        limits = limits_for(counts.base, counts.burning, span.minutes, counts.traffic)
-        goes_on = span.whole and not self.doubt
+        limits = counts.limits(span)
+        # Between the runs of a job nobody can tell: the checks wait for them.
+        goes_on = span.whole and not self.doubt and minute >= TOLD_FROM and counts.job is None
         if goes_on and may_go_on(counts.events, counts.base, span.minutes, counts.traffic):
             try:
                 goes_on, old = await self._surely_goes_on(counts, span)
             except PortError:
                 return Looked(round=round_number, look=look, before=counts.before)
-            counts = replace(counts, lingering=_lingering_in_words(old))
+            counts = replace(counts, lingering=lingering_in_words(old))
         else:
             goes_on = False
         judged = LookVerdict.NOT_RECOVERED if goes_on else LookVerdict.TOO_FEW
         measured = {
-            **_look_fields(counts, limits, span),
+            **look_fields(counts, limits, span),
             "verdict": judged,
             "reasons": (
                 compared_in_words(counts.events, limits),
@@ -188,22 +203,16 @@ class Recheck:
             round=round_number, look=look.model_copy(update=measured), before=counts.before
         )
 
-    async def _surely_goes_on(self, counts: _Counts, span: _Span) -> tuple[bool, Stragglers]:
+    async def _surely_goes_on(self, counts: Counts, span: Span) -> tuple[bool, Stragglers]:
         """Judge both halves of the time, by release; return also what is left of the old one.
 
-        Where events carry their release, those of the grace count, too: the old one's are known.
         Raises `PortError`.
         """
-        left = taken_back_names(self.incident)
-        parts, old = await self._halves(span.clock if left else span.begin, left)
+        parts, old = await self._halves(span.begin, taken_back_names(self.incident))
         events = sum(part.events for part in parts)
-        if left and 2 * sum(part.nameless for part in parts) > events:
-            parts, old = await self._halves(span.begin, left)
-            events = sum(part.events for part in parts)
         if not events and not old.events:  # this Sentry does not tell by which release
             parts = (Half(counts.events, span.minutes, counts.events),)
-        at_once = AT_ONCE_MINUTES * (grace(self.service) / GRACE)
-        told = surely_goes_on(parts, counts.base, counts.burning, counts.traffic, at_once)
+        told = surely_goes_on(parts, counts.base, counts.burning, counts.traffic, self._lag_minutes)
         return told, old
 
     async def _halves(
@@ -225,11 +234,11 @@ class Recheck:
         )
 
     @property
-    def _trace_lag(self) -> float:
-        """The minutes by which traces may lag: where everything is quicker, so are they."""
+    def _lag_minutes(self) -> float:
+        """The minutes by which events and traces lag: where everything is quicker, so are they."""
         return LATE_MINUTES * (grace(self.service) / GRACE)
 
-    def _counted_span(self, current: Round | None, minute: int = 0) -> _Span:
+    def _counted_span(self, current: Round | None, minute: int = 0) -> Span:
         """Return the time since the action, but for the grace in which old servers still end.
 
         A look in the grace counts from the action on; it shows, and judges nothing.
@@ -237,9 +246,9 @@ class Recheck:
         clock = (current.clock_started_at if current else None) or self.now
         begin = min(clock + grace(self.service), self.now)
         whole = not minute or self.now - begin >= begin - clock
-        return _Span(clock, begin if whole else min(clock, self.now), self.now, whole)
+        return Span(clock, begin if whole else min(clock, self.now), self.now, whole)
 
-    def _unmeasured_look(self, span: _Span, number: int) -> Look:
+    def _unmeasured_look(self, span: Span, number: int) -> Look:
         report = self.incident.triage
         return Look(
             number=number,
@@ -249,7 +258,7 @@ class Recheck:
             minutes=round(span.minutes, 2),
         )
 
-    async def _stragglers(self, span: _Span) -> Stragglers:
+    async def _stragglers(self, span: Span) -> Stragglers:
         if self.tracker is None:
             return Stragglers()
         left = taken_back_names(self.incident)
@@ -257,7 +266,7 @@ class Recheck:
             self.tracker, self.service, left, self.ids, (span.begin, span.until)
         )
 
-    async def _without_stragglers(self, counts: _Counts, limits: Limits, span: _Span) -> _Counts:
+    async def _without_stragglers(self, counts: Counts, limits: Limits, span: Span) -> Counts:
         """Leave out what old tabs and queues still bring, where that decides.
 
         More than stragglers means that the old release still answers: then all of it counts. Raises
@@ -269,7 +278,7 @@ class Recheck:
         if not old.events or old.events > most_stragglers(limits.unchanged):
             return counts
         return replace(
-            counts, events=counts.events - old.events, lingering=_lingering_in_words(old, " more")
+            counts, events=counts.events - old.events, lingering=lingering_in_words(old, " more")
         )
 
     @property
@@ -281,7 +290,7 @@ class Recheck:
         return tuple(dict.fromkeys((*measured, *self.incident.seeds)))
 
     async def _judge_counts(
-        self, counts: _Counts, limits: Limits, answered: EndpointAnswer | None
+        self, counts: Counts, limits: Limits, answered: EndpointAnswer | None
     ) -> tuple[LookVerdict, tuple[str, ...]]:
         """Judge the counts; a recovery counts only where nothing else is unknown.
 
@@ -313,15 +322,15 @@ class Recheck:
     async def _count(
         self,
         current: Round | None,
-        span: _Span,
+        span: Span,
         *,
         new_issues: bool,
         traffic_since: datetime | None = None,
-    ) -> _Counts | PortError:
+    ) -> Counts | PortError:
         """`traffic_since`: a longer span, whose newest traces are fewer of all."""
         tracker = self.tracker
         if tracker is None:
-            return _Counts()
+            return Counts()
 
         names = names_to_search(self.incident, current) if new_issues else ()
         events, before, now, answers = await asyncio.gather(
@@ -345,12 +354,13 @@ class Recheck:
         errors = [answer for answer in answers if isinstance(answer, PortError)]
         new = [row.short_id for rows in answers if not isinstance(rows, PortError) for row in rows]
         traffic = None if isinstance(now, PortError) else now
-        return _Counts(
+        return Counts(
             events=events,
             base=baseline(self.incident, before),
             burning=burning_rate(before),
-            traffic=compare_traffic(before.traffic, traffic, self._trace_lag),
+            traffic=compare_traffic(before.traffic, traffic, self._lag_minutes),
             before=before if remember else None,
+            job=before.job,
             new=tuple(dict.fromkeys(new)),
             unknown=errors[0] if errors else None,
         )
@@ -370,69 +380,3 @@ class Recheck:
         except PortError as error:
             return None, (f"no picture of it: {error.text}",)
         return chart_of(minutes, detected, now, window), ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """The time that a look counts."""
-
-    clock: datetime
-    begin: datetime
-    until: datetime
-    whole: bool
-    """False in the grace."""
-
-    @property
-    def minutes(self) -> float:
-        return (self.until - self.begin) / MINUTE
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """The counts of Sentry since the action, and before it."""
-
-    events: int = 0
-    base: Measured = NEVER
-    """The rate before trouble began."""
-    burning: Measured = NEVER
-    """The rate while it burned."""
-    traffic: Traffic = UNKNOWN
-    before: BeforeAction | None = None
-    """To be remembered."""
-    new: tuple[str, ...] = ()
-    """Short ids of issues that are new in what runs now."""
-    unknown: PortError | None = None
-    """The reason why not all of the new issues are known."""
-    lingering: tuple[str, ...] = ()
-    """What releases that were taken back still bring."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """What a look says, of which counts and which time."""
-
-    verdict: LookVerdict
-    why: tuple[str, ...]
-    counts: _Counts
-    limits: Limits
-    span: _Span
-
-
-def _lingering_in_words(old: Stragglers, more: str = "") -> tuple[str, ...]:
-    """Say what is left of releases that were taken back; `more`: it is not counted."""
-    if not old.events:
-        return ()
-    runs = "which was taken back" if len(old.releases) == 1 else "which were taken back"
-    return (f"{old.events:,}{more} of {listed(list(old.releases))}, {runs}",)
-
-
-def _look_fields(counts: _Counts, limits: Limits, span: _Span) -> dict[str, object]:
-    return {
-        "events": counts.events,
-        "expected": round(limits.expected, 2),
-        "allowed": limits.allowed,
-        "unchanged": round(limits.unchanged, 1),
-        "before_per_minute": round(counts.burning.per_minute, 2),
-        "after_per_minute": round(counts.events / span.minutes, 2) if span.minutes > 0 else 0.0,
-        "traffic": counts.traffic.share,
-    }

@@ -116,10 +116,7 @@ def is_back(
         return False
     if events <= most_usual(base, minutes, FALSE_RETURN):
         return False
-    return (
-        judge_look(events, limits_for(base, burning, minutes), None, ())[0]
-        is LookVerdict.NOT_RECOVERED
-    )
+    return events > limits_for(base, burning, minutes).burning
 
 
 def is_back_soon(

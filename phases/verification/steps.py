@@ -13,7 +13,7 @@ from phases.messages.actions import LookDue
 from phases.messages.commands import ConfirmRecovery, RecheckNow
 from phases.messages.effects import LookAgain, Say
 from phases.messages.results import Looked
-from phases.record.findings import Look, LookVerdict, Picture
+from phases.record.findings import BETTER, Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round, Status
 from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
@@ -22,7 +22,7 @@ from phases.shared.announce import clear_failures, page, resolve_page, tell, upd
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import next_round, replace_round
-from phases.text.wording import capital, lasting, per_minute_text
+from phases.text.wording import capital, lasting, per_minute_text, stamp
 from phases.verification.recurrence import GUARD, look_interval, start_guard
 from phases.verification.sentry_resolution import resolve_issues
 from phases.verification.verdicts import NOT_MEASURED
@@ -148,8 +148,23 @@ def looked(draft: Draft, action: Looked) -> None:
             )
         case LookVerdict.NOT_RECOVERED:
             not_recovered(draft, current, text)
+        case LookVerdict.TOO_FEW if look.again_at is not None:
+            _wait_for_job(draft, current, text, look.again_at)
         case LookVerdict.TOO_FEW:
             _ask_people(draft, current, text)
+
+
+def _wait_for_job(draft: Draft, current: Round, text: str, at: datetime) -> Draft:
+    """Look again after the next run of the job whose errors these are: until then it is quiet."""
+    wait = max((at - draft.now).total_seconds(), 1)
+    draft.timer(LOOK, wait, LookDue(round=current.number, number=2))
+    again = f"These errors come when a job runs. I check again at {stamp(at)}, after its next run."
+    return tell(
+        draft,
+        Say(text=f"{text} {again}", thread=True),
+        strong="Not known yet.",
+        ticket=False,
+    )
 
 
 def _apply_glance(draft: Draft, current: Round, look: Look) -> None:
@@ -251,7 +266,7 @@ def look_sentence(look: Look) -> str:
     answered = look.endpoint is not None and look.endpoint.ok  # else a reason says it
     called = f" Endpoint: {look.endpoint.said}." if answered and look.endpoint else ""
     reasons = "".join(f" {capital(why)}." for why in look.reasons) + called
-    return f"{capital(look.verdict.value)}: {rates} in {span}.{reasons}"
+    return f"{capital(look.said)}: {rates} in {span}.{reasons}"
 
 
 def look_unreachable(draft: Draft, number: int, look: int, reason: str) -> None:
@@ -323,7 +338,9 @@ def _ask_people(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "ask a person"}))
     draft.cancel(LOOK, GLANCE)
     update_outside(draft, f"{said} A person is asked.")
-    why = f"{capital(LookVerdict.TOO_FEW.value)}: "
+    why, better = (f"{capital(words)}: " for words in (LookVerdict.TOO_FEW.value, BETTER))
     strong = "I cannot tell: too few events." if said.startswith(why) else "I cannot tell."
+    if said.startswith(better):
+        why, strong = better, "Better, but not over."
     asks = f"{said.removeprefix(why)} Does it work for users again?"
     return tell(draft, Say(text=asks, ask="recovered"), strong=strong, ticket=False)

@@ -24,6 +24,7 @@ SURE = 1.0
 LATE_MINUTES = 0.75
 """Half of the 90 s by which Sentry's buckets may still grow (api/endpoints/timeseries.py)."""
 MOST_UNSEEN = 4.0
+"""However late it is, a quarter of it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,18 @@ def compare_traffic(
     of_usual, most = 1.0, UNKNOWN_RISE
     if usual is not None:
         of_usual, usual_doubt = _share(usual, now)
-        unseen = now.minutes / max(now.minutes - late, now.minutes / MOST_UNSEEN)
+        unseen = now.minutes / arrived(now.minutes, late)
         most = of_usual * math.exp(SURE * math.sqrt(usual_doubt)) * unseen
     if fire.doubt == 0 or fire.kept * now.minutes >= LEAST_REQUESTS * fire.minutes:
         return Traffic(True, of_fire, of_fire, doubt, of_usual, most)
     # So few would be kept of the look that they tell of large changes only.
     least, most = min(UNKNOWN_FALL, of_fire), min(UNKNOWN_RISE, most)
     return replace(UNKNOWN, of_fire_least=least, doubt=doubt, of_usual_most=most)
+
+
+def arrived(minutes: float, late: float) -> float:
+    """Return the minutes of which everything is there, where what comes may be late."""
+    return max(minutes - late, minutes / MOST_UNSEEN)
 
 
 def _enough(seen: TrafficSeen | None) -> TrafficSeen | None:

@@ -23,7 +23,7 @@ def judge_look(
     """Judge one look, with the reasons, the comparison of the counts first.
 
     Recovery is few enough events, *and* an endpoint that answers well, *and* no issue that is new
-    in what runs now.
+    in what runs now. What is surely better and surely not over is neither: people decide on it.
     """
     reasons = [compared_in_words(events, limits), *traffic_in_words(traffic.share)]
     bad: list[str] = []
@@ -33,11 +33,19 @@ def judge_look(
         bad.append(
             f"{counted(len(new), 'issue')} new in the release that runs now: {listed(list(new))}"
         )
+    if not bad and limits.better(events):
+        return LookVerdict.TOO_FEW, (*reasons, _left_in_words(events, limits))
     if bad or events > limits.burning:
         return LookVerdict.NOT_RECOVERED, (*reasons, *bad)
     if events <= limits.recovered:
         return LookVerdict.RECOVERED, tuple(reasons)
     return LookVerdict.TOO_FEW, (*reasons, _why_too_few(events, limits, traffic))
+
+
+def _left_in_words(events: int, limits: Limits) -> str:
+    """`down by 81 %, still 21 above normal`."""
+    above = round(events - limits.expected)
+    return f"down by {round(100 * (1 - events / limits.unchanged))} %, still {above:,} above normal"
 
 
 def _why_too_few(events: int, limits: Limits, traffic: Traffic) -> str:

@@ -15,9 +15,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from phases.shared.counts import Measured, scatter
+from phases.ports.tracker_values import Minutes
+from phases.record.traffic_seen import MINUTE, BeforeAction, Job
+from phases.shared.counts import SPREAD, Measured
+from phases.verification.before_action import burning_rate, with_scatter
 from tests.bench.series import counted
 from tests.bench.watched import (
+    ACTION,
     CHECKS,
     GRACE,
     MINUTES,
@@ -31,7 +35,7 @@ from tests.bench.watched import (
 CALM = 240
 """Minutes of the usual time that are drawn one by one."""
 DAY = 1440.0
-AFTER = range(MINUTES + 1)
+AFTER = range(MINUTES + 11)
 
 
 @dataclass(slots=True)
@@ -202,6 +206,22 @@ def _steady(_: int) -> float:
     return 1.0
 
 
+def measured(
+    calm: Sequence[int], fire: Sequence[int], a_minute: float, minutes: float
+) -> tuple[Measured, Measured, Job | None]:
+    """Return what the bot measures of a usual time and a fire, minute by minute."""
+    begin, began = ACTION - (len(calm) + len(fire)) * MINUTE, ACTION - len(fire) * MINUTE
+    counts = {begin + at * MINUTE: events for at, events in enumerate((*calm, *fire)) if events}
+    before = with_scatter(
+        BeforeAction(events=sum(fire), minutes=len(fire)),
+        Minutes(counts=counts),
+        (begin, began),
+        (began, ACTION),
+    )
+    base = Measured(a_minute, minutes, before.calm_spread or SPREAD)
+    return base, burning_rate(before), before.job
+
+
 def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happened]:
     fire, factor = (math.exp(rng.uniform(math.log(a), math.log(b))) for a, b in ((5, 400), (5, 50)))
     c = Course(rng, over, fire, fire / factor, rng.uniform(1, 3), rng.choice((5, 10, 15, 30)))
@@ -209,14 +229,14 @@ def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happ
     shape(c)
     moment = rng.randrange(60)
     burst = c.burst or _steady
-    calm = [c.drawn(c.usual * burst(m)) for m in range(CALM)]
+    calm = [c.drawn(c.usual * burst(moment + m)) for m in range(-CALM, 0)]
     fire_counts = [c.drawn(c.fire * burst(moment + m)) for m in range(c.burned)]
     rate = c.usual * c.while_burning if over else c.fire
     events = [
         c.drawn(max(rate + c.more[m], 0) * c.traffic[m] * burst(moment + c.burned + m))
         for m in AFTER
     ]
-    world = replace(_PLAIN, late=c.late, late_traces=c.late_traces, kept=c.kept)
+    world = replace(PLAIN, late=c.late, late_traces=c.late_traces, kept=c.kept)
     world = replace(
         world,
         requests=c.requests,
@@ -225,16 +245,13 @@ def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happ
         releases=c.releases,
     )
     rest = sum(c.drawn(c.usual * burst(m)) for m in range(CALM)) * (DAY - CALM) / CALM
-    base = Measured((sum(calm) + rest) / DAY, DAY, scatter(calm))
-    burned = Measured(
-        sum(fire_counts) / c.burned, c.burned, scatter(fire_counts, base.spread, math.inf)
-    )
+    base, burned, job = measured(calm, fire_counts, (sum(calm) + rest) / DAY, DAY)
     traces = [counted(rng, c.requests * c.kept * c.while_burning * s, 1) for s in c.traffic]
     old = [c.drawn(rate) if rate else 0 for rate in c.old]
-    return world, Happened(events, old, traces, base, burned, traffic_before(rng, world))
+    return world, Happened(events, old, traces, base, burned, traffic_before(rng, world), job)
 
 
-_PLAIN = World(
+PLAIN = World(
     fire=0,
     usual=0,
     spread=1,

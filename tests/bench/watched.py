@@ -12,19 +12,22 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from phases.record.findings import LookVerdict
-from phases.record.traffic_seen import TrafficBefore, TrafficSeen
+from phases.record.traffic_seen import MINUTE, Job, TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured, scatter
 from phases.verification.event_counts import (
+    TOLD_FROM,
     Half,
     Limits,
-    limits_for,
     may_go_on,
     most_stragglers,
     surely_goes_on,
 )
+from phases.verification.jobs import PATIENCE, next_look
+from phases.verification.look_counts import Counts, Span
 from phases.verification.traffic import UNKNOWN, Traffic, compare_traffic
 from phases.verification.verdicts import judge_look
 from tests.bench.series import clustered, counted, in_waves
@@ -32,6 +35,7 @@ from tests.bench.series import clustered, counted, in_waves
 DAY, HOUR = 1440.0, 60.0
 CHECKS = (5, 10)
 MINUTES = 10
+ACTION = datetime(2026, 11, 22, 14, tzinfo=UTC)
 GRACE = 1
 RARE = 3
 """Times as many series, where one in thousands is looked for."""
@@ -81,6 +85,8 @@ class Seen:
     end: End
     told: int = 0
     """The minute in which *not helping* was said between the checks; 0: it was not."""
+    better: bool = False
+    """A person is asked, and told that it is better, but not over."""
 
 
 def traffic_after(rng: random.Random, before: float, to: tuple[float, float]) -> tuple[float, ...]:
@@ -161,6 +167,7 @@ class Happened:
     base: Measured
     fire: Measured
     before: TrafficBefore
+    job: Job | None = None
 
 
 def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
@@ -191,33 +198,67 @@ def traffic_before(rng: random.Random, one: World) -> TrafficBefore:
 
 
 def seen(rng: random.Random, one: World, so: Happened) -> Seen:
-    """Look as the bot does, each minute, until it says something or ten minutes have passed."""
-    base, fire, before = so.base, so.fire, so.before
-    answer = LookVerdict.TOO_FEW
-    for minute in range(2, MINUTES + 1):
-        look = Arrived(
-            one,
-            arrivals(rng, so.events, minute, one.late),
-            arrivals(rng, so.old, minute, one.late),
-            arrivals(rng, so.traces, minute, one.late_traces),
-        )
+    """Look as the bot does, each minute, until it says something or ten minutes have passed.
+
+    Errors of a job are waited for.
+    """
+    end, minute = Seen("asked"), 2
+    while minute <= MINUTES:
+        look = arrived(rng, one, so, minute)
         if minute in CHECKS:
-            spans = (GRACE,) if minute == CHECKS[0] else (GRACE, CHECKS[0])
-            for since in spans:
-                held = limits_for(base, fire, minute - since, look.traffic(before, since))
-                told = judge_look(look.counted(since, held), held, None, ())[0]
-                if told is LookVerdict.RECOVERED:
-                    return Seen("recovered")
-                answer = told if since == GRACE else answer
-            continue
-        since = 0 if one.releases else GRACE
-        traffic = look.traffic(before, 0)
-        shown = sum(look.events[GRACE:]) + sum(look.old[GRACE:])
-        if not may_go_on(shown, base, minute - GRACE, traffic):
-            continue
-        if surely_goes_on(look.halves(since), base, fire, traffic):
+            end = checked(look, so)
+            if end.end == "recovered":
+                return end
+        elif goes_on(look, so):
             return Seen("not recovered", minute)
-    return Seen("not recovered" if answer is LookVerdict.NOT_RECOVERED else "asked")
+        minute += 1
+    again = MINUTES
+    while so.job is not None and end == Seen("asked"):
+        at = next_look(so.job, ACTION + again * MINUTE)
+        again = math.ceil((at - ACTION) / MINUTE)
+        if at - ACTION > PATIENCE or again > len(so.events):
+            break
+        end = checked(arrived(rng, one, so, again), so)
+    return end
+
+
+def checked(look: Arrived, so: Happened) -> Seen:
+    """Return what a check says: the last ones may judge their newest minutes by themselves."""
+    minute, end = len(look.events), Seen("asked")
+    for since in (GRACE,) if minute == CHECKS[0] else (GRACE, minute - (CHECKS[1] - CHECKS[0])):
+        span = Span(ACTION, ACTION + since * MINUTE, ACTION + minute * MINUTE, whole=True)
+        counts = Counts(
+            base=so.base, burning=so.fire, traffic=look.traffic(so.before, since), job=so.job
+        )
+        held = counts.limits(span)
+        events = look.counted(since, held)
+        told = judge_look(events, held, None, ())[0]
+        if told is LookVerdict.RECOVERED:
+            return Seen("recovered")
+        if since == GRACE:
+            denied = told is LookVerdict.NOT_RECOVERED
+            end = Seen("not recovered" if denied else "asked", better=held.better(events))
+    return end
+
+
+def goes_on(look: Arrived, so: Happened) -> bool:
+    minute = len(look.events)
+    traffic = look.traffic(so.before, 0)
+    shown = sum(look.events[GRACE:]) + sum(look.old[GRACE:])
+    if minute < TOLD_FROM or so.job is not None:
+        return False
+    if not may_go_on(shown, so.base, minute - GRACE, traffic):
+        return False
+    return surely_goes_on(look.halves(), so.base, so.fire, traffic)
+
+
+def arrived(rng: random.Random, one: World, so: Happened, minute: int) -> Arrived:
+    return Arrived(
+        one,
+        arrivals(rng, so.events, minute, one.late),
+        arrivals(rng, so.old, minute, one.late),
+        arrivals(rng, so.traces, minute, one.late_traces),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +286,11 @@ class Arrived:
         known = old if self.world.releases and old <= most_stragglers(held.unchanged) else 0
         return sum(self.events[since:]) + old - known
 
-    def halves(self, since: int) -> tuple[Half, ...]:
+    def halves(self) -> tuple[Half, ...]:
         """Return the older and the newer half of the minutes."""
         end = len(self.events)
-        middle = since + (end - since) // 2
-        spans = ((since, middle), (middle, end)) if middle > since else ((since, end),)
+        middle = GRACE + (end - GRACE) // 2
+        spans = ((GRACE, middle), (middle, end))
         parts: list[Half] = []
         for begin, until in spans:
             nameless = 0

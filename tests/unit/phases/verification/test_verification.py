@@ -54,7 +54,10 @@ SIZES = {"large": 45.0, "gap": 6.0, "small": 2.0}
     [
         (0, "large", GOOD, [], LookVerdict.RECOVERED),
         (15, "large", GOOD, [], LookVerdict.RECOVERED),
-        (16, "large", GOOD, [], LookVerdict.NOT_RECOVERED),
+        (16, "large", GOOD, [], LookVerdict.TOO_FEW),  # better, not over
+        (90, "large", GOOD, [], LookVerdict.TOO_FEW),
+        (91, "large", GOOD, [], LookVerdict.NOT_RECOVERED),
+        (16, "large", BAD, [], LookVerdict.NOT_RECOVERED),
         (0, "large", None, [], LookVerdict.RECOVERED),
         (0, "large", BAD, [], LookVerdict.NOT_RECOVERED),
         (0, "large", GOOD, ["SHOP-9"], LookVerdict.NOT_RECOVERED),
@@ -86,6 +89,8 @@ def test_the_reasons_can_be_checked() -> None:
     assert small[1] == "too little to tell below 20"
     _, gap = judge_look(5, limits_for(BASE, Measured(6, 15), 4), GOOD, [])
     assert gap[1] == "an ongoing problem could look this quiet by chance"
+    _, better = judge_look(36, limits_for(BASE, Measured(45, 15), 4), GOOD, [])
+    assert better[1:] == ("down by 80 %, still 32 above normal",)
     _, bad = judge_look(99, limits_for(BASE, Measured(45, 15), 4), BAD, ["SHOP-9"])
     assert bad[1:] == (
         "the endpoint does not answer well: 503 in 3 ms",
@@ -103,7 +108,7 @@ def test_recovered_is_never_said_over_too_many_events_or_a_bad_endpoint(
         assert well
         assert events <= held.allowed
         assert held.unchanged >= SIZE
-    if events > max(held.allowed, held.grew) or not well:
+    if (events > max(held.allowed, held.grew) and not held.better(events)) or not well:
         assert judged is LookVerdict.NOT_RECOVERED
 
 
@@ -187,7 +192,7 @@ async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
             )
         seen = await look(w, burning)
     assert seen.events == 4
-    assert seen.verdict is LookVerdict.NOT_RECOVERED
+    assert (seen.verdict, seen.better) == (LookVerdict.TOO_FEW, True)
     assert seen.after_per_minute == 0.8
     assert seen.reasons[0].startswith("4 events where up to 3 are normal, ")
 
@@ -390,7 +395,8 @@ async def test_a_plan_without_discover_counts_by_issues() -> None:
         burning = await burned(w)
         w.local.load("Oops: a", at=ago(3), times=7, transaction="/cart", release="v3", function="f")
         seen = await look(w, burning)
-    assert (seen.events, seen.verdict) == (7, LookVerdict.NOT_RECOVERED)
+    assert (seen.events, seen.verdict) == (7, LookVerdict.TOO_FEW)
+    assert (seen.better, seen.said) == (True, "better, not over")
 
 
 async def test_the_endpoint_is_tried_three_times_and_a_bad_one_is_not_recovered() -> None:
