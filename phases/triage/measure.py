@@ -30,6 +30,7 @@ from phases.shared.suspected_changes import NEAR, merge_changes
 from phases.triage.deploys.deploy_history import suspect_of
 from phases.triage.deploys.taken_back import NO_PAST, Past, takes_back
 from phases.triage.deploys.targets import fire_of
+from phases.triage.going_back.more_people import too_much
 from phases.triage.going_back.situation import Situation
 from phases.triage.going_back.weighing import OTHERS_EVENTS
 from phases.triage.going_back.written_warnings import of_commits, of_people
@@ -196,8 +197,10 @@ async def _impact(
         return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
     told = in_picture or not deploys.near(trouble.loud)
-    around = asyncio.gather(_before(ask, trouble), _others_or_flag(ask, trouble, flag))
-    picture, by_release, exact, event, back, (before, (others, off)) = await asyncio.gather(
+    around = asyncio.gather(
+        _before(ask, trouble), _others_or_flag(ask, trouble, flag), _rush(ask, trouble)
+    )
+    picture, by_release, exact, event, back, around_it = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud, told=told),
@@ -205,6 +208,7 @@ async def _impact(
         way_back(ask, deploys, suspect, burned),
         around,
     )
+    before, (others, off), more = around_it
     if in_picture and exact == trouble.loud:
         exact = first_in_minute(picture, exact)
     began = exact or trouble.about
@@ -226,6 +230,7 @@ async def _impact(
         event=event,
         before=before,
         back=back,
+        rush=more,
     )
 
 
@@ -237,6 +242,16 @@ async def _before(ask: Questions, trouble: Trouble) -> Mapping[str, int]:
     events = sum(issue.events for issue in trouble.issues)
     minutes = (ask.now - max(began, ask.since)) / MINUTE
     return {} if far_louder(trouble.series, began, events, minutes) else await ask.before(began)
+
+
+async def _rush(ask: Questions, trouble: Trouble) -> float:
+    """Ask whether more people came, where they alone may have brought it.
+
+    Beside more than a page of issues it is left out: a triage makes twelve calls.
+    """
+    if trouble.about is None or not too_much(trouble.issues):
+        return 0.0
+    return 0.0 if len(trouble.rows) > len(trouble.by_minute) else await ask.rush(trouble.about)
 
 
 async def _others_or_flag(
@@ -336,6 +351,7 @@ def _situation(
         commits=tuple(commits) if commits is not None else None,
         only=only_places(picture),
         beside=beside(only_places(picture), impact.others),
+        rush=impact.rush,
         endpoint_host=urlsplit(service.endpoint or "").hostname or "",
         written=(*of_people(incident, past.entries), *of_commits(commits or ())),
         takes_back=takes_back(impact.back, incident, past, deploys.known, impact.suspect),

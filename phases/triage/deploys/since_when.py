@@ -15,6 +15,8 @@ BEGAN = "Trouble began"
 """The beginning of a reason: a message that says the same elsewhere leaves it out there."""
 AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
 MINUTE = timedelta(minutes=1)
+ROLLS_OUT_MOST = timedelta(hours=1)
+"""A deploy that takes longer was out before its end."""
 CLOCKS = timedelta(seconds=15)
 """Clocks of two systems that are kept by NTP differ by less."""
 
@@ -22,6 +24,12 @@ CLOCKS = timedelta(seconds=15)
 def starts_untold(deploy: DeploySeen) -> bool:
     """Say whether only a deploy's end is told, or its first event: it may have begun before."""
     return deploy.source in FIRST_EVENTS or ends_only(deploy)
+
+
+def ended(deploy: DeploySeen) -> datetime:
+    """Return when a deploy had ended, or its start where that is not told."""
+    end = min(deploy.finished_at or deploy.started_at, deploy.started_at + ROLLS_OUT_MOST)
+    return max(end, deploy.started_at)
 
 
 def when(began: datetime | None, suspect: DeploySeen | None, *, exact: bool = True) -> str:

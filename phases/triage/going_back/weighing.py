@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from phases.record.findings import (
     DeploySeen,
@@ -20,11 +19,12 @@ from phases.record.going_back import Likelihood
 from phases.shared.counts import SPREAD, at_least_above
 from phases.text.wording import capital, lasting, listed, short
 from phases.triage.deploys.deploy_history import STANDS_IN
-from phases.triage.deploys.since_when import CLOCKS, starts_untold, when
+from phases.triage.deploys.since_when import CLOCKS, ended, starts_untold, when
+from phases.triage.going_back.builds_up import BORNE, BuildsUp
 from phases.triage.going_back.situation import Situation
 from phases.triage.going_back.what_fails import DECISIVE, Failing, Point
-from phases.triage.picture.blast_radius import ERROR, MINUTE
-from phases.triage.picture.fire import DAY
+from phases.triage.picture.blast_radius import ERROR, MINUTE, beyond
+from phases.triage.picture.fire import DAY, HOUR
 
 LIKELY, UNLIKELY = 3, -1  # the sum from which on, and down to which
 
@@ -32,11 +32,10 @@ AS_IT_WENT_OUT, MINUTES_AFTER, SAME_HOUR = 4, 3, 1
 ROLLED_OUT = timedelta(minutes=2)
 """So soon after the end of its rollout it began as the release went out."""
 SOON_AFTER = timedelta(minutes=15)
-HOUR = timedelta(hours=1)
 RAN_WELL = ((timedelta(hours=24), 4), (timedelta(hours=6), 3), (timedelta(hours=2), 2), (HOUR, 1))
 """Run for so long under traffic before trouble began → points away from it."""
-ASKED_LATE = 1
-"""The most that hours of good running weigh, where the release changed the file that crashes and
+ASKED_LATE = 0
+"""Hours of good running weigh nothing, where the release changed the file that crashes and
 the crash was never seen before: its code was asked for late. 26 of 26 of such fires were the
 release's, against 1 in 5 of the others of that age (drawn worlds)."""
 BEFORE_IT = 5
@@ -55,17 +54,6 @@ NOT_YET = 2
 STARTED = 1
 WAS_THERE = 4
 """A release that is down now sent events long after its deploy: it had started."""
-WEARS_OUT = 4
-BORNE = timedelta(hours=24)
-"""A release that has borne each hour of a day under traffic does not run dry by itself."""
-SHAPED, FADES = timedelta(minutes=5), 0.4
-"""A fire that is younger shows no shape. From then on, what has so much of its events in its first
-third is no leak, which never eases by itself: of 19 such drawn fires 2 were."""
-GROWS_FOR = timedelta(minutes=20)
-GROWS = 2
-"""The second half of a slow burn has at least so many times the events of the first."""
-GROWS_FROM = 1 / 20
-"""Of its events, in the second quarter: a fire that began at once has only noise there."""
 ONE_PLACE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
 """A release can break one browser; it seldom breaks one customer or one region."""
 OTHERS_EVENTS = 20
@@ -75,6 +63,7 @@ RARE_BEFORE = 1 / 20
 NEARER, ALSO_NEAR = 5, 2
 NEARER_BY = 2
 """A change that is nearer to the beginning by this factor explains it better."""
+WEARS_OUT = 4
 AGAIN = 6
 """The same release was deployed once more, and had run well before."""
 OVER = 0.3
@@ -122,18 +111,12 @@ def is_near(s: Situation) -> bool:
     began = _since(s)
     if s.suspect is None or began is None:
         return False
-    return began - _out(s.suspect) <= HOUR
+    return began - ended(s.suspect) <= HOUR
 
 
 def _since(s: Situation) -> datetime | None:
     """Return when it began, as far as that is known: a service that is down is down now."""
     return s.now if s.blast.down else s.began
-
-
-def _out(deploy: DeploySeen) -> datetime:
-    """Return when a deploy had ended, or its start where that is not told."""
-    ended = min(deploy.finished_at or deploy.started_at, deploy.started_at + HOUR)
-    return max(ended, deploy.started_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +132,14 @@ class _Case:
     def version(self) -> str:
         return self.suspect.release.version
 
+    @property
+    def _builds_up(self) -> BuildsUp:
+        return BuildsUp(self.s, self.suspect, self.began, self.failing)
+
+    @property
+    def _wears_out(self) -> bool:
+        return self._new_to_it() and self._builds_up.wears_out()
+
     def points(self) -> Iterator[Point]:
         yield from self._time()
         yield from self._age()
@@ -156,8 +147,9 @@ class _Case:
         yield from self._place()
         yield from self._over()
         yield from self.failing.points(
-            wears_out=self._wears_out(), seen_before=not self._first_seen()
+            wears_out=self._wears_out, seen_before=not self._first_seen()
         )
+        yield from self._builds_up.points()
         yield from self._other_changes()
         if self.s.blast.usual and self.s.blast.sentences:
             yield Point(_sentence(self.s.blast.sentences[0]), -DECISIVE)
@@ -165,7 +157,7 @@ class _Case:
     # --- when -----------------------------------------------------------------------------------
 
     def _time(self) -> Iterator[Point]:
-        started, ended = self.suspect.started_at, _out(self.suspect)
+        started, out = self.suspect.started_at, ended(self.suspect)
         if (before := self._ran_before()) is not None:
             well = f"{self.version} was only deployed again; it had run for {lasting(before)}"
             yield Point(f"{well} before.", -AGAIN)
@@ -176,7 +168,7 @@ class _Case:
         if early > CLOCKS and self.s.exact and not was_out:
             yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
             return
-        gap = self.began - ended
+        gap = self.began - out
         if self.s.blast.down:
             deployed = f"{self.version} was deployed {lasting(self.began - started)} ago"
             if gap <= SOON_AFTER:
@@ -184,8 +176,8 @@ class _Case:
             else:
                 yield Point(f"{deployed}: one that does not start fails at once.", -STARTED)
             last = self.s.known.last.get(self.version)
-            if last is not None and last - ended > SOON_AFTER:
-                ran = f"{self.version} ran for {lasting(last - ended)}, as its last event shows"
+            if last is not None and last - out > SOON_AFTER:
+                ran = f"{self.version} ran for {lasting(last - out)}, as its last event shows"
                 yield Point(f"{ran}.", -WAS_THERE)
             return
         says = when(self.began, self.suspect, exact=self.s.exact)
@@ -199,11 +191,11 @@ class _Case:
             yield Point(says, MINUTES_AFTER)
         elif gap <= HOUR:
             yield Point(says, SAME_HOUR)
-        elif self._wears_out():
-            how = "Its failures have grown since it was deployed"
-            if self.failing.worn_out:
-                how = "This kind of failure builds up over time"
-            yield Point(f"{how}, and were never seen before {self.version}.", WEARS_OUT)
+        elif self._wears_out:
+            how = "It has grown since the deploy"
+            if self._builds_up.used_up:
+                how = "Such a failure builds up over time"
+            yield Point(f"{how}, and was hardly seen before {self.version}.", WEARS_OUT)
         else:
             weight = next(weight for ran, weight in RAN_WELL if gap > ran)
             weight = min(weight, ASKED_LATE) if self._asked_late(gap) else weight
@@ -242,14 +234,6 @@ class _Case:
         came = f"about {events / burned * silent:.0f} would have come"
         yield Point(f"No event for {lasting(self.s.now - last)}, where {came}.", -DECISIVE)
 
-    def _wears_out(self) -> bool:
-        ran = self.began - _out(self.suspect)
-        return (
-            HOUR < ran <= BORNE
-            and self._new_to_it()
-            and (self._grows() or (self.failing.worn_out and not self._fades()))
-        )
-
     def _asked_late(self, ran: timedelta) -> bool:
         """Say whether the release changed what crashes, and that code was asked for only now.
 
@@ -257,43 +241,25 @@ class _Case:
         """
         code = self.failing.code
         changed = code is not None and bool(code.file) and code.crashing
-        return changed and ran <= BORNE and self._first_seen() and self.failing.edge is None
-
-    def _fades(self) -> bool:
-        """Say whether it failed most in its first minutes, and less since: no leak does."""
-        burned = self.s.now - self.began
-        if burned < SHAPED:
-            return False
-        since = {
-            at: n for at, n in self.s.minutes.items() if self.began - MINUTE <= at < self.s.now
-        }
-        first = sum(n for at, n in since.items() if at < self.began + burned / 3)
-        return sum(since.values()) >= OTHERS_EVENTS and first >= FADES * sum(since.values())
-
-    def _grows(self) -> bool:
-        """Say whether the failures have grown steadily since the deploy, as a leak's do."""
-        begin, span = self.suspect.started_at, self.s.now - self.suspect.started_at
-        if span < GROWS_FOR:
-            return False
-        quarters = [0, 0, 0, 0]
-        for at, events in self.s.minutes.items():
-            if begin <= at < self.s.now:
-                quarters[min(int(4 * ((at - begin) / span)), 3)] += events
-        steady = all(a < b for a, b in pairwise(quarters))
-        first, second = sum(quarters[:2]), sum(quarters[2:])
-        began_early = quarters[1] > 0 and quarters[1] >= GROWS_FROM * (first + second)
-        return steady and began_early and second >= GROWS * first
+        return changed and ran <= BORNE and self._new_to_it() and self.failing.edge is None
 
     # --- which issues, which releases -----------------------------------------------------------
 
     def _older(self) -> float | None:
-        """Return the share of events in issues that are older than the release."""
-        events = sum(issue.events for issue in self.s.issues)
+        """Return the share of events in issues that are older than the release.
+
+        What such an issue usually has is no part of the fire.
+        """
+        issues = self.s.issues
+        many = {issue.id: max(beyond(issue, self.s.window), 0.0) for issue in issues}
+        if (events := sum(many.values())) <= 0:
+            many = {issue.id: issue.events for issue in issues}
+            events = sum(many.values())
         if events <= 0:
             return None
         grace = self.s.window if starts_untold(self.suspect) else CLOCKS
         begin = self.suspect.started_at - grace
-        return sum(i.events for i in self.s.issues if i.first_seen < begin) / events
+        return sum(many[i.id] for i in issues if i.first_seen < begin) / events
 
     def _first_seen(self) -> bool:
         older = self._older()
@@ -344,7 +310,7 @@ class _Case:
 
     def _spared(self, earlier: list[str], usual: float) -> list[str]:
         """Return earlier releases that had events since, and not beyond what is usual."""
-        settled = max(self.began, _out(self.suspect))
+        settled = max(self.began, ended(self.suspect))
         last, carried = self.s.known.last, self.s.by_release
         few = usual + sum(carried.values()) * SPARED
         runs = (version for version in earlier if version in last and last[version] > settled)
@@ -406,7 +372,7 @@ class _Case:
         if not since:
             return
         at, what = max(since)
-        mine, its = self.began - _out(self.suspect), self.began - at
+        mine, its = self.began - ended(self.suspect), self.began - at
         nearer = mine > ROLLED_OUT and its * NEARER_BY <= mine
         before = "just" if its < MINUTE else lasting(its)
         says = f"{what} {before} before trouble began."

@@ -16,6 +16,7 @@ from phases.triage.going_back.edge_errors import (
     of_stale_page,
     raised_in_library,
     script_of,
+    type_and_value,
     waits_for_lock,
     worn_out,
 )
@@ -101,7 +102,7 @@ class Failing:
         if not worn_out(*self.error, [f"{f.file} {f.function}" for f in self.libraries]):
             return False
         least = BESIDE * sum(issue.events for issue in self.s.issues)
-        others = [_titled(i.title) for i in self.s.issues[1:] if i.events >= least]
+        others = [type_and_value(i.title) for i in self.s.issues[1:] if i.events >= least]
         refused = (Edge.CONNECTION, Edge.NAME)
         return not any(edge_of(*other) in refused for other in others if not worn_out(*other))
 
@@ -119,10 +120,17 @@ class Failing:
         if edge is None:
             return None
         others = self.s.issues[1:]
-        at_edge = sum(i.events for i in others if edge_of(*_titled(i.title)) is not None)
+        at_edge = sum(i.events for i in others if edge_of(*type_and_value(i.title)) is not None)
         at_edge += sum(i.events for i in self.s.issues[:1])
         total = sum(i.events for i in self.s.issues)
         return edge if at_edge >= total * EDGE_SHARE else None
+
+    @property
+    def fills_disk(self) -> bool:
+        """The disk is full, and the release changed the file that writes: it may fill it."""
+        code = self.code
+        changed = code is not None and bool(code.file) and code.crashing
+        return changed and self.edge is Edge.DISK
 
     def points(self, *, wears_out: bool, seen_before: bool) -> Iterator[Point]:
         """Yield what points to the release, or away from it.
@@ -135,8 +143,10 @@ class Failing:
             return
         if code is not None and code.file:
             yield self._changed(code)
-            if not code.line and edge is not None and edge in NO_RELEASES:
+            if not code.line and not wears_out and edge is not None and edge in NO_RELEASES:
                 yield Point(f"The failure is {edge.value}.", -NOT_OURS)
+            elif not (code.line or code.crashing or wears_out) and edge is not None:
+                yield Point(f"The failure is {edge.value}.", -EDGES.get(edge, SURE_EDGE))
             return
         if code is not None and code.unreadable and not code.other:
             code = None  # what it changed may be all of the stack, or nothing
@@ -195,8 +205,3 @@ class Failing:
         else:
             untouched = f", and {self.version} changed no code in its stack"
         return Point(f"The failure is {edge.value}{untouched}.", -weight)
-
-
-def _titled(title: str) -> tuple[str, str]:
-    type, _, value = title.partition(": ")
-    return (type, value) if value and " " not in type else ("", title)

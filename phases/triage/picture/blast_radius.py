@@ -92,7 +92,7 @@ def belonging(
     seeds: Collection[str],
     fire: Fire,
 ) -> tuple[IssueSeen, ...]:
-    """Return the incident's issues, most events first.
+    """Return the incident's issues, most events beyond their own baseline first.
 
     Those belong that began or grew with the fire or spike by themselves, whatever their status,
     those that were named, and those of monitors: each event of theirs is a check that failed.
@@ -105,7 +105,12 @@ def belonging(
         burns = fire.began(row) or issue.spiking or fire.grew(row, window) or row.category != ERROR
         if burns or row.id in seeds:
             issues.append(issue.model_copy(update={"burns": burns}))
-    return tuple(sorted(issues, key=lambda i: (-i.events, i.first_seen, i.id)))
+    return tuple(sorted(issues, key=lambda i: (-beyond(i, window), i.first_seen, i.id)))
+
+
+def beyond(issue: IssueSeen, window: timedelta) -> float:
+    """Return its events in the window beyond what it usually has in one."""
+    return issue.events - issue.baseline_per_minute * (window / MINUTE)
 
 
 def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:

@@ -42,6 +42,7 @@ from phases.record.findings import (
 from phases.record.service import Service
 from phases.text.wording import listed, short
 from phases.triage.deploys.deploy_history import UNTOLD
+from phases.triage.going_back.more_people import rush, spans
 from phases.triage.picture.beginning import JUST_BEFORE
 from phases.triage.picture.blast_radius import (
     ERROR,
@@ -339,6 +340,15 @@ class Questions:
         asked = self.sources.tracker.others(self.sources.service, ids, self.now - BESIDE, self.now)
         cost = "Whether others run into it is not known"
         return await self.notes.ask(asked, OtherErrors(), cost, decides=False)
+
+    async def rush(self, began: datetime) -> float:
+        """Return how many times the usual requests came just before trouble began; 0: not known."""
+        tracker, service = self.sources.tracker, self.sources.service
+        asked = (tracker.traffic(service, *span) for span in spans(began))
+        try:
+            return rush(*await in_time(asyncio.gather(*asked)))
+        except PortError:
+            return 0.0  # it would only have spoken for the release
 
     async def exact_beginning(
         self,

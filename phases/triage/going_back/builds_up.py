@@ -1,0 +1,112 @@
+"""Phase 1: is it something that builds up in a release, as a leak does, or is it the load?
+
+A leak is the release's, however many hours ago it was deployed. More people, jobs that fall behind
+and a few who loop bring failures with the same words, and a rollback ends none of these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from phases.record.findings import DeploySeen
+from phases.text.wording import counted
+from phases.triage.deploys.since_when import ended
+from phases.triage.going_back.more_people import OF_TOO_MUCH, RUSH, is_job
+from phases.triage.going_back.situation import Situation
+from phases.triage.going_back.what_fails import Failing, Point
+from phases.triage.picture.fire import HOUR, MINUTE
+from phases.triage.picture.ordinary import SAME_FEW, SHOUTED
+
+BORNE = timedelta(hours=24)
+"""A release that has borne each hour of a day under traffic does not run dry by itself."""
+SHAPED, FADES = timedelta(minutes=5), 0.36
+"""A fire that is younger shows no shape. From then on, what has so much of its events in its first
+third, and more than chance brings, is no leak, which never eases by itself."""
+SHAPES_LEAST = 20
+"""Events that show a shape."""
+GROWS_FOR = timedelta(minutes=20)
+GROWS = 2
+"""The second half of a slow burn has at least so many times the events of the first."""
+GROWS_FROM = 1 / 20
+"""Of its events, in the second quarter: a fire that began at once has only noise there."""
+RUSHED = 4
+"""More people came before anything failed, and something was too much: that needs no leak."""
+BACKLOG = 4
+"""Only background jobs fail, at an edge: a queue that falls behind does so without a release."""
+FEW_LOUD = 2
+"""A few users have many events each: what is in their accounts does so in any release."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildsUp:
+    """The suspect, and the shape and the load of what fails since."""
+
+    s: Situation
+    suspect: DeploySeen
+    began: datetime
+    failing: Failing
+
+    def wears_out(self) -> bool:
+        """Say whether it may be a leak of the suspect, where these failures are new to it."""
+        ran = self.began - ended(self.suspect)
+        may = HOUR < ran <= BORNE and not self._rushed()
+        return may and (self._grows() or (self.used_up and not self._fades()))
+
+    @property
+    def used_up(self) -> bool:
+        return self.failing.worn_out or self.failing.fills_disk
+
+    def points(self) -> Iterator[Point]:
+        """Yield what explains it as well as the release does, by how many come."""
+        if self._rushed():
+            times = f"{self.s.rush:.1f} times the requests of the hour before"
+            yield Point(f"At least {times} came just before it failed.", -RUSHED)
+        pages = [share.name for share in self.s.blast.top_features]
+        at_edge = self.failing.worn_out or self.failing.edge is not None
+        if at_edge and pages and all(map(is_job, pages)):
+            yield Point("Only background jobs fail: a backlog explains that as well.", -BACKLOG)
+        users = self.s.blast.user_count
+        if users and users <= SAME_FEW and self.s.events >= SHOUTED * users:
+            who = f"Only {counted(users, 'user')} {'runs' if users == 1 else 'run'} into it"
+            yield Point(f"{who}, {round(self.s.events / users)} times each.", -FEW_LOUD)
+
+    def _rushed(self) -> bool:
+        """Say whether more people came just before, and something was too much for it."""
+        overloaded = self.failing.worn_out or self.failing.edge in OF_TOO_MUCH
+        return overloaded and self.s.rush >= RUSH
+
+    def _fades(self) -> bool:
+        """Say whether it failed most in its first minutes, and less since: no leak does."""
+        burned = self.s.now - self.began
+        minutes = self.s.minutes.items()
+        since = {at: n for at, n in minutes if self.began - MINUTE < at < self.s.now}
+        events, ends = sum(since.values()), self.began + burned / 3
+        if burned < SHAPED or events < SHAPES_LEAST:
+            return False
+        first = sum(n * _share_before(at, self.began, ends) for at, n in since.items())
+        by_chance = math.sqrt(2 / 9 / events)  # a standard deviation of a third
+        return first >= max(FADES, 1 / 3 + by_chance) * events
+
+    def _grows(self) -> bool:
+        """Say whether the failures have grown steadily since the deploy, as a leak's do."""
+        begin, span = self.suspect.started_at, self.s.now - self.suspect.started_at
+        if span < GROWS_FOR:
+            return False
+        quarters = [0, 0, 0, 0]
+        for at, events in self.s.minutes.items():
+            if begin <= at < self.s.now:
+                quarters[min(int(4 * ((at - begin) / span)), 3)] += events
+        steady = all(a < b for a, b in pairwise(quarters))
+        first, second = sum(quarters[:2]), sum(quarters[2:])
+        began_early = quarters[1] > 0 and quarters[1] >= GROWS_FROM * (first + second)
+        return steady and began_early and second >= GROWS * first
+
+
+def _share_before(minute: datetime, begin: datetime, end: datetime) -> float:
+    """Return the share of a minute, without what was before `begin`, that lies before `end`."""
+    first, last = max(minute, begin), minute + MINUTE
+    return min(max((end - first) / (last - first), 0.0), 1.0)
