@@ -46,8 +46,8 @@ from phases.root_cause.steps import move_bisect
 from phases.shared.announce import tell_discord
 from phases.shared.change import Draft, Refused
 from phases.text.wording import short
-from phases.triage.steps import overdue
-from phases.verification.steps import glance_on, unreachable
+from phases.triage.steps import decide_without_report
+from phases.verification.steps import glance_on, look_unreachable
 
 KEPT = 8  # failures kept and shown
 LONGEST_RETRY_SECONDS = 15 * 60
@@ -113,7 +113,7 @@ def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
         case LookAgain(minute=minute) if minute > 0:
             glance_on(draft, effect.round, minute)  # the next one tells as much
         case LookAgain(number=number) if number > 0:
-            unreachable(draft, effect.round, number, short(reason, REASON))
+            look_unreachable(draft, effect.round, number, short(reason, REASON))
         case LookBack(look=look):
             # It is looked at again a little later. Nobody hears of it, because nobody waits for it.
             guard_looked(draft, GuardLooked(look=look, at=draft.now, found="not asked"))
@@ -233,7 +233,7 @@ def _go_on(draft: Draft, effect: Effect, reason: str) -> None:
     incident = draft.incident
     match effect:
         case Triage():
-            overdue(draft, f"Sentry could not be queried: {short(reason, 200)}")
+            decide_without_report(draft, f"Sentry could not be queried: {short(reason, 200)}")
         case OpenChannel() if incident.open and all(
             f.kind != "open.channel" for f in incident.failures
         ):

@@ -31,7 +31,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from phases.ports.library_paths import foreign
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
-from phases.root_cause.commit_ranking import Thrown, rank_commits
+from phases.root_cause.commit_ranking import RaisedError, rank_commits
 from phases.root_cause.stack_trace import COMPONENTS, evidence_frames
 
 
@@ -157,19 +157,19 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
     return 0
 
 
-def crash_of(question: Mapping[str, Any]) -> tuple[list[Frame], Thrown]:
+def crash_of(question: Mapping[str, Any]) -> tuple[list[Frame], RaisedError]:
     """Return the frames, the crash first, and the error of a question in the form above."""
     return _crash(_Question.model_validate(question))
 
 
-def _crash(question: _Question) -> tuple[list[Frame], Thrown]:
+def _crash(question: _Question) -> tuple[list[Frame], RaisedError]:
     thrown = question.exception or _Exception()
     frames = _crash_first(question.frames)
     if causes := [cause for cause in question.chained or () if cause.counts]:
         stacks = [(cause.type, _crash_first(cause.frames)) for cause in causes]
         frames = evidence_frames([*stacks, (thrown.type, frames)])
         thrown = next((cause for cause in causes if cause.type or cause.value), thrown)
-    return frames, Thrown(type=thrown.type, value=thrown.value)
+    return frames, RaisedError(type=thrown.type, value=thrown.value)
 
 
 def _first_fault(error: ValidationError) -> str:

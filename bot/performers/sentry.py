@@ -181,7 +181,7 @@ async def look_again(effect: LookAgain, job: Job, context: EffectContext) -> Loo
 @performs(LookBack)
 async def look_back(effect: LookBack, job: Job, context: EffectContext) -> GuardLooked:
     incident = await context.incident(job)
-    doubt = context.clock_doubt(recurrence.recovery(effect.look))
+    doubt = context.clock_doubt(recurrence.recovery_of(effect.look))
     service = context.service(incident)
     return await recurrence.look_back(
         incident, service, effect.look, context.tracker, context.now(), doubt=doubt

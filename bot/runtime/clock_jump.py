@@ -16,7 +16,7 @@ from phases.text.wording import lasting
 LEAST_SECONDS = 5.0
 """The smallest step that counts: waking up after an hour moves the clock a little, too."""
 APART_SECONDS = 15.0
-"""Two clocks that differ by less are called one (phases/triage/deploys/since_when.py CLOCKS)."""
+"""Two clocks that differ by less are one (`phases/triage/deploys/beginning_text.py CLOCKS`)."""
 KEPT = 20
 
 

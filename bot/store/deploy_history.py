@@ -14,7 +14,7 @@ from bot.connection.client import store_errors
 from bot.store.commit import to_ms
 from bot.store.incident_store import Store
 from phases.record.findings import DeploySeen
-from phases.verification.post_deploy import Watched
+from phases.verification.post_deploy import WatchedDeploy
 
 KEPT = 100  # deploys of a service that are remembered
 
@@ -41,7 +41,7 @@ class Deploys:
         pipe.zremrangebyrank(key, 0, -KEPT - 1)
         if self._watching:
             release = deploy.release
-            watch = Watched(
+            watch = WatchedDeploy(
                 service=deploy.service,
                 environment=environment,
                 version=release.version,
@@ -58,11 +58,11 @@ class Deploys:
             deploys: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
         return tuple(DeploySeen.model_validate_json(deploy) for deploy in deploys)
 
-    async def watches(self) -> Sequence[Watched]:
+    async def watches(self) -> Sequence[WatchedDeploy]:
         with store_errors():
             watches = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
-        return tuple(Watched.model_validate_json(watch) for watch in watches.values())
+        return tuple(WatchedDeploy.model_validate_json(watch) for watch in watches.values())
 
-    async def ended(self, watched: Watched) -> None:
+    async def ended(self, watched: WatchedDeploy) -> None:
         with store_errors():
             await self._redis.hdel(self._watches, watched.key)  # pyright: ignore[reportGeneralTypeIssues]

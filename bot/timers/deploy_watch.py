@@ -24,12 +24,12 @@ from phases.record.incident import Source
 from phases.record.service import Service
 from phases.verification.post_deploy import (
     LOOKS,
-    Watched,
-    forgotten,
+    WatchedDeploy,
     headline,
+    is_too_old,
     looks_due,
     new_since,
-    over,
+    watch_is_over,
 )
 
 log = logging.getLogger(__name__)
@@ -78,10 +78,10 @@ class DeployWatch(Worker):
         self._later = {key: at for key, at in self._later.items() if key in keys}
         await asyncio.gather(*(self._look_at(watched) for watched in watches))
 
-    async def _look_at(self, watched: Watched) -> None:
+    async def _look_at(self, watched: WatchedDeploy) -> None:
         service = self._catalogue.get(watched.service)
         now = self._now()
-        if service is None or self._tracker is None or forgotten(watched, now):
+        if service is None or self._tracker is None or is_too_old(watched, now):
             log.warning("the deploy of %s is not watched any longer", watched.service)
             await self._deploys.ended(watched)
             return
@@ -98,7 +98,7 @@ class DeployWatch(Worker):
         except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot
             log_crash(log, f"after the deploy of {watched.service}", error)
             raised = None
-        if raised is None and over(watched, service, now):
+        if raised is None and watch_is_over(watched, service, now):
             log.warning("the deploy of %s is not watched any longer", watched.service)
             await self._deploys.ended(watched)
         elif raised is None:
@@ -109,7 +109,7 @@ class DeployWatch(Worker):
             self._made[watched.key] = due
 
     async def _look_and_raise(
-        self, watched: Watched, service: Service, tracker: ErrorTracker, now: datetime
+        self, watched: WatchedDeploy, service: Service, tracker: ErrorTracker, now: datetime
     ) -> bool | None:
         """True: new issues, and an incident knows; False: none; None: it could not be recorded."""
         since = new_since(watched, service)

@@ -15,7 +15,7 @@ from handlers.views.blocks import Message
 from phases.messages.commands import JudgeHypothesis, NameCause
 from phases.record.findings import Hypothesis, HypothesisKind, Verdict
 from phases.record.incident import Incident
-from phases.root_cause.leading_cause import Leading, leading_cause
+from phases.root_cause.leading_cause import LeadingCause, leading_cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def proposal(incident: Incident, hypothesis: str | None = None) -> Proposal:
     return _from_hypothesis(lead, chosen) if chosen is not None else Proposal("")
 
 
-def _from_hypothesis(lead: Leading, hypothesis: Hypothesis) -> Proposal:
+def _from_hypothesis(lead: LeadingCause, hypothesis: Hypothesis) -> Proposal:
     """Return the hypothesis with the commit or release that it speaks of."""
     of_commit = hypothesis.kind is HypothesisKind.COMMIT
     of_release = of_commit or hypothesis.kind is HypothesisKind.RELEASE

@@ -31,9 +31,9 @@ from phases.record.findings import Choice, LookVerdict, Recommendation, TriageRe
 from phases.record.incident import Incident, Round, RoundAction, Status
 from phases.record.limits import DRILL
 from phases.record.service import Service
-from phases.triage.deploys.since_when import BEGAN
-from phases.triage.going_back.recommendation import HARDLY, OPEN, warned
+from phases.triage.deploys.beginning_text import BEGAN
 from phases.triage.picture.who_is_hit import scope
+from phases.triage.rollback.recommendation import HARDLY, OPEN, warning_brake
 
 REASONS = 5
 VERSION = 60
@@ -219,7 +219,7 @@ def _reasons(recommendation: Recommendation | None, above: Collection[str]) -> l
     offered = recommendation.offer_rollback and recommendation.target is not None
     no = "Not safe" if offered else "No rollback"  # beside a button for it
     suspect = phrasing.version(recommendation.suspect)
-    quoted = {warned(quote) for quote in recommendation.written}
+    quoted = {warning_brake(quote) for quote in recommendation.written}
     points = [p for p in recommendation.points_to if p not in recommendation.reasons]
     all_of = (
         ("Why", recommendation.reasons),

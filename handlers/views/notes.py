@@ -36,7 +36,7 @@ from phases.messages.effects import Say
 from phases.postmortem.proofs import Proof
 from phases.record.incident import Incident, Status
 from phases.text.wording import counted
-from phases.verification.event_chart import in_words
+from phases.verification.event_chart import chart_in_words
 
 LISTED = 20
 _ADDRESS = re.compile(r" https?://\S+$")
@@ -51,7 +51,7 @@ def say(effect: Say, incident: Incident) -> Message:
     if effect.ask == "after" and incident.adr is None and not incident.drill:
         due = context("Next: the post-mortem, with the root cause. It can wait for the morning.")
     shown = pictured(incident) if effect.picture else []
-    plain_text = f"{text} {spoken(in_words(incident))}" if shown else text
+    plain_text = f"{text} {spoken(chart_in_words(incident))}" if shown else text
     return message(plain_text, [section(text), *shown, due, actions(_answers(effect, incident))])
 
 

@@ -24,7 +24,7 @@ from phases.shared.suspected_changes import taking_back_in_words
 from phases.text.wording import capital, counted, lasting
 from phases.triage.picture import who_is_hit
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
-from phases.verification.verdicts import NOT_MEASURED, moved, would_have_come
+from phases.verification.verdicts import NOT_MEASURED, traffic_in_words, would_have_come_in_words
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
 
@@ -252,8 +252,11 @@ def look(check: Look) -> str:
 def glance(check: Look) -> str:
     """Return what is known so far: `◌ 2 min: 0 events where about 40 would have come`."""
     span = lasting(timedelta(minutes=check.minutes))
-    events = f"{counted(check.events, 'event')} where about {would_have_come(check.unchanged)}"
-    return f"{RUNNING} {'; '.join((f'{span}: {events} would have come', *moved(check.traffic)))}"
+    events = (
+        f"{counted(check.events, 'event')} where about {would_have_come_in_words(check.unchanged)}"
+    )
+    parts = (f"{span}: {events} would have come", *traffic_in_words(check.traffic))
+    return f"{RUNNING} {'; '.join(parts)}"
 
 
 def source(incident: Incident) -> str:

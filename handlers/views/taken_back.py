@@ -9,8 +9,8 @@ from handlers.views.text import local, person, words
 from phases.record.findings import Recommendation
 from phases.record.going_back import Quote, TakenBack
 from phases.text.wording import listed
-from phases.triage.deploys.taken_back import how_many, in_short
-from phases.triage.going_back.recommendation import warned
+from phases.triage.deploys.taken_back import commits_in_words, taken_back_in_short
+from phases.triage.rollback.recommendation import warning_brake
 
 QUOTES = 2
 
@@ -25,7 +25,7 @@ def quotes(recommendation: Recommendation | None, above: Collection[str] = ()) -
     return [
         f"*Warned*: “{words(quote.text, 200)}” ({_quote_source(quote)})"
         for quote in recommendation.written[:QUOTES]
-        if warned(quote).rstrip(".") not in above
+        if warning_brake(quote).rstrip(".") not in above
     ]
 
 
@@ -48,7 +48,7 @@ def what_it_takes_back(recommendation: Recommendation | None) -> Block | None:
             taken.pull_requests, 0 if taken.pull_requests else taken.commits
         )
         named = ", ".join(words(name, 80) for name in taken.names)
-        parts.append(f"{words(how_many(taken), 120)}: {named}{' and more' if more else ''}")
+        parts.append(f"{words(commits_in_words(taken), 120)}: {named}{' and more' if more else ''}")
     lines = [f"*A rollback takes back* {'; '.join(parts)}."] if parts else []
     if taken.one_way:
         lines.append(f"*It does not undo* {_listed(taken.one_way)}.")
@@ -71,6 +71,6 @@ def in_the_dialog(taken: TakenBack | None) -> str:
     It has 300 characters:
     https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
     """
-    if taken is None or not (said := in_short(taken)):
+    if taken is None or not (said := taken_back_in_short(taken)):
         return ""
     return f" {said}"

@@ -10,10 +10,10 @@ from handlers.views.text import code, inline_code, link, person, spoken, when, w
 from phases.record.findings import Confidence, DeploySeen, IssueSeen, Share, TriageReport, Word
 from phases.record.service import Service
 from phases.text.wording import counted, lasting
+from phases.triage.deploys.beginning_text import AT_ONCE
 from phases.triage.deploys.deploy_history import FIRST_EVENTS
-from phases.triage.deploys.since_when import AT_ONCE
-from phases.triage.going_back.recommendation import AS_MANY
 from phases.triage.picture.blast_radius import SHOWN
+from phases.triage.rollback.recommendation import AS_MANY
 
 SENTENCES = 5
 ISSUES = 3

@@ -26,7 +26,7 @@ from phases.messages.actions import DeployedByOthers
 from phases.mitigation.deploy_hold import hold
 from phases.record.incident import Incident, Source
 from phases.record.service import DEPLOYABLE, Service, environment_among
-from phases.verification.post_deploy import deploy_told, headline, named
+from phases.verification.post_deploy import deploy_told, headline, version_told
 
 PATH = "/webhooks/deploys"
 OLDEST = timedelta(minutes=5)  # rules, Delivery claims; nor may `at` be later than that
@@ -81,7 +81,7 @@ def deploys_route(ctx: Context, secret: str) -> Route:
         if environment is None:
             return {"hold": False, "incident": None}
         body.environment = environment
-        version = named(service, body.version, body.commit)
+        version = version_told(service, body.version, body.commit)
         if version is None:
             raise Unreadable(NO_VERSION)
         record = _record_deploy if body.event == "finished" else _raise_alarm

@@ -19,8 +19,15 @@ from phases.shared.announce import tell
 from phases.shared.change import Draft
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.wording import counted, lasting, listed
-from phases.verification.alarms import ALARM, fires_after_recovery
-from phases.verification.recurrence import LOOKS, SPAN, due, every, pace, recovery
+from phases.verification.alarms import ALARM, report_fire_after_recovery
+from phases.verification.recurrence import (
+    LOOKS,
+    SPAN,
+    look_due,
+    look_interval,
+    pace_of,
+    recovery_of,
+)
 
 BLIND = (
     5  # looks in a row that Sentry did not answer: said once, as it tells of no return by itself
@@ -36,8 +43,8 @@ def guard_due(draft: Draft, action: GuardDue) -> None:
     if not _of_this_recovery(draft.incident, look):
         return
     if look.alarm is None:  # a bot that was away makes one look of those that it missed
-        since = draft.now - recovery(look)
-        late = sum(due(number, draft.service) <= since for number in range(1, len(LOOKS) + 1))
+        since = draft.now - recovery_of(look)
+        late = sum(look_due(number, draft.service) <= since for number in range(1, len(LOOKS) + 1))
         if late >= look.number:
             look = look.model_copy(update={"number": late, "whole": True})
     if _may_look(draft.incident, look):
@@ -61,7 +68,7 @@ def guard_looked(draft: Draft, action: GuardLooked) -> None:
         _look_failed(draft, action)
     else:
         if action.found == "quiet" and look.whole and look.number == len(LOOKS):
-            passed = lasting(action.at - recovery(look))
+            passed = lasting(action.at - recovery_of(look))
             draft.note("check", f"Still quiet {passed} after recovery: {_measured_text(action)}")
         _set_next_look(draft, look.model_copy(update={"missed": 0}))
 
@@ -89,9 +96,9 @@ def _wait_for_fix(draft: Draft, look: GuardLook) -> None:
 
 
 def _look_later(draft: Draft, look: GuardLook, *, slowly: bool = False) -> None:
-    wait = every(draft.service)
+    wait = look_interval(draft.service)
     if slowly:
-        wait = max(RETRY * pace(draft.service), wait)
+        wait = max(RETRY * pace_of(draft.service), wait)
     name = GUARD_TIMER if look.alarm is None else ALARM
     draft.timer(name, wait.total_seconds(), GuardDue(look=look))
 
@@ -106,11 +113,11 @@ def _look_failed(draft: Draft, action: GuardLooked) -> None:
         why = f" ({action.text})" if action.text else ""
         text = f"Sentry cannot be queried whether it stays quiet{why}. I keep asking."
         tell(draft, Say(text=text, thread=True), strong="Not looked at.", ticket=False)
-    passed = draft.now - recovery(look)
+    passed = draft.now - recovery_of(look)
     if not look.whole:
         _set_next_look(draft, look)
     elif passed <= GIVE_UP:
-        last = look.number >= len(LOOKS) and passed >= due(len(LOOKS), draft.service)
+        last = look.number >= len(LOOKS) and passed >= look_due(len(LOOKS), draft.service)
         _look_later(draft, look, slowly=last)
 
 
@@ -119,13 +126,13 @@ def _set_next_look(draft: Draft, look: GuardLook) -> None:
 
     The clock may say that this one is not due yet.
     """
-    passed = draft.now - recovery(look)
+    passed = draft.now - recovery_of(look)
     number = look.number
     if look.whole:
-        passed, number = max(passed, due(number, draft.service)), number + 1
+        passed, number = max(passed, look_due(number, draft.service)), number + 1
     if number > len(LOOKS):
         return
-    left, wait = due(number, draft.service) - passed, every(draft.service)
+    left, wait = look_due(number, draft.service) - passed, look_interval(draft.service)
     whole = left <= wait
     if whole:
         wait = max(left, timedelta(seconds=1))
@@ -173,7 +180,7 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
                 )
             return
         case "fires":
-            fires_after_recovery(draft, action.text, heard.at)
+            report_fire_after_recovery(draft, action.text, heard.at)
         case "not asked":
             if not alarm.blind:
                 why = action.text or "no answer"
@@ -215,7 +222,7 @@ def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLook
 def _look_again(draft: Draft, alarm: Alarm, action: GuardLooked) -> None:
     """Looks again until what a look counts lies behind the alarm; without an answer for a day."""
     passed = max(draft.now - alarm.at, timedelta())
-    counted_through = passed >= SPAN * pace(draft.service)
+    counted_through = passed >= SPAN * pace_of(draft.service)
     if action.found != "not asked":
         if not counted_through:
             _look_later(draft, action.look)

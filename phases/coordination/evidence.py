@@ -26,11 +26,11 @@ from phases.shared.rounds import next_round
 from phases.text.wording import capital, listed, short
 from phases.verification.alarms import (
     ALARM,
-    after_recovery,
-    day,
-    fires_after_recovery,
+    date_of,
+    look_at_alarm,
+    page_key,
     recovered_at,
-    ring,
+    report_fire_after_recovery,
 )
 from phases.verification.recurrence import GUARD
 
@@ -50,7 +50,7 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
     after = incident.status is Status.MITIGATED and action.evidence.at > recovered_at(incident)
     if alert_is_known(incident, action):  # found quiet once, it may ring for a fire the next time
         if after and not action.looked and not action.quiet:
-            ring(draft, action.evidence, None)
+            look_at_alarm(draft, action.evidence, None)
         return
     if action.issue is None:
         draft.set(heard=(*incident.heard, _alert_key(incident, action))[-HEARD:])
@@ -72,10 +72,10 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
             draft.want(Say(text=short(text, 500), thread=True))
         return
     if after and action.looked:
-        fires_after_recovery(draft, text, action.evidence.at)
+        report_fire_after_recovery(draft, text, action.evidence.at)
         return
     if after:
-        ring(draft, action.evidence, None)
+        look_at_alarm(draft, action.evidence, None)
         return
     if "decision:1" in incident.messages:
         draft.want(Say(text=short(text, 500), thread=True))
@@ -96,7 +96,7 @@ def _alert_key(incident: Incident, action: AddEvidence) -> str:
     One that was heard while it burned says nothing of what fires after recovery, or the next day.
     """
     text = action.key or action.evidence.url or f"{action.evidence.source}: {action.evidence.text}"
-    after = f" {day(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
+    after = f" {date_of(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
     return f"{named_alert_key(text)}{after}"
 
 
@@ -140,10 +140,10 @@ def seen_again(draft: Draft, action: SeenAgain) -> None:
         add_evidence(draft, AddEvidence(evidence=evidence, issue=action.issue))
         return
     if evidence.at > held[1] and (
-        not incident.open or after_recovery(incident, evidence.at) in incident.paged
+        not incident.open or page_key(incident, evidence.at) in incident.paged
     ):
         return
-    ring(draft, evidence, action.issue)
+    look_at_alarm(draft, evidence, action.issue)
 
 
 def guard_span(incident: Incident) -> tuple[datetime, datetime] | None:
@@ -242,7 +242,7 @@ def follow_growth(draft: Draft) -> None:
 def _page_late_recurrence(draft: Draft, seen: Evidence) -> None:
     """Say and page the known issue once a day; it is not reopened."""
     incident = draft.incident
-    if not incident.open or after_recovery(incident, seen.at) in incident.paged:
+    if not incident.open or page_key(incident, seen.at) in incident.paged:
         return
     draft.note("evidence", f"Fires again: {seen.text}", url=seen.url)
-    fires_after_recovery(draft, seen.text, seen.at)
+    report_fire_after_recovery(draft, seen.text, seen.at)

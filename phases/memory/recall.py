@@ -21,7 +21,7 @@ from phases.record.memories import PastIncident, PastItem, Question, Recalled, R
 from phases.record.shortening import fitted_into
 from phases.record.tokens import changed_thing
 from phases.root_cause.leading_cause import leading_cause
-from phases.root_cause.stack_trace import with_cause
+from phases.root_cause.stack_trace import title_with_cause
 from phases.text.cleaning import cut
 from phases.text.wording import counted, word_list
 
@@ -167,7 +167,7 @@ _NO_PLACE = re.compile(r"^\?$|\.(?:js)?bundle$|(?:^|/)main\.dart\.js$")
 
 def _title_with_cause(incident: Incident) -> str:
     title = " ".join(incident.title.split())
-    return cut(with_cause(title, incident.triage) if incident.triage else title, 300)
+    return cut(title_with_cause(title, incident.triage) if incident.triage else title, 300)
 
 
 def _issue_ids(incident: Incident, report: TriageReport | None) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from phases.root_cause.leading_cause import leading_cause
 from phases.text.markdown import Names, inline, one_line, paragraphs
 from phases.text.wording import counted, listed, per_minute_text, stamp
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, users
-from phases.verification.event_chart import explained, in_words, mermaid
+from phases.verification.event_chart import chart_in_words, letters_explained, mermaid_chart
 
 KINDS = ("tests", "monitors", "gates")
 BESIDE = {"factors": "Contributing factors", "went_well": "What went well"}
@@ -363,11 +363,11 @@ def _what_was_done(incident: Incident, names: Names) -> list[str]:
 
 
 def _event_chart(incident: Incident, names: Names) -> list[str]:
-    drawing = mermaid(incident)
+    drawing = mermaid_chart(incident)
     if not drawing:
         return []
-    marks = [f"- {inline(mark, names)}" for mark in explained(incident)]
-    return [*drawing, "", *marks, "", inline(in_words(incident), names)]
+    marks = [f"- {inline(mark, names)}" for mark in letters_explained(incident)]
+    return [*drawing, "", *marks, "", inline(chart_in_words(incident), names)]
 
 
 def _item_line(item: ActionItem, names: Names) -> str:

@@ -22,7 +22,7 @@ from phases.record.findings import Frame, Suspect, Value
 from phases.root_cause.error_clues import Clues, clues_of
 from phases.root_cause.line_history import AGAIN, PATCH_LIMIT, Signal, follow_lines
 from phases.root_cause.patch import Patch
-from phases.root_cause.stack_trace import own_code
+from phases.root_cause.stack_trace import own_code_frames
 
 # The points say how much a clue is worth against the others.
 FRAMES = 24  # own frames whose files count
@@ -55,7 +55,7 @@ REASONS = 5
 BESIDE_THE_CODE = frozenset((FileKind.TESTS, FileKind.DOCS, FileKind.CI))
 
 
-class Thrown(Value):
+class RaisedError(Value):
     """The exception as the error tracker names it."""
 
     type: str = ""
@@ -131,7 +131,7 @@ class Score:
 
 def rank_commits(
     frames: Sequence[Frame],
-    exception: Thrown,
+    exception: RaisedError,
     commits: Sequence[Commit],
     blamed: Mapping[int, str] | None = None,
     *,
@@ -187,7 +187,7 @@ def _reasons_for_nobody(scores: Sequence[Score]) -> tuple[str, ...]:
 
 def score_commits(
     frames: Sequence[Frame],
-    exception: Thrown,
+    exception: RaisedError,
     commits: Sequence[Commit],
     blamed: Mapping[int, str] | None = None,
 ) -> list[Score]:
@@ -241,7 +241,7 @@ def own_frames(frames: Sequence[Frame]) -> list[Frame]:
 
     What a test calls is our own code, the test is not, unless there is nothing else.
     """
-    own = own_code(frames)
+    own = own_code_frames(frames)
     own = [f for f in own if kind_of(f.file) is not FileKind.TESTS] or own
     distinct: dict[tuple[str, str, int | None], Frame] = {}
     for frame in own:

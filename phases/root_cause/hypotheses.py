@@ -23,13 +23,13 @@ from phases.record.findings import (
 )
 from phases.record.going_back import Likelihood
 from phases.record.service import Service
-from phases.root_cause.changed import change_hypothesis
+from phases.root_cause.change_hypothesis import change_hypothesis
 from phases.root_cause.error_clues import (
     speaks_of_database,
     speaks_of_outside,
     speaks_of_setting,
 )
-from phases.root_cause.nobody import elsewhere_first
+from phases.root_cause.no_culprit import rank_elsewhere_first
 from phases.text.wording import capital, counted, lasting, listed, short, stamp
 
 JUST = timedelta(seconds=30)  # closer than this nobody counts
@@ -119,7 +119,7 @@ def hypothesis_tree(facts: Facts) -> tuple[Hypothesis, ...]:
         _infrastructure_hypothesis(facts),
     ]
     if facts.nobody_leads and facts.nobody is not None:
-        raised = elsewhere_first(raised, facts.nobody)
+        raised = rank_elsewhere_first(raised, facts.nobody)
     ordered = best_hypotheses(raised, len(raised))
     return tuple(h.model_copy(update={"id": f"H{n}"}) for n, h in enumerate(ordered, 1))
 
@@ -169,7 +169,7 @@ def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypo
             for h in hypotheses
         )
     steps = counted(max(bisect.step, 1), "step")
-    confirmed = _answered(
+    confirmed = _answer(
         HypothesisKind.COMMIT,
         "Bisect: the reproduction passes before this commit and fails with it.",
         0.97,
@@ -178,15 +178,13 @@ def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypo
         check=f"git bisect run from {bisect.good} to {bisect.bad}, {steps}",
         url=culprit.url,
     )
-    judged = [_judged_by_bisect(h, confirmed, culprit) for h in hypotheses]
+    judged = [_after_bisect(h, confirmed, culprit) for h in hypotheses]
     if any(_question_key(h) == _question_key(confirmed) for h in judged):
         return tuple(judged)
     return merge_hypotheses(judged, (*(h for h in judged if h.by is None), confirmed))
 
 
-def _judged_by_bisect(
-    hypothesis: Hypothesis, confirmed: Hypothesis, culprit: Suspect
-) -> Hypothesis:
+def _after_bisect(hypothesis: Hypothesis, confirmed: Hypothesis, culprit: Suspect) -> Hypothesis:
     if hypothesis.kind is not HypothesisKind.COMMIT or hypothesis.by is not None:
         return hypothesis
     if _question_key(hypothesis) == _question_key(confirmed):
@@ -221,7 +219,7 @@ def _with_finding(hypothesis: Hypothesis, text: str) -> Hypothesis:
     return hypothesis.model_copy(update={"found": f"{hypothesis.found} {text}".strip()})
 
 
-def _answered(
+def _answer(
     kind: HypothesisKind,
     found: str,
     confidence: float,
@@ -244,7 +242,7 @@ def _release_hypothesis(facts: Facts) -> Hypothesis:
         unknown = "When it began is not known."
         if report.began_at:
             unknown = "No deploy is known from before the trouble."
-        return _answered(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
+        return _answer(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
     version = report.suspect.version
     sure, finding = after_deploy(report, version)
     fresh = [issue for issue in report.issues if issue.new]
@@ -259,7 +257,7 @@ def _release_hypothesis(facts: Facts) -> Hypothesis:
         sure = min(sure, 0.4)
     if (against := _point_against_release(report)) is not None:
         sure, finding = min(sure, 0.15), f"{finding} But {against}."
-    return _answered(
+    return _answer(
         HypothesisKind.RELEASE,
         finding,
         round(min(sure, 0.92), 2),
@@ -311,7 +309,7 @@ def _commit_hypotheses(facts: Facts) -> list[Hypothesis]:
         if sure < MENTIONED:
             break
         raised.append(
-            _answered(
+            _answer(
                 HypothesisKind.COMMIT,
                 "; ".join(suspect.reasons[:3])[:400],
                 sure,
@@ -353,7 +351,7 @@ def _configuration_files(facts: Facts) -> Hypothesis:
     if fits:
         of = "names a setting" if of_setting else "comes from the database"
         finding += f" The error {of}."
-    return _answered(HypothesisKind.CONFIGURATION, finding, sure)
+    return _answer(HypothesisKind.CONFIGURATION, finding, sure)
 
 
 def _dependency_hypothesis(facts: Facts) -> Hypothesis:
@@ -374,15 +372,15 @@ def _dependency_hypothesis(facts: Facts) -> Hypothesis:
         findings.append(f"{_path_list(bumps)} changed ({_sha_list(bumps)}).")
         sure = max(sure, 0.2)
     if facts.commits is None and not findings:
-        return _answered(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
+        return _answer(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
     nothing = facts.commits is not None and not bumps and not near
     if nothing:
-        findings.append(f"No dependency changed in {facts.span}; {_beside(facts)}.")
+        findings.append(f"No dependency changed in {facts.span}; {_other_deploys_in_words(facts)}.")
     verdict = Verdict.RULED_OUT if nothing and beside else Verdict.OPEN
-    return _answered(HypothesisKind.DEPENDENCY, " ".join(findings), sure, verdict)
+    return _answer(HypothesisKind.DEPENDENCY, " ".join(findings), sure, verdict)
 
 
-def _beside(facts: Facts) -> str:
+def _other_deploys_in_words(facts: Facts) -> str:
     """Say what is known of other services' deploys where none was near."""
     if facts.report.deploys_beside:
         return f"no service that it depends on was deployed in the {lasting(LATER)} before"
@@ -413,7 +411,7 @@ def _data_hypothesis(facts: Facts) -> Hypothesis:
         sure, verdict = max(sure, 0.4), Verdict.OPEN
     if sure >= 0.6:
         verdict = Verdict.SUPPORTED
-    return _answered(HypothesisKind.DATA, finding, sure, verdict)
+    return _answer(HypothesisKind.DATA, finding, sure, verdict)
 
 
 def _who_has_the_errors(report: TriageReport) -> tuple[float, str]:
@@ -446,7 +444,7 @@ def _infrastructure_hypothesis(facts: Facts) -> Hypothesis:
     outside = [title for title in titles if speaks_of_outside(title)]
     if not outside:
         quiet = "No error is about connections, timeouts or memory."
-        return _answered(HypothesisKind.INFRASTRUCTURE, quiet, 0.04)
+        return _answer(HypothesisKind.INFRASTRUCTURE, quiet, 0.04)
     share = len(outside) / len(titles)
     everywhere = report.suspect is None or report.blast.features is Word.MANY
     sure = 0.2 + 0.4 * share if everywhere else 0.1 + 0.3 * share
@@ -454,4 +452,4 @@ def _infrastructure_hypothesis(facts: Facts) -> Hypothesis:
         f"{len(outside)} of {counted(len(titles), 'issue')} are about connections, timeouts "
         f"or memory (“{short(outside[0], 100)}”)."
     )
-    return _answered(HypothesisKind.INFRASTRUCTURE, finding, round(min(sure, 0.7), 2))
+    return _answer(HypothesisKind.INFRASTRUCTURE, finding, round(min(sure, 0.7), 2))

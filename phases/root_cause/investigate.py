@@ -20,10 +20,10 @@ from phases.ports.source_values import Commit, Place
 from phases.record.findings import Frame, Investigation, Suspect, TriageReport, Word
 from phases.record.incident import Incident
 from phases.record.service import Service
-from phases.root_cause.commit_ranking import Ranking, Thrown, pull_request, rank_commits
+from phases.root_cause.commit_ranking import RaisedError, Ranking, pull_request, rank_commits
 from phases.root_cause.hypotheses import GAP_UNKNOWN, Facts, after_deploy, hypothesis_tree
-from phases.root_cause.nobody import nearest_commit, nobody_finding
-from phases.root_cause.stack_trace import other_line, without_stack
+from phases.root_cause.no_culprit import nearest_commit, no_culprit_finding
+from phases.root_cause.stack_trace import other_line, why_no_stack
 from phases.text.wording import counted, listed, short, stamp
 
 SUSPECTS = 5
@@ -76,10 +76,10 @@ async def investigate(
     )
     for remark in source.remarks(service) if source else ():
         notes.say(remark)
-    ranking = _ranked(report, commits or (), stops)
+    ranking = _rank(report, commits or (), stops)
     close = nearest_commit(ranking)
     if ranking.nobody_leads and close is None:
-        notes.say(nobody_finding(ranking, str(span)))
+        notes.say(no_culprit_finding(ranking, str(span)))
     likely = [_with_links(suspect, service) for suspect in ranking.suspects[:SUSPECTS]]
     suspects = await _with_pulls(likely, service, source)
     facts = Facts(
@@ -149,7 +149,7 @@ async def _commits_in_range(
 
 
 @dataclass(frozen=True, slots=True)
-class _Stop:
+class _WalkedFrame:
     """One frame on the way from the crash outwards, with what the source says of its line."""
 
     frame: Frame
@@ -195,34 +195,34 @@ async def _walk_frames(
     source: SourceCode | None,
     newer: str | None,
     notes: Notes,
-) -> list[_Stop]:
+) -> list[_WalkedFrame]:
     """Return the frames of our own code, each with its file in the source.
 
     The first of them have the commit that last touched their line.
     """
     frames = list(report.frames) or ([report.frame] if report.frame else [])
     if not frames:
-        notes.say(without_stack(report.event_kind) or "No frame of our own code is known.")
+        notes.say(why_no_stack(report.event_kind) or "No frame of our own code is known.")
     if source is None or newer is None:
-        return [_Stop(frame) for frame in frames]
+        return [_WalkedFrame(frame) for frame in frames]
     if report.running and report.running.version != newer:
         notes.say(f"Lines are read at {newer}; by now {report.running.version} runs.")
     cost = "Who last touched the lines is not known"
 
-    async def stop(number: int, frame: Frame) -> _Stop:
+    async def stop(number: int, frame: Frame) -> _WalkedFrame:
         place = await notes.soft(source.place(service, newer, frame), None, cost, LINES_SECONDS)
         if place is None or place.path is None or frame.line is None or number >= WALKED_FRAMES:
-            return _Stop(frame, place)
+            return _WalkedFrame(frame, place)
         where = (service, newer, place.path, frame.line)
         blame, snippet = await asyncio.gather(
             notes.soft(source.blame(*where), None, cost, LINES_SECONDS),
             notes.soft(source.snippet(*where), None, cost, LINES_SECONDS),
         )
         if differs := other_line(frame, snippet or ()):
-            return _Stop(frame, place, differs=differs)
+            return _WalkedFrame(frame, place, differs=differs)
         known = frame.model_copy(update={"context": frame.context or tuple(snippet or ())[:5]})
         missing = blame is None and snippet is not None and not snippet
-        return _Stop(known, place, blame, missing=missing)
+        return _WalkedFrame(known, place, blame, missing=missing)
 
     stops = await asyncio.gather(*(stop(number, frame) for number, frame in enumerate(frames)))
     if any(stop.place is not None and not stop.place.complete for stop in stops):
@@ -235,7 +235,7 @@ async def _walk_frames(
 
 def _walk_sentences(
     report: TriageReport,
-    stops: Sequence[_Stop],
+    stops: Sequence[_WalkedFrame],
     commits: Sequence[Commit] | None,
     span: _Range,
 ) -> list[str]:
@@ -253,7 +253,7 @@ def _walk_sentences(
     return walk
 
 
-def _why_unknown(stop: _Stop, release: str) -> str | None:
+def _why_unknown(stop: _WalkedFrame, release: str) -> str | None:
     """Return why nobody is named for a line, as far as the source was looked at."""
     place = stop.place
     if place is None:
@@ -303,13 +303,15 @@ def _blame_sentence(blame: Suspect, new: set[str] | None, span: _Range) -> str:
 # --- the suspects ------------------------------------------------------------------------------
 
 
-def _ranked(report: TriageReport, commits: Sequence[Commit], stops: Sequence[_Stop]) -> Ranking:
+def _rank(
+    report: TriageReport, commits: Sequence[Commit], stops: Sequence[_WalkedFrame]
+) -> Ranking:
     stops = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
     frames = [stop.in_source for stop in stops]
     if report.event_kind == "message":
         frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
     blamed = {number: stop.blame.sha for number, stop in enumerate(stops) if stop.blame}
-    thrown = Thrown(type=report.exception_type or "", value=error_text(report))
+    thrown = RaisedError(type=report.exception_type or "", value=error_text(report))
     return rank_commits(frames, thrown, commits, blamed, before=_prior_by_time(report))
 
 

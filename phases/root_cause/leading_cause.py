@@ -15,7 +15,7 @@ CAUSE = 2000  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Leading:
+class LeadingCause:
     named: Cause | None
     """The cause that a person named, or that a bisect's end confirmed."""
     bisected: Suspect | None
@@ -43,7 +43,7 @@ class Leading:
         return hypothesis if held else None
 
 
-def leading_cause(incident: Incident) -> Leading:
+def leading_cause(incident: Incident) -> LeadingCause:
     report, investigation = incident.triage, incident.investigation
     bisected = incident.bisect.culprit if incident.bisect is not None else None
     commits = (
@@ -52,7 +52,7 @@ def leading_cause(incident: Incident) -> Leading:
         incident.suspects[0].sha if incident.suspects else None,
     )
     commit = next((sha for sha in commits if sha), "")
-    return Leading(
+    return LeadingCause(
         named=incident.cause,
         bisected=bisected,
         hypothesis=_best_hypothesis(incident),

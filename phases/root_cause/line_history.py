@@ -69,7 +69,7 @@ class _Trail:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class LineHistory:
     """The effect of one commit on the lines of the stack."""
 
     signals: tuple[Signal, ...]
@@ -82,14 +82,14 @@ def follow_lines(
     index: PathIndex,
     commits: Sequence[Commit],
     patches: Sequence[Sequence[Patch]],
-) -> list[History]:
+) -> list[LineHistory]:
     """Walk from the newest commit to the oldest, and say of each what it did to the stack's lines.
 
     For each frame the place of its line before each patch is kept. `patches`: for each commit
     those of its files, in their order.
     """
     trails = _trails_by_path(own, index)
-    histories: list[History] = []
+    histories: list[LineHistory] = []
     for commit, of_commit in zip(commits, patches, strict=True):
         changes: list[_FrameChange] = []
         moved: dict[str, str] = {}
@@ -102,7 +102,7 @@ def follow_lines(
             trails.setdefault(before, []).extend(trails.pop(path))
         changes.sort(key=lambda change: -change.worth)
         histories.append(
-            History(
+            LineHistory(
                 signals=tuple(
                     signal._replace(points=signal.points * 0.5**position)
                     for position, change in enumerate(changes)

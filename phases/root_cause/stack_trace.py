@@ -28,7 +28,7 @@ Its stack is the tree of components: `captureReactException` in
 https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts"""
 
 
-def own_code(frames: Sequence[Frame]) -> list[Frame]:
+def own_code_frames(frames: Sequence[Frame]) -> list[Frame]:
     """Return the frames of our own code.
 
     Where none is marked as ours: those of no known library; where there are none either: all.
@@ -91,7 +91,7 @@ def error_in_words(type: str | None, value: str, limit: int = VALUE) -> str:
     return ": ".join(part for part in (type or "", short(" ".join(value.split()), limit)) if part)
 
 
-def with_cause(title: str, event: EventDetail | TriageReport) -> str:
+def title_with_cause(title: str, event: EventDetail | TriageReport) -> str:
     """Return a title of Sentry with the cause.
 
     Sentry names an issue after what was caught last, which is often the same for everything.
@@ -102,7 +102,7 @@ def with_cause(title: str, event: EventDetail | TriageReport) -> str:
     return short(f"{short(title, max(TITLE - len(cause) - 12, 40))}, caused by {cause}", TITLE)
 
 
-def without_stack(kind: str) -> str:
+def why_no_stack(kind: str) -> str:
     """Return why an event has no frames; empty where an exception should have had some."""
     if kind == "message":
         return "The newest event is a logged message without a stack: it names no line."

@@ -28,12 +28,9 @@ from phases.record.service import ReleaseNames
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped_hotfixes, tried_sentences
 from phases.shared.suspected_changes import NEAR, merge_changes
 from phases.triage.deploys.deploy_history import suspect_of
-from phases.triage.deploys.taken_back import NO_PAST, Past, takes_back
-from phases.triage.deploys.targets import fire_of
-from phases.triage.going_back.more_people import too_much
-from phases.triage.going_back.situation import Situation
-from phases.triage.going_back.weighing import OTHERS_EVENTS
-from phases.triage.going_back.written_warnings import of_commits, of_people
+from phases.triage.deploys.taken_back import NO_PAST, Past, what_rollback_takes_back
+from phases.triage.deploys.targets import earlier_fire
+from phases.triage.picture.assessment import Observations, assess
 from phases.triage.picture.beginning import (
     baseline,
     beginning,
@@ -42,24 +39,33 @@ from phases.triage.picture.beginning import (
 )
 from phases.triage.picture.blast_radius import (
     NEW,
-    belonging,
     counted_before,
+    incident_issues,
 )
-from phases.triage.picture.fire import DAY, HISTORY, HOUR, MINUTE, Series, fire
-from phases.triage.picture.judged import Seen, judged
-from phases.triage.picture.ordinary import mostly_new, titled, without_regular
-from phases.triage.reading.deployed import Deployed, beside, deployed, only_places, way_back
+from phases.triage.picture.false_alarms import mostly_new, titled_since, without_regular
+from phases.triage.picture.fire import DAY, HISTORY, HOUR, MINUTE, Series, find_fire
+from phases.triage.reading.answers import NO_OTHERS, Answers, Impact, Trouble
+from phases.triage.reading.deploy_state import (
+    DeployState,
+    ask_deploy_state,
+    ask_rollback_path,
+    only_places,
+    others_beside,
+)
 from phases.triage.reading.flags import flag_asked_about, flag_evidence, with_changes
-from phases.triage.reading.found import NO_OTHERS, Found, Impact, Trouble
-from phases.triage.reading.known_already import (
+from phases.triage.reading.questions import Questions, Sources
+from phases.triage.reading.redundant_questions import (
     far_louder,
     first_in_minute,
     picture_tells_first,
     too_few_others,
 )
-from phases.triage.reading.questions import Questions, Sources
-from phases.triage.reading.unavailable import say_of_numbers, say_of_stack
-from phases.triage.report import report_of
+from phases.triage.reading.unavailable import note_numbers, note_stack
+from phases.triage.report import build_report
+from phases.triage.rollback.more_people import may_be_too_much
+from phases.triage.rollback.situation import Situation
+from phases.triage.rollback.weighing import OTHERS_EVENTS
+from phases.triage.rollback.written_warnings import warnings_in_commits, warnings_of_people
 
 
 async def triage(
@@ -81,51 +87,51 @@ async def triage(
     ask = Questions(sources, now - sources.service.window, now)
     called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
     try:
-        found = await _found(ask, incident, known_deploys, burning, past)
+        found = await _ask_all(ask, incident, known_deploys, burning, past)
         endpoint = await called
     finally:
         called.cancel()
-    blast = judged(_seen(ask, found), endpoint)
+    blast = assess(_observations(ask, found), endpoint)
     if blast.down:
-        found = replace(found, impact=await _outage(ask, found.deploys, found.impact))
+        found = replace(found, impact=await _impact_of_outage(ask, found.deploys, found.impact))
     situation = _situation(ask, incident, past, found, blast)
     situation = replace(situation, endpoint=endpoint)
     trouble, impact = found.trouble, found.impact
     service, picture = sources.service, impact.picture
-    say_of_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
+    note_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
     if impact.event is not None:
-        say_of_stack(ask.notes, impact.event)
+        note_stack(ask.notes, impact.event)
     measured = {
         "baseline_minutes": round(found.calm_minutes, 1),
         "incomplete": ask.notes.incomplete,
         "notes": tuple(ask.notes.sentences),
     }
-    report = report_of(situation, trouble, impact.event, found.calm)
+    report = build_report(situation, trouble, impact.event, found.calm)
     return Triaged(report=report.model_copy(update=measured))
 
 
-async def _found(
+async def _ask_all(
     ask: Questions,
     incident: Incident,
     known_deploys: Sequence[DeploySeen],
     burning: Collection[str],
     past: Past,
-) -> Found:
+) -> Answers:
     """Ask in three rounds: what is there, since when it burns, and whom it hits."""
     page, errors, deploys, fixes = await asyncio.gather(
         ask.issues(),
         ask.history(),
-        deployed(ask, incident, known_deploys, burning),
+        ask_deploy_state(ask, incident, known_deploys, burning),
         ask.fixes(),
     )
     trouble, by_sentry = await asyncio.gather(
-        _trouble(ask, incident, page, errors), ask.flag_changes(page)
+        _measure_trouble(ask, incident, page, errors), ask.flag_changes(page)
     )
     changes = not_taken_back(merge_changes(past.changes, by_sentry), incident)
     flag = None if page.next is not None else flag_asked_about(changes, trouble.about)
-    impact = await _impact(ask, trouble, deploys, flag)
+    impact = await _measure_impact(ask, trouble, deploys, flag)
     calm, counted = _rate_before(ask, page, trouble, impact.began)
-    return Found(
+    return Answers(
         deploys=deploys,
         fixes=tuple(fixes),
         trouble=trouble,
@@ -141,7 +147,9 @@ async def _found(
 # --- the three rounds --------------------------------------------------------------------------
 
 
-async def _trouble(ask: Questions, incident: Incident, page: IssuePage, errors: Minutes) -> Trouble:
+async def _measure_trouble(
+    ask: Questions, incident: Incident, page: IssuePage, errors: Minutes
+) -> Trouble:
     """Second: the rest of the issues, and the minutes of those found so far.
 
     Raises `PortError` where none was found and not all were looked at: that nothing is unusual
@@ -150,12 +158,12 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage, errors: 
     window, seeds = ask.sources.service.window, frozenset(incident.seeds)
     asked = ask.now - HISTORY
     series = Series(errors, max(asked, page.since or asked), ask.now) if errors.known else None
-    burning = fire(page.rows, series, ask.now, window, NEW)
-    issues = belonging(page.rows, ask.now, window, seeds, burning)
+    burning = find_fire(page.rows, series, ask.now, window, NEW)
+    issues = incident_issues(page.rows, ask.now, window, seeds, burning)
     (further, cut), minutes = await asyncio.gather(ask.further_issues(page), ask.minutes(issues))
     rows = (*page.rows, *further)
-    burning = fire(rows, series, ask.now, window, NEW)
-    issues = belonging(rows, ask.now, window, seeds, burning)
+    burning = find_fire(rows, series, ask.now, window, NEW)
+    issues = incident_issues(rows, ask.now, window, seeds, burning)
     if page.missing:
         cut = PortError("Sentry", page.missing, retryable=page.passing)
         ask.notes.miss(cut, "The issues of some projects are not known", decides=True)
@@ -164,7 +172,7 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage, errors: 
     usual = sum(issue.baseline_per_minute for issue in issues)
     loud = first_loud_minute(minutes, ask.since, ask.now, usual)
     about = beginning(issues, loud, minutes, ask.since)
-    born = titled(issues, ask.since)
+    born = titled_since(issues, ask.since)
     if about is not None and born is not None and mostly_new(issues, ask.since) and born > about:
         about, loud = born, None  # what is loud before is the noise of older issues
     issues, found, note = without_regular(issues, rows, series, about)
@@ -185,30 +193,30 @@ async def _trouble(ask: Questions, incident: Incident, page: IssuePage, errors: 
     )
 
 
-async def _impact(
-    ask: Questions, trouble: Trouble, deploys: Deployed, flag: ChangeSeen | None
+async def _measure_impact(
+    ask: Questions, trouble: Trouble, deploys: DeployState, flag: ChangeSeen | None
 ) -> Impact:
     """Third: ask who is hit, by which release, since which second, and where in the code."""
     window, issues, ids = ask.sources.service.window, trouble.issues, trouble.ids
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
     minutes = trouble.minutes.counts
-    burned = fire_of(minutes, trouble.about, ask.now, trouble.usual, window)
+    burned = earlier_fire(minutes, trouble.about, ask.now, trouble.usual, window)
     if not issues:
         return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
     told = in_picture or not deploys.near(trouble.loud)
     around = asyncio.gather(
-        _before(ask, trouble), _others_or_flag(ask, trouble, flag), _rush(ask, trouble)
+        _failures_before(ask, trouble), _others_or_flag(ask, trouble, flag), _rush(ask, trouble)
     )
     picture, by_release, exact, event, back, around_it = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud, told=told),
         ask.newest_event(trouble.rows, issues[0]),
-        way_back(ask, deploys, suspect, burned),
+        ask_rollback_path(ask, deploys, suspect, burned),
         around,
     )
-    before, (others, off), more = around_it
+    before, (others, off), rush = around_it
     if in_picture and exact == trouble.loud:
         exact = first_in_minute(picture, exact)
     began = exact or trouble.about
@@ -216,7 +224,7 @@ async def _impact(
     other, suspect = nearer != suspect, nearer  # the second may be on the other side of a deploy
     canary = deploys.canary(suspect, by_version(by_release, ask.sources.service.release))
     if other or canary:
-        back = await way_back(ask, deploys, suspect, burned, canary=canary)
+        back = await ask_rollback_path(ask, deploys, suspect, burned, canary=canary)
     to_the_second = exact not in (None, trouble.loud)
     to_the_second = to_the_second or any(began == issue.first_seen for issue in issues)
     return Impact(
@@ -230,13 +238,13 @@ async def _impact(
         event=event,
         before=before,
         back=back,
-        rush=more,
+        rush=rush,
     )
 
 
-async def _before(ask: Questions, trouble: Trouble) -> Mapping[str, int]:
+async def _failures_before(ask: Questions, trouble: Trouble) -> Mapping[str, int]:
     """Ask what failed in the hour before, where that may be most of it under another title."""
-    began = titled(trouble.issues, ask.since)
+    began = titled_since(trouble.issues, ask.since)
     if began is None:
         return {}
     events = sum(issue.events for issue in trouble.issues)
@@ -249,7 +257,7 @@ async def _rush(ask: Questions, trouble: Trouble) -> float:
 
     Beside more than a page of issues it is left out: a triage makes twelve calls.
     """
-    if trouble.about is None or not too_much(trouble.issues):
+    if trouble.about is None or not may_be_too_much(trouble.issues):
         return 0.0
     return 0.0 if len(trouble.rows) > len(trouble.by_minute) else await ask.rush(trouble.about)
 
@@ -276,14 +284,14 @@ async def _others_or_flag(
     return await ask.others(trouble.ids), {}
 
 
-async def _outage(ask: Questions, deploys: Deployed, impact: Impact) -> Impact:
+async def _impact_of_outage(ask: Questions, deploys: DeployState, impact: Impact) -> Impact:
     """Suspect the newest deploy where the service is down and Sentry does not tell since when.
 
     A release that does not start sends no errors.
     """
     newest = suspect_of(deploys.known.deploys, ask.now, ask.sources.service.window)
     suspect = newest if newest is not None and ask.now - newest.started_at <= HOUR else None
-    back = await way_back(ask, deploys, suspect, None)
+    back = await ask_rollback_path(ask, deploys, suspect, None)
     return replace(impact, suspect=suspect, began=None, by_release=(), event=None, back=back)
 
 
@@ -296,9 +304,9 @@ def _rate_before(
     return trouble.usual, counted_before(trouble.rows, trouble.ids, ask.now)
 
 
-def _seen(ask: Questions, found: Found) -> Seen:
+def _observations(ask: Questions, found: Answers) -> Observations:
     trouble, impact = found.trouble, found.impact
-    return Seen(
+    return Observations(
         service=ask.sources.service,
         since=ask.since,
         now=ask.now,
@@ -310,14 +318,14 @@ def _seen(ask: Questions, found: Found) -> Seen:
         series=trouble.series,
         unasked=ask.notes.unasked_history,
         rhythm=trouble.rhythm,
-        titled=titled(trouble.issues, ask.since),
+        titled=titled_since(trouble.issues, ask.since),
         before=impact.before,
         from_laptop=impact.event is not None and impact.event.from_laptop,
     )
 
 
 def _situation(
-    ask: Questions, incident: Incident, past: Past, found: Found, blast: BlastRadius
+    ask: Questions, incident: Incident, past: Past, found: Answers, blast: BlastRadius
 ) -> Situation:
     """Return everything that the decision looks at, without the endpoint's answer."""
     service, deploys = ask.sources.service, found.deploys
@@ -350,15 +358,17 @@ def _situation(
         crash=impact.event,
         commits=tuple(commits) if commits is not None else None,
         only=only_places(picture),
-        beside=beside(only_places(picture), impact.others),
+        beside=others_beside(only_places(picture), impact.others),
         rush=impact.rush,
         endpoint_host=urlsplit(service.endpoint or "").hostname or "",
-        written=(*of_people(incident, past.entries), *of_commits(commits or ())),
-        takes_back=takes_back(impact.back, incident, past, deploys.known, impact.suspect),
+        written=(*warnings_of_people(incident, past.entries), *warnings_in_commits(commits or ())),
+        takes_back=what_rollback_takes_back(
+            impact.back, incident, past, deploys.known, impact.suspect
+        ),
         rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
         tried=tried_sentences(incident),
         broken_rollbacks=broken_rollbacks(incident),
-        fix=fix_of(unshipped, incident, issues),
+        fix=known_fix(unshipped, incident, issues),
         sampled=picture.sampled or trouble.minutes.sampled,
         deploys_told=deploys.all_told,
         unasked=tuple(ask.notes.unasked),
@@ -380,7 +390,7 @@ def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
     return events
 
 
-def fix_of(
+def known_fix(
     fixes: Sequence[HotfixRef], incident: Incident, issues: Sequence[IssueSeen]
 ) -> str | None:
     """Return the branch or pull request that names an issue, the ticket, or the incident itself."""

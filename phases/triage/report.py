@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import TriageReport
-from phases.root_cause.stack_trace import own_code, with_cause
+from phases.root_cause.stack_trace import own_code_frames, title_with_cause
 from phases.shared.suspected_changes import changes_near
-from phases.triage.going_back.recommendation import recommend
-from phases.triage.going_back.situation import Situation
 from phases.triage.picture.blast_radius import ERROR, MINUTE
-from phases.triage.reading.found import Trouble
+from phases.triage.reading.answers import Trouble
+from phases.triage.rollback.recommendation import recommend
+from phases.triage.rollback.situation import Situation
 
 SHOWN_ISSUES = 10
 SHOWN_MONITORS = 20
@@ -20,14 +20,14 @@ SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
 
 
-def report_of(
+def build_report(
     situation: Situation, trouble: Trouble, event: EventDetail | None, calm: float
 ) -> TriageReport:
     suspect, began, issues = situation.suspect, situation.began, trouble.issues
     if event is not None:
-        title = with_cause(issues[0].title, event)
+        title = title_with_cause(issues[0].title, event)
         issues = (issues[0].model_copy(update={"title": title}), *issues[1:])
-    frames = tuple(own_code(event.frames))[:SHOWN_FRAMES] if event else ()
+    frames = tuple(own_code_frames(event.frames))[:SHOWN_FRAMES] if event else ()
     after = (began - suspect.started_at) / MINUTE if suspect and began else None
     monitors = [(i.id, i.short_id) for i in issues if i.category != ERROR]
     return TriageReport(

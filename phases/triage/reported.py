@@ -22,7 +22,7 @@ from phases.triage.picture.who_is_hit import how_many
 REPORTED_FEATURES = 10  # of the manual form
 
 
-def manual(action: ManualTriage, service: Service, now: datetime) -> TriageReport:
+def manual_report(action: ManualTriage, service: Service, now: datetime) -> TriageReport:
     """Return what a person reports. It is marked as such, and never recommends from numbers."""
     features = Word.NOBODY if action.users is Word.NOBODY else action.features
     stripped = (name.strip() for name in action.feature_names)
@@ -55,7 +55,7 @@ def manual(action: ManualTriage, service: Service, now: datetime) -> TriageRepor
     )
 
 
-def beside_people(measured: TriageReport, known: TriageReport | None) -> TriageReport:
+def keep_reported(measured: TriageReport, known: TriageReport | None) -> TriageReport:
     """Keep a person's word on who is hit, where Sentry shows nothing."""
     if known is None or known.manual_by is None or measured.blast.users is not Word.NOBODY:
         return measured

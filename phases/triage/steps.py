@@ -17,7 +17,7 @@ from phases.record.incident import Entry, Incident, Severity, Status
 from phases.record.limits import HEARD, MEASURE, NOTHING, OVERDUE
 from phases.record.memories import Recollection
 from phases.record.tokens import mentioned
-from phases.root_cause.stack_trace import with_cause
+from phases.root_cause.stack_trace import title_with_cause
 from phases.root_cause.steps import recommended_by_cause
 from phases.shared.announce import (
     EVERYWHERE,
@@ -45,7 +45,7 @@ from phases.shared.suspected_changes import (
 from phases.text.wording import capital, counted, lasting, listed
 from phases.triage.picture import who_is_hit
 from phases.triage.picture.blast_radius import severity_of
-from phases.triage.reported import beside_people, manual, with_reported
+from phases.triage.reported import keep_reported, manual_report, with_reported
 
 MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window
 SOON = 6  # of what could not be asked: ten seconds beside a minute …
@@ -66,11 +66,11 @@ def triaged(draft: Draft, action: Triaged) -> None:
     measured = before is not None and before.manual_by is None
     if not incident.open or (measured and not incident.status.undecided):
         return
-    if before is not None and _less_known(before, action.report):
+    if before is not None and _knows_less(before, action.report):
         _measure_again(draft, soon=True)
         return
-    report = _with_former(beside_people(action.report, before), before)
-    _record(draft, action, report)
+    report = _with_former(keep_reported(action.report, before), before)
+    _record_report(draft, action, report)
     _note_changes(draft, report)
     if before is None or (before.manual_by is not None and report.manual_by is None):
         draft.note("triage", headline(report))
@@ -80,7 +80,7 @@ def triaged(draft: Draft, action: Triaged) -> None:
         news = False
     known_now = before is not None and before.incomplete and not report.incomplete
     _propose_severity(draft, severity_of(report), known=known_now)
-    _decide(draft, report)
+    _update_decision(draft, report)
     if before is not None and not news:
         _say_growth(draft, before, report, incident.severity)
     attach_issues(draft, {issue.url for issue in before.issues} if before else set())
@@ -88,7 +88,7 @@ def triaged(draft: Draft, action: Triaged) -> None:
     _measure_again(draft, soon=report.incomplete)
     if waits_for_rollback(report) and incident.investigation is None:
         return
-    trail = before is not None and _new_trail(before, report)
+    trail = before is not None and _has_new_trail(before, report)
     failed = any(failure.kind == "investigate" for failure in incident.failures)
     if trail or not failed:  # the same look at the same things would fail as before
         start_investigation(draft, again=trail)
@@ -103,11 +103,11 @@ def _with_former(report: TriageReport, before: TriageReport | None) -> TriageRep
     )
 
 
-def _record(draft: Draft, action: Triaged, report: TriageReport) -> None:
+def _record_report(draft: Draft, action: Triaged, report: TriageReport) -> None:
     incident = draft.incident
-    draft.set(triage=report, recollection=_remembered(incident, action)).cancel(OVERDUE)
+    draft.set(triage=report, recollection=_newest_recollection(incident, action)).cancel(OVERDUE)
     if incident.source.kind == "sentry":  # what people called it stays
-        draft.set(title=with_cause(incident.title, report))
+        draft.set(title=title_with_cause(incident.title, report))
     for issue in action.report.issue_ids[:FINGERPRINTS]:
         if issue in report.issue_ids:  # a claim has to be known, or it could not be given back
             draft.claim(fingerprint_claim(issue), soft=True)
@@ -122,7 +122,7 @@ def _note_changes(draft: Draft, report: TriageReport) -> None:
             draft.enter(Entry(at=change.at, kind="change", text=text, url=change.url))
 
 
-def _remembered(incident: Incident, action: Triaged) -> Recollection | None:
+def _newest_recollection(incident: Incident, action: Triaged) -> Recollection | None:
     """Return the newest answer of the memory; what was told of it is told once."""
     if action.recollection is None or incident.recollection is None:
         return action.recollection or incident.recollection
@@ -131,10 +131,10 @@ def _remembered(incident: Incident, action: Triaged) -> Recollection | None:
 
 def triage_overdue(draft: Draft, action: TriageOverdue) -> None:
     """Three seconds passed: the decision is posted without a measured recommendation."""
-    overdue(draft, "Sentry has not answered yet")
+    decide_without_report(draft, "Sentry has not answered yet")
 
 
-def overdue(draft: Draft, why: str) -> Draft:
+def decide_without_report(draft: Draft, why: str) -> Draft:
     incident = draft.incident
     if incident.triage is not None or incident.triage_overdue or not incident.open:
         return draft
@@ -160,7 +160,7 @@ def manual_triage(draft: Draft, action: ManualTriage) -> Refused | None:
         return Refused(
             "state", "Sentry has answered meanwhile; its numbers are in the decision message."
         )
-    report = manual(action, draft.service, draft.now)
+    report = manual_report(action, draft.service, draft.now)
     if known is not None and (known.manual_by is None or NOTHING in known.notes):
         report = with_reported(known, report)
     overdue = incident.triage_overdue or known is None
@@ -169,7 +169,7 @@ def manual_triage(draft: Draft, action: ManualTriage) -> Refused | None:
     draft.note("triage", f"{who} reports: {action.report}", by=action.by)
     keep_true(draft, f"Reported by {who}: {action.report}")
     _propose_severity(draft, severity_of(report))
-    _decide(draft, report)
+    _update_decision(draft, report)
     _page_if_urgent(draft, report)
     start_investigation(draft)
     return None
@@ -231,7 +231,7 @@ def _propose_severity(draft: Draft, proposed: Severity, *, known: bool = False) 
         draft.set(severity=proposed).note("severity", f"SEV{proposed.value}")
 
 
-def _decide(draft: Draft, report: TriageReport) -> None:
+def _update_decision(draft: Draft, report: TriageReport) -> None:
     current = draft.incident.round
     recommended = recommended_by_cause(draft.incident) or report.recommendation
     if current is None:
@@ -276,7 +276,7 @@ def _say_growth(
     tell(draft.note("triage", text), text, strong=strong)
 
 
-def _new_trail(before: TriageReport, report: TriageReport) -> bool:
+def _has_new_trail(before: TriageReport, report: TriageReport) -> bool:
     """True if an investigation has more to walk along now, or would read it differently.
 
     What looked like one customer's data with the first event is a release's fault with the
@@ -293,7 +293,7 @@ def _undecided(incident: Incident) -> bool:
     return incident.status.undecided and (current is None or current.action is None)
 
 
-def _less_known(before: TriageReport, report: TriageReport) -> bool:
+def _knows_less(before: TriageReport, report: TriageReport) -> bool:
     """True for a look that could not ask for everything, after one that could.
 
     It replaces that one only where it burns much more by now.

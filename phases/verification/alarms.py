@@ -14,7 +14,7 @@ from phases.record.incident import Alarm, GuardLook, Incident
 from phases.shared.announce import page, tell
 from phases.shared.change import Draft
 from phases.text.wording import lasting, short
-from phases.verification.recurrence import GUARD, LOOKS, every
+from phases.verification.recurrence import GUARD, LOOKS, look_interval
 
 ALARM = "alarm"  # timer: the look that answers an alarm is made again
 
@@ -26,7 +26,7 @@ def recovered_at(incident: Incident) -> datetime:
     return incident.recovered_at or incident.detected_at
 
 
-def ring(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
+def look_at_alarm(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
     """Look at once whether it burns; of one storm of alarms no look is too close to another.
 
     The bot looks on after that, because the first event of a return looks like a straggler. `issue`
@@ -38,7 +38,7 @@ def ring(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
         draft.set(alarm=before.model_copy(update={"at": now}))
     else:
         draft.set(alarm=Alarm(at=now))
-    if before is not None and before.at <= now < before.at + every(draft.service):
+    if before is not None and before.at <= now < before.at + look_interval(draft.service):
         return draft
     recovered = recovered_at(draft.incident)
     if issue is not None and not recent:
@@ -55,11 +55,11 @@ def ring(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
     return draft.want(LookBack(look=look))
 
 
-def day(at: datetime) -> str:
+def date_of(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d}"
 
 
-def fires_after_recovery(draft: Draft, text: str, at: datetime) -> Draft:
+def report_fire_after_recovery(draft: Draft, text: str, at: datetime) -> Draft:
     """Say and page that something fires; of one storm the first alarm rings, and people decide.
 
     Users were fine and the incident still holds its service: nothing new may drown in its channel.
@@ -69,13 +69,13 @@ def fires_after_recovery(draft: Draft, text: str, at: datetime) -> Draft:
     if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD:
         return tell(draft, Say(text=text, thread=True), strong="Fires again:", ticket=False)
     title = f"{incident.id} {incident.title}"
-    page(draft.set(fired_at=at), after_recovery(incident, at), f"{title}, fires again: {text}")
+    page(draft.set(fired_at=at), page_key(incident, at), f"{title}, fires again: {text}")
     same = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here."
     other = "Something else? `/incident declare <what>`."
     owners = draft.service.owners
     return tell(draft, Say(text=f"{text} {same} {other}", mention=owners), strong="Fires again:")
 
 
-def after_recovery(incident: Incident, at: datetime) -> str:
+def page_key(incident: Incident, at: datetime) -> str:
     """Return the key of a page: once a day, as there may be many alarms before *resolved*."""
-    return f"after recovery: {len(incident.rounds)}, {day(at)}"
+    return f"after recovery: {len(incident.rounds)}, {date_of(at)}"

@@ -14,7 +14,7 @@ from phases.record.incident import Incident, Round
 from phases.record.service import Service
 from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
 from phases.shared.counts import SPREAD, Measured, scatter
-from phases.verification.burning import acted, burned
+from phases.verification.burning_span import acted_at, burning_span
 
 MINUTE = timedelta(minutes=1)
 CALM = timedelta(hours=12)
@@ -23,7 +23,7 @@ NEVER = Measured(per_minute=0.0, minutes=0.0)
 T = TypeVar("T")
 
 
-async def answered(asked: Awaitable[T]) -> T | PortError:
+async def answer_or_error(asked: Awaitable[T]) -> T | PortError:
     """Return the answer, or why there is none: one of several questions stops no other one."""
     try:
         return await asked
@@ -65,7 +65,9 @@ async def before_action(
     """
     if current is not None and current.before is not None:
         return current.before, False
-    span = await answered(burned(incident, service, acted(current, clock), tracker, ids))
+    span = await answer_or_error(
+        burning_span(incident, service, acted_at(current, clock), tracker, ids)
+    )
     if isinstance(span, PortError):
         return span
     since, until = span
@@ -74,10 +76,10 @@ async def before_action(
     usual = timedelta(minutes=report.baseline_minutes if report else 0)
     calm = began - min(usual, CALM)
     events, minutes, *traffic = await asyncio.gather(
-        answered(tracker.count([service], ids, since, until)),
-        answered(tracker.per_minute([service], ids, calm, until)),
-        answered(traffic_of(tracker, service, ids, (began - usual, began))),
-        answered(traffic_of(tracker, service, ids, (since, until))),
+        answer_or_error(tracker.count([service], ids, since, until)),
+        answer_or_error(tracker.per_minute([service], ids, calm, until)),
+        answer_or_error(traffic_of(tracker, service, ids, (began - usual, began))),
+        answer_or_error(traffic_of(tracker, service, ids, (since, until))),
     )
     if isinstance(events, PortError):
         return events
@@ -111,13 +113,13 @@ def _with_scatter(
     """Add how much the minutes scatter. A sample of the events scatters otherwise than they do."""
     if not minutes.known or minutes.sampled:
         return before
-    calm_spread = scatter(_whole(minutes, *calm))
+    calm_spread = scatter(_whole_minutes(minutes, *calm))
     # Errors of a job come in its own minutes: between them it is as quiet, so this has no limit.
-    burning_spread = scatter(_whole(minutes, *fire), calm_spread, math.inf)
+    burning_spread = scatter(_whole_minutes(minutes, *fire), calm_spread, math.inf)
     return before.model_copy(update={"calm_spread": calm_spread, "burning_spread": burning_spread})
 
 
-def _whole(minutes: Minutes, since: datetime, until: datetime) -> list[int]:
+def _whole_minutes(minutes: Minutes, since: datetime, until: datetime) -> list[int]:
     """Return the counts of the whole minutes in a span, but for those that may still grow."""
     at = since.replace(second=0, microsecond=0)
     at += MINUTE if at < since else timedelta()

@@ -40,7 +40,7 @@ class Point(NamedTuple):
 
 def chart_begin(detected: datetime, now: datetime, window: timedelta) -> datetime:
     """Return the begin of the picture of an incident that was detected then, in whole minutes."""
-    return _whole(max(detected - BEFORE_WINDOWS * window, now - LONGEST))
+    return _whole_minute(max(detected - BEFORE_WINDOWS * window, now - LONGEST))
 
 
 def chart_of(
@@ -50,7 +50,7 @@ def chart_of(
 
     The result is None where Sentry has no minutes.
     """
-    begin, alert = chart_begin(detected, now, window), _whole(detected)
+    begin, alert = chart_begin(detected, now, window), _whole_minute(detected)
     if not minutes.known or alert < begin or now <= alert:
         return None
     # One span more than fits evenly: the first is cut, so that the alert's begins with the alert.
@@ -88,15 +88,15 @@ def _spans(begin: datetime, alert: datetime, now: datetime, step: int) -> int:
     return (alert - begin) // (step * MINUTE) + max(1, -(-((now - alert) // MINUTE) // step))
 
 
-def points(incident: Incident) -> tuple[Point, ...]:
+def chart_points(incident: Incident) -> tuple[Point, ...]:
     """Events a minute, span by span; empty where there is no picture."""
     picture = incident.picture
     if picture is None:
         return ()
-    all_marks, span = marks(incident), timedelta(seconds=picture.seconds)
+    all_marks, span = chart_marks(incident), timedelta(seconds=picture.seconds)
     step = MINUTE if span >= MINUTE else timedelta(seconds=1)
     alert = incident.detected_at.replace(microsecond=0)
-    alert = _whole(alert) if step is MINUTE else alert
+    alert = _whole_minute(alert) if step is MINUTE else alert
     spans: list[Point] = []
     for number, events in enumerate(picture.counts):
         start = picture.begin + number * span
@@ -115,14 +115,14 @@ def points(incident: Incident) -> tuple[Point, ...]:
     return tuple(spans)
 
 
-def marks(incident: Incident) -> list[Mark]:
+def chart_marks(incident: Incident) -> list[Mark]:
     """Deploy, alert, actions and recovery within the picture, oldest first."""
     if incident.picture is None:
         return []
     happened = [
         Mark(incident.detected_at, "alert", "alert"),
-        *_deploys(incident),
-        *_actions(incident),
+        *_deploy_marks(incident),
+        *_action_marks(incident),
     ]
     if incident.recovered_at is not None:
         happened.append(Mark(incident.recovered_at, "recovered", "recovered"))
@@ -130,7 +130,7 @@ def marks(incident: Incident) -> list[Mark]:
     return sorted(mark for mark in happened if begin <= mark.at <= end)
 
 
-def _deploys(incident: Incident) -> Iterator[Mark]:
+def _deploy_marks(incident: Incident) -> Iterator[Mark]:
     """Yield the deploys of the suspect, where there is one, else all."""
     report = incident.triage
     for deploy in report.deploys if report else ():
@@ -144,7 +144,7 @@ def _deploys(incident: Incident) -> Iterator[Mark]:
             )
 
 
-def _actions(incident: Incident) -> Iterator[Mark]:
+def _action_marks(incident: Incident) -> Iterator[Mark]:
     for round in incident.rounds:
         action = round.action
         if action is None or action.result in ("not started", "waiting"):
@@ -157,13 +157,13 @@ def _actions(incident: Incident) -> Iterator[Mark]:
 # --- in words and for the ADR ------------------------------------------------------------------
 
 
-def in_words(incident: Incident) -> str:
+def chart_in_words(incident: Incident) -> str:
     """Return `Events a minute, each for 3 min: 0, 0, alert 42, 40, rollback to 1.2.0 3, 0.`"""
-    spans = points(incident)
+    spans = chart_points(incident)
     if incident.picture is None or not spans:
         return ""
     texts = (
-        f"{''.join(f'[{mark.says}] ' for mark in point.marks)}{_written(point.per_minute)}"
+        f"{''.join(f'[{mark.says}] ' for mark in point.marks)}{_plain_number(point.per_minute)}"
         for point in spans
     )
     seconds = incident.picture.seconds
@@ -171,45 +171,47 @@ def in_words(incident: Incident) -> str:
     return f"Events a minute, each for {span}: {', '.join(texts)}."
 
 
-def unit(picture: Picture) -> str:
+def chart_unit(picture: Picture) -> str:
     """Return the unit of the labels."""
     return "minutes" if picture.seconds >= 60 else "seconds"
 
 
-def mermaid(incident: Incident) -> list[str]:
+def mermaid_chart(incident: Incident) -> list[str]:
     """Return a chart in Markdown; letters stand for what happened, without anybody's words.
 
     https://mermaid.js.org/syntax/xyChart.html
     """
-    spans = points(incident)
+    spans = chart_points(incident)
     if incident.picture is None or not spans:
         return []
+    unit = chart_unit(incident.picture)
     labels = (
-        f'"{p.label}{" " if p.marks else ""}{"".join(letter(m) for m in p.marks)}"' for p in spans
+        f'"{p.label}{" " if p.marks else ""}{"".join(letter_of(m) for m in p.marks)}"'
+        for p in spans
     )
     top = max(1, *(p.per_minute for p in spans))
     return [
         "```mermaid",
         "xychart-beta",
         '    title "Events a minute"',
-        f'    x-axis "{unit(incident.picture).capitalize()} since the alert" [{", ".join(labels)}]',
-        f'    y-axis "Events a minute" 0 --> {_written(top)}',
-        f"    bar [{', '.join(f'{_written(p.per_minute)}' for p in spans)}]",
+        f'    x-axis "{unit.capitalize()} since the alert" [{", ".join(labels)}]',
+        f'    y-axis "Events a minute" 0 --> {_plain_number(top)}',
+        f"    bar [{', '.join(f'{_plain_number(p.per_minute)}' for p in spans)}]",
         "```",
     ]
 
 
-def explained(incident: Incident) -> list[str]:
+def letters_explained(incident: Incident) -> list[str]:
     """Return the meaning of the letters, and the time of each."""
-    return [f"{letter(mark)}: {mark.says}, {stamp(mark.at)}" for mark in marks(incident)]
+    return [f"{letter_of(mark)}: {mark.says}, {stamp(mark.at)}" for mark in chart_marks(incident)]
 
 
-def letter(mark: Mark) -> str:
+def letter_of(mark: Mark) -> str:
     """D(eploy), A(lert), R(ollback), H(otfix), F(ixed), and E for the end."""
     return {"recovered": "E"}.get(mark.word, mark.word[0].upper())
 
 
-def _whole(at: datetime) -> datetime:
+def _whole_minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
 
 
@@ -218,6 +220,6 @@ def _rounded(per_minute: float) -> float:
     return round(per_minute, 1) if per_minute < 100 else float(round(per_minute))
 
 
-def _written(number: float) -> str:
+def _plain_number(number: float) -> str:
     """Without thousands' commas: it stands in lists."""
     return f"{number:.1f}".removesuffix(".0")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, most_usual
-from phases.verification.traffic import STEADY, Load
+from phases.verification.traffic import STEADY, Traffic
 
 FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
@@ -96,7 +96,9 @@ class Limits:
         return max(self.allowed, self.grew) if self.small else self.allowed
 
 
-def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load = STEADY) -> Limits:
+def limits_for(
+    baseline: Measured, burning: Measured, minutes: float, traffic: Traffic = STEADY
+) -> Limits:
     """Return the limits for the events of a look over so many minutes, with this traffic."""
     normal = replace(baseline, per_minute=baseline.per_minute * traffic.of_usual)
     unchanged = burning.per_minute * minutes
@@ -120,7 +122,7 @@ def limits(baseline: Measured, burning: Measured, minutes: float, traffic: Load 
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Half:
     """A half of a look. Events of a release that was taken back are none of it."""
 
     events: int
@@ -129,11 +131,11 @@ class Part:
     """Of them, so many may be of the old release, because they carry none."""
 
 
-def not_helping(
-    parts: Sequence[Part],
+def surely_goes_on(
+    halves: Sequence[Half],
     baseline: Measured,
     burning: Measured,
-    traffic: Load = STEADY,
+    traffic: Traffic = STEADY,
     at_once: float = AT_ONCE_MINUTES,
 ) -> bool:
     """Say whether trouble surely goes on, at a look that may be one of many.
@@ -144,8 +146,8 @@ def not_helping(
     no trouble that goes on, nor are errors that decline. It may be asked each minute. Under
     `at_once` minutes it takes more events.
     """
-    events, minutes = sum(part.events for part in parts), sum(part.minutes for part in parts)
-    nameless = sum(part.nameless for part in parts)
+    events, minutes = sum(part.events for part in halves), sum(part.minutes for part in halves)
+    nameless = sum(part.nameless for part in halves)
     if events <= 0 or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
         return False
     a_minute = burning.per_minute * min(traffic.of_fire, 1.0)
@@ -153,30 +155,30 @@ def not_helping(
     size = SIZE if minutes >= at_once else SIZE_AT_ONCE
     if events < max(size, still * a_minute * minutes):
         return False
-    if minutes < DECLINE * at_once and parts[-1].events < DECLINED * a_minute * parts[-1].minutes:
+    if minutes < DECLINE * at_once and halves[-1].events < DECLINED * a_minute * halves[-1].minutes:
         return False
-    if any(part.events < EVEN * events * part.minutes / minutes for part in parts):
+    if any(part.events < EVEN * events * part.minutes / minutes for part in halves):
         return False
 
-    def more(part: Part, chance: float) -> bool:
+    def more(part: Half, chance: float) -> bool:
         left = min(LEFT * burning.per_minute * part.minutes, part.nameless)
-        return part.events > well_at_most(baseline, left, part.minutes, traffic, chance)
+        return part.events > most_when_healthy(baseline, left, part.minutes, traffic, chance)
 
-    together = Part(events, minutes, nameless)
-    return more(together, FALSE_ALARM) and all(more(part, EVEN_CHANCE) for part in parts)
+    together = Half(events, minutes, nameless)
+    return more(together, FALSE_ALARM) and all(more(part, EVEN_CHANCE) for part in halves)
 
 
-def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Load) -> bool:
+def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Traffic) -> bool:
     """Say whether a look has so many events that asking by which releases may tell more."""
-    return events > well_at_most(baseline, 0.0, minutes, traffic, MAY_GO_ON)
+    return events > most_when_healthy(baseline, 0.0, minutes, traffic, MAY_GO_ON)
 
 
-def straggling(would_have_come: float) -> int:
+def most_stragglers(would_have_come: float) -> int:
     """Return how many events of a release that was taken back are no more than its stragglers."""
     return max(at_most(STRAGGLING * would_have_come, SPREAD, HIDDEN), STRAGGLERS)
 
 
-def lingers(would_have_come: float, since_recovery: float) -> int:
+def most_stragglers_later(would_have_come: float, since_recovery: float) -> int:
     """Return how many events of a release that was taken back are stragglers, after recovery.
 
     They decline with the minutes: a release whose events do not still answers, or runs again.
@@ -186,8 +188,8 @@ def lingers(would_have_come: float, since_recovery: float) -> int:
     return max(min(math.ceil(OLD_RATE * would_have_come) - 1, scattered), STRAGGLERS)
 
 
-def well_at_most(
-    baseline: Measured, left: float, minutes: float, traffic: Load, chance: float
+def most_when_healthy(
+    baseline: Measured, left: float, minutes: float, traffic: Traffic, chance: float
 ) -> int:
     """A service that is well again brings more events than this with at most this chance."""
     usual_traffic = max(traffic.of_usual_most, LEAST_OF_USUAL)

@@ -9,7 +9,7 @@ from phases.record.incident import Incident
 from phases.triage.picture.blast_radius import ERROR
 
 
-async def not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ...]:
+async def unmeasured_monitors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ...]:
     """Return the short ids of a monitor's issues: errors that stop say nothing of them.
 
     An issue that an alert named since triage was never measured, so Sentry is asked what it is.
@@ -17,11 +17,11 @@ async def not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ..
     """
     measured = incident.triage.issue_ids if incident.triage else ()
     named = [id for id in incident.seeds if id not in measured]
-    answers = await asyncio.gather(*(is_monitor(incident, tracker, id) for id in named))
-    return tuple(dict.fromkeys((*monitors(incident).values(), *filter(None, answers))))
+    answers = await asyncio.gather(*(monitor_short_id(incident, tracker, id) for id in named))
+    return tuple(dict.fromkeys((*measured_monitors(incident).values(), *filter(None, answers))))
 
 
-def monitors(incident: Incident) -> dict[str, str]:
+def measured_monitors(incident: Incident) -> dict[str, str]:
     """Return the short ids, by id, of a monitor's issues that triage measured."""
     report = incident.triage
     if report is None:
@@ -29,12 +29,12 @@ def monitors(incident: Incident) -> dict[str, str]:
     return {**report.monitors, **{i.id: i.short_id for i in report.issues if i.category != ERROR}}
 
 
-async def is_monitor(incident: Incident, tracker: ErrorTracker, issue: str) -> str | None:
+async def monitor_short_id(incident: Incident, tracker: ErrorTracker, issue: str) -> str | None:
     """Return the short id of a monitor's issue; None: it is counted as errors, or it is gone.
 
     Raises `PortError` where another try may tell.
     """
-    if (known := monitors(incident).get(issue)) is not None:
+    if (known := measured_monitors(incident).get(issue)) is not None:
         return known
     if incident.triage is not None and issue in incident.triage.issue_ids:
         return None

@@ -26,7 +26,7 @@ Later, people know in other ways.
 """
 
 
-class Watched(Value):
+class WatchedDeploy(Value):
     """A deploy that somebody told of, watched from its end on."""
 
     service: str
@@ -63,28 +63,28 @@ def deploy_told(
     )
 
 
-def looks_due(watched: Watched, service: Service, now: datetime) -> int:
+def looks_due(watched: WatchedDeploy, service: Service, now: datetime) -> int:
     """Return the number of looks that should have been made by now."""
     lasts = timedelta(seconds=service.recheck_until_seconds)  # workflow: the first 10 minutes
     return sum(watched.at + lasts * part <= now for part in LOOKS)
 
 
-def over(watched: Watched, service: Service, now: datetime) -> bool:
+def watch_is_over(watched: WatchedDeploy, service: Service, now: datetime) -> bool:
     """True if the watch ended long ago and was not ended as it should: one look more decides."""
     return now > watched.at + timedelta(seconds=service.recheck_until_seconds) + GIVEN_UP
 
 
-def forgotten(watched: Watched, now: datetime) -> bool:
+def is_too_old(watched: WatchedDeploy, now: datetime) -> bool:
     """True if the deploy is too long ago to be news."""
     return now > watched.at + LATEST
 
 
-def new_since(watched: Watched, service: Service) -> datetime:
+def new_since(watched: WatchedDeploy, service: Service) -> datetime:
     """Return the time from which on an issue that is first seen is new with this deploy."""
     return watched.at - min(BEFORE, service.window)
 
 
-def named(service: Service, told: str, commit: str | None = None) -> str | None:
+def version_told(service: Service, told: str, commit: str | None = None) -> str | None:
     """Return the version of a deploy, which CI may name as the deployer, a tag or Sentry does.
 
     A branch moves: then it is the commit. None is a branch without a commit, or the tag of another

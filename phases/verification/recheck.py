@@ -21,7 +21,7 @@ from phases.text.wording import counted, lasting, listed
 from phases.verification.before_action import (
     MINUTE,
     NEVER,
-    answered,
+    answer_or_error,
     baseline,
     before_action,
     burning_rate,
@@ -30,23 +30,28 @@ from phases.verification.before_action import (
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import (
     AT_ONCE_MINUTES,
+    Half,
     Limits,
-    Part,
-    limits,
+    limits_for,
     may_go_on,
-    not_helping,
-    straggling,
+    most_stragglers,
+    surely_goes_on,
 )
-from phases.verification.monitors import not_errors
+from phases.verification.monitors import unmeasured_monitors
 from phases.verification.releases import (
     Stragglers,
-    gone,
-    half,
+    count_half,
+    count_stragglers,
     names_to_search,
-    stragglers,
+    taken_back_names,
 )
-from phases.verification.traffic import LATE_MINUTES, UNKNOWN, Load, load
-from phases.verification.verdicts import NOT_MEASURED, compared, moved, verdict
+from phases.verification.traffic import LATE_MINUTES, UNKNOWN, Traffic, compare_traffic
+from phases.verification.verdicts import (
+    NOT_MEASURED,
+    compared_in_words,
+    judge_look,
+    traffic_in_words,
+)
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
@@ -78,16 +83,16 @@ class Recheck:
         is the look's verdict.
         """
         current = self.incident.round_of(round_number)
-        span = self._span(current)
+        span = self._counted_span(current)
         answers, counts = await asyncio.gather(
-            self._call_endpoint(), self._counts(current, span, new_issues=True)
+            self._call_endpoint(), self._count(current, span, new_issues=True)
         )
-        look = self._unmeasured(span, look_number).model_copy(update={"endpoint": answers})
+        look = self._unmeasured_look(span, look_number).model_copy(update={"endpoint": answers})
         try:
             if isinstance(counts, PortError):
                 raise counts
-            judged = await self._judged(counts, span, answers)
-            judged = await self._newest(current, judged, answers)
+            judged = await self._judge(counts, span, answers)
+            judged = await self._judge_newest(current, judged, answers)
         except PortError as error:
             unreachable = look.model_copy(update={"reasons": (error.text,)})
             return Looked(round=round_number, look=unreachable)
@@ -97,10 +102,10 @@ class Recheck:
         picture = None
         recovered = judged.verdict is LookVerdict.RECOVERED
         if recovered and look_number > 0 and self.tracker is not None:
-            picture, no_picture = await self._picture(self.tracker)
+            picture, no_picture = await self._chart(self.tracker)
             unasked = (*unasked, *no_picture)
         measured = {
-            **_measured(judged.counts, judged.held, judged.span),
+            **_look_fields(judged.counts, judged.limits, judged.span),
             "minutes": round(judged.span.minutes, 2),
             "verdict": judged.verdict,
             "new_issues": counts.new,
@@ -113,17 +118,17 @@ class Recheck:
             before=counts.before,
         )
 
-    async def _judged(
+    async def _judge(
         self, counts: _Counts, span: _Span, answers: EndpointAnswer | None
-    ) -> _Judged:
-        held = limits(counts.base, counts.burning, span.minutes, counts.traffic)
-        counts = await self._without_stragglers(counts, held, span)
-        judged, why = await self._verdict(counts, held, answers)
-        return _Judged(judged, why, counts, held, span)
+    ) -> _Judgement:
+        limits = limits_for(counts.base, counts.burning, span.minutes, counts.traffic)
+        counts = await self._without_stragglers(counts, limits, span)
+        judged, why = await self._judge_counts(counts, limits, answers)
+        return _Judgement(judged, why, counts, limits, span)
 
-    async def _newest(
-        self, current: Round | None, whole: _Judged, answers: EndpointAnswer | None
-    ) -> _Judged:
+    async def _judge_newest(
+        self, current: Round | None, whole: _Judgement, answers: EndpointAnswer | None
+    ) -> _Judgement:
         """Judge the minutes since the first check by themselves, where the last one is not quiet.
 
         Only recovery is taken from it. Raises `PortError`.
@@ -136,12 +141,12 @@ class Recheck:
         if self.now - span.clock < last or not span.begin < since < self.now:
             return whole
         newer = _Span(span.clock, since, self.now, whole=True)
-        counts = await self._counts(current, newer, new_issues=False)
+        counts = await self._count(current, newer, new_issues=False)
         if isinstance(counts, PortError):
             return whole
         first = whole.counts
         counts = replace(counts, new=first.new, unknown=first.unknown)
-        judged = await self._judged(counts, newer, answers)
+        judged = await self._judge(counts, newer, answers)
         if judged.verdict is not LookVerdict.RECOVERED:
             return whole
         lasts, earlier = lasting(self.now - since), first.events - judged.counts.events
@@ -154,30 +159,30 @@ class Recheck:
         Events of a release that was taken back are no proof: its rollout may not have ended.
         """
         current = self.incident.round_of(round_number)
-        span = self._span(current, minute)
-        look = self._unmeasured(span, 1).model_copy(update={"minute": minute})
-        counts = await self._counts(current, span, new_issues=False, traffic_since=span.clock)
+        span = self._counted_span(current, minute)
+        look = self._unmeasured_look(span, 1).model_copy(update={"minute": minute})
+        counts = await self._count(current, span, new_issues=False, traffic_since=span.clock)
         if isinstance(counts, PortError):
             return Looked(round=round_number, look=look)
         if not self.ids or span.minutes <= 0:
             return Looked(round=round_number, look=look, before=counts.before)
-        held = limits(counts.base, counts.burning, span.minutes, counts.traffic)
+        limits = limits_for(counts.base, counts.burning, span.minutes, counts.traffic)
         goes_on = span.whole and not self.doubt
         if goes_on and may_go_on(counts.events, counts.base, span.minutes, counts.traffic):
             try:
-                goes_on, old = await self._goes_on(counts, span)
+                goes_on, old = await self._surely_goes_on(counts, span)
             except PortError:
                 return Looked(round=round_number, look=look, before=counts.before)
-            counts = replace(counts, lingering=_lingering(old))
+            counts = replace(counts, lingering=_lingering_in_words(old))
         else:
             goes_on = False
         judged = LookVerdict.NOT_RECOVERED if goes_on else LookVerdict.TOO_FEW
         measured = {
-            **_measured(counts, held, span),
+            **_look_fields(counts, limits, span),
             "verdict": judged,
             "reasons": (
-                compared(counts.events, held),
-                *moved(counts.traffic.share),
+                compared_in_words(counts.events, limits),
+                *traffic_in_words(counts.traffic.share),
                 *counts.lingering,
             ),
         }
@@ -185,32 +190,32 @@ class Recheck:
             round=round_number, look=look.model_copy(update=measured), before=counts.before
         )
 
-    async def _goes_on(self, counts: _Counts, span: _Span) -> tuple[bool, Stragglers]:
+    async def _surely_goes_on(self, counts: _Counts, span: _Span) -> tuple[bool, Stragglers]:
         """Judge both halves of the time, by release; return also what is left of the old one.
 
         Where events carry their release, those of the grace count, too: the old one's are known.
         Raises `PortError`.
         """
-        left = gone(self.incident)
+        left = taken_back_names(self.incident)
         parts, old = await self._halves(span.clock if left else span.begin, left)
         events = sum(part.events for part in parts)
         if left and 2 * sum(part.nameless for part in parts) > events:
             parts, old = await self._halves(span.begin, left)
             events = sum(part.events for part in parts)
         if not events and not old.events:  # this Sentry does not tell by which release
-            parts = (Part(counts.events, span.minutes, counts.events),)
+            parts = (Half(counts.events, span.minutes, counts.events),)
         at_once = AT_ONCE_MINUTES * (grace(self.service) / GRACE)
-        told = not_helping(parts, counts.base, counts.burning, counts.traffic, at_once)
+        told = surely_goes_on(parts, counts.base, counts.burning, counts.traffic, at_once)
         return told, old
 
     async def _halves(
         self, since: datetime, left: frozenset[str]
-    ) -> tuple[tuple[Part, ...], Stragglers]:
+    ) -> tuple[tuple[Half, ...], Stragglers]:
         middle = since + (self.now - since) / 2
         assert self.tracker is not None
         halves = await asyncio.gather(
             *(
-                half(self.tracker, self.service, left, self.ids, part)
+                count_half(self.tracker, self.service, left, self.ids, part)
                 for part in ((since, middle), (middle, self.now))
             )
         )
@@ -222,11 +227,11 @@ class Recheck:
         )
 
     @property
-    def _late(self) -> float:
+    def _trace_lag(self) -> float:
         """The minutes by which traces may lag: where everything is quicker, so are they."""
         return LATE_MINUTES * (grace(self.service) / GRACE)
 
-    def _span(self, current: Round | None, minute: int = 0) -> _Span:
+    def _counted_span(self, current: Round | None, minute: int = 0) -> _Span:
         """Return the time since the action, but for the grace in which old servers still end.
 
         A look in the grace counts from the action on; it shows, and judges nothing.
@@ -236,7 +241,7 @@ class Recheck:
         whole = not minute or self.now - begin >= begin - clock
         return _Span(clock, begin if whole else min(clock, self.now), self.now, whole)
 
-    def _unmeasured(self, span: _Span, number: int) -> Look:
+    def _unmeasured_look(self, span: _Span, number: int) -> Look:
         report = self.incident.triage
         return Look(
             number=number,
@@ -246,27 +251,27 @@ class Recheck:
             minutes=round(span.minutes, 2),
         )
 
-    async def _old(self, span: _Span) -> Stragglers:
+    async def _stragglers(self, span: _Span) -> Stragglers:
         if self.tracker is None:
             return Stragglers()
-        left = gone(self.incident)
-        return await stragglers(
+        left = taken_back_names(self.incident)
+        return await count_stragglers(
             self.tracker, self.service, left, self.ids, (span.begin, span.until)
         )
 
-    async def _without_stragglers(self, counts: _Counts, held: Limits, span: _Span) -> _Counts:
+    async def _without_stragglers(self, counts: _Counts, limits: Limits, span: _Span) -> _Counts:
         """Leave out what old tabs and queues still bring, where that decides.
 
         More than stragglers means that the old release still answers: then all of it counts. Raises
         `PortError`.
         """
-        if counts.events <= held.recovered or not counts.events:
+        if counts.events <= limits.recovered or not counts.events:
             return counts
-        old = await self._old(span)
-        if not old.events or old.events > straggling(held.unchanged):
+        old = await self._stragglers(span)
+        if not old.events or old.events > most_stragglers(limits.unchanged):
             return counts
         return replace(
-            counts, events=counts.events - old.events, lingering=_lingering(old, " more")
+            counts, events=counts.events - old.events, lingering=_lingering_in_words(old, " more")
         )
 
     @property
@@ -277,14 +282,14 @@ class Recheck:
         measured = self.incident.triage.issue_ids if self.incident.triage else ()
         return tuple(dict.fromkeys((*measured, *self.incident.seeds)))
 
-    async def _verdict(
-        self, counts: _Counts, held: Limits, answered: EndpointAnswer | None
+    async def _judge_counts(
+        self, counts: _Counts, limits: Limits, answered: EndpointAnswer | None
     ) -> tuple[LookVerdict, tuple[str, ...]]:
         """Judge the counts; a recovery counts only where nothing else is unknown.
 
         Raises `PortError` where something is unknown that could be trouble.
         """
-        judged, why = verdict(counts.events, held, answered, counts.new, counts.traffic)
+        judged, why = judge_look(counts.events, limits, answered, counts.new, counts.traffic)
         if judged is not LookVerdict.NOT_RECOVERED:
             if counts.unknown is not None:
                 raise counts.unknown
@@ -297,7 +302,7 @@ class Recheck:
             return LookVerdict.TOO_FEW, (self.doubt,)
         if judged is not LookVerdict.RECOVERED or self.tracker is None:
             return judged, why
-        if others := await not_errors(self.incident, self.tracker):
+        if others := await unmeasured_monitors(self.incident, self.tracker):
             unknown = "so whether that is over is not known"
             why = (*why, f"{listed(others)} cannot be counted as errors, {unknown}")
             return LookVerdict.TOO_FEW, why
@@ -307,7 +312,7 @@ class Recheck:
         url = self.service.endpoint
         return await self.endpoint.call(url) if url else None
 
-    async def _counts(
+    async def _count(
         self,
         current: Round | None,
         span: _Span,
@@ -322,14 +327,14 @@ class Recheck:
 
         names = names_to_search(self.incident, current) if new_issues else ()
         events, before, now, answers = await asyncio.gather(
-            answered(tracker.count([self.service], self.ids, span.begin, self.now)),
+            answer_or_error(tracker.count([self.service], self.ids, span.begin, self.now)),
             before_action(self.incident, self.service, tracker, self.ids, current, span.clock),
-            answered(
+            answer_or_error(
                 traffic_of(tracker, self.service, self.ids, (traffic_since or span.begin, self.now))
             ),
             asyncio.gather(
                 *(
-                    answered(tracker.new_issues(self.service, name, span.clock, self.now))
+                    answer_or_error(tracker.new_issues(self.service, name, span.clock, self.now))
                     for name in names
                 )
             ),
@@ -346,13 +351,13 @@ class Recheck:
             events=events,
             base=baseline(self.incident, before),
             burning=burning_rate(before),
-            traffic=load(before.traffic, traffic, self._late),
+            traffic=compare_traffic(before.traffic, traffic, self._trace_lag),
             before=before if remember else None,
             new=tuple(dict.fromkeys(new)),
             unknown=errors[0] if errors else None,
         )
 
-    async def _picture(self, tracker: ErrorTracker) -> tuple[Picture | None, tuple[str, ...]]:
+    async def _chart(self, tracker: ErrorTracker) -> tuple[Picture | None, tuple[str, ...]]:
         """Return the picture, or why there is none: recovery is not kept waiting for it."""
         detected, now, window = self.incident.detected_at, self.now, self.service.window
         try:
@@ -393,7 +398,7 @@ class _Counts:
     """The rate before trouble began."""
     burning: Measured = NEVER
     """The rate while it burned."""
-    traffic: Load = UNKNOWN
+    traffic: Traffic = UNKNOWN
     before: BeforeAction | None = None
     """To be remembered."""
     new: tuple[str, ...] = ()
@@ -405,17 +410,17 @@ class _Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judgement:
     """What a look says, of which counts and which time."""
 
     verdict: LookVerdict
     why: tuple[str, ...]
     counts: _Counts
-    held: Limits
+    limits: Limits
     span: _Span
 
 
-def _lingering(old: Stragglers, more: str = "") -> tuple[str, ...]:
+def _lingering_in_words(old: Stragglers, more: str = "") -> tuple[str, ...]:
     """Say what is left of releases that were taken back; `more`: it is not counted."""
     if not old.events:
         return ()
@@ -423,12 +428,12 @@ def _lingering(old: Stragglers, more: str = "") -> tuple[str, ...]:
     return (f"{old.events:,}{more} of {listed(list(old.releases))}, {runs}",)
 
 
-def _measured(counts: _Counts, held: Limits, span: _Span) -> dict[str, object]:
+def _look_fields(counts: _Counts, limits: Limits, span: _Span) -> dict[str, object]:
     return {
         "events": counts.events,
-        "expected": round(held.expected, 2),
-        "allowed": held.allowed,
-        "unchanged": round(held.unchanged, 1),
+        "expected": round(limits.expected, 2),
+        "allowed": limits.allowed,
+        "unchanged": round(limits.unchanged, 1),
         "before_per_minute": round(counts.burning.per_minute, 2),
         "after_per_minute": round(counts.events / span.minutes, 2) if span.minutes > 0 else 0.0,
         "traffic": counts.traffic.share,

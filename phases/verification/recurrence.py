@@ -32,19 +32,19 @@ from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
 from phases.triage.picture.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
 from phases.verification.before_action import MINUTE, baseline
-from phases.verification.burning import acted, burned
+from phases.verification.burning_span import acted_at, burning_span
 from phases.verification.event_counts import (
     FALSE_RETURN,
     FALSE_SOON,
     OLD_RATE,
     SIZE,
     SOON_SIZE,
-    limits,
-    lingers,
+    limits_for,
+    most_stragglers_later,
 )
-from phases.verification.monitors import is_monitor
-from phases.verification.releases import Stragglers, gone, stragglers
-from phases.verification.verdicts import NOT_MEASURED, verdict
+from phases.verification.monitors import monitor_short_id
+from phases.verification.releases import Stragglers, count_stragglers, taken_back_names
+from phases.verification.verdicts import NOT_MEASURED, judge_look
 
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
 LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD)
@@ -58,49 +58,51 @@ LEAST = timedelta(seconds=1)
 """No look comes sooner than this, where re-checks come sooner than the workflow has them."""
 
 
-def pace(service: Service) -> float:
+def pace_of(service: Service) -> float:
     """Return the share of the usual waits, as of re-checks; never more, or the hour is over."""
     return min(service.recheck_until_seconds / RECHECK_UNTIL_SECONDS, 1.0)
 
 
-def due(number: int, service: Service) -> timedelta:
+def look_due(number: int, service: Service) -> timedelta:
     """Return the time after recovery at which the look of this number comes."""
-    return LOOKS[number - 1] * pace(service)
+    return LOOKS[number - 1] * pace_of(service)
 
 
-def every(service: Service) -> timedelta:
-    return max(EVERY * pace(service), LEAST)
+def look_interval(service: Service) -> timedelta:
+    return max(EVERY * pace_of(service), LEAST)
 
 
-def soon(service: Service) -> timedelta:
-    return max(SOON * pace(service), 3 * every(service))
+def newest_span(service: Service) -> timedelta:
+    return max(SOON * pace_of(service), 3 * look_interval(service))
 
 
-def recovery(look: GuardLook) -> datetime:
+def recovery_of(look: GuardLook) -> datetime:
     return look.until - GUARD
 
 
-def watch(draft: Draft) -> Draft:
+def start_guard(draft: Draft) -> Draft:
     """Set the timer of the first look, unless nothing was measured or this is a drill."""
     incident = draft.incident
-    if incident.drill or not _measured(incident) or incident.guard_until is None:
+    if incident.drill or not _was_measured(incident) or incident.guard_until is None:
         return draft
     first = GuardLook(until=incident.guard_until, number=1, seeds=len(incident.seeds), whole=False)
-    return draft.timer(GUARD_TIMER, every(draft.service).total_seconds(), GuardDue(look=first))
+    return draft.timer(
+        GUARD_TIMER, look_interval(draft.service).total_seconds(), GuardDue(look=first)
+    )
 
 
-def _measured(incident: Incident) -> bool:
+def _was_measured(incident: Incident) -> bool:
     return incident.triage is not None and incident.triage.manual_by is None
 
 
-def issues(incident: Incident, look: GuardLook) -> tuple[str, ...]:
+def guarded_issues(incident: Incident, look: GuardLook) -> tuple[str, ...]:
     """Return the issues that recovery was verified for, and the one that an alarm names."""
     measured = incident.triage.issue_ids if incident.triage else ()
     named = (look.issue,) if look.issue else ()
     return tuple(dict.fromkeys((*measured, *incident.seeds[: look.seeds], *named)))
 
 
-def back(
+def is_back(
     events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
 ) -> bool:
     """Say whether trouble is back for sure.
@@ -110,14 +112,17 @@ def back(
     has it: over the baseline (which knows nothing of the time of day), and over what was still
     there when recovery was said.
     """
-    if events < max(SIZE, _spike(base, quiet_per_minute, minutes)):
+    if events < max(SIZE, _spike_events(base, quiet_per_minute, minutes)):
         return False
     if events <= most_usual(base, minutes, FALSE_RETURN):
         return False
-    return verdict(events, limits(base, burning, minutes), None, ())[0] is LookVerdict.NOT_RECOVERED
+    return (
+        judge_look(events, limits_for(base, burning, minutes), None, ())[0]
+        is LookVerdict.NOT_RECOVERED
+    )
 
 
-def back_soon(
+def is_back_soon(
     events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
 ) -> bool:
     """Say whether trouble is back for sure in the newest minutes.
@@ -127,7 +132,7 @@ def back_soon(
     never measured, it takes as many events as the re-check needs.
     """
     least = SOON_SIZE if base.minutes > 0 else SIZE
-    if events < max(least, _spike(base, quiet_per_minute, minutes)):
+    if events < max(least, _spike_events(base, quiet_per_minute, minutes)):
         return False
     if burning.minutes <= 0 or events < OLD_RATE * burning.per_minute * minutes:
         return False
@@ -136,7 +141,7 @@ def back_soon(
     return events > most_usual(lately, minutes, FALSE_SOON)
 
 
-def _spike(base: Measured, quiet_per_minute: float, minutes: float) -> int:
+def _spike_events(base: Measured, quiet_per_minute: float, minutes: float) -> int:
     return math.ceil(SPIKE_FACTOR * max(base.per_minute, quiet_per_minute) * minutes)
 
 
@@ -164,27 +169,29 @@ async def look_back(
     Only events after recovery are counted: where the clock was set back since, that is less time,
     or none. `doubt` says what is wrong with the clocks: then nobody knows when recovery was.
     """
-    since = now - (SPAN * pace(service) if look.whole else soon(service))
+    since = now - (SPAN * pace_of(service) if look.whole else newest_span(service))
     if look.alarm is not None:
-        since = min(since, look.alarm.at - every(service))
-    begin = max(recovery(look), since)
+        since = min(since, look.alarm.at - look_interval(service))
+    begin = max(recovery_of(look), since)
     minutes = max((now - begin) / MINUTE, 0.0)
     answer = GuardLooked(look=look, at=now, found="cannot tell", minutes=minutes)
     if tracker is None:
-        return answer if look.alarm is None else _with(answer, found="not set up")
+        return answer if look.alarm is None else _updated(answer, found="not set up")
     if doubt:
-        return _with(answer, minutes=0.0, text=doubt)
-    ids = issues(incident, look)
+        return _updated(answer, minutes=0.0, text=doubt)
+    ids = guarded_issues(incident, look)
     if not ids or begin >= now:
         return answer
     try:
-        return await _Look(incident, service, tracker, ids, look, begin, now).judge(answer)
+        return await _GuardMeasurement(incident, service, tracker, ids, look, begin, now).judge(
+            answer
+        )
     except PortError as error:
-        return _with(answer, found="not asked", text=error.text)
+        return _updated(answer, found="not asked", text=error.text)
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _GuardMeasurement:
     """One look after recovery. Every method raises `PortError`."""
 
     incident: Incident
@@ -201,52 +208,52 @@ class _Look:
         base, quiet = baseline(self.incident), quiet_rate(current)
         # Sixty looks find the rarest burst, of which a calm half day tells little.
         base = replace(base, spread=max(base.spread, SPREAD))
-        events, burning = await asyncio.gather(self._count(self.begin), self._burning(current))
+        events, burning = await asyncio.gather(self._count(self.begin), self._burning_rate(current))
         burned_at = self.look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})
-        answer = _with(answer, look=burned_at)
+        answer = _updated(answer, look=burned_at)
         old = Stragglers()
         for since, test in self._tests():
             count = events if since == self.begin else await self._count(since)
             counted_over = minutes = (self.now - since) / MINUTE
-            if test is back_soon:  # soon after recovery: as many events as in the whole of it
-                minutes = max(minutes, soon(self.service) / MINUTE)
+            if test is is_back_soon:  # soon after recovery: as many events as in the whole of it
+                minutes = max(minutes, newest_span(self.service) / MINUTE)
             if not test(count, base, burning, quiet, minutes):
                 continue
-            old = await self._old(self.ids, since)
+            old = await self._stragglers(self.ids, since)
             would_have_come = burning.per_minute * minutes
-            runs_again = old.events > lingers(would_have_come, self._since_recovery)
+            runs_again = old.events > most_stragglers_later(would_have_come, self._since_recovery)
             if runs_again or test(count - old.events, base, burning, quiet, minutes):
-                allowed = limits(base, burning, counted_over).allowed
-                return _with(
+                allowed = limits_for(base, burning, counted_over).allowed
+                return _updated(
                     answer, found="back", events=count, minutes=counted_over, allowed=allowed
                 )
-        held = limits(base, burning, answer.minutes)
+        limits = limits_for(base, burning, answer.minutes)
         if self.look.alarm is not None:
             # It asks whether that is more than usual, and not whether it is over.
-            old = await self._old(self.ids, self.begin) if events else Stragglers()
-            is_quiet = events - old.events <= held.allowed
+            old = await self._stragglers(self.ids, self.begin) if events else Stragglers()
+            is_quiet = events - old.events <= limits.allowed
         else:
-            judged, _ = verdict(events - old.events, held, None, ())
+            judged, _ = judge_look(events - old.events, limits, None, ())
             is_quiet = judged is LookVerdict.RECOVERED
-        answer = _with(
+        answer = _updated(
             answer,
             found="quiet" if is_quiet else "cannot tell",
             events=events,
-            allowed=held.allowed,
+            allowed=limits.allowed,
             stragglers=old.events,
             gone=old.releases,
         )
         if self.look.alarm is not None and self.incident.status is Status.MITIGATED:
-            answer = await self._others(answer)
+            answer = await self._other_trouble(answer)
         return await self._without_monitor(answer)
 
     def _tests(self) -> list[tuple[datetime, Callable[..., bool]]]:
         """Return the times since when events are counted, each with its test for a return."""
         tests: list[tuple[datetime, Callable[..., bool]]] = [
-            (self.begin, back if self.look.whole else back_soon)
+            (self.begin, is_back if self.look.whole else is_back_soon)
         ]
         if self.look.alarm is not None:  # what has just begun is lost among a quarter of an hour
-            tests.append((max(self.begin, self.now - soon(self.service)), back_soon))
+            tests.append((max(self.begin, self.now - newest_span(self.service)), is_back_soon))
         return tests
 
     async def _without_monitor(self, answer: GuardLooked) -> GuardLooked:
@@ -254,21 +261,21 @@ class _Look:
         issue = self.look.issue
         if answer.found != "quiet" or not issue:
             return answer
-        if not await is_monitor(self.incident, self.tracker, issue):
+        if not await monitor_short_id(self.incident, self.tracker, issue):
             return answer
         why = "it is not counted as errors, so whether that is a return is not known: please look"
-        return _with(answer, found="cannot tell", text=why)
+        return _updated(answer, found="cannot tell", text=why)
 
     async def _count(self, since: datetime, until: datetime | None = None) -> int:
         return await self.tracker.count([self.service], self.ids, since, until or self.now)
 
-    async def _burning(self, current: Round | None) -> Measured:
+    async def _burning_rate(self, current: Round | None) -> Measured:
         """Return the rate while it burned. It is asked for once: it does not change any more."""
         if self.look.burned is not None:
             return Measured(*self.look.burned)
-        clock = (current.clock_started_at if current else None) or recovery(self.look)
-        since, until = await burned(
-            self.incident, self.service, acted(current, clock), self.tracker, self.ids
+        clock = (current.clock_started_at if current else None) or recovery_of(self.look)
+        since, until = await burning_span(
+            self.incident, self.service, acted_at(current, clock), self.tracker, self.ids
         )
         minutes = (until - since) / MINUTE
         return Measured(await self._count(since, until) / minutes, minutes)
@@ -276,14 +283,14 @@ class _Look:
     @property
     def _since_recovery(self) -> float:
         """Return minutes as they would be with the workflow's waits."""
-        return (self.now - recovery(self.look)) / MINUTE / pace(self.service)
+        return (self.now - recovery_of(self.look)) / MINUTE / pace_of(self.service)
 
-    async def _old(self, ids: tuple[str, ...], since: datetime) -> Stragglers:
-        return await stragglers(
-            self.tracker, self.service, gone(self.incident), ids, (since, self.now)
+    async def _stragglers(self, ids: tuple[str, ...], since: datetime) -> Stragglers:
+        return await count_stragglers(
+            self.tracker, self.service, taken_back_names(self.incident), ids, (since, self.now)
         )
 
-    async def _others(self, answer: GuardLooked) -> GuardLooked:
+    async def _other_trouble(self, answer: GuardLooked) -> GuardLooked:
         """Say whether something else burns: new or spiking issues, in a release that runs.
 
         A monitor's event is no error of somebody's: one is enough, and no release is asked for.
@@ -292,12 +299,12 @@ class _Look:
         page = await self.tracker.page([self.service], self.begin, self.now)
         for row in sorted(filter(self._is_loud, page.rows), key=lambda row: -row.events):
             if row.category == ERROR:
-                old = await self._old((row.id,), self.begin)
+                old = await self._stragglers((row.id,), self.begin)
                 if row.events - old.events < SPIKE_EVENTS:
                     continue
             lately = f"{counted(row.events, 'event')} in {lasting(self.now - self.begin)}"
             text = foreign(f"{row.short_id} {row.title}: {lately}")
-            return _with(answer, found="fires", text=text)
+            return _updated(answer, found="fires", text=text)
         return answer
 
     def _is_loud(self, row: IssueRow) -> bool:
@@ -310,5 +317,5 @@ class _Look:
         return own or issue.new or issue.spiking or (not counts and issue.regressed)
 
 
-def _with(answer: GuardLooked, **changed: object) -> GuardLooked:
+def _updated(answer: GuardLooked, **changed: object) -> GuardLooked:
     return answer.model_copy(update=changed)

@@ -10,7 +10,7 @@ from phases.ports.ports import ErrorTracker
 from phases.record.findings import Release, Share
 from phases.record.incident import ActionKind, Incident, Round
 from phases.record.service import Service
-from phases.verification.event_counts import Part
+from phases.verification.event_counts import Half
 
 
 def running_release(current: Round | None) -> str | None:
@@ -34,7 +34,7 @@ def names_to_search(incident: Incident, current: Round | None) -> tuple[str, ...
     """Return the names that events of the running release may carry: its version, its commit."""
     action = current.action if current else None
     if action is not None and not action.deploys:
-        return _ran_all_along(incident, action.at)
+        return _names_running_at(incident, action.at)
     running, meant = running_release(current), action.to_release if action else None
     # Sentry may know what was deployed by its commit alone. Where something else runs, that commit
     # says nothing of it.
@@ -46,7 +46,7 @@ def names_to_search(incident: Incident, current: Round | None) -> tuple[str, ...
     return tuple(dict.fromkeys(name for name in (running, commit) if name))
 
 
-def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
+def _names_running_at(incident: Incident, at: datetime) -> tuple[str, ...]:
     """Return the names of the release that ran before *Fixed another way*, which deploys nothing.
 
     It is that of the newest deploy before it, else that which triage saw.
@@ -66,7 +66,7 @@ def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
     return tuple(dict.fromkeys(newest_names))
 
 
-def gone(incident: Incident) -> frozenset[str]:
+def taken_back_names(incident: Incident) -> frozenset[str]:
     """Return the versions and commits that were taken out of production and are not back.
 
     Events carry either name, and a person who deploys it again may use either.
@@ -76,13 +76,13 @@ def gone(incident: Incident) -> frozenset[str]:
     taken = [action.from_release for action in deployed if action.from_release is not None]
     before = [action.proof.before for action in deployed if action.proof]
     taken += [Release(version=name) for name in (*before, *incident.rolled_back) if name]
-    running = _running(incident)
+    running = _running_releases(incident)
     again = [release for release in taken if any(release.same_as(other) for other in running)]
     out = [release for release in taken if not any(release.same_as(other) for other in again)]
     return frozenset(name for release in out for name in (release.version, release.commit) if name)
 
 
-def _running(incident: Incident) -> list[Release]:
+def _running_releases(incident: Incident) -> list[Release]:
     """Return the release of the newest deploy here, and those that others deployed since."""
     newest = next((r for r in reversed(incident.rounds) if running_release(r) is not None), None)
     action = newest.action if newest is not None else None
@@ -106,7 +106,7 @@ class Stragglers(NamedTuple):
     releases: tuple[str, ...] = ()
 
 
-async def stragglers(
+async def count_stragglers(
     tracker: ErrorTracker,
     service: Service,
     left: frozenset[str],
@@ -119,16 +119,16 @@ async def stragglers(
     """
     if not left:
         return Stragglers()
-    return _gone_of(await tracker.releases(service, ids, *span), service, left)
+    return _stragglers_in(await tracker.releases(service, ids, *span), service, left)
 
 
-async def half(
+async def count_half(
     tracker: ErrorTracker,
     service: Service,
     left: frozenset[str],
     ids: Sequence[str],
     span: tuple[datetime, datetime],
-) -> tuple[Part, Stragglers]:
+) -> tuple[Half, Stragglers]:
     """Return the events of a half of a look, without those of releases that are gone, and these.
 
     Where nothing was taken back, or events carry no release, they may be of what ran before.
@@ -136,13 +136,13 @@ async def half(
     """
     since, until = span
     shares = await tracker.releases(service, ids, since, until)
-    old = _gone_of(shares, service, left)
+    old = _stragglers_in(shares, service, left)
     events = sum(share.events for share in shares) - old.events
     nameless = sum(share.events for share in shares if not share.name) if left else events
-    return Part(events, (until - since) / timedelta(minutes=1), nameless), old
+    return Half(events, (until - since) / timedelta(minutes=1), nameless), old
 
 
-def _gone_of(shares: Sequence[Share], service: Service, left: frozenset[str]) -> Stragglers:
+def _stragglers_in(shares: Sequence[Share], service: Service, left: frozenset[str]) -> Stragglers:
     releases = [Release(version=name) for name in left]
     names = service.release
     events: dict[str, int] = {}

@@ -24,16 +24,16 @@ def resolve_issues(draft: Draft, current: Round) -> Draft:
     issues = tuple(issue for issue in issues_of(incident) if issue.isdigit())
     if incident.drill or not issues:
         return draft
-    return draft.want(ResolveIssues(issues=issues, **_where(current)))
+    return draft.want(ResolveIssues(issues=issues, **_fixed_in(current)))
 
 
-class _Where(TypedDict, total=False):
+class _FixedIn(TypedDict, total=False):
     release: str | None
     commit: str | None
     taken_back: str | None
 
 
-def _where(current: Round) -> _Where:
+def _fixed_in(current: Round) -> _FixedIn:
     """Return the release that has the fix.
 
     *Fixed another way* ties it to no release: whatever brings it back is a return.
@@ -58,22 +58,24 @@ def issues_resolved(draft: Draft, action: IssuesResolved) -> None:
         text = f"Sentry's issues stay open: {action.refused}. {resolve}"
         tell(draft, Say(text=text, thread=True), ticket=False)
     elif action.resolved:
-        where = f" in {_brief(action.release)}" if action.release else ""
+        where = f" in {_short_name(action.release)}" if action.release else ""
         if action.next:
             where = " in the next release"
         text = f"{counted(action.resolved, 'Sentry issue')} set to resolved{where}"
         draft.note("check", text)
         tell(
-            draft, Say(text=f"{text}. {_means(draft.incident, action)}", thread=True), ticket=False
+            draft,
+            Say(text=f"{text}. {_what_sentry_tells(draft.incident, action)}", thread=True),
+            ticket=False,
         )
 
 
-def _brief(release: str) -> str:
+def _short_name(release: str) -> str:
     """Return a commit by its first characters, any other release as it is."""
     return release[:9] if re.fullmatch(r"[0-9a-f]{40}", release) else release
 
 
-def _means(incident: Incident, action: IssuesResolved) -> str:
+def _what_sentry_tells(incident: Incident, action: IssuesResolved) -> str:
     """Say what Sentry will tell of a return, and what it will not."""
     verified = (current for current in reversed(incident.rounds) if current.verdict in VERIFIED)
     current = next(verified, None)

@@ -23,7 +23,7 @@ from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import next_round, replace_round
 from phases.text.wording import capital, lasting, per_minute_text
-from phases.verification.recurrence import GUARD, every, watch
+from phases.verification.recurrence import GUARD, look_interval, start_guard
 from phases.verification.sentry_resolution import resolve_issues
 from phases.verification.verdicts import NOT_MEASURED
 
@@ -64,8 +64,8 @@ def glance_on(draft: Draft, number: int, minute: int) -> Draft:
     current = _verifying(draft.incident, number)
     if current is None:
         return draft
-    service, pace = draft.service, every(draft.service)
-    passed = draft.now - _clock(current)
+    service, pace = draft.service, look_interval(draft.service)
+    passed = draft.now - _clock_of(current)
     following = max(minute, int(passed / pace)) + 1
     checks = (service.recheck_after_seconds, service.recheck_until_seconds)
     while any(abs(following * pace.total_seconds() - check) < LEAST_APART for check in checks):
@@ -86,7 +86,7 @@ def _follow_clock_back(draft: Draft, current: Round, number: int) -> None:
     service = draft.service
     seconds = service.recheck_after_seconds if number < 2 else service.recheck_until_seconds
     began = draft.now - timedelta(seconds=seconds)
-    step = _clock(current) - began
+    step = _clock_of(current) - began
     if step <= SCATTER:
         return
     action = current.action
@@ -123,14 +123,14 @@ def looked(draft: Draft, action: Looked) -> None:
     if action.before is not None:
         current = current.model_copy(update={"before": action.before})
     if look.minute:
-        _glanced(draft, current, look)
+        _apply_glance(draft, current, look)
         return
     before = next((earlier for earlier in reversed(current.looks) if earlier.number > 0), None)
     current = current.model_copy(update={"looks": (*current.looks, look)[-LOOKS:], "glance": None})
-    text = sentence(look)
+    text = look_sentence(look)
     replace_round(draft, current).note("check", text)
     if asked:
-        _answer(draft, current, look)
+        _answer_asker(draft, current, look)
         return
     match look.verdict:
         case LookVerdict.RECOVERED:
@@ -138,7 +138,7 @@ def looked(draft: Draft, action: Looked) -> None:
         case LookVerdict.UNREACHABLE:
             _out_of_reach(draft, current, look, before)
         case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(draft, current, look):
-            passed = (draft.now - _clock(current)).total_seconds()
+            passed = (draft.now - _clock_of(current)).total_seconds()
             wait = max(draft.service.recheck_until_seconds - passed, 1)
             draft.timer(LOOK, wait, LookDue(round=current.number, number=2))
             tell(
@@ -149,10 +149,10 @@ def looked(draft: Draft, action: Looked) -> None:
         case LookVerdict.NOT_RECOVERED:
             not_recovered(draft, current, text)
         case LookVerdict.TOO_FEW:
-            _ask(draft, current, text)
+            _ask_people(draft, current, text)
 
 
-def _glanced(draft: Draft, current: Round, look: Look) -> None:
+def _apply_glance(draft: Draft, current: Round, look: Look) -> None:
     """Show what is known so far. Only *not helping* leads on: recovery waits for the checks.
 
     Nothing of it goes into timeline or thread, minute by minute; the decision's message shows the
@@ -165,7 +165,7 @@ def _glanced(draft: Draft, current: Round, look: Look) -> None:
         glance_on(draft, current.number, look.minute)
         return
     newer = newer.model_copy(update={"glance": None, "looks": (*current.looks, look)[-LOOKS:]})
-    text = sentence(look)
+    text = look_sentence(look)
     replace_round(draft, newer).note("check", text)
     not_recovered(draft, newer, text)
 
@@ -175,7 +175,7 @@ def confirm_recovery(draft: Draft, action: ConfirmRecovery) -> Refused | None:
 
     Recovery may be said only where the bot could not tell; "not over" at any time.
     """
-    current = _current(draft.incident, action.round)
+    current = _checked_round(draft.incident, action.round)
     if current is None:
         return Refused("stale", "That question is answered. Nothing was changed.")
     if action.recovered and current.verdict != "ask a person":
@@ -213,7 +213,7 @@ def mitigated(
         fired_at=None,
         alarm=None,
     )
-    watch(draft).cancel(LOOK, GLANCE)
+    start_guard(draft).cancel(LOOK, GLANCE)
     stand_down(draft)
     resolve_issues(draft, current)
     news = said.removeprefix("Recovered: ")
@@ -238,7 +238,7 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
     return next_round(draft, f"not recovered: {text}{capital(look)}")
 
 
-def sentence(look: Look) -> str:
+def look_sentence(look: Look) -> str:
     """Return one look in one sentence, with the rate before and after."""
     endpoint = "" if look.endpoint is None else f"; endpoint {look.endpoint.said}"
     if look.verdict is LookVerdict.UNREACHABLE:
@@ -252,7 +252,7 @@ def sentence(look: Look) -> str:
     return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."
 
 
-def unreachable(draft: Draft, number: int, look: int, reason: str) -> None:
+def look_unreachable(draft: Draft, number: int, look: int, reason: str) -> None:
     """A look that could not even be made counts as one without an answer."""
     without = Look(number=look, at=draft.now, verdict=LookVerdict.UNREACHABLE, reasons=(reason,))
     looked(draft, Looked(round=number, look=without))
@@ -265,13 +265,13 @@ def ask_again(draft: Draft) -> Draft:
         return draft
     if draft.incident.status is not Status.VERIFYING:
         return draft
-    measured = f"{sentence(current.looks[-1])} " if current.looks else ""
+    measured = f"{look_sentence(current.looks[-1])} " if current.looks else ""
     return tell(
         draft, Say(text=f"{measured}Does it work for users again?", ask="recovered"), ticket=False
     )
 
 
-def _current(incident: Incident, number: int) -> Round | None:
+def _checked_round(incident: Incident, number: int) -> Round | None:
     """Return the newest round, if it has this number and is being checked."""
     current = incident.round
     if current is None or current.number != number or incident.status is not Status.VERIFYING:
@@ -280,44 +280,44 @@ def _current(incident: Incident, number: int) -> Round | None:
 
 
 def _verifying(incident: Incident, number: int) -> Round | None:
-    current = _current(incident, number)
+    current = _checked_round(incident, number)
     return None if current is None or current.verdict else current
 
 
-def _clock(current: Round) -> datetime:
+def _clock_of(current: Round) -> datetime:
     assert current.clock_started_at is not None  # a round is looked at after its action only
     return current.clock_started_at
 
 
 def _is_last(draft: Draft, current: Round, look: Look) -> bool:
     """True for the second look, and for a first one that was made so late that it says as much."""
-    passed = (look.at - _clock(current)).total_seconds()
+    passed = (look.at - _clock_of(current)).total_seconds()
     return look.number > 1 or passed >= draft.service.recheck_until_seconds
 
 
-def _answer(draft: Draft, current: Round, look: Look) -> Draft:
+def _answer_asker(draft: Draft, current: Round, look: Look) -> Draft:
     """Answer the person who asked for a look; with buttons where it may lead on."""
-    verifying = _current(draft.incident, current.number) is not None
+    verifying = _checked_round(draft.incident, current.number) is not None
     ask: Literal["recovered", "not over", ""] = ""
     if verifying and current.verdict == "ask a person":
         ask = "recovered"
     elif verifying and look.verdict is LookVerdict.NOT_RECOVERED:
         ask = "not over"
-    return tell(draft, Say(text=sentence(look), ask=ask), strong="Checked.", ticket=False)
+    return tell(draft, Say(text=look_sentence(look), ask=ask), strong="Checked.", ticket=False)
 
 
 def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None) -> Draft:
     """Try every minute, then ask a person: no answer is never "recovered"."""
-    passed = (draft.now - _clock(current)).total_seconds()
+    passed = (draft.now - _clock_of(current)).total_seconds()
     if passed >= draft.service.recheck_until_seconds * GIVE_UP_FACTOR:
-        return _ask(draft, current, f"{sentence(look)} I have stopped trying.")
+        return _ask_people(draft, current, f"{look_sentence(look)} I have stopped trying.")
     if before is None or before.verdict is not LookVerdict.UNREACHABLE:
-        tell(draft, f"{sentence(look)} I retry every minute.", strong="Not checked yet.")
+        tell(draft, f"{look_sentence(look)} I retry every minute.", strong="Not checked yet.")
     wait = min(RETRY_SECONDS, draft.service.recheck_after_seconds)
     return draft.timer(LOOK, wait, LookDue(round=current.number, number=look.number))
 
 
-def _ask(draft: Draft, current: Round, said: str) -> Draft:
+def _ask_people(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "ask a person"}))
     draft.cancel(LOOK, GLANCE)
     keep_true(draft, f"{said} A person is asked.")

@@ -27,7 +27,7 @@ MOST_UNSEEN = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Traffic:
     """The traffic of a look, as a share of that of the fire, and of the usual one."""
 
     known: bool = True
@@ -50,13 +50,15 @@ class Load:
         return self.known and self.of_fire == 0
 
 
-STEADY = Load()
-UNKNOWN = Load(
+STEADY = Traffic()
+UNKNOWN = Traffic(
     known=False, of_fire=1, of_fire_least=UNKNOWN_FALL, of_usual=1, of_usual_most=UNKNOWN_RISE
 )
 
 
-def load(before: TrafficBefore | None, now: TrafficSeen | None, late: float = LATE_MINUTES) -> Load:
+def compare_traffic(
+    before: TrafficBefore | None, now: TrafficSeen | None, late: float = LATE_MINUTES
+) -> Traffic:
     """Compare the traffic of a look with that of the fire and with the usual one.
 
     Where hardly anybody came during the fire (an outage), the usual traffic is the measure of both.
@@ -73,7 +75,7 @@ def load(before: TrafficBefore | None, now: TrafficSeen | None, late: float = LA
         unseen = now.minutes / max(now.minutes - late, now.minutes / MOST_UNSEEN)
         most = of_usual * math.exp(SURE * math.sqrt(usual_doubt)) * unseen
     if fire.doubt == 0 or fire.kept * now.minutes >= LEAST_REQUESTS * fire.minutes:
-        return Load(True, of_fire, of_fire, doubt, of_usual, most)
+        return Traffic(True, of_fire, of_fire, doubt, of_usual, most)
     # So few would be kept of the look that they tell of large changes only.
     least, most = min(UNKNOWN_FALL, of_fire), min(UNKNOWN_RISE, most)
     return replace(UNKNOWN, of_fire_least=least, doubt=doubt, of_usual_most=most)

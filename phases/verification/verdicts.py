@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from phases.record.findings import EndpointAnswer, LookVerdict
 from phases.text.wording import counted, listed
 from phases.verification.event_counts import SIZE, Limits
-from phases.verification.traffic import STEADY, UNKNOWN, Load
+from phases.verification.traffic import STEADY, UNKNOWN, Traffic
 
 ABOUT_THE_SAME = (0.8, 1.25)
 """Traffic that changed by less is not spoken of."""
 
 
-def verdict(
+def judge_look(
     events: int,
-    held: Limits,
+    limits: Limits,
     endpoint: EndpointAnswer | None,
     new: Sequence[str],
-    traffic: Load = STEADY,
+    traffic: Traffic = STEADY,
 ) -> tuple[LookVerdict, tuple[str, ...]]:
     """Judge one look, with the reasons, the comparison of the counts first.
 
     Recovery is few enough events, *and* an endpoint that answers well, *and* no issue that is new
     in what runs now.
     """
-    reasons = [compared(events, held), *moved(traffic.share)]
+    reasons = [compared_in_words(events, limits), *traffic_in_words(traffic.share)]
     bad: list[str] = []
     if endpoint is not None and not endpoint.ok:
         bad.append(f"the endpoint does not answer well: {endpoint.said}")
@@ -33,34 +33,34 @@ def verdict(
         bad.append(
             f"{counted(len(new), 'issue')} new in the release that runs now: {listed(list(new))}"
         )
-    if bad or events > held.burning:
+    if bad or events > limits.burning:
         return LookVerdict.NOT_RECOVERED, (*reasons, *bad)
-    if events <= held.recovered:
+    if events <= limits.recovered:
         return LookVerdict.RECOVERED, tuple(reasons)
-    return LookVerdict.TOO_FEW, (*reasons, _why_too_few(events, held, traffic))
+    return LookVerdict.TOO_FEW, (*reasons, _why_too_few(events, limits, traffic))
 
 
-def _why_too_few(events: int, held: Limits, traffic: Load) -> str:
+def _why_too_few(events: int, limits: Limits, traffic: Traffic) -> str:
     if traffic.gone:
         return "there is no traffic, so silence proves nothing"
-    if held.small:
+    if limits.small:
         return f"too little to tell below {SIZE}"
-    if not traffic.known and events <= held.quiet_if_steady:
+    if not traffic.known and events <= limits.quiet_if_steady:
         return f"a fall to {round(100 * UNKNOWN.of_fire_least)} % would explain the quiet"
     return "an ongoing problem could look this quiet by chance"
 
 
-def compared(events: int, held: Limits) -> str:
+def compared_in_words(events: int, limits: Limits) -> str:
     """`4 events where up to 12 are normal, about 180 if nothing had changed`."""
-    normal = f"{counted(events, 'event')} where up to {held.allowed:,} are normal"
-    return f"{normal}, about {would_have_come(held.unchanged)} if nothing had changed"
+    normal = f"{counted(events, 'event')} where up to {limits.allowed:,} are normal"
+    return f"{normal}, about {would_have_come_in_words(limits.unchanged)} if nothing had changed"
 
 
-def would_have_come(events: float) -> str:
+def would_have_come_in_words(events: float) -> str:
     return f"{events:,.0f}" if events >= 1 or events == 0 else "less than 1"
 
 
-def moved(share: float | None) -> tuple[str, ...]:
+def traffic_in_words(share: float | None) -> tuple[str, ...]:
     """Say what traffic did, where it changes what the counts mean, or that nobody knows.
 
     `share`: of that of the fire.

@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
-from phases.root_cause.commit_ranking import Thrown, rank_commits
+from phases.root_cause.commit_ranking import RaisedError, rank_commits
 from tests.bench.table import Row, at_most
 from tests.support.worlds.sentry_world import busy_world
 
 COMMITS, FRAMES = 500, 50
 MODULES = 4
 TIMES = 9
-THROWN = Thrown(type="KeyError", value="'region' is missing: total failed for this order")
+THROWN = RaisedError(type="KeyError", value="'region' is missing: total failed for this order")
 
 
 async def rows() -> list[Row]:

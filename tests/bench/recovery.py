@@ -18,9 +18,9 @@ from functools import cache
 from phases.record.findings import LookVerdict
 from phases.shared.counts import Measured
 from phases.verification.before_action import MINUTE
-from phases.verification.event_counts import SIZE, Limits, limits, lingers
-from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, back, back_soon
-from phases.verification.verdicts import verdict
+from phases.verification.event_counts import SIZE, Limits, limits_for, most_stragglers_later
+from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, is_back, is_back_soon
+from phases.verification.verdicts import judge_look
 from tests.bench import watched
 from tests.bench.series import counted
 from tests.bench.table import Row
@@ -76,13 +76,15 @@ def looked(rng: random.Random, one: Series, *, over: bool) -> Told:
     held = [
         known(normal, one.normal_minutes, fire, one.left_alone, span) for span in (FIRST, SECOND)
     ]
-    first, second = (verdict(n, h, None, [])[0] for n, h in zip((early, late), held, strict=True))
+    first, second = (
+        judge_look(n, h, None, [])[0] for n, h in zip((early, late), held, strict=True)
+    )
     return Told(first, second, (held[0].unchanged, held[1].unchanged))
 
 
 @cache
 def known(normal: int, normal_minutes: float, fire: int, left_alone: float, span: float) -> Limits:
-    return limits(
+    return limits_for(
         Measured(normal / normal_minutes, normal_minutes),
         Measured(fire / left_alone, left_alone),
         span,
@@ -218,11 +220,11 @@ def opened_over_quiet(rng: random.Random, one: Series, times: float) -> bool:
     minutes = [counted(rng, one.usual * times, one.spread) for _ in range(HOUR_MINUTES)]
     for minute in range(1, HOUR_MINUTES + 1):
         if sum(minutes[max(minute - SOON_MINUTES, 0) : minute]) >= _least(
-            back_soon, *known_, float(SOON_MINUTES)
+            is_back_soon, *known_, float(SOON_MINUTES)
         ):
             return True
     return any(
-        sum(minutes[at - LOOK_MINUTES : at]) >= _least(back, *known_, float(LOOK_MINUTES))
+        sum(minutes[at - LOOK_MINUTES : at]) >= _least(is_back, *known_, float(LOOK_MINUTES))
         for at in (int(look / MINUTE) for look in LOOKS)
     )
 
@@ -235,7 +237,7 @@ def looked_back(rng: random.Random, one: Series, *, again: float) -> bool:
     known_ = remembered(rng, one)
     events = counted(rng, one.usual * (LOOK_MINUTES - again), one.spread)
     events += counted(rng, one.burning * again, one.spread)
-    return back(events, *known_, float(LOOK_MINUTES))
+    return is_back(events, *known_, float(LOOK_MINUTES))
 
 
 def looked_soon(rng: random.Random, one: Series, *, within: int) -> bool:
@@ -248,7 +250,7 @@ def looked_soon(rng: random.Random, one: Series, *, within: int) -> bool:
     first = rng.random()  # of a minute until the next look
     minutes = [*before, counted(rng, one.burning * first + one.usual * (1 - first), one.spread)]
     for _ in range(within):
-        if sum(minutes[-SOON_MINUTES:]) >= _least(back_soon, *known_, float(SOON_MINUTES)):
+        if sum(minutes[-SOON_MINUTES:]) >= _least(is_back_soon, *known_, float(SOON_MINUTES)):
             return True
         minutes.append(counted(rng, one.burning, one.spread))
     return False
@@ -272,12 +274,12 @@ def opened_by_stragglers(rng: random.Random, one: Series, left: float, halves: f
         over, lingering = sum(usual_[begin:minute]), sum(old[begin:minute])
         if not test(over + lingering, *known_, float(span)):
             return False
-        if lingering > lingers(burning.per_minute * span, minute):
+        if lingering > most_stragglers_later(burning.per_minute * span, minute):
             return True
         return test(over, *known_, float(span))
 
-    every = any(back_at(m, SOON_MINUTES, back_soon) for m in range(1, HOUR_MINUTES + 1))
-    return every or any(back_at(int(at / MINUTE), LOOK_MINUTES, back) for at in LOOKS)
+    every = any(back_at(m, SOON_MINUTES, is_back_soon) for m in range(1, HOUR_MINUTES + 1))
+    return every or any(back_at(int(at / MINUTE), LOOK_MINUTES, is_back) for at in LOOKS)
 
 
 def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | None]]:

@@ -18,15 +18,15 @@ from phases.record.findings import LookVerdict
 from phases.record.traffic_seen import TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured, scatter
 from phases.verification.event_counts import (
+    Half,
     Limits,
-    Part,
-    limits,
+    limits_for,
     may_go_on,
-    not_helping,
-    straggling,
+    most_stragglers,
+    surely_goes_on,
 )
-from phases.verification.traffic import UNKNOWN, Load, load
-from phases.verification.verdicts import verdict
+from phases.verification.traffic import UNKNOWN, Traffic, compare_traffic
+from phases.verification.verdicts import judge_look
 from tests.bench.series import clustered, counted, in_waves
 
 DAY, HOUR = 1440.0, 60.0
@@ -204,8 +204,8 @@ def seen(rng: random.Random, one: World, so: Happened) -> Seen:
         if minute in CHECKS:
             spans = (GRACE,) if minute == CHECKS[0] else (GRACE, CHECKS[0])
             for since in spans:
-                held = limits(base, fire, minute - since, look.traffic(before, since))
-                told = verdict(look.counted(since, held), held, None, ())[0]
+                held = limits_for(base, fire, minute - since, look.traffic(before, since))
+                told = judge_look(look.counted(since, held), held, None, ())[0]
                 if told is LookVerdict.RECOVERED:
                     return Seen("recovered")
                 answer = told if since == GRACE else answer
@@ -215,7 +215,7 @@ def seen(rng: random.Random, one: World, so: Happened) -> Seen:
         shown = sum(look.events[GRACE:]) + sum(look.old[GRACE:])
         if not may_go_on(shown, base, minute - GRACE, traffic):
             continue
-        if not_helping(look.halves(since), base, fire, traffic):
+        if surely_goes_on(look.halves(since), base, fire, traffic):
             return Seen("not recovered", minute)
     return Seen("not recovered" if answer is LookVerdict.NOT_RECOVERED else "asked")
 
@@ -230,34 +230,34 @@ class Arrived:
     """Of the release that was taken back."""
     traces: Sequence[int]
 
-    def traffic(self, before: TrafficBefore, since: int) -> Load:
+    def traffic(self, before: TrafficBefore, since: int) -> Traffic:
         if not self.world.traces:
             return UNKNOWN
         kept = sum(self.traces[since:])
         minutes = len(self.traces) - since
-        return load(
+        return compare_traffic(
             before, TrafficSeen(requests=kept / self.world.kept, kept=kept, minutes=minutes)
         )
 
     def counted(self, since: int, held: Limits) -> int:
         """Return the events of a re-check, without stragglers."""
         old = sum(self.old[since:])
-        known = old if self.world.releases and old <= straggling(held.unchanged) else 0
+        known = old if self.world.releases and old <= most_stragglers(held.unchanged) else 0
         return sum(self.events[since:]) + old - known
 
-    def halves(self, since: int) -> tuple[Part, ...]:
+    def halves(self, since: int) -> tuple[Half, ...]:
         """Return the older and the newer half of the minutes."""
         end = len(self.events)
         middle = since + (end - since) // 2
         spans = ((since, middle), (middle, end)) if middle > since else ((since, end),)
-        parts: list[Part] = []
+        parts: list[Half] = []
         for begin, until in spans:
             nameless = 0
             events = sum(self.events[begin:until])
             if not self.world.releases:
                 events += sum(self.old[begin:until])
                 nameless = events
-            parts.append(Part(events, until - begin, nameless))
+            parts.append(Half(events, until - begin, nameless))
         return tuple(parts)
 
 

@@ -55,7 +55,7 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.memories import Recollection
-from phases.verification.steps import sentence
+from phases.verification.steps import look_sentence
 from tests.support.values.factories import (
     NOW,
     TICKET,
@@ -358,7 +358,10 @@ def messages() -> dict[str, Message]:
         "cause": views.tree(RESOLVED),
         "announcement": views.announcement(MITIGATED),
         "recovered": views.say(
-            Say(text=f"*Recovered.* {sentence(look()).removeprefix('Recovered: ')}", picture=True),
+            Say(
+                text=f"*Recovered.* {look_sentence(look()).removeprefix('Recovered: ')}",
+                picture=True,
+            ),
             RECOVERED,
         ),
         "asked": views.say(

@@ -17,14 +17,14 @@ from bot.config.catalogue import Catalogue
 from bot.connection.client import StoreError
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
-from handlers.dispatcher import Delivery, Recorded, Unknown
+from handlers.dispatcher import Delivery, Recorded
 from phases.messages.commands import Declare
 from phases.record.incident import Incident, Source
 from phases.record.timeline import Shown
 from phases.workflow import step
 from tests.chaos.kill import Outcome, Way, batch
 from tests.chaos.life import faults, life
-from tests.chaos.store import AGAIN_SECONDS, PEOPLE, Kept
+from tests.chaos.store import AGAIN_SECONDS, PEOPLE, Kept, to_be_said_again
 from tests.chaos.town import Town
 from tests.support.redis.clustered import IMPATIENT_MS, SLOT, Cluster, clustered, settled
 
@@ -117,7 +117,7 @@ async def _person(
         )
         trigger = Delivery((f"trigger:{number}.{count}",))
         while not isinstance(answer := await bot.dispatch(action, None, trigger), Recorded):
-            if not isinstance(answer, Unknown):
+            if not to_be_said_again(answer):
                 kept.faults.append(f"{title}: {answer}")
                 return
             kept.unsure += 1

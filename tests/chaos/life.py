@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from phases.record.incident import Entry, Incident, Status
 from sandbox.slack.channels import Channel
-from sandbox.slack.errors import ClientRefused
+from sandbox.slack.errors import ClientRefused, NeverHappened
 from sandbox.slack.people import Json, plain
 from tests.chaos.town import Town, eventually, name_of
 
@@ -76,7 +76,11 @@ async def _declared(town: Town, number: int, patience: float, begin: Begin) -> C
 
 
 async def _decided(town: Town, channel: Channel, patience: float) -> Json:
-    return await town.world.alice.sees("Recommended: roll back", channel, seconds=patience)
+    try:
+        return await town.world.alice.sees("Recommended: roll back", channel, seconds=patience)
+    except NeverHappened as never:
+        shown = [plain(m) for m in town.world.alice.messages(channel) if "Recommended" in plain(m)]
+        raise AssertionError(f"{incident_id(channel)} was told: {shown}") from never
 
 
 async def _rolled_back(town: Town, number: int, decision: Json, patience: float) -> None:
@@ -264,7 +268,11 @@ async def told_once(town: Town, number: int, channel: Channel, incident: Inciden
         "pinned messages": len(channel.pins),
         "recoveries": _count(channel, "Recovered."),
         "summaries": _count(channel, "PRODUCTION INCIDENT —"),
-        "tickets": sum(name in issue.title for issue in town.world.linear.issues),
+        "tickets": sum(
+            name in issue.title
+            for issue in town.world.linear.issues
+            if issue.parent_id is None  # else it is an action item, whose words name the service
+        ),
         **{
             f"messages of decision {one.number}": _count(channel, f"Decision {one.number}")
             for one in incident.rounds

@@ -28,6 +28,7 @@ from handlers.dispatcher import Delivery, Recorded, Unknown
 from phases.messages.commands import Declare, PostUpdate
 from phases.record.incident import Source
 from phases.record.service import Service
+from phases.shared.change import Refused
 from phases.workflow import step
 from tests.chaos.town import eventually
 
@@ -188,13 +189,17 @@ async def _person(
             ),
             Recorded,
         ):
-            # Both say: nothing seen recorded, say it again.
-            if not (isinstance(answer, Unknown) or answer.code == "late"):
+            if not to_be_said_again(answer):
                 kept.faults.append(f"{text}: {answer}")
                 return
             kept.unsure += 1
             await asyncio.sleep(AGAIN_SECONDS)
         said[text] += 1
+
+
+def to_be_said_again(answer: Refused | Unknown) -> bool:
+    """Return whether it was not seen to be recorded, and people are asked to say it again."""
+    return isinstance(answer, Unknown) or answer.code == "late"
 
 
 def _declare() -> Declare:

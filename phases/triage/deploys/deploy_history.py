@@ -54,7 +54,7 @@ class History:
         return replace(self, deploys=tuple(deploys))
 
 
-def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> History:
+def merge_deploys(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> History:
     """Join what several sources tell of one service's deploys, by version, or by commit.
 
     `deployable` is the deployer's list. First events stand for deploys only where no other source
@@ -76,24 +76,24 @@ def history(*sources: Sequence[DeploySeen], deployable: Sequence[Release] = ()) 
         if d.last_event is not None:
             last[version] = max(d.last_event, last.get(version, d.last_event))
     told = [d for d in deploys if d.source not in ("bot", *FIRST_EVENTS)]
-    ours = _packages(deploys, told)
-    deploys = [d for d in deploys if d.source != STANDS_IN or _counts(d, told, ours)]
+    ours = _packages_deployed(deploys, told)
+    deploys = [d for d in deploys if d.source != STANDS_IN or _stands_for_deploy(d, told, ours)]
     joined: list[DeploySeen] = []
-    for d in sorted(deploys, key=_rank):
-        stands = any(_stands_already(d, other) for other in joined)
+    for d in sorted(deploys, key=_source_rank):
+        stands = any(_is_known_deploy(d, other) for other in joined)
         if d.source in FIRST_EVENTS and stands:
             continue
-        at = next((n for n, other in enumerate(joined) if _same(d, other, deploys)), None)
+        at = next((n for n, other in enumerate(joined) if _is_same_deploy(d, other, deploys)), None)
         if at is None:
             joined.append(d)
         else:
-            joined[at] = _joined(joined[at], d)
+            joined[at] = _merge_reports(joined[at], d)
     joined = [_with_first_sign(d, first[d.release.version], joined) for d in joined]
     newest_first = sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)
     return History(tuple(newest_first), first, last, known)
 
 
-def _packages(deploys: Sequence[DeploySeen], told: Sequence[DeploySeen]) -> set[str]:
+def _packages_deployed(deploys: Sequence[DeploySeen], told: Sequence[DeploySeen]) -> set[str]:
     """Return the packages of those releases with events that deploys tell of, too.
 
     Sentry's names are `package@version` (https://docs.sentry.io/product/releases/naming-releases/).
@@ -109,7 +109,9 @@ def _package(version: str) -> str:
     return version.rpartition("@")[0]
 
 
-def _counts(deploy: DeploySeen, told: Sequence[DeploySeen], ours: Collection[str]) -> bool:
+def _stands_for_deploy(
+    deploy: DeploySeen, told: Sequence[DeploySeen], ours: Collection[str]
+) -> bool:
     """Say whether a first event stands for a deploy beside those that are told.
 
     It does for a release that nobody has told of, and that came after all of them: CI tells of the
@@ -137,7 +139,7 @@ def _without_moving_names(
     ]
 
 
-def _stands_already(deploy: DeploySeen, other: DeploySeen) -> bool:
+def _is_known_deploy(deploy: DeploySeen, other: DeploySeen) -> bool:
     """The first event of another build of the version stands for a deploy of its own."""
     another_build = other.source in FIRST_EVENTS and deploy.started_at != other.started_at
     return deploy.release.version == other.release.version and not another_build
@@ -168,12 +170,12 @@ def ends_only(deploy: DeploySeen) -> bool:
     return deploy.source in ("webhook", "sentry") and deploy.finished_at == deploy.started_at
 
 
-def _rank(deploy: DeploySeen) -> tuple[int, datetime]:
+def _source_rank(deploy: DeploySeen) -> tuple[int, datetime]:
     source = deploy.source
     return (SOURCES.index(source) if source in SOURCES else len(SOURCES), deploy.started_at)
 
 
-def _same(deploy: DeploySeen, other: DeploySeen, deploys: Sequence[DeploySeen]) -> bool:
+def _is_same_deploy(deploy: DeploySeen, other: DeploySeen, deploys: Sequence[DeploySeen]) -> bool:
     """Say whether two sources tell of one deploy: the same version, near in time, nothing between.
 
     A source that tells of a deploy twice names the same moment, as GitHub does by its webhook and
@@ -188,7 +190,7 @@ def _same(deploy: DeploySeen, other: DeploySeen, deploys: Sequence[DeploySeen]) 
     return end - begin <= SAME_DEPLOY and all(d.release.same_as(deploy.release) for d in between)
 
 
-def _joined(better: DeploySeen, other: DeploySeen) -> DeploySeen:
+def _merge_reports(better: DeploySeen, other: DeploySeen) -> DeploySeen:
     release = better.release
     if release.commit is None and other.release.commit is not None:
         release = release.model_copy(update={"commit": other.release.commit})

@@ -86,7 +86,7 @@ class EarlierFix:
     """Releases that a rollback showed to be without that fault."""
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         return f"{self.incident} ({short(self.name, 40)})" if self.name else self.incident
 
 
@@ -105,7 +105,7 @@ NO_PAST = Past()
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class RollbackPath:
     """What lies between what runs and the release to go back to."""
 
     target: Release | None = None
@@ -115,22 +115,22 @@ class Back:
     """Why the commits are not known."""
 
 
-NO_WAY = Back()
+NO_ROLLBACK_PATH = RollbackPath()
 
 
-def takes_back(
-    back: Back, incident: Incident, past: Past, known: History, suspect: DeploySeen | None
+def what_rollback_takes_back(
+    path: RollbackPath, incident: Incident, past: Past, known: History, suspect: DeploySeen | None
 ) -> TakenBack | None:
     """Return what going back takes back; None where there is no target, or no source of code."""
-    if back.target is None or suspect is None:
+    if path.target is None or suspect is None:
         return None
-    hotfixes = hotfixes_since(back.target, known, shipped_hotfixes(incident))
-    if back.commits is None and not hotfixes and not back.why:
+    hotfixes = hotfixes_since(path.target, known, shipped_hotfixes(incident))
+    if path.commits is None and not hotfixes and not path.why:
         return None
-    found = taken_back(back.target, back.commits or (), past.fixes, hotfixes, back.one_way or ())
-    if back.commits is None:
-        what = f"What else is taken back since {back.target.version} is not known"
-        found = found.model_copy(update={"unknown": f"{what}: {back.why}." if back.why else ""})
+    found = taken_back(path.target, path.commits or (), past.fixes, hotfixes, path.one_way or ())
+    if path.commits is None:
+        what = f"What else is taken back since {path.target.version} is not known"
+        found = found.model_copy(update={"unknown": f"{what}: {path.why}." if path.why else ""})
     return found
 
 
@@ -159,7 +159,7 @@ def earlier_fixes(incidents: Iterable[Incident], asking: str) -> tuple[EarlierFi
         names += [incident.ticket.identifier] if incident.ticket is not None else []
         if not incident.private and incident.triage is not None:
             names += [issue.short_id for issue in incident.triage.issues if issue.short_id]
-        shipped = _ended_with(incident, ActionKind.HOTFIX)
+        shipped = _releases_that_helped(incident, ActionKind.HOTFIX)
         newest = shipped[-1] if shipped else None
         fixes.append(
             EarlierFix(
@@ -167,13 +167,13 @@ def earlier_fixes(incidents: Iterable[Incident], asking: str) -> tuple[EarlierFi
                 branch_of(newest) if newest is not None else "",
                 newest.commit if newest is not None else None,
                 tuple(names),
-                _ended_with(incident, ActionKind.ROLLBACK),
+                _releases_that_helped(incident, ActionKind.ROLLBACK),
             )
         )
     return tuple(fixes)
 
 
-def _ended_with(incident: Incident, kind: ActionKind) -> tuple[Release, ...]:
+def _releases_that_helped(incident: Incident, kind: ActionKind) -> tuple[Release, ...]:
     """Return the releases that such actions deployed, and after which users recovered."""
     return tuple(
         current.action.to_release
@@ -203,7 +203,7 @@ def taken_back(
     """
     own = [commit for commit in commits if not _MERGE.match(commit.subject)]
     pulls = {number for commit in commits for number in _pulls(commit)}
-    gone = [path for commit in commits for path in destroyed(commit)]
+    gone = [path for commit in commits for path in destructive_migrations(commit)]
     needless = [fix for fix in fixes if _ran_well(target, commits, fix)]
     fixes = [fix for fix in fixes if fix not in needless]
     hotfixes = [d for d in hotfixes if branch_of(d.release) not in {f.name for f in needless}]
@@ -212,22 +212,22 @@ def taken_back(
         commits=len(own),
         pull_requests=len(pulls),
         more=len(commits) >= AS_MANY,
-        names=_names(commits, own)[:NAMES],
-        fixes=_by_name(_ended(commits, fixes, hotfixes)),
-        security=_by_name(_title(c) for c in commits if _SECURITY.search(_words(c))),
-        one_way=_by_name((*one_way, *gone)),
-        oldest_schema=_schema(commits),
+        names=_titles(commits, own)[:NAMES],
+        fixes=_first_names(_incidents_fixed(commits, fixes, hotfixes)),
+        security=_first_names(_title(c) for c in commits if _SECURITY.search(_message(c))),
+        one_way=_first_names((*one_way, *gone)),
+        oldest_schema=_oldest_migration(commits),
     )
 
 
-def _by_name(names: Iterable[str]) -> tuple[str, ...]:
+def _first_names(names: Iterable[str]) -> tuple[str, ...]:
     every = tuple(dict.fromkeys(names))
     if len(every) <= BY_NAME:
         return every
     return (*every[: BY_NAME - 1], f"{len(every) - BY_NAME + 1} more")
 
 
-def _names(commits: Sequence[Commit], own: Sequence[Commit]) -> tuple[str, ...]:
+def _titles(commits: Sequence[Commit], own: Sequence[Commit]) -> tuple[str, ...]:
     """Return the titles of pull requests, and of commits that came without one."""
     titled = [commit for commit in commits if _MERGE.match(commit.subject) and _pulls(commit)]
     if titled:
@@ -249,28 +249,28 @@ def _pulls(commit: Commit) -> list[str]:
     return [number for number in found.groups() if number] if found else []
 
 
-def _words(commit: Commit) -> str:
+def _message(commit: Commit) -> str:
     return f"{commit.subject}\n{commit.body}"
 
 
 # --- what ended earlier incidents ----------------------------------------------------------------
 
 
-def _ended(
+def _incidents_fixed(
     commits: Sequence[Commit], fixes: Sequence[EarlierFix], hotfixes: Sequence[DeploySeen]
 ) -> list[str]:
     """Return the earlier incidents whose fix is among the commits, or runs as a hotfix."""
     shas = {commit.sha.lower() for commit in commits}
-    texts = "\n".join(_words(commit) for commit in commits)
+    texts = "\n".join(_message(commit) for commit in commits)
     running = {branch_of(d.release) for d in hotfixes}
     ended: list[str] = []
     known: set[str] = set()
     for fix in fixes:
         shipped = bool(fix.commit) and (fix.commit or "").lower() in shas
-        by_name = any(_named(name, texts) for name in fix.names)
-        merged = bool(fix.name) and _merged(fix.name, texts)
+        by_name = any(_is_named_in(name, texts) for name in fix.names)
+        merged = bool(fix.name) and _was_merged(fix.name, texts)
         if shipped or by_name or merged or (fix.name and fix.name in running):
-            ended.append(fix.said)
+            ended.append(fix.label)
             known.add(fix.name)
     return [*ended, *(f"a hotfix ({short(name, 40)})" for name in sorted(running - known))]
 
@@ -286,11 +286,11 @@ def _ran_well(target: Release, commits: Sequence[Commit], fix: EarlierFix) -> bo
     )
 
 
-def _named(name: str, texts: str) -> bool:
+def _is_named_in(name: str, texts: str) -> bool:
     return bool(re.search(rf"(?<![A-Za-z0-9-]){re.escape(name)}(?![A-Za-z0-9])", texts, re.I))
 
 
-def _merged(name: str, texts: str) -> bool:
+def _was_merged(name: str, texts: str) -> bool:
     """Say whether the branch or pull request of a hotfix was merged by one of the commits."""
     if name.startswith("#"):
         number = re.escape(name[1:])
@@ -303,18 +303,18 @@ def _merged(name: str, texts: str) -> bool:
 # --- what stays ----------------------------------------------------------------------------------
 
 
-def destroyed(commit: Commit) -> list[str]:
+def destructive_migrations(commit: Commit) -> list[str]:
     """Return the migrations of a commit that remove what an earlier release reads."""
     return [
         file.path
         for file in commit.files
         if kind_of(file.path) is FileKind.MIGRATION
         and not _DOWN_FILE.search(file.path)
-        and _destroys(file)
+        and _is_destructive(file)
     ]
 
 
-def _destroys(file: CommitFile) -> bool:
+def _is_destructive(file: CommitFile) -> bool:
     """Read what a migration does, by its lines or, as these are of many kinds, by its name."""
     if _CALLED_SO.search(file.path.rpartition("/")[2]):
         return True
@@ -322,7 +322,7 @@ def _destroys(file: CommitFile) -> bool:
     return _DESTROYS.search(up) is not None
 
 
-def _schema(commits: Sequence[Commit]) -> str:
+def _oldest_migration(commits: Sequence[Commit]) -> str:
     """Return the oldest migration that the target does not know."""
     files = [
         file.path
@@ -340,12 +340,12 @@ def _schema(commits: Sequence[Commit]) -> str:
 # --- in words ------------------------------------------------------------------------------------
 
 
-def in_short(taken: TakenBack) -> str:
+def taken_back_in_short(taken: TakenBack) -> str:
     """Return all of it in few words, what matters most first: a dialog has 300 characters."""
     parts = [f"the fix for {listed(taken.fixes, most=2)}"] if taken.fixes else []
     if taken.security:
         parts.append(f"security: {listed([short(s, 40) for s in taken.security], most=1)}")
-    parts += [how_many(taken)] if taken.commits else []
+    parts += [commits_in_words(taken)] if taken.commits else []
     said = [f"It takes back {'; '.join(parts)}."] if parts else []
     if taken.one_way:
         said.append(f"It does not undo {listed([short(p, 40) for p in taken.one_way], most=1)}.")
@@ -354,7 +354,7 @@ def in_short(taken: TakenBack) -> str:
     return " ".join([*said, *([taken.unknown] if taken.unknown else [])])
 
 
-def how_many(taken: TakenBack) -> str:
+def commits_in_words(taken: TakenBack) -> str:
     """Return `12 commits in 4 pull requests since v2`."""
     least = "at least " if taken.more else ""
     pulls = f" in {counted(taken.pull_requests, 'pull request')}" if taken.pull_requests else ""

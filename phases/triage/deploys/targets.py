@@ -30,7 +30,7 @@ PUT_BACK = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Fire:
+class EarlierFire:
     """The incident's issues before trouble began: whether they burned in an earlier release."""
 
     minutes: Mapping[datetime, int]
@@ -57,13 +57,13 @@ class Fire:
         return False
 
 
-def fire_of(
+def earlier_fire(
     minutes: Mapping[datetime, int],
     began: datetime | None,
     now: datetime,
     usual: float,
     window: timedelta,
-) -> Fire | None:
+) -> EarlierFire | None:
     """Return what tells whether issues burned before; None where their minutes are not known.
 
     `usual`: their events a minute before trouble began.
@@ -75,7 +75,7 @@ def fire_of(
     spans = max((now - since) / window, 1 / 15)
     spiking = SPIKE_FACTOR * usual * (window / MINUTE)
     least = max(float(SPIKE_EVENTS), spiking, burning / spans / LOUD_SHARE)
-    return Fire({at: n for at, n in minutes.items() if at < since}, least, window)
+    return EarlierFire({at: n for at, n in minutes.items() if at < since}, least, window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,9 @@ def periods(known: History, until: datetime) -> list[Period]:
     return [*ended, *(Period(deploy, until) for deploy in deploys[-1:])][::-1]
 
 
-def not_well(period: Period, known: History, window: timedelta, fire: Fire | None) -> str:
+def why_not_healthy(
+    period: Period, known: History, window: timedelta, fire: EarlierFire | None
+) -> str:
     """Return why a period does not show that its release is well; empty where it does."""
     ran, after = period.until - period.deploy.started_at, period.next
     if period.deploy.rolled_back:
@@ -130,7 +132,7 @@ def not_well(period: Period, known: History, window: timedelta, fire: Fire | Non
         and known.first[after.release.version] < known.first[period.version]
     ):
         return "was rolled back"
-    if _outlived(period.deploy, known):
+    if _was_put_back(period.deploy, known):
         return "was rolled back"
     if after is not None and HOTFIX.fullmatch(after.release.version):
         return "needed a hotfix"
@@ -142,7 +144,7 @@ def not_well(period: Period, known: History, window: timedelta, fire: Fire | Non
     return ""
 
 
-def _outlived(deploy: DeploySeen, known: History) -> bool:
+def _was_put_back(deploy: DeploySeen, known: History) -> bool:
     """True where an older release has events long after this one's last: it was put back.
 
     Asked only where first events stand for deploys: they do not show that a release runs again.
@@ -162,7 +164,7 @@ def targets_of(
     running: Release | None,
     *,
     window: timedelta,
-    fire: Fire | None = None,
+    fire: EarlierFire | None = None,
     burning: Collection[str] = (),
     rolled_back: Collection[str] = (),
     beside: bool = False,
@@ -189,7 +191,7 @@ def targets_of(
         version = period.version
         if version in out or version in chosen:
             continue
-        why = not_well(period, known, window, fire)
+        why = why_not_healthy(period, known, window, fire)
         if version in burns:
             why = "has an open incident of its own"
         elif version not in may:
@@ -199,10 +201,10 @@ def targets_of(
             continue
         commit = may[version].commit or period.deploy.release.commit
         chosen[version] = may[version].model_copy(update={"commit": commit})
-    return Targets(tuple(chosen.values()), _why(tuple(chosen), passed))
+    return Targets(tuple(chosen.values()), _why_chosen(tuple(chosen), passed))
 
 
-def _why(chosen: Sequence[str], passed: Mapping[str, str]) -> str:
+def _why_chosen(chosen: Sequence[str], passed: Mapping[str, str]) -> str:
     """Return `v1, because v2 ran for 2 min only.`"""
     over = [f"{version} {why}" for version, why in passed.items() if version not in chosen[:1]]
     if not chosen or not over:

@@ -85,7 +85,7 @@ def issue_seen(
     )
 
 
-def belonging(
+def incident_issues(
     rows: Sequence[IssueRow],
     until: datetime,
     window: timedelta,
@@ -105,15 +105,17 @@ def belonging(
         burns = fire.began(row) or issue.spiking or fire.grew(row, window) or row.category != ERROR
         if burns or row.id in seeds:
             issues.append(issue.model_copy(update={"burns": burns}))
-    return tuple(sorted(issues, key=lambda i: (-beyond(i, window), i.first_seen, i.id)))
+    return tuple(
+        sorted(issues, key=lambda i: (-events_beyond_usual(i, window), i.first_seen, i.id))
+    )
 
 
-def beyond(issue: IssueSeen, window: timedelta) -> float:
+def events_beyond_usual(issue: IssueSeen, window: timedelta) -> float:
     """Return its events in the window beyond what it usually has in one."""
     return issue.events - issue.baseline_per_minute * (window / MINUTE)
 
 
-def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:
+def with_monitor_issues(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:
     """Return the picture with the issues that have no rows among errors, as a monitor's have none.
 
     Where Sentry does not tell the category, a list that counts events beside a picture without any
@@ -141,7 +143,7 @@ def counted_before(rows: Sequence[IssueRow], ids: Collection[str], now: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Users:
+class UserCount:
     word: Word
     count: int | None
     inferred: bool
@@ -149,15 +151,15 @@ class Users:
     """Notes for the reader of the count."""
 
 
-def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
+def count_users(picture: EventPicture, addresses_last_day: int | None) -> UserCount:
     """Count the end users that are hit (rules: Users)."""
-    if "users" in unknown(picture):
+    if "users" in unknown_parts(picture):
         return _users_unknown(picture)
     if picture.events <= 0 or picture.user_count is None:
-        return Users(Word.NOBODY, 0, False)
+        return UserCount(Word.NOBODY, 0, False)
     real = picture.events - picture.events_of_not_users
     if real <= 0:
-        return Users(
+        return UserCount(
             Word.NOBODY, 0, False, ("Only health checks and bots (not_users) ran into it.",)
         )
     shared = [
@@ -177,16 +179,16 @@ def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
         says = (f"{counted(there, 'user id')}, all from one address: taken as one user.",)
         count = 1 + elsewhere
     if picture.events_without_user * 2 <= real:
-        return Users(_word(count), count, False, says)
-    places = max(_places(picture.regions), _places(picture.organisations))
+        return UserCount(_one_or_many(count), count, False, says)
+    places = max(_count_places(picture.regions), _count_places(picture.organisations))
     anywhere = "places" in picture.unknown and real >= 2
     many = real >= INFERRED_MANY or places >= 2 or count >= 2 or anywhere
     why = "most events name no user, so the number of users is inferred"
-    says = (*says, capital(f"{why} from {counted(real, 'event')}{_where(picture)}."))
-    return Users(Word.MANY if many else Word.ONE, count if count >= 2 else None, True, says)
+    says = (*says, capital(f"{why} from {counted(real, 'event')}{_places_in_words(picture)}."))
+    return UserCount(Word.MANY if many else Word.ONE, count if count >= 2 else None, True, says)
 
 
-def unknown(picture: EventPicture) -> tuple[Part, ...]:
+def unknown_parts(picture: EventPicture) -> tuple[Part, ...]:
     """Return the parts that are not known. Whom events hit that are no errors is one of them."""
     lacks: set[Part] = set(picture.unknown)
     if picture.not_counted or (picture.user_count is None and picture.events > 0):
@@ -196,7 +198,7 @@ def unknown(picture: EventPicture) -> tuple[Part, ...]:
     return tuple(part for part in PARTS if part in lacks)
 
 
-def _users_unknown(picture: EventPicture) -> Users:
+def _users_unknown(picture: EventPicture) -> UserCount:
     """Return many users, as far as the events allow: one event has one user."""
     others = sum(share.events for share in picture.not_counted)
     least = picture.user_count if (picture.user_count or 0) >= 2 else None
@@ -209,23 +211,23 @@ def _users_unknown(picture: EventPicture) -> Users:
     if "users" in picture.unknown or (picture.user_count is None and not others):
         says.append("Users could not be counted: assumed to be many.")
     single = picture.events == 1 and not others
-    return Users(Word.ONE if single else Word.MANY, least, True, tuple(says))
+    return UserCount(Word.ONE if single else Word.MANY, least, True, tuple(says))
 
 
-def _word(count: int) -> Word:
+def _one_or_many(count: int) -> Word:
     return Word.MANY if count >= 2 else Word.ONE
 
 
-def _places(shares: Sequence[Share]) -> int:
+def _count_places(shares: Sequence[Share]) -> int:
     return len({s.name for s in shares if s.name and s.events > 0})
 
 
-def _where(picture: EventPicture) -> str:
+def _places_in_words(picture: EventPicture) -> str:
     parts = [
         counted(number, place)
         for number, place in (
-            (_places(picture.regions), "region"),
-            (_places(picture.organisations), "organisation"),
+            (_count_places(picture.regions), "region"),
+            (_count_places(picture.organisations), "organisation"),
         )
         if number
     ]
@@ -245,7 +247,9 @@ def feature_of(transaction: str, features: Mapping[str, str]) -> str | None:
     )
 
 
-def folded(transactions: Sequence[Share], features: Mapping[str, str]) -> tuple[Share, ...]:
+def events_by_feature(
+    transactions: Sequence[Share], features: Mapping[str, str]
+) -> tuple[Share, ...]:
     """Events by feature, most first."""
     events: dict[str, int] = {}
     users: dict[str, int] = {}
@@ -276,7 +280,7 @@ def hit_features(
     return tuple(s for s in shares if s.events >= FEATURE_EVENTS and counts(s))
 
 
-def _features(picture: EventPicture, hit: Sequence[Share], known: bool) -> Word:
+def _features_hit(picture: EventPicture, hit: Sequence[Share], known: bool) -> Word:
     """Return many where it is not known, as far as the events allow for two features."""
     few = picture.events < 2 * FEATURE_EVENTS and not picture.not_counted
     return Word.MANY if len(hit) >= 2 or not (known or few) else Word.ONE
@@ -299,7 +303,7 @@ def blast_radius(
     baseline_per_minute: float,
 ) -> BlastRadius:
     """Say who is hit, as a value with sentences that a person can check."""
-    who = users(picture, addresses_last_day)
+    who = count_users(picture, addresses_last_day)
     if who.word is Word.NOBODY:
         return BlastRadius(
             users=Word.NOBODY,
@@ -307,23 +311,23 @@ def blast_radius(
             features=Word.NOBODY,
             sentences=who.says or (NOTHING,),
         )
-    shares = folded((*picture.transactions, *picture.not_counted), features)
+    shares = events_by_feature((*picture.transactions, *picture.not_counted), features)
     named = NAMELESS * picture.events_without_user <= picture.events
     hit = hit_features(shares, picture.events, who.count if named and not who.inferred else None)
-    lacks = unknown(picture)
-    says = [_volume(who, picture, window, baseline_per_minute), *who.says]
+    lacks = unknown_parts(picture)
+    says = [_volume_sentence(who, picture, window, baseline_per_minute), *who.says]
     if shares:
         named = [f"{s.name} ({counted(s.events, 'event')})" for s in hit or shares[:1]]
         says.append(f"Features: {listed(named)}.")
     if "features" in lacks:
         says.append("Features are not known: assumed to be many.")
     for shares_of, word in ((picture.regions, "region"), (picture.organisations, "organisation")):
-        if (only := _only(shares_of, picture.events)) is not None:
+        if (only := _only_place(shares_of, picture.events)) is not None:
             says.append(f"All of it in one {word}: {only}.")
     return BlastRadius(
         users=who.word,
         user_count=who.count,
-        features=_features(picture, hit, "features" not in lacks),
+        features=_features_hit(picture, hit, "features" not in lacks),
         top_features=(hit or shares)[:SHOWN],
         regions=picture.regions[:SHOWN],
         organisations=picture.organisations[:SHOWN],
@@ -334,15 +338,15 @@ def blast_radius(
     )
 
 
-def _volume(
-    who: Users, picture: EventPicture, window: timedelta, baseline_per_minute: float
+def _volume_sentence(
+    who: UserCount, picture: EventPicture, window: timedelta, baseline_per_minute: float
 ) -> str:
     hit = how_many(who.word, "user") if who.count is None else counted(who.count, "user")
-    if "users" in unknown(picture):
+    if "users" in unknown_parts(picture):
         hit = USERS_UNKNOWN if who.count is None else f"at least {hit}"
     minutes = window / MINUTE
     last = f"{round(minutes)} min" if minutes > 1.5 else f"{round(minutes * 60)} s"
-    what = f"{hit}{_where(picture)}, {counted(picture.events, 'event')}"
+    what = f"{hit}{_places_in_words(picture)}, {counted(picture.events, 'event')}"
     if picture.per_issue:
         return capital(f"{what}, counted per issue over its whole life.")
     per_minute = per_minute_text(picture.events / minutes)
@@ -350,7 +354,7 @@ def _volume(
     return capital(f"{what} in the last {last} ({per_minute}/min, baseline {baseline}/min).")
 
 
-def _only(shares: Sequence[Share], events: int) -> str | None:
+def _only_place(shares: Sequence[Share], events: int) -> str | None:
     named = [s for s in shares if s.name and s.events > 0]
     return named[0].name if len(named) == 1 and named[0].events >= events > 1 else None
 

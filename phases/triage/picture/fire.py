@@ -77,9 +77,9 @@ class Series:
             kept = sorted(spans)[: len(spans) - len(spans) // DROPPED]
             minutes = (end - begin + 2 * AROUND) * (STEP / MINUTE)
             return Measured(fmean(kept) / minutes, minutes * len(kept))
-        return self._lately(begin)
+        return self._rate_a_day_ago(begin)
 
-    def _lately(self, begin: int) -> Measured:
+    def _rate_a_day_ago(self, begin: int) -> Measured:
         """Return the rate of the day before, in its middle hour: a fire of hours is not usual."""
         since = max(self.first, begin - A_DAY)
         minutes = (begin - since) * (STEP / MINUTE)
@@ -122,7 +122,7 @@ class Rise:
         return self.events / max(self.expected, 1.0)
 
 
-def rise(series: Series, window: timedelta) -> Rise | None:
+def find_rise(series: Series, window: timedelta) -> Rise | None:
     """Return since when the service is louder than usual, or None where it is not.
 
     Stretches as long as the window are added to the run, newest first, as long as each rather has
@@ -141,7 +141,7 @@ def rise(series: Series, window: timedelta) -> Rise | None:
         n, m = series.events(begin, end), rate.per_minute * minutes
         ratio = max((events + n) / max(expected + m, 1e-9), LOUDER)
         least = 0.0 if since is None else events / burning * minutes / LOUD_SHARE
-        if n > 0 and n >= least and n > tipping(m, min(ratio, 1e6)):
+        if n > 0 and n >= least and n > tipping_count(m, min(ratio, 1e6)):
             since, quiet = begin, 0
             events, expected, burning = events + n, expected + m, burning + minutes
             measured = rate.minutes
@@ -157,12 +157,12 @@ def rise(series: Series, window: timedelta) -> Rise | None:
 
 
 def _first_step(series: Series, begin: int, length: int, per_minute: float) -> datetime:
-    least = tipping(per_minute * (STEP / MINUTE), LOUDER)
+    least = tipping_count(per_minute * (STEP / MINUTE), LOUDER)
     steps = (at for at in range(begin, begin + length) if series.events(at, at + 1) > least)
     return time_of(next(steps, begin))
 
 
-def tipping(expected: float, ratio: float) -> float:
+def tipping_count(expected: float, ratio: float) -> float:
     """Return the number of events above which `ratio` times as many were rather to be expected."""
     return expected * (ratio - 1) / math.log(ratio)
 
@@ -170,7 +170,7 @@ def tipping(expected: float, ratio: float) -> float:
 # --- issues that began together ------------------------------------------------------------------
 
 
-def together(rows: Sequence[IssueRow], now: datetime, window: timedelta) -> datetime | None:
+def loudest_group(rows: Sequence[IssueRow], now: datetime, window: timedelta) -> datetime | None:
     """Return the beginning of the loudest group of issues that were first seen since then.
 
     What was born in the two days before tells how much of such events is this service's way: a
@@ -187,15 +187,17 @@ def together(rows: Sequence[IssueRow], now: datetime, window: timedelta) -> date
         span = max((now - begin) / MINUTE, window / MINUTE)
         others, rest = total - inside, 2 * DAY / MINUTE - span
         if inside > most_usual(Measured(others / rest, rest), span, CHANCE):
-            best = max(best, (_likelier(inside, span, others, rest), begin), key=_score)
+            best = max(
+                best, (_log_likelihood_ratio(inside, span, others, rest), begin), key=_scan_score
+            )
     return best[1]
 
 
-def _score(found: tuple[float, datetime | None]) -> float:
+def _scan_score(found: tuple[float, datetime | None]) -> float:
     return found[0]
 
 
-def _likelier(inside: int, span: float, others: int, rest: float) -> float:
+def _log_likelihood_ratio(inside: int, span: float, others: int, rest: float) -> float:
     """Return the logarithm of how much likelier two rates are than one."""
     every = (inside + others) / (span + rest)
     return inside * math.log(inside / span / every) + (
@@ -230,7 +232,7 @@ class Fire:
         ratio = min(max(self.rise.ratio, LOUDER), GROWN)
         # Nor was it louder than the whole service: its day may be more fire than usual hours.
         usually = min(own.per_minute, self.rise.usual)
-        return row.events > tipping(usually * (window / MINUTE), ratio)
+        return row.events > tipping_count(usually * (window / MINUTE), ratio)
 
 
 def own_rate(row: IssueRow, before: datetime) -> Measured | None:
@@ -244,7 +246,7 @@ def own_rate(row: IssueRow, before: datetime) -> Measured | None:
     return Measured(row.events_before / row.minutes_before, row.minutes_before)
 
 
-def fire(
+def find_fire(
     rows: Sequence[IssueRow],
     series: Series | None,
     now: datetime,
@@ -252,8 +254,8 @@ def fire(
     new: timedelta,
 ) -> Fire:
     """Return the fire. Where nothing is loud, what was first seen lately (`new`) counts as new."""
-    rising = rise(series, window) if series is not None else None
-    born = together(rows, now, window)
+    rising = find_rise(series, window) if series is not None else None
+    born = loudest_group(rows, now, window)
     beginnings = [now - new, *([born] if born else [])]
     if series is None or rising is None:
         return Fire(min(beginnings))

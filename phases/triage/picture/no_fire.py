@@ -13,7 +13,7 @@ from phases.record.findings import BlastRadius, Confidence, EndpointAnswer, Usua
 from phases.record.limits import NOTHING
 from phases.shared.counts import SPREAD, at_least_above, most_usual
 from phases.text.wording import counted, per_minute_text
-from phases.triage.picture.fire import CHANCE, FEW, MINUTE, Series, rise, step_of
+from phases.triage.picture.fire import CHANCE, FEW, MINUTE, Series, find_rise, step_of
 
 OUTAGE = "taken as a total outage until shown otherwise"
 
@@ -21,17 +21,19 @@ OUTAGE = "taken as a total outage until shown otherwise"
 HUSHED = "nothing reaches the service, or nothing reaches Sentry"
 
 
-def silent(series: Series | None, events: int, window: timedelta, why: str) -> tuple[str, ...]:
+def silence_in_words(
+    series: Series | None, events: int, window: timedelta, why: str
+) -> tuple[str, ...]:
     """Return what is said where no issue burns. `events`: the issue list's; `why`: no series."""
-    if events <= 0 and (series is None or not _lately(series, window)):
-        return _without_events(series, window)
+    if events <= 0 and (series is None or not _lately_in_words(series, window)):
+        return _silence_meaning(series, window)
     if series is None:
         because = why or "this Sentry does not tell events over time"
         return (f"I cannot tell whether anything is unusual, because {because}.",)
     minutes, begin = window / MINUTE, step_of(series.now - window)
-    usually, lately = series.usual(begin, series.end), _lately(series, window)
+    usually, lately = series.usual(begin, series.end), _lately_in_words(series, window)
     came = f"{counted(max(lately, events), 'event')} in the last {minutes:.0f} min"
-    louder = rise(series, window)
+    louder = find_rise(series, window)
     if louder is None:
         return (
             NOTHING,
@@ -47,7 +49,7 @@ def silent(series: Series | None, events: int, window: timedelta, why: str) -> t
     return (f"{came}, {expected}, but no issue is new or much louder: I cannot tell what burns.",)
 
 
-def _without_events(series: Series | None, window: timedelta) -> tuple[str, ...]:
+def _silence_meaning(series: Series | None, window: timedelta) -> tuple[str, ...]:
     """Return what silence means: in a service that always has errors it is no good sign."""
     if series is None:
         return (NOTHING,)
@@ -61,7 +63,7 @@ def _without_events(series: Series | None, window: timedelta) -> tuple[str, ...]
     return (f"{came}: {HUSHED}.",)
 
 
-def _lately(series: Series, window: timedelta) -> int:
+def _lately_in_words(series: Series, window: timedelta) -> int:
     return series.events(step_of(series.now - window), series.end)
 
 

@@ -10,7 +10,7 @@ from phases.ports.tracker_values import EventDetail
 from phases.record.changes import ChangeSeen, FlagEvidence
 from phases.record.findings import IssueSeen
 from phases.shared.suspected_changes import change_in_words, changes_near, turned_off
-from phases.triage.going_back.situation import OtherChange, Situation
+from phases.triage.rollback.situation import OtherChange, Situation
 
 
 def flag_asked_about(changes: Sequence[ChangeSeen], began: datetime | None) -> ChangeSeen | None:

@@ -42,18 +42,18 @@ from phases.record.findings import (
 from phases.record.service import Service
 from phases.text.wording import listed, short
 from phases.triage.deploys.deploy_history import UNTOLD
-from phases.triage.going_back.more_people import rush, spans
 from phases.triage.picture.beginning import JUST_BEFORE
 from phases.triage.picture.blast_radius import (
     ERROR,
     MINUTE,
     ONE_PLACE,
     PARTS,
-    with_others,
+    with_monitor_issues,
 )
+from phases.triage.picture.false_alarms import BEFORE
 from phases.triage.picture.fire import DAY, HISTORY
-from phases.triage.picture.ordinary import BEFORE
 from phases.triage.reading.unavailable import PART_SECONDS, TriageNotes, in_time
+from phases.triage.rollback.more_people import compared_spans, rush_factor
 
 COMMITS_SECONDS = 2.0
 """For the commits that a rollback takes back: people wait for the decision."""
@@ -291,13 +291,13 @@ class Questions:
         except PortError as error:
             self.notes.miss(error, "Users and features are not known", decides=True)
             events = sum(issue.events for issue in issues if issue.category == ERROR)
-            return with_others(EventPicture(events=events, unknown=PARTS), issues)
+            return with_monitor_issues(EventPicture(events=events, unknown=PARTS), issues)
         for part in picture.unknown:
             self.notes.say(f"{NAMES[part]} are not known ({listed(picture.why)}).")
             if part != "places":
                 self.notes.unasked.setdefault(f"{NAMES[part]} are not known.")
         self.notes.incomplete = self.notes.incomplete or picture.passing
-        return with_others(picture, issues)
+        return with_monitor_issues(picture, issues)
 
     async def events_by_release(
         self, ids: Sequence[str], suspect: DeploySeen | None
@@ -344,11 +344,11 @@ class Questions:
     async def rush(self, began: datetime) -> float:
         """Return how many times the usual requests came just before trouble began; 0: not known."""
         tracker, service = self.sources.tracker, self.sources.service
-        asked = (tracker.traffic(service, *span) for span in spans(began))
+        asked = (tracker.traffic(service, *span) for span in compared_spans(began))
         try:
-            return rush(*await in_time(asyncio.gather(*asked)))
+            return rush_factor(*await in_time(asyncio.gather(*asked)))
         except PortError:
-            return 0.0  # it would only have spoken for the release
+            return 0.0  # it only speaks for the release
 
     async def exact_beginning(
         self,

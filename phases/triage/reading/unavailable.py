@@ -15,9 +15,9 @@ from phases.ports.ports import PortError
 from phases.ports.tracker_values import EventDetail, EventPicture, Minutes
 from phases.record.findings import Share
 from phases.record.service import Service
-from phases.root_cause.stack_trace import without_stack
+from phases.root_cause.stack_trace import why_no_stack
 from phases.text.wording import listed, short
-from phases.triage.going_back.situation import Situation
+from phases.triage.rollback.situation import Situation
 
 PART_SECONDS = 6.0
 """For each of Sentry's parts: three rounds end well within the 30 s that any effect may take."""
@@ -62,7 +62,7 @@ async def in_time(asked: Awaitable[T]) -> T:
         raise PortError("Sentry", text, retryable=True) from None
 
 
-def say_of_numbers(
+def note_numbers(
     notes: Notes,
     situation: Situation,
     picture: EventPicture,
@@ -99,9 +99,9 @@ def say_of_numbers(
         )
 
 
-def say_of_stack(notes: Notes, detail: EventDetail) -> None:
+def note_stack(notes: Notes, detail: EventDetail) -> None:
     """Say what the stack does not tell."""
-    if not detail.frames and (why := without_stack(detail.kind)):
+    if not detail.frames and (why := why_no_stack(detail.kind)):
         notes.say(why)
     if not detail.in_app_told:
         notes.say(

@@ -18,9 +18,9 @@ from bot.config.settings import Faults
 from phases.messages.actions import DeployedByOthers
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import ReleaseNames, Service
-from phases.triage.deploys.deploy_history import History, history, suspect_of
+from phases.triage.deploys.deploy_history import History, merge_deploys, suspect_of
 from phases.triage.deploys.targets import targets_of
-from phases.verification.post_deploy import deploy_told, named
+from phases.verification.post_deploy import deploy_told, version_told
 from tests.support.bots.story import mitigated
 from tests.support.worlds.sentry_world import NOW, ago
 
@@ -136,7 +136,7 @@ def test_a_branch_of_a_version_is_named_by_its_commit_though_the_tags_are_not_kn
 def test_a_ref_may_leave_out_refs() -> None:
     """https://docs.github.com/en/rest/git/refs : `tags/v1` stands for `refs/tags/v1` there."""
     assert SHOP.deployed("tags/shop-v1.3.0", X) == Release(version="1.3.0", commit=X)
-    assert named(SHOP, "tags/shop-v1.3.0") == "1.3.0"
+    assert version_told(SHOP, "tags/shop-v1.3.0") == "1.3.0"
 
 
 def test_a_branch_that_is_called_as_a_version_is_none_where_the_tags_are_known() -> None:
@@ -188,12 +188,12 @@ def test_a_release_of_the_whole_organisation_is_the_services_whose_pattern_says_
 
 def test_ci_names_no_branch_and_no_other_services_tag() -> None:
     shop, _ = Catalogue((SHOP, BILLING)).all()
-    assert named(shop, "refs/tags/shop-v1.4.0") == "1.4.0"
-    assert [named(shop, told) for told in ("main", "refs/heads/main", "refs/pull/1/merge")] == [
-        None
-    ] * 3
-    assert (named(shop, "main", X), named(shop, "billing-v7.1.0", X)) == (X, None)
-    assert named(shop, "abcdefa") == "abcdefa", "an abbreviated commit may have no digit"
+    assert version_told(shop, "refs/tags/shop-v1.4.0") == "1.4.0"
+    assert [
+        version_told(shop, told) for told in ("main", "refs/heads/main", "refs/pull/1/merge")
+    ] == [None] * 3
+    assert (version_told(shop, "main", X), version_told(shop, "billing-v7.1.0", X)) == (X, None)
+    assert version_told(shop, "abcdefa") == "abcdefa", "an abbreviated commit may have no digit"
     assert deploy_told(shop, X, NOW).release == Release(version=X, commit=X)
 
 
@@ -228,7 +228,7 @@ def test_deployments_of_a_branch_are_joined_with_sentrys_releases_by_commit(leng
         [Release(version=sha[:length]) for sha in (Z, Y, X)],
         [Release(version=sha) for sha in (Z, Y, X)],
     ):
-        known = history(by_github, firsts, deployable=listed)
+        known = merge_deploys(by_github, firsts, deployable=listed)
         assert [d.release.version for d in known.deploys] == [sha[:length] for sha in (Z, Y, X)]
         suspect = suspect_of(known.deploys, ago(3), timedelta(minutes=15))
         assert suspect is not None
@@ -244,7 +244,7 @@ def test_a_deployer_that_takes_tags_gets_the_tag_at_the_commit() -> None:
     ]
     by_sentry = [deploy(Z, 5, "sentry"), deploy(Y, 100, "sentry")]
     tags = [Release(version="1.3.0"), Release(version="1.2.0"), Release(version="1.1.0")]
-    known = history(by_github, by_sentry, deployable=tags)
+    known = merge_deploys(by_github, by_sentry, deployable=tags)
     assert [d.release for d in known.deploys] == [
         Release(version=sha, commit=sha) for sha in (Z, Y)
     ]
@@ -259,7 +259,7 @@ def test_a_deployer_that_takes_tags_gets_the_tag_at_the_commit() -> None:
 
 def test_a_name_that_was_told_of_several_commits_is_none() -> None:
     """As an older bot has kept deployments of a branch."""
-    known = history(
+    known = merge_deploys(
         [
             deploy("main", 5, "github", Z),
             deploy("main", 100, "github", Y),
@@ -273,13 +273,13 @@ def test_a_release_that_sentry_calls_main_is_none_where_deployments_tell_the_com
     by_github = [deploy(sha, minutes, "github", sha) for sha, minutes in ((Z, 5), (Y, 100))]
     by_sentry = [deploy("main", 4.5, "sentry"), deploy("main", 900, "first event")]
     listed = [Release(version=Z), Release(version=Y)]
-    known = history(by_github, by_sentry, deployable=listed)
+    known = merge_deploys(by_github, by_sentry, deployable=listed)
     assert [d.release.version for d in known.deploys] == [Z, Y]
     assert [r.version for r in healthy(known.deploys[0], known, listed)] == [Y]
     named_so = [deploy("jellyfish", 4.5, "sentry"), deploy("starfish", 100, "sentry")]
     assert (
         len(
-            history(
+            merge_deploys(
                 named_so,
                 [deploy("jellyfish", 5, "webhook")],
                 deployable=[Release(version="jellyfish")],
@@ -287,7 +287,7 @@ def test_a_release_that_sentry_calls_main_is_none_where_deployments_tell_the_com
         )
         == 1
     )
-    assert len(history(named_so).deploys) == 2, "where nobody else tells, it is all there is"
+    assert len(merge_deploys(named_so).deploys) == 2, "where nobody else tells, it is all there is"
 
 
 def test_two_builds_of_a_version_are_two_deploys_of_it() -> None:
@@ -296,7 +296,7 @@ def test_two_builds_of_a_version_are_two_deploys_of_it() -> None:
         deploy("1.3.0", 60, "first event"),
         deploy("1.2.0", 300, "first event"),
     ]
-    known = history(firsts)
+    known = merge_deploys(firsts)
     assert [(d.release.version, d.started_at) for d in known.deploys] == [
         ("1.3.0", ago(5)),
         ("1.3.0", ago(60)),

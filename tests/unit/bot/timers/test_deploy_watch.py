@@ -18,15 +18,15 @@ from phases.ports.ports import ErrorTracker, PortError
 from phases.ports.tracker_values import IssueRow
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import ReleaseNames
-from phases.triage.deploys.deploy_history import history, suspect_of
+from phases.triage.deploys.deploy_history import merge_deploys, suspect_of
 from phases.verification.post_deploy import (
     LOOKS,
-    Watched,
+    WatchedDeploy,
     deploy_told,
     headline,
     looks_due,
-    named,
     new_since,
+    version_told,
 )
 from phases.workflow import step
 from tests.support.values.factories import service
@@ -178,7 +178,7 @@ async def test_a_bot_that_was_asleep_for_an_hour_looks_once_and_one_away_for_a_n
 
 
 def test_the_looks_and_what_is_new() -> None:
-    watched = Watched(service="shop", environment="production", version="1.4.0", at=END)
+    watched = WatchedDeploy(service="shop", environment="production", version="1.4.0", at=END)
     assert [looks_due(watched, SHOP, END + timedelta(minutes=m)) for m in (0, 1, 2, 4, 7, 10)] == [
         0,
         1,
@@ -194,7 +194,7 @@ def test_the_looks_and_what_is_new() -> None:
 def test_a_version_may_be_told_as_any_system_writes_it() -> None:
     names = ReleaseNames(sentry="shop@{version}", tag="v{version}", deploy="{version}")
     shop = service(release=names)
-    assert {named(shop, told) for told in ("1.4.0", "v1.4.0", "shop@1.4.0")} == {"1.4.0"}
+    assert {version_told(shop, told) for told in ("1.4.0", "v1.4.0", "shop@1.4.0")} == {"1.4.0"}
 
 
 def test_a_deploy_of_which_only_the_end_is_told_began_with_its_first_sign() -> None:
@@ -211,13 +211,15 @@ def test_a_deploy_of_which_only_the_end_is_told_began_with_its_first_sign() -> N
         started_at=END - timedelta(minutes=3),
         source="first event",
     )
-    known = history([before, sign, deploy_told(SHOP, "1.4.0", END)])
+    known = merge_deploys([before, sign, deploy_told(SHOP, "1.4.0", END)])
     suspect = suspect_of(known.deploys, END - timedelta(minutes=2), SHOP.window)
     assert suspect is not None
     assert suspect.release.version == "1.4.0"
     # A release that was there long before, deployed again: the end is all that is known.
     old = sign.model_copy(update={"started_at": END - timedelta(days=9)})
-    assert history([before, old, deploy_told(SHOP, "1.4.0", END)]).deploys[0].started_at == END
+    assert (
+        merge_deploys([before, old, deploy_told(SHOP, "1.4.0", END)]).deploys[0].started_at == END
+    )
 
 
 async def test_one_that_cannot_be_looked_at_ends_neither_the_others_nor_the_watch(

@@ -11,7 +11,7 @@ from phases.record.changes import ChangeSeen
 from phases.record.findings import Choice, DeployProof, HypothesisKind, LookVerdict, Verdict
 from phases.record.incident import ActionKind, Status
 from phases.record.memories import Question
-from phases.root_cause.changed import change_hypothesis
+from phases.root_cause.change_hypothesis import change_hypothesis
 from phases.shared.rounds import not_taken_back
 from phases.verification.releases import running_release
 from tests.support.bots.story import Story

@@ -19,7 +19,7 @@ from phases.ports.library_paths import foreign, library_of
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
-from phases.root_cause.commit_ranking import Thrown, newest_first, rank_commits
+from phases.root_cause.commit_ranking import RaisedError, newest_first, rank_commits
 from phases.root_cause.error_clues import (
     clues_of,
     speaks_of_database,
@@ -157,7 +157,7 @@ def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
         )
         for n in range(500)
     ]
-    thrown = Thrown(
+    thrown = RaisedError(
         type="shop.PriceMissing", value="'name_7' has no attribute 'name_8' for name_9(...)"
     )
 

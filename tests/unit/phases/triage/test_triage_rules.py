@@ -16,21 +16,21 @@ from phases.record.findings import BlastRadius, Choice, IssueSeen, Share, Word
 from phases.record.incident import Severity
 from phases.record.service import ReleaseNames
 from phases.text.wording import counted, lasting, listed, per_minute_text
-from phases.triage.measure import by_version, fix_of
+from phases.triage.measure import by_version, known_fix
 from phases.triage.picture.beginning import baseline, first_loud_minute
 from phases.triage.picture.blast_radius import (
     NEW,
-    Users,
-    belonging,
+    UserCount,
     blast_radius,
+    count_users,
     feature_of,
     hit_features,
+    incident_issues,
     severity_of,
-    users,
 )
-from phases.triage.picture.fire import fire
+from phases.triage.picture.fire import find_fire
 from phases.triage.reading.questions import one_way_match
-from phases.triage.reported import manual
+from phases.triage.reported import manual_report
 from tests.support.worlds.sentry_world import NOW, SHOP, ago, incident
 
 WINDOW = timedelta(minutes=15)
@@ -140,7 +140,7 @@ def row(**fields: object) -> IssueRow:
 )
 def test_which_issues_belong(fields: dict[str, object], belongs: bool) -> None:
     rows = [row(**fields)]
-    found = belonging(rows, NOW, WINDOW, {"7"}, fire(rows, None, NOW, WINDOW, NEW))
+    found = incident_issues(rows, NOW, WINDOW, {"7"}, find_fire(rows, None, NOW, WINDOW, NEW))
     assert bool(found) == belongs
 
 
@@ -161,35 +161,39 @@ ATTACKER_AND_OTHERS = (
 @pytest.mark.parametrize(
     ("seen", "day", "expected"),
     [
-        (picture(0, 0), None, Users(Word.NOBODY, 0, False)),
-        (picture(50, 1), None, Users(Word.ONE, 1, False)),
-        (picture(50, 2), None, Users(Word.MANY, 2, False)),
-        (picture(50, 10, addresses=1), 5, Users(Word.ONE, 1, False)),
-        (picture(50, 9, addresses=1), 5, Users(Word.MANY, 9, False)),
+        (picture(0, 0), None, UserCount(Word.NOBODY, 0, False)),
+        (picture(50, 1), None, UserCount(Word.ONE, 1, False)),
+        (picture(50, 2), None, UserCount(Word.MANY, 2, False)),
+        (picture(50, 10, addresses=1), 5, UserCount(Word.ONE, 1, False)),
+        (picture(50, 9, addresses=1), 5, UserCount(Word.MANY, 9, False)),
         (
             picture(50, 10, addresses=1),
             1,
-            Users(Word.MANY, 10, False),
+            UserCount(Word.MANY, 10, False),
         ),  # everybody comes from there: a proxy
-        (picture(50, 10, addresses=2), 5, Users(Word.MANY, 10, False)),
-        (picture(50, 22, addresses=1, users=ATTACKER_AND_OTHERS), 5, Users(Word.MANY, 13, False)),
+        (picture(50, 10, addresses=2), 5, UserCount(Word.MANY, 10, False)),
+        (
+            picture(50, 22, addresses=1, users=ATTACKER_AND_OTHERS),
+            5,
+            UserCount(Word.MANY, 13, False),
+        ),
         (
             picture(50, 3, events_without_user=25),
             None,
-            Users(Word.MANY, 3, False),
+            UserCount(Word.MANY, 3, False),
         ),  # exactly half is not more than half
-        (picture(50, 1, events_without_user=26), None, Users(Word.MANY, None, True)),
-        (picture(9, 1, events_without_user=8), None, Users(Word.ONE, None, True)),
-        (picture(9, 0, events_without_user=9), None, Users(Word.ONE, None, True)),
-        (picture(9, 2, events_without_user=7), None, Users(Word.MANY, 2, True)),
-        (picture(10, 0, events_without_user=10), None, Users(Word.MANY, None, True)),
-        (picture(20, 0, events_of_not_users=20), None, Users(Word.NOBODY, 0, False)),
-        (picture(20, 1, events_of_not_users=18), None, Users(Word.ONE, 1, False)),
-        (picture(5, None), None, Users(Word.MANY, None, True)),
+        (picture(50, 1, events_without_user=26), None, UserCount(Word.MANY, None, True)),
+        (picture(9, 1, events_without_user=8), None, UserCount(Word.ONE, None, True)),
+        (picture(9, 0, events_without_user=9), None, UserCount(Word.ONE, None, True)),
+        (picture(9, 2, events_without_user=7), None, UserCount(Word.MANY, 2, True)),
+        (picture(10, 0, events_without_user=10), None, UserCount(Word.MANY, None, True)),
+        (picture(20, 0, events_of_not_users=20), None, UserCount(Word.NOBODY, 0, False)),
+        (picture(20, 1, events_of_not_users=18), None, UserCount(Word.ONE, 1, False)),
+        (picture(5, None), None, UserCount(Word.MANY, None, True)),
     ],
 )
-def test_users(seen: EventPicture, day: int | None, expected: Users) -> None:
-    found = users(seen, day)
+def test_users(seen: EventPicture, day: int | None, expected: UserCount) -> None:
+    found = count_users(seen, day)
     assert (found.word, found.count, found.inferred) == (
         expected.word,
         expected.count,
@@ -199,13 +203,16 @@ def test_users(seen: EventPicture, day: int | None, expected: Users) -> None:
 
 def test_two_regions_or_organisations_infer_many() -> None:
     places = (Share(name="a", events=1), Share(name="b", events=1))
-    assert users(picture(2, 0, events_without_user=2, regions=places), None).word is Word.MANY
-    assert users(picture(2, 0, events_without_user=2, organisations=places), None).word is Word.MANY
+    assert count_users(picture(2, 0, events_without_user=2, regions=places), None).word is Word.MANY
+    assert (
+        count_users(picture(2, 0, events_without_user=2, organisations=places), None).word
+        is Word.MANY
+    )
 
 
 def test_one_value_from_ten_addresses_is_counted_by_addresses() -> None:
     shared = (UserShare(key="a", events=9, addresses=10), UserShare(key="b", events=9, addresses=9))
-    assert users(picture(18, 2, users=shared), None).count == 11
+    assert count_users(picture(18, 2, users=shared), None).count == 11
 
 
 def test_features_fold_by_pattern_and_count_from_three_events_and_five_percent() -> None:
@@ -231,7 +238,9 @@ def test_features_fold_by_pattern_and_count_from_three_events_and_five_percent()
 def test_severity(
     users_word: Word, features: Word, inferred: bool, events: int, expected: Severity
 ) -> None:
-    report = manual(ManualTriage(by="U1", users=Word.ONE, features=Word.ONE, report="x"), SHOP, NOW)
+    report = manual_report(
+        ManualTriage(by="U1", users=Word.ONE, features=Word.ONE, report="x"), SHOP, NOW
+    )
     blast = BlastRadius(users=users_word, features=features, inferred=inferred)
     assert severity_of(report.model_copy(update={"blast": blast, "events": events})) is expected
 
@@ -273,7 +282,7 @@ def test_the_manual_form_is_marked_and_recommends_nothing_measured() -> None:
         feature_names=("cart", " pay "),
         report="all red",
     )
-    report = manual(said, SHOP, NOW)
+    report = manual_report(said, SHOP, NOW)
     assert report.manual_by == "U1"
     assert report.events == 0
     assert report.recommendation.choice is Choice.INVESTIGATE
@@ -283,7 +292,7 @@ def test_the_manual_form_is_marked_and_recommends_nothing_measured() -> None:
         "Reported by a person, not measured.",
     )
     assert severity_of(report) is Severity.SEV1
-    nobody = manual(said.model_copy(update={"users": Word.NOBODY}), SHOP, NOW)
+    nobody = manual_report(said.model_copy(update={"users": Word.NOBODY}), SHOP, NOW)
     assert severity_of(nobody) is Severity.SEV4
 
 
@@ -310,7 +319,7 @@ def test_versions_are_read_as_the_catalogue_writes_them() -> None:
 def test_a_fix_is_known_by_what_it_names(subject: str, known: bool) -> None:
     issues = [IssueSeen(id="1", short_id="SHOP-1", title="x", first_seen=NOW, events=1)]
     burning = incident(ticket=Ticket(id="t", identifier="ENG-7", url="https://linear.app/ENG-7"))
-    found = fix_of([HotfixRef(name="b", commit="c", subject=subject)], burning, issues)
+    found = known_fix([HotfixRef(name="b", commit="c", subject=subject)], burning, issues)
     assert found == ("b" if known else None)
 
 

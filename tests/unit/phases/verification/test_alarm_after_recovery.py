@@ -14,7 +14,7 @@ from phases.messages import effects as wanted
 from phases.messages.effects import EFFECT
 from phases.record.findings import Release
 from phases.record.incident import GuardLook, Incident, Status
-from phases.verification.recurrence import GUARD, gone, look_back
+from phases.verification.recurrence import GUARD, look_back, taken_back_names
 from sandbox.faults import Fault
 from tests.support.bots.story import Story, mitigated
 from tests.support.values.factories import evidence
@@ -111,9 +111,9 @@ async def test_a_quiet_look_of_the_bots_own_is_one_cheap_call():
 async def test_what_was_deployed_again_is_no_straggler():
     async with world() as w:
         incident = await recovered(w, 5)
-        assert gone(incident) == {"v3"}
+        assert taken_back_names(incident) == {"v3"}
         again = incident.model_copy(update={"heard": (f"deploy:v3@{ago(0).isoformat()}",)})
-        assert gone(again) == frozenset()
+        assert taken_back_names(again) == frozenset()
         events(w, "v3", minutes=14, times=25, every=30)
         assert (await look_back(incident, SHOP, answers(incident), w.client, LOOK)).found == "quiet"
         assert (await look_back(again, SHOP, answers(incident), w.client, LOOK)).found == "back"
@@ -130,12 +130,12 @@ async def test_what_was_taken_back_is_known_by_its_commit_and_by_an_abbreviation
         incident = incident.model_copy(
             update={"rounds": (one.model_copy(update={"action": acted}),)}
         )
-        assert gone(incident) == {"v3", sha}
+        assert taken_back_names(incident) == {"v3", sha}
         for name in (sha, sha[:7]):
             events(w, name, minutes=14, times=12, every=30)
         told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
         again = incident.model_copy(update={"heard": (f"deploy:{sha[:12]}@{ago(0).isoformat()}",)})
-        assert gone(again) == frozenset()
+        assert taken_back_names(again) == frozenset()
     assert (told.found, told.stragglers) == ("quiet", 24)
 
 

@@ -13,7 +13,7 @@ from phases.record.findings import EndpointAnswer, Look, LookVerdict
 from phases.record.traffic_seen import BeforeAction
 from phases.shared.counts import POISSON, SPREAD, SPREAD_MOST, Measured, scatter
 from phases.verification.before_action import baseline, before_action, burning_rate
-from phases.verification.event_counts import limits
+from phases.verification.event_counts import limits_for
 from phases.verification.recheck import Recheck
 from tests.support.worlds.recovery import CLOCK, burned
 from tests.support.worlds.sentry_world import SHOP, World, world
@@ -48,8 +48,8 @@ def test_trouble_of_a_job_may_be_as_quiet_as_the_minutes_between_its_runs():
     rate = sum(runs) / len(runs)
     capped, whole = (Measured(rate, 30, scatter(runs, most=most)) for most in (SPREAD_MOST, inf))
     calm = Measured(0, 1440)
-    assert limits(calm, capped, 4).recovered >= 0
-    assert limits(calm, whole, 4).recovered == -1, "four minutes may lie between two runs"
+    assert limits_for(calm, capped, 4).recovered >= 0
+    assert limits_for(calm, whole, 4).recovered == -1, "four minutes may lie between two runs"
 
 
 async def before(w: World) -> BeforeAction:

@@ -19,7 +19,7 @@ from phases.verification.event_counts import (
     SIZE,
     STRAGGLERS,
     Limits,
-    limits,
+    limits_for,
 )
 from tests.bench.recovery import rates
 
@@ -75,7 +75,7 @@ def test_more_events_expected_allow_more(one: float, other: float, spread: float
 def test_what_a_number_means_follows_its_size(
     usual: float, over: float, burning: float, left_alone: float, minutes: float
 ) -> None:
-    held = limits(Measured(usual, over), Measured(burning, left_alone), minutes)
+    held = limits_for(Measured(usual, over), Measured(burning, left_alone), minutes)
     assert held.recovered <= held.burning, "no number is both"
     assert held.allowed >= STRAGGLERS
     assert held.recovered < held.unchanged, "as much as before is never recovery"
@@ -86,14 +86,14 @@ def test_what_a_number_means_follows_its_size(
 
 @given(per_minute, per_minute, st.floats(0.5, 60))
 def test_a_short_measure_is_trusted_less(usual: float, burning: float, minutes: float) -> None:
-    long = limits(Measured(usual, DAY), Measured(burning, 60), minutes)
-    short = limits(Measured(usual, 15), Measured(burning, 5), minutes)
+    long = limits_for(Measured(usual, DAY), Measured(burning, 60), minutes)
+    short = limits_for(Measured(usual, 15), Measured(burning, 5), minutes)
     assert short.allowed >= long.allowed
     assert short.quiet <= long.quiet
 
 
 def test_numbers_that_people_can_check() -> None:
-    held = limits(Measured(1, DAY), Measured(45, 15), 4)
+    held = limits_for(Measured(1, DAY), Measured(45, 15), 4)
     assert (held.expected, held.unchanged, held.allowed, held.recovered, held.burning) == (
         4,
         180,
@@ -101,20 +101,20 @@ def test_numbers_that_people_can_check() -> None:
         15,
         15,
     )
-    nothing_before = limits(Measured(0, DAY), Measured(6, 15), 4)
+    nothing_before = limits_for(Measured(0, DAY), Measured(6, 15), 4)
     assert (nothing_before.allowed, nothing_before.recovered) == (STRAGGLERS, 1)
 
 
 def test_below_the_size_nothing_is_recovery_and_only_much_more_is_none() -> None:
-    held = limits(Measured(0, DAY), Measured(4.9, 60), 4)
+    held = limits_for(Measured(0, DAY), Measured(4.9, 60), 4)
     assert (held.small, held.recovered) == (True, -1)
     assert held.burning == at_most(SIZE, SPREAD, GREW) > 2 * SIZE
-    grown = limits(Measured(20, DAY), Measured(4.9, 60), 4)
+    grown = limits_for(Measured(20, DAY), Measured(4.9, 60), 4)
     assert grown.burning == grown.allowed > held.burning, "what the baseline brings is no growth"
 
 
 def test_without_a_measure_before_nothing_is_recovery() -> None:
-    assert limits(Measured(1, DAY), Measured(0, 0), 4).recovered == -1
+    assert limits_for(Measured(1, DAY), Measured(0, 0), 4).recovered == -1
     assert Limits(0, SIZE, 3, 9, 51).small is False
 
 

@@ -19,9 +19,9 @@ from phases.record.findings import LookVerdict
 from phases.record.incident import GuardLook, Incident, Status
 from phases.shared.change import Change
 from phases.shared.counts import Measured
-from phases.verification.event_counts import SIZE, limits
-from phases.verification.recurrence import SPAN, back, look_back
-from phases.verification.verdicts import verdict
+from phases.verification.event_counts import SIZE, limits_for
+from phases.verification.recurrence import SPAN, is_back, look_back
+from phases.verification.verdicts import judge_look
 from phases.workflow import step
 from sandbox.faults import Fault
 from tests.bench.recovery import guard_rates
@@ -42,10 +42,10 @@ def judged(
     events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
 ) -> tuple[Found, int]:
     """The verdict of a look, and up to how many events are normal."""
-    held = limits(base, burning, minutes)
-    if back(events, base, burning, quiet_per_minute, minutes):
+    held = limits_for(base, burning, minutes)
+    if is_back(events, base, burning, quiet_per_minute, minutes):
         return "back", held.allowed
-    recovered = verdict(events, held, None, ())[0] is LookVerdict.RECOVERED
+    recovered = judge_look(events, held, None, ())[0] is LookVerdict.RECOVERED
     return ("quiet" if recovered else "cannot tell"), held.allowed
 
 
@@ -88,7 +88,7 @@ def test_never_back_where_the_recheck_would_not_say_not_recovered(
     events: int, usual: float, over: float, burning: float, quiet: float
 ):
     base, fire = Measured(usual, over), Measured(burning, 30)
-    held = limits(base, fire, MINUTES)
+    held = limits_for(base, fire, MINUTES)
     found, allowed = judged(events, base, fire, quiet, MINUTES)
     assert allowed == held.allowed
     if found == "back":

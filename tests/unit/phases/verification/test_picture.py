@@ -24,11 +24,11 @@ from phases.verification.event_chart import (
     LONGEST,
     POINTS,
     chart_begin,
+    chart_in_words,
+    chart_marks,
     chart_of,
-    in_words,
-    marks,
-    mermaid,
-    points,
+    chart_points,
+    mermaid_chart,
     quick_chart,
 )
 from sandbox.slack.block_kit.blocks import plain
@@ -100,11 +100,11 @@ def test_from_half_an_hour_before_the_alert_to_now() -> None:
 def test_what_happened_stands_where_it_happened() -> None:
     found = {
         point.label: [mark.word for mark in point.marks]
-        for point in points(rolled_back())
+        for point in chart_points(rolled_back())
         if point.marks
     }
     assert found == {"-6": ["deploy"], "0": ["alert"], "6": ["rollback"], "9": ["recovered"]}
-    assert [mark.says for mark in marks(rolled_back())] == [
+    assert [mark.says for mark in chart_marks(rolled_back())] == [
         "deploy of 1.3.0",
         "alert",
         "rollback to 1.2.0",
@@ -137,7 +137,7 @@ def test_what_came_after_the_picture_or_was_never_done_is_not_in_it() -> None:
     never = one.model_copy(
         update={"number": 3, "action": one.action.model_copy(update={"result": "not started"})}
     )
-    assert marks(rolled_back(rounds=(one, later, never))) == marks(rolled_back())
+    assert chart_marks(rolled_back(rounds=(one, later, never))) == chart_marks(rolled_back())
 
 
 @given(
@@ -177,15 +177,15 @@ def test_short_windows_are_shown_in_seconds() -> None:
     one = rolled_back(
         picture=empty.model_copy(update={"counts": tuple(range(16))}), recovered_at=None, rounds=()
     )
-    assert [p.label for p in points(one)][10:13] == ["-20", "-10", "0"]
-    assert points(one)[-1].per_minute == round(15 * 60 / 17, 1)
-    assert "each for 10 s" in in_words(one)
-    assert any("Seconds since the alert" in line for line in mermaid(one))
+    assert [p.label for p in chart_points(one)][10:13] == ["-20", "-10", "0"]
+    assert chart_points(one)[-1].per_minute == round(15 * 60 / 17, 1)
+    assert "each for 10 s" in chart_in_words(one)
+    assert any("Seconds since the alert" in line for line in mermaid_chart(one))
 
 
 def test_the_same_numbers_in_chart_words_and_adr() -> None:
     one = rolled_back()
-    numbers = [point.per_minute for point in points(one)]
+    numbers = [point.per_minute for point in chart_points(one)]
     message = shown(one)
     chart = next(b for b in message.rich if b["type"] == "data_visualization")["chart"]
     assert [point["value"] for point in chart["series"][0]["data"]] == numbers
@@ -197,12 +197,12 @@ def test_the_same_numbers_in_chart_words_and_adr() -> None:
         "6 rollback",
         "9 recovered",
     ]
-    said = in_words(one)
+    said = chart_in_words(one)
     assert [float(n) for n in re.findall(r"(?:[:,]|\]) (?=\d)([\d.]+)", said)] == numbers
     assert "[alert] 40, 40, [rollback to 1.2.0] 0, [recovered] 0." in said
     for text in (message.text, plain({"blocks": list(message.blocks)})):
         assert "[deploy of 1.3.0] 0, 26.7, [alert] 40, 40," in text
-    bars = next(line for line in mermaid(one) if line.strip().startswith("bar"))
+    bars = next(line for line in mermaid_chart(one) if line.strip().startswith("bar"))
     assert [float(n) for n in re.findall(r"[\d.]+", bars)] == numbers
     check_message_blocks(list(message.rich), rich=True)
     check_message_blocks(list(message.blocks), rich=False)
@@ -211,7 +211,12 @@ def test_the_same_numbers_in_chart_words_and_adr() -> None:
 def test_without_minutes_of_sentry_there_is_none() -> None:
     assert chart_of(Minutes(known=False), ALERT, RECOVERED, WINDOW) is None
     bare = rolled_back(picture=None)
-    assert (points(bare), marks(bare), in_words(bare), mermaid(bare)) == ((), [], "", [])
+    assert (chart_points(bare), chart_marks(bare), chart_in_words(bare), mermaid_chart(bare)) == (
+        (),
+        [],
+        "",
+        [],
+    )
     assert shown(bare).rich == ()
 
 

@@ -20,13 +20,13 @@ from phases.record.findings import DeployProof, EndpointAnswer, LookVerdict, Rel
 from phases.record.incident import ActionKind, Incident, Round, RoundAction
 from phases.shared.counts import Measured
 from phases.text.wording import counted
-from phases.verification.burning import acted
-from phases.verification.burning import burned as left_alone
-from phases.verification.event_counts import SIZE, limits
+from phases.verification.burning_span import acted_at
+from phases.verification.burning_span import burning_span as left_alone
+from phases.verification.event_counts import SIZE, limits_for
 from phases.verification.recheck import Recheck, grace
 from phases.verification.releases import running_release
-from phases.verification.steps import sentence
-from phases.verification.verdicts import verdict
+from phases.verification.steps import look_sentence
+from phases.verification.verdicts import judge_look
 from sandbox.faults import Fault
 from tests.support.values import factories
 from tests.support.worlds.local_http import serving
@@ -71,20 +71,22 @@ SIZES = {"large": 45.0, "gap": 6.0, "small": 2.0}
 def test_verdict(
     events: int, size: str, endpoint: EndpointAnswer | None, new: list[str], expected: LookVerdict
 ) -> None:
-    judged, reasons = verdict(events, limits(BASE, Measured(SIZES[size], 30), 4), endpoint, new)
+    judged, reasons = judge_look(
+        events, limits_for(BASE, Measured(SIZES[size], 30), 4), endpoint, new
+    )
     assert judged is expected
     assert reasons[0].startswith(f"{counted(events, 'event')} where up to 15 are normal, about ")
     assert len(reasons) == 1 or judged is not LookVerdict.RECOVERED
 
 
 def test_the_reasons_can_be_checked() -> None:
-    _, few = verdict(4, limits(BASE, Measured(45, 15), 4), GOOD, [])
+    _, few = judge_look(4, limits_for(BASE, Measured(45, 15), 4), GOOD, [])
     assert few == ("4 events where up to 15 are normal, about 180 if nothing had changed",)
-    _, small = verdict(0, limits(BASE, Measured(2, 15), 4), GOOD, [])
+    _, small = judge_look(0, limits_for(BASE, Measured(2, 15), 4), GOOD, [])
     assert small[1] == "too little to tell below 20"
-    _, gap = verdict(5, limits(BASE, Measured(6, 15), 4), GOOD, [])
+    _, gap = judge_look(5, limits_for(BASE, Measured(6, 15), 4), GOOD, [])
     assert gap[1] == "an ongoing problem could look this quiet by chance"
-    _, bad = verdict(99, limits(BASE, Measured(45, 15), 4), BAD, ["SHOP-9"])
+    _, bad = judge_look(99, limits_for(BASE, Measured(45, 15), 4), BAD, ["SHOP-9"])
     assert bad[1:] == (
         "the endpoint does not answer well: 503 in 3 ms",
         "1 issue new in the release that runs now: SHOP-9",
@@ -95,8 +97,8 @@ def test_the_reasons_can_be_checked() -> None:
 def test_recovered_is_never_said_over_too_many_events_or_a_bad_endpoint(
     events: int, usual: float, burning: float, well: bool
 ) -> None:
-    held = limits(Measured(usual, 1440), Measured(burning, 15), 4)
-    judged, _ = verdict(events, held, GOOD if well else BAD, [])
+    held = limits_for(Measured(usual, 1440), Measured(burning, 15), 4)
+    judged, _ = judge_look(events, held, GOOD if well else BAD, [])
     if judged is LookVerdict.RECOVERED:
         assert well
         assert events <= held.allowed
@@ -243,8 +245,8 @@ async def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_mos
 def test_a_round_is_left_alone_until_somebody_acts() -> None:
     action = RoundAction(kind=ActionKind.FIXED, by="U1", at=ACTED)
     one = Round(number=1, opened_at=ago(14), why="x", action=action)
-    assert acted(one, CLOCK) == ACTED
-    assert acted(None, CLOCK) == CLOCK
+    assert acted_at(one, CLOCK) == ACTED
+    assert acted_at(None, CLOCK) == CLOCK
 
 
 async def test_trouble_acted_on_before_triage_saw_it_begin_has_the_rate_since_its_first_event():
@@ -375,7 +377,7 @@ async def test_without_sentry_or_without_issues_nothing_is_measured() -> None:
     check = Recheck(incident(rounds=(one,)), SHOP, None, endpoint, NOW)
     none = await check.look(1, 1)
     assert none.look.verdict is LookVerdict.TOO_FEW, "there is nobody to ask again every minute"
-    assert sentence(none.look) == "Sentry is not set up, so nothing was measured."
+    assert look_sentence(none.look) == "Sentry is not set up, so nothing was measured."
     async with world() as w:
         seen = await look(w, incident(rounds=(one,)))
     assert seen.verdict is LookVerdict.TOO_FEW

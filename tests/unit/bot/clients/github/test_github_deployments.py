@@ -15,7 +15,7 @@ from bot.store.incident_store import Store
 from phases.ports.ports import DeployHistory, PortError
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import DeployCommands, Service
-from phases.triage.deploys.deploy_history import history
+from phases.triage.deploys.deploy_history import merge_deploys
 from sandbox.faults import Fault
 from tests.support.worlds.github_world import SHOP, World, github_world
 
@@ -114,7 +114,7 @@ def deploy(version: str, minutes: float, source: str, commit: str | None = None)
 
 
 def test_one_deploy_told_by_several_is_one_and_keeps_the_name_that_says_most() -> None:
-    known = history(
+    known = merge_deploys(
         [deploy("hotfix #12@abababa", 5, "bot", HEAD), deploy("1.3.0", 60, "webhook")],
         [deploy(HEAD, 5.1, "github", HEAD), deploy("1.3.0", 61, "github", "3" * 40)],
         [deploy(HEAD, 4.9, "sentry"), deploy("1.3.0", 60.5, "sentry")],
@@ -128,13 +128,15 @@ def test_one_deploy_told_by_several_is_one_and_keeps_the_name_that_says_most() -
 def test_what_githubs_webhook_told_and_what_it_answers_is_one_deploy() -> None:
     seen = deploy("1.3.0", 60, "github")
     again = deploy("1.3.0", 20, "github")
-    assert len(history([seen], [seen, again]).deploys) == 2
+    assert len(merge_deploys([seen], [seen, again]).deploys) == 2
 
 
 def test_versions_that_begin_alike_are_two() -> None:
     assert (
         len(
-            history([deploy("2024.10.1", 5, "github")], [deploy("2024.10.11", 5, "sentry")]).deploys
+            merge_deploys(
+                [deploy("2024.10.1", 5, "github")], [deploy("2024.10.11", 5, "sentry")]
+            ).deploys
         )
         == 2
     )

@@ -15,7 +15,7 @@ from phases.ports.ports import HotfixRef, PortError, PullRequests, SourceCode
 from phases.record.findings import Choice, Release
 from phases.record.service import Service
 from phases.root_cause.investigate import investigate
-from phases.triage.measure import fix_of
+from phases.triage.measure import known_fix
 from sandbox.faults import Fault
 from sandbox.github.state import File, Pull
 from tests.support.values.factories import incident, report
@@ -154,7 +154,7 @@ async def test_hotfixes_are_open_pull_requests_with_their_checks(world: World) -
     assert (found[1].release.version, found[1].release.commit) == ("hotfix #13@fffffff", "f" * 40)
     assert found[1].url == "https://github.com/acme/shop/pull/13"
     issue = report(Choice.INVESTIGATE).issues[0].model_copy(update={"short_id": "SHOP-1"})
-    assert fix_of(found, incident(), [issue]) == "#13"  # its description names the issue
+    assert known_fix(found, incident(), [issue]) == "#13"  # its description names the issue
 
 
 def test_the_form_says_how_the_checks_are() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bot.clients.sentry.event import EventShape
 from phases.ports.tracker_values import EventDetail
-from phases.root_cause.stack_trace import own_code, without_stack
+from phases.root_cause.stack_trace import own_code_frames, why_no_stack
 
 Json = dict[str, Any]
 
@@ -52,7 +52,7 @@ def names(detail: EventDetail) -> list[str]:
 
 
 def own(detail: EventDetail) -> list[str]:
-    return [f.function for f in own_code(detail.frames)]
+    return [f.function for f in own_code_frames(detail.frames)]
 
 
 # --- chains ---------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_a_cause_inside_of_libraries_leads_to_our_own_line() -> None:
     detail = event(refused, failed, outer)
     assert detail.exception_type == "ConnectionRefusedError"
     assert own(detail) == ["rates"]
-    assert own_code(detail.frames)[0].of == ""
+    assert own_code_frames(detail.frames)[0].of == ""
 
 
 def test_a_crash_in_the_handler_of_another_counts_before_its_callers() -> None:
@@ -233,7 +233,7 @@ def test_nets_group_whose_first_member_was_only_cancelled() -> None:
     assert detail.exception_type == "NullReferenceException"
     assert detail.wrapped_in == ("QuoteException", "System.AggregateException")
     assert own(detail) == ["total", "quote", "parse", "task", "all", "quote"]
-    assert [f.of for f in own_code(detail.frames)] == [
+    assert [f.of for f in own_code_frames(detail.frames)] == [
         "",
         "",
         "FormatException",
@@ -430,7 +430,7 @@ def test_a_stack_of_its_own() -> None:
 def test_what_has_no_stack_says_so(entries: Json, kind: str, said: str) -> None:
     detail = event(**entries)
     assert (detail.frames, detail.exception_type, detail.kind) == ((), None, kind)
-    assert said in without_stack(detail.kind)
+    assert said in why_no_stack(detail.kind)
 
 
 def test_an_error_calls_nobody_and_names_no_address() -> None:

@@ -20,7 +20,7 @@ from phases.ports.ports import PortError
 from phases.ports.tracker_values import EventPicture
 from phases.record.findings import Choice, IssueSeen, Release, TriageReport, Word
 from phases.record.incident import Severity
-from phases.triage.picture.blast_radius import severity_of, users, with_others
+from phases.triage.picture.blast_radius import count_users, severity_of, with_monitor_issues
 from phases.triage.steps import headline
 from sandbox.faults import Fault
 from sandbox.page.faults_panel import OVERLOAD
@@ -450,10 +450,10 @@ def test_a_list_that_counts_events_beside_no_errors_shows_the_same_without_a_cat
         id="1", short_id="SHOP-1", title="Down", first_seen=ago(5), events=9, new=True
     )
     none = EventPicture(events=0, user_count=0)
-    assert users(with_others(none, (issue,)), None).word is Word.MANY
-    assert users(with_others(none, ()), None).word is Word.NOBODY
+    assert count_users(with_monitor_issues(none, (issue,)), None).word is Word.MANY
+    assert count_users(with_monitor_issues(none, ()), None).word is Word.NOBODY
     some = EventPicture(events=9, user_count=1)
-    assert with_others(some, (issue,)) is some
+    assert with_monitor_issues(some, (issue,)) is some
 
 
 async def test_health_checks_alone_are_nobody_and_not_nothing_unusual() -> None:

@@ -13,16 +13,16 @@ from phases.ports.source_values import Commit, CommitFile
 from phases.record.documents import Ticket
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction
-from phases.triage.deploys.deploy_history import history
+from phases.triage.deploys.deploy_history import merge_deploys
 from phases.triage.deploys.taken_back import (
-    Back,
     EarlierFix,
     Past,
-    destroyed,
+    RollbackPath,
+    destructive_migrations,
     earlier_fixes,
-    in_short,
     taken_back,
-    takes_back,
+    taken_back_in_short,
+    what_rollback_takes_back,
 )
 from tests.support.values.factories import FIX, NOW, incident
 from tests.support.worlds.sentry_world import ago
@@ -41,7 +41,7 @@ def test_pull_requests_are_counted_and_named_up_to_five() -> None:
     found = taken_back(TARGET, commits, ())
     assert (found.commits, found.pull_requests, len(found.names)) == (7, 7, 5)
     assert found.names[0] == "Change number 1 (#1)"
-    assert in_short(found) == "It takes back 7 commits in 7 pull requests since v2."
+    assert taken_back_in_short(found) == "It takes back 7 commits in 7 pull requests since v2."
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ def test_a_hotfix_that_runs_unmerged_is_taken_back_too() -> None:
     new = DeploySeen(
         release=Release(version="v3"), service="shop", started_at=ago(8), source="sentry"
     )
-    known = history([new, hotfix, old])
+    known = merge_deploys([new, hotfix, old])
     past = Past(fixes=(EarlierFix("INC-0031", "fix/tax", FIX.commit, ("INC-0031",)),))
-    found = takes_back(Back(TARGET), incident(), past, known, new)
+    found = what_rollback_takes_back(RollbackPath(TARGET), incident(), past, known, new)
     assert found is not None
     assert found.fixes == ("INC-0031 (fix/tax)",)
     own = incident(rounds=(shipped(),))
-    assert takes_back(Back(TARGET), own, Past(), known, new) is None
+    assert what_rollback_takes_back(RollbackPath(TARGET), own, Past(), known, new) is None
 
 
 def shipped(**fields: Any) -> Round:
@@ -198,7 +198,7 @@ MIGRATIONS = (
 @pytest.mark.parametrize(("path", "line", "gone"), MIGRATIONS)
 def test_migrations_that_remove_what_the_target_reads(path: str, line: str, gone: bool) -> None:
     file = CommitFile(path=path, added=1, patch=f"@@ -0,0 +1,1 @@\n+{line}\n")
-    assert destroyed(Commit(sha="a" * 40, files=(file,))) == ([path] if gone else [])
+    assert destructive_migrations(Commit(sha="a" * 40, files=(file,))) == ([path] if gone else [])
 
 
 def test_the_way_back_of_a_migration_removes_nothing() -> None:
@@ -206,7 +206,7 @@ def test_the_way_back_of_a_migration_removes_nothing() -> None:
              "    op.drop_column('carts', 'total')")  # fmt: skip
     patch = "@@ -0,0 +1,4 @@\n" + "".join(f"+{line}\n" for line in lines)
     file = CommitFile(path="alembic/versions/1a2b.py", added=4, patch=patch)
-    assert destroyed(Commit(sha="a" * 40, files=(file,))) == []
+    assert destructive_migrations(Commit(sha="a" * 40, files=(file,))) == []
 
 
 def test_the_oldest_schema_that_the_target_does_not_know() -> None:
@@ -245,7 +245,7 @@ def test_never_a_fix_without_its_name(
         log.insert(data.draw(st.integers(0, len(log))), brought)
     found = taken_back(TARGET, log, fixes)
     for fix in fixes:
-        assert fix.said in found.fixes
+        assert fix.label in found.fixes
     if fixes:
-        assert fixes[0].incident in in_short(found)
+        assert fixes[0].incident in taken_back_in_short(found)
     assert isinstance(incident(), Incident)

@@ -9,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phases.record.findings import DeploySeen, Release
-from phases.triage.deploys.deploy_history import History, history
-from phases.triage.deploys.targets import Targets, fire_of, not_well, periods, targets_of
+from phases.triage.deploys.deploy_history import History, merge_deploys
+from phases.triage.deploys.targets import (
+    Targets,
+    earlier_fire,
+    periods,
+    targets_of,
+    why_not_healthy,
+)
 from tests.support.worlds.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
@@ -30,7 +36,7 @@ def deploy(version: str, minutes_ago: float, **fields: object) -> DeploySeen:
 
 def found(*deploys: DeploySeen, listed: Collection[str] = (), **fields: object) -> Targets:
     """Return the targets where the newest is the suspect, and everything can be deployed."""
-    known = history(deploys)
+    known = merge_deploys(deploys)
     names = listed or {d.release.version for d in known.deploys}
     given: dict[str, object] = {"window": WINDOW, **fields}
     may = [Release(version=name) for name in names]
@@ -75,7 +81,7 @@ def test_one_that_ran_twice_is_not_bad_for_ever() -> None:
 def test_one_that_burned_alike_in_its_time_is_not_well() -> None:
     minutes = {ago(300 - n).replace(second=0): 20 for n in range(20)}
     minutes |= {ago(n).replace(second=0): 20 for n in range(6)}
-    fire = fire_of(minutes, ago(6), NOW, 0.0, WINDOW)
+    fire = earlier_fire(minutes, ago(6), NOW, 0.0, WINDOW)
     targets = found(deploy("v3", 8), deploy("v2", 400), deploy("v1", 900), fire=fire)
     assert (names(targets), targets.why) == (["v1"], "To v1, because v2 failed alike.")
 
@@ -83,16 +89,16 @@ def test_one_that_burned_alike_in_its_time_is_not_well() -> None:
 def test_the_minute_in_which_the_suspect_went_out_is_not_the_release_before() -> None:
     """Deployed at 14:07:30 and burning since 14:07:45: Sentry counts that minute from 14:07:00."""
     minutes = {ago(n).replace(second=0): 60 for n in range(9)}
-    fire = fire_of(minutes, ago(7.75), NOW, 0.0, WINDOW)
+    fire = earlier_fire(minutes, ago(7.75), NOW, 0.0, WINDOW)
     assert names(found(deploy("v3", 8), deploy("v2", 400), deploy("v1", 900), fire=fire))[0] == "v2"
-    late = fire_of(minutes, ago(6), NOW, 0.0, WINDOW)  # the beginning is known less well
+    late = earlier_fire(minutes, ago(6), NOW, 0.0, WINDOW)  # the beginning is known less well
     assert names(found(deploy("v3", 8), deploy("v2", 400), fire=late)) == ["v2"]
 
 
 def test_usual_noise_is_no_fire() -> None:
     minutes = {ago(n).replace(second=0): 1 for n in range(6, 1400)}
     minutes |= {ago(n).replace(second=0): 30 for n in range(6)}
-    fire = fire_of(minutes, ago(6), NOW, 1.0, WINDOW)
+    fire = earlier_fire(minutes, ago(6), NOW, 1.0, WINDOW)
     assert names(found(deploy("v3", 8), deploy("v2", 400), fire=fire)) == ["v2"]
 
 
@@ -100,7 +106,7 @@ def test_what_burned_while_it_went_out_was_the_one_before() -> None:
     """v2 is the hotfix of another fire of the same issues, which ended with it."""
     minutes = {ago(405 - n).replace(second=0): 20 for n in range(10)}
     minutes |= {ago(n).replace(second=0): 20 for n in range(6)}
-    fire = fire_of(minutes, ago(6), NOW, 0.0, WINDOW)
+    fire = earlier_fire(minutes, ago(6), NOW, 0.0, WINDOW)
     targets = found(deploy("v3", 8), deploy("v2", 400), deploy("v1", 440), fire=fire)
     assert names(targets) == ["v2"]
 
@@ -127,14 +133,14 @@ def test_a_target_is_in_the_deployers_list_and_has_no_incident_of_its_own() -> N
         ["v1"],
         "To v1, because v2 has an open incident of its own.",
     )
-    known = history(deploys)
+    known = merge_deploys(deploys)
     assert targets_of(known.deploys[0], known, None, None, window=WINDOW) == Targets()
     assert targets_of(None, known, [Release(version="v1")], None, window=WINDOW) == Targets()
     assert names(found(deploy("v2", 5), deploy("--force", 60))) == []
 
 
 def test_what_was_deployed_since_the_suspect_is_no_target_even_if_it_was_there_before() -> None:
-    known = history([deploy("v2", 2), deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000)])
+    known = merge_deploys([deploy("v2", 2), deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000)])
     may = [Release(version=name) for name in ("v1", "v2", "v3")]
     assert names(targets_of(known.deploys[1], known, may, None, window=WINDOW)) == ["v1"]
 
@@ -155,10 +161,10 @@ deploys = st.lists(
 def test_a_target_was_always_shown_to_be_well(
     history_of: list[DeploySeen], minutes: dict[int, int], burning: str
 ) -> None:
-    known = history(history_of)
+    known = merge_deploys(history_of)
     suspect = known.deploys[0]
     counts = {ago(at).replace(second=0, microsecond=0): n for at, n in minutes.items()}
-    fire = fire_of(counts, suspect.started_at, NOW, 0.0, WINDOW)
+    fire = earlier_fire(counts, suspect.started_at, NOW, 0.0, WINDOW)
     may = [Release(version=f"v{n}") for n in range(5)]
     targets = targets_of(
         suspect, known, may, suspect.release, window=WINDOW, fire=fire, burning=(burning,)
@@ -173,7 +179,7 @@ def test_a_target_was_always_shown_to_be_well(
         : next((n for n, p in enumerate(later) if newest and p.version == newest.version), 0)
     ]:
         out = period.version == burning or period.version in since
-        assert out or not_well(period, known, WINDOW, fire), "a newer one was well, too"
+        assert out or why_not_healthy(period, known, WINDOW, fire), "a newer one was well, too"
 
 
 def _well_once(version: str, known: History, until: datetime, counts: dict[datetime, int]) -> bool:

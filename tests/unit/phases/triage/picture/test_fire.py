@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from phases.ports.tracker_values import Minutes
 from phases.record.findings import Share
-from phases.triage.picture.blast_radius import NEW, belonging, hit_features
+from phases.triage.picture.blast_radius import NEW, hit_features, incident_issues
+from phases.triage.picture.false_alarms import (
+    CEASED,
+    HEALTH,
+    SCANNED,
+    TransactionFailures,
+    find_rhythm,
+    renamed_transactions,
+)
 from phases.triage.picture.fire import (
     HISTORY,
     HOUR,
@@ -18,15 +26,14 @@ from phases.triage.picture.fire import (
     STEP,
     Fire,
     Series,
-    fire,
+    find_fire,
+    find_rise,
+    loudest_group,
     own_rate,
-    rise,
     step_of,
     time_of,
-    tipping,
-    together,
+    tipping_count,
 )
-from phases.triage.picture.ordinary import CEASED, HEALTH, SCANNED, Places, renamed, rhythm
 from tests.support.values.burning import NIGHT, NOON, WINDOW, Burning, traffic
 from tests.support.values.draws import draws
 
@@ -35,8 +42,8 @@ AGES = (5, 20, 55, 67, 90, 240, 480)
 
 def chosen(w: Burning) -> tuple[Fire, set[str]]:
     rows = w.in_window
-    found = fire(rows, w.series, w.now, WINDOW, NEW)
-    return found, {issue.id for issue in belonging(rows, w.now, WINDOW, (), found)}
+    found = find_fire(rows, w.series, w.now, WINDOW, NEW)
+    return found, {issue.id for issue in incident_issues(rows, w.now, WINDOW, (), found)}
 
 
 def burn(w: Burning, issues: int, per_minute: float, minutes: float) -> set[str]:
@@ -75,7 +82,7 @@ def test_a_service_on_an_ordinary_day_has_no_fire(noise: float) -> None:
 def test_new_issues_all_day_long_are_no_fire_and_forty_at_once_are() -> None:
     w = Burning(NOON, noise=1, seed=4)
     w.births(10, lasting=0.1)
-    assert together(w.in_window, w.now, WINDOW) is None
+    assert loudest_group(w.in_window, w.now, WINDOW) is None
     burning = burn(w, 40, 0.2, 70)
     assert burning <= chosen(w)[1]
 
@@ -83,13 +90,13 @@ def test_new_issues_all_day_long_are_no_fire_and_forty_at_once_are() -> None:
 def test_a_fire_that_went_out_is_none() -> None:
     counts = {time_of(step_of(NOON) - n): 50 for n in range(20, 40)}
     series = Series(Minutes(counts=counts), NOON - HISTORY, NOON)
-    assert rise(series, WINDOW) is None
-    assert rise(Series(Minutes(), NOON - HISTORY, NOON), WINDOW) is None
+    assert find_rise(series, WINDOW) is None
+    assert find_rise(Series(Minutes(), NOON - HISTORY, NOON), WINDOW) is None
 
 
 def test_a_project_of_an_hour_has_a_fire_too() -> None:
     counts = {time_of(step_of(NOON) - n): 20 for n in range(3)}
-    found = rise(Series(Minutes(counts=counts), NOON - HOUR, NOON), WINDOW)
+    found = find_rise(Series(Minutes(counts=counts), NOON - HOUR, NOON), WINDOW)
     assert found is not None
     assert found.since == time_of(step_of(NOON) - 2)
 
@@ -104,11 +111,11 @@ def test_the_beginning_is_that_of_the_step_and_a_louder_fire_is_no_quieter(
     usual = range(step_of(NOON - HISTORY), first)
     counts = {time_of(n): noise for n in usual}
     counts |= {time_of(n): noise + each for n in range(first, step_of(NOON) + 1)}
-    found = rise(Series(Minutes(counts=counts), NOON - HISTORY, NOON), WINDOW)
+    found = find_rise(Series(Minutes(counts=counts), NOON - HISTORY, NOON), WINDOW)
     if found is not None:
         assert abs(found.since - time_of(first)) <= WINDOW or each < 2 * noise
         louder = {at: n + 5 * each * (at >= time_of(first)) for at, n in counts.items()}
-        again = rise(Series(Minutes(counts=louder), NOON - HISTORY, NOON), WINDOW)
+        again = find_rise(Series(Minutes(counts=louder), NOON - HISTORY, NOON), WINDOW)
         assert again is not None
     elif each >= 2 * max(noise, 4) and steps >= 3:
         raise AssertionError(f"{each} on {noise} for {steps} steps is not seen")
@@ -116,7 +123,7 @@ def test_the_beginning_is_that_of_the_step_and_a_louder_fire_is_no_quieter(
 
 @given(st.floats(0.001, 1000), st.floats(1.5, 50))
 def test_the_tipping_point_lies_between_the_two_rates(expected: float, ratio: float) -> None:
-    assert expected <= tipping(expected, ratio) <= expected * ratio
+    assert expected <= tipping_count(expected, ratio) <= expected * ratio
 
 
 def test_an_issues_own_rate_leaves_the_fires_hours_out() -> None:
@@ -145,7 +152,7 @@ def test_the_same_time_three_times_is_a_rhythm_and_twice_is_none(
         for number in range(times + 1):
             at = time_of(step_of(began - number * timedelta(minutes=period)))
             counts[at] = counts.get(at, 0) + volume + 60 * noise
-        return rhythm(Series(Minutes(counts=counts), NOON - HISTORY, NOON), began)
+        return find_rhythm(Series(Minutes(counts=counts), NOON - HISTORY, NOON), began)
 
     assert seen(2) is None
     assert seen(3) is not None
@@ -153,7 +160,9 @@ def test_the_same_time_three_times_is_a_rhythm_and_twice_is_none(
 
 def test_a_level_is_no_rhythm() -> None:
     counts = {time_of(n): 30 for n in range(step_of(NOON - HISTORY), step_of(NOON) + 1)}
-    assert rhythm(Series(Minutes(counts=counts), NOON - HISTORY, NOON), NOON - 5 * MINUTE) is None
+    assert (
+        find_rhythm(Series(Minutes(counts=counts), NOON - HISTORY, NOON), NOON - 5 * MINUTE) is None
+    )
 
 
 # --- renamed, and users ---------------------------------------------------------------------------
@@ -163,14 +172,16 @@ def test_a_level_is_no_rhythm() -> None:
 def test_renamed_needs_a_silence_that_cannot_be_chance(
     fire: int, others: int, before: int, minutes: float
 ) -> None:
-    found = renamed(Places({"/a": fire}, {"/a": others}, {"/a": before}, minutes))
+    found = renamed_transactions(
+        TransactionFailures({"/a": fire}, {"/a": others}, {"/a": before}, minutes)
+    )
     if found:
         assert others < before / 60 * minutes * 0.75, "what was there before has ceased"
     if before < 10:
         assert not found, f"{before} in an hour are too few to be missed ({CEASED})"
     if fire > 20:
-        elsewhere = Places({"/a": fire}, {}, {"/b": before}, minutes)
-        assert not renamed(elsewhere), "another place is new"
+        elsewhere = TransactionFailures({"/a": fire}, {}, {"/b": before}, minutes)
+        assert not renamed_transactions(elsewhere), "another place is new"
 
 
 def test_users_decide_which_features_count() -> None:

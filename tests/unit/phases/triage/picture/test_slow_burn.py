@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from phases.record.findings import BlastRadius, DeploySeen, IssueSeen, Release, Word
-from phases.triage.deploys.deploy_history import history
-from phases.triage.going_back.situation import Situation
-from phases.triage.going_back.weighing import weigh
+from phases.triage.deploys.deploy_history import merge_deploys
+from phases.triage.rollback.situation import Situation
+from phases.triage.rollback.weighing import weigh
 from tests.support.worlds.sentry_world import NOW, ago
 
 HOURS = 160  # minutes since the deploy
@@ -29,7 +29,7 @@ def points_to(counts: Sequence[int], began: float) -> tuple[str, ...]:
         )
         for version, minutes in (("v2", HOURS), ("v1", 6000))
     ]
-    known = history(deploys)
+    known = merge_deploys(deploys)
     issue = IssueSeen(id="1", short_id="SHOP-1", title="E", first_seen=ago(began), events=500)
     tenth = timedelta(minutes=HOURS / len(counts))
     weighed = weigh(
@@ -47,7 +47,7 @@ def points_to(counts: Sequence[int], began: float) -> tuple[str, ...]:
         )
     )
     assert weighed is not None
-    return weighed.to
+    return weighed.points_to
 
 
 def test_what_grows_from_the_deploy_on_points_to_it() -> None:

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from phases.ports.tracker_values import EventPicture
 from phases.shared.counts import Measured, most_usual
+from phases.triage.picture.false_alarms import BEFORE
 from phases.triage.picture.fire import CHANCE, MINUTE, Series, step_of
-from phases.triage.picture.ordinary import BEFORE
 
 
 def picture_tells_first(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from phases.record.findings import Frame
-from phases.triage.going_back.edge_errors import edge_of, raised_in_library, worn_out
-from phases.triage.going_back.edge_words import Edge
+from phases.triage.rollback.edge_errors import edge_of, is_exhaustion, raised_in_library
+from phases.triage.rollback.edge_words import Edge
 from tests.judgement.postmortems.stage import Story
 from tests.judgement.postmortems.told import behind
 
@@ -23,7 +23,7 @@ def test_what_clients_say_of_what_stands_behind_is_at_the_edge(story: Story) -> 
     type, _, value = fire.error.partition(": ")
     frames = tuple(map(_frame, fire.stack))
     libraries = [frame.file for frame in frames[:1]]
-    known = edge_of(type, value, libraries) or worn_out(type, value, libraries)
+    known = edge_of(type, value, libraries) or is_exhaustion(type, value, libraries)
     assert known or raised_in_library(type, value, frames)
 
 

@@ -23,12 +23,12 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.going_back import Likelihood, Quote, TakenBack
-from phases.triage.deploys.deploy_history import history, suspect_of
-from phases.triage.deploys.since_when import when
-from phases.triage.going_back.edge_errors import Edge, edge_of
-from phases.triage.going_back.recommendation import recommend
-from phases.triage.going_back.situation import OtherChange, Situation
-from phases.triage.going_back.weighing import weigh
+from phases.triage.deploys.beginning_text import beginning_sentence
+from phases.triage.deploys.deploy_history import merge_deploys, suspect_of
+from phases.triage.rollback.edge_errors import Edge, edge_of
+from phases.triage.rollback.recommendation import recommend
+from phases.triage.rollback.situation import OtherChange, Situation
+from phases.triage.rollback.weighing import weigh
 from tests.support.worlds.sentry_world import NOW, SHOP, Repository, ago, world
 
 WINDOW = timedelta(minutes=15)
@@ -55,7 +55,7 @@ ERRORS = st.sampled_from(
 @st.composite
 def situations(draw: st.DrawFn) -> Situation:
     at = draw(st.floats(2, 3000))
-    known = history(
+    known = merge_deploys(
         [
             deploy("v3", at, last_event=NOW),
             deploy("v2", at + draw(st.floats(1, 5000)), last_event=draw(st.none() | st.just(NOW))),
@@ -228,16 +228,19 @@ def test_a_host_of_ours_is_no_provider() -> None:
 
 def test_the_beginning_is_told_with_the_precision_that_it_has() -> None:
     exact = deploy("v3", 8)
-    assert when(ago(5), exact) == "Trouble began 2026-05-05 14:10 UTC, 3 min after v3 was deployed."
-    assert "about 3 min after v3" in when(ago(5), exact, exact=False)
-    assert "within a minute of v3's deploy" in when(ago(7.6), exact, exact=False)
-    assert "24 s after v3 was deployed" in when(ago(7.6), exact)
-    assert "36 s before v3 was deployed" in when(ago(8.6), exact)
+    assert (
+        beginning_sentence(ago(5), exact)
+        == "Trouble began 2026-05-05 14:10 UTC, 3 min after v3 was deployed."
+    )
+    assert "about 3 min after v3" in beginning_sentence(ago(5), exact, exact=False)
+    assert "within a minute of v3's deploy" in beginning_sentence(ago(7.6), exact, exact=False)
+    assert "24 s after v3 was deployed" in beginning_sentence(ago(7.6), exact)
+    assert "36 s before v3 was deployed" in beginning_sentence(ago(8.6), exact)
     ends_only = deploy("v3", 8, source="webhook", finished_at=ago(8))
-    assert "just as v3 was being deployed" in when(ago(8.6), ends_only)
+    assert "just as v3 was being deployed" in beginning_sentence(ago(8.6), ends_only)
     first = deploy("v3", 8, source="first event")
-    assert "within a minute of v3's first event" in when(ago(7.6), first, exact=False)
-    assert when(None, exact) == ""
+    assert "within a minute of v3's first event" in beginning_sentence(ago(7.6), first, exact=False)
+    assert beginning_sentence(None, exact) == ""
 
 
 # --- each row, measured ---------------------------------------------------------------------------
@@ -384,7 +387,9 @@ async def test_a_migration_that_removes_what_the_target_reads_brakes() -> None:
 
 def down(minutes_ago: float, **fields: Any) -> Situation:
     """The endpoint fails, Sentry is silent, and v3 went out so long ago."""
-    known = history([deploy("v3", minutes_ago, **fields), deploy("v2", 900), deploy("v1", 9999)])
+    known = merge_deploys(
+        [deploy("v3", minutes_ago, **fields), deploy("v2", 900), deploy("v1", 9999)]
+    )
     return Situation(
         now=NOW,
         window=WINDOW,

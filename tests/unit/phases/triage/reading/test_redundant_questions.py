@@ -8,7 +8,7 @@ import pytest
 
 from phases.ports.tracker_values import EventPicture, Minutes
 from phases.triage.picture.fire import MINUTE, STEP, Series
-from phases.triage.reading.known_already import (
+from phases.triage.reading.redundant_questions import (
     far_louder,
     first_in_minute,
     picture_tells_first,

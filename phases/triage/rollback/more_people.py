@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 from phases.record.findings import IssueSeen
 from phases.record.traffic_seen import TrafficSeen
-from phases.triage.going_back.edge_errors import edge_of, type_and_value, worn_out
-from phases.triage.going_back.edge_words import Edge
+from phases.triage.rollback.edge_errors import edge_of, is_exhaustion, type_and_value
+from phases.triage.rollback.edge_words import Edge
 
 JUST = timedelta(minutes=5)
 """Before trouble began: a surge shows, and few have asked again."""
@@ -39,19 +39,19 @@ _JOB = re.compile(
 BullMQ's and Kafka's consumers. https://docs.sentry.io/platforms/python/integrations/celery/"""
 
 
-def spans(began: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:
+def compared_spans(began: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:
     """Return what is compared: just before trouble began, and the hour before that."""
     just = began - JUST
     return (just, began), (just - USUALLY, just)
 
 
-def too_much(issues: Iterable[IssueSeen]) -> bool:
+def may_be_too_much(issues: Iterable[IssueSeen]) -> bool:
     """Say whether more people alone may bring these failures."""
     titles = [type_and_value(issue.title) for issue in list(issues)[:LOUDEST]]
-    return any(worn_out(*title) or edge_of(*title) in OF_TOO_MUCH for title in titles)
+    return any(is_exhaustion(*title) or edge_of(*title) in OF_TOO_MUCH for title in titles)
 
 
-def rush(just: TrafficSeen | None, before: TrafficSeen | None) -> float:
+def rush_factor(just: TrafficSeen | None, before: TrafficSeen | None) -> float:
     """Return how many times the requests of the hour before came at least; 0: not known."""
     if just is None or before is None or min(just.kept, before.kept) <= 0:
         return 0.0

@@ -14,14 +14,15 @@ from phases.ports.tracker_values import EventDetail
 from phases.record.findings import BlastRadius, DeploySeen, Frame, IssueSeen, Release, Share, Word
 from phases.record.going_back import Likelihood
 from phases.record.traffic_seen import TrafficSeen
-from phases.triage.deploys.deploy_history import history
-from phases.triage.going_back.more_people import RUSH, is_job, rush
-from phases.triage.going_back.situation import Situation
-from phases.triage.going_back.weighing import Weighing, weigh
+from phases.triage.deploys.deploy_history import merge_deploys
+from phases.triage.rollback.more_people import RUSH, is_job, rush_factor
+from phases.triage.rollback.situation import Situation
+from phases.triage.rollback.weighing import Weighing, weigh
 from tests.support.worlds.sentry_world import NOW, ago
 
 FULL = ("TimeoutError", "QueuePool limit of size 10 overflow 20 reached, connection timed out")
 PAGES = ("/cart", "/pay")
+PATCH = "@@ -40,2 +40,3 @@ def create(order):\n before\n+    keep(order)\n after\n"
 
 
 def weighed(
@@ -45,13 +46,15 @@ def weighed(
         )
         for version, minutes in (("v2", 310), ("v1", 6000))
     ]
-    known = history(deploys)
+    known = merge_deploys(deploys)
     counts = by_minute or (40,) * int(began)
     events = sum(counts)
     title = f"{error[0]}: {error[1]}"
     issue = IssueSeen(id="1", short_id="S-1", title=title, first_seen=ago(began), events=events)
     frame = Frame(file="shop/orders.py", function="create", line=41, in_app=True)
-    commits = (Commit(sha="a" * 40, files=(CommitFile(path=changed),)),) if changed else None
+    commits = (
+        (Commit(sha="a" * 40, files=(CommitFile(path=changed, patch=PATCH),)),) if changed else None
+    )
     blast = BlastRadius(
         users=Word.MANY,
         user_count=users,
@@ -70,7 +73,11 @@ def weighed(
         "issues": (issue,),
         "minutes": {ago(began - n): count for n, count in enumerate(counts)},
         "crash": EventDetail(
-            id="e", exception_type=error[0], exception_value=error[1], frames=(frame,)
+            exception_type=error[0],
+            exception_value=error[1],
+            handled=False,
+            frames=(frame,),
+            release="v2",
         ),
         "commits": commits,
     }
@@ -91,7 +98,7 @@ def test_more_people_than_before_explain_a_full_pool_without_a_leak() -> None:
     found = weighed(rush=2.1)
     assert found.likely is Likelihood.UNLIKELY
     assert "At least 2.1 times the requests of the hour before came just before it failed." in (
-        found.away
+        found.points_away
     )
 
 
@@ -103,12 +110,12 @@ def test_more_people_explain_no_crash_of_our_own_code() -> None:
 def test_a_pool_that_only_jobs_find_empty_may_be_a_backlog() -> None:
     found = weighed(pages=("jobs.confirm", "shop.tasks.send_mail"))
     assert found.likely is Likelihood.UNDECIDED
-    assert found.away == ("Only background jobs fail: a backlog explains that as well.",)
+    assert found.points_away == ("Only background jobs fail: a backlog explains that as well.",)
     assert weighed(pages=("jobs.confirm", "/cart")).likely is Likelihood.LIKELY
 
 
 def test_a_few_users_who_have_it_again_and_again_speak_for_their_data() -> None:
-    assert "Only 2 users run into it, 200 times each." in weighed(users=2).away
+    assert "Only 2 users run into it, 200 times each." in weighed(users=2).points_away
     assert weighed(users=2).sum < weighed(users=300).sum
 
 
@@ -118,7 +125,7 @@ def test_what_eases_from_its_first_minutes_on_is_no_leak() -> None:
     assert weighed(by_minute=(50,) * 10).likely is Likelihood.LIKELY
 
 
-def test_a_disk_that_the_changed_file_writes_to_may_be_filled_by_it() -> None:
+def test_a_disk_that_the_changed_function_writes_to_may_be_filled_by_it() -> None:
     full = ("OSError", "[Errno 28] No space left on device")
     assert weighed(error=full, changed="shop/orders.py").likely is Likelihood.LIKELY
     assert weighed(error=full, changed="shop/wishlist.py").likely is Likelihood.UNLIKELY
@@ -128,19 +135,19 @@ def test_a_disk_that_the_changed_file_writes_to_may_be_filled_by_it() -> None:
 
 
 def test_twice_the_requests_are_a_rush_where_enough_were_kept() -> None:
-    assert rush(kept(2400, 5), kept(14400, 60)) > RUSH
-    assert rush(kept(1200, 5), kept(14400, 60)) < RUSH
-    assert rush(kept(2400, 5, 0.003), kept(14400, 60, 0.003)) < RUSH, "seven requests tell nothing"
+    assert rush_factor(kept(2400, 5), kept(14400, 60)) > RUSH
+    assert rush_factor(kept(1200, 5), kept(14400, 60)) < RUSH
+    assert rush_factor(kept(2400, 5, 0.003), kept(14400, 60, 0.003)) < RUSH, "seven tell nothing"
 
 
 def test_no_traces_tell_of_no_rush() -> None:
-    assert rush(None, kept(10, 60)) == rush(kept(10, 5), None) == 0.0
-    assert rush(kept(0, 5), kept(10, 60)) == rush(kept(10, 5), kept(0, 60)) == 0.0
+    assert rush_factor(None, kept(10, 60)) == rush_factor(kept(10, 5), None) == 0.0
+    assert rush_factor(kept(0, 5), kept(10, 60)) == rush_factor(kept(10, 5), kept(0, 60)) == 0.0
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
 def test_no_more_is_said_than_was_measured(just: int, before: int) -> None:
-    assert 0 <= rush(kept(just, 5), kept(before, 60)) <= (just / 5) / (before / 60)
+    assert 0 <= rush_factor(kept(just, 5), kept(before, 60)) <= (just / 5) / (before / 60)
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,18 @@ from phases.record.findings import (
 from phases.record.going_back import Likelihood
 from phases.shared.counts import SPREAD, at_least_above
 from phases.text.wording import capital, lasting, listed, short
+from phases.triage.deploys.beginning_text import (
+    CLOCKS,
+    beginning_sentence,
+    rollout_end,
+    start_is_unknown,
+)
 from phases.triage.deploys.deploy_history import STANDS_IN
-from phases.triage.deploys.since_when import CLOCKS, ended, starts_untold, when
-from phases.triage.going_back.builds_up import BORNE, BuildsUp
-from phases.triage.going_back.situation import Situation
-from phases.triage.going_back.what_fails import DECISIVE, Failing, Point
-from phases.triage.picture.blast_radius import ERROR, MINUTE, beyond
+from phases.triage.picture.blast_radius import ERROR, MINUTE, events_beyond_usual
 from phases.triage.picture.fire import DAY, HOUR
+from phases.triage.rollback.builds_up import BORNE, BuildsUp
+from phases.triage.rollback.crash_points import DECISIVE, CrashPoints, Point
+from phases.triage.rollback.situation import Situation
 
 LIKELY, UNLIKELY = 3, -1  # the sum from which on, and down to which
 
@@ -54,6 +59,7 @@ NOT_YET = 2
 STARTED = 1
 WAS_THERE = 4
 """A release that is down now sent events long after its deploy: it had started."""
+WEARS_OUT = 4
 ONE_PLACE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
 """A release can break one browser; it seldom breaks one customer or one region."""
 OTHERS_EVENTS = 20
@@ -63,7 +69,6 @@ RARE_BEFORE = 1 / 20
 NEARER, ALSO_NEAR = 5, 2
 NEARER_BY = 2
 """A change that is nearer to the beginning by this factor explains it better."""
-WEARS_OUT = 4
 AGAIN = 6
 """The same release was deployed once more, and had run well before."""
 OVER = 0.3
@@ -86,11 +91,11 @@ class Weighing:
         return Likelihood.UNLIKELY if self.sum <= UNLIKELY else Likelihood.UNDECIDED
 
     @property
-    def to(self) -> tuple[str, ...]:
+    def points_to(self) -> tuple[str, ...]:
         return tuple(p.says for p in sorted(self.points, key=_weight, reverse=True) if p.weight > 0)
 
     @property
-    def away(self) -> tuple[str, ...]:
+    def points_away(self) -> tuple[str, ...]:
         return tuple(p.says for p in sorted(self.points, key=_weight) if p.weight < 0)
 
 
@@ -98,35 +103,40 @@ def _weight(point: Point) -> int:
     return point.weight
 
 
-def weigh(s: Situation) -> Weighing | None:
+def weigh(situation: Situation) -> Weighing | None:
     """Weigh what is known of the suspect; None where there is none."""
-    if s.suspect is None or (began := _since(s)) is None:
+    if situation.suspect is None or (began := _trouble_began(situation)) is None:
         return None
-    case = _Case(s, s.suspect, began, Failing(s, s.suspect.release.version))
+    case = SuspectPoints(
+        situation,
+        situation.suspect,
+        began,
+        CrashPoints(situation, situation.suspect.release.version),
+    )
     return Weighing(tuple(point for point in case.points() if point.weight))
 
 
-def is_near(s: Situation) -> bool:
+def is_near(situation: Situation) -> bool:
     """Say whether the suspect went out within the hour before trouble began."""
-    began = _since(s)
-    if s.suspect is None or began is None:
+    began = _trouble_began(situation)
+    if situation.suspect is None or began is None:
         return False
-    return began - ended(s.suspect) <= HOUR
+    return began - rollout_end(situation.suspect) <= HOUR
 
 
-def _since(s: Situation) -> datetime | None:
+def _trouble_began(situation: Situation) -> datetime | None:
     """Return when it began, as far as that is known: a service that is down is down now."""
-    return s.now if s.blast.down else s.began
+    return situation.now if situation.blast.down else situation.began
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class SuspectPoints:
     """One suspect, and the trouble."""
 
-    s: Situation
+    situation: Situation
     suspect: DeploySeen
     began: datetime
-    failing: Failing
+    crash: CrashPoints
 
     @property
     def version(self) -> str:
@@ -134,53 +144,53 @@ class _Case:
 
     @property
     def _builds_up(self) -> BuildsUp:
-        return BuildsUp(self.s, self.suspect, self.began, self.failing)
+        return BuildsUp(self.situation, self.suspect, self.began, self.crash)
 
     @property
     def _wears_out(self) -> bool:
-        return self._new_to_it() and self._builds_up.wears_out()
+        return self._is_new_failure() and self._builds_up.wears_out()
 
     def points(self) -> Iterator[Point]:
-        yield from self._time()
-        yield from self._age()
-        yield from self._releases()
-        yield from self._place()
-        yield from self._over()
-        yield from self.failing.points(
-            wears_out=self._wears_out, seen_before=not self._first_seen()
+        yield from self._timing_points()
+        yield from self._age_points()
+        yield from self._release_points()
+        yield from self._place_points()
+        yield from self._over_points()
+        yield from self.crash.points(
+            wears_out=self._wears_out, seen_before=not self._is_first_seen()
         )
         yield from self._builds_up.points()
-        yield from self._other_changes()
-        if self.s.blast.usual and self.s.blast.sentences:
-            yield Point(_sentence(self.s.blast.sentences[0]), -DECISIVE)
+        yield from self._change_points()
+        if self.situation.blast.usual and self.situation.blast.sentences:
+            yield Point(_sentence(self.situation.blast.sentences[0]), -DECISIVE)
 
     # --- when -----------------------------------------------------------------------------------
 
-    def _time(self) -> Iterator[Point]:
-        started, out = self.suspect.started_at, ended(self.suspect)
-        if (before := self._ran_before()) is not None:
+    def _timing_points(self) -> Iterator[Point]:
+        started, ended = self.suspect.started_at, rollout_end(self.suspect)
+        if (before := self._ran_well_before()) is not None:
             well = f"{self.version} was only deployed again; it had run for {lasting(before)}"
             yield Point(f"{well} before.", -AGAIN)
             return
         early = started - self.began
-        first = self.s.known.first[self.version]
-        was_out = starts_untold(self.suspect) or abs(first - self.began) <= CLOCKS
-        if early > CLOCKS and self.s.exact and not was_out:
+        first = self.situation.known.first[self.version]
+        was_out = start_is_unknown(self.suspect) or abs(first - self.began) <= CLOCKS
+        if early > CLOCKS and self.situation.exact and not was_out:
             yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
             return
-        gap = self.began - out
-        if self.s.blast.down:
+        gap = self.began - ended
+        if self.situation.blast.down:
             deployed = f"{self.version} was deployed {lasting(self.began - started)} ago"
             if gap <= SOON_AFTER:
                 yield Point(f"The endpoint fails, and {deployed}.", MINUTES_AFTER)
             else:
                 yield Point(f"{deployed}: one that does not start fails at once.", -STARTED)
-            last = self.s.known.last.get(self.version)
-            if last is not None and last - out > SOON_AFTER:
-                ran = f"{self.version} ran for {lasting(last - out)}, as its last event shows"
+            last = self.situation.known.last.get(self.version)
+            if last is not None and last - ended > SOON_AFTER:
+                ran = f"{self.version} ran for {lasting(last - ended)}, as its last event shows"
                 yield Point(f"{ran}.", -WAS_THERE)
             return
-        says = when(self.began, self.suspect, exact=self.s.exact)
+        says = beginning_sentence(self.began, self.suspect, exact=self.situation.exact)
         if self._only_monitors() and gap > SOON_AFTER:
             ran = f"{self.version} ran for {lasting(gap)} before"
             yield Point(f"{ran}: one that does not start fails at once.", -STARTED)
@@ -198,157 +208,166 @@ class _Case:
             yield Point(f"{how}, and was hardly seen before {self.version}.", WEARS_OUT)
         else:
             weight = next(weight for ran, weight in RAN_WELL if gap > ran)
-            weight = min(weight, ASKED_LATE) if self._asked_late(gap) else weight
+            weight = min(weight, ASKED_LATE) if self._code_ran_late(gap) else weight
             ran = f"{self.version} ran well for {lasting(gap)} before"
             yield Point(f"{ran}.", -weight)
 
-    def _ran_before(self) -> timedelta | None:
+    def _ran_well_before(self) -> timedelta | None:
         """Return how long the suspect had run well when it was deployed again; None: it was not.
 
         Nothing else was deployed in between, and nothing of the fire burned in that time.
         """
-        earlier = [d for d in self.s.known.deploys if d.started_at < self.suspect.started_at]
+        earlier = [
+            d for d in self.situation.known.deploys if d.started_at < self.suspect.started_at
+        ]
         newest = max(earlier, key=lambda d: d.started_at, default=None)
         if newest is None or newest.release.version != self.version or newest.rolled_back:
             return None
-        ran, fire = self.suspect.started_at - newest.started_at, self.s.fire
+        ran, fire = self.suspect.started_at - newest.started_at, self.situation.earlier_fire
         if ran < HOUR or (fire and fire.burned(newest.started_at, self.suspect.started_at)):
             return None
         return ran
 
     def _only_monitors(self) -> bool:
         """Say whether uptime or cron monitors tell of it, and no error does."""
-        issues = self.s.issues
+        issues = self.situation.issues
         return bool(issues) and all(issue.category != ERROR for issue in issues)
 
-    def _over(self) -> Iterator[Point]:
+    def _over_points(self) -> Iterator[Point]:
         """Nothing comes any more where much would come, and the endpoint answers."""
-        last, answer = self.s.last_event, self.s.endpoint
-        if last is None or self.s.blast.down or answer is None or not answer.ok:
+        last, answer = self.situation.last_event, self.situation.endpoint
+        if last is None or self.situation.blast.down or answer is None or not answer.ok:
             return
         burned = max((last - self.began) / MINUTE + 1, 1.0)
-        silent = (self.s.now - last) / MINUTE - 2  # the newest minute may still grow
-        events = sum(n for at, n in self.s.minutes.items() if self.began - MINUTE <= at <= last)
+        silent = (self.situation.now - last) / MINUTE - 2  # the newest minute may still grow
+        events = sum(
+            n for at, n in self.situation.minutes.items() if self.began - MINUTE <= at <= last
+        )
         if silent <= 0 or at_least_above(OVER * events / burned * silent, SPREAD, OVER_CHANCE) < 0:
             return
         came = f"about {events / burned * silent:.0f} would have come"
-        yield Point(f"No event for {lasting(self.s.now - last)}, where {came}.", -DECISIVE)
+        yield Point(f"No event for {lasting(self.situation.now - last)}, where {came}.", -DECISIVE)
 
-    def _asked_late(self, ran: timedelta) -> bool:
+    def _code_ran_late(self, ran: timedelta) -> bool:
         """Say whether the release changed what crashes, and that code was asked for only now.
 
         By a job, at a peak, when a cache or a session has run out.
         """
-        code = self.failing.code
+        code = self.crash.overlap
         changed = code is not None and bool(code.file) and code.crashing
-        return changed and ran <= BORNE and self._new_to_it() and self.failing.edge is None
+        return changed and ran <= BORNE and self._is_new_failure() and self.crash.edge is None
 
     # --- which issues, which releases -----------------------------------------------------------
 
-    def _older(self) -> float | None:
+    def _older_share(self) -> float | None:
         """Return the share of events in issues that are older than the release.
 
         What such an issue usually has is no part of the fire.
         """
-        issues = self.s.issues
-        many = {issue.id: max(beyond(issue, self.s.window), 0.0) for issue in issues}
+        issues, window = self.situation.issues, self.situation.window
+        many = {issue.id: max(events_beyond_usual(issue, window), 0.0) for issue in issues}
+        if sum(many.values()) <= 0:
+            many = {issue.id: float(issue.events) for issue in issues}
         if (events := sum(many.values())) <= 0:
-            many = {issue.id: issue.events for issue in issues}
-            events = sum(many.values())
-        if events <= 0:
             return None
-        grace = self.s.window if starts_untold(self.suspect) else CLOCKS
+        grace = window if start_is_unknown(self.suspect) else CLOCKS
         begin = self.suspect.started_at - grace
         return sum(many[i.id] for i in issues if i.first_seen < begin) / events
 
-    def _first_seen(self) -> bool:
-        older = self._older()
+    def _is_first_seen(self) -> bool:
+        older = self._older_share()
         return older is not None and older < 1 - OLDER_SHARE
 
-    def _new_to_it(self) -> bool:
+    def _is_new_failure(self) -> bool:
         """Say whether these failures came with the release, or were rare before it."""
-        older = self._older()
-        return older is not None and (older < 1 - OLDER_SHARE or self._rare_before())
+        older = self._older_share()
+        return older is not None and (older < 1 - OLDER_SHARE or self._was_rare_before())
 
-    def _rare_before(self) -> bool:
+    def _was_rare_before(self) -> bool:
         """Say whether there were hardly any of these failures before the release."""
         started = self.suspect.started_at
-        times = [at for at, events in self.s.minutes.items() if events > 0]
-        if not times or self.s.events <= 0:
+        times = [at for at, events in self.situation.minutes.items() if events > 0]
+        if not times or self.situation.events <= 0:
             return False
-        before = sum(n for at, n in self.s.minutes.items() if at < started - MINUTE)
-        known = (started - (self.s.now - self.s.window - DAY)) / MINUTE
-        lately = self.s.events / (self.s.window / MINUTE)
+        before = sum(n for at, n in self.situation.minutes.items() if at < started - MINUTE)
+        known = (started - (self.situation.now - self.situation.window - DAY)) / MINUTE
+        lately = self.situation.events / (self.situation.window / MINUTE)
         return known > HOUR / MINUTE and before / known <= lately * RARE_BEFORE
 
-    def _age(self) -> Iterator[Point]:
-        older = self._older()
+    def _age_points(self) -> Iterator[Point]:
+        older = self._older_share()
         if older is None or self._only_monitors():
             return
         if older < 1 - OLDER_SHARE:
             yield Point(f"The errors were first seen in {self.version}.", FIRST_SEEN_IN_IT)
-        elif not self._rare_before():
+        elif not self._was_rare_before():
             yield Point(f"The errors are older than {self.version}.", -OLDER)
 
-    def _releases(self) -> Iterator[Point]:
-        carried = {name: n for name, n in self.s.by_release.items() if name and n > 0}
-        total, known = sum(carried.values()), self.s.known.first
+    def _release_points(self) -> Iterator[Point]:
+        carried = {name: n for name, n in self.situation.by_release.items() if name and n > 0}
+        total, known = sum(carried.values()), self.situation.known.first
         if not total:
             return
         earlier = [v for v in known if v != self.version and known[v] < self.suspect.started_at]
-        begin = max(self.s.now - self.s.window, self.suspect.started_at)
-        usual = self.s.usual * ((self.s.now - begin) / MINUTE)
+        begin = max(self.situation.now - self.situation.window, self.suspect.started_at)
+        usual = self.situation.usual * ((self.situation.now - begin) / MINUTE)
         beyond = sum(carried.get(version, 0) for version in earlier) - usual
         if beyond > total * UNEXPLAINED:
             share = f"{round(100 * min(beyond, total) / total)} % of the events"
             yield Point(f"Earlier releases fail as well: {share} are theirs.", -DECISIVE)
-        elif carried.get(self.version) and (spared := self._spared(earlier, usual)):
+        elif carried.get(self.version) and (spared := self._spared_releases(earlier, usual)):
             runs = "is still running and does" if len(spared) == 1 else "are still running and do"
             yield Point(f"Only {self.version} fails: {listed(spared)} {runs} not.", ALONE)
-        yield from self._of_clients(carried, total)
-        yield from self._cure(carried)
+        yield from self._client_points(carried, total)
+        yield from self._cure_points(carried)
 
-    def _spared(self, earlier: list[str], usual: float) -> list[str]:
+    def _spared_releases(self, earlier: list[str], usual: float) -> list[str]:
         """Return earlier releases that had events since, and not beyond what is usual."""
-        settled = max(self.began, ended(self.suspect))
-        last, carried = self.s.known.last, self.s.by_release
+        settled = max(self.began, rollout_end(self.suspect))
+        last, carried = self.situation.known.last, self.situation.by_release
         few = usual + sum(carried.values()) * SPARED
         runs = (version for version in earlier if version in last and last[version] > settled)
         return [version for version in runs if carried.get(version, 0) <= few]
 
-    def _of_clients(self, carried: dict[str, int], total: int) -> Iterator[Point]:
+    def _client_points(self, carried: dict[str, int], total: int) -> Iterator[Point]:
         """One release of a client carries it, and none of the service: an app was released."""
         name = max(carried, key=lambda name: carried[name])
-        read = self.version in self.s.known.names.sentry and name[0] == "?"
-        if (read or self._is_nobodys(name)) and carried[name] > total * (1 - UNEXPLAINED):
-            client = f"{short(name.lstrip('?'), 40)}, which is no release of {self.s.service}"
+        read = self.version in self.situation.known.names.sentry and name[0] == "?"
+        if (read or self._is_unknown_release(name)) and carried[name] > total * (1 - UNEXPLAINED):
+            client = (
+                f"{short(name.lstrip('?'), 40)}, which is no release of {self.situation.service}"
+            )
             yield Point(f"The events name {client}.", -ONE_PLACE["client"])
 
-    def _is_nobodys(self, name: str) -> bool:
+    def _is_unknown_release(self, name: str) -> bool:
         """Say whether nobody deployed a release, nor could: the deployer does not list it."""
-        listed_ = {release.version for release in self.s.listed or ()}
-        deployed = {d.release.version for d in self.s.known.deploys if d.source != STANDS_IN}
-        known = listed_ | deployed | set(self.s.known.first)
+        listed_ = {release.version for release in self.situation.listed or ()}
+        deployed = {
+            d.release.version for d in self.situation.known.deploys if d.source != STANDS_IN
+        }
+        known = listed_ | deployed | set(self.situation.known.first)
         return self.version in listed_ and name not in known
 
-    def _cure(self, carried: dict[str, int]) -> Iterator[Point]:
+    def _cure_points(self, carried: dict[str, int]) -> Iterator[Point]:
         """The newest release has not failed: it may have ended what an earlier one brought."""
-        if self.s.running is None or self.s.canary:
+        if self.situation.running is None or self.situation.canary:
             return
-        running = self.s.known.names.of(self.s.running).version
-        starts = [d.started_at for d in self.s.known.deploys if d.release.version == running]
+        running = self.situation.known.names.of(self.situation.running).version
+        starts = [
+            d.started_at for d in self.situation.known.deploys if d.release.version == running
+        ]
         if not starts or running in carried or any(name[0] == "?" for name in carried):
             return
-        ran = self.s.now - max(starts)
-        sure = ran >= min(CURE_AFTER, self.s.window * CURE_PER_WINDOW)
-        says = f"No event names {self.s.running.version}, which has run for {lasting(ran)}"
+        ran = self.situation.now - max(starts)
+        sure = ran >= min(CURE_AFTER, self.situation.window * CURE_PER_WINDOW)
+        says = f"No event names {self.situation.running.version}, which has run for {lasting(ran)}"
         yield Point(f"{says}: it may be the fix.", -DECISIVE if sure else -NOT_YET)
 
     # --- where ----------------------------------------------------------------------------------
 
-    def _place(self) -> Iterator[Point]:
-        for kind, name in self.s.only.items():
-            others, events = self.s.beside.get(kind, (0, 0))
+    def _place_points(self) -> Iterator[Point]:
+        for kind, name in self.situation.only.items():
+            others, events = self.situation.beside.get(kind, (0, 0))
             if not others or events < OTHERS_EVENTS:
                 continue
             rest = f"one other {kind} does" if others == 1 else f"{others} others do"
@@ -357,13 +376,13 @@ class _Case:
 
     # --- what else changed ----------------------------------------------------------------------
 
-    def _other_changes(self) -> Iterator[Point]:
-        changes = [(change.what, change.at) for change in self.s.other_changes]
+    def _change_points(self) -> Iterator[Point]:
+        changes = [(change.what, change.at) for change in self.situation.other_changes]
         changes += [
             (f"{d.service} {d.release.version} was deployed", d.started_at)
-            for d in self.s.neighbours
+            for d in self.situation.neighbours
         ]
-        grace = CLOCKS if self.s.exact else MINUTE
+        grace = CLOCKS if self.situation.exact else MINUTE
         since = [
             (at, what)
             for what, at in changes
@@ -372,7 +391,7 @@ class _Case:
         if not since:
             return
         at, what = max(since)
-        mine, its = self.began - ended(self.suspect), self.began - at
+        mine, its = self.began - rollout_end(self.suspect), self.began - at
         nearer = mine > ROLLED_OUT and its * NEARER_BY <= mine
         before = "just" if its < MINUTE else lasting(its)
         says = f"{what} {before} before trouble began."

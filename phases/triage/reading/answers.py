@@ -15,10 +15,10 @@ from phases.ports.tracker_values import (
     OtherErrors,
 )
 from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen, Share
-from phases.triage.deploys.taken_back import NO_WAY, Back
+from phases.triage.deploys.taken_back import NO_ROLLBACK_PATH, RollbackPath
+from phases.triage.picture.false_alarms import Rhythm
 from phases.triage.picture.fire import Series
-from phases.triage.picture.ordinary import Rhythm
-from phases.triage.reading.deployed import Deployed
+from phases.triage.reading.deploy_state import DeployState
 
 NO_OTHERS = OtherErrors()
 
@@ -64,16 +64,16 @@ class Impact:
     event: EventDetail | None = None
     before: Mapping[str, int] = field(default_factory=dict[str, int])
     """Events of the hour before, by transaction."""
-    back: Back = NO_WAY
+    back: RollbackPath = NO_ROLLBACK_PATH
     rush: float = 0.0
     """So many times the usual requests came just before trouble began; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Answers:
     """The answers of the three rounds."""
 
-    deploys: Deployed
+    deploys: DeployState
     fixes: tuple[HotfixRef, ...]
     trouble: Trouble
     changes: tuple[ChangeSeen, ...]

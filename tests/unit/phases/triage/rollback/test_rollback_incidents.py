@@ -27,9 +27,9 @@ from phases.record.findings import (
     Usual,
     Word,
 )
-from phases.triage.deploys.deploy_history import history, suspect_of
-from phases.triage.going_back.recommendation import recommend
-from phases.triage.going_back.situation import OtherChange, Situation
+from phases.triage.deploys.deploy_history import merge_deploys, suspect_of
+from phases.triage.rollback.recommendation import recommend
+from phases.triage.rollback.situation import OtherChange, Situation
 from tests.support.worlds.sentry_world import NOW, ago
 
 ROLLBACK, LOOK = Choice.ROLLBACK, Choice.INVESTIGATE
@@ -78,7 +78,7 @@ class Case:
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def situation(self) -> Situation:
-        known = history(
+        known = merge_deploys(
             [
                 DeploySeen(
                     release=Release(version=version),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from phases.record.findings import Frame
-from phases.triage.going_back.edge_words import (
+from phases.triage.rollback.edge_words import (
     FETCH,
     KINDS,
     LOCKED,
@@ -18,7 +18,7 @@ from phases.triage.going_back.edge_words import (
     WORN_OUT,
     Edge,
 )
-from phases.triage.going_back.library_errors import asked_wrongly, names_library, of_library
+from phases.triage.rollback.library_errors import is_library_frame, is_wrong_use, names_library
 
 _HOST = re.compile(
     r"(?:https?://|host(?:name)?[=: ]{1,2}['\"]?|to )"
@@ -42,7 +42,7 @@ def edge_of(
     kind = next((kind for kind, pattern in KINDS if pattern.search(text)), None)
     if kind in (Edge.PROVIDER, Edge.OVERLOAD):
         said = f"{text}\n{chr(10).join(libraries)}"
-        if _elsewhere(text, own) or OF_PROVIDERS.search(said):
+        if _names_foreign_host(text, own) or OF_PROVIDERS.search(said):
             return Edge.PROVIDER
         return Edge.BEHIND if kind is Edge.PROVIDER else kind
     return kind
@@ -58,11 +58,11 @@ def raised_in_library(
     first = next(iter(frames), None)
     if first is None or (type and OF_CODE.fullmatch(type)):
         return False
-    of_one = of_library(first, changed) or names_library(type, frames)
-    return of_one and not asked_wrongly(f"{type or ''}: {value[:2000]}")
+    of_one = is_library_frame(first, changed) or names_library(type, frames)
+    return of_one and not is_wrong_use(f"{type or ''}: {value[:2000]}")
 
 
-def worn_out(type: str | None, value: str, calls: Sequence[str] = ()) -> bool:
+def is_exhaustion(type: str | None, value: str, calls: Sequence[str] = ()) -> bool:
     """Say whether something was used up that a release can use up by itself, slowly.
 
     `calls`: `file function` of the libraries in the stack.
@@ -72,15 +72,15 @@ def worn_out(type: str | None, value: str, calls: Sequence[str] = ()) -> bool:
     return waited or WORN_OUT.search(text) is not None
 
 
-def waits_for_lock(type: str | None, value: str) -> bool:
+def is_lock_wait(type: str | None, value: str) -> bool:
     return LOCKED.search(f"{type or ''}: {value[:2000]}") is not None
 
 
-def of_stale_page(type: str | None, value: str) -> bool:
+def is_stale_page(type: str | None, value: str) -> bool:
     return STALE_PAGE.search(f"{type or ''}: {value[:2000]}") is not None
 
 
-def script_of(frames: Sequence[Frame], own: str) -> str:
+def foreign_script_host(frames: Sequence[Frame], own: str) -> str:
     """Return the host of the script that failed in a browser, where it is none of ours.
 
     A stack of a browser names its scripts by their addresses; empty: it does not, or it is ours.
@@ -99,7 +99,7 @@ def type_and_value(title: str) -> tuple[str, str]:
     return (type, value) if value and " " not in type else ("", title)
 
 
-def _elsewhere(text: str, own: str) -> bool:
+def _names_foreign_host(text: str, own: str) -> bool:
     """Say whether the text names a host outside that is none of ours."""
     ours = ".".join(own.lower().split(".")[-2:])
     hosts = (match.group(1).lower() for match in _HOST.finditer(text))

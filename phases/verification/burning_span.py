@@ -12,7 +12,7 @@ from phases.record.service import Service
 BURNING_WINDOWS = 4  # the rate before is counted over so many windows (an hour) at most
 
 
-async def burned(
+async def burning_span(
     incident: Incident,
     service: Service,
     ended: datetime,
@@ -34,7 +34,7 @@ async def burned(
     return (max(first, since) if first is not None and first < ended else since), ended
 
 
-def acted(current: Round | None, clock: datetime) -> datetime:
+def acted_at(current: Round | None, clock: datetime) -> datetime:
     """Return when somebody acted in this round; the clock's start where nobody did."""
     action = current.action if current else None
     return (action.started_at or action.at) if action else clock

@@ -84,7 +84,7 @@ _WARNINGS = (
 
 
 @cache
-def _warning() -> re.Pattern[str]:
+def _warning_pattern() -> re.Pattern[str]:
     """Compiled when it is needed: that takes a twentieth of a start."""
     return re.compile("|".join(f"(?:{warning})" for warning in _WARNINGS), re.IGNORECASE)
 
@@ -128,7 +128,7 @@ def warning_in(text: str, *, code: bool = False) -> str:
         sentence = " ".join(match.group().split())
         if not sentence or "?" in sentence[-3:] or "？" in sentence[-2:]:
             continue
-        found = _warning().search(sentence)
+        found = _warning_pattern().search(sentence)
         if found is None or _HARMLESS.search(sentence) or _OF_A_DATABASE.search(sentence):
             continue
         if code and _OF_CODE.search(sentence):
@@ -140,7 +140,7 @@ def warning_in(text: str, *, code: bool = False) -> str:
     return ""
 
 
-def of_people(incident: Incident, entries: Sequence[Entry]) -> tuple[Quote, ...]:
+def warnings_of_people(incident: Incident, entries: Sequence[Entry]) -> tuple[Quote, ...]:
     """Return warnings from the report and from what people added since, the newest first."""
     texts: list[tuple[str, str, str | None]] = [
         (entry.text, "the timeline", entry.by)
@@ -154,11 +154,15 @@ def of_people(incident: Incident, entries: Sequence[Entry]) -> tuple[Quote, ...]
     return _quotes(texts)
 
 
-def of_commits(commits: Iterable[Commit]) -> tuple[Quote, ...]:
+def warnings_in_commits(commits: Iterable[Commit]) -> tuple[Quote, ...]:
     """Return warnings from messages of commits, which hold the descriptions of pull requests."""
     return _quotes(
         (
-            (f"{commit.subject}\n{commit.body}", f"commit {commit.sha[:7]}{_by(commit)}", None)
+            (
+                f"{commit.subject}\n{commit.body}",
+                f"commit {commit.sha[:7]}{_commit_label(commit)}",
+                None,
+            )
             for commit in commits
             if not commit.subject.startswith('Revert "')
         ),
@@ -166,7 +170,7 @@ def of_commits(commits: Iterable[Commit]) -> tuple[Quote, ...]:
     )
 
 
-def _by(commit: Commit) -> str:
+def _commit_label(commit: Commit) -> str:
     return f" by {short(commit.author, 40)}" if commit.author else ""
 
 

@@ -22,9 +22,9 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.going_back import Likelihood, Quote, TakenBack
-from phases.triage.deploys.deploy_history import History, history, suspect_of
-from phases.triage.going_back.recommendation import brakes, recommend
-from phases.triage.going_back.situation import Situation
+from phases.triage.deploys.deploy_history import History, merge_deploys, suspect_of
+from phases.triage.rollback.recommendation import brakes, recommend
+from phases.triage.rollback.situation import Situation
 from tests.support.worlds.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
@@ -53,7 +53,7 @@ def versions(known: History) -> list[str]:
 
 
 def test_one_deploy_told_by_two_sources_is_one() -> None:
-    known = history([deploy("v2", 100, "bot")], [deploy("v2", 99.5), deploy("v1", 200)])
+    known = merge_deploys([deploy("v2", 100, "bot")], [deploy("v2", 99.5), deploy("v1", 200)])
     assert [(d.release.version, d.source) for d in known.deploys] == [
         ("v2", "bot"),
         ("v1", "sentry"),
@@ -61,17 +61,17 @@ def test_one_deploy_told_by_two_sources_is_one() -> None:
 
 
 def test_the_same_version_put_back_is_another_deploy() -> None:
-    known = history([deploy("v2", 2, "bot")], [deploy("v3", 5), deploy("v2", 8)])
+    known = merge_deploys([deploy("v2", 2, "bot")], [deploy("v3", 5), deploy("v2", 8)])
     assert versions(known) == ["v2", "v3", "v2"]
 
 
 def test_first_events_stand_in_only_where_nobody_tells_of_deploys() -> None:
     firsts = [deploy("v3", 10, "first event"), deploy("v2", 90, "first event")]
-    assert versions(history(firsts)) == ["v3", "v2"]
-    assert history(firsts).stands_in
-    assert versions(history(firsts, [deploy("v3", 11)])) == ["v3"]
+    assert versions(merge_deploys(firsts)) == ["v3", "v2"]
+    assert merge_deploys(firsts).stands_in
+    assert versions(merge_deploys(firsts, [deploy("v3", 11)])) == ["v3"]
     # One rollback tells nothing of v3.
-    assert versions(history(firsts, [deploy("v2", 3, "bot")])) == [
+    assert versions(merge_deploys(firsts, [deploy("v2", 3, "bot")])) == [
         "v2",
         "v3",
     ]
@@ -81,11 +81,11 @@ def test_a_release_of_another_package_is_no_deploy_of_the_service() -> None:
     """An app sends its events to the same project, and nobody tells of its releases."""
     told = [deploy("shop@3", 45), deploy("shop@2", 900)]
     firsts = [deploy(v, at, "first event") for v, at in (("shop@3", 44), ("ios@7.2.0", 20))]
-    assert versions(history(told, firsts)) == ["shop@3", "shop@2"]
+    assert versions(merge_deploys(told, firsts)) == ["shop@3", "shop@2"]
     canary = [deploy("shop@3", 44, "first event"), deploy("shop@4", 20, "first event")]
-    assert versions(history(told, canary)) == ["shop@4", "shop@3", "shop@2"]
+    assert versions(merge_deploys(told, canary)) == ["shop@4", "shop@3", "shop@2"]
     unknown = [deploy("ios@7.2.0", 20, "first event")]
-    assert versions(history(told, unknown))[0] == "ios@7.2.0", "no name of ours is known"
+    assert versions(merge_deploys(told, unknown))[0] == "ios@7.2.0", "no name of ours is known"
 
 
 def test_the_suspect_is_the_deploy_that_had_started_last_with_a_minute_of_grace() -> None:
@@ -120,7 +120,7 @@ EVERYTHING = BlastRadius(
 
 
 def situation(**fields: object) -> Situation:
-    known = history([deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000)])
+    known = merge_deploys([deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000)])
     basic: dict[str, object] = {
         "now": NOW,
         "window": WINDOW,
@@ -138,7 +138,7 @@ def situation(**fields: object) -> Situation:
 
 
 def with_history(*deploys: DeploySeen, suspect: str, **fields: object) -> Situation:
-    known = history(deploys)
+    known = merge_deploys(deploys)
     of = next(d for d in known.deploys if d.release.version == suspect)
     return situation(
         known=known, suspect=of, listed=tuple({d.release for d in known.deploys}), **fields
@@ -346,7 +346,7 @@ deploys = st.lists(
 
 @st.composite
 def situations(draw: st.DrawFn) -> Situation:
-    known = history(draw(deploys))
+    known = merge_deploys(draw(deploys))
     start = draw(st.none() | st.floats(0, 120).map(ago))
     blast = BlastRadius(
         users=draw(st.sampled_from(list(Word))),

@@ -20,10 +20,10 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.going_back import Likelihood
-from phases.triage.deploys.deploy_history import history, suspect_of
-from phases.triage.going_back.edge_errors import of_stale_page, waits_for_lock, worn_out
-from phases.triage.going_back.recommendation import recommend
-from phases.triage.going_back.situation import Situation
+from phases.triage.deploys.deploy_history import merge_deploys, suspect_of
+from phases.triage.rollback.edge_errors import is_exhaustion, is_lock_wait, is_stale_page
+from phases.triage.rollback.recommendation import recommend
+from phases.triage.rollback.situation import Situation
 from tests.support.worlds.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
@@ -61,7 +61,7 @@ def shop(
     **more: Any,
 ) -> Situation:
     """Return a shop that fails since `began` minutes, many users in many features."""
-    known = history([deploy(*one) for one in deploys])
+    known = merge_deploys([deploy(*one) for one in deploys])
     type, _, value = error.partition(": ")
     crash = EventDetail(
         exception_type=type, exception_value=value, handled=False, frames=frames, release=None
@@ -113,7 +113,7 @@ def advised(situation: Situation) -> tuple[Choice, Likelihood | None]:
     ],
 )
 def test_words_of_libraries_for_what_is_used_up(error: str, call: str) -> None:
-    assert worn_out("Error", error, [call])
+    assert is_exhaustion("Error", error, [call])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_words_of_libraries_for_what_is_used_up(error: str, call: str) -> None:
     ],
 )
 def test_a_time_limit_or_a_refused_connection_is_not_used_up(error: str) -> None:
-    assert not worn_out("Error", error, ["net/http/client.go Do"])
+    assert not is_exhaustion("Error", error, ["net/http/client.go Do"])
 
 
 def test_what_runs_dry_hours_after_the_deploy_points_to_it() -> None:
@@ -221,13 +221,13 @@ def test_an_old_issue_that_was_rare_until_now_says_nothing_by_its_age() -> None:
 
 
 def test_a_migration_that_holds_a_lock_is_not_ended_by_going_back() -> None:
-    assert waits_for_lock("OperationalError", "(1205, 'Lock wait timeout exceeded')")
+    assert is_lock_wait("OperationalError", "(1205, 'Lock wait timeout exceeded')")
     migrates = shop(f"LockNotAvailable: {LOCKED}", changed=("migrations/0044_add_index.sql",))
     assert advised(migrates) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
 
 
 def test_open_pages_that_miss_old_scripts_pass_by_themselves() -> None:
-    assert of_stale_page("TypeError", "Failed to fetch dynamically imported module: /a.js")
+    assert is_stale_page("TypeError", "Failed to fetch dynamically imported module: /a.js")
     stale = shop("ChunkLoadError: Loading chunk 42 failed", frames=(), first=90_000)
     assert advised(stale) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
     missing = shop("ChunkLoadError: Loading chunk 42 failed", frames=())
@@ -326,9 +326,9 @@ def test_a_canary_began_with_its_first_event_though_ci_tells_the_end_only() -> N
     end = deploy("v3", 5, source="webhook", finished_at=ago(5))
     first = deploy("v3", 40, source="first event", finished_at=None)
     older = deploy("v2", 900, source="webhook", finished_at=ago(900))
-    assert history([end, older], [first]).deploys[0].started_at == ago(40)
+    assert merge_deploys([end, older], [first]).deploys[0].started_at == ago(40)
     other = deploy("v4", 20, source="webhook", finished_at=ago(20))
-    assert history([end, other, older], [first]).deploys[0].started_at == ago(5)
+    assert merge_deploys([end, other, older], [first]).deploys[0].started_at == ago(5)
 
 
 # --- one feature ---------------------------------------------------------------------------------

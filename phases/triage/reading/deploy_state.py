@@ -11,18 +11,18 @@ from itertools import chain
 from phases.ports.tracker_values import EventPicture, OtherErrors
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.incident import Incident
-from phases.triage.deploys.deploy_history import FIRST_EVENTS, History, history
-from phases.triage.deploys.taken_back import Back
-from phases.triage.deploys.targets import Fire, targets_of
-from phases.triage.going_back.situation import runs_beside
+from phases.triage.deploys.deploy_history import FIRST_EVENTS, History, merge_deploys
+from phases.triage.deploys.taken_back import RollbackPath
+from phases.triage.deploys.targets import EarlierFire, targets_of
 from phases.triage.picture.fire import MINUTE
 from phases.triage.reading.questions import Questions
+from phases.triage.rollback.situation import runs_beside
 
 ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
+class DeployState:
     """The deploys, the running release, and the releases that may be deployed."""
 
     known: History
@@ -49,12 +49,12 @@ class Deployed:
         return runs_beside(suspect, self.running, self.known, by_release)
 
 
-async def deployed(
+async def ask_deploy_state(
     ask: Questions,
     incident: Incident,
     known_deploys: Sequence[DeploySeen],
     burning: Collection[str],
-) -> Deployed:
+) -> DeployState:
     """Ask what was deployed, what runs, what may be deployed."""
     service = ask.sources.service
     by_github, (by_sentry, all_told), running, (releases, cannot_deploy) = await asyncio.gather(
@@ -62,10 +62,10 @@ async def deployed(
     )
     outside = (*by_github, *by_sentry)
     own = [d for d in (*known_deploys, *outside) if d.service == service.name]
-    known = history(own, deployable=releases or ()).without(incident.rolled_back)
-    return Deployed(
+    known = merge_deploys(own, deployable=releases or ()).without(incident.rolled_back)
+    return DeployState(
         known=known,
-        neighbours=_of_others(service.name, (*known_deploys, *outside)),
+        neighbours=_neighbour_deploys(service.name, (*known_deploys, *outside)),
         all_told=all_told,
         running=running or (known.deploys[0].release if known.deploys else None),
         releases=releases,
@@ -75,25 +75,25 @@ async def deployed(
     )
 
 
-def _of_others(service: str, told: Sequence[DeploySeen]) -> tuple[DeploySeen, ...]:
+def _neighbour_deploys(service: str, told: Sequence[DeploySeen]) -> tuple[DeploySeen, ...]:
     """Return the deploys of other services, each once, newest first.
 
     A first event stands for no deploy here: it may be an old page's.
     """
     deploys = [d for d in told if d.service != service and d.source not in FIRST_EVENTS]
     names = dict.fromkeys(d.service for d in deploys)
-    joined = (history([d for d in deploys if d.service == name]).deploys for name in names)
+    joined = (merge_deploys([d for d in deploys if d.service == name]).deploys for name in names)
     return tuple(sorted(chain.from_iterable(joined), key=lambda d: d.started_at, reverse=True))
 
 
-async def way_back(
+async def ask_rollback_path(
     ask: Questions,
-    deploys: Deployed,
+    deploys: DeployState,
     suspect: DeploySeen | None,
-    fire: Fire | None,
+    fire: EarlierFire | None,
     *,
     canary: bool = False,
-) -> Back:
+) -> RollbackPath:
     """Ask what lies between what runs and the release to go back to."""
     targets = targets_of(
         suspect,
@@ -110,10 +110,10 @@ async def way_back(
     one_way, (commits, why) = await asyncio.gather(
         ask.one_way_changes(targets, running), ask.commits(targets, running)
     )
-    return Back(targets[0] if targets else None, one_way, commits, why)
+    return RollbackPath(targets[0] if targets else None, one_way, commits, why)
 
 
-def _by_kind(seen: EventPicture | OtherErrors) -> dict[str, tuple[Share, ...]]:
+def _shares_by_kind(seen: EventPicture | OtherErrors) -> dict[str, tuple[Share, ...]]:
     return {
         "organisation": seen.organisations,
         "region": seen.regions,
@@ -124,7 +124,7 @@ def _by_kind(seen: EventPicture | OtherErrors) -> dict[str, tuple[Share, ...]]:
 def only_places(picture: EventPicture) -> dict[str, str]:
     """Return the organisation, region or browser that all events are in, where it is one."""
     found: dict[str, str] = {}
-    for kind, named in _by_kind(picture).items():
+    for kind, named in _shares_by_kind(picture).items():
         known = sum(share.events for share in named)
         if known * 2 < picture.events or not named:
             continue  # most events name none
@@ -133,10 +133,10 @@ def only_places(picture: EventPicture) -> dict[str, str]:
     return found
 
 
-def beside(only: Mapping[str, str], others: OtherErrors) -> dict[str, tuple[int, int]]:
+def others_beside(only: Mapping[str, str], others: OtherErrors) -> dict[str, tuple[int, int]]:
     """Return, by kind, how many others there are beside the one that fails, and their events."""
     found: dict[str, tuple[int, int]] = {}
     for kind, name in only.items():
-        rest = [share.events for share in _by_kind(others)[kind] if share.name != name]
+        rest = [share.events for share in _shares_by_kind(others)[kind] if share.name != name]
         found[kind] = (len(rest), sum(rest))
     return found

@@ -38,7 +38,7 @@ _EVERYBODYS = frozenset(
 """Namespaces of errors that any code makes."""
 
 
-def of_library(frame: Frame, changed: Iterable[str] = ()) -> bool:
+def is_library_frame(frame: Frame, changed: Iterable[str] = ()) -> bool:
     """Say whether a frame is a library's. `changed`: files of ours that the release changed.
 
     On the JVM, an organisation's packages begin alike, and SDKs may call each frame the
@@ -65,5 +65,5 @@ def names_library(type: str | None, frames: Sequence[Frame]) -> bool:
     return all(name not in text for text in own)
 
 
-def asked_wrongly(said: str) -> bool:
-    return _OF_CODE.search(said) is not None
+def is_wrong_use(text: str) -> bool:
+    return _OF_CODE.search(text) is not None

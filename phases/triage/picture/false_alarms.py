@@ -99,7 +99,7 @@ class Rhythm:
         """
         first = began - (PERIODS - 1) * self.period
         there = [i for i in issues if i.first_seen < first]
-        old = {i.id for i in there if _in_hours(rows.get(i.id), self, began)}
+        old = {i.id for i in there if _came_in_hours_before(rows.get(i.id), self, began)}
         most = at_most(self.typical, SPREAD, CHANCE)
         of_old = sum(i.events for i in issues if i.id in old)
         if of_old >= self.typical / 2:
@@ -108,7 +108,7 @@ class Rhythm:
         return every if sum(issue.events for issue in issues) <= most else set()
 
 
-def rhythm(series: Series, began: datetime) -> Rhythm | None:
+def find_rhythm(series: Series, began: datetime) -> Rhythm | None:
     """Return the period in which events came at the same time, three times or more."""
     begin, end = step_of(began) - 1, series.end
     for period, looked_at, longest in RHYTHMS:
@@ -141,7 +141,7 @@ def without_regular(
 
     Where all of them are regular they stay, and the rhythm is returned instead of the note.
     """
-    found = rhythm(series, began) if series is not None and began is not None else None
+    found = find_rhythm(series, began) if series is not None and began is not None else None
     if found is None or began is None:
         return issues, None, ""
     regular = found.explains(issues, {row.id: row for row in rows}, began)
@@ -152,7 +152,7 @@ def without_regular(
     return rest, None, f"{names} left out. {found.sentence}" if names else ""
 
 
-def _in_hours(row: IssueRow | None, found: Rhythm, began: datetime) -> bool:
+def _came_in_hours_before(row: IssueRow | None, found: Rhythm, began: datetime) -> bool:
     """Return whether an issue came in the hours before, where its hours are told."""
     if row is None or not row.hours or found.period != HOUR:
         return True
@@ -164,7 +164,7 @@ def _in_hours(row: IssueRow | None, found: Rhythm, began: datetime) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class TransactionFailures:
     """Failures by transaction: of the fire, of the issues beside it, and of the hour before."""
 
     fire: Mapping[str, int]
@@ -173,19 +173,19 @@ class Places:
     minutes: float
     """How long the fire was counted."""
 
-    def at_rate(self, *names: str) -> bool:
+    def is_at_former_rate(self, *names: str) -> bool:
         """Return whether no more fails there than before."""
         now = sum(self.fire.get(name, 0) + self.others.get(name, 0.0) for name in names)
         rate = Measured(self._before(names) / (BEFORE / MINUTE), BEFORE / MINUTE)
         return now <= most_usual(rate, self.minutes, CHANCE)
 
-    def louder(self, *names: str) -> bool:
+    def is_louder(self, *names: str) -> bool:
         """Return whether plainly more fails there than before, though chance may bring it."""
         now = sum(self.fire.get(name, 0) + self.others.get(name, 0.0) for name in names)
         return now > max(LOUDER * self._before(names) * self.minutes / (BEFORE / MINUTE), TOGETHER)
 
     @property
-    def ceased(self) -> bool:
+    def has_ceased(self) -> bool:
         """Return whether the older issues are quieter than before, and that is no chance."""
         expected = sum(self.before.values()) * self.minutes / (BEFORE / MINUTE)
         return sum(self.others.values()) <= at_least_above(expected, SPREAD, CEASED)
@@ -194,17 +194,18 @@ class Places:
         return sum(self.before.get(name, 0) for name in names)
 
 
-def renamed(places: Places) -> set[str]:
+def renamed_transactions(places: TransactionFailures) -> set[str]:
     """Return the transactions that fail at the rate of before, under another title.
 
     What failed before has ceased, and both together are no more than it was. Where the old failure
     goes on beside the new one, or is too rare to be missed, nobody can say so. That is asked of all
     transactions together: of an issue of many of them Sentry's list names one.
     """
-    if not places.ceased:
+    if not places.has_ceased:
         return set()
-    found = {name for name in places.fire if places.at_rate(name)}
-    return found if places.at_rate(*found) and not places.louder(*found) else set()
+    found = {name for name in places.fire if places.is_at_former_rate(name)}
+    same = places.is_at_former_rate(*found) and not places.is_louder(*found)
+    return found if same else set()
 
 
 def ended_before(series: Series, began: datetime) -> bool:
@@ -218,7 +219,7 @@ def ended_before(series: Series, began: datetime) -> bool:
     return just_before <= at_least_above(hour * (JUST_BEFORE / BEFORE), SPREAD, CEASED)
 
 
-def young(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:
+def new_issues(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:
     """Return the issues that began with the fire, first seen first."""
     found = [issue for issue in issues if issue.burns and issue.first_seen > since - DAY]
     return sorted(found, key=lambda issue: issue.first_seen)
@@ -226,13 +227,13 @@ def young(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:
 
 def mostly_new(issues: Sequence[IssueSeen], since: datetime) -> bool:
     """Return whether most of the events are of issues that began with the fire."""
-    new = sum(issue.events for issue in young(issues, since))
+    new = sum(issue.events for issue in new_issues(issues, since))
     return 2 * new > sum(issue.events for issue in issues)
 
 
-def titled(issues: Sequence[IssueSeen], since: datetime) -> datetime | None:
+def titled_since(issues: Sequence[IssueSeen], since: datetime) -> datetime | None:
     """Return when the fire had its titles: without a tenth of its events, which may be strays."""
-    began_with_it = young(issues, since)
+    began_with_it = new_issues(issues, since)
     strays = STRAYS * sum(issue.events for issue in began_with_it)
     for issue in began_with_it:
         strays -= issue.events
@@ -241,7 +242,7 @@ def titled(issues: Sequence[IssueSeen], since: datetime) -> datetime | None:
     return None
 
 
-def others_now(
+def other_failures(
     rows: Sequence[IssueRow], ids: Collection[str], began: datetime, since: datetime, now: datetime
 ) -> dict[str, float]:
     """Return the events since the fire began of the issues beside it, by transaction.
@@ -265,7 +266,7 @@ def renamed_sentence(names: Collection[str], began: datetime) -> str:
 # --- the same few, and no customers --------------------------------------------------------------
 
 
-def same_few(issues: Sequence[IssueSeen], picture: EventPicture, now: datetime) -> str:
+def same_few_users(issues: Sequence[IssueSeen], picture: EventPicture, now: datetime) -> str:
     """Return the sentence where a few users loop, as for weeks; empty where they do not."""
     users = picture.user_count
     if not issues or not users or users > SAME_FEW or "users" in picture.unknown:
@@ -279,7 +280,7 @@ def same_few(issues: Sequence[IssueSeen], picture: EventPicture, now: datetime) 
     return f"{who} run into it for {counted(days, 'day')}, and no more often than usual."
 
 
-def of_one(picture: EventPicture, usually: float, minutes: float) -> EventPicture:
+def single_user_picture(picture: EventPicture, usually: float, minutes: float) -> EventPicture:
     """Return the picture of one user, where without that one there is no more than usual.
 
     `usually`: events a minute of the day before.
@@ -296,7 +297,7 @@ def of_one(picture: EventPicture, usually: float, minutes: float) -> EventPictur
 
 
 @dataclass(frozen=True, slots=True)
-class NotCustomers:
+class NotCustomerTraffic:
     """The transactions that no customer asked for."""
 
     scanned: frozenset[str] = frozenset()
@@ -315,12 +316,12 @@ class NotCustomers:
         return capital(f"{listed(parts)} ran into it.") if parts else ""
 
 
-def not_customers(
+def not_customer_traffic(
     transactions: Sequence[Share],
     issues: Sequence[IssueSeen],
     features: Mapping[str, str],
     served: Collection[str],
-) -> NotCustomers:
+) -> NotCustomerTraffic:
     """Return the transactions of scanners and health checkers.
 
     `served` are paths that are known from before, which with the catalogue's features are the
@@ -334,8 +335,8 @@ def not_customers(
     missing = bool(issues) and all(NOT_SERVED.match(issue.title) for issue in issues)
     strange = paths if missing and len(paths) >= PATHS else {p for p in paths if SCANNED.search(p)}
     health = {path for path in paths if HEALTH.fullmatch(path.rpartition(" ")[2])}
-    return NotCustomers(frozenset(strange - health), frozenset(health))
+    return NotCustomerTraffic(frozenset(strange - health), frozenset(health))
 
 
-def nearly_all(names: Collection[str], shares: Sequence[Share], events: int) -> bool:
+def are_nearly_all(names: Collection[str], shares: Sequence[Share], events: int) -> bool:
     return sum(s.events for s in shares if s.name in names) >= NEARLY_ALL * max(events, 1)

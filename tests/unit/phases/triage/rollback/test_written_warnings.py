@@ -6,7 +6,11 @@ import pytest
 
 from phases.ports.source_values import Commit
 from phases.record.incident import Entry
-from phases.triage.going_back.written_warnings import of_commits, of_people, warning_in
+from phases.triage.rollback.written_warnings import (
+    warning_in,
+    warnings_in_commits,
+    warnings_of_people,
+)
 from tests.support.values.factories import NOW, incident
 
 WARNINGS = (
@@ -97,7 +101,7 @@ OF_CODE = (
 
 @pytest.mark.parametrize("text", OF_CODE)
 def test_a_commit_speaks_of_what_its_code_does(text: str) -> None:
-    assert of_commits([Commit(sha="a" * 40, subject=text)]) == ()
+    assert warnings_in_commits([Commit(sha="a" * 40, subject=text)]) == ()
 
 
 @pytest.mark.parametrize("text", WARNINGS)
@@ -117,7 +121,7 @@ def test_the_quote_is_the_sentence_and_says_who() -> None:
         Entry(at=NOW, kind="deploy", text="<@U0ANN> chose not to roll back", by="U0ANN"),
         Entry(at=NOW, kind="pin", text="do not roll back", by=None),
     ]
-    found = of_people(incident(description="Irreversible migration in 1.3.0"), entries)
+    found = warnings_of_people(incident(description="Irreversible migration in 1.3.0"), entries)
     assert [(quote.text, quote.where, quote.by) for quote in found] == [
         ("Do not roll back!", "the timeline", "U0BOB"),
         ("Irreversible migration in 1.3.0", "the report", None),
@@ -126,9 +130,9 @@ def test_the_quote_is_the_sentence_and_says_who() -> None:
 
 def test_the_title_of_an_error_is_nobodys_warning() -> None:
     declared = incident(title="Error: do not roll back")
-    assert of_people(declared, ())
+    assert warnings_of_people(declared, ())
     source = declared.source.model_copy(update={"kind": "sentry"})
-    assert of_people(declared.model_copy(update={"source": source}), ()) == ()
+    assert warnings_of_people(declared.model_copy(update={"source": source}), ()) == ()
 
 
 def test_messages_of_commits_hold_what_pull_requests_say() -> None:
@@ -138,6 +142,6 @@ def test_messages_of_commits_hold_what_pull_requests_say() -> None:
         ),
         Commit(sha="b" * 40, subject='Revert "Do not roll back"'),
     ]
-    assert [(q.text, q.where) for q in of_commits(commits)] == [
+    assert [(q.text, q.where) for q in warnings_in_commits(commits)] == [
         ("Cannot be rolled back.", "commit aaaaaaa by Ann")
     ]

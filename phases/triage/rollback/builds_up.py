@@ -14,12 +14,12 @@ from itertools import pairwise
 
 from phases.record.findings import DeploySeen
 from phases.text.wording import counted
-from phases.triage.deploys.since_when import ended
-from phases.triage.going_back.more_people import OF_TOO_MUCH, RUSH, is_job
-from phases.triage.going_back.situation import Situation
-from phases.triage.going_back.what_fails import Failing, Point
+from phases.triage.deploys.beginning_text import rollout_end
+from phases.triage.picture.false_alarms import SAME_FEW, SHOUTED
 from phases.triage.picture.fire import HOUR, MINUTE
-from phases.triage.picture.ordinary import SAME_FEW, SHOUTED
+from phases.triage.rollback.crash_points import CrashPoints, Point
+from phases.triage.rollback.more_people import OF_TOO_MUCH, RUSH, is_job
+from phases.triage.rollback.situation import Situation
 
 BORNE = timedelta(hours=24)
 """A release that has borne each hour of a day under traffic does not run dry by itself."""
@@ -45,45 +45,45 @@ FEW_LOUD = 2
 class BuildsUp:
     """The suspect, and the shape and the load of what fails since."""
 
-    s: Situation
+    situation: Situation
     suspect: DeploySeen
     began: datetime
-    failing: Failing
+    crash: CrashPoints
 
     def wears_out(self) -> bool:
         """Say whether it may be a leak of the suspect, where these failures are new to it."""
-        ran = self.began - ended(self.suspect)
+        ran = self.began - rollout_end(self.suspect)
         may = HOUR < ran <= BORNE and not self._rushed()
         return may and (self._grows() or (self.used_up and not self._fades()))
 
     @property
     def used_up(self) -> bool:
-        return self.failing.worn_out or self.failing.fills_disk
+        return self.crash.exhausted or self.crash.fills_disk
 
     def points(self) -> Iterator[Point]:
         """Yield what explains it as well as the release does, by how many come."""
         if self._rushed():
-            times = f"{self.s.rush:.1f} times the requests of the hour before"
+            times = f"{self.situation.rush:.1f} times the requests of the hour before"
             yield Point(f"At least {times} came just before it failed.", -RUSHED)
-        pages = [share.name for share in self.s.blast.top_features]
-        at_edge = self.failing.worn_out or self.failing.edge is not None
+        pages = [share.name for share in self.situation.blast.top_features]
+        at_edge = self.crash.exhausted or self.crash.edge is not None
         if at_edge and pages and all(map(is_job, pages)):
             yield Point("Only background jobs fail: a backlog explains that as well.", -BACKLOG)
-        users = self.s.blast.user_count
-        if users and users <= SAME_FEW and self.s.events >= SHOUTED * users:
+        users = self.situation.blast.user_count
+        if users and users <= SAME_FEW and self.situation.events >= SHOUTED * users:
             who = f"Only {counted(users, 'user')} {'runs' if users == 1 else 'run'} into it"
-            yield Point(f"{who}, {round(self.s.events / users)} times each.", -FEW_LOUD)
+            yield Point(f"{who}, {round(self.situation.events / users)} times each.", -FEW_LOUD)
 
     def _rushed(self) -> bool:
         """Say whether more people came just before, and something was too much for it."""
-        overloaded = self.failing.worn_out or self.failing.edge in OF_TOO_MUCH
-        return overloaded and self.s.rush >= RUSH
+        overloaded = self.crash.exhausted or self.crash.edge in OF_TOO_MUCH
+        return overloaded and self.situation.rush >= RUSH
 
     def _fades(self) -> bool:
         """Say whether it failed most in its first minutes, and less since: no leak does."""
-        burned = self.s.now - self.began
-        minutes = self.s.minutes.items()
-        since = {at: n for at, n in minutes if self.began - MINUTE < at < self.s.now}
+        burned = self.situation.now - self.began
+        minutes = self.situation.minutes.items()
+        since = {at: n for at, n in minutes if self.began - MINUTE < at < self.situation.now}
         events, ends = sum(since.values()), self.began + burned / 3
         if burned < SHAPED or events < SHAPES_LEAST:
             return False
@@ -93,12 +93,12 @@ class BuildsUp:
 
     def _grows(self) -> bool:
         """Say whether the failures have grown steadily since the deploy, as a leak's do."""
-        begin, span = self.suspect.started_at, self.s.now - self.suspect.started_at
+        begin, span = self.suspect.started_at, self.situation.now - self.suspect.started_at
         if span < GROWS_FOR:
             return False
         quarters = [0, 0, 0, 0]
-        for at, events in self.s.minutes.items():
-            if begin <= at < self.s.now:
+        for at, events in self.situation.minutes.items():
+            if begin <= at < self.situation.now:
                 quarters[min(int(4 * ((at - begin) / span)), 3)] += events
         steady = all(a < b for a, b in pairwise(quarters))
         first, second = sum(quarters[:2]), sum(quarters[2:])

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from phases.ports.file_kinds import FileKind, kind_of
 from phases.record.findings import Frame
-from phases.root_cause.stack_trace import own_code
+from phases.root_cause.stack_trace import own_code_frames
 from phases.text.wording import short
-from phases.triage.going_back.changed_code import Touched, touched
-from phases.triage.going_back.edge_errors import (
+from phases.triage.rollback.changed_code import CodeOverlap, code_overlap
+from phases.triage.rollback.edge_errors import (
     Edge,
     edge_of,
-    of_stale_page,
+    foreign_script_host,
+    is_exhaustion,
+    is_lock_wait,
+    is_stale_page,
     raised_in_library,
-    script_of,
     type_and_value,
-    waits_for_lock,
-    worn_out,
 )
-from phases.triage.going_back.library_errors import of_library
-from phases.triage.going_back.situation import Situation
+from phases.triage.rollback.library_errors import is_library_frame
+from phases.triage.rollback.situation import Situation
 
 DECISIVE = 10
 ADDED_LINE, CHANGED_FUNCTION, CHANGED_FILE, CHANGED_CALLER = 5, 4, 3, 1
@@ -71,65 +71,73 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
+class CrashPoints:
     """The newest event of the loudest issue, beside what the suspect changed."""
 
-    s: Situation
+    situation: Situation
     version: str
 
     @property
     def error(self) -> tuple[str | None, str]:
-        crash = self.s.crash
+        crash = self.situation.crash
         return (crash.exception_type, crash.exception_value) if crash else (None, "")
 
     @property
     def libraries(self) -> list[Frame]:
-        return [frame for frame in self.s.crash.frames if not frame.in_app] if self.s.crash else []
+        return (
+            [frame for frame in self.situation.crash.frames if not frame.in_app]
+            if self.situation.crash
+            else []
+        )
 
     @property
-    def code(self) -> Touched | None:
+    def overlap(self) -> CodeOverlap | None:
         """What the release changed, beside the stack; None where either is not known."""
-        if self.s.commits is None or self.s.crash is None:
+        if self.situation.commits is None or self.situation.crash is None:
             return None
-        return touched(self.s.commits, self.s.crash.frames, self.s.crash.exception_type)
+        return code_overlap(
+            self.situation.commits, self.situation.crash.frames, self.situation.crash.exception_type
+        )
 
     @property
-    def worn_out(self) -> bool:
+    def exhausted(self) -> bool:
         """Something is used up that a release can use up by itself, slowly.
 
         Where a connection is refused or a name not found beside it, that used it up.
         """
-        if not worn_out(*self.error, [f"{f.file} {f.function}" for f in self.libraries]):
+        if not is_exhaustion(*self.error, [f"{f.file} {f.function}" for f in self.libraries]):
             return False
-        least = BESIDE * sum(issue.events for issue in self.s.issues)
-        others = [type_and_value(i.title) for i in self.s.issues[1:] if i.events >= least]
+        least = BESIDE * sum(issue.events for issue in self.situation.issues)
+        others = [type_and_value(i.title) for i in self.situation.issues[1:] if i.events >= least]
         refused = (Edge.CONNECTION, Edge.NAME)
-        return not any(edge_of(*other) in refused for other in others if not worn_out(*other))
+        return not any(edge_of(*other) in refused for other in others if not is_exhaustion(*other))
 
     @property
     def edge(self) -> Edge | None:
         """The edge of the crash, where most of the events are at an edge."""
-        if self.s.crash is None:
+        if self.situation.crash is None:
             return None
         libraries = [frame.file for frame in self.libraries]
-        edge = edge_of(*self.error, libraries, self.s.endpoint_host)
-        if edge is None and not self.worn_out:
-            changed = [file.path for commit in self.s.commits or () for file in commit.files]
-            if raised_in_library(*self.error, self.s.crash.frames, changed):
+        edge = edge_of(*self.error, libraries, self.situation.endpoint_host)
+        if edge is None and not self.exhausted:
+            changed = [
+                file.path for commit in self.situation.commits or () for file in commit.files
+            ]
+            if raised_in_library(*self.error, self.situation.crash.frames, changed):
                 edge = Edge.LIBRARY
         if edge is None:
             return None
-        others = self.s.issues[1:]
+        others = self.situation.issues[1:]
         at_edge = sum(i.events for i in others if edge_of(*type_and_value(i.title)) is not None)
-        at_edge += sum(i.events for i in self.s.issues[:1])
-        total = sum(i.events for i in self.s.issues)
+        at_edge += sum(i.events for i in self.situation.issues[:1])
+        total = sum(i.events for i in self.situation.issues)
         return edge if at_edge >= total * EDGE_SHARE else None
 
     @property
     def fills_disk(self) -> bool:
-        """The disk is full, and the release changed the file that writes: it may fill it."""
-        code = self.code
-        changed = code is not None and bool(code.file) and code.crashing
+        """The disk is full, and the release changed the function that writes: it may fill it."""
+        code = self.overlap
+        changed = code is not None and code.function and code.crashing
         return changed and self.edge is Edge.DISK
 
     def points(self, *, wears_out: bool, seen_before: bool) -> Iterator[Point]:
@@ -137,12 +145,12 @@ class Failing:
 
         `seen_before`: most of it is of issues that are older than the release.
         """
-        code, edge = self.code, self.edge
-        if code is not None and not code.able:
+        code, edge = self.overlap, self.edge
+        if code is not None and not code.runs:
             yield Point(f"{self.version} changed nothing that runs.", -DECISIVE)
             return
         if code is not None and code.file:
-            yield self._changed(code)
+            yield self._changed_code_point(code)
             if not code.line and not wears_out and edge is not None and edge in NO_RELEASES:
                 yield Point(f"The failure is {edge.value}.", -NOT_OURS)
             elif not (code.line or code.crashing or wears_out) and edge is not None:
@@ -150,16 +158,19 @@ class Failing:
             return
         if code is not None and code.unreadable and not code.other:
             code = None  # what it changed may be all of the stack, or nothing
-        if passes := self._passes(seen_before=seen_before):
+        if passes := self._passing_point(seen_before=seen_before):
             yield passes
         elif edge is not None and not wears_out:
-            yield self._at_edge(edge, code)
-        elif host := script_of(self.s.crash.frames if self.s.crash else (), self.s.endpoint_host):
+            yield self._edge_point(edge, code)
+        elif host := foreign_script_host(
+            self.situation.crash.frames if self.situation.crash else (),
+            self.situation.endpoint_host,
+        ):
             yield Point(f"It fails in a script of {host}, which is not ours.", -SURE_EDGE)
-        elif self._untouched(code) and not wears_out:
+        elif self._is_untouched(code) and not wears_out:
             yield Point(f"{self.version} changed no code in the stack.", -UNTOUCHED)
 
-    def _changed(self, code: Touched) -> Point:
+    def _changed_code_point(self, code: CodeOverlap) -> Point:
         file = short(code.file, 60)
         if code.line:
             return Point(f"{self.version} added the line that fails, in {file}.", ADDED_LINE)
@@ -169,32 +180,32 @@ class Failing:
         weight = CHANGED_FILE if code.crashing else CHANGED_CALLER
         return Point(f"{self.version} changed {file}, which is in the stack.", weight)
 
-    def _untouched(self, code: Touched | None) -> bool:
+    def _is_untouched(self, code: CodeOverlap | None) -> bool:
         """Say whether it changed neither a file of the stack nor something that reaches further."""
-        if code is None or self.s.crash is None:
+        if code is None or self.situation.crash is None:
             return False
-        frames = self.s.crash.frames
-        if code.other and (code.reaches or not any(map(of_library, frames[:1]))):
+        frames = self.situation.crash.frames
+        if code.other and (code.reaches or not any(map(is_library_frame, frames[:1]))):
             return False  # in our own code, any dependency may have answered otherwise
-        return bool(own_code(frames)) and not self.worn_out
+        return bool(own_code_frames(frames)) and not self.exhausted
 
-    def _passes(self, *, seen_before: bool) -> Point | None:
+    def _passing_point(self, *, seen_before: bool) -> Point | None:
         """Return what a deploy brings, and going back does not take away."""
-        if seen_before and of_stale_page(*self.error):
+        if seen_before and is_stale_page(*self.error):
             says = (
                 f"Open pages ask for scripts that {self.version} replaced, as after other deploys"
             )
             return Point(f"{says}: it passes.", -STALE_PAGES)
-        if waits_for_lock(*self.error) and self._migrates():
+        if is_lock_wait(*self.error) and self._has_migration():
             says = f"The failure waits for a lock, which a migration of {self.version} may hold"
             return Point(f"{says}: going back does not let go of it.", -HOLDS_LOCK)
         return None
 
-    def _migrates(self) -> bool:
-        files = (file for commit in self.s.commits or () for file in commit.files)
+    def _has_migration(self) -> bool:
+        files = (file for commit in self.situation.commits or () for file in commit.files)
         return any(kind_of(file.path) is FileKind.MIGRATION for file in files)
 
-    def _at_edge(self, edge: Edge, code: Touched | None) -> Point:
+    def _edge_point(self, edge: Edge, code: CodeOverlap | None) -> Point:
         """The crash is at the edge of the service, with no changed code in its stack."""
         weight = EDGES.get(edge, SURE_EDGE)
         untouched = ""

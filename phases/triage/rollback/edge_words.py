@@ -33,14 +33,14 @@ class Edge(StrEnum):
     LIBRARY = "an error that a library raised"
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
+def _any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
 KINDS = (
     (
         Edge.ISSUER,  # a release may bring another list of them, or ask another host
-        _any(
+        _any_of(
             r"x509: certificate signed by unknown authority|path building failed|Trust anchor for",
             r"UNABLE_TO_VERIFY_LEAF|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|GET_ISSUER_CERT",
             r"self[- ]signed certificate|unable to get (?:local )?issuer cert",
@@ -48,7 +48,7 @@ KINDS = (
     ),
     (
         Edge.CERTIFICATE,
-        _any(
+        _any_of(
             r"certificate[ _](?:has[ _])?(?:expired|verify[ _]failed|is not yet valid|revoked)",
             r"\bx509: |CERT_HAS_EXPIRED",
             r"certificate[_ ]expired|certificate has been revoked|ALTNAME_INVALID",
@@ -59,7 +59,7 @@ KINDS = (
     ),
     (
         Edge.DISK,
-        _any(
+        _any_of(
             r"\bENOSPC\b|no space left on device|not enough space on the disk|disk (?:is )?full",
             r"\bEDQUOT\b|disk quota exceeded|could not extend file|database or disk is full",
             r"\bEROFS\b|read-only file system|disk I/O error|the table '[^']*' is full",
@@ -69,7 +69,7 @@ KINDS = (
     ),
     (
         Edge.LIMIT,
-        _any(
+        _any_of(
             r"\binteger out of range|is out of range for ActiveModel::Type::(?:Big)?Integer",
             r"out of range value for column '\w*id'|reached maximum value of sequence",
             r"duplicate entry '(?:\d+-)?(?:2147483647|4294967295|16777215|8388607)' for key",
@@ -79,7 +79,7 @@ KINDS = (
     ),
     (
         Edge.QUOTA,
-        _any(
+        _any_of(
             r"insufficient_quota|quota (?:has been )?exceeded",
             r"exceeded (?:your|the) (?:current )?quota",
             r"quotaexceeded|over.?quota|rate.?limit(?:ed|error| exceeded|exceeded)",
@@ -93,7 +93,7 @@ KINDS = (
     ),
     (
         Edge.ACCESS,
-        _any(
+        _any_of(
             r"(?:password )?authentication failed (?:for|against)|access denied for user",
             r"Login failed for user|\bORA-0(?:1017|1031|28000|28001)\b",
             r"\bWRONGPASS\b|\bNOAUTH\b|invalid username-password pair|client sent AUTH",
@@ -107,7 +107,7 @@ KINDS = (
     ),
     (
         Edge.NAME,
-        _any(
+        _any_of(
             r"\bENOTFOUND\b|\bEAI_AGAIN\b|getaddrinfo|gaierror|UnknownHostException",
             r"name or service not known|temporary failure in name resolution|no such host",
             r"nodename nor servname|could not resolve host|NameResolutionError",
@@ -116,7 +116,7 @@ KINDS = (
     ),
     (
         Edge.CONNECTION,
-        _any(
+        _any_of(
             r"\bE(?:CONNREFUSED|CONNRESET|CONNABORTED|HOSTUNREACH|NETUNREACH|HOSTDOWN|PIPE)\b",
             r"connection (?:was )?(?:refused|reset|aborted)|connection to server at .* failed",
             r"actively refused it|ConnectionRefused|HttpHostConnectException",
@@ -149,7 +149,7 @@ KINDS = (
     ),
     (
         Edge.PROVIDER,
-        _any(
+        _any_of(
             r"\b50[234]\b[^\n]{0,40}(?:server error|bad gateway|unavailable|gateway time.?out)",
             r"(?:status(?: code)?|HTTP|code)[:= ]{1,3}50[234]\b|\bstatus\b[^\n]{0,12}\b50[234]\b",
             r"\b(?:bad gateway|gateway time-?out)\b",
@@ -162,7 +162,7 @@ KINDS = (
     ),
     (
         Edge.OVERLOAD,
-        _any(
+        _any_of(
             r"timed? ?out|timeout|deadline exceeded|TaskCanceledException|\bETIMEDOUT\b",
             r"too many (?:connections|clients)|remaining connection slots",
             r"pool (?:\w+ ){0,2}(?:limit|exhaust)|pool (?:is )?(?:full|empty)",
@@ -176,7 +176,7 @@ KINDS = (
         ),
     ),
 )
-FETCH = _any(
+FETCH = _any_of(
     r"^(?:Failed to fetch|NetworkError when attempting to fetch|Load failed|fetch failed)",
     r"^(?:Network request failed|The network connection was lost|terminated$)",
     r"unexpected token '?<|unexpected character \('<'|invalid character '<' looking for",
@@ -194,12 +194,12 @@ OF_CODE = re.compile(
     r"|ArrayIndexOutOfBoundsException|UndefinedColumn|UndefinedTable|ProgrammingError)"
 )
 """Types of errors that code makes by itself: `got an unexpected keyword argument 'timeout'`."""
-OF_PROVIDERS = _any(
+OF_PROVIDERS = _any_of(
     r"\b(?:stripe|openai|anthropic|twilio|sendgrid|mailgun|braintree|paypal|adyen|auth0|okta)\b",
     r"\b(?:algolia|contentful|launchdarkly|plaid|shopify|salesforce|hubspot|cloudinary|pusher)\b",
     r"\b(?:botocore|boto3|aws-sdk|amazonaws|google\.api_core|googleapis|azure|firebase)\b",
 )
-WORN_OUT = _any(
+WORN_OUT = _any_of(
     # memory: CPython, the JVM, V8, Ruby, PHP, errno, the kernel
     r"\b(?:MemoryError|OutOfMemory\w*|OOMKilled|NoMemoryError)\b|out of memory|heap space",
     r"allocation failed|cannot allocate memory|allowed memory size|GC overhead limit",
@@ -222,15 +222,15 @@ WORN_OUT = _any(
     r"too many (?:clients|connections)|remaining connection slots|no more connections allowed",
     r"max_(?:user_connections|client_conn)\b",
 )
-POOL_CALLS = _any(r"database/sql\S* \S*\bconn$", r"pgxpool/\S* \S*Acquire", r"pool\.go \S*Get$")
+POOL_CALLS = _any_of(r"database/sql\S* \S*\bconn$", r"pgxpool/\S* \S*Acquire", r"pool\.go \S*Get$")
 """Calls of Go's libraries that wait for a connection, and say only `context deadline exceeded`.
 https://github.com/golang/go/blob/master/src/database/sql/sql.go"""
-LOCKED = _any(
+LOCKED = _any_of(
     r"lock (?:wait )?timeout|LockNotAvailable|LockWaitTimeout|could not obtain lock|deadlock",
     r"canceling statement due to (?:lock|statement) timeout",
 )
 """PostgreSQL 55P03 and 57014, MySQL 1205."""
-STALE_PAGE = _any(
+STALE_PAGE = _any_of(
     r"ChunkLoadError|loading (?:css )?chunk \S+ failed",
     r"dynamically imported module|importing a module script failed|unable to preload css",
 )

@@ -20,7 +20,7 @@ from phases.record.findings import (
 from phases.record.going_back import Quote, TakenBack
 from phases.shared.suspected_changes import Suspected, suspected_changes
 from phases.triage.deploys.deploy_history import History
-from phases.triage.deploys.targets import Fire, Targets, fire_of, targets_of
+from phases.triage.deploys.targets import EarlierFire, Targets, earlier_fire, targets_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,18 +123,18 @@ class Situation:
         return None if first is None or first.innocent else first
 
     @property
-    def fire(self) -> Fire | None:
-        return fire_of(self.minutes, self.began, self.now, self.usual, self.window)
+    def earlier_fire(self) -> EarlierFire | None:
+        return earlier_fire(self.minutes, self.began, self.now, self.usual, self.window)
 
     @property
-    def chosen(self) -> Targets:
+    def chosen_targets(self) -> Targets:
         return targets_of(
             self.suspect,
             self.known,
             self.listed,
             self.running,
             window=self.window,
-            fire=self.fire,
+            fire=self.earlier_fire,
             burning=self.burning,
             rolled_back=self.rolled_back,
             beside=self.canary,
@@ -149,4 +149,4 @@ class Situation:
 
     @property
     def targets(self) -> tuple[Release, ...]:
-        return self.chosen.releases
+        return self.chosen_targets.releases

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Hypothesis, HypothesisKind, Verdict
-from phases.root_cause.commit_ranking import Ranking, Thrown, rank_commits
-from phases.root_cause.nobody import (
+from phases.root_cause.commit_ranking import RaisedError, Ranking, rank_commits
+from phases.root_cause.no_culprit import (
     REASON,
     SUBJECT,
-    elsewhere_first,
     nearest_commit,
-    nobody_finding,
+    no_culprit_finding,
+    rank_elsewhere_first,
 )
 from tests.support.values.histories import Json, answer, commit, frame
 
@@ -90,7 +90,7 @@ def test_what_is_known_of_the_release_moves_it() -> None:
     ]
     frames = [Frame(file="shop/pay.py", function="charge", line=23)]
     sure = [
-        rank_commits(frames, Thrown(), commits, before=before).nobody or 0
+        rank_commits(frames, RaisedError(), commits, before=before).nobody or 0
         for before in (0.1, 0.5, 0.9)
     ]
     assert sure == sorted(sure, reverse=True)
@@ -107,7 +107,7 @@ def test_the_probabilities_add_up(paths: list[str], lines: list[int]) -> None:
         for n, path in enumerate(paths)
     ]
     frames = [Frame(file="shop/pay.py", function="f", line=line) for line in lines]
-    ranked = rank_commits(frames, Thrown(type="X", value="y"), commits)
+    ranked = rank_commits(frames, RaisedError(type="X", value="y"), commits)
     assert (ranked.nobody is None) is (not commits)
     whole = (ranked.nobody or 0) + sum(s.confidence for s in ranked.suspects)
     assert whole == pytest.approx(1 if commits else 0, abs=0.01)
@@ -134,7 +134,7 @@ def test_then_data_flags_traffic_and_neighbours_come_first(
         Hypothesis(id="", kind=kind, says="x", confidence=confidence, verdict=verdict)
         for kind, (confidence, verdict) in zip(KINDS, found, strict=True)
     ]
-    judged = elsewhere_first(raised, sure)
+    judged = rank_elsewhere_first(raised, sure)
     others = [h for h in judged if h.kind is not HypothesisKind.RELEASE]
     alive = [h.confidence for h in others if h.verdict is not Verdict.RULED_OUT]
     if not alive:
@@ -154,7 +154,7 @@ def test_the_nearest_commit_is_one_that_something_links_to_the_crash() -> None:
     far = CommitFile(path="shop/pay.py", patch="@@ -900 +900 @@\n-a\n+b")
     near = Commit(sha="n", author="Ann", subject="x" * 999, files=(far,))
     others = [_commit(f"{n}") for n in range(20)]
-    ranked = rank_commits(frames, Thrown(), [*others, near])
+    ranked = rank_commits(frames, RaisedError(), [*others, near])
     assert ranked.nobody_leads
     shown = nearest_commit(ranked)
     assert shown is not None
@@ -164,24 +164,24 @@ def test_the_nearest_commit_is_one_that_something_links_to_the_crash() -> None:
     assert len(shown.reasons) == 1
     assert len(shown.reasons[0]) <= REASON
     assert 0 < shown.confidence < (ranked.nobody or 0)
-    assert nearest_commit(rank_commits(frames, Thrown(), others)) is None, "nothing links them"
+    assert nearest_commit(rank_commits(frames, RaisedError(), others)) is None, "nothing links them"
 
 
 def test_where_a_commit_leads_none_is_merely_the_nearest() -> None:
     frames = [Frame(file="b.py", line=1)]
     new = CommitFile(path="b.py", patch="@@ -0,0 +1,9 @@\n" + "+x\n" * 9)
-    ranked = rank_commits(frames, Thrown(), [Commit(sha="a", files=(new,))])
+    ranked = rank_commits(frames, RaisedError(), [Commit(sha="a", files=(new,))])
     assert not ranked.nobody_leads
     assert nearest_commit(ranked) is None
 
 
 def test_the_finding_in_words() -> None:
-    one = rank_commits([Frame(file="a.py", line=1)], Thrown(), [_commit("a")])
-    two = rank_commits([Frame(file="a.py", line=1)], Thrown(), [_commit("a"), _commit("b")])
-    assert nobody_finding(one, "41..42").startswith(
+    one = rank_commits([Frame(file="a.py", line=1)], RaisedError(), [_commit("a")])
+    two = rank_commits([Frame(file="a.py", line=1)], RaisedError(), [_commit("a"), _commit("b")])
+    assert no_culprit_finding(one, "41..42").startswith(
         "The one commit in 41..42 does not explain the crash ("
     )
-    assert nobody_finding(two, "41..42").startswith(
+    assert no_culprit_finding(two, "41..42").startswith(
         "None of the 2 commits in 41..42 explains the crash ("
     )
     assert not Ranking((), None).nobody_leads

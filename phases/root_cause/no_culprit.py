@@ -15,7 +15,7 @@ LEAST = 0.1
 them leave no trace in what is looked at."""
 
 
-def nobody_finding(ranking: Ranking, span: str) -> str:
+def no_culprit_finding(ranking: Ranking, span: str) -> str:
     """Return the finding for the thread."""
     many = len(ranking.suspects)
     which = "The one commit" if many == 1 else f"None of the {counted(many, 'commit')}"
@@ -32,7 +32,7 @@ def nearest_commit(ranking: Ranking) -> Suspect | None:
     return ranking.nearest.model_copy(update={"subject": subject, "reasons": (reason,)})
 
 
-def elsewhere_first(hypotheses: Sequence[Hypothesis], nobody: float) -> list[Hypothesis]:
+def rank_elsewhere_first(hypotheses: Sequence[Hypothesis], nobody: float) -> list[Hypothesis]:
     """Put data, flags, traffic and neighbours before the release.
 
     They share the probability that none of its commits brought it; what has more keeps it.

@@ -12,8 +12,8 @@ from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.patch import Patch
-from phases.root_cause.stack_trace import own_code
-from phases.triage.going_back.library_errors import of_library
+from phases.root_cause.stack_trace import own_code_frames
+from phases.triage.rollback.library_errors import is_library_frame
 
 FRAMES = 5
 """Frames of our own that are looked at, the crashing one first."""
@@ -34,7 +34,7 @@ _ELSE = (FileKind.CONFIGURATION, FileKind.DEPENDENCY, FileKind.MIGRATION)
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class CodeOverlap:
     """How near the commits come to the crash."""
 
     file: str = ""
@@ -49,20 +49,22 @@ class Touched:
     """A setting, a dependency or a migration that they changed."""
     reaches: bool = True
     """False where that is dependencies alone, and none is a library of the stack."""
-    able: bool = True
+    runs: bool = True
     """False where they changed nothing that runs."""
     unreadable: bool = False
     """No file of the stack was found, and some of it names what a build made, or several files."""
 
 
-def touched(commits: Sequence[Commit], frames: Sequence[Frame], type: str | None = None) -> Touched:
+def code_overlap(
+    commits: Sequence[Commit], frames: Sequence[Frame], type: str | None = None
+) -> CodeOverlap:
     """Compare the commits with the stack. One whose files are not known may have changed any.
 
     `type`: of the exception, which may name the library that made it.
     """
     files = [file for commit in commits for file in commit.files]
     kinds = {file.path: kind_of(file.path) for file in files}
-    told = bool(commits) and all(commit.files or _merges(commit) for commit in commits)
+    told = bool(commits) and all(commit.files or _is_merge(commit) for commit in commits)
     other = next((path for path, kind in kinds.items() if kind in _ELSE), "")
     able = not told or any(kind not in _IDLE for kind in kinds.values())
     index = PathIndex(path for path, kind in kinds.items() if kind is FileKind.CODE)
@@ -71,14 +73,14 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame], type: str | None
         patches.setdefault(file.path, []).append(Patch(file.patch, file.path))
     looked_at = [
         (frame, index.locate(frame.file, frame.module, frame.path))
-        for frame in own_code(frames)[:FRAMES]
+        for frame in own_code_frames(frames)[:FRAMES]
     ]
     unreadable = any(len(found) > 1 or _BUILT.search(frame.file) for frame, found in looked_at)
-    libraries = {w for f in frames if of_library(f, kinds) for w in _words(_package(f))}
+    libraries = {w for f in frames if is_library_frame(f, kinds) for w in _words(_library_name(f))}
     libraries |= _words(type or "")
     rest = [file for file in files if kinds[file.path] in _ELSE]
-    reaches = any(_reaches(file, kinds[file.path], libraries) for file in rest)
-    nearest = Touched(other=other, reaches=reaches, able=able, unreadable=unreadable)
+    reaches = any(_may_reach_stack(file, kinds[file.path], libraries) for file in rest)
+    nearest = CodeOverlap(other=other, reaches=reaches, runs=able, unreadable=unreadable)
     for position, (frame, located) in enumerate(looked_at):
         if len(located) != 1:
             continue
@@ -87,7 +89,7 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame], type: str | None
         changed = patches.get(path, [])
         added = len(line) >= LINE_LEAST and any(patch.adds(line) for patch in changed)
         named = bool(frame.function) and any(patch.names(frame.function) for patch in changed)
-        found = Touched(path, added, named, position == 0, other, reaches, able)
+        found = CodeOverlap(path, added, named, position == 0, other, reaches, able)
         if added or not nearest.file:
             nearest = found
         if added:
@@ -95,7 +97,7 @@ def touched(commits: Sequence[Commit], frames: Sequence[Frame], type: str | None
     return nearest
 
 
-def _reaches(file: CommitFile, kind: FileKind, libraries: set[str]) -> bool:
+def _may_reach_stack(file: CommitFile, kind: FileKind, libraries: set[str]) -> bool:
     """Say whether a setting, a migration or one of these dependencies may be behind the stack.
 
     A patch that is not known may hold any of them.
@@ -105,7 +107,7 @@ def _reaches(file: CommitFile, kind: FileKind, libraries: set[str]) -> bool:
     return not libraries.isdisjoint(_words(file.patch))
 
 
-def _package(frame: Frame) -> str:
+def _library_name(frame: Frame) -> str:
     """Return the name of a library, or the beginning of its path where that tells no name."""
     path = frame.file if "/" in frame.file else frame.module.replace(".", "/")
     return library_of(frame.file) or "/".join(path.split("/")[:3])
@@ -115,6 +117,6 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"[a-z]{3,}", text.lower())) - _COMMON
 
 
-def _merges(commit: Commit) -> bool:
+def _is_merge(commit: Commit) -> bool:
     """A merge shows no files of its own."""
     return commit.subject.startswith("Merge ")
