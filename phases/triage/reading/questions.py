@@ -227,7 +227,14 @@ class Questions:
 
     async def issues(self) -> IssuePage:
         """Return the loudest issues. Raises `PortError`: without them there is no triage."""
-        return await self.sources.tracker.page(self.sources.services, self.since, self.now)
+        page = await self.sources.tracker.page(self.sources.services, self.since, self.now)
+        return page.model_copy(update={"rows": tuple(map(self._by_our_clock, page.rows))})
+
+    def _by_our_clock(self, row: IssueRow) -> IssueRow:
+        """Return an issue that was first seen in the future as one of this window."""
+        if row.first_seen <= self.now:
+            return row
+        return row.model_copy(update={"first_seen": self.since})
 
     async def further_issues(self, page: IssuePage) -> tuple[list[IssueRow], PortError | None]:
         """Return the issues of the further pages, and why there are no more of them."""
@@ -244,7 +251,7 @@ class Questions:
                 cost = f"Issues beyond the {loudest} loudest are not known"
                 self.notes.miss(error, cost, decides=True)
                 return rows, error
-            rows.extend(further.rows)
+            rows.extend(map(self._by_our_clock, further.rows))
             after = further.next
         if after is not None:
             loudest = len(page.rows) + len(rows)
