@@ -51,7 +51,10 @@ def weighed(
     events = sum(counts)
     title = f"{error[0]}: {error[1]}"
     issue = IssueSeen(id="1", short_id="S-1", title=title, first_seen=ago(began), events=events)
-    frame = Frame(file="shop/orders.py", function="create", line=41, in_app=True)
+    frames = (
+        Frame(file="shop/orders.py", function="create", line=41, in_app=True),
+        Frame(file="shop/views.py", function="dispatch", line=12, in_app=True),
+    )
     commits = (
         (Commit(sha="a" * 40, files=(CommitFile(path=changed, patch=PATCH),)),) if changed else None
     )
@@ -76,7 +79,7 @@ def weighed(
             exception_type=error[0],
             exception_value=error[1],
             handled=False,
-            frames=(frame,),
+            frames=frames,
             release="v2",
         ),
         "commits": commits,
@@ -129,6 +132,12 @@ def test_a_disk_that_the_changed_function_writes_to_may_be_filled_by_it() -> Non
     full = ("OSError", "[Errno 28] No space left on device")
     assert weighed(error=full, changed="shop/orders.py").likely is Likelihood.LIKELY
     assert weighed(error=full, changed="shop/wishlist.py").likely is Likelihood.UNLIKELY
+
+
+def test_a_caller_that_changed_does_not_explain_a_full_pool() -> None:
+    found = weighed(changed="shop/views.py", rush=2.0)
+    assert "v2 changed shop/views.py, which is in the stack." in found.points_to
+    assert "The failure is a timeout or an exhausted pool." in found.points_away
 
 
 # --- how many times the usual requests came ------------------------------------------------------
