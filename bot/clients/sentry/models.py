@@ -72,8 +72,9 @@ def number(value: object) -> int | None:
     """Return a count: a number of either kind, or a string where it is large; None: not told."""
     if isinstance(value, str):
         return int(value) if value.isdecimal() else None
-    known = isinstance(value, int | float) and isfinite(value) and value >= 0
-    return int(value) if known else None
+    if not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return int(value) if value >= 0 else None
 
 
 def count_of(row: dict[str, Any], field: str) -> int:
