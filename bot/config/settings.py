@@ -1,4 +1,4 @@
-"""The bot's settings, from the environment (docs: README, Settings).
+"""The bot's settings, from the environment (docs/settings.md).
 
 Wrong ones are all named at once, each with how to mend it.
 """

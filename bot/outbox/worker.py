@@ -149,10 +149,10 @@ class Outbox:
         while len(self._held) >= HELD:
             self._room.clear()
             await self._room.wait()
+        # The first read, and one after trouble, waits for nothing: /readyz waits for its end.
+        wait_ms = round(BLOCK_SECONDS * 1000) if self.running else 1
         asked = passed()
-        for held in await self._queue.read(
-            blocking, min(50, HELD - len(self._held)), round(BLOCK_SECONDS * 1000)
-        ):
+        for held in await self._queue.read(blocking, min(50, HELD - len(self._held)), wait_ms):
             self._start(held, asked)
 
     async def _renew(self) -> None:

@@ -45,6 +45,8 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
     A person confirms the one that leads or rules it out. `reverts`: pull requests can be made here.
     """
     ranked = best_hypotheses(incident.hypotheses, len(incident.hypotheses))
+    leads = leading_cause(incident).hypothesis  # the one that the status names
+    ranked = tuple(sorted(ranked, key=lambda hypothesis: hypothesis is not leads))
     undecided = incident.open and incident.cause is None
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:

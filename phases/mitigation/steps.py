@@ -52,6 +52,7 @@ from phases.verification.steps import first_look, start_clock
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
 LINES_SECONDS = 5  # how often its newest lines are shown: edits are few, and others need them too
 DEPLOY = "deploy"  # timer: ask about the running deploy
+NOTHING_STARTED = "nothing was started: "  # begins a deployer's refusal; ours says it already
 NOTHING_DEPLOYED = "drill: nothing was deployed"
 
 
@@ -319,7 +320,7 @@ def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
     if (deploying := _deploy_under_way(incident, action.deploy_id)) is None:
         return
     current, deploy = deploying
-    reason = short(action.reason, REASON).rstrip(".")
+    reason = short(action.reason.removeprefix(NOTHING_STARTED), REASON).rstrip(".")
     change_action(draft, current, result="not started", reason=reason, finished_at=draft.now)
     draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
     draft.note("deploy", f"Not started: {reason}")

@@ -41,6 +41,7 @@ GAP_UNKNOWN = 0.4  # the same, where that time is not known
 COMMITS = 3  # commits that become hypotheses of their own
 MENTIONED = 0.1  # the probability from which a commit is worth a hypothesis of its own …
 CLEAR = 0.6  # … and from which it is a finding, no longer a hint
+BESIDE_A_CHANGE = 0.4  # most for a release or a commit where a change lies nearer
 ONE_PLACE = 0.9  # share of the events at one customer or in one region that makes it theirs
 SPREAD = 0.6  # below this share of the largest, it is nobody's own
 ERROR_TEXT = 2_000  # characters of an error's text that are looked at
@@ -254,7 +255,7 @@ def _release_hypothesis(facts: Facts) -> Hypothesis:
         sure += 0.1 if minutes is not None and timedelta(minutes=minutes) <= LATER else 0.0
     if report.recommendation.choice is Choice.TURN_OFF:
         # A change lies nearer: the release may only be where its code has stood all along.
-        sure = min(sure, 0.4)
+        sure = min(sure, BESIDE_A_CHANGE)
     if (against := _point_against_release(report)) is not None:
         sure, finding = min(sure, 0.15), f"{finding} But {against}."
     return _answer(
@@ -308,6 +309,8 @@ def _commit_hypotheses(facts: Facts) -> list[Hypothesis]:
         sure = round(suspect.confidence, 2)
         if sure < MENTIONED:
             break
+        if facts.report.recommendation.choice is Choice.TURN_OFF:  # as the release that shipped it
+            sure = min(sure, BESIDE_A_CHANGE)
         raised.append(
             _answer(
                 HypothesisKind.COMMIT,

@@ -24,6 +24,7 @@ from phases.root_cause.commit_ranking import RaisedError, Ranking, pull_request,
 from phases.root_cause.hypotheses import GAP_UNKNOWN, Facts, after_deploy, hypothesis_tree
 from phases.root_cause.no_culprit import nearest_commit, no_culprit_finding
 from phases.root_cause.stack_trace import other_line, why_no_stack
+from phases.root_cause.steps import NEW_IN
 from phases.text.wording import counted, listed, short, stamp
 
 SUSPECTS = 5
@@ -296,7 +297,7 @@ def _blame_sentence(blame: Suspect, new: set[str] | None, span: _Range) -> str:
     if new is None:
         return f"{text}."
     if blame.sha in new:
-        return f"{text}: new in {span.newer}."
+        return f"{text}{NEW_IN}{span.newer}."
     return f"{text}: it was in {span.older} already."
 
 

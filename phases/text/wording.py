@@ -61,5 +61,11 @@ def short(name: str, limit: int = 80) -> str:
     return cut(name, limit)
 
 
+def ended(text: str) -> str:
+    """Return the sentence with one end: `is the key right?` gets no full stop."""
+    text = text.rstrip(". ")
+    return text if text.endswith(("?", "!", "…")) else f"{text}."
+
+
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]

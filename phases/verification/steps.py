@@ -239,7 +239,7 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
 
 
 def look_sentence(look: Look) -> str:
-    """Return one look in one sentence, with the rate before and after."""
+    """Return one look in short sentences: the rate before and after first, each reason apart."""
     endpoint = "" if look.endpoint is None else f"; endpoint {look.endpoint.said}"
     if look.verdict is LookVerdict.UNREACHABLE:
         return f"Sentry could not be queried ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
@@ -248,8 +248,10 @@ def look_sentence(look: Look) -> str:
     before, after = map(per_minute_text, (look.before_per_minute, look.after_per_minute))
     rates = f"{before} → {after} events a minute"
     span = lasting(timedelta(minutes=look.minutes))
-    reasons = f"; {'; '.join(look.reasons)}" if look.reasons else ""
-    return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."
+    answered = look.endpoint is not None and look.endpoint.ok  # else a reason says it
+    called = f" Endpoint: {look.endpoint.said}." if answered and look.endpoint else ""
+    reasons = "".join(f" {capital(why)}." for why in look.reasons) + called
+    return f"{capital(look.verdict.value)}: {rates} in {span}.{reasons}"
 
 
 def look_unreachable(draft: Draft, number: int, look: int, reason: str) -> None:

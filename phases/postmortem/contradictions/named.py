@@ -25,6 +25,7 @@ RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
     causes.nobody_hit_against_triage,
     numbers.span_and_length,
     numbers.length_of_outage,
+    numbers.hit_too_long,
     numbers.parts_of_wholes,
     numbers.sums_of_parts,
     numbers.users_hit,

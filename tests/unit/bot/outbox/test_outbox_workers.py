@@ -48,6 +48,18 @@ async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(
     assert len(await store.redis.xinfo_consumers(store.keys.outbox, GROUP)) == 0
 
 
+async def test_it_runs_once_a_first_read_was_answered(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/readyz and the front wait for it, so no read and no look may wait before that."""
+    for wait in ("BLOCK_SECONDS", "PROMOTE_SECONDS", "RENEW_SECONDS", "TAKE_UP_SECONDS"):
+        monkeypatch.setattr(f"bot.outbox.worker.{wait}", 600)
+    world = World(store, redis_url)
+    for outbox in (world.outbox({}), world.outbox({})):  # the first one makes the group
+        async with running(outbox.run()):
+            await until(lambda one=outbox: one.running)
+
+
 WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])

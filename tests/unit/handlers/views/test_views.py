@@ -222,6 +222,17 @@ def test_the_next_round_says_why_and_the_old_one_is_closed() -> None:
     assert not buttons(views.decision(two, NOW, service(), 1))
 
 
+def test_the_buttons_of_an_earlier_incident_of_the_same_number_have_another_seal() -> None:
+    """Numbers begin anew with an empty Redis, and the old channel's message is still there."""
+    one = deciding()
+    anew = one.model_copy(update={"ulid": f"{one.ulid[:-4]}K3V9"})
+    first, second = (
+        next(b["block_id"] for b in views.decision(i, NOW, service(), 1).blocks if "block_id" in b)
+        for i in (one, anew)
+    )
+    assert first != second
+
+
 def test_a_changed_target_changes_the_seal() -> None:
     one = deciding()
     other = one.model_copy(
