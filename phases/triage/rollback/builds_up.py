@@ -6,7 +6,6 @@ and a few who loop bring failures with the same words, and a rollback ends none 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,9 +22,9 @@ from phases.triage.rollback.situation import Situation
 
 BORNE = timedelta(hours=24)
 """A release that has borne each hour of a day under traffic does not run dry by itself."""
-SHAPED, FADES = timedelta(minutes=5), 0.36
+SHAPED, FADES = timedelta(minutes=5), 0.4
 """A fire that is younger shows no shape. From then on, what has so much of its events in its first
-third, and more than chance brings, is no leak, which never eases by itself."""
+third is no leak, which never eases by itself: of 19 such drawn fires 2 were."""
 SHAPES_LEAST = 20
 """Events that show a shape."""
 GROWS_FOR = timedelta(minutes=20)
@@ -36,7 +35,8 @@ GROWS_FROM = 1 / 20
 RUSHED = 4
 """More people came before anything failed, and something was too much: that needs no leak."""
 BACKLOG = 4
-"""Only background jobs fail, at an edge: a queue that falls behind does so without a release."""
+"""Only background jobs fail, at an edge, more than an hour after the deploy: a queue that falls
+behind does so without a release."""
 FEW_LOUD = 2
 """A few users have many events each: what is in their accounts does so in any release."""
 
@@ -67,7 +67,8 @@ class BuildsUp:
             yield Point(f"At least {times} came just before it failed.", -RUSHED)
         pages = [share.name for share in self.situation.blast.top_features]
         at_edge = self.crash.exhausted or self.crash.edge is not None
-        if at_edge and pages and all(map(is_job, pages)):
+        later = self.began - rollout_end(self.suspect) > HOUR
+        if later and at_edge and pages and all(map(is_job, pages)):
             yield Point("Only background jobs fail: a backlog explains that as well.", -BACKLOG)
         users = self.situation.blast.user_count
         if users and users <= SAME_FEW and self.situation.events >= SHOUTED * users:
@@ -83,13 +84,12 @@ class BuildsUp:
         """Say whether it failed most in its first minutes, and less since: no leak does."""
         burned = self.situation.now - self.began
         minutes = self.situation.minutes.items()
-        since = {at: n for at, n in minutes if self.began - MINUTE < at < self.situation.now}
-        events, ends = sum(since.values()), self.began + burned / 3
+        since = {at: n for at, n in minutes if self.began - MINUTE <= at < self.situation.now}
+        events = sum(since.values())
         if burned < SHAPED or events < SHAPES_LEAST:
             return False
-        first = sum(n * _share_before(at, self.began, ends) for at, n in since.items())
-        by_chance = math.sqrt(2 / 9 / events)  # a standard deviation of a third
-        return first >= max(FADES, 1 / 3 + by_chance) * events
+        first = sum(n for at, n in since.items() if at < self.began + burned / 3)
+        return first >= FADES * events
 
     def _grows(self) -> bool:
         """Say whether the failures have grown steadily since the deploy, as a leak's do."""
@@ -104,9 +104,3 @@ class BuildsUp:
         first, second = sum(quarters[:2]), sum(quarters[2:])
         began_early = quarters[1] > 0 and quarters[1] >= GROWS_FROM * (first + second)
         return steady and began_early and second >= GROWS * first
-
-
-def _share_before(minute: datetime, begin: datetime, end: datetime) -> float:
-    """Return the share of a minute, without what was before `begin`, that lies before `end`."""
-    first, last = max(minute, begin), minute + MINUTE
-    return min(max((end - first) / (last - first), 0.0), 1.0)

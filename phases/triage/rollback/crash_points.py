@@ -153,7 +153,7 @@ class CrashPoints:
             yield self._changed_code_point(code)
             if not code.line and not wears_out and edge is not None and edge in NO_RELEASES:
                 yield Point(f"The failure is {edge.value}.", -NOT_OURS)
-            elif not (code.line or code.crashing or wears_out) and edge is not None:
+            elif edge not in (None, Edge.LIBRARY) and not (code.line or code.crashing or wears_out):
                 yield Point(f"The failure is {edge.value}.", -EDGES.get(edge, SURE_EDGE))
             return
         if code is not None and code.unreadable and not code.other:
