@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.clients.pagerduty import PagerDuty
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from handlers import views
 from phases.coordination.discord import discord_text
 from phases.messages.effects import Page, PinDiscord, Say, TellDiscord, TellPager

@@ -98,12 +98,12 @@ def cut(text: str, limit: int) -> str:
     return text.rstrip() + ELLIPSIS + _PDI * (text.count(_FSI) - text.count(_PDI))
 
 
-def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
+def words(raw: str, limit: int = 300) -> str:
     """Return any outside string as harmless mrkdwn.
 
     It is shown as it is, formats nothing, mentions nobody and links nowhere.
     """
-    text = clean(_capped(raw, limit), lines=lines)
+    text = clean(_capped(raw, limit))
     return _isolated(_escaped(_OPENING.sub(lambda mark: _MARKERS[mark.group()], text)), limit)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from phases.messages.results import Investigated
-from phases.ports.library_paths import foreign
+from phases.ports.library_paths import is_library_file
 from phases.ports.notes import Notes
 from phases.ports.ports import PortError, PullRequests, SourceCode
 from phases.ports.source_values import Commit, Place
@@ -307,7 +307,7 @@ def _blame_sentence(blame: Suspect, new: set[str] | None, span: _Range) -> str:
 def _rank(
     report: TriageReport, commits: Sequence[Commit], stops: Sequence[_WalkedFrame]
 ) -> Ranking:
-    stops = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
+    stops = [stop for stop in stops if not stop.elsewhere or is_library_file(stop.frame.file)]
     frames = [stop.in_source for stop in stops]
     if report.event_kind == "message":
         frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]

@@ -24,8 +24,9 @@ from phases.record.findings import (
 )
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import mentioned, what_was_done
-from phases.root_cause.hypotheses import after_bisect, best_hypotheses, merge_hypotheses
-from phases.shared.announce import EVERYWHERE, await_action, clear_failures, keep_true, tell
+from phases.root_cause.hypotheses import best_hypotheses
+from phases.root_cause.hypothesis_updates import after_bisect, merge_hypotheses
+from phases.shared.announce import EVERYWHERE, await_action, clear_failures, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import broken_rollbacks, open_round
@@ -172,7 +173,7 @@ def move_bisect(draft: Draft, bisect: Bisect) -> None:
     if draft.incident.channel is not None:
         ask = f"{text} Is that the cause? *This is the cause* above confirms it."
         draft.want(Say(text=ask, thread=True))
-    keep_true(draft, f"{plain} A person decides whether that is the cause.")
+    update_outside(draft, f"{plain} A person decides whether that is the cause.")
 
 
 def bisect_tick(draft: Draft, action: BisectTick) -> None:
@@ -263,7 +264,7 @@ def name_cause(draft: Draft, action: NameCause) -> Refused | None:
     if recommended is None or not _open_to_rollback(incident):
         tell(draft, confirmed)
         return None
-    keep_true(draft, confirmed)  # the new decision says it in the channel
+    update_outside(draft, confirmed)  # the new decision says it in the channel
     why = f"the cause is a recent deploy: {short(text, 120)}"
     await_action(open_round(draft, why, recommended))
     return None

@@ -15,7 +15,7 @@ from phases.messages.effects import (
 from phases.record.findings import ChangeSeen, Recommendation
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import what_was_done
-from phases.shared.announce import EVERYWHERE, await_action, keep_true
+from phases.shared.announce import EVERYWHERE, await_action, update_outside
 from phases.shared.change import Draft, Refused
 from phases.text.wording import capital, short, stamp
 
@@ -85,7 +85,7 @@ def next_round(draft: Draft, why: str) -> Draft:
     before it is measured: the last measure recommended what has just not worked.
     """
     why = why.rstrip(" .")
-    keep_true(write_again(draft), f"{capital(why)}. To be decided again.")
+    update_outside(write_again(draft), f"{capital(why)}. To be decided again.")
     open_round(draft, why, None).cancel(GUARD_TIMER)
     await_action(draft)
     start_investigation(draft)

@@ -63,10 +63,6 @@ def foreign(text: str) -> str:
     return _BEFORE_SIGN.sub("", without) if TOKEN.search(without) else without
 
 
-def cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{whole_words(text, limit - 1)}…"
-
-
 def whole_words(text: str, most: int) -> str:
     """Return the beginning of a longer text, up to the end of a word: half a number is a wrong one.
 

@@ -18,7 +18,7 @@ from phases.record.incident import Incident, Round, Status
 from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
 from phases.root_cause.steps import rule_out_what_did_not_help
-from phases.shared.announce import clear_failures, keep_true, page, stand_down, tell
+from phases.shared.announce import clear_failures, page, resolve_page, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import next_round, replace_round
@@ -214,7 +214,7 @@ def mitigated(
         alarm=None,
     )
     start_guard(draft).cancel(LOOK, GLANCE)
-    stand_down(draft)
+    resolve_page(draft)
     resolve_issues(draft, current)
     news = said.removeprefix("Recovered: ")
     return resolve_if_ready(draft, news, strong="Recovered.", picture=picture is not None)
@@ -322,7 +322,7 @@ def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None)
 def _ask_people(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "ask a person"}))
     draft.cancel(LOOK, GLANCE)
-    keep_true(draft, f"{said} A person is asked.")
+    update_outside(draft, f"{said} A person is asked.")
     why = f"{capital(LookVerdict.TOO_FEW.value)}: "
     strong = "I cannot tell: too few events." if said.startswith(why) else "I cannot tell."
     asks = f"{said.removeprefix(why)} Does it work for users again?"

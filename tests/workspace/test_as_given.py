@@ -22,8 +22,9 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from sandbox.credentials import DEPLOY_SECRET
 from sandbox.slack.people import plain
-from sandbox.world import DEPLOY_SECRET, World
+from sandbox.world import World
 from tests.support.bots.serving import serve, serve_as_host
 from tests.support.bots.setting_up import doctor, line
 from tests.support.bots.stage import burn, declared, town

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from phases.postmortem.contradictions import causes, items, numbers, people, times
 from phases.postmortem.contradictions.case import SAYS, Case
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
 from phases.text.wording import short
 

@@ -7,25 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.views import text as slack
-from phases.text.cleaning import TOKEN, WORD, cut, foreign
-from phases.text.wording import ended
+from phases.text.cleaning import TOKEN, WORD, foreign
+from phases.text.wording import ended, short
 
 
 def test_half_a_word_or_half_a_number_is_never_shown() -> None:
     said = "Traffic is 12,400 % of what it was during the fire"
     for limit in range(WORD + 2, len(said)):
-        for shown in (cut(said, limit), slack.cut(said, limit)):
+        for shown in (short(said, limit), slack.cut(said, limit)):
             assert set(shown.removesuffix("…").split()) <= set(said.split()), shown
 
 
 def test_a_word_without_an_end_is_cut_anywhere() -> None:
-    assert cut("x" * 90, 40) == f"{'x' * 39}…"
+    assert short("x" * 90, 40) == f"{'x' * 39}…"
     assert slack.cut(f"at {'y' * 90}", 40) == f"at {'y' * 36}…"
 
 
 @given(st.text(max_size=200), st.integers(1, 120))
 def test_what_is_cut_fits_and_is_a_beginning(raw: str, limit: int) -> None:
-    kept = cut(raw, limit)
+    kept = short(raw, limit)
     assert len(kept) <= max(limit, 1)
     assert kept == raw or raw.startswith(kept.removesuffix("…"))
 

@@ -10,7 +10,7 @@ from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.items import undoable
 from phases.postmortem.contradictions.named import contradictions
 from phases.postmortem.contradictions.people import blames_person
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from tests.support.values.incidents import T0, incident
 
 PEOPLE = frozenset({"Alice Reyes", "Alice", "Bob Okafor", "Bob"})
