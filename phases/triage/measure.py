@@ -62,6 +62,7 @@ from phases.triage.reading.redundant_questions import (
 )
 from phases.triage.reading.unavailable import note_numbers, note_stack
 from phases.triage.report import build_report
+from phases.triage.rollback.more_people import may_be_too_much
 from phases.triage.rollback.situation import Situation
 from phases.triage.rollback.weighing import OTHERS_EVENTS
 from phases.triage.rollback.written_warnings import warnings_in_commits, warnings_of_people
@@ -204,8 +205,10 @@ async def _measure_impact(
         return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
     told = in_picture or not deploys.near(trouble.loud)
-    around = asyncio.gather(_failures_before(ask, trouble), _others_or_flag(ask, trouble, flag))
-    picture, by_release, exact, event, back, (before, (others, off)) = await asyncio.gather(
+    around = asyncio.gather(
+        _failures_before(ask, trouble), _others_or_flag(ask, trouble, flag), _rush(ask, trouble)
+    )
+    picture, by_release, exact, event, back, around_it = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
         ask.exact_beginning(issues, ids, trouble.loud, told=told),
@@ -213,6 +216,7 @@ async def _measure_impact(
         ask_rollback_path(ask, deploys, suspect, burned),
         around,
     )
+    before, (others, off), rush = around_it
     if in_picture and exact == trouble.loud:
         exact = first_in_minute(picture, exact)
     began = exact or trouble.about
@@ -234,6 +238,7 @@ async def _measure_impact(
         event=event,
         before=before,
         back=back,
+        rush=rush,
     )
 
 
@@ -245,6 +250,17 @@ async def _failures_before(ask: Questions, trouble: Trouble) -> Mapping[str, int
     events = sum(issue.events for issue in trouble.issues)
     minutes = (ask.now - max(began, ask.since)) / MINUTE
     return {} if far_louder(trouble.series, began, events, minutes) else await ask.before(began)
+
+
+async def _rush(ask: Questions, trouble: Trouble) -> float:
+    """Ask whether more people came, where they alone may have brought it.
+
+    Beside more than a page of issues it is left out: a triage makes twelve calls, and with this
+    question thirteen at most.
+    """
+    if trouble.about is None or not may_be_too_much(trouble.issues):
+        return 0.0
+    return 0.0 if len(trouble.rows) > len(trouble.by_minute) else await ask.rush(trouble.about)
 
 
 async def _others_or_flag(
@@ -344,6 +360,7 @@ def _situation(
         commits=tuple(commits) if commits is not None else None,
         only=only_places(picture),
         beside=others_beside(only_places(picture), impact.others),
+        rush=impact.rush,
         endpoint_host=urlsplit(service.endpoint or "").hostname or "",
         written=(*warnings_of_people(incident, past.entries), *warnings_in_commits(commits or ())),
         takes_back=what_rollback_takes_back(

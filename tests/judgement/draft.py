@@ -287,6 +287,7 @@ class Draft:
             "deploy_minutes": rng.choice((3.0, 5.0, 8.0, 12.0)),
             "mend_minutes": rng.uniform(5, 40),
             "service": service,
+            "traces_kept": rng.choices((0.0, 0.05, 0.2, 1.0), (35, 25, 20, 20))[0],
             **self.fields,
         }
         return World(

@@ -142,7 +142,7 @@ def _judged(world: World, report: TriageReport, walk: Investigation) -> Judged:
     best, least = sight.best()
     nobody = not customers(world)
     helped = sight.helps(advice)
-    wide = sum(f.hit for f in customers(world)) * world.traffic(world.asked) >= WIDE_PEOPLE
+    wide = sight.hits(world.production(), world.asked) >= WIDE_PEOPLE
     everything = any(f.rate <= 0 for f in customers(world))
     pages = {path for f in customers(world) for path in f.paths}
     return Judged(

@@ -25,6 +25,7 @@ from phases.record.traffic_seen import TrafficSeen
 from phases.triage.deploys.deploy_history import STANDS_IN
 from tests.judgement.changes import evaluated
 from tests.judgement.events import KNOWN, Events, earlier
+from tests.judgement.hindsight import Hindsight
 from tests.judgement.ports import commit_of, seen
 from tests.judgement.world import World
 
@@ -33,6 +34,8 @@ PAGE = 100
 GROWING = timedelta(seconds=90)
 """Minutes that may still grow, as `bot/clients/sentry/client.py` takes them."""
 YEARS = 3 * 365
+PAGES_A_MINUTE, REPEATS = 3.0, 4.0
+"""Requests of a person in a minute, and so many more of one who meets an error."""
 STEP = 5
 """Minutes of a step of the service's history."""
 PLACES = ("organisation", "region", "browser")
@@ -228,7 +231,27 @@ class Tracker:
     async def traffic(
         self, service: Service, since: datetime, until: datetime
     ) -> TrafficSeen | None:
-        return None
+        """Return the requests of a span: people ask more often where they meet an error."""
+        world = self.world
+        if service.name != world.service.name or not world.traces_kept:
+            return None
+        begin, end = world.minute(since), world.minute(until)
+        requests, at = 0.0, begin
+        while at < end:
+            step = min(1.0, end - at)
+            requests += self._requests(at + step / 2) * step
+            at += step
+        return TrafficSeen(
+            requests=requests, kept=round(requests * world.traces_kept), minutes=end - begin
+        )
+
+    def _requests(self, at: float) -> float:
+        """Return the requests of a minute; none of them while the service is down."""
+        world = self.world
+        if world.down is not None and world.down[0] <= at < world.down[1]:
+            return 0.0
+        asked_again = REPEATS * Hindsight(world, 0.0).hits(world.production(), at)
+        return PAGES_A_MINUTE * world.active * world.traffic(at) + asked_again
 
     async def new_issues(
         self, service: Service, release: str, since: datetime, until: datetime

@@ -174,6 +174,8 @@ class World:
     """What people wrote when they declared it."""
     seeded: bool = True
     """An alarm named the loudest issue."""
+    traces_kept: float = 0.0
+    """The share of the requests that Sentry keeps as traces; 0: the service sends none."""
     deploy_minutes: float = 5.0
     mend_minutes: float = 20.0
     """From the cause found to the end, by hand."""

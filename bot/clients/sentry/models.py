@@ -36,8 +36,20 @@ _SALT = secrets.token_bytes(16)
 _PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}|\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
+EARLIEST, LATEST = 2000, 2999
+"""Years in which something may have been deployed."""
+
+
 def utc(at: datetime) -> datetime:
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def told(at: datetime | None) -> datetime | None:
+    """Return a time; None where it is not told, or is a program's word for none.
+
+    Go's zero time is of year 1 (https://pkg.go.dev/time#Time.IsZero), others' are of 1970 or 9999.
+    """
+    return utc(at) if at is not None and EARLIEST <= at.year <= LATEST else None
 
 
 def scrubbed(text: str) -> str:
@@ -57,10 +69,12 @@ def moment(value: object) -> datetime | None:
 
 
 def number(value: object) -> int | None:
-    """Return a count, which comes as a number of either kind, or as a string where it is large."""
+    """Return a count: a number of either kind, or a string where it is large; None: not told."""
     if isinstance(value, str):
         return int(value) if value.isdecimal() else None
-    return int(value) if isinstance(value, int | float) and isfinite(value) else None
+    if not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return int(value) if value >= 0 else None
 
 
 def count_of(row: dict[str, Any], field: str) -> int:
@@ -110,7 +124,7 @@ class IssueShape(Shape):
     level: str = "error"
     status: str = "unresolved"
     substatus: str | None = None
-    count: int = 0
+    count: int | None = None
     """A string on the wire; with `start` and `end`: in the window."""
     firstSeen: datetime | None = None
     """Null where the environment's own record of the issue is not written yet
@@ -175,7 +189,7 @@ class IssueShape(Shape):
             project=self.project.slug,
             level=self.level,
             first_seen=first,
-            events=self.count,
+            events=self._events,
             status=self.status,
             substatus=self.substatus,
             handled=None if self.isUnhandled is None else not self.isUnhandled,
@@ -187,6 +201,11 @@ class IssueShape(Shape):
             last_seen=utc(self.lastSeen) if self.lastSeen else None,
             culprit=foreign(scrubbed(self.culprit)),
         )
+
+    @property
+    def _events(self) -> int:
+        """Return the count; where it is not told, one: an issue is listed for its events."""
+        return 1 if self.count is None or self.count < 0 else self.count
 
     @property
     def _buckets(self) -> list[tuple[float, int]]:
@@ -203,9 +222,8 @@ class IssueShape(Shape):
         begin = datetime.fromtimestamp(min(at for at, _ in buckets), UTC)
         if begin >= since:
             return 0, 0.0
-        return max(sum(n for _, n in buckets) - self.count, 0), (since - begin) / timedelta(
-            minutes=1
-        )
+        before = max(sum(n for _, n in buckets) - self._events, 0)
+        return before, (since - begin) / timedelta(minutes=1)
 
 
 class ShortIdShape(Shape):
@@ -222,11 +240,10 @@ class DeployShape(Shape):
 
         Then a first event shortly before the end shows that it had started by then.
         """
-        if self.dateStarted is not None:
-            return utc(self.dateStarted)
-        if self.dateFinished is None:
+        if (started := told(self.dateStarted)) is not None:
+            return started
+        if (finished := told(self.dateFinished)) is None:
             return None
-        finished = utc(self.dateFinished)
         if first_event is not None and finished - ROLLOUT <= first_event < finished:
             return first_event
         return finished
@@ -285,14 +302,13 @@ class ReleaseShape(Shape):
         release = self.release(service)
         if release is None:
             return []
-        first = utc(self.firstEvent) if self.firstEvent is not None else None
-        last = utc(self.lastEvent) if self.lastEvent is not None else None
+        first, last = told(self.firstEvent), told(self.lastEvent)
         deployed = [
             DeploySeen(
                 release=release,
                 service=service.name,
                 started_at=started,
-                finished_at=utc(d.dateFinished) if d.dateFinished else None,
+                finished_at=told(d.dateFinished),
                 source="sentry",
                 last_event=last,
             )

@@ -15,6 +15,8 @@ BEGAN = "Trouble began"
 """The beginning of a reason: a message that says the same elsewhere leaves it out there."""
 AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
 MINUTE = timedelta(minutes=1)
+ROLLOUT_MOST = timedelta(hours=1)
+"""A deploy that takes longer was out before its end."""
 CLOCKS = timedelta(seconds=15)
 """Clocks of two systems that are kept by NTP differ by less."""
 
@@ -22,6 +24,12 @@ CLOCKS = timedelta(seconds=15)
 def start_is_unknown(deploy: DeploySeen) -> bool:
     """Say whether only a deploy's end is told, or its first event: it may have begun before."""
     return deploy.source in FIRST_EVENTS or ends_only(deploy)
+
+
+def rollout_end(deploy: DeploySeen) -> datetime:
+    """Return when a deploy had ended, or its start where that is not told."""
+    ended = min(deploy.finished_at or deploy.started_at, deploy.started_at + ROLLOUT_MOST)
+    return max(ended, deploy.started_at)
 
 
 def beginning_sentence(

@@ -58,7 +58,8 @@ def beginning(
     firsts = [i.first_seen for i in issues if i.burns and i.first_seen > since - DAY]
     if loud is None:
         counted = any(n > 0 for at, n in minutes.counts.items() if at > since - MINUTE)
-        return None if counted else min(firsts, default=None)
+        spiking = [i.first_seen for i in issues if i.spiking and i.first_seen > since - DAY]
+        return min(spiking if counted else firsts, default=None)
     # The minutes are those of the loudest issues: an issue of the next page may be older.
     near = (f for f in firsts if loud - JUST_BEFORE <= f < loud + MINUTE)
     return min(near, default=loud + MINUTE / 2)

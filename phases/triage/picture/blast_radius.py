@@ -92,7 +92,7 @@ def incident_issues(
     seeds: Collection[str],
     fire: Fire,
 ) -> tuple[IssueSeen, ...]:
-    """Return the incident's issues, most events first.
+    """Return the incident's issues, most events beyond their own baseline first.
 
     Those belong that began or grew with the fire or spike by themselves, whatever their status,
     those that were named, and those of monitors: each event of theirs is a check that failed.
@@ -105,7 +105,14 @@ def incident_issues(
         burns = fire.began(row) or issue.spiking or fire.grew(row, window) or row.category != ERROR
         if burns or row.id in seeds:
             issues.append(issue.model_copy(update={"burns": burns}))
-    return tuple(sorted(issues, key=lambda i: (-i.events, i.first_seen, i.id)))
+    return tuple(
+        sorted(issues, key=lambda i: (-events_beyond_usual(i, window), i.first_seen, i.id))
+    )
+
+
+def events_beyond_usual(issue: IssueSeen, window: timedelta) -> float:
+    """Return its events in the window beyond what it usually has in one."""
+    return issue.events - issue.baseline_per_minute * (window / MINUTE)
 
 
 def with_monitor_issues(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:

@@ -17,7 +17,17 @@ from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import IssueSeen, Share
 from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, most_usual
 from phases.text.wording import capital, counted, listed, short, stamp
-from phases.triage.picture.fire import CHANCE, DAY, HOUR, MINUTE, STEP, TOGETHER, Series, step_of
+from phases.triage.picture.fire import (
+    CHANCE,
+    DAY,
+    HOUR,
+    LOUDER,
+    MINUTE,
+    STEP,
+    TOGETHER,
+    Series,
+    step_of,
+)
 
 PERIODS = 3  # "for three periods or more"
 ODD = 0.01  # one such peak comes by chance in one of a hundred, three hardly ever
@@ -169,6 +179,11 @@ class TransactionFailures:
         rate = Measured(self._before(names) / (BEFORE / MINUTE), BEFORE / MINUTE)
         return now <= most_usual(rate, self.minutes, CHANCE)
 
+    def is_louder(self, *names: str) -> bool:
+        """Return whether plainly more fails there than before, though chance may bring it."""
+        now = sum(self.fire.get(name, 0) + self.others.get(name, 0.0) for name in names)
+        return now > max(LOUDER * self._before(names) * self.minutes / (BEFORE / MINUTE), TOGETHER)
+
     @property
     def has_ceased(self) -> bool:
         """Return whether the older issues are quieter than before, and that is no chance."""
@@ -189,7 +204,8 @@ def renamed_transactions(places: TransactionFailures) -> set[str]:
     if not places.has_ceased:
         return set()
     found = {name for name in places.fire if places.is_at_former_rate(name)}
-    return found if places.is_at_former_rate(*found) else set()
+    same = places.is_at_former_rate(*found) and not places.is_louder(*found)
+    return found if same else set()
 
 
 def ended_before(series: Series, began: datetime) -> bool:

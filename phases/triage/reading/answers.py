@@ -65,6 +65,8 @@ class Impact:
     before: Mapping[str, int] = field(default_factory=dict[str, int])
     """Events of the hour before, by transaction."""
     back: RollbackPath = NO_ROLLBACK_PATH
+    rush: float = 0.0
+    """So many times the usual requests came just before trouble began; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ from phases.triage.picture.blast_radius import (
 from phases.triage.picture.false_alarms import BEFORE
 from phases.triage.picture.fire import DAY, HISTORY
 from phases.triage.reading.unavailable import PART_SECONDS, TriageNotes, in_time
+from phases.triage.rollback.more_people import compared_spans, rush_factor
 
 COMMITS_SECONDS = 2.0
 """For the commits that a rollback takes back: people wait for the decision."""
@@ -226,7 +227,14 @@ class Questions:
 
     async def issues(self) -> IssuePage:
         """Return the loudest issues. Raises `PortError`: without them there is no triage."""
-        return await self.sources.tracker.page(self.sources.services, self.since, self.now)
+        page = await self.sources.tracker.page(self.sources.services, self.since, self.now)
+        return page.model_copy(update={"rows": tuple(map(self._by_our_clock, page.rows))})
+
+    def _by_our_clock(self, row: IssueRow) -> IssueRow:
+        """Return an issue that was first seen in the future as one of this window."""
+        if row.first_seen <= self.now:
+            return row
+        return row.model_copy(update={"first_seen": self.since})
 
     async def further_issues(self, page: IssuePage) -> tuple[list[IssueRow], PortError | None]:
         """Return the issues of the further pages, and why there are no more of them."""
@@ -243,7 +251,7 @@ class Questions:
                 cost = f"Issues beyond the {loudest} loudest are not known"
                 self.notes.miss(error, cost, decides=True)
                 return rows, error
-            rows.extend(further.rows)
+            rows.extend(map(self._by_our_clock, further.rows))
             after = further.next
         if after is not None:
             loudest = len(page.rows) + len(rows)
@@ -339,6 +347,15 @@ class Questions:
         asked = self.sources.tracker.others(self.sources.service, ids, self.now - BESIDE, self.now)
         cost = "Whether others run into it is not known"
         return await self.notes.ask(asked, OtherErrors(), cost, decides=False)
+
+    async def rush(self, began: datetime) -> float:
+        """Return how many times the usual requests came just before trouble began; 0: not known."""
+        tracker, service = self.sources.tracker, self.sources.service
+        asked = (tracker.traffic(service, *span) for span in compared_spans(began))
+        try:
+            return rush_factor(*await in_time(asyncio.gather(*asked)))
+        except PortError:
+            return 0.0  # it only speaks for the release
 
     async def exact_beginning(
         self,

@@ -18,6 +18,7 @@ from phases.triage.rollback.edge_errors import (
     is_lock_wait,
     is_stale_page,
     raised_in_library,
+    type_and_value,
 )
 from phases.triage.rollback.library_errors import is_library_frame
 from phases.triage.rollback.situation import Situation
@@ -107,7 +108,7 @@ class CrashPoints:
         if not is_exhaustion(*self.error, [f"{f.file} {f.function}" for f in self.libraries]):
             return False
         least = BESIDE * sum(issue.events for issue in self.situation.issues)
-        others = [_split_title(i.title) for i in self.situation.issues[1:] if i.events >= least]
+        others = [type_and_value(i.title) for i in self.situation.issues[1:] if i.events >= least]
         refused = (Edge.CONNECTION, Edge.NAME)
         return not any(edge_of(*other) in refused for other in others if not is_exhaustion(*other))
 
@@ -127,10 +128,17 @@ class CrashPoints:
         if edge is None:
             return None
         others = self.situation.issues[1:]
-        at_edge = sum(i.events for i in others if edge_of(*_split_title(i.title)) is not None)
+        at_edge = sum(i.events for i in others if edge_of(*type_and_value(i.title)) is not None)
         at_edge += sum(i.events for i in self.situation.issues[:1])
         total = sum(i.events for i in self.situation.issues)
         return edge if at_edge >= total * EDGE_SHARE else None
+
+    @property
+    def fills_disk(self) -> bool:
+        """The disk is full, and the release changed the function that writes: it may fill it."""
+        code = self.overlap
+        changed = code is not None and code.function and code.crashing
+        return changed and self.edge is Edge.DISK
 
     def points(self, *, wears_out: bool, seen_before: bool) -> Iterator[Point]:
         """Yield what points to the release, or away from it.
@@ -143,8 +151,10 @@ class CrashPoints:
             return
         if code is not None and code.file:
             yield self._changed_code_point(code)
-            if not code.line and edge is not None and edge in NO_RELEASES:
+            if not code.line and not wears_out and edge is not None and edge in NO_RELEASES:
                 yield Point(f"The failure is {edge.value}.", -NOT_OURS)
+            elif edge not in (None, Edge.LIBRARY) and not (code.line or code.crashing or wears_out):
+                yield Point(f"The failure is {edge.value}.", -EDGES.get(edge, SURE_EDGE))
             return
         if code is not None and code.unreadable and not code.other:
             code = None  # what it changed may be all of the stack, or nothing
@@ -206,8 +216,3 @@ class CrashPoints:
         else:
             untouched = f", and {self.version} changed no code in its stack"
         return Point(f"The failure is {edge.value}{untouched}.", -weight)
-
-
-def _split_title(title: str) -> tuple[str, str]:
-    type, _, value = title.partition(": ")
-    return (type, value) if value and " " not in type else ("", title)

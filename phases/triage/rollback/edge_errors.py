@@ -93,6 +93,12 @@ def foreign_script_host(frames: Sequence[Frame], own: str) -> str:
     return "" if ours and f".{host}".endswith(f".{ours}") else host
 
 
+def type_and_value(title: str) -> tuple[str, str]:
+    """Return the two of an issue's title; a logged message is all value."""
+    type, _, value = title.partition(": ")
+    return (type, value) if value and " " not in type else ("", title)
+
+
 def _names_foreign_host(text: str, own: str) -> bool:
     """Say whether the text names a host outside that is none of ours."""
     ours = ".".join(own.lower().split(".")[-2:])

@@ -142,6 +142,7 @@ KINDS = (
             r"transport-level error|\bORA-(?:0311[34]|03135|010(?:33|34|89)|12\d{3})\b",
             r"driver: bad connection|: EOF$|read error on connection|network-request-failed",
             r"no instances? available for|all \d+ node\(s\) tried|no connection is active",
+            r"transport (?:is )?clos(?:ed|ing)|socket (?:is |was )?closed|channel (?:is )?closed",
             r"SSL connection could not be established|handshake (?:failed|failure|timeout)",
             r"can'?t contact LDAP server|SERVER_DOWN\b|connection unexpectedly closed",
         ),
@@ -167,6 +168,7 @@ KINDS = (
             r"pool (?:\w+ ){0,2}(?:limit|exhaust)|pool (?:is )?(?:full|empty)",
             r"PoolExhausted|ExhaustedPool|lock wait|deadlock",
             r"no (?:available connection|connection available)|no more connections allowed",
+            r"dropped from queue after",  # DBConnection of Ecto
             r"waited [\d.]+ sec, \d+/\d+ available|max_user_connections|cannot assign requested",
             r"QueryCanceled|canceling statement due to|DeadlineExceeded|UND_ERR_CONNECT_TIMEOUT",
             r"resource[ _]?exhausted|OutOfMemory\w* command|circuit.?breaker",
@@ -215,7 +217,7 @@ WORN_OUT = _any_of(
     r"(?:obtain(?:ing)?|acquir(?:e|ing)|fetch(?:ing)?|get(?:ting)?|waiting for) an? (?:new )?"
     r"connection (?:from the|after|in \d)|connection is not available, request timed out",
     r"timeout (?:acquiring a connection|exceeded when trying to connect)",
-    r"no connection available|waited [\d.]+ sec, \d+/\d+ available",
+    r"no connection available|waited [\d.]+ sec, \d+/\d+ available|dropped from queue after",
     # the server's side of them: PostgreSQL 53300, PgBouncer, MySQL 1040 and 1203
     r"too many (?:clients|connections)|remaining connection slots|no more connections allowed",
     r"max_(?:user_connections|client_conn)\b",

@@ -102,6 +102,9 @@ class Situation:
     """`organisation`, `region`, `browser` → the only one that fails."""
     other_changes: tuple[OtherChange, ...] = ()
     """Flags, configuration and infrastructure that changed."""
+    rush: float = 0.0
+    """So many times the requests of the hour before came just before trouble began, at least;
+    0: not known."""
     endpoint_host: str = ""
     """A host of ours: errors that name it are not a provider's."""
     written: tuple[Quote, ...] = ()

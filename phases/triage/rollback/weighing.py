@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from phases.record.findings import (
     DeploySeen,
@@ -19,10 +18,16 @@ from phases.record.findings import (
 from phases.record.going_back import Likelihood
 from phases.shared.counts import SPREAD, at_least_above
 from phases.text.wording import capital, lasting, listed, short
-from phases.triage.deploys.beginning_text import CLOCKS, beginning_sentence, start_is_unknown
+from phases.triage.deploys.beginning_text import (
+    CLOCKS,
+    beginning_sentence,
+    rollout_end,
+    start_is_unknown,
+)
 from phases.triage.deploys.deploy_history import STANDS_IN
-from phases.triage.picture.blast_radius import ERROR, MINUTE
-from phases.triage.picture.fire import DAY
+from phases.triage.picture.blast_radius import ERROR, MINUTE, events_beyond_usual
+from phases.triage.picture.fire import DAY, HOUR
+from phases.triage.rollback.builds_up import BORNE, BuildsUp
 from phases.triage.rollback.crash_points import DECISIVE, CrashPoints, Point
 from phases.triage.rollback.situation import Situation
 
@@ -32,11 +37,10 @@ AS_IT_WENT_OUT, MINUTES_AFTER, SAME_HOUR = 4, 3, 1
 ROLLED_OUT = timedelta(minutes=2)
 """So soon after the end of its rollout it began as the release went out."""
 SOON_AFTER = timedelta(minutes=15)
-HOUR = timedelta(hours=1)
 RAN_WELL = ((timedelta(hours=24), 4), (timedelta(hours=6), 3), (timedelta(hours=2), 2), (HOUR, 1))
 """Run for so long under traffic before trouble began → points away from it."""
-ASKED_LATE = 1
-"""The most that hours of good running weigh, where the release changed the file that crashes and
+ASKED_LATE = 0
+"""Hours of good running weigh nothing, where the release changed the file that crashes and
 the crash was never seen before: its code was asked for late. 26 of 26 of such fires were the
 release's, against 1 in 5 of the others of that age (drawn worlds)."""
 BEFORE_IT = 5
@@ -56,16 +60,6 @@ STARTED = 1
 WAS_THERE = 4
 """A release that is down now sent events long after its deploy: it had started."""
 WEARS_OUT = 4
-BORNE = timedelta(hours=24)
-"""A release that has borne each hour of a day under traffic does not run dry by itself."""
-SHAPED, FADES = timedelta(minutes=5), 0.4
-"""A fire that is younger shows no shape. From then on, what has so much of its events in its first
-third is no leak, which never eases by itself: of 19 such drawn fires 2 were."""
-GROWS_FOR = timedelta(minutes=20)
-GROWS = 2
-"""The second half of a slow burn has at least so many times the events of the first."""
-GROWS_FROM = 1 / 20
-"""Of its events, in the second quarter: a fire that began at once has only noise there."""
 ONE_PLACE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
 """A release can break one browser; it seldom breaks one customer or one region."""
 OTHERS_EVENTS = 20
@@ -127,18 +121,12 @@ def is_near(situation: Situation) -> bool:
     began = _trouble_began(situation)
     if situation.suspect is None or began is None:
         return False
-    return began - _rollout_end(situation.suspect) <= HOUR
+    return began - rollout_end(situation.suspect) <= HOUR
 
 
 def _trouble_began(situation: Situation) -> datetime | None:
     """Return when it began, as far as that is known: a service that is down is down now."""
     return situation.now if situation.blast.down else situation.began
-
-
-def _rollout_end(deploy: DeploySeen) -> datetime:
-    """Return when a deploy had ended, or its start where that is not told."""
-    ended = min(deploy.finished_at or deploy.started_at, deploy.started_at + HOUR)
-    return max(ended, deploy.started_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +142,14 @@ class SuspectPoints:
     def version(self) -> str:
         return self.suspect.release.version
 
+    @property
+    def _builds_up(self) -> BuildsUp:
+        return BuildsUp(self.situation, self.suspect, self.began, self.crash)
+
+    @property
+    def _wears_out(self) -> bool:
+        return self._is_new_failure() and self._builds_up.wears_out()
+
     def points(self) -> Iterator[Point]:
         yield from self._timing_points()
         yield from self._age_points()
@@ -161,8 +157,9 @@ class SuspectPoints:
         yield from self._place_points()
         yield from self._over_points()
         yield from self.crash.points(
-            wears_out=self._wears_out(), seen_before=not self._is_first_seen()
+            wears_out=self._wears_out, seen_before=not self._is_first_seen()
         )
+        yield from self._builds_up.points()
         yield from self._change_points()
         if self.situation.blast.usual and self.situation.blast.sentences:
             yield Point(_sentence(self.situation.blast.sentences[0]), -DECISIVE)
@@ -170,7 +167,7 @@ class SuspectPoints:
     # --- when -----------------------------------------------------------------------------------
 
     def _timing_points(self) -> Iterator[Point]:
-        started, ended = self.suspect.started_at, _rollout_end(self.suspect)
+        started, ended = self.suspect.started_at, rollout_end(self.suspect)
         if (before := self._ran_well_before()) is not None:
             well = f"{self.version} was only deployed again; it had run for {lasting(before)}"
             yield Point(f"{well} before.", -AGAIN)
@@ -204,11 +201,11 @@ class SuspectPoints:
             yield Point(says, MINUTES_AFTER)
         elif gap <= HOUR:
             yield Point(says, SAME_HOUR)
-        elif self._wears_out():
-            how = "Its failures have grown since it was deployed"
-            if self.crash.exhausted:
-                how = "This kind of failure builds up over time"
-            yield Point(f"{how}, and were never seen before {self.version}.", WEARS_OUT)
+        elif self._wears_out:
+            how = "It has grown since the deploy"
+            if self._builds_up.used_up:
+                how = "Such a failure builds up over time"
+            yield Point(f"{how}, and was hardly seen before {self.version}.", WEARS_OUT)
         else:
             weight = next(weight for ran, weight in RAN_WELL if gap > ran)
             weight = min(weight, ASKED_LATE) if self._code_ran_late(gap) else weight
@@ -251,14 +248,6 @@ class SuspectPoints:
         came = f"about {events / burned * silent:.0f} would have come"
         yield Point(f"No event for {lasting(self.situation.now - last)}, where {came}.", -DECISIVE)
 
-    def _wears_out(self) -> bool:
-        ran = self.began - _rollout_end(self.suspect)
-        return (
-            HOUR < ran <= BORNE
-            and self._is_new_failure()
-            and (self._failures_grow() or (self.crash.exhausted and not self._failures_fade()))
-        )
-
     def _code_ran_late(self, ran: timedelta) -> bool:
         """Say whether the release changed what crashes, and that code was asked for only now.
 
@@ -266,45 +255,24 @@ class SuspectPoints:
         """
         code = self.crash.overlap
         changed = code is not None and bool(code.file) and code.crashing
-        return changed and ran <= BORNE and self._is_first_seen() and self.crash.edge is None
-
-    def _failures_fade(self) -> bool:
-        """Say whether it failed most in its first minutes, and less since: no leak does."""
-        burned = self.situation.now - self.began
-        if burned < SHAPED:
-            return False
-        since = {
-            at: n
-            for at, n in self.situation.minutes.items()
-            if self.began - MINUTE <= at < self.situation.now
-        }
-        first = sum(n for at, n in since.items() if at < self.began + burned / 3)
-        return sum(since.values()) >= OTHERS_EVENTS and first >= FADES * sum(since.values())
-
-    def _failures_grow(self) -> bool:
-        """Say whether the failures have grown steadily since the deploy, as a leak's do."""
-        begin, span = self.suspect.started_at, self.situation.now - self.suspect.started_at
-        if span < GROWS_FOR:
-            return False
-        quarters = [0, 0, 0, 0]
-        for at, events in self.situation.minutes.items():
-            if begin <= at < self.situation.now:
-                quarters[min(int(4 * ((at - begin) / span)), 3)] += events
-        steady = all(a < b for a, b in pairwise(quarters))
-        first, second = sum(quarters[:2]), sum(quarters[2:])
-        began_early = quarters[1] > 0 and quarters[1] >= GROWS_FROM * (first + second)
-        return steady and began_early and second >= GROWS * first
+        return changed and ran <= BORNE and self._is_new_failure() and self.crash.edge is None
 
     # --- which issues, which releases -----------------------------------------------------------
 
     def _older_share(self) -> float | None:
-        """Return the share of events in issues that are older than the release."""
-        events = sum(issue.events for issue in self.situation.issues)
-        if events <= 0:
+        """Return the share of events in issues that are older than the release.
+
+        What such an issue usually has is no part of the fire.
+        """
+        issues, window = self.situation.issues, self.situation.window
+        many = {issue.id: max(events_beyond_usual(issue, window), 0.0) for issue in issues}
+        if sum(many.values()) <= 0:
+            many = {issue.id: float(issue.events) for issue in issues}
+        if (events := sum(many.values())) <= 0:
             return None
-        grace = self.situation.window if start_is_unknown(self.suspect) else CLOCKS
+        grace = window if start_is_unknown(self.suspect) else CLOCKS
         begin = self.suspect.started_at - grace
-        return sum(i.events for i in self.situation.issues if i.first_seen < begin) / events
+        return sum(many[i.id] for i in issues if i.first_seen < begin) / events
 
     def _is_first_seen(self) -> bool:
         older = self._older_share()
@@ -355,7 +323,7 @@ class SuspectPoints:
 
     def _spared_releases(self, earlier: list[str], usual: float) -> list[str]:
         """Return earlier releases that had events since, and not beyond what is usual."""
-        settled = max(self.began, _rollout_end(self.suspect))
+        settled = max(self.began, rollout_end(self.suspect))
         last, carried = self.situation.known.last, self.situation.by_release
         few = usual + sum(carried.values()) * SPARED
         runs = (version for version in earlier if version in last and last[version] > settled)
@@ -423,7 +391,7 @@ class SuspectPoints:
         if not since:
             return
         at, what = max(since)
-        mine, its = self.began - _rollout_end(self.suspect), self.began - at
+        mine, its = self.began - rollout_end(self.suspect), self.began - at
         nearer = mine > ROLLED_OUT and its * NEARER_BY <= mine
         before = "just" if its < MINUTE else lasting(its)
         says = f"{what} {before} before trouble began."

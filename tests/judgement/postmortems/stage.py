@@ -59,6 +59,11 @@ class Fire:
     ramp: float = 0.0
     """Minutes until it has its full rate."""
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    flags: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    """What the events say of feature flags."""
+    handled: bool = False
+    alone: bool = False
+    """All of it comes from one address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +81,21 @@ class Story:
     """What the endpoint says, where it fails."""
     title: str = "shop is failing"
     noise: bool = True
+    target: str = ""
+    """The release that a rollback has to go to; empty: not looked at."""
+    told: bool = True
+    """Sentry is told of deploys; else only events name the releases."""
+    neighbours: Sequence[tuple[str, Sequence[tuple[str, float]]]] = ()
+    """Services that it depends on, with their deploys."""
+    flag_log: Sequence[tuple[str, str, float]] = ()
+    """Of Sentry: name, what was done, minutes ago."""
+    traffic: float = 1200.0
+    """Requests a minute since three days; 0: no traces."""
+    rush: float = 0.0
+    """So many times the traffic since `rush_since` minutes ago."""
+    rush_since: float = 15.0
+    sampled: bool = False
+    """Sentry counts a part, and says so."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +113,8 @@ async def told(story: Story) -> TriageReport:
     source = None
     if story.changed is not None:
         source = Repository(log=(_commit(story.changed),), changed=list(story.changed))
-    async with world(deployer=deployer, source=source, service=SHOP) as w:
-        for version, minutes in story.deploys:
-            w.deployed(version, minutes)
+    async with world(deployer=deployer, source=source, service=SHOP, traces=False) as w:
+        neighbours = _beside_fires(w, story)
         if story.noise:
             for n, (error, path, hourly) in enumerate(OLD):
                 stack = (f"shop/old{n}.py:4 view",)
@@ -107,14 +126,44 @@ async def told(story: Story) -> TriageReport:
             for kind, name, minutes in story.changes
         )
         sources = Sources(
-            SHOP, w.client, (), deployer, source, endpoint=_Front(story.down), flags=w.client.flags
+            SHOP,
+            w.client,
+            neighbours,
+            deployer,
+            source,
+            endpoint=_Front(story.down),
+            flags=w.client.flags,
         )
         asked = incident(title=story.title)
         return (await triage(asked, sources, (), NOW, past=Past(changes=changes))).report
 
 
-def answer_of(report: TriageReport) -> str:
+def _beside_fires(w: World, story: Story) -> list[Service]:
+    """Put traffic, deploys and flags, and return the neighbours.
+
+    Of each release Sentry knows the deploy that it was told of last.
+    """
+    w.local.sampled = story.sampled
+    if story.traffic:
+        w.local.traffic(story.traffic / 60, since=ago(3 * 1440))
+    if story.rush:
+        w.local.traffic(story.rush * story.traffic / 60, since=ago(story.rush_since))
+    for version, minutes in reversed(story.deploys if story.told else ()):
+        w.deployed(version, minutes)
+    for name, deploys in story.neighbours:
+        for version, minutes in reversed(deploys):
+            w.deployed(version, minutes, project=name)
+    for name, action, minutes in story.flag_log:
+        w.local.add_flag_change(name, action=action, at=ago(minutes).timestamp())
+    return [Service(name=name, sentry=(name,)) for name, _ in story.neighbours]
+
+
+def answer_of(report: TriageReport, target: str = "") -> str:
+    """Return the button; with the release, where the rollback goes to another one."""
     advice = report.recommendation
+    if advice.choice.value == "rollback" and target and advice.target is not None:
+        gone = advice.target.version
+        return "rollback" if gone == target else f"rollback to {gone} instead of {target}"
     beside = advice.choice.value == "investigate" and advice.likely_beside
     return "look" if beside else advice.choice.value
 
@@ -167,7 +216,8 @@ def _load(w: World, fire: Fire, version: str, span: tuple[float, float], rate: f
             continue
         names = [f"u{(n + k * len(fire.paths)) % fire.users}" for k in range(fire.users)]
         fields: dict[str, Any] = {"transaction": path, "release": version, "level": fire.level}
-        fields |= {"platform": fire.platform, "tags": dict(fire.tags)}
+        fields |= {"platform": fire.platform, "tags": dict(fire.tags), "flags": dict(fire.flags)}
+        fields |= {"handled": fire.handled, "ip": "203.0.113.7" if fire.alone else None}
         fields["frames"] = [_frame(text) for text in reversed(fire.stack)]
         every = timedelta(minutes=1 / part).total_seconds()
         w.local.load(fire.error, at=ago(first), every=every, times=times, users=names, **fields)

@@ -51,6 +51,28 @@ async def test_two_hundred_issues_over_five_projects_take_twelve_calls_in_three_
     assert report.at == NOW
 
 
+@pytest.mark.parametrize(("issues", "asked"), [(200, False), (60, True)])
+async def test_where_a_pool_is_full_requests_take_one_call_more(issues: int, asked: bool) -> None:
+    async with busy_world(issues) as w:
+        w.local.traffic(20, since=ago(3000), project=FIVE[0])
+        w.local.load(
+            "TimeoutError: QueuePool limit of size 10 overflow 20 reached, connection timed out",
+            at=ago(5),
+            every=2,
+            times=120,
+            users=[f"p{n}" for n in range(60)],
+            transaction="/cart",
+            project=FIVE[0],
+            release="v3",
+        )
+        await counted(w)
+        assert w.calls is not None
+        assert len(w.calls.paths) <= 12 + asked, w.calls.paths
+        assert w.calls.rounds <= 3
+        traffic = [path for path in w.calls.paths if "is_transaction" in path]
+        assert bool(traffic) is asked
+
+
 @pytest.mark.parametrize("issues", [200, 60])
 async def test_with_flags_and_all_of_it_in_one_region_it_takes_no_more(issues: int) -> None:
     async with busy_world(issues, tags={"region": "eu"}, flags={FLAG: True}) as w:

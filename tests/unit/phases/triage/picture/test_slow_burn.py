@@ -14,7 +14,7 @@ from phases.triage.rollback.weighing import weigh
 from tests.support.worlds.sentry_world import NOW, ago
 
 HOURS = 160  # minutes since the deploy
-GROWN = "Its failures have grown since it was deployed, and were never seen before v2."
+GROWN = "It has grown since the deploy, and was hardly seen before v2."
 
 
 def points_to(counts: Sequence[int], began: float) -> tuple[str, ...]:

@@ -1,0 +1,106 @@
+"""Phase 1: is it something that builds up in a release, as a leak does, or is it the load?
+
+A leak is the release's, however many hours ago it was deployed. More people, jobs that fall behind
+and a few who loop bring failures with the same words, and a rollback ends none of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from phases.record.findings import DeploySeen
+from phases.text.wording import counted
+from phases.triage.deploys.beginning_text import rollout_end
+from phases.triage.picture.false_alarms import SAME_FEW, SHOUTED
+from phases.triage.picture.fire import HOUR, MINUTE
+from phases.triage.rollback.crash_points import CrashPoints, Point
+from phases.triage.rollback.more_people import OF_TOO_MUCH, RUSH, is_job
+from phases.triage.rollback.situation import Situation
+
+BORNE = timedelta(hours=24)
+"""A release that has borne each hour of a day under traffic does not run dry by itself."""
+SHAPED, FADES = timedelta(minutes=5), 0.4
+"""A fire that is younger shows no shape. From then on, what has so much of its events in its first
+third is no leak, which never eases by itself: of 19 such drawn fires 2 were."""
+SHAPES_LEAST = 20
+"""Events that show a shape."""
+GROWS_FOR = timedelta(minutes=20)
+GROWS = 2
+"""The second half of a slow burn has at least so many times the events of the first."""
+GROWS_FROM = 1 / 20
+"""Of its events, in the second quarter: a fire that began at once has only noise there."""
+RUSHED = 4
+"""More people came before anything failed, and something was too much: that needs no leak."""
+BACKLOG = 4
+"""Only background jobs fail, at an edge, more than an hour after the deploy: a queue that falls
+behind does so without a release."""
+FEW_LOUD = 2
+"""A few users have many events each: what is in their accounts does so in any release."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildsUp:
+    """The suspect, and the shape and the load of what fails since."""
+
+    situation: Situation
+    suspect: DeploySeen
+    began: datetime
+    crash: CrashPoints
+
+    def wears_out(self) -> bool:
+        """Say whether it may be a leak of the suspect, where these failures are new to it."""
+        ran = self.began - rollout_end(self.suspect)
+        may = HOUR < ran <= BORNE and not self._rushed()
+        return may and (self._grows() or (self.used_up and not self._fades()))
+
+    @property
+    def used_up(self) -> bool:
+        return self.crash.exhausted or self.crash.fills_disk
+
+    def points(self) -> Iterator[Point]:
+        """Yield what explains it as well as the release does, by how many come."""
+        if self._rushed():
+            times = f"{self.situation.rush:.1f} times the requests of the hour before"
+            yield Point(f"At least {times} came just before it failed.", -RUSHED)
+        pages = [share.name for share in self.situation.blast.top_features]
+        at_edge = self.crash.exhausted or self.crash.edge is not None
+        later = self.began - rollout_end(self.suspect) > HOUR
+        if later and at_edge and pages and all(map(is_job, pages)):
+            yield Point("Only background jobs fail: a backlog explains that as well.", -BACKLOG)
+        users = self.situation.blast.user_count
+        if users and users <= SAME_FEW and self.situation.events >= SHOUTED * users:
+            who = f"Only {counted(users, 'user')} {'runs' if users == 1 else 'run'} into it"
+            yield Point(f"{who}, {round(self.situation.events / users)} times each.", -FEW_LOUD)
+
+    def _rushed(self) -> bool:
+        """Say whether more people came just before, and something was too much for it."""
+        overloaded = self.crash.exhausted or self.crash.edge in OF_TOO_MUCH
+        return overloaded and self.situation.rush >= RUSH
+
+    def _fades(self) -> bool:
+        """Say whether it failed most in its first minutes, and less since: no leak does."""
+        burned = self.situation.now - self.began
+        minutes = self.situation.minutes.items()
+        since = {at: n for at, n in minutes if self.began - MINUTE <= at < self.situation.now}
+        events = sum(since.values())
+        if burned < SHAPED or events < SHAPES_LEAST:
+            return False
+        first = sum(n for at, n in since.items() if at < self.began + burned / 3)
+        return first >= FADES * events
+
+    def _grows(self) -> bool:
+        """Say whether the failures have grown steadily since the deploy, as a leak's do."""
+        begin, span = self.suspect.started_at, self.situation.now - self.suspect.started_at
+        if span < GROWS_FOR:
+            return False
+        quarters = [0, 0, 0, 0]
+        for at, events in self.situation.minutes.items():
+            if begin <= at < self.situation.now:
+                quarters[min(int(4 * ((at - begin) / span)), 3)] += events
+        steady = all(a < b for a, b in pairwise(quarters))
+        first, second = sum(quarters[:2]), sum(quarters[2:])
+        began_early = quarters[1] > 0 and quarters[1] >= GROWS_FROM * (first + second)
+        return steady and began_early and second >= GROWS * first
