@@ -26,6 +26,8 @@ from bot.timers.scheduler import Clock
 log = logging.getLogger(__name__)
 
 TELL_SECONDS = 0.5
+BEGINNING_SECONDS = 0.05
+"""While a worker does not run yet, or fails: people and balancers wait for it."""
 GONE_SECONDS = 5.0
 """A back that says nothing for so long is gone, or stands still."""
 BUFFER = 65_536
@@ -66,7 +68,8 @@ class Report:
 
 
 def to_line(report: Report) -> bytes:
-    return json.dumps(dataclasses.asdict(report)).encode() + b"\n"
+    shown = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
+    return json.dumps(shown).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Report | None:
@@ -150,8 +153,9 @@ async def send_reports(line: socket.socket, report: Callable[[], Report]) -> Non
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(line, b"\n")  # behind what a back before this one left half said
     while True:
-        await loop.sock_sendall(line, to_line(report()))
-        await asyncio.sleep(TELL_SECONDS)
+        told = report()
+        await loop.sock_sendall(line, to_line(told))
+        await asyncio.sleep(TELL_SECONDS if all(told.running.values()) else BEGINNING_SECONDS)
 
 
 def hear_the_bell(line: socket.socket, rung: asyncio.Event) -> None:

@@ -60,7 +60,7 @@ from bot.timers.scheduler import DROP, DUE
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import MeasureDue
 from phases.messages.effects import ArchiveChannel, OpenChannel, SetTopic
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.findings import ChangeSeen, DeploySeen, Release
 from phases.record.incident import Entry, Incident, Source, Status
 from phases.record.memories import Question
@@ -329,7 +329,7 @@ def _recovery(loaded: Loaded) -> Draft:
 def _cancellation(loaded: Loaded) -> Draft:
     draft = _draft_of(loaded).set(status=Status.CANCELLED, cancelled_at=loaded.server_now)
     draft.enter(Entry(at=loaded.server_now, kind="note", text="", hides="message:1"))
-    return draft.cancel("rings", "waits").release("open:proof:production").dirty("status")
+    return draft.cancel("rings", "waits").give_up_claim("open:proof:production").dirty("status")
 
 
 def _draft_of(loaded: Loaded) -> Draft:

@@ -46,6 +46,7 @@ from bot.configured_channels import Announced, ChannelCache
 from bot.connection.embedded import embedded
 from bot.live.editor import Live
 from bot.live.rendering import renderer
+from bot.outbox.turns import SystemTurns
 from bot.outbox.worker import Outbox
 from bot.performers.context import EffectContext, registered
 from bot.runtime.clock_jump import ClockJumps
@@ -214,7 +215,7 @@ def _bot(process: Process, context: EffectContext, live: Live, announced: Announ
         store,
         dispatcher,
         registered(context),
-        {kind: effect.system for kind, effect in KINDS.items()},
+        SystemTurns({kind: effect.system for kind, effect in KINDS.items()}),
         url=process.url,
         alone=settings.redis_url is None,
     )

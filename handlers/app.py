@@ -54,7 +54,7 @@ from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
 
-LISTENING = (
+MODULES_WITH_LISTENERS = (
     router,
     declare,
     decide,

@@ -65,7 +65,7 @@ def alert(raw: bytes) -> Delivery:
     return Delivery((f"alert:{hashlib.sha256(raw).hexdigest()}",))
 
 
-def part(delivery: Delivery, of: str) -> Delivery:
+def sub_delivery(delivery: Delivery, of: str) -> Delivery:
     """Return a part of a delivery that counts once by itself."""
     return Delivery(tuple(f"{claim}:{of}" for claim in delivery.claims))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.findings import ChangeSeen, DeploySeen, Release
 from phases.record.service import Service
 

@@ -45,7 +45,7 @@ from phases.record.tokens import REASON
 from phases.root_cause.steps import move_bisect
 from phases.shared.announce import tell_discord
 from phases.shared.change import Draft, Refused
-from phases.text.wording import short
+from phases.text.wording import ended, short
 from phases.triage.steps import decide_without_report
 from phases.verification.steps import glance_on, look_unreachable
 
@@ -213,7 +213,7 @@ def _matters(incident: Incident, effect: Effect) -> bool:
 
 
 def _say_once(draft: Draft, effect: Effect, failure: Failure, *, in_channel: bool) -> None:
-    words = f"{policy(failure.kind).words}: {failure.reason.rstrip('.')}."
+    words = f"{policy(failure.kind).words}: {ended(failure.reason)}"
     draft.note("failure", words)
     if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
         return  # the pinned status shows it, with its button

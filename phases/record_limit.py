@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from phases.failures import kept
-from phases.postmortem.gate import OPTIONAL
+from phases.postmortem.form_parts import OPTIONAL
 from phases.record.documents import IN_THE_ADR
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
 from phases.record.shortening import shortened

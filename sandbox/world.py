@@ -13,9 +13,8 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +23,17 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sandbox.alarms_of_others import AlarmsOfOthers
+from sandbox.credentials import (
+    ALERT_SECRET,
+    API_TOKEN,
+    CHANGE_SECRET,
+    DEPLOY_SECRET,
+    GITHUB_SECRET,
+    LINEAR_SECRET,
+    SENTRY_SECRET,
+    SENTRY_TOKEN,
+    SIGNING_SECRET,
+)
 from sandbox.discord import BOT_TOKEN as DISCORD_BOT_TOKEN
 from sandbox.discord import Discord, discord_app
 from sandbox.faults import Faults, Hanging
@@ -39,7 +49,7 @@ from sandbox.page.panel import WorldPanel, WorldParts
 from sandbox.page.routes import Page
 from sandbox.page.slack_view import SlackView
 from sandbox.pagerduty import PagerDuty, pagerduty_app
-from sandbox.process import Failed, KeptProcess, Launch, guarded
+from sandbox.process import Failed, KeptProcess
 from sandbox.sentry import ALL_SCOPES, Alerts, Sentry, sentry_app
 from sandbox.serving import HOST, PortTaken, bound, free_port, serving
 from sandbox.shop import catalogue
@@ -52,19 +62,9 @@ from sandbox.slack.to_app.socket_mode import SocketMode
 from sandbox.slack.workspace import Workspace
 from sandbox.traps import Traps
 from sandbox.webhook_delivery import WebhookDelivery
+from sandbox.world_options import WorldOptions
 
-SIGNING_SECRET = "sandbox-signing-secret"
-SENTRY_TOKEN = "sntryi_sandbox"
-SENTRY_SECRET = "sandbox-sentry-secret"
-LINEAR_SECRET = "sandbox-linear-secret"
-DEPLOY_SECRET = "sandbox-deploy-secret"
-CHANGE_SECRET = "sandbox-change-secret"
-ALERT_SECRET = "sandbox-alert-secret"
-API_TOKEN = "sandbox-api-token"
-GITHUB_SECRET = "sandbox-github-secret"
 GIT_SECONDS = 1.0
-RECHECK_SECONDS = 20
-WINDOW_SECONDS = 60
 INHERITED = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "PYTHONPATH"),
     "VIRTUAL_ENV",
@@ -76,30 +76,6 @@ LEFTOVERS = ("valkey", "shop", "bot.log", "services.toml", "deploys")
 
 class FolderTaken(Exception):
     """Another world runs in the folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorldOptions:
-    """Options of a world; times are in seconds."""
-
-    port: int = 0
-    recheck_after: int = RECHECK_SECONDS
-    """The second re-check comes after twice that time."""
-    window: int = WINDOW_SECONDS
-    with_bot: bool = True
-    with_shop: bool = True
-    talking: bool = False
-    """People have written something before the bot comes."""
-    socket_mode: bool = False
-    """The bot has no request URL and connects to Slack."""
-    say: Callable[[str], None] = lambda _: None
-    """Called after each step of the start."""
-    services: str | None = None
-    """A catalogue in place of the shop's."""
-    env: dict[str, str] = field(default_factory=dict[str, str])
-    """Added to the bot's environment."""
-    launch: Launch = guarded
-    """Starts the bot."""
 
 
 class World:

@@ -15,7 +15,7 @@ from bot.connection.client import GROUP, AnswerLost
 from bot.store.commit import Claim, Request, indexes, member, memory_of, short_json
 from bot.store.incident_store import Conflict, Done, Store, Taken
 from phases.memory.recall import memory_to_keep
-from phases.record.claims import fingerprint_claim, issues_of, open_claim
+from phases.record.claims import fingerprint_claim, issues_of, number_claim, open_claim
 
 
 def import_main(*, go_on: bool = False) -> int:
@@ -92,7 +92,7 @@ async def put(store: Store, archived: Archived, *, go_on: bool = False) -> bool:
 def _request(archived: Archived, *, go_on: bool) -> Request:
     """The commit that creates the incident as it was."""
     incident = archived.incident
-    claims: list[Claim] = [{"key": f"number:{incident.number}", "soft": False}]
+    claims: list[Claim] = [{"key": number_claim(incident.number), "soft": False}]
     if incident.open and not incident.apart:
         if incident.else_reason is None:
             claims.append(

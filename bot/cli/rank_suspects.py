@@ -28,7 +28,7 @@ from typing import Annotated, Any, TextIO, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from phases.ports.library_paths import foreign
+from phases.ports.library_paths import is_library_file
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
 from phases.root_cause.commit_ranking import RaisedError, rank_commits
@@ -210,7 +210,7 @@ _SERVES = re.compile(
 def _begins(frames: Sequence[Frame]) -> bool:
     """Say whether a program, a thread or a request begins here, far from the crash."""
     return any(
-        _START.fullmatch(f.function) or (foreign(f.file) and _SERVES.fullmatch(f.function))
+        _START.fullmatch(f.function) or (is_library_file(f.file) and _SERVES.fullmatch(f.function))
         for f in frames
     )
 

@@ -21,11 +21,11 @@ import httpx
 from pydantic import ValidationError
 
 from bot.clients.clocks import APART
-from bot.clients.http.client import Http
+from bot.clients.http.client import Http, with_query
 from bot.clients.http.errors import HttpError, Limited, json_of, retry_after
 from bot.clients.http.shape import Shape
 from phases.ports.ports import PortError
-from phases.text.cleaning import cut
+from phases.text.wording import short
 
 SYSTEM = "Discord"
 CONTENT_LIMIT = 2000
@@ -216,11 +216,11 @@ class Discord:
     ) -> _Answer:
         # `allowed_mentions` without `parse`: whatever the text holds, nobody is pinged.
         body: dict[str, Any] = {
-            "content": cut(text, CONTENT_LIMIT),
+            "content": short(text, CONTENT_LIMIT),
             "allowed_mentions": {"parse": []},
             **more,
         }
-        answer = await self._http.request(method, path, params=self._query | params, json=body)
+        answer = await self._http.request(method, with_query(path, self._query | params), json=body)
         return _Answer() if answer.status_code == 204 else self._http.read(_Answer, answer)
 
 

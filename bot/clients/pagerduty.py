@@ -15,7 +15,7 @@ from bot.clients.http.client import Http
 from bot.clients.http.errors import json_of
 from bot.clients.http.shape import Shape
 from phases.ports.ports import PortError
-from phases.text.cleaning import cut
+from phases.text.wording import short
 
 SYSTEM = "PagerDuty"
 SUMMARY_LIMIT = 1024
@@ -59,7 +59,7 @@ class PagerDuty:
 
     async def page(self, *, key: str, text: str) -> None:
         payload = {
-            "summary": cut(text, SUMMARY_LIMIT),
+            "summary": short(text, SUMMARY_LIMIT),
             "source": "firebreak",
             "severity": "critical",
         }

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from bot.config import text_file
 from bot.config.addresses import is_url
+from bot.config.catalogue_faults import (
+    COMPUTED,
+    Numbers,
+    fault_sentence,
+    keys_of,
+    nearest_of,
+    placeholder_faults,
+    turn_off_faults,
+)
 from bot.config.settings import Faults, Settings
 from handlers.slack.slack_text import spelled
-from phases.record.service import AdrPlace, DeployCommands, DeployWorkflow, ReleaseNames, Service
+from phases.record.service import DeployCommands, DeployWorkflow, Service
 
 DEFAULT = "default"
 """The one service of a bot without a catalogue."""
@@ -33,17 +41,6 @@ and of Korean, whose endings have none."""
 _LETTER = rf"(?!{_UNSPACED})[^\W_]"
 _URL_IN_TEXT = re.compile(r"https?://[^\s>|]+")
 
-
-class Numbers(TypedDict, total=False):
-    """The settings that every service carries, in seconds."""
-
-    window_seconds: int
-    recheck_after_seconds: int
-    recheck_until_seconds: int
-
-
-COMPUTED = ("name", "beside", "beside_in_sentry", "turn_off_in", *Numbers.__annotations__)
-"""Fields of a service that the bot fills in. Nobody may write them in the file."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -239,7 +236,7 @@ class _Reading:
         for key in COMPUTED:
             if key in written:
                 del written[key]
-                self.faults.append(f"{where}: unknown key {key}{_nearest(key, _keys(Service))}")
+                self.faults.append(f"{where}: unknown key {key}{nearest_of(key, keys_of(Service))}")
         if isinstance(written.get("deploy", {}), dict):
             written["deploy"] = self._deploy(written, where)
         return self._validated(Service, {**written, "name": name, **self.numbers}, where)
@@ -264,7 +261,7 @@ class _Reading:
                     return None
                 commands = self._validated(DeployCommands, table, f"{where}, deploy")
                 if commands is not None:
-                    self.faults += _placeholder_faults(commands, f"{where}, deploy")
+                    self.faults += placeholder_faults(commands, f"{where}, deploy")
                 return commands
             case None if table is not None:
                 self.faults.append(
@@ -281,7 +278,9 @@ class _Reading:
         try:
             return model.model_validate(table)
         except ValidationError as error:
-            sentences = (_sentence(model, dict(fault)) for fault in error.errors(include_url=False))
+            sentences = (
+                fault_sentence(model, dict(fault)) for fault in error.errors(include_url=False)
+            )
             self.faults += [f"{where}: {sentence}" for sentence in dict.fromkeys(sentences)]
             return None
 
@@ -331,7 +330,7 @@ class _Reading:
                 )
         if service.repository is not None and not _REPOSITORY.fullmatch(service.repository):
             self.faults.append(f"{where}: repository must be owner/name")
-        self.faults += _turn_off_faults(service.turn_off, where)
+        self.faults += turn_off_faults(service.turn_off, where)
         if adr is not None and (adr.directory is None) == (adr.repository is None):
             self.faults.append(f"{where}: adr needs either directory or repository")
         if adr is not None and adr.repository and not _REPOSITORY.fullmatch(adr.repository):
@@ -354,7 +353,7 @@ class _Reading:
             elif word not in declared:
                 self.faults.append(
                     f"{where}: depends_on names {word!r}, which is no service"
-                    f"{_nearest(word, sorted(names))}"
+                    f"{nearest_of(word, sorted(names))}"
                 )
         return tuple(dict.fromkeys(neighbours))
 
@@ -380,87 +379,3 @@ class _Reading:
     def _directory(self, written: str) -> str:
         """Return an absolute path. `~` is the bot's home."""
         return str(self.folder / Path(written).expanduser())
-
-
-def _turn_off_faults(command: Sequence[str], where: str) -> list[str]:
-    """Return the faults of `turn_off`. The change's name is one whole argument, never the first."""
-    faults = [
-        f"{where}: turn_off: {{change}} must be a whole argument of its own, not a part of "
-        f"{argument!r}"
-        for argument in command
-        if "{change}" in argument and argument != "{change}"
-    ]
-    if command and "{change}" not in command[1:]:
-        faults.append(
-            f"{where}: turn_off never names what to turn off: one argument must be {{change}}"
-        )
-    if command and command[0] in ("", "{change}"):
-        faults.append(f"{where}: turn_off must begin with the command that is run")
-    return faults
-
-
-def _placeholder_faults(commands: DeployCommands, where: str) -> list[str]:
-    """Return the faults of placeholders.
-
-    A placeholder fills one whole argument, so that the name of a release stays one argument.
-    """
-    faults = [
-        f"{where}: {key}: {placeholder} must be a whole argument of its own, not a part of "
-        f"{argument!r}"
-        for key in ("run", "current", "releases", "hotfix")
-        for argument in getattr(commands, key)
-        for placeholder in ("{release}", "{commit}", "{version}")
-        if placeholder in argument and argument != placeholder
-    ]
-    if not {"{release}", "{version}", "{commit}"} & set(commands.run):
-        faults.append(f"{where}: run never names what to deploy: one argument must be {{release}}")
-    if commands.hotfix and not {"{commit}", "{release}"} & set(commands.hotfix):
-        faults.append(
-            f"{where}: hotfix never names what to deploy: one argument must be {{commit}}"
-        )
-    return faults
-
-
-def _sentence(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
-    """Return one of pydantic's faults in words, with its key as written in the file."""
-    # Members of a union are in the place of a fault, too.
-    place = [part for part in fault["loc"] if part not in ("DeployCommands", "DeployWorkflow")]
-    key = ".".join(str(part) if isinstance(part, str) else f"[{part}]" for part in place)
-    key = key.replace(".[", "[")
-    match fault["type"]:
-        case "extra_forbidden":
-            return f"unknown key {key}{_nearest(str(place[-1]), _keys(model, *place[:-1]))}"
-        case "missing":
-            return f"{key} is missing"
-        case "string_type":
-            return f"{key} must be a text in quotes"
-        case "tuple_type" if key == "owners":
-            return "owners must be a text in quotes, or a list of them"
-        case "tuple_type":
-            return f"{key} must be a list"
-        case "dict_type" | "model_type":
-            return f"{key} must be a table"
-        case "int_type":
-            return f"{key} must be a whole number"
-        case "too_short":
-            return f"{key} must not be empty"
-        case "literal_error":
-            return f"{key} must be {fault['ctx']['expected']}"
-        case _:
-            return f"{key}: {fault['msg']}"
-
-
-def _keys(model: type[BaseModel], *place: str | int) -> Sequence[str]:
-    """Return the keys that may be written at this place of the model."""
-    for part in place:
-        if part not in ("release", "adr"):
-            return ()
-        model = ReleaseNames if part == "release" else AdrPlace
-    return [key for key in model.model_fields if model is not Service or key not in COMPUTED]
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1, 0.5)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return f"; known are {', '.join(known)}" if known else ""

@@ -93,8 +93,6 @@ class Live(Worker):
         render: Render,
         slack: Slack,
         incidents: Incidents | None = None,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
@@ -104,7 +102,6 @@ class Live(Worker):
         self._slack = slack
         self._incidents = incidents
         """Told of messages that somebody deleted."""
-        self._now = now
         self._marks = DirtyMarks(store)
         self._budget = EditBudget(store)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -251,7 +248,7 @@ class Live(Worker):
             self._not_before[marked] = (begun.counter, wait, time.monotonic() + wait)
             return _End()
         try:
-            message = await self._render(name, incident, self._now())
+            message = await self._render(name, incident, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one
             log_crash(log, f"live message {marked} cannot be rendered", error)
             return self._drop(marked, "it cannot be rendered")

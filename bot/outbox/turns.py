@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from phases.messages.base import Effect
@@ -109,10 +109,21 @@ class Turns:
                     given.set_result(None)
 
 
-def turns_by_system(systems: Iterable[str], limits: Mapping[str, int]) -> dict[str, Turns]:
-    """Return the turns of each system; `limits` are others than the usual ones."""
-    most, waiting = {**LIMITS, **limits}, Waiting()
-    return {
-        name: Turns(most.get(name, AT_ONCE), FOR_DECISIONS.get(name, 0), waiting)
-        for name in systems
-    }
+class SystemTurns:
+    """The turns of every outside system, found by the type of effect that needs one.
+
+    `systems` go by the effect's type; `limits` are others than the usual ones.
+    """
+
+    def __init__(self, systems: Mapping[str, str], limits: Mapping[str, int] | None = None) -> None:
+        self._systems = systems
+        self._limits = {**LIMITS, **(limits or {})}
+        self._waiting = Waiting()
+        self._turns: dict[str, Turns] = {}
+
+    def of(self, effect: Effect) -> Turns:
+        system = self._systems.get(effect.type, effect.type)
+        if system not in self._turns:
+            most, more = self._limits.get(system, AT_ONCE), FOR_DECISIONS.get(system, 0)
+            self._turns[system] = Turns(most, more, self._waiting)
+        return self._turns[system]

@@ -10,9 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -21,12 +19,13 @@ from redis.asyncio import Redis
 from bot.connection.client import StoreError, connect
 from bot.outbox.dead_letters import take_up
 from bot.outbox.stream import PendingEntry, Queue
-from bot.outbox.turns import decides, turns_by_system
+from bot.outbox.turns import SystemTurns, decides
 from bot.runtime.backoff import patient
 from bot.runtime.clock_jump import passed
 from bot.runtime.worker import Worker, end_if_cancelled, log_crash
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
+from bot.store.job import Job, Performer
 from handlers.dispatcher import Dispatcher, EffectEnded, Recorded, Unknown
 from phases.messages.base import Action, Effect
 from phases.messages.effects import EFFECT
@@ -63,29 +62,12 @@ An older replica may set an effect aside once more until it is replaced.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One try of one effect."""
-
-    incident: str
-    effect_id: str
-    """`INC-0001.<version>.<i>`: the same in every try."""
-    created: datetime
-    """When it was committed, by the clock of Redis."""
-    attempt: int
-    """1 for the first. From 2 on an earlier try may have done it."""
-
-
-Performer = Callable[[Any, Job], Awaitable[Action]]
-
-
 class Outbox:
     """Runs effects until it is cancelled.
 
-    `performers` and `systems` go by the effect's type; `limits` is how many run at once for an
-    outside system (else 4). `url` is where the store lives: reading blocks, so it has a client of
-    its own. `alone` says that nobody else uses this Redis (the embedded one): what is held at the
-    start belonged to a bot that is dead, and is taken over at once.
+    `performers` go by the effect's type. `url` is where the store lives: reading blocks, so it has
+    a client of its own. `alone` says that nobody else uses this Redis (the embedded one): what is
+    held at the start belonged to a bot that is dead, and is taken over at once.
     """
 
     def __init__(
@@ -93,10 +75,9 @@ class Outbox:
         store: Store,
         dispatcher: Dispatcher,
         performers: Mapping[str, Performer],
-        systems: Mapping[str, str],
+        turns: SystemTurns,
         *,
         url: str,
-        limits: Mapping[str, int] | None = None,
         alone: bool = False,
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -107,14 +88,11 @@ class Outbox:
         self._store = store
         self._dispatcher = dispatcher
         self._performers = performers
-        self._systems = systems
+        self._turns = turns
         self._url = url
         self._alone = alone
         self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._queue = Queue(store, self.consumer)
-        self._turns = turns_by_system(
-            {systems.get(type, type) for type in performers}, limits or {}
-        )
         self._held: dict[str, asyncio.Task[None]] = {}
         self._sure: dict[str, float] = {}
         """Entry → when it was surely ours, in seconds that go on while the machine sleeps."""
@@ -149,10 +127,10 @@ class Outbox:
         while len(self._held) >= HELD:
             self._room.clear()
             await self._room.wait()
+        # The first read, and one after trouble, waits for nothing: /readyz waits for its end.
+        wait_ms = round(BLOCK_SECONDS * 1000) if self.running else 1
         asked = passed()
-        for held in await self._queue.read(
-            blocking, min(50, HELD - len(self._held)), round(BLOCK_SECONDS * 1000)
-        ):
+        for held in await self._queue.read(blocking, min(50, HELD - len(self._held)), wait_ms):
             self._start(held, asked)
 
     async def _renew(self) -> None:
@@ -257,7 +235,7 @@ class Outbox:
             )
             return
         try:
-            turns = self._turns[self._systems.get(effect.type, effect.type)]
+            turns = self._turns.of(effect)
             async with turns.turn(first=decides(effect)):
                 # After standing still (a machine asleep, a long wait without Redis) the effect may
                 # be another worker's. Begun here as well it would be done twice: a first try does

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from bot.clients.deployers.hotfix_merges import HotfixMerges
 from bot.clients.deployers.turn_off import CommandSwitch
@@ -21,6 +21,7 @@ from bot.clients.slack.client import MessageKey, Slack
 from bot.clients.slack.people import SlackPeople
 from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
+from bot.store.job import Job, Performer
 from bot.store.past_incidents import RedisMemory
 from handlers.slack.context import Context
 from handlers.views.blocks import Message
@@ -33,19 +34,6 @@ from phases.record.service import Service
 
 PEOPLE = re.compile(r'<@([UW][A-Z0-9]{2,})>|"(?:by|lead|declared_by)":"([UW][A-Z0-9]{2,})"')
 """People in a record's JSON: mentioned in a text, or the author of something."""
-
-
-class Job(Protocol):
-    """One try of one effect, as the worker hands it over."""
-
-    @property
-    def incident(self) -> str: ...
-    @property
-    def effect_id(self) -> str: ...
-    @property
-    def created(self) -> datetime: ...
-    @property
-    def attempt(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +132,6 @@ def _existing(job: Job, incident: Incident | None) -> Incident:
     return incident
 
 
-Performer = Callable[[Any, Job], Awaitable[Action]]
-"""A performer as the worker calls it."""
 E = TypeVar("E", bound=Effect)
 A = TypeVar("A", bound=Action)
 Function = Callable[[E, Job, EffectContext], Coroutine[Any, Any, A | None]]

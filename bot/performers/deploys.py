@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from phases.messages.effects import FollowDeploy, StartDeploy, StartTurnOff
 from phases.messages.results import (
     DeployFinished,

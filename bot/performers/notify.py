@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.clients.pagerduty import PagerDuty
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from handlers import views
 from phases.coordination.discord import discord_text
 from phases.messages.effects import Page, PinDiscord, Say, TellDiscord, TellPager
@@ -12,6 +13,7 @@ from phases.ports.ports import PortError
 from phases.record.incident import Incident
 from phases.record.privacy import page_text
 from phases.text.markdown import one_line
+from phases.text.wording import ended
 
 # A summary has 1,024 characters:
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
@@ -67,7 +69,7 @@ async def page(effect: Page, job: Job, context: EffectContext) -> Paged:
     incident = await context.incident(job)
     if incident.drill:
         return Paged(key=effect.key, via="nobody: a drill")
-    via = "mention"
+    via, unheard = "mention", ""
     if context.pager is not None:
         text = await context.people.plain(page_text(incident, effect.text))
         try:
@@ -77,9 +79,10 @@ async def page(effect: Page, job: Job, context: EffectContext) -> Paged:
             if error.retryable and job.attempt < PAGER_TRIES:
                 raise
             via = f"mention, because {error.system} failed: {error.text}"
+            unheard = f"\nNobody was called: {ended(error.text)}"
     channel, thread = context.channel(incident)
     owners, unknown = await context.owners(incident)
-    message = views.say(Say(text=effect.text + unknown, mention=owners), incident)
+    message = views.say(Say(text=effect.text + unknown + unheard, mention=owners), incident)
     await context.post(job, message, channel, thread)
     return Paged(key=effect.key, via=via)
 

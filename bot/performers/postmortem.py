@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from phases.messages.effects import AskZone, CompleteAdr, MendAdr, NumberAdr, ReviseAdr, WriteAdr
 from phases.messages.results import AdrMended, AdrNumbered, AdrWritten, Zones
 from phases.ports.coordination import Archive
@@ -16,6 +17,7 @@ from phases.postmortem.adr_status import with_items_settled, with_kept
 from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.named import contradictions, parts_of
 from phases.postmortem.entry_table import entries_with_links, with_entries
+from phases.record.claims import adr_claim
 from phases.record.documents import Contradiction
 from phases.record.incident import Entry, Incident
 from phases.record.privacy import seen_from_outside
@@ -32,7 +34,7 @@ async def number_adr(effect: NumberAdr, job: Job, context: EffectContext) -> Adr
     archive = context.archive_for(service)
     repository = archive.repository(service)
     number = max(await archive.highest(service), effect.above) + 1
-    while await context.dispatcher.owner(f"adr:{repository}:{number}") not in (None, incident.id):
+    while await context.dispatcher.owner(adr_claim(repository, number)) not in (None, incident.id):
         number += 1
     return AdrNumbered(repository=repository, number=number)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.resolver import SentryIssues, Way
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from phases.messages.effects import ResolveIssues
 from phases.messages.results import IssuesResolved
 from phases.record.service import Service

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from phases.messages.effects import Revert
 from phases.messages.results import RevertPrepared
 from phases.ports.ports import NotSetUp

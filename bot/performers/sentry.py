@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from bot.clients.git.bisect import LocalBisector
-from bot.performers.context import EffectContext, Job, need_tracker, performs
+from bot.performers.context import EffectContext, need_tracker, performs
+from bot.store.job import Job
 from phases.memory import recall
 from phases.messages.effects import (
     FollowBisect,

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from bot.clients.slack.client import MessageKey
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from handlers import views
 from handlers.views.text import plain
 from phases.messages.effects import (

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from bot.clients.linear.client import Linear, NewIssue
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from handlers import views
 from phases.coordination.ticket import (
     catch_up_text,

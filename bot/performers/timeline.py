@@ -7,7 +7,8 @@ from typing import Any
 
 from bot.clients.slack.client import METADATA
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, Job, performs
+from bot.performers.context import EffectContext, performs
+from bot.store.job import Job
 from handlers.slack import slack_text
 from handlers.slack.message_text import message_text
 from phases.coordination.pinned_messages import PUSHPIN

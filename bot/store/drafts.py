@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from bot.connection.client import store_errors
 from bot.store.incident_store import Store
 from handlers.ports import Kept
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.findings import Value
 
 KEPT_SECONDS = 30 * 24 * 3600

@@ -100,6 +100,16 @@ class Taken:
     owner: str
 
 
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """How long a commit may take."""
+
+    deadline: datetime | None = None
+    """On the server's clock: later nothing is written."""
+    seconds: float = DISPATCH_SECONDS
+    """So long the answer is waited for."""
+
+
 Answer = Done | Already | Duplicate | Gone | Late | Conflict | Taken
 
 
@@ -279,23 +289,24 @@ class Store:
         *,
         also: Sequence[Loaded] = (),
         trigger: Trigger | None = None,
-        deadline: datetime | None = None,
-        seconds: float = DISPATCH_SECONDS,
+        limit: TimeLimit = TimeLimit(),
     ) -> Answer:
         """Write a change, all of it or nothing; `also` are the others of a merge.
 
-        After a lost answer it asks again with the same id, within `seconds`.
+        After a lost answer it asks again with the same id, until the limit.
 
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
-        request = request_of(commit_id, loaded.incident, loaded.version, change, trigger, deadline)
+        request = request_of(
+            commit_id, loaded.incident, loaded.version, change, trigger, limit.deadline
+        )
         request["read_at"], request["tolerance_ms"] = to_ms(loaded.server_now), SET_BACK_MS
         if change.also:
             read = {other.incident.id: other for other in also if other.incident is not None}
             others = [(read[part.incident.id], part) for part in change.also]
             request["also"] = [part_of(was.incident, was.version, part) for was, part in others]
         records = [part.record for part in (change, *change.also)]
-        answer = await self._until_answered(commit_id, request, records, seconds)
+        answer = await self._until_answered(commit_id, request, records, limit.seconds)
         if isinstance(answer, Done):
             self._remember(change.incident.id, records[0], change.incident)
         if isinstance(answer, Done | Already) and (change.dirty or change.also):

@@ -28,6 +28,7 @@ from bot.store.incident_store import (
     Loaded,
     Store,
     Taken,
+    TimeLimit,
 )
 from bot.store.short_records import short_records
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
@@ -36,6 +37,7 @@ from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
 from phases.messages.commands import Declare, WithOthers
 from phases.ports.ports import Catalogue
+from phases.record.claims import number_claim
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident
 from phases.record.service import Service
 from phases.record.timeline import Shown
@@ -229,8 +231,7 @@ class Incidents:
             change,
             also=others,
             trigger=asked.trigger,
-            deadline=latest if asked.deadline is None else min(latest, asked.deadline),
-            seconds=asked.left,
+            limit=TimeLimit(min(latest, asked.deadline or latest), asked.left),
         )
         shared = passed() - self._shared.get(change.incident.id, 0.0) <= KEPT_SECONDS
         if isinstance(answer, Done) and not shared:
@@ -400,7 +401,7 @@ def _log_fields(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
 
 
 def _number(incident: Incident) -> Claim:
-    return Claim(f"number:{incident.number}")
+    return Claim(number_claim(incident.number))
 
 
 def _taken_text(answer: Taken) -> str:

@@ -22,6 +22,7 @@ from handlers.webhooks.alarms import Alarm, Found, raise_alarm
 from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
+from phases.text.wording import short
 from phases.verification.post_deploy import (
     LOOKS,
     WatchedDeploy,
@@ -131,7 +132,7 @@ class DeployWatch(Worker):
             found=tuple(
                 Found(
                     issue.id,
-                    slack_text.cut(slack_text.typed(f"{issue.short_id} {issue.title}"), 1000),
+                    short(slack_text.typed(f"{issue.short_id} {issue.title}"), 1000),
                     issue.url,
                 )
                 for issue in loudest

@@ -30,6 +30,13 @@ WITH_TEXT = ("update", "cause", "fixed", "cancel")
 """Subcommands with text, in an incident's channel or with an id."""
 OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "split", "drill")
 NAMES = (*BARE, *WITH_TEXT, *OTHERS)
+MEANS = {
+    **dict.fromkeys(("close", "closed", "done", "end", "solved", "over"), "resolve"),
+    **dict.fromkeys(("revert", "undo"), "rollback"),
+    **dict.fromkeys(("ack", "mine"), "lead"),
+    "abort": "cancel",
+}
+"""What other tools call it: a single such word is asked about."""
 NEAR = 2  # rules: a single word within two letters of a subcommand
 
 ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "lead"})
@@ -84,6 +91,11 @@ _OF_A_FEATURE = re.compile(
 
 A reason to cancel an incident hardly has them.
 """
+_SAID_OF_IT = re.compile(
+    r"(it|this|that|there|we|i|they)( only| just)?('s|'m|'re|'ve| is| was| were| are| am| had)\b",
+    re.IGNORECASE,
+)
+"""Begins a sentence about this incident: no feature is named so, and its verb is no symptom."""
 _NO_INCIDENT = re.compile(
     r"(it was |this is |this was )?(an? )?"
     r"(false alarm|duplicate|dup\b|not an incident|no incident|load test|drill|test\b|noise"
@@ -161,7 +173,7 @@ def parse(
             return fitting
     if (meant := _split_subcommand(words.read, here=here, services=services)) is not None:
         return Ambiguous(meant, Declare(text))
-    if not rest.read and (close := nearest(name)) is not None:
+    if not rest.read and (close := MEANS.get(name) or nearest(name)) is not None:
         return Near(text, close, Declare(text))
     if name in WITH_ONE_WORD and " " not in rest.read.strip() and not _SYMPTOM.search(rest.read):
         return Near(text, name, Declare(text))
@@ -292,6 +304,8 @@ def _subcommand(
             named = rest.read.strip(MARKS + STOPS + " ").casefold()
             fits = not named or named in known
             return Subcommand(name, text=known.get(named, "")) if fits else None
+        case "reopen" if here and all(part.lower() in _FILLING for part in numbered):
+            return Subcommand(name)
         case "reopen" if numbered and incident_id(numbered[0]):
             meant = Subcommand(name, incident_id(numbered[0]))
             why = [part for part in numbered[1:] if part.lower() not in _FILLING]
@@ -390,7 +404,9 @@ def _reads_as_report(name: str, rest: str) -> bool:
         return False
     if name == "cancel" and _OF_A_FEATURE.search(rest) is not None:
         return True
-    return name in ("cancel", "fixed") and _SYMPTOM.search(rest) is not None
+    said = _SAID_OF_IT.match(rest)
+    symptom = _SYMPTOM.search(rest, said.end() if said else 0)
+    return name in ("cancel", "fixed") and symptom is not None
 
 
 def nearest(word: str) -> str | None:

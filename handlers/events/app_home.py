@@ -23,7 +23,7 @@ from handlers.slack.listening import listens
 from handlers.slack.visibility import visible_to
 from handlers.views import forms
 from handlers.views.blocks import View
-from handlers.views.home import ITEMS, SHOWN, First, Items, home
+from handlers.views.home import ITEMS, SHOWN, First, HomeContents, Items, home
 from phases.coordination.short_records import (
     Index,
     ShortRecord,
@@ -185,16 +185,13 @@ async def _view(ctx: Context, user: str, known: _Known) -> tuple[View, bool]:
     last, this = trends(visible_memories(known.past, private), ctx.now(), months=2).all.months
     visible_ones = await visible_to(ctx.members, user, known.open)
     burning, owed = mine_first(visible_ones, user, await _owned(ctx, user))
-    view = home(
-        await _first(ctx, user, burning),
-        user,
-        ctx.now(),
+    shown = HomeContents(
+        burning=await _first(ctx, user, burning),
         owed=await _first(ctx, user, owed),
         items=await _items(ctx, user, known.owing),
         months=(last, this),
-        site=ctx.me.url,
     )
-    return view, True
+    return home(shown, user, ctx.now(), site=ctx.me.url), True
 
 
 async def _first(ctx: Context, user: str, some: Sequence[ShortRecord]) -> First:

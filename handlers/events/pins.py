@@ -105,7 +105,7 @@ async def _dispatch(
     """Raises `StoreUnavailable` where it may not be recorded: Slack then sends the event again."""
     delivery = Delivery(deliveries.event(body))
     for incident in incidents:
-        part = deliveries.part(delivery, incident.id)
+        part = deliveries.sub_delivery(delivery, incident.id)
         answer = await ctx.dispatcher.dispatch(action, incident.id, part)
         if isinstance(answer, Unknown):
             raise StoreUnavailable(answer.text)

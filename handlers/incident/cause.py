@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.dispatcher import Recorded
-from handlers.slack import slack_text
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
@@ -16,6 +15,7 @@ from phases.messages.commands import JudgeHypothesis, NameCause
 from phases.record.findings import Hypothesis, HypothesisKind, Verdict
 from phases.record.incident import Incident
 from phases.root_cause.leading_cause import LeadingCause, leading_cause
+from phases.text.wording import short
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def _from_hypothesis(lead: LeadingCause, hypothesis: Hypothesis) -> Proposal:
     if hypothesis.found:
         text = f"{text.rstrip('.')}. {hypothesis.found}"
     return Proposal(
-        text=slack_text.cut(text, 2000),
+        text=short(text, 2000),
         commit=lead.bisected.sha if lead.bisected is not None and of_commit else None,
         release=lead.release if of_release else None,
         hypothesis=hypothesis.id,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from handlers.dispatcher import Recorded
-from handlers.slack import slack_text
 from handlers.slack.interaction import Answer, Interaction, reply
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
@@ -28,6 +27,7 @@ from phases.record.findings import Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.service import Service
 from phases.shared.change import Refused
+from phases.text.wording import short
 
 LOOK_UP_SECONDS = 6.0
 
@@ -97,7 +97,7 @@ async def not_allowed(
         return Refused(
             "who", f"I could not ask Slack who owns {service.name}. Nothing was done; try again."
         )
-    refused = who_may(owners, interaction.user, member=True, what=what)
+    refused = who_may(owners, interaction.user, what=what)
     if refused is not None:
         interaction.log_refusal(f"no owner of {service.name}")
     return refused
@@ -402,5 +402,5 @@ async def break_glass_submitted(interaction: Interaction, form: Form) -> Outcome
     reason = form.text("reason")
     if not reason:
         return {"reason": "Say why it cannot wait for an owner."}
-    plan, reason = Plan.read(form.metadata), slack_text.cut(reason, forms.SENTENCE)
+    plan, reason = Plan.read(form.metadata), short(reason, forms.SENTENCE)
     return await carry_out(interaction, plan, reason)

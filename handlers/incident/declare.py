@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,7 @@ from phases.record.findings import Evidence
 from phases.record.incident import Incident, Severity, Source
 from phases.record.service import Service
 from phases.shared.change import Refused
+from phases.text.wording import short
 
 DRILL = "This is a drill: nobody is paged, and nothing is deployed."
 WAY = {
@@ -60,26 +60,35 @@ class Report:
         return f"{self.title}\n{self.description}"
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The way by which words came to the form, and the phrase's channel and address."""
+
+    way: str
+    channel: str = ""
+    link: str = ""
+
+
 async def declare_text(
-    interaction: Interaction, text: str, way: str = "command", *, drill: bool = False
+    interaction: Interaction, text: str, *, drill: bool = False
 ) -> Message | None:
     """Declare with words alone, where the service is known; else open the form."""
     if (words := await linked_message(interaction.ctx, text)) is not None:
-        await open_form(interaction, words, "message", note=DRILL if drill else "", drill=drill)
+        await open_form(interaction, words, Origin("message"), drill=drill)
         return None
     service, adopted = await _service(interaction.ctx, text)
     bare = only_links(text) and not (adopted and adopted.title)
     if not text.strip() or service is None or bare:
         note = _which_service(interaction.ctx) if text.strip() and service is None else ""
-        note = f"{DRILL} {note}".strip() if drill else note
-        await open_form(interaction, text, way, note=note, drill=drill, adopted=adopted)
+        await open_form(
+            interaction, text, Origin("command"), note=note, drill=drill, adopted=adopted
+        )
         return None
     title = adopted.title if adopted and only_links(text) else slack_text.title(text)
     report = Report(
         title=title,
         description=_description(text) if " ".join(text.split()) != title else "",
         service=service.name,
-        way=way,
         channel=interaction.channel,
         drill=drill,
     )
@@ -89,38 +98,27 @@ async def declare_text(
 async def open_form(
     interaction: Interaction,
     text: str,
-    way: str,
+    origin: Origin,
     *,
     note: str = "",
-    told: Mapping[str, Any] | None = None,
     drill: bool = False,
     adopted: Adopted | None = None,
 ) -> None:
-    """Open the form with what the text says.
-
-    `told`: `channel` and `link` of a phrase. `adopted`: what Sentry has told already.
-    """
+    """Open the form with what the text says. `adopted`: what Sentry has told already."""
     known = await prefilled(interaction.ctx, text, adopted)
     metadata = {
-        "way": way,
-        "channel": str((told or {}).get("channel") or interaction.channel),
+        "way": origin.way,
+        "channel": origin.channel or interaction.channel,
         "place": interaction.place,
-        "link": _link(interaction, told or {}),
+        "link": _link(interaction, origin),
         "drill": drill,
     }
-    form = forms.declare(
-        interaction.ctx.catalogue.all(),
-        title=known.title,
-        description=known.description,
-        service=known.service.name if known.service else None,
-        severity=known.severity,
-        metadata=metadata,
-        note=note,
-    )
-    interaction.open(form)
+    note = f"{DRILL} {note}".strip() if drill else note
+    services = interaction.ctx.catalogue.all()
+    interaction.open(forms.declare(services, known, metadata=metadata, note=note))
 
 
-def _link(interaction: Interaction, told: Mapping[str, Any]) -> str:
+def _link(interaction: Interaction, origin: Origin) -> str:
     """Return the address of the message for which the shortcut was chosen, or of the phrase.
 
     Of a private channel not even the name is told.
@@ -128,11 +126,11 @@ def _link(interaction: Interaction, told: Mapping[str, Any]) -> str:
     if not interaction.place.startswith("<#"):
         return ""
     link = interaction.ctx.me.link(interaction.channel, interaction.message)
-    return str(told.get("link") or link)
+    return origin.link or link
 
 
 def _description(text: str) -> str:
-    return slack_text.cut(text, slack_text.DESCRIPTION)
+    return short(text, slack_text.DESCRIPTION)
 
 
 async def _service(ctx: Context, text: str) -> tuple[Service | None, Adopted | None]:
@@ -159,7 +157,7 @@ async def declare(
     ctx = interaction.ctx
     service = ctx.catalogue.get(report.service)
     adopted = adopted or await adopt(report.text, ctx.catalogue, ctx.tracker)
-    description = slack_text.cut(report.description, slack_text.DESCRIPTION - 200)
+    description = short(report.description, slack_text.DESCRIPTION - 200)
     action = Declare(
         ulid=ctx.ulid(),
         title=report.title,
@@ -240,9 +238,11 @@ async def shortcut(ctx: Context, body: dict[str, Any]) -> Ack | None:
     elif refusal:
         interaction.open(forms.refused("Firebreak", refusal))
     elif interaction.message:
-        await open_form(interaction, message_text.message_text(interaction.message), "message")
+        await open_form(
+            interaction, message_text.message_text(interaction.message), Origin("message")
+        )
     else:
-        await open_form(interaction, "", "shortcut")
+        await open_form(interaction, "", Origin("shortcut"))
     return None
 
 
@@ -250,8 +250,8 @@ async def shortcut(ctx: Context, body: dict[str, Any]) -> Ack | None:
 async def declare_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
     """Open the form: with the words of a phrase, or from App Home."""
     text = str(value.get("text", ""))
-    way = "phrase" if text else "form"
-    await open_form(interaction, text, way, told=value)
+    channel, link = str(value.get("channel") or ""), str(value.get("link") or "")
+    await open_form(interaction, text, Origin("phrase" if text else "form", channel, link))
     return None
 
 

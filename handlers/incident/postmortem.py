@@ -26,7 +26,7 @@ from phases.postmortem.contradictions.named import parts_of
 from phases.postmortem.contradictions.steps import refuse_to_mend
 from phases.postmortem.contributing_factors import look_up
 from phases.postmortem.draft import corrected_timeline, draft_parts
-from phases.postmortem.gate import PART_LIMIT, Parts, checked_postmortem
+from phases.postmortem.form_parts import PART_LIMIT, Parts, checked_postmortem
 from phases.postmortem.steps import refuse_postmortem
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import entry_line

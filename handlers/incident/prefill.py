@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,9 +18,11 @@ from handlers.incident.issue_links import Adopted, adopt, service_named
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.slack.message_text import message_text
+from handlers.views.forms import Prefill
 from phases.ports.ports import Catalogue
 from phases.record.incident import Severity
 from phases.record.service import Service
+from phases.text.wording import short
 
 READ_SECONDS = 0.8
 """Of the 3 s for which a form can be opened."""
@@ -52,16 +53,6 @@ _MESSAGE = re.compile(
     r"https?://(?P<host>[\w.:-]+)/archives/(?P<channel>[CGD][A-Z0-9]{2,20})"
     r"/p(?P<seconds>\d{10})(?P<micros>\d{6})(?:\?\S*)?"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Prefill:
-    """The fields of the form, as far as they are known."""
-
-    title: str = ""
-    description: str = ""
-    service: Service | None = None
-    severity: Severity | None = None
 
 
 def severity_named(text: str) -> Severity | None:
@@ -109,7 +100,7 @@ async def prefilled(ctx: Context, text: str, adopted: Adopted | None = None) -> 
         title = (adopted.title if adopted is not None else "") or slack_text.title(more)
     return Prefill(
         title=title,
-        description=slack_text.cut(text, slack_text.DESCRIPTION) if text.strip() != title else "",
+        description=short(text, slack_text.DESCRIPTION) if text.strip() != title else "",
         service=service,
         severity=severity_named(text),
     )

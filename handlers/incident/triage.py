@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.slack import slack_text
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
@@ -13,6 +12,7 @@ from handlers.views.blocks import Message
 from phases.messages.commands import ManualTriage
 from phases.record.findings import Word
 from phases.record.incident import Incident
+from phases.text.wording import short
 
 
 @on_incident("incident.triage")
@@ -25,7 +25,7 @@ async def triage_clicked(
 
 @on_submit("incident.triage", "report")
 async def triage_submitted(interaction: Interaction, form: Form) -> Outcome:
-    report = slack_text.cut(form.text("report"), 1500)
+    report = short(form.text("report"), 1500)
     if not report:
         return {"report": "Say what people report."}
     names = [name.strip() for name in form.text("names").split(",")]
@@ -33,7 +33,7 @@ async def triage_submitted(interaction: Interaction, form: Form) -> Outcome:
         by=interaction.user,
         users=Word(form.entered.get("users") or Word.MANY),
         features=Word(form.entered.get("features") or Word.ONE),
-        feature_names=tuple(slack_text.cut(name, 80) for name in names if name)[:10],
+        feature_names=tuple(short(name, 80) for name in names if name)[:10],
         report=report,
     )
     return await interaction.dispatch(action, form.incident)

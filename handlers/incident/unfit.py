@@ -8,7 +8,7 @@ from handlers.slack.context import Context
 from phases.ports.ports import PortError
 from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.named import contradictions
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.documents import Contradiction
 from phases.record.incident import Incident
 

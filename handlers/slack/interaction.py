@@ -115,7 +115,7 @@ class Interaction(Answering):
         return [incident for incident in await self.visible(found) if incident.open]
 
     async def dispatch(self, action: Action, incident: str | None, *, part: str = "") -> Answer:
-        delivery = deliveries.part(self.delivery, part) if part else self.delivery
+        delivery = deliveries.sub_delivery(self.delivery, part) if part else self.delivery
         left = self.received_at + ACK_SECONDS - time.monotonic()
         seconds = max(left, LEAST_SECONDS) if left > 0 else None  # nobody waits for it any more
         return await self.ctx.dispatcher.dispatch(action, incident, delivery, seconds=seconds)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from handlers.slack import slack_text
+from phases.text.wording import short
 
 PEOPLES = frozenset({"", "file_share", "thread_broadcast", "reply_broadcast", "me_message"})
 """Subtypes of the messages of people: with a file, in a thread and in the channel, as `/me`.
@@ -267,7 +268,7 @@ def _file_content(file: Json) -> list[str]:
     contents = (_transcript(file), mail, snippet)
     words = next((text for text in contents if isinstance(text, str) and text.strip()), "")
     subject = [str(file["subject"])] if mail and words == mail else []
-    return [*subject, *slack_text.cut(slack_text.typed(words), FILE_WORDS).split("\n")]
+    return [*subject, *short(slack_text.typed(words), FILE_WORDS).split("\n")]
 
 
 def _transcript(file: Json) -> object:

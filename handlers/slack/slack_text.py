@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from phases.text.cleaning import cut, printable
+from phases.text.cleaning import printable
+from phases.text.wording import short
 
 _TOKEN = re.compile(r"<([^<>\n]{1,3000})>")
 _HOST = r"(?:https?://|(?<![\w./@-])(?=[\w-]+\.[\w.-]*[a-z]))(?P<host>[^\s/<>|\"'(),;]+)"
@@ -116,7 +117,7 @@ def spelled(text: str) -> str:
 def title(text: str) -> str:
     """Return the first line, with single blanks, cut."""
     first = next((line for line in text.splitlines() if line.strip()), "")
-    return cut(" ".join(first.split()), TITLE)
+    return short(" ".join(first.split()), TITLE)
 
 
 def sentry_issues(text: str) -> tuple[str, ...]:

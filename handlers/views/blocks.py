@@ -307,9 +307,7 @@ def link_button(
     return element if style is None else {**element, "style": style}
 
 
-def confirm(
-    title: str, text: str, yes: str, *, no: str = "Not now", danger: bool = False
-) -> Element:
+def confirm(title: str, text: str, yes: str, *, danger: bool = False) -> Element:
     """Return a dialog with the text of the moment in which the message was made.
 
     So it names from → to, and the click is checked again.
@@ -318,7 +316,7 @@ def confirm(
         "title": plain_text(title, 100),
         "text": plain_text(text, 300),
         "confirm": plain_text(yes, 30),
-        "deny": plain_text(no, 30),
+        "deny": plain_text("Not now", 30),
     }
     if danger:
         dialog["style"] = "danger"

@@ -86,9 +86,12 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
 
 
 def seal(incident: Incident, current: Round) -> str:
-    """Return the mark of what the buttons say, from → to; an outdated message has another one."""
+    """Return the mark of what the buttons say, from → to; an outdated message has another one.
+
+    So has that of an earlier incident of this number: with an empty Redis they begin anew.
+    """
     running, target = running_release(incident), rollback_target(incident, current)
-    named = f"{incident.id}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
+    named = f"{incident.mark}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
     if (change := change_of(current)) is not None:
         named = f"{named}|{change.kind} {change.name}"
     return f"decision.{hashlib.sha256(named.encode()).hexdigest()[:16]}"
@@ -224,7 +227,7 @@ def _reasons(recommendation: Recommendation | None, above: Collection[str]) -> l
     all_of = (
         ("Why", recommendation.reasons),
         (f"Points to {suspect}", points),
-        ("Points away from it", recommendation.points_away),
+        (f"Points away from {suspect}", recommendation.points_away),
         ("But", recommendation.against),
         (no, [brake for brake in recommendation.brakes if brake not in quoted]),
     )

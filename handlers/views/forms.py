@@ -7,6 +7,7 @@ the metadata.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from handlers.views import phrasing
@@ -43,23 +44,33 @@ SHIPS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """What stands in the form of a declaration when it opens."""
+
+    title: str = ""
+    description: str = ""
+    service: Service | None = None
+    severity: Severity | None = None
+
+
 def declare(
     services: Sequence[Service],
+    known: Prefill,
     *,
-    title: str = "",
-    description: str = "",
-    service: str | None = None,
-    severity: Severity | None = None,
     metadata: Mapping[str, Any],
     note: str = "",
 ) -> View:
     """`incident.declare`. With one service there is nothing to choose."""
     what = text_input(
-        VALUE, initial=title, longest=300, placeholder="checkout fails for everybody in eu-west"
+        VALUE,
+        initial=known.title,
+        longest=300,
+        placeholder="checkout fails for everybody in eu-west",
     )
     more = text_input(
         VALUE,
-        initial=description,
+        initial=known.description,
         multiline=True,
         placeholder="What people see, since when, a Sentry link",
     )
@@ -68,14 +79,14 @@ def declare(
     if len(services) > 1:
         options = [option(s.name, _service_value(s)) for s in services]
         initial = next(
-            (o for o, s in zip(options, services, strict=True) if s.name == service), None
+            (o for o, s in zip(options, services, strict=True) if s == known.service), None
         )
         blocks.append(
             field_input("service", "Which service?", select(VALUE, options, initial=initial))
         )
     blocks.append(field_input("description", "What else is known?", more, optional=True))
     levels = {level: option(text, str(level.value)) for level, text in SEVERITIES.items()}
-    named = levels[severity] if severity is not None else None
+    named = levels[known.severity] if known.severity is not None else None
     how = select(VALUE, list(levels.values()), initial=named, placeholder="As measured")
     blocks.append(field_input("severity", "How severe is it?", how, optional=True))
     keep = option("Private: only people who are invited see it", "private")

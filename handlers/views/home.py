@@ -50,22 +50,22 @@ class Items:
     owed: OwedItems = field(default_factory=OwedItems)
 
 
-def home(
-    burning: First,
-    me: str,
-    now: datetime,
-    *,
-    owed: First = First(),
-    items: Items = Items(),
-    months: tuple[Month, Month] | None = None,
-    site: str = "",
-) -> View:
-    """`burning`: open incidents that `me` may see, in the order in which they matter to them.
+@dataclass(frozen=True, slots=True)
+class HomeContents:
+    """What a person's Home shows."""
 
-    `owed`: those of which only the post-mortem is missing.
-    `months`: the last one and this one. `site`: the workspace's address, for links; without it
-    nothing leads anywhere.
-    """
+    burning: First = First()
+    """Open incidents that they may see, in the order in which they matter to them."""
+    owed: First = First()
+    """Those of which only the post-mortem is missing."""
+    items: Items = field(default_factory=Items)
+    months: tuple[Month, Month] | None = None
+    """The last one and this one."""
+
+
+def home(shown: HomeContents, me: str, now: datetime, *, site: str = "") -> View:
+    """`site`: the workspace's address, for links; without it nothing leads anywhere."""
+    burning, owed, months = shown.burning, shown.owed, shown.months
     title = counted(burning.count, "open incident") if burning.count else "Nothing is on fire"
     blocks: list[Block | None] = [header(title)]
     blocks += _incidents(burning, me, now, site)
@@ -74,7 +74,7 @@ def home(
     )
     if owed.count:
         blocks += [divider(), section("*Post-mortems owed*"), *_incidents(owed, me, now, site)]
-    if tasks := _items(items, now):
+    if tasks := _items(shown.items, now):
         blocks += [divider(), *tasks]
     if months is not None and (months[0].incidents or months[1].incidents):
         blocks += [divider(), section(_months(*months, now))]

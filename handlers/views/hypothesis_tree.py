@@ -23,6 +23,7 @@ from phases.root_cause.hypotheses import best_hypotheses
 from phases.root_cause.investigate import WORTH_IT
 from phases.root_cause.leading_cause import leading_cause
 from phases.root_cause.revert import commit_to_revert, revert_was_asked
+from phases.root_cause.steps import NEW_IN
 from phases.text.wording import counted
 
 ALL = "All evidence"
@@ -45,10 +46,13 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
     A person confirms the one that leads or rules it out. `reverts`: pull requests can be made here.
     """
     ranked = best_hypotheses(incident.hypotheses, len(incident.hypotheses))
+    leads = leading_cause(incident).hypothesis  # the one that the status names
+    ranked = tuple(sorted(ranked, key=lambda hypothesis: hypothesis is not leads))
     undecided = incident.open and incident.cause is None
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
-        blocks.append(section(_bisect(incident.bisect)))
+        told = incident.cause is None and _leads_by_bisect(incident.bisect, ranked)
+        blocks.append(section(_bisect(incident.bisect)) if not told else None)
         if incident.bisect.state == "running" and incident.open:
             stop = button("Stop the bisect", "incident.bisect_cancel", {"incident": incident.id})
             blocks.append(actions([stop]))
@@ -147,6 +151,12 @@ def _headline(incident: Incident) -> str:
     return f"*Root cause · {incident.id}*: {'not confirmed' if any_known else 'nothing found yet'}"
 
 
+def _leads_by_bisect(bisect: Bisect, ranked: Sequence[Hypothesis]) -> bool:
+    """Return whether the hypothesis that leads says already what the bisect found."""
+    culprit = bisect.culprit if bisect.state == "found" else None
+    return culprit is not None and bool(ranked) and culprit.sha[:9] in ranked[0].says
+
+
 def _verdict(hypothesis: Hypothesis) -> str:
     return f"{_SIGNS[hypothesis.verdict]} {_judgement(hypothesis)}:"
 
@@ -162,7 +172,8 @@ def _judgement(hypothesis: Hypothesis) -> str:
 def _leading(incident: Incident, hypothesis: Hypothesis) -> str:
     """Return the hypothesis that leads, with its evidence and the first steps of the walk."""
     walk = incident.investigation.walk if incident.investigation else ()
-    steps = walk[:LEADING_STEPS] if hypothesis.kind in SUPPORTING else ()
+    near = (step for n, step in enumerate(walk[:LEADING_STEPS]) if n == 0 or NEW_IN in step)
+    steps = tuple(near) if hypothesis.kind in SUPPORTING else ()
     evidence = spoken(hypothesis.found, 400, lines=False) or "nothing found yet"
     lines = [
         f"*{hypothesis.id}* {link(hypothesis.url, hypothesis.says, 300)}",

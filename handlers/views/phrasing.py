@@ -26,6 +26,7 @@ from phases.triage.picture import who_is_hit
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
 from phases.verification.verdicts import NOT_MEASURED, traffic_in_words, would_have_come_in_words
 
+SHARES = 3  # places that are named
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
 
 STATUS_WORDS = {
@@ -68,15 +69,16 @@ def rate(per_minute: float) -> str:
     return f"{per_minute:,.0f}" if per_minute >= 10 else f"{per_minute:.1f}".removesuffix(".0")
 
 
-def shares(parts: tuple[Share, ...], most: int = 3) -> str:
+def shares(parts: tuple[Share, ...]) -> str:
     """Return `eu-west 80 %, us-east 20 %`; of the events that name one."""
     total = sum(part.events for part in parts)
     if not total:
         return ""
     named = ", ".join(
-        f"{words(part.name, 60)} {round(100 * part.events / total)}\u00a0%" for part in parts[:most]
+        f"{words(part.name, 60)} {round(100 * part.events / total)}\u00a0%"
+        for part in parts[:SHARES]
     )
-    more = len(parts) - most
+    more = len(parts) - SHARES
     return f"{named} and {more} more" if more > 0 else named
 
 

@@ -17,8 +17,8 @@ from handlers.views.blocks import Block, Element, View, actions, button, context
 from handlers.views.contradictions import in_the_form
 from handlers.views.inputs import VALUE, date_picker, field_input, person_select, select, text_input
 from handlers.views.text import person, spoken, when, words
-from phases.postmortem import gate
-from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
+from phases.postmortem import form_parts
+from phases.postmortem.form_parts import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
 from phases.record.documents import ActionItem, Contradiction
 from phases.record.incident import Incident
 
@@ -48,7 +48,7 @@ PARTS = {
 
 With the action items they are the workflow's six (phase 6); those of `OPTIONAL` may stay empty.
 """
-OPTIONAL = ("impact", *gate.OPTIONAL)
+OPTIONAL = ("impact", *form_parts.OPTIONAL)
 KINDS = {"tests": "Tests", "monitors": "Monitors", "gates": "Gates"}
 MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
 

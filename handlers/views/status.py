@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from handlers.views import phrasing
 from handlers.views.blocks import Message, actions, context, header, message, section
-from handlers.views.phone_layout import LARGE, SMALL, Fact, fitted
+from handlers.views.phone_layout import LARGE, SMALL, Fact, fitted, lines
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.status_buttons import buttons
+from handlers.views.status_cause import cause_line
 from handlers.views.text import (
     clock,
     cut,
@@ -32,8 +33,7 @@ from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
 from phases.record.tokens import what_was_done
-from phases.root_cause.leading_cause import proposed_cause
-from phases.text.wording import capital, counted, lasting
+from phases.text.wording import capital, lasting
 from phases.triage.picture.who_is_hit import how_many, nobody
 
 LINES = 12  # as they wrap on a phone, title included, buttons apart
@@ -96,8 +96,9 @@ def _state_line(incident: Incident) -> Fact:
     severity = f" · {phrasing.severity(incident)}" if known else ""
     apart = " · drill" if incident.drill else " · private" if incident.private else ""
     stands = f"*{phrasing.status(incident)}*{severity}{apart}"
-    short = f"{stands} · {words(incident.service, 60)}"
-    return Fact(f"{short} {words(incident.environment, 40)}", (0, 6), short=short)
+    named = f"{stands} · {words(incident.service, 60)}"
+    short = named if lines(named) == 1 else stands
+    return Fact(f"{named} {words(incident.environment, 40)}", (0, 6), short=short)
 
 
 def _ended(incident: Incident) -> list[Fact]:
@@ -120,7 +121,11 @@ def _ended(incident: Incident) -> list[Fact]:
 
 def _hit(incident: Incident) -> Fact:
     if incident.triage is not None:
-        return Fact(f"*Hit*: {_who_is_hit(incident, incident.triage)}", (1, 5, 6))
+        hit = _who_is_hit(incident, incident.triage)
+        blast = incident.triage.blast
+        known = incident.triage.manual_by is None and blast.knows("users") and not blast.down
+        short = phrasing.scope(blast) if known and blast.users is not Word.NOBODY else hit
+        return Fact(f"*Hit*: {hit}", (1, 5, 6), short=f"*Hit*: {short}")
     if incident.triage_overdue:
         why = words(phrasing.silent(incident), 300) or "Sentry has not answered"
         return Fact(f"{WRONG} {why}: how many are hit is not measured", (1, 5))
@@ -150,7 +155,7 @@ def _who_is_hit(incident: Incident, report: TriageReport) -> str:
     if not incident.open or incident.recovered_at is not None:
         return scope
     baseline = phrasing.rate(report.baseline_per_minute)
-    rates = f"{phrasing.rate(report.per_minute)} errors/min, normally {baseline}"
+    rates = f"{phrasing.rate(report.per_minute)}\u00a0errors/min, normally\u00a0{baseline}"
     since = f"since {when(report.began_at or incident.detected_at)}"
     if not blast.knows("users"):  # users are not "not known since …"
         return f"{scope}; {since}; {rates}"
@@ -171,7 +176,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
             short=then.partition(" (")[0] if " of two)" in then else "",
         ),
         Fact(f"*Lead*: {phrasing.lead(incident)}" if incident.open else "", (2,)),
-        Fact(_cause(incident), (3, 5, 6)),
+        cause_line(incident),
         *_failures(incident),
         *_open_ends(incident),
         Fact(_update(incident), (3, 5, 6, 7)),
@@ -273,34 +278,6 @@ def _not_measured(incident: Incident) -> str:
     return " (a person's word, not measured)" if confirmed else ""
 
 
-def _cause(incident: Incident) -> str:
-    if incident.cause is not None:
-        return f"*Root cause*: {spoken(incident.cause.text, 400, lines=False)}"
-    if not incident.open:
-        return ""
-    if incident.bisect is not None and incident.bisect.state == "running":
-        step = (
-            f", step {incident.bisect.step} of about {incident.bisect.steps}"
-            if incident.bisect.steps
-            else ""
-        )
-        return f"*Cause*: bisecting{step}"
-    proposed = proposed_cause(incident)
-    if proposed is not None:
-        return f"*Suspected*: {words(proposed.text, 300)}"
-    suspect = incident.triage.suspect if incident.triage else None
-    if suspect is None:
-        return ""
-    before = incident.triage.suspect_minutes if incident.triage else None
-    ago = ""
-    if before is not None and before >= 0:
-        passed = lasting(timedelta(minutes=before))
-        ago = (
-            f", deployed {passed} before it began" if before * 60 >= 1 else ", deployed as it began"
-        )
-    return f"*Suspected*: {inline_code(suspect.version, 40)}{ago}"
-
-
 def _failures(incident: Incident) -> list[Fact]:
     """Return the newest failure.
 
@@ -312,7 +289,7 @@ def _failures(incident: Incident) -> list[Fact]:
         return []  # the line of who is hit says it
     newest = incident.failures[-1]
     more = len(incident.failures) - 1
-    others = f" (and {counted(more, 'earlier failure')})" if more else ""
+    others = f" (and\u00a0{more}\u00a0more)" if more else ""
     what = policy(newest.kind).words
     return [
         Fact(

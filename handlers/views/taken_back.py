@@ -47,9 +47,9 @@ def what_it_takes_back(recommendation: Recommendation | None) -> Block | None:
         more = len(taken.names) < max(
             taken.pull_requests, 0 if taken.pull_requests else taken.commits
         )
-        named = ", ".join(words(name, 80) for name in taken.names)
+        named = "; ".join(words(name, 80).rstrip(".") for name in taken.names)
         parts.append(f"{words(commits_in_words(taken), 120)}: {named}{' and more' if more else ''}")
-    lines = [f"*A rollback takes back* {'; '.join(parts)}."] if parts else []
+    lines = [f"*A rollback takes back* {', '.join(parts)}."] if parts else []
     if taken.one_way:
         lines.append(f"*It does not undo* {_listed(taken.one_way)}.")
     if taken.oldest_schema:

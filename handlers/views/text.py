@@ -18,6 +18,7 @@ from phases.text.cleaning import (
     printable,
     token_words,
     visible,
+    whole_words,
     without_mass_mentions,
 )
 
@@ -83,10 +84,11 @@ def cut(text: str, limit: int) -> str:
         return text
     if limit < 1:
         return ""
-    end = ELLIPSIS
+    whole, end = text, ELLIPSIS
     while size(text) > limit - len(end):
         text = text[: len(text) - max(1, (size(text) - limit + len(end)) // 2)]
         end = ELLIPSIS + _PDI * (text.count(_FSI) - text.count(_PDI))
+    text = whole_words(whole, len(text))
     opened = text.rfind("<")
     if opened > text.rfind(">"):
         text = text[:opened]
@@ -96,12 +98,12 @@ def cut(text: str, limit: int) -> str:
     return text.rstrip() + ELLIPSIS + _PDI * (text.count(_FSI) - text.count(_PDI))
 
 
-def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
+def words(raw: str, limit: int = 300) -> str:
     """Return any outside string as harmless mrkdwn.
 
     It is shown as it is, formats nothing, mentions nobody and links nowhere.
     """
-    text = clean(_capped(raw, limit), lines=lines)
+    text = clean(_capped(raw, limit))
     return _isolated(_escaped(_OPENING.sub(lambda mark: _MARKERS[mark.group()], text)), limit)
 
 
@@ -126,6 +128,7 @@ def plain(raw: str, limit: int) -> str:
 
 
 def cut_plain(text: str, limit: int) -> str:
+    """Return at most `limit` characters: titles and labels are short, so a word may be cut."""
     if size(text) <= limit:
         return text
     while size(text) > limit - 1:

@@ -23,7 +23,7 @@ from phases.text.wording import lasting
 
 PAGE = 30
 """Entries at once: they fit Slack's limits, and a phone's patience."""
-LINE, PINNED, CORRECTED = 150, 300, 200
+LINE, PINNED, CORRECTED = 200, 300, 200
 
 
 def page(total: int, until: int | None) -> range:

@@ -211,7 +211,7 @@ async def _add(
         if issue and incident is not None and over and _known(incident, issue):
             action = SeenAgain(issue=issue, evidence=evidence.evidence)
         # Each counts once by itself: a second delivery adds whatever the first did not come to.
-        part = delivery if number == 0 else deliveries.part(delivery, issue or str(number))
+        part = delivery if number == 0 else deliveries.sub_delivery(delivery, issue or str(number))
         if not isinstance(await dispatcher.dispatch(action, owner, part), Recorded):
             return None
     return owner

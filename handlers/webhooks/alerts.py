@@ -27,7 +27,7 @@ from handlers.webhooks.route import Unreadable, address, finished, one_line, web
 from phases.record.incident import Source
 from phases.record.service import Service, environment_among
 from phases.text.cleaning import foreign, visible
-from phases.text.wording import counted
+from phases.text.wording import counted, short
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ async def _record(
         for part, some in (("fires", fires), ("rest", rest)):
             if not some:
                 continue
-            delivery = deliveries.part(deliveries.alert(raw), f"{part}:{service.name}")
+            delivery = deliveries.sub_delivery(deliveries.alert(raw), f"{part}:{service.name}")
             owner = await _dispatch_alerts(ctx, service, some, delivery, fires=part == "fires")
             if owner is None:
                 return None
@@ -150,4 +150,4 @@ def _description(alerts: list[HeardAlert], now: datetime) -> str:
     if len(alerts) > SHOWN:
         parts.append(f"and {len(alerts) - SHOWN} more")
     text = "\n".join(part for part in parts if part.strip())
-    return slack_text.cut(foreign(visible(text)), slack_text.DESCRIPTION - 200)
+    return short(foreign(visible(text)), slack_text.DESCRIPTION - 200)

@@ -26,7 +26,6 @@ from starlette.routing import Route
 
 from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded
-from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.deploys import service_of
 from handlers.webhooks.route import Signature, Unreadable, address, finished, unreadable, webhook
@@ -34,6 +33,7 @@ from phases.messages.actions import ChangedByOthers
 from phases.record.findings import ChangeSeen
 from phases.record.service import Service
 from phases.text.cleaning import foreign, visible
+from phases.text.wording import short
 
 PATH = "/webhooks/changes"
 AHEAD = timedelta(minutes=5)
@@ -86,7 +86,7 @@ class ChangeBody(BaseModel):
 
 def _shortened_line(text: str | None, limit: int) -> str:
     """Return another program's text in one line, in which nothing mentions anybody in Slack."""
-    return slack_text.cut(" ".join(foreign(visible(text or "")).split()), limit)
+    return short(" ".join(foreign(visible(text or "")).split()), limit)
 
 
 def changes_route(ctx: Context, secret: str) -> Route:
@@ -126,7 +126,7 @@ async def _record(ctx: Context, change: ChangeSeen, delivery: Delivery) -> dict[
     await ctx.changes.record(change)
     told: list[str] = []
     for incident in await ctx.dispatcher.find(service=change.service, open_only=True):
-        part = deliveries.part(delivery, incident.id)
+        part = deliveries.sub_delivery(delivery, incident.id)
         answer = await ctx.dispatcher.dispatch(ChangedByOthers(change=change), incident.id, part)
         if not isinstance(answer, Recorded):
             return None

@@ -26,6 +26,7 @@ from phases.messages.actions import DeployedByOthers
 from phases.mitigation.deploy_hold import hold
 from phases.record.incident import Incident, Source
 from phases.record.service import DEPLOYABLE, Service, environment_among
+from phases.text.wording import short
 from phases.verification.post_deploy import deploy_told, headline, version_told
 
 PATH = "/webhooks/deploys"
@@ -115,7 +116,10 @@ async def _record_deploy(
     burning = [incident for incident in incidents if incident.environment == body.environment]
     holding: list[Incident] = []
     for incident in burning:
-        action, part = DeployedByOthers(deploy=deploy), deliveries.part(delivery, incident.id)
+        action, part = (
+            DeployedByOthers(deploy=deploy),
+            deliveries.sub_delivery(delivery, incident.id),
+        )
         answer = await ctx.dispatcher.dispatch(action, incident.id, part)
         if not isinstance(answer, Recorded):
             return None
@@ -133,7 +137,7 @@ async def _raise_alarm(
     ctx: Context, service: Service, body: DeployBody, version: str, delivery: Delivery
 ) -> dict[str, object] | None:
     """Declare an incident, or add to the one that is open: CI saw new issues after its deploy."""
-    version = slack_text.cut(slack_text.typed(version), 100)
+    version = short(slack_text.typed(version), 100)
     alarm = Alarm(
         service=service,
         title=headline((), version),

@@ -42,6 +42,7 @@ from phases.ports.ports import PortError
 from phases.record.findings import DeploySeen, MergeState, Release
 from phases.record.incident import Incident
 from phases.record.service import DeployWorkflow, Service, environment_among
+from phases.text.wording import short
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ async def _dispatch(
     """
     claim = deliveries.github(delivery, incident.id)
     answer = await ctx.dispatcher.dispatch(
-        action, incident.id, deliveries.part(claim, part) if part else claim
+        action, incident.id, deliveries.sub_delivery(claim, part) if part else claim
     )
     if isinstance(answer, Unknown):
         raise NotRecorded
@@ -225,7 +226,7 @@ def _merge_state(pull: _Pull) -> MergeState:
 def _login(account: _Account | None) -> str | None:
     if account is None or not account.login:
         return None
-    return slack_text.cut(slack_text.typed(account.login), 60)
+    return short(slack_text.typed(account.login), 60)
 
 
 async def _record_deploy(ctx: Context, body: _DeploymentStatus, delivery: str) -> list[str]:
@@ -284,7 +285,7 @@ async def _release(
     ctx: Context, service: Service, deployment: _Deployment, called: str
 ) -> Release | None:
     """Return what was deployed. Without a token for GitHub the ref and the commit tell it."""
-    ref, sha = slack_text.cut(deployment.ref, 200), deployment.sha
+    ref, sha = short(deployment.ref, 200), deployment.sha
     if ctx.deployments is None:
         return service.deployed(ref, sha, called)
     return await ctx.deployments.release(service, ref, sha, called)

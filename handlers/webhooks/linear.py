@@ -29,9 +29,10 @@ from handlers.webhooks.route import (
     parsed,
     webhook,
 )
-from phases.coordination.ticket import issue_claim
 from phases.messages.actions import TicketTold
+from phases.record.claims import linear_claim
 from phases.record.documents import LinearIssue
+from phases.text.wording import short
 
 PATH = "/webhooks/linear"
 OLDEST = timedelta(minutes=1)  # https://linear.app/developers/webhooks#securing-webhooks
@@ -91,12 +92,12 @@ async def _updated(ctx: Context, update: _Update, delivery: str) -> Mapping[str,
     if not changed:
         return NOTHING
     try:
-        incident = await ctx.dispatcher.owner(issue_claim(update.data.id))
+        incident = await ctx.dispatcher.owner(linear_claim(update.data.id))
     except StoreUnavailable as error:
         raise NotRecorded(error.text) from error
     if incident is None:
         return NOTHING  # somebody's own issue
-    by = slack_text.cut(slack_text.typed(update.actor.name), 80) if update.actor else ""
+    by = short(slack_text.typed(update.actor.name), 80) if update.actor else ""
     action = TicketTold.model_validate({"issue": _issue(update.data), "changed": changed, "by": by})
     answer = await ctx.dispatcher.dispatch(action, incident, deliveries.linear(delivery))
     if isinstance(answer, Unknown):
@@ -108,7 +109,7 @@ def _issue(data: _Data) -> LinearIssue:
     return LinearIssue(
         id=data.id,
         state=data.state.type,
-        state_name=slack_text.cut(slack_text.typed(data.state.name), 60),
+        state_name=short(slack_text.typed(data.state.name), 60),
         priority=round(data.priority),
         at=data.updated.astimezone(UTC) if data.updated else None,
     )

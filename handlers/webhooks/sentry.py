@@ -28,6 +28,7 @@ from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
 from phases.text.cleaning import foreign
+from phases.text.wording import short
 from phases.triage.picture.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ class _Hook(_Part):
 
 
 def _at_most(limit: int) -> AfterValidator:
-    return AfterValidator(lambda text: slack_text.cut(foreign(slack_text.typed(text)), limit))
+    return AfterValidator(lambda text: short(foreign(slack_text.typed(text)), limit))
 
 
 class Alert(BaseModel):

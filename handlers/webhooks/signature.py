@@ -25,15 +25,15 @@ class TooLarge(Exception):
     """The body is over the limit; what was read of it is dropped."""
 
 
-async def raw_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
-    """Return the body's bytes, read up to `limit`. Raises `TooLarge`."""
+async def raw_body(request: Request) -> bytes:
+    """Return the body's bytes, read up to `BODY_LIMIT`. Raises `TooLarge`."""
     declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > limit:
+    if not declared.isdigit() or int(declared) > BODY_LIMIT:
         raise TooLarge
     read = bytearray()
     async for chunk in request.stream():
         read += chunk
-        if len(read) > limit:
+        if len(read) > BODY_LIMIT:
             raise TooLarge
     return bytes(read)
 

@@ -40,7 +40,7 @@ from phases.shared.announce import (
     clear_failures,
     nobody_paged,
     page_if_urgent,
-    stand_down,
+    resolve_page,
     tell_discord,
 )
 from phases.shared.change import Change, Draft, Refused
@@ -213,7 +213,7 @@ def paged(draft: Draft, action: Paged) -> None:
     clear_failures(draft, "page", action.key)
     draft.note("page", f"Page sent by {action.via}")
     if not draft.incident.open:
-        stand_down(draft)
+        resolve_page(draft)
 
 
 def effect_done(draft: Draft, action: EffectDone) -> None:

@@ -202,7 +202,7 @@ def _end_duplicate(draft: Draft, by: str, into: Incident) -> Draft:
         else ""
     )
     draft.set(duplicate_of=into.id).cancel(GUARD_TIMER)
-    draft.release(
+    draft.give_up_claim(
         open_claim(gone.service, gone.environment), *(fingerprint_claim(i) for i in issues_of(gone))
     )
     draft.note("merged", f"Duplicate of {into.id}, says {mentioned(by)}", by=by)
@@ -239,7 +239,7 @@ def _give_parts_back(draft: Draft, gone: Incident, by: str) -> None:
         heard=_without_values(kept.heard, heard),
         rolled_back=_without_values(kept.rolled_back, versions),
     )
-    draft.release(*(fingerprint_claim(issue) for issue in issues))
+    draft.give_up_claim(*(fingerprint_claim(issue) for issue in issues))
     text = f"{gone.id} is something else: {gone.title}. Its timeline is its own again"
     draft.note("split", text, by=by)
     where = f" in <#{gone.own_channel.id}|{gone.own_channel.name}>" if gone.own_channel else ""

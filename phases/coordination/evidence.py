@@ -28,8 +28,8 @@ from phases.verification.alarms import (
     ALARM,
     date_of,
     look_at_alarm,
+    newest_recovery,
     page_key,
-    recovered_at,
     report_fire_after_recovery,
 )
 from phases.verification.recurrence import GUARD
@@ -47,7 +47,7 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
     """
     incident = draft.incident
     text = f"{action.evidence.source}: {action.evidence.text}"
-    after = incident.status is Status.MITIGATED and action.evidence.at > recovered_at(incident)
+    after = incident.status is Status.MITIGATED and action.evidence.at > newest_recovery(incident)
     if alert_is_known(incident, action):  # found quiet once, it may ring for a fire the next time
         if after and not action.looked and not action.quiet:
             look_at_alarm(draft, action.evidence, None)
@@ -153,10 +153,10 @@ def guard_span(incident: Incident) -> tuple[datetime, datetime] | None:
     """
     match incident.status:
         case Status.MITIGATED if incident.recovered_at is not None:
-            return recovered_at(incident), recovered_at(incident) + GUARD
+            return newest_recovery(incident), newest_recovery(incident) + GUARD
         case Status.RESOLVED | Status.CLOSED if incident.resolved_at is not None:
             # An alert may be on its way while somebody resolves it.
-            after = min(recovered_at(incident), incident.resolved_at)
+            after = min(newest_recovery(incident), incident.resolved_at)
             return after, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
         case _:
             return None

@@ -18,7 +18,7 @@ from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate, SetSeverity, SnoozeUpdate, TakeLead
 from phases.messages.effects import Invite, Remind, Say
 from phases.record.tokens import mentioned
-from phases.shared.announce import acknowledge_page, keep_true, page_if_urgent, tell
+from phases.shared.announce import acknowledge_page, page_if_urgent, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.text.wording import lasting
 
@@ -59,7 +59,7 @@ def post_update(draft: Draft, action: PostUpdate) -> Refused | None:
                     goes_to="announcement",
                 )
             )
-    keep_true(draft, f"{strong} {update_text(update)}")
+    update_outside(draft, f"{strong} {update_text(update)}")
     return None
 
 
@@ -118,7 +118,7 @@ def set_severity(draft: Draft, action: SetSeverity) -> None:
     draft.note("severity", text, by=action.by)
     page_if_urgent(draft, f"{incident.id} {incident.title}: {text}")
     if incident.severity is action.severity:
-        keep_true(draft, text)
+        update_outside(draft, text)
         return
     tell(draft, f"{text}.")
 

@@ -27,6 +27,7 @@ from phases.messages.results import (
     TicketSynced,
 )
 from phases.postmortem.action_items import open_items, take_in_sub_issue, want_sub_issues
+from phases.record.claims import linear_claim
 from phases.record.documents import LinearIssue, Ticket
 from phases.record.incident import Entry, Incident, Severity, Status
 from phases.record.privacy import seen_from_outside
@@ -107,7 +108,7 @@ def ticket_opened(draft: Draft, action: TicketOpened) -> None:
     if incident.ticket is not None:
         return
     draft.set(ticket=ticket).note("comms", f"Ticket {ticket.identifier}", url=ticket.url)
-    draft.claim(issue_claim(ticket.id), soft=True).timer(LOOK, LOOK_SECONDS, TicketLookDue())
+    draft.claim(linear_claim(ticket.id), soft=True).timer(LOOK, LOOK_SECONDS, TicketLookDue())
     _link_parent(draft, action)
     if text := text_so_far(incident):
         draft.want(CommentTicket(text=text))
@@ -117,11 +118,6 @@ def ticket_opened(draft: Draft, action: TicketOpened) -> None:
         draft.want(CloseTicket(cancelled=incident.status is Status.CANCELLED))
     want_sub_issues(draft)
     attach_issues(draft, set()).dirty(*EVERYWHERE)
-
-
-def issue_claim(id: str) -> str:
-    """The claim by which a webhook finds the incident of a Linear issue."""
-    return f"linear:{id}"
 
 
 def _link_parent(draft: Draft, action: TicketOpened) -> None:

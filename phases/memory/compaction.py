@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from phases.messages.actions import ShrinkDue
-from phases.postmortem.gate import OPTIONAL
+from phases.postmortem.form_parts import OPTIONAL
 from phases.record.documents import IN_THE_ADR, Postmortem
 from phases.record.incident import Incident
 from phases.record.shortening import fitted_into
@@ -40,7 +40,6 @@ _DROPPED: dict[str, Any] = {
             "points_to",
             "points_away",
             "written",
-            "target_why",
             "takes_back",
             "offer_rollback",
             "suspect",

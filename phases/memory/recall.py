@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from phases.ports.library_paths import foreign
+from phases.ports.library_paths import is_library_file
 from phases.postmortem.adr import cause_in_one_line, minutes_taken, what_was_done_in_all
 from phases.record.durations import durations
 from phases.record.findings import Frame, HypothesisKind, TriageReport, Word
@@ -22,12 +22,12 @@ from phases.record.shortening import fitted_into
 from phases.record.tokens import changed_thing
 from phases.root_cause.leading_cause import leading_cause
 from phases.root_cause.stack_trace import title_with_cause
-from phases.text.cleaning import cut
-from phases.text.wording import counted, word_list
+from phases.text.wording import counted, short, word_list
 
 SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
 PATTERN = 3  # issue: third time in 90 days, same file
 RECALLED = 20
+FREQUENT = 5
 """Incidents recalled of the service, and of those with the same file or Sentry issue.
 
 If so many were recalled, there may be more.
@@ -113,9 +113,9 @@ def _details(incident: Incident) -> dict[str, Any]:
     channel = incident.channel
     return {
         "title": _title_with_cause(incident),
-        "cause": cut(cause_in_one_line(incident), 300) if known else "",
+        "cause": short(cause_in_one_line(incident), 300) if known else "",
         "cause_kind": cause_kind(incident),
-        "action": cut(what_was_done_in_all(incident, "past"), 300) if incident.rounds else "",
+        "action": short(what_was_done_in_all(incident, "past"), 300) if incident.rounds else "",
         "adr": incident.adr.name if incident.adr else None,
         "adr_url": incident.adr.url if incident.adr else None,
         "features": features_hit(incident.triage),
@@ -127,7 +127,9 @@ def _details(incident: Incident) -> dict[str, Any]:
         "worked": acted[-1][0] if held else "",
         "open_items": len(open_items),
         "items": tuple(
-            PastItem(kind=item.kind, text=cut(item.text, 120), owner=item.owner[:40], due=item.due)
+            PastItem(
+                kind=item.kind, text=short(item.text, 120), owner=item.owner[:40], due=item.due
+            )
             for item in open_items[:ITEMS]
         ),
         "items_total": sum(not item.dropped for item in items),
@@ -143,11 +145,11 @@ def _cause_change(incident: Incident) -> str:
     acted = [round.action.change for round in incident.rounds if round.action is not None]
     turned = next((change for change in reversed(acted) if change is not None), None)
     if turned is not None:
-        return cut(changed_thing(turned), 120)
+        return short(changed_thing(turned), 120)
     advised = incident.triage.recommendation.change if incident.triage is not None else None
     if advised is None or cause_kind(incident) != HypothesisKind.CONFIGURATION.value:
         return ""
-    return cut(changed_thing(advised), 120)
+    return short(changed_thing(advised), 120)
 
 
 def _own_frame(report: TriageReport | None) -> Frame | None:
@@ -156,7 +158,7 @@ def _own_frame(report: TriageReport | None) -> Frame | None:
     A line of a library is what many different troubles have in common.
     """
     frame = report.frame if report else None
-    if frame is None or foreign(frame.file, frame.module) or _NO_PLACE.search(frame.file):
+    if frame is None or is_library_file(frame.file, frame.module) or _NO_PLACE.search(frame.file):
         return None
     return frame
 
@@ -167,7 +169,7 @@ _NO_PLACE = re.compile(r"^\?$|\.(?:js)?bundle$|(?:^|/)main\.dart\.js$")
 
 def _title_with_cause(incident: Incident) -> str:
     title = " ".join(incident.title.split())
-    return cut(title_with_cause(title, incident.triage) if incident.triage else title, 300)
+    return short(title_with_cause(title, incident.triage) if incident.triage else title, 300)
 
 
 def _issue_ids(incident: Incident, report: TriageReport | None) -> tuple[str, ...]:
@@ -232,7 +234,7 @@ def memory_question(incident: Incident, report: TriageReport | None, now: dateti
 
 def _suspected_change(report: TriageReport | None) -> str:
     change = report.recommendation.change if report is not None else None
-    return cut(changed_thing(change), 120) if change is not None else ""
+    return short(changed_thing(change), 120) if change is not None else ""
 
 
 def same_issue(past: PastIncident, question: Question) -> str | None:
@@ -266,7 +268,7 @@ def recollect(recalled: Recalled, question: Question, now: datetime) -> Recollec
         return None
     lines: list[str] = []
     for past in same[: SAID - 1]:
-        place = f"Same place ({cut(question.file, 120)})"
+        place = f"Same place ({short(question.file, 120)})"
         likeness = "Same Sentry issue" if same_issue(past, question) else place
         if past in turned:
             likeness = f"Same change ({question.change})"
@@ -325,18 +327,18 @@ def recurring_pattern(
     if question.change:
         turned = [past for past in burned if past.change == question.change]
         if _is_pattern(turned):
-            return _pattern_sentence(turned, f"that {cut(question.change, 120)} brought")
+            return _pattern_sentence(turned, f"that {short(question.change, 120)} brought")
     places = [past for past in recent if same_place(past, question)]
     issues = [past for past in recent if same_issue(past, question)]
     if _is_pattern(places) and len(places) >= len(issues):
-        return _pattern_sentence(places, f"in {cut(question.file, 120)}")
+        return _pattern_sentence(places, f"in {short(question.file, 120)}")
     if _is_pattern(issues):
         issue = same_issue(issues[0], question) or ""
         return _pattern_sentence(issues, f"of {question.names.get(issue, 'this Sentry issue')}")
     for name in question.features:
         hits = [past for past in burned if name in past.features]
         if _is_pattern(hits):
-            return _pattern_sentence(hits, f"in {cut(name, 120)}")
+            return _pattern_sentence(hits, f"in {short(name, 120)}")
     return ""
 
 
@@ -426,7 +428,7 @@ def outcome_text(past: PastIncident) -> str:
     return "; ".join(parts)
 
 
-def most_frequent(names: Iterable[str], at_most: int = 5) -> tuple[tuple[str, int], ...]:
-    """Return names with their counts, most first."""
+def most_frequent(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """Return the five most frequent names with their counts, most first."""
     counts = Counter(names).items()
-    return tuple(sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:at_most])
+    return tuple(sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:FREQUENT])

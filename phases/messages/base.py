@@ -33,7 +33,7 @@ class Effect(Value):
     words: ClassVar[str] = "Something could not be done"
     """The sentence that people read when it failed."""
     system: ClassVar[str] = "slack"
-    """The outside system that it waits for: so many run at once for each (bot/outbox/worker.py)."""
+    """The outside system that it waits for: so many run at once for each (bot/outbox/turns.py)."""
     needed: ClassVar[bool] = False
     """Nobody can go on without it: its failure is the last to be forgotten."""
     small: ClassVar[bool] = False

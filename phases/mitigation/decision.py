@@ -17,17 +17,11 @@ from phases.shared.suspected_changes import ARGUMENT, switched_on, taking_back_i
 from phases.text.wording import capital, stamp
 
 
-def who_may(
-    owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it"
-) -> Refused | None:
+def who_may(owners: Sequence[str], person: str, *, what: str = "deploy it") -> Refused | None:
     """Refuse who is no owner of the service (rules: Who may).
 
-    Without owners any full member may.
+    Without owners any full member may; who is none gets as far as this nowhere.
     """
-    if not member:
-        return Refused(
-            "who", "Only full members of this workspace can act on an incident. Nothing was done."
-        )
     if owners and person not in owners:
         names = ", ".join(mentioned(owner) for owner in owners)
         return Refused("who", f"Only the owners of this service {what}: {names}. Nothing was done.")

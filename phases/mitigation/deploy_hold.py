@@ -6,7 +6,7 @@ and is warned about while deploys should wait.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from phases.messages.actions import DeployedByOthers
@@ -91,13 +91,18 @@ def cause_fixed(draft: Draft, action: CauseFixed) -> Refused | None:
 
 
 def _started_by_us(incident: Incident, deploy: DeploySeen) -> bool:
-    """True if we started it: the same version in the time of our deploy, told by somebody else."""
+    """True if we started it: the same version in the time of our deploy, told by somebody else.
+
+    What comes after ours has failed is none of ours: somebody ran the pipeline again.
+    """
     for current in incident.rounds:
         action = current.action
         if action is None or action.to_release is None:
             continue
         begins = action.at - SAME_DEPLOY
-        ends = (action.finished_at or deploy.started_at) + SAME_DEPLOY
+        failed = action.result in ("failed", "not started")
+        late = timedelta(0) if failed else SAME_DEPLOY
+        ends = (action.finished_at or deploy.started_at) + late
         if action.to_release.same_as(deploy.release) and begins <= deploy.started_at <= ends:
             return True
     return False

@@ -31,11 +31,12 @@ from phases.mitigation.decision import (
     reason_for_a_round,
 )
 from phases.mitigation.hotfix_merge import watch_merge
+from phases.record.claims import deploying_claim
 from phases.record.findings import DeployOutput, DeployProof, MergeState, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.service import DEPLOYABLE, HOTFIX
 from phases.record.tokens import REASON, changed_thing, mentioned, what_was_done
-from phases.shared.announce import NOBODY, acknowledge_page, keep_true, page, tell
+from phases.shared.announce import NOBODY, acknowledge_page, page, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import (
     change_action,
@@ -52,12 +53,8 @@ from phases.verification.steps import first_look, start_clock
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
 LINES_SECONDS = 5  # how often its newest lines are shown: edits are few, and others need them too
 DEPLOY = "deploy"  # timer: ask about the running deploy
+NOTHING_STARTED = "nothing was started: "  # begins a deployer's refusal; ours says it already
 NOTHING_DEPLOYED = "drill: nothing was deployed"
-
-
-def deploying_claim(service: str) -> str:
-    """One deploy a service at a time, over all incidents."""
-    return f"deploying:{service}"
 
 
 # --- the decision -------------------------------------------------------------------------------
@@ -87,7 +84,7 @@ def _use_up_round(
     text = f"{said} {then}".strip()
     if decision_name(current.number) in draft.incident.messages:
         return tell(draft, text)
-    return keep_true(draft, text)
+    return update_outside(draft, text)
 
 
 def decide_rollback(draft: Draft, action: DecideRollback) -> Refused | None:
@@ -269,7 +266,7 @@ def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | Non
         text = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
         replace_round(draft, current.model_copy(update={"investigate_by": action.by}))
         draft.note("decision", text, by=action.by).cancel(NOBODY)
-        keep_true(draft, text)
+        update_outside(draft, text)
     start_investigation(draft)
     return None
 
@@ -319,9 +316,9 @@ def deploy_not_started(draft: Draft, action: DeployNotStarted) -> None:
     if (deploying := _deploy_under_way(incident, action.deploy_id)) is None:
         return
     current, deploy = deploying
-    reason = short(action.reason, REASON).rstrip(".")
+    reason = short(action.reason.removeprefix(NOTHING_STARTED), REASON).rstrip(".")
     change_action(draft, current, result="not started", reason=reason, finished_at=draft.now)
-    draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
+    draft.cancel(DEPLOY).give_up_claim(deploying_claim(draft.service.name))
     draft.note("deploy", f"Not started: {reason}")
     if incident.recovered_at is not None:
         draft.set(status=Status.MITIGATED)
@@ -395,7 +392,7 @@ def deploy_finished(draft: Draft, action: DeployFinished) -> None:
         reason=reason,
         lines=action.lines or deploy.lines,
     )
-    draft.cancel(DEPLOY).release(deploying_claim(draft.service.name))
+    draft.cancel(DEPLOY).give_up_claim(deploying_claim(draft.service.name))
     if action.result == "done":
         _deploy_succeeded(draft, deploy, action.proof, action.merge)
         return

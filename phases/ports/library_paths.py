@@ -53,7 +53,7 @@ def library_of(file: str) -> str | None:
     )
 
 
-def foreign(file: str, module: str = "") -> bool:
+def is_library_file(file: str, module: str = "") -> bool:
     """Say whether a frame plainly belongs to a library or to the language."""
     if library_of(file) is not None or _FOREIGN.search(file) is not None:
         return True

@@ -23,6 +23,7 @@ from phases.messages.results import ItemsOpened, ItemSynced, Zones
 from phases.mitigation.hotfix_merge import unmerged
 from phases.postmortem.reminders import move_to_morning, postmortem_owed
 from phases.postmortem.working_hours import in_the_day, local_time, next_morning, offset_of
+from phases.record.claims import linear_claim
 from phases.record.documents import ActionItem, LinearIssue
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
@@ -153,7 +154,7 @@ def items_opened(draft: Draft, action: ItemsOpened) -> None:
         if item is None or item.ticket is not None:
             continue
         _change_item(draft, number, ticket=issue)
-        draft.claim(f"linear:{issue.id}", soft=True)
+        draft.claim(linear_claim(issue.id), soft=True)
         draft.note("action item", f"{issue.identifier}: {item.text}", url=issue.url)
         if not item.open:  # settled here while it was being made there
             draft.want(SyncItem(number=number))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from phases.postmortem.contributing_factors import LookedUp, first_report, how_it_passed
-from phases.postmortem.gate import (
+from phases.postmortem.form_parts import (
     IMPACT_LIMIT,
     ITEM_LIMIT,
     OPTIONAL,
@@ -24,9 +24,8 @@ from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import earlier_versions, entry_line
 from phases.root_cause.leading_cause import leading_cause
-from phases.text.cleaning import cut
 from phases.text.markdown import Names, readable
-from phases.text.wording import lasting, listed, stamp
+from phases.text.wording import lasting, listed, short, stamp
 from phases.triage.picture import who_is_hit
 
 REVISIT = "When the action items are complete."
@@ -55,10 +54,10 @@ def draft_parts(
     slipped = f"{how_it_passed(incident, looked_up)} It slipped through {UNFINISHED}".strip()
     fresh = Parts(
         timeline=_timeline(entries, names),
-        impact=cut(readable(impact_text(incident, looked_up.users), names), IMPACT_LIMIT),
-        root_cause=cut(readable(cause_text(incident), names), PART_LIMIT),
-        monitoring=cut(readable(monitoring, names), PART_LIMIT),
-        tests=cut(readable(slipped, names), PART_LIMIT),
+        impact=short(readable(impact_text(incident, looked_up.users), names), IMPACT_LIMIT),
+        root_cause=short(readable(cause_text(incident), names), PART_LIMIT),
+        monitoring=short(readable(monitoring, names), PART_LIMIT),
+        tests=short(readable(slipped, names), PART_LIMIT),
         items=proposed_items(incident, now),
         revisit=REVISIT,
     )
@@ -92,11 +91,11 @@ def _timeline(entries: Sequence[Entry], names: Names) -> str:
         text = "\n".join(lines)
         if len(text) <= PART_LIMIT:
             break
-    return cut(text, PART_LIMIT)
+    return short(text, PART_LIMIT)
 
 
 def _timeline_line(entry: Entry, names: Names) -> str:
-    return f"{stamp(entry.at)}  {cut(' '.join(readable(entry_line(entry), names).split()), 200)}"
+    return f"{stamp(entry.at)}  {short(' '.join(readable(entry_line(entry), names).split()), 200)}"
 
 
 def corrected_timeline(text: str, entries: Sequence[Entry], names: Names) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from phases.postmortem.contributing_factors import LookedUp, alert_entry, first_alert, first_report
 from phases.postmortem.contributing_factors import how_it_passed as passed
 from phases.postmortem.draft import cause_text, impact_text, proposed_items
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.findings import Value
 from phases.record.incident import Entry, Incident
 from phases.root_cause.leading_cause import leading_cause

@@ -9,6 +9,7 @@ from phases.messages.commands import SubmitPostmortem
 from phases.messages.effects import NumberAdr, WriteAdr
 from phases.messages.results import AdrNumbered, AdrWritten
 from phases.postmortem.contradictions.steps import keep_contradictions
+from phases.record.claims import adr_claim
 from phases.record.documents import Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import Incident, Status
@@ -85,7 +86,7 @@ def adr_numbered(draft: Draft, action: AdrNumbered) -> None:
     clear_failures(draft, "adr.number")
     if incident.adr is not None or incident.postmortem is None or not incident.open:
         return
-    draft.claim(f"adr:{action.repository}:{action.number}")
+    draft.claim(adr_claim(action.repository, action.number))
     draft.want(WriteAdr(number=action.number))
 
 

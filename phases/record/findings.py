@@ -187,8 +187,6 @@ class Recommendation(Value):
     """What points away from it, the strongest first."""
     written: tuple[Quote, ...] = ()
     """Warnings against a rollback that people wrote: they brake."""
-    target_why: str = ""
-    """Why this target, where it is not simply the release before."""
     takes_back: TakenBack | None = None
     offer_rollback: bool = True
     suspect: Release | None = None

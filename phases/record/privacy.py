@@ -7,7 +7,7 @@ ticket, page, post-mortem, memory) is made from `seen_from_outside`.
 from __future__ import annotations
 
 from phases.record.incident import Incident, Round, Source
-from phases.text.cleaning import cut
+from phases.text.wording import short
 
 TITLE = "private incident"
 
@@ -24,7 +24,7 @@ def seen_from_outside(incident: Incident) -> Incident:
     if cause is not None:
         written = incident.postmortem.root_cause if incident.postmortem else ""
         cause = cause.model_copy(
-            update={"text": cut(written, 300) or "not told", "evidence": (), "commit": None}
+            update={"text": short(written, 300) or "not told", "evidence": (), "commit": None}
         )
     hidden = {
         "title": TITLE,

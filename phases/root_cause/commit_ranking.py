@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from phases.ports.file_kinds import FileKind, kind_of
-from phases.ports.library_paths import foreign
+from phases.ports.library_paths import is_library_file
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Suspect, Value
@@ -175,7 +175,7 @@ def score_commits(
     _score_names(clues, patches, scores)
     _note_misfits(clues, patches, scores)
     _score_named_files(clues, index, commits, scores)
-    crashed_in_library = bool(frames) and foreign(frames[0].file, frames[0].module)
+    crashed_in_library = bool(frames) and is_library_file(frames[0].file, frames[0].module)
     for position, (commit, score) in enumerate(zip(commits, scores, strict=True)):
         files = [file for file in commit.files if kind_of(file.path) is FileKind.DEPENDENCY]
         if files:

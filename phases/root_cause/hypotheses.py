@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from phases.ports.file_kinds import FileKind, kind_of
 from phases.ports.source_values import Commit
 from phases.record.findings import (
-    Bisect,
     Choice,
     Hypothesis,
     HypothesisKind,
@@ -30,7 +29,7 @@ from phases.root_cause.error_clues import (
     speaks_of_setting,
 )
 from phases.root_cause.no_culprit import rank_elsewhere_first
-from phases.text.wording import capital, counted, lasting, listed, short, stamp
+from phases.text.wording import counted, lasting, listed, short, stamp
 
 JUST = timedelta(seconds=30)  # closer than this nobody counts
 SOON = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-recent deploy"
@@ -41,6 +40,7 @@ GAP_UNKNOWN = 0.4  # the same, where that time is not known
 COMMITS = 3  # commits that become hypotheses of their own
 MENTIONED = 0.1  # the probability from which a commit is worth a hypothesis of its own …
 CLEAR = 0.6  # … and from which it is a finding, no longer a hint
+BESIDE_A_CHANGE = 0.4  # most for a release or a commit where a change lies nearer
 ONE_PLACE = 0.9  # share of the events at one customer or in one region that makes it theirs
 SPREAD = 0.6  # below this share of the largest, it is nobody's own
 ERROR_TEXT = 2_000  # characters of an error's text that are looked at
@@ -130,96 +130,7 @@ def best_hypotheses(hypotheses: Sequence[Hypothesis], n: int) -> tuple[Hypothesi
     return tuple(sorted(hypotheses, key=lambda h: (order[h.verdict], -h.confidence))[:n])
 
 
-def merge_hypotheses(
-    existing: Sequence[Hypothesis], new: Sequence[Hypothesis]
-) -> tuple[Hypothesis, ...]:
-    """Bring new findings into the tree. The same question keeps its id, and a person's word stays.
-
-    A hypothesis of the bot that it finds no more, such as a commit that is no suspect any longer,
-    goes, unless a person judged it.
-    """
-    fresh = {_question_key(h): h for h in new}
-    merged: list[Hypothesis] = []
-    for old in existing:
-        again = fresh.pop(_question_key(old), None)
-        if old.by is not None:
-            merged.append(old)
-        elif again is not None:
-            merged.append(again.model_copy(update={"id": old.id}))
-        elif old.kind is HypothesisKind.OTHER or not new:
-            merged.append(old)
-    number = max((int(h.id[1:]) for h in existing if h.id[1:].isdigit()), default=0)
-    for offset, hypothesis in enumerate(fresh.values(), 1):
-        merged.append(hypothesis.model_copy(update={"id": f"H{number + offset}"}))
-    return tuple(merged)
-
-
-def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypothesis, ...]:
-    """Apply a bisect's end: its culprit is supported, other commits are ruled out.
-
-    What people judged stays.
-    """
-    if bisect.state == "running" or bisect.state == "cancelled":
-        return tuple(hypotheses)
-    culprit = bisect.culprit
-    if bisect.state != "found" or culprit is None:
-        outcome = f"Bisect {bisect.good}..{bisect.bad}: {bisect.reason or bisect.state}."
-        return tuple(
-            _with_finding(h, outcome) if h.kind is HypothesisKind.RELEASE and h.by is None else h
-            for h in hypotheses
-        )
-    steps = counted(max(bisect.step, 1), "step")
-    confirmed = _answer(
-        HypothesisKind.COMMIT,
-        "Bisect: the reproduction passes before this commit and fails with it.",
-        0.97,
-        Verdict.SUPPORTED,
-        says=_commit_says(culprit),
-        check=f"git bisect run from {bisect.good} to {bisect.bad}, {steps}",
-        url=culprit.url,
-    )
-    judged = [_after_bisect(h, confirmed, culprit) for h in hypotheses]
-    if any(_question_key(h) == _question_key(confirmed) for h in judged):
-        return tuple(judged)
-    return merge_hypotheses(judged, (*(h for h in judged if h.by is None), confirmed))
-
-
-def _after_bisect(hypothesis: Hypothesis, confirmed: Hypothesis, culprit: Suspect) -> Hypothesis:
-    if hypothesis.kind is not HypothesisKind.COMMIT or hypothesis.by is not None:
-        return hypothesis
-    if _question_key(hypothesis) == _question_key(confirmed):
-        text = hypothesis.found
-        if confirmed.found not in text:
-            text = f"{confirmed.found} {capital(text)}".strip()
-        same = {"id": hypothesis.id, "found": text, "url": hypothesis.url or confirmed.url}
-        return confirmed.model_copy(update=same)
-    ruled_out = {
-        "verdict": Verdict.RULED_OUT,
-        "confidence": 0.03,
-        "found": f"Bisect names {culprit.sha[:9]} instead.",
-    }
-    return hypothesis.model_copy(update=ruled_out)
-
-
-def _question_key(hypothesis: Hypothesis) -> tuple[str, str]:
-    """Return what makes two hypotheses the same question.
-
-    A commit has its sha, a person's own its words, the others their kind.
-    """
-    if hypothesis.kind is HypothesisKind.COMMIT:
-        words = hypothesis.says.split()
-        return (hypothesis.kind, words[1][:7] if len(words) > 1 else "")
-    own = hypothesis.kind is HypothesisKind.OTHER
-    return (hypothesis.kind, hypothesis.says if own else "")
-
-
-def _with_finding(hypothesis: Hypothesis, text: str) -> Hypothesis:
-    if text in hypothesis.found:
-        return hypothesis
-    return hypothesis.model_copy(update={"found": f"{hypothesis.found} {text}".strip()})
-
-
-def _answer(
+def answer_question(
     kind: HypothesisKind,
     found: str,
     confidence: float,
@@ -242,7 +153,7 @@ def _release_hypothesis(facts: Facts) -> Hypothesis:
         unknown = "When it began is not known."
         if report.began_at:
             unknown = "No deploy is known from before the trouble."
-        return _answer(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
+        return answer_question(HypothesisKind.RELEASE, unknown, 0.2 if report.deploys else 0.3)
     version = report.suspect.version
     sure, finding = after_deploy(report, version)
     fresh = [issue for issue in report.issues if issue.new]
@@ -254,10 +165,10 @@ def _release_hypothesis(facts: Facts) -> Hypothesis:
         sure += 0.1 if minutes is not None and timedelta(minutes=minutes) <= LATER else 0.0
     if report.recommendation.choice is Choice.TURN_OFF:
         # A change lies nearer: the release may only be where its code has stood all along.
-        sure = min(sure, 0.4)
+        sure = min(sure, BESIDE_A_CHANGE)
     if (against := _point_against_release(report)) is not None:
         sure, finding = min(sure, 0.15), f"{finding} But {against}."
-    return _answer(
+    return answer_question(
         HypothesisKind.RELEASE,
         finding,
         round(min(sure, 0.92), 2),
@@ -294,7 +205,7 @@ def _point_against_release(report: TriageReport) -> str | None:
 # --- commits -----------------------------------------------------------------------------------
 
 
-def _commit_says(suspect: Suspect) -> str:
+def commit_says(suspect: Suspect) -> str:
     by = f" by {suspect.author}" if suspect.author else ""
     return f"Commit {suspect.sha[:9]}{by} caused it: “{short(suspect.subject, 120)}”"
 
@@ -308,13 +219,15 @@ def _commit_hypotheses(facts: Facts) -> list[Hypothesis]:
         sure = round(suspect.confidence, 2)
         if sure < MENTIONED:
             break
+        if facts.report.recommendation.choice is Choice.TURN_OFF:  # as the release that shipped it
+            sure = min(sure, BESIDE_A_CHANGE)
         raised.append(
-            _answer(
+            answer_question(
                 HypothesisKind.COMMIT,
                 "; ".join(suspect.reasons[:3])[:400],
                 sure,
                 Verdict.SUPPORTED if position == 0 and sure >= CLEAR else Verdict.OPEN,
-                says=_commit_says(suspect),
+                says=commit_says(suspect),
                 check=f"{many} in {facts.span}, against the stack trace and the error message",
                 url=suspect.url,
             )
@@ -351,7 +264,7 @@ def _configuration_files(facts: Facts) -> Hypothesis:
     if fits:
         of = "names a setting" if of_setting else "comes from the database"
         finding += f" The error {of}."
-    return _answer(HypothesisKind.CONFIGURATION, finding, sure)
+    return answer_question(HypothesisKind.CONFIGURATION, finding, sure)
 
 
 def _dependency_hypothesis(facts: Facts) -> Hypothesis:
@@ -372,12 +285,12 @@ def _dependency_hypothesis(facts: Facts) -> Hypothesis:
         findings.append(f"{_path_list(bumps)} changed ({_sha_list(bumps)}).")
         sure = max(sure, 0.2)
     if facts.commits is None and not findings:
-        return _answer(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
+        return answer_question(HypothesisKind.DEPENDENCY, "The changed files are not known.", 0.15)
     nothing = facts.commits is not None and not bumps and not near
     if nothing:
         findings.append(f"No dependency changed in {facts.span}; {_other_deploys_in_words(facts)}.")
     verdict = Verdict.RULED_OUT if nothing and beside else Verdict.OPEN
-    return _answer(HypothesisKind.DEPENDENCY, " ".join(findings), sure, verdict)
+    return answer_question(HypothesisKind.DEPENDENCY, " ".join(findings), sure, verdict)
 
 
 def _other_deploys_in_words(facts: Facts) -> str:
@@ -411,7 +324,7 @@ def _data_hypothesis(facts: Facts) -> Hypothesis:
         sure, verdict = max(sure, 0.4), Verdict.OPEN
     if sure >= 0.6:
         verdict = Verdict.SUPPORTED
-    return _answer(HypothesisKind.DATA, finding, sure, verdict)
+    return answer_question(HypothesisKind.DATA, finding, sure, verdict)
 
 
 def _who_has_the_errors(report: TriageReport) -> tuple[float, str]:
@@ -444,7 +357,7 @@ def _infrastructure_hypothesis(facts: Facts) -> Hypothesis:
     outside = [title for title in titles if speaks_of_outside(title)]
     if not outside:
         quiet = "No error is about connections, timeouts or memory."
-        return _answer(HypothesisKind.INFRASTRUCTURE, quiet, 0.04)
+        return answer_question(HypothesisKind.INFRASTRUCTURE, quiet, 0.04)
     share = len(outside) / len(titles)
     everywhere = report.suspect is None or report.blast.features is Word.MANY
     sure = 0.2 + 0.4 * share if everywhere else 0.1 + 0.3 * share
@@ -452,4 +365,4 @@ def _infrastructure_hypothesis(facts: Facts) -> Hypothesis:
         f"{len(outside)} of {counted(len(titles), 'issue')} are about connections, timeouts "
         f"or memory (“{short(outside[0], 100)}”)."
     )
-    return _answer(HypothesisKind.INFRASTRUCTURE, finding, round(min(sure, 0.7), 2))
+    return answer_question(HypothesisKind.INFRASTRUCTURE, finding, round(min(sure, 0.7), 2))

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from phases.messages.results import Investigated
-from phases.ports.library_paths import foreign
+from phases.ports.library_paths import is_library_file
 from phases.ports.notes import Notes
 from phases.ports.ports import PortError, PullRequests, SourceCode
 from phases.ports.source_values import Commit, Place
@@ -24,6 +24,7 @@ from phases.root_cause.commit_ranking import RaisedError, Ranking, pull_request,
 from phases.root_cause.hypotheses import GAP_UNKNOWN, Facts, after_deploy, hypothesis_tree
 from phases.root_cause.no_culprit import nearest_commit, no_culprit_finding
 from phases.root_cause.stack_trace import other_line, why_no_stack
+from phases.root_cause.steps import NEW_IN
 from phases.text.wording import counted, listed, short, stamp
 
 SUSPECTS = 5
@@ -296,7 +297,7 @@ def _blame_sentence(blame: Suspect, new: set[str] | None, span: _Range) -> str:
     if new is None:
         return f"{text}."
     if blame.sha in new:
-        return f"{text}: new in {span.newer}."
+        return f"{text}{NEW_IN}{span.newer}."
     return f"{text}: it was in {span.older} already."
 
 
@@ -306,7 +307,7 @@ def _blame_sentence(blame: Suspect, new: set[str] | None, span: _Range) -> str:
 def _rank(
     report: TriageReport, commits: Sequence[Commit], stops: Sequence[_WalkedFrame]
 ) -> Ranking:
-    stops = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
+    stops = [stop for stop in stops if not stop.elsewhere or is_library_file(stop.frame.file)]
     frames = [stop.in_source for stop in stops]
     if report.event_kind == "message":
         frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]

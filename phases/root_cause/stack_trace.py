@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phases.ports.library_paths import foreign
+from phases.ports.library_paths import is_library_file
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import Frame, TriageReport
 from phases.text.wording import short
@@ -35,9 +35,9 @@ def own_code_frames(frames: Sequence[Frame]) -> list[Frame]:
     """
     marked = [f for f in frames if f.in_app]
     return (
-        [f for f in marked if not foreign(f.file)]
+        [f for f in marked if not is_library_file(f.file)]
         or marked
-        or [f for f in frames if not foreign(f.file, f.module)]
+        or [f for f in frames if not is_library_file(f.file, f.module)]
         or list(frames)
     )
 
@@ -61,7 +61,7 @@ def evidence_frames(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> lis
     for of, stack in chain:
         passed = {_function_key(frame) for frame in way}
         caught = next((n for n, frame in enumerate(stack) if _function_key(frame) in passed), None)
-        if caught is None and not any(f.in_app and not foreign(f.file) for f in way):
+        if caught is None and not any(f.in_app and not is_library_file(f.file) for f in way):
             way += stack  # so far there was no line of our own: this stack has the innermost one
         elif caught is None:
             apart += [*_frames_of(stack[:1], of, again=True), *_frames_of(stack[1:], of)]
@@ -86,9 +86,9 @@ def _frames_of(frames: Sequence[Frame], of: str, *, again: bool = False) -> list
     return [frame.model_copy(update={"of": of[:100], "again": again}) for frame in frames]
 
 
-def error_in_words(type: str | None, value: str, limit: int = VALUE) -> str:
+def error_in_words(type: str | None, value: str) -> str:
     """Return `KeyError: 'region'`, in one line."""
-    return ": ".join(part for part in (type or "", short(" ".join(value.split()), limit)) if part)
+    return ": ".join(part for part in (type or "", short(" ".join(value.split()), VALUE)) if part)
 
 
 def title_with_cause(title: str, event: EventDetail | TriageReport) -> str:

@@ -6,6 +6,7 @@ How evidence is weighed: `phases/root_cause/investigate.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from phases.messages.actions import BisectTick
 from phases.messages.commands import AddHypothesis, CancelBisect, JudgeHypothesis, NameCause
@@ -23,8 +24,9 @@ from phases.record.findings import (
 )
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import mentioned, what_was_done
-from phases.root_cause.hypotheses import after_bisect, best_hypotheses, merge_hypotheses
-from phases.shared.announce import EVERYWHERE, await_action, clear_failures, keep_true, tell
+from phases.root_cause.hypotheses import best_hypotheses
+from phases.root_cause.hypothesis_updates import after_bisect, merge_hypotheses
+from phases.shared.announce import EVERYWHERE, await_action, clear_failures, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import broken_rollbacks, open_round
@@ -32,6 +34,9 @@ from phases.text.wording import short
 
 BISECT = "bisect"  # timer
 FOLLOW_SECONDS = 2
+WALKED = 3  # steps of the walk that may go into the timeline
+NEW_IN = ": new in "
+"""Ends the sentence about a line that the suspected release brought."""
 HYPOTHESES = 12  # kept in the record
 
 
@@ -57,9 +62,10 @@ def investigated(draft: Draft, action: Investigated) -> None:
         suspects=findings.suspects,
     )
     known = incident.investigation.walk if incident.investigation else ()
-    for line in findings.walk[:3]:
-        if line not in known:
-            draft.note("evidence", line)
+    for number, line in enumerate(findings.walk[:WALKED]):
+        told = number == 0 or NEW_IN in line  # who wrote the older lines stands in the evidence
+        if told and (news := _unsaid(line, known)):
+            draft.note("evidence", news)
     can_bisect = service.bisect and service.checkout and incident.bisect is None
     good, bad = findings.good, findings.bad
     if good and bad and can_bisect and incident.open:
@@ -67,6 +73,22 @@ def investigated(draft: Draft, action: Investigated) -> None:
         draft.set(bisect=Bisect(id=bisect_id, good=good, bad=bad))
         draft.want(StartBisect(bisect_id=bisect_id, good=good, bad=bad))
     ask_for_tree(draft).dirty("status")
+
+
+def _unsaid(line: str, known: Sequence[str]) -> str:
+    """Return the sentences of a step of the walk that no earlier walk had; none may be left.
+
+    A second walk that knows who wrote a line tells that, and not the place of the crash again.
+    """
+    said = max((_shared_sentences(line, earlier) for earlier in known), default=0)
+    return line[said:].strip()
+
+
+def _shared_sentences(line: str, other: str) -> int:
+    """Return how many letters the whole sentences have with which both begin."""
+    alike = takewhile(lambda two: two[0] == two[1], zip(f"{line} ", f"{other} ", strict=False))
+    end = f"{line} ".rfind(". ", 0, sum(1 for _ in alike))
+    return 0 if end < 0 else end + len(". ")
 
 
 def rule_out_what_did_not_help(
@@ -88,9 +110,10 @@ def _rule_out(judged: list[Hypothesis], current: Round, action: RoundAction) -> 
     measured = any(look.verdict is LookVerdict.NOT_RECOVERED for look in current.looks)
     result = f"{tried} was done and did not help{'' if measured else ' (not measured)'}."
     rolled_back = action.kind is ActionKind.ROLLBACK and action.from_release
-    gone = rolled_back.version if rolled_back else None
+    gone = rolled_back.version if rolled_back else action.change.name if action.change else None
+    kind = HypothesisKind.CONFIGURATION if action.change else HypothesisKind.RELEASE
     for at, known in enumerate(judged):
-        names_it = known.kind is HypothesisKind.RELEASE and gone in known.says.split()
+        names_it = known.kind is kind and gone in known.says.split()
         if gone and names_it and known.by is None:
             out = {"verdict": Verdict.RULED_OUT, "confidence": 0.05}
             judged[at] = known.model_copy(update={**out, "found": f"{gone} is gone: {result}"})
@@ -150,7 +173,7 @@ def move_bisect(draft: Draft, bisect: Bisect) -> None:
     if draft.incident.channel is not None:
         ask = f"{text} Is that the cause? *This is the cause* above confirms it."
         draft.want(Say(text=ask, thread=True))
-    keep_true(draft, f"{plain} A person decides whether that is the cause.")
+    update_outside(draft, f"{plain} A person decides whether that is the cause.")
 
 
 def bisect_tick(draft: Draft, action: BisectTick) -> None:
@@ -241,7 +264,7 @@ def name_cause(draft: Draft, action: NameCause) -> Refused | None:
     if recommended is None or not _open_to_rollback(incident):
         tell(draft, confirmed)
         return None
-    keep_true(draft, confirmed)  # the new decision says it in the channel
+    update_outside(draft, confirmed)  # the new decision says it in the channel
     why = f"the cause is a recent deploy: {short(text, 120)}"
     await_action(open_round(draft, why, recommended))
     return None

@@ -74,11 +74,11 @@ def tell(draft: Draft, said: str | Say, *, strong: str = "", ticket: bool = True
         words = (f"*{strong}* {say.text}" if strong else say.text).strip()
         draft.want(say.model_copy(update={"text": words}))
     if ticket:
-        keep_true(draft, f"{strong} {say.text}".strip())
+        update_outside(draft, f"{strong} {say.text}".strip())
     return draft
 
 
-def keep_true(draft: Draft, text: str) -> Draft:
+def update_outside(draft: Draft, text: str) -> Draft:
     """Follow a change with a comment on the ticket, with Discord and with the pinned status."""
     if draft.incident.ticket is not None and not draft.incident.private:
         draft.want(CommentTicket(text=text))
@@ -108,7 +108,7 @@ def acknowledge_page(draft: Draft) -> Draft:
     return _tell_pager(draft, "acknowledge")
 
 
-def stand_down(draft: Draft) -> Draft:
+def resolve_page(draft: Draft) -> Draft:
     """Users are fine, or it is over: the pager's alert ends."""
     return _tell_pager(draft, "resolve")
 

@@ -155,7 +155,7 @@ class Draft:
         self._claims.append(Claim(key=key, seconds=seconds, soft=soft))
         return self
 
-    def release(self, *keys: str) -> Draft:
+    def give_up_claim(self, *keys: str) -> Draft:
         self._releases.extend(keys)
         return self
 

@@ -9,7 +9,7 @@ events than the baseline brings, phase 5 whether there are no more of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
@@ -73,9 +73,7 @@ def at_most(mean: float, spread: float, chance: float) -> int:
         return 0
     if _log_chance_of_none(mean, spread) < -LARGE:
         return math.ceil(_normal_quantile(mean, spread, 1 - chance))
-    return next(
-        number for number, below in _cumulative_chances(mean, spread) if 1 - below <= chance
-    )
+    return _quantile(mean, spread, 1 - chance)
 
 
 def at_least_above(mean: float, spread: float, chance: float) -> int:
@@ -84,7 +82,7 @@ def at_least_above(mean: float, spread: float, chance: float) -> int:
         return -1
     if _log_chance_of_none(mean, spread) < -LARGE:
         return max(math.floor(_normal_quantile(mean, spread, chance)), -1)
-    return next(number for number, below in _cumulative_chances(mean, spread) if below > chance) - 1
+    return _quantile(mean, spread, chance) - 1
 
 
 def _log_chance_of_none(mean: float, spread: float) -> float:
@@ -92,20 +90,21 @@ def _log_chance_of_none(mean: float, spread: float) -> float:
     return -mean * math.log(spread) / (spread - 1) if spread > 1 else -mean
 
 
-def _cumulative_chances(mean: float, spread: float) -> Iterator[tuple[int, float]]:
-    """Yield (n, chance of at most n) for n = 0, 1, …, of a negative binomial distribution.
+def _quantile(mean: float, spread: float, chance: float) -> int:
+    """Return the smallest n with this chance of at most n, of a negative binomial distribution.
 
     Where the variance is the mean, that is Poisson's.
     """
     # The chance of n events over that of n - 1 is (mean + more * (n - 1)) / (spread * n).
     more = spread - 1
-    number, chance = 0, math.exp(_log_chance_of_none(mean, spread))
-    below = chance
-    while True:
-        yield number, min(below, 1.0)
+    number, one = 0, math.exp(_log_chance_of_none(mean, spread))
+    below = one
+    while below < chance:
+        one *= mean + more * number
         number += 1
-        chance *= (mean + more * (number - 1)) / (spread * number)
-        below += chance
+        one /= spread * number
+        below += one
+    return number
 
 
 def _normal_quantile(mean: float, spread: float, below: float) -> float:

@@ -17,10 +17,10 @@ from phases.messages.effects import (
     policy,
 )
 from phases.messages.results import ArchiveDue
-from phases.record.claims import fingerprint_claim, issues_of, open_claim
+from phases.record.claims import deploying_claim, fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
-from phases.shared.announce import keep_true, stand_down, tell
+from phases.shared.announce import resolve_page, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import GUARD_TIMER, decision_name
 
@@ -105,7 +105,7 @@ def _resolve_incident(
     incident = draft.incident
     draft.set(status=Status.RESOLVED, resolved_at=draft.now)
     draft.note("resolved", f"Resolved by {mentioned(by)}" if by else "Resolved", by=by)
-    draft.release(open_claim(incident.service, incident.environment))
+    draft.give_up_claim(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
     end_incident(draft).want(PostSummary(by=by, said=bool(news)))
@@ -122,7 +122,7 @@ def _resolve_incident(
     if news:
         tell(draft, Say(text=f"{news} {over}", picture=picture), strong=strong)
     else:
-        keep_true(draft, over)  # the channel reads it above the summary
+        update_outside(draft, over)  # the channel reads it above the summary
     if incident.ticket is not None:
         draft.want(CloseTicket())
     return draft.dirty("status", "announcement", "tree")
@@ -136,7 +136,7 @@ def end_incident(draft: Draft) -> Draft:
     )
     if incident.bisect is not None and incident.bisect.state == "running":
         draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True))
-    stand_down(draft).timer(ARCHIVE, ARCHIVE_SECONDS, ArchiveDue())
+    resolve_page(draft).timer(ARCHIVE, ARCHIVE_SECONDS, ArchiveDue())
     if incident.channel is not None:
         draft.want(SetTopic())
     return draft
@@ -156,10 +156,10 @@ def cancel(draft: Draft, action: Cancel) -> Refused | None:
         )
     draft.set(status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=reason)
     draft.cancel("ticket", GUARD_TIMER)
-    draft.release(
-        open_claim(incident.service, incident.environment), f"deploying:{draft.service.name}"
+    draft.give_up_claim(
+        open_claim(incident.service, incident.environment), deploying_claim(draft.service.name)
     )
-    draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
+    draft.give_up_claim(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
     tell(end_incident(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
     if incident.ticket is not None:

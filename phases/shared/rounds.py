@@ -15,7 +15,7 @@ from phases.messages.effects import (
 from phases.record.findings import ChangeSeen, Recommendation
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import what_was_done
-from phases.shared.announce import EVERYWHERE, await_action, keep_true
+from phases.shared.announce import EVERYWHERE, await_action, update_outside
 from phases.shared.change import Draft, Refused
 from phases.text.wording import capital, short, stamp
 
@@ -85,7 +85,7 @@ def next_round(draft: Draft, why: str) -> Draft:
     before it is measured: the last measure recommended what has just not worked.
     """
     why = why.rstrip(" .")
-    keep_true(write_again(draft), f"{capital(why)}. To be decided again.")
+    update_outside(write_again(draft), f"{capital(why)}. To be decided again.")
     open_round(draft, why, None).cancel(GUARD_TIMER)
     await_action(draft)
     start_investigation(draft)
@@ -115,7 +115,9 @@ def refuse_if_ended(incident: Incident) -> Refused | None:
     match incident.status:
         case Status.CANCELLED:
             why = incident.cancel_reason or "no reason given"
-            return Refused("state", f"{incident.id} was cancelled: {why}. Nothing was changed.")
+            there = f" Say it in {incident.duplicate_of}." if incident.duplicate_of else ""
+            said = f"{incident.id} was cancelled: {why}. Nothing was changed.{there}"
+            return Refused("state", said)
         case Status.RESOLVED | Status.CLOSED:
             return Refused(
                 "state",
@@ -135,12 +137,19 @@ def tried_sentences(incident: Incident) -> tuple[str, ...]:
     The next decision has to know. Why the newest failed stands at the head of that decision.
     """
     found: list[str] = []
+    never: set[str] = set()
     for current in reversed(incident.rounds):
-        if current.action is not None and (
-            said := _tried_sentence(current, current.action, not found)
-        ):
+        action = current.action
+        if action is None or (what := _never_started(action)) in never:
+            continue  # what changed nothing is said once, however often it was clicked
+        if said := _tried_sentence(current, action, not found):
             found.append(said)
+            never |= {what} - {""}
     return tuple(found)
+
+
+def _never_started(action: RoundAction) -> str:
+    return what_was_done(action) if action.result == "not started" else ""
 
 
 def _tried_sentence(current: Round, action: RoundAction, newest: bool) -> str:

@@ -8,6 +8,8 @@ import unicodedata
 FORGOTTEN = "U0FORGOTTEN"
 """Stands for the Slack id of a person who is forgotten (`firebreak forget`)."""
 SOMEBODY = "somebody"
+WORD = 24
+"""A longer word is cut in its middle; ours, longer than numbers and most words."""
 
 PERSON = r"[UW][A-Z0-9]{1,20}"
 """Slack's id of a person."""
@@ -16,6 +18,7 @@ TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80}(?: \{[a-z_]{1,30}\})*)(?:\|([^<>]{0
 
 https://docs.slack.dev/messaging/formatting-message-text
 """
+_BEFORE_SIGN = re.compile(r"<+(?=[@#!])")
 _MASS_MENTION = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n?|[\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -53,11 +56,22 @@ def foreign(text: str) -> str:
 
     People mention people; an error message, a commit or a ticket mentions nobody.
     """
-    return TOKEN.sub(r"\1\2", text) if "<" in text else text
+    if "<" not in text or not TOKEN.search(seen := visible(text)):
+        return text
+    without = TOKEN.sub(r"\1\2", seen)
+    # What was around a token can be one now, as in `<<@U1>>`.
+    return _BEFORE_SIGN.sub("", without) if TOKEN.search(without) else without
 
 
-def cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+def whole_words(text: str, most: int) -> str:
+    """Return the beginning of a longer text, up to the end of a word: half a number is a wrong one.
+
+    A word without an end, such as a path, is cut anywhere.
+    """
+    begin = text[:most]
+    if not text[most : most + 1].isspace() and (gap := begin.rfind(" ")) >= most - WORD > 0:
+        begin = begin[:gap]
+    return begin.rstrip()
 
 
 def unaccented(text: str) -> str:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from phases.text.cleaning import TOKEN, cut, token_words, visible, without_mass_mentions
+from phases.text.cleaning import TOKEN, token_words, visible, without_mass_mentions
+from phases.text.wording import short
 
 Names = Mapping[str, str]
 """Slack id → the name that a person goes by."""
 
+PARAGRAPHS = 8000  # characters
 _LINK = re.compile(r"<(https?://[^<>|\s]{1,500})(?:\|[^<>]{0,300})?>")
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]{1,500}[A-Za-z0-9/=_-]")
 _MARKS = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)")
@@ -41,18 +43,18 @@ def readable(text: str, names: Names) -> str:
 
 def one_line(text: str, names: Names, limit: int = 300) -> str:
     """Return plain words on one line that cannot end a code block."""
-    return cut(" ".join(readable(text, names).replace("```", "'''").split()), limit)
+    return short(" ".join(readable(text, names).replace("```", "'''").split()), limit)
 
 
 def inline(text: str, names: Names, limit: int = 1000) -> str:
     """Return one line of Markdown that shows exactly these words."""
-    return _escaped(cut(" ".join(readable(text, names).split()), limit))
+    return _escaped(short(" ".join(readable(text, names).split()), limit))
 
 
-def paragraphs(text: str, names: Names, limit: int = 8000) -> str:
+def paragraphs(text: str, names: Names) -> str:
     """Return lines of Markdown with lists and line breaks, without headings, code, HTML, links."""
     lines: list[str] = []
-    for line in cut(readable(text, names).strip(), limit).split("\n"):
+    for line in short(readable(text, names).strip(), PARAGRAPHS).split("\n"):
         words = line.strip()
         indent = "  " if line.startswith((" ", "\u3000")) and words.startswith(("- ", "* ")) else ""
         if words.startswith("* "):
@@ -75,7 +77,7 @@ def chat(text: str, names: Names, limit: int = 500) -> str:
     URLs show no preview.
     A backslash takes a sign its meaning: https://support.discord.com/hc/en-us/articles/210298617
     """
-    words = cut(" ".join(readable(text, names).split()), limit)
+    words = short(" ".join(readable(text, names).split()), limit)
     parts, end = list[str](), 0
     for url in _URL.finditer(words):
         parts += [_CHAT.sub(r"\\\g<0>", words[end : url.start()]), f"<{url[0]}>"]

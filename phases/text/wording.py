@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from phases.text.cleaning import cut
+from phases.text.cleaning import whole_words
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -57,8 +57,14 @@ def word_list(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def short(name: str, limit: int = 80) -> str:
-    return cut(name, limit)
+def short(text: str, limit: int = 80) -> str:
+    return text if len(text) <= limit else f"{whole_words(text, limit - 1)}…"
+
+
+def ended(text: str) -> str:
+    """Return the sentence with one end: `is the key right?` gets no full stop."""
+    text = text.rstrip(". ")
+    return text if text.endswith(("?", "!", "…")) else f"{text}."
 
 
 def capital(text: str) -> str:

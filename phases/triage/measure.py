@@ -45,14 +45,14 @@ from phases.triage.picture.blast_radius import (
 from phases.triage.picture.false_alarms import mostly_new, titled_since, without_regular
 from phases.triage.picture.fire import DAY, HISTORY, HOUR, MINUTE, Series, find_fire
 from phases.triage.reading.answers import NO_OTHERS, Answers, Impact, Trouble
-from phases.triage.reading.deploy_state import (
-    DeployState,
-    ask_deploy_state,
+from phases.triage.reading.flags import flag_asked_about, flag_evidence, with_changes
+from phases.triage.reading.known_deploys import (
+    KnownDeploys,
+    ask_deploys,
     ask_rollback_path,
     only_places,
     others_beside,
 )
-from phases.triage.reading.flags import flag_asked_about, flag_evidence, with_changes
 from phases.triage.reading.questions import Questions, Sources
 from phases.triage.reading.redundant_questions import (
     far_louder,
@@ -120,7 +120,7 @@ async def _ask_all(
     page, errors, deploys, fixes = await asyncio.gather(
         ask.issues(),
         ask.history(),
-        ask_deploy_state(ask, incident, known_deploys, burning),
+        ask_deploys(ask, incident, known_deploys, burning),
         ask.fixes(),
     )
     trouble, by_sentry = await asyncio.gather(
@@ -193,7 +193,7 @@ async def _measure_trouble(
 
 
 async def _measure_impact(
-    ask: Questions, trouble: Trouble, deploys: DeployState, flag: ChangeSeen | None
+    ask: Questions, trouble: Trouble, deploys: KnownDeploys, flag: ChangeSeen | None
 ) -> Impact:
     """Third: ask who is hit, by which release, since which second, and where in the code."""
     window, issues, ids = ask.sources.service.window, trouble.issues, trouble.ids
@@ -269,7 +269,7 @@ async def _others_or_flag(
     return await ask.others(trouble.ids), {}
 
 
-async def _impact_of_outage(ask: Questions, deploys: DeployState, impact: Impact) -> Impact:
+async def _impact_of_outage(ask: Questions, deploys: KnownDeploys, impact: Impact) -> Impact:
     """Suspect the newest deploy where the service is down and Sentry does not tell since when.
 
     A release that does not start sends no errors.

@@ -23,10 +23,10 @@ from phases.shared.announce import (
     EVERYWHERE,
     NOBODY_SECONDS,
     clear_failures,
-    keep_true,
     page,
     page_if_urgent,
     tell,
+    update_outside,
 )
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import (
@@ -74,7 +74,7 @@ def triaged(draft: Draft, action: Triaged) -> None:
     _note_changes(draft, report)
     if before is None or (before.manual_by is not None and report.manual_by is None):
         draft.note("triage", headline(report))
-        keep_true(draft, f"Triage: {headline(report)}")
+        update_outside(draft, f"Triage: {headline(report)}")
         news = True
     else:
         news = False
@@ -167,7 +167,7 @@ def manual_triage(draft: Draft, action: ManualTriage) -> Refused | None:
     draft.set(triage=report, triage_overdue=overdue).cancel(OVERDUE)
     who = mentioned(action.by)
     draft.note("triage", f"{who} reports: {action.report}", by=action.by)
-    keep_true(draft, f"Reported by {who}: {action.report}")
+    update_outside(draft, f"Reported by {who}: {action.report}")
     _propose_severity(draft, severity_of(report))
     _update_decision(draft, report)
     _page_if_urgent(draft, report)

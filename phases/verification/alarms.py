@@ -19,7 +19,7 @@ from phases.verification.recurrence import GUARD, LOOKS, look_interval
 ALARM = "alarm"  # timer: the look that answers an alarm is made again
 
 
-def recovered_at(incident: Incident) -> datetime:
+def newest_recovery(incident: Incident) -> datetime:
     """Return the newest verified recovery; after a fix forward it is later than the first."""
     if incident.guard_until is not None:
         return incident.guard_until - GUARD
@@ -40,7 +40,7 @@ def look_at_alarm(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
         draft.set(alarm=Alarm(at=now))
     if before is not None and before.at <= now < before.at + look_interval(draft.service):
         return draft
-    recovered = recovered_at(draft.incident)
+    recovered = newest_recovery(draft.incident)
     if issue is not None and not recent:
         text = f"An alarm {lasting(evidence.at - recovered)} after recovery, looked at: "
         source = f"{evidence.source}: {evidence.text}"
@@ -65,7 +65,7 @@ def report_fire_after_recovery(draft: Draft, text: str, at: datetime) -> Draft:
     Users were fine and the incident still holds its service: nothing new may drown in its channel.
     """
     incident = draft.incident
-    text = f"{short(text, 300)}, {lasting(at - recovered_at(incident))} after recovery."
+    text = f"{short(text, 300)}, {lasting(at - newest_recovery(incident))} after recovery."
     if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD:
         return tell(draft, Say(text=text, thread=True), strong="Fires again:", ticket=False)
     title = f"{incident.id} {incident.title}"

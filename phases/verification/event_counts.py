@@ -74,7 +74,7 @@ class Limits:
     allowed: int
     """At most as many as the baseline brings, but for one look in a hundred."""
     quiet: int
-    """An unchanged fire is as quiet by chance in one look of 2,500; -1: even silence may be."""
+    """An unchanged fire is as quiet by chance in one look of 5,000; -1: even silence may be."""
     grew: int
     """More than this is no small trouble, however small it was before."""
     quiet_if_steady: int = -1

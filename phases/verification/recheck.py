@@ -96,9 +96,7 @@ class Recheck:
         except PortError as error:
             unreachable = look.model_copy(update={"reasons": (error.text,)})
             return Looked(round=round_number, look=unreachable)
-        unasked = (
-            () if self.service.endpoint else ("no endpoint is configured, so none was called",)
-        )
+        unasked = () if self.service.endpoint else ("no endpoint to check",)
         picture = None
         recovered = judged.verdict is LookVerdict.RECOVERED
         if recovered and look_number > 0 and self.tracker is not None:

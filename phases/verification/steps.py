@@ -18,7 +18,7 @@ from phases.record.incident import Incident, Round, Status
 from phases.record.service import Service
 from phases.record.tokens import mentioned, what_was_done
 from phases.root_cause.steps import rule_out_what_did_not_help
-from phases.shared.announce import clear_failures, keep_true, page, stand_down, tell
+from phases.shared.announce import clear_failures, page, resolve_page, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import next_round, replace_round
@@ -214,7 +214,7 @@ def mitigated(
         alarm=None,
     )
     start_guard(draft).cancel(LOOK, GLANCE)
-    stand_down(draft)
+    resolve_page(draft)
     resolve_issues(draft, current)
     news = said.removeprefix("Recovered: ")
     return resolve_if_ready(draft, news, strong="Recovered.", picture=picture is not None)
@@ -239,7 +239,7 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
 
 
 def look_sentence(look: Look) -> str:
-    """Return one look in one sentence, with the rate before and after."""
+    """Return one look in short sentences: the rate before and after first, each reason apart."""
     endpoint = "" if look.endpoint is None else f"; endpoint {look.endpoint.said}"
     if look.verdict is LookVerdict.UNREACHABLE:
         return f"Sentry could not be queried ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
@@ -248,8 +248,10 @@ def look_sentence(look: Look) -> str:
     before, after = map(per_minute_text, (look.before_per_minute, look.after_per_minute))
     rates = f"{before} → {after} events a minute"
     span = lasting(timedelta(minutes=look.minutes))
-    reasons = f"; {'; '.join(look.reasons)}" if look.reasons else ""
-    return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."
+    answered = look.endpoint is not None and look.endpoint.ok  # else a reason says it
+    called = f" Endpoint: {look.endpoint.said}." if answered and look.endpoint else ""
+    reasons = "".join(f" {capital(why)}." for why in look.reasons) + called
+    return f"{capital(look.verdict.value)}: {rates} in {span}.{reasons}"
 
 
 def look_unreachable(draft: Draft, number: int, look: int, reason: str) -> None:
@@ -320,7 +322,7 @@ def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None)
 def _ask_people(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "ask a person"}))
     draft.cancel(LOOK, GLANCE)
-    keep_true(draft, f"{said} A person is asked.")
+    update_outside(draft, f"{said} A person is asked.")
     why = f"{capital(LookVerdict.TOO_FEW.value)}: "
     strong = "I cannot tell: too few events." if said.startswith(why) else "I cannot tell."
     asks = f"{said.removeprefix(why)} Does it work for users again?"

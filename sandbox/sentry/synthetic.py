@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from dataclasses import replace
 from typing import TypedDict
@@ -83,7 +84,7 @@ def error_event(error: str, at: float, user: str | None, fields: ErrorFields) ->
 
 def another(like: Event, at: float, user: str | None) -> Event:
     """Return one more event of the same kind, of somebody else: a day has tens of thousands."""
-    id = uuid.uuid4().hex
+    id = os.urandom(16).hex()
     sender = {key: entry for key, entry in like.user.items() if key != "id"}
     sender = {"id": user, **sender} if user else sender
     tags = {key: entry for key, entry in like.tags.items() if key != "user"}

@@ -18,10 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.credentials import SENTRY_TOKEN
 from sandbox.serving import bound, serving
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.channels import ALICE
-from sandbox.world import SENTRY_TOKEN, World
+from sandbox.world import World
 
 PROCESSES = 2
 """The deployer is asked what runs, and what may be deployed."""

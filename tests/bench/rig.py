@@ -29,11 +29,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bot.store.incident_store import Store
+from sandbox.credentials import SENTRY_SECRET, SIGNING_SECRET
 from sandbox.faults import Fault
 from sandbox.process import KeptProcess
 from sandbox.serving import HOST, free_port
 from sandbox.slack.channels import ALICE, APP, TEAM
-from sandbox.world import SENTRY_SECRET, SIGNING_SECRET, World
+from sandbox.world import World
 from tests.chaos.store import Server
 
 SLACK, SENTRY = Fault(delay=0.080), Fault(delay=0.020)

@@ -14,10 +14,11 @@ def counted(rng: random.Random, mean: float, spread: float) -> int:
         mean = rng.gammavariate(mean / (spread - 1), spread - 1)
     if mean > 150:
         return max(0, round(rng.gauss(mean, math.sqrt(mean))))
-    enough, number, product = math.exp(-mean), 0, rng.random()
+    drawn, enough, number = rng.random, math.exp(-mean), 0
+    product = drawn()
     while product > enough:
         number += 1
-        product *= rng.random()
+        product *= drawn()
     return number
 
 

@@ -427,7 +427,7 @@ def views_shown() -> dict[str, View]:
     prefilled = draft_parts(MITIGATED, entries, NOW, {"U0ALICE": "Alice"}, HINDSIGHT)
     return {
         "form-declare": forms.declare(
-            [SHOP, service(name="search")], title="checkout is failing", metadata={}
+            [SHOP, service(name="search")], forms.Prefill("checkout is failing"), metadata={}
         ),
         "form-by-hand": forms.triage(open_one, 1),
         "form-merge": merge_and_reopen.which_are_one(

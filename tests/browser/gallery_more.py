@@ -388,7 +388,6 @@ def going_back() -> Incident:
                 "The timeline says “Do not roll back, 0042 drops a column”.",
                 "Going back takes back the fix for INC-0031 (fix/tax).",
             ),
-            "target_why": "To 1.2.0, because 1.2.1 ran for 2 min only.",
             "takes_back": taken,
             "loud": True,
         }

@@ -22,6 +22,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phases.record.incident import Incident
+from sandbox.credentials import DEPLOY_SECRET
 from sandbox.faults import Hanging
 from sandbox.github.api import github_app
 from sandbox.github.state import CI_TOKEN, TOKEN, GitHub, Run
@@ -30,7 +31,6 @@ from sandbox.serving import HOST, bound, serving
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import ClientRefused
 from sandbox.slack.people import plain
-from sandbox.world import DEPLOY_SECRET
 from tests.chaos import life
 from tests.chaos.town import RELEASES, Call, Town, name_of
 

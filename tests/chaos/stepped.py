@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.outbox.turns import SystemTurns
 from tests.chaos import clock as hand
 
 hand.by_hand()
@@ -26,10 +27,11 @@ import bot.outbox.worker as outbox_
 from bot.config.catalogue import Catalogue
 from bot.connection.embedded import embedded
 from bot.outbox.stream import Queue
-from bot.outbox.worker import Job, Outbox
+from bot.outbox.worker import Outbox
 from bot.runtime.clock_jump import ClockJumps
 from bot.store.incident_store import Loaded, Store
 from bot.store.incidents import Incidents
+from bot.store.job import Job
 from bot.timers.scheduler import Clock
 from phases.messages.actions import LookDue, NobodyActed, PostmortemDue, UpdateDue
 from phases.messages.effects import EFFECT, LookAgain, Say
@@ -165,7 +167,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
     kinds = [str(one["const"]) for one in _kinds()]
     performers = dict.fromkeys(kinds, perform)
     workers = [
-        Outbox(one, dispatcher, performers, dict.fromkeys(kinds, "slack"), url=url)
+        Outbox(one, dispatcher, performers, SystemTurns(dict.fromkeys(kinds, "slack")), url=url)
         for one, dispatcher in zip(stores, doors, strict=True)
     ]
     clocks = [Clock(one, dispatcher) for one, dispatcher in zip(stores, doors, strict=True)]

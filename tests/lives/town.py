@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.config import catalogue as catalogues
 from bot.config.settings import Settings
 from bot.runtime.clock_jump import APART_SECONDS
-from sandbox import world as secrets_of
+from sandbox import credentials
 from sandbox.discord import BOT_TOKEN as DISCORD_BOT_TOKEN
 from sandbox.discord import Discord, discord_app
 from sandbox.faults import Fault, Faults
@@ -108,20 +108,20 @@ class Town:
         self.delivery = Delivery(
             self.workspace,
             request_url=f"{BOT_URL}/slack/events",
-            signing_secret=secrets_of.SIGNING_SECRET,
+            signing_secret=credentials.SIGNING_SECRET,
             public_url=f"{URL}/slack",
         )
         self.webhooks = WebhookDelivery()
         self.sentry = Sentry(
             org="sandbox",
             projects=[name_of(n) for n in range(1, self.services + 1)],
-            tokens={secrets_of.SENTRY_TOKEN: ALL_SCOPES},
+            tokens={credentials.SENTRY_TOKEN: ALL_SCOPES},
             base_url=f"{URL}/sentry",
         )
         self.alerts = Alerts(
             self.sentry,
             url=f"{BOT_URL}/webhooks/sentry",
-            secret=secrets_of.SENTRY_SECRET,
+            secret=credentials.SENTRY_SECRET,
             delivery=self.webhooks,
             enabled=False,
         )
@@ -129,7 +129,7 @@ class Town:
         self.linear_webhooks = LinearWebhooks(
             self.linear,
             url=f"{BOT_URL}/webhooks/linear",
-            secret=secrets_of.LINEAR_SECRET,
+            secret=credentials.LINEAR_SECRET,
             delivery=self.webhooks,
         )
         self.linear_webhooks.retry_delays = (60.0, 3600.0)
@@ -157,7 +157,7 @@ class Town:
         GitHubWebhooks(
             hub,
             f"{BOT_URL}/webhooks/github",
-            secrets_of.GITHUB_SECRET,
+            credentials.GITHUB_SECRET,
             events=("pull_request",),
             delivery=self.webhooks,
         )
@@ -247,25 +247,25 @@ class Town:
             "recheck_until_seconds": 2 * RECHECK_SECONDS,
             "window_seconds": WINDOW_SECONDS,
             "slack_bot_token": BOT_TOKEN,
-            "slack_signing_secret": secrets_of.SIGNING_SECRET,
+            "slack_signing_secret": credentials.SIGNING_SECRET,
             "slack_api_url": f"{URL}/slack/api/",
             "incidents_channel": "incidents",
             "sentry_url": f"{URL}/sentry",
             "sentry_org": "sandbox",
-            "sentry_auth_token": secrets_of.SENTRY_TOKEN,
-            "sentry_webhook_secret": secrets_of.SENTRY_SECRET,
+            "sentry_auth_token": credentials.SENTRY_TOKEN,
+            "sentry_webhook_secret": credentials.SENTRY_SECRET,
             "linear_api_url": f"{URL}/linear/graphql",
             "linear_api_key": self.linear.api_key,
-            "linear_webhook_secret": secrets_of.LINEAR_SECRET,
+            "linear_webhook_secret": credentials.LINEAR_SECRET,
             "discord_webhook_url": f"{URL}/discord/api/webhooks/1/sandbox",
             "discord_bot_token": DISCORD_BOT_TOKEN,
             "pagerduty_events_url": f"{URL}/pagerduty/v2/enqueue",
             "pagerduty_routing_key": self.pagerduty.routing_key,
-            "deploy_webhook_secret": secrets_of.DEPLOY_SECRET,
-            "change_webhook_secret": secrets_of.CHANGE_SECRET,
+            "deploy_webhook_secret": credentials.DEPLOY_SECRET,
+            "change_webhook_secret": credentials.CHANGE_SECRET,
             "github_api_url": f"{URL}/github",
             "github_token": TOKEN,
-            "github_webhook_secret": secrets_of.GITHUB_SECRET,
+            "github_webhook_secret": credentials.GITHUB_SECRET,
         }
         return Settings(**given)  # pyright: ignore
 
@@ -343,7 +343,7 @@ class Town:
         at = datetime.now(UTC) - timedelta(seconds=FLAG_SECONDS)
         told = {"service": shop.name, "kind": "flag", "name": shop.flag, "from": "off", "to": "on"}
         body = json.dumps({**told, "at": at.isoformat()}).encode()
-        await self._told("changes", body, secrets_of.CHANGE_SECRET)
+        await self._told("changes", body, credentials.CHANGE_SECRET)
 
     # --- CI ---------------------------------------------------------------------------------------
 
@@ -379,7 +379,7 @@ class Town:
             "sentry_issues": [],
             "at": datetime.now(UTC).isoformat(),
         }
-        await self._told("deploys", json.dumps(told).encode(), secrets_of.DEPLOY_SECRET)
+        await self._told("deploys", json.dumps(told).encode(), credentials.DEPLOY_SECRET)
 
     async def _told(self, route: str, body: bytes, secret: str) -> None:
         signed = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()

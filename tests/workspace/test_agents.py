@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 from mcp import Client, StdioServerParameters
 
 from sandbox.world import World
+from tests.support.bots.forked import firebreak
 from tests.support.bots.stage import burn, declared, eventually, said
 
 
@@ -44,12 +44,6 @@ async def test_a_tracer_agent_adds_what_it_found(small: World):
 
 
 async def test_who_is_no_member_has_no_agent(small: World):
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "mcp", "--person", "U0NOBODY"),
-        env=small.bot.env,
-        stdin=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, complaint = await process.communicate()
-    assert process.returncode == 1
-    assert "U0NOBODY is not a full member of this workspace." in complaint.decode()
+    code, _, complaint = await firebreak("mcp", "--person", "U0NOBODY", env=small.bot.env)
+    assert code == 1
+    assert "U0NOBODY is not a full member of this workspace." in complaint

@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 
 from sandbox.alarms_of_others import SENDERS, Ringing, script
+from sandbox.credentials import ALERT_SECRET, API_TOKEN
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
-from sandbox.world import ALERT_SECRET, API_TOKEN, World
+from sandbox.world import World
 from tests.support.bots.stage import burn, eventually, incidents, opened, status, told
 
 CANARY = "canary-5e2d"

@@ -22,9 +22,10 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from sandbox.credentials import DEPLOY_SECRET
 from sandbox.slack.people import plain
-from sandbox.world import DEPLOY_SECRET, World
-from tests.support.bots.serving import serve
+from sandbox.world import World
+from tests.support.bots.serving import serve, serve_as_host
 from tests.support.bots.setting_up import doctor, line
 from tests.support.bots.stage import burn, declared, town
 from tests.support.bots.stage import told as alone
@@ -95,7 +96,7 @@ async def test_what_cannot_be_read_ends_the_start_with_every_fault(tmp_path: Pat
         "SERVICES_FILE": str(tmp_path),
         "HTTPS_PROXY": "socks5://hush@127.0.0.1:1",
     }
-    code, said = await serve(wrong, tmp_path)
+    code, said = await serve_as_host(wrong, tmp_path)
     assert code == 2
     named = (
         "SLACK_BOT_TOKEN",

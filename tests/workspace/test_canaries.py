@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from sandbox.credentials import DEPLOY_SECRET, SENTRY_SECRET, SENTRY_TOKEN, SIGNING_SECRET
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.people import plain
-from sandbox.world import DEPLOY_SECRET, SENTRY_SECRET, SENTRY_TOKEN, SIGNING_SECRET, World
+from sandbox.world import World
 from tests.support.bots.stage import DEPLOY, PAGES, declared, doctor_of, eventually, transcript
 from tests.support.redis.dump import dumped, redis_of
 

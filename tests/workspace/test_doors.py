@@ -12,11 +12,12 @@ from urllib.parse import urlencode
 
 import httpx
 
+from sandbox.credentials import LINEAR_SECRET, SENTRY_SECRET
 from sandbox.sentry.alerts import sign
 from sandbox.slack.api import APP_TOKEN
 from sandbox.slack.people import plain
 from sandbox.slack.to_app.socket_mode import SocketMode
-from sandbox.world import LINEAR_SECRET, SENTRY_SECRET, World
+from sandbox.world import World
 from tests.support.bots.serving import serve
 from tests.support.bots.stage import (
     PATIENCE_SECONDS,

@@ -5,9 +5,10 @@ The bot does it or, without the scope, people with a link.
 
 from __future__ import annotations
 
+from sandbox.credentials import SENTRY_TOKEN
 from sandbox.sentry.state import ALL_SCOPES
 from sandbox.slack.people import plain
-from sandbox.world import SENTRY_TOKEN, World
+from sandbox.world import World
 from tests.support.bots.stage import eventually, said
 from tests.support.worlds.resolved import recovered
 

@@ -34,7 +34,9 @@ async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(
 
     # The walk to the commit and a real `git bisect run` on the shop's repository start by
     # themselves.
-    tree = await eventually(world, lambda: said(alice, channel, "Bisect found it"), "the bisect")
+    tree = await eventually(
+        world, lambda: said(alice, channel, "Bisect: the reproduction"), "the bisect"
+    )
     found = plain(tree[-1])
     assert breakage.commit[:7] in found
     assert breakage.message.splitlines()[0] in found

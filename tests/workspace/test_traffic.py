@@ -19,8 +19,8 @@ async def test_where_nobody_comes_any_more_quiet_is_no_recovery(small: World):
     small.sentry.traffic(0, since=time.time())
     await alice.click(decision, "decision.rollback")
     asked = plain(await alice.sees("Does it work for users again?", channel))
-    assert "there is no traffic, so silence proves nothing" in asked
-    assert "traffic is 0 % of what it was during the fire" in asked
+    assert "There is no traffic, so silence proves nothing" in asked
+    assert "Traffic is 0 % of what it was during the fire" in asked
     assert not said(alice, channel, "*Recovered.*")
 
 
@@ -34,8 +34,8 @@ async def test_where_traffic_is_not_known_a_person_is_asked_what_a_fall_of_it_ex
     decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
     asked = await alice.sees("Does it work for users again?", channel)
-    assert "traffic is unknown" in plain(asked)
-    assert "a fall to 30 % would explain the quiet" in plain(asked)
+    assert "Traffic is unknown" in plain(asked)
+    assert "A fall to 30 % would explain the quiet" in plain(asked)
     await alice.click(asked, "incident.recovered")
     await alice.sees("*Recovered.*", channel)
 
@@ -52,7 +52,7 @@ async def test_the_shop_is_traced_and_its_levers_move_traffic_and_old_tabs(world
     await alice.click(decision, "decision.rollback")
     await alice.sees_change(decision, "would have come")
     recovered = plain(await alice.sees("*Recovered.*", channel))
-    assert "traffic is unknown" not in recovered
+    assert "Traffic is unknown" not in recovered
 
     # An old tab of the release that was taken back is no return, whatever an alert says of it.
     assert await act("old-tabs", True) is None

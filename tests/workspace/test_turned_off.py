@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.credentials import CHANGE_SECRET
 from sandbox.slack.people import plain
-from sandbox.world import CHANGE_SECRET, World
+from sandbox.world import World
 from tests.support.bots.stage import PAGES, PEOPLE, SHOP, declared, eventually, said, status, town
 from tests.workspace.conftest import _lived
 

@@ -20,7 +20,7 @@ from bot.clients.processes.commands import CommandFailed, run
 from bot.runtime.redaction import HIDDEN, LINES_SHOWN, printed, redact
 from phases.ports.ports import DeployState, PortError
 from phases.record.findings import DeployOutput
-from phases.text.cleaning import cut
+from phases.text.wording import short
 
 START_SECONDS = 10.0
 """The time until the watcher has said that the command runs."""
@@ -167,7 +167,7 @@ def _with_its_last_word(end: str, output: DeployOutput) -> str:
     So people who decide again need not open the output.
     """
     last = next((line.strip() for line in reversed(output.lines) if line.strip()), "")
-    return f"{end}: {cut(last, LAST_WORD)}" if last and last != HIDDEN else end
+    return f"{end}: {short(last, LAST_WORD)}" if last and last != HIDDEN else end
 
 
 def _state(

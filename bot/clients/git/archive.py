@@ -82,7 +82,7 @@ class LocalArchive:
         if name is None:
             return ""
         if clone is not None:
-            committed = await _try(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
+            committed = await _try_git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
             return "" if committed.code else committed.text
         try:
             return (directory / name).read_text(encoding="utf-8", errors="replace")
@@ -155,7 +155,7 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
     ways = Numbering.of([*committed, *_listed(directory)])
     for name in committed:
         if is_of(name, incident):
-            file = await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
+            file = await _run_git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
             if incident.ulid in file.text:
                 await _in_index(clone, name)
                 return Adr(number=_number(name, ways, number), path=clone.path(name))
@@ -178,7 +178,7 @@ async def _revise_in(
     for name in await _committed(clone):
         if not is_of(name, incident):
             continue
-        text = (await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")).text
+        text = (await _run_git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")).text
         if incident.ulid not in text:
             continue
         changed = revised(text)
@@ -198,7 +198,7 @@ async def _staged(clone: _Clone, name: str, text: str) -> None:
 
 
 async def _add(clone: _Clone, name: str) -> None:
-    added = await _try(clone.top, "update-index", "--add", "--", clone.path(name))
+    added = await _try_git(clone.top, "update-index", "--add", "--", clone.path(name))
     if added.code:
         raise PortError(
             SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True
@@ -224,14 +224,14 @@ async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
         draft = Path(scratch, "adr.md")
         _write_whole(Path(scratch), draft.name, text)
         blob = (
-            await _git(clone.top, "hash-object", "-w", "--no-filters", "--", str(draft))
+            await _run_git(clone.top, "hash-object", "-w", "--no-filters", "--", str(draft))
         ).text.strip()
-        newest = await _try(
+        newest = await _try_git(
             clone.top, "rev-parse", "--verify", "--quiet", f"{clone.branch}^{{commit}}"
         )
         parent = newest.text.strip() if not newest.code else ""
-        await _git(clone.top, "read-tree", *([parent] if parent else ["--empty"]), extra=index)
-        await _git(
+        await _run_git(clone.top, "read-tree", *([parent] if parent else ["--empty"]), extra=index)
+        await _run_git(
             clone.top,
             "update-index",
             "--add",
@@ -239,10 +239,10 @@ async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
             f"100644,{blob},{clone.path(name)}",
             extra=index,
         )
-        tree = (await _git(clone.top, "write-tree", "--missing-ok", extra=index)).text.strip()
+        tree = (await _run_git(clone.top, "write-tree", "--missing-ok", extra=index)).text.strip()
     parents = ["-p", parent] if parent else []
-    commit = (await _git(clone.top, "commit-tree", tree, *parents, "-m", message)).text.strip()
-    moved = await _try(
+    commit = (await _run_git(clone.top, "commit-tree", tree, *parents, "-m", message)).text.strip()
+    moved = await _try_git(
         clone.top,
         "update-ref",
         "-m",
@@ -262,7 +262,7 @@ async def _in_index(clone: _Clone, name: str) -> None:
     path = clone.path(name)
     if not clone.checked_out or not (clone.top / path).is_file():
         return
-    if (await _git(clone.top, "ls-files", "--", f":(literal){path}")).text.strip():
+    if (await _run_git(clone.top, "ls-files", "--", f":(literal){path}")).text.strip():
         return
     await _add(clone, name)
 
@@ -273,14 +273,14 @@ async def _clone(directory: Path) -> _Clone | None:
     The directory itself may not exist yet.
     """
     there = next((path for path in (directory, *directory.parents) if path.is_dir()), Path("/"))
-    shown = await _try(there, "rev-parse", "--show-toplevel")
+    shown = await _try_git(there, "rev-parse", "--show-toplevel")
     if shown.code:
         if b"not a git repository" in shown.err:
             return None
         raise PortError(SYSTEM, f"git refuses {there}: {complaint(shown)}")
     top = Path(shown.text.rstrip("\n"))
     inside = _path_below(top, there, directory)
-    head = await _try(top, "symbolic-ref", "--quiet", "HEAD")
+    head = await _try_git(top, "symbolic-ref", "--quiet", "HEAD")
     if not head.code:
         return _Clone(top, inside, head.text.strip(), True)
     branch = await _default_branch(top)
@@ -291,11 +291,11 @@ async def _clone(directory: Path) -> _Clone | None:
 async def _default_branch(top: Path) -> str:
     """Return the branch for a detached HEAD: the remote's default, else `main` or `master`."""
     remote = f"refs/remotes/{await remote_of(str(top)) or 'origin'}/"
-    own = await _try(top, "symbolic-ref", "--quiet", f"{remote}HEAD")
+    own = await _try_git(top, "symbolic-ref", "--quiet", f"{remote}HEAD")
     named = [own.text.strip().removeprefix(remote)] if not own.code else []
     for name in (*named, "main", "master"):
         ref = f"refs/heads/{name}"
-        if not (await _try(top, "show-ref", "--verify", "--quiet", ref)).code:
+        if not (await _try_git(top, "show-ref", "--verify", "--quiet", ref)).code:
             return ref
     raise PortError(
         SYSTEM,
@@ -308,7 +308,7 @@ async def _checked_out_at(top: Path, branch: str) -> Path | None:
 
     https://git-scm.com/docs/git-worktree, porcelain format
     """
-    listing = (await _git(top, "worktree", "list", "--porcelain")).text
+    listing = (await _run_git(top, "worktree", "list", "--porcelain")).text
     for block in listing.split("\n\n"):
         lines = block.splitlines()
         if lines and f"branch {branch}" in lines:
@@ -334,7 +334,7 @@ async def _committed(clone: _Clone) -> list[str]:
     There are none where branch or directory is not there yet.
     """
     place = f"{clone.branch}:{clone.inside}" if clone.inside else clone.branch
-    listing = await _try(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
+    listing = await _try_git(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
     if listing.code:
         return []
     return [name for name in listing.text.split("\0") if 0 < len(Path(name).parts) <= DEEP]
@@ -402,7 +402,7 @@ def _write_whole(directory: Path, name: str, text: str) -> None:
         ) from error
 
 
-async def _try(where: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> Output:
+async def _try_git(where: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> Output:
     """Return a call whose failure is an answer. Raises `PortError` where git hangs."""
     environment = _AUTHOR | dict(extra or {})
     try:
@@ -414,8 +414,8 @@ async def _try(where: Path, *arguments: str, extra: Mapping[str, str] | None = N
         raise PortError(SYSTEM, error.text, retryable=error.timed_out) from error
 
 
-async def _git(where: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> Output:
-    output = await _try(where, *arguments, extra=extra)
+async def _run_git(where: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> Output:
+    output = await _try_git(where, *arguments, extra=extra)
     if output.code:
         raise PortError(SYSTEM, f"git {arguments[0]}: {complaint(output)}")
     return output

@@ -44,11 +44,9 @@ class LocalBisector:
         clones: Clones,
         *,
         step_seconds: float = STEP_SECONDS,
-        whole_seconds: float = WHOLE_SECONDS,
     ) -> None:
         self._state_dir = state_dir.resolve()
         self._step_seconds = step_seconds
-        self._whole_seconds = whole_seconds
         self._taking_up = asyncio.Lock()
         self._clones = clones
 
@@ -78,7 +76,7 @@ class LocalBisector:
                 "bad_commit": ends[1],
                 "tag": service.release.tag,
                 "step_seconds": self._step_seconds,
-                "whole_seconds": self._whole_seconds,
+                "whole_seconds": WHOLE_SECONDS,
                 "at": records.now(),
             }
             records.create(folder / "job.json", job)

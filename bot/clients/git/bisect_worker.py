@@ -92,7 +92,7 @@ def bisect(run: Run) -> None:
     names = f"{run.job['good']} and {run.job['bad']}"
     if good == bad:
         raise Ended("cannot tell", f"{names} are the same commit")
-    if cut(run, good, bad):
+    if history_is_cut(run, good, bad):
         raise Ended(
             "cannot tell", f"the history of the clone is cut (a shallow clone) between {names}"
         )
@@ -132,7 +132,7 @@ def bisect(run: Run) -> None:
     in_spite_of_noise(run, base, bad)
 
 
-def cut(run: Run, good: str, bad: str) -> bool:
+def history_is_cut(run: Run, good: str, bad: str) -> bool:
     """Return whether the commits between the ends are not all there.
 
     The first behind the cut would seem to have brought the trouble.

@@ -20,7 +20,7 @@ from bot.clients.cache import Cache
 from bot.clients.github.endpoints import REPOSITORY, TAGS, Call
 from bot.clients.github.http import REDIRECTS, SYSTEM, GraphQL, Rest
 from bot.clients.github.models import Repository, Tag
-from bot.clients.http.client import adapter, place_of
+from bot.clients.http.client import adapter, place_of, with_query
 from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
 
@@ -197,8 +197,7 @@ class GitHub:
         for _ in range(HOPS):
             answer = await self._rest.request(
                 asked.call.method,
-                path,
-                params=asked.params,
+                with_query(path, asked.params),
                 json=dict(json) if json is not None else None,
                 headers=headers,
                 scope=asked.call.permission,

@@ -112,27 +112,26 @@ class Http:
     async def get(
         self, path: str, params: Params | None = None, *, scope: str | None = None
     ) -> httpx.Response:
-        return await self.request("GET", path, params=params, scope=scope)
+        return await self.request("GET", with_query(path, params), scope=scope)
 
     async def request(
         self,
         method: str,
         path: str,
         *,
-        params: Params | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
         scope: str | None = None,
         repeatable: bool = False,
     ) -> httpx.Response:
-        """Return the answer that is not refused.
+        """Return the answer that is not refused. `path` has its parameters (`with_query`).
 
         `scope` is the permission that the call needs; it is named when the call is refused.
         A GET, and what is `repeatable`, is sent again after a fault. Raises `PortError`.
         """
         request = self._client.build_request(
             method,
-            self._address(path, _pairs(params)),
+            self._address(path),
             json=json,
             headers=dict(headers) if headers else None,
         )
@@ -255,11 +254,9 @@ class Http:
         count(self.system, request.method, answer.status_code)
         return answer
 
-    def _address(self, path: str, params: Sequence[tuple[str, str]]) -> httpx.URL:
-        """Return the whole address: httpx reads it a second time where it adds the parameters."""
-        asked = f"?{urlencode(params)}" if params else ""
+    def _address(self, path: str) -> httpx.URL:
         try:
-            return httpx.URL(f"{self._base}{path}{asked}")
+            return httpx.URL(f"{self._base}{path}")
         except httpx.InvalidURL as error:
             text = f"the address set for {self.system} is no URL"
             raise Unanswered(self.system, text) from error
@@ -276,7 +273,7 @@ def place_of(error: ValidationError) -> str:
     return ".".join(str(part) for part in where) or "as a whole"
 
 
-def part(text: str, system: str) -> str:
+def path_part(text: str, system: str) -> str:
     """Return one part of a path, quoted.
 
     Raises `HttpError` for what would lead to another path: `..` is no id of anything.
@@ -292,10 +289,13 @@ def _is_secret(header: str) -> bool:
     )
 
 
-def _pairs(params: Params | None) -> tuple[tuple[str, str], ...]:
-    """Return flat pairs: a list is a parameter repeated, and None is left out."""
+def with_query(path: str, params: Params | None) -> str:
+    """Return the path with its parameters: a list is one repeated, and None is left out.
+
+    httpx would read the whole address a second time to add them.
+    """
     flat: list[tuple[str, str]] = []
     for key, value in params.items() if isinstance(params, Mapping) else params or ():
         values = value if isinstance(value, list | tuple | set) else [value]
         flat.extend((key, str(v)) for v in values if v is not None)
-    return tuple(flat)
+    return f"{path}?{urlencode(flat)}" if flat else path

@@ -23,7 +23,7 @@ from bot.runtime.redaction import redact
 from phases.ports.ports import PortError
 from phases.record.documents import LinearIssue, SubIssue, Ticket
 from phases.record.service import Service
-from phases.text.cleaning import cut
+from phases.text.wording import short
 
 SYSTEM = "Linear"
 TITLE_LIMIT = 255
@@ -104,8 +104,8 @@ class NewIssue:
 def _written(new: NewIssue, untitled: str) -> dict[str, Any]:
     return {
         "id": made_id("issue", new.key),
-        "title": cut(" ".join(new.title.split()) or untitled, TITLE_LIMIT),
-        "description": cut(new.body, BODY_LIMIT),
+        "title": short(" ".join(new.title.split()) or untitled, TITLE_LIMIT),
+        "description": short(new.body, BODY_LIMIT),
     }
 
 
@@ -241,13 +241,17 @@ class Linear:
 
     async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None:
         """Attach a link. Linear keys attachments by URL: attaching again changes the title."""
-        given = {"issueId": ticket.id, "url": url, "title": cut(title.strip() or url, TITLE_LIMIT)}
+        given = {
+            "issueId": ticket.id,
+            "url": url,
+            "title": short(title.strip() or url, TITLE_LIMIT),
+        }
         await self._ask(shapes.ATTACH, {"input": given}, shapes.Changed)
 
     async def comment(self, ticket: Ticket, *, key: str, body: str) -> None:
         """Comment once for each `key`."""
         id = made_id("comment", key)
-        given = {"id": id, "issueId": ticket.id, "body": cut(body, BODY_LIMIT)}
+        given = {"id": id, "issueId": ticket.id, "body": short(body, BODY_LIMIT)}
         try:
             await self._ask(shapes.COMMENT, {"input": given}, shapes.Changed)
         except LinearError as error:

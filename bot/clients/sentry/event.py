@@ -20,12 +20,12 @@ from pydantic import Field, field_validator
 from bot.clients.sentry.flags import flags_of
 from bot.clients.sentry.laptops import from_laptop
 from bot.clients.sentry.models import Shape, scrubbed
-from phases.ports.library_paths import foreign, in_library
+from phases.ports.library_paths import in_library, is_library_file
 from phases.ports.source_paths import without_query, written_parts
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import Frame
 from phases.root_cause.stack_trace import COMPONENTS, evidence_frames
-from phases.text.cleaning import foreign as nobodys_call
+from phases.text.cleaning import foreign
 
 CONTEXT_LINES = 5
 CONTEXT_WIDTH = 200
@@ -79,7 +79,7 @@ class FrameShape(Shape):
             function=(self.function or "")[:200],
             line=line,
             in_app=bool(self.inApp)
-            or (self.inApp is None and not told and not foreign(file, module)),
+            or (self.inApp is None and not told and not is_library_file(file, module)),
             module=module,
             context=tuple(around[:CONTEXT_LINES]),
             path=built_at[:300]
@@ -201,11 +201,9 @@ class EventShape(Shape):
         cause = next((v for v in raised.chain if v.type or v.value), None)
         outer = raised.chain[raised.chain.index(cause) + 1 :] if cause is not None else []
         return EventDetail(
-            exception_type=nobodys_call(cause.type)[:TYPE] if cause and cause.type else None,
-            exception_value=nobodys_call(scrubbed((cause.value or "") if cause else "")).strip()[
-                :VALUE
-            ],
-            wrapped_in=tuple(nobodys_call(v.type)[:TYPE] for v in outer if v.type),
+            exception_type=foreign(cause.type)[:TYPE] if cause and cause.type else None,
+            exception_value=foreign(scrubbed((cause.value or "") if cause else "")).strip()[:VALUE],
+            wrapped_in=tuple(foreign(v.type)[:TYPE] for v in outer if v.type),
             handled=handled,
             frames=_most_telling(frames),
             release=str(release) if release else None,

@@ -16,7 +16,7 @@ from datetime import datetime
 
 import httpx
 
-from bot.clients.http.client import part
+from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.event import EventShape
 from bot.clients.sentry.http import EVENTS, PAGE, Pairs, SentryHttp, next_cursor
@@ -59,16 +59,18 @@ class GlitchTip:
         return [row for row in rows if row.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
-        answer = await self._site.get(f"/issues/{part(id, 'Sentry')}/", scope=EVENTS)
+        answer = await self._site.get(f"/issues/{path_part(id, 'Sentry')}/", scope=EVENTS)
         return self._site.read(IssueShape, answer).row()
 
     async def latest(self, issue: str) -> EventDetail | None:
-        answer = await self._site.get_or_none(f"/issues/{part(issue, 'Sentry')}/events/latest/")
+        answer = await self._site.get_or_none(
+            f"/issues/{path_part(issue, 'Sentry')}/events/latest/"
+        )
         return None if answer is None else self._site.read(EventShape, answer).detail()
 
     async def tag(self, issue: str, key: str) -> TagDetailShape | None:
         """Return the tag, or None where no event has it."""
-        path = f"/issues/{part(issue, 'Sentry')}/tags/"
+        path = f"/issues/{path_part(issue, 'Sentry')}/tags/"
         answer = await self._site.get(path, [("key", key)], scope=EVENTS)
         details = self._site.read(list[TagDetailShape], answer)
         return next((detail for detail in details if detail.key in ("", key)), None)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from bot.clients.gather import at_once
-from bot.clients.http.client import part
+from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import tried
 from bot.clients.sentry.http import RELEASES, Pairs, SentryHttp, next_cursor
@@ -115,7 +115,7 @@ class Releases:
                 return listed[:LOOKED_AT]
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
-        path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
+        path = f"/releases/{path_part(release.version, 'Sentry')}/deploys/"
         return self._http.read(list[DeployShape], await self._http.get(path, scope=RELEASES))
 
     async def _listed(self, service: Service, where: Pairs, release: str) -> Sequence[str] | None:

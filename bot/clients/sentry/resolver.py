@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.clients.gather import at_once
-from bot.clients.http.client import part
+from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.http import AT_ONCE, RELEASES, SentryHttp
 from bot.clients.sentry.models import ReleaseShape
@@ -125,7 +125,7 @@ class SentryIssues:
         in no release.
         """
         body = {"status": "resolved", **way.details}
-        path = f"/issues/{part(issue, 'Sentry')}/"
+        path = f"/issues/{path_part(issue, 'Sentry')}/"
         answer = await self._http.request("PUT", path, json=body, scope=SCOPE)
         issue_now = self._http.json(answer) if answer.content else None
         taken = not isinstance(issue_now, dict) or issue_now.get("statusDetails")

@@ -136,7 +136,7 @@ local function write(part)
   for _, name in ipairs(part.unindex) do redis.call('ZREM', key('index', name), incident) end
   for _, name in ipairs(part.index) do redis.call('ZADD', key('index', name), part.number, incident) end
 
-  -- The memory of the incident (bot/store/memory.py reads it), beside its record: never older than what it remembers.
+  -- The memory of the incident (bot/store/past_incidents.py reads it), beside its record: never older than what it remembers.
   local memory = part.memory
   if memory then
     if memory.record then

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.documents import Contradiction
 from phases.record.incident import Entry, Incident
 from phases.text.wording import short

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from phases.postmortem.contradictions import causes, items, numbers, people, times
 from phases.postmortem.contradictions.case import SAYS, Case
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
 from phases.text.wording import short
 
@@ -25,6 +25,7 @@ RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
     causes.nobody_hit_against_triage,
     numbers.span_and_length,
     numbers.length_of_outage,
+    numbers.hit_too_long,
     numbers.parts_of_wholes,
     numbers.sums_of_parts,
     numbers.users_hit,

@@ -157,34 +157,44 @@ def _was_put_back(deploy: DeploySeen, known: History) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The releases that a rollback may go to, as far as anybody knows them."""
+
+    known: History
+    listed: Collection[Release] | None
+    """The deployer's list; None where it cannot be asked: then there is no target."""
+    running: Release | None = None
+    burning: Collection[str] = ()
+    """Versions with an open incident of their own."""
+    rolled_back: Collection[str] = ()
+    """Versions that this incident rolled back."""
+
+
 def targets_of(
     suspect: DeploySeen | None,
-    known: History,
-    listed_by_deployer: Collection[Release] | None,
-    running: Release | None,
-    *,
+    candidates: Candidates,
     window: timedelta,
     fire: EarlierFire | None = None,
-    burning: Collection[str] = (),
-    rolled_back: Collection[str] = (),
+    *,
     beside: bool = False,
 ) -> Targets:
     """Return the releases that ran before the suspect and were shown to be well.
 
     A rollback goes never to the suspect, to one deployed since, to what runs already or what this
-    incident rolled back, and only to what may be deployed and is in the deployer's list; None: the
-    list is not known, then there is no target. `burning` are versions with an open incident of
-    their own; `beside`: the suspect runs beside what the deployer names, as a canary does.
+    incident rolled back, and only to what may be deployed and is in the deployer's list. `beside`:
+    the suspect runs beside what the deployer names, as a canary does.
     """
-    if suspect is None or listed_by_deployer is None:
+    if suspect is None or candidates.listed is None:
         return Targets()
-    may = {r.version: r for r in listed_by_deployer if DEPLOYABLE.fullmatch(r.version)}
+    known, running = candidates.known, candidates.running
+    may = {r.version: r for r in candidates.listed if DEPLOYABLE.fullmatch(r.version)}
     for release in tuple(may.values()):  # by its commit, where the deployer has another name for it
         may.setdefault(known.names.of(release).version, release)
     out = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
-    out |= {suspect.release.version, *map(known.names.called, rolled_back)}
+    out |= {suspect.release.version, *map(known.names.called, candidates.rolled_back)}
     out |= {known.names.of(running).version} if running is not None and not beside else set()
-    burns = {known.names.called(version) for version in burning}
+    burns = {known.names.called(version) for version in candidates.burning}
     chosen: dict[str, Release] = {}
     passed: dict[str, str] = {}
     for period in periods(known, suspect.started_at):

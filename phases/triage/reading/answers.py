@@ -18,7 +18,7 @@ from phases.record.findings import ChangeSeen, DeploySeen, IssueSeen, Share
 from phases.triage.deploys.taken_back import NO_ROLLBACK_PATH, RollbackPath
 from phases.triage.picture.false_alarms import Rhythm
 from phases.triage.picture.fire import Series
-from phases.triage.reading.deploy_state import DeployState
+from phases.triage.reading.known_deploys import KnownDeploys
 
 NO_OTHERS = OtherErrors()
 
@@ -71,7 +71,7 @@ class Impact:
 class Answers:
     """The answers of the three rounds."""
 
-    deploys: DeployState
+    deploys: KnownDeploys
     fixes: tuple[HotfixRef, ...]
     trouble: Trouble
     changes: tuple[ChangeSeen, ...]

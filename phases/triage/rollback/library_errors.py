@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from phases.ports.library_paths import foreign
+from phases.ports.library_paths import is_library_file
 from phases.record.findings import Frame
 
 _OF_CODE = re.compile(
@@ -44,7 +44,7 @@ def is_library_frame(frame: Frame, changed: Iterable[str] = ()) -> bool:
     On the JVM, an organisation's packages begin alike, and SDKs may call each frame the
     application's own (https://docs.sentry.io/platforms/java/configuration/options/#inAppInclude).
     """
-    if not frame.in_app or foreign(frame.file, frame.module):
+    if not frame.in_app or is_library_file(frame.file, frame.module):
         return True
     own = {match.group(1) for path in changed if (match := _PACKAGE.search(path))}
     file = frame.file if "/" in frame.file else f"{frame.module.replace('.', '/')}.java"

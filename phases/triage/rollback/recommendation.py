@@ -136,7 +136,6 @@ def recommend(situation: Situation) -> Recommendation:
         points_to=weighed.points_to[:POINTS] if weighed else (),
         points_away=weighed.points_away[:POINTS] if weighed else (),
         written=situation.written,
-        target_why=chosen.why,
         takes_back=situation.takes_back if target is not None else None,
         offer_rollback=target is not None,
         suspect=situation.suspect.release if situation.suspect else None,

@@ -20,7 +20,7 @@ from phases.record.findings import (
 from phases.record.going_back import Quote, TakenBack
 from phases.shared.suspected_changes import Suspected, suspected_changes
 from phases.triage.deploys.deploy_history import History
-from phases.triage.deploys.targets import EarlierFire, Targets, earlier_fire, targets_of
+from phases.triage.deploys.targets import Candidates, EarlierFire, Targets, earlier_fire, targets_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +127,9 @@ class Situation:
     def chosen_targets(self) -> Targets:
         return targets_of(
             self.suspect,
-            self.known,
-            self.listed,
-            self.running,
-            window=self.window,
-            fire=self.earlier_fire,
-            burning=self.burning,
-            rolled_back=self.rolled_back,
+            Candidates(self.known, self.listed, self.running, self.burning, self.rolled_back),
+            self.window,
+            self.earlier_fire,
             beside=self.canary,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import inspect
 import os
 import signal
@@ -11,16 +12,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-# Commands, and parts of libraries, are imported by the bot only when they run.
-import uvicorn.lifespan.off
-import uvicorn.loops.auto
-import uvicorn.protocols.http.auto  # noqa: F401
-
-import bot.cli.doctor
-import bot.cli.export
-import bot.cli.forget
-import bot.cli.import_
-import bot.server  # noqa: F401
 from bot.__main__ import main
 from bot.clients.http import certificates
 from bot.clients.sentry import blast_radius
@@ -29,6 +20,7 @@ from bot.outbox import worker
 from handlers.slack import interaction
 from phases.coordination import declare
 from phases.triage.reading import questions, unavailable
+from phases.triage.rollback.written_warnings import warning_in
 
 DEADLINES = {
     "acks": ((interaction, "WHO_SECONDS", 20), (channel_members, "ASK_SECONDS", 20)),
@@ -97,4 +89,13 @@ def _worker(arguments: list[str]) -> int:
 
 RUNS: dict[str, Callable[[list[str]], int]] = {"firebreak": _firebreak, "worker": _worker}
 
+for module in (
+    *("bot.server", "bot.cli.doctor", "bot.cli.export", "bot.cli.forget", "bot.cli.import_"),
+    *("anyio._backends._asyncio", "httpcore"),
+    *("apscheduler.executors.asyncio", "apscheduler.triggers.interval"),
+    *("uvicorn.lifespan.off", "uvicorn.loops.auto"),
+    *("uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
+):
+    importlib.import_module(module)  # commands and parts of libraries that wait until they run
 inspect.stack()  # Bolt asks for it, and it looks at every module once
+warning_in("No rollback.")  # the first one compiles the pattern

@@ -7,9 +7,16 @@ import sys
 from pathlib import Path
 
 from sandbox.serving import free_port
+from tests.support.bots.forked import firebreak
 
 
 async def serve(env: dict[str, str], folder: Path) -> tuple[int, str]:
+    """The program, forked from one that has imported it: exit code and stderr."""
+    code, _, said = await firebreak("serve", env=env, cwd=folder)
+    return code, said
+
+
+async def serve_as_host(env: dict[str, str], folder: Path) -> tuple[int, str]:
     """The program as a host starts it: exit code and stderr."""
     root = Path(__file__).parents[3]
     process = await asyncio.create_subprocess_exec(

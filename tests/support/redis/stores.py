@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.store.incident_store import Answer, Store
+from bot.store.incident_store import Answer, Store, TimeLimit
 from handlers.dispatcher import Trigger
 from phases.shared.change import Change, Draft
 from tests.support.values.factories import incident
@@ -26,7 +26,7 @@ async def commit(
 ) -> Answer:
     done = change.done() if isinstance(change, Draft) else change
     loaded = await store.load(done.incident.id)
-    return await store.commit(id, loaded, done, trigger=trigger, seconds=20.0)
+    return await store.commit(id, loaded, done, trigger=trigger, limit=TimeLimit(seconds=20.0))
 
 
 async def dump(store: Store) -> dict[str, object]:

@@ -136,7 +136,6 @@ recommendations = st.builds(
     points_to=some(texts),
     points_away=some(texts),
     written=some(st.builds(Quote, text=texts, where=texts, by=st.none() | st.just("U0BOB"))),
-    target_why=texts,
     takes_back=st.none() | taken_back,
     offer_rollback=st.booleans(),
     suspect=st.none() | releases,

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from phases.ports.tracker_values import IssueRow, Minutes
-from phases.triage.picture.fire import DAY, HISTORY, HOUR, MINUTE, Series, step_of, time_of
+from phases.triage.picture.fire import DAY, HISTORY, HOUR, MINUTE, STEP, Series, step_of, time_of
 
 NOON = datetime(2026, 5, 5, 12, 15, 30, tzinfo=UTC)
 NIGHT = datetime(2026, 5, 5, 3, 15, 30, tzinfo=UTC)
@@ -20,7 +20,6 @@ QUIETEST = 0.15
 """Of noon's traffic, at three in the night."""
 
 
-@cache
 def traffic(at: datetime) -> float:
     """Return a share of noon's: a day goes up and down, and a weekend has a third less."""
     hour = at.hour + at.minute / 60
@@ -56,12 +55,13 @@ class Burning:
         """An issue that fails with the traffic; from `since` on so many times as often."""
         begin = max(first, self.now - HISTORY)
         hours: dict[datetime, int] = {}
-        events, at = 0, time_of(step_of(begin))
-        while at < self.now:
-            end = min(at + 5 * MINUTE, self.now)
+        events, steps = 0, _steps(self.now)
+        begun = (time_of(step_of(begin)) - steps[0][0]) // STEP
+        for at, share, minutes in steps[begun:]:
             factor = times if since is not None and at >= since else 1
-            mean = per_minute * factor * traffic(at) * ((end - max(at, begin)) / MINUTE)
-            count = self._draw(mean)
+            if at < begin:
+                minutes -= (begin - at) / MINUTE
+            count = self._draw(per_minute * factor * share * minutes)
             if count:
                 self.counts[at] = self.counts.get(at, 0) + count
                 if at > self.now - DAY:
@@ -69,7 +69,6 @@ class Burning:
                     hours[hour] = hours.get(hour, 0) + count
                 if at > self.now - WINDOW - MINUTE:
                     events += count
-            at += 5 * MINUTE
         self._add(first, events, hours)
 
     def births(self, per_hour: float, each: int = 2, lasting: float = 0.0) -> None:
@@ -116,11 +115,12 @@ class Burning:
         if self.spread > 1:
             shape = mean / (self.spread - 1)
             mean = self.rng.gammavariate(shape, self.spread - 1)
-        limit, product, count = math.exp(-min(mean, 700)), self.rng.random(), 0
+        drawn, limit, count = self.rng.random, math.exp(-min(mean, 700)), 0
+        product = drawn()
         if mean > 200:
             return max(round(self.rng.gauss(mean, math.sqrt(mean))), 0)
         while product > limit:
-            product *= self.rng.random()
+            product *= drawn()
             count += 1
         return count
 
@@ -131,6 +131,16 @@ class Burning:
     @property
     def in_window(self) -> Sequence[IssueRow]:
         return [row for row in self.rows if row.events > 0]
+
+
+@cache
+def _steps(now: datetime) -> list[tuple[datetime, float, float]]:
+    """Return begin, traffic and minutes of each step of the history."""
+    steps, at = list[tuple[datetime, float, float]](), time_of(step_of(now - HISTORY))
+    while at < now:
+        steps.append((at, traffic(at), min(STEP, now - at) / MINUTE))
+        at += STEP
+    return steps
 
 
 @cache

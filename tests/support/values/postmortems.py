@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from phases.postmortem.contradictions.case import Case
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.documents import ActionItem
 from phases.record.findings import Hypothesis, HypothesisKind, Release, Share, Verdict, Word
 from phases.record.incident import Entry, Incident, Source

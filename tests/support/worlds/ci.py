@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from sandbox.world import DEPLOY_SECRET, World
+from sandbox.credentials import DEPLOY_SECRET
+from sandbox.world import World
 from tests.support.worlds.webhook_bodies import told
 
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from handlers.views.blocks import View
-from handlers.views.home import ITEMS, SHOWN, First, Items, home
+from handlers.views.home import ITEMS, SHOWN, First, HomeContents, Items, home
 from phases.coordination.short_records import mine_first, owed_items, short_record, worse_first
+from phases.memory.trends import Month
 from phases.record.incident import Incident
 
 
@@ -19,7 +20,8 @@ def home_of(
     *,
     owned: Collection[str] = (),
     owing: Sequence[Incident] = (),
-    **more: Any,
+    months: tuple[Month, Month] | None = None,
+    site: str = "",
 ) -> View:
     """What `handlers.events.app_home` chooses of them, as it shows it."""
     every = {incident.id: incident for incident in incidents}
@@ -31,7 +33,7 @@ def home_of(
         First([every[one.id] for one in some[:SHOWN]], len(some)) for some in (burning, written)
     )
     own = [(written_up[id], _items(written_up[id])[n - 1]) for id, n in owed.own[:ITEMS]]
-    return home(first, me, now, owed=later, items=Items(own, owed), **more)
+    return home(HomeContents(first, later, Items(own, owed), months), me, now, site=site)
 
 
 def _items(incident: Incident) -> Sequence[Any]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.outbox.worker import Job, Outbox
+from bot.outbox.turns import SystemTurns
+from bot.outbox.worker import Outbox
 from bot.store.incident_store import Store
+from bot.store.job import Job
 from handlers.dispatcher import Recorded
 from phases.messages.base import Action, Effect
 from phases.messages.commands import PostUpdate
@@ -55,12 +57,17 @@ class World:
             assert isinstance(await self.dispatcher.dispatch(declare(), None), Recorded)
         assert isinstance(await self.dispatcher.dispatch(update("go"), "INC-0001"), Recorded)
 
-    def outbox(self, performers: Mapping[str, Perform], **options: Any) -> Outbox:
+    def outbox(
+        self,
+        performers: Mapping[str, Perform],
+        limits: Mapping[str, int] | None = None,
+        **options: Any,
+    ) -> Outbox:
         return Outbox(
             self.store,
             self.dispatcher,
             performers,
-            {"say": "slack", "page": "slack"},
+            SystemTurns({"say": "slack", "page": "slack"}, limits),
             url=self.url,
             **options,
         )

@@ -86,7 +86,7 @@ def steps(
                     .set(status=Status.CANCELLED, cancelled_at=now)
                     .note("cancelled", action.reason)
                 )
-                draft.release(f"open:{incident.service}:production")
+                draft.give_up_claim(f"open:{incident.service}:production")
             case _:
                 assert incident is not None
                 text = action.text if isinstance(action, PostUpdate) else action.type

@@ -24,10 +24,11 @@ from bot.clients.slack.errors import SlackRefused
 from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.metrics import Metrics, Timed
-from bot.outbox.worker import Job, Outbox
+from bot.outbox.worker import Outbox
 from bot.report import Report
 from bot.runtime.worker import WorkerEntry
 from bot.store.incident_store import Store
+from bot.store.job import Job
 from bot.timers.scheduler import Clock
 from phases.messages.base import Action
 from phases.messages.effects import Page, Say

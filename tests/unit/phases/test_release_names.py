@@ -19,7 +19,7 @@ from phases.messages.actions import DeployedByOthers
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import ReleaseNames, Service
 from phases.triage.deploys.deploy_history import History, merge_deploys, suspect_of
-from phases.triage.deploys.targets import targets_of
+from phases.triage.deploys.targets import Candidates, targets_of
 from phases.verification.post_deploy import deploy_told, version_told
 from tests.support.bots.story import mitigated
 from tests.support.worlds.sentry_world import NOW, ago
@@ -212,8 +212,8 @@ def healthy(
     running: Release | None = None,
     **fields: Any,
 ) -> tuple[Release, ...]:
-    window = timedelta(minutes=15)
-    return targets_of(suspect, known, listed, running, window=window, **fields).releases
+    candidates = Candidates(known, listed, running, **fields)
+    return targets_of(suspect, candidates, timedelta(minutes=15)).releases
 
 
 @pytest.mark.parametrize("length", [40, 7, 8, 12])

@@ -27,7 +27,7 @@ from bot.store.past_incidents import RedisMemory
 from handlers.views.text import person, spoken
 from phases.messages.actions import RetryDue
 from phases.messages.effects import Invite, Say
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.claims import fingerprint_claim
 from phases.record.incident import Entry, Incident, MessageRef, Status
 from phases.shared.change import Timer

@@ -17,7 +17,7 @@ from bot.cli.forget import forget
 from bot.connection.client import AnswerLost, NotRecorded, keys_under
 from bot.connection.cluster import PrimaryPool, read_map
 from bot.self_test import check_at_start
-from bot.store.incident_store import Already, Done, Store
+from bot.store.incident_store import Already, Done, Store, TimeLimit
 from handlers.dispatcher import Delivery, Recorded
 from tests.support.redis.clustered import (
     IMPATIENT_MS,
@@ -112,7 +112,7 @@ async def test_a_moving_slot_is_not_written_and_what_was_refused_counts_once_aft
 
     await cluster.begin_to_move(primary, target)
     with pytest.raises(NotRecorded, match="moving the bot's keys"):
-        await store.commit("c2", loaded, change, seconds=0.2)
+        await store.commit("c2", loaded, change, limit=TimeLimit(seconds=0.2))
     moved = await cluster.move_keys(primary, target, 3)
     assert moved == 3
     with pytest.raises(NotRecorded, match="moving the bot's keys"):  # of two keys one is there
@@ -120,7 +120,7 @@ async def test_a_moving_slot_is_not_written_and_what_was_refused_counts_once_aft
     with pytest.raises(NotRecorded, match="moving the bot's keys"):
         await keys_under(store.redis, "{fb}")
     before = await _asked_away(primary)
-    waits = asyncio.create_task(store.commit("c2", loaded, change, seconds=60))
+    waits = asyncio.create_task(store.commit("c2", loaded, change, limit=TimeLimit(seconds=60)))
 
     async def met_it() -> bool:
         return await _asked_away(primary) > before

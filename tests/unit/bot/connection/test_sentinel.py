@@ -13,7 +13,7 @@ import pytest
 
 from bot.cli.checks.durability import survives
 from bot.connection.client import AnswerLost, NotRecorded, copied
-from bot.store.incident_store import Already, Done, Store
+from bot.store.incident_store import Already, Done, Store, TimeLimit
 from handlers.dispatcher import Delivery, Recorded, Unknown
 from tests.support.redis.replicated import MASTER, Replicated, eventually, replicated
 from tests.support.redis.stores import commit, new
@@ -75,10 +75,12 @@ async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_
     loaded = await direct.load("INC-0001")
     change = new().done()
     with pytest.raises(AnswerLost, match=r"0 of 1 replicas|did not answer in time"):
-        await direct.commit("c1", loaded, change, seconds=0.5)
+        await direct.commit("c1", loaded, change, limit=TimeLimit(seconds=0.5))
     world.processes[world.replica].send_signal(18)  # SIGCONT
 
-    assert isinstance(await direct.commit("c1", loaded, change, seconds=5), Already)
+    assert isinstance(
+        await direct.commit("c1", loaded, change, limit=TimeLimit(seconds=5)), Already
+    )
     assert len(await direct.timeline("INC-0001")) == len(change.entries)
     await direct.close()
 

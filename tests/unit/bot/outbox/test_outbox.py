@@ -8,8 +8,8 @@ import pytest
 
 from bot.connection.client import GROUP, NotRecorded
 from bot.outbox.dead_letters import dead_letter_count, dead_letters
-from bot.outbox.worker import Job
 from bot.store.incident_store import Store
+from bot.store.job import Job
 from phases.messages.base import Action, Effect
 from phases.messages.commands import AddHypothesis
 from phases.messages.effects import Page, Say, TellDiscord

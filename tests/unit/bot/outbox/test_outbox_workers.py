@@ -12,8 +12,8 @@ import pytest
 
 from bot.cli.forget import forget
 from bot.connection.client import GROUP
-from bot.outbox.worker import Job
 from bot.store.incident_store import Store
+from bot.store.job import Job
 from phases.messages.base import Action
 from phases.messages.effects import CommentTicket, Say
 from phases.messages.results import EffectDone
@@ -48,9 +48,22 @@ async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(
     assert len(await store.redis.xinfo_consumers(store.keys.outbox, GROUP)) == 0
 
 
+async def test_it_runs_once_a_first_read_was_answered(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/readyz and the front wait for it, so no read and no look may wait before that."""
+    for wait in ("BLOCK_SECONDS", "PROMOTE_SECONDS", "RENEW_SECONDS", "TAKE_UP_SECONDS"):
+        monkeypatch.setattr(f"bot.outbox.worker.{wait}", 600)
+    world = World(store, redis_url)
+    for outbox in (world.outbox({}), world.outbox({})):  # the first one makes the group
+        async with running(outbox.run()):
+            await until(lambda one=outbox: one.running)
+
+
 WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
+from bot.outbox.turns import SystemTurns
 from bot.outbox.worker import Outbox
 from bot.store.incident_store import Store
 from tests.support.worlds.small_world import dispatcher
@@ -61,7 +74,7 @@ async def hanging(effect, job):
 
 async def main():
     store = Store.open(sys.argv[1])
-    await Outbox(store, dispatcher(store), {"say": hanging}, {"say": "slack"}, \
+    await Outbox(store, dispatcher(store), {"say": hanging}, SystemTurns({"say": "slack"}), \
 url=sys.argv[1]).run()
 
 asyncio.run(main())
@@ -170,6 +183,7 @@ SLOW_WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
 from bot.outbox import worker as outbox
+from bot.outbox.turns import SystemTurns
 from bot.store.incident_store import Store
 from phases.messages.actions import EffectDone
 from tests.support.worlds.small_world import dispatcher
@@ -185,8 +199,8 @@ async def main():
             await asyncio.sleep(0.02)
         return EffectDone(kind="say")
 
-    await outbox.Outbox(store, dispatcher(store), {"say": slow}, {"say": "slack"}, \
-url=sys.argv[1], limits={"slack": 1}).run()
+    await outbox.Outbox(store, dispatcher(store), {"say": slow}, \
+SystemTurns({"say": "slack"}, {"slack": 1}), url=sys.argv[1]).run()
 
 asyncio.run(main())
 """

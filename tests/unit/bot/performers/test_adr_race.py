@@ -14,10 +14,12 @@ import pytest
 
 from bot.clients.git.archive import LocalArchive
 from bot.config.catalogue import Catalogue
+from bot.outbox.turns import SystemTurns
 from bot.outbox.worker import Outbox
-from bot.performers.context import EffectContext, Performer, registered
+from bot.performers.context import EffectContext, registered
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
+from bot.store.job import Performer
 from handlers.dispatcher import Recorded
 from phases.messages import actions as said
 from phases.record.findings import LookVerdict
@@ -121,7 +123,7 @@ async def test_the_same_number_is_never_given_twice(
     performers: Mapping[str, Performer] = Everything(
         {kind: perform for kind, perform in registered(ctx).items() if kind in POSTMORTEM}
     )
-    outbox = Outbox(store, dispatcher, performers, {}, url=redis_url, limits={})
+    outbox = Outbox(store, dispatcher, performers, SystemTurns({}), url=redis_url)
     running = asyncio.create_task(outbox.run())
     try:
         await until(lambda: _resolved(dispatcher, ids), seconds=100)

@@ -13,8 +13,9 @@ from typing import Any, cast
 import pytest
 
 from bot.clients.slack.client import Slack
-from bot.performers.context import EffectContext, Job
+from bot.performers.context import EffectContext
 from bot.performers.slack import post_live
+from bot.store.job import Job
 from handlers.views.blocks import Message
 from phases.messages.effects import EFFECT, PostLive
 from phases.messages.results import MessagePosted

@@ -19,6 +19,7 @@ from bot.store.incident_store import (
     Loaded,
     Store,
     Taken,
+    TimeLimit,
 )
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue
 from phases.messages.actions import DeployTick, NobodyActed
@@ -88,7 +89,7 @@ async def test_already_is_answered_even_after_the_deadline(store: Store) -> None
     loaded = await store.load("INC-0001")
     await store.commit("c1", loaded, new().done())
     again = await store.commit(
-        "c1", loaded, new().done(), deadline=loaded.server_now - timedelta(seconds=1)
+        "c1", loaded, new().done(), limit=TimeLimit(loaded.server_now - timedelta(seconds=1))
     )
     assert again == Already("INC-0001", 1)
 
@@ -171,13 +172,13 @@ async def test_late_is_decided_by_the_clock_of_the_server(store: Store) -> None:
     change = new().done()
     assert (
         await store.commit(
-            "c1", loaded, change, deadline=loaded.server_now - timedelta(milliseconds=10)
+            "c1", loaded, change, limit=TimeLimit(loaded.server_now - timedelta(milliseconds=10))
         )
         == Late()
     )
     assert await dump(store) == before
     assert await store.commit(
-        "c1", loaded, change, deadline=loaded.server_now + timedelta(minutes=5)
+        "c1", loaded, change, limit=TimeLimit(loaded.server_now + timedelta(minutes=5))
     ) == Done(1)
 
 
@@ -211,7 +212,7 @@ async def test_claims_have_one_owner(store: Store) -> None:
 
     # A soft claim never refuses; what belongs to another cannot be released.
     assert await commit(store, new(2).claim("soft", soft=True), "c3") == Done(1)
-    other = Draft((await store.get(["INC-0002"]))[0], T0).release(
+    other = Draft((await store.get(["INC-0002"]))[0], T0).give_up_claim(
         "open:checkout:production", "soft", "nobody's"
     )
     assert await commit(store, other, "c4") == Done(2)
@@ -223,7 +224,7 @@ async def test_claims_have_one_owner(store: Store) -> None:
     assert await commit(store, first, "c5") == Done(2)  # one's own: renewed
     assert 0 < await store.redis.pttl(store.keys.claim("open:checkout:production")) <= 100_000
     assert await commit(
-        store, Draft(first.incident, T0).release("open:checkout:production"), "c6"
+        store, Draft(first.incident, T0).give_up_claim("open:checkout:production"), "c6"
     ) == Done(3)
     assert await store.owner("open:checkout:production") is None
 
@@ -294,5 +295,8 @@ async def test_a_replica_refuses(store: Store) -> None:
 async def test_a_time_without_a_zone_is_no_time(store: Store) -> None:
     with pytest.raises(ValueError, match="time zone"):
         await store.commit(
-            "c1", await store.load("INC-0001"), new().done(), deadline=T0.replace(tzinfo=None)
+            "c1",
+            await store.load("INC-0001"),
+            new().done(),
+            limit=TimeLimit(T0.replace(tzinfo=None)),
         )

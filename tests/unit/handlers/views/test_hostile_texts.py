@@ -32,7 +32,7 @@ from phases.postmortem.action_items import items, sub_issue_body
 from phases.postmortem.adr import adr_text, summary, up_to_date
 from phases.postmortem.adr_numbering import Numbering
 from phases.postmortem.adr_status import with_items_settled
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Picture, Release, Verdict
 from phases.record.incident import (
@@ -161,7 +161,7 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         history.trends(trends(counted, NOW)),
         timeline(one, entries),
         forms.declare(
-            [shop], title=word(), description=word(), metadata={"place": word()[:200]}, note=word()
+            [shop], forms.Prefill(word(), word()), metadata={"place": word()[:200]}, note=word()
         ),
         forms.triage(one, 1),
         forms.loading("incident.rollback", "Roll back", one),

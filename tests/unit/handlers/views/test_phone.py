@@ -17,12 +17,18 @@ from handlers import views
 from handlers.views.phone_layout import BODY, LARGE, SMALL, Fact, fitted, lines, shortened, shown
 from handlers.views.status import LINES
 from handlers.views.text import spoken, words
+from phases.record.findings import Hypothesis, HypothesisKind, Suspect, Verdict
 from phases.record.incident import Failure, Source, Status
-from tests.support.values.factories import NOW, incident, service
+from phases.root_cause.change_hypothesis import change_hypothesis
+from phases.root_cause.hypotheses import Facts, hypothesis_tree
+from tests.support.values.factories import NOW, incident, report, service
+from tests.support.values.flagged import flagged
 from tests.support.values.fullest import everything
 
 FULLEST = everything()
 SHOP = service(name="checkout-service", runbook="https://wiki.example.com/checkout")
+FAILED = Failure(effect_id="7-1", kind="discord", reason="unknown webhook", at=NOW, effect="{}")
+CULPRIT = Suspect(sha="c0ffee1234", author="Mara", subject="simplify tax", confidence=0.9)
 
 
 def read(block: dict[str, Any]) -> str:
@@ -170,3 +176,50 @@ def test_where_nothing_is_measured_the_alert_itself_says_what_burns() -> None:
     said = " ".join(wrapped(views.status(burning, NOW, SHOP)))
     assert "› 7 % of requests fail severity critical · region eu-west · pod shop-3" in said
     assert said.count("Sentry is not set up") == 1
+
+
+@pytest.mark.parametrize("width", range(12, 60))
+def test_a_number_is_never_cut_from_what_it_counts(width: int) -> None:
+    burning = incident(
+        triage=report(per_minute=5.4, baseline_per_minute=0.2, began_at=NOW),
+        failures=tuple(FAILED.model_copy(update={"effect_id": f"7-{n}"}) for n in range(3)),
+    )
+    for line in "\n".join(read(b) for b in views.status(burning, NOW, SHOP).blocks[1:3]).split(
+        "\n"
+    ):
+        kept = shortened(line, 1, width)
+        assert not re.search(r"(normally|; 5\.4|\(and|\(and\W\d+)…$", kept), kept
+
+
+@pytest.mark.parametrize("state", ["deciding", "mitigating", "verifying"])
+def test_a_private_incident_says_so_on_a_phone_and_nothing_hangs_on_the_word(state: str) -> None:
+    secret = FULLEST[state].model_copy(update={"private": True})
+    line = views.status(secret, NOW, SHOP).blocks[1]["text"]["text"].split("\n")[0]
+    assert "private" in line
+    assert "private…" not in line
+
+
+def test_one_hypothesis_leads_in_decision_status_and_thread() -> None:
+    """What the decision turns off is what the status suspects, however sure a commit looks."""
+    change = change_hypothesis(found := flagged())
+    assert change is not None
+    commit = Hypothesis(
+        id="H2",
+        kind=HypothesisKind.COMMIT,
+        says="Commit c0ffee123 by Mara caused it: “simplify tax”",
+        verdict=Verdict.SUPPORTED,
+        confidence=0.93,
+    )
+    facts = Facts(report=found, service=SHOP, suspects=(CULPRIT,), commits=())
+    raised = {h.kind: h for h in hypothesis_tree(facts)}
+    assert raised[HypothesisKind.COMMIT].verdict is Verdict.OPEN
+    one = incident(triage=found, hypotheses=tuple(raised.values()), suspects=(CULPRIT,))
+    said = views.status(one, NOW, SHOP).blocks[2]["text"]["text"]
+    assert "*Suspected*: Flag new-pricing" in said.split("\n")
+    assert "Flag new-pricing caused it" in views.tree(one).blocks[1]["text"]["text"]
+    judged = one.model_copy(update={"hypotheses": (*one.hypotheses, commit)})
+    suspected = re.search(r"Suspected\*: (\w+)", str(views.status(judged, NOW, SHOP).blocks))
+    leading = re.search(r"\*H\d\* (?:<[^|]*\|)?(\w+)", str(views.tree(judged).blocks))
+    assert suspected is not None
+    assert leading is not None
+    assert suspected[1] == leading[1]

@@ -222,6 +222,17 @@ def test_the_next_round_says_why_and_the_old_one_is_closed() -> None:
     assert not buttons(views.decision(two, NOW, service(), 1))
 
 
+def test_the_buttons_of_an_earlier_incident_of_the_same_number_have_another_seal() -> None:
+    """Numbers begin anew with an empty Redis, and the old channel's message is still there."""
+    one = deciding()
+    anew = one.model_copy(update={"ulid": f"{one.ulid[:-4]}K3V9"})
+    first, second = (
+        next(b["block_id"] for b in views.decision(i, NOW, service(), 1).blocks if "block_id" in b)
+        for i in (one, anew)
+    )
+    assert first != second
+
+
 def test_a_changed_target_changes_the_seal() -> None:
     one = deciding()
     other = one.model_copy(
@@ -244,6 +255,40 @@ def test_a_changed_target_changes_the_seal() -> None:
         if "block_id" in b
     ]
     assert len(set(seals)) == 2
+
+
+# --- the tree -------------------------------------------------------------------------------------
+
+
+def test_what_a_bisect_found_is_said_once_and_callers_only_where_the_release_brought_them() -> None:
+    culprit = Suspect(sha="c0ffee123456", author="Mara", subject="simplify tax")
+    leads = Hypothesis(
+        id="H1",
+        kind=HypothesisKind.COMMIT,
+        says="Commit c0ffee123 by Mara caused it: “simplify tax”",
+        verdict=Verdict.SUPPORTED,
+        confidence=0.97,
+        found="Bisect: the reproduction passes before this commit and fails with it.",
+    )
+    walk = (
+        "Crashes in shop/pay.py:12. Last touched by c0ffee123: new in 1.3.0.",
+        "Called from shop/routes.py:9. Last touched by f51e545e0: it was in 1.2.0 already.",
+    )
+    bisect = Bisect(id="b", good="1.2.0", bad="1.3.0", state="found", culprit=culprit)
+    one = incident(
+        hypotheses=(leads,),
+        bisect=bisect,
+        suspects=(culprit,),
+        investigation=Investigation(walk=walk),
+    )
+    shown = text_of(views.tree(one))
+    assert "Bisect found it" not in shown
+    assert "Crashes in shop/pay.py:12." in shown
+    assert "Called from" not in shown
+    assert "Called from" in text_of(views.evidence(one))
+    other = leads.model_copy(update={"says": "Commit badc0de12 caused it", "by": "U0BOB"})
+    shown = text_of(views.tree(one.model_copy(update={"hypotheses": (other,)})))
+    assert "Bisect found it" in shown, "what a person thinks is something else"
 
 
 # --- the status -----------------------------------------------------------------------------------

@@ -103,4 +103,4 @@ def test_why_a_rollback_does_not_come_first_stands_under_the_advice() -> None:
     assert f"A rollback would probably not end it. {away}" in shown.blocks[0]["text"]["text"]
     said = text_of(shown)
     assert said.count(away) == 1
-    assert "*Points away from it*: The errors are older than 1.3.0." in said
+    assert "*Points away from `1.3.0`*: The errors are older than 1.3.0." in said

@@ -21,7 +21,7 @@ from handlers.views.timeline import timeline
 from phases.coordination.updates import Template, update_template
 from phases.messages.effects import Say
 from phases.ports.ports import HotfixRef
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.documents import ActionItem
 from phases.record.findings import (
     Release,
@@ -131,8 +131,7 @@ def test_every_form_fits(
     shown = [
         forms.declare(
             [service(), service(name="search")],
-            title=text,
-            description=text,
+            forms.Prefill(text, text),
             metadata={},
             note=text,
         ),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phases.coordination.duplicates import AT_ONCE
-from phases.messages.commands import MergeDuplicates, Reopen, SplitOff
+from phases.messages.commands import MergeDuplicates, PostUpdate, Reopen, SplitOff
 from phases.messages.effects import CloseTicket, Say, Triage
 from phases.record.claims import fingerprint_claim, open_claim
 from phases.record.incident import Incident, Status
@@ -143,6 +143,13 @@ def test_a_duplicate_is_not_reopened_behind_the_back_of_the_other():
     refused = step(change.also[0].incident, Reopen(by="U0BOB"), service(), NOW)
     assert isinstance(refused, Refused)
     assert "`/incident split INC-0002`" in refused.text
+
+
+def test_what_is_said_in_a_duplicate_is_sent_to_the_one_that_goes_on():
+    ended = merged(one(1), one(2)).also[0].incident
+    refused = step(ended, PostUpdate(by="U0BOB", text="cards work again"), service(), NOW)
+    assert isinstance(refused, Refused)
+    assert refused.text.endswith("Nothing was changed. Say it in INC-0001.")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ from phases.memory.recall import past_incident, recurring_pattern
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.changes import ChangeSeen
-from phases.record.findings import Choice, DeployProof, HypothesisKind, LookVerdict, Verdict
+from phases.record.findings import (
+    Choice,
+    DeployProof,
+    HypothesisKind,
+    Investigation,
+    LookVerdict,
+    Verdict,
+)
 from phases.record.incident import ActionKind, Status
 from phases.record.memories import Question
 from phases.root_cause.change_hypothesis import change_hypothesis
@@ -148,3 +155,16 @@ def test_the_tree_and_the_memory_name_the_flag() -> None:
         "Third fire that flag new-pricing brought in 90 days; turning it off worked each time."
     )
     assert flagged().recommendation.choice is Choice.TURN_OFF
+
+
+def test_a_flag_that_was_turned_off_in_vain_is_no_longer_suspected() -> None:
+    story = decided()
+    change = change_hypothesis(flagged())
+    assert change is not None
+    found = Investigation(hypotheses=(change.model_copy(update={"id": "H1"}),))
+    story.say(said.Investigated(investigation=found))
+    ended(story)
+    story.looked(LookVerdict.NOT_RECOVERED)
+    story.looked(LookVerdict.NOT_RECOVERED)
+    assert story.record.hypotheses[0].says == "Flag new-pricing caused it"
+    assert story.record.hypotheses[0].verdict is Verdict.RULED_OUT

@@ -61,6 +61,19 @@ def test_what_was_not_started_broke_nothing():
     assert broken_rollbacks(story.record) == ()
 
 
+def test_what_was_never_started_is_told_once_however_often_it_was_clicked():
+    story = deciding()
+    for _ in range(3):
+        story.rolled_back()
+        refused = "nothing was started: GitHub refused the request (422) (No ref found for: main)."
+        story.say(said.DeployNotStarted(deploy_id=story.deploy, reason=refused))
+        story.measured()
+    assert story.record.rounds[-1].why == (
+        "nothing was deployed: GitHub refused the request (422) (No ref found for: main)"
+    )
+    assert len(tried_sentences(story.record)) == 1
+
+
 def test_what_did_not_help_is_told_and_what_helped_for_a_while():
     story = verifying()
     story.looked(LookVerdict.NOT_RECOVERED)

@@ -10,7 +10,7 @@ from phases.postmortem.contradictions.case import Case
 from phases.postmortem.contradictions.items import undoable
 from phases.postmortem.contradictions.named import contradictions
 from phases.postmortem.contradictions.people import blames_person
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from tests.support.values.incidents import T0, incident
 
 PEOPLE = frozenset({"Alice Reyes", "Alice", "Bob Okafor", "Bob"})
@@ -205,6 +205,26 @@ def test_two_faults_in_one_sentence_are_both_named() -> None:
     says = named(impact="4,000 users could not pay for 3 hours.")["numbers"]
     assert "until recovery" in says
     assert "triage measured 40" in says
+
+
+@pytest.mark.parametrize(
+    ("impact", "wrong"),
+    [
+        ("40 users could not check out for two hours.", True),
+        ("40 users could not check out for a quarter of an hour.", False),
+        ("40 users could not check out for half an hour.", False),
+        ("40 users could not check out for two and a half hours.", False),
+        ("Between 14:03 and 15:40 40 users could not pay.", True),
+        ("Between 14:03 and 14:19 UTC 40 users could not pay.", False),
+        ("From 16:03 to 16:19 CEST 40 users could not pay.", False),
+        ("40 users could not pay. Refunds went out between 15:00 and 18:00.", False),
+        ("For 16 min 40 users could not check out; 31 came back within the hour.", False),
+        ("40 users (about 3 % of 1,300 in that quarter of an hour) saw a 500 on /pay.", False),
+        ("40 users (30 in eu-west, 20 in us-east) could not pay.", True),
+    ],
+)
+def test_how_many_and_how_long_are_read_as_people_write_them(impact: str, wrong: bool) -> None:
+    assert ("numbers" in named(impact=impact)) is wrong, named(impact=impact)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from phases.postmortem.contradictions.named import contradictions
 from phases.postmortem.contributing_factors import ALERT, first_alert
 from phases.postmortem.draft import corrected_timeline, draft_parts
 from phases.postmortem.entry_table import entries_with_links, with_entries
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.record.incident import Entry, Source
 from phases.record.timeline import Shown, shown_timeline
 from tests.support.values import incidents

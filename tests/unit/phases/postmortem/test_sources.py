@@ -11,7 +11,7 @@ from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullC
 from phases.postmortem.adr import adr_text
 from phases.postmortem.contributing_factors import LookedUp
 from phases.postmortem.draft import draft_parts
-from phases.postmortem.gate import Parts
+from phases.postmortem.form_parts import Parts
 from phases.postmortem.sources import sources
 from phases.record.findings import Cause, Suspect
 from phases.record.incident import Entry, Incident, Source

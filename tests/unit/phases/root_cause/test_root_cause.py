@@ -36,7 +36,8 @@ from phases.record.findings import (
 from phases.record.going_back import Likelihood
 from phases.record.incident import Incident, Source
 from phases.record.service import ReleaseNames, Service
-from phases.root_cause.hypotheses import after_bisect, best_hypotheses, merge_hypotheses
+from phases.root_cause.hypotheses import best_hypotheses
+from phases.root_cause.hypothesis_updates import after_bisect, merge_hypotheses
 from phases.root_cause.investigate import investigate
 from phases.root_cause.leading_cause import leading_cause, proposed_cause
 from phases.root_cause.revert import commit_to_revert

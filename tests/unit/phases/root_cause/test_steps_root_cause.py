@@ -95,6 +95,27 @@ def test_what_the_walk_found_is_in_the_timeline():
     assert "Crashes in shop/pay.py:12." in [e.text for e in investigated().timeline]
 
 
+def test_a_second_walk_tells_only_what_the_first_had_not():
+    place = "Crashes in shop/pay.py:7 in pay: return cart['total'] / cart['n']."
+    blame = "Last touched by 9ff0a6f65 “Pay faster”: new in 1.3.0."
+    story = investigated()
+    for walk in ((place,), (f"{place} {blame}",), (f"{place} {blame}",), (place,)):
+        story.say(said.Investigated(investigation=Investigation(walk=walk)))
+    texts = [entry.text for entry in story.timeline]
+    assert [text for text in texts if "pay.py:7" in text or "touched" in text] == [place, blame]
+
+
+def test_of_the_callers_only_what_the_release_brought_is_in_the_timeline():
+    old = "Called from shop/routes.py:17. Last touched by f51e545e0 “First page” by Mara: old."
+    new = "Called from shop/cart.py:9. Last touched by 9ff0a6f65 “Pay faster”: new in 1.3.0."
+    story = investigated()
+    walk = ("Crashes in shop/pay.py:12.", old, new)
+    story.say(said.Investigated(investigation=Investigation(walk=walk)))
+    texts = [entry.text for entry in story.timeline]
+    assert new in texts
+    assert old not in texts
+
+
 def test_people_add_judge_and_are_not_overruled():
     story = investigated()
     story.say(said.AddHypothesis(by="U0BOB", says="the cache of eu-west is cold"))

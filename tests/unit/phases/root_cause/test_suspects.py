@@ -15,7 +15,7 @@ import pytest
 
 from bot.cli.rank_suspects import suspects_main
 from phases.ports.file_kinds import kind_of
-from phases.ports.library_paths import foreign, library_of
+from phases.ports.library_paths import is_library_file, library_of
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame
@@ -254,7 +254,7 @@ def test_what_kind_of_file_it_is(path: str, kind: str) -> None:
 )
 def test_the_library_of_a_frame(file: str, library: str | None) -> None:
     assert library_of(file) == library
-    assert foreign(file) is (library is not None)
+    assert is_library_file(file) is (library is not None)
 
 
 # --- patches --------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ import pytest
 from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.processes import commands, records
-from bot.performers.context import Job
 from bot.performers.deploys import start_deploy
+from bot.store.job import Job
 from phases.messages.base import Action
 from phases.messages.effects import StartDeploy
 from phases.messages.results import DeployNotStarted, DeployStarted

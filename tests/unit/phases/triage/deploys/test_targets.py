@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from phases.record.findings import DeploySeen, Release
 from phases.triage.deploys.deploy_history import History, merge_deploys
 from phases.triage.deploys.targets import (
+    Candidates,
     Targets,
     earlier_fire,
     periods,
@@ -38,9 +39,10 @@ def found(*deploys: DeploySeen, listed: Collection[str] = (), **fields: object) 
     """Return the targets where the newest is the suspect, and everything can be deployed."""
     known = merge_deploys(deploys)
     names = listed or {d.release.version for d in known.deploys}
-    given: dict[str, object] = {"window": WINDOW, **fields}
     may = [Release(version=name) for name in names]
-    return targets_of(known.deploys[0], known, may, None, **given)  # type: ignore[arg-type]
+    fire = fields.pop("fire", None)
+    candidates = Candidates(known, may, **fields)  # type: ignore[arg-type]
+    return targets_of(known.deploys[0], candidates, WINDOW, fire)  # type: ignore[arg-type]
 
 
 def names(targets: Targets) -> list[str]:
@@ -134,15 +136,15 @@ def test_a_target_is_in_the_deployers_list_and_has_no_incident_of_its_own() -> N
         "To v1, because v2 has an open incident of its own.",
     )
     known = merge_deploys(deploys)
-    assert targets_of(known.deploys[0], known, None, None, window=WINDOW) == Targets()
-    assert targets_of(None, known, [Release(version="v1")], None, window=WINDOW) == Targets()
+    assert targets_of(known.deploys[0], Candidates(known, None), WINDOW) == Targets()
+    assert targets_of(None, Candidates(known, [Release(version="v1")]), WINDOW) == Targets()
     assert names(found(deploy("v2", 5), deploy("--force", 60))) == []
 
 
 def test_what_was_deployed_since_the_suspect_is_no_target_even_if_it_was_there_before() -> None:
     known = merge_deploys([deploy("v2", 2), deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000)])
     may = [Release(version=name) for name in ("v1", "v2", "v3")]
-    assert names(targets_of(known.deploys[1], known, may, None, window=WINDOW)) == ["v1"]
+    assert names(targets_of(known.deploys[1], Candidates(known, may), WINDOW)) == ["v1"]
 
 
 def test_two_deploys_of_one_release_after_each_other_are_one_period() -> None:
@@ -166,9 +168,8 @@ def test_a_target_was_always_shown_to_be_well(
     counts = {ago(at).replace(second=0, microsecond=0): n for at, n in minutes.items()}
     fire = earlier_fire(counts, suspect.started_at, NOW, 0.0, WINDOW)
     may = [Release(version=f"v{n}") for n in range(5)]
-    targets = targets_of(
-        suspect, known, may, suspect.release, window=WINDOW, fire=fire, burning=(burning,)
-    )
+    candidates = Candidates(known, may, suspect.release, burning=(burning,))
+    targets = targets_of(suspect, candidates, WINDOW, fire)
     for target in targets.releases:
         assert target.version not in (suspect.release.version, burning)
         assert _well_once(target.version, known, suspect.started_at, counts)

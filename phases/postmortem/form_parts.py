@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Value
-from phases.text.cleaning import cut
+from phases.text.wording import short
 
 PART_LIMIT = 3000
 """A text input of Slack:
@@ -85,7 +85,7 @@ def checked_postmortem(
     }
     wrong |= _wrong_items(parts.items)
     items = _merged_items(parts.items, before)
-    impact = cut(" ".join(parts.impact.split()), IMPACT_LIMIT)
+    impact = short(" ".join(parts.impact.split()), IMPACT_LIMIT)
     everything = (*texts.values(), *more.values(), impact, *(item.text for item in items))
     size = sum(len(text.encode()) for text in everything)
     if not wrong and size > PARTS_BYTES:

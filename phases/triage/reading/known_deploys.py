@@ -13,7 +13,7 @@ from phases.record.findings import DeploySeen, Release, Share
 from phases.record.incident import Incident
 from phases.triage.deploys.deploy_history import FIRST_EVENTS, History, merge_deploys
 from phases.triage.deploys.taken_back import RollbackPath
-from phases.triage.deploys.targets import EarlierFire, targets_of
+from phases.triage.deploys.targets import Candidates, EarlierFire, targets_of
 from phases.triage.picture.fire import MINUTE
 from phases.triage.reading.questions import Questions
 from phases.triage.rollback.situation import runs_beside
@@ -22,7 +22,7 @@ ONE_PLACE = 0.95  # of the events: the rest names no place, or is noise
 
 
 @dataclass(frozen=True, slots=True)
-class DeployState:
+class KnownDeploys:
     """The deploys, the running release, and the releases that may be deployed."""
 
     known: History
@@ -35,6 +35,10 @@ class DeployState:
     cannot_deploy: str
     burning: Collection[str]
     rolled_back: Collection[str]
+
+    @property
+    def candidates(self) -> Candidates:
+        return Candidates(self.known, self.releases, self.running, self.burning, self.rolled_back)
 
     def near(self, minute: datetime | None) -> bool:
         """Say whether a deploy is so near that the second of the beginning tells on which side."""
@@ -49,12 +53,12 @@ class DeployState:
         return runs_beside(suspect, self.running, self.known, by_release)
 
 
-async def ask_deploy_state(
+async def ask_deploys(
     ask: Questions,
     incident: Incident,
     known_deploys: Sequence[DeploySeen],
     burning: Collection[str],
-) -> DeployState:
+) -> KnownDeploys:
     """Ask what was deployed, what runs, what may be deployed."""
     service = ask.sources.service
     by_github, (by_sentry, all_told), running, (releases, cannot_deploy) = await asyncio.gather(
@@ -63,7 +67,7 @@ async def ask_deploy_state(
     outside = (*by_github, *by_sentry)
     own = [d for d in (*known_deploys, *outside) if d.service == service.name]
     known = merge_deploys(own, deployable=releases or ()).without(incident.rolled_back)
-    return DeployState(
+    return KnownDeploys(
         known=known,
         neighbours=_neighbour_deploys(service.name, (*known_deploys, *outside)),
         all_told=all_told,
@@ -88,24 +92,15 @@ def _neighbour_deploys(service: str, told: Sequence[DeploySeen]) -> tuple[Deploy
 
 async def ask_rollback_path(
     ask: Questions,
-    deploys: DeployState,
+    deploys: KnownDeploys,
     suspect: DeploySeen | None,
     fire: EarlierFire | None,
     *,
     canary: bool = False,
 ) -> RollbackPath:
     """Ask what lies between what runs and the release to go back to."""
-    targets = targets_of(
-        suspect,
-        deploys.known,
-        deploys.releases,
-        deploys.running,
-        window=ask.sources.service.window,
-        fire=fire,
-        burning=deploys.burning,
-        rolled_back=deploys.rolled_back,
-        beside=canary,
-    ).releases
+    candidates, window = deploys.candidates, ask.sources.service.window
+    targets = targets_of(suspect, candidates, window, fire, beside=canary).releases
     running = suspect.release if canary and suspect is not None else deploys.running
     one_way, (commits, why) = await asyncio.gather(
         ask.one_way_changes(targets, running), ask.commits(targets, running)

@@ -1,0 +1,27 @@
+"""One try of one effect, as the worker of the outbox hands it to a performer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from phases.messages.base import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One try of one effect."""
+
+    incident: str
+    effect_id: str
+    """`INC-0001.<version>.<i>`: the same in every try."""
+    created: datetime
+    """When it was committed, by the clock of Redis."""
+    attempt: int
+    """1 for the first. From 2 on an earlier try may have done it."""
+
+
+Performer = Callable[[Any, Job], Awaitable[Action]]
+"""A performer as the worker calls it."""

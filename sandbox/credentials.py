@@ -1,0 +1,11 @@
+"""The tokens and secrets that the local systems and the bot share."""
+
+SIGNING_SECRET = "sandbox-signing-secret"
+SENTRY_TOKEN = "sntryi_sandbox"
+SENTRY_SECRET = "sandbox-sentry-secret"
+LINEAR_SECRET = "sandbox-linear-secret"
+DEPLOY_SECRET = "sandbox-deploy-secret"
+CHANGE_SECRET = "sandbox-change-secret"
+ALERT_SECRET = "sandbox-alert-secret"
+API_TOKEN = "sandbox-api-token"
+GITHUB_SECRET = "sandbox-github-secret"
