@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from phases.ports.file_kinds import FileKind, kind_of
@@ -19,9 +19,16 @@ from phases.ports.library_paths import is_library_file
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Suspect, Value
+from phases.root_cause.discounts import (
+    BESIDE_THE_CODE,
+    discount_harmless,
+    discount_merges,
+    discount_reverts,
+)
 from phases.root_cause.error_clues import Clues, clues_of
 from phases.root_cause.line_history import AGAIN, PATCH_LIMIT, Signal, follow_lines
-from phases.root_cause.patch import Patch
+from phases.root_cause.patch import Patch, count_word, sets_name
+from phases.root_cause.score import Score
 from phases.root_cause.stack_trace import own_code_frames
 
 # The points say how much a clue is worth against the others.
@@ -34,25 +41,24 @@ RECENT = 2.0  # the newest commit; falls to nothing with the oldest
 
 EVERYWHERE = 150  # a word in more commits than this tells none of them from the others
 
-SURE = 1.8  # of a point's square root: how much likelier it makes a commit than another
-TESTED = 2.0  # the same, of a commit that changes code and a test: it was meant to change something
-LARGE = 0.4
-"""The same, by the logarithm of the lines of code that it changed. Many lines in few files are
-riskier than as many in many: size and spread are among the best predictors of a fault (Kamei and
-others, "A large-scale empirical study of just-in-time quality assurance", 2013)."""
-SPREAD = 1.0  # by the logarithm of the files of code that it changed: so much less
-NOBODY = 10.0
+SURE = 1.85  # of a point's square root: how much likelier it makes a commit than another
+TESTED = 1.6
+"""The same, of a commit that changes code and a test, which was meant to change something; against
+the share of the range's commits that do so: where every commit brings a test, that says nothing."""
+SPREAD = 0.5  # so much less, by the logarithm of the files of code that it changed
+MISFIT = 1.5  # so much more, twice at most, where it brings the name that the error misses
+NOBODY = 9.4
 """The same, of *nobody* in a range of `ENOUGH` commits or more. How many more does not move it: a
 long range holds more that looks guilty, and holds the culprit more often."""
 ENOUGH = 10
 SHORT = 1.0
 """Taken from *nobody* by the logarithm of how many times shorter than that a range is: one commit
 that lies close to the crash says more than the nearest of many."""
+DEEP = 0.6
+"""Taken from *nobody* by the logarithm of the stack's own frames: the more there are to come close
+to, the less the best commit of a range reaches by chance, and the likelier is one of it."""
 BEFORE = 0.4
 """The share of ranges with a culprit among those that the constants were fitted to."""
-MERGED_LINES = 8  # of each file of a merge that are looked for in other commits
-REASONS = 5
-BESIDE_THE_CODE = frozenset((FileKind.TESTS, FileKind.DOCS, FileKind.CI))
 
 
 class RaisedError(Value):
@@ -82,53 +88,6 @@ class Ranking:
         return self.nobody is not None and self.nobody > first
 
 
-@dataclass(slots=True)
-class Score:
-    """The points of one commit, with the reasons for them."""
-
-    signals: list[Signal] = field(default_factory=list[Signal])
-    blame: list[Signal] = field(default_factory=list[Signal])
-    """Only the strongest of these counts, and no discount touches it."""
-    discounts: list[Signal] = field(default_factory=list[Signal])
-    tested: bool = False
-    lines: float = 0.0
-    """The logarithm of the lines of code that it changed."""
-    spread: float = 0.0
-    """The logarithm of the files that they are in."""
-
-    def add(self, points: float, reason: str, clue: str) -> None:
-        if points > 0:
-            self.signals.append(Signal(points, reason, clue))
-
-    def discount(self, factor: float, reason: str, clue: str) -> None:
-        self.discounts.append(Signal(factor, reason, clue))
-
-    @property
-    def points(self) -> float:
-        return self.without()
-
-    def without(self, clues: Collection[str] = ()) -> float:
-        """Return the points, some clues left out."""
-        factor = math.prod(d.points for d in self.discounts if d.clue not in clues)
-        own = sum(signal.points for signal in self.signals if signal.clue not in clues)
-        blame = max((signal.points for signal in self.blame), default=0.0)
-        return round(factor * own + blame, 3)
-
-    @property
-    def linked(self) -> bool:
-        """More than its place in the range speaks for it."""
-        return bool(self.blame) or any(signal.clue != "recent" for signal in self.signals)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        strongest = sorted(self.signals, key=lambda signal: -signal.points)
-        worth_saying = [s.reason for s in strongest if s.reason and s.points >= 0.3]
-        discounts = (signal.reason for signal in self.discounts)
-        reasons = (*dict.fromkeys(worth_saying[:REASONS]), *discounts)
-        blame = (signal.reason for signal in self.blame)
-        return (*blame, *(reasons or ("nothing links it to the crash",)))
-
-
 def rank_commits(
     frames: Sequence[Frame],
     exception: RaisedError,
@@ -146,8 +105,8 @@ def rank_commits(
     ordered = newest_first(commits)
     scores = score_commits(frames, exception, ordered, blamed)
     odds = math.log((1 - before) / before) - math.log((1 - BEFORE) / BEFORE)
-    likely = [likelihood(score) for score in scores]
-    none = NOBODY + SHORT * shortness(len(ordered)) + odds
+    likely = likelihoods(scores)
+    none = NOBODY + SHORT * shortness(len(ordered)) - DEEP * depth(frames) + odds
     shares = softmax([none, *likely])
     best = sorted(range(len(ordered)), key=lambda n: (-likely[n], n))
     suspects = tuple(_suspect(ordered[n], scores[n], shares[n + 1]) for n in best)
@@ -157,10 +116,25 @@ def rank_commits(
     return Ranking(suspects, round(shares[0], 4), _reasons_for_nobody(scores), next(linked, None))
 
 
-def likelihood(score: Score) -> float:
-    """Return what softmax makes a probability of."""
-    size = LARGE * score.lines - SPREAD * score.spread
-    return SURE * math.sqrt(score.points) + TESTED * score.tested + size
+def likelihoods(scores: Sequence[Score]) -> list[float]:
+    """Return what softmax makes probabilities of, of each commit."""
+    usual = tested_share(scores)
+    return [
+        SURE * math.sqrt(score.points)
+        + TESTED * (score.tested - usual)
+        - SPREAD * score.spread
+        + MISFIT * score.misfit
+        for score in scores
+    ]
+
+
+def tested_share(scores: Sequence[Score]) -> float:
+    """Return the share of the commits that change code and a test."""
+    return sum(score.tested for score in scores) / max(1, len(scores))
+
+
+def depth(frames: Sequence[Frame]) -> float:
+    return math.log1p(len(own_frames(frames)))
 
 
 def shortness(commits: int) -> float:
@@ -199,6 +173,7 @@ def score_commits(
     histories = follow_lines(own, index, commits, patches)
     scores = [Score(signals=list(history.signals)) for history in histories]
     _score_names(clues, patches, scores)
+    _note_misfits(clues, patches, scores)
     _score_named_files(clues, index, commits, scores)
     crashed_in_library = bool(frames) and is_library_file(frames[0].file, frames[0].module)
     for position, (commit, score) in enumerate(zip(commits, scores, strict=True)):
@@ -207,9 +182,9 @@ def score_commits(
             _score_dependency(commit, files, clues, crashed_in_library, score)
         newest = "the newest commit of the range" if position == 0 else ""
         score.add(RECENT * (1 - position / len(commits)), newest, "recent")
-        _discount_harmless(commit, patches[position], score)
-    _discount_merges(commits, patches, scores)
-    _discount_reverts(commits, scores)
+        discount_harmless(commit, patches[position], score)
+    discount_merges(commits, patches, scores)
+    discount_reverts(commits, scores)
     for number, sha in (blamed or {}).items():
         for commit, history, score in zip(commits, histories, scores, strict=True):
             if commit.sha == sha and frames[number].line not in history.wrote:
@@ -266,6 +241,29 @@ def _score_names(clues: Clues, patches: Sequence[Sequence[Patch]], scores: Seque
         for position in changed:
             reason = f"changes lines with `{name.text}`, named in the error"
             scores[position].add(worth, reason, "name")
+
+
+def _note_misfits(
+    clues: Clues, patches: Sequence[Sequence[Patch]], scores: Sequence[Score]
+) -> None:
+    """Note which commits bring the name that the error says is missing or does not fit.
+
+    A commit may define or set it, and may use it more often than before: a call of what is not
+    there, a field that was renamed in some places only.
+    """
+    for of_commit, score in zip(patches, scores, strict=True):
+        defines, more = False, 0
+        for name in clues.missing:
+            for patch in of_commit:
+                if name not in patch.text or kind_of(patch.path) in _NO_SOURCE:
+                    continue
+                uses, used = (count_word(side, name) for side in patch.changed)
+                defines = defines or (uses > 0 and sets_name(patch.changed[0], name))
+                more += uses - used
+        score.misfit = defines + (more > 0)
+
+
+_NO_SOURCE = BESIDE_THE_CODE | {FileKind.DEPENDENCY}
 
 
 def _commits_changing(text: str, code: Sequence[tuple[int, Patch]]) -> set[int]:
@@ -334,93 +332,6 @@ _OWN_VERSION = re.compile(
 def _mentions_library(text: str, library: str) -> bool:
     plain = re.escape(library).replace("_", "[-_.]").replace(r"\-", "[-_.]")
     return re.search(rf"(?<![\w-]){plain}(?![\w-])", text) is not None
-
-
-# --- what rarely breaks anything ---------------------------------------------------------------
-
-_MERGE = re.compile(r"Merge (?:branch|pull request|remote|tag|commit|bitbucket|in )", re.IGNORECASE)
-_REVERTS = re.compile(r"This reverts commit ([0-9a-f]{7,64})", re.IGNORECASE)
-_REVERT_SUBJECT = re.compile(
-    r"""(?:Revert|Back ?out|Rollback)[: ]+["“']?(.+?)["”']?(?: \(#\d+\))?$""", re.IGNORECASE
-)
-_ONLY: dict[frozenset[FileKind], str] = {
-    frozenset((FileKind.TESTS,)): "tests",
-    frozenset((FileKind.DOCS,)): "documentation",
-}
-
-
-def _discount_harmless(commit: Commit, patches: Sequence[Patch], score: Score) -> None:
-    kinds = frozenset(kind_of(file.path) for file in commit.files)
-    if kinds and kinds <= BESIDE_THE_CODE:
-        factor = 0.15 if FileKind.TESTS in kinds else 0.08
-        only = _ONLY.get(kinds, "tests, documentation or CI")
-        score.discount(factor, f"changes only {only}", "beside the code")
-        return
-    score.tested = FileKind.TESTS in kinds
-    code = [patch for patch in patches if kind_of(patch.path) not in BESIDE_THE_CODE]
-    score.lines = math.log1p(sum(patch.size for patch in code))
-    score.spread = math.log1p(sum(bool(patch.text) for patch in code))
-    if code and len(code) <= 20 and all(patch.only_shape for patch in code):
-        score.discount(0.2, "changes only comments or blanks", "comments")
-
-
-def _discount_merges(
-    commits: Sequence[Commit], patches: Sequence[Sequence[Patch]], scores: Sequence[Score]
-) -> None:
-    """Discount a merge whose lines other commits of the range bring.
-
-    What was squashed under a merge's title brings its own.
-    """
-    merges = {n for n, c in enumerate(commits) if c.files and _MERGE.match(c.subject)}
-    if not merges:
-        return
-    others: dict[str, list[str]] = {}
-    for n, of_commit in enumerate(patches):
-        if n not in merges:
-            for patch in of_commit:
-                others.setdefault(patch.path, []).append(patch.text)
-
-    def brought(patch: Patch) -> bool:
-        rows = [row for row in patch.changed[0].split("\n") if row.strip()][:MERGED_LINES]
-        return all(any(f"\n+{row}" in text for text in others.get(patch.path, ())) for row in rows)
-
-    for n in merges:
-        if all(map(brought, patches[n])):
-            scores[n].discount(0.3, "a merge: its changes are in its own commits", "merge")
-
-
-def _discount_reverts(commits: Sequence[Commit], scores: Sequence[Score]) -> None:
-    """Discount a commit and its revert where both are in the range: together they bring nothing.
-
-    A revert of something older is a change like any other.
-    """
-    by_subject: dict[str, list[int]] = {}
-    for position, commit in enumerate(commits):
-        by_subject.setdefault(commit.subject.strip().casefold(), []).append(position)
-    undone: set[int] = set()
-    for position, commit in enumerate(commits):
-        if position in undone:
-            continue  # a revert that was itself reverted stands for nothing
-        original = _reverted_position(position, commits, by_subject)
-        if original is not None and original not in undone:
-            undone.add(original)
-            back = f"only reverts {commits[original].sha[:9]}, also in this range"
-            scores[original].discount(0.25, f"was reverted by {commit.sha[:9]}", "reverted")
-            scores[position].discount(0.25, back, "reverted")
-
-
-def _reverted_position(
-    position: int, commits: Sequence[Commit], by_subject: Mapping[str, Sequence[int]]
-) -> int | None:
-    """Return the position of the older commit that this one takes back."""
-    commit = commits[position]
-    if named := _REVERTS.search(commit.body):
-        sha = named.group(1).lower()
-        older = range(position + 1, len(commits))
-        return next((n for n in older if commits[n].sha.startswith(sha)), None)
-    subject = _REVERT_SUBJECT.match(commit.subject.strip())
-    same = by_subject.get(subject.group(1).strip().casefold(), ()) if subject else ()
-    return next((n for n in same if n > position), None)
 
 
 def _suspect(commit: Commit, score: Score, share: float) -> Suspect:

@@ -80,6 +80,32 @@ _SETTING = re.compile(
 )
 
 
+_MISSING = re.compile(
+    "|".join(
+        (
+            r"has no attribute ['\"`‘](\w+)",
+            r"name ['\"](\w+)['\"] is not defined",
+            r"local variable ['\"](\w+)['\"]",
+            r"cannot import name ['\"](\w+)",
+            r"no module named ['\"]?(?:[\w.]*\.)?(\w+)",
+            r"unexpected keyword argument ['\"](\w+)",
+            r"(\w+)\(\) (?:takes|got|missing)",
+            r"undefined (?:local variable or )?method [`'](\w+[?!]?)",
+            r"uninitialized constant (?:[\w:]*::)?(\w+)",
+            r"(?:unknown|missing) keywords?: :?(\w+)",
+            r"(\w+) is not (?:a function|defined)",
+            r"reading '(\w+)'",
+            r"nosuchmethoderror.*\.(\w+)\(",
+            r"undefined (?:index|variable|property)[: ]+\$?(\w+)",
+            r"call to undefined (?:method|function) (?:[\w\\]+::)?(\w+)",
+        )
+    ),
+    re.IGNORECASE,
+)
+"""What interpreters say of a name that is not there, or is used otherwise than it is defined:
+Python, Ruby, JavaScript, Java, PHP."""
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     text: str
@@ -93,6 +119,8 @@ class Clues:
     """Whole words to look for in changed lines."""
     files: tuple[str, ...] = ()
     """Files and modules that the error's text speaks of."""
+    missing: tuple[str, ...] = ()
+    """Names that the error says are not there, or do not fit what is."""
     libraries: tuple[str, ...] = ()
     """Packages in the stack or in the error's type, the nearest to the crash first."""
 
@@ -106,6 +134,7 @@ def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
     return Clues(
         names=_names_in(type, value),
         files=_files_named(value),
+        missing=_missing_in(value),
         libraries=_libraries_in(type, frames),
     )
 
@@ -152,6 +181,11 @@ def _names_in(type: str, value: str) -> tuple[Name, ...]:
         add(re.split(r"[.:$\\]", type)[-1], 0.8)
     best = sorted(weights.items(), key=lambda item: -item[1])[:NAMES]
     return tuple(Name(text, weight) for text, weight in best)
+
+
+def _missing_in(value: str) -> tuple[str, ...]:
+    found = (name for match in _MISSING.finditer(value) for name in match.groups() if name)
+    return tuple(dict.fromkeys(found))
 
 
 def _files_named(value: str) -> tuple[str, ...]:

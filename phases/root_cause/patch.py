@@ -160,6 +160,24 @@ def _has_word(lines: str, word: str) -> bool:
     return word in lines and _whole_word(word).search(lines) is not None
 
 
+def count_word(lines: str, word: str) -> int:
+    return len(_whole_word(word).findall(lines)) if word in lines else 0
+
+
+def sets_name(lines: str, name: str) -> bool:
+    """Say whether one of the lines defines the name, sets it or passes it as a keyword."""
+    return name in lines and _setting(name).search(lines) is not None
+
+
+@lru_cache(maxsize=1_000)
+def _setting(name: str) -> re.Pattern[str]:
+    bare = re.escape(name)
+    return re.compile(
+        r"(?:\b(?:def|class|function|func|fn|module|interface|struct|var|let|const)\s+(?:self\.)?"
+        rf"(?:\([^)]*\)\s*)?{bare}(?!\w))|(?<!\w){bare}\s*(?::[^=\n]+)?=(?![=>])"
+    )
+
+
 @lru_cache(maxsize=1_000)
 def _whole_word(word: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
@@ -172,8 +190,8 @@ def _only_shape(text: str, path: str) -> bool:
     """
     indented = path.lower().endswith(_INDENTED)
     at = text.find("\n@@ ")
-    if at < 0:
-        return False
+    if at < 0 or "\ndeleted file mode" in text[:at]:
+        return False  # what is imported from a file that has only comments fails without it, too
     while at >= 0:
         following = text.find("\n@@ ", at + 1)
         added = removed = ""

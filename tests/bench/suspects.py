@@ -16,17 +16,20 @@ from pathlib import Path
 
 from bot.cli.rank_suspects import crash_of
 from phases.root_cause.commit_ranking import (
-    LARGE,
+    DEEP,
+    MISFIT,
     NOBODY,
     SHORT,
     SPREAD,
     SURE,
     TESTED,
-    Score,
+    depth,
     newest_first,
     score_commits,
     shortness,
+    tested_share,
 )
+from phases.root_cause.score import Score
 from tests.bench.crashes import Question, questions
 from tests.bench.logit import Choice, Weights, fit, probabilities
 from tests.bench.table import Row, aside, at_least, at_most
@@ -35,7 +38,7 @@ FOLDER = "FIREBREAK_CRASHES"
 STRENGTH = 0.3
 """How much a weight is drawn to the one in the code: a few crashes alone may not move it far."""
 NOBODY_NAME, POINTS, TESTS = "nobody", "points", "test changed"
-LINES, FILES, FEW = "lines changed", "files changed", "few commits"
+FILES, FEW, NAMED, FRAMES = "files changed", "few commits", "misfit", "own frames"
 BINS = 10
 GROUPS = 5
 
@@ -102,21 +105,24 @@ def asked(question: Question) -> Asked:
     right = 0
     if question.culprit is not None:
         right = 1 + [commit.sha for commit in ordered].index(question.culprit)
-    return Asked(question, scores, choice_of(scores, right))
+    return Asked(question, scores, choice_of(scores, right, depth(frames)))
 
 
-def choice_of(scores: Sequence[Score], right: int, without: Collection[str] = ()) -> Choice:
+def choice_of(
+    scores: Sequence[Score], right: int, deep: float, without: Collection[str] = ()
+) -> Choice:
     """Return the alternatives; `without`: clues that are left out."""
+    usual = tested_share(scores)
     commits = [
         {
             POINTS: math.sqrt(score.without(without)),
-            TESTS: float(score.tested),
-            LINES: score.lines,
+            TESTS: score.tested - usual,
             FILES: score.spread,
+            NAMED: float(score.misfit),
         }
         for score in scores
     ]
-    nobody = {NOBODY_NAME: 1.0, FEW: shortness(len(scores))}
+    nobody = {NOBODY_NAME: 1.0, FEW: shortness(len(scores)), FRAMES: deep}
     return Choice([nobody, *commits], right)
 
 
@@ -128,9 +134,10 @@ def weights() -> Weights:
         NOBODY_NAME: NOBODY,
         POINTS: SURE,
         TESTS: TESTED,
-        LINES: LARGE,
         FILES: -SPREAD,
+        NAMED: MISFIT,
         FEW: SHORT,
+        FRAMES: -DEEP,
     }
 
 
@@ -227,26 +234,40 @@ def _bits(answer: Answer) -> float:
 
 
 def worth(known: Sequence[Asked]) -> list[Row]:
-    """Leave each clue out, and say what that costs. The constants stay as they are."""
+    """Leave each clue out, and say what that costs. For a clue the constants stay as they are; for
+    what counts beside the points the others are fitted anew."""
     whole = [Answer(one, probabilities(weights(), one.choice)) for one in known]
     before = surprise(whole)
     found = [aside("suspects: bits of surprise at the right answer", before)]
     clues = {c.clue for one in known for s in one.scores for c in (*s.signals, *s.discounts)}
     for clue in sorted(clues):
-        without = [
-            Answer(one, probabilities(weights(), choice_of(one.scores, one.choice.right, (clue,))))
+        choices = [
+            choice_of(one.scores, one.choice.right, one.choice.alternatives[0][FRAMES], (clue,))
             for one in known
         ]
-        guilty = [a for a in without if a.culprit]
-        found.append(
-            aside(
-                f"suspects without {clue}: bits more",
-                surprise(without) - before,
-                beside=f"first of the commits {share(a.place == 1 for a in guilty):.3f}, "
-                f"in three {share(a.place <= 3 for a in guilty):.3f}",
-            )
-        )
+        found.append(_without(clue, known, choices, weights(), before))
+    names = [name for name in weights() if name not in (POINTS, NOBODY_NAME)]
+    for name in names:
+        choices = [one.choice for one in known]
+        rest = {n: weight for n, weight in weights().items() if n != name}
+        again = fit(choices, rest, STRENGTH, NOBODY_NAME)
+        found.append(_without(name, known, choices, again, before))
     return found
+
+
+def _without(
+    name: str, known: Sequence[Asked], choices: Sequence[Choice], used: Weights, before: float
+) -> Row:
+    answers = [
+        Answer(one, probabilities(used, choice)) for one, choice in zip(known, choices, strict=True)
+    ]
+    guilty = [a for a in answers if a.culprit]
+    return aside(
+        f"suspects without {name}: bits more",
+        surprise(answers) - before,
+        beside=f"first of the commits {share(a.place == 1 for a in guilty):.3f}, "
+        f"in three {share(a.place <= 3 for a in guilty):.3f}",
+    )
 
 
 def fitted(known: Sequence[Asked]) -> list[Row]:

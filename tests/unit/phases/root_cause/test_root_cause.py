@@ -203,7 +203,10 @@ async def test_where_no_commit_stands_out_the_nearest_is_named_and_blamed_for_no
 ) -> None:
     repository, service = shop(tmp_path)
     pay = (repository.path / "shop/pay.py").read_text(encoding="utf-8")
-    near = repository.commit("Say goodbye (#77)", {"shop/pay.py": f"{pay}\n\n# bye\nBYE = 1\n"})
+    pay += "\n".join(f"PRICE_{n} = {n}" for n in range(60))
+    repository.commit("Prices", {"shop/pay.py": pay})
+    repository.git("tag", "--force", "v42")
+    near = repository.commit("Say goodbye (#77)", {"shop/pay.py": f"{pay}\nBYE = 1\n"})
     for n in range(12):
         repository.commit(f"More {n}", {f"shop/more{n}.py": "x = 1\n"})
     repository.git("tag", "v43")

@@ -297,6 +297,32 @@ def test_where_a_line_stood_before(line: int, written: bool, before: int, distan
     assert (fate.written, fate.before, fate.distance) == (written, before, distance)
 
 
+def test_a_file_of_comments_that_is_deleted_is_a_change() -> None:
+    rows = "@@ -1,2 +0,0 @@\n-# The shop.\n-# Everything is imported from here.\n"
+    head = "diff --git a/shop/__init__.py b/shop/__init__.py\n"
+    assert Patch(f"{head}index 1..2 100644\n{rows}", "shop/__init__.py").only_shape
+    assert not Patch(f"{head}deleted file mode 100644\n{rows}", "shop/__init__.py").only_shape
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("'NoneType' object has no attribute 'rebate'", "rebate"),
+        ("charge() got an unexpected keyword argument 'rate'", "rate"),
+        ("__init__() missing 1 required positional argument: 'x'", "__init__"),
+        ("undefined method `rebate' for nil:NilClass", "rebate"),
+        ("undefined local variable or method `cents' for #<Cart>", "cents"),
+        ("uninitialized constant Shop::Cart", "Cart"),
+        ("Cannot read properties of undefined (reading 'cents')", "cents"),
+        ("rebate is not a function", "rebate"),
+        ("Call to undefined method Shop\\Cart::rebate()", "rebate"),
+        ("No module named 'shop.pay'", "pay"),
+    ],
+)
+def test_the_name_that_an_error_misses(value: str, name: str) -> None:
+    assert name in clues_of("Error", value, ()).missing
+
+
 def test_words_in_a_patch_are_whole_words_with_a_sign() -> None:
     patch = Patch(PATCH, "pay.py")
     assert patch.changes("again")

@@ -449,3 +449,22 @@ def test_next_to_nothing_is_known(frames: list[Json]) -> None:
     assert len(ranked) == 5
     assert all(r["reasons"] for r in ranked)
     assert ask(frames, None, []) == []
+
+
+def test_a_field_that_is_missing_leads_to_who_sets_it() -> None:
+    """The stack's lines are older than the range, and others use the name, too: the setting tells.
+
+    The one that sets it is older than those that only go on using it.
+    """
+    uses = "@@ -5,3 +5,3 @@ def page(cart):\n-    show(cart.rebate)\n+    show(cart.rebate, 2)\n"
+    sets = "@@ -5,3 +5,4 @@ def offer(cart):\n     log(cart)\n+    cart.rebate = 1\n     a = 1\n"
+    found = ask(
+        [frame("shop/cart.py", "total", 40)],
+        {"type": "AttributeError", "value": "'NoneType' object has no attribute 'rebate'"},
+        history(
+            commit("uses", "Two digits", **{"shop/page.py": uses}),
+            commit("sets", "A rebate", **{"shop/views.py": sets}),
+        ),
+    )
+    assert found[0]["sha"] == "sets", found[:2]
+    assert found[0]["confidence"] > 5 * found[1]["confidence"]
