@@ -165,6 +165,12 @@ class ErrorTracker(Protocol):
         """Return the requests that the service was sent; None where its traces do not tell."""
         ...
 
+    async def traffic_around(
+        self, service: Service, since: datetime, at: datetime, until: datetime
+    ) -> tuple[TrafficSeen, TrafficSeen] | None:
+        """Return the requests before and after the minute of `at`; None as above."""
+        ...
+
     async def new_issues(
         self, service: Service, release: str, since: datetime, until: datetime
     ) -> Sequence[IssueRow]:

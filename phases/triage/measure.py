@@ -255,8 +255,7 @@ async def _failures_before(ask: Questions, trouble: Trouble) -> Mapping[str, int
 async def _rush(ask: Questions, trouble: Trouble) -> float:
     """Ask whether more people came, where they alone may have brought it.
 
-    Beside more than a page of issues it is left out: a triage makes twelve calls, and with this
-    question thirteen at most.
+    Beside more than a page of issues it is left out: a triage makes twelve calls.
     """
     if trouble.about is None or not may_be_too_much(trouble.issues):
         return 0.0

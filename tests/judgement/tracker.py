@@ -245,6 +245,15 @@ class Tracker:
             requests=requests, kept=round(requests * world.traces_kept), minutes=end - begin
         )
 
+    async def traffic_around(
+        self, service: Service, since: datetime, at: datetime, until: datetime
+    ) -> tuple[TrafficSeen, TrafficSeen] | None:
+        before, after = (
+            await self.traffic(service, since, at),
+            await self.traffic(service, at, until),
+        )
+        return (before, after) if before is not None and after is not None else None
+
     def _requests(self, at: float) -> float:
         """Return the requests of a minute; none of them while the service is down."""
         world = self.world

@@ -83,7 +83,9 @@ class Sentry:
         self._projects = Projects(self._http)
         self._releases = Releases(self._http)
         self.flags = SentryFlags(self._http, self._queries, self._projects, self._page_url)
-        self.traffic = Traces(self._http, self._projects, self._queries).seen
+        traces = Traces(self._http, self._projects, self._queries)
+        self.traffic = traces.seen
+        self.traffic_around = traces.around
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}

@@ -53,7 +53,7 @@ from phases.triage.picture.blast_radius import (
 from phases.triage.picture.false_alarms import BEFORE
 from phases.triage.picture.fire import DAY, HISTORY
 from phases.triage.reading.unavailable import PART_SECONDS, TriageNotes, in_time
-from phases.triage.rollback.more_people import compared_spans, rush_factor
+from phases.triage.rollback.more_people import JUST, USUALLY, rush_factor
 
 COMMITS_SECONDS = 2.0
 """For the commits that a rollback takes back: people wait for the decision."""
@@ -351,11 +351,12 @@ class Questions:
     async def rush(self, began: datetime) -> float:
         """Return how many times the usual requests came just before trouble began; 0: not known."""
         tracker, service = self.sources.tracker, self.sources.service
-        asked = (tracker.traffic(service, *span) for span in compared_spans(began))
+        just = began - JUST
         try:
-            return rush_factor(*await in_time(asyncio.gather(*asked)))
+            seen = await in_time(tracker.traffic_around(service, just - USUALLY, just, began))
         except PortError:
             return 0.0  # it only speaks for the release
+        return 0.0 if seen is None else rush_factor(just=seen[1], before=seen[0])
 
     async def exact_beginning(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from phases.record.findings import IssueSeen
 from phases.record.traffic_seen import TrafficSeen
@@ -39,21 +39,15 @@ _JOB = re.compile(
 BullMQ's and Kafka's consumers. https://docs.sentry.io/platforms/python/integrations/celery/"""
 
 
-def compared_spans(began: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:
-    """Return what is compared: just before trouble began, and the hour before that."""
-    just = began - JUST
-    return (just, began), (just - USUALLY, just)
-
-
 def may_be_too_much(issues: Iterable[IssueSeen]) -> bool:
     """Say whether more people alone may bring these failures."""
     titles = [type_and_value(issue.title) for issue in list(issues)[:LOUDEST]]
     return any(is_exhaustion(*title) or edge_of(*title) in OF_TOO_MUCH for title in titles)
 
 
-def rush_factor(just: TrafficSeen | None, before: TrafficSeen | None) -> float:
+def rush_factor(just: TrafficSeen, before: TrafficSeen) -> float:
     """Return how many times the requests of the hour before came at least; 0: not known."""
-    if just is None or before is None or min(just.kept, before.kept) <= 0:
+    if min(just.kept, before.kept) <= 0:
         return 0.0
     times = just.per_minute / before.per_minute
     doubt = math.sqrt(1 / just.kept + 1 / before.kept)

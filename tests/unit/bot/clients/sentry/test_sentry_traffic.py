@@ -78,3 +78,19 @@ async def test_a_sentry_that_is_away_says_so() -> None:
         with pytest.raises(PortError) as caught:
             await asked(w)
     assert caught.value.retryable
+
+
+async def test_both_sides_of_a_minute_are_told_by_one_call() -> None:
+    async with world(traces=False, counting=True) as w:
+        w.burn("/cart")
+        w.local.traffic(2, since=ago(3000))
+        w.local.traffic(6, since=ago(10))
+        seen = await w.client.traffic_around(SHOP, ago(70), ago(10), ago(5))
+        assert w.calls is not None
+        assert len([path for path in w.calls.paths if "is_transaction" in path]) == 1
+        apart = [await w.client.traffic(SHOP, ago(70), ago(10)), await asked(w, 5, 5)]
+    assert seen is not None
+    for one, alone in zip(seen, apart, strict=True):
+        assert alone is not None
+        assert one.minutes == pytest.approx(alone.minutes)
+        assert one.per_minute == pytest.approx(alone.per_minute, rel=0.15), "cut to whole minutes"

@@ -151,7 +151,6 @@ def test_twice_the_requests_are_a_rush_where_enough_were_kept() -> None:
 
 
 def test_no_traces_tell_of_no_rush() -> None:
-    assert rush_factor(None, kept(10, 60)) == rush_factor(kept(10, 5), None) == 0.0
     assert rush_factor(kept(0, 5), kept(10, 60)) == rush_factor(kept(10, 5), kept(0, 60)) == 0.0
 
 
