@@ -28,9 +28,11 @@ async def reaction_added(ctx: Context, body: dict[str, Any]) -> None:
     event = body["event"]
     channel, ts = _pinned(event)
     incidents = await _incidents_of(ctx, channel) if ts else []
-    if not incidents:
-        if ts and await _a_channel_is_on_its_way(ctx):
+    if ts and not incidents:
+        if await _a_channel_is_on_its_way(ctx):
             raise StoreUnavailable("An incident does not know its channel yet")
+        incidents = await _incidents_of(ctx, channel)  # it may have been recorded meanwhile
+    if not incidents:
         return
     person = await ctx.people.person(str(event.get("user", "")), None)
     if person.member:

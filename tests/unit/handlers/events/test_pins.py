@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.results import ChannelOpened
 from phases.record.incident import Channel as Opened
 from sandbox.slack.channels import BOT_USER
@@ -48,3 +50,24 @@ async def test_in_a_channel_of_nobodys_it_is_nothing_once_all_have_theirs(home: 
     await delivery.idle()
     assert all(ack.ok for one in delivery.log for ack in one.acks)
     assert not (await home.newest()).pins
+
+
+async def test_a_channel_may_be_recorded_between_the_two_questions(
+    home: House, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, asked = home.slack.alice, Incidents.short_records
+    await alice.command("/incident shop is down")
+    channel = home.slack.workspace.create_channel("inc-0001-shop", BOT_USER)
+
+    async def asked_late(self: Incidents, index: Index) -> list[ShortRecord]:
+        if not (await home.newest()).channel:
+            opened = ChannelOpened(channel=Opened(id=channel.id, name=channel.name))
+            await home.said(opened, "INC-0001")
+        return await asked(self, index)
+
+    monkeypatch.setattr(Incidents, "short_records", asked_late)
+    alice.join(channel)
+    alice.react(alice.say(channel, "The pool is full"))
+    await home.slack.delivery.idle()
+    effects = await store.redis.xrange(store.keys.outbox) or []
+    assert any(PIN in str(effect) for effect in effects)
