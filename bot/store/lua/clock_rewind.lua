@@ -32,7 +32,7 @@ repeat
   for _, name in ipairs(found[2]) do
     local lives = redis.call('PTTL', name)
     if lives > 0 and lives > step - arguments.unseen then
-      redis.call('PEXPIRE', name, whole(math.max(1, lives - step)))
+      redis.call('PEXPIRE', name, whole(lives - step))  -- one that is over is deleted by it
     end
   end
 until cursor == '0'
