@@ -97,7 +97,7 @@ async def _a_channel_is_on_its_way(ctx: Context) -> bool:
     People see it at once. Slack sends the event again, a minute later at the latest.
     """
     newest = (await ctx.dispatcher.short_records("open"))[:NEWEST]
-    incidents = await ctx.dispatcher.records(one.id for one in newest)
+    incidents = await ctx.dispatcher.records(short_record.id for short_record in newest)
     return any(incident.channel is None for incident in incidents)
 
 

@@ -79,14 +79,14 @@ def _service(ctx: Context, alert: HeardAlert) -> Service | None:
         if (service := service_of(ctx, name)) is not None:
             return service
     words = (" ".join(alert.names), alert.title, alert.text[:TEXT])
-    return next((one for text in words if (one := ctx.catalogue.named_in(text)) is not None), None)
+    return next((named for text in words if (named := ctx.catalogue.named_in(text))), None)
 
 
 async def _record(
     ctx: Context, placed: list[tuple[Service, list[HeardAlert]]], raw: bytes
 ) -> list[str] | None:
     """Return the incidents that the alerts went to. None: not all of it is recorded."""
-    told: list[str] = []
+    incident_ids: list[str] = []
     for service, alerts in placed:
         ours = [alert for alert in alerts if _in_scope(service, alert)]
         fires = [alert for alert in ours if alert.firing and not alert.quiet]
@@ -98,8 +98,8 @@ async def _record(
             owner = await _dispatch_alerts(ctx, service, some, delivery, fires=part == "fires")
             if owner is None:
                 return None
-            told += [owner] if owner and owner not in told else []
-    return told
+            incident_ids += [owner] if owner and owner not in incident_ids else []
+    return incident_ids
 
 
 def _in_scope(service: Service, alert: HeardAlert) -> bool:
