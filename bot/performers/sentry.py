@@ -55,11 +55,13 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         context.endpoint,
         context.flags,
     )
-    told = asyncio.gather(*map(context.deploys.known, (service.name, *service.depends_on)))
+    reported_deploys = asyncio.gather(
+        *map(context.deploys.known, (service.name, *service.depends_on))
+    )
     entries, incidents, deploys, changes = await asyncio.gather(
         context.dispatcher.timeline(incident.id),
         context.dispatcher.find(service=service.name, open_only=False),
-        told,
+        reported_deploys,
         context.changes.known(service.name),
     )
     known = [*_own_deploys(incidents), *chain.from_iterable(deploys)]

@@ -102,7 +102,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """How long a commit may take."""
+    """The time that a commit may take."""
 
     deadline: datetime | None = None
     """On the server's clock: later nothing is written."""

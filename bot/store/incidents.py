@@ -173,8 +173,10 @@ class Incidents:
             others: list[Loaded] = []
             if isinstance(action, WithOthers):
                 others = [await self._store.load(id) for id in dict.fromkeys(action.others)]
-                found = tuple(other.incident for other in others if other.incident is not None)
-                action = action.model_copy(update={"found": found})
+                other_records = tuple(
+                    other.incident for other in others if other.incident is not None
+                )
+                action = action.model_copy(update={"found": other_records})
             change = self._step(
                 loaded.incident, action, self._service(action, loaded), self._time(read)
             )
@@ -281,11 +283,11 @@ class Incidents:
         return read.loaded.incident
 
     async def recent(self, incident: str, version: int) -> Incident | None:
-        kept = self._kept.get(incident)
-        if kept is None or kept.loaded.version < version:
+        cached = self._kept.get(incident)
+        if cached is None or cached.loaded.version < version:
             return await self.load(incident)
-        young = passed() - kept.newest <= LOOKED_SECONDS
-        return kept.loaded.incident if young else await self.load(incident)
+        young = passed() - cached.newest <= LOOKED_SECONDS
+        return cached.loaded.incident if young else await self.load(incident)
 
     async def _read(self, incident: str | None, trigger: Trigger | None = None) -> _Read:
         asked = passed()

@@ -96,7 +96,8 @@ class DeployWatch(Worker):
         except PortError as error:
             log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
             raised = None
-        except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot
+        # A deploy that cannot be looked at must not end the others' watch, nor the bot.
+        except Exception as error:  # noqa: BLE001
             log_crash(log, f"after the deploy of {watched.service}", error)
             raised = None
         if raised is None and watch_is_over(watched, service, now):
