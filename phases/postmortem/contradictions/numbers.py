@@ -178,7 +178,7 @@ def _since_midnight(clock: str) -> float:
 
 
 def length_of_outage(case: Case) -> Iterator[Contradiction]:
-    """How long it lasted is in the record: from the beginning or the detection to recovery."""
+    """The record says how long it lasted: from the beginning or the detection to recovery."""
     incident = case.incident
     if incident.recovered_at is None:
         return

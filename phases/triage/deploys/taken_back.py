@@ -49,8 +49,9 @@ _DESTROYS = re.compile(
     r"|\balter\s+table\s+\S+\s+drop\s+(?!index|constraint|foreign|primary|default|check|key)"
     r"|\brename\s+(?:column|to|table)\b|\balter\s+column\s+\S+\s+(?:set\s+data\s+)?type\b"
     r"|\bdelete\s+from\b|\b(?:remove_columns?|drop_table|rename_columns?|rename_table)\b"
-    r"|\b(?:drop_column|change_column)\b(?!_(?:default|null|comment))|\b(?:RemoveField|DeleteModel)\b"
-    r"|\bRename(?:Field|Model)\b|\b(?:drop|remove)(?:Column|Table|Collection)\b|\brename(?:Column|Table)\b",
+    r"|\b(?:drop_column|change_column)\b(?!_(?:default|null|comment))"
+    r"|\b(?:RemoveField|DeleteModel|RenameField|RenameModel)\b"
+    r"|\b(?:drop|remove)(?:Column|Table|Collection)\b|\brename(?:Column|Table)\b",
     re.IGNORECASE,
 )
 """What a release from before still reads is gone: SQL, Rails, Django, Alembic, Knex, Laravel."""
@@ -74,7 +75,7 @@ https://documentation.red-gate.com/fd/undo-migrations-184127596.html"""
 
 @dataclass(frozen=True, slots=True)
 class EarlierFix:
-    """What ended an earlier incident."""
+    """The commit or release that ended an earlier incident."""
 
     incident: str
     name: str
@@ -92,7 +93,7 @@ class EarlierFix:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the bot remembers beside deploys."""
+    """The memory that the bot has beside deploys."""
 
     entries: tuple[Entry, ...] = ()
     """The incident's timeline."""
@@ -106,7 +107,7 @@ NO_PAST = Past()
 
 @dataclass(frozen=True, slots=True)
 class RollbackPath:
-    """What lies between what runs and the release to go back to."""
+    """The commits between what runs and the release to go back to."""
 
     target: Release | None = None
     one_way: tuple[str, ...] | None = ()

@@ -20,7 +20,8 @@ FRAMES = 5
 LINE_LEAST = 12
 """Characters of a line that are told from another: `return x` stands everywhere."""
 _BUILT = re.compile(
-    r"[.-][0-9a-f]{6,}(?:\.(?:chunk|min|bundle|esm))*\.[cm]?js$|-(?=[\w-]*[\dA-Z])[\w-]{8}\.[cm]?js$"
+    r"[.-][0-9a-f]{6,}(?:\.(?:chunk|min|bundle|esm))*\.[cm]?js$"
+    r"|-(?=[\w-]*[\dA-Z])[\w-]{8}\.[cm]?js$"
     r"|\.(?:min|bundle|chunk)\.[cm]?js$|/_next/static/|/(?:static|assets)/(?:js/)?[^/]+\.js$"
     r"|(?:^|[./])(?:js)?bundle$|main\.dart\.js$|^(?:\?|<anonymous>|native|SourceFile)$"
     r"|Unknown Source",
@@ -35,7 +36,7 @@ _ELSE = (FileKind.CONFIGURATION, FileKind.DEPENDENCY, FileKind.MIGRATION)
 
 @dataclass(frozen=True, slots=True)
 class CodeOverlap:
-    """How near the commits come to the crash."""
+    """The nearness of the commits to the crash."""
 
     file: str = ""
     """The changed file that is nearest to the crash in its stack; empty: none of the stack."""
