@@ -128,11 +128,11 @@ def what_rollback_takes_back(
     hotfixes = hotfixes_since(path.target, known, shipped_hotfixes(incident))
     if path.commits is None and not hotfixes and not path.why:
         return None
-    found = taken_back(path.target, path.commits or (), past.fixes, hotfixes, path.one_way or ())
+    taken = taken_back(path.target, path.commits or (), past.fixes, hotfixes, path.one_way or ())
     if path.commits is None:
         what = f"What else is taken back since {path.target.version} is not known"
-        found = found.model_copy(update={"unknown": f"{what}: {path.why}." if path.why else ""})
-    return found
+        taken = taken.model_copy(update={"unknown": f"{what}: {path.why}." if path.why else ""})
+    return taken
 
 
 def hotfixes_since(
@@ -246,8 +246,8 @@ def _title(commit: Commit) -> str:
 
 
 def _pulls(commit: Commit) -> list[str]:
-    found = _PULL.search(f"{commit.subject}\n{commit.body}")
-    return [number for number in found.groups() if number] if found else []
+    match = _PULL.search(f"{commit.subject}\n{commit.body}")
+    return [number for number in match.groups() if number] if match else []
 
 
 def _message(commit: Commit) -> str:
@@ -347,12 +347,14 @@ def taken_back_in_short(taken: TakenBack) -> str:
     if taken.security:
         parts.append(f"security: {listed([short(s, 40) for s in taken.security], most=1)}")
     parts += [commits_in_words(taken)] if taken.commits else []
-    said = [f"It takes back {'; '.join(parts)}."] if parts else []
+    sentences = [f"It takes back {'; '.join(parts)}."] if parts else []
     if taken.one_way:
-        said.append(f"It does not undo {listed([short(p, 40) for p in taken.one_way], most=1)}.")
+        sentences.append(
+            f"It does not undo {listed([short(p, 40) for p in taken.one_way], most=1)}."
+        )
     elif taken.oldest_schema:
-        said.append(f"The schema stays newer: {short(taken.oldest_schema, 60)}.")
-    return " ".join([*said, *([taken.unknown] if taken.unknown else [])])
+        sentences.append(f"The schema stays newer: {short(taken.oldest_schema, 60)}.")
+    return " ".join([*sentences, *([taken.unknown] if taken.unknown else [])])
 
 
 def commits_in_words(taken: TakenBack) -> str:
