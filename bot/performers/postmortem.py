@@ -52,13 +52,13 @@ async def write_adr(effect: WriteAdr, job: Job, context: EffectContext) -> AdrWr
     before = incident.adr_before
     if before is None:
         adr = await archive.write(service, incident, effect.number, text)
-        return AdrWritten(adr=adr, found=contradictions)
+        return AdrWritten(adr=adr, contradictions=contradictions)
     sent = incident.postmortem.at if incident.postmortem else context.now()
     known = incident.model_copy(update={"adr": before})
     message = f"{before.name}: written again {stamp(sent)}"
     url = await archive.revise(service, known, lambda _: text, message)
     return AdrWritten(
-        adr=before.model_copy(update={"url": url or before.url}), found=contradictions
+        adr=before.model_copy(update={"url": url or before.url}), contradictions=contradictions
     )
 
 
@@ -139,7 +139,7 @@ async def mend_adr(effect: MendAdr, job: Job, context: EffectContext) -> AdrMend
     text, contradictions = await _whole_file(context, archive, incident, adr.number)
     message = f"{adr.name}: mended {stamp(incident.postmortem.at)}"
     await archive.revise(service, seen_from_outside(incident), lambda _: text, message)
-    return AdrMended(found=contradictions)
+    return AdrMended(contradictions=contradictions)
 
 
 @performs(ReviseAdr)

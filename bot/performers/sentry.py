@@ -126,7 +126,7 @@ async def look_up_issues(effect: LookUpIssues, _job: Job, context: EffectContext
             if error.retryable:
                 raise
     lost = tuple(short_id for short_id in effect.short_ids if short_id not in ids)
-    return IssuesLookedUp(found=tuple(ids.values()), said=", ".join(ids), lost=lost)
+    return IssuesLookedUp(issues=tuple(ids.values()), short_ids=", ".join(ids), lost=lost)
 
 
 @performs(Investigate)

@@ -176,7 +176,7 @@ class Incidents:
                 other_records = tuple(
                     other.incident for other in others if other.incident is not None
                 )
-                action = action.model_copy(update={"found": other_records})
+                action = action.model_copy(update={"records": other_records})
             change = self._step(
                 loaded.incident, action, self._service(action, loaded), self._time(read)
             )
@@ -210,8 +210,8 @@ class Incidents:
         self, asked: _Asked, loaded: Loaded
     ) -> Recorded | Refused | Unknown | None:
         """Return the answer to what needs no step: it came before, comes too late, or to nobody."""
-        if loaded.seen is not None:
-            return await self._again(loaded.seen, loaded)
+        if loaded.handled_by is not None:
+            return await self._again(loaded.handled_by, loaded)
         if asked.incident is not None and loaded.incident is None:
             return Refused("unknown", f"There is no incident {asked.incident}.")
         if asked.left <= 0:

@@ -18,7 +18,7 @@ from bot.runtime.worker import Worker, log_crash
 from bot.store.deploy_history import Deploys
 from handlers.dispatcher import Delivery, Dispatcher
 from handlers.slack import slack_text
-from handlers.webhooks.alarms import Alarm, Found, raise_alarm
+from handlers.webhooks.alarms import Alarm, ReportedIssue, raise_alarm
 from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
@@ -130,8 +130,8 @@ class DeployWatch(Worker):
                 kind="deploy", text=f"the watch after the deploy of {version}", url=loudest[0].url
             ),
             at=now,
-            found=tuple(
-                Found(
+            reported=tuple(
+                ReportedIssue(
                     issue.id,
                     short(slack_text.typed(f"{issue.short_id} {issue.title}"), 1000),
                     issue.url,

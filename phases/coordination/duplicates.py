@@ -32,30 +32,30 @@ AT_ONCE = 10
 def merge_duplicates(draft: Draft, action: MergeDuplicates) -> Refused | None:
     """Merge duplicates into the incident that goes on: all of them, or none.
 
-    `action.found` are the duplicates as the dispatcher has read them.
+    `action.records` are the duplicates as the dispatcher has read them.
     """
     incident = draft.incident
-    known = {gone.id for gone in action.found}
+    known = {gone.id for gone in action.records}
     if lost := [id for id in action.others if id not in known]:
         return Refused("unknown", f"There is no incident {listed(lost)}. Nothing was changed.")
-    if not action.found or len(action.found) > AT_ONCE:
+    if not action.records or len(action.records) > AT_ONCE:
         return Refused(
             "input", f"Between one and {AT_ONCE} duplicates at once. Nothing was changed."
         )
-    for gone in action.found:
+    for gone in action.records:
         if (why := _why_not_merged(incident, gone)) is not None:
             return Refused("state", f"{why} Nothing was changed.")
-    for gone in action.found:
+    for gone in action.records:
         _take_over_parts(draft, gone, action.by)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in draft.incident.seeds:
         draft.claim(fingerprint_claim(issue), soft=True)
     _say_merged(draft, action)
-    new = {issue for gone in action.found for issue in issues_of(gone)} - set(issues_of(incident))
+    new = {issue for gone in action.records for issue in issues_of(gone)} - set(issues_of(incident))
     if new:
         _measure_again(draft)
     draft.also = tuple(
-        _end_duplicate(Draft(gone, draft.now), action.by, incident) for gone in action.found
+        _end_duplicate(Draft(gone, draft.now), action.by, incident) for gone in action.records
     )
     draft.dirty(*EVERYWHERE)
     return None
@@ -69,7 +69,7 @@ def split_off(draft: Draft, action: SplitOff) -> Refused | None:
     """
     gone = draft.incident
     surviving = next(
-        (other_record for other_record in action.found if other_record.id == gone.duplicate_of),
+        (record for record in action.records if record.id == gone.duplicate_of),
         None,
     )
     if gone.duplicate_of is None:
@@ -179,20 +179,20 @@ def _without_values(values: Iterable[str], gone: Iterable[str]) -> tuple[str, ..
 
 def _say_merged(draft: Draft, action: MergeDuplicates) -> None:
     """Say it in the channel, once for all of them, and bring their people along."""
-    first, *more = action.found
-    titles = ". ".join(short(gone.title, 150).rstrip(".") for gone in action.found)
+    first, *more = action.records
+    titles = ". ".join(short(gone.title, 150).rstrip(".") for gone in action.records)
     if more:
         here = (
             f"Their timelines and people have moved here; they are closed. ({mentioned(action.by)})"
         )
-        are = f"{listed([gone.id for gone in action.found])} are the same:"
+        are = f"{listed([gone.id for gone in action.records])} are the same:"
     else:
         here = f"Its timeline and people have moved here; it is closed. ({mentioned(action.by)})"
         are = f"{first.id} is the same:"
     tell(draft, f"{titles}. {here}", strong=are)
     if draft.incident.own_channel is None:
         return
-    for gone in action.found:
+    for gone in action.records:
         involved = (gone.declared_by, gone.lead, *gone.invited)
         people = tuple(dict.fromkeys(person for person in involved if person))
         room = gone.own_channel.id if gone.own_channel is not None else None

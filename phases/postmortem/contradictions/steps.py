@@ -83,5 +83,5 @@ def keep_contradiction(draft: Draft, action: KeepContradiction) -> Refused | Non
 
 def adr_mended(draft: Draft, action: AdrMended) -> None:
     clear_failures(draft, "adr.mend")
-    if action.found is not None:
-        keep_contradictions(draft, action.found)
+    if action.contradictions is not None:
+        keep_contradictions(draft, action.contradictions)
