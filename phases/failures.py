@@ -124,7 +124,7 @@ def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
 
 def try_again(draft: Draft, action: TryAgain) -> Refused | None:
     incident = draft.incident
-    if (failure := _find(incident, action.effect_id)) is None:
+    if (failure := _failure_of(incident, action.effect_id)) is None:
         return Refused("stale", "That is done or has been retried already.")
     words = policy(failure.kind).words.lower()
     draft.note("failure", f"Tried again: {words}", by=action.by)
@@ -133,7 +133,7 @@ def try_again(draft: Draft, action: TryAgain) -> Refused | None:
     effect = EFFECT.validate_json(failure.effect)
     if isinstance(effect, PostLive):
         effect = effect.model_copy(update={"again": True})
-    _again(draft, effect)
+    _want_again(draft, effect)
     return None
 
 
@@ -143,14 +143,14 @@ def retry_due(draft: Draft, action: RetryDue) -> None:
     The failure is shown until it has worked, and is not said a second time.
     """
     incident = draft.incident
-    if (failure := _find(incident, action.effect_id)) is None:
+    if (failure := _failure_of(incident, action.effect_id)) is None:
         return
     effect = EFFECT.validate_json(failure.effect)
     if not _still_wanted(incident, effect):
         left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
         draft.set(failures=left).dirty("status")
         return
-    _again(draft, effect)
+    _want_again(draft, effect)
 
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
@@ -162,11 +162,11 @@ def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
     return tuple(left)
 
 
-def _find(incident: Incident, effect_id: str) -> Failure | None:
+def _failure_of(incident: Incident, effect_id: str) -> Failure | None:
     return next((f for f in incident.failures if f.effect_id == effect_id), None)
 
 
-def _again(draft: Draft, effect: Effect) -> Draft:
+def _want_again(draft: Draft, effect: Effect) -> Draft:
     if isinstance(effect, TellDiscord):
         return tell_discord(draft)  # a first post that is under way again must not become two
     if isinstance(effect, Investigate):

@@ -78,12 +78,14 @@ class Door:
             "lead": incident.lead,
             "hit": list(report.blast.sentences) if report else [],
             "began_at": report.began_at.isoformat() if report and report.began_at else None,
-            "recommendation": _plain(incident.round.recommendation) if incident.round else None,
-            "rounds": [_plain(each) for each in incident.rounds],
-            "sentry_issues": [_plain(issue) for issue in report.issues] if report else [],
-            "stack": _plain(report.frame) if report else None,
-            "deploys": [_plain(deploy) for deploy in report.deploys] if report else [],
-            "cause": _plain(incident.cause),
+            "recommendation": _json_value(incident.round.recommendation)
+            if incident.round
+            else None,
+            "rounds": [_json_value(each) for each in incident.rounds],
+            "sentry_issues": [_json_value(issue) for issue in report.issues] if report else [],
+            "stack": _json_value(report.frame) if report else None,
+            "deploys": [_json_value(deploy) for deploy in report.deploys] if report else [],
+            "cause": _json_value(incident.cause),
             "latest_update": incident.latest_update,
         }
 
@@ -96,10 +98,10 @@ class Door:
         """Return the hypotheses, the suspects, and the walk along the stack."""
         incident = await self._load(id)
         return {
-            "hypotheses": [_plain(each) for each in incident.hypotheses],
-            "suspects": [_plain(each) for each in incident.suspects],
-            "investigation": _plain(incident.investigation),
-            "bisect": _plain(incident.bisect),
+            "hypotheses": [_json_value(each) for each in incident.hypotheses],
+            "suspects": [_json_value(each) for each in incident.suspects],
+            "investigation": _json_value(incident.investigation),
+            "bisect": _json_value(incident.bisect),
         }
 
     async def takes_back(self, id: str) -> dict[str, Any]:
@@ -107,20 +109,22 @@ class Door:
         incident = await self._load(id)
         advice = incident.round.recommendation if incident.round else None
         return {
-            "target": _plain(advice.target) if advice else None,
-            "takes_back": _plain(advice.takes_back) if advice else None,
-            "warnings": [_plain(quote) for quote in advice.written] if advice else [],
+            "target": _json_value(advice.target) if advice else None,
+            "takes_back": _json_value(advice.takes_back) if advice else None,
+            "warnings": [_json_value(quote) for quote in advice.written] if advice else [],
         }
 
     async def history(self, service: str | None) -> list[dict[str, Any]]:
         await self._may("reads", READS_A_MINUTE)
-        return [_plain(past) for past in visible_memories(await self.past.newest(service, PAST))]
+        return [
+            _json_value(past) for past in visible_memories(await self.past.newest(service, PAST))
+        ]
 
     async def trends(self) -> dict[str, Any]:
         await self._may("reads", READS_A_MINUTE)
         now = self.now()
         remembered = await self.past.since(now - timedelta(days=31 * MONTHS))
-        return _plain(trends(visible_memories(remembered), now))
+        return _json_value(trends(visible_memories(remembered), now))
 
     # --- adding -----------------------------------------------------------------------------------
 
@@ -203,7 +207,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Return a value of the record as JSON holds it."""
     return value.model_dump(mode="json") if value is not None else None
 

@@ -57,7 +57,7 @@ def forget_main(person: str, names: Sequence[str]) -> int:
 async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = sys.stdout) -> int:
     changed: Counter[str] = Counter()
     for _ in range(PASSES):
-        changed_now = await _pass(store, person, names)
+        changed_now = await _sweep_keys(store, person, names)
         changed += changed_now
         if not changed_now:
             break
@@ -87,7 +87,7 @@ async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = 
     return 0
 
 
-async def _pass(store: Store, person: str, names: Sequence[str]) -> Counter[str]:
+async def _sweep_keys(store: Store, person: str, names: Sequence[str]) -> Counter[str]:
     """Look through every key once; return how many values were changed, by place."""
     prefix = store.keys.prefix
     patterns = _patterns(person, names)

@@ -166,7 +166,7 @@ class Live(Worker):
                     continue
                 task = asyncio.create_task(self._edit(marked, counter), name=f"live {marked}")
                 self._tasks[marked] = task
-                task.add_done_callback(lambda _, marked=marked: self._ended(marked))
+                task.add_done_callback(lambda _, marked=marked: self._task_ended(marked))
         return wait
 
     async def _listen(self) -> bool:
@@ -204,7 +204,7 @@ class Live(Worker):
             await self._marks.remember(member(incident, name), _fingerprint(message))
         self._not_before.pop(member(incident, name), None)
 
-    def _ended(self, marked: str) -> None:
+    def _task_ended(self, marked: str) -> None:
         self._tasks.pop(marked, None)
         self._store.dirtied.set()
 
@@ -237,7 +237,7 @@ class Live(Worker):
             self._forget(marked, heard)
             return _End()
         id, _, name = marked.partition("|")
-        incident = self._read(id, begun.record)
+        incident = self._parsed_record(id, begun.record)
         ref = incident.messages.get(name) if incident else None
         if incident is None or (ref is None and not incident.open):
             return self._drop(marked, "there is no such message")
@@ -264,7 +264,7 @@ class Live(Worker):
             return _End()
         return await self._send(marked, ref, message, fingerprint, begun.token)
 
-    def _read(self, id: str, record: str | None) -> Incident | None:
+    def _parsed_record(self, id: str, record: str | None) -> Incident | None:
         try:
             return self._store.parsed(id, record) if record else None
         except NotThisVersion as error:

@@ -106,7 +106,7 @@ class Outbox:
             stack.push_async_callback(blocking.connection_pool.disconnect)
             stack.push_async_callback(self._drain)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._forever("read", lambda: self._read(blocking)))
+                group.create_task(self._forever("read", lambda: self._read_stream(blocking)))
                 group.create_task(self._forever("renew", self._renew))
                 group.create_task(self._forever("reclaim", self._reclaim))
                 group.create_task(self._forever("promote", self._promote))
@@ -123,7 +123,7 @@ class Outbox:
             if not loop.running:
                 await asyncio.sleep(random.uniform(0.3, 1))
 
-    async def _read(self, blocking: Redis) -> None:
+    async def _read_stream(self, blocking: Redis) -> None:
         while len(self._held) >= HELD:
             self._room.clear()
             await self._room.wait()
@@ -164,7 +164,7 @@ class Outbox:
         self._sure[held.entry] = asked
         if held.entry in self._held:  # our own, reclaimed after this process stood still
             return
-        task = asyncio.create_task(self._run(held), name=f"effect {held.fields.get('id')}")
+        task = asyncio.create_task(self._run_entry(held), name=f"effect {held.fields.get('id')}")
         self._held[held.entry] = task
 
     async def _renew_ours(self, entries: list[str]) -> list[str]:
@@ -195,7 +195,7 @@ class Outbox:
 
     # --- one effect -------------------------------------------------------------------------------
 
-    async def _run(self, held: PendingEntry) -> None:
+    async def _run_entry(self, held: PendingEntry) -> None:
         pending = held
         try:
             while True:
@@ -257,9 +257,11 @@ class Outbox:
         except Exception as error:  # noqa: BLE001  whatever it is, the effect must end, and does
             await self._crashed(held, effect, job, error)
         else:
-            await self._done(held, effect, job, action)
+            await self._commit_result(held, effect, job, action)
 
-    async def _done(self, held: PendingEntry, effect: Effect, job: Job, action: Action) -> None:
+    async def _commit_result(
+        self, held: PendingEntry, effect: Effect, job: Job, action: Action
+    ) -> None:
         try:
             answer = await self._dispatch_result(action, job, held)
         except StoreError:

@@ -42,7 +42,7 @@ async def read_message(effect: ReadMessage, job: Job, context: EffectContext) ->
         ts=effect.ts,
         event_ts=effect.seen,
         at=at,
-        text=_text(message)[:2000],
+        text=_message_text(message)[:2000],
         by=None if message.get("bot_id") else message.get("user"),
         url=await context.slack.permalink(channel, effect.ts),
     )
@@ -68,7 +68,7 @@ async def _pinned(message: dict[str, Any], effect: ReadMessage, context: EffectC
     return False
 
 
-def _text(message: dict[str, Any]) -> str:
+def _message_text(message: dict[str, Any]) -> str:
     """Return its words; of our own messages the notification, because charts have no words."""
     ours = (message.get("metadata") or {}).get("event_type") == METADATA
     words = slack_text.plain(str(message.get("text") or "")) if ours else message_text(message)

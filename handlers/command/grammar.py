@@ -189,10 +189,10 @@ def _id_first(
         return None
     rest = words.after(id.end())
     if not rest.read:
-        return Ambiguous(Subcommand("status", _written(id)), Declare(text))
+        return Ambiguous(Subcommand("status", _canonical_id(id)), Declare(text))
     if rest.read.partition(" ")[0].strip(MARKS + STOPS).lower() not in STRICT:
         return None
-    read = parse(f"{rest.read.rstrip(STOPS)} {_written(id)}", here=here, services=services)
+    read = parse(f"{rest.read.rstrip(STOPS)} {_canonical_id(id)}", here=here, services=services)
     return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
 
 
@@ -213,7 +213,7 @@ def _split_subcommand(read: str, *, here: bool, services: Collection[str]) -> Su
 def incident_id(text: str) -> str | None:
     """Read `inc-42`, `INC 0042` and `#inc-0042-the-till-is-stuck` as the same incident."""
     id = _ID.fullmatch(slack_text.spelled(text).strip().strip(MARKS + STOPS))
-    return _written(id) if id else None
+    return _canonical_id(id) if id else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +263,13 @@ class _Words:
         )
 
 
-def _written(id: re.Match[str]) -> str:
+def _canonical_id(id: re.Match[str]) -> str:
     return f"INC-{int(id['number'] or id['channel']):04d}"
 
 
 def _ids(read: str) -> str:
     """Return the same words with every incident's id written in one way, as one word."""
-    return _ID.sub(_written, read)
+    return _ID.sub(_canonical_id, read)
 
 
 def _parts(read: str, *, numbers: str = "") -> list[str]:
@@ -289,7 +289,7 @@ def _subcommand(
 ) -> Subcommand | Ambiguous | None:
     """Return the reading as a subcommand, if the rest fits it."""
     if name in BARE:
-        return _bare(name, rest.read)
+        return _without_text(name, rest.read)
     if name in WITH_TEXT:
         return _with_text(name, rest, here=here, one_open=one_open)
     numbered = _parts(rest.read, numbers=r"#?\d{1,7}")
@@ -327,7 +327,7 @@ def _merged(parts: list[str]) -> list[str]:
     return [incident_id(part) or "" for part in parts if part.lower() not in _JOINING | _FILLING]
 
 
-def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
+def _without_text(name: str, read: str) -> Subcommand | Ambiguous | None:
     """Read a subcommand alone or with an incident.
 
     Where something is deployed, a number or link may be a pull request's or a release's.
@@ -384,7 +384,7 @@ def _with_text(
     """
     if (id := _ID.match(rest.read)) is not None:
         text = rest.after(id.end()).typed  # without text the form opens
-        return Subcommand(name, _written(id), text)
+        return Subcommand(name, _canonical_id(id), text)
     if not rest.read:
         return Subcommand(name) if here else None
     meant = Subcommand(name, text=rest.typed)

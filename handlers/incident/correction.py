@@ -102,7 +102,7 @@ async def correction_submitted(interaction: Interaction, form: Form) -> Outcome:
         return {views.block_id("text", edition): "Say what happened. Nothing was changed."}
     if not text and at is None:
         return {views.block_id("text", edition): SAME}
-    if (note := _meanwhile(form, entry, text, at)) and not _back(form):
+    if (note := _meanwhile(form, entry, text, at)) and not _goes_back(form):
         metadata = {**form.metadata, "edition": edition + 1}
         typed = form.text(views.block_id("text", edition)) if text else ""
         return views.correction(incident, entry, metadata, views.Entered(typed, at, note))
@@ -112,19 +112,19 @@ async def correction_submitted(interaction: Interaction, form: Form) -> Outcome:
     if isinstance(answer, Refused) and answer.code == "input":
         return {views.block_id("at", edition): answer.text}
     if isinstance(answer, Recorded):
-        work = _tell(interaction, incident, form)
+        work = _show_timeline_page(interaction, incident, form)
         interaction.ctx.tasks.start(work, "show the corrected page")
     return answer
 
 
-def _back(form: Form) -> bool:
+def _goes_back(form: Form) -> bool:
     return bool(form.entered.get(views.block_id("back", form.number("edition"))))
 
 
 def _meant(form: Form, entry: Shown) -> tuple[str, datetime | None]:
     """Return the words and the time that somebody changed; of what stays, nothing."""
     edition, was_filled = form.number("edition"), form.metadata
-    if _back(form) and entry.recorded is not None:
+    if _goes_back(form) and entry.recorded is not None:
         first = entry.recorded
         text = first.text if first.text != entry.text else ""
         return text, first.at if first.at != entry.at else None
@@ -150,7 +150,7 @@ def _meanwhile(form: Form, entry: Shown, text: str, at: datetime | None) -> str:
     return f"*Changed while you wrote:* it is {now} now ({by}). Yours:"
 
 
-async def _tell(interaction: Interaction, incident: Incident, form: Form) -> None:
+async def _show_timeline_page(interaction: Interaction, incident: Incident, form: Form) -> None:
     """Show the page again from which they came, corrected."""
     url = str(form.metadata.get("url") or "")
     if not url:

@@ -56,7 +56,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     blocks: list[Block | None] = [section(_headline(incident, current, service))]
     if current.action is not None:
         blocks += _taken_action(current, current.action)
-    if not _open(incident, current) or current.action is not None:
+    if not _is_open(incident, current) or current.action is not None:
         # The choice is made. Its grounds are in the thread and the timeline; here they would hide
         # how it went.
         blocks.append(actions(_merge(incident, current, service)))
@@ -100,7 +100,7 @@ def seal(incident: Incident, current: Round) -> str:
 # --- what it says --------------------------------------------------------------------------------
 
 
-def _open(incident: Incident, current: Round) -> bool:
+def _is_open(incident: Incident, current: Round) -> bool:
     newest = incident.round is not None and incident.round.number == current.number
     return newest and incident.status.undecided
 
@@ -112,7 +112,7 @@ def _headline(incident: Incident, current: Round, service: Service) -> str:
         return f"*{which}*{why}"
     if incident.status is Status.CANCELLED:
         return f"*{which}*\n{WAITING} Cancelled without an action in production."
-    if not _open(incident, current):
+    if not _is_open(incident, current):
         return f"*{which}*{why}\n{WAITING} Closed without an action in production."
     chosen = ""
     if current.investigate_by is not None:
@@ -358,7 +358,7 @@ def _missing(current: Round, service: Service) -> list[str]:
 def _fallback(incident: Incident, current: Round, service: Service) -> str:
     if current.action is not None:
         return f"{incident.id}: {phrasing.done(current.action)}, {phrasing.outcome(current.action)}"
-    if not _open(incident, current):
+    if not _is_open(incident, current):
         return f"{incident.id}: decision {current.number} is closed"
     silent = (
         "Sentry could not be queried." if phrasing.silent(incident) else "Sentry has not answered."

@@ -147,9 +147,9 @@ def _compared_with(now: Month, before: Month | None) -> str:
 def _numbers(month: Month) -> str:
     """Return the numbers of one month, or of all of them, in one line."""
     parts = [f"{month.impact_minutes:,} min of user impact"] if month.incidents else []
-    parts += [spans] if (spans := _spans(month)) else []
+    parts += [spans] if (spans := _phase_minutes(month)) else []
     if month.with_cause:
-        parts.append(f"{_share(month.by_deploys, month.with_cause)} caused by deploys")
+        parts.append(f"{_percentage(month.by_deploys, month.with_cause)} caused by deploys")
     if month.items:
         parts.append(f"{month.items_done:,} of {counted(month.items, 'action item')} done")
     if month.drills:
@@ -161,7 +161,7 @@ def _numbers(month: Month) -> str:
     return " · ".join(parts)
 
 
-def _spans(month: Month) -> str:
+def _phase_minutes(month: Month) -> str:
     spans = (
         ("detect", month.detect_minutes),
         ("decide", month.decide_minutes),
@@ -174,7 +174,7 @@ def _spans(month: Month) -> str:
     )
 
 
-def _share(part: int, of: int) -> str:
+def _percentage(part: int, of: int) -> str:
     return f"{round(100 * part / of)} %"
 
 
@@ -240,7 +240,7 @@ def _times(found: Trends) -> Native | None:
     if len(months) < 2 or not drawn:
         return None
     labels = [_month_name(name, short=True) for name, _ in months]
-    plainly = "\n".join(f"{_month_name(name)}: {_spans(month)}" for name, month in months)
+    plainly = "\n".join(f"{_month_name(name)}: {_phase_minutes(month)}" for name, month in months)
     return chart(
         "Minutes to detect, decide, recover",
         labels,

@@ -58,7 +58,7 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
             blocks.append(actions([stop]))
     if ranked and incident.cause is None:
         blocks.append(section(_leading(incident, ranked[0])))
-    choices = _judge(incident, ranked[0]) if ranked and undecided else []
+    choices = _judge_buttons(incident, ranked[0]) if ranked and undecided else []
     if not ranked and undecided:
         choices.append(button("Name the cause …", "incident.cause", {"incident": incident.id}))
     if undecided:
@@ -102,7 +102,7 @@ def evidence(incident: Incident) -> Message:
     for hypothesis in best_hypotheses(incident.hypotheses, SHOWN):
         blocks.append(section(_hypothesis(hypothesis)))
         if incident.open and incident.cause is None:
-            blocks.append(actions(_judge(incident, hypothesis)))
+            blocks.append(actions(_judge_buttons(incident, hypothesis)))
     if len(blocks) == 1:
         blocks.append(context("Nothing was found yet."))
     if notes := _notes(incident):
@@ -203,7 +203,7 @@ def _hypothesis(hypothesis: Hypothesis) -> str:
     return "\n".join(lines)
 
 
-def _judge(incident: Incident, hypothesis: Hypothesis) -> list[Element]:
+def _judge_buttons(incident: Incident, hypothesis: Hypothesis) -> list[Element]:
     value = {"incident": incident.id, "hypothesis": hypothesis.id}
     choices = [button("This is the cause …", "incident.cause", value)]
     if hypothesis.verdict is not Verdict.RULED_OUT:

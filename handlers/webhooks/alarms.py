@@ -159,7 +159,7 @@ async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
             continue
         if incident.status not in AFTER:  # it burns there
             return None
-        known = any(_known(incident, issue) for issue in alarm.issues)
+        known = any(_is_known_issue(incident, issue) for issue in alarm.issues)
         return incident if known or alarm.concerns_us is None else None
     return None
 
@@ -208,7 +208,7 @@ async def _add(
         incident, issue = await dispatcher.load(owner), evidence.issue
         action: AddEvidence | SeenAgain = evidence
         over = incident is not None and incident.status in AFTER
-        if issue and incident is not None and over and _known(incident, issue):
+        if issue and incident is not None and over and _is_known_issue(incident, issue):
             action = SeenAgain(issue=issue, evidence=evidence.evidence)
         # Each counts once by itself: a second delivery adds whatever the first did not come to.
         part = delivery if number == 0 else deliveries.sub_delivery(delivery, issue or str(number))
@@ -217,6 +217,6 @@ async def _add(
     return owner
 
 
-def _known(incident: Incident, issue: str) -> bool:
+def _is_known_issue(incident: Incident, issue: str) -> bool:
     triage = incident.triage
     return issue in incident.seeds or (triage is not None and issue in triage.issue_ids)

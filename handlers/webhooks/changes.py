@@ -46,14 +46,14 @@ BY = 100
 BAD_KIND = "`kind` must be flag, config or infrastructure"
 
 
-def _plain(value: object) -> object:
+def _value_text(value: object) -> object:
     """Return a value of a flag as text: `true`, `20`, `blue`."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
 
 
-Text = Annotated[str | None, BeforeValidator(_plain)]
+Text = Annotated[str | None, BeforeValidator(_value_text)]
 
 
 class ChangeBody(BaseModel):

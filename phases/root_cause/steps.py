@@ -66,7 +66,7 @@ def investigated(draft: Draft, action: Investigated) -> None:
         noteworthy = (
             number == 0 or NEW_IN in line
         )  # who wrote the older lines stands in the evidence
-        if noteworthy and (news := _unsaid(line, known)):
+        if noteworthy and (news := _new_sentences(line, known)):
             draft.note("evidence", news)
     can_bisect = service.bisect and service.checkout and incident.bisect is None
     good, bad = findings.good, findings.bad
@@ -77,7 +77,7 @@ def investigated(draft: Draft, action: Investigated) -> None:
     ask_for_tree(draft).dirty("status")
 
 
-def _unsaid(line: str, known: Sequence[str]) -> str:
+def _new_sentences(line: str, known: Sequence[str]) -> str:
     """Return the sentences of a step of the walk that no earlier walk had; none may be left.
 
     A second walk that knows who wrote a line tells that, and not the place of the crash again.

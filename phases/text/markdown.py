@@ -97,11 +97,11 @@ def _escaped(text: str) -> str:
     parts: list[str] = []
     end = 0
     for url in _URL.finditer(text):
-        parts += [_words(text[end : url.start()]), f"<{url[0].replace('|', '%7C')}>"]
+        parts += [_escaped_words(text[end : url.start()]), f"<{url[0].replace('|', '%7C')}>"]
         end = url.end()
-    return "".join([*parts, _words(text[end:])])
+    return "".join([*parts, _escaped_words(text[end:])])
 
 
-def _words(text: str) -> str:
+def _escaped_words(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKS.sub(lambda mark: f"\\{mark[0]}", text)

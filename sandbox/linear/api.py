@@ -54,12 +54,14 @@ def linear_app(linear: Linear, faults: Faults) -> Starlette:
                 linear.on_change()
             return JSONResponse({"data": data})
 
-        return await faults.around(f"linear.{operation.root_field}", request, perform, _staged)
+        return await faults.around(
+            f"linear.{operation.root_field}", request, perform, _fault_response
+        )
 
     return Starlette(routes=[Route("/graphql", graphql, methods=["POST"])])
 
 
-def _staged(fault: Fault) -> Response:
+def _fault_response(fault: Fault) -> Response:
     """The answer of a fault: its `error` is a code of Linear's, for instance `RATELIMITED`."""
     headers: dict[str, str] = {}
     if fault.retry_after is not None:

@@ -88,7 +88,7 @@ def side_by_side(
     findings: list[Finding] = []
     read: list[tuple[Side, set[str]]] = []
     for side in sides:
-        finding, versions = _read(what, service, side, sides)
+        finding, versions = _read_names(what, service, side, sides)
         findings.append(finding)
         if versions:
             read.append((side, versions))
@@ -108,7 +108,7 @@ def side_by_side(
     return findings
 
 
-def _read(
+def _read_names(
     what: str, service: Service, side: Side, sides: Sequence[Side]
 ) -> tuple[Finding, set[str]]:
     """Return the finding of one system, and the versions that its pattern reads."""

@@ -64,7 +64,7 @@ class HotfixMerges:
         github, repository = self._github, repository_of(service)
         pull = read(PullState, await github.get(calls.PULL, repository, pull_number=number))
         if pull.merged:
-            return await self._state(github, repository, pull, commit)
+            return await self._merge_state(github, repository, pull, commit)
         if pull.state != "open":
             text = "it was closed without a merge. Open it again on GitHub, then merge it"
             raise _refusal(f"{text}: {pull.html_url}")
@@ -85,9 +85,9 @@ class HotfixMerges:
     async def _pull(self, github: GitHub, service: Service, number: int, commit: str) -> MergeState:
         repository = repository_of(service)
         pull = read(PullState, await github.polled(calls.PULL, repository, pull_number=number))
-        return await self._state(github, repository, pull, commit)
+        return await self._merge_state(github, repository, pull, commit)
 
-    async def _state(
+    async def _merge_state(
         self, github: GitHub, repository: str, pull: PullState, commit: str
     ) -> MergeState:
         return MergeState(
@@ -96,10 +96,14 @@ class HotfixMerges:
             at=pull.merged_at,
             by=pull.merged_by.login[:60] if pull.merged_by else "",
             head=pull.head.sha,
-            holds=await self._holds(github, repository, pull, commit) if pull.merged else None,
+            holds=await self._contains_commit(github, repository, pull, commit)
+            if pull.merged
+            else None,
         )
 
-    async def _holds(self, github: GitHub, repository: str, pull: PullState, commit: str) -> bool:
+    async def _contains_commit(
+        self, github: GitHub, repository: str, pull: PullState, commit: str
+    ) -> bool:
         """Return whether the merged head holds what was shipped: it is the same, or built on it."""
         head = pull.head.sha
         if head == commit:

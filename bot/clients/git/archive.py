@@ -72,7 +72,7 @@ class LocalArchive:
     async def numbering(self, service: Service) -> Numbering:
         """Return the numbering of the files that are there and those of the branch."""
         directory = _directory(service)
-        return Numbering.of(await _names(directory, await _clone(directory)))
+        return Numbering.of(await _file_paths(directory, await _clone(directory)))
 
     async def template(self, service: Service) -> str:
         """Return the template of the branch, else as it lies in the directory."""
@@ -102,7 +102,7 @@ class LocalArchive:
         async with lock:
             if clone is None:
                 ways = Numbering.of(_listed(directory))
-                name = _earlier(directory, incident) or ways.file(incident, number)
+                name = _earlier_file(directory, incident) or ways.file(incident, number)
                 _write_whole(directory, name, text)
                 log.warning(
                     "the post-mortem is in a directory outside git", extra={"incident": incident.id}
@@ -125,7 +125,7 @@ class LocalArchive:
         lock = self._locks.setdefault(clone.top if clone else directory, asyncio.Lock())
         async with lock:
             if clone is None:
-                if (name := _earlier(directory, incident)) is not None:
+                if (name := _earlier_file(directory, incident)) is not None:
                     _rewrite(directory, name, revised)
                 return None
             await _revise_in(clone, incident, revised, why)
@@ -159,7 +159,7 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
             if incident.ulid in file.text:
                 await _in_index(clone, name)
                 return Adr(number=_number(name, ways, number), path=clone.path(name))
-    name = (_earlier(directory, incident) if clone.checked_out else None) or ways.file(
+    name = (_earlier_file(directory, incident) if clone.checked_out else None) or ways.file(
         incident, number
     )
     number = _number(name, ways, number)
@@ -186,11 +186,11 @@ async def _revise_in(
             await _commit(clone, name, changed, why)
         if clone.checked_out and (clone.top / clone.inside / name).is_file():
             _rewrite(clone.top / clone.inside, name, revised)
-            await _staged(clone, name, changed)
+            await _stage_unchanged(clone, name, changed)
         return
 
 
-async def _staged(clone: _Clone, name: str, text: str) -> None:
+async def _stage_unchanged(clone: _Clone, name: str, text: str) -> None:
     """Leave `git status` as clean as before, where nobody has changed the file beside us."""
     path = clone.top / clone.path(name)
     if path.read_text(encoding="utf-8", errors="replace") == text:
@@ -320,7 +320,7 @@ def _existing(directory: Path) -> Path | None:
     return directory if directory.is_dir() else None
 
 
-async def _names(directory: Path, clone: _Clone | None) -> list[str]:
+async def _file_paths(directory: Path, clone: _Clone | None) -> list[str]:
     """Return paths below the directory, of the files that are there and of the branch's."""
     names = _listed(directory)
     if clone is not None:
@@ -365,7 +365,7 @@ def _listed(directory: Path) -> list[str]:
     return paths
 
 
-def _earlier(directory: Path, incident: Incident) -> str | None:
+def _earlier_file(directory: Path, incident: Incident) -> str | None:
     """Return the file that was written for this very incident before.
 
     Ids may begin again at 1; the record's own id does not.

@@ -84,9 +84,9 @@ class LocalBisector:
 
     async def look(self, service: Service, bisect_id: str) -> Bisect:
         async with self._taking_up:
-            return await self._look(bisect_id)
+            return await self._read_state(bisect_id)
 
-    async def _look(self, bisect_id: str) -> Bisect:
+    async def _read_state(self, bisect_id: str) -> Bisect:
         folder = self._folder(bisect_id)
         job = _job(folder)
         attempts = len(list(folder.glob("process-*.json")))

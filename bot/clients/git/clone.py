@@ -108,7 +108,7 @@ class Clones:
                 tags = () if await cut_at(directory) else ("--tags",)
                 words, head = await asyncio.gather(
                     _fetched(directory, *tags, "--no-recurse-submodules", remote),
-                    _answer(directory, "ls-remote", "--symref", remote, "HEAD"),
+                    _remote_answer(directory, "ls-remote", "--symref", remote, "HEAD"),
                 )
                 known.answers, known.head = head is not None, _head(head or "")
                 if known.head is not None and await commit_of(directory, known.head[1]) is None:
@@ -162,13 +162,15 @@ class Clones:
             asked, commit, why = known.alone.get(name, (None, None, ""))
             if asked is None or time.monotonic() - asked >= FETCH_EVERY_SECONDS:
                 at = await _at_remote(directory, remote, name) if tag is not None else None
-                commit, why = await self._brought(directory, remote, at, name) if at else (None, "")
+                commit, why = (
+                    await self._fetched_alone(directory, remote, at, name) if at else (None, "")
+                )
                 if commit is None and whole is not None:
-                    commit, why = await self._brought(directory, remote, whole, whole)
+                    commit, why = await self._fetched_alone(directory, remote, whole, whole)
                 known.alone[name] = (time.monotonic(), commit, why)
         return commit, why
 
-    async def _brought(
+    async def _fetched_alone(
         self, directory: str, remote: str, at: str, name: str
     ) -> tuple[str | None, str]:
         why = ""
@@ -349,7 +351,7 @@ async def _ref_exists(directory: str, ref: str) -> bool:
 
 async def _at_remote(directory: str, remote: str, ref: str) -> str | None:
     """Return the commit of a tag at the remote; it stands below an annotated one."""
-    answer = await _answer(directory, "ls-remote", remote, ref, f"{ref}^{{}}") or ""
+    answer = await _remote_answer(directory, "ls-remote", remote, ref, f"{ref}^{{}}") or ""
     rows = {name: sha for sha, _, name in (row.partition("\t") for row in answer.splitlines())}
     sha = rows.get(f"{ref}^{{}}") or rows.get(ref, "")
     return sha if COMMIT.fullmatch(sha) else None
@@ -381,7 +383,7 @@ def _fault_in(words: str) -> str:
     return complaint(Output(1, b"", words.encode())) if failed else ""
 
 
-async def _answer(directory: str, *arguments: str) -> str | None:
+async def _remote_answer(directory: str, *arguments: str) -> str | None:
     """Return the remote's answer, or None where it does not answer."""
     try:
         output = await git(directory, *arguments, seconds=FETCH_SECONDS, online=True)

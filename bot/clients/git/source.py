@@ -196,12 +196,12 @@ class LocalGit:
         )
         if there.code:
             return None
-        if await self._holds(directory, main.commit, commit):
+        if await self._is_ancestor(directory, main.commit, commit):
             return True
         await self.clones.whole(
             directory, partial(self.clones.cut_between, directory, main.commit, commit)
         )
-        if await self._holds(directory, main.commit, commit):
+        if await self._is_ancestor(directory, main.commit, commit):
             return True
         if not main.fresh:
             why = self.clones.trouble(directory) or "its remote did not answer"
@@ -210,7 +210,7 @@ class LocalGit:
             )
         return False
 
-    async def _holds(self, directory: str, main: str, commit: str) -> bool:
+    async def _is_ancestor(self, directory: str, main: str, commit: str) -> bool:
         ancestor = await read(
             directory, "merge-base", "--is-ancestor", "--end-of-options", commit, main
         )

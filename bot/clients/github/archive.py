@@ -132,7 +132,7 @@ class GitHubArchive:
 
         Raises where GitHub does not tell all of them.
         """
-        rows = await self._rows(repository, path, ref)
+        rows = await self._directory_entries(repository, path, ref)
         folders = [
             row.name
             for row in rows
@@ -141,7 +141,7 @@ class GitHubArchive:
         if len(folders) > FOLDERS:
             folders = sorted(folders)[-FOLDERS:]  # years and numbers: the newest
         inside = await asyncio.gather(
-            *(self._rows(repository, f"{path}/{folder}", ref) for folder in folders)
+            *(self._directory_entries(repository, f"{path}/{folder}", ref) for folder in folders)
         )
         files = [row.name for row in rows if row.type != "dir"]
         return files + [
@@ -150,7 +150,9 @@ class GitHubArchive:
             for row in entries
         ]
 
-    async def _rows(self, repository: str, path: str, ref: str) -> Sequence[shapes.Entry]:
+    async def _directory_entries(
+        self, repository: str, path: str, ref: str
+    ) -> Sequence[shapes.Entry]:
         asked = {"ref": ref} if ref else None
         answer = await or_none(self._github.get(calls.CONTENTS, repository, asked, path=path))
         if answer is None:

@@ -116,7 +116,7 @@ class GitHubDeployments:
         if service.repository:
             try:
                 async with asyncio.timeout(NAME_SECONDS):
-                    known = await self._known(service, [ref])
+                    known = await self._known_refs(service, [ref])
             except (PortError, TimeoutError):
                 log.warning(
                     "the tags of %s are not known: a deployment is named without them",
@@ -133,7 +133,7 @@ class GitHubDeployments:
         """
         known = _UNKNOWN
         try:
-            known = await self._known(service, [row.ref for row in rows]) if rows else _UNKNOWN
+            known = await self._known_refs(service, [row.ref for row in rows]) if rows else _UNKNOWN
         except HttpError as error:
             log.warning("the tags of %s are not known: %s", service.repository, error.text)
         releases = ((row, named(service, row, known)) for row in rows)
@@ -171,7 +171,7 @@ class GitHubDeployments:
                 return row, release
         return None
 
-    async def _known(self, service: Service, refs: Sequence[str]) -> Known:
+    async def _known_refs(self, service: Service, refs: Sequence[str]) -> Known:
         """The repository's tags, and of `refs` which are no branch either. Raises `PortError`."""
         repository = service.repository or ""
         tags = await self._github.tags(repository)

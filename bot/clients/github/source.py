@@ -79,7 +79,7 @@ class GitHubSource:
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         repository = repository_of(service)
-        base, head = await self._ends(service, older, newer)
+        base, head = await self._range_ends(service, older, newer)
         first = await self._compare(repository, base, head, 1)
         pages = -(-first.total_commits // PAGE)
         wanted = range(max(2, (first.total_commits - COMMITS) // PAGE + 1), pages + 1)
@@ -168,7 +168,7 @@ class GitHubSource:
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
         """Return the paths. Raises where GitHub shows only a part: a one-way path may be hidden."""
         repository = repository_of(service)
-        base, head = await self._ends(service, older, newer)
+        base, head = await self._range_ends(service, older, newer)
         there = await self._compare(repository, base, head, 1)
         sides = [there]
         if there.status in ("behind", "diverged"):
@@ -270,7 +270,7 @@ class GitHubSource:
 
     # --- names ------------------------------------------------------------------------------------
 
-    async def _ends(self, service: Service, older: str, newer: str) -> tuple[str, str]:
+    async def _range_ends(self, service: Service, older: str, newer: str) -> tuple[str, str]:
         base, head = await asyncio.gather(self._sha(service, older), self._sha(service, newer))
         return base, head
 

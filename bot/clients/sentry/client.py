@@ -268,7 +268,9 @@ class Sentry:
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
-        rows = await self._rows(services, (since, until), ["min(timestamp)"], of_issues(issues))
+        rows = await self._event_table(
+            services, (since, until), ["min(timestamp)"], of_issues(issues)
+        )
         value = next((r.get("min(timestamp)") for r in rows.data), None) if rows else None
         return moment(value) if value else None
 
@@ -277,7 +279,7 @@ class Sentry:
     ) -> int:
         if not issues or until <= since:
             return 0
-        rows = await self._rows(
+        rows = await self._event_table(
             services, (since, until), ["count()"], of_issues(issues), anywhere=True
         )
         if rows is not None:
@@ -302,7 +304,7 @@ class Sentry:
     async def releases(
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
-        rows = await self._rows(
+        rows = await self._event_table(
             [service], (since, until), ["release", "count()"], of_issues(issues), "-count()"
         )
         if rows is not None and any(number(r.get("count()")) is None for r in rows.data):
@@ -316,7 +318,7 @@ class Sentry:
     async def transactions(
         self, services: Sequence[Service], since: datetime, until: datetime
     ) -> Sequence[Share] | None:
-        rows = await self._rows(
+        rows = await self._event_table(
             services, (since, until), ["transaction", "count()"], ERRORS, "-count()"
         )
         if rows is None:
@@ -326,7 +328,7 @@ class Sentry:
         return shares((r.get("transaction"), count_of(r, "count()")) for r in rows.data)
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
-        rows = await self._rows([service], (since, until), ["count_unique(user.ip)"], "")
+        rows = await self._event_table([service], (since, until), ["count_unique(user.ip)"], "")
         counts = (count_of(r, "count_unique(user.ip)") for r in (rows.data if rows else ()))
         return next(counts, None)
 
@@ -334,7 +336,7 @@ class Sentry:
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> OtherErrors:
         fields, query = (*place_fields(service), "count()"), f"{ERRORS} !{of_issues(issues)}"
-        rows = await self._rows([service], (since, until), fields, query, "-count()")
+        rows = await self._event_table([service], (since, until), fields, query, "-count()")
         return of_others(service, rows.data) if rows else OtherErrors()
 
     async def picture(
@@ -347,7 +349,7 @@ class Sentry:
         query, most = f"{of_issues(issues)} {NO_LAPTOPS}", "-count()"
 
         def table(*fields: str, sort: str | None = most) -> Awaitable[RowsShape | HttpError | None]:
-            return tried(self._rows(services, (since, until), fields, query, sort))
+            return tried(self._event_table(services, (since, until), fields, query, sort))
 
         totals, people, transactions, places = await asyncio.gather(
             table(*TOTALS, sort=None),
@@ -374,7 +376,7 @@ class Sentry:
         answer = await self._http.get_or_none(path)
         return None if answer is None else self._http.read(TagDetailShape, answer)
 
-    async def _rows(
+    async def _event_table(
         self,
         services: Sequence[Service],
         span: tuple[datetime, datetime],

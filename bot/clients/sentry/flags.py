@@ -133,7 +133,7 @@ class SentryFlags:
                 raise
             self._lacks["log"] = _lacking(error.status)
             raise self._lacks["log"] from error
-        rows = (_row(value) for value in self._http.read(FlagLogShape, answer).data)
+        rows = (_parsed_change(value) for value in self._http.read(FlagLogShape, answer).data)
         return tuple(
             row.seen(self._page) for row in rows if row is not None and row.counts_for(service)
         )
@@ -146,9 +146,11 @@ class SentryFlags:
         if where is None or until <= since or not searchable(flag):
             return {}
         pairs: Pairs = [("start", _naive(since)), ("end", _naive(until))]
-        return await self._found(where, pairs, term(flag, "false"))
+        return await self._events_by_issue(where, pairs, term(flag, "false"))
 
-    async def _found(self, where: Pairs, span: Pairs, search: str) -> dict[str, tuple[int, int]]:
+    async def _events_by_issue(
+        self, where: Pairs, span: Pairs, search: str
+    ) -> dict[str, tuple[int, int]]:
         """Return, by issue, the events that the search finds, and all of the span."""
         params: Pairs = [*span, ("query", f"level:[error,fatal] {search}"), ("sort", "freq")]
         params += [("limit", str(PAGE))]
@@ -192,7 +194,7 @@ def _lacking(status: int | None) -> HttpError:
     return HttpError("Sentry", text, retryable=False, status=status)
 
 
-def _row(value: Any) -> FlagChangeShape | None:
+def _parsed_change(value: Any) -> FlagChangeShape | None:
     try:
         return FlagChangeShape.model_validate(value)
     except ValidationError:

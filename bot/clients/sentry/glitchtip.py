@@ -41,7 +41,7 @@ class GlitchTip:
         answer = await self._list([*where, ("sort", "-last_seen"), *more])
         issues = self._http.read(list[IssueShape], answer)
         seen_since = [i for i in issues if i.lastSeen is None or utc(i.lastSeen) >= since]
-        rows = [_counted(issue.row(), since) for issue in seen_since if issue.level in LEVELS]
+        rows = [_in_window(issue.row(), since) for issue in seen_since if issue.level in LEVELS]
         rows.sort(key=lambda row: -row.events)
         cursor = next_cursor(answer) if len(seen_since) == len(issues) else None
         return IssuePage(rows=tuple(rows), next=cursor)
@@ -85,6 +85,6 @@ def cannot_count() -> HttpError:
     return HttpError("Sentry", text, retryable=False)
 
 
-def _counted(row: IssueRow, since: datetime) -> IssueRow:
+def _in_window(row: IssueRow, since: datetime) -> IssueRow:
     """Return the row with the events of the window, as far as they are known."""
     return row if row.first_seen >= since - NEW else row.model_copy(update={"events": 1})

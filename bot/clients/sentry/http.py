@@ -80,7 +80,7 @@ class SentryHttp(Http):
         try:
             return msgspec.json.decode(answer.content, type=shape, strict=False)
         except msgspec.ValidationError as error:
-            text = self.unknown_shape.format(system=self.system, where=_place(str(error)))
+            text = self.unknown_shape.format(system=self.system, where=_json_path(str(error)))
             status = answer.status_code
             raise HttpError(self.system, text, retryable=False, status=status) from None
         except msgspec.DecodeError as error:
@@ -89,7 +89,7 @@ class SentryHttp(Http):
             raise HttpError(self.system, text, retryable=True) from error
 
 
-def _place(said: str) -> str:
+def _json_path(said: str) -> str:
     """Return `timeSeries.0.values` of "… - at `$.timeSeries[0].values`", or what is missing."""
     words = re.findall(r"`([^`]*)`", said)
     path = next((word[1:] for word in words if word.startswith("$")), "")

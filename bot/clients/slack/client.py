@@ -77,7 +77,7 @@ class Slack:
         """Open the kept session; without it the SDK opens a connection a call."""
         stay = aiohttp.TraceConfig()
         stay.on_request_redirect.append(refuse_redirects)
-        stay.on_request_end.append(self._answered)
+        stay.on_request_end.append(self._count_traced_answer)
         stay.on_request_exception.append(self._unanswered)
         self.session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), trace_configs=[stay]
@@ -88,7 +88,7 @@ class Slack:
         if self.session is not None:
             await self.session.close()
 
-    async def _answered(
+    async def _count_traced_answer(
         self, session: object, context: object, params: aiohttp.TraceRequestEndParams
     ) -> None:
         self._count_answer(str(params.url), params.response.status)

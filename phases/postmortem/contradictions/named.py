@@ -43,7 +43,9 @@ def contradictions(case: Case) -> tuple[Contradiction, ...]:
     every: dict[str, Contradiction] = {}
     for contradiction in (contradiction for rule in RULES for contradiction in rule(case)):
         before = every.get(contradiction.key)
-        every[contradiction.key] = contradiction if before is None else _both(before, contradiction)
+        every[contradiction.key] = (
+            contradiction if before is None else _joined(before, contradiction)
+        )
     settled = {
         contradiction.key: contradiction
         for contradiction in case.incident.contradictions
@@ -52,7 +54,7 @@ def contradictions(case: Case) -> tuple[Contradiction, ...]:
     return tuple(settled.get(key, contradiction) for key, contradiction in every.items())[:MOST]
 
 
-def _both(first: Contradiction, second: Contradiction) -> Contradiction:
+def _joined(first: Contradiction, second: Contradiction) -> Contradiction:
     """Return one of two faults in the same words: they are mended, or kept, at once."""
     if second.says in first.says:
         return first

@@ -248,14 +248,14 @@ def _part_of_whole(sentence: str) -> str:
             return f"{match['part']} is more than {match['whole']}."
         near = sentence[max(match.start() - 40, 0) : match.end() + 40]
         share = _SHARE.search(near)
-        if share is not None and _tied(share[0], near) and whole:
+        if share is not None and _is_share_of_counts(share[0], near) and whole:
             stated, real = number_in(share["share"]), 100 * part / whole
             if abs(stated - real) > max(POINTS, 0.1 * real):
                 return f"{match['part']} of {match['whole']} is {real:.0f} %, not {stated:g} %."
     return ""
 
 
-def _tied(share: str, near: str) -> bool:
+def _is_share_of_counts(share: str, near: str) -> bool:
     """Return whether the share is that of the counts beside it: `(30 %)`, `30 % of users (3 of 9)`.
 
     `30 % of requests (3 of 9 users)` is about two things.
