@@ -8,9 +8,10 @@ used to unarchive conversations"
 from __future__ import annotations
 
 from phases.coordination.evidence import ARCHIVED, replace_channel, want_missing_parts
+from phases.messages.actions import ArchiveDue
 from phases.messages.commands import Reopen
 from phases.messages.effects import ArchiveChannel, OpenChannel, Say
-from phases.messages.results import ArchiveDue, ChannelArchived, PutOffArchive
+from phases.messages.results import ChannelArchived, PutOffArchive
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Status
 from phases.record.tokens import mentioned

@@ -23,12 +23,6 @@ from phases.record.memories import Recollection
 from phases.record.traffic_seen import BeforeAction
 
 
-class ArchiveDue(Action):
-    """The end was a week ago: the channel is archived."""
-
-    type: Literal["archive.due"] = "archive.due"
-
-
 class PutOffArchive(Action):
     """Somebody wrote in the channel within the last day."""
 
