@@ -8,17 +8,16 @@ anybody: 405 where the pull request may not be merged (yet), 409 where its head 
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
 
 from bot.clients.git.source import LocalGit
 from bot.clients.github import endpoints as calls
-from bot.clients.github.checks import rollup_of
 from bot.clients.github.client import GitHub, or_none, read
+from bot.clients.github.graphql_models import RollupAnswer
 from bot.clients.github.http import SYSTEM
 from bot.clients.github.models import Comparison, PullState, Repository
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
 from bot.clients.github.source import names_of, repository_of
-from bot.clients.github.values import CHECKS
+from bot.clients.github.values import Checks, checks_state
 from bot.clients.http.errors import HttpError
 from phases.mitigation.hotfix_merge import pull_of
 from phases.ports.ports import NotSetUp, PortError
@@ -116,22 +115,21 @@ class HotfixMerges:
 
     async def _checks(
         self, github: GitHub, repository: str, number: int, head: str
-    ) -> Literal["green", "red", "running"] | None:
+    ) -> Checks | None:
         """Return the state of the checks.
 
         Where a branch is not protected GitHub would merge red checks, too; the bot does not.
         """
         asked = {**names_of(repository), "number": number}
         try:
-            data = await github.graphql(
-                ROLLUP, asked, permission="Pull requests, Checks and Commit statuses: read"
-            )
-            rollup = rollup_of((data.get("repository") or {}).get("pullRequest") or {})
+            permission = "Pull requests, Checks and Commit statuses: read"
+            answer = await github.graphql(RollupAnswer, ROLLUP, asked, permission=permission)
+            rollup = answer.rollup
         except HttpError as error:
             if not without_graphql(error):
                 raise
             rollup = await RestInstead(github).rollup(repository, head)
-        return CHECKS.get(str(rollup.get("state"))) if rollup else None
+        return checks_state(rollup)
 
 
 def _method(known: Repository) -> str:

@@ -168,9 +168,9 @@ class GitHub:
         return self._branches[repository]
 
     async def graphql(
-        self, document: str, variables: Mapping[str, Any], *, permission: str
-    ) -> dict[str, Any]:
-        """Return `data`. Raises where there is none."""
+        self, shape: type[S], document: str, variables: Mapping[str, Any], *, permission: str
+    ) -> S:
+        """Return `data` as its shape. Raises where there is none, or it does not fit."""
         answer = await self._graphql.request(
             "POST",
             "",
@@ -178,7 +178,7 @@ class GitHub:
             scope=permission,
             repeatable=not document.lstrip().startswith("mutation"),
         )
-        return self._graphql.json(answer)["data"]
+        return read(shape, self._graphql.json(answer)["data"])
 
     # --- one request ------------------------------------------------------------------------------
 

@@ -123,7 +123,7 @@ async def github(url: str, stack: AsyncExitStack) -> None:
 async def github_graphql(url: str, stack: AsyncExitStack) -> None:
     client = GitHub(url, TOKEN)
     stack.push_async_callback(client.aclose)
-    await client.graphql("query { viewer { login } }", {}, permission="x")
+    await client.graphql(dict, "query { viewer { login } }", {}, permission="x")
 
 
 async def pagerduty(url: str, stack: AsyncExitStack) -> None:
