@@ -166,7 +166,7 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
     if clone.checked_out:
         _write_whole(directory, name, text)
     await _commit(
-        clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
+        clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {})}"
     )
     await _in_index(clone, name)
     return Adr(number=number, path=clone.path(name))

@@ -65,7 +65,7 @@ class LocalGit:
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         directory = checkout_of(service)
-        ends = (await self._commit(service, older), await self._commit(service, newer))
+        ends = (await self.clones.commit(service, older), await self.clones.commit(service, newer))
         await self.clones.whole(directory, partial(self.clones.cut_between, directory, *ends))
         span = ("--end-of-options", "..".join(ends), "--")
         self._without.pop((directory, "patches"), None)
@@ -99,12 +99,12 @@ class LocalGit:
 
     async def place(self, service: Service, release: str, frame: Frame) -> Place:
         directory = checkout_of(service)
-        index, whole = await self._index(directory, await self._commit(service, release))
+        index, whole = await self._index(directory, await self.clones.commit(service, release))
         return placed(index, frame, complete=whole)
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         directory = checkout_of(service)
-        commit = await self._commit(service, release)
+        commit = await self.clones.commit(service, release)
         path = await self._path(directory, commit, file)
         if path is None or line < 1:
             return None
@@ -122,7 +122,7 @@ class LocalGit:
         self, service: Service, release: str, file: str, line: int
     ) -> Sequence[tuple[int, str]]:
         directory = checkout_of(service)
-        commit = await self._commit(service, release)
+        commit = await self.clones.commit(service, release)
         path = await self._path(directory, commit, file)
         if path is None:
             return ()
@@ -167,7 +167,7 @@ class LocalGit:
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
         directory = checkout_of(service)
-        ends = (await self._commit(service, older), await self._commit(service, newer))
+        ends = (await self.clones.commit(service, older), await self.clones.commit(service, newer))
         output = await ask(
             directory,
             "diff",
@@ -274,7 +274,7 @@ class LocalGit:
     async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
         """Return tests that are called after the file, then those that import or name it."""
         directory = checkout_of(service)
-        commit = await self._commit(service, release)
+        commit = await self.clones.commit(service, release)
         path = await self._path(directory, commit, file)
         if path is None:
             return None
@@ -305,9 +305,6 @@ class LocalGit:
         return Covered(naming=tuple(naming[:TESTS_SHOWN]), files=len(tests), read=not unread)
 
     # --- names ------------------------------------------------------------------------------------
-
-    async def _commit(self, service: Service, name: str) -> str:
-        return await self.clones.commit(service, name)
 
     async def _path(self, directory: str, commit: str, file: str) -> str | None:
         """Return the repository's path for a frame's file, or None where not exactly one fits."""

@@ -82,7 +82,7 @@ class GitHubArchive:
         there = (name for name in names if is_of(name, incident) and ways.number(name) == number)
         path = f"{place.path}/{next(there, None) or ways.file(incident, number)}"
         if url is None:
-            title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
+            title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {})}"
             await self._file(repository, branch, path, text, title)
             url = await self._open_pull(repository, branch, base, title, incident)
         return Adr(number=number, path=path, url=url)

@@ -14,7 +14,6 @@ from urllib.parse import quote
 import httpx
 
 from bot.clients.cache import Cache
-from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import (
     TOTALS,
@@ -30,7 +29,7 @@ from bot.clients.sentry.blast_radius import (
 from bot.clients.sentry.event import EventShape
 from bot.clients.sentry.flags import SentryFlags
 from bot.clients.sentry.glitchtip import REFUSED, GlitchTip, cannot_count
-from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp
+from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp, path_part
 from bot.clients.sentry.laptops import NO_LAPTOPS
 from bot.clients.sentry.models import (
     IssueShape,
@@ -186,12 +185,12 @@ class Sentry:
         """https://docs.sentry.io/api/events/retrieve-an-issue/"""
         if self.glitchtip:
             return await self._glitchtip.issue(id)
-        answer = await self._http.get(f"/issues/{path_part(id, 'Sentry')}/", scope=EVENTS)
+        answer = await self._http.get(f"/issues/{path_part(id)}/", scope=EVENTS)
         return self._http.read(IssueShape, answer).row()
 
     async def by_short_id(self, short_id: str) -> IssueRow:
         """https://docs.sentry.io/api/organizations/resolve-a-short-id/"""
-        answer = await self._http.get(f"/shortids/{path_part(short_id, 'Sentry')}/", scope=EVENTS)
+        answer = await self._http.get(f"/shortids/{path_part(short_id)}/", scope=EVENTS)
         return self._http.read(ShortIdShape, answer).group.row()
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
@@ -211,7 +210,7 @@ class Sentry:
     async def _latest(self, issue: str, params: Pairs) -> EventDetail | None:
         if self.glitchtip:
             return await self._glitchtip.latest(issue)
-        path = f"/issues/{path_part(issue, 'Sentry')}/events/latest/"
+        path = f"/issues/{path_part(issue)}/events/latest/"
         answer = await self._http.get_or_none(path, params)
         return None if answer is None else self._http.read(EventShape, answer).detail()
 
@@ -372,7 +371,7 @@ class Sentry:
     async def _tag(self, issue: str, key: str) -> TagDetailShape | None:
         if self.glitchtip:
             return await self._glitchtip.tag(issue, key)
-        path = f"/issues/{path_part(issue, 'Sentry')}/tags/{path_part(key, 'Sentry')}/"
+        path = f"/issues/{path_part(issue)}/tags/{path_part(key)}/"
         answer = await self._http.get_or_none(path)
         return None if answer is None else self._http.read(TagDetailShape, answer)
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import re
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from bot.clients.http.client import Http, Params
-from bot.clients.http.errors import HttpError
+from bot.clients.http.errors import HttpError, Unanswered
 
 EVENTS = "event:read"
 """The scope that reading issues and events needs."""
@@ -49,6 +50,16 @@ _OVERLOAD = re.compile(
 
 Pairs = list[tuple[str, str]]
 T = TypeVar("T")
+
+
+def path_part(text: str) -> str:
+    """Return one part of a path, quoted.
+
+    Raises `HttpError` for what would lead to another path: `..` is no id of anything.
+    """
+    if text in ("", ".", ".."):
+        raise Unanswered("Sentry", f"{text[:80]!r} is nothing that can be asked for")
+    return quote(text, safe="")
 
 
 class SentryHttp(Http):

@@ -11,10 +11,9 @@ import re
 from collections.abc import Sequence
 
 from bot.clients.gather import at_once
-from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import tried
-from bot.clients.sentry.http import RELEASES, Pairs, SentryHttp, next_cursor
+from bot.clients.sentry.http import RELEASES, Pairs, SentryHttp, next_cursor, path_part
 from bot.clients.sentry.models import DeployShape, ReleaseShape
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import Service
@@ -115,7 +114,7 @@ class Releases:
                 return listed[:LOOKED_AT]
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
-        path = f"/releases/{path_part(release.version, 'Sentry')}/deploys/"
+        path = f"/releases/{path_part(release.version)}/deploys/"
         return self._http.read(list[DeployShape], await self._http.get(path, scope=RELEASES))
 
     async def _listed(self, service: Service, where: Pairs, release: str) -> Sequence[str] | None:
