@@ -49,11 +49,11 @@ from phases.text.wording import ended, short
 from phases.triage.steps import decide_without_report
 from phases.verification.steps import glance_on, look_unreachable
 
-KEPT = 8  # failures kept and shown
+FAILURES_KEPT = 8  # failures kept and shown
 LONGEST_RETRY_SECONDS = 15 * 60
 ENTRY_OLDER_SECONDS = 2
 """A timeline entry may be this much older than its effect (`DISPATCH_SECONDS` of the store)."""
-SLOWER = 10  # an effect that has failed for an hour is tried every sixth minute
+SLOWER_BY = 10  # an effect that has failed for an hour is tried every sixth minute
 
 
 def effect_failed(draft: Draft, action: EffectFailed) -> None:
@@ -86,10 +86,10 @@ def effect_failed(draft: Draft, action: EffectFailed) -> None:
         effect=action.effect,
     )
     others = (f for f in draft.incident.failures if f.effect_id != failure.effect_id)
-    draft.set(failures=kept((*others, failure), KEPT)).dirty("status")
+    draft.set(failures=kept((*others, failure), FAILURES_KEPT)).dirty("status")
     seconds = _retry_seconds(effect)
     if seconds is not None:
-        slower = (draft.now - failure.at).total_seconds() / SLOWER
+        slower = (draft.now - failure.at).total_seconds() / SLOWER_BY
         wait = min(max(seconds, slower), LONGEST_RETRY_SECONDS)
         draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
     if known is None:

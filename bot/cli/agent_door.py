@@ -17,7 +17,7 @@ from bot.store.agent_calls import AgentCalls
 from bot.store.incidents import Incidents
 from bot.store.past_incidents import RedisMemory
 from handlers.dispatcher import Recorded
-from phases.memory.trends import MONTHS, trends, visible_memories
+from phases.memory.trends import MONTHS_SHOWN, trends, visible_memories
 from phases.messages.actions import AddEvidence
 from phases.messages.commands import AddHypothesis
 from phases.record.findings import Evidence
@@ -28,11 +28,11 @@ from phases.text import cleaning
 READS_A_MINUTE = 120
 ADDS_A_MINUTE = 10
 """An agent in a loop must not fill a timeline that people read. Of a person, not of a process."""
-LISTED = 50
-ENTRIES = 500
-PAST = 100
-TEXT = 1000
-LINK = 2000
+LISTED_MOST = 50
+ENTRIES_MOST = 500
+PAST_MOST = 100
+TEXT_LIMIT = 1000
+LINK_LIMIT = 2000
 
 
 class Refusal(Exception):
@@ -61,11 +61,13 @@ class Door:
         await self._may("reads", READS_A_MINUTE)
         if open_only and service is None:
             every = await self.incidents.short_records("open")
-            shown = [short_record.id for short_record in every if not short_record.private][:LISTED]
+            shown = [short_record.id for short_record in every if not short_record.private][
+                :LISTED_MOST
+            ]
             records = await self.incidents.records(shown)
         else:
             records = await self.incidents.find(service=service, open_only=open_only)
-        return [_short(incident) for incident in records if not incident.private][:LISTED]
+        return [_short(incident) for incident in records if not incident.private][:LISTED_MOST]
 
     async def incident(self, id: str) -> dict[str, Any]:
         """Return the triage, the decisions, the lead and how it stands."""
@@ -92,7 +94,7 @@ class Door:
     async def timeline(self, id: str) -> list[dict[str, Any]]:
         incident = await self._load(id)
         entries = await self.incidents.timeline(incident.id)
-        return [_entry(entry) for entry in entries[-ENTRIES:]]
+        return [_entry(entry) for entry in entries[-ENTRIES_MOST:]]
 
     async def evidence(self, id: str) -> dict[str, Any]:
         """Return the hypotheses, the suspects, and the walk along the stack."""
@@ -117,13 +119,14 @@ class Door:
     async def history(self, service: str | None) -> list[dict[str, Any]]:
         await self._may("reads", READS_A_MINUTE)
         return [
-            _json_value(past) for past in visible_memories(await self.past.newest(service, PAST))
+            _json_value(past)
+            for past in visible_memories(await self.past.newest(service, PAST_MOST))
         ]
 
     async def trends(self) -> dict[str, Any]:
         await self._may("reads", READS_A_MINUTE)
         now = self.now()
-        remembered = await self.past.since(now - timedelta(days=31 * MONTHS))
+        remembered = await self.past.since(now - timedelta(days=31 * MONTHS_SHOWN))
         return _json_value(trends(visible_memories(remembered), now))
 
     # --- adding -----------------------------------------------------------------------------------
@@ -214,12 +217,16 @@ def _json_value(value: Any) -> Any:
 
 def _line(text: str) -> str:
     """Return an agent's text in one line, in which nothing mentions anybody in Slack."""
-    return " ".join(cleaning.foreign(cleaning.visible(text)).split())[:TEXT]
+    return " ".join(cleaning.foreign(cleaning.visible(text)).split())[:TEXT_LIMIT]
 
 
 def _link(url: str | None) -> str | None:
     if not url:
         return None
-    if not url.startswith(("https://", "http://")) or len(url) > LINK or not url.isprintable():
+    if (
+        not url.startswith(("https://", "http://"))
+        or len(url) > LINK_LIMIT
+        or not url.isprintable()
+    ):
         raise Refusal("A link begins with https:// and has no blanks.")
     return url

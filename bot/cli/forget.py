@@ -18,7 +18,7 @@ from bot.connection.client import Script, StoreError, keys_under, store_errors
 from bot.store.incident_store import Store
 from phases.text.cleaning import FORGOTTEN, PERSON, SOMEBODY
 
-PASSES = 3
+PASSES_MOST = 3
 """The most passes: a running bot may write meanwhile, so keys are read until none has changed."""
 SHORTEST_ID = 6
 """A shorter text is refused: it may be a word, and would be replaced wherever that stands."""
@@ -56,7 +56,7 @@ def forget_main(person: str, names: Sequence[str]) -> int:
 
 async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = sys.stdout) -> int:
     changed: Counter[str] = Counter()
-    for _ in range(PASSES):
+    for _ in range(PASSES_MOST):
         changed_now = await _sweep_keys(store, person, names)
         changed += changed_now
         if not changed_now:

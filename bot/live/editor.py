@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.connection.client import NotThisVersion, StoreError
-from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
+from bot.live.dirty_marks import RANK_COUNT, DirtyMarks, EditLease
 from bot.live.edit_budget import EditBudget
 from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
@@ -33,7 +33,7 @@ KINDS = ("decision", "status", "progress", "tree", "announcement")
 """The kinds by importance. Within a kind: the most urgent first (bot/store/commit.py `urgency`)."""
 COOL_SECONDS: Mapping[str, float] = {"progress": 5.0}
 """How long after an edit a message is left alone; the marks of that time become one edit."""
-COOL = 1.0
+COOL_DOWN_SECONDS = 1.0
 EDIT_SECONDS = 8.0
 """Shorter than the lease: an edit has ended before anybody else may begin one."""
 LOOK_SECONDS = 0.5
@@ -282,7 +282,9 @@ class Live(Worker):
                 return await self._deleted(marked, ref)
             return await self._not_sent(marked, error, token)
         self.counts["edited"] += 1
-        return _End(clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(marked), COOL))
+        return _End(
+            clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(marked), COOL_DOWN_SECONDS)
+        )
 
     async def _not_sent(self, marked: str, error: PortError | TimeoutError, token: str) -> _End:
         if isinstance(error, PortError) and not error.retryable:
@@ -320,7 +322,7 @@ def _kind(marked: str) -> str:
 def _place(marked: str, counter: float) -> _Place:
     kind = _kind(marked)
     importance = KINDS.index(kind) if kind in KINDS else len(KINDS)
-    return _Place(importance, round(counter % 1 * RANKS), kind)
+    return _Place(importance, round(counter % 1 * RANK_COUNT), kind)
 
 
 def _fingerprint(message: Message) -> str:

@@ -46,11 +46,11 @@ PATIENT_SECONDS = 20.0
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 120.0
 GIVE_UP_SECONDS = 15 * 60.0
-CRASHES = 3
+CRASHES_MOST = 3
 """Tries of an effect whose performer fails in a way nobody thought of."""
-DELIVERIES = 5
+DELIVERIES_MOST = 5
 """Workers that may die while they hold an entry, before it is taken for the reason."""
-HELD = 200
+HELD_MOST = 200
 BLOCK_SECONDS = 1.0
 PROMOTE_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
@@ -124,13 +124,13 @@ class Outbox:
                 await asyncio.sleep(random.uniform(0.3, 1))
 
     async def _read_stream(self, blocking: Redis) -> None:
-        while len(self._held) >= HELD:
+        while len(self._held) >= HELD_MOST:
             self._room.clear()
             await self._room.wait()
         # The first read, and one after trouble, waits for nothing: /readyz waits for its end.
         wait_ms = round(BLOCK_SECONDS * 1000) if self.running else 1
         asked = passed()
-        for held in await self._queue.read(blocking, min(50, HELD - len(self._held)), wait_ms):
+        for held in await self._queue.read(blocking, min(50, HELD_MOST - len(self._held)), wait_ms):
             self._start(held, asked)
 
     async def _renew(self) -> None:
@@ -229,9 +229,9 @@ class Outbox:
         if performer is None:
             await self._fail(held, effect, job, "this bot cannot do that")
             return
-        if held.deliveries > DELIVERIES:
+        if held.deliveries > DELIVERIES_MOST:
             await self._fail(
-                held, effect, job, f"the bot stopped {DELIVERIES} times while it did this"
+                held, effect, job, f"the bot stopped {DELIVERIES_MOST} times while it did this"
             )
             return
         try:
@@ -320,7 +320,7 @@ class Outbox:
     ) -> None:
         log_crash(log, f"effect {job.effect_id} ({effect.type}) failed", error, **_log_fields(held))
         self._count(effect.type, "crashed")
-        if held.crashes + 1 < CRASHES:
+        if held.crashes + 1 < CRASHES_MOST:
             again = await self._queue.retry(
                 held.entry, _backoff(job.attempt), limit=GIVE_UP_SECONDS, crashed=True
             )

@@ -13,7 +13,7 @@ from phases.messages.effects import ResolveIssues
 from phases.messages.results import IssuesResolved
 from phases.record.service import Service
 
-LINKED = 3
+LINKS_SHOWN = 3
 """Issues whose links are shown where we may not resolve them."""
 
 
@@ -29,7 +29,7 @@ async def resolve(effect: ResolveIssues, job: Job, context: EffectContext) -> Is
     except HttpError as error:
         if error.status not in (401, 403, 404) or error.retryable:
             raise
-        links = tuple(resolver.link(issue) for issue in effect.issues[:LINKED])
+        links = tuple(resolver.link(issue) for issue in effect.issues[:LINKS_SHOWN])
         return IssuesResolved(resolved=0, release=None, refused=error.text, links=links)
     if any(way.next for way in resolved):
         return IssuesResolved(resolved=len(resolved), release=None, next=True)

@@ -15,9 +15,11 @@ from phases.coordination.pinned_messages import PUSHPIN
 from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
 
-ASKED = 10
+PEOPLE_ASKED = 10
 """People with a pin on the message who are looked up, until one of them is a full member."""
-GONE = frozenset({"channel_not_found", "message_not_found", "thread_not_found", "not_in_channel"})
+GONE_ERRORS = frozenset(
+    {"channel_not_found", "message_not_found", "thread_not_found", "not_in_channel"}
+)
 
 
 @performs(ReadMessage)
@@ -29,7 +31,7 @@ async def read_message(effect: ReadMessage, job: Job, context: EffectContext) ->
     try:
         message = await context.slack.message(channel, effect.ts)
     except SlackRefused as refused:
-        if refused.error not in GONE:
+        if refused.error not in GONE_ERRORS:
             raise
         return nothing
     if message is None or message.get("subtype") == "tombstone":
@@ -62,7 +64,7 @@ async def _pinned(message: dict[str, Any], effect: ReadMessage, context: EffectC
         if reaction.get("name") == PUSHPIN
         for person in reaction.get("users", [])
     ]
-    for person in people[:ASKED]:
+    for person in people[:PEOPLE_ASKED]:
         if (await context.people.person(person, None)).member:
             return True
     return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from handlers.slack import slack_text
 from phases.record.incident import Severity
 
-BARE = (
+WITHOUT_TEXT = (
     "status",
     "list",
     "rollback",
@@ -28,22 +28,22 @@ BARE = (
 """Subcommands that stand alone or with an incident id."""
 WITH_TEXT = ("update", "cause", "fixed", "cancel")
 """Subcommands with text, in an incident's channel or with an id."""
-OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "split", "drill")
-NAMES = (*BARE, *WITH_TEXT, *OTHERS)
-MEANS = {
+WITH_OWN_GRAMMAR = ("declare", "severity", "lead", "history", "reopen", "merge", "split", "drill")
+NAMES = (*WITHOUT_TEXT, *WITH_TEXT, *WITH_OWN_GRAMMAR)
+SYNONYMS = {
     **dict.fromkeys(("close", "closed", "done", "end", "solved", "over"), "resolve"),
     **dict.fromkeys(("revert", "undo"), "rollback"),
     **dict.fromkeys(("ack", "mine"), "lead"),
     "abort": "cancel",
 }
 """What other tools call it: a single such word is asked about."""
-NEAR = 2  # rules: a single word within two letters of a subcommand
+TYPING_DISTANCE = 2  # rules: a single word within two letters of a subcommand
 
 ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "lead"})
 """Subcommands that act at once; with a question mark the bot asks first."""
 WITH_ONE_WORD = frozenset({"severity", "lead", "history"})
 """Subcommands with one word; `severity 9` and `lead @unknown` are hardly a new incident."""
-STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge", "split"})
+STRICT = frozenset({*WITHOUT_TEXT, "severity", "lead", "reopen", "merge", "split"})
 """Subcommands after which so little may stand that they can be read from between quotes."""
 MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
 """Quotes, brackets, and the marks that format a word in Slack."""
@@ -173,7 +173,7 @@ def parse(
             return fitting
     if (meant := _split_subcommand(words.read, here=here, services=services)) is not None:
         return Ambiguous(meant, Declare(text))
-    if not rest.read and (close := MEANS.get(name) or nearest(name)) is not None:
+    if not rest.read and (close := SYNONYMS.get(name) or nearest(name)) is not None:
         return Near(text, close, Declare(text))
     if name in WITH_ONE_WORD and " " not in rest.read.strip() and not _SYMPTOM.search(rest.read):
         return Near(text, name, Declare(text))
@@ -288,7 +288,7 @@ def _subcommand(
     name: str, rest: _Words, *, here: bool, one_open: bool, services: Collection[str]
 ) -> Subcommand | Ambiguous | None:
     """Return the reading as a subcommand, if the rest fits it."""
-    if name in BARE:
+    if name in WITHOUT_TEXT:
         return _without_text(name, rest.read)
     if name in WITH_TEXT:
         return _with_text(name, rest, here=here, one_open=one_open)
@@ -411,10 +411,10 @@ def _reads_as_report(name: str, rest: str) -> bool:
 
 def nearest(word: str) -> str | None:
     """Return the nearest subcommand within two letters of `word`."""
-    if len(word) < 3 or len(word) > max(map(len, NAMES)) + NEAR:
+    if len(word) < 3 or len(word) > max(map(len, NAMES)) + TYPING_DISTANCE:
         return None
     distance, name = min((letters_apart(word, name), name) for name in NAMES)
-    return name if distance <= NEAR else None
+    return name if distance <= TYPING_DISTANCE else None
 
 
 def letters_apart(word: str, other: str) -> int:

@@ -25,7 +25,7 @@ https://docs.slack.dev/reference/events/message#subtypes
 SLACKBOT = "USLACKBOT"
 LINKS, LINES, DEPTH = 5, 200, 12
 FILE_WORDS = 1000
-SENTENCE = 12
+SENTENCE_FROM = 12
 """Characters from which words that stand within other words are not repeated."""
 NO_PREVIEW = "[no preview available]"
 UNSHOWN = frozenset({NO_PREVIEW, "This content can't be displayed."})
@@ -109,7 +109,7 @@ class _Collected:
 
     def _repeats(self, same: str) -> bool:
         """Return whether a line has these words: blocks and fallback repeat the text."""
-        return f"\n{same}\n" in self._known or (len(same) >= SENTENCE and same in self._known)
+        return f"\n{same}\n" in self._known or (len(same) >= SENTENCE_FROM and same in self._known)
 
     def link(self, url: object) -> None:
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):

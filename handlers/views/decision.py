@@ -29,13 +29,13 @@ from phases.memory import recall
 from phases.mitigation.decision import rollback_target, running_release
 from phases.record.findings import Choice, LookVerdict, Recommendation, TriageReport, Word
 from phases.record.incident import Incident, Round, RoundAction, Status
-from phases.record.limits import DRILL
+from phases.record.limits import DRILL_PREFIX
 from phases.record.service import Service
 from phases.triage.deploys.beginning_text import BEGAN
 from phases.triage.picture.who_is_hit import scope
 from phases.triage.rollback.recommendation import HARDLY, OPEN, warning_brake
 
-REASONS = 5
+REASONS_SHOWN = 5
 VERSION = 60
 """Characters of a version in the dialog: what goes back with it must fit, too."""
 
@@ -81,7 +81,9 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         began = any(reason.startswith(BEGAN) for reason in reasons)
         blocks += triage_details(report, service, began=not began)
     if report is not None and report.notes and report.manual_by is None:
-        blocks.append(context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS])))
+        blocks.append(
+            context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS_SHOWN]))
+        )
     return message(_fallback(incident, current, service), blocks)
 
 
@@ -106,7 +108,9 @@ def _is_open(incident: Incident, current: Round) -> bool:
 
 
 def _headline(incident: Incident, current: Round, service: Service) -> str:
-    which = f"{f'{DRILL} ' if incident.drill else ''}Decision {current.number} · {incident.id}"
+    which = (
+        f"{f'{DRILL_PREFIX} ' if incident.drill else ''}Decision {current.number} · {incident.id}"
+    )
     why = f"\n{_sentence(current.why)}" if current.number > 1 else ""
     if current.action is not None:
         return f"*{which}*{why}"
@@ -235,7 +239,7 @@ def _reasons(recommendation: Recommendation | None, above: Collection[str]) -> l
     for name, reasons in all_of:
         left = [
             local(words(reason, 400)).rstrip(".")
-            for reason in reasons[:REASONS]
+            for reason in reasons[:REASONS_SHOWN]
             if reason.rstrip(".") not in above
         ]
         lines += [f"*{name}*: {'. '.join(left)}."] if left else []

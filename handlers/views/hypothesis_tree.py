@@ -26,14 +26,14 @@ from phases.root_cause.revert import commit_to_revert, revert_was_asked
 from phases.root_cause.steps import NEW_IN
 from phases.text.wording import counted
 
-ALL = "All evidence"
-OTHERS = 5
+ALL_EVIDENCE = "All evidence"
+OTHERS_SHOWN = 5
 """Hypotheses in one line each under the one that leads."""
 SHOWN = 12
 """Hypotheses of the whole list, and steps of the walk."""
 LEADING_STEPS = 2
 """Steps of the walk from the crash beside the leading hypothesis."""
-NOTES = 2
+NOTES_SHOWN = 2
 SUSPECTS = 3
 SUPPORTING = frozenset((HypothesisKind.RELEASE, HypothesisKind.COMMIT))
 """Kinds that the walk from the crash to its commit speaks for."""
@@ -64,16 +64,18 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
     if undecided:
         value = {"incident": incident.id}
         choices.append(button("Add a hypothesis …", "incident.hypothesis", value))
-    blocks.append(actions([*choices, button(ALL, "incident.evidence", {"incident": incident.id})]))
+    blocks.append(
+        actions([*choices, button(ALL_EVIDENCE, "incident.evidence", {"incident": incident.id})])
+    )
     if reverts and incident.open:
         blocks.append(_revert(incident))
     if incident.cause is None and (hint := nearest(incident)):
         blocks.append(context(hint))
-    others = ranked[1 : 1 + OTHERS] if incident.cause is None else ()
+    others = ranked[1 : 1 + OTHERS_SHOWN] if incident.cause is None else ()
     if others:
         blocks.append(context("\n".join(_line(hypothesis) for hypothesis in others)))
     supported = bool(ranked) and ranked[0].verdict is Verdict.SUPPORTED
-    if undecided and not supported and (notes := _notes(incident)[:NOTES]):
+    if undecided and not supported and (notes := _notes(incident)[:NOTES_SHOWN]):
         blocks.append(context(*notes))
     return message(_fallback(incident, ranked), blocks)
 

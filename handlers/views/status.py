@@ -39,7 +39,7 @@ from phases.triage.picture.who_is_hit import how_many, nobody
 LINES = 12  # as they wrap on a phone, title included, buttons apart
 TOPIC = 250
 VERSION, VERSION_BRIEFLY = 24, 15
-REMEMBERED = 2
+MEMORIES_SHOWN = 2
 
 
 def status(incident: Incident, now: datetime, service: Service) -> Message:
@@ -347,7 +347,7 @@ def _remembered(incident: Incident) -> list[Fact]:
                 SMALL,
             )
         ]
-    memories = recall.memory_sentences(incident)[:REMEMBERED] if incident.open else ()
+    memories = recall.memory_sentences(incident)[:MEMORIES_SHOWN] if incident.open else ()
     return [Fact(words(memory, 400), (7, 7, 7, 7), SMALL, whole=True) for memory in memories]
 
 

@@ -29,10 +29,10 @@ from phases.verification.recurrence import (
     recovery_of,
 )
 
-BLIND = (
+BLIND_LOOKS = (
     5  # looks in a row that Sentry did not answer: said once, as it tells of no return by itself
 )
-RETRY = timedelta(minutes=5)  # where Sentry cannot be queried for longer than a look counts
+RETRY_AFTER = timedelta(minutes=5)  # where Sentry cannot be queried for longer than a look counts
 GIVE_UP = timedelta(days=1)  # without an answer
 
 _STRONG = "Alarm after recovery:"
@@ -98,7 +98,7 @@ def _wait_for_fix(draft: Draft, look: GuardLook) -> None:
 def _look_later(draft: Draft, look: GuardLook, *, slowly: bool = False) -> None:
     wait = look_interval(draft.service)
     if slowly:
-        wait = max(RETRY * pace_of(draft.service), wait)
+        wait = max(RETRY_AFTER * pace_of(draft.service), wait)
     name = GUARD_TIMER if look.alarm is None else ALARM
     draft.timer(name, wait.total_seconds(), GuardDue(look=look))
 
@@ -109,7 +109,7 @@ def _look_later(draft: Draft, look: GuardLook, *, slowly: bool = False) -> None:
 def _look_failed(draft: Draft, action: GuardLooked) -> None:
     """Asks again with the next look; after the guard's end until there is an answer, for a day."""
     look = action.look.model_copy(update={"missed": action.look.missed + 1})
-    if look.missed == BLIND:
+    if look.missed == BLIND_LOOKS:
         why = f" ({action.text})" if action.text else ""
         text = f"Sentry cannot be queried whether it stays quiet{why}. I keep asking."
         tell(draft, Say(text=text, thread=True), strong="Not looked at.", ticket=False)

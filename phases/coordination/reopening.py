@@ -15,7 +15,7 @@ from phases.messages.results import ChannelArchived, PutOffArchive
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Status
 from phases.record.tokens import mentioned
-from phases.shared.announce import EVERYWHERE, clear_failures
+from phases.shared.announce import LIVE_EVERYWHERE, clear_failures
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import ARCHIVE
 from phases.shared.rounds import next_round
@@ -96,4 +96,4 @@ def channel_archived(draft: Draft, action: ChannelArchived) -> None:
     draft.set(channel_archived=True).cancel(ARCHIVE)
     draft.note("comms", f"{mentioned(action.by)} archived the channel", by=action.by)
     if incident.open:
-        replace_channel(draft, ARCHIVED).want(OpenChannel()).dirty(*EVERYWHERE)
+        replace_channel(draft, ARCHIVED).want(OpenChannel()).dirty(*LIVE_EVERYWHERE)

@@ -70,9 +70,9 @@ _OMIT_THE_ROOT = (".kt", ".scala")
 conventions.html#directory-structure"""
 _JVM_ROOTS = frozenset(("java", "kotlin", "scala", "groovy", "clojure"))
 _DOTNET = (".cs", ".vb", ".fs")
-FITS = 0.3
+FITS_FROM = 0.3
 """A match of less quality names no file …"""
-GENERIC = 0.35
+GENERIC_FROM = 0.35
 """… and one of this is only a name that is everywhere: nothing else may contradict it."""
 _AT_THE_ROOT = re.compile(
     r"^/(?:app|code|srv|srv/app|usr/src/app|usr/app|workspace|var/task|var/www|var/www/html"
@@ -145,13 +145,16 @@ class PathIndex:
         bare = not re.search(r"[/\\]", file)
         if bare and (_PACKAGE.match(built_at) or library_of(built_at) is not None):
             file = built_at
-        matches = [m for m in self.find(file, module) if m.quality >= FITS]
+        matches = [m for m in self.find(file, module) if m.quality >= FITS_FROM]
         if not matches and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
-            matches = [m for m in self.find(name) if m.quality >= FITS]
-        paths, generic = [m.path for m in matches], bool(matches) and matches[0].quality <= GENERIC
+            matches = [m for m in self.find(name) if m.quality >= FITS_FROM]
+        paths, generic = (
+            [m.path for m in matches],
+            bool(matches) and matches[0].quality <= GENERIC_FROM,
+        )
         if not built_at or built_at == file or (len(matches) == 1 and not generic):
             return paths
-        there = [m.path for m in self.find(built_at) if m.quality >= FITS]
+        there = [m.path for m in self.find(built_at) if m.quality >= FITS_FROM]
         both = [path for path in paths if path in there]
         return both or ([] if generic else paths or there)
 
@@ -213,7 +216,7 @@ class PathIndex:
         matches = same or matches
         if module and len(matches) > 1 and len(as_written) > 1 and not file.endswith(".go"):
             of_module = {
-                m.path for m in self._by_file_name(as_written[-1], module) if m.quality >= FITS
+                m.path for m in self._by_file_name(as_written[-1], module) if m.quality >= FITS_FROM
             }
             matches = [m for m in matches if m.path in of_module] or matches
         return matches

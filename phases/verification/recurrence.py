@@ -26,7 +26,7 @@ from phases.record.incident import (
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.shared.change import Draft
-from phases.shared.counts import SPREAD, Measured, most_usual
+from phases.shared.counts import SPREAD_ASSUMED, Measured, most_usual
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
@@ -204,7 +204,7 @@ class _GuardMeasurement:
         current = next((r for r in reversed(self.incident.rounds) if r.verdict in VERIFIED), None)
         base, quiet = baseline(self.incident), quiet_rate(current)
         # Sixty looks find the rarest burst, of which a calm half day tells little.
-        base = replace(base, spread=max(base.spread, SPREAD))
+        base = replace(base, spread=max(base.spread, SPREAD_ASSUMED))
         events, burning = await asyncio.gather(self._count(self.begin), self._burning_rate(current))
         burned_at = self.look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})
         answer = _updated(answer, look=burned_at)

@@ -19,7 +19,7 @@ from bot.wiring import STATE_BESIDE_REDIS
 from phases.record.findings import Release
 from phases.record.service import DeployCommands, Service
 
-LAST = 3
+RELEASES_SHOWN = 3
 SYSTEMS = {"sentry": "Sentry", "tag": "Git", "deploy": "the deployer"}
 Side = tuple[str, str, Sequence[str]]
 """The key of `SYSTEMS`, its pattern, and the names that the system has, newest first."""
@@ -125,7 +125,7 @@ def _read_names(
         if (reader := _reader(service, key, patterns, name)) is not None
     }
     # In a repository of several services most tags may be of others: they are no fault.
-    shown = [*readers, *(name for name in names if name not in readers)][:LAST]
+    shown = [*readers, *(name for name in names if name not in readers)][:RELEASES_SHOWN]
     says = f"{system}: {', '.join(shown)} (read by {readers.get(shown[0], pattern)})"
     if not readers:
         return broken(what, f"{says}: none fits.", _advice(service, side, sides)), set()

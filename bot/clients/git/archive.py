@@ -29,7 +29,7 @@ from phases.text.markdown import in_git
 log = logging.getLogger(__name__)
 
 SYSTEM = "git"
-DEEP = 3
+FOLDERS_DEEP = 3
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _NOTHING = "0" * 40
 _READING = ("show", "ls-tree", "read-tree")
@@ -337,7 +337,7 @@ async def _committed(clone: _Clone) -> list[str]:
     listing = await _try_git(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
     if listing.code:
         return []
-    return [name for name in listing.text.split("\0") if 0 < len(Path(name).parts) <= DEEP]
+    return [name for name in listing.text.split("\0") if 0 < len(Path(name).parts) <= FOLDERS_DEEP]
 
 
 def _path_below(top: Path, there: Path, directory: Path) -> str:
@@ -359,7 +359,7 @@ def _listed(directory: Path) -> list[str]:
     paths: list[str] = []
     for folder, folders, names in os.walk(directory):
         inside = Path(folder).relative_to(directory)
-        deeper = len(inside.parts) < DEEP - 1
+        deeper = len(inside.parts) < FOLDERS_DEEP - 1
         folders[:] = [name for name in folders if not name.startswith(".")] if deeper else []
         paths += [(inside / name).as_posix() for name in names]
     return paths

@@ -39,7 +39,7 @@ FETCH_SECONDS = 8.0
 FETCH_EVERY_SECONDS = 60.0
 DEEPER = ("--deepen=500", "--unshallow")
 """First a little more history, which is there soon; then all of it."""
-BROUGHT = 4000
+OBJECTS_AT_ONCE = 4000
 """Objects that are asked for in one request at most."""
 
 _BLOBS = re.compile(rb":\d{6} \d{6} ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ")
@@ -276,7 +276,7 @@ class Clones:
             "--no-renames",
             "--no-abbrev",
             "--format=",
-            f"--max-count={BROUGHT}",
+            f"--max-count={OBJECTS_AT_ONCE}",
             *of_log,
         )
         listed = await attempt(directory, *listing)
@@ -287,7 +287,7 @@ class Clones:
                 "rev-list",
                 "--boundary",
                 "--format=%T",
-                f"--max-count={BROUGHT}",
+                f"--max-count={OBJECTS_AT_ONCE}",
                 *commits,
             )
             shas = [row for row in trees.text.split("\n") if COMMIT.fullmatch(row)]
@@ -301,7 +301,7 @@ class Clones:
     async def _objects(self, directory: str, remote: str, objects: Sequence[str]) -> None:
         """Fetch objects as git itself asks for them:
         https://git-scm.com/docs/partial-clone#_fetching_missing_objects"""
-        wanted = list(dict.fromkeys(objects))[:BROUGHT]
+        wanted = list(dict.fromkeys(objects))[:OBJECTS_AT_ONCE]
         if wanted and remote:
             words = await _fetched(
                 directory, *_BESIDE, "--filter=blob:none", remote, *wanted, before=_ALL_OF_IT

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from bot.clients.git.blame import blame_line
 from bot.clients.git.clone import Clones, cut_at, remote_of
 from bot.clients.git.log import FORMAT, patches, read_log
-from bot.clients.git.run import SECONDS, ask, attempt, checked, checkout_of, read, resolve
+from bot.clients.git.run import GIT_SECONDS, ask, attempt, checked, checkout_of, read, resolve
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, Covered, Place, placed
@@ -92,7 +92,7 @@ class LocalGit:
             "-p",
             "-U3",
             *common,
-            seconds=2 * SECONDS,
+            seconds=2 * GIT_SECONDS,
             limit=PATCH_BYTES,
         )
         return read_log(listed.out, patches(patched.out, PATCH_OF_A_FILE))

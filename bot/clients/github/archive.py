@@ -25,10 +25,10 @@ from phases.record.incident import Incident
 from phases.record.service import AdrPlace, Service
 from phases.text.markdown import in_git
 
-LISTED = 1000
+LISTED_MOST = 1000
 """Most entries of a folder that GitHub lists:
 https://docs.github.com/en/rest/repos/contents#get-repository-content"""
-FOLDERS = 30
+FOLDERS_MOST = 30
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
 
@@ -138,8 +138,8 @@ class GitHubArchive:
             for row in rows
             if row.type == "dir" and row.name[:1] != "." and row.name.isprintable()
         ]
-        if len(folders) > FOLDERS:
-            folders = sorted(folders)[-FOLDERS:]  # years and numbers: the newest
+        if len(folders) > FOLDERS_MOST:
+            folders = sorted(folders)[-FOLDERS_MOST:]  # years and numbers: the newest
         inside = await asyncio.gather(
             *(self._directory_entries(repository, f"{path}/{folder}", ref) for folder in folders)
         )
@@ -158,8 +158,8 @@ class GitHubArchive:
         if answer is None:
             return ()  # the directory begins with its first file
         rows = read(list[shapes.Entry], answer)
-        if len(rows) >= LISTED:
-            text = f"{path} has {LISTED} entries or more, and GitHub lists no more"
+        if len(rows) >= LISTED_MOST:
+            text = f"{path} has {LISTED_MOST} entries or more, and GitHub lists no more"
             text += ": which number is free is not known. Move old ones into folders"
             raise PortError(SYSTEM, text)
         return rows

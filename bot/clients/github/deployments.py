@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 LOOKED_AT = 15
 """The newest deployments; each costs a question for its statuses until it has ended."""
-ENOUGH = 2
+DEPLOYMENTS_ENOUGH = 2
 """The running release, and the one before.
 
 Where fewer are found among the newest, the others are failures, or the neighbours' of one
@@ -41,7 +41,7 @@ repository. Then a whole page is listed.
 """
 LOOKED_AT_THEN = 45
 STATUSES = 30
-SECONDS = 5.0
+LIST_SECONDS = 5.0
 """Triage goes on without them after this."""
 UNDER_WAY = timedelta(hours=1)
 """A deployment that is going on counts as started.
@@ -81,12 +81,12 @@ class GitHubDeployments:
         Services without a repository have none.
         """
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(LIST_SECONDS):
                 deploys = await asyncio.gather(
                     *(self._deploys_of(s) for s in services if s.repository)
                 )
         except TimeoutError as error:
-            text = f"GitHub did not show its deployments within {SECONDS:g} s"
+            text = f"GitHub did not show its deployments within {LIST_SECONDS:g} s"
             raise PortError(SYSTEM, text, retryable=True) from error
         return sorted(chain.from_iterable(deploys), key=lambda d: d.started_at, reverse=True)
 
@@ -208,7 +208,7 @@ class GitHubDeployments:
         repository = service.repository or ""
         rows = await self.newest(service)
         deploys = await self._all_seen(service, repository, await self.named(service, rows))
-        if len(deploys) < ENOUGH and len(rows) >= LOOKED_AT:
+        if len(deploys) < DEPLOYMENTS_ENOUGH and len(rows) >= LOOKED_AT:
             ours = await self.named(service, await self.newest(service, PAGE))
             deploys = await self._all_seen(service, repository, ours[:LOOKED_AT_THEN])
         return deploys

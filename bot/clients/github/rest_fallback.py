@@ -19,8 +19,8 @@ from bot.clients.github.graphql_models import CheckContext, Pull, Rollup
 from bot.clients.http.errors import HttpError
 from bot.clients.http.shape import Shape
 
-SHOWN = 50
-CHECKED = 10
+PULLS_SHOWN = 50
+PULLS_CHECKED = 10
 """The checks of so many of the pull requests changed last are asked for: two calls each."""
 AT_ONCE = 8
 FOLDERS = 12
@@ -96,10 +96,10 @@ class RestInstead:
 
     async def pulls(self, repository: str) -> list[Pull]:
         """Return the open ones, changed last first."""
-        asked = {"state": "open", "sort": "updated", "direction": "desc", "per_page": SHOWN}
+        asked = {"state": "open", "sort": "updated", "direction": "desc", "per_page": PULLS_SHOWN}
         rows = read(list[_Pull], await self._github.polled(calls.PULLS, repository, asked))
         rollups = await at_once(
-            AT_ONCE, lambda pull: self.rollup(repository, pull.head.sha), rows[:CHECKED]
+            AT_ONCE, lambda pull: self.rollup(repository, pull.head.sha), rows[:PULLS_CHECKED]
         )
         return [_as_pull(pull, rollup) for pull, rollup in zip_longest(rows, rollups)]
 

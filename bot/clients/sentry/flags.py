@@ -31,7 +31,7 @@ from phases.record.service import Service
 from phases.text.cleaning import foreign, visible
 
 SCOPE = "org:read"
-LACKING = (404, 405)
+LACKING_STATUSES = (404, 405)
 MOST_FLAGS = 100
 NAME = 100
 """Characters of a flag's name in Sentry's model (`flags/models.py`)."""
@@ -105,7 +105,7 @@ class SentryFlags:
             if not self._http.read(FlagLogShape, answer).data:
                 self._unused["log"] = True
         except HttpError as error:
-            if error.status in LACKING:
+            if error.status in LACKING_STATUSES:
                 self._lacks["log"] = _lacking(error.status)
 
     def unused(self) -> bool:
@@ -129,7 +129,7 @@ class SentryFlags:
         try:
             answer = await self._http.get("/flags/logs/", params, scope=SCOPE)
         except HttpError as error:
-            if error.status not in LACKING:
+            if error.status not in LACKING_STATUSES:
                 raise
             self._lacks["log"] = _lacking(error.status)
             raise self._lacks["log"] from error

@@ -18,10 +18,10 @@ from bot.clients.sentry.models import DeployShape, ReleaseShape
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import Service
 
-BUILDS = 100
+BUILDS_MOST = 100
 """Builds of one version that are asked about."""
 LOOKED_AT = 30
-LOOKUPS = 6
+LOOKUPS_MOST = 6
 """Releases whose deploys are asked for one by one, beside the list."""
 _COMMIT = re.compile(r"(?=.*[a-f])[0-9a-f]{7,64}|[0-9]{40}")
 _SHORT = 7
@@ -72,8 +72,8 @@ class Releases:
         """
         listed = await self._newest(where)
         counted = {e for s in services for e in s.environments}
-        elsewhere = [r for r in listed if r.deployed_elsewhere(counted)][:LOOKUPS]
-        answers = await at_once(LOOKUPS, lambda r: tried(self._deploys_of(r)), elsewhere)
+        elsewhere = [r for r in listed if r.deployed_elsewhere(counted)][:LOOKUPS_MOST]
+        answers = await at_once(LOOKUPS_MOST, lambda r: tried(self._deploys_of(r)), elsewhere)
         more = {
             release.version: deploys
             for release, deploys in zip(elsewhere, answers, strict=True)
@@ -132,7 +132,7 @@ class Releases:
         longest = max(re.findall(r"[A-Za-z0-9._+-]+", release), key=len, default="")
         projects = [pair for pair in where if pair[0] == "project"]
         query = release[:_SHORT] if is_commit else longest
-        params = [*projects, ("query", query), ("per_page", str(BUILDS))]
+        params = [*projects, ("query", query), ("per_page", str(BUILDS_MOST))]
         try:
             answer = await self._http.get("/releases/", params, scope=RELEASES)
         except HttpError as error:

@@ -14,7 +14,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.clients.clocks import APART
+from bot.clients.clocks import CLOCKS_APART
 from bot.clients.http.call_counts import NO_ANSWER, count
 from bot.clients.http.certificates import context
 from bot.clients.http.client import AGAIN_PAUSES, repeated
@@ -198,7 +198,7 @@ class Slack:
     ) -> str | None:
         """Return the `ts` of the message whose metadata names this effect or live message."""
         # https://docs.slack.dev/reference/methods/conversations.history
-        oldest = f"{(key.since - APART).timestamp():.6f}"
+        oldest = f"{(key.since - CLOCKS_APART).timestamp():.6f}"
         method, more = (
             ("conversations.replies", {"ts": thread_ts})
             if thread_ts
@@ -288,7 +288,7 @@ class Slack:
                 continue
             purpose = (channel.get("purpose") or {}).get("value") or ""
             created = float(channel.get("created") or 0)
-            if marker in purpose or (not purpose and created >= (since - APART).timestamp()):
+            if marker in purpose or (not purpose and created >= (since - CLOCKS_APART).timestamp()):
                 return str(channel["id"])
         return None
 

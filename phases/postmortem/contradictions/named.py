@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from phases.postmortem.contradictions import causes, items, numbers, people, times
-from phases.postmortem.contradictions.case import SAYS, Case
+from phases.postmortem.contradictions.case import SAYS_LIMIT, Case
 from phases.postmortem.form_parts import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
 from phases.text.wording import short
 
-MOST = 12
+NAMED_MOST = 12
 """As many are named at once: more is a list that nobody reads. The next come as these are settled.
 """
 RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
@@ -51,7 +51,9 @@ def contradictions(case: Case) -> tuple[Contradiction, ...]:
         for contradiction in case.incident.contradictions
         if not contradiction.open
     }
-    return tuple(settled.get(key, contradiction) for key, contradiction in every.items())[:MOST]
+    return tuple(settled.get(key, contradiction) for key, contradiction in every.items())[
+        :NAMED_MOST
+    ]
 
 
 def _joined(first: Contradiction, second: Contradiction) -> Contradiction:
@@ -59,7 +61,7 @@ def _joined(first: Contradiction, second: Contradiction) -> Contradiction:
     if second.says in first.says:
         return first
     says = f"{first.says.rstrip('.')}; {second.says}"
-    return first.model_copy(update={"says": short(says, SAYS)})
+    return first.model_copy(update={"says": short(says, SAYS_LIMIT)})
 
 
 def still_open(some: Sequence[Contradiction]) -> list[Contradiction]:

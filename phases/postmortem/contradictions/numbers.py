@@ -10,13 +10,13 @@ from phases.postmortem.contradictions.case import WHYS, Case, contradiction, quo
 from phases.record.documents import Contradiction
 from phases.text.wording import counted, lasting
 
-ROUNDED = 0.15
+ROUNDED_BY = 0.15
 """People round: a duration may be so far off, and a minute."""
 TIMES_MORE = 4
 """A count over the whole incident may be so many times that of an equally long window."""
-FEWER = 0.8
+FEWER_USERS = 0.8
 """Fewer than so many of the measured users cannot have been all of them."""
-POINTS = 1.5
+SHARE_POINTS = 1.5
 """Percentage points by which a rounded share may be off."""
 
 _NUMBER = r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?"
@@ -144,7 +144,7 @@ def _minutes_in(match: re.Match[str]) -> float:
 
 
 def _about_equal(stated: float, real: float) -> bool:
-    return abs(stated - real) <= max(1.01, ROUNDED * real)
+    return abs(stated - real) <= max(1.01, ROUNDED_BY * real)
 
 
 def span_and_length(case: Case) -> Iterator[Contradiction]:
@@ -250,7 +250,7 @@ def _part_of_whole(sentence: str) -> str:
         share = _SHARE.search(near)
         if share is not None and _is_share_of_counts(share[0], near) and whole:
             stated, real = number_in(share["share"]), 100 * part / whole
-            if abs(stated - real) > max(POINTS, 0.1 * real):
+            if abs(stated - real) > max(SHARE_POINTS, 0.1 * real):
                 return f"{match['part']} of {match['whole']} is {real:.0f} %, not {stated:g} %."
     return ""
 
@@ -336,7 +336,7 @@ def _measured_otherwise(case: Case, stated: float) -> str:
     began = report.began_at or incident.detected_at
     minutes = _minutes_between(began, incident.recovered_at or case.at)
     most = measured * TIMES_MORE * max(1.0, 60 * minutes / report.window_seconds)
-    if FEWER * measured <= stated <= most:
+    if FEWER_USERS * measured <= stated <= most:
         return ""
     return (
         f"*Impact* has {counted(round(stated), 'user')}; "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from phases.failures import KEPT, kept
+from phases.failures import FAILURES_KEPT, kept
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
@@ -148,8 +148,8 @@ def test_a_storm_of_failures_does_not_push_out_what_is_tried_again():
         return Failure(effect_id=str(n), kind=kind, reason="r", at=NOW, effect="{}")
 
     all_of_them = (failure(0, "ticket.open"), *(failure(n, "say") for n in range(1, 20)))
-    left = kept(all_of_them, KEPT)
-    assert len(left) == KEPT
+    left = kept(all_of_them, FAILURES_KEPT)
+    assert len(left) == FAILURES_KEPT
     assert left[0].kind == "ticket.open"
     assert left[-1].effect_id == "19"
 
