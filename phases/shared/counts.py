@@ -2,8 +2,8 @@
 
 Errors come in bursts, so counts scatter more than Poisson's: up to `SPREAD_ASSUMED` × as much
 (variance over mean) and sometimes more, as in a negative binomial distribution. A rate is an
-estimate itself: the shorter it was measured, the more scatter is allowed for. Phase 1 asks whether there are more
-events than the baseline brings, phase 5 whether there are no more of them.
+estimate itself: the shorter it was measured, the more scatter is allowed for. Phase 1 asks whether
+there are more events than the baseline brings, phase 5 whether there are no more of them.
 """
 
 from __future__ import annotations

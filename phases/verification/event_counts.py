@@ -3,9 +3,9 @@ would ever bring by chance.
 
 Errors come in bursts, so counts scatter more than Poisson's, as in a negative binomial
 distribution: as much as they did minute by minute before the action, and `SPREAD_ASSUMED` ×
-where that is not known (variance over mean). The rate before is an estimate itself: the shorter it was measured,
-the more scatter is allowed for. `make bench` measures the rates of wrong
-verdicts over simulated series.
+where that is not known (variance over mean). The rate before is an estimate itself: the shorter it
+was measured, the more scatter is allowed for. `make bench` measures the rates of wrong verdicts
+over simulated series.
 """
 
 from __future__ import annotations
