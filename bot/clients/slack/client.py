@@ -41,7 +41,7 @@ Blocks = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class MessageKey:
-    """What makes a message one message, whichever try or effect posts it."""
+    """The key that makes a message one message, whichever try or effect posts it."""
 
     incident: str
     effect: str

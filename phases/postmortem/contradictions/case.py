@@ -1,4 +1,4 @@
-"""What the rules read: the record, its timeline, the words as they stand, and who has left."""
+"""The case that the rules read: record, timeline, the words as they stand, and who has left."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def sum_of_lengths(case: Case) -> Iterator[Contradiction]:
 
 
 def length_of_outage(case: Case) -> Iterator[Contradiction]:
-    """How long it lasted is in the record: from the beginning or the detection to recovery."""
+    """The record says how long it lasted: from the beginning or the detection to recovery."""
     incident = case.incident
     if incident.recovered_at is None:
         return

@@ -53,11 +53,15 @@ def contradictions(case: Case) -> tuple[Contradiction, ...]:
     Each once, and what was kept with the name of the person who keeps it.
     """
     every: dict[str, Contradiction] = {}
-    for one in (one for rule in RULES for one in rule(case)):
-        before = every.get(one.key)
-        every[one.key] = one if before is None else _both(before, one)
-    kept = {one.key: one for one in case.incident.contradictions if not one.open}
-    return tuple(kept.get(key, one) for key, one in every.items())[:MOST]
+    for contradiction in (contradiction for rule in RULES for contradiction in rule(case)):
+        before = every.get(contradiction.key)
+        every[contradiction.key] = contradiction if before is None else _both(before, contradiction)
+    settled = {
+        contradiction.key: contradiction
+        for contradiction in case.incident.contradictions
+        if not contradiction.open
+    }
+    return tuple(settled.get(key, contradiction) for key, contradiction in every.items())[:MOST]
 
 
 def _both(first: Contradiction, second: Contradiction) -> Contradiction:
@@ -69,7 +73,7 @@ def _both(first: Contradiction, second: Contradiction) -> Contradiction:
 
 
 def still_open(some: Sequence[Contradiction]) -> list[Contradiction]:
-    return [one for one in some if one.open]
+    return [contradiction for contradiction in some if contradiction.open]
 
 
 def parts_of(written: Postmortem) -> Parts:
