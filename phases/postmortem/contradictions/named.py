@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from phases.postmortem.contradictions import causes, items, numbers, people, times
-from phases.postmortem.contradictions.case import SAYS_LIMIT, Case
+from phases.postmortem.contradictions import (
+    causes,
+    changes,
+    items,
+    lengths,
+    people,
+    sums,
+    times,
+    users,
+)
+from phases.postmortem.contradictions.case import SAYS, Case
 from phases.postmortem.form_parts import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
 from phases.text.wording import short
@@ -23,12 +32,15 @@ RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
     causes.other_releases,
     causes.alarms_against_record,
     causes.nobody_hit_against_triage,
-    numbers.span_and_length,
-    numbers.length_of_outage,
-    numbers.hit_too_long,
-    numbers.parts_of_wholes,
-    numbers.sums_of_parts,
-    numbers.users_hit,
+    lengths.span_and_length,
+    lengths.sum_of_lengths,
+    lengths.length_of_outage,
+    users.hit_too_long,
+    sums.parts_of_wholes,
+    sums.sums_of_parts,
+    sums.products,
+    changes.wrong_way,
+    users.users_hit,
     people.blamed_people,
     items.action_items,
     causes.unfinished_words,
@@ -43,25 +55,22 @@ def contradictions(case: Case) -> tuple[Contradiction, ...]:
     every: dict[str, Contradiction] = {}
     for contradiction in (contradiction for rule in RULES for contradiction in rule(case)):
         before = every.get(contradiction.key)
-        every[contradiction.key] = (
-            contradiction if before is None else _joined(before, contradiction)
-        )
+        every[contradiction.key] = contradiction if before is None else _both(before, contradiction)
     settled = {
         contradiction.key: contradiction
         for contradiction in case.incident.contradictions
         if not contradiction.open
     }
-    return tuple(settled.get(key, contradiction) for key, contradiction in every.items())[
-        :NAMED_MOST
-    ]
+    named = (settled.get(key, contradiction) for key, contradiction in every.items())
+    return tuple(named)[:NAMED_MOST]
 
 
-def _joined(first: Contradiction, second: Contradiction) -> Contradiction:
+def _both(first: Contradiction, second: Contradiction) -> Contradiction:
     """Return one of two faults in the same words: they are mended, or kept, at once."""
     if second.says in first.says:
         return first
     says = f"{first.says.rstrip('.')}; {second.says}"
-    return first.model_copy(update={"says": short(says, SAYS_LIMIT)})
+    return first.model_copy(update={"says": short(says, SAYS)})
 
 
 def still_open(some: Sequence[Contradiction]) -> list[Contradiction]:
