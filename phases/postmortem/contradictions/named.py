@@ -14,7 +14,7 @@ from phases.postmortem.contradictions import (
     times,
     users,
 )
-from phases.postmortem.contradictions.case import SAYS, Case
+from phases.postmortem.contradictions.case import SAYS_LIMIT, Case
 from phases.postmortem.form_parts import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
 from phases.text.wording import short
@@ -70,7 +70,7 @@ def _both(first: Contradiction, second: Contradiction) -> Contradiction:
     if second.says in first.says:
         return first
     says = f"{first.says.rstrip('.')}; {second.says}"
-    return first.model_copy(update={"says": short(says, SAYS)})
+    return first.model_copy(update={"says": short(says, SAYS_LIMIT)})
 
 
 def still_open(some: Sequence[Contradiction]) -> list[Contradiction]:
