@@ -41,7 +41,7 @@ repository. Then a whole page is listed.
 """
 LOOKED_AT_THEN = 45
 STATUSES = 30
-LIST_SECONDS = 5.0
+SECONDS = 5.0
 """Triage goes on without them after this."""
 UNDER_WAY = timedelta(hours=1)
 """A deployment that is going on counts as started.
@@ -81,12 +81,12 @@ class GitHubDeployments:
         Services without a repository have none.
         """
         try:
-            async with asyncio.timeout(LIST_SECONDS):
+            async with asyncio.timeout(SECONDS):
                 deploys = await asyncio.gather(
                     *(self._deploys_of(s) for s in services if s.repository)
                 )
         except TimeoutError as error:
-            text = f"GitHub did not show its deployments within {LIST_SECONDS:g} s"
+            text = f"GitHub did not show its deployments within {SECONDS:g} s"
             raise PortError(SYSTEM, text, retryable=True) from error
         return sorted(chain.from_iterable(deploys), key=lambda d: d.started_at, reverse=True)
 

@@ -27,7 +27,7 @@ from phases.ports.tracker_values import EventPicture, OtherErrors
 from phases.record.findings import Part, Share
 from phases.record.service import Service
 
-QUESTION_SECONDS = 6.0
+SECONDS = 6.0
 """The time of one of several questions: a triage asks in rounds, and ends within 30 s."""
 FIELDS_BY_THEMSELVES = ("geo.", "user.", "device.", "os.")
 """Event fields that are no tags: https://docs.sentry.io/concepts/search/"""
@@ -49,12 +49,10 @@ async def tried(asked: Awaitable[T]) -> T | HttpError:
     One of several questions spoils no other one, and keeps none waiting.
     """
     try:
-        async with asyncio.timeout(QUESTION_SECONDS):
+        async with asyncio.timeout(SECONDS):
             return await asked
     except TimeoutError:
-        return HttpError(
-            "Sentry", f"Sentry did not answer within {QUESTION_SECONDS:g} s", retryable=True
-        )
+        return HttpError("Sentry", f"Sentry did not answer within {SECONDS:g} s", retryable=True)
     except HttpError as error:
         return error
 
