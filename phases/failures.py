@@ -116,7 +116,7 @@ def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
             look_unreachable(draft, effect.round, number, short(reason, REASON))
         case LookBack(look=look):
             # It is looked at again a little later. Nobody hears of it, because nobody waits for it.
-            guard_looked(draft, GuardLooked(look=look, at=draft.now, found="not asked"))
+            guard_looked(draft, GuardLooked(look=look, at=draft.now, outcome="not asked"))
         case _:
             return False
     return True

@@ -188,7 +188,7 @@ class GuardLooked(Action):
     type: Literal["guard.looked"] = "guard.looked"
     look: GuardLook
     at: datetime
-    found: Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
+    outcome: Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
     """`fires`: another issue does, as an alarm said. `not asked`: Sentry was away."""
     text: str = ""
     """The issue that fires, or the reason why Sentry could not be queried."""

@@ -176,7 +176,14 @@ class Story:
         """The look at Sentry that the last word wanted comes back with this."""
         (effect,) = self.wants(wanted.LookBack)
         at = self.now + timedelta(seconds=after)
-        told = {"look": effect.look, "at": at, "found": found, "minutes": 15, "allowed": 3, **seen}
+        told = {
+            "look": effect.look,
+            "at": at,
+            "outcome": found,
+            "minutes": 15,
+            "allowed": 3,
+            **seen,
+        }
         return self.say(said.GuardLooked.model_validate(told), after=after)
 
     # --- asking -----------------------------------------------------------------------------------

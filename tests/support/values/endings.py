@@ -151,14 +151,14 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))
             )
         case wanted.LookBack(look=look):
-            found = st.sampled_from(
+            outcome = st.sampled_from(
                 ["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
             )
             return st.builds(
                 said.GuardLooked,
                 look=st.just(look),
                 at=st.just(now),
-                found=found,
+                outcome=outcome,
                 minutes=st.just(15.0),
             )
         case wanted.OpenTicket():
