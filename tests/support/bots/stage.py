@@ -95,6 +95,7 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
 def patient(world: World) -> World:
     """Let people and systems wait as long as a busy machine takes: speed is for the bench."""
     world.workspace.changes.patience = PATIENCE_SECONDS
+    world.workspace.modals.trigger_seconds = PATIENCE_SECONDS
     world.delivery.ack_seconds = PATIENCE_SECONDS
     world.webhook_delivery.patience = PATIENCE_SECONDS
     world.bot.patience = PATIENCE_SECONDS
