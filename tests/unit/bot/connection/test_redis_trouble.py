@@ -22,6 +22,7 @@ from bot.connection.errors import sentence_of, trouble_of
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError
+from sandbox.serving import free_port
 from tests.support.bots.forked import firebreak
 from tests.support.redis.redis_doctor import doctor, refused, told, waited_for
 from tests.support.redis.replicated import MASTER, eventually, replicated
