@@ -20,6 +20,7 @@ from bot.clients.sentry import blast_radius
 from bot.clients.slack import channel_members
 from bot.connection import client, sentinel
 from bot.outbox import worker
+from bot.runtime import ending, halves
 from bot.store import incidents
 from handlers.incident import correction, decide, issue_links, postmortem, prefill, unfit
 from handlers.slack import interaction
@@ -58,6 +59,10 @@ DEADLINES: dict[str, tuple[tuple[object, str, float], ...]] = {
         (investigate, "PULLS_SECONDS", 20),
         (investigate, "LINES_SECONDS", 20),
         (investigate, "SOURCE_SECONDS", 60),
+    ),
+    "stop": (
+        (ending, "STOP_SECONDS", 60),
+        (halves, "KILL_SECONDS", 61),
     ),
     "triage": (
         (declare, "OVERDUE_SECONDS", 20),

@@ -17,7 +17,7 @@ from sandbox.process import Program, guarded
 from sandbox.serving import free_port
 from tests.support.bots.forks import CAN_FORK, ask
 
-PATIENT = ("people", "redis", "sources", "triage")
+PATIENT = ("people", "redis", "sources", "stop", "triage")
 """All deadlines that a busy machine may miss (`tests.support.deadlines`)."""
 
 
@@ -44,7 +44,7 @@ async def launch(
         os.close(output)
 
 
-launch_triage_on_time = partial(launch, patient=("people", "redis", "sources"))
+launch_triage_on_time = partial(launch, patient=("people", "redis", "sources", "stop"))
 """The same, for stories of a Sentry that does not answer: three seconds are three seconds."""
 
 

@@ -155,7 +155,11 @@ async def test_a_timer_of_an_incident_that_is_gone_is_removed(
 
 
 async def test_an_answer_that_was_lost_is_asked_for_again_and_fires_once(
-    store: Store, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: Store,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     async with Proxy(redis_url, tmp_path / "p") as proxy:
@@ -164,7 +168,9 @@ async def test_an_answer_that_was_lost_is_asked_for_again_and_fires_once(
         clock = Clock(store, dispatcher(behind))
         await behind.redis.ping()
         proxy.lose_answers = 1000
-        await clock.sweep()
+        with monkeypatch.context() as patch:
+            patch.setattr("bot.store.incidents.DISPATCH_SECONDS", 2.0)
+            await clock.sweep()
         assert clock.counts == {"unknown": 1}
         proxy.lose_answers = 0
         await clock.sweep()
