@@ -23,7 +23,7 @@ from bot.outbox import worker
 from bot.runtime import ending, halves
 from bot.store import incidents
 from handlers.incident import correction, decide, issue_links, postmortem, prefill, unfit
-from handlers.slack import interaction
+from handlers.slack import answering, interaction
 from handlers.webhooks import sentry as sentry_webhook
 from phases.coordination import declare
 from phases.root_cause import investigate
@@ -37,6 +37,8 @@ DEADLINES: dict[str, tuple[tuple[object, str, float], ...]] = {
         (correction, "NAMES_SECONDS", 20),
         (postmortem, "NAMES_SECONDS", 20),
         (prefill, "READ_SECONDS", 20),
+        (answering, "OPEN_SECONDS", 20),
+        (answering, "FILL_SECONDS", 60),
         (unfit, "LOOK_SECONDS", 20),
     ),
     "redis": (

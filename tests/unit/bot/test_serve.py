@@ -16,7 +16,6 @@ from bot.wiring import run_forever
 from sandbox.serving import free_port
 from tests.support.worlds.small_world import running
 
-
 PROGRAM = """
 import sys
 from bot.__main__ import main

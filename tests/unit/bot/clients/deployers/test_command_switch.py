@@ -30,7 +30,7 @@ def shop(folder: Path, *command: str, seconds: int = 900) -> Service:
 
 async def over(switch: CommandSwitch, service: Service, id: str) -> DeployState:
     async with asyncio.timeout(100):
-        while (state := await switch.look(service, id)).state == "running":
+        while (state := await switch.look(service, id)).state == "running":  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return state
 
