@@ -6,7 +6,7 @@ decide without numbers, or leave a name out, each now and then. A test of such a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from bot.clients.deployers import github_workflows
@@ -66,8 +66,8 @@ DEADLINES: dict[str, tuple[tuple[object, str, float], ...]] = {
         (ending, "STOP_SECONDS", 60),
         (halves, "KILL_SECONDS", 61),
     ),
+    "decision": ((declare, "OVERDUE_SECONDS", 20),),
     "triage": (
-        (declare, "OVERDUE_SECONDS", 20),
         (unavailable, "PART_SECONDS", 20),
         (questions, "PART_SECONDS", 20),
         (questions, "COMMITS_SECONDS", 20),
@@ -82,7 +82,7 @@ DEADLINES: dict[str, tuple[tuple[object, str, float], ...]] = {
 """
 
 
-def deadlines(kinds: Iterable[str] = tuple(DEADLINES)) -> Iterator[tuple[Any, Any, float]]:
+def deadlines(*kinds: str) -> Iterator[tuple[dict[str, Any], str, float]]:
     """Give what has to be set: the dictionary that holds a deadline, its name there, seconds."""
     for whose, name, seconds in (each for kind in kinds for each in DEADLINES[kind]):
         held = getattr(whose, "__kwdefaults__", None) or vars(whose)

@@ -12,14 +12,14 @@ from tests.support.deadlines import deadlines
 from tests.support.redis.servers import served
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def patience() -> Iterator[None]:
     """A busy machine is no slow Redis, and a stand-in needs no time to come to itself.
 
-    A test of such a limit sets it itself.
+    A test of such a limit sets it itself, or has a `patience` of its own.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for held, name, seconds in deadlines():
+        for held, name, seconds in deadlines("people", "redis", "sources", "triage"):
             patch.setitem(held, name, seconds)
         patch.setitem(HttpEndpoint.__init__.__kwdefaults__, "timeout", 60.0)
         for retried in ("http.client.Http.pauses", "sentry.http.SentryHttp.pauses"):

@@ -35,7 +35,7 @@ def become(request: dict[str, Any], standard: list[int]) -> NoReturn:
             os.dup2(fd, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.chdir(request["cwd"])
-        for held, name, seconds in deadlines(request["patient"]):
+        for held, name, seconds in deadlines(*request["patient"]):
             held[name] = seconds
         code = RUNS[request["run"]](request["argv"])
     except SystemExit as ended:

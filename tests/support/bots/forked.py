@@ -17,7 +17,7 @@ from sandbox.process import Program, guarded
 from sandbox.serving import free_port
 from tests.support.bots.forks import CAN_FORK, ask
 
-PATIENT = ("people", "redis", "sources", "stop", "triage")
+PATIENT = ("people", "redis", "sources", "stop", "decision", "triage")
 """All deadlines that a busy machine may miss (`tests.support.deadlines`)."""
 
 
