@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import eventually, everything, go_on_burning, said, status, told
+from tests.support.bots.stage import (
+    eventually,
+    everything,
+    go_on_burning,
+    said,
+    status,
+    ticket,
+    told,
+)
 from tests.support.worlds.resolved import recovered
 
 
@@ -31,10 +39,10 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     )
     assert len({event.dedup_key for event in paged}) == 1
     await eventually(small, lambda: "To decide" in status(channel), "the pinned status")
-    ticket = small.linear.issues[0]
+    opened = await ticket(small)
     comments = await eventually(
         small,
-        lambda: [c for c in small.linear.comments_on(ticket) if "It is back" in c.body],
+        lambda: [c for c in small.linear.comments_on(opened) if "It is back" in c.body],
         "the ticket follows",
     )
     assert len(comments) == 1
