@@ -12,6 +12,7 @@ from playwright.async_api import Browser, async_playwright, expect
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-dev-shm-usage",  # a container's is often too small
 )
 STARTED_MS, SHOWN_MS = 180_000, 60_000
 """A busy machine takes its time for a start, and for what is shown (Playwright's own: 5 s)."""
