@@ -102,8 +102,12 @@ def _marks(message: dict[str, Any]) -> dict[str, Any]:
 def _messages(town: Town, channel: Channel, incident: Incident) -> list[str]:
     common = town.workspace.channel("incidents")
     ours = [m for m in common.messages if _marks(m).get("incident") == incident.id]
-    effects = [_marks(message).get("effect") for message in (*channel.messages, *ours)]
-    wrong = [f"posted {n} times: {one}" for one, n in Counter(effects).items() if one and n > 1]
+    posted = dict[str, list[str]]()
+    for message in (*channel.messages, *ours):
+        if effect := _marks(message).get("effect"):
+            where = f" in {message['thread_ts']}" if "thread_ts" in message else ""
+            posted.setdefault(effect, []).append(f"{plain(message)[:60]!r}{where}")
+    wrong = [f"posted {len(n)} times: {one}: {n}" for one, n in posted.items() if len(n) > 1]
     titles = Counter(mark["title"] for mark in channel.bookmarks)
     wrong += [f"{n} bookmarks {title}" for title, n in titles.items() if n > 1]
     texts = [plain(m) for m in channel.roots() if m.get("bot_id")]
