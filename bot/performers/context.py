@@ -139,9 +139,7 @@ class EffectContext(Context):
         return incident.channel.id, incident.channel.thread_ts
 
 
-def other_threads(
-    incident: Incident, channel: str, thread: str | None
-) -> tuple[str | None, ...]:
+def other_threads(incident: Incident, channel: str, thread: str | None) -> tuple[str | None, ...]:
     """Return where an earlier try may have posted what goes to the thread of a decision.
 
     A newer decision may be there since; before the first one it went to the channel itself.

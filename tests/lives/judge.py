@@ -7,12 +7,11 @@ over.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from phases.record.incident import Entry, Incident, Status
-from sandbox.slack.channels import Channel
 from sandbox.slack.people import plain
 from tests.lives.life import SEEN, Life
+from tests.lives.place import Place, marks_of
 from tests.lives.stale import stale
 from tests.lives.town import Town
 from tests.lives.versions import UNKNOWN_FIELD
@@ -25,14 +24,14 @@ DIED = "times while it did this."
 
 async def faults(town: Town, life: Life) -> list[str]:
     """Every fault of a life. Empty: nothing was lost, doubled or left stale."""
-    found = life.channels
+    found = life.places
     if len(found) != 1:
-        return [f"{len(found)} channels"]
+        return [f"{len(found)} channels or threads: {found!r:.600}"]
     incident, timeline = _record(town, life), _timeline_of(town, life)
     return [
         *life.faults,
         *_counted(town, life, incident),
-        *_messages(town, life.channel, incident),
+        *_messages(town, life.place, incident),
         *_deploys(town, life, incident),
         *_written(life, incident),
         *_ticket(town, life, incident),
@@ -82,35 +81,38 @@ def _counted(town: Town, life: Life, incident: Incident) -> list[str]:
     titled = [one for one in town.linear.issues if name in one.title and one.parent_id is None]
     common = town.workspace.channel("incidents")
     live = f"{incident.ulid}:announcement"
-    announced = [message for message in common.roots() if _marks(message).get("live") == live]
+    announced = [message for message in common.roots() if marks_of(message).get("live") == live]
+    in_thread = life.place.root is not None  # its first message is the announcement
     return other_than_one(
         {
             "incidents of this service": len(_lines(answer)),
-            "pinned messages": len(life.channel.pins),
+            "pinned messages": life.place.pins(),
             "tickets": max(len(titled), int(incident.ticket is None)),
             "posts on Discord": len(of_discord),
-            "announcements": len(announced),
-            "recorded incidents with this channel": int(incident.channel is not None),
+            "announcements": len(announced) + in_thread,
+            "recorded incidents with this channel": int(_is_recorded(life.place, incident)),
         }
     )
 
 
-def _marks(message: dict[str, Any]) -> dict[str, Any]:
-    return (message.get("metadata") or {}).get("event_payload") or {}
+def _is_recorded(place: Place, incident: Incident) -> bool:
+    known = incident.channel
+    return known is not None and (known.id, known.thread_ts) == (place.channel.id, place.root)
 
 
-def _messages(town: Town, channel: Channel, incident: Incident) -> list[str]:
+def _messages(town: Town, place: Place, incident: Incident) -> list[str]:
     common = town.workspace.channel("incidents")
-    ours = [m for m in common.messages if _marks(m).get("incident") == incident.id]
+    beside = [] if place.root is not None else place.messages()
+    ours = [m for m in common.messages if marks_of(m).get("incident") == incident.id]
     posted = dict[str, list[str]]()
-    for message in (*channel.messages, *ours):
-        if effect := _marks(message).get("effect"):
+    for message in (*beside, *ours):
+        if effect := marks_of(message).get("effect"):
             where = f" in {message['thread_ts']}" if "thread_ts" in message else ""
             posted.setdefault(effect, []).append(f"{plain(message)[:60]!r}{where}")
     wrong = [f"posted {len(n)} times: {one}: {n}" for one, n in posted.items() if len(n) > 1]
-    titles = Counter(mark["title"] for mark in channel.bookmarks)
+    titles = Counter(mark["title"] for mark in place.channel.bookmarks)
     wrong += [f"{n} bookmarks {title}" for title, n in titles.items() if n > 1]
-    texts = [plain(m) for m in channel.roots() if m.get("bot_id")]
+    texts = [plain(m) for m in place.roots() if m.get("bot_id")]
     for number in range(1, len(incident.rounds) + 1):
         times = sum(f"Decision {number}" in text for text in texts)
         asked = incident.rounds[number - 1].asked

@@ -111,7 +111,7 @@ def lived(seed: int, path: str, tell: Tell | None = None) -> Ended:
     loop = clock.Loop()
     asyncio.set_event_loop(loop)
     logging.basicConfig(
-        level=logging.INFO if tell else logging.CRITICAL,
+        level=logging.INFO if tell else logging.CRITICAL + 1,  # a world is told, or silent
         format="    %(name)s: %(message)s",
         stream=sys.stdout,
     )

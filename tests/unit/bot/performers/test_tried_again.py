@@ -189,7 +189,7 @@ async def test_a_message_that_was_given_up_is_posted_once(
 async def test_a_newer_decision_does_not_hide_what_stands_beside_it(
     world: World, effect: wanted.Effect, decisions: int
 ) -> None:
-    """It was posted in the thread of the decision before, or in the channel before there was one."""
+    """It was posted in the thread of the one before; in the channel where there was none."""
     for number in range(1, decisions + 1):
         world.decides(number)
     await world.lost("slack.chat.postMessage", effect)
