@@ -16,10 +16,10 @@ from tests.lives.stale import stale
 from tests.lives.town import Town
 from tests.lives.versions import UNKNOWN_FIELD
 
+AGAIN = "Tried again: "
+"""Begins what is said when somebody presses *Try again*, as often as they do."""
 EACH_ROUND = ("triage", "decision", "deploy", "check")
 """Kinds of entries of which each round may have one in the same words."""
-DIED = "times while it did this."
-"""Of several effects this may be so where replicas die often."""
 
 
 async def faults(town: Town, life: Life) -> list[str]:
@@ -36,7 +36,7 @@ async def faults(town: Town, life: Life) -> list[str]:
         *_written(life, incident),
         *_ticket(town, life, incident),
         *_pages(town, incident, timeline),
-        *_timeline(life, incident, timeline),
+        *_timeline(town, life, incident, timeline),
         *_claims(town, life, incident),
         *_kept(town, incident),
         *await stale(town, incident),
@@ -191,21 +191,26 @@ def _pages(town: Town, incident: Incident, timeline: list[Entry]) -> list[str]:
     return wrong
 
 
-def _timeline(life: Life, incident: Incident, entries: list[Entry]) -> list[str]:
+def _timeline(town: Town, life: Life, incident: Incident, entries: list[Entry]) -> list[str]:
     said = Counter((entry.kind, entry.text) for entry in entries)
     rounds = max(1, len(incident.rounds))
     may = {**dict.fromkeys(EACH_ROUND, rounds), "page": max(1, len(set(incident.paged)))}
     may["lead"] = 11  # to and fro (tests/lives/restless.py)
     # Two looks that can measure nothing say so in the same words.
     may["check"] = max(rounds, sum(len(one.looks) for one in incident.rounds))
-    # A try that somebody asks for may fail in the same words.
-    may["failure"] = 1 + sum(one.text.startswith("Tried again") for one in entries)
     # An investigation while Sentry or GitHub is away walks otherwise, the next one as before.
     walked = set(incident.investigation.walk if incident.investigation else ())
+    again = sum(one.text.startswith(AGAIN) for one in entries)
+
+    def most(kind: str, text: str) -> int:
+        if kind != "failure":
+            return may.get(kind, 1)
+        return again if text.startswith(AGAIN) else town.given_up.times(incident.id, text)
+
     wrong = [
         f"{times} times in the timeline: {kind}: {text[:80]!r}"
         for (kind, text), times in said.items()
-        if times > may.get(kind, 1) and text not in walked and not text.endswith(DIED)
+        if times > most(kind, text) and text not in walked
     ]
     kinds = {entry.kind for entry in entries}
     if incident.status in (Status.RESOLVED, Status.CLOSED):

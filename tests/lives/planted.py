@@ -78,9 +78,9 @@ def _unseen(kind: type) -> Plant:
 def _acks_first() -> None:
     perform: Any = worker.Outbox._perform  # pyright: ignore[reportPrivateUsage]
 
-    async def acks_first(outbox: Any, held: Any) -> None:
-        await outbox._queue.ack(held.entry)
-        await perform(outbox, held)
+    async def acks_first(self: Any, held: Any) -> None:
+        await self._queue.ack(held.entry)
+        await perform(self, held)
 
     worker.Outbox._perform = acks_first  # pyright: ignore[reportPrivateUsage]
 
@@ -103,10 +103,10 @@ def _answers_first() -> None:
 
 
 def _reclaims_at_once() -> None:
-    reclaim = stream.Queue.reclaim
+    reclaim: Any = stream.Queue.reclaim
 
-    async def at_once(queue: stream.Queue, _: int) -> list[stream.PendingEntry]:
-        return await reclaim(queue, 0)
+    async def at_once(self: stream.Queue, idle_ms: int) -> list[stream.PendingEntry]:
+        return await reclaim(self, 0)
 
     stream.Queue.reclaim = at_once
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -170,7 +170,9 @@ async def _faults(town: Town, life: Life, end: BaseException | None) -> list[str
 # --- many of them ---------------------------------------------------------------------------------
 
 
-def many(seeds: Iterable[int], processes: int, plant: Plant | None = None) -> Iterator[Ended]:
+def many(
+    seeds: Iterable[int], processes: int, plant: Plant | None = None
+) -> Generator[Ended, None, None]:
     """Live these worlds, `processes` at a time; who closes this ends those that run."""
     waiting = list(reversed(list(seeds)))
     with ExitStack() as stack:
