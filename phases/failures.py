@@ -74,7 +74,7 @@ def effect_failed(draft: Draft, action: EffectFailed) -> None:
             return
         body = EFFECT.dump_json(effect).decode()
         action = action.model_copy(update={"kind": effect.type, "effect": body})
-    known = next((f for f in incident.failures if EFFECT.validate_json(f.effect) == effect), None)
+    known = _known(incident, effect)
     _go_on(draft, effect, action.reason)
     if not _matters(draft.incident, effect):
         return
@@ -130,10 +130,7 @@ def try_again(draft: Draft, action: TryAgain) -> Refused | None:
     draft.note("failure", f"Tried again: {words}", by=action.by)
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
-    effect = EFFECT.validate_json(failure.effect)
-    if isinstance(effect, PostLive):
-        effect = effect.model_copy(update={"again": True})
-    _want_again(draft, effect)
+    _want_again(draft, failure)
     return None
 
 
@@ -150,7 +147,7 @@ def retry_due(draft: Draft, action: RetryDue) -> None:
         left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
         draft.set(failures=left).dirty("status")
         return
-    _want_again(draft, effect)
+    _want_again(draft, failure)
 
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
@@ -166,9 +163,22 @@ def _failure_of(incident: Incident, effect_id: str) -> Failure | None:
     return next((f for f in incident.failures if f.effect_id == effect_id), None)
 
 
-def _want_again(draft: Draft, effect: Effect) -> Draft:
+def _known(incident: Incident, effect: Effect) -> Failure | None:
+    same = (f for f in incident.failures if EFFECT.validate_json(f.effect).same_as(effect))
+    return next(same, None)
+
+
+def was_given_up(incident: Incident, effect: Effect) -> bool:
+    """Return whether the same was wanted before, and was given up: it may have been done."""
+    return effect.wanted_as is not None or _known(incident, effect) is not None
+
+
+def _want_again(draft: Draft, failure: Failure) -> Draft:
+    effect = EFFECT.validate_json(failure.effect)
+    first = effect.wanted_as or failure.effect_id
+    effect = effect.model_copy(update={"wanted_as": first})
     if isinstance(effect, TellDiscord):
-        return tell_discord(draft)  # a first post that is under way again must not become two
+        return tell_discord(draft, effect)  # a first post that is under way must not become two
     if isinstance(effect, Investigate):
         draft.set(investigating=True)
     return draft.want(effect)

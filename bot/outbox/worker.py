@@ -405,7 +405,8 @@ def _decode(held: PendingEntry) -> tuple[Effect, Job] | str:
     try:
         effect = EFFECT.validate_json(held.fields["effect"])
         created = from_ms(int(held.fields["created"]))
-        return effect, Job(held.fields["incident"], held.fields["id"], created, held.attempt)
+        whose, id = held.fields["incident"], held.fields["id"]
+        return effect, Job(whose, id, created, held.attempt, effect.wanted_as)
     except KeyError as error:
         return f"field {error} is missing"
     except ValidationError as error:

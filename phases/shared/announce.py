@@ -85,14 +85,14 @@ def update_outside(draft: Draft, text: str) -> Draft:
     return tell_discord(draft).dirty(*LIVE_EVERYWHERE)
 
 
-def tell_discord(draft: Draft) -> Draft:
-    """Post once, edit afterwards.
+def tell_discord(draft: Draft, effect: TellDiscord | None = None) -> Draft:
+    """Post once, edit afterwards. `effect`: one that was given up, and is tried again.
 
     While the first post is under way its id is not known; its end asks again.
     """
     if draft.incident.apart or (draft.incident.discord_asked and draft.incident.discord_id is None):
         return draft
-    return pin_discord(draft.set(discord_asked=True).want(TellDiscord()))
+    return pin_discord(draft.set(discord_asked=True).want(effect or TellDiscord()))
 
 
 def pin_discord(draft: Draft) -> Draft:

@@ -111,6 +111,9 @@ class Root:
     def commentCreate(self, _: object, input: Mapping[str, Any]) -> Json:
         return {"success": True, "comment": _comment(self._linear.create_comment(input))}
 
+    def commentUpdate(self, _: object, id: str, input: Mapping[str, Any]) -> Json:
+        return {"success": True, "comment": _comment(self._linear.update_comment(id, input))}
+
     def attachmentCreate(self, _: object, input: Mapping[str, Any]) -> Json:
         return {"success": True, "attachment": _attachment(self._linear.attach(input))}
 

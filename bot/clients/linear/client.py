@@ -248,20 +248,27 @@ class Linear:
         }
         await self._ask(shapes.ATTACH, {"input": given}, shapes.Changed)
 
-    async def comment(self, ticket: Ticket, *, key: str, body: str) -> None:
-        """Comment once for each `key`."""
+    async def comment(self, ticket: Ticket, *, key: str, body: str) -> bool:
+        """Comment once for each `key`. Return False where the comment is there already."""
         id = made_id("comment", key)
         given = {"id": id, "issueId": ticket.id, "body": short(body, BODY_LIMIT)}
         try:
             await self._ask(shapes.COMMENT, {"input": given}, shapes.Changed)
         except LinearError as error:
             if error.already_there:
-                return
+                return False
             if error.code != "INPUT_ERROR":
                 raise
             there = await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.Nodes[shapes.Node])
             if not there.nodes:
                 raise
+            return False
+        return True
+
+    async def mend_comment(self, *, key: str, body: str) -> None:
+        """Give the comment that was made under this `key` another text."""
+        given = {"id": made_id("comment", key), "input": {"body": short(body, BODY_LIMIT)}}
+        await self._ask(shapes.MEND_COMMENT, given, shapes.Changed)
 
     async def check(self) -> str:
         """Return the name of the key's owner (`firebreak doctor`)."""

@@ -51,6 +51,11 @@ class MessageKey:
     """An earlier try may have posted it: it is looked for in history first."""
     live: str | None = None
     """The name of a live message, of which there is one, whichever effect posts it."""
+    threads: tuple[str | None, ...] = ()
+    """Other threads of the channel in which an earlier try may have posted it.
+
+    None is the channel itself.
+    """
 
 
 class Slack:
@@ -168,8 +173,10 @@ class Slack:
         self, channel: str, message: Message, key: MessageKey, thread_ts: str | None = None
     ) -> str:
         """Post once, and return the `ts`."""
-        if key.maybe_posted and (ts := await self.posted(channel, key, thread_ts)) is not None:
-            return ts
+        places = dict.fromkeys((thread_ts, *key.threads)) if key.maybe_posted else ()
+        for place in places:
+            if (ts := await self.posted(channel, key, place)) is not None:
+                return ts
         marked = {"incident": key.incident, "effect": key.effect}
         marked |= {"live": key.live} if key.live else {}
         answer = await self._send_message(
@@ -204,13 +211,16 @@ class Slack:
             if thread_ts
             else ("conversations.history", {})
         )
-        async for message in self.pages(
-            method, "messages", channel=channel, oldest=oldest, include_all_metadata="true", **more
-        ):
-            payload = (message.get("metadata") or {}).get("event_payload") or {}
-            same = key.live is not None and payload.get("live") == key.live
-            if same or payload.get("effect") == key.effect:
-                return str(message["ts"])
+        given = {"channel": channel, "oldest": oldest, "include_all_metadata": "true", **more}
+        try:
+            async for message in self.pages(method, "messages", **given):
+                payload = (message.get("metadata") or {}).get("event_payload") or {}
+                same = key.live is not None and payload.get("live") == key.live
+                if same or payload.get("effect") == key.effect:
+                    return str(message["ts"])
+        except SlackRefused as refused:
+            if refused.error != "thread_not_found":
+                raise
         return None
 
     async def message(self, channel: str, ts: str) -> dict[str, Any] | None:

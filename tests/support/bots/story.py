@@ -202,8 +202,8 @@ class Story:
         return f"{self.record.mark}-{self.round}"
 
     def wants(self, kind: type[E]) -> list[E]:
-        """Return the last action's effects of this kind."""
-        return [e for e in self.last.effects if isinstance(e, kind)]
+        """Return the last action's effects of this kind, whether or not they are tried again."""
+        return [e.anew() for e in self.last.effects if isinstance(e, kind)]
 
     @property
     def in_channel(self) -> list[str]:
