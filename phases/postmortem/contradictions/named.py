@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from phases.postmortem.contradictions import causes, items, numbers, people, times
+from phases.postmortem.contradictions import (
+    causes,
+    changes,
+    items,
+    lengths,
+    people,
+    sums,
+    times,
+    users,
+)
 from phases.postmortem.contradictions.case import SAYS, Case
 from phases.postmortem.form_parts import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
@@ -23,12 +32,15 @@ RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
     causes.other_releases,
     causes.alarms_against_record,
     causes.nobody_hit_against_triage,
-    numbers.span_and_length,
-    numbers.length_of_outage,
-    numbers.hit_too_long,
-    numbers.parts_of_wholes,
-    numbers.sums_of_parts,
-    numbers.users_hit,
+    lengths.span_and_length,
+    lengths.sum_of_lengths,
+    lengths.length_of_outage,
+    users.hit_too_long,
+    sums.parts_of_wholes,
+    sums.sums_of_parts,
+    sums.products,
+    changes.wrong_way,
+    users.users_hit,
     people.blamed_people,
     items.action_items,
     causes.unfinished_words,

@@ -103,7 +103,8 @@ async def test_a_delivery_counts_once(store: Store) -> None:
         "INC-0001"
     )
     assert await dump(store) == before
-    assert (await store.load("INC-0001", Delivery(("event:9", "trigger:1")))).handled_by == "INC-0001"
+    told_twice = await store.load("INC-0001", Delivery(("event:9", "trigger:1")))
+    assert told_twice.handled_by == "INC-0001"
     assert (await store.load("INC-0001", Delivery(("event:9",)))).handled_by is None
     assert (await store.load("INC-0001", Delivery(()))).handled_by is None
 
