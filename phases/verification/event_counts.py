@@ -39,15 +39,15 @@ HALVED = 0.5
 """Of what would have come: more is *not helping*, and less is better, but not over. The newest part
 of a look has as much by itself, because errors of queues, caches and rollouts decline."""
 DECLINED = 1 / 3
-"""Of what came before: where the newest part has less, it is declining, however loud it still is."""
+"""Of what came before: where the newest part has less, it declines, however loud it still is."""
 BY_ITSELF = 0.05
 """The older part has more than a service that is well brings so rarely: one burst is no trouble
 that goes on."""
 MAY_GO_ON = 0.1
 """A look that a service that is well would make in 1 of 10: then it is asked by which releases."""
 LEFT = 0.07
-"""Of the old rate: old tabs and queues, just after an action. They do not follow the traffic of now.
-More from a release that was taken back means that it still answers: one server of ten, say."""
+"""Of the old rate: old tabs and queues, just after an action, whatever the traffic of now is. More
+from a release that was taken back means that it still answers: one server of ten, say."""
 SURELY_LESS = 0.01
 """An unchanged fire is so quiet by chance: then less than half of it is no chance either."""
 FIFTH = 0.2
@@ -58,6 +58,8 @@ ODDS = 2.0
 """All of it is mended twice as often as most of it …"""
 EARLY_ODDS = 1 / ODDS
 """… and a check of few minutes leaves to a longer one what is not likelier by as much."""
+STRAGGLING = 0.15
+"""Of the old rate, after recovery: a release of which more stays still answers, or runs again."""
 HIDDEN = 0.05
 """Stragglers are more than that by chance, and then they count."""
 
@@ -201,7 +203,7 @@ def most_stragglers_later(would_have_come: float, since_recovery: float) -> int:
 
     They decline with the minutes: a release whose events do not still answers, or runs again.
     """
-    share = max(OLD_RATE * 0.5 ** (max(since_recovery, 0) / HALVES_MINUTES), LEFT)
+    share = max(OLD_RATE * 0.5 ** (max(since_recovery, 0) / HALVES_MINUTES), STRAGGLING)
     scattered = at_most(share * would_have_come, SPREAD, FALSE_SOON)
     return max(min(math.ceil(OLD_RATE * would_have_come) - 1, scattered), STRAGGLERS)
 

@@ -261,9 +261,7 @@ def goes_on(look: Arrived, so: Happened) -> bool:
     return surely_goes_on(look.halves(), so.base, so.fire, traffic)
 
 
-def arrived(
-    rng: random.Random, one: World, so: Happened, minute: int, before: Arrived
-) -> Arrived:
+def arrived(rng: random.Random, one: World, so: Happened, minute: int, before: Arrived) -> Arrived:
     return Arrived(
         one,
         arrivals(rng, so.events, minute, one.late, before.events),
