@@ -43,16 +43,18 @@ FALSE_ALARM = 0.0015
 TOLD_FROM = 3
 """The minute from which on *not helping* is said: what a restart breaks has ended by then."""
 HALVED = 0.5
-"""Of what would have come: more is *not helping*, and less is better, but not over. The newer half
-of a look has as much by itself, because queues, caches and rollouts bring errors that decline."""
+"""Of what would have come: more is *not helping*, and less is better, but not over. The newest part
+of a look has as much by itself, because errors of queues, caches and rollouts decline."""
+DECLINED = 1 / 3
+"""Of what came before: where the newest part has less, it declines, however loud it still is."""
 BY_ITSELF = 0.05
-"""The older half has more than a service that is well brings so rarely: one burst is no trouble
+"""The older part has more than a service that is well brings so rarely: one burst is no trouble
 that goes on."""
 MAY_GO_ON = 0.1
 """A look that a service that is well would make in 1 of 10: then it is asked by which releases."""
 LEFT = 0.07
-"""Of the old rate: old tabs and queues of unknown releases, just after an action. They do not
-follow the traffic of now."""
+"""Of the old rate: old tabs and queues, just after an action, whatever the traffic of now is. More
+from a release that was taken back means that it still answers: one server of ten, say."""
 SURELY_LESS = 0.01
 """An unchanged fire is so quiet by chance: then less than half of it is no chance either."""
 FIFTH = 0.2
@@ -60,9 +62,11 @@ FIFTH = 0.2
 is said where that is the less likely."""
 SPIKE = 3.0  # phase 1's spike: three times the baseline is no normal rate
 ODDS = 2.0
-"""All of it is mended twice as often as most of it."""
+"""All of it is mended twice as often as most of it …"""
+EARLY_ODDS = 1 / ODDS
+"""… and a check of few minutes leaves to a longer one what is not likelier by as much."""
 STRAGGLING = 0.15
-"""Of the old rate: more from a release that was taken back means that it still answers."""
+"""Of the old rate, after recovery: a release of which more stays still answers, or runs again."""
 HIDDEN = 0.05
 """Stragglers are more than that by chance, and then they count."""
 
@@ -107,9 +111,16 @@ class Limits:
 
 
 def limits_for(
-    baseline: Measured, burning: Measured, minutes: float, traffic: Traffic = STEADY
+    baseline: Measured,
+    burning: Measured,
+    minutes: float,
+    traffic: Traffic = STEADY,
+    odds: float = ODDS,
 ) -> Limits:
-    """Return the limits for the events of a look over so many minutes, with this traffic."""
+    """Return the limits for the events of a look over so many minutes, with this traffic.
+
+    `odds`: so much more often all of it is mended than most of it.
+    """
     normal = replace(baseline, per_minute=baseline.per_minute * traffic.of_usual)
     unchanged = burning.per_minute * minutes
 
@@ -123,7 +134,7 @@ def limits_for(
 
     least = unchanged * traffic.of_fire_least
     steady = traffic.of_fire  # where traffic is not known, that is said
-    likelier = _likelier(normal.per_minute * minutes, FIFTH * least, normal.spread)
+    likelier = _likelier(normal.per_minute * minutes, FIFTH * least, normal.spread, odds)
     return Limits(
         expected=normal.per_minute * minutes,
         unchanged=unchanged * traffic.of_fire,
@@ -137,12 +148,14 @@ def limits_for(
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """A half of a look. Events of a release that was taken back are none of it."""
+    """A part of a look. Events of a release that was taken back are none of it."""
 
     events: int
     minutes: float
     nameless: int
     """Of them, so many may be of the old release, because they carry none."""
+    came: int | None = None
+    """Events that came while it lasted, late ones of before too; None: nobody looked before it."""
 
 
 def surely_goes_on(
@@ -154,28 +167,32 @@ def surely_goes_on(
 ) -> bool:
     """Say whether trouble surely goes on, at a look that may be one of many, each minute.
 
-    The halves of the look have enough events together, *and* more than a service that is well
+    The parts of the look have enough events together, *and* more than a service that is well
     brings by chance in one look of 670, with its traffic at most and what is left of the old
-    release; *and* half of what would have come, together and in the newer half by itself; *and*
-    the older half is loud, too. Events are `late` by so much on average.
+    release; *and* half of what would have come, together and in the newest part by itself; *and*
+    it does not decline; *and* the older part is loud, too. Events are `late` by so much on average,
+    where it is not known how many came since the look before.
     """
     events, minutes = sum(half.events for half in halves), sum(half.minutes for half in halves)
     if events < SIZE or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
         return False
     a_minute = burning.per_minute * min(traffic.of_fire, 1.0)
-
-    def half_remains(found: int, over: float) -> bool:
-        return found >= HALVED * a_minute * arrived(over, late)
-
-    def is_more(half: Half, chance: float) -> bool:
-        left = min(LEFT * burning.per_minute * half.minutes, half.nameless)
-        return half.events > most_when_healthy(baseline, left, half.minutes, traffic, chance)
-
-    newer = halves[-1]
-    if not half_remains(events, minutes) or not half_remains(newer.events, newer.minutes):
+    *before, newer = halves
+    if newer.came is None:
+        whole, came, over = arrived(minutes, late), newer.events, arrived(newer.minutes, late)
+    else:
+        whole, came, over = minutes, newer.came, newer.minutes
+    if events < HALVED * a_minute * whole or came < HALVED * a_minute * over:
         return False
-    whole = Half(events, minutes, sum(half.nameless for half in halves))
-    return is_more(whole, FALSE_ALARM) and all(is_more(half, BY_ITSELF) for half in halves[:-1])
+    if any(came * older.minutes < DECLINED * older.events * over for older in before):
+        return False
+
+    def is_more(part: Half, chance: float) -> bool:
+        left = min(LEFT * burning.per_minute * part.minutes, part.nameless)
+        return part.events > most_when_healthy(baseline, left, part.minutes, traffic, chance)
+
+    together = Half(events, minutes, sum(half.nameless for half in halves))
+    return is_more(together, FALSE_ALARM) and all(is_more(older, BY_ITSELF) for older in before)
 
 
 def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Traffic) -> bool:
@@ -185,7 +202,7 @@ def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Traffic)
 
 def most_stragglers(would_have_come: float) -> int:
     """Return how many events of a release that was taken back are no more than its stragglers."""
-    return max(at_most(STRAGGLING * would_have_come, SPREAD_ASSUMED, HIDDEN), STRAGGLERS)
+    return max(at_most(LEFT * would_have_come, SPREAD_ASSUMED, HIDDEN), STRAGGLERS)
 
 
 def most_stragglers_later(would_have_come: float, since_recovery: float) -> int:
@@ -206,7 +223,7 @@ def most_when_healthy(
     return most_usual(replace(baseline, per_minute=mean), minutes, chance)
 
 
-def _likelier(normal: float, remains: float, spread: float) -> int:
+def _likelier(normal: float, remains: float, spread: float, odds: float) -> int:
     """Return the most events of which *all of it is mended* is likelier than *so much remains*.
 
     By the ratio of two Poisson likelihoods, which scatter flattens. What was never seen is not
@@ -214,4 +231,4 @@ def _likelier(normal: float, remains: float, spread: float) -> int:
     """
     usual = max(normal, PRIOR_EVENTS)
     remains = max(remains, SPIKE * usual)
-    return math.floor((remains - usual + spread * math.log(ODDS)) / math.log(remains / usual))
+    return math.floor((remains - usual + spread * math.log(odds)) / math.log(remains / usual))

@@ -11,7 +11,7 @@ from phases.record.traffic_seen import BeforeAction, Job
 from phases.shared.counts import Measured
 from phases.text.wording import listed
 from phases.verification.before_action import MINUTE, NEVER
-from phases.verification.event_counts import Limits, limits_for
+from phases.verification.event_counts import ODDS, Limits, limits_for
 from phases.verification.jobs import LATE
 from phases.verification.releases import Stragglers
 from phases.verification.traffic import UNKNOWN, Traffic
@@ -52,10 +52,10 @@ class Counts:
     """What releases that were taken back still bring."""
     job: Job | None = None
 
-    def limits(self, span: Span) -> Limits:
+    def limits(self, span: Span, odds: float = ODDS) -> Limits:
         """Return the limits of a look; that at a job has as many minutes as its runs stand for."""
         minutes = span.minutes if self.job is None else runs_in_minutes(self.job, span)
-        return limits_for(self.base, self.burning, minutes, self.traffic)
+        return limits_for(self.base, self.burning, minutes, self.traffic, odds)
 
 
 def runs_in_minutes(job: Job, span: Span) -> float:

@@ -25,6 +25,8 @@ from phases.verification.before_action import (
 )
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import (
+    EARLY_ODDS,
+    ODDS,
     TOLD_FROM,
     Half,
     Limits,
@@ -133,7 +135,8 @@ class Recheck:
         return {"again_at": at} if at - clock <= PATIENCE else {}
 
     async def _judge(self, counts: Counts, span: Span, answers: EndpointAnswer | None) -> Judgement:
-        limits = counts.limits(span)
+        first = timedelta(seconds=self.service.recheck_after_seconds)
+        limits = counts.limits(span, ODDS if span.until - span.begin > first else EARLY_ODDS)
         counts = await self._without_stragglers(counts, limits, span)
         judged, why = await self._judge_counts(counts, limits, answers)
         return Judgement(judged, why, counts, limits, span)
@@ -183,7 +186,8 @@ class Recheck:
         goes_on = span.whole and not self.doubt and minute >= TOLD_FROM and counts.job is None
         if goes_on and may_go_on(counts.events, counts.base, span.minutes, counts.traffic):
             try:
-                goes_on, old = await self._surely_goes_on(counts, span)
+                before = _look_before(current, span)
+                goes_on, old = await self._surely_goes_on(counts, span, before)
             except PortError:
                 return Looked(round=round_number, look=look, before=counts.before)
             counts = replace(counts, lingering=lingering_in_words(old))
@@ -203,36 +207,39 @@ class Recheck:
             round=round_number, look=look.model_copy(update=measured), before=counts.before
         )
 
-    async def _surely_goes_on(self, counts: Counts, span: Span) -> tuple[bool, Stragglers]:
-        """Judge both halves of the time, by release; return also what is left of the old one.
+    async def _surely_goes_on(
+        self, counts: Counts, span: Span, before: Look | None
+    ) -> tuple[bool, Stragglers]:
+        """Judge what came until the look before and since then, by release.
 
-        Raises `PortError`.
+        Return also what is left of the old one. Raises `PortError`.
         """
-        parts, old = await self._halves(span.begin, taken_back_names(self.incident))
-        events = sum(part.events for part in parts)
-        if not events and not old.events:  # this Sentry does not tell by which release
+        middle = span.begin + (self.now - span.begin) / 2 if before is None else before.at
+        (older, old), (newer, newly_old) = await self._parts(span.begin, middle)
+        all_old = Stragglers(
+            old.events + newly_old.events, tuple(dict.fromkeys(old.releases + newly_old.releases))
+        )
+        parts = (older, newer)
+        if not older.events + newer.events + all_old.events:
+            # this Sentry does not tell by which release
             parts = (Half(counts.events, span.minutes, counts.events),)
+        elif before is not None:
+            seen = max(before.events - old.events, 0)
+            parts = (older, replace(newer, came=older.events + newer.events - seen))
         goes_on = surely_goes_on(
             parts, counts.base, counts.burning, counts.traffic, self._lag_minutes
         )
-        return goes_on, old
+        return goes_on, all_old
 
-    async def _halves(
-        self, since: datetime, left: frozenset[str]
-    ) -> tuple[tuple[Half, ...], Stragglers]:
-        middle = since + (self.now - since) / 2
-        assert self.tracker is not None
-        halves = await asyncio.gather(
-            *(
-                count_half(self.tracker, self.service, left, self.ids, part)
-                for part in ((since, middle), (middle, self.now))
-            )
-        )
-        old = [stragglers for _, stragglers in halves]
-        releases = tuple(dict.fromkeys(name for part in old for name in part.releases))
-        return (
-            tuple(part for part, _ in halves),
-            Stragglers(sum(part.events for part in old), releases),
+    async def _parts(
+        self, since: datetime, middle: datetime
+    ) -> tuple[tuple[Half, Stragglers], tuple[Half, Stragglers]]:
+        """Count both parts of a look by release. Raises `PortError`."""
+        tracker, left = self.tracker, taken_back_names(self.incident)
+        assert tracker is not None
+        return await asyncio.gather(
+            count_half(tracker, self.service, left, self.ids, (since, middle)),
+            count_half(tracker, self.service, left, self.ids, (middle, self.now)),
         )
 
     @property
@@ -382,3 +389,10 @@ class Recheck:
         except PortError as error:
             return None, (f"no picture of it: {error.text}",)
         return chart_of(minutes, detected, now, window), ()
+
+
+def _look_before(current: Round | None, span: Span) -> Look | None:
+    """Return the newest look between the checks, where it counted from the same time on."""
+    look = current.glance if current else None
+    grace_ends = span.begin + (span.begin - span.clock)
+    return look if look is not None and grace_ends <= look.at < span.until else None

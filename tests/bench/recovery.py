@@ -18,7 +18,14 @@ from functools import cache
 from phases.record.findings import LookVerdict
 from phases.shared.counts import Measured
 from phases.verification.before_action import MINUTE
-from phases.verification.event_counts import SIZE, Limits, limits_for, most_stragglers_later
+from phases.verification.event_counts import (
+    EARLY_ODDS,
+    ODDS,
+    SIZE,
+    Limits,
+    limits_for,
+    most_stragglers_later,
+)
 from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, is_back, is_back_soon
 from phases.verification.verdicts import judge_look
 from tests.bench import watched
@@ -88,6 +95,7 @@ def known(normal: int, normal_minutes: float, fire: int, left_alone: float, span
         Measured(normal / normal_minutes, normal_minutes),
         Measured(fire / left_alone, left_alone),
         span,
+        odds=ODDS if span == SECOND else EARLY_ODDS,
     )
 
 

@@ -19,6 +19,8 @@ from phases.record.findings import LookVerdict
 from phases.record.traffic_seen import MINUTE, Job, TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured, scatter
 from phases.verification.event_counts import (
+    EARLY_ODDS,
+    ODDS,
     TOLD_FROM,
     Half,
     Limits,
@@ -135,17 +137,24 @@ def requests_seen(rng: random.Random, mean: float, kept: float, minutes: float) 
     return TrafficSeen(requests=count / kept, kept=count, minutes=minutes)
 
 
-def arrivals(rng: random.Random, counts: Sequence[int], minute: int, late: float) -> list[int]:
-    """Return how many of each minute's events are there by the end of this minute."""
-    there: list[int] = []
+def arrivals(
+    rng: random.Random, counts: Sequence[int], minute: int, late: float, there: Sequence[int]
+) -> list[int]:
+    """Return how many of each minute's events are there by the end of this minute.
+
+    `there`: of the events that were there by the end of the minute before.
+    """
+    now: list[int] = []
     for begun, count in enumerate(counts[:minute]):
         # Of an event that is so old as a point of its minute: late by less than that.
-        share = _mean_share(minute - 1 - begun, late)
-        few = share < 1 and count < 400
-        there.append(
-            sum(rng.random() < share for _ in range(count)) if few else round(count * share)
-        )
-    return there
+        age, known = minute - 1 - begun, there[begun] if begun < len(there) else 0
+        before = _mean_share(age - 1, late) if begun < len(there) else 0.0
+        share = (_mean_share(age, late) - before) / (1 - before) if before < 1 else 1.0
+        missing = count - known
+        few = share < 1 and missing < 400
+        came = sum(rng.random() < share for _ in range(missing)) if few else round(missing * share)
+        now.append(known + came)
+    return now
 
 
 def _mean_share(age: int, late: float) -> float:
@@ -202,23 +211,23 @@ def seen(rng: random.Random, one: World, so: Happened) -> Seen:
 
     Errors of a job are waited for.
     """
-    end, minute = Seen("asked"), 2
-    while minute <= MINUTES:
-        look = arrived(rng, one, so, minute)
+    end, look = Seen("asked"), Arrived(one)
+    for minute in range(2, MINUTES + 1):
+        look = arrived(rng, one, so, minute, look)
         if minute in CHECKS:
             end = checked(look, so)
             if end.end == "recovered":
                 return end
         elif goes_on(look, so):
             return Seen("not recovered", minute)
-        minute += 1
     again = MINUTES
     while so.job is not None and end == Seen("asked"):
         at = next_look(so.job, ACTION + again * MINUTE)
         again = math.ceil((at - ACTION) / MINUTE)
         if at - ACTION > PATIENCE or again > len(so.events):
             break
-        end = checked(arrived(rng, one, so, again), so)
+        look = arrived(rng, one, so, again, Arrived(one))
+        end = checked(look, so)
     return end
 
 
@@ -230,7 +239,7 @@ def checked(look: Arrived, so: Happened) -> Seen:
         counts = Counts(
             base=so.base, burning=so.fire, traffic=look.traffic(so.before, since), job=so.job
         )
-        held = counts.limits(span)
+        held = counts.limits(span, ODDS if minute - since > CHECKS[0] else EARLY_ODDS)
         events = look.counted(since, held)
         told = judge_look(events, held, None, ())[0]
         if told is LookVerdict.RECOVERED:
@@ -252,12 +261,13 @@ def goes_on(look: Arrived, so: Happened) -> bool:
     return surely_goes_on(look.halves(), so.base, so.fire, traffic)
 
 
-def arrived(rng: random.Random, one: World, so: Happened, minute: int) -> Arrived:
+def arrived(rng: random.Random, one: World, so: Happened, minute: int, before: Arrived) -> Arrived:
     return Arrived(
         one,
-        arrivals(rng, so.events, minute, one.late),
-        arrivals(rng, so.old, minute, one.late),
-        arrivals(rng, so.traces, minute, one.late_traces),
+        arrivals(rng, so.events, minute, one.late, before.events),
+        arrivals(rng, so.old, minute, one.late, before.old),
+        arrivals(rng, so.traces, minute, one.late_traces, before.traces),
+        before if minute - 1 == len(before.events) and minute - 1 not in CHECKS else None,
     )
 
 
@@ -266,10 +276,12 @@ class Arrived:
     """What Sentry knows at a look, by the minutes since the action."""
 
     world: World
-    events: Sequence[int]
-    old: Sequence[int]
+    events: Sequence[int] = ()
+    old: Sequence[int] = ()
     """Of the release that was taken back."""
-    traces: Sequence[int]
+    traces: Sequence[int] = ()
+    before: Arrived | None = None
+    """The look of the minute before, where it was none of the checks."""
 
     def traffic(self, before: TrafficBefore, since: int) -> Traffic:
         if not self.world.traces:
@@ -287,19 +299,21 @@ class Arrived:
         return sum(self.events[since:]) + old - known
 
     def halves(self) -> tuple[Half, ...]:
-        """Return the older and the newer half of the minutes."""
+        """Return what came until the look before, and since then; halves, where none was before."""
         end = len(self.events)
-        middle = GRACE + (end - GRACE) // 2
-        spans = ((GRACE, middle), (middle, end))
-        parts: list[Half] = []
-        for begin, until in spans:
-            nameless = 0
-            events = sum(self.events[begin:until])
-            if not self.world.releases:
-                events += sum(self.old[begin:until])
-                nameless = events
-            parts.append(Half(events, until - begin, nameless))
-        return tuple(parts)
+        middle = end - 1 if self.before is not None else GRACE + (end - GRACE) // 2
+        older, newer = self._part(GRACE, middle), self._part(middle, end)
+        if self.before is None:
+            return older, newer
+        seen = self.before._part(GRACE, middle).events
+        return older, replace(newer, came=older.events + newer.events - seen)
+
+    def _part(self, begin: int, until: int) -> Half:
+        events = sum(self.events[begin:until])
+        if self.world.releases:
+            return Half(events, until - begin, 0)
+        events += sum(self.old[begin:until])
+        return Half(events, until - begin, events)
 
 
 def calm(rng: random.Random, one: World) -> Measured:

@@ -148,6 +148,30 @@ async def test_it_goes_on_in_the_release_that_runs_and_that_is_told():
     assert told.before.traffic.burning is not None, "asked once, and remembered"
 
 
+async def test_what_came_since_the_look_before_declines_and_that_is_not_told():
+    async with world() as w:
+        burning = await burned(w)
+        loads(w, 30, "v2", minutes=5)
+        storm = Look(
+            number=1, minute=4, at=ago(2), verdict=LookVerdict.TOO_FEW, events=140, minutes=3
+        )
+        told = await glance(w, looked_at(burning, storm))
+        even = await glance(w, looked_at(burning, storm.model_copy(update={"events": 90})))
+    assert told.look.events == even.look.events == 150
+    assert told.look.verdict is LookVerdict.TOO_FEW, "10 in two minutes, after 90 in three"
+    assert even.look.verdict is LookVerdict.NOT_RECOVERED
+
+
+async def test_a_look_that_counted_the_grace_is_not_compared_with():
+    async with world() as w:
+        burning = await burned(w)
+        loads(w, 30, "v2", minutes=5)
+        at = CLOCK + timedelta(minutes=1.5)
+        early = Look(number=1, minute=1, at=at, verdict=LookVerdict.TOO_FEW, events=149)
+        told = await glance(w, looked_at(burning, early))
+    assert told.look.verdict is LookVerdict.NOT_RECOVERED
+
+
 async def test_what_the_old_release_still_sends_is_shown_and_no_proof():
     async with world() as w:
         burning = await burned(w)
@@ -193,4 +217,10 @@ async def test_without_sentry_nothing_is_said():
 
 def remembering(burning: Incident, before: BeforeAction) -> Incident:
     one = burning.rounds[0].model_copy(update={"before": before})
+    return burning.model_copy(update={"rounds": (one,)})
+
+
+def looked_at(burning: Incident, before: Look) -> Incident:
+    """The look of the minute before was this one."""
+    one = burning.rounds[0].model_copy(update={"glance": before})
     return burning.model_copy(update={"rounds": (one,)})

@@ -12,6 +12,8 @@ from phases.record.findings import LookVerdict
 from phases.record.traffic_seen import TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured
 from phases.verification.event_counts import (
+    EARLY_ODDS,
+    ODDS,
     OLD_RATE,
     STRAGGLERS,
     Half,
@@ -154,6 +156,26 @@ def test_what_declines_is_no_trouble_that_goes_on():
     assert surely_goes_on((declines[0], Half(80, 1.5, 0)), base, fire), (
         "half of it, some of it late"
     )
+
+
+def test_what_falls_to_a_third_declines_however_loud_it_still_is():
+    base, fire = Measured(2, DAY), Measured(200, 15)
+    storm = Half(900, 1, 0)
+    assert not surely_goes_on((storm, Half(250, 1, 0, came=250)), base, fire)
+    assert surely_goes_on((storm, Half(310, 1, 0, came=310)), base, fire)
+
+
+def test_events_that_come_late_make_no_decline():
+    base, fire = Measured(2, DAY), Measured(200, 15)
+    late = Half(190, 1, 0), Half(60, 1, 0, came=195)
+    assert surely_goes_on(late, base, fire)
+    assert not surely_goes_on((late[0], replace(late[1], came=60)), base, fire), "it is quieter now"
+
+
+def test_a_check_of_few_minutes_leaves_more_to_a_longer_one():
+    base, fire = Measured(1, DAY), Measured(20, 15)
+    early, late = (limits_for(base, fire, 4, odds=odds).recovered for odds in (EARLY_ODDS, ODDS))
+    assert 0 < early < late
 
 
 def test_what_is_mended_by_four_fifths_is_no_trouble_that_goes_on():
