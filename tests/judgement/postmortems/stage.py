@@ -75,8 +75,8 @@ class Story:
     """Version, minutes ago, newest first."""
     changed: Mapping[str, str] | None = None
     """Path → an added line, of what lies between target and newest; None: no repository."""
-    changes: Sequence[tuple[Literal["flag", "config"], str, float]] = ()
-    """Kind, name, minutes ago."""
+    changes: Sequence[Sequence[Any]] = ()
+    """`flag` or `config`, name, minutes ago, and the new value where it is told."""
     down: str = ""
     """What the endpoint says, where it fails."""
     title: str = "shop is failing"
@@ -122,8 +122,10 @@ async def told(story: Story) -> TriageReport:
         for fire in story.fires:
             _put(w, story, fire)
         changes = tuple(
-            ChangeSeen(service="shop", kind=kind, name=name, at=ago(minutes))
-            for kind, name, minutes in story.changes
+            ChangeSeen(
+                service="shop", kind=kind, name=name, at=ago(minutes), new=next(iter(value), None)
+            )
+            for kind, name, minutes, *value in story.changes
         )
         sources = Sources(
             SHOP,
