@@ -109,7 +109,7 @@ class _Front:
 async def told(story: Story) -> TriageReport:
     """Triage the story over the local Sentry."""
     versions = list(dict.fromkeys(version for version, _ in story.deploys))
-    deployer = Deployer(versions, versions[0])
+    deployer = Deployer(versions, next(iter(versions), None))
     source = None
     if story.changed is not None:
         source = Repository(log=(_commit(story.changed),), changed=list(story.changed))
