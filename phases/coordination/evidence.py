@@ -117,13 +117,13 @@ def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
         draft.note("evidence", text)
         if "decision:1" in incident.messages:
             draft.want(Say(text=text, thread=True))
-    new = tuple(id for id in action.found if id not in incident.seeds)[
+    new = tuple(id for id in action.issues if id not in incident.seeds)[
         : SEEDS - len(incident.seeds)
     ]
     if not new or not incident.open:
         return
     draft.set(seeds=(*incident.seeds, *new)).note(
-        "evidence", f"Looked up in Sentry: {short(action.said, 200)}"
+        "evidence", f"Looked up in Sentry: {short(action.short_ids, 200)}"
     )
     for issue in new:
         draft.claim(fingerprint_claim(issue), soft=True)

@@ -6,7 +6,8 @@ It is a world without the shop: three files and two tiny scripts are its product
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,21 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
         world.sentry.add_release(f"shop@{version}", created=now - ago - 60)
         world.sentry.add_deploy(f"shop@{version}", started=now - ago - 2, finished=now - ago)
     return world
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[World]:
+    """Run the world for a story, and print what happened: pytest shows it where a story fails."""
+    async with world:
+        try:
+            yield world
+        finally:
+            print(transcript(world))
+            log = world.folder / "bot.log"
+            if log.exists():
+                text = log.read_text()
+                print(*(line for line in text.splitlines() if '"INFO"' not in line), sep="\n")
+                print(text[-6000:])
 
 
 def patient(world: World) -> World:

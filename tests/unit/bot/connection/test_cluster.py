@@ -133,7 +133,7 @@ async def test_a_moving_slot_is_not_written_and_what_was_refused_counts_once_aft
 
     assert await waits == Done(1)
     assert await store.commit("c2", loaded, change) == Already("INC-0002", 1)
-    assert (await store.load(None, seen)).seen == "INC-0001"
+    assert (await store.load(None, seen)).handled_by == "INC-0001"
     assert len(await store.timeline("INC-0002")) == len(change.entries)
     assert _at(store) == target.port
     await store.close()

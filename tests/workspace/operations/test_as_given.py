@@ -215,7 +215,7 @@ class Behind:
     not (which("openssl") and which("curl")), reason="the example is for a shell that has both"
 )
 async def test_the_example_for_ci_works_as_it_stands_in_the_docs(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
     first, *rest = page.split("```sh\n")[1].split("```")[0].splitlines()
     assert first.startswith("export DEPLOY_WEBHOOK_SECRET=… FIREBREAK=")
     async with town(tmp_path / "world") as world:
