@@ -165,16 +165,21 @@ async def reopen_clicked(
     return await reopen(interaction, incident, beside.id if beside else None)
 
 
-@listens("event", "channel_archive")
+@listens("event", "channel_archive", "group_archive", "channel_deleted", "group_deleted")
 async def channel_archived(ctx: Context, body: dict[str, Any]) -> None:
-    """https://docs.slack.dev/reference/events/channel_archive ; Bolt drops the bot's own."""
-    ctx.tasks.start(_archived(ctx, body), "a channel was archived")
+    """A channel was archived or deleted; `group` is a private one. Bolt drops the bot's own.
+
+    https://docs.slack.dev/reference/events/channel_archive and the like.
+    """
+    ctx.tasks.start(_archived(ctx, body), "a channel was archived or deleted")
 
 
 async def _archived(ctx: Context, body: dict[str, Any]) -> None:
     event = body["event"]
     channel = str(event.get("channel", ""))
-    action = ChannelArchived(channel=channel, by=str(event.get("user") or "") or None)
+    by = str(event.get("user") or event.get("actor_id") or "") or None
+    deleted = str(event.get("type")).endswith("_deleted")
+    action = ChannelArchived(channel=channel, by=by, deleted=deleted)
     for incident in await ctx.dispatcher.find(channel=channel, open_only=False):
         if incident.own_channel is not None:
             delivery = Delivery(deliveries.event(body))

@@ -37,6 +37,7 @@ from phases.verification.recurrence import GUARD
 KEY_SECONDS = 30 * 86400
 """So long a sender's key is known: a script that tries again for days gets the same incident."""
 ARCHIVED = "The channel was archived, and no bot can unarchive it: this is the new one"
+DELETED = "The channel was deleted: this is the new one"
 STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
 

@@ -36,11 +36,12 @@ class PutOffArchive(Action):
 
 
 class ChannelArchived(Action):
-    """The channel is archived, by the bot or by a person."""
+    """The channel is archived, by the bot or by a person, or deleted by a person."""
 
     type: Literal["channel.archived"] = "channel.archived"
     channel: str
     by: str | None = None
+    deleted: bool = False
 
 
 class BookmarkSet(Action):
