@@ -36,6 +36,7 @@ from phases.root_cause import investigate as root_cause
 from phases.triage import measure as triage
 from phases.triage.deploys.taken_back import Past, earlier_fixes
 from phases.triage.reading.questions import Sources
+from phases.triage.their_clock import triage_by_their_clock
 from phases.verification import recurrence
 from phases.verification.recheck import Recheck
 
@@ -68,8 +69,10 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
     burning = _burning(incidents, incident)
     words = tuple(each for entry in entries for each in author_words(entry))
     past = Past(words, earlier_fixes(incidents, incident.id), tuple(changes))
-    answer = await triage.triage(
-        incident, sources, known, context.now(), burning=burning, past=past
+    answer = await triage_by_their_clock(
+        context.now(),
+        tracker.clock_ahead,
+        lambda now: triage.triage(incident, sources, known, now, burning=burning, past=past),
     )
     question = recall.memory_question(incident, answer.report, context.now())
     try:

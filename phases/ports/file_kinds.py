@@ -15,6 +15,8 @@ class FileKind(StrEnum):
     DOCS = "documentation"
     MIGRATION = "migration"
     CONFIGURATION = "configuration"
+    SCHEMA = "schema of messages"
+    STYLE = "styles and fonts"
 
 
 _KINDS = {
@@ -61,6 +63,14 @@ _KINDS = {
     FileKind.MIGRATION: re.compile(
         r"(?:^|/)(?:migrations?|migrate|alembic|flyway|liquibase)/|\.sql$|(?:^|/)schema\.(?:rb"
         r"|prisma)$",
+        re.IGNORECASE,
+    ),
+    FileKind.STYLE: re.compile(
+        r"\.(?:css|scss|sass|less|styl|woff2?|ttf|otf|eot|webp|avif)$", re.IGNORECASE
+    ),
+    FileKind.SCHEMA: re.compile(
+        r"\.(?:avsc|avdl|proto|graphqls?|gql|thrift|xsd|wsdl|fbs|capnp|raml)$"
+        r"|(?:^|/)(?:openapi|swagger|asyncapi)[^/]*\.(?:ya?ml|json)$",
         re.IGNORECASE,
     ),
     FileKind.CONFIGURATION: re.compile(

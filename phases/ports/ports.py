@@ -6,7 +6,7 @@ Every error that a port raises is a `PortError`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
 
 from phases.ports.source_values import Commit, Covered, Place, PullChecks
@@ -69,6 +69,10 @@ class ErrorTracker(Protocol):
     Every call raises `PortError`. Where a plan has no Discover, each answers with what there is and
     says so.
     """
+
+    def clock_ahead(self) -> timedelta:
+        """Return how much its clock is ahead of ours, as its last answer told; below 0: behind."""
+        ...
 
     async def page(
         self,

@@ -64,6 +64,8 @@ class Frame(Value):
     """Line numbers with their source, at most five, around `line`."""
     path: str = ""
     """The file's place when it was built or ran, if that says more than `file`; never shown."""
+    host: str = ""
+    """The host of a browser's script; never shown."""
     of: str = ""
     """The exception whose stack this is, if it is not the cause's.
 

@@ -203,7 +203,7 @@ async def _measure_impact(
     window, issues, ids = ask.sources.service.window, trouble.issues, trouble.ids
     suspect = suspect_of(deploys.known.deploys, trouble.about, window)
     minutes = trouble.minutes.counts
-    burned = earlier_fire(minutes, trouble.about, ask.now, trouble.usual, window)
+    burned = earlier_fire(minutes, trouble.about, ask.now, trouble.usual, window, trouble.series)
     if not issues:
         return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
@@ -362,6 +362,7 @@ def _situation(
         issues=issues,
         minutes=trouble.minutes.counts,
         usual=found.calm,
+        series=trouble.series,
         crash=impact.event,
         commits=tuple(commits) if commits is not None else None,
         only=only_places(picture),

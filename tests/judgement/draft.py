@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from phases.ports.ports import HotfixRef
 from phases.ports.source_values import Commit, CommitFile
@@ -250,7 +251,8 @@ class Draft:
         line = self.rng.randint(10, 300)
         if file in self.hunks and self.rng.random() < 0.5:
             line = self.hunks[file] + 1
-        return Frame(file=file, function=function, line=line, module=module, in_app=in_app)
+        frame = Frame(file=file, function=function, line=line, module=module, in_app=in_app)
+        return frame.model_copy(update={"host": urlsplit(file).hostname or ""})
 
     def known_fix(self, failure: Failure) -> None:
         ref = HotfixRef(

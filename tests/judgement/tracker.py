@@ -52,6 +52,9 @@ class Tracker:
 
     # --- the questions of `ErrorTracker` -------------------------------------------------------
 
+    def clock_ahead(self) -> timedelta:
+        return timedelta(0)
+
     async def page(
         self,
         services: Sequence[Service],

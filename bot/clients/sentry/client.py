@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import quote
 
 import httpx
@@ -29,7 +30,15 @@ from bot.clients.sentry.blast_radius import (
 from bot.clients.sentry.event import EventShape
 from bot.clients.sentry.flags import SentryFlags
 from bot.clients.sentry.glitchtip import REFUSED, GlitchTip, cannot_count
-from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp, path_part
+from bot.clients.sentry.http import (
+    EVENTS,
+    KNOWN_SECONDS,
+    PAGE,
+    Pairs,
+    SentryHttp,
+    path_part,
+    span_params,
+)
 from bot.clients.sentry.laptops import NO_LAPTOPS
 from bot.clients.sentry.models import (
     IssueShape,
@@ -40,7 +49,6 @@ from bot.clients.sentry.models import (
     moment,
     number,
     shares,
-    utc,
     without_count,
 )
 from bot.clients.sentry.projects import ProjectQueries, Projects, joined, next_page
@@ -78,13 +86,13 @@ class Sentry:
         self._site = SentryHttp(site, token, timeout=timeout)
         self._glitchtip = GlitchTip(self._http, self._site)
         self._dataset = "errors"
-        self._queries = ProjectQueries(self._http)
         self._projects = Projects(self._http)
+        self._queries = ProjectQueries(self._http, self._projects)
         self._releases = Releases(self._http)
         self.flags = SentryFlags(self._http, self._queries, self._projects, self._page_url)
         traces = Traces(self._http, self._projects, self._queries)
-        self.traffic = traces.seen
-        self.traffic_around = traces.around
+        self.traffic, self.traffic_around = traces.seen, traces.around
+        self.clock_ahead = self._http.clock_ahead
         self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
         """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}
@@ -132,7 +140,7 @@ class Sentry:
         where = await self._projects.where(services)
         if where is None:
             return IssuePage(rows=(), missing=await self._projects.why_nothing(services))
-        params: Pairs = [*_span(since, until), ("query", ERRORS), ("sort", "freq")]
+        params: Pairs = [*span_params(since, until), ("query", ERRORS), ("sort", "freq")]
         params += [("limit", str(PAGE)), ("groupStatsPeriod", "24h")]
         try:
             if self.glitchtip:
@@ -150,7 +158,7 @@ class Sentry:
             rows=tuple(rows),
             next=next_page(answers),
             since=self._projects.since(services),
-            missing=errors[0].text if errors else "",
+            missing=errors[0].text if errors else self._projects.left_out(services),
             passing=any(error.retryable for error in errors),
         )
 
@@ -171,7 +179,7 @@ class Sentry:
             term = await self._releases.search_term(service, where, release)
             if term is None:
                 return ()
-            params: Pairs = [*_span(since, until), ("query", f"{ERRORS} {term}")]
+            params: Pairs = [*span_params(since, until), ("query", f"{ERRORS} {term}")]
             params += [("sort", "new"), ("limit", str(PAGE))]
             answers = await self._queries.get("/issues/", where, params, every=self._projects.ids())
         except HttpError as error:
@@ -241,7 +249,7 @@ class Sentry:
         where = await self._projects.where(services)
         if where is None:
             return Minutes()
-        params: Pairs = [*_span(*span), ("query", query), ("yAxis", "count()")]
+        params: Pairs = [*span_params(*span), ("query", query), ("yAxis", "count()")]
         params += [("interval", f"{interval // MINUTE}m")]
         if "/events-timeseries/" not in self._remembered:
             try:
@@ -396,7 +404,7 @@ class Sentry:
             return RowsShape(data=[])
         if anywhere:
             where = [("project", "-1"), *(pair for pair in where if pair[0] == "environment")]
-        params: Pairs = [*_span(*span), *(("field", f) for f in fields)]
+        params: Pairs = [*span_params(*span), *(("field", f) for f in fields)]
         params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
         try:
             answers = await self._of_errors("/events/", where, params, services)
@@ -428,7 +436,8 @@ class Sentry:
 
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
         where = await self._projects.where(services)
-        return () if where is None else await self._releases.deploys(services, where)
+        asked = partial(self._releases.deploys, services)
+        return () if where is None else await self._projects.without_refused(where, asked)
 
     async def release_names(self, service: Service) -> list[str]:
         """Return the newest releases as Sentry writes them (`firebreak doctor`)."""
@@ -442,11 +451,3 @@ class Sentry:
 def of_issues(issues: Sequence[str]) -> str:
     """Return the search for these issues: https://docs.sentry.io/concepts/search/"""
     return f"issue.id:[{','.join(i for i in issues if i.isdigit())}]" if issues else ERRORS
-
-
-def _span(since: datetime, until: datetime) -> Pairs:
-    """https://docs.sentry.io/api/explore/ : ISO 8601 in UTC, without a zone."""
-    return [
-        ("start", f"{utc(since):%Y-%m-%dT%H:%M:%S.%f}"),
-        ("end", f"{utc(until):%Y-%m-%dT%H:%M:%S.%f}"),
-    ]

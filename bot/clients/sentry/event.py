@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -44,6 +45,15 @@ https://github.com/getsentry/sentry/tree/master/src/sentry/interfaces"""
 _CONTEXT_OF = ("__cause__", "__context__")
 _MEMBER = re.compile(r"\[\d+\]$")
 _CANCELLED = re.compile(r"cancell?ed|cancellation|canceled|aborterror", re.IGNORECASE)
+
+
+def host_of(address: str) -> str:
+    """Return the host of a script's address; empty for a file."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
 
 
 class FrameShape(Shape):
@@ -82,6 +92,7 @@ class FrameShape(Shape):
             or (self.inApp is None and not told and not is_library_file(file, module)),
             module=module,
             context=tuple(around[:CONTEXT_LINES]),
+            host=host_of(built_at)[:100],
             path=built_at[:300]
             if built_at.startswith("package:")
             else "/".join(written_parts(built_at)[-LOOKED_AT:]),

@@ -16,6 +16,8 @@ The same fault of Sentry's store of events has several faces (https://github.com
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -24,6 +26,7 @@ import msgspec
 
 from bot.clients.http.client import Http, Params
 from bot.clients.http.errors import HttpError, Unanswered
+from phases.ports.ports import PortError
 
 EVENTS = "event:read"
 """The scope that reading issues and events needs."""
@@ -70,6 +73,20 @@ class SentryHttp(Http):
     def __init__(self, base_url: str, token: str, *, timeout: float) -> None:
         headers = {"Authorization": f"Bearer {token}"}
         super().__init__("Sentry", base_url, headers, timeout=timeout)
+        self._ahead = timedelta(0)
+
+    def clock_ahead(self) -> timedelta:
+        return self._ahead
+
+    def refusal(self, answer: httpx.Response, scope: str | None) -> PortError | None:
+        """Look at the clock of each answer, too.
+
+        `Date` is when the answer was made, to the second; one that a cache has kept is older
+        (https://www.rfc-editor.org/rfc/rfc9110#field.date).
+        """
+        if "age" not in answer.headers and (at := _http_date(answer.headers.get("date", ""))):
+            self._ahead = at - datetime.now(UTC)
+        return super().refusal(answer, scope)
 
     def passes(self, status: int, reason: str) -> bool:
         return passing(status, reason)
@@ -109,6 +126,14 @@ def _json_path(said: str) -> str:
     return ".".join(parts) or "as a whole"
 
 
+def _http_date(text: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def passing(status: int, reason: str) -> bool:
     """Return whether the same question may be answered a moment later."""
     if status in PASSING or status >= 500:
@@ -122,3 +147,11 @@ def next_cursor(answer: httpx.Response) -> str | None:
     """Return the cursor of the next page: https://docs.sentry.io/api/pagination/"""
     link = answer.links.get("next", {})
     return link.get("cursor") if link.get("results") == "true" else None
+
+
+def span_params(since: datetime, until: datetime) -> Pairs:
+    """https://docs.sentry.io/api/explore/ : ISO 8601 in UTC, without a zone."""
+    return [
+        ("start", f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"),
+        ("end", f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"),
+    ]

@@ -8,14 +8,18 @@ https://github.com/getsentry/sentry/blob/master/src/sentry/api/bases/organizatio
 ("You cannot view events from multiple projects."). Then each project is asked by itself, and the
 answers are put together here. The existing environments are not asked of a project: one is enough
 for that.
+
+A question over several projects is refused as a whole (403) where our token may not read one of
+them: https://github.com/getsentry/sentry/blob/master/src/sentry/api/bases/organization.py
+(`_get_projects_by_id`). Then that one is left out, and said to be.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -37,6 +41,11 @@ from phases.record.service import Service
 
 MOST_PROJECTS = 20
 """Asked one by one where a service names none: plans without the feature are small."""
+NOT_FOR_US = (403, 404)
+"""A project that our token may not read, or that is gone."""
+
+
+T = TypeVar("T")
 
 
 class Projects:
@@ -48,26 +57,27 @@ class Projects:
         self._projects: dict[str, ProjectShape] = {}
         self._fresh = Cache[str, bool](seconds=KNOWN_SECONDS)
         self._environments = Cache[tuple[str, ...], tuple[str, ...]](seconds=KNOWN_SECONDS)
+        self._refused = Cache[str, str](seconds=KNOWN_SECONDS)
+        """Projects by id that are refused to us, beside others that are not, and why."""
 
     async def where(self, services: Sequence[Service]) -> Pairs | None:
         """Return the `project` and `environment` parameters of a question.
 
-        None: none of the environments has ever been seen. Raises, too, where a project of the first
-        service is not there.
+        None: none of the environments has ever been seen. Raises, too, where the first service has
+        no project that is there. One that is missing beside others is left out (`left_out`).
         """
         async with self._lock:
             if "projects" not in self._fresh:
                 self._projects = await self._listed()
                 self._fresh["projects"] = True
             known = self._projects
+            there = [slug for slug in services[0].sentry if slug in known]
             environments = await self._seen_environments(
-                services[0].environments, self.ids(services)[:1]
+                services[0].environments, self.ids(services)[: max(len(there), 1)]
             )
         slugs = [slug for s in services for slug in s.sentry] if services[0].sentry else []
-        missing = [slug for slug in services[0].sentry if slug not in known]
-        if missing:
-            text = f"Sentry has no project {', '.join(missing)}, or our token may not see it"
-            raise HttpError("Sentry", text, retryable=False)
+        if services[0].sentry and not there:
+            raise HttpError("Sentry", _not_there(services[0].sentry), retryable=False)
         projects = [known[slug].id for slug in slugs if slug in known] or ["-1"]
         if not environments:
             return None
@@ -77,6 +87,62 @@ class Projects:
         """Return every project's id, those of `services` first."""
         first = [slug for s in services for slug in s.sentry if slug in self._projects]
         return [self._projects[slug].id for slug in dict.fromkeys((*first, *self._projects))]
+
+    def left_out(self, services: Sequence[Service]) -> str:
+        """Return which projects are not counted, and why; empty where all of them are."""
+        missing = [slug for slug in services[0].sentry if slug not in self._projects]
+        parts = [_not_there(missing)] if missing else []
+        known = (
+            (s, self._projects[s].id)
+            for service in services
+            for s in service.sentry
+            if s in self._projects
+        )
+        parts += [f"{slug}: {why}" for slug, id in known if (why := self._refused.get(id))]
+        return "; ".join(parts)
+
+    def readable(self, where: Pairs) -> Pairs:
+        """Return the parameters without the projects that are refused, where others are left."""
+        kept = [pair for pair in where if pair[0] != "project" or pair[1] not in self._refused]
+        return kept if any(name == "project" for name, _ in kept) else where
+
+    def refuse(self, project: str, error: HttpError) -> None:
+        self._refused[project] = error.text
+
+    async def find_refused(self, where: Pairs) -> bool:
+        """Ask each project by itself; return whether some are refused now, and others are not."""
+        async with self._lock:
+            if self.readable(where) != where:
+                return True
+            projects = [value for name, value in where if name == "project"]
+            if len(projects) < 2:
+                return False
+            errors = dict(
+                zip(projects, await at_once(AT_ONCE, self._error_of, projects), strict=True)
+            )
+            refused = {p: e for p, e in errors.items() if e is not None and e.status in NOT_FOR_US}
+            if len(refused) < len(projects):
+                for project, error in refused.items():
+                    self.refuse(project, error)
+            return self.readable(where) != where
+
+    async def without_refused(self, where: Pairs, ask: Callable[[Pairs], Awaitable[T]]) -> T:
+        """Return the answer to a question over those projects that are not refused to us."""
+        where = self.readable(where)
+        try:
+            return await ask(where)
+        except HttpError as error:
+            if error.status not in NOT_FOR_US or not await self.find_refused(where):
+                raise
+        return await ask(self.readable(where))
+
+    async def _error_of(self, project: str) -> HttpError | None:
+        params: Pairs = [("project", project), ("statsPeriod", "1h"), ("query", ""), ("limit", "1")]
+        try:
+            await self._http.get("/issues/", params, scope=EVENTS)
+        except HttpError as error:
+            return error
+        return None
 
     def since(self, services: Sequence[Service]) -> datetime | None:
         """Return when the first project of the first service was made."""
@@ -115,14 +181,24 @@ class Projects:
         """Return those of the environments that the organisation knows.
 
         An event without an environment counts as the first, and is asked for as ``. Any one project
-        does (several at once are not in every plan). Sentry answers 404 where one of them was never
-        seen:
+        does that is not refused (several at once are not in every plan). Sentry answers 404 where
+        one of them was never seen:
         https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py
         """
         if wanted in self._environments:
             return self._environments[wanted]
+        *others, last = project or ("-1",)
+        for one in others:
+            try:
+                return await self._seen_in(one, wanted)
+            except HttpError as error:
+                if error.status != 403:
+                    raise
+        return await self._seen_in(last, wanted)
+
+    async def _seen_in(self, project: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
         for some in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
-            params: Pairs = [("project", p) for p in project or ("-1",)]
+            params: Pairs = [("project", project)]
             params += [*(("environment", e) for e in some), ("statsPeriod", "1h")]
             params += [("query", ""), ("limit", "1")]
             try:
@@ -136,11 +212,15 @@ class Projects:
         return ()
 
 
+def _not_there(slugs: Sequence[str]) -> str:
+    return f"Sentry has no project {', '.join(slugs)}, or our token may not see it"
+
+
 class ProjectQueries:
     """GETs over projects. The answers come by project, or one under `""` for all."""
 
-    def __init__(self, http: SentryHttp) -> None:
-        self._http = http
+    def __init__(self, http: SentryHttp, known: Projects) -> None:
+        self._http, self._projects = http, known
         self._refused = Cache[str, bool](seconds=KNOWN_SECONDS)
         """Whether several projects at once are refused."""
 
@@ -150,7 +230,7 @@ class ProjectQueries:
         """Return the answers. `every` is what `project=-1` stands for.
 
         Raises `HttpError`, too where one project did not answer: a sum over a part of them would be
-        too small.
+        too small. One that is refused to us is left out of all answers.
         """
         answers, errors = await self.get_some(path, where, params, every=every)
         if errors:
@@ -173,11 +253,14 @@ class ProjectQueries:
         cursors = (
             dict(part.split("=", 1) for part in after.split()) if after and "=" in after else {}
         )
+        where = self._projects.readable(where)
         if not cursors and "several" not in self._refused:
             more: Pairs = [("cursor", after)] if after else []
             try:
                 return {"": await self._http.get(path, [*where, *params, *more], scope=EVENTS)}, []
             except HttpError as error:
+                if error.status in NOT_FOR_US and await self._projects.find_refused(where):
+                    return await self.get_some(path, where, params, every=every, after=after)
                 if not _refuses_several(error):
                     raise
                 self._refused["several"] = True
@@ -198,6 +281,10 @@ class ProjectQueries:
         errors = [answer for answer in every_answer.values() if isinstance(answer, HttpError)]
         if errors and len(errors) == len(every_answer):
             raise errors[0]
+        for project, answer in every_answer.items():
+            if isinstance(answer, HttpError) and answer.status in NOT_FOR_US:
+                self._projects.refuse(project, answer)
+                errors.remove(answer)
         return {p: a for p, a in every_answer.items() if not isinstance(a, HttpError)}, errors
 
 

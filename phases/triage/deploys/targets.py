@@ -13,10 +13,21 @@ from itertools import pairwise
 
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import DEPLOYABLE, HOTFIX
+from phases.shared.counts import most_usual
 from phases.text.wording import lasting, listed
 from phases.triage.deploys.deploy_history import History
 from phases.triage.picture.blast_radius import SPIKE_EVENTS, SPIKE_FACTOR
-from phases.triage.picture.fire import LOUD_SHARE, MINUTE
+from phases.triage.picture.fire import (
+    CHANCE,
+    FEW,
+    LOUD_SHARE,
+    LOUDER,
+    MINUTE,
+    STEP,
+    Series,
+    step_of,
+    time_of,
+)
 
 ROLLED_BACK_WITHIN = timedelta(days=1)  # Healthy: "deployed over it within a day"
 SETTLES = timedelta(minutes=10)
@@ -25,6 +36,8 @@ PASSED_OVER = 2
 """So many of the newer releases are said not to be taken, and why."""
 
 
+UNTIL = timedelta(minutes=10)
+"""Before a deploy: what burns then, and not after it, was ended by it."""
 PUT_BACK = timedelta(hours=1)
 """Old tabs and queues of a release that is gone have ended by then."""
 
@@ -38,6 +51,27 @@ class EarlierFire:
     least: float
     """Their events within a window from which on they burn: beyond what is usual."""
     window: timedelta
+    series: Series | None = None
+    """All errors of the service."""
+
+    def burned_otherwise(self, end: datetime) -> bool:
+        """Say whether errors that are gone since burned until `end`: then that deploy ended them.
+
+        All errors of the last ten minutes are held against the usual ones, without the incident's.
+        """
+        if self.series is None:
+            return False
+        begin, stop = step_of(end) - UNTIL // STEP, step_of(end)
+        of_incident = sum(
+            n for at, n in self.minutes.items() if time_of(begin) <= at < time_of(stop)
+        )
+        events, usual = (
+            self.series.events(begin, stop) - of_incident,
+            self.series.usual(begin, stop),
+        )
+        over = max(most_usual(usual, UNTIL / MINUTE, CHANCE), FEW)
+        loud = events > over and events >= LOUDER * usual.per_minute * (UNTIL / MINUTE)
+        return loud and events >= self.least * (UNTIL / self.window)
 
     def burned(self, begin: datetime, end: datetime) -> bool:
         """Say whether some window within this span had so many of them.
@@ -63,10 +97,11 @@ def earlier_fire(
     now: datetime,
     usual: float,
     window: timedelta,
+    series: Series | None = None,
 ) -> EarlierFire | None:
     """Return what tells whether issues burned before; None where their minutes are not known.
 
-    `usual`: their events a minute before trouble began.
+    `usual`: their events a minute before trouble began; `series`: all errors of the service.
     """
     if began is None or not minutes:
         return None
@@ -75,7 +110,7 @@ def earlier_fire(
     spans = max((now - since) / window, 1 / 15)
     spiking = SPIKE_FACTOR * usual * (window / MINUTE)
     least = max(float(SPIKE_EVENTS), spiking, burning / spans / LOUD_SHARE)
-    return EarlierFire({at: n for at, n in minutes.items() if at < since}, least, window)
+    return EarlierFire({at: n for at, n in minutes.items() if at < since}, least, window, series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +176,8 @@ def why_not_healthy(
     settled = min(SETTLES, ran / 2)
     if fire is not None and fire.burned(period.deploy.started_at + settled, period.until):
         return "failed alike"
+    if fire is not None and fire.burned_otherwise(period.until):
+        return "burned with other errors until its end"
     return ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import BlastRadius, EndpointAnswer, IssueSeen, Share, Word
@@ -25,7 +25,7 @@ from phases.triage.picture.false_alarms import (
     same_few_users,
     single_user_picture,
 )
-from phases.triage.picture.fire import MINUTE, Series
+from phases.triage.picture.fire import DAY, MINUTE, Series, find_rise
 from phases.triage.picture.no_fire import as_usual, silence_in_words, with_endpoint
 
 LAPTOP = "Only a developer's machine ran into it."
@@ -121,7 +121,7 @@ def _renamed_transactions(seen: Observations) -> set[str]:
     if (
         began is None
         or not seen.before
-        or (seen.series is not None and ended_before(seen.series, began))
+        or (seen.series is not None and _is_another_fire(seen.series, began, seen.service.window))
     ):
         return set()
     new = new_issues(seen.issues, seen.since)
@@ -135,6 +135,15 @@ def _renamed_transactions(seen: Observations) -> set[str]:
             minutes=(seen.now - max(began, seen.since)) / MINUTE,
         )
     )
+
+
+def _is_another_fire(series: Series, began: datetime, window: timedelta) -> bool:
+    """Say whether what failed before had ended, or was itself a fire of this day.
+
+    A fire that goes on under another title, or has given way to another one, is still a fire.
+    """
+    rise = find_rise(series, window)
+    return ended_before(series, began) or (rise is not None and rise.since > began - DAY)
 
 
 def _other_transactions(seen: Observations, names: frozenset[str] | set[str]) -> tuple[Share, ...]:

@@ -25,6 +25,8 @@ BORNE = timedelta(hours=24)
 SHAPED, FADES = timedelta(minutes=5), 0.4
 """A fire that is younger shows no shape. From then on, what has so much of its events in its first
 third is no leak, which never eases by itself: of 19 such drawn fires 2 were."""
+RESTARTED = timedelta(minutes=3)
+"""What ran before a deploy is gone so long after its end, and what runs shows in as long again."""
 SHAPES_LEAST = 20
 """Events that show a shape."""
 GROWS_FOR = timedelta(minutes=20)
@@ -53,7 +55,7 @@ class BuildsUp:
     def wears_out(self) -> bool:
         """Say whether it may be a leak of the suspect, where these failures are new to it."""
         ran = self.began - rollout_end(self.suspect)
-        may = HOUR < ran <= BORNE and not self._rushed()
+        may = HOUR < ran <= BORNE and not self._rushed() and not self._outlived_restart()
         return may and (self._grows() or (self.used_up and not self._fades()))
 
     @property
@@ -79,6 +81,28 @@ class BuildsUp:
         """Say whether more people came just before, and something was too much for it."""
         overloaded = self.crash.exhausted or self.crash.edge in OF_TOO_MUCH
         return overloaded and self.situation.rush >= RUSH
+
+    def _outlived_restart(self) -> bool:
+        """Say whether a later deploy started all of it anew, and it goes on: no leak does.
+
+        Where the suspect still has events, the later one runs beside it.
+        """
+        last = self.situation.known.last.get(self.suspect.release.version)
+        for deploy in self.situation.known.deploys:
+            out = rollout_end(deploy) + RESTARTED
+            if deploy.started_at <= self.began or self.situation.now - out < RESTARTED:
+                continue
+            if last is None or last > out:
+                continue
+            before = self._rate(self.began, deploy.started_at)
+            if self._rate(out, self.situation.now) >= before / 2 > 0:
+                return True
+        return False
+
+    def _rate(self, begin: datetime, end: datetime) -> float:
+        """Return the events a minute between two times, whole minutes."""
+        inside = [n for at, n in self.situation.minutes.items() if begin <= at < end - MINUTE]
+        return sum(inside) / max((end - begin) / MINUTE - 1, 1.0)
 
     def _fades(self) -> bool:
         """Say whether it failed most in its first minutes, and less since: no leak does."""

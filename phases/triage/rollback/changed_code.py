@@ -30,8 +30,8 @@ _BUILT = re.compile(
 dart2js, R8. No file of the repository is called so."""
 _COMMON = frozenset(("com", "org", "net", "github", "golang", "lib", "src", "node", "python"))
 """Words of many packages' names."""
-_IDLE = (FileKind.DOCS, FileKind.TESTS, FileKind.CI)
-_ELSE = (FileKind.CONFIGURATION, FileKind.DEPENDENCY, FileKind.MIGRATION)
+_IDLE = (FileKind.DOCS, FileKind.TESTS, FileKind.CI, FileKind.STYLE)
+_ELSE = (FileKind.CONFIGURATION, FileKind.DEPENDENCY, FileKind.MIGRATION, FileKind.SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class CodeOverlap:
     crashing: bool = False
     """It is the frame of ours that crashed, and not one of its callers."""
     other: str = ""
-    """A setting, a dependency or a migration that they changed."""
+    """A setting, a dependency, a migration or a schema of messages that they changed."""
     reaches: bool = True
     """False where that is dependencies alone, and none is a library of the stack."""
     runs: bool = True
@@ -99,7 +99,7 @@ def code_overlap(
 
 
 def _may_reach_stack(file: CommitFile, kind: FileKind, libraries: set[str]) -> bool:
-    """Say whether a setting, a migration or one of these dependencies may be behind the stack.
+    """Say whether one of these may be behind the stack, as a setting or a migration always may.
 
     A patch that is not known may hold any of them.
     """

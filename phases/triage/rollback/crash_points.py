@@ -16,6 +16,7 @@ from phases.triage.rollback.edge_errors import (
     foreign_script_host,
     is_exhaustion,
     is_lock_wait,
+    is_of_other_build,
     is_stale_page,
     raised_in_library,
     type_and_value,
@@ -46,13 +47,14 @@ ITS_SETTINGS = {
     Edge.ACCESS: 2,
     Edge.LIMIT: 2,
     Edge.ISSUER: 2,
+    Edge.READ_ONLY: 2,
     Edge.BEHIND: 2,
     Edge.LIBRARY: 0,
     Edge.OVERLOAD: 0,
 }
 """The same where it changed a setting, a dependency or a migration."""
 NOT_OURS = SURE_EDGE + 4
-NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK)
+NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK, Edge.READ_ONLY)
 """They come over a release whatever it changed in the file that meets them."""
 EDGE_SHARE = 1 / 2
 BESIDE = 1 / 10
@@ -191,6 +193,9 @@ class CrashPoints:
 
     def _passing_point(self, *, seen_before: bool) -> Point | None:
         """Return what a deploy brings, and going back does not take away."""
+        if is_of_other_build(*self.error):
+            says = f"Open pages are of the build before {self.version}"
+            return Point(f"{says}, as the error itself says: it passes.", -STALE_PAGES)
         if seen_before and is_stale_page(*self.error):
             says = (
                 f"Open pages ask for scripts that {self.version} replaced, as after other deploys"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlsplit
 
 from phases.record.findings import Frame
 from phases.triage.rollback.edge_words import (
     FETCH,
     KINDS,
     LOCKED,
+    OF_A_BUILD,
     OF_CODE,
     OF_PROVIDERS,
+    OTHER_BUILD,
     POOL_CALLS,
     STALE_PAGE,
     WORN_OUT,
@@ -58,7 +59,7 @@ def raised_in_library(
     first = next(iter(frames), None)
     if first is None or (type and OF_CODE.fullmatch(type)):
         return False
-    of_one = is_library_frame(first, changed) or names_library(type, frames)
+    of_one = is_library_frame(first, changed) or names_library(type, value, frames)
     return of_one and not is_wrong_use(f"{type or ''}: {value[:2000]}")
 
 
@@ -80,14 +81,22 @@ def is_stale_page(type: str | None, value: str) -> bool:
     return STALE_PAGE.search(f"{type or ''}: {value[:2000]}") is not None
 
 
+def is_of_other_build(type: str | None, value: str) -> bool:
+    return OTHER_BUILD.search(f"{type or ''}: {value[:2000]}") is not None
+
+
 def foreign_script_host(frames: Sequence[Frame], own: str) -> str:
     """Return the host of the script that failed in a browser, where it is none of ours.
 
-    A stack of a browser names its scripts by their addresses; empty: it does not, or it is ours.
+    A stack of a browser names its scripts by their addresses, and its SDK calls each of them the
+    application's own (`createFrame` of
+    https://github.com/getsentry/sentry-javascript/blob/develop/packages/browser/src/stack-parsers.ts).
+    Ours may come from a host of a content network, by the name that a build gave it. Empty: the
+    stack names no script, or it is ours.
     """
     first = next(iter(frames), None)
-    host = (urlsplit(first.path or first.file).hostname or "") if first is not None else ""
-    if not host or any(frame.in_app for frame in frames[:1]):
+    host = first.host if first is not None else ""
+    if first is None or not host or (first.in_app and OF_A_BUILD.search(first.path or first.file)):
         return ""
     ours = ".".join(own.lower().split(".")[-2:])
     return "" if ours and f".{host}".endswith(f".{ours}") else host

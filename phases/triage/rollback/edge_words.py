@@ -22,6 +22,7 @@ class Edge(StrEnum):
     CERTIFICATE = "a rejected certificate"
     ISSUER = "a certificate whose issuer is not trusted"
     DISK = "a full or broken disk"
+    READ_ONLY = "a file system that cannot be written"
     LIMIT = "a limit of the database: its numbers have run out"
     QUOTA = "a third party's quota, limit or credentials"
     ACCESS = "rejected credentials or a missing permission"
@@ -37,6 +38,11 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+_ADDRESS = (
+    r"\b(?:tcp|tls|ssl|rediss?|amqps?|mongodb(?:\+srv)?|postgres(?:ql)?|mysql|nats|kafka|ldaps?"
+    r"|smtps?|memcached?)://"
+)
+"""Of a server that speaks no HTTP: addresses of pages stand in errors of our own, too."""
 KINDS = (
     (
         Edge.ISSUER,  # a release may bring another list of them, or ask another host
@@ -62,10 +68,14 @@ KINDS = (
         _any_of(
             r"\bENOSPC\b|no space left on device|not enough space on the disk|disk (?:is )?full",
             r"\bEDQUOT\b|disk quota exceeded|could not extend file|database or disk is full",
-            r"\bEROFS\b|read-only file system|disk I/O error|the table '[^']*' is full",
+            r"disk I/O error|the table '[^']*' is full",
             r"MISCONF Redis is configured to save|MISCONF Errors writing|flood.?stage",
             r"read-only ?/ ?allow delete|read-only-allow-delete",
         ),
+    ),
+    (
+        Edge.READ_ONLY,  # a broken disk, or the setting of a container that the release brings
+        _any_of(r"\bEROFS\b|read-only file system"),
     ),
     (
         Edge.LIMIT,
@@ -103,6 +113,8 @@ KINDS = (
             r"(?:expired|invalid|incorrect) API[- _]key|\binvalid_client\b|token has been revoked",
             r"401 (?:client error|unauthorized)[^\n]{0,40} for url|role \"[^\"]*\" does not exist",
             r"StatusCode\.UNAUTHENTICATED|code = Unauthenticated",
+            r"(?:Topic|Group|Cluster|TransactionalId)AuthorizationException|SaslAuthentication",
+            r"not authorized to access (?:topics?|group|cluster)\b",
         ),
     ),
     (
@@ -145,6 +157,9 @@ KINDS = (
             r"transport (?:is )?clos(?:ed|ing)|socket (?:is |was )?closed|channel (?:is )?closed",
             r"SSL connection could not be established|handshake (?:failed|failure|timeout)",
             r"can'?t contact LDAP server|SERVER_DOWN\b|connection unexpectedly closed",
+            # an address of a server's own protocol, and what was wanted of it failed
+            rf"(?:fail|could not|unable|cannot|can't|refused|lost|error)[^\n]{{0,80}}{_ADDRESS}",
+            rf"{_ADDRESS}[^\n]{{0,80}}(?:fail|refused|lost|closed|unreachable|not respond)",
         ),
     ),
     (
@@ -158,6 +173,7 @@ KINDS = (
             r"cluster_block_exception|vault is sealed",
             r"An error occurred \((?:50\d|InternalError)\) when calling",
             r"\b50[0234]: (?:internal server error|bad gateway|service|gateway)",
+            r"\b(?:answer|respond|return)ed (?:with )?(?:status )?(?:code )?50\d\b",
         ),
     ),
     (
@@ -172,6 +188,7 @@ KINDS = (
             r"waited [\d.]+ sec, \d+/\d+ available|max_user_connections|cannot assign requested",
             r"QueryCanceled|canceling statement due to|DeadlineExceeded|UND_ERR_CONNECT_TIMEOUT",
             r"resource[ _]?exhausted|OutOfMemory\w* command|circuit.?breaker",
+            r"\boverloaded\b|\b(?:server|service) ?(?:is )?(?:too )?busy\b|\btoo busy\b",
             r"out of memory\W+DETAIL:",  # PostgreSQL 53200: the server's memory
         ),
     ),
@@ -194,6 +211,11 @@ OF_CODE = re.compile(
     r"|ArrayIndexOutOfBoundsException|UndefinedColumn|UndefinedTable|ProgrammingError)"
 )
 """Types of errors that code makes by itself: `got an unexpected keyword argument 'timeout'`."""
+OF_A_BUILD = _any_of(
+    r"[.-](?=[\w-]*\d)[\w-]{6,}\.[cm]?js\b|/_next/|/(?:static|assets|build|dist)/",
+    r"\b(?:app|main|index|bundle|vendor|vendors|runtime|polyfills|chunk|entry)\b[^/]*\.[cm]?js\b",
+)
+"""Names of scripts that builds make, wherever they are kept."""
 OF_PROVIDERS = _any_of(
     r"\b(?:stripe|openai|anthropic|twilio|sendgrid|mailgun|braintree|paypal|adyen|auth0|okta)\b",
     r"\b(?:algolia|contentful|launchdarkly|plaid|shopify|salesforce|hubspot|cloudinary|pusher)\b",
@@ -230,6 +252,12 @@ LOCKED = _any_of(
     r"canceling statement due to (?:lock|statement) timeout",
 )
 """PostgreSQL 55P03 and 57014, MySQL 1205."""
+OTHER_BUILD = _any_of(
+    r"request might be from an older or newer deployment",
+    r"manifest version mismatch|version skew detected",
+)
+"""The framework itself says that an open page is of another build: Next.js
+(https://nextjs.org/docs/messages/failed-to-find-server-action), React Router."""
 STALE_PAGE = _any_of(
     r"ChunkLoadError|loading (?:css )?chunk \S+ failed",
     r"dynamically imported module|importing a module script failed|unable to preload css",

@@ -21,6 +21,7 @@ from phases.record.going_back import Quote, TakenBack
 from phases.shared.suspected_changes import Suspected, suspected_changes
 from phases.triage.deploys.deploy_history import History
 from phases.triage.deploys.targets import Candidates, EarlierFire, Targets, earlier_fire, targets_of
+from phases.triage.picture.fire import Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,8 @@ class Situation:
     """Their events by minute, since a day before the window."""
     usual: float = 0.0
     """Their events a minute before trouble began."""
+    series: Series | None = None
+    """All errors of the service by five minutes; None where they are not known."""
     crash: EventDetail | None = None
     """The newest event of the loudest issue."""
     commits: tuple[Commit, ...] | None = None
@@ -124,7 +127,9 @@ class Situation:
 
     @property
     def earlier_fire(self) -> EarlierFire | None:
-        return earlier_fire(self.minutes, self.began, self.now, self.usual, self.window)
+        return earlier_fire(
+            self.minutes, self.began, self.now, self.usual, self.window, self.series
+        )
 
     @property
     def chosen_targets(self) -> Targets:

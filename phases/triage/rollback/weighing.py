@@ -24,7 +24,7 @@ from phases.triage.deploys.beginning_text import (
     rollout_end,
     start_is_unknown,
 )
-from phases.triage.deploys.deploy_history import STANDS_IN
+from phases.triage.deploys.deploy_history import FIRST_EVENTS
 from phases.triage.picture.blast_radius import ERROR, MINUTE, events_beyond_usual
 from phases.triage.picture.fire import DAY, HOUR
 from phases.triage.rollback.builds_up import BORNE, BuildsUp
@@ -221,12 +221,28 @@ class SuspectPoints:
             d for d in self.situation.known.deploys if d.started_at < self.suspect.started_at
         ]
         newest = max(earlier, key=lambda d: d.started_at, default=None)
-        if newest is None or newest.release.version != self.version or newest.rolled_back:
+        if newest is None or newest.rolled_back:
             return None
-        ran, fire = self.suspect.started_at - newest.started_at, self.situation.earlier_fire
-        if ran < HOUR or (fire and fire.burned(newest.started_at, self.suspect.started_at)):
+        since = newest.started_at
+        if newest.release.version != self.version:
+            since = self.situation.known.first[self.version]
+            if since <= newest.started_at or not self._ran_alone(since):
+                return None
+        ran, fire = self.suspect.started_at - since, self.situation.earlier_fire
+        if ran < HOUR or (fire and fire.burned(since, self.suspect.started_at)):
             return None
         return ran
+
+    def _ran_alone(self, since: datetime) -> bool:
+        """Say whether no other release had events an hour after a first one, as beside a canary.
+
+        Of each release Sentry tells the last deploy: one that was deployed again had its first
+        event long before that.
+        """
+        known = self.situation.known
+        others = [at for version, at in known.last.items() if version != self.version]
+        told = self.suspect.source not in FIRST_EVENTS
+        return told and bool(others) and max(others) <= since + HOUR
 
     def _only_monitors(self) -> bool:
         """Say whether uptime or cron monitors tell of it, and no error does."""
@@ -311,7 +327,8 @@ class SuspectPoints:
         total, known = sum(carried.values()), self.situation.known.first
         if not total:
             return
-        earlier = [v for v in known if v != self.version and known[v] < self.suspect.started_at]
+        before = (v for v in known if v != self.version and known[v] < self.suspect.started_at)
+        earlier = [version for version in before if not self._is_unknown_release(version)]
         begin = max(self.situation.now - self.situation.window, self.suspect.started_at)
         usual = self.situation.usual * ((self.situation.now - begin) / MINUTE)
         beyond = sum(carried.get(version, 0) for version in earlier) - usual
@@ -345,11 +362,20 @@ class SuspectPoints:
     def _is_unknown_release(self, name: str) -> bool:
         """Say whether nobody deployed a release, nor could: the deployer does not list it."""
         listed_ = {release.version for release in self.situation.listed or ()}
-        deployed = {
-            d.release.version for d in self.situation.known.deploys if d.source != STANDS_IN
-        }
-        known = listed_ | deployed | set(self.situation.known.first)
-        return self.version in listed_ and name not in known
+        return self.version in listed_ and name not in listed_ and self._is_strange(name)
+
+    def _is_strange(self, name: str) -> bool:
+        """Say whether a release is none of the service's that anybody told of: a client's.
+
+        Its first event stands for no deploy, where deploys are told.
+        """
+        known = self.situation.known
+        deployed = (
+            d.release.version
+            for d in known.deploys
+            if known.stands_in or d.source not in FIRST_EVENTS
+        )
+        return name[0] == "?" or name not in deployed
 
     def _cure_points(self, carried: dict[str, int]) -> Iterator[Point]:
         """The newest release has not failed: it may have ended what an earlier one brought."""
@@ -359,7 +385,7 @@ class SuspectPoints:
         starts = [
             d.started_at for d in self.situation.known.deploys if d.release.version == running
         ]
-        if not starts or running in carried or any(name[0] == "?" for name in carried):
+        if not starts or running in carried or any(map(self._is_strange, carried)):
             return
         ran = self.situation.now - max(starts)
         sure = ran >= min(CURE_AFTER, self.situation.window * CURE_PER_WINDOW)
@@ -389,7 +415,8 @@ class SuspectPoints:
         since = [
             (at, what)
             for what, at in changes
-            if self.suspect.started_at < at <= self.began + grace and self.began - at <= HOUR
+            if self.suspect.started_at - MINUTE < at <= self.began + grace
+            and self.began - at <= HOUR
         ]
         if not since:
             return

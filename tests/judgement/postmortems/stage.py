@@ -75,8 +75,8 @@ class Story:
     """Version, minutes ago, newest first."""
     changed: Mapping[str, str] | None = None
     """Path → an added line, of what lies between target and newest; None: no repository."""
-    changes: Sequence[tuple[Literal["flag", "config"], str, float]] = ()
-    """Kind, name, minutes ago."""
+    changes: Sequence[Sequence[Any]] = ()
+    """`flag` or `config`, name, minutes ago, and the new value where it is told."""
     down: str = ""
     """What the endpoint says, where it fails."""
     title: str = "shop is failing"
@@ -109,7 +109,7 @@ class _Front:
 async def told(story: Story) -> TriageReport:
     """Triage the story over the local Sentry."""
     versions = list(dict.fromkeys(version for version, _ in story.deploys))
-    deployer = Deployer(versions, versions[0])
+    deployer = Deployer(versions, next(iter(versions), None))
     source = None
     if story.changed is not None:
         source = Repository(log=(_commit(story.changed),), changed=list(story.changed))
@@ -122,8 +122,10 @@ async def told(story: Story) -> TriageReport:
         for fire in story.fires:
             _put(w, story, fire)
         changes = tuple(
-            ChangeSeen(service="shop", kind=kind, name=name, at=ago(minutes))
-            for kind, name, minutes in story.changes
+            ChangeSeen(
+                service="shop", kind=kind, name=name, at=ago(minutes), new=next(iter(value), None)
+            )
+            for kind, name, minutes, *value in story.changes
         )
         sources = Sources(
             SHOP,

@@ -5,7 +5,7 @@ Asked project by project, it gives the same picture.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -80,3 +80,62 @@ async def test_minutes_and_counts_add_up_and_issues_of_neighbours_count() -> Non
         assert len(issues) == 2
         assert await w.client.count([SHOP], issues, SINCE, NOW) == 8
         assert sum((await w.client.per_minute([BOTH], issues, SINCE, NOW)).counts.values()) == 8
+
+
+@pytest.mark.parametrize("several", [True, False])
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_project_that_is_refused_leaves_the_service_measured_by_the_other(
+    several: bool, status: int
+) -> None:
+    """Sentry refuses the whole question where one of its projects is not ours to read."""
+    async with world(service=BOTH, several=several) as w:
+        for version, minutes in (("v2", 600), ("v3", 9)):
+            w.deployed(version, minutes)
+        w.burn("/cart", "/search", users=20)
+        payments = str(w.local.projects["payments"].id)
+        w.refusing.refuse(f"project={payments}", status=status, said="You do not have permission.")
+        report = await w.triage()
+        assert (report.events, report.recommendation.choice) == (80, "rollback")
+        assert any("(payments: " in note for note in report.notes), report.notes
+        w.local.issues.clear()
+        w.local.events.clear()
+        with pytest.raises(PortError, match="payments"):
+            await w.triage()
+
+
+async def test_a_project_that_is_not_there_leaves_the_service_measured_by_the_other() -> None:
+    gone = SHOP.model_copy(update={"sentry": ("shop", "renamed")})
+    async with world(service=gone) as w:
+        for version, minutes in (("v2", 600), ("v3", 9)):
+            w.deployed(version, minutes)
+        w.burn("/cart", "/search", users=20)
+        report = await w.triage()
+        assert (report.events, report.recommendation.choice) == (80, "rollback")
+        assert any("Sentry has no project renamed" in note for note in report.notes), report.notes
+
+
+async def test_the_first_project_may_be_the_one_that_is_refused() -> None:
+    async with world(service=BOTH.model_copy(update={"sentry": ("payments", "shop")})) as w:
+        for version, minutes in (("v2", 600), ("v3", 9)):
+            w.deployed(version, minutes)
+        w.burn("/cart", "/search", users=20)
+        payments = str(w.local.projects["payments"].id)
+        w.refusing.refuse(f"project={payments}", status=403, said="You do not have permission.")
+        assert (await w.triage()).events == 80
+
+
+async def test_the_clock_of_sentry_is_told_by_the_date_of_its_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        await w.client.warm([SHOP])
+        assert abs(w.client.clock_ahead()) < timedelta(minutes=1)
+
+        class Late(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:
+                return datetime.now(tz) - timedelta(minutes=20)
+
+        monkeypatch.setattr("bot.clients.sentry.http.datetime", Late)
+        await w.client.page([SHOP], SINCE, NOW)
+        assert round(w.client.clock_ahead() / timedelta(minutes=1)) == 20

@@ -8,16 +8,19 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phases.ports.tracker_values import Minutes
 from phases.record.findings import DeploySeen, Release
 from phases.triage.deploys.deploy_history import History, merge_deploys
 from phases.triage.deploys.targets import (
     Candidates,
+    EarlierFire,
     Targets,
     earlier_fire,
     periods,
     targets_of,
     why_not_healthy,
 )
+from phases.triage.picture.fire import Series
 from tests.support.worlds.sentry_world import NOW, ago
 
 WINDOW = timedelta(minutes=15)
@@ -206,3 +209,21 @@ def test_first_events_tell_of_a_rollback_by_what_outlived_it() -> None:
     assert names(found(*stragglers)) == ["v4", "v3"]
     told = (deploy("v5", 8), deploy("v4", 350, last_event=ago(335)), seen("v3", 470, 1))
     assert names(found(*told))[0] == "v4", "where deploys are told, they say what runs"
+
+
+def test_a_release_that_burned_with_other_errors_until_the_next_one_is_no_target() -> None:
+    """The next one was its hotfix, and going back to it brings the first fire back."""
+    deploys = (deploy("v3", 30), deploy("v2", 95), deploy("v1", 9000))
+    now = {ago(n): 40 for n in range(1, 28)}
+
+    def fire(others: dict[datetime, int]) -> EarlierFire | None:
+        series = Series(Minutes(counts={**now, **others}), ago(20_000), NOW)
+        return earlier_fire(now, ago(28), NOW, 0.0, WINDOW, series)
+
+    first = {ago(n): 40 for n in range(32, 92)}
+    targets = found(*deploys, fire=fire(first))
+    assert names(targets) == ["v1"]
+    assert targets.why == "To v1, because v2 burned with other errors until its end."
+    assert names(found(*deploys, fire=fire({ago(n): 40 for n in range(60, 92)}))) == ["v2", "v1"]
+    few = {ago(n): 1 for n in range(32, 92)}
+    assert names(found(*deploys, fire=fire(few))) == ["v2", "v1"], "noise beside this fire"

@@ -235,17 +235,19 @@ def test_open_pages_that_miss_old_scripts_pass_by_themselves() -> None:
 
 
 def test_a_script_of_somebody_else_is_not_ended_by_going_back() -> None:
-    gtm = Frame(file="https://www.googletagmanager.com/gtm.js", line=1, in_app=False)
+    gtm = Frame(file="/gtm.js", line=1, host="www.googletagmanager.com")
     found = recommend(shop("TypeError: undefined is not a function", frames=(gtm, OWN)))
     assert found.choice is Choice.INVESTIGATE
     assert "www.googletagmanager.com" in found.points_away[0]
-    ours = gtm.model_copy(update={"file": "https://cdn.shop.example.com/vendor.js"})
-    own = shop(
-        "TypeError: undefined is not a function",
-        frames=(ours, OWN),
-        endpoint_host="shop.example.com",
-    )
-    assert advised(own)[0] is Choice.ROLLBACK
+    ours = gtm.model_copy(update={"host": "cdn.shop.example.com"})
+    built = gtm.model_copy(update={"file": "/a/main-3f2a1b9c.js", "host": "d1.cloudfront.net"})
+    for frame in (ours, built):
+        own = shop(
+            "TypeError: undefined is not a function",
+            frames=(frame, OWN),
+            endpoint_host="shop.example.com",
+        )
+        assert advised(own)[0] is Choice.ROLLBACK
 
 
 def test_a_release_that_nobody_deployed_is_an_app_s() -> None:
@@ -344,3 +346,82 @@ def test_one_feature_is_investigated_and_the_likely_release_is_named_beside_it()
     unknown = ONE_FEATURE.model_copy(update={"unknown": ("users",)})
     not_known = shop("KeyError: 'x'", blast=unknown, changed=("shop/cart.py",))
     assert not recommend(not_known).likely_beside
+
+
+# --- other deploys, and other people's releases --------------------------------------------------
+
+
+def test_what_goes_on_through_a_restart_is_no_leak() -> None:
+    """A deploy starts everything anew: what took hours to fill is not full again at once."""
+    v2 = deploy("v2", 900, last_event=ago(10))
+    v3, v1 = deploy("v3", 10, last_event=ago(0)), deploy("v1", 9000)
+    burning = {ago(n): 40 for n in range(1, 43)}
+    listed = tuple(Release(version=version) for version in ("v3", "v2", "v1"))
+    facts: dict[str, Any] = {"began": 42, "suspect": v2, "minutes": burning, "listed": listed}
+    ended = shop(f"E: {HIKARI}", known=merge_deploys([v1, v2, v3]), **facts)
+    assert advised(ended)[0] is Choice.INVESTIGATE
+    beside = v2.model_copy(update={"last_event": ago(0)})
+    canary = shop(f"E: {HIKARI}", known=merge_deploys([v1, beside, v3]), **facts)
+    assert advised(canary)[0] is Choice.ROLLBACK, "it runs on beside the newer one"
+
+
+def test_a_release_of_which_only_the_last_deploy_is_told_was_deployed_again() -> None:
+    """Of each release Sentry names its last deploy, and its first event is days older."""
+    again = deploy("v3", 8, source="sentry", last_event=ago(0))
+    first = deploy("v3", 3000, source="first event", last_event=ago(0))
+    before = deploy("v2", 9000, source="sentry", last_event=ago(3000))
+    known = merge_deploys([again, first, before])
+    found = recommend(shop("E: NOAUTH", known=known, suspect=known.deploys[0], changed=()))
+    assert (found.choice, found.likely) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
+    assert "v3 was only deployed again; it had run for 2 days before." in found.points_away
+    runs = before.model_copy(update={"last_event": ago(9)})
+    known = merge_deploys([again, first, runs])
+    canary = shop("E: x", known=known, suspect=known.deploys[0])
+    assert advised(canary)[0] is Choice.ROLLBACK, "it ran beside the other one until now"
+
+
+def test_releases_of_apps_do_not_say_that_ours_is_the_cure() -> None:
+    app = deploy("ios@5.1.0", 9000, source="first event")
+    known = merge_deploys([app, deploy("v3", 12), deploy("v2", 900)])
+    carried = {"ios@5.1.0": 100, "android@9.3.2": 100}
+    facts: dict[str, Any] = {"began": 10, "deploys": (("v3", 12.0), ("v2", 900.0)), "known": known}
+    apps = shop("DecodingError: price", by_release=carried, **facts)
+    assert advised(apps)[0] is Choice.ROLLBACK
+    theirs = shop("DecodingError: price", by_release={"v2": 200}, **facts)
+    assert advised(theirs)[0] is Choice.INVESTIGATE
+
+
+def test_a_service_behind_it_that_was_deployed_in_the_same_minute_may_be_the_cause() -> None:
+    behind = deploy("7.2.0", 8.0).model_copy(update={"service": "payments"})
+    error = "Error: payments answered 500"
+    assert advised(shop(error, neighbours=(behind,)))[0] is Choice.INVESTIGATE
+    assert advised(shop(error))[0] is Choice.ROLLBACK
+
+
+@pytest.mark.parametrize(
+    ("changed", "choice"),
+    [
+        ("src/order.avsc", Choice.ROLLBACK),
+        ("api/cart.proto", Choice.ROLLBACK),
+        ("theme/style.css", Choice.INVESTIGATE),
+        ("fonts/a.woff2", Choice.INVESTIGATE),
+    ],
+)
+def test_a_schema_reaches_further_than_its_file_and_styles_run_nowhere(
+    changed: str, choice: Choice
+) -> None:
+    assert advised(shop("OddError: channel is missing", changed=(changed,)))[0] is choice
+    likely = recommend(shop("OddError: channel is missing", changed=(changed,))).likely
+    assert likely is (Likelihood.LIKELY if choice is Choice.ROLLBACK else Likelihood.UNLIKELY)
+
+
+def test_an_open_page_of_another_build_passes_by_itself() -> None:
+    says = 'Failed to find Server Action "40a1". This request might be from an older or newer'
+    assert advised(shop(f"Error: {says} deployment."))[0] is Choice.INVESTIGATE
+
+
+def test_a_file_system_is_read_only_by_a_chart_of_the_release_or_by_itself() -> None:
+    error = "OSError: [Errno 30] Read-only file system: '/app/tmp/a'"
+    charts = shop(error, changed=("deploy/deployment.yaml",), began=7)
+    assert advised(charts)[0] is Choice.ROLLBACK
+    assert advised(shop(error, began=7))[0] is Choice.INVESTIGATE

@@ -81,3 +81,47 @@ def test_what_fetch_says_of_silence_is_no_error_of_code() -> None:
         Edge.BEHIND
     )
     assert edge_of("TypeError", "Cannot read properties of undefined (reading 'fetch')") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "edge"),
+    [
+        ("ErrorException: Failed to read session data: redis (path: tcp://a.internal:6379)", True),
+        ("Error: amqp://mq.internal:5672 closed the channel", True),
+        ("Error: D1 DB is overloaded. Requests queued for too long.", True),
+        ("TopicAuthorizationException: Not authorized to access topics: [orders]", True),
+        ("Error: cannot parse the address tcp", False),
+        ("URLError: https://shop.example.com/cart failed", False),
+    ],
+)
+def test_an_address_of_a_server_that_failed_is_at_the_edge(error: str, edge: bool) -> None:
+    type, _, value = error.partition(": ")
+    assert (edge_of(type, value) is not None) is edge
+
+
+def test_a_namespace_of_dotnet_that_no_folder_of_ours_has_is_a_library_s() -> None:
+    changed = ("src/Shop.Web/Wish/WishPage.cs",)
+    azure = Frame(
+        file="Azure.Messaging.ServiceBus.Sender", module="Azure.Messaging.ServiceBus.Sender"
+    )
+    ours = Frame(file="Acme.Shop.Web.Cart", module="Acme.Shop.Web.Cart")
+    assert raised_in_library("BusException", "odd", (azure, ours), changed)
+    assert not raised_in_library("BusException", "odd", (ours,), changed)
+    assert not raised_in_library("BusException", "odd", (azure, ours), ("deploy/values.yaml",))
+    page = Frame(file="src/wish.ts", module="src/wish")
+    assert not raised_in_library("BusException", "odd", (page,), changed)
+
+
+def test_a_client_in_go_names_itself_in_its_words() -> None:
+    own = Frame(file="internal/orders/store.go", function="Load", line=4)
+    type = "*errors.errorString"
+    assert raised_in_library(type, "load: pq: SSL is not enabled on the server", (own,))
+    assert not raised_in_library(type, "pricing: no price", (own,))
+    assert not raised_in_library(type, "pq: column total does not exist", (own,))
+
+
+def test_a_library_that_was_used_wrongly_blames_its_caller() -> None:
+    frame = Frame(
+        file="androidx/fragment/app/Fragment.java", function="requireContext", in_app=False
+    )
+    assert not raised_in_library("IllegalStateException", "not attached to a context", (frame,))

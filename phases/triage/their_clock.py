@@ -1,0 +1,42 @@
+"""Phase 1 where our clock is not Sentry's: the window would lie beside the fire, and look quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from phases.messages.results import Triaged
+from phases.text.wording import lasting
+
+APART = timedelta(minutes=2)
+"""Clocks that differ by less show the same window: an eighth of it."""
+
+
+async def triage_by_their_clock(
+    now: datetime,
+    ahead: Callable[[], timedelta],
+    triage: Callable[[datetime], Awaitable[Triaged]],
+) -> Triaged:
+    """Return the triage at Sentry's time, with a note where ours is another one.
+
+    `ahead`: how much Sentry's clock is ahead of ours, as its answers tell; they may tell it only
+    while the first triage is made, which is then made again. Raises `PortError` as triage does.
+    """
+    used = _if_apart(ahead())
+    found = await triage(now + used)
+    told = _if_apart(ahead())
+    if abs(told - used) >= APART:
+        used, found = told, await triage(now + told)
+    if not used:
+        return found
+    which = "behind" if used > timedelta(0) else "ahead of"
+    apart = f"The bot's clock is {lasting(abs(used))} {which} Sentry's"
+    note = f"{apart}: these times are Sentry's. Recovery cannot be measured until it is set."
+    report, advice = found.report, found.report.recommendation
+    advice = advice.model_copy(update={"against": (f"{apart}.", *advice.against)})
+    update = {"at": now, "notes": (note, *report.notes), "recommendation": advice}
+    return found.model_copy(update={"report": report.model_copy(update=update)})
+
+
+def _if_apart(ahead: timedelta) -> timedelta:
+    return ahead if abs(ahead) >= APART else timedelta(0)
