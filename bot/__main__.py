@@ -17,10 +17,10 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
 
 def duration(text: str) -> int:
     """`20`, `20s`, `5m`, `1h` in seconds. Raises what argparse shows as a usage error."""
-    found = re.fullmatch(r"(\d{1,6})([smh]?)", text.strip())
-    if found is None or int(found.group(1)) == 0:
+    match = re.fullmatch(r"(\d{1,6})([smh]?)", text.strip())
+    if match is None or int(match.group(1)) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; say 20s, 5m or 1h")
-    return int(found.group(1)) * UNITS[found.group(2)]
+    return int(match.group(1)) * UNITS[match.group(2)]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -130,7 +130,7 @@ def kept(arguments: argparse.Namespace) -> int:
     if arguments.command == "export":
         from bot.cli.export import export_main
 
-        ids, private = [one.upper() for one in arguments.ids], not arguments.without_private
+        ids, private = [id.upper() for id in arguments.ids], not arguments.without_private
         return export_main(ids, arguments.since, arguments.until, private=private)
     if arguments.command == "import":
         from bot.cli.import_ import import_main

@@ -1,4 +1,4 @@
-"""What the back tells the front twice a second: whether its workers run, and what they counted.
+"""The report of the back to the front, twice a second: whether its workers run, and their counts.
 
 The front answers `/readyz` and `/metrics` for both. The other way a byte says that a live message
 has to be looked at.
@@ -55,7 +55,9 @@ class Report:
         cls, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[WorkerEntry]
     ) -> Report:
         return cls(
-            running={one.name: one.running() for one in workers if one.running is not None},
+            running={
+                worker.name: worker.running() for worker in workers if worker.running is not None
+            },
             effects=tuple((*key, count) for key, count in outbox.ended.items()),
             timers=dict(clock.counts),
             live=dict(live.counts),
@@ -75,15 +77,15 @@ def to_line(report: Report) -> bytes:
 def from_line(line: bytes) -> Report | None:
     """Return the report; None for half of one: a back that is killed does not end its line."""
     try:
-        told = json.loads(line)
+        fields = json.loads(line)
         return Report(
-            running=told["running"],
-            effects=tuple((kind, result, count) for kind, result, count in told["effects"]),
-            timers=told["timers"],
-            live=told["live"],
-            unreadable=tuple(told["unreadable"]),
-            calls=tuple((system, verb, status, n) for system, verb, status, n in told["calls"]),
-            limited=told["limited"],
+            running=fields["running"],
+            effects=tuple((kind, result, count) for kind, result, count in fields["effects"]),
+            timers=fields["timers"],
+            live=fields["live"],
+            unreadable=tuple(fields["unreadable"]),
+            calls=tuple((system, verb, status, n) for system, verb, status, n in fields["calls"]),
+            limited=fields["limited"],
         )
     except (ValueError, KeyError, TypeError):
         return None
@@ -133,16 +135,16 @@ class BackSeen:
 
     def _read(self) -> None:
         try:
-            told = self._line.recv(BUFFER)
+            received = self._line.recv(BUFFER)
         except BlockingIOError:
             return
         except ConnectionResetError:
-            told = b""
-        if not told:
+            received = b""
+        if not received:
             asyncio.get_running_loop().remove_reader(self._line)
             self.gone.set()
             return
-        *lines, self._begun = (self._begun + told).split(b"\n")
+        *lines, self._begun = (self._begun + received).split(b"\n")
         for line in lines:
             if (report := from_line(line)) is not None:
                 self._report, self._at = report, time.monotonic()
@@ -153,9 +155,9 @@ async def send_reports(line: socket.socket, report: Callable[[], Report]) -> Non
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(line, b"\n")  # behind what a back before this one left half said
     while True:
-        told = report()
-        await loop.sock_sendall(line, to_line(told))
-        await asyncio.sleep(TELL_SECONDS if all(told.running.values()) else BEGINNING_SECONDS)
+        latest = report()
+        await loop.sock_sendall(line, to_line(latest))
+        await asyncio.sleep(TELL_SECONDS if all(latest.running.values()) else BEGINNING_SECONDS)
 
 
 def hear_the_bell(line: socket.socket, rung: asyncio.Event) -> None:

@@ -104,7 +104,7 @@ class Bot:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What one process found out when it began, so that the other need not ask."""
+    """Facts that one process found out when it began, so that the other need not ask."""
 
     redis_url: str
     me: Identity
@@ -114,8 +114,8 @@ class Start:
 
     @classmethod
     def from_line(cls, line: str) -> Start:
-        told = json.loads(line)
-        return cls(told["redis_url"], Identity(**told["me"]))
+        fields = json.loads(line)
+        return cls(fields["redis_url"], Identity(**fields["me"]))
 
 
 def now() -> datetime:

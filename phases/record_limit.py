@@ -79,8 +79,8 @@ def _smaller(incident: Incident, characters: int, entries: int) -> dict[str, Any
         ),
         "heard": incident.heard[-entries:],
         "contradictions": tuple(
-            one.model_copy(update={"says": short(one.says, characters)})
-            for one in incident.contradictions[: max(entries, 3)]
+            contradiction.model_copy(update={"says": short(contradiction.says, characters)})
+            for contradiction in incident.contradictions[: max(entries, 3)]
         ),
         "pins": dict(list(incident.pins.items())[-entries:]),
         "hypotheses": tuple(

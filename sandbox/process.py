@@ -69,7 +69,7 @@ async def guarded(command: Sequence[str], env: Mapping[str, str], log: Path) -> 
     return _Guarded(guard, int(line) if line.strip() else None)
 
 
-class KeptProcess:
+class SupervisedProcess:
     """`command` as its own process, kept alive until `stop`; `ready` is awaited at each start."""
 
     def __init__(
@@ -80,7 +80,6 @@ class KeptProcess:
         log: Path,
         ready: Callable[[], asyncio.Future[bool] | asyncio.Task[bool]],
         name: str,
-        backoff: Sequence[float] = BACKOFF_SECONDS,
         launch: Launch = guarded,
     ) -> None:
         self.command = list(command)
@@ -89,11 +88,12 @@ class KeptProcess:
         self.name = name
         self.patience = PATIENCE_SECONDS
         """The longest wait until it runs, where nobody says how long."""
+        self.backoff: Sequence[float] = BACKOFF_SECONDS
+        """The pauses before it is started again, one a death; the last one stays."""
         self.state: State = "off"
         self.restarts = 0
         self.pid: int | None = None
         self._ready = ready
-        self._backoff = backoff
         self._launch = launch
         self._program: Program | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -163,7 +163,7 @@ class KeptProcess:
             if self.state != "starting":
                 self._to("restarting")
                 self.restarts += 1
-            await asyncio.sleep(self._backoff[min(deaths, len(self._backoff) - 1)])
+            await asyncio.sleep(self.backoff[min(deaths, len(self.backoff) - 1)])
             deaths += 1
 
     async def _live(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -47,14 +48,36 @@ BELOW_EPHEMERAL = range(20000, 30000)
 
 
 def free_port() -> int:
-    """Return a free port that no outgoing connection will take. Raises `PortTaken`."""
+    """Return a free port that no outgoing connection will take. Raises `PortTaken`.
+
+    Nobody else who asks here is given it for as long as this process lives: whoever is to listen
+    on it begins later, and may be started again.
+    """
     for port in random.sample(BELOW_EPHEMERAL, 50):
         try:
             bound(port).close()
         except PortTaken:
             continue
-        return port
+        if _reserve(port):
+            return port
     raise PortTaken("no port between 20000 and 30000 is free")
+
+
+def _reserve(port: int) -> bool:
+    """Take a name that ends with this process, and that every process of this machine sees.
+
+    https://man7.org/linux/man-pages/man7/unix.7.html (abstract); elsewhere chance has to do.
+    """
+    if sys.platform != "linux":
+        return True
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0firebreak-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    name.detach()  # it stays open, and nobody has to keep it
+    return True
 
 
 def forgiving(app: ASGIApp) -> ASGIApp:

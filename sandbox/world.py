@@ -49,7 +49,7 @@ from sandbox.page.panel import WorldPanel, WorldParts
 from sandbox.page.routes import Page
 from sandbox.page.slack_view import SlackView
 from sandbox.pagerduty import PagerDuty, pagerduty_app
-from sandbox.process import Failed, KeptProcess
+from sandbox.process import Failed, SupervisedProcess
 from sandbox.sentry import ALL_SCOPES, Alerts, Sentry, sentry_app
 from sandbox.serving import HOST, PortTaken, bound, free_port, serving
 from sandbox.shop import catalogue
@@ -105,7 +105,7 @@ class World:
         self.discord = Discord()
         self.pagerduty = PagerDuty()
         self._make_shop()
-        self.bot = KeptProcess(
+        self.bot = SupervisedProcess(
             # -P: the folder in which the world is started may hold packages of these names, too.
             [sys.executable, "-P", "-m", "bot", "serve"],
             env=self._bot_environment(),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.bots.forks import CAN_FORK, PATH, start_server
 
@@ -34,10 +34,11 @@ for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
 
 # `make test` draws the same few examples each time, and `make test-all` the same many: whether a
 # change is right must not be a matter of luck. `EXAMPLES=anew` draws others, to look for faults.
-# No deadline: how long an example takes is the machine's mood.
-settings.register_profile("anew", max_examples=400, deadline=None, print_blob=True)
-settings.register_profile("all", max_examples=100, deadline=None, derandomize=True)
-settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
+# No deadline, and no complaint of slow draws: how long they take is the machine's mood.
+unhurried: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("anew", max_examples=400, print_blob=True, **unhurried)
+settings.register_profile("all", max_examples=100, derandomize=True, **unhurried)
+settings.register_profile("quick", max_examples=20, derandomize=True, **unhurried)
 settings.load_profile("quick")
 
 

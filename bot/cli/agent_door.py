@@ -1,4 +1,4 @@
-"""What an agent may do, for one person: read incidents, add hypotheses and evidence.
+"""The door for one person's agents: they read incidents, and add hypotheses and evidence.
 
 Nothing here acts on production, and a private incident does not exist here. The person is a full
 member of the workspace (`bot/cli/mcp_server.py` asks Slack), as for everything in Slack itself, at
@@ -61,11 +61,11 @@ class Door:
         await self._may("reads", READS_A_MINUTE)
         if open_only and service is None:
             every = await self.incidents.short_records("open")
-            shown = [one.id for one in every if not one.private][:LISTED]
-            found = await self.incidents.records(shown)
+            shown = [short_record.id for short_record in every if not short_record.private][:LISTED]
+            records = await self.incidents.records(shown)
         else:
-            found = await self.incidents.find(service=service, open_only=open_only)
-        return [_short(incident) for incident in found if not incident.private][:LISTED]
+            records = await self.incidents.find(service=service, open_only=open_only)
+        return [_short(incident) for incident in records if not incident.private][:LISTED]
 
     async def incident(self, id: str) -> dict[str, Any]:
         """Return the triage, the decisions, the lead and how it stands."""
@@ -138,13 +138,13 @@ class Door:
 
     async def add_evidence(self, id: str, text: str, url: str | None) -> str:
         incident = await self._load(id)
-        said = _line(text)
-        if not said:
+        line = _line(text)
+        if not line:
             raise Refusal("Say the evidence in a sentence.")
         await self._may("additions", ADDS_A_MINUTE)
         source = f"Agent {self.agent} for <@{self.person}>"
-        evidence = Evidence(at=self.now(), source=source, text=said, url=_link(url))
-        action = AddEvidence(evidence=evidence, key=f"agent {said}", quiet=True)
+        evidence = Evidence(at=self.now(), source=source, text=line, url=_link(url))
+        action = AddEvidence(evidence=evidence, key=f"agent {line}", quiet=True)
         return await self._dispatch(
             action, incident, f"The evidence is in {incident.id}'s timeline."
         )

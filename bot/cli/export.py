@@ -105,7 +105,9 @@ async def _parts(store: Store, id: str, timers: Timers) -> dict[str, Any] | None
         if record is None:
             return None
         service = json.loads(record).get("service", "")
-        memory: Any = await redis.hget(f"{keys.prefix}:memory:{service}", id)  # pyright: ignore[reportGeneralTypeIssues]
+        memory: Any = await redis.hget(  # pyright: ignore[reportGeneralTypeIssues]
+            f"{keys.prefix}:memory:{service}", id
+        )
     waiting = [
         {"name": name, "at": int(at), "action": json.loads(action)}
         for (name, at), action in zip(timers.get(id, ()), actions, strict=True)

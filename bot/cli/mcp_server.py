@@ -1,7 +1,8 @@
 """`firebreak mcp`: a door for agents, by the Model Context Protocol over stdin and stdout.
 
 The tools and their limits are those of `bot/cli/agent_door.py`. The official SDK speaks the
-protocol; it comes with `pip install firebreak[mcp]`: https://github.com/modelcontextprotocol/python-sdk
+protocol; it comes with `pip install firebreak[mcp]`:
+https://github.com/modelcontextprotocol/python-sdk
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far the clocks of other systems may be from ours."""
+"""The distance that the clocks of other systems may have from ours."""
 
 from __future__ import annotations
 

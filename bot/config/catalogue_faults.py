@@ -1,4 +1,4 @@
-"""What can be wrong with a service of the catalogue, in sentences that name the key."""
+"""The faults that a service of the catalogue can have, in sentences that name the key."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class NoPrimary(Told, Disconnected):
 
 
 class Slot:
-    """Where the slot is served, as the nodes say; asked again after each lost connection."""
+    """The node that serves the slot, as the nodes say; asked again after each lost connection."""
 
     def __init__(self, number: int, at: Address, **connection: Any) -> None:
         self.number = number
@@ -130,7 +130,7 @@ class Slot:
         failed: list[Exception] = []
         for place in tuple(self._nodes):
             try:
-                found = read_map(await self._shards(place), self.number, place)
+                cluster = read_map(await self._shards(place), self.number, place)
             except FAILURES as error:
                 failed.append(error)
                 self._last(place)
@@ -138,10 +138,10 @@ class Slot:
             except asyncio.CancelledError:  # who asked has no more time
                 self._last(place)
                 raise
-            self._nodes = list(dict.fromkeys((*found.nodes, *self._seeds)))
-            if found.primary is not None:
-                self.replicas = found.replicas
-                return found.primary
+            self._nodes = list(dict.fromkeys((*cluster.nodes, *self._seeds)))
+            if cluster.primary is not None:
+                self.replicas = cluster.replicas
+                return cluster.primary
             failed.append(
                 NoPrimary(
                     Trouble(
@@ -170,7 +170,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """What one node says of the cluster."""
+    """The cluster as one node sees it."""
 
     primary: Place | None
     """Of the slot; None where nobody serves it."""
@@ -188,7 +188,7 @@ def read_map(shards: list[list[Any]], slot: int, asked: Place) -> Map:
     primary: Place | None = None
     replicas = 0
     for begin, end, *named in shards:
-        places = [_place(one, asked) for one in named]
+        places = [_place(node, asked) for node in named]
         nodes |= dict.fromkeys(places)
         if begin <= slot <= end:
             primary, replicas = places[0], len(places) - 1

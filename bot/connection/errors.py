@@ -287,11 +287,11 @@ def _answered(error: RedisError) -> Trouble | None:
     if (
         not code
         and isinstance(error, ResponseError)
-        and (found := _INSIDE.search(text) or _CODE.match(text))
+        and (match := _INSIDE.search(text) or _CODE.match(text))
     ):
-        code = found.group(1)
-    if found := _BY_CODE.get(code):
-        return found
+        code = match.group(1)
+    if trouble := _BY_CODE.get(code):
+        return trouble
     if isinstance(error, AuthenticationError):
         return _BY_CODE["WRONGPASS"]
     return None

@@ -226,7 +226,8 @@ class Live(Worker):
         except StoreError as error:
             log.warning("live message %s waits for Redis: %s", marked, error.text)
             self._held_off[marked] = time.monotonic() + TROUBLE_SECONDS
-        except Exception as error:  # noqa: BLE001  a fault of ours must not end the others' edits, nor spin
+        # A fault of ours must not end the others' edits, nor spin.
+        except Exception as error:  # noqa: BLE001
             log_crash(log, f"live message {marked} failed", error)
             self._held_off[marked] = time.monotonic() + FAULT_SECONDS
 
@@ -249,7 +250,8 @@ class Live(Worker):
             return _End()
         try:
             message = await self._render(name, incident, datetime.now(UTC))
-        except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one
+        # The same state fails in the same way: the mark waits for the next one.
+        except Exception as error:  # noqa: BLE001
             log_crash(log, f"live message {marked} cannot be rendered", error)
             return self._drop(marked, "it cannot be rendered")
         fingerprint = _fingerprint(message)

@@ -1,4 +1,4 @@
-"""How many effects run at once for an outside system, and which of them go first."""
+"""Limits of the effects that run at once for an outside system, and the order of the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def decides(effect: Effect) -> bool:
 
 
 class Waiting:
-    """How many effects that a decision waits for have no turn yet, at any system."""
+    """The number of effects without a turn yet that a decision waits for, at any system."""
 
     def __init__(self) -> None:
         self.first = 0

@@ -346,7 +346,8 @@ class Outbox:
             answer = await self._dispatch_result(failed, job, held)
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001  a rule that fails on failures: keep the entry where people see it
+        # A rule that fails on failures: the entry is kept where people see it.
+        except Exception as error:  # noqa: BLE001
             log.error(
                 "%s: failure of %s could not be recorded: %s",
                 job.incident,

@@ -47,17 +47,19 @@ async def write_adr(effect: WriteAdr, job: Job, context: EffectContext) -> AdrWr
         return AdrWritten(adr=incident.adr)
     service = context.service(incident)
     archive = context.archive_for(service)
-    text, found = await _whole_file(context, archive, incident, effect.number)
+    text, contradictions = await _whole_file(context, archive, incident, effect.number)
     incident = seen_from_outside(incident)  # the file's name and Git's message are public, too
     before = incident.adr_before
     if before is None:
         adr = await archive.write(service, incident, effect.number, text)
-        return AdrWritten(adr=adr, found=found)
+        return AdrWritten(adr=adr, contradictions=contradictions)
     sent = incident.postmortem.at if incident.postmortem else context.now()
     known = incident.model_copy(update={"adr": before})
     message = f"{before.name}: written again {stamp(sent)}"
     url = await archive.revise(service, known, lambda _: text, message)
-    return AdrWritten(adr=before.model_copy(update={"url": url or before.url}), found=found)
+    return AdrWritten(
+        adr=before.model_copy(update={"url": url or before.url}), contradictions=contradictions
+    )
 
 
 async def _whole_file(
@@ -68,9 +70,9 @@ async def _whole_file(
     incident = seen_from_outside(incident)
     names = await context.names(incident, entries)
     template = await archive.template(context.service(incident))
-    found = await _contradictions(context, incident, entries, names)
-    named = incident.model_copy(update={"contradictions": found})
-    return adr_text(named, entries, number, names, template), found
+    contradictions = await _contradictions(context, incident, entries, names)
+    named = incident.model_copy(update={"contradictions": contradictions})
+    return adr_text(named, entries, number, names, template), contradictions
 
 
 async def _entries(context: EffectContext, incident: Incident) -> Sequence[Entry]:
@@ -128,16 +130,16 @@ async def mend_adr(effect: MendAdr, job: Job, context: EffectContext) -> AdrMend
         names = await context.names(incident, entries)
 
         def settled(text: str) -> str:
-            kept = with_kept(text, some=incident.contradictions, names=names)
-            return with_entries(kept, entries, names)
+            signed = with_kept(text, some=incident.contradictions, names=names)
+            return with_entries(signed, entries, names)
 
         message = f"{adr.name}: what people kept and corrected"
         await archive.revise(service, seen_from_outside(incident), settled, message)
         return AdrMended()
-    text, found = await _whole_file(context, archive, incident, adr.number)
+    text, contradictions = await _whole_file(context, archive, incident, adr.number)
     message = f"{adr.name}: mended {stamp(incident.postmortem.at)}"
     await archive.revise(service, seen_from_outside(incident), lambda _: text, message)
-    return AdrMended(found=found)
+    return AdrMended(contradictions=contradictions)
 
 
 @performs(ReviseAdr)

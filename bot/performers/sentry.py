@@ -55,11 +55,13 @@ async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
         context.endpoint,
         context.flags,
     )
-    told = asyncio.gather(*map(context.deploys.known, (service.name, *service.depends_on)))
+    reported_deploys = asyncio.gather(
+        *map(context.deploys.known, (service.name, *service.depends_on))
+    )
     entries, incidents, deploys, changes = await asyncio.gather(
         context.dispatcher.timeline(incident.id),
         context.dispatcher.find(service=service.name, open_only=False),
-        told,
+        reported_deploys,
         context.changes.known(service.name),
     )
     known = [*_own_deploys(incidents), *chain.from_iterable(deploys)]
@@ -124,7 +126,7 @@ async def look_up_issues(effect: LookUpIssues, _job: Job, context: EffectContext
             if error.retryable:
                 raise
     lost = tuple(short_id for short_id in effect.short_ids if short_id not in ids)
-    return IssuesLookedUp(found=tuple(ids.values()), said=", ".join(ids), lost=lost)
+    return IssuesLookedUp(issues=tuple(ids.values()), short_ids=", ".join(ids), lost=lost)
 
 
 @performs(Investigate)

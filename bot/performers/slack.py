@@ -21,6 +21,7 @@ from phases.messages.effects import (
     Remind,
     Say,
     SetBookmark,
+    SetPurpose,
     SetTopic,
 )
 from phases.messages.results import (
@@ -77,18 +78,14 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
     name = channel_name(incident)
     try:
         id, name = await context.slack.create_channel(
-            name,
-            purpose=f"{plain(f'{incident.id}: {incident.title}', 200)} ({incident.ulid})",
-            marker=incident.ulid,
-            private=incident.private,
-            since=job.created,
+            name, incident.ulid, private=incident.private, since=job.created
         )
     except PortError as error:
         waited = (await context.redis_now() - job.created).total_seconds()
         refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
         if not refused and waited < GIVE_UP_SECONDS:
             raise
-        # It may be there, and only its purpose could not be set.
+        # It may be there, and only Slack's answer was lost.
         made = (
             None if refused else await context.slack.our_channel(name, incident.ulid, job.created)
         )
@@ -118,6 +115,15 @@ async def _open_thread(
     ts = await context.post(job, message, channel)
     thread = Channel(id=channel, name="a thread", thread_ts=ts)
     return ChannelOpened(channel=thread, reason=error.text if error is not None else "")
+
+
+@performs(SetPurpose)
+async def set_purpose(effect: SetPurpose, job: Job, context: EffectContext) -> None:
+    incident = await context.recent(job)
+    channel, thread = context.channel(incident)
+    if thread is None:
+        title = plain(f"{incident.id}: {incident.title}", 200)
+        await context.slack.set_purpose(channel, f"{title} ({incident.ulid})")
 
 
 @performs(SetTopic)

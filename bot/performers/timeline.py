@@ -25,7 +25,7 @@ async def read_message(effect: ReadMessage, job: Job, context: EffectContext) ->
     incident = await context.incident(job)
     channel, thread = context.channel(incident)
     at = datetime.fromtimestamp(float(effect.ts), UTC)
-    nothing = MessageRead(ts=effect.ts, seen=effect.seen, at=at)
+    nothing = MessageRead(ts=effect.ts, event_ts=effect.seen, at=at)
     try:
         message = await context.slack.message(channel, effect.ts)
     except SlackRefused as refused:
@@ -40,7 +40,7 @@ async def read_message(effect: ReadMessage, job: Job, context: EffectContext) ->
         return nothing
     return MessageRead(
         ts=effect.ts,
-        seen=effect.seen,
+        event_ts=effect.seen,
         at=at,
         text=_text(message)[:2000],
         by=None if message.get("bot_id") else message.get("user"),

@@ -45,7 +45,7 @@ Back = Callable[[socket.socket, str], int]
 
 
 class Up:
-    """What the front tells the parent."""
+    """The front's word to the parent."""
 
     def __init__(self, tell: int) -> None:
         self._tell = tell

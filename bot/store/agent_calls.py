@@ -1,4 +1,4 @@
-"""How often a person's agents called in the last minute, in Redis: one limit for all of them."""
+"""The calls of a person's agents in the last minute, in Redis: one limit for all of them."""
 
 from __future__ import annotations
 

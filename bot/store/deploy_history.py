@@ -8,7 +8,7 @@ delivery claim of the watch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from bot.connection.client import store_errors
 from bot.store.commit import to_ms
@@ -60,9 +60,13 @@ class Deploys:
 
     async def watches(self) -> Sequence[WatchedDeploy]:
         with store_errors():
-            watches = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
+            watches: Any = await self._redis.hgetall(  # pyright: ignore[reportGeneralTypeIssues]
+                self._watches
+            )
         return tuple(WatchedDeploy.model_validate_json(watch) for watch in watches.values())
 
     async def ended(self, watched: WatchedDeploy) -> None:
         with store_errors():
-            await self._redis.hdel(self._watches, watched.key)  # pyright: ignore[reportGeneralTypeIssues]
+            await self._redis.hdel(  # pyright: ignore[reportGeneralTypeIssues]
+                self._watches, watched.key
+            )

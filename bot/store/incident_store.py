@@ -51,7 +51,7 @@ class Loaded:
     incident: Incident | None
     version: int
     server_now: datetime
-    seen: str | None = None
+    handled_by: str | None = None
     """The incident that this delivery went to, or whose timer or effect was dealt with before."""
     next_number: int = 0
     """For a new incident: one above the highest."""
@@ -102,7 +102,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """How long a commit may take."""
+    """The time that a commit may take."""
 
     deadline: datetime | None = None
     """On the server's clock: later nothing is written."""
@@ -169,13 +169,16 @@ class Store:
         # An entry without a group, or with what is no id, is pending nowhere: it is gone.
         answers = await read(self.redis, *commands, allowed=("NOGROUP", "Invalid stream ID"))
         server_now = _server_time(answers[0])
-        seen = _seen(trigger, answers[2]) if len(answers) > 2 else None
+        handled_by = _handled_by(trigger, answers[2]) if len(answers) > 2 else None
         if incident is None:
             number = int(answers[1][1]) + 1 if answers[1] else 1
-            return Loaded(None, 0, server_now, seen, number)
+            return Loaded(None, 0, server_now, handled_by, number)
         version, record = answers[1]
         return Loaded(
-            self.parsed(incident, record) if record else None, int(version or 0), server_now, seen
+            self.parsed(incident, record) if record else None,
+            int(version or 0),
+            server_now,
+            handled_by,
         )
 
     def parsed(self, id: str, record: str) -> Incident:
@@ -369,7 +372,7 @@ def _server_time(answer: Sequence[str]) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
 
 
-def _seen(trigger: Trigger | None, answer: Any) -> str | None:
+def _handled_by(trigger: Trigger | None, answer: Any) -> str | None:
     """The owner of a delivery, or "" for a timer or entry that is gone; None where it is new."""
     match trigger:
         case Delivery():

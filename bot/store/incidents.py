@@ -173,8 +173,10 @@ class Incidents:
             others: list[Loaded] = []
             if isinstance(action, WithOthers):
                 others = [await self._store.load(id) for id in dict.fromkeys(action.others)]
-                found = tuple(other.incident for other in others if other.incident is not None)
-                action = action.model_copy(update={"found": found})
+                other_records = tuple(
+                    other.incident for other in others if other.incident is not None
+                )
+                action = action.model_copy(update={"records": other_records})
             change = self._step(
                 loaded.incident, action, self._service(action, loaded), self._time(read)
             )
@@ -208,8 +210,8 @@ class Incidents:
         self, asked: _Asked, loaded: Loaded
     ) -> Recorded | Refused | Unknown | None:
         """Return the answer to what needs no step: it came before, comes too late, or to nobody."""
-        if loaded.seen is not None:
-            return await self._again(loaded.seen, loaded)
+        if loaded.handled_by is not None:
+            return await self._again(loaded.handled_by, loaded)
         if asked.incident is not None and loaded.incident is None:
             return Refused("unknown", f"There is no incident {asked.incident}.")
         if asked.left <= 0:
@@ -281,11 +283,11 @@ class Incidents:
         return read.loaded.incident
 
     async def recent(self, incident: str, version: int) -> Incident | None:
-        kept = self._kept.get(incident)
-        if kept is None or kept.loaded.version < version:
+        cached = self._kept.get(incident)
+        if cached is None or cached.loaded.version < version:
             return await self.load(incident)
-        young = passed() - kept.newest <= LOOKED_SECONDS
-        return kept.loaded.incident if young else await self.load(incident)
+        young = passed() - cached.newest <= LOOKED_SECONDS
+        return cached.loaded.incident if young else await self.load(incident)
 
     async def _read(self, incident: str | None, trigger: Trigger | None = None) -> _Read:
         asked = passed()

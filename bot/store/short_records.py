@@ -28,17 +28,17 @@ KEEP = Script("short_records_keep")
 
 async def short_records(store: Store, index: Index) -> list[ShortRecord]:
     """Return those that stand in the index, newest first. Raises `StoreError`."""
-    found: list[ShortRecord] = []
+    records: list[ShortRecord] = []
     below: int | None = None
     while True:
         last, rows, behind = await store.run(READ, index=index, below=below, limit=AT_ONCE)
         read_rows: list[list[Any]] = json.loads(rows)
-        found += [_record(row) for row in read_rows if len(row) >= WIDTH]
+        records += [_record(row) for row in read_rows if len(row) >= WIDTH]
         # A release that knew fewer fields wrote the others.
         behind += [row[1] for row in read_rows if len(row) < WIDTH]
-        found += await _remade(store, behind)
+        records += await _remade(store, behind)
         if not last:
-            return sorted(found, key=lambda one: one.number, reverse=True)
+            return sorted(records, key=lambda record: record.number, reverse=True)
         below = int(last)
         await asyncio.sleep(0)
 
@@ -68,9 +68,9 @@ async def _remade(store: Store, ids: Sequence[str]) -> list[ShortRecord]:
         made += (short := [short_record(incident) for incident in records])
         await store.run(
             KEEP,
-            incidents=[one.id for one in short],
-            versions=[versions[one.id] for one in short],
-            records=[short_json(one, versions[one.id]) for one in records],
+            incidents=[record.id for record in short],
+            versions=[versions[record.id] for record in short],
+            records=[short_json(incident, versions[incident.id]) for incident in records],
         )
         await asyncio.sleep(0)
     return made

@@ -18,7 +18,7 @@ from bot.runtime.worker import Worker, log_crash
 from bot.store.deploy_history import Deploys
 from handlers.dispatcher import Delivery, Dispatcher
 from handlers.slack import slack_text
-from handlers.webhooks.alarms import Alarm, Found, raise_alarm
+from handlers.webhooks.alarms import Alarm, ReportedIssue, raise_alarm
 from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
@@ -96,7 +96,8 @@ class DeployWatch(Worker):
         except PortError as error:
             log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
             raised = None
-        except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot
+        # A deploy that cannot be looked at must not end the others' watch, nor the bot.
+        except Exception as error:  # noqa: BLE001
             log_crash(log, f"after the deploy of {watched.service}", error)
             raised = None
         if raised is None and watch_is_over(watched, service, now):
@@ -129,8 +130,8 @@ class DeployWatch(Worker):
                 kind="deploy", text=f"the watch after the deploy of {version}", url=loudest[0].url
             ),
             at=now,
-            found=tuple(
-                Found(
+            reported=tuple(
+                ReportedIssue(
                     issue.id,
                     short(slack_text.typed(f"{issue.short_id} {issue.title}"), 1000),
                     issue.url,

@@ -160,7 +160,8 @@ class Clock(Worker):
             answer = await self._dispatcher.dispatch(
                 action, due.incident, TimerDue(due.incident, due.name, due.at_ms)
             )
-        except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
+        # A rule that fails: the timer stays, and is tried less and less often.
+        except Exception as error:  # noqa: BLE001
             log_crash(log, f"timer {due.name} of {due.incident} failed", error, **_log_fields(due))
             self.counts["failed"] += 1
             wait = min(LONGEST_WAIT_SECONDS, wait * 2)

@@ -404,8 +404,8 @@ def _reads_as_report(name: str, rest: str) -> bool:
         return False
     if name == "cancel" and _OF_A_FEATURE.search(rest) is not None:
         return True
-    said = _SAID_OF_IT.match(rest)
-    symptom = _SYMPTOM.search(rest, said.end() if said else 0)
+    object_words = _SAID_OF_IT.match(rest)
+    symptom = _SYMPTOM.search(rest, object_words.end() if object_words else 0)
     return name in ("cancel", "fixed") and symptom is not None
 
 

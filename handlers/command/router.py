@@ -200,7 +200,9 @@ async def incident_of_channel(interaction: Interaction, channel: str = "") -> In
     incidents = await interaction.ctx.dispatcher.find(
         channel=channel or interaction.channel, open_only=False
     )
-    own = await interaction.visible([one for one in incidents if one.own_channel is not None])
+    own = await interaction.visible(
+        [incident for incident in incidents if incident.own_channel is not None]
+    )
     return next((incident for incident in own if incident.open), own[0] if own else None)
 
 

@@ -196,8 +196,8 @@ async def _view(ctx: Context, user: str, known: _Known) -> tuple[View, bool]:
 
 async def _first(ctx: Context, user: str, some: Sequence[ShortRecord]) -> First:
     """Read those that are shown, without those that have ended meanwhile."""
-    found = await ctx.dispatcher.records(one.id for one in some[:SHOWN])
-    visible = await visible_to(ctx.members, user, found)
+    records = await ctx.dispatcher.records(short_record.id for short_record in some[:SHOWN])
+    visible = await visible_to(ctx.members, user, records)
     return First([incident for incident in visible if incident.open], len(some))
 
 
@@ -206,10 +206,13 @@ async def _items(ctx: Context, user: str, owing: Sequence[ShortRecord]) -> Items
     visible = await visible_to(ctx.members, user, owing)
     owed = owed_items(visible, user, ctx.now().date())
     shown = owed.own[:ITEMS]
-    found = {one.id: one for one in await ctx.dispatcher.records({id: 0 for id, _ in shown})}
+    by_id = {
+        incident.id: incident
+        for incident in await ctx.dispatcher.records({id: 0 for id, _ in shown})
+    }
     own: list[tuple[Incident, ActionItem]] = []
     for id, number in shown:
-        incident = found.get(id)
+        incident = by_id.get(id)
         items = incident.postmortem.items if incident and incident.postmortem else ()
         if incident and number <= len(items) and items[number - 1].open:
             own.append((incident, items[number - 1]))

@@ -76,7 +76,11 @@ async def _offer(ctx: Context, body: dict[str, Any]) -> None:
 
 async def _burning(ctx: Context) -> list[Incident]:
     """Return the newest public incidents from which users have not recovered."""
-    newest = [one.id for one in await ctx.dispatcher.short_records("open") if not one.private]
+    newest = [
+        short_record.id
+        for short_record in await ctx.dispatcher.short_records("open")
+        if not short_record.private
+    ]
     burning = [
         incident
         for incident in await ctx.dispatcher.records(newest[: notes.LISTED])

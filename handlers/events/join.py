@@ -57,7 +57,9 @@ async def _show_status(ctx: Context, body: dict[str, Any]) -> None:
     event = body["event"]
     channel, user = str(event.get("channel", "")), str(event.get("user", ""))
     incidents = await ctx.dispatcher.find(channel=channel, open_only=False)
-    incident = next((one for one in incidents if one.own_channel is not None), None)
+    incident = next(
+        (candidate for candidate in incidents if candidate.own_channel is not None), None
+    )
     if incident is None or "status" not in incident.messages:
         return
     if ctx.now() - incident.declared_at < NEWCOMER or not await first_delivery(ctx, body):

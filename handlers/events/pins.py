@@ -36,7 +36,7 @@ async def reaction_added(ctx: Context, body: dict[str, Any]) -> None:
         return
     person = await ctx.people.person(str(event.get("user", "")), None)
     if person.member:
-        action = MessageTouched(ts=ts, seen=str(event["event_ts"]), pinned=True)
+        action = MessageTouched(ts=ts, event_ts=str(event["event_ts"]), pinned=True)
         await _dispatch(ctx, incidents, body, action)
         return
     log.info(
@@ -54,7 +54,7 @@ async def reaction_removed(ctx: Context, body: dict[str, Any]) -> None:
     channel, ts = _pinned(event)
     if ts:
         incidents = [i for i in await _incidents_of(ctx, channel) if ts in i.pins]
-        action = MessageTouched(ts=ts, seen=str(event["event_ts"]))
+        action = MessageTouched(ts=ts, event_ts=str(event["event_ts"]))
         await _dispatch(ctx, incidents, body, action)
 
 
@@ -71,7 +71,7 @@ async def message_edited(ctx: Context, body: dict[str, Any]) -> None:
         channel = str(event.get("channel", ""))
         incidents = [i for i in await _incidents_of(ctx, channel) if ts in i.pins]
         at = str(event.get("event_ts") or event.get("ts"))
-        await _dispatch(ctx, incidents, body, MessageTouched(ts=ts, seen=at))
+        await _dispatch(ctx, incidents, body, MessageTouched(ts=ts, event_ts=at))
 
 
 def _pinned(event: Mapping[str, Any]) -> tuple[str, str]:
@@ -97,7 +97,7 @@ async def _a_channel_is_on_its_way(ctx: Context) -> bool:
     People see it at once. Slack sends the event again, a minute later at the latest.
     """
     newest = (await ctx.dispatcher.short_records("open"))[:NEWEST]
-    incidents = await ctx.dispatcher.records(one.id for one in newest)
+    incidents = await ctx.dispatcher.records(short_record.id for short_record in newest)
     return any(incident.channel is None for incident in incidents)
 
 

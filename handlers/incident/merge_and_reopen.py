@@ -33,7 +33,7 @@ async def merge(interaction: Interaction, first: Incident | None, text: str) -> 
         other = await interaction.find(id)
         if other is None:
             return notes.note(GONE.format(id=id))
-        if all(other.id != one.id for one in some):
+        if all(other.id != chosen.id for chosen in some):
             some.append(other)
     if len(some) < 2:
         return notes.note(f"{some[0].id} cannot be its own duplicate.")
@@ -45,7 +45,13 @@ async def merge(interaction: Interaction, first: Incident | None, text: str) -> 
 async def _form(interaction: Interaction, here: Incident | None) -> Message | None:
     every = await interaction.open_incidents()
     some = await interaction.first_records(every, AT_ONCE)
-    if len({one.id for one in some} | ({here.id} if here is not None and here.open else set())) < 2:
+    if (
+        len(
+            {record.id for record in some}
+            | ({here.id} if here is not None and here.open else set())
+        )
+        < 2
+    ):
         return notes.note("Only one incident is open: there is nothing to merge.")
     interaction.open(merge_and_reopen.which_are_one(some, here))
     return None
@@ -64,11 +70,11 @@ async def merge_into_clicked(interaction: Interaction, value: dict[str, Any]) ->
 
 @on_submit("incident.merge", "end")
 async def merge_submitted(interaction: Interaction, form: Form) -> Outcome:
-    kept = form.text("keep")
-    gone = [id for id in form.text("end").split(",") if id and id != kept]
+    keep_id = form.text("keep")
+    gone = [id for id in form.text("end").split(",") if id and id != keep_id]
     if not gone:
-        return {"end": f"Choose at least one that is the same as {kept}."}
-    done = await _merge(interaction, kept, gone)
+        return {"end": f"Choose at least one that is the same as {keep_id}."}
+    done = await _merge(interaction, keep_id, gone)
     return View("incident.merged", "Merge incidents", done.blocks if done is not None else ())
 
 
@@ -91,8 +97,8 @@ async def split(interaction: Interaction, incident: Incident, of: str = "") -> M
         return await _split(interaction, incident, None)
     if of:
         return notes.note(f"{incident.id} is not part of {of}. Nothing was changed.")
-    found = [await interaction.find(id) for id in incident.merged]
-    parts = [one for one in found if one is not None and one.duplicate_of == incident.id]
+    merged = [await interaction.find(id) for id in incident.merged]
+    parts = [part for part in merged if part is not None and part.duplicate_of == incident.id]
     if not parts:
         return notes.note(f"Nothing is merged into {incident.id}.")
     return merge_and_reopen.which_parts(incident, parts)
@@ -109,15 +115,17 @@ async def split_clicked(
 async def _split(
     interaction: Interaction, incident: Incident, beside: str | None
 ) -> Message | None:
-    kept = incident.duplicate_of or ""
-    others = (kept,) if kept else ()
+    surviving = incident.duplicate_of or ""
+    others = (surviving,) if surviving else ()
     action = SplitOff(by=interaction.user, others=others, beside=beside)
     answer = await interaction.dispatch(action, incident.id)
     if (owner := await _in_the_way(interaction, answer)) is not None:
         return merge_and_reopen.reopen_beside(incident, owner, split=True)
     if isinstance(answer, Recorded) and not answer.incident.open:
-        return reply(answer, f"{incident.id} is no part of {kept} any more.")
-    return reply(answer, f"{incident.id} is open again, apart from {kept}.{_goes_on_in(incident)}")
+        return reply(answer, f"{incident.id} is no part of {surviving} any more.")
+    return reply(
+        answer, f"{incident.id} is open again, apart from {surviving}.{_goes_on_in(incident)}"
+    )
 
 
 async def _in_the_way(interaction: Interaction, answer: Answer) -> Incident | None:
@@ -157,16 +165,21 @@ async def reopen_clicked(
     return await reopen(interaction, incident, beside.id if beside else None)
 
 
-@listens("event", "channel_archive")
+@listens("event", "channel_archive", "group_archive", "channel_deleted", "group_deleted")
 async def channel_archived(ctx: Context, body: dict[str, Any]) -> None:
-    """https://docs.slack.dev/reference/events/channel_archive ; Bolt drops the bot's own."""
-    ctx.tasks.start(_archived(ctx, body), "a channel was archived")
+    """A channel was archived or deleted; `group` is a private one. Bolt drops the bot's own.
+
+    https://docs.slack.dev/reference/events/channel_archive and the like.
+    """
+    ctx.tasks.start(_archived(ctx, body), "a channel was archived or deleted")
 
 
 async def _archived(ctx: Context, body: dict[str, Any]) -> None:
     event = body["event"]
     channel = str(event.get("channel", ""))
-    action = ChannelArchived(channel=channel, by=str(event.get("user") or "") or None)
+    by = str(event.get("user") or event.get("actor_id") or "") or None
+    deleted = str(event.get("type")).endswith("_deleted")
+    action = ChannelArchived(channel=channel, by=by, deleted=deleted)
     for incident in await ctx.dispatcher.find(channel=channel, open_only=False):
         if incident.own_channel is not None:
             delivery = Delivery(deliveries.event(body))

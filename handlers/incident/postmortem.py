@@ -139,10 +139,10 @@ async def keep_clicked(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
     """Keep what the message names; one that was mended meanwhile is gone."""
-    one = next((c for c in incident.contradictions if c.key == value.get("key")), None)
-    if one is None:
+    contradiction = next((c for c in incident.contradictions if c.key == value.get("key")), None)
+    if contradiction is None:
         return notes.note("That was mended meanwhile. Nothing was changed.")
-    action = KeepContradiction(by=interaction.user, contradiction=one)
+    action = KeepContradiction(by=interaction.user, contradiction=contradiction)
     return await interaction.act(action, incident.id)
 
 
@@ -153,9 +153,9 @@ async def keep_in_form(
     """Keep what the open form names, as it stands in it now."""
     parts = _parts(read_form(interaction.view))
     named = await unfit(interaction.ctx, incident, parts)
-    one = next((c for c in named if c.key == value.get("key")), None)
-    if one is not None:
-        action = KeepContradiction(by=interaction.user, contradiction=one)
+    contradiction = next((c for c in named if c.key == value.get("key")), None)
+    if contradiction is not None:
+        action = KeepContradiction(by=interaction.user, contradiction=contradiction)
         answer = await interaction.act(action, incident.id)
         if answer is not None:
             return answer

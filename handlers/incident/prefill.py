@@ -1,4 +1,4 @@
-"""What the words of a message, or a link alone, already say of an incident.
+"""The fields of a declaration that a message, or a link alone, already fills.
 
 Nothing of it is decided: it stands in the form, where a person looks at it and presses *Declare*.
 """
@@ -70,9 +70,9 @@ def only_links(text: str) -> bool:
 
 def labelled_service(text: str, catalogue: Catalogue) -> Service | None:
     """Return the service of a label, as alerts write it: `service = checkout`."""
-    found = [(label.casefold(), name) for label, name in _LABEL.findall(slack_text.spelled(text))]
+    labels = [(label.casefold(), name) for label, name in _LABEL.findall(slack_text.spelled(text))]
     for label in _LABELS:
-        known = (catalogue.get(name) for of, name in found if of == label)
+        known = (catalogue.get(name) for of, name in labels if of == label)
         named = {service.name: service for service in known if service is not None}
         if named:
             return next(iter(named.values())) if len(named) == 1 else None

@@ -1,4 +1,4 @@
-"""What does not fit in a post-mortem, as it stands in its form."""
+"""Contradictions of a post-mortem, as it stands in its form."""
 
 from __future__ import annotations
 

@@ -111,8 +111,10 @@ class Interaction(Answering):
 
     async def first_records(self, some: Sequence[ShortRecord], count: int) -> list[Incident]:
         """Return the records of the first `count`, without those that have ended meanwhile."""
-        found = await self.ctx.dispatcher.records(one.id for one in some[:count])
-        return [incident for incident in await self.visible(found) if incident.open]
+        records = await self.ctx.dispatcher.records(
+            short_record.id for short_record in some[:count]
+        )
+        return [incident for incident in await self.visible(records) if incident.open]
 
     async def dispatch(self, action: Action, incident: str | None, *, part: str = "") -> Answer:
         delivery = deliveries.sub_delivery(self.delivery, part) if part else self.delivery

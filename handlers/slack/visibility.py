@@ -31,4 +31,8 @@ def _room(incident: Incident) -> str | None:
 
 async def visible_to(members: Members | None, user: str, incidents: Iterable[Seen]) -> list[Seen]:
     """Return those that this person may see, in their order."""
-    return [one for one in incidents if not one.private or await may_see(members, user, one)]
+    return [
+        incident
+        for incident in incidents
+        if not incident.private or await may_see(members, user, incident)
+    ]

@@ -31,13 +31,16 @@ def contradictions(incident: Incident) -> Message:
     adr = f" ({link(incident.adr.url, incident.adr.name)})" if incident.adr else ""
     title = f"{incident.id}: {_title(len(left))}"
     blocks: list[Block | None] = [section(f"*{title}*{adr}")]
-    for one in incident.contradictions:
-        if one.open:
-            row = [button("Mend …", MEND, {"incident": incident.id}), _keep(incident, one, KEEP)]
-            blocks += [section(f"{WAITING} {spoken(one.says, SAYS)}"), actions(row)]
+    for contradiction in incident.contradictions:
+        if contradiction.open:
+            row = [
+                button("Mend …", MEND, {"incident": incident.id}),
+                _keep(incident, contradiction, KEEP),
+            ]
+            blocks += [section(f"{WAITING} {spoken(contradiction.says, SAYS)}"), actions(row)]
         else:
-            kept = f"{DONE} {spoken(one.says, SAYS)}\nkept by {person(one.kept_by)}"
-            blocks.append(section(kept))
+            kept_by = f"kept by {person(contradiction.kept_by)}"
+            blocks.append(section(f"{DONE} {spoken(contradiction.says, SAYS)}\n{kept_by}"))
     if left:
         blocks.append(context("It is written all the same; the file lists these as open."))
     return message(title, blocks)
@@ -49,8 +52,8 @@ def _title(left: int) -> str:
     return f"{counted(left, 'thing')} in the post-mortem {'does' if left == 1 else 'do'} not fit"
 
 
-def _keep(incident: Incident, one: Contradiction, action_id: str) -> Element:
-    return button("Keep it", action_id, {"incident": incident.id, "key": one.key})
+def _keep(incident: Incident, contradiction: Contradiction, action_id: str) -> Element:
+    return button("Keep it", action_id, {"incident": incident.id, "key": contradiction.key})
 
 
 def in_the_form(incident: Incident, some: tuple[Contradiction, ...]) -> list[Block | None]:
@@ -61,8 +64,11 @@ def in_the_form(incident: Incident, some: tuple[Contradiction, ...]) -> list[Blo
     more = len(left) - IN_THE_FORM
     head = "*Before you write it:* mend these below, or keep them under your name."
     rows = [
-        section(f"{WAITING} {spoken(one.says, SAYS)}", accessory=_keep(incident, one, KEEP_HERE))
-        for one in left[:IN_THE_FORM]
+        section(
+            f"{WAITING} {spoken(contradiction.says, SAYS)}",
+            accessory=_keep(incident, contradiction, KEEP_HERE),
+        )
+        for contradiction in left[:IN_THE_FORM]
     ]
     rest = context(f"and {more} more, once these are settled") if more > 0 else None
     return [section(head), *rows, rest]

@@ -53,7 +53,7 @@ def which(
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What somebody has entered already: words or a time, with why they are asked again."""
+    """The entered words or time, with the reason why they are asked again."""
 
     text: str = ""
     at: datetime | None = None

@@ -46,7 +46,7 @@ SHIPS = (
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
-    """What stands in the form of a declaration when it opens."""
+    """The values in the form of a declaration when it opens."""
 
     title: str = ""
     description: str = ""

@@ -52,7 +52,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class HomeContents:
-    """What a person's Home shows."""
+    """The contents of a person's Home."""
 
     burning: First = First()
     """Open incidents that they may see, in the order in which they matter to them."""

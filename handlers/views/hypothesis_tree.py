@@ -51,8 +51,8 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
     undecided = incident.open and incident.cause is None
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
-        told = incident.cause is None and _leads_by_bisect(incident.bisect, ranked)
-        blocks.append(section(_bisect(incident.bisect)) if not told else None)
+        headline_says_bisect = incident.cause is None and _leads_by_bisect(incident.bisect, ranked)
+        blocks.append(section(_bisect(incident.bisect)) if not headline_says_bisect else None)
         if incident.bisect.state == "running" and incident.open:
             stop = button("Stop the bisect", "incident.bisect_cancel", {"incident": incident.id})
             blocks.append(actions([stop]))
@@ -72,8 +72,8 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
     others = ranked[1 : 1 + OTHERS] if incident.cause is None else ()
     if others:
         blocks.append(context("\n".join(_line(hypothesis) for hypothesis in others)))
-    found = bool(ranked) and ranked[0].verdict is Verdict.SUPPORTED
-    if undecided and not found and (notes := _notes(incident)[:NOTES]):
+    supported = bool(ranked) and ranked[0].verdict is Verdict.SUPPORTED
+    if undecided and not supported and (notes := _notes(incident)[:NOTES]):
         blocks.append(context(*notes))
     return message(_fallback(incident, ranked), blocks)
 

@@ -1,4 +1,7 @@
-"""Fields of forms, within Slack's limits: https://docs.slack.dev/reference/block-kit/block-elements"""
+"""Fields of forms, within Slack's limits.
+
+https://docs.slack.dev/reference/block-kit/block-elements
+"""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def which_goes_on(*some: Incident) -> Message:
 
     The oldest stands first; each that is open may be kept.
     """
-    by_age = sorted(some, key=lambda one: one.number)
-    ids = [one.id for one in by_age]
-    if not any(one.open for one in by_age):
+    by_age = sorted(some, key=lambda incident: incident.number)
+    ids = [incident.id for incident in by_age]
+    if not any(incident.open for incident in by_age):
         over = (
             f"{listed(ids)} are {'both' if len(ids) == 2 else 'all'} over. "
             f"Reopen the one you want to keep first: `/incident reopen {ids[0]}`"
@@ -49,8 +49,10 @@ def which_goes_on(*some: Incident) -> Message:
         f"{'other' if len(ids) == 2 else 'others'}."
     )
     rows = [
-        section(short(one), accessory=_keep_button(one, by_age) if one.open else None)
-        for one in by_age
+        section(
+            short(incident), accessory=_keep_button(incident, by_age) if incident.open else None
+        )
+        for incident in by_age
     ]
     note = f"{ONE if len(ids) == 2 else MORE} {UNDO}"
     return message(text, [section(text), *rows, context(note)])
@@ -58,20 +60,20 @@ def which_goes_on(*some: Incident) -> Message:
 
 def _keep_button(keep: Incident, some: Sequence[Incident]) -> Element:
     """Return the button of one of them; `some` begins with the oldest."""
-    gone = [one for one in some if one.id != keep.id]
-    if len(gone) == 1:
-        ends = f"{gone[0].id} {plain(gone[0].title, 100)} ends."
-        title = f"{gone[0].id} is a duplicate?"
+    ending = [incident for incident in some if incident.id != keep.id]
+    if len(ending) == 1:
+        ends = f"{ending[0].id} {plain(ending[0].title, 100)} ends."
+        title = f"{ending[0].id} is a duplicate?"
     else:
-        ends = f"{listed([one.id for one in gone])} end."
-        title = f"{len(gone)} duplicates?"
+        ends = f"{listed([incident.id for incident in ending])} end."
+        title = f"{len(ending)} duplicates?"
     ask = confirm(
         title,
         f"{ends} {keep.id} {plain(keep.title, 100)} stays open.",
         f"Keep {keep.id}",
         danger=True,
     )
-    value = {"keep": keep.id, "end": " ".join(one.id for one in gone)}
+    value = {"keep": keep.id, "end": " ".join(incident.id for incident in ending)}
     action = "incident.merge" if keep.id == some[0].id else "incident.merge_other"
     return button(f"Keep {keep.id}", action, value, confirm=ask)
 
@@ -79,13 +81,15 @@ def _keep_button(keep: Incident, some: Sequence[Incident]) -> Element:
 def which_are_one(some: Sequence[Incident], here: Incident | None) -> View:
     """`incident.merge`: the open incidents to choose from. `here`: that of the channel."""
     shown = list(some[:AT_ONCE])
-    if here is not None and here.open and here.id not in {one.id for one in shown}:
+    if here is not None and here.open and here.id not in {incident.id for incident in shown}:
         shown = [here, *shown[: AT_ONCE - 1]]
-    options = [option(one.id, one.id, plain(one.title, 70)) for one in shown]
+    options = [option(incident.id, incident.id, plain(incident.title, 70)) for incident in shown]
     boxes: Element = {"type": "checkboxes", "action_id": VALUE, "options": options}
-    oldest = min(shown, key=lambda one: one.number)
-    kept = here if here is not None and here.open else oldest
-    initial = next(o for o, one in zip(options, shown, strict=True) if one.id == kept.id)
+    oldest = min(shown, key=lambda incident: incident.number)
+    proposed = here if here is not None and here.open else oldest
+    initial = next(
+        o for o, incident in zip(options, shown, strict=True) if incident.id == proposed.id
+    )
     note = f"{MORE} {UNDO}"
     return View(
         "incident.merge",
@@ -127,5 +131,5 @@ def reopen_beside(incident: Incident, owner: Incident, *, split: bool = False) -
         button("Something else: open it again", again, value),
         button("Go there", "incident.go_there", {"incident": owner.id}),
     ]
-    shown = [one for one in choices if one is not None]
+    shown = [choice for choice in choices if choice is not None]
     return message(text, [section(text), section(short(owner)), actions(shown)])

@@ -1,4 +1,4 @@
-"""What a rollback takes back, and what people wrote against it: beside its button, in its form."""
+"""The cost of a rollback and written warnings against it: beside its button, in its form."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ def in_the_dialog(taken: TakenBack | None) -> str:
     It has 300 characters:
     https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
     """
-    if taken is None or not (said := taken_back_in_short(taken)):
+    if taken is None or not (sentences := taken_back_in_short(taken)):
         return ""
-    return f" {said}"
+    return f" {sentences}"

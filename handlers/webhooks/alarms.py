@@ -31,7 +31,7 @@ AFTER = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReportedIssue:
     """A Sentry issue (or, without an id, an alert) that burns."""
 
     issue: str | None
@@ -51,7 +51,7 @@ class Alarm:
     title: str
     source: Source
     at: datetime
-    found: tuple[Found, ...] = ()
+    reported: tuple[ReportedIssue, ...] = ()
     description: str = ""
     concerns_us: Callable[[], Awaitable[bool]] | None = None
     """Asked before anything is recorded, where the alarm does not say whether its environment
@@ -60,11 +60,11 @@ class Alarm:
 
     @property
     def issues(self) -> tuple[str, ...]:
-        return tuple(f.issue for f in self.found if f.issue)
+        return tuple(f.issue for f in self.reported if f.issue)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(f.key for f in self.found if f.key))
+        return tuple(dict.fromkeys(f.key for f in self.reported if f.key))
 
 
 async def raise_alarm(
@@ -103,7 +103,7 @@ async def raise_alarm(
         source=alarm.source,
         seeds=alarm.issues,
         keys=alarm.keys,
-        heard=tuple(f.heard for f in alarm.found if f.heard),
+        heard=tuple(f.heard for f in alarm.reported if f.heard),
     )
     match await dispatcher.dispatch(action, None, delivery):
         case Recorded(incident=incident):
@@ -194,7 +194,7 @@ def _evidence(alarm: Alarm, incident: Incident, *, quiet: bool = False) -> list[
             keys=(burning.key,) if burning.key else (),
             quiet=quiet,
         )
-        for burning in alarm.found or (Found(None, alarm.title, alarm.source.url),)
+        for burning in alarm.reported or (ReportedIssue(None, alarm.title, alarm.source.url),)
     ]
 
 

@@ -72,10 +72,10 @@ def read(raw: bytes) -> tuple[HeardAlert, ...]:
     if model is None:
         raise Unreadable(f"the body is of no known kind; known are {KNOWN}")
     try:
-        told = tuple(model.model_validate(body).alerts())
+        alerts = tuple(model.model_validate(body).alerts())
     except ValidationError as error:
         raise unreadable(error) from error
-    return tuple(alert for alert in told if not alert.tells_nothing)
+    return tuple(alert for alert in alerts if not alert.tells_nothing)
 
 
 class _GroupAlert(Part):

@@ -1,4 +1,4 @@
-"""How other systems show that an alert is theirs: by signature, or by a password or token.
+"""Other systems show by a signature, a password or a token that an alert is theirs.
 
 One of the secrets of `ALERT_WEBHOOK_SECRET` has to fit, in the way in which the sender can show it:
 
@@ -30,7 +30,7 @@ GRAFANA_TIMES = ("x-grafana-alerting-timestamp", "x-grafana-alerting-signature-t
 
 def secrets_of(text: str) -> tuple[str, ...]:
     """Return the secrets of the setting, which may hold one for each sender, with commas."""
-    return tuple(part for one in text.split(",") if (part := one.strip()))
+    return tuple(part for part in map(str.strip, text.split(",")) if part)
 
 
 def sent_by(secrets: Iterable[str]) -> Callable[[Request, bytes], bool]:

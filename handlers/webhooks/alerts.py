@@ -18,7 +18,7 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.alarms import Alarm, Found, add_quietly, raise_alarm
+from handlers.webhooks.alarms import Alarm, ReportedIssue, add_quietly, raise_alarm
 from handlers.webhooks.alert_bodies import read
 from handlers.webhooks.alert_senders import secrets_of, sent_by
 from handlers.webhooks.deploys import service_of
@@ -79,14 +79,14 @@ def _service(ctx: Context, alert: HeardAlert) -> Service | None:
         if (service := service_of(ctx, name)) is not None:
             return service
     words = (" ".join(alert.names), alert.title, alert.text[:TEXT])
-    return next((one for text in words if (one := ctx.catalogue.named_in(text)) is not None), None)
+    return next((named for text in words if (named := ctx.catalogue.named_in(text))), None)
 
 
 async def _record(
     ctx: Context, placed: list[tuple[Service, list[HeardAlert]]], raw: bytes
 ) -> list[str] | None:
     """Return the incidents that the alerts went to. None: not all of it is recorded."""
-    told: list[str] = []
+    incident_ids: list[str] = []
     for service, alerts in placed:
         ours = [alert for alert in alerts if _in_scope(service, alert)]
         fires = [alert for alert in ours if alert.firing and not alert.quiet]
@@ -98,8 +98,8 @@ async def _record(
             owner = await _dispatch_alerts(ctx, service, some, delivery, fires=part == "fires")
             if owner is None:
                 return None
-            told += [owner] if owner and owner not in told else []
-    return told
+            incident_ids += [owner] if owner and owner not in incident_ids else []
+    return incident_ids
 
 
 def _in_scope(service: Service, alert: HeardAlert) -> bool:
@@ -117,7 +117,7 @@ async def _dispatch_alerts(
         title=one_line(first.title) or first.system,
         source=Source(kind="alert", text=first.system, url=address(first.url)),
         at=min(first.at or now, now) if not fires else now,
-        found=tuple(_found(alert) for alert in alerts),
+        reported=tuple(_reported_issue(alert) for alert in alerts),
         description=_description(alerts, now),
     )
     if fires:
@@ -125,14 +125,14 @@ async def _dispatch_alerts(
     return await add_quietly(ctx.dispatcher, alarm, delivery)
 
 
-def _found(alert: HeardAlert) -> Found:
+def _reported_issue(alert: HeardAlert) -> ReportedIssue:
     says = one_line(alert.line)
     if not alert.firing:
         says = f"resolved there: {one_line(alert.title)}. Users may still be hit"
     # Another alert of the same key begins at another time.
     began = alert.at.isoformat(timespec="seconds") if alert.at is not None else ""
     state = "" if alert.firing else " resolved"
-    return Found(
+    return ReportedIssue(
         issue=None,
         text=says,
         url=address(alert.url),

@@ -110,15 +110,15 @@ def _read(ctx: Context, raw: bytes) -> tuple[Body, Service]:
             {"field": ".".join(map(str, fault["loc"])) or "body", "error": fault["msg"]}
             for fault in error.errors(include_input=False, include_url=False)
         ]
-    told = _texts(raw) if body is None else body.model_dump(exclude_none=True)
-    service = _service(ctx, told) if told is not None else None
+    fields = _texts(raw) if body is None else body.model_dump(exclude_none=True)
+    service = _service(ctx, fields) if fields is not None else None
     environment = None
-    unnamed = told is not None and service is None
+    unnamed = fields is not None and service is None
     if unnamed and not any(fault["field"] == "service" for fault in faults):
-        names = ", ".join(one.name for one in ctx.catalogue.all()[:20])
+        names = ", ".join(known_service.name for known_service in ctx.catalogue.all()[:20])
         faults.append({"field": "service", "error": f"name one of: {names}"})
-    if service is not None and told is not None and "environment" in told:
-        environment = environment_among(told["environment"], service.environments)
+    if service is not None and fields is not None and "environment" in fields:
+        environment = environment_among(fields["environment"], service.environments)
         if environment is None:
             known = ", ".join(service.environments)
             faults.append({"field": "environment", "error": f"{service.name} has: {known}"})

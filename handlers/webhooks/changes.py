@@ -124,12 +124,12 @@ async def _record(ctx: Context, change: ChangeSeen, delivery: Delivery) -> dict[
     None: it is not recorded and has to be sent again.
     """
     await ctx.changes.record(change)
-    told: list[str] = []
+    incident_ids: list[str] = []
     for incident in await ctx.dispatcher.find(service=change.service, open_only=True):
         part = deliveries.sub_delivery(delivery, incident.id)
         answer = await ctx.dispatcher.dispatch(ChangedByOthers(change=change), incident.id, part)
         if not isinstance(answer, Recorded):
             return None
         if not incident.apart:
-            told.append(incident.id)
-    return {"recorded": True, "incident": told[0] if told else None}
+            incident_ids.append(incident.id)
+    return {"recorded": True, "incident": incident_ids[0] if incident_ids else None}

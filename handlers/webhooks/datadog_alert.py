@@ -88,8 +88,8 @@ class Datadog(Body):
         marks, title = _marks(self.title)
         state = (self.alert_transition or marks.get("state", "")).strip().casefold()
         kind = (self.alert_type or self.event_type).casefold()
-        said = self.message or self.body
-        monitor = _MONITOR.search(said)
+        message = self.message or self.body
+        monitor = _MONITOR.search(message)
         yield HeardAlert(
             system="Datadog",
             title=title,
@@ -100,7 +100,7 @@ class Datadog(Body):
             severity=self.alert_priority
             or marks.get("priority", "")
             or ("info" if kind == "info" else ""),
-            text=_plain(said),
+            text=_plain(message),
             url=self.link or self.event_url or (monitor[1] if monitor else None),
             at=_milliseconds(self.date) or _milliseconds(self.last_updated),
             labels=labels,
@@ -110,19 +110,19 @@ class Datadog(Body):
 
 def _marks(title: str) -> tuple[dict[str, str], str]:
     """Return the marks before a monitor's name, and the name."""
-    found: dict[str, str] = {}
+    marks: dict[str, str] = {}
     at = 0
     while (mark := _MARK.match(title, at)) is not None:
-        found |= {name: value for name, value in mark.groupdict().items() if value}
+        marks |= {name: value for name, value in mark.groupdict().items() if value}
         at = mark.end()
-    return found, title[at:].strip() or title
+    return marks, title[at:].strip() or title
 
 
 def _plain(text: str) -> str:
     """Return a message of Datadog's without Markdown, pictures, footer, and who else is told."""
-    said = _FOOTER.split(text.replace("%%%", ""), maxsplit=1)[0]
-    said = _LINK.sub(r"\1", _PICTURE.sub("", said)).replace("**", "")
-    lines = (" ".join(_MENTION.sub("", line).split()) for line in said.splitlines())
+    plain = _FOOTER.split(text.replace("%%%", ""), maxsplit=1)[0]
+    plain = _LINK.sub(r"\1", _PICTURE.sub("", plain)).replace("**", "")
+    lines = (" ".join(_MENTION.sub("", line).split()) for line in plain.splitlines())
     return "\n".join(line for line in lines if line)
 
 

@@ -20,7 +20,7 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.alarms import Alarm, Found, raise_alarm
+from handlers.webhooks.alarms import Alarm, ReportedIssue, raise_alarm
 from handlers.webhooks.route import Signature, Unreadable, finished, parsed, webhook
 from phases.messages.actions import DeployedByOthers
 from phases.mitigation.deploy_hold import hold
@@ -143,8 +143,8 @@ async def _raise_alarm(
         title=headline((), version),
         source=Source(kind="deploy", text=f"the deploy of {version}, which reported new errors"),
         at=body.at,
-        found=tuple(
-            Found(issue, f"Sentry issue {issue} is new in {version}")
+        reported=tuple(
+            ReportedIssue(issue, f"Sentry issue {issue} is new in {version}")
             for issue in body.sentry_issues
         ),
     )

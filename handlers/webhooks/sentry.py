@@ -22,7 +22,7 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.alarms import Alarm, Found, raise_alarm
+from handlers.webhooks.alarms import Alarm, ReportedIssue, raise_alarm
 from handlers.webhooks.route import Part, Signature, Time, one_line, parsed, webhook
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
@@ -316,7 +316,7 @@ async def _raise_alarm(ctx: Context, alert: Alert, delivery: Delivery) -> str | 
         title=alert.title or alert.source,
         source=Source(kind="sentry", text=alert.source, url=alert.url),
         at=alert.at,
-        found=(Found(alert.issue, alert.text, alert.url),),
+        reported=(ReportedIssue(alert.issue, alert.text, alert.url),),
         concerns_us=None if certain else concerns_us,
     )
     return await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)

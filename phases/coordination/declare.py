@@ -19,6 +19,7 @@ from phases.messages.effects import (
     OpenTicket,
     Pin,
     PostLive,
+    SetPurpose,
     SetTopic,
     Triage,
     policy,
@@ -114,14 +115,14 @@ def channel_opened(draft: Draft, action: ChannelOpened) -> None:
         return
     draft.set(channel=action.channel)
     if not incident.open:  # cancelled before: who finds the channel is told, nothing is begun
-        draft.want(SetTopic(), PostLive(name="status"))
+        draft.want(SetPurpose(), SetTopic(), PostLive(name="status"))
         return
     if action.reason:
         draft.note("comms", f"No channel could be opened: {action.reason}. It runs in a thread.")
     elif action.channel.thread_ts is not None:
         draft.note("comms", "SEV4: a thread, until it grows")
     else:
-        draft.want(SetTopic())
+        draft.want(SetPurpose(), SetTopic())
         # A drill and a private incident invite whom they need.
         owners = () if incident.apart else draft.service.owners
         people = (incident.declared_by, *incident.invited, *owners)

@@ -32,30 +32,30 @@ AT_ONCE = 10
 def merge_duplicates(draft: Draft, action: MergeDuplicates) -> Refused | None:
     """Merge duplicates into the incident that goes on: all of them, or none.
 
-    `action.found` are the duplicates as the dispatcher has read them.
+    `action.records` are the duplicates as the dispatcher has read them.
     """
     incident = draft.incident
-    known = {gone.id for gone in action.found}
+    known = {gone.id for gone in action.records}
     if lost := [id for id in action.others if id not in known]:
         return Refused("unknown", f"There is no incident {listed(lost)}. Nothing was changed.")
-    if not action.found or len(action.found) > AT_ONCE:
+    if not action.records or len(action.records) > AT_ONCE:
         return Refused(
             "input", f"Between one and {AT_ONCE} duplicates at once. Nothing was changed."
         )
-    for gone in action.found:
+    for gone in action.records:
         if (why := _why_not_merged(incident, gone)) is not None:
             return Refused("state", f"{why} Nothing was changed.")
-    for gone in action.found:
+    for gone in action.records:
         _take_over_parts(draft, gone, action.by)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in draft.incident.seeds:
         draft.claim(fingerprint_claim(issue), soft=True)
     _say_merged(draft, action)
-    new = {issue for gone in action.found for issue in issues_of(gone)} - set(issues_of(incident))
+    new = {issue for gone in action.records for issue in issues_of(gone)} - set(issues_of(incident))
     if new:
         _measure_again(draft)
     draft.also = tuple(
-        _end_duplicate(Draft(gone, draft.now), action.by, incident) for gone in action.found
+        _end_duplicate(Draft(gone, draft.now), action.by, incident) for gone in action.records
     )
     draft.dirty(*EVERYWHERE)
     return None
@@ -68,29 +68,34 @@ def split_off(draft: Draft, action: SplitOff) -> Refused | None:
     merged stays over.
     """
     gone = draft.incident
-    kept = next((one for one in action.found if one.id == gone.duplicate_of), None)
+    surviving = next(
+        (record for record in action.records if record.id == gone.duplicate_of),
+        None,
+    )
     if gone.duplicate_of is None:
         return Refused("state", f"{gone.id} is not merged into another one. Nothing was changed.")
-    if kept is None:
+    if surviving is None:
         return Refused("state", f"{gone.id} is part of {gone.duplicate_of}. Nothing was changed.")
-    if kept.duplicate_of is not None:
-        chain = f"{kept.id} is itself part of {kept.duplicate_of}. Split that one off first"
-        return Refused("state", f"{chain}: `/incident split {kept.id}`. Nothing was changed.")
-    other = Draft(kept, draft.now)
+    if surviving.duplicate_of is not None:
+        chain = (
+            f"{surviving.id} is itself part of {surviving.duplicate_of}. Split that one off first"
+        )
+        return Refused("state", f"{chain}: `/incident split {surviving.id}`. Nothing was changed.")
+    other = Draft(surviving, draft.now)
     _give_parts_back(other, gone, action.by)
-    who, ended_by_merge = mentioned(action.by), gone.cancel_reason == merged_into(kept.id)
+    who, ended_by_merge = mentioned(action.by), gone.cancel_reason == merged_into(surviving.id)
     draft.set(duplicate_of=None)
     if gone.status is Status.CANCELLED and ended_by_merge:
-        same = (gone.service, gone.environment) == (kept.service, kept.environment)
+        same = (gone.service, gone.environment) == (surviving.service, surviving.environment)
         open_again(
             draft,
-            f"{who} split it off from {kept.id}",
+            f"{who} split it off from {surviving.id}",
             by=action.by,
-            beside=action.beside or (kept.id if same and kept.open else None),
+            beside=action.beside or (surviving.id if same and surviving.open else None),
         )
     else:
-        draft.note("split", f"{who} split it off from {kept.id}", by=action.by)
-        tell(draft, f"it stays {gone.status.value}.", strong=f"No part of {kept.id} any more:")
+        draft.note("split", f"{who} split it off from {surviving.id}", by=action.by)
+        tell(draft, f"it stays {gone.status.value}.", strong=f"No part of {surviving.id} any more:")
     draft.also = (other,)
     return None
 
@@ -109,7 +114,10 @@ def joined_entry(id: str, entry: Shown) -> Shown:
     first = entry.recorded
     update = {"text": marked(entry.text), "of": id}
     if first is not None:
-        every = (one.model_copy(update={"text": marked(one.text)}) for one in entry.corrections)
+        every = (
+            correction.model_copy(update={"text": marked(correction.text)})
+            for correction in entry.corrections
+        )
         first = first.model_copy(update={"text": marked(first.text)})
         update |= {"recorded": first, "corrections": tuple(every)}
     return entry.model_copy(update=update)
@@ -156,10 +164,10 @@ def _own_parts(incident: Incident) -> Brought:
     """Return what the incident has of its own, without what its duplicates brought."""
     brought = incident.brought.values()
     return Brought(
-        issues=_without_values(incident.seeds, (id for one in brought for id in one.issues)),
-        heard=_without_values(incident.heard, (key for one in brought for key in one.heard)),
+        issues=_without_values(incident.seeds, (id for part in brought for id in part.issues)),
+        heard=_without_values(incident.heard, (key for part in brought for key in part.heard)),
         rolled_back=_without_values(
-            incident.rolled_back, (v for one in brought for v in one.rolled_back)
+            incident.rolled_back, (v for part in brought for v in part.rolled_back)
         ),
     )
 
@@ -171,20 +179,20 @@ def _without_values(values: Iterable[str], gone: Iterable[str]) -> tuple[str, ..
 
 def _say_merged(draft: Draft, action: MergeDuplicates) -> None:
     """Say it in the channel, once for all of them, and bring their people along."""
-    first, *more = action.found
-    titles = ". ".join(short(gone.title, 150).rstrip(".") for gone in action.found)
+    first, *more = action.records
+    titles = ". ".join(short(gone.title, 150).rstrip(".") for gone in action.records)
     if more:
         here = (
             f"Their timelines and people have moved here; they are closed. ({mentioned(action.by)})"
         )
-        are = f"{listed([gone.id for gone in action.found])} are the same:"
+        are = f"{listed([gone.id for gone in action.records])} are the same:"
     else:
         here = f"Its timeline and people have moved here; it is closed. ({mentioned(action.by)})"
         are = f"{first.id} is the same:"
     tell(draft, f"{titles}. {here}", strong=are)
     if draft.incident.own_channel is None:
         return
-    for gone in action.found:
+    for gone in action.records:
         involved = (gone.declared_by, gone.lead, *gone.invited)
         people = tuple(dict.fromkeys(person for person in involved if person))
         room = gone.own_channel.id if gone.own_channel is not None else None
@@ -226,24 +234,28 @@ def _end_duplicate(draft: Draft, by: str, into: Incident) -> Draft:
 
 def _give_parts_back(draft: Draft, gone: Incident, by: str) -> None:
     """Give back what the duplicate brought, but for what is this one's own or another's, too."""
-    kept, brought = draft.incident, draft.incident.brought.get(gone.id, Brought())
-    left = {id: one for id, one in kept.brought.items() if id != gone.id}
+    surviving, brought = draft.incident, draft.incident.brought.get(gone.id, Brought())
+    left = {id: part for id, part in surviving.brought.items() if id != gone.id}
     others = left.values()
-    issues = _without_values(brought.issues, (id for one in others for id in one.issues))
-    heard = _without_values(brought.heard, (key for one in others for key in one.heard))
-    versions = _without_values(brought.rolled_back, (v for one in others for v in one.rolled_back))
+    issues = _without_values(brought.issues, (id for part in others for id in part.issues))
+    heard = _without_values(brought.heard, (key for part in others for key in part.heard))
+    versions = _without_values(
+        brought.rolled_back, (v for part in others for v in part.rolled_back)
+    )
     draft.set(
-        merged=_without_values(kept.merged, (gone.id, *gone.merged)),
+        merged=_without_values(surviving.merged, (gone.id, *gone.merged)),
         brought=left,
-        seeds=_without_values(kept.seeds, issues),
-        heard=_without_values(kept.heard, heard),
-        rolled_back=_without_values(kept.rolled_back, versions),
+        seeds=_without_values(surviving.seeds, issues),
+        heard=_without_values(surviving.heard, heard),
+        rolled_back=_without_values(surviving.rolled_back, versions),
     )
     draft.give_up_claim(*(fingerprint_claim(issue) for issue in issues))
     text = f"{gone.id} is something else: {gone.title}. Its timeline is its own again"
     draft.note("split", text, by=by)
     where = f" in <#{gone.own_channel.id}|{gone.own_channel.name}>" if gone.own_channel else ""
-    there = f"It goes on by itself{where}. ({mentioned(by)}){_warn_of_unknown_parts(kept, gone)}"
+    there = (
+        f"It goes on by itself{where}. ({mentioned(by)}){_warn_of_unknown_parts(surviving, gone)}"
+    )
     tell(
         draft,
         f"{short(gone.title, 150).rstrip('.')}. {there}",

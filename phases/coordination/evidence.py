@@ -37,6 +37,7 @@ from phases.verification.recurrence import GUARD
 KEY_SECONDS = 30 * 86400
 """So long a sender's key is known: a script that tries again for days gets the same incident."""
 ARCHIVED = "The channel was archived, and no bot can unarchive it: this is the new one"
+DELETED = "The channel was deleted: this is the new one"
 STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
 
@@ -117,13 +118,13 @@ def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
         draft.note("evidence", text)
         if "decision:1" in incident.messages:
             draft.want(Say(text=text, thread=True))
-    new = tuple(id for id in action.found if id not in incident.seeds)[
+    new = tuple(id for id in action.issues if id not in incident.seeds)[
         : SEEDS - len(incident.seeds)
     ]
     if not new or not incident.open:
         return
     draft.set(seeds=(*incident.seeds, *new)).note(
-        "evidence", f"Looked up in Sentry: {short(action.said, 200)}"
+        "evidence", f"Looked up in Sentry: {short(action.short_ids, 200)}"
     )
     for issue in new:
         draft.claim(fingerprint_claim(issue), soft=True)

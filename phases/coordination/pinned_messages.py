@@ -33,10 +33,12 @@ def message_touched(draft: Draft, action: MessageTouched) -> None:
     known = incident.pins.get(action.ts)
     if known is None and not action.pinned:
         return
-    if known is not None and known.seen >= action.seen:
+    if known is not None and known.seen >= action.event_ts:
         return  # told twice, or late
-    _keep_pin(draft, action.ts, PinnedMessage(seen=action.seen, mark=known.mark if known else ""))
-    draft.want(ReadMessage(ts=action.ts, seen=action.seen, pinned=action.pinned))
+    _keep_pin(
+        draft, action.ts, PinnedMessage(seen=action.event_ts, mark=known.mark if known else "")
+    )
+    draft.want(ReadMessage(ts=action.ts, seen=action.event_ts, pinned=action.pinned))
 
 
 def message_read(draft: Draft, action: MessageRead) -> None:
@@ -47,14 +49,14 @@ def message_read(draft: Draft, action: MessageRead) -> None:
     incident = draft.incident
     clear_failures(draft, "message.read", action.ts)
     known = incident.pins.get(action.ts)
-    if known is not None and known.seen > action.seen:
+    if known is not None and known.seen > action.event_ts:
         return  # something newer was told of, and is being read
     before = known.mark if known else ""
     digest = hashlib.sha256(action.text.encode("utf-8", "surrogatepass")).hexdigest()
     mark = digest[:8] if action.text else ""
     if mark == before:
         return
-    _keep_pin(draft, action.ts, PinnedMessage(seen=action.seen, mark=mark))
+    _keep_pin(draft, action.ts, PinnedMessage(seen=action.event_ts, mark=mark))
     ref = message_ref(action.ts)
     if not mark:
         draft.enter(Entry(at=draft.now, kind="withdrawn", text="", hides=ref))

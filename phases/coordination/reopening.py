@@ -7,7 +7,7 @@ used to unarchive conversations"
 
 from __future__ import annotations
 
-from phases.coordination.evidence import ARCHIVED, replace_channel, want_missing_parts
+from phases.coordination.evidence import ARCHIVED, DELETED, replace_channel, want_missing_parts
 from phases.messages.commands import Reopen
 from phases.messages.effects import ArchiveChannel, OpenChannel, Say
 from phases.messages.results import ArchiveDue, ChannelArchived, PutOffArchive
@@ -83,7 +83,7 @@ def put_off_archive(draft: Draft, action: PutOffArchive) -> None:
 
 
 def channel_archived(draft: Draft, action: ChannelArchived) -> None:
-    """Remember that the channel is archived; an open incident then needs another one."""
+    """Remember that the channel is archived or gone; an open incident then needs another one."""
     incident = draft.incident
     clear_failures(draft, "archive")
     if (
@@ -93,6 +93,9 @@ def channel_archived(draft: Draft, action: ChannelArchived) -> None:
     ):
         return
     draft.set(channel_archived=True).cancel(ARCHIVE)
-    draft.note("comms", f"{mentioned(action.by)} archived the channel", by=action.by)
+    done = "deleted" if action.deleted else "archived"
+    draft.note("comms", f"{mentioned(action.by)} {done} the channel", by=action.by)
     if incident.open:
-        replace_channel(draft, ARCHIVED).want(OpenChannel()).dirty(*EVERYWHERE)
+        replace_channel(draft, DELETED if action.deleted else ARCHIVED).want(OpenChannel()).dirty(
+            *EVERYWHERE
+        )

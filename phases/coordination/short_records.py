@@ -84,9 +84,9 @@ def mine_first(
     """
     burning: Halves = ([], [])
     owing: Halves = ([], [])
-    for one in records:
-        others = one.lead != me and one.declared_by != me and one.service not in owned
-        (owing if one.owes_postmortem else burning)[others].append(one)
+    for record in records:
+        others = record.lead != me and record.declared_by != me and record.service not in owned
+        (owing if record.owes_postmortem else burning)[others].append(record)
     return burning[0] + burning[1], owing[0] + owing[1]
 
 

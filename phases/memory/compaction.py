@@ -76,7 +76,7 @@ def compacted(incident: Incident, now: datetime) -> Incident:
     ]
     # Of one that never began nothing is proven, and it would hide the one before.
     began = [round for round in acted if round.action and round.action.began]
-    kept = began or acted
+    rounds = began or acted
     messages = {n: r for n, r in incident.messages.items() if n in ("status", "announcement")}
     recollection = incident.recollection
     if recollection is not None:
@@ -88,7 +88,7 @@ def compacted(incident: Incident, now: datetime) -> Incident:
             "shrunk_at": now,
             "messages": messages,
             # The first decision and the last four: the durations, and what worked.
-            "rounds": (*kept[:1], *kept[1:][-4:]),
+            "rounds": (*rounds[:1], *rounds[1:][-4:]),
             "hypotheses": (best,) if best else (),
             "recollection": recollection,
             "postmortem": incident.postmortem and _parts_in_adr(incident.postmortem, incident),

@@ -263,7 +263,7 @@ def recollect(recalled: Recalled, question: Question, now: datetime) -> Recollec
     alike = [past for past in recalled.alike if past.id != question.before]
     turned = [past for past in newest if question.change and past.change == question.change]
     same = [past for past in alike if same_issue(past, question) or same_place(past, question)]
-    same = [*turned, *(past for past in same if past.id not in {one.id for one in turned})]
+    same = [*turned, *(past for past in same if past.id not in {earlier.id for earlier in turned})]
     if not newest and not same:
         return None
     lines: list[str] = []

@@ -137,7 +137,7 @@ class MessageTouched(Action):
 
     type: Literal["message.touched"] = "message.touched"
     ts: str
-    seen: str
+    event_ts: str
     """The `event_ts` of Slack's event."""
     pinned: bool = False
     """A pin was set. Anything else matters only to messages that are pinned."""
@@ -304,11 +304,11 @@ class CancelBisect(Command):
 class WithOthers(Command):
     """Changes other incidents, too, in the same commit.
 
-    The dispatcher sets `found`: the others as they were read, without those that are not there.
+    The dispatcher sets `records`: the others as they were read, without those that are not there.
     """
 
     others: tuple[str, ...] = ()
-    found: tuple[Incident, ...] = ()
+    records: tuple[Incident, ...] = ()
 
 
 class MergeDuplicates(WithOthers):

@@ -19,6 +19,15 @@ class OpenChannel(Effect):
     retry_seconds = RETRY_SECONDS
 
 
+class SetPurpose(Effect):
+    """Sets the channel's purpose, by which it is told from another store's of the same name."""
+
+    type: Literal["set.purpose"] = "set.purpose"
+    words = "The channel's description could not be set"
+    small = True
+    one_of_a_kind = True
+
+
 class SetTopic(Effect):
     """Sets the channel's topic."""
 

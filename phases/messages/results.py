@@ -36,11 +36,12 @@ class PutOffArchive(Action):
 
 
 class ChannelArchived(Action):
-    """The channel is archived, by the bot or by a person."""
+    """The channel is archived, by the bot or by a person, or deleted by a person."""
 
     type: Literal["channel.archived"] = "channel.archived"
     channel: str
     by: str | None = None
+    deleted: bool = False
 
 
 class BookmarkSet(Action):
@@ -90,9 +91,9 @@ class IssuesLookedUp(Action):
     """The issues whose short ids people named were looked up."""
 
     type: Literal["issues.looked.up"] = "issues.looked.up"
-    found: tuple[str, ...] = ()
-    said: str = ""
-    """The short ids of `found`, for people."""
+    issues: tuple[str, ...] = ()
+    short_ids: str = ""
+    """The short ids of `issues`, for people."""
     lost: tuple[str, ...] = ()
     """Short ids that Sentry does not know."""
 
@@ -274,7 +275,7 @@ class MessageRead(Action):
 
     type: Literal["message.read"] = "message.read"
     ts: str
-    seen: str
+    event_ts: str
     """The `event_ts` for which it was read."""
     at: datetime
     text: str = ""
@@ -313,7 +314,7 @@ class AdrWritten(Action):
 
     type: Literal["adr.written"] = "adr.written"
     adr: Adr
-    found: tuple[Contradiction, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
     """What contradicts itself in it, as the file says."""
 
 
@@ -321,7 +322,7 @@ class AdrMended(Action):
     """The file has the mended post-mortem, or says what is kept."""
 
     type: Literal["adr.mended"] = "adr.mended"
-    found: tuple[Contradiction, ...] | None = None
+    contradictions: tuple[Contradiction, ...] | None = None
     """None: only who keeps what was written."""
 
 

@@ -185,7 +185,7 @@ class ErrorTracker(Protocol):
 
 
 class FlagLog(Protocol):
-    """What Sentry knows of feature flags. Raises `PortError`."""
+    """The feature flags that Sentry knows of. Raises `PortError`."""
 
     def unused(self) -> bool:
         """Return whether nobody had told Sentry of a flag for months, some minutes ago."""

@@ -112,7 +112,7 @@ class EventPicture(Value):
 
 
 class OtherErrors(Value):
-    """Where the service's errors besides some issues are."""
+    """The places of the service's errors, besides those of some issues."""
 
     organisations: tuple[Share, ...] = ()
     regions: tuple[Share, ...] = ()

@@ -259,7 +259,10 @@ def _sections(
         Section(
             "contradictions",
             "Contradictions",
-            tuple(contradiction_line(one, names) for one in incident.contradictions),
+            tuple(
+                contradiction_line(contradiction, names)
+                for contradiction in incident.contradictions
+            ),
         ),
         Section(
             "proofs",

@@ -47,8 +47,8 @@ _TEMPLATE = (
     r"|模板|模版|テンフレート)"
 )
 _BESIDE = (
-    r"(?:adrs?|decisions?|records?|architecture|architectural|any|log|madr|nygard|rfc|pm|post|mortem"
-    r"|postmortem|incident|document|doc|markdown|md"
+    r"(?:adrs?|decisions?|records?|architecture|architectural|any|log|madr|nygard|rfc|pm|post"
+    r"|mortem|postmortem|incident|document|doc|markdown|md"
     r"|n{2,4}|x{2,4}|y{4}(?:mm)?(?:dd)?|mm|dd"
     r"|short|long|full|bare|minimal|simple|basic|default|base|new|empty|example|v\d{1,2}"
     r"|en|us|uk|de|ch|at|fr|es|pt|br|it|nl|pl|cs|sv|da|no|fi|ru|ua|tr|ja|jp|zh|cn|ko|kr)"

@@ -30,14 +30,15 @@ def with_items_settled(
 
 def with_kept(text: str, *, some: Sequence[Contradiction], names: Names) -> str:
     """Return the same file, with who keeps what; a line that says so already does not change."""
-    kept = {
-        contradiction_line(one.model_copy(update={"kept_by": ""}), names): one
-        for one in some
-        if not one.open
+    kept_by_line = {
+        contradiction_line(contradiction.model_copy(update={"kept_by": ""}), names): contradiction
+        for contradiction in some
+        if not contradiction.open
     }
     lines = text.split("\n")
     return "\n".join(
-        contradiction_line(kept[line], names) if line in kept else line for line in lines
+        contradiction_line(kept_by_line[line], names) if line in kept_by_line else line
+        for line in lines
     )
 
 

@@ -110,15 +110,15 @@ def corrected_timeline(text: str, entries: Sequence[Entry], names: Names) -> str
     }
     for entry in entries:
         newest.pop(_timeline_line(entry, names), None)  # another entry reads so, too
-    kept: list[str] = []
+    lines: list[str] = []
     moved: list[str] = []
     for each in text.splitlines():
         now = newest.get(each, each)
-        (kept if now[:STAMP] == each[:STAMP] else moved).append(now)
+        (lines if now[:STAMP] == each[:STAMP] else moved).append(now)
     for each in sorted(moved):
-        later = (n for n, other in enumerate(kept) if _STAMPED.match(other) and other > each)
-        kept.insert(next(later, len(kept)), each)
-    return "\n".join(kept)
+        later = (n for n, other in enumerate(lines) if _STAMPED.match(other) and other > each)
+        lines.insert(next(later, len(lines)), each)
+    return "\n".join(lines)
 
 
 def impact_text(incident: Incident, users: int | None = None) -> str:
@@ -155,8 +155,8 @@ def cause_text(incident: Incident) -> str:
         return f"Commit {lead.bisected.sha[:9]} ({lead.bisected.subject}), found by bisect."
     if lead.hypothesis is None:
         return ""
-    found = f"\n- {lead.hypothesis.found}" if lead.hypothesis.found else ""
-    return f"Probably: {lead.hypothesis.says}{found}"
+    finding = f"\n- {lead.hypothesis.found}" if lead.hypothesis.found else ""
+    return f"Probably: {lead.hypothesis.says}{finding}"
 
 
 def proposed_items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:

@@ -1,4 +1,4 @@
-"""Where each sentence that the bot proposed comes from, as long as it stands in the post-mortem.
+"""The source of each sentence that the bot proposed, as long as it stands in the post-mortem.
 
 The form proposes facts of the record, and facts that were looked up when it was opened. A person
 may keep, change or drop each; what is kept word by word names its source in the file. *Revisit
@@ -68,9 +68,9 @@ def _record_sources(incident: Incident, entries: Sequence[Entry]) -> Iterator[So
     if says := cause_text(proposed_to := _before_it_was_written(incident)):
         yield _cause_source(proposed_to, says)
     first, begun = first_alert(incident, entries), _beginning_source(incident, entries)
-    said = first_report(incident, entries)
-    yield begun.model_copy(update={"says": said.removesuffix(first).strip()})
-    if said.endswith(first):
+    report = first_report(incident, entries)
+    yield begun.model_copy(update={"says": report.removesuffix(first).strip()})
+    if report.endswith(first):
         alert = alert_entry(entries)
         where = f"the timeline, {stamp(alert.at)}" if alert else "the whole timeline"
         address = alert.url if alert else None
@@ -119,7 +119,7 @@ def _cause_source(incident: Incident, says: str) -> Source:
 def _commit_url(incident: Incident, sha: str) -> str | None:
     if not sha:
         return None
-    return next((one.url for one in incident.suspects if one.sha.startswith(sha)), None)
+    return next((suspect.url for suspect in incident.suspects if suspect.sha.startswith(sha)), None)
 
 
 def _proposed_items(incident: Incident) -> Iterator[Source]:

@@ -96,7 +96,7 @@ def adr_written(draft: Draft, action: AdrWritten) -> None:
     if incident.adr is not None:
         return
     draft.set(adr=action.adr, adr_before=None)
-    keep_contradictions(draft, action.found)
+    keep_contradictions(draft, action.contradictions)
     draft.note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
     if not incident.open:
         draft.dirty("status")

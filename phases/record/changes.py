@@ -1,4 +1,4 @@
-"""What was changed without a deploy, and how many events carry a flag."""
+"""Changes without a deploy, and the numbers of events that carry a flag."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from phases.record.value import Value
 
 
 class Likelihood(StrEnum):
-    """Whether going back would end it."""
+    """The likelihood that going back would end it."""
 
     LIKELY = "likely"
     UNDECIDED = "undecided"
@@ -26,7 +26,7 @@ class Quote(Value):
 
 
 class TakenBack(Value):
-    """What a rollback takes back, besides what brought the trouble."""
+    """The things that a rollback takes back, besides what brought the trouble."""
 
     since: str
     """The target's version."""

@@ -245,7 +245,7 @@ class Failure(Value):
 
 
 class Brought(Value):
-    """What a duplicate brought to the incident that goes on, and that had none of it by itself."""
+    """The parts that a duplicate brought to the incident that goes on, and that were new to it."""
 
     issues: tuple[str, ...] = ()
     heard: tuple[str, ...] = ()

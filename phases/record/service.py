@@ -311,10 +311,10 @@ def environment_among(name: str, ours: Collection[str]) -> str | None:
     https://docs.github.com/en/actions/how-tos/deploy/configure-and-manage-deployments/manage-environments
     """
     name = name.strip().casefold()
-    own = {one.strip().casefold(): one for one in ours}
+    own = {environment.strip().casefold(): environment for environment in ours}
     if name in own or name not in PRODUCTION:
         return own.get(name)
-    return next((one for word, one in own.items() if word in PRODUCTION), None)
+    return next((environment for word, environment in own.items() if word in PRODUCTION), None)
 
 
 def _may_be_tag(ref: str, name: str, sha: str) -> bool:

@@ -88,7 +88,11 @@ def shown_timeline(entries: Sequence[Entry], words: Mapping[str, Entry]) -> list
         full = whole(at)
         if full.ref is None or full.text:
             id = entry.ref or str(at)
-            left.append(_corrected_entry(full, id, [whole(one) for one in corrections.get(id, ())]))
+            left.append(
+                _corrected_entry(
+                    full, id, [whole(correction) for correction in corrections.get(id, ())]
+                )
+            )
     return sorted(left, key=lambda entry: entry.at)
 
 
@@ -107,8 +111,11 @@ def _versions(entry: Entry, corrections: Sequence[Entry]) -> list[Entry]:
     both stay.
     """
     versions = [entry]
-    for one in corrections:
-        mended = {"text": one.text or versions[-1].text, "at": one.moved_to or versions[-1].at}
+    for correction in corrections:
+        mended = {
+            "text": correction.text or versions[-1].text,
+            "at": correction.moved_to or versions[-1].at,
+        }
         versions.append(versions[-1].model_copy(update=mended))
     return versions
 
@@ -123,7 +130,14 @@ def author_words(entry: Entry) -> list[Entry]:
     first = as_recorded(entry)
     if not isinstance(entry, Shown) or entry.text == first.text:
         return [first]
-    by = next((one.by for one in reversed(entry.corrections) if one.text == entry.text), None)
+    by = next(
+        (
+            correction.by
+            for correction in reversed(entry.corrections)
+            if correction.text == entry.text
+        ),
+        None,
+    )
     return [first, entry.model_copy(update={"by": by})]
 
 
@@ -146,9 +160,9 @@ def correction_note(entry: Entry) -> str:
         return ""
     before = entry.recorded
     people = [
-        mentioned(one.by)
-        for one in entry.corrections
-        if one.text == entry.text or one.moved_to == entry.at
+        mentioned(correction.by)
+        for correction in entry.corrections
+        if correction.text == entry.text or correction.moved_to == entry.at
     ]
     parts = [stamp(before.at)] if before.at != entry.at else []
     if before.text != entry.text:

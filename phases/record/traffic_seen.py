@@ -39,7 +39,7 @@ class TrafficBefore(Value):
 
 
 class Job(Value):
-    """What brings the errors runs at fixed minutes, and is quiet between its runs."""
+    """A job that runs at fixed minutes brings the errors; between its runs it is quiet."""
 
     every: int
     """Minutes from the beginning of a run to that of the next one."""
@@ -69,7 +69,7 @@ class Job(Value):
 
 
 class BeforeAction(Value):
-    """What every look of a round is compared with; measured once, as it does not change."""
+    """The counts that every look of a round is compared with; they do not change."""
 
     events: int
     minutes: float

@@ -184,8 +184,8 @@ def _names_in(type: str, value: str) -> tuple[Name, ...]:
 
 
 def _missing_in(value: str) -> tuple[str, ...]:
-    found = (name for match in _MISSING.finditer(value) for name in match.groups() if name)
-    return tuple(dict.fromkeys(found))
+    names = (name for match in _MISSING.finditer(value) for name in match.groups() if name)
+    return tuple(dict.fromkeys(names))
 
 
 def _files_named(value: str) -> tuple[str, ...]:

@@ -63,8 +63,10 @@ def investigated(draft: Draft, action: Investigated) -> None:
     )
     known = incident.investigation.walk if incident.investigation else ()
     for number, line in enumerate(findings.walk[:WALKED]):
-        told = number == 0 or NEW_IN in line  # who wrote the older lines stands in the evidence
-        if told and (news := _unsaid(line, known)):
+        noteworthy = (
+            number == 0 or NEW_IN in line
+        )  # who wrote the older lines stands in the evidence
+        if noteworthy and (news := _unsaid(line, known)):
             draft.note("evidence", news)
     can_bisect = service.bisect and service.checkout and incident.bisect is None
     good, bad = findings.good, findings.bad
@@ -80,8 +82,8 @@ def _unsaid(line: str, known: Sequence[str]) -> str:
 
     A second walk that knows who wrote a line tells that, and not the place of the crash again.
     """
-    said = max((_shared_sentences(line, earlier) for earlier in known), default=0)
-    return line[said:].strip()
+    known_length = max((_shared_sentences(line, earlier) for earlier in known), default=0)
+    return line[known_length:].strip()
 
 
 def _shared_sentences(line: str, other: str) -> int:

@@ -44,15 +44,15 @@ def scatter(counts: Sequence[int], assumed: float = SPREAD, most: float = SPREAD
     events tell is drawn to what is `assumed`.
     """
     pairs = list(pairwise(counts))
-    events = sum(one + next_ for one, next_ in pairs) / 2
+    events = sum(count + next_ for count, next_ in pairs) / 2
     if not events:
         return assumed
-    squares = sum((one - next_) ** 2 for one, next_ in pairs) / 2
+    squares = sum((count - next_) ** 2 for count, next_ in pairs) / 2
     # The relative variance of a variance goes with 2 / pairs, and that of rare counts with
     # 1 / events as well.
     weight = events * len(pairs) / (2 * events + len(pairs))
-    found = (assumed * DOUBTED + squares / events * weight) / (DOUBTED + weight)
-    return min(max(math.ceil(10 * found) / 10, POISSON), most)
+    estimate = (assumed * DOUBTED + squares / events * weight) / (DOUBTED + weight)
+    return min(max(math.ceil(10 * estimate) / 10, POISSON), most)
 
 
 def most_usual(baseline: Measured, minutes: float, chance: float) -> int:
@@ -97,13 +97,13 @@ def _quantile(mean: float, spread: float, chance: float) -> int:
     """
     # The chance of n events over that of n - 1 is (mean + more * (n - 1)) / (spread * n).
     more = spread - 1
-    number, one = 0, math.exp(_log_chance_of_none(mean, spread))
-    below = one
+    number, likelihood = 0, math.exp(_log_chance_of_none(mean, spread))
+    below = likelihood
     while below < chance:
-        one *= mean + more * number
+        likelihood *= mean + more * number
         number += 1
-        one /= spread * number
-        below += one
+        likelihood /= spread * number
+        below += likelihood
     return number
 
 

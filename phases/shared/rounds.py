@@ -116,8 +116,8 @@ def refuse_if_ended(incident: Incident) -> Refused | None:
         case Status.CANCELLED:
             why = incident.cancel_reason or "no reason given"
             there = f" Say it in {incident.duplicate_of}." if incident.duplicate_of else ""
-            said = f"{incident.id} was cancelled: {why}. Nothing was changed.{there}"
-            return Refused("state", said)
+            refusal = f"{incident.id} was cancelled: {why}. Nothing was changed.{there}"
+            return Refused("state", refusal)
         case Status.RESOLVED | Status.CLOSED:
             return Refused(
                 "state",
@@ -136,16 +136,16 @@ def tried_sentences(incident: Incident) -> tuple[str, ...]:
 
     The next decision has to know. Why the newest failed stands at the head of that decision.
     """
-    found: list[str] = []
+    sentences: list[str] = []
     never: set[str] = set()
     for current in reversed(incident.rounds):
         action = current.action
         if action is None or (what := _never_started(action)) in never:
             continue  # what changed nothing is said once, however often it was clicked
-        if said := _tried_sentence(current, action, not found):
-            found.append(said)
+        if sentence := _tried_sentence(current, action, not sentences):
+            sentences.append(sentence)
             never |= {what} - {""}
-    return tuple(found)
+    return tuple(sentences)
 
 
 def _never_started(action: RoundAction) -> str:

@@ -1,4 +1,4 @@
-"""What was changed without a deploy (flags, settings, infrastructure), weighed as a suspect.
+"""Changes without a deploy (flags, settings, infrastructure), weighed as suspects.
 
 Turning a flag off is the fastest cure there is. It is recommended where the change is nearer to the
 beginning than the deploy, or where the events with the flag on fail and those without do not.
@@ -40,7 +40,9 @@ OFF = frozenset({"off", "false", "0", "0%", "0 %", "disabled", "deleted", "none"
 ON = frozenset({"on", "true", "1", "100%", "100 %", "enabled", "yes", "active"})
 ARGUMENT = re.compile(r"[^\W_](?:[\w.:/@+ -]{0,198}[\w.:/@+-])?")
 """A name that may become an argument of a command. It begins with a letter or a digit: a name with
-`-` in front would be an option (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap12.html)."""
+`-` in front would be an option:
+https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap12.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,10 @@ class Suspected:
     @property
     def tells_apart(self) -> bool:
         """The events with the flag on fail, and those without do not."""
-        seen = self.evidence
-        if seen is None or not self.carried or seen.others < EVENTS:
+        evidence = self.evidence
+        if evidence is None or not self.carried or evidence.others < EVENTS:
             return False
-        return _share_on(seen) - seen.others_on / seen.others >= APART
+        return _share_on(evidence) - evidence.others_on / evidence.others >= APART
 
     @property
     def innocent(self) -> bool:
@@ -168,7 +170,7 @@ def changes_near(changes: Iterable[ChangeSeen], began: datetime | None) -> tuple
     if began is None:
         return ()
     every = sorted(changes, key=lambda change: change.at, reverse=True)
-    found: dict[tuple[str, str], ChangeSeen] = {}
+    by_name: dict[tuple[str, str], ChangeSeen] = {}
     gone: set[tuple[str, str]] = set()
     for change in every:
         key = (change.kind, change.name)
@@ -177,8 +179,8 @@ def changes_near(changes: Iterable[ChangeSeen], began: datetime | None) -> tuple
                 gone.add(key)
             continue
         if change.at >= began - LOOKED_BACK and key not in gone:
-            found.setdefault(key, change)
-    return tuple(found.values())
+            by_name.setdefault(key, change)
+    return tuple(by_name.values())
 
 
 def merge_changes(*sources: Iterable[ChangeSeen]) -> tuple[ChangeSeen, ...]:
@@ -187,17 +189,17 @@ def merge_changes(*sources: Iterable[ChangeSeen]) -> tuple[ChangeSeen, ...]:
     The first source that tells of it is believed: a webhook knows the values, Sentry's flag log
     only that something was changed.
     """
-    kept: list[ChangeSeen] = []
+    merged: list[ChangeSeen] = []
     for change in (change for source in sources for change in source):
         same = any(
             (other.kind, other.name) == (change.kind, change.name)
             and other.source != change.source
             and abs(other.at - change.at) <= CLOCKS
-            for other in kept
+            for other in merged
         )
-        if not same and change not in kept:
-            kept.append(change)
-    return tuple(sorted(kept, key=lambda change: change.at, reverse=True))
+        if not same and change not in merged:
+            merged.append(change)
+    return tuple(sorted(merged, key=lambda change: change.at, reverse=True))
 
 
 def suspected_changes(
@@ -206,12 +208,12 @@ def suspected_changes(
     """Return the suspects, the likeliest first."""
     if began is None:
         return ()
-    found = [
+    suspects = [
         Suspected(change, began - change.at, _evidence_of(change, evidence))
         for change in changes_near(changes, began)
     ]
     return tuple(
-        sorted(found, key=lambda s: (s.innocent, not s.tells_apart, not s.carried, s.before))
+        sorted(suspects, key=lambda s: (s.innocent, not s.tells_apart, not s.carried, s.before))
     )
 
 

@@ -56,9 +56,9 @@ def foreign(text: str) -> str:
 
     People mention people; an error message, a commit or a ticket mentions nobody.
     """
-    if "<" not in text or not TOKEN.search(seen := visible(text)):
+    if "<" not in text or not TOKEN.search(visible_text := visible(text)):
         return text
-    without = TOKEN.sub(r"\1\2", seen)
+    without = TOKEN.sub(r"\1\2", visible_text)
     # What was around a token can be one now, as in `<<@U1>>`.
     return _BEFORE_SIGN.sub("", without) if TOKEN.search(without) else without
 

@@ -87,26 +87,29 @@ async def triage(
     ask = Questions(sources, now - sources.service.window, now)
     called = asyncio.ensure_future(ask.endpoint())  # it keeps no other question waiting
     try:
-        found = await _ask_all(ask, incident, known_deploys, burning, past)
+        measurements = await _ask_all(ask, incident, known_deploys, burning, past)
         endpoint = await called
     finally:
         called.cancel()
-    blast = assess(_observations(ask, found), endpoint)
+    blast = assess(_observations(ask, measurements), endpoint)
     if blast.down:
-        found = replace(found, impact=await _impact_of_outage(ask, found.deploys, found.impact))
-    situation = _situation(ask, incident, past, found, blast)
+        measurements = replace(
+            measurements,
+            impact=await _impact_of_outage(ask, measurements.deploys, measurements.impact),
+        )
+    situation = _situation(ask, incident, past, measurements, blast)
     situation = replace(situation, endpoint=endpoint)
-    trouble, impact = found.trouble, found.impact
+    trouble, impact = measurements.trouble, measurements.impact
     service, picture = sources.service, impact.picture
     note_numbers(ask.notes, situation, picture, trouble.minutes, impact.by_release, service)
     if impact.event is not None:
         note_stack(ask.notes, impact.event)
     measured = {
-        "baseline_minutes": round(found.calm_minutes, 1),
+        "baseline_minutes": round(measurements.calm_minutes, 1),
         "incomplete": ask.notes.incomplete,
         "notes": tuple(ask.notes.sentences),
     }
-    report = build_report(situation, trouble, impact.event, found.calm)
+    report = build_report(situation, trouble, impact.event, measurements.calm)
     return Triaged(report=report.model_copy(update=measured))
 
 
@@ -175,7 +178,7 @@ async def _measure_trouble(
     born = titled_since(issues, ask.since)
     if about is not None and born is not None and mostly_new(issues, ask.since) and born > about:
         about, loud = born, None  # what is loud before is the noise of older issues
-    issues, found, note = without_regular(issues, rows, series, about)
+    issues, rhythm, note = without_regular(issues, rows, series, about)
     if note:
         ask.notes.say(note)
         loud, about = None, min(issue.first_seen for issue in issues)
@@ -188,7 +191,7 @@ async def _measure_trouble(
         loud=loud,
         about=about,
         series=series,
-        rhythm=found,
+        rhythm=rhythm,
         by_minute=frozenset(row.id for row in page.rows),
     )
 
@@ -204,14 +207,14 @@ async def _measure_impact(
     if not issues:
         return Impact(suspect, trouble.about, EventPicture(events=0, user_count=0))
     in_picture = picture_tells_first(minutes, trouble.loud, ask.since)
-    told = in_picture or not deploys.near(trouble.loud)
+    known_by_deploy = in_picture or not deploys.near(trouble.loud)
     around = asyncio.gather(
         _failures_before(ask, trouble), _others_or_flag(ask, trouble, flag), _rush(ask, trouble)
     )
     picture, by_release, exact, event, back, around_it = await asyncio.gather(
         ask.picture(issues, ids),
         ask.events_by_release(ids, suspect),
-        ask.exact_beginning(issues, ids, trouble.loud, told=told),
+        ask.exact_beginning(issues, ids, trouble.loud, told=known_by_deploy),
         ask.newest_event(trouble.rows, issues[0]),
         ask_rollback_path(ask, deploys, suspect, burned),
         around,

@@ -41,7 +41,7 @@ def baseline(incident: Incident, before: BeforeAction | None = None) -> Measured
     if report is None:
         return NEVER
     rounds = (round.before for round in reversed(incident.rounds))
-    known = (one.calm_spread for one in (before, *rounds) if one is not None)
+    known = (counts.calm_spread for counts in (before, *rounds) if counts is not None)
     spread = next((spread for spread in known if spread is not None), SPREAD)
     return Measured(report.baseline_per_minute, report.baseline_minutes, spread)
 
@@ -84,7 +84,7 @@ async def before_action(
     )
     if isinstance(events, PortError):
         return events
-    known = [None if isinstance(seen, PortError) else seen for seen in traffic]
+    known = [None if isinstance(answer, PortError) else answer for answer in traffic]
     before = BeforeAction(
         events=events,
         minutes=(until - since) / MINUTE,
@@ -92,7 +92,7 @@ async def before_action(
     )
     if not isinstance(minutes, PortError):
         before = with_scatter(before, minutes, (calm, began), (since, until))
-    return before, not any(isinstance(seen, PortError) for seen in (minutes, *traffic))
+    return before, not any(isinstance(answer, PortError) for answer in (minutes, *traffic))
 
 
 async def traffic_of(
@@ -139,9 +139,9 @@ def _with_job(
         return None
     calm_spread = scatter(by_runs(counts[: (calm[1] - begin) // MINUTE], begin, job))
     fire_runs = by_runs(counts[len(counts) - burning :], began, job)
-    found = {"job": job, "minutes": burned, "calm_spread": calm_spread}
-    found["burning_spread"] = scatter(fire_runs, calm_spread, math.inf)
-    return before.model_copy(update=found)
+    fields = {"job": job, "minutes": burned, "calm_spread": calm_spread}
+    fields["burning_spread"] = scatter(fire_runs, calm_spread, math.inf)
+    return before.model_copy(update=fields)
 
 
 def _whole_minutes(minutes: Minutes, since: datetime, until: datetime) -> list[int]:

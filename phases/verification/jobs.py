@@ -42,7 +42,9 @@ def found_job(counts: Sequence[int], burning: int, begin: datetime) -> Job | Non
         return None
     there = [index for index, count in enumerate(counts) if count]
     rhythms = [_rhythm(there, every) for every in range(2, LONGEST + 1)]
-    likely = [(_surprise(there, one), one) for one in rhythms if 2 * one.lasts <= one.every]
+    likely = [
+        (_surprise(there, rhythm), rhythm) for rhythm in rhythms if 2 * rhythm.lasts <= rhythm.every
+    ]
     surprise, best = max(likely, default=(0.0, None))
     if best is None or surprise < -math.log(BY_CHANCE):
         return None

@@ -65,7 +65,7 @@ def runs_in_minutes(job: Job, span: Span) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a look says, of which counts and which time."""
+    """The verdict of a look, with its counts and its time."""
 
     verdict: LookVerdict
     why: tuple[str, ...]

@@ -212,8 +212,10 @@ class Recheck:
         events = sum(part.events for part in parts)
         if not events and not old.events:  # this Sentry does not tell by which release
             parts = (Half(counts.events, span.minutes, counts.events),)
-        told = surely_goes_on(parts, counts.base, counts.burning, counts.traffic, self._lag_minutes)
-        return told, old
+        goes_on = surely_goes_on(
+            parts, counts.base, counts.burning, counts.traffic, self._lag_minutes
+        )
+        return goes_on, old
 
     async def _halves(
         self, since: datetime, left: frozenset[str]
@@ -227,10 +229,10 @@ class Recheck:
             )
         )
         old = [stragglers for _, stragglers in halves]
-        releases = tuple(dict.fromkeys(name for one in old for name in one.releases))
+        releases = tuple(dict.fromkeys(name for part in old for name in part.releases))
         return (
             tuple(part for part, _ in halves),
-            Stragglers(sum(one.events for one in old), releases),
+            Stragglers(sum(part.events for part in old), releases),
         )
 
     @property

@@ -42,7 +42,7 @@ class Traffic:
 
     @property
     def share(self) -> float | None:
-        """Of the traffic of the fire; None: not known."""
+        """The share of the fire's traffic; None: not known."""
         return self.of_fire if self.known else None
 
     @property

@@ -14,7 +14,7 @@ from sandbox.page import github_view, linear_view, shop_view
 from sandbox.page.faults_panel import KEYS, PLAIN, FaultSwitches
 from sandbox.page.model import Lever, Panel, Row, Tone
 from sandbox.pagerduty import PagerDuty, PagerEvent
-from sandbox.process import KeptProcess
+from sandbox.process import SupervisedProcess
 from sandbox.sentry.alerts import Alerts
 from sandbox.sentry.models import Issue
 from sandbox.sentry.shapes import users
@@ -70,7 +70,7 @@ class WorldParts:
     discord: Discord
     pagerduty: PagerDuty
     shop: Shop | None
-    bot: KeptProcess
+    bot: SupervisedProcess
     delivery: Delivery
     recheck_after: int
     window: int
@@ -94,7 +94,7 @@ class WorldPanel:
             bot="restarting" if bot.state == "starting" else bot.state,
             bot_note=f"came back {bot.restarts}×" if bot.restarts else "",
             traps=[Lever(trap.key, trap.label, trap.about) for trap in TRAPS],
-            senders=[Lever(one.key, one.name, one.about) for one in SENDERS],
+            senders=[Lever(sender.key, sender.name, sender.about) for sender in SENDERS],
             ringing=world.alarms_of_others.ringing,
             faults=self._switches.on,
             switches=list(PLAIN),

@@ -37,7 +37,7 @@ class Traced:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """So many requests a second, evenly, from one time to another."""
+    """A number of requests a second, evenly, from one time to another."""
 
     like: Traced
     per_second: float

@@ -48,13 +48,14 @@ class Modals:
         self.errors: dict[str, dict[str, str]] = {}
         """View id → messages by block id, from `response_action: errors`."""
         self.triggers: dict[str, Trigger] = {}
+        self.trigger_seconds = TRIGGER_SECONDS
 
     # Triggers
 
     def trigger(self, user: str) -> str:
         number = f"{next(self._ids)}{secrets.randbelow(10**9):09d}"
         trigger_id = f"{number}.{secrets.randbelow(10**9):09d}.{secrets.token_hex(16)}"
-        self.triggers[trigger_id] = Trigger(user, self._now() + TRIGGER_SECONDS)
+        self.triggers[trigger_id] = Trigger(user, self._now() + self.trigger_seconds)
         return trigger_id
 
     def exchange(self, trigger_id: str) -> Trigger:

@@ -86,6 +86,11 @@ class Workspace(MessageStore):
         channel.is_archived = True
         self._publish_channel(channel, "archived", user=user)
 
+    def delete_channel(self, channel: Channel, user: str) -> None:
+        """As an administrator deletes it: nobody finds it any more, and its name is free."""
+        self._publish_channel(channel, "deleted", user=user)
+        del self.channels[channel.id]
+
     def direct(self, user: str) -> Channel:
         """Return the direct message between the bot and `user`; it is made when there is none."""
         self.user(user)

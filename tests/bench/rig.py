@@ -31,7 +31,7 @@ from starlette.types import ASGIApp
 from bot.store.incident_store import Store
 from sandbox.credentials import SENTRY_SECRET, SIGNING_SECRET
 from sandbox.faults import Fault
-from sandbox.process import KeptProcess
+from sandbox.process import SupervisedProcess
 from sandbox.serving import HOST, free_port
 from sandbox.slack.channels import ALICE, APP, TEAM
 from sandbox.world import World
@@ -163,7 +163,7 @@ class Rig:
         self, command: list[str], env: dict[str, str], port: int, path: str, what: str
     ) -> AsyncIterator[Running]:
         name = self._name(what)
-        process = KeptProcess(
+        process = SupervisedProcess(
             [sys.executable, *command],
             env=env,
             log=self.folder / f"{name}.log",
@@ -204,7 +204,7 @@ class Rig:
 class Running:
     port: int
     pid: int
-    process: KeptProcess
+    process: SupervisedProcess
 
 
 async def _answers(url: str) -> bool:

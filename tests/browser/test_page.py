@@ -224,11 +224,9 @@ async def test_levers_move_the_world(browser: Browser, tmp_path: Path) -> None:
         assert world.shop is not None
         tab = await window(browser, world.url)
         await tab.page.click("[data-act='break:bad-data']")
-        await expect(tab.page.locator(".break.on")).to_contain_text(
-            "Corrupt one customer", timeout=15_000
-        )
+        await expect(tab.page.locator(".break.on")).to_contain_text("Corrupt one customer")
         await tab.page.click("[data-act=repair]")
-        await expect(tab.page.locator(".break.on")).to_have_count(0, timeout=15_000)
+        await expect(tab.page.locator(".break.on")).to_have_count(0)
         await tab.page.click("[data-act=repair]")
         await expect(tab.page.locator(".toast")).to_have_text("No customer's data is broken.")
 
@@ -248,9 +246,7 @@ async def test_levers_move_the_world(browser: Browser, tmp_path: Path) -> None:
             lambda: world.shop and (world.shop.run / "next-deploy").exists(), what="it is noted"
         )
         await tab.page.click("[data-act='break:one-feature']")
-        await expect(tab.page.locator(".toast")).to_contain_text(
-            "could not be deployed", timeout=30_000
-        )
+        await expect(tab.page.locator(".toast")).to_contain_text("could not be deployed")
         await tab.page.click("[data-tab=deploys]")
         await expect(tab.page.locator(".row.bad").first).to_contain_text("failed")
         assert tab.problems == []

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page
 
+PRESSED_MS = 90_000
+"""So long something may take until it can be pressed, or until a page is there."""
 SHOTS = Path(__file__).parent / "shots"
 
 
@@ -51,6 +53,7 @@ async def window(browser: Browser, url: str, *, width: int = 1280, height: int =
     context = await browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="light"
     )
+    context.set_default_timeout(PRESSED_MS)
     opened = Window(context, await context.new_page())
     await opened.page.goto(url)
     return opened

@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from bot.connection.client import StoreError, connect
 from bot.store.incident_store import Store
-from sandbox.process import KeptProcess
+from sandbox.process import SupervisedProcess
 from sandbox.serving import HOST, bound, free_port, serving
 from sandbox.wire import lose_answer
 from sandbox.world import World
@@ -112,7 +112,7 @@ class Town:
         """Shop → at which of its calls, and when in it, the caller is killed."""
         self.kills: list[tuple[int, int, Moment, str]] = []
         """Shop, call, moment and address of every kill that took place."""
-        self.replicas: list[KeptProcess] = []
+        self.replicas: list[SupervisedProcess] = []
         self._turn = 0
         self._count = replicas
         catalogue = "".join(self.shop(number) for number in self.numbers)
@@ -224,7 +224,7 @@ class Town:
             finally:
                 await asyncio.gather(*(one.stop() for one in self.replicas))
 
-    def _replica(self, number: int) -> KeptProcess:
+    def _replica(self, number: int) -> SupervisedProcess:
         port = free_port()
         outside = f"{self._gate}/r{number}"
         env = {
@@ -236,14 +236,15 @@ class Town:
             "RECHECK_AFTER_SECONDS": str(RECHECK_SECONDS),
             "RECHECK_UNTIL_SECONDS": str(2 * RECHECK_SECONDS),
         }
-        return KeptProcess(
+        replica = SupervisedProcess(
             [sys.executable, *self.program],
             env=env,
             log=self.folder / f"bot-{number}.log",
             ready=lambda: asyncio.create_task(self._ready(port)),
             name=f"Replica {number}",
-            backoff=(0.2,),  # what dies often here is not the bot's fault
         )
+        replica.backoff = (0.2,)  # what dies often here is not the bot's fault
+        return replica
 
     async def _ready(self, port: int) -> bool:
         while True:

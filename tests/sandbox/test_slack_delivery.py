@@ -156,16 +156,17 @@ async def test_only_what_the_bot_is_in_and_asked_for(world: World) -> None:
 async def test_the_channels_life_as_events(world: World) -> None:
     here = (await world.client.conversations_create(name="inc-0001"))["channel"]["id"]
     await world.client.conversations_invite(channel=here, users=ALICE)
-    world.workspace.rename(world.workspace.channel(here), "inc-0001-a", ALICE)
     await world.client.conversations_archive(channel=here)
+    world.workspace.delete_channel(world.workspace.channels[here], ALICE)
     await world.delivery.idle()
     joined = world.app.of_type("member_joined_channel")
     assert [(event["user"], event.get("inviter")) for event in joined] == [
         (BOT_USER, None),
         (ALICE, BOT_USER),
     ]
-    assert world.app.of_type("channel_rename")[0]["channel"]["name"] == "inc-0001-a"
     assert world.app.of_type("channel_archive")[0]["channel"] == here
+    (deleted,) = world.app.of_type("channel_deleted")
+    assert (deleted["channel"], deleted["actor_id"]) == (here, ALICE)
 
 
 async def test_an_event_that_is_not_acked_comes_again_three_times(world: World) -> None:

@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from sandbox.slack.channels import ALICE, TEAM
 from sandbox.slack.errors import ClientRefused, NeverHappened, SlackError
+from sandbox.slack.modals import TRIGGER_SECONDS
 from sandbox.slack.workspace import Workspace
 from tests.support.worlds.slack_world import World, bolt, slack_world
 
@@ -304,6 +305,7 @@ async def test_trigger_ids_are_for_one_view_and_three_seconds() -> None:
     late = 0.0
     async with slack_world(now=lambda: time.time() + late) as world:
         modals = world.workspace.modals
+        modals.trigger_seconds = TRIGGER_SECONDS
 
         async def opening(trigger_id: str) -> str:
             with pytest.raises(SlackApiError) as caught:
@@ -314,7 +316,7 @@ async def test_trigger_ids_are_for_one_view_and_three_seconds() -> None:
         await world.client.views_open(trigger_id=once, view=DECLARE)
         assert await opening(once) == "exchanged_trigger_id"
         assert await opening("1.2.made-up") == "invalid_trigger_id"
-        late = 3.1
+        late = TRIGGER_SECONDS + 0.1
         assert await opening(old) == "expired_trigger_id"
 
 

@@ -5,12 +5,13 @@ It starts at once, several times, alone in its folder, and complete.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from sandbox.serving import PortTaken
+from sandbox.serving import PortTaken, free_port
 from sandbox.world import FolderTaken, World
 
 
@@ -68,6 +69,16 @@ async def test_alone_in_its_folder_and_on_its_port(tmp_path: Path) -> None:
             bare(tmp_path / "two", port)
     async with bare(tmp_path / "one"):
         pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="chance has to do elsewhere")
+def test_a_port_is_given_to_nobody_else_before_somebody_listens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = free_port()
+    monkeypatch.setattr("sandbox.serving.random.sample", lambda *_: [port])
+    with pytest.raises(PortTaken):
+        free_port()
 
 
 async def test_the_bot_is_told_of_this_world_only(

@@ -37,7 +37,7 @@ from tests.schemas.recording import FOLDER
 STORIES = (
     "tests/workspace",
     "--deselect",
-    "tests/workspace/test_chaos.py",
+    "tests/workspace/operations/test_chaos.py",
     "-n",
     "3",
     "--dist",

@@ -7,21 +7,20 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from bot.clients.http.endpoint import HttpEndpoint
-from bot.connection.client import connect
 from bot.store.incident_store import Store
+from tests.support.deadlines import deadlines
 from tests.support.redis.servers import served
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def patience() -> Iterator[None]:
     """A busy machine is no slow Redis, and a stand-in needs no time to come to itself.
 
-    A test of such a limit sets it itself.
+    A test of such a limit sets it itself, or has a `patience` of its own.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bot.store.incidents.DISPATCH_SECONDS", 20.0)
-        for wait in ("take_seconds", "read_seconds"):
-            patch.setitem(connect.__kwdefaults__, wait, 20.0)
+        for held, name, seconds in deadlines("people", "redis", "sources", "triage"):
+            patch.setitem(held, name, seconds)
         patch.setitem(HttpEndpoint.__init__.__kwdefaults__, "timeout", 60.0)
         for retried in ("http.client.Http.pauses", "sentry.http.SentryHttp.pauses"):
             patch.setattr(f"bot.clients.{retried}", (0.01, 0.03))

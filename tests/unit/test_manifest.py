@@ -30,7 +30,7 @@ def test_every_scope_and_event_has_its_reason(manifest: dict[str, Any]) -> None:
         re.findall(r"^\| `([a-z:.]+)` \|", bot_scopes, re.MULTILINE)
         == manifest["oauth_config"]["scopes"]["bot"]
     )
-    explained = re.findall(r"`((?:message|app|member|channel|reaction)[._][a-z_]+)`", events)
+    explained = re.findall(r"`((?:message|app|member|channel|group|reaction)[._][a-z_]+)`", events)
     assert explained == manifest["settings"]["event_subscriptions"]["bot_events"]
     assert "user" not in manifest["oauth_config"]["scopes"]
 

@@ -25,6 +25,11 @@ HELD_IN = {"MINUTES": 60, "DAYS": 86400}
 """The unit of a constant by the end of its name, where it is not seconds."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> None:
+    """Here the deadlines of the bot are as they are."""
+
+
 def module(file: str) -> ModuleType:
     return importlib.import_module(file.removesuffix(".py").replace("/", "."))
 

@@ -58,8 +58,8 @@ def _turn_off(service: Service) -> Finding:
     """Check that the command is there; only a person runs it."""
     what, command = f"Turn off, {service.name}", service.turn_off[0]
     where = Path(service.turn_off_in or ".")
-    found = shutil.which(command if "/" not in command else str(where / command))
-    if found is None or not where.is_dir():
+    executable = shutil.which(command if "/" not in command else str(where / command))
+    if executable is None or not where.is_dir():
         mend = f"turn_off of {service.name}: a command that the bot's user may run in {where}"
         return broken(what, f"{command} is not there, or may not be run.", mend)
     return works(what, f"{' '.join(service.turn_off)}, in {where}")

@@ -33,7 +33,7 @@ def failure_rate(failed: int, runs: int) -> float:
 
 
 class Search:
-    """What is known of the culprit among the commits of a range."""
+    """The knowledge of the culprit among the commits of a range."""
 
     def __init__(self, parents: Mapping[str, Sequence[str]], at_bad: float, at_good: float) -> None:
         """`parents`: of each commit of the range, oldest first; those outside are ignored.

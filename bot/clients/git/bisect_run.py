@@ -71,8 +71,8 @@ class Run:
 
         An older version kept one code a commit.
         """
-        kept: dict[str, Any] = records.read(self.folder / "answers.json") or {}
-        return {c: code if isinstance(code, list) else [code] for c, code in kept.items()}
+        recorded: dict[str, Any] = records.read(self.folder / "answers.json") or {}
+        return {c: code if isinstance(code, list) else [code] for c, code in recorded.items()}
 
     @property
     def runs(self) -> int:
@@ -81,8 +81,8 @@ class Run:
     @property
     def flaky(self) -> bool:
         """The script passed and failed at the same commit."""
-        said = [set(codes) - {CANNOT_TELL} for codes in self.answers.values()]
-        return any(0 in codes and len(codes) > 1 for codes in said)
+        verdicts = [set(codes) - {CANNOT_TELL} for codes in self.answers.values()]
+        return any(0 in codes and len(codes) > 1 for codes in verdicts)
 
     def write_state(self, **fields: Any) -> None:
         state = {"state": "running", **(records.read(self.folder / "state.json") or {}), **fields}

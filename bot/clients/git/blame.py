@@ -1,8 +1,9 @@
-"""Who last touched a line, as `git blame` says, without the commits that only tidied.
+"""The commit that last touched a line, by `git blame`, without those that only tidied.
 
 Those are named by `.git-blame-ignore-revs`, in the release or on the main branch: the list gets its
 line only after the commit that it names. What `blame.ignoreRevsFile` of the clone names is left out
-by git itself (https://git-scm.com/docs/git-config#Documentation/git-config.txt-blameignoreRevsFile).
+by git itself:
+https://git-scm.com/docs/git-config#Documentation/git-config.txt-blameignoreRevsFile
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ async def _ignored(directory: str, commit: str) -> frozenset[str]:
         await attempt(directory, "cat-file", "blob", f"{at}:{IGNORED_REVISIONS}")
         for at in (commit, "HEAD", "refs/remotes/origin/HEAD")
     ]
-    return ignored_revisions(*(found.text for found in lists if not found.code))
+    return ignored_revisions(*(output.text for output in lists if not output.code))
 
 
 def _blamed(porcelain: str) -> Suspect | None:

@@ -117,10 +117,10 @@ class GitHubSource:
         blamed = (answer.get("object") or {}).get("blame") or {}
         for span in blamed.get("ranges") or []:
             if span["startingLine"] <= line <= span["endingLine"]:
-                found = suspect_of(span["commit"])
+                suspect = suspect_of(span["commit"])
                 lists = [(answer.get(of) or {}).get("text") or "" for of in ("here", "main")]
                 # Who wrote the line before it was only tidied, GitHub does not tell.
-                return None if found.sha in ignored_revisions(*lists) else found
+                return None if suspect.sha in ignored_revisions(*lists) else suspect
         return None
 
     async def snippet(

@@ -3,7 +3,8 @@
 By themselves httpx believes certifi's list *or* SSL_CERT_FILE, and aiohttp what OpenSSL
 finds. A file with one's own authority would then take the public ones away from some clients and
 not from others.
-https://www.python-httpx.org/advanced/ssl/ and https://docs.python.org/3/library/ssl.html#ssl.SSLContext.load_default_certs
+https://www.python-httpx.org/advanced/ssl/ and
+https://docs.python.org/3/library/ssl.html#ssl.SSLContext.load_default_certs
 """
 
 from __future__ import annotations

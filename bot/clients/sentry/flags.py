@@ -161,7 +161,9 @@ class SentryFlags:
         counts = (
             (i.id, number(i.filtered.get("count")) or 0, number(i.count) or 0) for i in issues
         )
-        return {id: (found, max(events, found)) for id, found, events in counts if found}
+        return {
+            id: (matching, max(events, matching)) for id, matching, events in counts if matching
+        }
 
 
 def flags_of(contexts: Mapping[str, Any]) -> dict[str, bool]:

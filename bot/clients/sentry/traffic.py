@@ -69,7 +69,7 @@ class Traces:
         All three times are cut to whole minutes. None where no data set tells.
         """
         start, middle, end = (
-            utc(one).replace(second=0, microsecond=0) for one in (since, at, until)
+            utc(time).replace(second=0, microsecond=0) for time in (since, at, until)
         )
         if not start < middle < end:
             return None
@@ -105,11 +105,11 @@ class Traces:
 
 
 def _sum(points: Iterable[PointShape], lasts: timedelta) -> TrafficSeen:
-    requests = kept = 0.0
+    requests = stored = 0.0
     for point in points:
         requests += point.value or 0.0
-        kept += _kept(point.sampleCount, point.value)
-    return TrafficSeen(requests=requests, kept=round(kept), minutes=lasts / MINUTE)
+        stored += _kept(point.sampleCount, point.value)
+    return TrafficSeen(requests=requests, kept=round(stored), minutes=lasts / MINUTE)
 
 
 def _kept(samples: float | None, value: float | None) -> float:

@@ -41,7 +41,7 @@ Blocks = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class MessageKey:
-    """What makes a message one message, whichever try or effect posts it."""
+    """The key that makes a message one message, whichever try or effect posts it."""
 
     incident: str
     effect: str
@@ -253,27 +253,25 @@ class Slack:
     # --- channels ---------------------------------------------------------------------------------
 
     async def create_channel(
-        self, name: str, *, purpose: str, marker: str, private: bool, since: datetime
+        self, name: str, marker: str, *, private: bool, since: datetime
     ) -> tuple[str, str]:
         """Make a channel, or find the one that an earlier try made. Return its id and name.
 
-        A channel is ours where its purpose is empty or holds `marker`. A name that somebody else
-        has becomes `…-2` and so on.
+        A channel is ours where its purpose is empty or holds `marker`: the purpose is set when the
+        channel is recorded, so that nobody waits for it. A name that somebody else has becomes
+        `…-2` and so on.
         """
         for number in range(1, 10):
             wanted = name if number == 1 else f"{name[:77]}-{number}"
             try:
                 made = await self.call("conversations.create", name=wanted, is_private=private)
-                channel, called = str(made["channel"]["id"]), str(made["channel"]["name"])
+                return str(made["channel"]["id"]), str(made["channel"]["name"])
             except SlackRefused as refused:
                 if refused.error != "name_taken":
                     raise
                 ours = await self.our_channel(wanted, marker, since)
-                if ours is None:
-                    continue
-                channel, called = ours, wanted
-            await self.call("conversations.setPurpose", channel=channel, purpose=purpose)
-            return channel, called
+                if ours is not None:
+                    return ours, wanted
         raise SlackRefused("conversations.create", "name_taken", retryable=False)
 
     async def our_channel(self, name: str, marker: str, since: datetime) -> str | None:
@@ -296,6 +294,9 @@ class Slack:
         await self._call_unless_refused(
             {"method_not_supported_for_channel_type"}, "conversations.join", channel=channel
         )
+
+    async def set_purpose(self, channel: str, purpose: str) -> None:
+        await self.call("conversations.setPurpose", channel=channel, purpose=purpose[:250])
 
     async def set_topic(self, channel: str, topic: str) -> None:
         await self.call("conversations.setTopic", channel=channel, topic=topic[:250])

@@ -1,7 +1,8 @@
 """Slack's long lists, of which few pages a minute are given.
 
 Each is read once, and on from where it stopped. `conversations.list` and `users.list` are Tier 2,
-20 calls a minute, with at most 1,000 a page. A page may hold fewer than were asked for. https://docs.slack.dev/apis/web-api/rate-limits,
+20 calls a minute, with at most 1,000 a page. A page may hold fewer than were asked for.
+https://docs.slack.dev/apis/web-api/rate-limits,
 https://docs.slack.dev/reference/methods/conversations.list
 """
 

@@ -1,4 +1,4 @@
-"""What the rules read: the record, its timeline, the words as they stand, and who has left."""
+"""The case that the rules read: record, timeline, the words as they stand, and who has left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUOTED = 90
 SAYS = 240
 WHYS = ("root_cause", "monitoring", "tests", "factors")
 TEXTS = ("timeline", "impact", *WHYS, "went_well", "revisit")
-_ENDS = re.compile(r"(?<=[.!?])\s+(?=[\"“(]?[A-Z0-9<@])|\n+")
+_ENDS = re.compile(r"(?<=[.!?])(?<!i\.e\.)(?<!e\.g\.)(?<!approx\.)\s+(?=[\"“(]?[A-Z0-9<@])|\n+")
 
 
 @dataclass(frozen=True, slots=True)

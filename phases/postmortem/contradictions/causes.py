@@ -194,9 +194,9 @@ def _rollback_targets(case: Case) -> set[str]:
 
 
 def alarms_against_record(case: Case) -> Iterator[Contradiction]:
-    """Whether an alert fired is in the record."""
+    """The record says whether an alert fired."""
     incident = case.incident
-    told = [
+    alerts = [
         entry
         for entry in case.entries
         if entry.kind == "evidence" and as_recorded(entry).text.startswith("Sentry ")
@@ -207,7 +207,7 @@ def alarms_against_record(case: Case) -> Iterator[Contradiction]:
             says = f"{quoted(sentence)}: the record begins with an alert, {incident.source.text}."
             yield contradiction("alert", part, says, sentence)
             return
-        silent = incident.source.kind in ("person", "phrase") and not told
+        silent = incident.source.kind in ("person", "phrase") and not alerts
         if silent and _ALERTED.search(sentence) and not _hypothetical(sentence):
             says = f"{quoted(sentence)}: the record has no alert; a person reported it."
             yield contradiction("alert", part, says, sentence)

@@ -28,8 +28,8 @@ _NEVER_DONE = re.compile(
     r"|think(?:ing)?\b|brainstorm\b|take\b.*\b(?:care|seriously)\b|double[- ]check\b"
     r"|(?:do|work)\s+(?:better|more|harder)\b|learn(?:ing)?\b|avoid(?:ing)?\b|never\b|don't\b"
     r"|remind(?:ing)?\b.*\b(?:every(?:one|body)|team|people|engineers|developers|staff|all)\b"
-    r"|train(?:ing)?\s+(?:up\s+)?(?:(?:the|all|our)\s+)?(?:people|team|teams|everyone|everybody|staff"
-    r"|engineers|developers|on-?call)\W*$"
+    r"|train(?:ing)?\s+(?:up\s+)?(?:(?:the|all|our)\s+)?"
+    r"(?:people|team|teams|everyone|everybody|staff|engineers|developers|on-?call)\W*$"
     r"|do not\b|not\b|communicat(?:e|ing)\b.*\b(?:better|more|earlier|clearly|proactively)\b"
     r"|better\b.*\bcommunicat|foster\b|promote\b|strive\b|watch\b.*\b(?:closely|carefully)\b",
     re.IGNORECASE,
@@ -54,8 +54,8 @@ _MORE_OF_IT = re.compile(
     r"|problems?|concerns?|edge\s+cases?|errors|failures|gaps?|coverage|visibility|awareness|risks?"
     r"|toil|complexity|noise|incidents?|outages?|downtime|quality|resilien\w+|reliability"
     r"|stability|things?|process(?:es)?|codebase|(?:the|our) code$|this|it|systems?|infrastructure"
-    r"|documentation|docs|monitoring|alerting|observability|testing|tests|culture|future|again|architecture"
-    r"|time to \w+|mttr|response|security|performance|capacity)\b)",
+    r"|documentation|docs|monitoring|alerting|observability|testing|tests|culture|future"
+    r"|again|architecture|time to \w+|mttr|response|security|performance|capacity)\b)",
     re.IGNORECASE,
 )
 _ONE_WORD = re.compile(
@@ -94,7 +94,7 @@ def undoable(text: str) -> bool:
 
 
 def action_items(case: Case) -> Iterator[Contradiction]:
-    seen: dict[str, int] = {}
+    first_numbers: dict[str, int] = {}
     for number, item in enumerate(case.parts.items, 1):
         text = " ".join(item.text.split())
         if not text or not item.open:
@@ -106,7 +106,7 @@ def action_items(case: Case) -> Iterator[Contradiction]:
         if item.due is not None and item.due < case.at.date():
             says = f"Action item {number} was due {item.due:%-d %b %Y}, before this was written."
             yield contradiction("due in the past", part, says, f"{text} {item.due}")
-        same = seen.setdefault(text.casefold().rstrip("."), number)
+        same = first_numbers.setdefault(text.casefold().rstrip("."), number)
         if same != number:
             says = f"Action items {same} and {number} are the same: {quoted(text)}."
             yield contradiction("twice", part, says, text)

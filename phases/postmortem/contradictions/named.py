@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from phases.postmortem.contradictions import causes, items, numbers, people, times
+from phases.postmortem.contradictions import (
+    causes,
+    changes,
+    items,
+    lengths,
+    people,
+    sums,
+    times,
+    users,
+)
 from phases.postmortem.contradictions.case import SAYS, Case
 from phases.postmortem.form_parts import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
@@ -23,12 +32,15 @@ RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
     causes.other_releases,
     causes.alarms_against_record,
     causes.nobody_hit_against_triage,
-    numbers.span_and_length,
-    numbers.length_of_outage,
-    numbers.hit_too_long,
-    numbers.parts_of_wholes,
-    numbers.sums_of_parts,
-    numbers.users_hit,
+    lengths.span_and_length,
+    lengths.sum_of_lengths,
+    lengths.length_of_outage,
+    users.hit_too_long,
+    sums.parts_of_wholes,
+    sums.sums_of_parts,
+    sums.products,
+    changes.wrong_way,
+    users.users_hit,
     people.blamed_people,
     items.action_items,
     causes.unfinished_words,
@@ -41,11 +53,15 @@ def contradictions(case: Case) -> tuple[Contradiction, ...]:
     Each once, and what was kept with the name of the person who keeps it.
     """
     every: dict[str, Contradiction] = {}
-    for one in (one for rule in RULES for one in rule(case)):
-        before = every.get(one.key)
-        every[one.key] = one if before is None else _both(before, one)
-    kept = {one.key: one for one in case.incident.contradictions if not one.open}
-    return tuple(kept.get(key, one) for key, one in every.items())[:MOST]
+    for contradiction in (contradiction for rule in RULES for contradiction in rule(case)):
+        before = every.get(contradiction.key)
+        every[contradiction.key] = contradiction if before is None else _both(before, contradiction)
+    settled = {
+        contradiction.key: contradiction
+        for contradiction in case.incident.contradictions
+        if not contradiction.open
+    }
+    return tuple(settled.get(key, contradiction) for key, contradiction in every.items())[:MOST]
 
 
 def _both(first: Contradiction, second: Contradiction) -> Contradiction:
@@ -57,7 +73,7 @@ def _both(first: Contradiction, second: Contradiction) -> Contradiction:
 
 
 def still_open(some: Sequence[Contradiction]) -> list[Contradiction]:
-    return [one for one in some if one.open]
+    return [contradiction for contradiction in some if contradiction.open]
 
 
 def parts_of(written: Postmortem) -> Parts:

@@ -123,8 +123,8 @@ def _does_wrong(
         clause = clause[:60] if near else clause[:120]
         if re.match(r"(?:'s|’s|')\s", clause):  # a person's thing; what was done to it is no fault
             clause = re.split(r"\b(?:was|were|had been|went)\b", clause)[0]
-        said = fault.match(clause.lstrip(" ,")) if near else fault.search(clause)
-        if said is not None and not _of_another(clause[: said.start()]):
+        wrong = fault.match(clause.lstrip(" ,")) if near else fault.search(clause)
+        if wrong is not None and not _of_another(clause[: wrong.start()]):
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""What becomes of contradictions: named once the file is written, then mended or kept.
+"""Contradictions are named once the file is written, then mended or kept.
 
 A submission is never refused because of one: whoever hands it in may know better, and other
 programs hand it in once.
@@ -24,8 +24,16 @@ MESSAGE = "contradictions"
 def keep_contradictions(draft: Draft, found: tuple[Contradiction, ...]) -> None:
     """Name what was found. What a person kept meanwhile stays kept."""
     incident = draft.incident
-    kept = {one.key: one for one in incident.contradictions if not one.open}
-    draft.set(contradictions=tuple(kept.get(one.key, one) for one in found))
+    settled = {
+        contradiction.key: contradiction
+        for contradiction in incident.contradictions
+        if not contradiction.open
+    }
+    draft.set(
+        contradictions=tuple(
+            settled.get(contradiction.key, contradiction) for contradiction in found
+        )
+    )
     if still_open(draft.incident.contradictions) and incident.channel is not None:
         draft.want(PostLive(name=MESSAGE))
     draft.dirty(MESSAGE)
@@ -55,16 +63,18 @@ def mend_postmortem(draft: Draft, action: MendPostmortem) -> Refused | None:
 
 def keep_contradiction(draft: Draft, action: KeepContradiction) -> Refused | None:
     """Keep it: the record and the file say who did. Twice is once."""
-    incident, kept = draft.incident, action.contradiction
+    incident, contradiction = draft.incident, action.contradiction
     if incident.status is Status.CANCELLED:
         return Refused("state", f"{incident.id} was cancelled. Nothing was changed.")
-    known = {one.key: one for one in incident.contradictions}
-    if kept.key in known and not known[kept.key].open:
+    known = {earlier.key: earlier for earlier in incident.contradictions}
+    if contradiction.key in known and not known[contradiction.key].open:
         return None
-    signed = kept.model_copy(update={"kept_by": action.by, "kept_at": draft.now})
-    every = {**known, kept.key: signed}
+    signed = contradiction.model_copy(update={"kept_by": action.by, "kept_at": draft.now})
+    every = {**known, contradiction.key: signed}
     draft.set(contradictions=tuple(every.values())[-2 * MOST :])
-    draft.note("post-mortem", f"{mentioned(action.by)} keeps it: {kept.says}", by=action.by)
+    draft.note(
+        "post-mortem", f"{mentioned(action.by)} keeps it: {contradiction.says}", by=action.by
+    )
     draft.dirty(MESSAGE)
     if incident.adr is not None:
         draft.want(MendAdr(whole=False))
@@ -73,5 +83,5 @@ def keep_contradiction(draft: Draft, action: KeepContradiction) -> Refused | Non
 
 def adr_mended(draft: Draft, action: AdrMended) -> None:
     clear_failures(draft, "adr.mend")
-    if action.found is not None:
-        keep_contradictions(draft, action.found)
+    if action.contradictions is not None:
+        keep_contradictions(draft, action.contradictions)

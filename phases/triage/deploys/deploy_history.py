@@ -75,9 +75,9 @@ def merge_deploys(*sources: Sequence[DeploySeen], deployable: Sequence[Release] 
         first[version] = min(d.started_at, first.get(version, d.started_at))
         if d.last_event is not None:
             last[version] = max(d.last_event, last.get(version, d.last_event))
-    told = [d for d in deploys if d.source not in ("bot", *FIRST_EVENTS)]
-    ours = _packages_deployed(deploys, told)
-    deploys = [d for d in deploys if d.source != STANDS_IN or _stands_for_deploy(d, told, ours)]
+    reported = [d for d in deploys if d.source not in ("bot", *FIRST_EVENTS)]
+    ours = _packages_deployed(deploys, reported)
+    deploys = [d for d in deploys if d.source != STANDS_IN or _stands_for_deploy(d, reported, ours)]
     joined: list[DeploySeen] = []
     for d in sorted(deploys, key=_source_rank):
         stands = any(_is_known_deploy(d, other) for other in joined)
@@ -93,7 +93,7 @@ def merge_deploys(*sources: Sequence[DeploySeen], deployable: Sequence[Release] 
     return History(tuple(newest_first), first, last, known)
 
 
-def _packages_deployed(deploys: Sequence[DeploySeen], told: Sequence[DeploySeen]) -> set[str]:
+def _packages_deployed(deploys: Sequence[DeploySeen], reported: Sequence[DeploySeen]) -> set[str]:
     """Return the packages of those releases with events that deploys tell of, too.
 
     Sentry's names are `package@version` (https://docs.sentry.io/product/releases/naming-releases/).
@@ -101,7 +101,7 @@ def _packages_deployed(deploys: Sequence[DeploySeen], told: Sequence[DeploySeen]
     return {
         _package(d.release.version)
         for d in deploys
-        if d.source == STANDS_IN and any(d.release.same_as(other.release) for other in told)
+        if d.source == STANDS_IN and any(d.release.same_as(other.release) for other in reported)
     }
 
 
@@ -110,7 +110,7 @@ def _package(version: str) -> str:
 
 
 def _stands_for_deploy(
-    deploy: DeploySeen, told: Sequence[DeploySeen], ours: Collection[str]
+    deploy: DeploySeen, reported: Sequence[DeploySeen], ours: Collection[str]
 ) -> bool:
     """Say whether a first event stands for a deploy beside those that are told.
 
@@ -120,8 +120,8 @@ def _stands_for_deploy(
     """
     if ours and _package(deploy.release.version) not in ours:
         return False
-    later = all(d.started_at < deploy.started_at for d in told)
-    return later and not any(d.release.same_as(deploy.release) for d in told)
+    later = all(d.started_at < deploy.started_at for d in reported)
+    return later and not any(d.release.same_as(deploy.release) for d in reported)
 
 
 def _without_moving_names(

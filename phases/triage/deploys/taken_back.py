@@ -49,8 +49,9 @@ _DESTROYS = re.compile(
     r"|\balter\s+table\s+\S+\s+drop\s+(?!index|constraint|foreign|primary|default|check|key)"
     r"|\brename\s+(?:column|to|table)\b|\balter\s+column\s+\S+\s+(?:set\s+data\s+)?type\b"
     r"|\bdelete\s+from\b|\b(?:remove_columns?|drop_table|rename_columns?|rename_table)\b"
-    r"|\b(?:drop_column|change_column)\b(?!_(?:default|null|comment))|\b(?:RemoveField|DeleteModel)\b"
-    r"|\bRename(?:Field|Model)\b|\b(?:drop|remove)(?:Column|Table|Collection)\b|\brename(?:Column|Table)\b",
+    r"|\b(?:drop_column|change_column)\b(?!_(?:default|null|comment))"
+    r"|\b(?:RemoveField|DeleteModel|RenameField|RenameModel)\b"
+    r"|\b(?:drop|remove)(?:Column|Table|Collection)\b|\brename(?:Column|Table)\b",
     re.IGNORECASE,
 )
 """What a release from before still reads is gone: SQL, Rails, Django, Alembic, Knex, Laravel."""
@@ -74,7 +75,7 @@ https://documentation.red-gate.com/fd/undo-migrations-184127596.html"""
 
 @dataclass(frozen=True, slots=True)
 class EarlierFix:
-    """What ended an earlier incident."""
+    """The commit or release that ended an earlier incident."""
 
     incident: str
     name: str
@@ -92,7 +93,7 @@ class EarlierFix:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the bot remembers beside deploys."""
+    """The memory that the bot has beside deploys."""
 
     entries: tuple[Entry, ...] = ()
     """The incident's timeline."""
@@ -106,7 +107,7 @@ NO_PAST = Past()
 
 @dataclass(frozen=True, slots=True)
 class RollbackPath:
-    """What lies between what runs and the release to go back to."""
+    """The commits between what runs and the release to go back to."""
 
     target: Release | None = None
     one_way: tuple[str, ...] | None = ()
@@ -127,11 +128,11 @@ def what_rollback_takes_back(
     hotfixes = hotfixes_since(path.target, known, shipped_hotfixes(incident))
     if path.commits is None and not hotfixes and not path.why:
         return None
-    found = taken_back(path.target, path.commits or (), past.fixes, hotfixes, path.one_way or ())
+    taken = taken_back(path.target, path.commits or (), past.fixes, hotfixes, path.one_way or ())
     if path.commits is None:
         what = f"What else is taken back since {path.target.version} is not known"
-        found = found.model_copy(update={"unknown": f"{what}: {path.why}." if path.why else ""})
-    return found
+        taken = taken.model_copy(update={"unknown": f"{what}: {path.why}." if path.why else ""})
+    return taken
 
 
 def hotfixes_since(
@@ -245,8 +246,8 @@ def _title(commit: Commit) -> str:
 
 
 def _pulls(commit: Commit) -> list[str]:
-    found = _PULL.search(f"{commit.subject}\n{commit.body}")
-    return [number for number in found.groups() if number] if found else []
+    match = _PULL.search(f"{commit.subject}\n{commit.body}")
+    return [number for number in match.groups() if number] if match else []
 
 
 def _message(commit: Commit) -> str:
@@ -346,12 +347,14 @@ def taken_back_in_short(taken: TakenBack) -> str:
     if taken.security:
         parts.append(f"security: {listed([short(s, 40) for s in taken.security], most=1)}")
     parts += [commits_in_words(taken)] if taken.commits else []
-    said = [f"It takes back {'; '.join(parts)}."] if parts else []
+    sentences = [f"It takes back {'; '.join(parts)}."] if parts else []
     if taken.one_way:
-        said.append(f"It does not undo {listed([short(p, 40) for p in taken.one_way], most=1)}.")
+        sentences.append(
+            f"It does not undo {listed([short(p, 40) for p in taken.one_way], most=1)}."
+        )
     elif taken.oldest_schema:
-        said.append(f"The schema stays newer: {short(taken.oldest_schema, 60)}.")
-    return " ".join([*said, *([taken.unknown] if taken.unknown else [])])
+        sentences.append(f"The schema stays newer: {short(taken.oldest_schema, 60)}.")
+    return " ".join([*sentences, *([taken.unknown] if taken.unknown else [])])
 
 
 def commits_in_words(taken: TakenBack) -> str:

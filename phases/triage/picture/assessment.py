@@ -95,23 +95,23 @@ def _assess_transactions(
     shares, events = seen.picture.transactions, seen.picture.events
     if are_nearly_all(strangers.names, shares, events):
         return as_usual(blast, "not customers", f"{strangers.sentence} {ONLY}")
-    told = renamed_sentence(same, seen.titled) if same and seen.titled else ""
+    renamed = renamed_sentence(same, seen.titled) if same and seen.titled else ""
     if are_nearly_all(same | strangers.names, shares, events):
-        return as_usual(blast, "renamed", told)
-    says = [sentence for sentence in (told, strangers.sentence) if sentence]
+        return as_usual(blast, "renamed", renamed)
+    says = [sentence for sentence in (renamed, strangers.sentence) if sentence]
     return blast.model_copy(update={"sentences": (*blast.sentences, *says)})
 
 
 def _assess_silence(seen: Observations) -> BlastRadius:
     events = sum(row.events for row in seen.rows)
-    said = silence_in_words(seen.series, events, seen.service.window, seen.unasked)
-    unknown = said[0] != NOTHING
+    sentences = silence_in_words(seen.series, events, seen.service.window, seen.unasked)
+    unknown = sentences[0] != NOTHING
     return BlastRadius(
         users=Word.NOBODY,
         user_count=0,
         features=Word.NOBODY,
         unknown=("users", "features") if unknown else (),
-        sentences=said,
+        sentences=sentences,
     )
 
 

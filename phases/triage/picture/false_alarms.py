@@ -114,7 +114,7 @@ def find_rhythm(series: Series, began: datetime) -> Rhythm | None:
     for period, looked_at, longest in RHYTHMS:
         if series.now - began > longest:
             continue
-        found: list[int] = []
+        bursts: list[int] = []
         length, shift = end - begin, period // STEP
         for number in range(1, looked_at + 1):
             start = begin - number * shift
@@ -125,9 +125,9 @@ def find_rhythm(series: Series, began: datetime) -> Rhythm | None:
             beside = max(series.events(start - side, start), series.events(stop, stop + side))
             beside *= (length + 1) / side
             if burst >= max(TOGETHER, PEAK * beside) and burst > at_most(beside, SPREAD, ODD):
-                found.append(burst)
-        if len(found) >= PERIODS:
-            return Rhythm(period, fmean(found), began)
+                bursts.append(burst)
+        if len(bursts) >= PERIODS:
+            return Rhythm(period, fmean(bursts), began)
     return None
 
 
@@ -141,15 +141,15 @@ def without_regular(
 
     Where all of them are regular they stay, and the rhythm is returned instead of the note.
     """
-    found = find_rhythm(series, began) if series is not None and began is not None else None
-    if found is None or began is None:
+    rhythm = find_rhythm(series, began) if series is not None and began is not None else None
+    if rhythm is None or began is None:
         return issues, None, ""
-    regular = found.explains(issues, {row.id: row for row in rows}, began)
+    regular = rhythm.explains(issues, {row.id: row for row in rows}, began)
     rest = tuple(issue for issue in issues if issue.id not in regular)
     if not rest:
-        return issues, found, ""
+        return issues, rhythm, ""
     names = listed([issue.short_id for issue in issues if issue.id in regular])
-    return rest, None, f"{names} left out. {found.sentence}" if names else ""
+    return rest, None, f"{names} left out. {rhythm.sentence}" if names else ""
 
 
 def _came_in_hours_before(row: IssueRow | None, found: Rhythm, began: datetime) -> bool:
@@ -203,9 +203,9 @@ def renamed_transactions(places: TransactionFailures) -> set[str]:
     """
     if not places.has_ceased:
         return set()
-    found = {name for name in places.fire if places.is_at_former_rate(name)}
-    same = places.is_at_former_rate(*found) and not places.is_louder(*found)
-    return found if same else set()
+    former = {name for name in places.fire if places.is_at_former_rate(name)}
+    same = places.is_at_former_rate(*former) and not places.is_louder(*former)
+    return former if same else set()
 
 
 def ended_before(series: Series, began: datetime) -> bool:
@@ -221,8 +221,8 @@ def ended_before(series: Series, began: datetime) -> bool:
 
 def new_issues(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:
     """Return the issues that began with the fire, first seen first."""
-    found = [issue for issue in issues if issue.burns and issue.first_seen > since - DAY]
-    return sorted(found, key=lambda issue: issue.first_seen)
+    new = [issue for issue in issues if issue.burns and issue.first_seen > since - DAY]
+    return sorted(new, key=lambda issue: issue.first_seen)
 
 
 def mostly_new(issues: Sequence[IssueSeen], since: datetime) -> bool:

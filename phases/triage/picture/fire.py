@@ -74,9 +74,9 @@ class Series:
                 break
             spans.append(self.events(start, stop))
         if len(spans) >= DAYS_LEAST:
-            kept = sorted(spans)[: len(spans) - len(spans) // DROPPED]
+            quietest = sorted(spans)[: len(spans) - len(spans) // DROPPED]
             minutes = (end - begin + 2 * AROUND) * (STEP / MINUTE)
-            return Measured(fmean(kept) / minutes, minutes * len(kept))
+            return Measured(fmean(quietest) / minutes, minutes * len(quietest))
         return self._rate_a_day_ago(begin)
 
     def _rate_a_day_ago(self, begin: int) -> Measured:

@@ -118,20 +118,20 @@ def _shares_by_kind(seen: EventPicture | OtherErrors) -> dict[str, tuple[Share, 
 
 def only_places(picture: EventPicture) -> dict[str, str]:
     """Return the organisation, region or browser that all events are in, where it is one."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for kind, named in _shares_by_kind(picture).items():
         known = sum(share.events for share in named)
         if known * 2 < picture.events or not named:
             continue  # most events name none
         if named[0].events >= max(known * ONE_PLACE, 2):
-            found[kind] = named[0].name
-    return found
+            names[kind] = named[0].name
+    return names
 
 
 def others_beside(only: Mapping[str, str], others: OtherErrors) -> dict[str, tuple[int, int]]:
     """Return, by kind, how many others there are beside the one that fails, and their events."""
-    found: dict[str, tuple[int, int]] = {}
+    counts: dict[str, tuple[int, int]] = {}
     for kind, name in only.items():
         rest = [share.events for share in _shares_by_kind(others)[kind] if share.name != name]
-        found[kind] = (len(rest), sum(rest))
-    return found
+        counts[kind] = (len(rest), sum(rest))
+    return counts

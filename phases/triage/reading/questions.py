@@ -353,10 +353,10 @@ class Questions:
         tracker, service = self.sources.tracker, self.sources.service
         just = began - JUST
         try:
-            seen = await in_time(tracker.traffic_around(service, just - USUALLY, just, began))
+            traffic = await in_time(tracker.traffic_around(service, just - USUALLY, just, began))
         except PortError:
             return 0.0  # it only speaks for the release
-        return 0.0 if seen is None else rush_factor(just=seen[1], before=seen[0])
+        return 0.0 if traffic is None else rush_factor(just=traffic[1], before=traffic[0])
 
     async def exact_beginning(
         self,

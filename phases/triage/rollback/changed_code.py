@@ -20,7 +20,8 @@ FRAMES = 5
 LINE_LEAST = 12
 """Characters of a line that are told from another: `return x` stands everywhere."""
 _BUILT = re.compile(
-    r"[.-][0-9a-f]{6,}(?:\.(?:chunk|min|bundle|esm))*\.[cm]?js$|-(?=[\w-]*[\dA-Z])[\w-]{8}\.[cm]?js$"
+    r"[.-][0-9a-f]{6,}(?:\.(?:chunk|min|bundle|esm))*\.[cm]?js$"
+    r"|-(?=[\w-]*[\dA-Z])[\w-]{8}\.[cm]?js$"
     r"|\.(?:min|bundle|chunk)\.[cm]?js$|/_next/static/|/(?:static|assets)/(?:js/)?[^/]+\.js$"
     r"|(?:^|[./])(?:js)?bundle$|main\.dart\.js$|^(?:\?|<anonymous>|native|SourceFile)$"
     r"|Unknown Source",
@@ -35,7 +36,7 @@ _ELSE = (FileKind.CONFIGURATION, FileKind.DEPENDENCY, FileKind.MIGRATION)
 
 @dataclass(frozen=True, slots=True)
 class CodeOverlap:
-    """How near the commits come to the crash."""
+    """The nearness of the commits to the crash."""
 
     file: str = ""
     """The changed file that is nearest to the crash in its stack; empty: none of the stack."""
@@ -64,9 +65,9 @@ def code_overlap(
     """
     files = [file for commit in commits for file in commit.files]
     kinds = {file.path: kind_of(file.path) for file in files}
-    told = bool(commits) and all(commit.files or _is_merge(commit) for commit in commits)
+    files_known = bool(commits) and all(commit.files or _is_merge(commit) for commit in commits)
     other = next((path for path, kind in kinds.items() if kind in _ELSE), "")
-    able = not told or any(kind not in _IDLE for kind in kinds.values())
+    able = not files_known or any(kind not in _IDLE for kind in kinds.values())
     index = PathIndex(path for path, kind in kinds.items() if kind is FileKind.CODE)
     patches: dict[str, list[Patch]] = {}
     for file in files:
@@ -75,7 +76,7 @@ def code_overlap(
         (frame, index.locate(frame.file, frame.module, frame.path))
         for frame in own_code_frames(frames)[:FRAMES]
     ]
-    unreadable = any(len(found) > 1 or _BUILT.search(frame.file) for frame, found in looked_at)
+    unreadable = any(len(paths) > 1 or _BUILT.search(frame.file) for frame, paths in looked_at)
     libraries = {w for f in frames if is_library_frame(f, kinds) for w in _words(_library_name(f))}
     libraries |= _words(type or "")
     rest = [file for file in files if kinds[file.path] in _ELSE]
@@ -89,9 +90,9 @@ def code_overlap(
         changed = patches.get(path, [])
         added = len(line) >= LINE_LEAST and any(patch.adds(line) for patch in changed)
         named = bool(frame.function) and any(patch.names(frame.function) for patch in changed)
-        found = CodeOverlap(path, added, named, position == 0, other, reaches, able)
+        overlap = CodeOverlap(path, added, named, position == 0, other, reaches, able)
         if added or not nearest.file:
-            nearest = found
+            nearest = overlap
         if added:
             break
     return nearest

@@ -92,7 +92,7 @@ class CrashPoints:
 
     @property
     def overlap(self) -> CodeOverlap | None:
-        """What the release changed, beside the stack; None where either is not known."""
+        """Changes of the release, beside the stack; None where either is not known."""
         if self.situation.commits is None or self.situation.crash is None:
             return None
         return code_overlap(

@@ -41,8 +41,8 @@ def edge_of(
     text = f"{type or ''}: {value[:2000]}"
     kind = next((kind for kind, pattern in KINDS if pattern.search(text)), None)
     if kind in (Edge.PROVIDER, Edge.OVERLOAD):
-        said = f"{text}\n{chr(10).join(libraries)}"
-        if _names_foreign_host(text, own) or OF_PROVIDERS.search(said):
+        words = f"{text}\n{chr(10).join(libraries)}"
+        if _names_foreign_host(text, own) or OF_PROVIDERS.search(words):
             return Edge.PROVIDER
         return Edge.BEHIND if kind is Edge.PROVIDER else kind
     return kind

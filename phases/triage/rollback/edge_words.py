@@ -17,7 +17,7 @@ from enum import StrEnum
 
 
 class Edge(StrEnum):
-    """What failed at the edge, in words that follow `The crash is …`."""
+    """The part that failed at the edge, in words that follow `The crash is …`."""
 
     CERTIFICATE = "a rejected certificate"
     ISSUER = "a certificate whose issuer is not trusted"

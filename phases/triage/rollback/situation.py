@@ -37,10 +37,10 @@ def runs_beside(
 ) -> bool:
     """Say whether the suspect runs beside what the deployer names: it was not deployed since."""
     version = known.names.of(running).version
-    mine = by_release.get(suspect.release.version, 0)
+    events = by_release.get(suspect.release.version, 0)
     starts = [d.started_at for d in known.deploys if d.release.version == version]
     since = not starts or max(starts) >= suspect.started_at
-    return mine > 0 and version != suspect.release.version and not since
+    return events > 0 and version != suspect.release.version and not since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

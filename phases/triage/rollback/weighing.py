@@ -391,9 +391,9 @@ class SuspectPoints:
         if not since:
             return
         at, what = max(since)
-        mine, its = self.began - rollout_end(self.suspect), self.began - at
-        nearer = mine > ROLLED_OUT and its * NEARER_BY <= mine
-        before = "just" if its < MINUTE else lasting(its)
+        since_deploy, since_change = self.began - rollout_end(self.suspect), self.began - at
+        nearer = since_deploy > ROLLED_OUT and since_change * NEARER_BY <= since_deploy
+        before = "just" if since_change < MINUTE else lasting(since_change)
         says = f"{what} {before} before trouble began."
         yield Point(_sentence(says), -NEARER if nearer else -ALSO_NEAR)
 

@@ -128,13 +128,13 @@ def warning_in(text: str, *, code: bool = False) -> str:
         sentence = " ".join(match.group().split())
         if not sentence or "?" in sentence[-3:] or "？" in sentence[-2:]:
             continue
-        found = _warning_pattern().search(sentence)
-        if found is None or _HARMLESS.search(sentence) or _OF_A_DATABASE.search(sentence):
+        warning = _warning_pattern().search(sentence)
+        if warning is None or _HARMLESS.search(sentence) or _OF_A_DATABASE.search(sentence):
             continue
         if code and _OF_CODE.search(sentence):
             continue
-        before = sentence[: found.start()]
-        if _ONLY_NAMES.search(found.group()) and _DENIED.search(before):
+        before = sentence[: warning.start()]
+        if _ONLY_NAMES.search(warning.group()) and _DENIED.search(before):
             continue
         return short(sentence.strip(' -*#>_`"“”'), QUOTED)
     return ""

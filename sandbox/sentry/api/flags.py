@@ -99,11 +99,11 @@ async def receive(sentry: Sentry, request: Request) -> Response:
         return JSONResponse({"detail": "The requested resource does not exist"}, 404)
     if not hmac.compare_digest(signed, request.headers.get("x-sentry-signature", "")):
         return JSONResponse({"detail": "Not authorized."}, 401)
-    seen: set[int] = set()
+    change_ids: set[int] = set()
     for row in json.loads(raw)["data"]:
-        if row["change_id"] in seen:
+        if row["change_id"] in change_ids:
             continue
-        seen.add(row["change_id"])
+        change_ids.add(row["change_id"])
         sentry.add_flag_change(
             row["flag"],
             row["action"],

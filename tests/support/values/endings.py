@@ -74,7 +74,10 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             )
         case wanted.LookUpIssues(short_ids=ids):
             return st.sampled_from(
-                [said.IssuesLookedUp(found=("42",), said=ids[0]), said.IssuesLookedUp(lost=ids)]
+                [
+                    said.IssuesLookedUp(issues=("42",), short_ids=ids[0]),
+                    said.IssuesLookedUp(lost=ids),
+                ]
             )
         case wanted.Investigate():
             one = Hypothesis(
@@ -200,7 +203,7 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
         case wanted.ReadMessage(ts=ts, seen=seen):
             texts = st.sampled_from(["", "db-2 is full", "db-2 was full"])
             return texts.map(
-                lambda text: said.MessageRead(ts=ts, seen=seen, at=now, text=text, by="U0BOB")
+                lambda text: said.MessageRead(ts=ts, event_ts=seen, at=now, text=text, by="U0BOB")
             )
         case wanted.Page(key=key):
             return st.just(said.Paged(key=key, via="PagerDuty"))

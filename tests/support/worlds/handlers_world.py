@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
@@ -202,22 +201,6 @@ async def house(
     private: bool = False,
     tracker: ErrorTracker | None = None,
     deployments: Deployments | None = None,
-) -> AsyncIterator[House]:
-    with pytest.MonkeyPatch.context() as patch:
-        # A busy machine must not refuse anybody here.
-        patch.setattr("handlers.slack.interaction.WHO_SECONDS", 20.0)
-        async with _house(store, services, watched, private, tracker, deployments) as opened:
-            yield opened
-
-
-@asynccontextmanager
-async def _house(
-    store: Store,
-    services: tuple[Service, ...],
-    watched: tuple[str, ...],
-    private: bool,
-    tracker: ErrorTracker | None,
-    deployments: Deployments | None,
 ) -> AsyncIterator[House]:
     async with (
         slack_world() as world,

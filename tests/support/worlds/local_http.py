@@ -10,6 +10,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from sandbox.serving import KEEP_ALIVE_SECONDS
+
 
 class _Server(uvicorn.Server):
     """Up and down at once: uvicorn's own ways look every tenth of a second, and sleep for one."""
@@ -41,6 +43,7 @@ async def serving(app: ASGIApp, tls: tuple[Path, Path] | None = None) -> AsyncIt
         "lifespan": "off",
         "ws": "none",
         "access_log": False,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
     }
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=0, **options, **keys))
     await server.open()

@@ -29,6 +29,7 @@ from sandbox.slack.workspace import Workspace
 from tests.support.worlds.local_http import serving
 
 SECRET = "shhh"
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -140,11 +141,16 @@ async def slack_world(
 ) -> AsyncIterator[World]:
     """Slack and the app on a free port; retries follow at once unless `delivery` says otherwise.
 
-    An ack has time, unless a test is about it: a busy machine is no slow bot.
+    Acks and trigger ids have time, unless a test is about it: a busy machine is no slow bot.
     """
     app = App()
     workspace, faults = Workspace(now=now), Faults()
-    usual = {"signing_secret": SECRET, "retry_delays": (0.0, 0.0, 0.0), "ack_seconds": 60.0}
+    workspace.modals.trigger_seconds = workspace.changes.patience = PATIENCE_SECONDS
+    usual = {
+        "signing_secret": SECRET,
+        "retry_delays": (0.0, 0.0, 0.0),
+        "ack_seconds": PATIENCE_SECONDS,
+    }
     options: dict[str, Any] = {**usual, **delivery}
     async with Delivery(workspace, request_url="", **options) as sender:
         slack = Mount("/slack", slack_app(workspace, sender, faults))

@@ -376,7 +376,9 @@ class Life(RuleBasedStateMachine):
         pinned=st.booleans(),
     )
     def message_touched(self, number: int, seen: int, pinned: bool) -> None:
-        self.heard(said.MessageTouched(ts=f"{number}.000100", seen=f"{seen}.000000", pinned=pinned))
+        self.heard(
+            said.MessageTouched(ts=f"{number}.000100", event_ts=f"{seen}.000000", pinned=pinned)
+        )
 
     @precondition(lambda self: self.incident.messages)
     @rule(data=st.data())

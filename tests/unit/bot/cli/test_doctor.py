@@ -1,6 +1,6 @@
 """`firebreak doctor` on scopes, release names and the store.
 
-The whole of it runs in tests/workspace/test_setting_up.py.
+The whole of it runs in tests/workspace/operations/test_setting_up.py.
 """
 
 from __future__ import annotations

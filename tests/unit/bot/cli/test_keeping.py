@@ -219,7 +219,10 @@ async def test_what_was_open_beside_each_other_is_so_again(store: Store, other: 
     )
 
 
-@settings(max_examples=draws(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=draws(50),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(
     st.text(max_size=200)
     | st.recursive(

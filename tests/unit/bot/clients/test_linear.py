@@ -122,7 +122,7 @@ async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
 @pytest.mark.parametrize(
     ("fault", "retryable", "said"),
     [
-        (Fault(error="RATELIMITED", retry_after=30), True, "slow down"),
+        (Fault(error="RATELIMITED", retry_after=600), True, "slow down"),
         (Fault(error="RATELIMITED", status=200), True, "slow down"),
         (
             Fault(error="INTERNAL_SERVER_ERROR", status=200),
@@ -147,7 +147,7 @@ async def test_errors_say_whether_trying_again_helps(
     assert said in refused.value.text
     assert refused.value.system == "Linear"
     if fault.retry_after:
-        assert refused.value.retry_after == pytest.approx(fault.retry_after, abs=2)
+        assert refused.value.retry_after == pytest.approx(fault.retry_after, abs=60)
     world.faults.clear()
     assert (await world.open()).identifier == "SHOP-1"
 

@@ -18,12 +18,14 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bot.clients.processes.records import mark
 from bot.connection.client import connect
 from bot.connection.embedded import ValkeyError, embedded
 from tests.support.worlds.small_world import until
 
 BOT = """
 import asyncio, sys
+from bot.clients.processes.records import mark
 from bot.connection.client import connect
 from bot.connection.embedded import embedded
 
@@ -128,12 +130,11 @@ async def test_killed_with_the_bot_and_there_again_at_once(tmp_path: Path) -> No
             assert (await redis.info("server"))["process_id"] != pid
             assert await redis.get("acknowledged") == "yes"
             await redis.aclose()
-            with pytest.raises(ProcessLookupError):
-                os.kill(pid, 0)
+            await until(lambda: mark(pid)["started"] is None)
             second_pid = second.pid
             os.kill(second_pid, signal.SIGKILL)
     socket = Path(url.removeprefix("unix://"))
-    await until(lambda: not socket.parent.exists(), 10)
+    await until(lambda: not socket.parent.exists())
 
 
 async def test_ctrl_c_is_the_bots_alone(tmp_path: Path) -> None:

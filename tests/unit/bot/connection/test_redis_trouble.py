@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -21,9 +22,10 @@ from bot.connection.errors import sentence_of, trouble_of
 from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError
+from sandbox.serving import free_port
 from tests.support.bots.forked import firebreak
 from tests.support.redis.redis_doctor import doctor, refused, told, waited_for
-from tests.support.redis.replicated import MASTER, eventually, free_port, replicated
+from tests.support.redis.replicated import MASTER, eventually, replicated
 from tests.support.redis.servers import EMBEDDED, behind_tls, pump, served
 from tests.support.worlds.small_world import until
 
@@ -79,25 +81,46 @@ async def test_tls_on_one_side_only(tmp_path: Path) -> None:
                 await check_at_start(url)
 
 
-async def test_nothing_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await waited_for("redis://127.0.0.1:1", "connection refused", caplog)
     await waited_for(f"unix://{tmp_path}/none.sock", "no socket at that path", caplog)
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # a resolver may take its time
     await waited_for("redis://nowhere.invalid", "host of Redis is not found", caplog)
 
 
 async def test_too_many_clients(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with served(tmp_path / "a", "--maxclients", "1") as one:
-        reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
-        writer.write(b"PING\r\n")
-        await reader.readline()
+        held: list[asyncio.StreamWriter] = []
+
+        async def taken() -> bool:  # once the server has let go of whoever saw it start
+            reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+            held.append(writer)
+            writer.write(b"PING\r\n")
+            return await reader.readline() == b"+PONG\r\n"
+
+        await eventually(taken)
         await waited_for(one.tcp, "as many clients as it may", caplog)
-        writer.close()
+        for writer in held:
+            writer.close()
 
 
 async def test_one_that_does_not_answer(tmp_path: Path) -> None:
     async with served(tmp_path / "a") as one:
         store = Store(connect(one.url, read_seconds=READ_SECONDS))
-        await store.server_now()
+
+        async def connected() -> bool:
+            try:
+                return bool(await store.server_now())
+            except NotRecorded:
+                return False
+
+        await eventually(connected)
         one.process.send_signal(signal.SIGSTOP)
         try:
             with pytest.raises(NotRecorded, match="too slow"):

@@ -103,7 +103,7 @@ async def test_what_slack_asks_to_wait_for_is_waited_for_and_survives_the_bot(
     async def say(effect: Say, job: Job) -> Action:
         jobs.append(job)
         if job.attempt == 1:
-            raise PortError("slack", "not now", retryable=True, retry_after=1)
+            raise PortError("slack", "not now", retryable=True, retry_after=600)
         return EffectDone(kind="say")
 
     async def waiting() -> bool:
@@ -113,11 +113,13 @@ async def test_what_slack_asks_to_wait_for_is_waited_for_and_survives_the_bot(
     async with running(world.outbox({"say": say}).run()):
         await world.want()
         await until(waiting)
-    ((_, due),) = await store.redis.zrange(store.keys.waiting, 0, -1, withscores=True)
-    assert due / 1000 - (await store.server_now()).timestamp() > 0.3
+    ((id, due),) = await store.redis.zrange(store.keys.waiting, 0, -1, withscores=True)
+    assert 300 < due / 1000 - (await store.server_now()).timestamp() <= 600
+    due = ((await store.server_now()).timestamp() + 0.3) * 1000
+    await store.redis.zadd(store.keys.waiting, {id: due})  # as if nearly all of it had passed
     async with running(world.outbox({"say": say}).run()):
         await until(world.empty)
-    assert (await store.server_now()).timestamp() >= due / 1000
+    assert (await store.server_now()).timestamp() * 1000 >= due
     assert [job.attempt for job in jobs] == [1, 2]
     assert jobs[0].effect_id == jobs[1].effect_id
     assert jobs[0].created == jobs[1].created
@@ -140,7 +142,7 @@ async def test_it_gives_up_after_its_time_and_says_so(
         await until(world.empty)
     assert await world.notes("failure") == ["INC-0001.2.1 say: Slack is down"]
     assert outbox.counts["failed"] == 1
-    assert outbox.counts["retried"] >= 2
+    assert outbox.counts["retried"] >= 1
 
 
 async def test_what_can_never_work_fails_at_once(store: Store, redis_url: str) -> None:

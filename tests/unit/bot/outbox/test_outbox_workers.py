@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,12 +92,20 @@ def hold_and_die(url: str) -> str:
     return said
 
 
+async def held_for_an_hour(store: Store) -> None:
+    """As if nobody had renewed for so long what is held now."""
+    for held in await store.redis.xpending_range(store.keys.outbox, GROUP, "-", "+", 100):
+        entries: list[Any] = [held["message_id"]]
+        await store.redis.xclaim(
+            store.keys.outbox, GROUP, held["consumer"], 0, entries, idle=3_600_000, justid=True
+        )
+
+
 @pytest.mark.parametrize("alone", [False, True])
 async def test_what_a_killed_worker_held_is_reclaimed(
     store: Store, redis_url: str, alone: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.outbox.worker.RENEW_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.worker.RECLAIM_SECONDS", 3600.0 if alone else 0.5)
     monkeypatch.setattr("bot.outbox.worker.CONSUMER_SECONDS", 0.5)
     attempts: list[int] = []
 
@@ -107,6 +116,8 @@ async def test_what_a_killed_worker_held_is_reclaimed(
     world = World(store, redis_url, Say(text="hallo"))
     await world.want()
     assert await asyncio.to_thread(hold_and_die, redis_url) == "holding\n"
+    if not alone:
+        await held_for_an_hour(store)
     async with running(world.outbox({"say": say}, alone=alone).run()):
         await until(world.empty)
 
@@ -179,6 +190,7 @@ async def test_a_redis_that_lost_the_group_gets_it_again(store: Store, redis_url
     assert await world.notes() == ["go", "effect.done"]
 
 
+DOUBTED_SECONDS = 0.3
 SLOW_WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
@@ -187,7 +199,7 @@ from bot.outbox.turns import SystemTurns
 from bot.store.incident_store import Store
 from phases.messages.actions import EffectDone
 from tests.support.worlds.small_world import dispatcher
-outbox.RENEW_SECONDS, outbox.RECLAIM_SECONDS = 0.1, 0.5
+outbox.RENEW_SECONDS, outbox.SURE = 0.1, DOUBTED / outbox.RECLAIM_SECONDS
 
 async def main():
     store = Store.open(sys.argv[1])
@@ -203,7 +215,7 @@ async def main():
 SystemTurns({"say": "slack"}, {"slack": 1}), url=sys.argv[1]).run()
 
 asyncio.run(main())
-"""
+""".replace("DOUBTED", str(DOUBTED_SECONDS))
 
 
 def slow_worker(url: str) -> subprocess.Popen[str]:
@@ -216,7 +228,6 @@ async def test_a_worker_that_stood_still_does_not_begin_what_another_has_taken_o
 ) -> None:
     """It would begin as if for the first time, and not look for what is posted already."""
     monkeypatch.setattr("bot.outbox.worker.RENEW_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.worker.RECLAIM_SECONDS", 0.5)
 
     async def say(effect: Say, job: Job) -> Action:
         await store.redis.rpush("ran", f"{job.effect_id} {job.attempt}")  # pyright: ignore[reportGeneralTypeIssues]
@@ -229,6 +240,8 @@ async def test_a_worker_that_stood_still_does_not_begin_what_another_has_taken_o
             assert other.stdout is not None
             assert await asyncio.to_thread(other.stdout.readline) == "holding\n"
             other.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(2 * DOUBTED_SECONDS)
+            await held_for_an_hour(store)
             async with running(world.outbox({"say": say}).run()):
                 await until(world.empty)
             ran = await _ran(store)

@@ -31,22 +31,30 @@ from tests.support.values.factories import declare, look, postmortem, report
 from tests.support.worlds.small_world import until
 
 
-class Together(LocalArchive):
-    """An archive whose first readers wait for each other.
+class Counting(LocalArchive):
+    """An archive that counts how often it was asked for the highest number."""
 
-    All have read the highest number before one of them takes the next.
-    """
-
-    def __init__(self, parties: int) -> None:
-        super().__init__()
-        self._barrier = asyncio.Barrier(parties)
-        self._left = parties
-        self.asked = 0
+    asked = 0
 
     async def highest(self, service: Service) -> int:
-        found = await super().highest(service)
         self.asked += 1
-        if self._left:
+        return await super().highest(service)
+
+
+class Together(Incidents):
+    """Incidents whose first readers of a number's owner wait for each other.
+
+    All have seen the next number free before one of them takes it.
+    """
+
+    def __init__(self, parties: int, store: Store, catalogue: Catalogue) -> None:
+        super().__init__(store, step, catalogue)
+        self._barrier = asyncio.Barrier(parties)
+        self._left = parties
+
+    async def owner(self, claim: str) -> str | None:
+        found = await super().owner(claim)
+        if claim.startswith("adr:") and self._left:
             self._left -= 1
             await self._barrier.wait()
         return found
@@ -100,13 +108,13 @@ async def test_the_same_number_is_never_given_twice(
     repository.commit("decisions", {"adr/0006-we-write-decisions-down.md": "# ADR-0006\n"})
     place = AdrPlace(directory=str(repository.path / "adr"))
     catalogue = Catalogue([Service(name=f"service-{n}", adr=place) for n in range(parties)])
-    dispatcher = Incidents(store, step, catalogue)
+    dispatcher = Together(parties, store, catalogue)
     ids = [await _mitigated(dispatcher, f"service-{n}", n) for n in range(parties)]
 
     async def nothing(effect: Any, job: Any) -> said.Action:
         return said.EffectDone(kind=effect.type)
 
-    archive = Together(parties)
+    archive = Counting()
     ctx: Any = object.__new__(EffectContext)  # of which the post-mortem needs so much
     for name, value in {
         "dispatcher": dispatcher,

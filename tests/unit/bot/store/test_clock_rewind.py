@@ -58,7 +58,7 @@ async def test_what_is_due_soon_moves_with_the_clock_and_what_the_calendar_means
     assert sorted(answers)[:-1] == [0] * 7
     assert abs(max(answers) - HOUR) < 60
     assert abs(await seconds_of(store, keys.timers, "look") - 300) < 60
-    assert abs(await seconds_of(store, keys.timers, "late") + 60) < 5, (
+    assert -HOUR / 2 < await seconds_of(store, keys.timers, "late") < -30, (
         "what was overdue is still due"
     )
     assert abs(await seconds_of(store, keys.timers, "tuesday") - 90 * HOUR) < 60
@@ -97,11 +97,11 @@ async def test_a_sweep_sees_it_and_fires_what_would_have_come_an_hour_late(
     clocks = [Clock(store, incidents) for _ in range(2)]
     await clocks[0].sweep()
     assert clocks[0].counts["fired"] == 0
-    await yesterday(store, HOUR + 1)
+    await yesterday(store, 2 * HOUR)
     await asyncio.gather(*(clock.sweep() for clock in clocks))
     await asyncio.gather(*(clock.sweep() for clock in clocks))
     assert sum(clock.counts["fired"] for clock in clocks) == 1
-    assert "the clock of Redis was set back by 36" in caplog.text
+    assert "the clock of Redis was set back by 7" in caplog.text
 
 
 async def test_what_a_worker_holds_is_held_from_now_on(store: Store) -> None:

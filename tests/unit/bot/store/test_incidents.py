@@ -230,13 +230,13 @@ async def test_answers_that_stay_lost_are_unknown_and_said_again_count_once(
         behind = Store.open(proxy.url)
         incidents = dispatcher(behind)
         id = await opened(incidents)
-        monkeypatch.setattr("bot.store.incidents.DISPATCH_SECONDS", 0.5)
+        monkeypatch.setattr("bot.store.incidents.DISPATCH_SECONDS", 2.0)
         proxy.lose_answers = 1000
         began = asyncio.get_running_loop().time()
         with caplog.at_level(logging.CRITICAL):
             answer = await incidents.dispatch(update("x"), id, Delivery(("t",)))
         assert answer == Unknown()
-        assert asyncio.get_running_loop().time() - began < 15, "some 100 tries"
+        assert asyncio.get_running_loop().time() - began < 60, "some 100 tries"
         monkeypatch.undo()
         proxy.lose_answers = 0
         again = await incidents.dispatch(update("x"), id, Delivery(("t",)))

@@ -46,7 +46,7 @@ async def test_where_one_of_three_was_written_meanwhile_nothing_of_all_is(store:
     incidents = await three(store)
     loaded = [await store.load(id) for id in IDS]
     read = [one.incident for one in loaded if one.incident is not None]
-    action = MergeDuplicates(by="U0BOB", others=IDS[1:], found=tuple(read[1:]))
+    action = MergeDuplicates(by="U0BOB", others=IDS[1:], records=tuple(read[1:]))
     change = step(read[0], action, SERVICES[0], datetime.now(UTC))
     assert isinstance(change, Change)
     await incidents.dispatch(PostUpdate(by="U0BOB", text="the disk is full"), IDS[2])

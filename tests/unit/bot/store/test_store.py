@@ -103,9 +103,10 @@ async def test_a_delivery_counts_once(store: Store) -> None:
         "INC-0001"
     )
     assert await dump(store) == before
-    assert (await store.load("INC-0001", Delivery(("event:9", "trigger:1")))).seen == "INC-0001"
-    assert (await store.load("INC-0001", Delivery(("event:9",)))).seen is None
-    assert (await store.load("INC-0001", Delivery(()))).seen is None
+    told_twice = await store.load("INC-0001", Delivery(("event:9", "trigger:1")))
+    assert told_twice.handled_by == "INC-0001"
+    assert (await store.load("INC-0001", Delivery(("event:9",)))).handled_by is None
+    assert (await store.load("INC-0001", Delivery(()))).handled_by is None
 
 
 async def test_a_timer_fires_once_and_only_as_it_was_set(store: Store) -> None:
@@ -114,7 +115,7 @@ async def test_a_timer_fires_once_and_only_as_it_was_set(store: Store) -> None:
     open_ = Draft((await store.get(["INC-0001"]))[0], T0)
     assert await commit(store, open_, "c2", TimerDue("INC-0001", "nobody", at - 1)) == Gone()
     assert await commit(store, open_, "c3", TimerDue("INC-0001", "other", at)) == Gone()
-    assert (await store.load("INC-0001", TimerDue("INC-0001", "nobody", at))).seen is None
+    assert (await store.load("INC-0001", TimerDue("INC-0001", "nobody", at))).handled_by is None
     assert await commit(store, open_, "c4", TimerDue("INC-0001", "nobody", at)) == Done(2)
     assert (
         await store.redis.zcard(store.keys.timers)
@@ -122,7 +123,7 @@ async def test_a_timer_fires_once_and_only_as_it_was_set(store: Store) -> None:
         == 0
     )
     assert await commit(store, open_, "c5", TimerDue("INC-0001", "nobody", at)) == Gone()
-    assert (await store.load("INC-0001", TimerDue("INC-0001", "nobody", at))).seen == ""
+    assert (await store.load("INC-0001", TimerDue("INC-0001", "nobody", at))).handled_by == ""
 
 
 async def test_a_fired_timer_may_set_itself_again_and_others_are_replaced_or_cancelled(
@@ -158,12 +159,12 @@ async def test_an_effect_ends_once_and_leaves_the_outbox_with_its_result(store: 
     assert await commit(store, open_, "c3", EffectEnded(entry)) == Gone()  # nobody holds it
     assert await commit(store, open_, "c3", EffectEnded("no entry id")) == Gone()
     await store.redis.xreadgroup(GROUP, "me", {store.keys.outbox: ">"})
-    assert (await store.load("INC-0001", EffectEnded(entry))).seen is None
+    assert (await store.load("INC-0001", EffectEnded(entry))).handled_by is None
     assert await commit(store, open_, "c4", EffectEnded(entry)) == Done(2)
     assert await store.redis.xlen(store.keys.outbox) == 0
     assert (await store.redis.xpending(store.keys.outbox, GROUP))["pending"] == 0
     assert await commit(store, open_, "c5", EffectEnded(entry)) == Gone()
-    assert (await store.load("INC-0001", EffectEnded(entry))).seen == ""
+    assert (await store.load("INC-0001", EffectEnded(entry))).handled_by == ""
 
 
 async def test_late_is_decided_by_the_clock_of_the_server(store: Store) -> None:

@@ -215,19 +215,19 @@ def test_what_was_left_for_later_becomes_a_part_of_the_incident_and_is_measured(
     story = Story(unseen=("SHOP-7", "SHOP-8"))
     assert story.wants(wanted.LookUpIssues) == [wanted.LookUpIssues(short_ids=("SHOP-7", "SHOP-8"))]
     story.opened().measured()
-    answer = IssuesLookedUp(found=("7",), said="SHOP-7", lost=("SHOP-8",))
+    answer = IssuesLookedUp(issues=("7",), short_ids="SHOP-7", lost=("SHOP-8",))
     story.say(answer)
     assert story.record.seeds == ("7",)
     assert "fingerprint:7" in story.claims
     assert story.wants(wanted.Triage) == [wanted.Triage()]
     assert story.in_thread == ["Sentry does not know SHOP-8: left out of the measurement."]
-    story.say(IssuesLookedUp(found=("7",), said="SHOP-7"))
+    story.say(IssuesLookedUp(issues=("7",), short_ids="SHOP-7"))
     assert story.wants(wanted.Triage) == [], "known already"
 
 
 def test_after_a_decision_it_belongs_and_the_picture_stays() -> None:
     story = Story(unseen=("SHOP-7",)).opened().measured().rolled_back()
-    story.say(IssuesLookedUp(found=("7",), said="SHOP-7"))
+    story.say(IssuesLookedUp(issues=("7",), short_ids="SHOP-7"))
     assert story.record.seeds == ("7",)
     assert story.wants(wanted.Triage) == []
 

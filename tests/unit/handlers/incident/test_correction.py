@@ -168,14 +168,20 @@ async def test_a_correction_is_taken_back(home: House) -> None:
 async def test_a_pin_that_is_taken_off_meanwhile_is_not_corrected(home: House) -> None:
     alice, incident = home.slack.alice, await updated(home)
     ts = "1767000000.000100"
-    told_first = MessageTouched(ts=ts, seen="1767000001.000000", pinned=True)
+    told_first = MessageTouched(ts=ts, event_ts="1767000001.000000", pinned=True)
     await home.said(told_first, incident.id)
     read = MessageRead(
-        ts=ts, seen="1767000001.000000", at=incident.declared_at, text="db-2 is full", by="U0BOB"
+        ts=ts,
+        event_ts="1767000001.000000",
+        at=incident.declared_at,
+        text="db-2 is full",
+        by="U0BOB",
     )
     await home.said(read, incident.id)
     view = await form(home, alice, incident, "db-2 is full")
-    gone = MessageRead(ts=ts, seen="1767000002.000000", at=incident.declared_at, text="", by=None)
+    gone = MessageRead(
+        ts=ts, event_ts="1767000002.000000", at=incident.declared_at, text="", by=None
+    )
     await home.said(gone, incident.id)
     await alice.submit(view, {"text": "db-3 is full"})
     await alice.open_modal(text="was taken back meanwhile. Nothing was changed.")

@@ -199,7 +199,7 @@ async def test_a_form_opens_though_slack_would_not_at_first(home: House, fault: 
 
 
 async def test_who_waits_for_a_form_that_does_not_open_is_told_to_click_again(home: House) -> None:
-    home.slack.faults.next("slack.views.open", Fault(status=429, retry_after=5))
+    home.slack.faults.next("slack.views.open", Fault(status=429, retry_after=600))
     home.slack.faults.next("slack.response_url", Fault(status=429, retry_after=1))
     bob = home.slack.bob
     await bob.command("/incident declare")

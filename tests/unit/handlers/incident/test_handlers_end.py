@@ -300,3 +300,21 @@ async def test_a_person_who_archives_an_open_incidents_channel_is_heard_and_the_
     await home.slack.delivery.idle()
     await home.heard.ctx.tasks.idle()
     assert (await home.newest()).channel is None, "it needs another one"
+
+
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_channel_that_goes_away_is_replaced(
+    home: House, private: bool, deleted: bool
+) -> None:
+    incident, _ = await home.decision()
+    assert incident.channel is not None
+    workspace = home.slack.workspace
+    channel = workspace.channels[incident.channel.id]
+    channel.is_private = private
+    (workspace.delete_channel if deleted else workspace.archive)(channel, "U0ALICE")
+    await home.slack.delivery.idle()
+    await home.heard.ctx.tasks.idle()
+    assert (await home.newest()).channel is None
+    done = "deleted" if deleted else "archived"
+    assert f"<@U0ALICE> {done} the channel" in str(await home.dispatcher.timeline(incident.id))

@@ -53,6 +53,8 @@ NOW = 1000.0
 @pytest.fixture(autouse=True)
 def clock_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time passes between a click and the question how much of it is left."""
+    monkeypatch.setattr("handlers.slack.interaction.ACK_SECONDS", ACK_SECONDS)
+    monkeypatch.setattr("handlers.slack.interaction.WHO_SECONDS", WHO_SECONDS)
     monkeypatch.setattr("handlers.slack.interaction.time", SimpleNamespace(monotonic=lambda: NOW))
 
 

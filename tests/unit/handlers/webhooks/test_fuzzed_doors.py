@@ -311,7 +311,10 @@ BAD_SIGNATURES = st.sampled_from(
 )
 
 
-@settings(max_examples=draws(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=draws(60),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(way=st.sampled_from(WEBHOOKS), signature=BAD_SIGNATURES, raw=st.binary(max_size=200))
 def test_what_is_not_signed_is_refused_and_changes_nothing(
     ways: Ways, way: Webhook, signature: str, raw: bytes

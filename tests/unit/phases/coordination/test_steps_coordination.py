@@ -97,7 +97,7 @@ def test_a_status_and_a_decision_that_somebody_deleted_are_posted_anew():
 
 
 def test_a_private_incident_is_announced_too_and_the_announcement_holds_no_details():
-    """The channel's message then is in tests/workspace/test_private.py."""
+    """The channel's message then is in tests/workspace/opening/test_private.py."""
     story = Story(private=True)
     story.say(CHANNEL)
     assert [e.name for e in story.wants(wanted.PostLive)] == ["status", "announcement"]

@@ -28,7 +28,7 @@ def one(number: int, **fields: object) -> Incident:
 
 
 def merged(kept: Incident, *gone: Incident) -> Change:
-    action = MergeDuplicates(by="U0BOB", others=tuple(g.id for g in gone), found=gone)
+    action = MergeDuplicates(by="U0BOB", others=tuple(g.id for g in gone), records=gone)
     change = step(kept, action, service(), NOW)
     assert isinstance(change, Change), change
     return change
@@ -36,7 +36,7 @@ def merged(kept: Incident, *gone: Incident) -> Change:
 
 def parted(kept: Incident, gone: Incident) -> tuple[Incident, Change]:
     """Return the incident that goes on, and the change of the one that parts from it."""
-    action = SplitOff(by="U0BOB", others=(kept.id,), found=(kept,))
+    action = SplitOff(by="U0BOB", others=(kept.id,), records=(kept,))
     change = step(gone, action, service(name=gone.service), NOW)
     assert isinstance(change, Change), change
     return change.also[0].incident, change
@@ -76,7 +76,7 @@ OTHERS = pytest.mark.parametrize(
 
 @OTHERS
 def test_where_one_of_them_cannot_be_merged_none_is(wrong: Incident, why: str):
-    action = MergeDuplicates(by="U0BOB", others=("INC-0002", wrong.id), found=(one(2), wrong))
+    action = MergeDuplicates(by="U0BOB", others=("INC-0002", wrong.id), records=(one(2), wrong))
     refused = step(one(1), action, service(), NOW)
     assert isinstance(refused, Refused)
     assert refused.text.startswith(why)
@@ -84,12 +84,12 @@ def test_where_one_of_them_cannot_be_merged_none_is(wrong: Incident, why: str):
 
 
 def test_one_that_is_not_there_and_too_many_are_refused():
-    lost = MergeDuplicates(by="U0BOB", others=("INC-0002", "INC-0003"), found=(one(2),))
+    lost = MergeDuplicates(by="U0BOB", others=("INC-0002", "INC-0003"), records=(one(2),))
     refused = step(one(1), lost, service(), NOW)
     assert isinstance(refused, Refused)
     assert "There is no incident INC-0003." in refused.text
     crowd = tuple(one(2 + n) for n in range(AT_ONCE + 1))
-    action = MergeDuplicates(by="U0BOB", others=tuple(g.id for g in crowd), found=crowd)
+    action = MergeDuplicates(by="U0BOB", others=tuple(g.id for g in crowd), records=crowd)
     assert isinstance(step(one(1), action, service(), NOW), Refused)
 
 
@@ -130,7 +130,7 @@ def test_a_duplicate_of_a_duplicate_waits_for_the_one_between():
     outer = merged(one(1), inner.incident)
     assert outer.incident.merged == ("INC-0002", "INC-0003")
     between, innermost = outer.also[0].incident, inner.also[0].incident
-    action = SplitOff(by="U0BOB", others=("INC-0002",), found=(between,))
+    action = SplitOff(by="U0BOB", others=("INC-0002",), records=(between,))
     refused = step(innermost, action, service(), NOW)
     assert isinstance(refused, Refused)
     assert "Split that one off first: `/incident split INC-0002`" in refused.text

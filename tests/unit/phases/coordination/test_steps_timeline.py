@@ -34,13 +34,13 @@ def told(of: Incident, action: MessageTouched | MessageRead) -> Change:
 
 
 def touched(seen: int, *, pinned: bool = False, ts: str = TS) -> MessageTouched:
-    return MessageTouched(ts=ts, seen=f"17670000{seen:02d}.000000", pinned=pinned)
+    return MessageTouched(ts=ts, event_ts=f"17670000{seen:02d}.000000", pinned=pinned)
 
 
 def read(seen: int, text: str, ts: str = TS) -> MessageRead:
     return MessageRead(
         ts=ts,
-        seen=f"17670000{seen:02d}.000000",
+        event_ts=f"17670000{seen:02d}.000000",
         at=NOW - timedelta(minutes=1),
         text=text,
         by="U0BOB",

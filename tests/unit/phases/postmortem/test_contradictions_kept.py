@@ -18,7 +18,7 @@ def written() -> Story:
     story = mitigated()
     story.say(said.SubmitPostmortem(postmortem=postmortem()))
     story.say(said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
-    story.say(said.AdrWritten(adr=ADR, found=(ONE,)))
+    story.say(said.AdrWritten(adr=ADR, contradictions=(ONE,)))
     return story
 
 
@@ -42,9 +42,9 @@ def test_what_was_kept_stays_kept_when_the_file_is_written_anew():
     story.say(said.KeepContradiction(by="U0BOB", contradiction=ONE))
     story.say(said.MendPostmortem(postmortem=postmortem(tests="No test has a rate of zero.")))
     assert story.wants(wanted.MendAdr) == [wanted.MendAdr()]
-    story.say(said.AdrMended(found=(ONE,)))
+    story.say(said.AdrMended(contradictions=(ONE,)))
     assert [one.kept_by for one in story.record.contradictions] == ["U0BOB"]
-    story.say(said.AdrMended(found=()))
+    story.say(said.AdrMended(contradictions=()))
     assert story.record.contradictions == ()
 
 

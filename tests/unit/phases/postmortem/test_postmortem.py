@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phases.postmortem.contradictions.case import Case
-from phases.postmortem.contradictions.numbers import span_and_length
+from phases.postmortem.contradictions.lengths import span_and_length
 from phases.postmortem.draft import draft_parts
 from phases.postmortem.form_parts import Parts, checked_postmortem
 from phases.postmortem.proofs import proofs

@@ -418,7 +418,7 @@ def test_no_looks_at_what_is_closed_or_goes_on_in_another_incident():
 
     gone, goes_on = mitigated().written(), Story()
     duplicate = gone.record.model_copy(update={"id": "INC-0002"})
-    goes_on.say(said.MergeDuplicates(by="U0BOB", others=("INC-0002",), found=(duplicate,)))
+    goes_on.say(said.MergeDuplicates(by="U0BOB", others=("INC-0002",), records=(duplicate,)))
     (also,) = goes_on.last.also
     assert also is not None
     assert also.incident.status is Status.RESOLVED

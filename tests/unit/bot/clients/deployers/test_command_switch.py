@@ -29,12 +29,10 @@ def shop(folder: Path, *command: str, seconds: int = 900) -> Service:
 
 
 async def over(switch: CommandSwitch, service: Service, id: str) -> DeployState:
-    for _ in range(400):
-        state = await switch.look(service, id)
-        if state.state != "running":
-            return state
-        await asyncio.sleep(0.05)
-    raise AssertionError("it goes on and on")
+    async with asyncio.timeout(100):
+        while (state := await switch.look(service, id)).state == "running":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return state
 
 
 async def test_the_name_is_one_argument_and_no_shell_reads_it(tmp_path: Path) -> None:

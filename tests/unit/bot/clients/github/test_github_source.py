@@ -92,7 +92,7 @@ async def test_many_commits_by_pages(world: World, many: int) -> None:
 
 
 async def test_out_of_calls_the_commits_are_there_without_their_files(world: World) -> None:
-    world.faults.always("github.commit", Fault(status=429, retry_after=1))
+    world.faults.always("github.commit", Fault(status=429, retry_after=600))
     found = await world.source.commits(SHOP, "3" * 40, "c" * 40)
     assert [(c.subject, c.files) for c in found] == [("Wording", ()), ("Rates", ())]
     with pytest.raises(PortError, match="slow down"):

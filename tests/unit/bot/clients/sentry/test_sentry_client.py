@@ -359,7 +359,7 @@ async def test_without_retry_after_the_end_of_sentrys_window_is_waited_for() -> 
 
     https://docs.sentry.io/api/ratelimits/
     """
-    ends = datetime.now(UTC).timestamp() + 7
+    ends = datetime.now(UTC).timestamp() + 40
     headers = {"X-Sentry-Rate-Limit-Limit": "40", "X-Sentry-Rate-Limit-Remaining": "0"}
     headers |= {
         "X-Sentry-Rate-Limit-Reset": f"{ends:.0f}",
@@ -378,7 +378,7 @@ async def test_without_retry_after_the_end_of_sentrys_window_is_waited_for() -> 
         with pytest.raises(HttpError, match="slow down") as caught:
             await client.issue("41")
         await client.aclose()
-    assert caught.value.retry_after == pytest.approx(7, abs=2)
+    assert 10 < (caught.value.retry_after or 0) <= 41
 
 
 async def test_an_unknown_shape_is_said_without_its_content() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.process import GUARD, Failed, KeptProcess
+from sandbox.process import GUARD, Failed, SupervisedProcess
 
 PROGRAM = """
 import os, pathlib, sys, time
@@ -24,7 +24,7 @@ time.sleep(60)
 """
 
 
-def kept(tmp_path: Path, program: str) -> KeptProcess:
+def kept(tmp_path: Path, program: str) -> SupervisedProcess:
     pid_file = tmp_path / "pid"
 
     async def ready() -> bool:
@@ -32,7 +32,7 @@ def kept(tmp_path: Path, program: str) -> KeptProcess:
             await asyncio.sleep(0.01)
         return True
 
-    return KeptProcess(
+    return SupervisedProcess(
         [sys.executable, "-c", program, str(pid_file)],
         env={"PATH": os.environ["PATH"]},
         log=tmp_path / "log",

@@ -15,8 +15,7 @@ import pytest
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import SHOP, asked, burn, declared, eventually, runs, town
-from tests.workspace.conftest import _lived
+from tests.support.bots.stage import SHOP, asked, burn, declared, eventually, running, runs, town
 
 IMPATIENT = SHOP + "limit_seconds = 2\n"
 
@@ -24,8 +23,8 @@ IMPATIENT = SHOP + "limit_seconds = 2\n"
 @pytest.fixture
 async def impatient(tmp_path: Path) -> AsyncIterator[World]:
     """The small world, in which a deploy may take two seconds."""
-    async for one in _lived(town(tmp_path, services=IMPATIENT)):
-        yield one
+    async with running(town(tmp_path, services=IMPATIENT)) as started:
+        yield started
 
 
 async def test_a_deploy_that_hangs_is_stopped_said_paged_and_not_started_again(impatient: World):

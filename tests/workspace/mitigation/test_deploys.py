@@ -5,6 +5,7 @@ They are watched without anybody's word, told to the open incident, and warned a
 
 from __future__ import annotations
 
+from sandbox.slack.people import Json
 from sandbox.world import World
 from tests.support.bots.stage import burn, eventually, incidents, said, told
 from tests.support.worlds.ci import ci
@@ -34,13 +35,15 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     await alice.click(decision, "decision.rollback")
     await alice.sees("Deployed: 1.3.0 → 1.2.0", channel)
     assert await ci(world, "1.3.2") == {"hold": True, "incident": "INC-0001"}
-    warnings = await eventually(
-        world, lambda: said(alice, channel, "Hold: shop is rolled back to 1.2.0"), "a warning"
-    )
+
+    def warned() -> list[Json]:
+        holds = said(alice, channel, "Hold: shop is rolled back to 1.2.0")
+        return [one for one in holds if "1.3.2 was deployed" in str(one)]
+
+    warning, *_ = await eventually(world, warned, "a warning")
     assert len(incidents(world)) == 1
 
     # Until somebody who may deploy says that what brought it is mended.
-    warning = next(one for one in warnings if "1.3.2 was deployed" in str(one))
     await alice.sees("Recovered.", channel)
     await alice.click(warning, "incident.cause_fixed")
     await alice.sees("says that the cause is fixed: deploys are no longer on hold", channel)

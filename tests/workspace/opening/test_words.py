@@ -15,6 +15,7 @@ from tests.support.bots.stage import (
     incidents,
     opened,
     status,
+    ticket,
     told,
 )
 from tests.support.values.formatted import formatted
@@ -151,20 +152,23 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
     await bob.command("/incident update Card payments work again in eu-west", channel)
     await eventually(world, lambda: "Card payments work" in status(channel), "the update, pinned")
     await eventually(
-        world, lambda: "Card payments" in world.discord.posts[0].content, "the update, in Discord"
+        world, lambda: "Card payments" in str(world.discord.posts), "the update, in Discord"
     )
-    ticket = world.linear.issues[0]
+    opened = await ticket(world)
     await eventually(
         world,
-        lambda: any("Card payments" in c.body for c in world.linear.comments_on(ticket)),
+        lambda: any("Card payments" in c.body for c in world.linear.comments_on(opened)),
         "the update, on the ticket",
     )
-    assert not any("<@" in c.body for c in world.linear.comments_on(ticket)), (
+    assert not any("<@" in c.body for c in world.linear.comments_on(opened)), (
         "people have names there"
     )
-    assert any(
-        "KeyError" in a.title or "SHOP-1" in a.title for a in world.linear.attachments_on(ticket)
-    ), "Sentry's issue"
+
+    def attached() -> bool:
+        titles = [a.title for a in world.linear.attachments_on(opened)]
+        return any("KeyError" in title or "SHOP-1" in title for title in titles)
+
+    await eventually(world, attached, "Sentry's issue")
 
     await bob.command("/incident update", channel)
     form: Json = await bob.open_modal("incident.update")

@@ -14,6 +14,7 @@ from tests.support.bots.stage import (
     eventually,
     said,
     status,
+    ticket,
     told,
 )
 from tests.support.redis.dump import redis_of
@@ -123,10 +124,10 @@ async def test_an_update_is_asked_for_posted_everywhere_and_put_off(small: World
         "in the announcement's thread",
     )
     assert not any("The pool of db-2" in plain(m) for m in incidents.roots() if m is not root)
-    ticket = world.linear.issues[0]
+    opened = await ticket(world)
     await eventually(
         world,
-        lambda: any("The pool of db-2" in c.body for c in world.linear.comments_on(ticket)),
+        lambda: any("The pool of db-2" in c.body for c in world.linear.comments_on(opened)),
         "on the ticket",
     )
 

@@ -23,7 +23,7 @@ async def test_a_sentry_issue_and_a_linear_bug_are_adopted(two_services: World):
     known = bug(world, "Region is sometimes missing")
 
     # Neither word names a service by itself: the project of the Sentry issue does.
-    world.faults.next("sentry.issue", Fault(delay=1.5))  # slower than a command has time for
+    world.faults.next("sentry.issue", Fault(status=503), times=3)  # each try of a command
     await alice.command(f"/incident SHOP-1 is everywhere now, was {known.url}")
     channel = await alice.channel("inc-0001-")
     await alice.sees("Recommended: roll back", channel)

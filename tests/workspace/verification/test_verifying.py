@@ -12,7 +12,16 @@ from sandbox.faults import Fault
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, declared, eventually, go_on_burning, said, status, told
+from tests.support.bots.stage import (
+    burn,
+    declared,
+    eventually,
+    go_on_burning,
+    said,
+    status,
+    ticket,
+    told,
+)
 
 SUMMARY = re.compile(
     r"""PRODUCTION INCIDENT — checkout is failing
@@ -107,7 +116,9 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     assert "<@U" not in written
     assert f"bar [{', '.join(drawn)}]" in written.split("xychart-beta")[1], "the same picture"
     await eventually(
-        world, lambda: world.linear.issues[0].state.type == "completed", "the ticket is closed"
+        world,
+        lambda: [i for i in world.linear.issues if i.state.type == "completed"],
+        "the ticket is closed",
     )
     await eventually(world, lambda: "Resolved" in status(channel), "the pinned status")
 
@@ -146,10 +157,10 @@ async def test_not_recovered_is_paged_and_decided_again(small: World):
     )
     await alice.sees_change(decision, "Not recovered: a new decision is open")
     await eventually(world, lambda: "To decide" in status(channel), "the pinned status")
-    ticket = world.linear.issues[0]
+    opened = await ticket(world)
     await eventually(
         world,
-        lambda: any("did not help" in c.body for c in world.linear.comments_on(ticket)),
+        lambda: any("did not help" in c.body for c in world.linear.comments_on(opened)),
         "the ticket follows",
     )
     # The action that was tried is not recommended again.

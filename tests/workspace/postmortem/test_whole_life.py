@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import insist, recovered_in_the_shop
+from tests.support.bots.stage import eventually, insist, recovered_in_the_shop, typed
 
 
 async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(
@@ -20,7 +20,7 @@ async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_unde
     channel = await alice.channel("inc-0001-")
     decision = await alice.sees("Recommended: roll back", channel)
     assert "decision.rollback" in str(decision)
-    assert len(alice.pinned(channel)) == 1
+    await eventually(world, lambda: len(alice.pinned(channel)) == 1, "the status is pinned")
 
     await insist(alice, decision, "decision.rollback")
     await alice.sees_change(decision, "Read back from the deployer")
@@ -30,11 +30,11 @@ async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_unde
     await recovered_in_the_shop(alice, channel)
 
     # Without cause and post-mortem it is not over.
-    await alice.command("/incident resolve", channel)
+    await typed(alice, "/incident resolve", channel)
     refused = await alice.sees("cannot be resolved yet", channel)
     assert "post-mortem" in plain(refused).lower()
 
-    await alice.command("/incident postmortem", channel)
+    await typed(alice, "/incident postmortem", channel)
     form = await alice.open_modal("incident.postmortem", text="Root cause")
     await alice.submit(form)  # prefilled, but two parts only a person knows
     assert {"monitoring", "tests"} <= set(alice.errors(form))

@@ -20,6 +20,7 @@ from sandbox.slack.forms import state_values
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
 from tests.support.bots.stage import (
+    PATIENCE_SECONDS,
     SEARCH,
     SHOP,
     burn,
@@ -200,10 +201,9 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
         at = await due()
         return at is not None and ((at + offset).hour, (at + offset).minute) == (9, 0)
 
-    for _ in range(200):  # Slack is asked where she is
-        if await in_the_morning():
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE_SECONDS):  # Slack is asked where she is
+        while not await in_the_morning():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     at = await due()
     assert at is not None
     assert ((at + offset).hour, (at + offset).minute) == (9, 0), "nine where Alice is"

@@ -20,8 +20,17 @@ import pytest
 from sandbox.credentials import CHANGE_SECRET
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import PAGES, PEOPLE, SHOP, declared, eventually, said, status, town
-from tests.workspace.conftest import _lived
+from tests.support.bots.stage import (
+    PAGES,
+    PEOPLE,
+    SHOP,
+    declared,
+    eventually,
+    running,
+    said,
+    status,
+    town,
+)
 
 TURN_OFF = 'turn_off = ["sh", "flag.sh", "off", "{change}"]\n'
 WITH_FLAGS = SHOP.replace("\n[services.shop.deploy]", f"{TURN_OFF}\n[services.shop.deploy]")
@@ -39,23 +48,23 @@ def _with_script(world: World) -> World:
 
 @pytest.fixture
 async def flagged(tmp_path: Path) -> AsyncIterator[World]:
-    async for one in _lived(_with_script(town(tmp_path, services=WITH_FLAGS))):
-        yield one
+    async with running(_with_script(town(tmp_path, services=WITH_FLAGS))) as started:
+        yield started
 
 
 @pytest.fixture
 async def impatient(tmp_path: Path) -> AsyncIterator[World]:
     """A command may take two seconds."""
     services = WITH_FLAGS + "limit_seconds = 2\n"
-    async for one in _lived(_with_script(town(tmp_path, services=services))):
-        yield one
+    async with running(_with_script(town(tmp_path, services=services))) as started:
+        yield started
 
 
 @pytest.fixture
 async def by_hand(tmp_path: Path) -> AsyncIterator[World]:
     """The catalogue has no `turn_off`."""
-    async for one in _lived(town(tmp_path)):
-        yield one
+    async with running(town(tmp_path)) as started:
+        yield started
 
 
 def burn_behind_a_flag(world: World, *, told: bool = True) -> None:

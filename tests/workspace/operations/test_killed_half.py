@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from bot.clients.processes.records import mark
 from sandbox.world import World
 from tests.support.bots.opened_once import settled
 from tests.support.bots.stage import eventually
@@ -32,7 +33,8 @@ def pid_of(world: World, name: str) -> int:
 
 
 def gone(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists()
+    """Return whether it has ended; whose child it was may still have to collect it."""
+    return mark(pid)["started"] is None
 
 
 async def ready(world: World) -> int:

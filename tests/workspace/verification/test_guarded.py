@@ -5,9 +5,19 @@ Sentry sends no alert here, and new trouble is noticed nevertheless.
 
 from __future__ import annotations
 
+import re
+
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import eventually, everything, go_on_burning, said, status, told
+from tests.support.bots.stage import (
+    eventually,
+    everything,
+    go_on_burning,
+    said,
+    status,
+    ticket,
+    told,
+)
 from tests.support.worlds.resolved import recovered
 
 
@@ -31,10 +41,10 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     )
     assert len({event.dedup_key for event in paged}) == 1
     await eventually(small, lambda: "To decide" in status(channel), "the pinned status")
-    ticket = small.linear.issues[0]
+    opened = await ticket(small)
     comments = await eventually(
         small,
-        lambda: [c for c in small.linear.comments_on(ticket) if "It is back" in c.body],
+        lambda: [c for c in small.linear.comments_on(opened) if "It is back" in c.body],
         "the ticket follows",
     )
     assert len(comments) == 1
@@ -55,6 +65,6 @@ async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
         await alice.command("/incident timeline", channel)
         answer = await told(alice, "Recovered", after=last)
         last, seen = answer["ts"], plain(answer)
-    assert "0 events in 3 s, where up to 3 are normal" in seen
+    assert re.search(r"0 events in \d+ s, where up to 3 are normal", seen)
     assert len(everything(alice, channel)) == before
     assert "Users are fine" in status(channel)

@@ -19,7 +19,7 @@ from tests.support.redis.dump import dumped
 
 PASSWORD = "ca/na#ry?[pa]ss@wo:rd%"
 PARTS = ("na#ry", "[pa]", "ss@wo", "rd%", quote("na#ry", safe=""), quote(PASSWORD, safe=""))
-DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
 async def test_the_least_rights_carry_a_whole_incident_and_nobody_says_the_password(
