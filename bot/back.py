@@ -22,11 +22,11 @@ from bot.wiring import Bot, Start, warm, wire, work
 
 def back(settings: Settings, catalogue: Catalogue, line: socket.socket, start: Start) -> int:
     """Return the exit code: 0 after a signal. `start` is what the front found out."""
-    asyncio.run(_back(settings, catalogue, line, start))
+    asyncio.run(_run_back(settings, catalogue, line, start))
     return 0
 
 
-async def _back(
+async def _run_back(
     settings: Settings, catalogue: Catalogue, line: socket.socket, start: Start
 ) -> None:
     ended = stop_signal()
@@ -35,7 +35,7 @@ async def _back(
         bot = await wire(settings, catalogue, stack, start)
         hear_the_bell(line, bot.store.dirtied)
         telling = asyncio.create_task(send_reports(line, lambda: _report(bot)), name="report")
-        stack.push_async_callback(_ended, telling)
+        stack.push_async_callback(_cancelled, telling)
         await unless_stopped(warm(bot), ended)
         if ended.is_set():
             return
@@ -52,7 +52,7 @@ async def _back(
             task.result()  # a task that ended by itself failed: raise its error
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

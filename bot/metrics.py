@@ -121,13 +121,13 @@ class Metrics:
                 state = await what_stands(self._store)
             except StoreError:
                 state = None
-            families = (*self._registry.collect(), *self._counted(), *_gauges(state))
+            families = (*self._registry.collect(), *self._counters(), *_gauges(state))
             text = generate_latest(_Families(families))
             return Response(text, media_type=None, headers={"content-type": CONTENT_TYPE_LATEST})
 
         return Route("/metrics", metrics)
 
-    def _counted(self) -> Iterator[Metric]:
+    def _counters(self) -> Iterator[Metric]:
         report = self._report()
         effects = _counter("effects", "Effects by kind and how they ended", ("kind", "result"))
         for kind, result, count in report.effects if report else ():

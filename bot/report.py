@@ -121,7 +121,7 @@ class BackSeen:
         self._begun = b""
 
     def listen(self) -> None:
-        asyncio.get_running_loop().add_reader(self._line, self._read)
+        asyncio.get_running_loop().add_reader(self._line, self._receive)
 
     def report(self) -> Report | None:
         """Return its newest report, however old it is."""
@@ -133,7 +133,7 @@ class BackSeen:
             return dict.fromkeys(self._names, False)
         return self._report.running
 
-    def _read(self) -> None:
+    def _receive(self) -> None:
         try:
             received = self._line.recv(BUFFER)
         except BlockingIOError:

@@ -194,13 +194,15 @@ def on_error(app: App, ctx: Context) -> None:
             else SORRY
         )
         again = isinstance(error, PortError | TimeoutError)
-        return _sorry(ctx, body, text, again=again)
+        return _answer_to_failure(ctx, body, text, again=again)
 
     app.error(failed)
     app.failed = failed
 
 
-def _sorry(ctx: Context, body: dict[str, Any], text: str, *, again: bool) -> BoltResponse:
+def _answer_to_failure(
+    ctx: Context, body: dict[str, Any], text: str, *, again: bool
+) -> BoltResponse:
     message = notes.note(text)
     if body.get("command"):
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload()})

@@ -49,11 +49,11 @@ from phases.text.wording import ended, short
 from phases.triage.steps import decide_without_report
 from phases.verification.steps import glance_on, look_unreachable
 
-KEPT = 8  # failures kept and shown
+FAILURES_KEPT = 8  # failures kept and shown
 LONGEST_RETRY_SECONDS = 15 * 60
 ENTRY_OLDER_SECONDS = 2
 """A timeline entry may be this much older than its effect (`DISPATCH_SECONDS` of the store)."""
-SLOWER = 10  # an effect that has failed for an hour is tried every sixth minute
+SLOWER_BY = 10  # an effect that has failed for an hour is tried every sixth minute
 
 
 def effect_failed(draft: Draft, action: EffectFailed) -> None:
@@ -74,7 +74,7 @@ def effect_failed(draft: Draft, action: EffectFailed) -> None:
             return
         body = EFFECT.dump_json(effect).decode()
         action = action.model_copy(update={"kind": effect.type, "effect": body})
-    known = next((f for f in incident.failures if EFFECT.validate_json(f.effect) == effect), None)
+    known = _known(incident, effect)
     _go_on(draft, effect, action.reason)
     if not _matters(draft.incident, effect):
         return
@@ -86,10 +86,10 @@ def effect_failed(draft: Draft, action: EffectFailed) -> None:
         effect=action.effect,
     )
     others = (f for f in draft.incident.failures if f.effect_id != failure.effect_id)
-    draft.set(failures=kept((*others, failure), KEPT)).dirty("status")
+    draft.set(failures=kept((*others, failure), FAILURES_KEPT)).dirty("status")
     seconds = _retry_seconds(effect)
     if seconds is not None:
-        slower = (draft.now - failure.at).total_seconds() / SLOWER
+        slower = (draft.now - failure.at).total_seconds() / SLOWER_BY
         wait = min(max(seconds, slower), LONGEST_RETRY_SECONDS)
         draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
     if known is None:
@@ -116,7 +116,7 @@ def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
             look_unreachable(draft, effect.round, number, short(reason, REASON))
         case LookBack(look=look):
             # It is looked at again a little later. Nobody hears of it, because nobody waits for it.
-            guard_looked(draft, GuardLooked(look=look, at=draft.now, found="not asked"))
+            guard_looked(draft, GuardLooked(look=look, at=draft.now, outcome="not asked"))
         case _:
             return False
     return True
@@ -124,16 +124,13 @@ def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
 
 def try_again(draft: Draft, action: TryAgain) -> Refused | None:
     incident = draft.incident
-    if (failure := _find(incident, action.effect_id)) is None:
+    if (failure := _failure_of(incident, action.effect_id)) is None:
         return Refused("stale", "That is done or has been retried already.")
     words = policy(failure.kind).words.lower()
     draft.note("failure", f"Tried again: {words}", by=action.by)
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
-    effect = EFFECT.validate_json(failure.effect)
-    if isinstance(effect, PostLive):
-        effect = effect.model_copy(update={"again": True})
-    _again(draft, effect)
+    _want_again(draft, failure)
     return None
 
 
@@ -143,14 +140,14 @@ def retry_due(draft: Draft, action: RetryDue) -> None:
     The failure is shown until it has worked, and is not said a second time.
     """
     incident = draft.incident
-    if (failure := _find(incident, action.effect_id)) is None:
+    if (failure := _failure_of(incident, action.effect_id)) is None:
         return
     effect = EFFECT.validate_json(failure.effect)
     if not _still_wanted(incident, effect):
         left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
         draft.set(failures=left).dirty("status")
         return
-    _again(draft, effect)
+    _want_again(draft, failure)
 
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
@@ -162,13 +159,26 @@ def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
     return tuple(left)
 
 
-def _find(incident: Incident, effect_id: str) -> Failure | None:
+def _failure_of(incident: Incident, effect_id: str) -> Failure | None:
     return next((f for f in incident.failures if f.effect_id == effect_id), None)
 
 
-def _again(draft: Draft, effect: Effect) -> Draft:
+def _known(incident: Incident, effect: Effect) -> Failure | None:
+    same = (f for f in incident.failures if EFFECT.validate_json(f.effect).same_as(effect))
+    return next(same, None)
+
+
+def was_given_up(incident: Incident, effect: Effect) -> bool:
+    """Return whether the same was wanted before, and was given up: it may have been done."""
+    return effect.wanted_as is not None or _known(incident, effect) is not None
+
+
+def _want_again(draft: Draft, failure: Failure) -> Draft:
+    effect = EFFECT.validate_json(failure.effect)
+    first = effect.wanted_as or failure.effect_id
+    effect = effect.model_copy(update={"wanted_as": first})
     if isinstance(effect, TellDiscord):
-        return tell_discord(draft)  # a first post that is under way again must not become two
+        return tell_discord(draft, effect)  # a first post that is under way must not become two
     if isinstance(effect, Investigate):
         draft.set(investigating=True)
     return draft.want(effect)

@@ -197,7 +197,7 @@ class DiscordApi:
     def _faulty(self, call: str, endpoint: Endpoint) -> Endpoint:
         async def handle(request: Request) -> Response:
             return await self.faults.around(
-                f"discord.{call}", request, lambda: endpoint(request), _staged
+                f"discord.{call}", request, lambda: endpoint(request), _fault_response
             )
 
         return handle
@@ -279,7 +279,7 @@ def _is_bot(request: Request) -> bool:
     return request.headers.get("authorization") == f"Bot {BOT_TOKEN}"
 
 
-def _staged(fault: Fault) -> Response:
+def _fault_response(fault: Fault) -> Response:
     if fault.status == 429:
         # https://docs.discord.com/developers/topics/rate-limits: seconds, in the body.
         wait = float(fault.retry_after or 1)

@@ -185,10 +185,10 @@ class Hanging:
                 answer.append(message)
 
             await self._app(scope, receive, hold_back)
-            if not await _gone(receive, seconds):
+            if not await _caller_left(receive, seconds):
                 for message in answer:
                     await send(message)
-        elif not await _gone(receive, seconds):
+        elif not await _caller_left(receive, seconds):
             await send(
                 {
                     "type": "http.response.start",
@@ -199,7 +199,7 @@ class Hanging:
             await send({"type": "http.response.body"})
 
 
-async def _gone(receive: Receive, seconds: float) -> bool:
+async def _caller_left(receive: Receive, seconds: float) -> bool:
     """Return whether the caller goes away within `seconds`."""
     try:
         async with asyncio.timeout(seconds):

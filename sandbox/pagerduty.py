@@ -53,7 +53,7 @@ class PagerDuty:
 
     def trigger(self, body: Json) -> str:
         payload, key = body["payload"], str(body.get("dedup_key") or f"made-{len(self.events)}")
-        known = self._open(key)
+        known = self._open_event(key)
         if known is not None:
             known.times += 1
         else:
@@ -72,13 +72,13 @@ class PagerDuty:
 
     def follow(self, key: str, action: str) -> str:
         """Acknowledge or resolve an alert. Nothing happens for a key that is not known."""
-        known = self._open(key)
+        known = self._open_event(key)
         if known is not None:
             known.state = "acknowledged" if action == "acknowledge" else "resolved"
             self.on_change()
         return key
 
-    def _open(self, key: str) -> PagerEvent | None:
+    def _open_event(self, key: str) -> PagerEvent | None:
         return next(
             (e for e in reversed(self.events) if e.dedup_key == key and e.state != "resolved"), None
         )
@@ -135,11 +135,13 @@ def pagerduty_app(pagerduty: PagerDuty, faults: Faults) -> Starlette:
         return JSONResponse(answer, 202)
 
     async def handle(request: Request) -> Response:
-        return await faults.around("pagerduty.enqueue", request, lambda: enqueue(request), _staged)
+        return await faults.around(
+            "pagerduty.enqueue", request, lambda: enqueue(request), _fault_response
+        )
 
     return Starlette(routes=[Route("/v2/enqueue", handle, methods=["POST"])])
 
 
-def _staged(fault: Fault) -> Response:
+def _fault_response(fault: Fault) -> Response:
     body = {"message": fault.error or "staged"}
     return JSONResponse(body, fault.status or 400, fault.retry_header())

@@ -103,7 +103,7 @@ class SupervisedProcess:
         """Start, and wait until the program is ready. Raises `Failed`."""
         await self.stop()
         self.state = "starting"
-        self._keeping = asyncio.create_task(self._keep())
+        self._keeping = asyncio.create_task(self._keep_running())
         await self.until_running(seconds=seconds)
 
     async def until_running(self, *, seconds: float | None = None) -> None:
@@ -127,7 +127,7 @@ class SupervisedProcess:
             await asyncio.gather(self._keeping, return_exceptions=True)
             self._keeping = None
         await self._end()
-        self._to("off")
+        self._set_state("off")
 
     def kill(self) -> bool:
         """kill -9. Return False when it does not run. It comes back by itself."""
@@ -135,7 +135,7 @@ class SupervisedProcess:
             return False
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        self._to("restarting")
+        self._set_state("restarting")
         return True
 
     def tail(self, lines: int = 200) -> str:
@@ -148,7 +148,7 @@ class SupervisedProcess:
 
     # Inside
 
-    async def _keep(self) -> None:
+    async def _keep_running(self) -> None:
         clock = asyncio.get_running_loop().time
         deaths = 0
         while True:
@@ -158,10 +158,10 @@ class SupervisedProcess:
                 deaths = 0
             if code == 2 or (self.restarts == 0 and self.state == "starting" and deaths >= 2):
                 # Exit code 2: its settings are wrong, and stay wrong.
-                self._to("stopped")
+                self._set_state("stopped")
                 return
             if self.state != "starting":
-                self._to("restarting")
+                self._set_state("restarting")
                 self.restarts += 1
             await asyncio.sleep(self.backoff[min(deaths, len(self.backoff) - 1)])
             deaths += 1
@@ -175,7 +175,7 @@ class SupervisedProcess:
         try:
             await asyncio.wait([ended, up], return_when=asyncio.FIRST_COMPLETED)
             if not ended.done() and up.done() and up.result():
-                self._to("running")
+                self._set_state("running")
             return await ended
         finally:
             self.pid = None
@@ -190,6 +190,6 @@ class SupervisedProcess:
         program.end()
         await program.wait()
 
-    def _to(self, state: State) -> None:
+    def _set_state(self, state: State) -> None:
         self.state = state
         self._changed.set()

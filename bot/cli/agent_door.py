@@ -17,7 +17,7 @@ from bot.store.agent_calls import AgentCalls
 from bot.store.incidents import Incidents
 from bot.store.past_incidents import RedisMemory
 from handlers.dispatcher import Recorded
-from phases.memory.trends import MONTHS, trends, visible_memories
+from phases.memory.trends import MONTHS_SHOWN, trends, visible_memories
 from phases.messages.actions import AddEvidence
 from phases.messages.commands import AddHypothesis
 from phases.record.findings import Evidence
@@ -28,11 +28,11 @@ from phases.text import cleaning
 READS_A_MINUTE = 120
 ADDS_A_MINUTE = 10
 """An agent in a loop must not fill a timeline that people read. Of a person, not of a process."""
-LISTED = 50
-ENTRIES = 500
-PAST = 100
-TEXT = 1000
-LINK = 2000
+LISTED_MOST = 50
+ENTRIES_MOST = 500
+PAST_MOST = 100
+TEXT_LIMIT = 1000
+LINK_LIMIT = 2000
 
 
 class Refusal(Exception):
@@ -61,11 +61,13 @@ class Door:
         await self._may("reads", READS_A_MINUTE)
         if open_only and service is None:
             every = await self.incidents.short_records("open")
-            shown = [short_record.id for short_record in every if not short_record.private][:LISTED]
+            shown = [short_record.id for short_record in every if not short_record.private][
+                :LISTED_MOST
+            ]
             records = await self.incidents.records(shown)
         else:
             records = await self.incidents.find(service=service, open_only=open_only)
-        return [_short(incident) for incident in records if not incident.private][:LISTED]
+        return [_short(incident) for incident in records if not incident.private][:LISTED_MOST]
 
     async def incident(self, id: str) -> dict[str, Any]:
         """Return the triage, the decisions, the lead and how it stands."""
@@ -78,28 +80,30 @@ class Door:
             "lead": incident.lead,
             "hit": list(report.blast.sentences) if report else [],
             "began_at": report.began_at.isoformat() if report and report.began_at else None,
-            "recommendation": _plain(incident.round.recommendation) if incident.round else None,
-            "rounds": [_plain(each) for each in incident.rounds],
-            "sentry_issues": [_plain(issue) for issue in report.issues] if report else [],
-            "stack": _plain(report.frame) if report else None,
-            "deploys": [_plain(deploy) for deploy in report.deploys] if report else [],
-            "cause": _plain(incident.cause),
+            "recommendation": _json_value(incident.round.recommendation)
+            if incident.round
+            else None,
+            "rounds": [_json_value(each) for each in incident.rounds],
+            "sentry_issues": [_json_value(issue) for issue in report.issues] if report else [],
+            "stack": _json_value(report.frame) if report else None,
+            "deploys": [_json_value(deploy) for deploy in report.deploys] if report else [],
+            "cause": _json_value(incident.cause),
             "latest_update": incident.latest_update,
         }
 
     async def timeline(self, id: str) -> list[dict[str, Any]]:
         incident = await self._load(id)
         entries = await self.incidents.timeline(incident.id)
-        return [_entry(entry) for entry in entries[-ENTRIES:]]
+        return [_entry(entry) for entry in entries[-ENTRIES_MOST:]]
 
     async def evidence(self, id: str) -> dict[str, Any]:
         """Return the hypotheses, the suspects, and the walk along the stack."""
         incident = await self._load(id)
         return {
-            "hypotheses": [_plain(each) for each in incident.hypotheses],
-            "suspects": [_plain(each) for each in incident.suspects],
-            "investigation": _plain(incident.investigation),
-            "bisect": _plain(incident.bisect),
+            "hypotheses": [_json_value(each) for each in incident.hypotheses],
+            "suspects": [_json_value(each) for each in incident.suspects],
+            "investigation": _json_value(incident.investigation),
+            "bisect": _json_value(incident.bisect),
         }
 
     async def takes_back(self, id: str) -> dict[str, Any]:
@@ -107,20 +111,23 @@ class Door:
         incident = await self._load(id)
         advice = incident.round.recommendation if incident.round else None
         return {
-            "target": _plain(advice.target) if advice else None,
-            "takes_back": _plain(advice.takes_back) if advice else None,
-            "warnings": [_plain(quote) for quote in advice.written] if advice else [],
+            "target": _json_value(advice.target) if advice else None,
+            "takes_back": _json_value(advice.takes_back) if advice else None,
+            "warnings": [_json_value(quote) for quote in advice.written] if advice else [],
         }
 
     async def history(self, service: str | None) -> list[dict[str, Any]]:
         await self._may("reads", READS_A_MINUTE)
-        return [_plain(past) for past in visible_memories(await self.past.newest(service, PAST))]
+        return [
+            _json_value(past)
+            for past in visible_memories(await self.past.newest(service, PAST_MOST))
+        ]
 
     async def trends(self) -> dict[str, Any]:
         await self._may("reads", READS_A_MINUTE)
         now = self.now()
-        remembered = await self.past.since(now - timedelta(days=31 * MONTHS))
-        return _plain(trends(visible_memories(remembered), now))
+        remembered = await self.past.since(now - timedelta(days=31 * MONTHS_SHOWN))
+        return _json_value(trends(visible_memories(remembered), now))
 
     # --- adding -----------------------------------------------------------------------------------
 
@@ -203,19 +210,23 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Return a value of the record as JSON holds it."""
     return value.model_dump(mode="json") if value is not None else None
 
 
 def _line(text: str) -> str:
     """Return an agent's text in one line, in which nothing mentions anybody in Slack."""
-    return " ".join(cleaning.foreign(cleaning.visible(text)).split())[:TEXT]
+    return " ".join(cleaning.foreign(cleaning.visible(text)).split())[:TEXT_LIMIT]
 
 
 def _link(url: str | None) -> str | None:
     if not url:
         return None
-    if not url.startswith(("https://", "http://")) or len(url) > LINK or not url.isprintable():
+    if (
+        not url.startswith(("https://", "http://"))
+        or len(url) > LINK_LIMIT
+        or not url.isprintable()
+    ):
         raise Refusal("A link begins with https:// and has no blanks.")
     return url

@@ -31,10 +31,9 @@ def export_main(
     until: date | None,
     *,
     private: bool,
-    out: TextIO = sys.stdout,
 ) -> int:
     """Return exit code 0; 1 where an incident is missing or unreadable; 2 for wrong settings."""
-    return run(lambda store: export(store, ids, since, until, private=private, out=out))
+    return run(lambda store: export(store, ids, since, until, private=private, out=sys.stdout))
 
 
 async def export(

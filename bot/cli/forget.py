@@ -18,7 +18,7 @@ from bot.connection.client import Script, StoreError, keys_under, store_errors
 from bot.store.incident_store import Store
 from phases.text.cleaning import FORGOTTEN, PERSON, SOMEBODY
 
-PASSES = 3
+PASSES_MOST = 3
 """The most passes: a running bot may write meanwhile, so keys are read until none has changed."""
 SHORTEST_ID = 6
 """A shorter text is refused: it may be a word, and would be replaced wherever that stands."""
@@ -56,8 +56,8 @@ def forget_main(person: str, names: Sequence[str]) -> int:
 
 async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = sys.stdout) -> int:
     changed: Counter[str] = Counter()
-    for _ in range(PASSES):
-        changed_now = await _pass(store, person, names)
+    for _ in range(PASSES_MOST):
+        changed_now = await _sweep_keys(store, person, names)
         changed += changed_now
         if not changed_now:
             break
@@ -87,7 +87,7 @@ async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = 
     return 0
 
 
-async def _pass(store: Store, person: str, names: Sequence[str]) -> Counter[str]:
+async def _sweep_keys(store: Store, person: str, names: Sequence[str]) -> Counter[str]:
     """Look through every key once; return how many values were changed, by place."""
     prefix = store.keys.prefix
     patterns = _patterns(person, names)

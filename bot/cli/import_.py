@@ -44,12 +44,12 @@ async def import_lines(
             continue
         new, here = new + was_new, here + (not was_new)
         if was_new and archived.incident.open:
-            print(f"line {number}: {_open(archived, go_on=go_on)}", file=out)
+            print(f"line {number}: {_open_note(archived, go_on=go_on)}", file=out)
     print(f"Incidents imported: {new}; here already: {here}; lines not imported: {bad}.", file=out)
     return 1 if bad else 0
 
 
-def _open(archived: Archived, *, go_on: bool) -> str:
+def _open_note(archived: Archived, *, go_on: bool) -> str:
     id, timers = archived.incident.id, ", ".join(sorted(archived.timers)) or "none"
     if go_on:
         return (

@@ -27,7 +27,7 @@ def run(command: Callable[[Store], Awaitable[int]], *, must_exist: bool = True) 
     """
 
     async def on_store() -> int:
-        async with _url(must_exist=must_exist) as url:
+        async with _store_url(must_exist=must_exist) as url:
             store = Store(
                 connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS, connections=4)
             )
@@ -51,7 +51,7 @@ def run(command: Callable[[Store], Awaitable[int]], *, must_exist: bool = True) 
 
 
 @asynccontextmanager
-async def _url(*, must_exist: bool) -> AsyncIterator[str]:
+async def _store_url(*, must_exist: bool) -> AsyncIterator[str]:
     redis_url, data_dir = where_it_is_kept()
     if redis_url is not None:
         yield redis_url

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-APART = timedelta(hours=2)
+CLOCKS_APART = timedelta(hours=2)
 """A clock that is wrong is mostly wrong by a time zone's hour. What an earlier try may have posted
 is looked for so far back: a few more pages are read, and nothing is posted twice."""

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 import httpx
 from pydantic import ValidationError
 
-from bot.clients.clocks import APART
+from bot.clients.clocks import CLOCKS_APART
 from bot.clients.http.client import Http, with_query
 from bot.clients.http.errors import HttpError, Limited, json_of, retry_after
 from bot.clients.http.shape import Shape
@@ -29,7 +29,7 @@ from phases.text.wording import short
 
 SYSTEM = "Discord"
 CONTENT_LIMIT = 2000
-NEWEST = 100
+MESSAGES_READ = 100
 """Messages that are looked through for a post whose answer was lost:
 https://docs.discord.com/developers/resources/message#get-channel-messages"""
 USER_AGENT = "DiscordBot (firebreak, 1)"  # https://docs.discord.com/developers/reference#user-agent
@@ -191,7 +191,7 @@ class Discord:
         hook = await self._hook()
         place = self._query.get("thread_id") or hook.channel_id
         try:
-            newest = await self._messages(self._bot, str(place), NEWEST)
+            newest = await self._messages(self._bot, str(place), MESSAGES_READ)
         except PortError as error:
             if error.retryable:
                 raise
@@ -201,7 +201,7 @@ class Discord:
             for message in newest
             if message.webhook_id == hook.id
             and message.author.username == author
-            and message.timestamp >= since - APART
+            and message.timestamp >= since - CLOCKS_APART
         ]
         if not posts:
             return None

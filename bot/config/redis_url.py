@@ -180,13 +180,13 @@ class _Reader:
         for part in self._query.split("&") if self._query else ():
             name, _, value = part.partition("=")
             if name not in TAKEN[self._scheme]:
-                self._faults.append(self._unknown(name))
+                self._faults.append(self._unknown_option(name))
             elif name in self._given:
                 self._faults.append(f"gives {name} twice")
             else:
                 self._given[name] = self._decoded(value, name)
 
-    def _unknown(self, name: str) -> str:
+    def _unknown_option(self, name: str) -> str:
         # The rest of a password behind an & looks like a name: such a name is not repeated.
         secret = any(f"{field}=" in self._query for field in _SECRET)
         shown = name if re.fullmatch(r"[a-z][a-z_]{0,30}", name) and not secret else "one"

@@ -108,7 +108,7 @@ class Slot:
         """Return the primary of the slot. Raises the errors of redis-py, and `NoPrimary`."""
         async with self._looking:
             if self.primary is None:
-                self.primary = await self._ask()
+                self.primary = await self._find_primary()
             return self.primary
 
     def moved(self, to: Place) -> None:
@@ -118,25 +118,25 @@ class Slot:
         """The primary was taken for one, and does not answer as one."""
         if self.primary == place:
             self.primary = None
-            self._last(self._nodes[0])  # who said so may be behind the others
-        self._last(place)
+            self._ask_last(self._nodes[0])  # who said so may be behind the others
+        self._ask_last(place)
 
-    def _last(self, place: Place) -> None:
+    def _ask_last(self, place: Place) -> None:
         if place in self._nodes:
             self._nodes.remove(place)
             self._nodes.append(place)
 
-    async def _ask(self) -> Place:
+    async def _find_primary(self) -> Place:
         failed: list[Exception] = []
         for place in tuple(self._nodes):
             try:
                 cluster = read_map(await self._shards(place), self.number, place)
             except FAILURES as error:
                 failed.append(error)
-                self._last(place)
+                self._ask_last(place)
                 continue
             except asyncio.CancelledError:  # who asked has no more time
-                self._last(place)
+                self._ask_last(place)
                 raise
             self._nodes = list(dict.fromkeys((*cluster.nodes, *self._seeds)))
             if cluster.primary is not None:
@@ -152,7 +152,7 @@ class Slot:
                 )
             )
         # Who answers knows better why than who does not.
-        raise max(failed, key=lambda error: (isinstance(error, NoPrimary), _answered(error)))
+        raise max(failed, key=lambda error: (isinstance(error, NoPrimary), _is_final(error)))
 
     async def _shards(self, place: Place) -> list[list[Any]]:
         """Ask one node, over a connection for that alone: it is seldom needed."""
@@ -201,7 +201,7 @@ def _place(named: list[Any], asked: Place) -> Place:
     return (str(host) if host and host != "?" else asked[0], port)
 
 
-def _answered(error: Exception) -> bool:
+def _is_final(error: Exception) -> bool:
     return isinstance(error, ANSWERS) or trouble_of(error).final
 
 

@@ -69,7 +69,7 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
             _write_note(data, None)
             if watching is not None:
                 watching.cancel()
-            await asyncio.shield(asyncio.to_thread(_stop, servers[-1]))
+            await asyncio.shield(asyncio.to_thread(_stop_watcher, servers[-1]))
     finally:
         os.close(lock)
 
@@ -233,7 +233,7 @@ def _last_line(data: Path) -> str:
     return lines[-1] if lines else "its log is empty"
 
 
-def _stop(watcher: subprocess.Popen[bytes]) -> None:
+def _stop_watcher(watcher: subprocess.Popen[bytes]) -> None:
     if watcher.stdin is not None:
         watcher.stdin.close()
     try:

@@ -235,12 +235,12 @@ def trouble_of(error: BaseException) -> Trouble:
     """Return the trouble behind an error of redis-py, of the operating system, or of ours."""
     chain = list(_chain(error))
     for cause in chain:
-        if trouble := _known(cause):
+        if trouble := _classified(cause):
             return trouble
     text = getattr(chain[0], "text", "")
     answered = any(isinstance(cause, ANSWERS) for cause in chain)
     return Trouble(
-        str(text).rstrip(".") or _unknown(chain[-1]), IN_ITS_WORDS if answered else REACH
+        str(text).rstrip(".") or _unknown_code(chain[-1]), IN_ITS_WORDS if answered else REACH
     )
 
 
@@ -258,19 +258,19 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _known(error: BaseException) -> Trouble | None:
+def _classified(error: BaseException) -> Trouble | None:
     if isinstance(error, Told):
         return error.trouble
     if isinstance(error, MasterNotFoundError):
         return _sentinels(error)
-    if isinstance(error, RedisError) and (trouble := _answered(error)):
+    if isinstance(error, RedisError) and (trouble := _named_trouble(error)):
         return trouble
     if isinstance(error, InvalidResponse):
         return _no_redis(str(error))
     return _of_the_way(error)
 
 
-def _answered(error: RedisError) -> Trouble | None:
+def _named_trouble(error: RedisError) -> Trouble | None:
     """The trouble that Redis itself named."""
     text = str(error)
     low = text.lower()
@@ -427,7 +427,7 @@ def _tls(error: ssl.SSLError) -> Trouble:
     return Trouble(f"TLS to Redis does not come about ({reason or type(error).__name__})", TLS)
 
 
-def _unknown(error: BaseException) -> str:
+def _unknown_code(error: BaseException) -> str:
     """Return the code of a text that nobody has looked at, and nothing else of it."""
     match = _CODE.match(str(error)) if isinstance(error, RedisError) else None
     code = match.group(1) if match and match.group(1) != "ERR" else type(error).__name__

@@ -9,7 +9,7 @@ from bot.connection.client import Script, call, read
 from bot.store.incident_store import Store
 
 LEASE_SECONDS = 10.0
-RANKS = 8
+RANK_COUNT = 8
 """A mark's score is its counter and, in eighths, how urgent it is (bot/store/commit.py `urgency`).
 
 The whole part says which mark is newer.

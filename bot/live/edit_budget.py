@@ -17,7 +17,7 @@ from bot.store.incident_store import Store
 
 A_MINUTE = 48
 BURST = 200
-LEAVE: Mapping[str, int] = {
+LEFT_FOR_OTHERS: Mapping[str, int] = {
     "decision": 0,
     "status": 5,
     "progress": 120,
@@ -36,7 +36,7 @@ STRICT: Mapping[str, int] = {
     "announcement": 25,
 }
 """In a strict minute a kind may be edited while fewer than so many edits were made in it."""
-OTHER = "announcement"
+OTHER_KIND = "announcement"
 """Kinds that are not named count as this one."""
 STRICT_SECONDS = 3600
 WINDOW_SECONDS = 61.0
@@ -62,8 +62,8 @@ class EditBudget:
         ms = await self._store.run(
             SPEND,
             id=id,
-            leave=LEAVE.get(kind, LEAVE[OTHER]),
-            strict=STRICT.get(kind, STRICT[OTHER]),
+            leave=LEFT_FOR_OTHERS.get(kind, LEFT_FOR_OTHERS[OTHER_KIND]),
+            strict=STRICT.get(kind, STRICT[OTHER_KIND]),
             rate=A_MINUTE,
             burst=BURST,
             window=round(WINDOW_SECONDS * 1000),

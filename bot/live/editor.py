@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.connection.client import NotThisVersion, StoreError
-from bot.live.dirty_marks import RANKS, DirtyMarks, EditLease
+from bot.live.dirty_marks import RANK_COUNT, DirtyMarks, EditLease
 from bot.live.edit_budget import EditBudget
 from bot.runtime.worker import Worker, log_crash
 from bot.store.commit import member
@@ -33,7 +33,7 @@ KINDS = ("decision", "status", "progress", "tree", "announcement")
 """The kinds by importance. Within a kind: the most urgent first (bot/store/commit.py `urgency`)."""
 COOL_SECONDS: Mapping[str, float] = {"progress": 5.0}
 """How long after an edit a message is left alone; the marks of that time become one edit."""
-COOL = 1.0
+COOL_DOWN_SECONDS = 1.0
 EDIT_SECONDS = 8.0
 """Shorter than the lease: an edit has ended before anybody else may begin one."""
 LOOK_SECONDS = 0.5
@@ -166,7 +166,7 @@ class Live(Worker):
                     continue
                 task = asyncio.create_task(self._edit(marked, counter), name=f"live {marked}")
                 self._tasks[marked] = task
-                task.add_done_callback(lambda _, marked=marked: self._ended(marked))
+                task.add_done_callback(lambda _, marked=marked: self._task_ended(marked))
         return wait
 
     async def _listen(self) -> bool:
@@ -204,7 +204,7 @@ class Live(Worker):
             await self._marks.remember(member(incident, name), _fingerprint(message))
         self._not_before.pop(member(incident, name), None)
 
-    def _ended(self, marked: str) -> None:
+    def _task_ended(self, marked: str) -> None:
         self._tasks.pop(marked, None)
         self._store.dirtied.set()
 
@@ -237,7 +237,7 @@ class Live(Worker):
             self._forget(marked, heard)
             return _End()
         id, _, name = marked.partition("|")
-        incident = self._read(id, begun.record)
+        incident = self._parsed_record(id, begun.record)
         ref = incident.messages.get(name) if incident else None
         if incident is None or (ref is None and not incident.open):
             return self._drop(marked, "there is no such message")
@@ -264,7 +264,7 @@ class Live(Worker):
             return _End()
         return await self._send(marked, ref, message, fingerprint, begun.token)
 
-    def _read(self, id: str, record: str | None) -> Incident | None:
+    def _parsed_record(self, id: str, record: str | None) -> Incident | None:
         try:
             return self._store.parsed(id, record) if record else None
         except NotThisVersion as error:
@@ -282,7 +282,9 @@ class Live(Worker):
                 return await self._deleted(marked, ref)
             return await self._not_sent(marked, error, token)
         self.counts["edited"] += 1
-        return _End(clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(marked), COOL))
+        return _End(
+            clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(marked), COOL_DOWN_SECONDS)
+        )
 
     async def _not_sent(self, marked: str, error: PortError | TimeoutError, token: str) -> _End:
         if isinstance(error, PortError) and not error.retryable:
@@ -320,7 +322,7 @@ def _kind(marked: str) -> str:
 def _place(marked: str, counter: float) -> _Place:
     kind = _kind(marked)
     importance = KINDS.index(kind) if kind in KINDS else len(KINDS)
-    return _Place(importance, round(counter % 1 * RANKS), kind)
+    return _Place(importance, round(counter % 1 * RANK_COUNT), kind)
 
 
 def _fingerprint(message: Message) -> str:

@@ -62,7 +62,7 @@ class Turns:
     @asynccontextmanager
     async def turn(self, *, first: bool = False) -> AsyncIterator[None]:
         waiting = self._first if first else self._others
-        if not waiting and self._free(first):
+        if not waiting and self._free_turn(first):
             self._taken += 1
         elif first:
             self._waiting.first += 1
@@ -90,7 +90,7 @@ class Turns:
                 self._give_back()
             raise
 
-    def _free(self, first: bool) -> bool:
+    def _free_turn(self, first: bool) -> bool:
         if first:
             return self._taken < self._most + self._more
         return self._taken < (LEAST if self._waiting.first else self._most)
@@ -102,7 +102,7 @@ class Turns:
     def wake(self) -> None:
         """Give the free turns to those who wait."""
         for waiting, first in ((self._first, True), (self._others, False)):
-            while waiting and self._free(first):
+            while waiting and self._free_turn(first):
                 given = waiting.popleft()
                 if not given.done():
                     self._taken += 1

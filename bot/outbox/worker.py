@@ -46,11 +46,11 @@ PATIENT_SECONDS = 20.0
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 120.0
 GIVE_UP_SECONDS = 15 * 60.0
-CRASHES = 3
+CRASHES_MOST = 3
 """Tries of an effect whose performer fails in a way nobody thought of."""
-DELIVERIES = 5
+DELIVERIES_MOST = 5
 """Workers that may die while they hold an entry, before it is taken for the reason."""
-HELD = 200
+HELD_MOST = 200
 BLOCK_SECONDS = 1.0
 PROMOTE_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
@@ -106,7 +106,7 @@ class Outbox:
             stack.push_async_callback(blocking.connection_pool.disconnect)
             stack.push_async_callback(self._drain)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._forever("read", lambda: self._read(blocking)))
+                group.create_task(self._forever("read", lambda: self._read_stream(blocking)))
                 group.create_task(self._forever("renew", self._renew))
                 group.create_task(self._forever("reclaim", self._reclaim))
                 group.create_task(self._forever("promote", self._promote))
@@ -123,14 +123,14 @@ class Outbox:
             if not loop.running:
                 await asyncio.sleep(random.uniform(0.3, 1))
 
-    async def _read(self, blocking: Redis) -> None:
-        while len(self._held) >= HELD:
+    async def _read_stream(self, blocking: Redis) -> None:
+        while len(self._held) >= HELD_MOST:
             self._room.clear()
             await self._room.wait()
         # The first read, and one after trouble, waits for nothing: /readyz waits for its end.
         wait_ms = round(BLOCK_SECONDS * 1000) if self.running else 1
         asked = passed()
-        for held in await self._queue.read(blocking, min(50, HELD - len(self._held)), wait_ms):
+        for held in await self._queue.read(blocking, min(50, HELD_MOST - len(self._held)), wait_ms):
             self._start(held, asked)
 
     async def _renew(self) -> None:
@@ -164,7 +164,7 @@ class Outbox:
         self._sure[held.entry] = asked
         if held.entry in self._held:  # our own, reclaimed after this process stood still
             return
-        task = asyncio.create_task(self._run(held), name=f"effect {held.fields.get('id')}")
+        task = asyncio.create_task(self._run_entry(held), name=f"effect {held.fields.get('id')}")
         self._held[held.entry] = task
 
     async def _renew_ours(self, entries: list[str]) -> list[str]:
@@ -195,7 +195,7 @@ class Outbox:
 
     # --- one effect -------------------------------------------------------------------------------
 
-    async def _run(self, held: PendingEntry) -> None:
+    async def _run_entry(self, held: PendingEntry) -> None:
         pending = held
         try:
             while True:
@@ -229,9 +229,9 @@ class Outbox:
         if performer is None:
             await self._fail(held, effect, job, "this bot cannot do that")
             return
-        if held.deliveries > DELIVERIES:
+        if held.deliveries > DELIVERIES_MOST:
             await self._fail(
-                held, effect, job, f"the bot stopped {DELIVERIES} times while it did this"
+                held, effect, job, f"the bot stopped {DELIVERIES_MOST} times while it did this"
             )
             return
         try:
@@ -257,9 +257,11 @@ class Outbox:
         except Exception as error:  # noqa: BLE001  whatever it is, the effect must end, and does
             await self._crashed(held, effect, job, error)
         else:
-            await self._done(held, effect, job, action)
+            await self._commit_result(held, effect, job, action)
 
-    async def _done(self, held: PendingEntry, effect: Effect, job: Job, action: Action) -> None:
+    async def _commit_result(
+        self, held: PendingEntry, effect: Effect, job: Job, action: Action
+    ) -> None:
         try:
             answer = await self._dispatch_result(action, job, held)
         except StoreError:
@@ -318,7 +320,7 @@ class Outbox:
     ) -> None:
         log_crash(log, f"effect {job.effect_id} ({effect.type}) failed", error, **_log_fields(held))
         self._count(effect.type, "crashed")
-        if held.crashes + 1 < CRASHES:
+        if held.crashes + 1 < CRASHES_MOST:
             again = await self._queue.retry(
                 held.entry, _backoff(job.attempt), limit=GIVE_UP_SECONDS, crashed=True
             )
@@ -403,7 +405,8 @@ def _decode(held: PendingEntry) -> tuple[Effect, Job] | str:
     try:
         effect = EFFECT.validate_json(held.fields["effect"])
         created = from_ms(int(held.fields["created"]))
-        return effect, Job(held.fields["incident"], held.fields["id"], created, held.attempt)
+        whose, id = held.fields["incident"], held.fields["id"]
+        return effect, Job(whose, id, created, held.attempt, effect.wanted_as)
     except KeyError as error:
         return f"field {error} is missing"
     except ValidationError as error:

@@ -31,6 +31,7 @@ from phases.ports.coordination import Archive
 from phases.ports.ports import Endpoint, ErrorTracker, FlagLog, NotSetUp, PortError
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
+from phases.shared.rounds import decision_name
 
 PEOPLE = re.compile(r'<@([UW][A-Z0-9]{2,})>|"(?:by|lead|declared_by)":"([UW][A-Z0-9]{2,})"')
 """People in a record's JSON: mentioned in a text, or the author of something."""
@@ -92,10 +93,22 @@ class EffectContext(Context):
         return [neighbour for neighbour in known if neighbour is not None]
 
     async def post(
-        self, job: Job, message: Message, channel: str, thread: str | None = None
+        self,
+        job: Job,
+        incident: Incident,
+        message: Message,
+        channel: str,
+        thread: str | None = None,
     ) -> str:
         """Post what an effect says, once over all its tries. Return the message's `ts`."""
-        key = MessageKey(job.incident, job.effect_id, job.created, maybe_posted=job.attempt > 1)
+        since = incident.declared_at if job.wanted_as else job.created
+        key = MessageKey(
+            job.incident,
+            job.key,
+            since,
+            maybe_posted=job.maybe_done,
+            threads=other_threads(incident, channel, thread),
+        )
         return await self.slack.post(channel, message, key, thread)
 
     async def owners(self, incident: Incident) -> tuple[tuple[str, ...], str]:
@@ -124,6 +137,18 @@ class EffectContext(Context):
         if incident.channel is None:
             raise PortError("slack", "the incident has no channel yet", retryable=True)
         return incident.channel.id, incident.channel.thread_ts
+
+
+def other_threads(incident: Incident, channel: str, thread: str | None) -> tuple[str | None, ...]:
+    """Return where an earlier try may have posted what goes to the thread of a decision.
+
+    A newer decision may be there since; before the first one it went to the channel itself.
+    """
+    here = incident.channel
+    if thread is None or here is None or here.id != channel or here.thread_ts is not None:
+        return ()
+    names = (decision_name(asked.number) for asked in reversed(incident.rounds))
+    return (*(known.ts for name in names if (known := incident.messages.get(name))), None)
 
 
 def _existing(job: Job, incident: Incident | None) -> Incident:

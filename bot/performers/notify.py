@@ -7,6 +7,7 @@ from bot.performers.context import EffectContext, performs
 from bot.store.job import Job
 from handlers import views
 from phases.coordination.discord import discord_text
+from phases.failures import was_given_up
 from phases.messages.effects import Page, PinDiscord, Say, TellDiscord, TellPager
 from phases.messages.results import DiscordPosted, Paged
 from phases.ports.ports import PortError
@@ -41,10 +42,11 @@ async def tell_discord(
             if text == sent or incident.discord_id is None:
                 break
         return None
+    maybe_posted = job.maybe_done or was_given_up(incident, effect)
     posted = await context.announcer.post(
         text,
         author=f"Firebreak {incident.id}",
-        maybe_posted_since=job.created if job.attempt > 1 else None,
+        maybe_posted_since=incident.declared_at if maybe_posted else None,
     )
     return DiscordPosted(id=posted.id, channel=posted.channel)
 
@@ -83,7 +85,7 @@ async def page(effect: Page, job: Job, context: EffectContext) -> Paged:
     channel, thread = context.channel(incident)
     owners, unknown = await context.owners(incident)
     message = views.say(Say(text=effect.text + unknown + unheard, mention=owners), incident)
-    await context.post(job, message, channel, thread)
+    await context.post(job, incident, message, channel, thread)
     return Paged(key=effect.key, via=via)
 
 

@@ -104,11 +104,11 @@ async def _contradictions(
     if written is None:
         return ()
     owners = {item.person for item in written.items if item.person is not None and item.open}
-    gone = {id for id in sorted(owners) if await _left(context, id)}
+    gone = {id for id in sorted(owners) if await _has_left(context, id)}
     return contradictions(Case(incident, parts_of(written), written.at, entries, gone, names))
 
 
-async def _left(context: EffectContext, person: str) -> bool:
+async def _has_left(context: EffectContext, person: str) -> bool:
     """Return whether their account is deactivated; where Slack cannot say, they are still here."""
     try:
         return (await context.people.person(person, None)).left

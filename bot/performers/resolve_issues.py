@@ -13,7 +13,7 @@ from phases.messages.effects import ResolveIssues
 from phases.messages.results import IssuesResolved
 from phases.record.service import Service
 
-LINKED = 3
+LINKS_SHOWN = 3
 """Issues whose links are shown where we may not resolve them."""
 
 
@@ -29,7 +29,7 @@ async def resolve(effect: ResolveIssues, job: Job, context: EffectContext) -> Is
     except HttpError as error:
         if error.status not in (401, 403, 404) or error.retryable:
             raise
-        links = tuple(resolver.link(issue) for issue in effect.issues[:LINKED])
+        links = tuple(resolver.link(issue) for issue in effect.issues[:LINKS_SHOWN])
         return IssuesResolved(resolved=0, release=None, refused=error.text, links=links)
     if any(way.next for way in resolved):
         return IssuesResolved(resolved=len(resolved), release=None, next=True)
@@ -50,15 +50,21 @@ async def ways_to_try(
     the next one that it will hear of.
     """
     if effect.taken_back is not None:
-        gone = await _called(context, service, [effect.taken_back]) if effect.taken_back else []
+        gone = (
+            await _sentry_versions(context, service, [effect.taken_back])
+            if effect.taken_back
+            else []
+        )
         later = await resolver.after(gone[0], service.sentry) if gone else None
         return (*((Way(later),) if later else ()), Way(next=True))
     versions = [name for name in (effect.release, effect.commit) if name]
-    known = await _called(context, service, versions)
+    known = await _sentry_versions(context, service, versions)
     return (*map(Way, known), Way(next=True)) if known else ()
 
 
-async def _called(context: EffectContext, service: Service, names: Sequence[str]) -> list[str]:
+async def _sentry_versions(
+    context: EffectContext, service: Service, names: Sequence[str]
+) -> list[str]:
     """Return what Sentry calls these versions, newest first. Raises `PortError`.
 
     Builds and abbreviated commits are known to Sentry alone.

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from bot.clients.slack.client import MessageKey
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, performs
+from bot.performers.context import EffectContext, other_threads, performs
 from bot.store.job import Job
 from handlers import views
 from handlers.views.text import plain
+from phases.failures import was_given_up
 from phases.messages.effects import (
     ArchiveChannel,
     Invite,
@@ -78,7 +79,7 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
     name = channel_name(incident)
     try:
         id, name = await context.slack.create_channel(
-            name, incident.ulid, private=incident.private, since=job.created
+            name, incident.ulid, private=incident.private, since=incident.declared_at
         )
     except PortError as error:
         waited = (await context.redis_now() - job.created).total_seconds()
@@ -86,9 +87,8 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
         if not refused and waited < GIVE_UP_SECONDS:
             raise
         # It may be there, and only Slack's answer was lost.
-        made = (
-            None if refused else await context.slack.our_channel(name, incident.ulid, job.created)
-        )
+        began = incident.declared_at
+        made = None if refused else await context.slack.our_channel(name, incident.ulid, began)
         if made is None:
             return await _open_thread(incident, job, context, error)
         id = made
@@ -112,7 +112,7 @@ async def _open_thread(
         raise error
     assert channel is not None  # asked before, where no channel of its own is wanted
     message = views.say(Say(text=f"{incident.id}: {incident.title}"), incident)
-    ts = await context.post(job, message, channel)
+    ts = await context.post(job, incident, message, channel)
     thread = Channel(id=channel, name="a thread", thread_ts=ts)
     return ChannelOpened(channel=thread, reason=error.text if error is not None else "")
 
@@ -182,7 +182,7 @@ async def set_bookmark(effect: SetBookmark, job: Job, context: EffectContext) ->
         bookmark_title(effect.name, incident),
         bookmark.link,
         known=bookmark.id,
-        maybe_added=job.attempt > 1,
+        maybe_added=job.maybe_done or was_given_up(incident, effect),
     )
     return BookmarkSet(name=effect.name, id=id)
 
@@ -213,21 +213,18 @@ async def post_live(effect: PostLive, job: Job, context: EffectContext) -> Messa
         return None
     channel, thread = place
     message = await context.render(effect.name, incident, context.now())
-    given_up = effect.again or any(
-        failure.kind == effect.type
-        and PostLive.model_validate_json(failure.effect).name == effect.name
-        for failure in incident.failures
-    )
-    earlier = given_up or job.attempt > 1
+    given_up = was_given_up(incident, effect)
+    earlier = given_up or job.maybe_done
     ts = await context.slack.post(
         channel,
         message,
         MessageKey(
             job.incident,
-            job.effect_id,
+            job.key,
             since=incident.declared_at if given_up else job.created,
             maybe_posted=earlier,
             live=f"{incident.ulid}:{effect.name}",
+            threads=other_threads(incident, channel, thread),
         ),
         thread,
     )
@@ -293,7 +290,7 @@ async def say(effect: Say, job: Job, context: EffectContext) -> None:
         owners, unknown = await context.owners(incident)
         mentions, text = tuple(dict.fromkeys((*people, *owners))), text + unknown
     message = views.say(effect.model_copy(update={"mention": mentions, "text": text}), incident)
-    await context.post(job, message, channel, thread)
+    await context.post(job, incident, message, channel, thread)
 
 
 @performs(Remind)
@@ -301,13 +298,13 @@ async def remind(effect: Remind, job: Job, context: EffectContext) -> None:
     incident = await context.incident(job)
     try:
         direct_message = await context.slack.direct_message(effect.who)
-        await context.post(job, views.reminder(effect.text, incident), direct_message)
+        await context.post(job, incident, views.reminder(effect.text, incident), direct_message)
     except SlackRefused as refused:
         if refused.retryable:
             raise
         channel, thread = context.channel(incident)
         reminder = Say(text=effect.text, mention=(effect.who,), ask="update")
-        await context.post(job, views.say(reminder, incident), channel, thread)
+        await context.post(job, incident, views.say(reminder, incident), channel, thread)
 
 
 @performs(PostSummary)
@@ -317,4 +314,4 @@ async def post_summary(effect: PostSummary, job: Job, context: EffectContext) ->
     by = f" by <@{effect.by}>" if effect.by else ""
     heading = "" if effect.said else f"{incident.id} is resolved{by}."
     message = views.summary(adr.summary(incident, await context.names(incident)), heading)
-    await context.post(job, message, channel, thread)
+    await context.post(job, incident, message, channel, thread)

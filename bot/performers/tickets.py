@@ -150,7 +150,10 @@ async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> None:
     on = await on_ticket(job, context)
     if on is not None and on.public:
         text = catch_up_text(await context.dispatcher.timeline(on.incident.id), effect.since)
-        await _comment(on, text, job, context)
+        if not await _comment(on, text, job, context):
+            # What was said since an earlier try was left to this comment.
+            key, body = _comment_key(on, job), await _prose(context, text)
+            await on.tickets.mend_comment(key=key, body=body)
 
 
 @performs(CommentParent)
@@ -161,9 +164,14 @@ async def comment_parent(effect: CommentParent, job: Job, context: EffectContext
         await _comment(parent, effect.text, job, context)
 
 
-async def _comment(on: OnTicket, text: str, job: Job, context: EffectContext) -> None:
-    key = f"{on.incident.ulid}:{job.effect_id}"
-    await on.tickets.comment(on.ticket, key=key, body=await _prose(context, text))
+def _comment_key(on: OnTicket, job: Job) -> str:
+    return f"{on.incident.ulid}:{job.key}"
+
+
+async def _comment(on: OnTicket, text: str, job: Job, context: EffectContext) -> bool:
+    """Comment once for each effect. Return False where an earlier try did."""
+    key, body = _comment_key(on, job), await _prose(context, text)
+    return await on.tickets.comment(on.ticket, key=key, body=body)
 
 
 @performs(SyncTicket)
@@ -184,7 +192,7 @@ async def close_ticket(
         return None
     if not effect.cancelled and on.public:
         body = f"```\n{summary(on.incident, await context.names(on.incident))}\n```"
-        key = f"{on.incident.ulid}:{job.effect_id}:resolution"
+        key = f"{on.incident.ulid}:{job.key}:resolution"
         await on.tickets.comment(on.ticket, key=key, body=body)
     return await _sync(on, effect.type)
 
@@ -286,7 +294,7 @@ async def remind_owner(effect: RemindOwner, job: Job, context: EffectContext) ->
     channel, thread = (direct, None) if direct else context.channel(incident)
     mention = None if direct else effect.person
     message = views.overdue(incident, effect.numbers, effect.day, mention=mention)
-    await context.post(job, message, channel, thread)
+    await context.post(job, incident, message, channel, thread)
 
 
 async def _direct_message(context: EffectContext, person: str) -> str | None:

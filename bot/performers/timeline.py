@@ -15,9 +15,11 @@ from phases.coordination.pinned_messages import PUSHPIN
 from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
 
-ASKED = 10
+PEOPLE_ASKED = 10
 """People with a pin on the message who are looked up, until one of them is a full member."""
-GONE = frozenset({"channel_not_found", "message_not_found", "thread_not_found", "not_in_channel"})
+GONE_ERRORS = frozenset(
+    {"channel_not_found", "message_not_found", "thread_not_found", "not_in_channel"}
+)
 
 
 @performs(ReadMessage)
@@ -29,7 +31,7 @@ async def read_message(effect: ReadMessage, job: Job, context: EffectContext) ->
     try:
         message = await context.slack.message(channel, effect.ts)
     except SlackRefused as refused:
-        if refused.error not in GONE:
+        if refused.error not in GONE_ERRORS:
             raise
         return nothing
     if message is None or message.get("subtype") == "tombstone":
@@ -42,7 +44,7 @@ async def read_message(effect: ReadMessage, job: Job, context: EffectContext) ->
         ts=effect.ts,
         event_ts=effect.seen,
         at=at,
-        text=_text(message)[:2000],
+        text=_message_text(message)[:2000],
         by=None if message.get("bot_id") else message.get("user"),
         url=await context.slack.permalink(channel, effect.ts),
     )
@@ -62,13 +64,13 @@ async def _pinned(message: dict[str, Any], effect: ReadMessage, context: EffectC
         if reaction.get("name") == PUSHPIN
         for person in reaction.get("users", [])
     ]
-    for person in people[:ASKED]:
+    for person in people[:PEOPLE_ASKED]:
         if (await context.people.person(person, None)).member:
             return True
     return False
 
 
-def _text(message: dict[str, Any]) -> str:
+def _message_text(message: dict[str, Any]) -> str:
     """Return its words; of our own messages the notification, because charts have no words."""
     ours = (message.get("metadata") or {}).get("event_type") == METADATA
     words = slack_text.plain(str(message.get("text") or "")) if ours else message_text(message)

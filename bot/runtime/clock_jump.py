@@ -17,7 +17,7 @@ LEAST_SECONDS = 5.0
 """The smallest step that counts: waking up after an hour moves the clock a little, too."""
 APART_SECONDS = 15.0
 """Two clocks that differ by less are one (`phases/triage/deploys/beginning_text.py CLOCKS`)."""
-KEPT = 20
+JUMPS_KEPT = 20
 
 
 def passed() -> float:
@@ -44,7 +44,7 @@ class ClockJumps:
         parted = wall - self._passed()
         step, self._parted = parted - self._parted, parted
         if step > LEAST_SECONDS:
-            self._steps = [*self._steps, (wall, step)][-KEPT:]
+            self._steps = [*self._steps, (wall, step)][-JUMPS_KEPT:]
 
     def forward_since(self, at: datetime) -> float:
         """Return the seconds by which the clock was set forward after this moment."""

@@ -139,9 +139,9 @@ class _Parent:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._ended(pid, os.waitstatus_to_exitcode(status))
+            self._child_ended(pid, os.waitstatus_to_exitcode(status))
 
-    def _ended(self, pid: int, code: int) -> None:
+    def _child_ended(self, pid: int, code: int) -> None:
         stopping = self._kill_at is not None
         if pid == self._front:
             self._front = 0

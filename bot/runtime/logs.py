@@ -36,22 +36,22 @@ class Redact(logging.Filter):
     """Hides secrets in the message, its arguments, the extra fields and the traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = _visible(redact(record.getMessage()))
+        record.msg = _without_controls(redact(record.getMessage()))
         record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         record.exc_info = None
         if record.exc_text:
-            record.exc_text = _visible(redact(record.exc_text))
+            record.exc_text = _without_controls(redact(record.exc_text))
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
         for key, value in record.__dict__.items():
             if key not in _OWN and isinstance(value, str):
-                record.__dict__[key] = _visible(redact(value))
+                record.__dict__[key] = _without_controls(redact(value))
         return True
 
 
-def _visible(text: str) -> str:
+def _without_controls(text: str) -> str:
     """Return the text without what a terminal would obey. A second line is indented."""
     shown = CONTROL.sub(
         lambda match: match[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n")

@@ -14,7 +14,7 @@ from bot.store.commit import to_ms
 from bot.store.incident_store import Store
 from phases.record.findings import ChangeSeen
 
-KEPT = 200
+CHANGES_KEPT = 200
 """Changes of a service that are remembered."""
 KEPT_FOR = timedelta(days=1)
 
@@ -34,7 +34,7 @@ class Changes:
         key = self._key(change.service)
         pipe = self._redis.pipeline(transaction=True)
         pipe.zadd(key, {change.model_dump_json(): to_ms(change.at)})
-        pipe.zremrangebyrank(key, 0, -KEPT - 1)
+        pipe.zremrangebyrank(key, 0, -CHANGES_KEPT - 1)
         pipe.expire(key, KEPT_FOR)
         with store_errors():
             await pipe.execute()

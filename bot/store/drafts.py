@@ -36,7 +36,7 @@ class RedisDrafts:
 
     async def of(self, incident: str) -> Sequence[Kept]:
         drafts: list[Kept] = []
-        for by, text in (await _asked(self._redis.hgetall(self._key(incident)))).items():
+        for by, text in (await _redis_answer(self._redis.hgetall(self._key(incident)))).items():
             try:
                 field = _Field.model_validate_json(text)
             except ValidationError:
@@ -47,25 +47,29 @@ class RedisDrafts:
     async def keep(
         self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool
     ) -> None:
-        await self._put(incident, by, _Field(at=at, parts=parts, opened_at=at if writing else None))
+        await self._write_field(
+            incident, by, _Field(at=at, parts=parts, opened_at=at if writing else None)
+        )
 
     async def opened(self, incident: str, by: str, at: datetime | None) -> None:
         before = next((draft for draft in await self.of(incident) if draft.by == by), None)
         if before is not None:
-            await self._put(incident, by, _Field(at=before.at, parts=before.parts, opened_at=at))
+            await self._write_field(
+                incident, by, _Field(at=before.at, parts=before.parts, opened_at=at)
+            )
         elif at is not None:
-            await self._put(incident, by, _Field(at=at, opened_at=at))
+            await self._write_field(incident, by, _Field(at=at, opened_at=at))
 
-    async def _put(self, incident: str, by: str, kept: _Field) -> None:
+    async def _write_field(self, incident: str, by: str, kept: _Field) -> None:
         pipe = self._redis.pipeline(transaction=True)
         pipe.hset(self._key(incident), by, kept.model_dump_json())
         pipe.expire(self._key(incident), KEPT_SECONDS)
-        await _asked(pipe.execute())
+        await _redis_answer(pipe.execute())
 
     def _key(self, incident: str) -> str:
         return f"{self._prefix}:drafts:{incident}"
 
 
-async def _asked(answer: Any) -> Any:
+async def _redis_answer(answer: Any) -> Any:
     with store_errors():
         return await answer

@@ -327,7 +327,7 @@ class Store:
             try:
                 async with asyncio.timeout_at(ends):
                     answer = await self.write(request, *records)
-                    return await self._copied(commit_id, answer, ends)
+                    return await self._replicated(commit_id, answer, ends)
             except TimeoutError as error:
                 raise lost or AnswerLost("Redis did not answer in time") from error
             except AnswerLost as error:
@@ -344,7 +344,7 @@ class Store:
             await asyncio.sleep(random.uniform(0.5, 1) * pause)
         raise lost or NotRecorded("Redis cannot be reached")
 
-    async def _copied(self, commit_id: str, answer: Answer, ends: float) -> Answer:
+    async def _replicated(self, commit_id: str, answer: Answer, ends: float) -> Answer:
         """Return the answer once as many replicas have it as the settings ask for."""
         if self._wait_replicas and isinstance(answer, Done | Already):
             await copied(
@@ -358,7 +358,7 @@ class Store:
 
     async def write(self, request: Request, *records: str) -> Answer:
         """Runs the script of a commit, once. Raises as `bot.connection.client.call`."""
-        return _answer(await self.run(COMMIT, *records, **request))
+        return _parsed_answer(await self.run(COMMIT, *records, **request))
 
     async def copied(self) -> None:
         """Wait until all that was written has its replicas. Raises `AnswerLost`."""
@@ -385,7 +385,7 @@ def _handled_by(trigger: Trigger | None, answer: Any) -> str | None:
             return None
 
 
-def _answer(raw: list[Any]) -> Answer:
+def _parsed_answer(raw: list[Any]) -> Answer:
     match raw:
         case ["done", int(version), _]:
             return Done(version)

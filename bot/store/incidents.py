@@ -163,7 +163,7 @@ class Incidents:
         above = 0
         guess = self._kept_record(incident, asked.trigger)
         while True:
-            read = guess or await self._read(incident, asked.trigger)
+            read = guess or await self._read_record(incident, asked.trigger)
             loaded = read.loaded
             if ended := await self._ended_already(asked, loaded):
                 return ended
@@ -211,7 +211,7 @@ class Incidents:
     ) -> Recorded | Refused | Unknown | None:
         """Return the answer to what needs no step: it came before, comes too late, or to nobody."""
         if loaded.handled_by is not None:
-            return await self._again(loaded.handled_by, loaded)
+            return await self._handled_before(loaded.handled_by, loaded)
         if asked.incident is not None and loaded.incident is None:
             return Refused("unknown", f"There is no incident {asked.incident}.")
         if asked.left <= 0:
@@ -238,7 +238,7 @@ class Incidents:
         shared = passed() - self._shared.get(change.incident.id, 0.0) <= KEPT_SECONDS
         if isinstance(answer, Done) and not shared:
             written = Loaded(change.incident, answer.version, read.loaded.server_now)
-            self._keep(_Read(written, read.at, newest))
+            self._remember_record(_Read(written, read.at, newest))
         return answer
 
     async def _outcome(
@@ -256,9 +256,9 @@ class Incidents:
                 asyncio.get_running_loop().call_soon(_log, changed, action, trigger)
                 return Recorded(changed)
             case Duplicate(incident=owner):
-                return await self._again(owner, loaded)
+                return await self._handled_before(owner, loaded)
             case Gone():
-                return await self._again("", loaded)
+                return await self._handled_before("", loaded)
             case Late() if isinstance(trigger, TimerDue | EffectEnded):
                 # Redis was slow, or its clock was set forward: dispatched again, never dropped.
                 return Unknown(NOTHING)
@@ -275,11 +275,11 @@ class Incidents:
 
     async def load(self, incident: str) -> Incident | None:
         try:
-            read = await self._read(incident)
+            read = await self._read_record(incident)
         except NotThisVersion as error:
             log.error("%s", error.text)
             return None
-        self._keep(read)
+        self._remember_record(read)
         return read.loaded.incident
 
     async def recent(self, incident: str, version: int) -> Incident | None:
@@ -289,11 +289,11 @@ class Incidents:
         young = passed() - cached.newest <= LOOKED_SECONDS
         return cached.loaded.incident if young else await self.load(incident)
 
-    async def _read(self, incident: str | None, trigger: Trigger | None = None) -> _Read:
+    async def _read_record(self, incident: str | None, trigger: Trigger | None = None) -> _Read:
         asked = passed()
         return _Read(await self._store.load(incident, trigger), passed(), asked)
 
-    def _keep(self, read: _Read) -> None:
+    def _remember_record(self, read: _Read) -> None:
         if (incident := read.loaded.incident) is None:
             return
         if len(self._kept) >= RECORDS_KEPT:
@@ -343,7 +343,7 @@ class Incidents:
             return await self._store.standing_in(*indexes)
         return await self._store.get(await self._store.ids(*indexes))
 
-    async def _again(self, seen: str, loaded: Loaded) -> Recorded | Refused:
+    async def _handled_before(self, seen: str, loaded: Loaded) -> Recorded | Refused:
         """Answer what was dealt with before, in the incident `seen` or in the loaded one."""
         if seen:  # its first answer may be lost because no replica has it yet
             await self._store.copied()

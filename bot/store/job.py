@@ -21,6 +21,18 @@ class Job:
     """When it was committed, by the clock of Redis."""
     attempt: int
     """1 for the first. From 2 on an earlier try may have done it."""
+    wanted_as: str | None = None
+    """The id of the effect that was given up, where this one tries it again."""
+
+    @property
+    def key(self) -> str:
+        """The id that stays the same when the effect is given up and tried again."""
+        return self.wanted_as or self.effect_id
+
+    @property
+    def maybe_done(self) -> bool:
+        """Whether an earlier try may have done it, of this effect or of the one given up."""
+        return self.attempt > 1 or self.wanted_as is not None
 
 
 Performer = Callable[[Any, Job], Awaitable[Action]]

@@ -36,7 +36,7 @@ async def short_records(store: Store, index: Index) -> list[ShortRecord]:
         records += [_record(row) for row in read_rows if len(row) >= WIDTH]
         # A release that knew fewer fields wrote the others.
         behind += [row[1] for row in read_rows if len(row) < WIDTH]
-        records += await _remade(store, behind)
+        records += await _made_anew(store, behind)
         if not last:
             return sorted(records, key=lambda record: record.number, reverse=True)
         below = int(last)
@@ -54,7 +54,7 @@ def _item(fields: Sequence[Any]) -> OwedItem:
     return OwedItem(number, person, owned, date.fromisoformat(due) if due else None)
 
 
-async def _remade(store: Store, ids: Sequence[str]) -> list[ShortRecord]:
+async def _made_anew(store: Store, ids: Sequence[str]) -> list[ShortRecord]:
     """Return the short records of these, read from their records, and keep them."""
     made: list[ShortRecord] = []
     for begin in range(0, len(ids), TOGETHER):

@@ -166,10 +166,10 @@ async def arrived(store: Store) -> dict[str, Arrived]:
 
     def of(whose: str) -> Arrived:
         return Arrived(
-            since=_when(noted.get(f"{whose}:since")),
-            at=_when(noted.get(f"{whose}:at")),
+            since=_parsed_time(noted.get(f"{whose}:since")),
+            at=_parsed_time(noted.get(f"{whose}:at")),
             refused=int(noted.get(f"{whose}:refused") or 0),
-            refused_at=_when(noted.get(f"{whose}:refused_at")),
+            refused_at=_parsed_time(noted.get(f"{whose}:refused_at")),
         )
 
     return {webhook.whose: of(webhook.whose) for webhook in WEBHOOKS}
@@ -179,5 +179,5 @@ def _key(store: Store) -> str:
     return f"{store.keys.prefix}:arrivals"
 
 
-def _when(text: str | None) -> datetime | None:
+def _parsed_time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text).astimezone(UTC) if text else None

@@ -17,7 +17,7 @@ from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
 from bot.store.past_incidents import RedisMemory
 from handlers.views import history as views
-from phases.memory.trends import MONTHS, trends, visible_memories
+from phases.memory.trends import MONTHS_SHOWN, trends, visible_memories
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class MonthlyTrends(Worker):
             return False
         if not await self._once.first(f"trends:{month}:lease", LEASE_SECONDS):
             return False  # another replica is about to
-        remembered = await self._memory.since(begin - timedelta(days=31 * MONTHS))
+        remembered = await self._memory.since(begin - timedelta(days=31 * MONTHS_SHOWN))
         figures = trends(visible_memories(remembered), now, upto=1)
         if figures.all.total.incidents + figures.all.total.drills:
             key = MessageKey("", f"trends.{month}", since=begin, maybe_posted=True)

@@ -96,7 +96,7 @@ class Clock(Worker):
         )
         scheduler.start()
         try:
-            await self._watch(self.job)
+            await self._watch_wall_clock(self.job)
         finally:
             scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # it shuts down in the loop's next turn
@@ -107,13 +107,13 @@ class Clock(Worker):
         with self.turn():
             more = True
             while more:
-                due = await self._due()
+                due = await self._due_timers()
                 self.swept_at = time.monotonic()
                 # Each clock in an order of its own: two in the same order do half of it twice.
                 random.shuffle(due)
                 more = await self._fire_all(due) and len(due) == AT_MOST
 
-    async def _due(self) -> list[Due]:
+    async def _due_timers(self) -> list[Due]:
         """Return what is due by the clock of Redis, which may have been set back meanwhile."""
         at = to_ms(self._now()) if self._now else None
         while True:
@@ -208,7 +208,7 @@ class Clock(Worker):
     async def _drop(self, due: Due) -> None:
         await self._store.run(DROP, member=member(due.incident, due.name), at=due.at_ms)
 
-    async def _watch(self, job: Job) -> None:
+    async def _watch_wall_clock(self, job: Job) -> None:
         """APScheduler's trigger lives on the wall clock: set back by an hour, it would sleep."""
         monotonic, wall = time.monotonic(), self._wall()
         while True:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from handlers.slack import slack_text
 from phases.record.incident import Severity
 
-BARE = (
+WITHOUT_TEXT = (
     "status",
     "list",
     "rollback",
@@ -28,22 +28,22 @@ BARE = (
 """Subcommands that stand alone or with an incident id."""
 WITH_TEXT = ("update", "cause", "fixed", "cancel")
 """Subcommands with text, in an incident's channel or with an id."""
-OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "split", "drill")
-NAMES = (*BARE, *WITH_TEXT, *OTHERS)
-MEANS = {
+WITH_OWN_GRAMMAR = ("declare", "severity", "lead", "history", "reopen", "merge", "split", "drill")
+NAMES = (*WITHOUT_TEXT, *WITH_TEXT, *WITH_OWN_GRAMMAR)
+SYNONYMS = {
     **dict.fromkeys(("close", "closed", "done", "end", "solved", "over"), "resolve"),
     **dict.fromkeys(("revert", "undo"), "rollback"),
     **dict.fromkeys(("ack", "mine"), "lead"),
     "abort": "cancel",
 }
 """What other tools call it: a single such word is asked about."""
-NEAR = 2  # rules: a single word within two letters of a subcommand
+TYPING_DISTANCE = 2  # rules: a single word within two letters of a subcommand
 
 ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "lead"})
 """Subcommands that act at once; with a question mark the bot asks first."""
 WITH_ONE_WORD = frozenset({"severity", "lead", "history"})
 """Subcommands with one word; `severity 9` and `lead @unknown` are hardly a new incident."""
-STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge", "split"})
+STRICT = frozenset({*WITHOUT_TEXT, "severity", "lead", "reopen", "merge", "split"})
 """Subcommands after which so little may stand that they can be read from between quotes."""
 MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
 """Quotes, brackets, and the marks that format a word in Slack."""
@@ -173,7 +173,7 @@ def parse(
             return fitting
     if (meant := _split_subcommand(words.read, here=here, services=services)) is not None:
         return Ambiguous(meant, Declare(text))
-    if not rest.read and (close := MEANS.get(name) or nearest(name)) is not None:
+    if not rest.read and (close := SYNONYMS.get(name) or nearest(name)) is not None:
         return Near(text, close, Declare(text))
     if name in WITH_ONE_WORD and " " not in rest.read.strip() and not _SYMPTOM.search(rest.read):
         return Near(text, name, Declare(text))
@@ -189,10 +189,10 @@ def _id_first(
         return None
     rest = words.after(id.end())
     if not rest.read:
-        return Ambiguous(Subcommand("status", _written(id)), Declare(text))
+        return Ambiguous(Subcommand("status", _canonical_id(id)), Declare(text))
     if rest.read.partition(" ")[0].strip(MARKS + STOPS).lower() not in STRICT:
         return None
-    read = parse(f"{rest.read.rstrip(STOPS)} {_written(id)}", here=here, services=services)
+    read = parse(f"{rest.read.rstrip(STOPS)} {_canonical_id(id)}", here=here, services=services)
     return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
 
 
@@ -213,7 +213,7 @@ def _split_subcommand(read: str, *, here: bool, services: Collection[str]) -> Su
 def incident_id(text: str) -> str | None:
     """Read `inc-42`, `INC 0042` and `#inc-0042-the-till-is-stuck` as the same incident."""
     id = _ID.fullmatch(slack_text.spelled(text).strip().strip(MARKS + STOPS))
-    return _written(id) if id else None
+    return _canonical_id(id) if id else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +263,13 @@ class _Words:
         )
 
 
-def _written(id: re.Match[str]) -> str:
+def _canonical_id(id: re.Match[str]) -> str:
     return f"INC-{int(id['number'] or id['channel']):04d}"
 
 
 def _ids(read: str) -> str:
     """Return the same words with every incident's id written in one way, as one word."""
-    return _ID.sub(_written, read)
+    return _ID.sub(_canonical_id, read)
 
 
 def _parts(read: str, *, numbers: str = "") -> list[str]:
@@ -288,8 +288,8 @@ def _subcommand(
     name: str, rest: _Words, *, here: bool, one_open: bool, services: Collection[str]
 ) -> Subcommand | Ambiguous | None:
     """Return the reading as a subcommand, if the rest fits it."""
-    if name in BARE:
-        return _bare(name, rest.read)
+    if name in WITHOUT_TEXT:
+        return _without_text(name, rest.read)
     if name in WITH_TEXT:
         return _with_text(name, rest, here=here, one_open=one_open)
     numbered = _parts(rest.read, numbers=r"#?\d{1,7}")
@@ -327,7 +327,7 @@ def _merged(parts: list[str]) -> list[str]:
     return [incident_id(part) or "" for part in parts if part.lower() not in _JOINING | _FILLING]
 
 
-def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
+def _without_text(name: str, read: str) -> Subcommand | Ambiguous | None:
     """Read a subcommand alone or with an incident.
 
     Where something is deployed, a number or link may be a pull request's or a release's.
@@ -384,7 +384,7 @@ def _with_text(
     """
     if (id := _ID.match(rest.read)) is not None:
         text = rest.after(id.end()).typed  # without text the form opens
-        return Subcommand(name, _written(id), text)
+        return Subcommand(name, _canonical_id(id), text)
     if not rest.read:
         return Subcommand(name) if here else None
     meant = Subcommand(name, text=rest.typed)
@@ -411,10 +411,10 @@ def _reads_as_report(name: str, rest: str) -> bool:
 
 def nearest(word: str) -> str | None:
     """Return the nearest subcommand within two letters of `word`."""
-    if len(word) < 3 or len(word) > max(map(len, NAMES)) + NEAR:
+    if len(word) < 3 or len(word) > max(map(len, NAMES)) + TYPING_DISTANCE:
         return None
     distance, name = min((letters_apart(word, name), name) for name in NAMES)
-    return name if distance <= NEAR else None
+    return name if distance <= TYPING_DISTANCE else None
 
 
 def letters_apart(word: str, other: str) -> int:

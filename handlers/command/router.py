@@ -65,11 +65,11 @@ async def incident_command(ctx: Context, body: dict[str, Any]) -> Ack | None:
     interaction = from_command(ctx, body)
     text = slack_text.plain(str(body.get("text") or ""))
     refusal = await interaction.refusal()
-    message = notes.note(refusal) if refusal else await _answer(interaction, text)
+    message = notes.note(refusal) if refusal else await _answer_words(interaction, text)
     return None if message is None else {"response_type": "ephemeral", **message.payload()}
 
 
-async def _answer(interaction: Interaction, text: str) -> Message | None:
+async def _answer_words(interaction: Interaction, text: str) -> Message | None:
     """Do what the words mean, or ask what they mean."""
     here = await incident_of_channel(interaction) is not None
     services = [service.name for service in interaction.ctx.catalogue.all()]
@@ -82,7 +82,7 @@ async def _answer(interaction: Interaction, text: str) -> Message | None:
         case Declare(text=words):
             return await declare.declare_text(interaction, words)
         case Subcommand():
-            return await _run(interaction, reading)
+            return await _run_subcommand(interaction, reading)
         case Near(word=word, name=name):
             meant = _TAKES.get(name) if " " in word else None
             asked = meant or f"Did you mean `/incident {name}`?"
@@ -107,7 +107,7 @@ async def _with_ids(interaction: Interaction, text: str) -> str:
     return text
 
 
-async def _run(interaction: Interaction, subcommand: Subcommand) -> Message | None:
+async def _run_subcommand(interaction: Interaction, subcommand: Subcommand) -> Message | None:
     """Run a subcommand; the answer is for the person who typed it."""
     match subcommand.name:
         case "help":
@@ -242,7 +242,7 @@ async def subcommand_chosen(interaction: Interaction, value: dict[str, Any]) -> 
     """Run the subcommand. One that ends an incident or uses up a round opens its form first."""
     subcommand = _from_value(value)
     if subcommand.name not in ("cancel", "fixed"):
-        return await _run(interaction, subcommand)
+        return await _run_subcommand(interaction, subcommand)
     incident = await _incident_meant(interaction, subcommand)
     if isinstance(incident, Message):
         return incident

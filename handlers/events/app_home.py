@@ -186,15 +186,15 @@ async def _view(ctx: Context, user: str, known: _Known) -> tuple[View, bool]:
     visible_ones = await visible_to(ctx.members, user, known.open)
     burning, owed = mine_first(visible_ones, user, await _owned(ctx, user))
     shown = HomeContents(
-        burning=await _first(ctx, user, burning),
-        owed=await _first(ctx, user, owed),
+        burning=await _read_shown(ctx, user, burning),
+        owed=await _read_shown(ctx, user, owed),
         items=await _items(ctx, user, known.owing),
         months=(last, this),
     )
     return home(shown, user, ctx.now(), site=ctx.me.url), True
 
 
-async def _first(ctx: Context, user: str, some: Sequence[ShortRecord]) -> First:
+async def _read_shown(ctx: Context, user: str, some: Sequence[ShortRecord]) -> First:
     """Read those that are shown, without those that have ended meanwhile."""
     records = await ctx.dispatcher.records(short_record.id for short_record in some[:SHOWN])
     visible = await visible_to(ctx.members, user, records)

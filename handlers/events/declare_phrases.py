@@ -17,7 +17,7 @@ from handlers.views import notes
 from phases.record.incident import Incident
 
 OFFER_SECONDS = 600  # contract: one offer a channel in 10 minutes
-KNOWN = 3
+INCIDENTS_NAMED = 3
 """Incidents that the offer names at most: a reader sees at a glance whether it is one of them."""
 _WHERE = (
     r"(?:-[\w-]+| ?\([\w ,/-]+\)"
@@ -86,7 +86,7 @@ async def _burning(ctx: Context) -> list[Incident]:
         for incident in await ctx.dispatcher.records(newest[: notes.LISTED])
         if incident.open and incident.recovered_at is None and not incident.drill
     ]
-    return burning[:KNOWN]
+    return burning[:INCIDENTS_NAMED]
 
 
 async def _is_watched(ctx: Context, event: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from handlers.views import notes
 from handlers.views.blocks import Message
 from phases.record.incident import Incident
 
-NEWCOMER = timedelta(seconds=60)
+NEWCOMER_AFTER = timedelta(seconds=60)
 """Whoever is there from the beginning sees the status being posted."""
 
 
@@ -62,7 +62,7 @@ async def _show_status(ctx: Context, body: dict[str, Any]) -> None:
     )
     if incident is None or "status" not in incident.messages:
         return
-    if ctx.now() - incident.declared_at < NEWCOMER or not await first_delivery(ctx, body):
+    if ctx.now() - incident.declared_at < NEWCOMER_AFTER or not await first_delivery(ctx, body):
         return
     message = views.status(incident, ctx.now(), ctx.service(incident))
     await ctx.client.chat_postEphemeral(channel=channel, user=user, **message.payload())

@@ -17,7 +17,7 @@ from phases.record.incident import Incident
 
 log = logging.getLogger(__name__)
 
-NEWEST = 20
+NEWEST_OPEN = 20
 """So many of the open incidents may not know their channel yet: as many as Slack lets through in a
 minute (docs/scaling.md)."""
 
@@ -96,7 +96,7 @@ async def _a_channel_is_on_its_way(ctx: Context) -> bool:
 
     People see it at once. Slack sends the event again, a minute later at the latest.
     """
-    newest = (await ctx.dispatcher.short_records("open"))[:NEWEST]
+    newest = (await ctx.dispatcher.short_records("open"))[:NEWEST_OPEN]
     incidents = await ctx.dispatcher.records(short_record.id for short_record in newest)
     return any(incident.channel is None for incident in incidents)
 

@@ -26,9 +26,9 @@ from phases.text.wording import stamp
 
 NAMES_SECONDS = 0.8
 """Names are asked for so long: the ack waits, and most are known."""
-GONE = "That entry was taken back meanwhile. Nothing was changed."
-SAME = "Nothing is different: change the words or the time, or close the form."
-DONE = "Corrected. What was recorded first stays in the record."
+ENTRY_GONE = "That entry was taken back meanwhile. Nothing was changed."
+NOTHING_DIFFERENT = "Nothing is different: change the words or the time, or close the form."
+CORRECTED_NOTE = "Corrected. What was recorded first stays in the record."
 
 
 @on_incident("incident.correct")
@@ -61,17 +61,17 @@ async def _offset(interaction: Interaction) -> int:
         return 0
 
 
-@on_incident(views.CHOSEN)
+@on_incident(views.ENTRY_CHOSEN)
 async def entry_chosen(
     interaction: Interaction, incident: Incident, value: dict[str, Any]
 ) -> Message | None:
     """Show the entry in the form."""
     entry = await _entry(interaction, incident, value)
     if entry is None:
-        return notes.note(GONE)
+        return notes.note(ENTRY_GONE)
     before = json_object(str(interaction.view.get("private_metadata") or ""))
     names = await _names(interaction, [entry])
-    named = dict(sorted(views.told_apart(names).items())[: views.NAMED])
+    named = dict(sorted(views.told_apart(names).items())[: views.PEOPLE_NAMED])
     page_again = {"until": before.get("until"), "url": before.get("url")}
     metadata = {**page_again, "of": str(value.get("of") or ""), "names": named}
     interaction.show(views.correction(incident, entry, metadata))
@@ -95,14 +95,14 @@ async def correction_submitted(interaction: Interaction, form: Form) -> Outcome:
     incident = await interaction.ctx.dispatcher.load(form.incident)
     entry = await _entry(interaction, incident, form.metadata) if incident is not None else None
     if incident is None or entry is None:
-        return forms.refused(form.title, GONE)
+        return forms.refused(form.title, ENTRY_GONE)
     edition = form.number("edition")
     text, at = _meant(form, entry)
     if not form.text(views.block_id("text", edition)):
         return {views.block_id("text", edition): "Say what happened. Nothing was changed."}
     if not text and at is None:
-        return {views.block_id("text", edition): SAME}
-    if (note := _meanwhile(form, entry, text, at)) and not _back(form):
+        return {views.block_id("text", edition): NOTHING_DIFFERENT}
+    if (note := _meanwhile(form, entry, text, at)) and not _goes_back(form):
         metadata = {**form.metadata, "edition": edition + 1}
         typed = form.text(views.block_id("text", edition)) if text else ""
         return views.correction(incident, entry, metadata, views.Entered(typed, at, note))
@@ -112,19 +112,19 @@ async def correction_submitted(interaction: Interaction, form: Form) -> Outcome:
     if isinstance(answer, Refused) and answer.code == "input":
         return {views.block_id("at", edition): answer.text}
     if isinstance(answer, Recorded):
-        work = _tell(interaction, incident, form)
+        work = _show_timeline_page(interaction, incident, form)
         interaction.ctx.tasks.start(work, "show the corrected page")
     return answer
 
 
-def _back(form: Form) -> bool:
+def _goes_back(form: Form) -> bool:
     return bool(form.entered.get(views.block_id("back", form.number("edition"))))
 
 
 def _meant(form: Form, entry: Shown) -> tuple[str, datetime | None]:
     """Return the words and the time that somebody changed; of what stays, nothing."""
     edition, was_filled = form.number("edition"), form.metadata
-    if _back(form) and entry.recorded is not None:
+    if _goes_back(form) and entry.recorded is not None:
         first = entry.recorded
         text = first.text if first.text != entry.text else ""
         return text, first.at if first.at != entry.at else None
@@ -150,7 +150,7 @@ def _meanwhile(form: Form, entry: Shown, text: str, at: datetime | None) -> str:
     return f"*Changed while you wrote:* it is {now} now ({by}). Yours:"
 
 
-async def _tell(interaction: Interaction, incident: Incident, form: Form) -> None:
+async def _show_timeline_page(interaction: Interaction, incident: Incident, form: Form) -> None:
     """Show the page again from which they came, corrected."""
     url = str(form.metadata.get("url") or "")
     if not url:
@@ -158,6 +158,6 @@ async def _tell(interaction: Interaction, incident: Incident, form: Form) -> Non
     entries = await interaction.ctx.dispatcher.timeline(incident.id)
     until = form.metadata.get("until")
     shown = timeline_page(
-        incident, entries, until=until if isinstance(until, int) else None, said=DONE
+        incident, entries, until=until if isinstance(until, int) else None, said=CORRECTED_NOTE
     )
     replace(interaction, view_id="", response_url=url).tell(shown, replace=True)

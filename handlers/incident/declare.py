@@ -173,7 +173,7 @@ async def declare(
         unseen=adopted.unseen,
         parent=adopted.parent,
         else_of=report.else_of,
-        echo=_echo(interaction, report) if report.else_of is None else None,
+        echo=_same_words_claim(interaction, report) if report.else_of is None else None,
     )
     return await interaction.dispatch(action, None)
 
@@ -187,7 +187,7 @@ def _source(interaction: Interaction, report: Report) -> Source:
     return Source(kind=kind, text=text, url=report.link or None)
 
 
-def _echo(interaction: Interaction, report: Report) -> str:
+def _same_words_claim(interaction: Interaction, report: Report) -> str:
     """Return the claim of the same words. As a drill, or in private, they are another incident."""
     kind = f"{'drill ' if report.drill else ''}{'private ' if report.private else ''}"
     return deliveries.echo(interaction.user, report.channel, f"{kind}{report.text}")

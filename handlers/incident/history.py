@@ -15,23 +15,23 @@ from handlers.slack.listening import on_click
 from handlers.views import history as views
 from handlers.views import notes
 from handlers.views.blocks import Message
-from phases.memory.trends import MONTHS, trends, visible_memories
+from phases.memory.trends import MONTHS_SHOWN, trends, visible_memories
 from phases.ports.ports import PortError
 from phases.record.incident import Incident
 from phases.record.memories import Counted, PastIncident
 
-READ = 200
+MEMORIES_READ = 200
 """The number of memories that are looked through; `firebreak export` has the older ones."""
 
 
 async def history(interaction: Interaction, service: str, start: int = 0) -> Message:
     try:
-        memories = await interaction.ctx.memory.newest(service or None, READ)
+        memories = await interaction.ctx.memory.newest(service or None, MEMORIES_READ)
     except PortError as error:
         return notes.note(f"{error.text}. Try again in a moment.")
     private = await _visible_private(interaction, memories)
     titles = {id: incident.title for id, incident in private.items()}
-    shown, more = visible_memories(memories, private), len(memories) == READ
+    shown, more = visible_memories(memories, private), len(memories) == MEMORIES_READ
     return views.history(shown, service, titles, start=start, more=more)
 
 
@@ -40,7 +40,7 @@ async def show_trends(interaction: Interaction) -> Message | None:
     now = interaction.ctx.now()
     try:
         # This begins before the first of the months that are shown.
-        memories = await interaction.ctx.memory.since(now - timedelta(days=31 * MONTHS))
+        memories = await interaction.ctx.memory.since(now - timedelta(days=31 * MONTHS_SHOWN))
     except PortError as error:
         return notes.note(f"{error.text}. Try again in a moment.")
     shown = visible_memories(memories, await _visible_private(interaction, memories))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from handlers.slack.context import Context
 
-MOST = 30
+NAMES_MOST = 30
 
 
 async def names_of(ctx: Context, ids: Iterable[str], seconds: float) -> dict[str, str]:
@@ -19,7 +19,7 @@ async def names_of(ctx: Context, ids: Iterable[str], seconds: float) -> dict[str
 
     try:
         async with asyncio.timeout(seconds):
-            await asyncio.gather(*(add(id) for id in sorted(set(ids))[:MOST]))
+            await asyncio.gather(*(add(id) for id in sorted(set(ids))[:NAMES_MOST]))
     except TimeoutError:
         pass  # ids stand in for the rest
     return names

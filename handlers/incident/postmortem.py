@@ -41,10 +41,10 @@ async def postmortem(interaction: Interaction, incident: Incident) -> Message | 
     """Open the form, unless nothing that is written in it could be kept."""
     if (refused := refuse_postmortem(incident)) is not None:
         return notes.note(refused.text)
-    return _open(interaction, incident)
+    return _open_form(interaction, incident)
 
 
-def _open(interaction: Interaction, incident: Incident) -> None:
+def _open_form(interaction: Interaction, incident: Incident) -> None:
 
     async def fill() -> View:
         return await _filled(interaction, incident)
@@ -73,7 +73,7 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
         named = await unfit(ctx, incident, parts)
         known = views.KnownDrafts(writing=writing, notes=missing, contradictions=named)
         return views.postmortem(incident, parts, me=me, drafts=known)
-    parts = await _followed(ctx, incident, shown.parts)
+    parts = await _with_corrections(ctx, incident, shown.parts)
     newer = others if own is not None and others is not None and others.at > own.at else None
     known = views.KnownDrafts(
         shown_by=shown.by,
@@ -86,7 +86,7 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
     return views.postmortem(incident, parts, me=me, drafts=known)
 
 
-async def _followed(ctx: Context, incident: Incident, parts: Parts) -> Parts:
+async def _with_corrections(ctx: Context, incident: Incident, parts: Parts) -> Parts:
     """Return what was written, with the lines of entries that were corrected since."""
     entries = await ctx.dispatcher.timeline(incident.id)
     if all(entry.recorded is None for entry in entries):
@@ -103,7 +103,9 @@ def _is_current(kept: Kept, incident: Incident) -> bool:
 async def _proposed(ctx: Context, incident: Incident) -> tuple[Parts, tuple[str, ...]]:
     """Return the parts that record and source propose, and what could not be looked up."""
     if incident.adr is not None and incident.postmortem is not None:
-        return await _followed(ctx, incident, parts_of(incident.postmortem)), ()  # it is mended
+        return await _with_corrections(
+            ctx, incident, parts_of(incident.postmortem)
+        ), ()  # it is mended
     service = ctx.service(incident)
     entries, factors = await asyncio.gather(
         ctx.dispatcher.timeline(incident.id),
@@ -130,7 +132,7 @@ async def mend_clicked(
     """Open the form again with what was written."""
     if (refused := refuse_to_mend(incident)) is not None:
         return notes.note(refused.text)
-    _open(interaction, incident)
+    _open_form(interaction, incident)
     return None
 
 
@@ -170,7 +172,7 @@ def _parts(form: Form) -> Parts:
     return views.entered(typed, form.number("rows"))
 
 
-async def _keep(interaction: Interaction, form: Form, *, writing: bool = True) -> bool:
+async def _keep_draft(interaction: Interaction, form: Form, *, writing: bool = True) -> bool:
     """Keep what stands in the form; return whether that worked."""
     ctx = interaction.ctx
     try:
@@ -190,7 +192,7 @@ async def _show_again(
     incident = await interaction.find(form.incident)
     if incident is None:
         return notes.note(GONE.format(id=form.metadata.get("incident", "of that name")))
-    is_kept = await _keep(interaction, form)
+    is_kept = await _keep_draft(interaction, form)
     drafts = views.KnownDrafts(
         contradictions=await unfit(interaction.ctx, incident, _parts(form)),
         saved_at=interaction.ctx.now() if saved and is_kept else None,
@@ -231,7 +233,7 @@ async def draft_taken(
 ) -> Message | None:
     """Show somebody else's draft in place of one's own, which stays kept."""
     form = read_form(interaction.view)
-    await _keep(interaction, form)
+    await _keep_draft(interaction, form)
     drafts = await interaction.ctx.drafts.of(incident.id)
     theirs = next((draft for draft in drafts if draft.by == value.get("of")), None)
     if theirs is not None and theirs.parts is not None:
@@ -262,14 +264,14 @@ async def postmortem_submitted(interaction: Interaction, form: Form) -> Outcome:
         _parts(form), interaction.user, ctx.now(), before.items if before is not None else ()
     )
     if isinstance(written, dict):
-        await _keep(interaction, form)
+        await _keep_draft(interaction, form)
         return views.fields_of(written, edition)
     action = MendPostmortem if mended else SubmitPostmortem
     answer = await interaction.dispatch(action(postmortem=written), form.incident)
     if isinstance(answer, Recorded):
         _note_closed(interaction, form)
         return None
-    await _keep(interaction, form)
+    await _keep_draft(interaction, form)
     return views.fields_of({"timeline": answer.text}, edition)
 
 
@@ -281,7 +283,7 @@ async def choice_made(ctx: Context, body: dict[str, Any]) -> None:
     if refusal is not None:
         interaction.show(forms.refused(views.TITLE, refusal))
     elif form.incident:
-        await _keep(interaction, form)
+        await _keep_draft(interaction, form)
 
 
 @listens("closed form", views.CALLBACK)
@@ -293,7 +295,7 @@ async def form_closed(ctx: Context, body: dict[str, Any]) -> None:
     if await interaction.refusal() is not None or await gone(interaction, form) is not None:
         return
     if any(form.entered.values()):
-        await _keep(interaction, form, writing=False)
+        await _keep_draft(interaction, form, writing=False)
     else:
         _note_closed(interaction, form)
 

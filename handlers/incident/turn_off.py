@@ -15,7 +15,7 @@ from phases.mitigation.decision import cannot_turn_off
 from phases.record.findings import ChangeSeen, Release
 from phases.record.incident import ActionKind, Incident
 
-CHANGED = "The decision changed while you looked at it. Nothing was done; look again."
+DECISION_CHANGED = "The decision changed while you looked at it. Nothing was done; look again."
 
 
 @on_incident("decision.turn_off")
@@ -32,7 +32,7 @@ async def turn_off_clicked(
         return notes.note(current)
     change = current.recommendation.change if current.recommendation is not None else None
     if change is None or interaction.block_id != seal(incident, current):
-        return notes.note(CHANGED)
+        return notes.note(DECISION_CHANGED)
     service = interaction.ctx.service(incident)
     if missing := cannot_turn_off(service, change):
         return notes.note(missing)

@@ -43,17 +43,19 @@ class Answering:
 
     def open(self, view: View, fill: Fill | None = None) -> None:
         """Open a form, which Slack allows within 3 s of the click. `fill` completes it in place."""
-        self.ctx.tasks.start(self._open(view, fill), "open a form")
+        self.ctx.tasks.start(self._open_and_fill(view, fill), "open a form")
 
     def show(self, view: View) -> None:
         """Put another view in the place of the one in which they clicked."""
-        self.ctx.tasks.start(self._update({"view_id": self.view_id}, view.payload()), "show a form")
+        self.ctx.tasks.start(
+            self._update_view({"view_id": self.view_id}, view.payload()), "show a form"
+        )
 
     def tell(self, message: Message, *, replace: bool = False) -> None:
         """Answer this person alone, wherever they are."""
-        self.ctx.tasks.start(self._tell(message, replace), "answer a person")
+        self.ctx.tasks.start(self._send_answer(message, replace), "answer a person")
 
-    async def _open(self, view: View, fill: Fill | None) -> None:
+    async def _open_and_fill(self, view: View, fill: Fill | None) -> None:
         # With an id of our own the form can be updated even where the answer of Slack is lost.
         external_id = self.trigger_id[-EXTERNAL_ID:]
         reference = {"external_id": external_id}
@@ -64,14 +66,14 @@ class Answering:
         except SlackApiError as error:
             # An exchanged trigger id: an earlier try has opened it.
             if error.response.get("error") != "exchanged_trigger_id":
-                await self._tell(notes.note(NOT_OPENED), False)
+                await self._send_answer(notes.note(NOT_OPENED), False)
                 raise
         except Exception:
-            await self._tell(notes.note(NOT_OPENED), False)
+            await self._send_answer(notes.note(NOT_OPENED), False)
             raise
         if fill is not None:
             filled = await _filled(view, fill)
-            await self._update(reference, {**filled.payload(), "external_id": external_id})
+            await self._update_view(reference, {**filled.payload(), "external_id": external_id})
 
     async def _open_view(self, payload: dict[str, Any]) -> Any:
         return await retry(
@@ -79,13 +81,13 @@ class Answering:
             OPEN_SECONDS,
         )
 
-    async def _update(self, reference: dict[str, str], payload: dict[str, Any]) -> None:
+    async def _update_view(self, reference: dict[str, str], payload: dict[str, Any]) -> None:
         await retry(lambda: self.ctx.client.views_update(**reference, view=payload), ANSWER_SECONDS)
 
-    async def _tell(self, message: Message, replace: bool) -> None:
+    async def _send_answer(self, message: Message, replace: bool) -> None:
         rich_support = self.ctx.rich_support
         if self.view_id:
-            await self._update({"view_id": self.view_id}, _as_view(message).payload())
+            await self._update_view({"view_id": self.view_id}, _as_view(message).payload())
         elif response_url.answers(self.response_url, self.ctx.client.base_url):
             answer = {
                 "text": message.text,

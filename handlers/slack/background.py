@@ -24,10 +24,10 @@ class Tasks:
         """Start `work` now. A failure is logged as `what` with its kind, never with its content."""
         task = asyncio.create_task(work, name=what)
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._task_ended)
         return task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if task.cancelled():
             return

@@ -174,7 +174,7 @@ def bind(app: App, ctx: Context) -> None:
     table = {(listener.kind, listener.id): listener.run for listener in LISTENERS}
 
     def listening(kind: Kind, id: str) -> Run:
-        return table.get((kind, id)) or table.get((kind, id.rstrip(NUMBER)), _unknown)
+        return table.get((kind, id)) or table.get((kind, id.rstrip(NUMBER)), _answer_unknown_action)
 
     def find(body: dict[str, Any]) -> BoundListener | None:
         try:
@@ -207,7 +207,7 @@ def _event_id(body: dict[str, Any]) -> str:
     return f"message.{subtype}" if subtype in EDITS else str(event["type"])
 
 
-async def _unknown(ctx: Context, body: dict[str, Any]) -> None:
+async def _answer_unknown_action(ctx: Context, body: dict[str, Any]) -> None:
     """Answer a button of an older version. The click on a link needs no answer."""
     clicked = (body.get("actions") or [{}])[0]
     if clicked.get("type") == "button" and not clicked.get("url"):

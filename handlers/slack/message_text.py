@@ -25,7 +25,7 @@ https://docs.slack.dev/reference/events/message#subtypes
 SLACKBOT = "USLACKBOT"
 LINKS, LINES, DEPTH = 5, 200, 12
 FILE_WORDS = 1000
-SENTENCE = 12
+SENTENCE_FROM = 12
 """Characters from which words that stand within other words are not repeated."""
 NO_PREVIEW = "[no preview available]"
 UNSHOWN = frozenset({NO_PREVIEW, "This content can't be displayed."})
@@ -109,7 +109,7 @@ class _Collected:
 
     def _repeats(self, same: str) -> bool:
         """Return whether a line has these words: blocks and fallback repeat the text."""
-        return f"\n{same}\n" in self._known or (len(same) >= SENTENCE and same in self._known)
+        return f"\n{same}\n" in self._known or (len(same) >= SENTENCE_FROM and same in self._known)
 
     def link(self, url: object) -> None:
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):
@@ -147,7 +147,7 @@ def _lines(part: object, collected: _Collected, depth: int = 0) -> Iterator[str]
         return
     elements, kind = _objects(part.get("elements")), str(part.get("type") or "")
     if kind in ("table", "data_table"):
-        yield from _rows(part, collected, depth)
+        yield from _table_rows(part, collected, depth)
     elif kind == "context":
         texts = (line for e in elements for line in _lines(e.get("text"), collected, depth + 1))
         yield " ".join(texts)
@@ -191,7 +191,7 @@ def _lines_by_key(part: Json, collected: _Collected, depth: int) -> Iterator[str
     collected.link(part.get("from_url"))
 
 
-def _rows(table: Json, collected: _Collected, depth: int) -> Iterator[str]:
+def _table_rows(table: Json, collected: _Collected, depth: int) -> Iterator[str]:
     rows = table.get("rows")
     for row in rows if isinstance(rows, list) else []:
         cells = [" ".join(_lines(cell, collected, depth + 1)) for cell in _objects(row)]

@@ -56,7 +56,7 @@ def from_command(ctx: Context, body: Mapping[str, Any]) -> Interaction:
         trigger_id=str(body.get("trigger_id", "")),
         delivery=deliveries.interaction(body),
         response_url=str(body.get("response_url") or ""),
-        place=_place(channel, str(body.get("channel_name") or "")),
+        place=_named_channel(channel, str(body.get("channel_name") or "")),
         doing=str(body.get("command") or ""),
     )
 
@@ -78,10 +78,10 @@ def from_interaction(ctx: Context, body: Mapping[str, Any]) -> Interaction:
         response_url=str(body.get("response_url") or ""),
         view_id="" if view.get("type") == "home" else str(view.get("id") or ""),
         block_id=str(_clicked(body).get("block_id") or ""),
-        place=_place(str(channel.get("id") or ""), str(channel.get("name") or "")),
+        place=_named_channel(str(channel.get("id") or ""), str(channel.get("name") or "")),
         message=body.get("message") or {},
         view=view,
-        doing=_doing(body),
+        doing=_action_id(body),
     )
 
 
@@ -98,7 +98,7 @@ def from_view(ctx: Context, body: Mapping[str, Any]) -> Interaction:
         trigger_id="",
         delivery=Delivery(()),
         view_id=str((body.get("view") or {}).get("id") or ""),
-        doing=_doing(body),
+        doing=_action_id(body),
     )
 
 
@@ -130,7 +130,7 @@ def _clicked(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return (body.get("actions") or [{}])[0]
 
 
-def _place(channel: str, name: str) -> str:
+def _named_channel(channel: str, name: str) -> str:
     """Payloads name no private channel and no direct message; neither do we.
 
     https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling
@@ -141,7 +141,7 @@ def _place(channel: str, name: str) -> str:
     return hidden.get(name) or (f"<#{channel}|{name}>" if name else f"<#{channel}>")
 
 
-def _doing(body: Mapping[str, Any]) -> str:
+def _action_id(body: Mapping[str, Any]) -> str:
     """Return the id of what was clicked or submitted; it is ours, or nothing listens to it."""
     view = body.get("view") or {}
     id = _clicked(body).get("action_id") or body.get("callback_id") or view.get("callback_id")

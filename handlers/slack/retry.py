@@ -32,7 +32,7 @@ async def retry(call: Callable[[], Awaitable[A]], seconds: float) -> A:
         try:
             return await call()
         except SlackApiError as error:
-            failed, wait = error, _wait(error)
+            failed, wait = error, _wait_seconds(error)
         except (ClientError, SlackClientError, TimeoutError, OSError) as error:
             failed, wait = error, PAUSE_SECONDS
         if wait is None or time.monotonic() + wait > deadline:
@@ -40,7 +40,7 @@ async def retry(call: Callable[[], Awaitable[A]], seconds: float) -> A:
         await asyncio.sleep(wait)
 
 
-def _wait(error: SlackApiError) -> float | None:
+def _wait_seconds(error: SlackApiError) -> float | None:
     """Return the seconds to wait; None where the same call would be refused again."""
     status = error.response.status_code
     if status == 429:

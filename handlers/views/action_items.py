@@ -34,7 +34,7 @@ def items(incident: Incident) -> Message:
     every = items_of(incident)
     title = f"{incident.id}: {items_settled(incident)}"
     blocks: list[Block | None] = [section(f"*{title}*")]
-    blocks += [_row(incident, number, item) for number, item in enumerate(every, 1)]
+    blocks += [_item_block(incident, number, item) for number, item in enumerate(every, 1)]
     blocks.append(context(_closing_line(incident)))
     return message(title, blocks)
 
@@ -49,14 +49,16 @@ def overdue(
     adr = f" ({link(incident.adr.url, incident.adr.name)})" if incident.adr else ""
     what = f"{counted(len(late), 'action item')} of {incident.id} overdue"
     head = f"{called}{what}: {words(incident.title, 150)}{adr}"
-    rows = [_row(incident, number, item, today=today) for number, item in late]
+    rows = [_item_block(incident, number, item, today=today) for number, item in late]
     blocks = [section(head), *rows]
     return message(head, [*blocks, context("You will be reminded weekly until it is done.")])
 
 
-def _row(incident: Incident, number: int, item: ActionItem, *, today: date | None = None) -> Block:
+def _item_block(
+    incident: Incident, number: int, item: ActionItem, *, today: date | None = None
+) -> Block:
     text = words(item.text, TEXT)
-    more = [KIND[item.kind], *_owner(item), *_due(item, today)]
+    more = [KIND[item.kind], *_owner(item), *_due_words(item, today)]
     if item.ticket is not None:
         more.append(link(item.ticket.url, item.ticket.identifier))
     sign = DONE if item.done else WRONG if item.dropped else WAITING
@@ -76,7 +78,7 @@ def _owner(item: ActionItem) -> list[str]:
     return [words(item.owner, 80) if item.owner else "no owner"]
 
 
-def _due(item: ActionItem, today: date | None) -> list[str]:
+def _due_words(item: ActionItem, today: date | None) -> list[str]:
     if not item.open or item.due is None:
         return []
     if today is None or item.due >= today:

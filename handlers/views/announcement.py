@@ -16,7 +16,9 @@ def announcement(incident: Incident) -> Message:
     where = phrasing.room(incident) or "in this thread"
     severity = f" {phrasing.severity(incident)} ·" if incident.severity or incident.open else ""
     first = f"*{incident.id}*{severity} {words(incident.title, 200)} · {where}"
-    second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
+    second = (
+        f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_newest_fact(incident)}"
+    )
     join = button("Join", "incident.join", {"incident": incident.id})
     joined = incident.open and incident.own_channel is not None
     block = section(f"{first}\n{second}", accessory=join if joined else None)
@@ -36,7 +38,7 @@ def _announced_in_private(incident: Incident) -> Message:
     return message(f"{incident.id}: a private incident", [section(text)])
 
 
-def _now(incident: Incident) -> str:
+def _newest_fact(incident: Incident) -> str:
     """Return the newest fact for somebody outside the incident."""
     current = incident.round
     if incident.status is Status.CANCELLED:

@@ -153,7 +153,7 @@ def _fitted(blocks: list[Block]) -> tuple[Block, ...]:
         left = [b for i, b in enumerate(blocks) if i not in set(quiet)]
         blocks = [*left[: MESSAGE_BLOCKS - 1], context(f"… and {spare} more that did not fit")]
     _fewer_rows(blocks)
-    weight = _weight(blocks)
+    weight = _json_size(blocks)
     while weight > MESSAGE_CHARACTERS:
         longest = max(
             (t for block in blocks for t in _texts(block)),
@@ -161,14 +161,14 @@ def _fitted(blocks: list[Block]) -> tuple[Block, ...]:
             default=None,
         )
         if longest is not None and size(longest["text"]) > SHORTEST:
-            weight -= _weight(longest["text"])
+            weight -= _json_size(longest["text"])
             longest["text"] = _shorter(longest["text"])
-            weight += _weight(longest["text"])
+            weight += _json_size(longest["text"])
             continue
         droppable = [i for i, b in enumerate(blocks) if not _clickable(b)]
         if not droppable:
             break
-        weight -= _weight(blocks.pop(droppable[-1])) + 2
+        weight -= _json_size(blocks.pop(droppable[-1])) + 2
     return tuple(blocks)
 
 
@@ -180,7 +180,7 @@ def _shorter(text: str) -> str:
 
 def _fewer_rows(blocks: list[Block]) -> None:
     """Shorten a long table before any sentence: its last rows are the oldest."""
-    over = _weight(blocks) - MESSAGE_CHARACTERS
+    over = _json_size(blocks) - MESSAGE_CHARACTERS
     for block in blocks:
         if block["type"] != "data_table" or over <= 0:
             continue
@@ -188,28 +188,28 @@ def _fewer_rows(blocks: list[Block]) -> None:
         left_out = int(missing.group(1)) if missing else 0
         room = over + len(" (1000 more not shown)")
         while room > 0 and len(block["rows"]) > 2:
-            room -= _weight(_bare(block["rows"].pop())) + 2
+            room -= _json_size(_without_markup(block["rows"].pop())) + 2
             left_out += 1
         caption = _MISSING.sub("", block["caption"])
         block["caption"] = f"{caption} ({left_out} more not shown)"
-        over = _weight(blocks) - MESSAGE_CHARACTERS
+        over = _json_size(blocks) - MESSAGE_CHARACTERS
 
 
 _MISSING = re.compile(r" \((\d+) more not shown\)$")
 
 
-def _weight(thing: Any) -> int:
+def _json_size(thing: Any) -> int:
     """Return the size as JSON, with brackets and keys; of a table's cells only the words count."""
-    return size(json.dumps(_bare(thing), ensure_ascii=False))
+    return size(json.dumps(_without_markup(thing), ensure_ascii=False))
 
 
-def _bare(thing: Any) -> Any:
+def _without_markup(thing: Any) -> Any:
     if isinstance(thing, list):
-        return [_bare(part) for part in cast("list[Any]", thing)]
+        return [_without_markup(part) for part in cast("list[Any]", thing)]
     if isinstance(thing, dict):
         block = cast("dict[str, Any]", thing)
         if block.get("type") == "data_table":
-            return {**block, "rows": [_bare(row) for row in block["rows"]]}
+            return {**block, "rows": [_without_markup(row) for row in block["rows"]]}
         return block["text"] if block.get("type") in ("raw_text", "raw_number") else block
     return thing
 
@@ -295,13 +295,13 @@ def button(
 
 
 def link_button(
-    text: str, action_id: str, url: str, *, style: Literal["primary", "danger"] | None = None
+    text: str, url: str, *, style: Literal["primary", "danger"] | None = None
 ) -> Element:
     """Return a button that leads somewhere; its click is told, too, and needs no answer."""
     element: Element = {
         "type": "button",
         "text": plain_text(text, BUTTON_TEXT),
-        "action_id": action_id,
+        "action_id": "incident.go",
         "url": url[:3000],
     }
     return element if style is None else {**element, "style": style}

@@ -72,7 +72,7 @@ def chart(
 
 
 def _labels(names: Iterable[str]) -> list[str]:
-    return _different((plain(name, LABEL) or "—" for name in names), LABEL)
+    return _distinct_names((plain(name, LABEL) or "—" for name in names), LABEL)
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Native:
@@ -82,10 +82,10 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
     """
     head = list(head[:COLUMNS])
     whole = [[*row[: len(head)], *[""] * (len(head) - len(row))] for row in rows]
-    shown: list[list[Block]] = [[_text(name) for name in head]]
+    shown: list[list[Block]] = [[_raw_text(name) for name in head]]
     left = CELLS - sum(size(cell["text"]) for cell in shown[0])
     for row in whole[:ROWS]:
-        cells = [_text(cell) if isinstance(cell, str) else _number(cell) for cell in row]
+        cells = [_raw_text(cell) if isinstance(cell, str) else _number(cell) for cell in row]
         left -= sum(size(cell["text"]) for cell in cells)
         if left < 0:
             break
@@ -107,7 +107,9 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> tuple[Block, ...]:
     """Return columns that stand under each other, in a code block."""
     texts = [[plain(name, LABEL) for name in head]]
-    texts += [[plain(c, LABEL) if isinstance(c, str) else _written(c) for c in row] for row in rows]
+    texts += [
+        [plain(c, LABEL) if isinstance(c, str) else _number_text(c) for c in row] for row in rows
+    ]
     left = len(texts) - 1 - PLAIN_ROWS
     texts = texts[: PLAIN_ROWS + 1]
     wide = [max(len(row[at]) for row in texts) for at in range(len(head))]
@@ -120,16 +122,16 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> t
     return (section(f"*{words(title, CAPTION)}*\n{code(chr(10).join(lines))}"),)
 
 
-def _text(raw: str) -> Block:
+def _raw_text(raw: str) -> Block:
     return {"type": "raw_text", "text": plain(raw, CELL) or "—"}
 
 
 def _number(value: Number) -> Block:
     value = _finite(value)
-    return {"type": "raw_number", "value": value, "text": _written(value)}
+    return {"type": "raw_number", "value": value, "text": _number_text(value)}
 
 
-def _written(value: Number) -> str:
+def _number_text(value: Number) -> str:
     value = _finite(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
@@ -138,7 +140,7 @@ def _finite(value: Number) -> Number:
     return value if math.isfinite(value) else 0
 
 
-def _different(names: Iterable[str], limit: int) -> list[str]:
+def _distinct_names(names: Iterable[str], limit: int) -> list[str]:
     """Return names that differ: by them Slack tells points and series apart."""
     different: list[str] = []
     for name in names:

@@ -35,7 +35,7 @@ def contradictions(incident: Incident) -> Message:
         if contradiction.open:
             row = [
                 button("Mend …", MEND, {"incident": incident.id}),
-                _keep(incident, contradiction, KEEP),
+                _keep_button(incident, contradiction, KEEP),
             ]
             blocks += [section(f"{WAITING} {spoken(contradiction.says, SAYS)}"), actions(row)]
         else:
@@ -52,7 +52,7 @@ def _title(left: int) -> str:
     return f"{counted(left, 'thing')} in the post-mortem {'does' if left == 1 else 'do'} not fit"
 
 
-def _keep(incident: Incident, contradiction: Contradiction, action_id: str) -> Element:
+def _keep_button(incident: Incident, contradiction: Contradiction, action_id: str) -> Element:
     return button("Keep it", action_id, {"incident": incident.id, "key": contradiction.key})
 
 
@@ -66,7 +66,7 @@ def in_the_form(incident: Incident, some: tuple[Contradiction, ...]) -> list[Blo
     rows = [
         section(
             f"{WAITING} {spoken(contradiction.says, SAYS)}",
-            accessory=_keep(incident, contradiction, KEEP_HERE),
+            accessory=_keep_button(incident, contradiction, KEEP_HERE),
         )
         for contradiction in left[:IN_THE_FORM]
     ]

@@ -23,10 +23,10 @@ from phases.text.wording import capital
 
 TITLE = "Correct the timeline"
 CALLBACK = "incident.correct"
-CHOSEN = "incident.correct_entry"
+ENTRY_CHOSEN = "incident.correct_entry"
 LONGEST = 2000
 """Characters: as many as an entry has."""
-NAMED = 10
+PEOPLE_NAMED = 10
 """As many people are named in the form; of more their ids stand there. Metadata is small."""
 MENTION = re.compile(rf"<@({PERSON})>")
 
@@ -46,7 +46,7 @@ def which(
         )
         for entry in entries
     ]
-    chooser = select(CHOSEN, options, placeholder="Choose an entry")
+    chooser = select(ENTRY_CHOSEN, options, placeholder="Choose an entry")
     text = "Which entry is wrong? What was recorded first stays in the record."
     return View(CALLBACK, TITLE, (section(text, accessory=chooser),), metadata=metadata)
 
@@ -60,11 +60,14 @@ class Entered:
     note: str = ""
 
 
-NOTHING = Entered()
+NOTHING_ENTERED = Entered()
 
 
 def correction(
-    incident: Incident, entry: Shown, metadata: Mapping[str, Any], entered: Entered = NOTHING
+    incident: Incident,
+    entry: Shown,
+    metadata: Mapping[str, Any],
+    entered: Entered = NOTHING_ENTERED,
 ) -> View:
     """Return the form with the entry as it stands, or with what was entered before.
 

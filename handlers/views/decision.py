@@ -29,13 +29,13 @@ from phases.memory import recall
 from phases.mitigation.decision import rollback_target, running_release
 from phases.record.findings import Choice, LookVerdict, Recommendation, TriageReport, Word
 from phases.record.incident import Incident, Round, RoundAction, Status
-from phases.record.limits import DRILL
+from phases.record.limits import DRILL_PREFIX
 from phases.record.service import Service
 from phases.triage.deploys.beginning_text import BEGAN
 from phases.triage.picture.who_is_hit import scope
 from phases.triage.rollback.recommendation import HARDLY, OPEN, warning_brake
 
-REASONS = 5
+REASONS_SHOWN = 5
 VERSION = 60
 """Characters of a version in the dialog: what goes back with it must fit, too."""
 
@@ -56,7 +56,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     blocks: list[Block | None] = [section(_headline(incident, current, service))]
     if current.action is not None:
         blocks += _taken_action(current, current.action)
-    if not _open(incident, current) or current.action is not None:
+    if not _is_open(incident, current) or current.action is not None:
         # The choice is made. Its grounds are in the thread and the timeline; here they would hide
         # how it went.
         blocks.append(actions(_merge(incident, current, service)))
@@ -81,7 +81,9 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         began = any(reason.startswith(BEGAN) for reason in reasons)
         blocks += triage_details(report, service, began=not began)
     if report is not None and report.notes and report.manual_by is None:
-        blocks.append(context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS])))
+        blocks.append(
+            context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS_SHOWN]))
+        )
     return message(_fallback(incident, current, service), blocks)
 
 
@@ -100,19 +102,21 @@ def seal(incident: Incident, current: Round) -> str:
 # --- what it says --------------------------------------------------------------------------------
 
 
-def _open(incident: Incident, current: Round) -> bool:
+def _is_open(incident: Incident, current: Round) -> bool:
     newest = incident.round is not None and incident.round.number == current.number
     return newest and incident.status.undecided
 
 
 def _headline(incident: Incident, current: Round, service: Service) -> str:
-    which = f"{f'{DRILL} ' if incident.drill else ''}Decision {current.number} · {incident.id}"
+    which = (
+        f"{f'{DRILL_PREFIX} ' if incident.drill else ''}Decision {current.number} · {incident.id}"
+    )
     why = f"\n{_sentence(current.why)}" if current.number > 1 else ""
     if current.action is not None:
         return f"*{which}*{why}"
     if incident.status is Status.CANCELLED:
         return f"*{which}*\n{WAITING} Cancelled without an action in production."
-    if not _open(incident, current):
+    if not _is_open(incident, current):
         return f"*{which}*{why}\n{WAITING} Closed without an action in production."
     chosen = ""
     if current.investigate_by is not None:
@@ -235,7 +239,7 @@ def _reasons(recommendation: Recommendation | None, above: Collection[str]) -> l
     for name, reasons in all_of:
         left = [
             local(words(reason, 400)).rstrip(".")
-            for reason in reasons[:REASONS]
+            for reason in reasons[:REASONS_SHOWN]
             if reason.rstrip(".") not in above
         ]
         lines += [f"*{name}*: {'. '.join(left)}."] if left else []
@@ -358,7 +362,7 @@ def _missing(current: Round, service: Service) -> list[str]:
 def _fallback(incident: Incident, current: Round, service: Service) -> str:
     if current.action is not None:
         return f"{incident.id}: {phrasing.done(current.action)}, {phrasing.outcome(current.action)}"
-    if not _open(incident, current):
+    if not _is_open(incident, current):
         return f"{incident.id}: decision {current.number} is closed"
     silent = (
         "Sentry could not be queried." if phrasing.silent(incident) else "Sentry has not answered."

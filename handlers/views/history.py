@@ -19,11 +19,11 @@ from phases.record.incident import Severity
 from phases.record.memories import PastIncident
 from phases.text.wording import capital, counted, lasting, listed
 
-PAGE = 10
+PAGE_SIZE = 10
 """The number of incidents on a page of a history."""
-SERVICES = 10
+SERVICES_DESCRIBED = 10
 """The number of services that are described in words; all are in the table."""
-FILES = 3
+FILES_SHOWN = 3
 
 
 # --- history -------------------------------------------------------------------------------------
@@ -44,12 +44,12 @@ def history(
     of = f" of {words(service, 60)}" if service else ""
     if not memories:
         return message(f"No past incident{of}.", [section(f"No past incident{of} is remembered.")])
-    page = memories[start : start + PAGE]
+    page = memories[start : start + PAGE_SIZE]
     drills = sum(memory.drill for memory in memories)
     beside = f" and {counted(drills, 'drill')}" if drills else ""
     count = counted(len(memories) - drills, "past incident")
     total = f"{'at least ' if more else ''}{count}{beside}{of}"
-    which = f", {start + 1} to {start + len(page)}" if len(memories) > PAGE else ""
+    which = f", {start + 1} to {start + len(page)}" if len(memories) > PAGE_SIZE else ""
     blocks: list[Block | None] = [section(f"*{total[0].upper()}{total[1:]}*{which}, newest first")]
     blocks += [
         section(_line_of(memory, titles.get(memory.id, memory.title), bool(service)))
@@ -57,12 +57,12 @@ def history(
     ]
     value = {"service": service, "start": 0}
     pages = (
-        [button("‹ Newer", "incident.history_newer", {**value, "start": max(0, start - PAGE)})]
+        [button("‹ Newer", "incident.history_newer", {**value, "start": max(0, start - PAGE_SIZE)})]
         if start
         else []
     )
-    if start + PAGE < len(memories):
-        pages.append(button("Older ›", "incident.history", {**value, "start": start + PAGE}))
+    if start + PAGE_SIZE < len(memories):
+        pages.append(button("Older ›", "incident.history", {**value, "start": start + PAGE_SIZE}))
     return message(f"History{of}: {total}", [*blocks, actions(pages)])
 
 
@@ -147,9 +147,9 @@ def _compared_with(now: Month, before: Month | None) -> str:
 def _numbers(month: Month) -> str:
     """Return the numbers of one month, or of all of them, in one line."""
     parts = [f"{month.impact_minutes:,} min of user impact"] if month.incidents else []
-    parts += [spans] if (spans := _spans(month)) else []
+    parts += [spans] if (spans := _phase_minutes(month)) else []
     if month.with_cause:
-        parts.append(f"{_share(month.by_deploys, month.with_cause)} caused by deploys")
+        parts.append(f"{_percentage(month.by_deploys, month.with_cause)} caused by deploys")
     if month.items:
         parts.append(f"{month.items_done:,} of {counted(month.items, 'action item')} done")
     if month.drills:
@@ -161,7 +161,7 @@ def _numbers(month: Month) -> str:
     return " · ".join(parts)
 
 
-def _spans(month: Month) -> str:
+def _phase_minutes(month: Month) -> str:
     spans = (
         ("detect", month.detect_minutes),
         ("decide", month.decide_minutes),
@@ -174,7 +174,7 @@ def _spans(month: Month) -> str:
     )
 
 
-def _share(part: int, of: int) -> str:
+def _percentage(part: int, of: int) -> str:
     return f"{round(100 * part / of)} %"
 
 
@@ -183,7 +183,7 @@ def _files(found: Trends) -> str:
     fragile = found.fragile and (found.fragile.service, found.fragile.area)
     others = [(name, times) for service, name, times in every if (service, name) != fragile]
     top = sorted(others, key=lambda pair: (-pair[1], pair[0]))
-    names = listed([f"{inline_code(name)} {times} times" for name, times in top], most=FILES)
+    names = listed([f"{inline_code(name)} {times} times" for name, times in top], most=FILES_SHOWN)
     which = "Other files" if len(others) < len(every) else "Files"
     return f"{which} that recur: {names}" if names else ""
 
@@ -240,7 +240,7 @@ def _times(found: Trends) -> Native | None:
     if len(months) < 2 or not drawn:
         return None
     labels = [_month_name(name, short=True) for name, _ in months]
-    plainly = "\n".join(f"{_month_name(name)}: {_spans(month)}" for name, month in months)
+    plainly = "\n".join(f"{_month_name(name)}: {_phase_minutes(month)}" for name, month in months)
     return chart(
         "Minutes to detect, decide, recover",
         labels,
@@ -270,9 +270,11 @@ def _table(found: Trends) -> Native:
             month = row.months[at]
             if month.incidents:
                 rows.append([found.months[at], row.service, *_cells(month)])
-    lines = [f"*{words(row.service, 60)}*: {_line(row)}" for row in found.services[:SERVICES]]
-    if len(found.services) > SERVICES:
-        lines.append(f"and {counted(len(found.services) - SERVICES, 'service')} more")
+    lines = [
+        f"*{words(row.service, 60)}*: {_line(row)}" for row in found.services[:SERVICES_DESCRIBED]
+    ]
+    if len(found.services) > SERVICES_DESCRIBED:
+        lines.append(f"and {counted(len(found.services) - SERVICES_DESCRIBED, 'service')} more")
     drawn = table("By service and month", head, rows)
     return replace(drawn, plain=(section("\n".join(("*By service*", *lines))),))
 

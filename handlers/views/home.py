@@ -126,7 +126,7 @@ def _button(incident: Incident, me: str, now: datetime, site: str) -> Element | 
         case ("decide" | "follow" | "look") as step:
             style = "primary" if step == "decide" else None
             address = _address(incident, site)
-            return link_button(_GO[step], "incident.go", address, style=style) if address else None
+            return link_button(_GO[step], address, style=style) if address else None
 
 
 def _confirm_recovery(incident: Incident) -> Element:

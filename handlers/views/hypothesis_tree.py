@@ -26,14 +26,14 @@ from phases.root_cause.revert import commit_to_revert, revert_was_asked
 from phases.root_cause.steps import NEW_IN
 from phases.text.wording import counted
 
-ALL = "All evidence"
-OTHERS = 5
+ALL_EVIDENCE = "All evidence"
+OTHERS_SHOWN = 5
 """Hypotheses in one line each under the one that leads."""
 SHOWN = 12
 """Hypotheses of the whole list, and steps of the walk."""
 LEADING_STEPS = 2
 """Steps of the walk from the crash beside the leading hypothesis."""
-NOTES = 2
+NOTES_SHOWN = 2
 SUSPECTS = 3
 SUPPORTING = frozenset((HypothesisKind.RELEASE, HypothesisKind.COMMIT))
 """Kinds that the walk from the crash to its commit speaks for."""
@@ -58,22 +58,24 @@ def tree(incident: Incident, *, reverts: bool = False) -> Message:
             blocks.append(actions([stop]))
     if ranked and incident.cause is None:
         blocks.append(section(_leading(incident, ranked[0])))
-    choices = _judge(incident, ranked[0]) if ranked and undecided else []
+    choices = _judge_buttons(incident, ranked[0]) if ranked and undecided else []
     if not ranked and undecided:
         choices.append(button("Name the cause …", "incident.cause", {"incident": incident.id}))
     if undecided:
         value = {"incident": incident.id}
         choices.append(button("Add a hypothesis …", "incident.hypothesis", value))
-    blocks.append(actions([*choices, button(ALL, "incident.evidence", {"incident": incident.id})]))
+    blocks.append(
+        actions([*choices, button(ALL_EVIDENCE, "incident.evidence", {"incident": incident.id})])
+    )
     if reverts and incident.open:
         blocks.append(_revert(incident))
     if incident.cause is None and (hint := nearest(incident)):
         blocks.append(context(hint))
-    others = ranked[1 : 1 + OTHERS] if incident.cause is None else ()
+    others = ranked[1 : 1 + OTHERS_SHOWN] if incident.cause is None else ()
     if others:
         blocks.append(context("\n".join(_line(hypothesis) for hypothesis in others)))
     supported = bool(ranked) and ranked[0].verdict is Verdict.SUPPORTED
-    if undecided and not supported and (notes := _notes(incident)[:NOTES]):
+    if undecided and not supported and (notes := _notes(incident)[:NOTES_SHOWN]):
         blocks.append(context(*notes))
     return message(_fallback(incident, ranked), blocks)
 
@@ -102,7 +104,7 @@ def evidence(incident: Incident) -> Message:
     for hypothesis in best_hypotheses(incident.hypotheses, SHOWN):
         blocks.append(section(_hypothesis(hypothesis)))
         if incident.open and incident.cause is None:
-            blocks.append(actions(_judge(incident, hypothesis)))
+            blocks.append(actions(_judge_buttons(incident, hypothesis)))
     if len(blocks) == 1:
         blocks.append(context("Nothing was found yet."))
     if notes := _notes(incident):
@@ -203,7 +205,7 @@ def _hypothesis(hypothesis: Hypothesis) -> str:
     return "\n".join(lines)
 
 
-def _judge(incident: Incident, hypothesis: Hypothesis) -> list[Element]:
+def _judge_buttons(incident: Incident, hypothesis: Hypothesis) -> list[Element]:
     value = {"incident": incident.id, "hypothesis": hypothesis.id}
     choices = [button("This is the cause …", "incident.cause", value)]
     if hypothesis.verdict is not Verdict.RULED_OUT:

@@ -68,7 +68,7 @@ def fitted(facts: Sequence[Fact], room: int) -> list[str]:
             if fact.whole and given[at] < lines(fact.text, fact.width)
         ]
         if not any(left[at].text for at in broken):
-            return [_within(fact, many) for fact, many in zip(left, given, strict=True)]
+            return [_fitted_fact(fact, many) for fact, many in zip(left, given, strict=True)]
         last = next(at for at in reversed(broken) if left[at].text)
         left[last] = Fact("", left[last].ranks)
 
@@ -85,7 +85,7 @@ def _shared_out(facts: Sequence[Fact], room: int) -> list[int]:
     return given
 
 
-def _within(fact: Fact, many: int) -> str:
+def _fitted_fact(fact: Fact, many: int) -> str:
     if many == 0:
         return ""
     if lines(fact.text, fact.width) <= many:

@@ -26,7 +26,7 @@ from phases.triage.picture import who_is_hit
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, USERS_UNKNOWN, how_many, nobody
 from phases.verification.verdicts import NOT_MEASURED, traffic_in_words, would_have_come_in_words
 
-SHARES = 3  # places that are named
+SHARES_NAMED = 3  # places that are named
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
 
 STATUS_WORDS = {
@@ -76,9 +76,9 @@ def shares(parts: tuple[Share, ...]) -> str:
         return ""
     named = ", ".join(
         f"{words(part.name, 60)} {round(100 * part.events / total)}\u00a0%"
-        for part in parts[:SHARES]
+        for part in parts[:SHARES_NAMED]
     )
-    more = len(parts) - SHARES
+    more = len(parts) - SHARES_NAMED
     return f"{named} and {more} more" if more > 0 else named
 
 

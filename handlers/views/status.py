@@ -39,7 +39,7 @@ from phases.triage.picture.who_is_hit import how_many, nobody
 LINES = 12  # as they wrap on a phone, title included, buttons apart
 TOPIC = 250
 VERSION, VERSION_BRIEFLY = 24, 15
-REMEMBERED = 2
+MEMORIES_SHOWN = 2
 
 
 def status(incident: Incident, now: datetime, service: Service) -> Message:
@@ -49,7 +49,7 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
     """
     name = f"{incident.id} · {incident.title}"
     title = Fact(plain(name, 150), (0, 6), LARGE, short=plain(name, LARGE))
-    above = [_state_line(incident), *_ended(incident), _hit(incident), _reported(incident)]
+    above = [_state_line(incident), *_end_facts(incident), _hit_fact(incident), _reported(incident)]
     below = _facts(incident, now, service)
     under = [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident)]
     texts = iter(fitted([title, *above, *below, *under], LINES))
@@ -101,7 +101,7 @@ def _state_line(incident: Incident) -> Fact:
     return Fact(f"{named} {words(incident.environment, 40)}", (0, 6), short=short)
 
 
-def _ended(incident: Incident) -> list[Fact]:
+def _end_facts(incident: Incident) -> list[Fact]:
     if incident.status is Status.CANCELLED:
         return [
             Fact(f"*Why*: {words(incident.cancel_reason or 'no reason given', 300)}", (1, 4, 6))
@@ -119,7 +119,7 @@ def _ended(incident: Incident) -> list[Fact]:
     return []
 
 
-def _hit(incident: Incident) -> Fact:
+def _hit_fact(incident: Incident) -> Fact:
     if incident.triage is not None:
         hit = _who_is_hit(incident, incident.triage)
         blast = incident.triage.blast
@@ -168,7 +168,7 @@ def _who_is_hit(incident: Incident, report: TriageReport) -> str:
 def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
     detected = f"*Detected*: {when(incident.detected_at)}"
     return [
-        _done(incident),
+        _decision_fact(incident),
         Fact(_recovered(incident), (2, 5), short=_recovered(incident, brief=True)),
         Fact(
             then := _next_events(incident, now, service),
@@ -179,7 +179,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         cause_line(incident),
         *_failures(incident),
         *_open_ends(incident),
-        Fact(_update(incident), (3, 5, 6, 7)),
+        Fact(_update_text(incident), (3, 5, 6, 7)),
         Fact(_links(incident, service), (3, 6)),
         Fact(f"{detected} via {phrasing.source(incident)}", (8, 8, 9), short=detected),
         Fact(_described(incident) if incident.triage is not None else "", (9, 9, 9)),
@@ -192,7 +192,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
     ]
 
 
-def _done(incident: Incident) -> Fact:
+def _decision_fact(incident: Incident) -> Fact:
     """Return the decision, how it went, and who made it."""
     current = incident.round
     if current is None or incident.status is Status.CANCELLED:
@@ -312,7 +312,7 @@ def _open_ends(incident: Incident) -> list[Fact]:
     ]
 
 
-def _update(incident: Incident) -> str:
+def _update_text(incident: Incident) -> str:
     if not incident.latest_update:
         return ""
     at = f" {when(incident.updated_at, '{time}')}" if incident.updated_at else ""
@@ -347,7 +347,7 @@ def _remembered(incident: Incident) -> list[Fact]:
                 SMALL,
             )
         ]
-    memories = recall.memory_sentences(incident)[:REMEMBERED] if incident.open else ()
+    memories = recall.memory_sentences(incident)[:MEMORIES_SHOWN] if incident.open else ()
     return [Fact(words(memory, 400), (7, 7, 7, 7), SMALL, whole=True) for memory in memories]
 
 

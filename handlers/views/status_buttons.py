@@ -23,9 +23,13 @@ MEANS = {
 
 
 def buttons(incident: Incident, service: Service) -> list[Element]:
-    urgent = [*_try_again_button(incident), *merge_buttons(incident, service), *_held(incident)]
+    urgent = [
+        *_try_again_button(incident),
+        *merge_buttons(incident, service),
+        *_end_hold_button(incident),
+    ]
     wanted = [_button(label, id, incident) for label, id in _possible_actions(incident)]
-    return [*wanted[: BESIDE if urgent else BUTTONS], *urgent, *_more(incident)]
+    return [*wanted[: BESIDE if urgent else BUTTONS], *urgent, *_lead_and_severity_menu(incident)]
 
 
 def _try_again_button(incident: Incident) -> list[Element]:
@@ -36,7 +40,7 @@ def _try_again_button(incident: Incident) -> list[Element]:
     return [button("Try again", "incident.try_again", value)]
 
 
-def _held(incident: Incident) -> list[Element]:
+def _end_hold_button(incident: Incident) -> list[Element]:
     """Return the button that ends a hold: resolved, and the cause is not known to be fixed."""
     return (
         [cause_fixed_button(incident)]
@@ -83,7 +87,7 @@ def _button(label: str, action_id: str, incident: Incident) -> Element:
     return button(label, action_id, value, style="primary" if urgent else None)
 
 
-def _more(incident: Incident) -> list[Element]:
+def _lead_and_severity_menu(incident: Incident) -> list[Element]:
     """Return the menu behind the dots: the severity, and the lead where somebody else has it."""
     if not incident.open:
         return []

@@ -48,7 +48,9 @@ def clean(raw: str, *, lines: bool = False) -> str:
 
     It is on one line unless `lines`.
     """
-    return _tidy(TOKEN.sub(lambda token: token_words(*token.groups()), visible(raw)), lines=lines)
+    return _single_spaced(
+        TOKEN.sub(lambda token: token_words(*token.groups()), visible(raw)), lines=lines
+    )
 
 
 def _capped(raw: str, limit: int) -> str:
@@ -56,7 +58,7 @@ def _capped(raw: str, limit: int) -> str:
     return raw if len(raw) <= 4 * limit + 200 else raw[: 4 * limit + 200]
 
 
-def _tidy(text: str, *, lines: bool) -> str:
+def _single_spaced(text: str, *, lines: bool) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() if lines else " ".join(text.split())
 
 
@@ -114,7 +116,9 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
     links. Links are never masked: what is clicked is what is read. A time in UTC is shown in the
     reader's zone.
     """
-    text = _escaped(_tidy(TOKEN.sub(_mentioning, visible(_capped(raw, limit))), lines=lines))
+    text = _escaped(
+        _single_spaced(TOKEN.sub(_mentioning, visible(_capped(raw, limit))), lines=lines)
+    )
     text = _KEPT.sub(r"<\1>", text)
     if text.count("```") % 2:  # a block that nobody closed would swallow what stands below
         text = text.replace("```", "ˋˋˋ")

@@ -43,7 +43,7 @@ def timeline(
     begin, end = numbers.start, numbers.stop
     shown = entries[begin:end]
     lines = [
-        f"{_at(each, before)} {_entry(each)}"
+        f"{_time_of_day(each, before)} {_entry(each)}"
         for each, before in zip(shown, (None, *shown), strict=False)
     ]
     which = f"\n{begin + 1} to {end} of {len(entries)}" if len(shown) < len(entries) else ""
@@ -75,7 +75,7 @@ def _head(incident: Incident, entries: Sequence[Entry]) -> str:
     return f"*{incident.id}* {words(incident.title, 200)}" + (f"\n{known}" if known else "")
 
 
-def _at(entry: Entry, before: Entry | None) -> str:
+def _time_of_day(entry: Entry, before: Entry | None) -> str:
     """The time of day; with its day, where another day begins."""
     same_day = before is not None and before.at.date() == entry.at.date()
     return clock(entry.at) if same_day else when(entry.at, "{date_short_pretty} {time_secs}")

@@ -15,9 +15,9 @@ from phases.triage.deploys.deploy_history import FIRST_EVENTS
 from phases.triage.picture.blast_radius import SHOWN
 from phases.triage.rollback.recommendation import AS_MANY
 
-SENTENCES = 5
+SENTENCES_SHOWN = 5
 ISSUES = 3
-DEPLOYS = 3
+DEPLOYS_SHOWN = 3
 
 
 def triage_details(report: TriageReport, service: Service, *, began: bool) -> list[Block | None]:
@@ -30,7 +30,7 @@ def triage_details(report: TriageReport, service: Service, *, began: bool) -> li
         return [section(text)]
     blast = report.blast
     doubtful = blast.confidence is not Confidence.HIGH and blast.users is not Word.NOBODY
-    deploys = report.deploys[:DEPLOYS]
+    deploys = report.deploys[:DEPLOYS_SHOWN]
     listed = phrasing.bare(report.running) in [deploy.release.version for deploy in deploys]
     pairs = [
         ("Users", _users(report) if doubtful and blast.knows("users") else ""),
@@ -106,7 +106,7 @@ def _sentences(report: TriageReport) -> list[Block | None]:
     many = "assumed to be many." if AS_MANY in report.recommendation.reasons else above
     new = [
         words(sentence, 300)
-        for sentence in blast.sentences[1 if counts else 0 : SENTENCES]
+        for sentence in blast.sentences[1 if counts else 0 : SENTENCES_SHOWN]
         if sentence.rstrip(".") != above and not sentence.endswith(many)
         if not sentence.startswith(fields)
     ]

@@ -37,7 +37,7 @@ def turn_off_buttons(
     if cannot_turn_off(service, change):
         if change.url is None:
             return []
-        return [link_button(f"Open {change.name[:NAME]}", "incident.go", change.url)]
+        return [link_button(f"Open {change.name[:NAME]}", change.url)]
     argv = " ".join(change.name if part == "{change}" else part for part in service.turn_off)
     runs = "A drill: nothing is run." if incident.drill else f"Runs at once: {argv}"
     asked = confirm(

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 NOT_OURS = ""
 """Returned in place of an incident's id for an alarm that is no concern of ours."""
-AFTER = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
+RECOVERED = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
 """Users were fine by then: an alarm that fires now is no part of the storm."""
 
 
@@ -88,7 +88,7 @@ async def raise_alarm(
     dependant = None if own else await _dependant(dispatcher, catalogue, alarm.service)
     for incident in (*own, *([dependant] if dependant else [])):
         evidence = _evidence(alarm, incident)
-        if incident.status not in AFTER and all(alert_is_known(incident, e) for e in evidence):
+        if incident.status not in RECOVERED and all(alert_is_known(incident, e) for e in evidence):
             return incident.id
     if alarm.concerns_us is not None and not await alarm.concerns_us():
         return NOT_OURS
@@ -157,9 +157,9 @@ async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
         incident = await dispatcher.load(owner) if owner is not None else None
         if incident is None:
             continue
-        if incident.status not in AFTER:  # it burns there
+        if incident.status not in RECOVERED:  # it burns there
             return None
-        known = any(_known(incident, issue) for issue in alarm.issues)
+        known = any(_is_known_issue(incident, issue) for issue in alarm.issues)
         return incident if known or alarm.concerns_us is None else None
     return None
 
@@ -175,7 +175,7 @@ async def _dependant(
         if service.name in dependant.depends_on:
             for incident in await dispatcher.find(service=dependant.name, open_only=True):
                 fits = incident.environment == dependant.environment and not incident.apart
-                if fits and incident.status not in AFTER:
+                if fits and incident.status not in RECOVERED:
                     return incident
     return None
 
@@ -207,8 +207,8 @@ async def _add(
     for number, evidence in enumerate(_evidence(alarm, first, quiet=quiet)):
         incident, issue = await dispatcher.load(owner), evidence.issue
         action: AddEvidence | SeenAgain = evidence
-        over = incident is not None and incident.status in AFTER
-        if issue and incident is not None and over and _known(incident, issue):
+        over = incident is not None and incident.status in RECOVERED
+        if issue and incident is not None and over and _is_known_issue(incident, issue):
             action = SeenAgain(issue=issue, evidence=evidence.evidence)
         # Each counts once by itself: a second delivery adds whatever the first did not come to.
         part = delivery if number == 0 else deliveries.sub_delivery(delivery, issue or str(number))
@@ -217,6 +217,6 @@ async def _add(
     return owner
 
 
-def _known(incident: Incident, issue: str) -> bool:
+def _is_known_issue(incident: Incident, issue: str) -> bool:
     triage = incident.triage
     return issue in incident.seeds or (triage is not None and issue in triage.issue_ids)

@@ -102,9 +102,9 @@ class _Group(Body):
     def alerts(self) -> Iterator[HeardAlert]:
         left_out = self.truncatedAlerts + max(0, len(self.alert_list) - MOST)
         for number, alert in enumerate(self.alert_list[:MOST]):
-            yield self._heard(alert, left_out if number == 0 else 0)
+            yield self._heard_alert(alert, left_out if number == 0 else 0)
 
-    def _heard(self, alert: _GroupAlert, left_out: int) -> HeardAlert:
+    def _heard_alert(self, alert: _GroupAlert, left_out: int) -> HeardAlert:
         system = "Alertmanager" if self.orgId is None else "Grafana"
         labels, notes = alert.labels, alert.annotations
         name = labels.get("alertname", "") or self.groupKey

@@ -40,7 +40,7 @@ def sent_by(secrets: Iterable[str]) -> Callable[[Request, bytes], bool]:
     def fits(request: Request, raw: bytes) -> bool:
         headers = request.headers
         return any(
-            _same(given, shown)
+            _equal_secrets(given, shown)
             for secret in known
             for given, shown in _proofs(headers, raw, secret)
         )
@@ -55,7 +55,7 @@ def bearer(request: Request) -> str | None:
 
 
 def token_fits(given: str | None, expected: str) -> bool:
-    return given is not None and _same(given, expected)
+    return given is not None and _equal_secrets(given, expected)
 
 
 def _proofs(headers: Headers, raw: bytes, secret: str) -> Iterable[tuple[str, str]]:
@@ -89,5 +89,5 @@ def _hex(secret: str, raw: bytes) -> str:
     return hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
 
 
-def _same(given: str, expected: str) -> bool:
+def _equal_secrets(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected.encode())

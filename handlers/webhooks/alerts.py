@@ -32,12 +32,12 @@ from phases.text.wording import counted, short
 log = logging.getLogger(__name__)
 
 PATH = "/webhooks/alerts"
-AHEAD = timedelta(minutes=5)
+CLOCK_AHEAD = timedelta(minutes=5)
 """A sender's clock may be so far ahead; its alert is then taken as of now."""
-TEXT = 1000
-STANDING = timedelta(minutes=5)
+TEXT_LIMIT = 1000
+STANDING_AFTER = timedelta(minutes=5)
 """An alert that has fired for longer says since when: it may have waited for the bot."""
-SHOWN = 5
+ALERTS_SHOWN = 5
 """So many alerts of one group are written out in the incident's description."""
 
 
@@ -46,7 +46,7 @@ def alerts_route(ctx: Context, secret: str) -> Route:
 
     async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
         heard, now = read(raw), ctx.now()
-        if any(alert.at is not None and alert.at - now > AHEAD for alert in heard):
+        if any(alert.at is not None and alert.at - now > CLOCK_AHEAD for alert in heard):
             raise Unreadable("an alert is of the future: the sender's clock is wrong")
         placed = _by_service(ctx, heard)
         if heard and not placed:
@@ -78,7 +78,7 @@ def _service(ctx: Context, alert: HeardAlert) -> Service | None:
     for name in alert.names:
         if (service := service_of(ctx, name)) is not None:
             return service
-    words = (" ".join(alert.names), alert.title, alert.text[:TEXT])
+    words = (" ".join(alert.names), alert.title, alert.text[:TEXT_LIMIT])
     return next((named for text in words if (named := ctx.catalogue.named_in(text))), None)
 
 
@@ -144,10 +144,12 @@ def _reported_issue(alert: HeardAlert) -> ReportedIssue:
 def _description(alerts: list[HeardAlert], now: datetime) -> str:
     """Return what the alerts say, for people: without Sentry it is all there is."""
     began = alerts[0].at
-    since = f"firing since {began:%Y-%m-%d %H:%M} UTC" if began and now - began > STANDING else ""
+    since = (
+        f"firing since {began:%Y-%m-%d %H:%M} UTC" if began and now - began > STANDING_AFTER else ""
+    )
     parts = [since, alerts[0].details]
-    parts += [f"{one_line(alert.title)}\n{alert.details}" for alert in alerts[1:SHOWN]]
-    if len(alerts) > SHOWN:
-        parts.append(f"and {len(alerts) - SHOWN} more")
+    parts += [f"{one_line(alert.title)}\n{alert.details}" for alert in alerts[1:ALERTS_SHOWN]]
+    if len(alerts) > ALERTS_SHOWN:
+        parts.append(f"and {len(alerts) - ALERTS_SHOWN} more")
     text = "\n".join(part for part in parts if part.strip())
     return short(foreign(visible(text)), slack_text.DESCRIPTION - 200)

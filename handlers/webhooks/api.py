@@ -87,19 +87,19 @@ def incidents_route(ctx: Context, token: str) -> Route:
         if isinstance(raw, Response):
             return raw
         try:
-            body, service = _read(ctx, raw)
+            body, service = _read_body(ctx, raw)
         except Faults as error:
             return JSONResponse({"errors": error.faults}, status_code=422)
         try:
             incident, new = await finished(ctx.tasks, _declare(ctx, body, service), "the API")
         except NotRecorded as error:
             return refused(request, 503, str(error))
-        return JSONResponse(await _answer(ctx, incident), status_code=201 if new else 200)
+        return JSONResponse(await _response_body(ctx, incident), status_code=201 if new else 200)
 
     return Route(PATH, endpoint, methods=["POST"])
 
 
-def _read(ctx: Context, raw: bytes) -> tuple[Body, Service]:
+def _read_body(ctx: Context, raw: bytes) -> tuple[Body, Service]:
     """Raises `Faults`, all of them at once."""
     faults: list[dict[str, str]] = []
     body: Body | None = None
@@ -176,7 +176,7 @@ async def _declare(ctx: Context, body: Body, service: Service) -> tuple[Incident
             return None
 
 
-async def _answer(ctx: Context, incident: Incident) -> dict[str, object]:
+async def _response_body(ctx: Context, incident: Incident) -> dict[str, object]:
     """Return what a script is told; it waits a little for the channel."""
     loop = asyncio.get_running_loop()
     until = loop.time() + CHANNEL_SECONDS

@@ -36,9 +36,9 @@ from phases.text.cleaning import foreign, visible
 from phases.text.wording import short
 
 PATH = "/webhooks/changes"
-AHEAD = timedelta(minutes=5)
+CLOCK_AHEAD = timedelta(minutes=5)
 """A sender's clock may be so far ahead; what it tells of is then taken as of now."""
-OLDEST = timedelta(days=1)
+OLDEST_KEPT = timedelta(days=1)
 """Nothing older is kept: a sender that was away for hours still tells what it has to tell."""
 VALUE = 200
 BY = 100
@@ -46,14 +46,14 @@ BY = 100
 BAD_KIND = "`kind` must be flag, config or infrastructure"
 
 
-def _plain(value: object) -> object:
+def _value_text(value: object) -> object:
     """Return a value of a flag as text: `true`, `20`, `blue`."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
 
 
-Text = Annotated[str | None, BeforeValidator(_plain)]
+Text = Annotated[str | None, BeforeValidator(_value_text)]
 
 
 class ChangeBody(BaseModel):
@@ -92,9 +92,9 @@ def _shortened_line(text: str | None, limit: int) -> str:
 def changes_route(ctx: Context, secret: str) -> Route:
     async def receive(request: Request, raw: bytes) -> Mapping[str, object]:
         body, now = _read_body(raw), ctx.now()
-        if body.at - now > AHEAD:
+        if body.at - now > CLOCK_AHEAD:
             raise Unreadable("`at` is in the future: the sender's clock is wrong")
-        if now - body.at > OLDEST:
+        if now - body.at > OLDEST_KEPT:
             raise Unreadable("`at` is more than a day ago: nothing that old is kept")
         service = service_of(ctx, body.service)
         if service is None:

@@ -100,7 +100,7 @@ class Datadog(Body):
             severity=self.alert_priority
             or marks.get("priority", "")
             or ("info" if kind == "info" else ""),
-            text=_plain(message),
+            text=_plain_text(message),
             url=self.link or self.event_url or (monitor[1] if monitor else None),
             at=_milliseconds(self.date) or _milliseconds(self.last_updated),
             labels=labels,
@@ -118,7 +118,7 @@ def _marks(title: str) -> tuple[dict[str, str], str]:
     return marks, title[at:].strip() or title
 
 
-def _plain(text: str) -> str:
+def _plain_text(text: str) -> str:
     """Return a message of Datadog's without Markdown, pictures, footer, and who else is told."""
     plain = _FOOTER.split(text.replace("%%%", ""), maxsplit=1)[0]
     plain = _LINK.sub(r"\1", _PICTURE.sub("", plain)).replace("**", "")

@@ -61,11 +61,11 @@ SHOWN_LABELS = (
 PLACES = ("env", "environment", "deployment_environment")
 
 
-def _words(value: object) -> object:
+def _scalar_text(value: object) -> object:
     return str(value) if isinstance(value, bool | int | float) else value
 
 
-Word = Annotated[str, BeforeValidator(_words)]
+Word = Annotated[str, BeforeValidator(_scalar_text)]
 Labels = dict[str, Word]
 
 

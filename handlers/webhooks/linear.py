@@ -81,12 +81,12 @@ def linear_route(ctx: Context, secret: str) -> Route:
             raise Unreadable("`webhookTimestamp` is more than a minute away from now")
         if envelope.type != "Issue" or envelope.action != "update":
             return NOTHING
-        return await _updated(ctx, parsed(_Update, raw), delivery)
+        return await _issue_updated(ctx, parsed(_Update, raw), delivery)
 
     return webhook(PATH, Signature("linear-signature", secret), receive)
 
 
-async def _updated(ctx: Context, update: _Update, delivery: str) -> Mapping[str, object]:
+async def _issue_updated(ctx: Context, update: _Update, delivery: str) -> Mapping[str, object]:
     keys = (("state", "stateId"), ("priority", "priority"))
     changed = [name for name, key in keys if key in update.before]
     if not changed:

@@ -151,7 +151,7 @@ class _Hook(_Part):
 
     @field_validator("actor", mode="before")
     @classmethod
-    def _named(cls, value: Any) -> Any:
+    def _mapping_or_empty(cls, value: Any) -> Any:
         return value if isinstance(value, dict) else {}
 
     @property

@@ -29,10 +29,10 @@ from phases.verification.recurrence import (
     recovery_of,
 )
 
-BLIND = (
+BLIND_LOOKS = (
     5  # looks in a row that Sentry did not answer: said once, as it tells of no return by itself
 )
-RETRY = timedelta(minutes=5)  # where Sentry cannot be queried for longer than a look counts
+RETRY_AFTER = timedelta(minutes=5)  # where Sentry cannot be queried for longer than a look counts
 GIVE_UP = timedelta(days=1)  # without an answer
 
 _STRONG = "Alarm after recovery:"
@@ -62,12 +62,12 @@ def guard_looked(draft: Draft, action: GuardLooked) -> None:
         _wait_for_fix(draft, look)
     elif look.alarm is not None:
         _alarm_looked(draft, look.alarm, action)
-    elif action.found == "back":
+    elif action.outcome == "back":
         reopen_on_recurrence(draft, _recurrence_evidence(draft.incident, action))
-    elif action.found == "not asked":
+    elif action.outcome == "not asked":
         _look_failed(draft, action)
     else:
-        if action.found == "quiet" and look.whole and look.number == len(LOOKS):
+        if action.outcome == "quiet" and look.whole and look.number == len(LOOKS):
             passed = lasting(action.at - recovery_of(look))
             draft.note("check", f"Still quiet {passed} after recovery: {_measured_text(action)}")
         _set_next_look(draft, look.model_copy(update={"missed": 0}))
@@ -98,7 +98,7 @@ def _wait_for_fix(draft: Draft, look: GuardLook) -> None:
 def _look_later(draft: Draft, look: GuardLook, *, slowly: bool = False) -> None:
     wait = look_interval(draft.service)
     if slowly:
-        wait = max(RETRY * pace_of(draft.service), wait)
+        wait = max(RETRY_AFTER * pace_of(draft.service), wait)
     name = GUARD_TIMER if look.alarm is None else ALARM
     draft.timer(name, wait.total_seconds(), GuardDue(look=look))
 
@@ -109,7 +109,7 @@ def _look_later(draft: Draft, look: GuardLook, *, slowly: bool = False) -> None:
 def _look_failed(draft: Draft, action: GuardLooked) -> None:
     """Asks again with the next look; after the guard's end until there is an answer, for a day."""
     look = action.look.model_copy(update={"missed": action.look.missed + 1})
-    if look.missed == BLIND:
+    if look.missed == BLIND_LOOKS:
         why = f" ({action.text})" if action.text else ""
         text = f"Sentry cannot be queried whether it stays quiet{why}. I keep asking."
         tell(draft, Say(text=text, thread=True), strong="Not looked at.", ticket=False)
@@ -165,7 +165,7 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
     if alarm is None:
         return
     text = f"{heard.source}: {heard.text}".rstrip(". ")
-    match action.found:
+    match action.outcome:
         case "back":
             measured = f"{heard.text.rstrip('. ')}; {_measured_text(action)}"
             reopen_on_recurrence(draft, heard.model_copy(update={"text": measured}))
@@ -195,7 +195,7 @@ def _alarm_looked(draft: Draft, heard: Evidence, action: GuardLooked) -> None:
 
 def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLooked) -> None:
     """Once an hour of alarms; again only where there is more than was said, or Sentry was away."""
-    answer = "quiet" if action.found == "quiet" else "cannot tell"
+    answer = "quiet" if action.outcome == "quiet" else "cannot tell"
     if alarm.said in (answer, "cannot tell") and not alarm.blind:
         return
     draft.set(alarm=alarm.model_copy(update={"said": answer, "blind": False}))
@@ -223,7 +223,7 @@ def _look_again(draft: Draft, alarm: Alarm, action: GuardLooked) -> None:
     """Looks again until what a look counts lies behind the alarm; without an answer for a day."""
     passed = max(draft.now - alarm.at, timedelta())
     counted_through = passed >= SPAN * pace_of(draft.service)
-    if action.found != "not asked":
+    if action.outcome != "not asked":
         if not counted_through:
             _look_later(draft, action.look)
     elif passed > GIVE_UP:

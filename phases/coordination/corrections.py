@@ -17,7 +17,7 @@ from phases.text.wording import stamp
 
 TEXT = 2000
 """Characters: as many as an entry has."""
-BEFORE = timedelta(days=14)
+LONGEST_BEFORE = timedelta(days=14)
 """The longest time before the beginning at which something can belong to the incident: as far back
 as triage reads errors (`phases/triage/picture/fire.py` HISTORY)."""
 
@@ -25,7 +25,7 @@ as triage reads errors (`phases/triage/picture/fire.py` HISTORY)."""
 def earliest_time(incident: Incident) -> datetime:
     """Return the earliest time to which an entry can be moved."""
     began = incident.triage.began_at if incident.triage else None
-    return min(began or incident.detected_at, incident.detected_at) - BEFORE
+    return min(began or incident.detected_at, incident.detected_at) - LONGEST_BEFORE
 
 
 def correct_entry(draft: Draft, action: CorrectEntry) -> Refused | None:

@@ -34,7 +34,13 @@ from phases.messages.results import (
 )
 from phases.record.claims import fingerprint_claim, key_claim, open_claim
 from phases.record.incident import Incident, MessageRef, Severity
-from phases.record.limits import DRILL, HEARD, OVERDUE, OVERDUE_SECONDS, SEEDS
+from phases.record.limits import (
+    DRILL_PREFIX,
+    HEARD_MOST,
+    OVERDUE_SECONDS,
+    OVERDUE_TIMER,
+    SEEDS_MOST,
+)
 from phases.record.service import Service
 from phases.root_cause.steps import ask_for_tree
 from phases.shared.announce import (
@@ -64,7 +70,7 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
             "input", "Say in a few words what is wrong, e.g. `/incident checkout is failing`."
         )
     if action.drill:
-        title = f"{DRILL} {title}"[:TITLE]
+        title = f"{DRILL_PREFIX} {title}"[:TITLE]
     incident = Incident(
         id=incident_id(action.number),
         number=action.number,
@@ -84,8 +90,8 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         declared_at=now,
         else_reason=action.else_of,
         in_thread=action.severity is Severity.SEV4 and not (action.private or action.drill),
-        seeds=action.seeds[:SEEDS],
-        heard=tuple(named_alert_key(name) for name in action.heard)[-HEARD:],
+        seeds=action.seeds[:SEEDS_MOST],
+        heard=tuple(named_alert_key(name) for name in action.heard)[-HEARD_MOST:],
         escalated=action.parent,
     )
     draft = Draft(incident, now).note(
@@ -103,9 +109,9 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         draft.claim(action.echo, seconds=ECHO_SECONDS)
     draft.want(OpenChannel(), Triage())
     if action.unseen:
-        draft.want(LookUpIssues(short_ids=action.unseen[:SEEDS]))
+        draft.want(LookUpIssues(short_ids=action.unseen[:SEEDS_MOST]))
     page_if_urgent(draft, f"{incident.id} {title}: SEV1")
-    return draft.timer(OVERDUE, OVERDUE_SECONDS, TriageOverdue()).done()
+    return draft.timer(OVERDUE_TIMER, OVERDUE_SECONDS, TriageOverdue()).done()
 
 
 def channel_opened(draft: Draft, action: ChannelOpened) -> None:

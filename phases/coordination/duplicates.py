@@ -16,10 +16,10 @@ from phases.messages.commands import MergeDuplicates, SplitOff
 from phases.messages.effects import CloseTicket, Invite
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Brought, Incident, Status
-from phases.record.limits import HEARD, MEASURE, SEEDS
+from phases.record.limits import HEARD_MOST, MEASURE_TIMER, SEEDS_MOST
 from phases.record.timeline import Shown
 from phases.record.tokens import mentioned
-from phases.shared.announce import EVERYWHERE, tell
+from phases.shared.announce import LIVE_EVERYWHERE, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import end_incident
 from phases.shared.rounds import GUARD_TIMER, decision_name
@@ -57,7 +57,7 @@ def merge_duplicates(draft: Draft, action: MergeDuplicates) -> Refused | None:
     draft.also = tuple(
         _end_duplicate(Draft(gone, draft.now), action.by, incident) for gone in action.records
     )
-    draft.dirty(*EVERYWHERE)
+    draft.dirty(*LIVE_EVERYWHERE)
     return None
 
 
@@ -142,7 +142,7 @@ def _why_not_merged(incident: Incident, gone: Incident) -> str | None:
 
 def _take_over_parts(draft: Draft, gone: Incident, by: str) -> None:
     incident = draft.incident
-    seeds = tuple(dict.fromkeys((*incident.seeds, *issues_of(gone))))[:SEEDS]
+    seeds = tuple(dict.fromkeys((*incident.seeds, *issues_of(gone))))[:SEEDS_MOST]
     own = _own_parts(incident)
     brought = Brought(
         issues=tuple(i for i in issues_of(gone) if i in seeds and i not in own.issues),
@@ -154,7 +154,7 @@ def _take_over_parts(draft: Draft, gone: Incident, by: str) -> None:
         merged=tuple(dict.fromkeys((*incident.merged, gone.id, *gone.merged))),
         brought={**incident.brought, gone.id: brought},
         rolled_back=tuple(dict.fromkeys((*incident.rolled_back, *gone.rolled_back))),
-        heard=tuple(dict.fromkeys((*incident.heard, *gone.heard)))[-HEARD:],
+        heard=tuple(dict.fromkeys((*incident.heard, *gone.heard)))[-HEARD_MOST:],
     )
     text = f"{gone.id} is the same: {gone.title}. Its timeline is now part of this one"
     draft.note("merged", text, by=by)
@@ -276,4 +276,4 @@ def _warn_of_unknown_parts(kept: Incident, gone: Incident) -> str:
 def _measure_again(draft: Draft) -> None:
     """Have the other issues measured, while nobody has decided."""
     if draft.incident.triage is not None and draft.incident.status.undecided:
-        draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
+        draft.timer(MEASURE_TIMER, STORM_SECONDS, MeasureDue())

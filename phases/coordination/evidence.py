@@ -18,7 +18,7 @@ from phases.messages.results import (
 from phases.record.claims import fingerprint_claim, issues_of, key_claim, open_claim
 from phases.record.findings import Evidence
 from phases.record.incident import Incident, Severity, Status
-from phases.record.limits import HEARD, MEASURE, SEEDS
+from phases.record.limits import HEARD_MOST, MEASURE_TIMER, SEEDS_MOST
 from phases.shared.announce import clear_failures, page
 from phases.shared.change import Draft
 from phases.shared.resolution import ARCHIVE, RESOLVED_GUARD_SECONDS
@@ -54,8 +54,8 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
             look_at_alarm(draft, action.evidence, None)
         return
     if action.issue is None:
-        draft.set(heard=(*incident.heard, _alert_key(incident, action))[-HEARD:])
-    elif len(incident.seeds) >= SEEDS:
+        draft.set(heard=(*incident.heard, _alert_key(incident, action))[-HEARD_MOST:])
+    elif len(incident.seeds) >= SEEDS_MOST:
         return
     else:
         draft.set(seeds=(*incident.seeds, action.issue))
@@ -67,7 +67,7 @@ def add_evidence(draft: Draft, action: AddEvidence) -> None:
     if action.issue is not None:
         draft.claim(fingerprint_claim(action.issue), soft=True)
         if incident.triage is not None:
-            draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
+            draft.timer(MEASURE_TIMER, STORM_SECONDS, MeasureDue())
     if action.quiet:
         if "decision:1" in incident.messages:
             draft.want(Say(text=short(text, 500), thread=True))
@@ -119,7 +119,7 @@ def issues_looked_up(draft: Draft, action: IssuesLookedUp) -> None:
         if "decision:1" in incident.messages:
             draft.want(Say(text=text, thread=True))
     new = tuple(id for id in action.issues if id not in incident.seeds)[
-        : SEEDS - len(incident.seeds)
+        : SEEDS_MOST - len(incident.seeds)
     ]
     if not new or not incident.open:
         return

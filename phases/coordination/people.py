@@ -22,24 +22,24 @@ from phases.shared.announce import acknowledge_page, page_if_urgent, tell, updat
 from phases.shared.change import Draft, Refused
 from phases.text.wording import lasting
 
-TEXT, PART = 1500, 500
-LATEST = 300
+UPDATE_TEXT, UPDATE_PART = 1500, 500
+UPDATE_SHOWN = 300
 
 
 def post_update(draft: Draft, action: PostUpdate) -> Refused | None:
     """Post an update to channel, announcement, ticket and Discord; the clock starts anew."""
     incident = draft.incident
     cut = {
-        "text": action.text.strip()[:TEXT],
-        "users": action.users.strip()[:PART],
-        "doing": action.doing.strip()[:PART],
+        "text": action.text.strip()[:UPDATE_TEXT],
+        "users": action.users.strip()[:UPDATE_PART],
+        "doing": action.doing.strip()[:UPDATE_PART],
     }
     update = action.model_copy(update=cut)
     if not update.text:
         return Refused(
             "input", "Say what is new, e.g. `/incident update card payments work again in eu-west`."
         )
-    draft.set(latest_update=update.text[:LATEST], updated_at=draft.now)
+    draft.set(latest_update=update.text[:UPDATE_SHOWN], updated_at=draft.now)
     draft.note("update", update_text(update), by=action.by)
     _set_next_update(draft, action.next_minutes)
     due, strong = draft.incident.update_due, f"Update by {mentioned(action.by)}:"

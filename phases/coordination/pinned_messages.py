@@ -16,7 +16,7 @@ from phases.shared.announce import clear_failures
 from phases.shared.change import Draft
 
 PUSHPIN = "pushpin"
-PINNED = 50
+PINS_FOLLOWED = 50
 """As many pinned messages are followed; of more, the newest."""
 
 
@@ -69,4 +69,4 @@ def message_read(draft: Draft, action: MessageRead) -> None:
 
 def _keep_pin(draft: Draft, ts: str, pin: PinnedMessage) -> None:
     others = {other: known for other, known in draft.incident.pins.items() if other != ts}
-    draft.set(pins=dict([*others.items(), (ts, pin)][-PINNED:]))
+    draft.set(pins=dict([*others.items(), (ts, pin)][-PINS_FOLLOWED:]))

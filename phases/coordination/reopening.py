@@ -8,13 +8,14 @@ used to unarchive conversations"
 from __future__ import annotations
 
 from phases.coordination.evidence import ARCHIVED, DELETED, replace_channel, want_missing_parts
+from phases.messages.actions import ArchiveDue
 from phases.messages.commands import Reopen
 from phases.messages.effects import ArchiveChannel, OpenChannel, Say
-from phases.messages.results import ArchiveDue, ChannelArchived, PutOffArchive
+from phases.messages.results import ChannelArchived, PutOffArchive
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Status
 from phases.record.tokens import mentioned
-from phases.shared.announce import EVERYWHERE, clear_failures
+from phases.shared.announce import LIVE_EVERYWHERE, clear_failures
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import ARCHIVE
 from phases.shared.rounds import next_round
@@ -97,5 +98,5 @@ def channel_archived(draft: Draft, action: ChannelArchived) -> None:
     draft.note("comms", f"{mentioned(action.by)} {done} the channel", by=action.by)
     if incident.open:
         replace_channel(draft, DELETED if action.deleted else ARCHIVED).want(OpenChannel()).dirty(
-            *EVERYWHERE
+            *LIVE_EVERYWHERE
         )

@@ -33,14 +33,14 @@ from phases.record.incident import Entry, Incident, Severity, Status
 from phases.record.privacy import seen_from_outside
 from phases.record.timeline import as_recorded, correction_note
 from phases.record.tokens import mentioned, what_was_done
-from phases.shared.announce import EVERYWHERE, clear_failures, page_if_urgent, tell
+from phases.shared.announce import LIVE_EVERYWHERE, clear_failures, page_if_urgent, tell
 from phases.shared.change import Draft
 from phases.shared.resolution import missing_to_resolve, resolve_if_ready
 from phases.text.markdown import one_line
 from phases.text.wording import capital, stamp
 from phases.triage.steps import attach_issues, headline
 
-LOOK = "ticket"  # timer
+LOOK_TIMER = "ticket"  # timer
 LOOK_SECONDS = 5 * 60  # an open incident's ticket: webhooks may be lost, or not set up …
 SLOW_LOOK_SECONDS = 60 * 60  # … and the action items of one that is over
 UNMEASURED = 1
@@ -48,10 +48,10 @@ UNMEASURED = 1
 
 https://linear.app/docs/priority: 1 urgent … 4 low, 0 none
 """
-ASKED = 8
+COMMENTS_ASKED = 8
 UNFINISHED = ("triage", "backlog", "unstarted", "started")
 """States of a ticket that is not over. Which one of them is people's own business."""
-FIELDS = ("state", "priority")
+SYNCED_FIELDS = ("state", "priority")
 
 
 def wanted_state(incident: Incident) -> str:
@@ -94,7 +94,7 @@ def follow_ticket(draft: Draft) -> None:
         draft.want(SyncTicket())
         asks = True
     if asks and _wanted_values(after) not in after.ticket.asked:
-        asked = (*after.ticket.asked, _wanted_values(after))[-ASKED:]
+        asked = (*after.ticket.asked, _wanted_values(after))[-COMMENTS_ASKED:]
         draft.set(ticket=after.ticket.model_copy(update={"asked": asked}))
 
 
@@ -108,7 +108,7 @@ def ticket_opened(draft: Draft, action: TicketOpened) -> None:
     if incident.ticket is not None:
         return
     draft.set(ticket=ticket).note("comms", f"Ticket {ticket.identifier}", url=ticket.url)
-    draft.claim(linear_claim(ticket.id), soft=True).timer(LOOK, LOOK_SECONDS, TicketLookDue())
+    draft.claim(linear_claim(ticket.id), soft=True).timer(LOOK_TIMER, LOOK_SECONDS, TicketLookDue())
     _link_parent(draft, action)
     if text := text_so_far(incident):
         draft.want(CommentTicket(text=text))
@@ -117,7 +117,7 @@ def ticket_opened(draft: Draft, action: TicketOpened) -> None:
     if not incident.open:
         draft.want(CloseTicket(cancelled=incident.status is Status.CANCELLED))
     want_sub_issues(draft)
-    attach_issues(draft, set()).dirty(*EVERYWHERE)
+    attach_issues(draft, set()).dirty(*LIVE_EVERYWHERE)
 
 
 def _link_parent(draft: Draft, action: TicketOpened) -> None:
@@ -176,7 +176,7 @@ def ticket_synced(draft: Draft, action: TicketSynced) -> None:
     for name in action.wrote:
         known |= {name: getattr(action.issue, name), f"{name}_at": action.issue.at}
     draft.set(ticket=ticket.model_copy(update=known))
-    others = [name for name in FIELDS if name not in action.wrote]
+    others = [name for name in SYNCED_FIELDS if name not in action.wrote]
     _take_in_issue(draft, action.issue, others, "", asked_now=True)
     ticket = draft.incident.ticket or ticket
     if _as_wanted(draft.incident, ticket):
@@ -204,9 +204,9 @@ def look_due(draft: Draft, action: TicketLookDue) -> None:
         return
     items_open = any(item.ticket for item in open_items(incident))
     if incident.open:
-        draft.want(LookAtTicket()).timer(LOOK, LOOK_SECONDS, TicketLookDue())
+        draft.want(LookAtTicket()).timer(LOOK_TIMER, LOOK_SECONDS, TicketLookDue())
     elif incident.status is Status.RESOLVED and items_open:
-        draft.want(LookAtTicket()).timer(LOOK, SLOW_LOOK_SECONDS, TicketLookDue())
+        draft.want(LookAtTicket()).timer(LOOK_TIMER, SLOW_LOOK_SECONDS, TicketLookDue())
 
 
 def ticket_looked(draft: Draft, action: TicketLooked) -> None:
@@ -216,7 +216,7 @@ def ticket_looked(draft: Draft, action: TicketLooked) -> None:
         if draft.incident.ticket is None or draft.incident.ticket.id != issue.id:
             take_in_sub_issue(draft, issue, "")
             continue
-        _take_in_issue(draft, issue, FIELDS, "", asked_now=True)
+        _take_in_issue(draft, issue, SYNCED_FIELDS, "", asked_now=True)
         ticket = draft.incident.ticket
         if ticket.asked and not _as_wanted(draft.incident, ticket):
             draft.want(SyncTicket())  # a person's word came between: ours is still to be written

@@ -19,7 +19,7 @@ from phases.triage.picture import who_is_hit
 
 UPDATE = "update"
 """The timer's name."""
-EVERY = {Severity.SEV1: timedelta(minutes=30), Severity.SEV2: timedelta(minutes=60)}
+CADENCE = {Severity.SEV1: timedelta(minutes=30), Severity.SEV2: timedelta(minutes=60)}
 """The cadence by severity."""
 CHANNEL_AFTER = timedelta(minutes=10)
 """The channel is reminded so long after the lead was."""
@@ -36,12 +36,12 @@ def awaits_update(incident: Incident) -> bool:
     going = (
         incident.open and incident.status is not Status.MITIGATED and incident.channel is not None
     )
-    return going and (incident.severity in EVERY or incident.update_promised)
+    return going and (incident.severity in CADENCE or incident.update_promised)
 
 
 def update_interval(incident: Incident) -> timedelta:
     """Return how long people may be left without a word."""
-    return EVERY.get(incident.severity or Severity.SEV2, EVERY[Severity.SEV2])
+    return CADENCE.get(incident.severity or Severity.SEV2, CADENCE[Severity.SEV2])
 
 
 def follow_updates(draft: Draft) -> None:

@@ -24,15 +24,15 @@ from phases.root_cause.leading_cause import leading_cause
 from phases.root_cause.stack_trace import title_with_cause
 from phases.text.wording import counted, short, word_list
 
-SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
-PATTERN = 3  # issue: third time in 90 days, same file
+PATTERN_SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
+PATTERN_COUNT = 3  # issue: third time in 90 days, same file
 RECALLED = 20
 FREQUENT = 5
 """Incidents recalled of the service, and of those with the same file or Sentry issue.
 
 If so many were recalled, there may be more.
 """
-SAID = 3
+INCIDENTS_SAID = 3
 """Earlier incidents that are told. The others are counted."""
 ITEMS_SAID = 3
 FEATURES = 10
@@ -45,7 +45,7 @@ _ORDINALS = word_list(
     First Second Third Fourth Fifth Sixth Seventh Eighth Ninth Tenth
     """
 )
-KIND = {
+CAUSE_WORDS = {
     "release": "a release",
     "commit": "a commit",
     "configuration": "configuration",
@@ -222,7 +222,7 @@ def memory_question(incident: Incident, report: TriageReport | None, now: dateti
     return Question(
         service=incident.service,
         before=incident.id,
-        since=now - SPAN,
+        since=now - PATTERN_SPAN,
         file=frame.file if frame else "",
         function=frame.function if frame else "",
         issues=_issue_ids(incident, report),
@@ -267,22 +267,22 @@ def recollect(recalled: Recalled, question: Question, now: datetime) -> Recollec
     if not newest and not same:
         return None
     lines: list[str] = []
-    for past in same[: SAID - 1]:
+    for past in same[: INCIDENTS_SAID - 1]:
         place = f"Same place ({short(question.file, 120)})"
         likeness = "Same Sentry issue" if same_issue(past, question) else place
         if past in turned:
             likeness = f"Same change ({question.change})"
         lines.append(f"{likeness} before {_summary(past, now, question.service)}")
-    listed = {past.id for past in same[: SAID - 1]}
+    listed = {past.id for past in same[: INCIDENTS_SAID - 1]}
     shared = [past for past in newest if set(past.features) & set(question.features)]
     lines += _open_items_of(same or shared, now)
     rest = [past for past in newest if past.id not in listed]
-    for past in rest[: SAID - len(listed)]:
+    for past in rest[: INCIDENTS_SAID - len(listed)]:
         order = "Last time" if past.id == newest[0].id else "Before that"
         lines.append(f"{order} {_summary(past, now, question.service)}")
     if recalled.in_span > 1:
         number = counted(recalled.in_span, "incident")
-        lines.append(f"{number} of {question.service} in the {SPAN.days} days before")
+        lines.append(f"{number} of {question.service} in the {PATTERN_SPAN.days} days before")
     return Recollection(pattern=recurring_pattern(newest, same, question), lines=tuple(lines))
 
 
@@ -343,13 +343,13 @@ def recurring_pattern(
 
 
 def _is_pattern(hits: Sequence[PastIncident]) -> bool:
-    return len(hits) >= PATTERN - 1
+    return len(hits) >= PATTERN_COUNT - 1
 
 
 def _pattern_sentence(hits: Sequence[PastIncident], where: str) -> str:
     which = _ordinal(len(hits) + 1, more=len(hits) >= RECALLED)
     common = _remedy(hits) or _common_cause(hits)
-    return f"{which} fire {where} in {SPAN.days} days{f'; {common}' if common else ''}."
+    return f"{which} fire {where} in {PATTERN_SPAN.days} days{f'; {common}' if common else ''}."
 
 
 def _remedy(hits: Sequence[PastIncident]) -> str:
@@ -368,13 +368,14 @@ def _remedy(hits: Sequence[PastIncident]) -> str:
 
 
 def _common_cause(hits: Sequence[PastIncident]) -> str:
-    kinds = Counter(past.cause_kind for past in hits if past.cause_kind in KIND)
+    kinds = Counter(past.cause_kind for past in hits if past.cause_kind in CAUSE_WORDS)
     if not kinds:
         return ""
     kind, times = kinds.most_common(1)[0]
     if times == 1:
         return ""
-    return f"the cause was {KIND[kind]} {'each time' if times == len(hits) else f'{times} times'}"
+    how_often = "each time" if times == len(hits) else f"{times} times"
+    return f"the cause was {CAUSE_WORDS[kind]} {how_often}"
 
 
 def _ordinal(number: int, *, more: bool) -> str:

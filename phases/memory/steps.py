@@ -9,7 +9,7 @@ from phases.messages.effects import Say
 from phases.shared.change import Draft
 from phases.text.wording import short
 
-LINE = 500
+SENTENCE_LIMIT = 500
 """Characters of one sentence as it is said."""
 
 
@@ -34,5 +34,7 @@ def tell_memories(draft: Draft) -> None:
     draft.set(recollection=memory.model_copy(update={"told": True}))
     lines = memory_sentences(incident)
     if len(lines) > 1:
-        text = "\n".join(("*From past incidents:*", *(f"• {short(line, LINE)}" for line in lines)))
+        text = "\n".join(
+            ("*From past incidents:*", *(f"• {short(line, SENTENCE_LIMIT)}" for line in lines))
+        )
         draft.want(Say(text=text, thread=True))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TypeVar
 
-from phases.memory.recall import KIND, most_frequent
+from phases.memory.recall import CAUSE_WORDS, most_frequent
 from phases.record.findings import Value
 from phases.record.memories import Counted, PastIncident
 from phases.text.wording import counted, listed
@@ -19,9 +19,9 @@ from phases.text.wording import counted, listed
 Memory = PastIncident | Counted
 M = TypeVar("M", PastIncident, Counted)
 
-MONTHS = 6
-FRAGILE = 3  # as a pattern: the third time
-DEPLOYS = ("release", "commit")
+MONTHS_SHOWN = 6
+FRAGILE_COUNT = 3  # as a pattern: the third time
+DEPLOY_CAUSES = ("release", "commit")
 """Kinds of causes that a deploy brought."""
 
 
@@ -79,7 +79,7 @@ class Trends(Value):
 
 
 def trends(
-    remembered: Iterable[Memory], now: datetime, *, months: int = MONTHS, upto: int = 0
+    remembered: Iterable[Memory], now: datetime, *, months: int = MONTHS_SHOWN, upto: int = 0
 ) -> Trends:
     """Return the last `months` months: with this one, or (`upto` 1) up to the last whole one."""
     last = _month_number(now) - upto
@@ -132,7 +132,7 @@ def _month_figures(memories: Sequence[Memory]) -> Month:
         detect_minutes=_median_minutes([past.detect_seconds for past in real]),
         decide_minutes=_median_minutes([past.decide_seconds for past in real]),
         recover_minutes=_median_minutes([past.recover_seconds for past in real]),
-        by_deploys=sum(past.cause_kind in DEPLOYS for past in real),
+        by_deploys=sum(past.cause_kind in DEPLOY_CAUSES for past in real),
         with_cause=sum(bool(past.cause_kind) for past in real),
         items_done=items - sum(past.open_items for past in real),
         items=items,
@@ -165,7 +165,7 @@ def _most_fragile(memories: Sequence[Memory]) -> Fragile | None:
         _by_area(((past.service, past.service), past) for past in memories),
     ):
         often = max(map(len, areas.values()), default=0)
-        if often >= FRAGILE:
+        if often >= FRAGILE_COUNT:
             equals = [pair for pair in areas.items() if len(pair[1]) == often]
             (service, name), hits = max(
                 equals, key=lambda pair: (_impact_minutes(pair[1]), pair[0])
@@ -199,7 +199,7 @@ def _fragile_evidence(service: str, name: str, hits: Sequence[Memory]) -> str:
         if times > 1
     ]
     if causes:
-        parts.append(f"mostly by {KIND.get(causes[0], causes[0])}")
+        parts.append(f"mostly by {CAUSE_WORDS.get(causes[0], causes[0])}")
     if left := sum(past.open_items for past in hits):
         parts.append(f"{counted(left, 'action item')} open")
     return ", ".join(parts) + "."

@@ -151,6 +151,12 @@ class TicketLookDue(Action):
     type: Literal["ticket.look.due"] = "ticket.look.due"
 
 
+class ArchiveDue(Action):
+    """The end was a week ago: the channel is archived."""
+
+    type: Literal["archive.due"] = "archive.due"
+
+
 class ItemsDue(Action):
     """Items are overdue: their owners hear of it once a week."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, TypeVar, Union, cast
+from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, cast
 
 from pydantic import Field, TypeAdapter
 
@@ -44,6 +44,20 @@ class Effect(Value):
     """It is the same whenever it is wanted: one that succeeded makes up for one that failed."""
     retry_seconds: ClassVar[float | None] = None
     """Seconds until a failed one is tried again by itself; None: only a person tries it again."""
+
+    wanted_as: str | None = None
+    """The id under which it was wanted first: it was given up then, and is tried again.
+
+    Performers recognise by it what went out before.
+    """
+
+    def same_as(self, other: Effect) -> bool:
+        """Return whether both want the same, whether or not they were given up before."""
+        return self.anew() == other.anew()
+
+    def anew(self) -> Self:
+        """Return the same effect, wanted for the first time."""
+        return self if self.wanted_as is None else self.model_copy(update={"wanted_as": None})
 
 
 def kinds(base: type[M]) -> tuple[type[M], ...]:

@@ -79,8 +79,6 @@ class PostLive(Effect):
     needed = True
     retry_seconds = RETRY_SECONDS
     name: str
-    again: bool = False
-    """A person tries it again. An earlier one was given up, and may have posted it for all that."""
 
 
 class Pin(Effect):

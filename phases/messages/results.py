@@ -23,12 +23,6 @@ from phases.record.memories import Recollection
 from phases.record.traffic_seen import BeforeAction
 
 
-class ArchiveDue(Action):
-    """The end was a week ago: the channel is archived."""
-
-    type: Literal["archive.due"] = "archive.due"
-
-
 class PutOffArchive(Action):
     """Somebody wrote in the channel within the last day."""
 
@@ -195,7 +189,7 @@ class GuardLooked(Action):
     type: Literal["guard.looked"] = "guard.looked"
     look: GuardLook
     at: datetime
-    found: Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
+    outcome: Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
     """`fires`: another issue does, as an alarm said. `not asked`: Sentry was away."""
     text: str = ""
     """The issue that fires, or the reason why Sentry could not be queried."""

@@ -9,10 +9,15 @@ from phases.messages.actions import ChangedByOthers
 from phases.messages.effects import Say, Triage
 from phases.record.findings import ChangeSeen
 from phases.record.incident import Incident
-from phases.record.limits import HEARD
+from phases.record.limits import HEARD_MOST
 from phases.shared.announce import tell
 from phases.shared.change import Draft
-from phases.shared.suspected_changes import CLOCKS, change_in_words, change_is_known, change_key
+from phases.shared.suspected_changes import (
+    CLOCK_TOLERANCE,
+    change_in_words,
+    change_is_known,
+    change_key,
+)
 from phases.text.wording import capital, stamp
 
 
@@ -25,7 +30,7 @@ def changed_by_others(draft: Draft, action: ChangedByOthers) -> None:
         or _turned_off_by_us(incident, change)
     ):
         return
-    draft.set(heard=(*incident.heard, change_key(change))[-HEARD:])
+    draft.set(heard=(*incident.heard, change_key(change))[-HEARD_MOST:])
     text = f"{capital(change_in_words(change, author=True))}, {stamp(change.at)}."
     draft.note("change", text, url=change.url).dirty("status")
     current = incident.round
@@ -40,7 +45,7 @@ def _turned_off_by_us(incident: Incident, change: ChangeSeen) -> bool:
         action = current.action
         if action is None or action.change is None or action.change.name != change.name:
             continue
-        ends = (action.finished_at or change.at) + CLOCKS
-        if action.at - CLOCKS <= change.at <= ends:
+        ends = (action.finished_at or change.at) + CLOCK_TOLERANCE
+        if action.at - CLOCK_TOLERANCE <= change.at <= ends:
             return True
     return False

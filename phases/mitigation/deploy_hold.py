@@ -15,7 +15,7 @@ from phases.messages.effects import Say
 from phases.mitigation.hotfix_merge import newest_deploy, unmerged
 from phases.record.findings import DeploySeen, Release
 from phases.record.incident import ActionKind, Incident, Status
-from phases.record.limits import HEARD
+from phases.record.limits import HEARD_MOST
 from phases.record.tokens import mentioned
 from phases.shared.announce import tell
 from phases.shared.change import Draft, Refused
@@ -56,7 +56,7 @@ def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
         return
     version = deploy.release.version
     key = f"{_heard_key(version)}{deploy.started_at.isoformat()}"
-    draft.set(heard=(*incident.heard, key)[-HEARD:])
+    draft.set(heard=(*incident.heard, key)[-HEARD_MOST:])
     by = f" by {deploy.by}" if deploy.by else ""
     text = f"{version} was deployed{by}, {stamp(deploy.started_at)}."
     draft.note("deploy", text).dirty("status")

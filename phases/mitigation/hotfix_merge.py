@@ -24,9 +24,9 @@ from phases.shared.change import Draft, Refused
 from phases.shared.rounds import change_action
 from phases.text.wording import capital, short
 
-MERGE = "merge"  # timer: is the hotfix merged by now?
+MERGE_TIMER = "merge"  # timer: is the hotfix merged by now?
 LOOK_SECONDS = 60  # asked conditionally, so that a look without news costs GitHub's limit nothing
-SLOWER = 10  # what was shipped an hour ago is looked at every sixth minute …
+SLOWER_BY = 10  # what was shipped an hour ago is looked at every sixth minute …
 LONGEST_SECONDS = 6 * 60 * 60  # … and what was shipped days ago four times a day
 GIVE_UP = timedelta(days=30)  # rules: Size and memory
 
@@ -163,7 +163,7 @@ def watch_merge(draft: Draft, state: MergeState | None) -> str | None:
     if state is not None:
         change_action(draft, newest, merge=Merge(state=state, by=state.by if state.merged else ""))
     if (line := unmerged(draft.incident)) is not None:
-        draft.timer(MERGE, LOOK_SECONDS, MergeDue(round=newest.number))
+        draft.timer(MERGE_TIMER, LOOK_SECONDS, MergeDue(round=newest.number))
     return line
 
 
@@ -224,7 +224,7 @@ def _change_merge(draft: Draft, hotfix: OpenHotfix, merge: Merge) -> None:
 def _hotfix_merged(draft: Draft, hotfix: OpenHotfix, merge: Merge, said: str) -> Draft:
     """Say whether what was merged is what was shipped."""
     _change_merge(draft, hotfix, merge)
-    draft.cancel(MERGE)
+    draft.cancel(MERGE_TIMER)
     if merge.state.head in (None, hotfix.commit):
         return tell(draft, f"{said} The next normal deploy keeps the hotfix.")
     moved = hotfix.moved_to(merge.state)
@@ -245,8 +245,8 @@ def _look_again(draft: Draft, hotfix: OpenHotfix) -> Draft:
     age = draft.now - (hotfix.action.finished_at or hotfix.action.at)
     if age > GIVE_UP or draft.incident.status is Status.CANCELLED:
         return draft
-    wait = min(max(LOOK_SECONDS, age.total_seconds() / SLOWER), LONGEST_SECONDS)
-    return draft.timer(MERGE, wait, MergeDue(round=hotfix.round.number))
+    wait = min(max(LOOK_SECONDS, age.total_seconds() / SLOWER_BY), LONGEST_SECONDS)
+    return draft.timer(MERGE_TIMER, wait, MergeDue(round=hotfix.round.number))
 
 
 def _by_whom(by: str) -> str:

@@ -36,7 +36,7 @@ from phases.record.findings import DeployOutput, DeployProof, MergeState, Releas
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.service import DEPLOYABLE, HOTFIX
 from phases.record.tokens import REASON, changed_thing, mentioned, what_was_done
-from phases.shared.announce import NOBODY, acknowledge_page, page, tell, update_outside
+from phases.shared.announce import NOBODY_TIMER, acknowledge_page, page, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import (
     change_action,
@@ -80,7 +80,7 @@ def _use_up_round(
     A decision message that is only now being posted says it by itself.
     """
     replace_round(draft, current.model_copy(update={"action": action}))
-    acknowledge_page(draft).cancel(NOBODY).note("decision", said, by=action.by)
+    acknowledge_page(draft).cancel(NOBODY_TIMER).note("decision", said, by=action.by)
     text = f"{said} {then}".strip()
     if decision_name(current.number) in draft.incident.messages:
         return tell(draft, text)
@@ -265,7 +265,7 @@ def decide_investigate(draft: Draft, action: DecideInvestigate) -> Refused | Non
     if current.investigate_by is None:
         text = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
         replace_round(draft, current.model_copy(update={"investigate_by": action.by}))
-        draft.note("decision", text, by=action.by).cancel(NOBODY)
+        draft.note("decision", text, by=action.by).cancel(NOBODY_TIMER)
         update_outside(draft, text)
     start_investigation(draft)
     return None

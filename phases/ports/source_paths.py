@@ -70,9 +70,9 @@ _OMIT_THE_ROOT = (".kt", ".scala")
 conventions.html#directory-structure"""
 _JVM_ROOTS = frozenset(("java", "kotlin", "scala", "groovy", "clojure"))
 _DOTNET = (".cs", ".vb", ".fs")
-FITS = 0.3
+FITS_FROM = 0.3
 """A match of less quality names no file …"""
-GENERIC = 0.35
+GENERIC_FROM = 0.35
 """… and one of this is only a name that is everywhere: nothing else may contradict it."""
 _AT_THE_ROOT = re.compile(
     r"^/(?:app|code|srv|srv/app|usr/src/app|usr/app|workspace|var/task|var/www|var/www/html"
@@ -100,10 +100,10 @@ class PathIndex:
 
         `module` (`com.acme.shop.Pay`, `shop.pay`) helps where a file is a bare name, as in Java.
         """
-        matches = self._of_go_module(file, module) or self._named(file, module)
-        return self._closest(matches, file, module) if len(matches) > 1 else matches
+        matches = self._of_go_module(file, module) or self._by_file_name(file, module)
+        return self._same_case_or_module(matches, file, module) if len(matches) > 1 else matches
 
-    def _named(self, file: str, module: str = "") -> list[PathMatch]:
+    def _by_file_name(self, file: str, module: str = "") -> list[PathMatch]:
         if file in self._exact:
             return [PathMatch(file, 1.0, file.count("/") + 1)]
         wanted, strict, whole = parts_of(file), False, library_of(file) is not None
@@ -145,13 +145,16 @@ class PathIndex:
         bare = not re.search(r"[/\\]", file)
         if bare and (_PACKAGE.match(built_at) or library_of(built_at) is not None):
             file = built_at
-        matches = [m for m in self.find(file, module) if m.quality >= FITS]
+        matches = [m for m in self.find(file, module) if m.quality >= FITS_FROM]
         if not matches and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
-            matches = [m for m in self.find(name) if m.quality >= FITS]
-        paths, generic = [m.path for m in matches], bool(matches) and matches[0].quality <= GENERIC
+            matches = [m for m in self.find(name) if m.quality >= FITS_FROM]
+        paths, generic = (
+            [m.path for m in matches],
+            bool(matches) and matches[0].quality <= GENERIC_FROM,
+        )
         if not built_at or built_at == file or (len(matches) == 1 and not generic):
             return paths
-        there = [m.path for m in self.find(built_at) if m.quality >= FITS]
+        there = [m.path for m in self.find(built_at) if m.quality >= FITS_FROM]
         both = [path for path in paths if path in there]
         return both or ([] if generic else paths or there)
 
@@ -204,13 +207,17 @@ class PathIndex:
         known = whole.shared if whole is not None else 0
         return [m for m in fit if m is whole or m.shared == most > known]
 
-    def _closest(self, matches: list[PathMatch], file: str, module: str) -> list[PathMatch]:
+    def _same_case_or_module(
+        self, matches: list[PathMatch], file: str, module: str
+    ) -> list[PathMatch]:
         """Keep those that agree in upper and lower case, or that the frame's module names."""
         as_written = written_parts(file)
         same = [m for m in matches if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
         matches = same or matches
         if module and len(matches) > 1 and len(as_written) > 1 and not file.endswith(".go"):
-            of_module = {m.path for m in self._named(as_written[-1], module) if m.quality >= FITS}
+            of_module = {
+                m.path for m in self._by_file_name(as_written[-1], module) if m.quality >= FITS_FROM
+            }
             matches = [m for m in matches if m.path in of_module] or matches
         return matches
 
@@ -282,7 +289,7 @@ def _match(
     `strict`: the folders are known for sure, so a path that contradicts them is another file.
     """
     if wanted[-1].endswith(_DOTNET):
-        wanted, parts = _words(wanted), _words(parts)
+        wanted, parts = _namespace_words(wanted), _namespace_words(parts)
     shared = 0
     for part, other in zip(reversed(wanted), reversed(parts), strict=False):
         if part != other:
@@ -303,7 +310,7 @@ def _match(
     return PathMatch(path, quality, shared)
 
 
-def _words(parts: tuple[str, ...]) -> tuple[str, ...]:
+def _namespace_words(parts: tuple[str, ...]) -> tuple[str, ...]:
     """Folders as namespaces: `src/Acme.Shop/Pay.cs` is of `Acme.Shop`."""
     return (*(word for folder in parts[:-1] for word in folder.split(".") if word), parts[-1])
 

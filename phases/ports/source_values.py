@@ -8,7 +8,7 @@ from datetime import datetime
 from phases.ports.source_paths import PathIndex
 from phases.record.findings import Frame, Value
 
-SEVERAL = 5
+PATHS_NAMED = 5
 """Paths that fit equally well are named up to here."""
 
 
@@ -78,7 +78,7 @@ def placed(index: PathIndex, frame: Frame, *, complete: bool = True) -> Place:
     if len(paths) == 1:
         return Place(path=paths[0], complete=complete)
     built_from = None if paths else index.built_from(frame.file)
-    return Place(several=tuple(paths[:SEVERAL]), built_from=built_from, complete=complete)
+    return Place(several=tuple(paths[:PATHS_NAMED]), built_from=built_from, complete=complete)
 
 
 IGNORED_REVISIONS = ".git-blame-ignore-revs"

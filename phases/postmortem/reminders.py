@@ -16,9 +16,9 @@ from phases.record.incident import Incident, Status
 from phases.shared.change import Draft
 from phases.text.wording import counted
 
-POSTMORTEM = "postmortem"
+POSTMORTEM_TIMER = "postmortem"
 """The timer's name."""
-LEAST = timedelta(hours=4)
+REMINDER_LEAST = timedelta(hours=4)
 """A recovery of the night is not asked about in the morning that follows at once."""
 OWNERS_AFTER = 3
 """The lead alone is reminded so often; then the owners are, too."""
@@ -34,7 +34,7 @@ def follow_reminder(draft: Draft) -> None:
     incident = draft.incident
     if not postmortem_owed(incident):
         if incident.postmortem_due is not None:
-            draft.set(postmortem_due=None).cancel(POSTMORTEM)
+            draft.set(postmortem_due=None).cancel(POSTMORTEM_TIMER)
     elif incident.postmortem_due is None:
         _remind_next(draft)
         _ask_zone(draft)
@@ -82,6 +82,6 @@ def _ask_zone(draft: Draft) -> None:
         draft.want(AskZone(people=(lead,)))
 
 
-def _remind_next(draft: Draft, least: timedelta = LEAST) -> None:
+def _remind_next(draft: Draft, least: timedelta = REMINDER_LEAST) -> None:
     due = next_morning(draft.now + least, offset_of(draft.incident, draft.incident.lead))
-    draft.set(postmortem_due=due).timer_at(POSTMORTEM, due, PostmortemDue())
+    draft.set(postmortem_due=due).timer_at(POSTMORTEM_TIMER, due, PostmortemDue())

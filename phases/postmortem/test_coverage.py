@@ -15,7 +15,7 @@ _SAME_LANGUAGE = (
     {".java", ".kt", ".groovy"},
 )
 _PLAIN = re.compile(r"[\w-]+")
-CANDIDATES = 40
+CANDIDATES_MOST = 40
 _SCRIPT = ("{stem}.test{ending}", "{stem}.spec{ending}")
 _JVM = ("{stem}Test{ending}", "{stem}Tests{ending}", "{stem}Spec{ending}", "{stem}IT{ending}")
 _SHAPES = {
@@ -87,7 +87,7 @@ def candidate_tests(file: str) -> list[str]:
             0, PurePosixPath(*("test" if part == "main" else part for part in path.parts[:-1]))
         )
     return list(dict.fromkeys(str(folder / name) for folder in folders for name in names))[
-        :CANDIDATES
+        :CANDIDATES_MOST
     ]
 
 

@@ -11,7 +11,7 @@ from phases.text.wording import short, word_list
 
 V = TypeVar("V", bound=Value)
 
-ABSURD = 200
+NAME_LIMIT = 200
 """Characters of a name, an id or a link beyond which it is cut, too."""
 SHORTEST_NAME = 25
 _WHOLE = frozenset(
@@ -43,7 +43,7 @@ def fitted_into(
     def fits() -> bool:
         return len(value.model_dump_json(exclude_defaults=exclude_defaults).encode()) <= limit
 
-    names = ABSURD
+    names = NAME_LIMIT
     for characters, entries in steps:
         if fits():
             return value
@@ -54,7 +54,7 @@ def fitted_into(
     return value
 
 
-def shortened(value: V, characters: int, entries: int, names: int = ABSURD) -> V:
+def shortened(value: V, characters: int, entries: int, names: int = NAME_LIMIT) -> V:
     fields = value.model_dump(exclude_defaults=True)
     return type(value).model_validate(_shortened_value(fields, (characters, entries, names)))
 

@@ -8,7 +8,7 @@ from phases.shared.suspected_changes import suspected_changes
 from phases.text.wording import capital
 
 TELLS_APART = 0.92  # events with the flag on fail and those without do not: as sure as a release
-CHANGED = 0.85  # nearer to the beginning than the deploy, so before `RELEASE_CONFIDENCE`
+CHANGED_NEARER = 0.85  # nearer to the beginning than the deploy, so before `RELEASE_CONFIDENCE`
 CHANGED_BEFORE = 0.3  # some time before; a deploy is nearer, or few are hit
 
 
@@ -23,7 +23,7 @@ def change_hypothesis(report: TriageReport) -> Hypothesis | None:
     if first is None or first.change != report.recommendation.change:
         return None
     leads = report.recommendation.choice is Choice.TURN_OFF
-    sure = CHANGED if leads else CHANGED_BEFORE
+    sure = CHANGED_NEARER if leads else CHANGED_BEFORE
     return Hypothesis(
         id="",
         kind=HypothesisKind.CONFIGURATION,

@@ -26,7 +26,7 @@ from phases.root_cause.discounts import (
     discount_reverts,
 )
 from phases.root_cause.error_clues import Clues, clues_of
-from phases.root_cause.line_history import AGAIN, PATCH_LIMIT, Signal, follow_lines
+from phases.root_cause.line_history import PATCH_LIMIT, RERAISED_FACTOR, Signal, follow_lines
 from phases.root_cause.patch import Patch, count_word, sets_name
 from phases.root_cause.score import Score
 from phases.root_cause.stack_trace import own_code_frames
@@ -196,7 +196,7 @@ def _blame_signal(number: int, frame: Frame) -> Signal:
     """Blame sees through moves and merges, which patches hide."""
     where = "which crashes" if number == 0 else "which is on the way to the crash"
     where = f"in the stack of {frame.of}" if frame.of else where
-    points = BLAMED / (1 + 0.4 * number) * (AGAIN if frame.again else 1.0)
+    points = BLAMED / (1 + 0.4 * number) * (RERAISED_FACTOR if frame.again else 1.0)
     return Signal(points, f"git blame: last touched {frame.file}:{frame.line}, {where}", "blame")
 
 

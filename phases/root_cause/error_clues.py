@@ -10,7 +10,7 @@ from phases.ports.library_paths import library_of
 from phases.record.findings import Frame
 from phases.text.wording import word_list
 
-NAMES = 9
+NAMES_MOST = 9
 """Names of an error's text that are looked for in the patches, the telling ones first."""
 
 _QUOTED = re.compile(
@@ -179,7 +179,7 @@ def _names_in(type: str, value: str) -> tuple[Name, ...]:
             add(word, 0.6 if position == 0 else 0.2)
     if type and not _BUILT_IN.fullmatch(type):
         add(re.split(r"[.:$\\]", type)[-1], 0.8)
-    best = sorted(weights.items(), key=lambda item: -item[1])[:NAMES]
+    best = sorted(weights.items(), key=lambda item: -item[1])[:NAMES_MOST]
     return tuple(Name(text, weight) for text, weight in best)
 
 

@@ -31,18 +31,23 @@ from phases.root_cause.error_clues import (
 from phases.root_cause.no_culprit import rank_elsewhere_first
 from phases.text.wording import counted, lasting, listed, short, stamp
 
-JUST = timedelta(seconds=30)  # closer than this nobody counts
-SOON = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-recent deploy"
-LATER = timedelta(hours=2)
-RELEASE_CONFIDENCE = ((SOON, 0.8), (LATER, 0.5), (timedelta(days=1), 0.25), (timedelta.max, 0.08))
+AT_ONCE_AFTER = timedelta(seconds=30)  # closer than this nobody counts
+SOON_AFTER = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-recent deploy"
+HOURS_AFTER = timedelta(hours=2)
+RELEASE_CONFIDENCE = (
+    (SOON_AFTER, 0.8),
+    (HOURS_AFTER, 0.5),
+    (timedelta(days=1), 0.25),
+    (timedelta.max, 0.08),
+)
 """The confidence in a release, by the time between its deploy and the beginning of trouble."""
 GAP_UNKNOWN = 0.4  # the same, where that time is not known
-COMMITS = 3  # commits that become hypotheses of their own
-MENTIONED = 0.1  # the probability from which a commit is worth a hypothesis of its own …
-CLEAR = 0.6  # … and from which it is a finding, no longer a hint
+COMMITS_MOST = 3  # commits that become hypotheses of their own
+MENTIONED_FROM = 0.1  # the probability from which a commit is worth a hypothesis of its own …
+CLEAR_FROM = 0.6  # … and from which it is a finding, no longer a hint
 BESIDE_A_CHANGE = 0.4  # most for a release or a commit where a change lies nearer
 ONE_PLACE = 0.9  # share of the events at one customer or in one region that makes it theirs
-SPREAD = 0.6  # below this share of the largest, it is nobody's own
+SPREAD_BELOW = 0.6  # below this share of the largest, it is nobody's own
 ERROR_TEXT = 2_000  # characters of an error's text that are looked at
 
 
@@ -162,7 +167,7 @@ def _release_hypothesis(facts: Facts) -> Hypothesis:
         which = "The issue" if many == 1 else f"{len(fresh)} of {many} issues"
         finding += f" {which} had never been seen before."
         minutes = report.suspect_minutes
-        sure += 0.1 if minutes is not None and timedelta(minutes=minutes) <= LATER else 0.0
+        sure += 0.1 if minutes is not None and timedelta(minutes=minutes) <= HOURS_AFTER else 0.0
     if report.recommendation.choice is Choice.TURN_OFF:
         # A change lies nearer: the release may only be where its code has stood all along.
         sure = min(sure, BESIDE_A_CHANGE)
@@ -185,7 +190,7 @@ def after_deploy(report: TriageReport, version: str) -> tuple[float, str]:
         unknown = "how long before is not known"
         return GAP_UNKNOWN, f"{version} was deployed before the trouble; {unknown}."
     gap = timedelta(minutes=report.suspect_minutes)
-    after = f"{'right' if gap < JUST else lasting(gap)} after its deploy started"
+    after = f"{'right' if gap < AT_ONCE_AFTER else lasting(gap)} after its deploy started"
     after = "before its deploy had ended" if gap < timedelta(0) else after
     began = f" ({stamp(report.began_at)})" if report.began_at else ""
     sure = next(sure for within, sure in RELEASE_CONFIDENCE if gap <= within)
@@ -215,9 +220,9 @@ def _commit_hypotheses(facts: Facts) -> list[Hypothesis]:
         return []
     many = counted(len(facts.commits or ()), "commit")
     raised: list[Hypothesis] = []
-    for position, suspect in enumerate(facts.suspects[:COMMITS]):
+    for position, suspect in enumerate(facts.suspects[:COMMITS_MOST]):
         sure = round(suspect.confidence, 2)
-        if sure < MENTIONED:
+        if sure < MENTIONED_FROM:
             break
         if facts.report.recommendation.choice is Choice.TURN_OFF:  # as the release that shipped it
             sure = min(sure, BESIDE_A_CHANGE)
@@ -226,7 +231,7 @@ def _commit_hypotheses(facts: Facts) -> list[Hypothesis]:
                 HypothesisKind.COMMIT,
                 "; ".join(suspect.reasons[:3])[:400],
                 sure,
-                Verdict.SUPPORTED if position == 0 and sure >= CLEAR else Verdict.OPEN,
+                Verdict.SUPPORTED if position == 0 and sure >= CLEAR_FROM else Verdict.OPEN,
                 says=commit_says(suspect),
                 check=f"{many} in {facts.span}, against the stack trace and the error message",
                 url=suspect.url,
@@ -270,7 +275,9 @@ def _configuration_files(facts: Facts) -> Hypothesis:
 def _dependency_hypothesis(facts: Facts) -> Hypothesis:
     bumps = _changed_files(facts, FileKind.DEPENDENCY)
     began, beside = facts.report.began_at, facts.report.deploys_beside
-    near = [d for d in beside if began is None or d.started_at <= began <= d.started_at + LATER]
+    near = [
+        d for d in beside if began is None or d.started_at <= began <= d.started_at + HOURS_AFTER
+    ]
     findings: list[str] = []
     sure = 0.05
     if near:
@@ -296,7 +303,7 @@ def _dependency_hypothesis(facts: Facts) -> Hypothesis:
 def _other_deploys_in_words(facts: Facts) -> str:
     """Say what is known of other services' deploys where none was near."""
     if facts.report.deploys_beside:
-        return f"no service that it depends on was deployed in the {lasting(LATER)} before"
+        return f"no service that it depends on was deployed in the {lasting(HOURS_AFTER)} before"
     if facts.service.depends_on:
         return f"no deploy of {listed(facts.service.depends_on)} is known"
     return "the catalogue names no services that it depends on"
@@ -346,7 +353,7 @@ def _who_has_the_errors(report: TriageReport) -> tuple[float, str]:
     if place.events >= ONE_PLACE * events:
         return 0.65, f"{share} of the events come from {place.name}."
     known = blast.knows("users") and blast.knows("places")
-    spread = place.events < SPREAD * events and blast.users is Word.MANY and known
+    spread = place.events < SPREAD_BELOW * events and blast.users is Word.MANY and known
     return (0.04 if spread else 0.15), f"Most affected: {place.name}, with {share} of the events."
 
 

@@ -31,7 +31,7 @@ SUSPECTS = 5
 WALKED_FRAMES = 5  # frames of our own that are followed to their commits
 PULLS_SECONDS = 3.0
 WORTH_IT = "is worth running"  # said until a bisect is under way
-NOTE = 300  # characters
+NOTE_LIMIT = 300  # characters
 SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
 LINES_SECONDS = 10.0  # for one question about a line, so that its silence costs no pull request
 
@@ -108,7 +108,7 @@ async def investigate(
 
 
 def _note_texts(notes: Notes) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text[:NOTE] for text in notes.sentences))
+    return tuple(dict.fromkeys(text[:NOTE_LIMIT] for text in notes.sentences))
 
 
 def _suspected_range(report: TriageReport) -> _Range:

@@ -11,7 +11,7 @@ from phases.record.findings import Cause, Hypothesis, HypothesisKind, Suspect, V
 from phases.record.incident import Incident
 from phases.text.wording import short
 
-CAUSE = 2000  # characters
+CAUSE_LIMIT = 2000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,9 @@ def proposed_cause(incident: Incident) -> Cause | None:
     evidence = [first.found, *(h.found for h in supported[:3] if h.id != first.id)]
     of_release = first.kind in (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
     return Cause(
-        text=_culprit_sentence(culprit, lead.release) if culprit else short(first.says, CAUSE),
+        text=_culprit_sentence(culprit, lead.release)
+        if culprit
+        else short(first.says, CAUSE_LIMIT),
         at=at,
         by=first.by,
         evidence=tuple(text for text in evidence if text)[:5],

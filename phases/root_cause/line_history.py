@@ -15,17 +15,17 @@ from phases.ports.source_values import Commit
 from phases.record.findings import Frame
 from phases.root_cause.patch import Patch
 
-LINES = 10  # own frames whose lines are followed through the patches
+LINES_FOLLOWED = 10  # own frames whose lines are followed through the patches
 PATCH_LIMIT = 60_000  # characters of a patch that are looked at
-LINE = 16.0  # wrote the line that crashes
-BESIDE = 9.0  # changed something within three lines of it
-NEAR = 5.0  # changed something within 25 lines of it
+WROTE_LINE = 16.0  # wrote the line that crashes
+CHANGED_BESIDE = 9.0  # changed something within three lines of it
+CHANGED_NEAR = 5.0  # changed something within 25 lines of it
 TOUCHED = 5.0  # changed the file
-FUNCTION = 4.0  # changed lines that name the function, in its file
+CHANGED_FUNCTION = 4.0  # changed lines that name the function, in its file
 BESIDE_LINES = 3
 NEAR_LINES = 25
-AGAIN = 0.3  # how much less a line says that only catches an exception and raises another
-FAR = 0.5  # how much less a change of the file says that is far from the line
+RERAISED_FACTOR = 0.3  # how much less a line says that only catches an exception and raises another
+FAR_FACTOR = 0.5  # how much less a change of the file says that is far from the line
 TELLING = 12  # characters of a line of code that can be told from others
 
 
@@ -130,13 +130,13 @@ def _trails_by_path(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_T
         for match in matches:
             if rooted and match.quality < 1 and match.shared < len(parts_of(match.path)):
                 continue
-            again = AGAIN if frame.again else 1.0
+            again = RERAISED_FACTOR if frame.again else 1.0
             trails.setdefault(match.path, []).append(
                 _Trail(
                     rank=rank,
                     frame=frame,
                     weight=match.quality / (1 + 0.4 * rank) / len(matches) * again,
-                    line=frame.line if rank < LINES else None,
+                    line=frame.line if rank < LINES_FOLLOWED else None,
                     text=_source_line(frame),
                     function=function_of(frame),
                 )
@@ -174,7 +174,7 @@ def _file_change(patch: Patch, trails: Sequence[_Trail]) -> _FrameChange:
     for trail in trails:
         if (
             trail.line is None
-            and trail.weight * (TOUCHED + FUNCTION) <= most
+            and trail.weight * (TOUCHED + CHANGED_FUNCTION) <= most
             and not trail.added_by(patch)
         ):
             continue  # it could not win, and has no line to be followed
@@ -241,19 +241,21 @@ def _frame_change(patch: Patch, trail: _Trail) -> _FrameChange:
         trail.text = trail.text or fate.text
     written = (fate is not None and fate.written and not trail.settled) or trail.added_by(patch)
     weight = trail.weight * (0.5 if trail.settled else 1.0)
-    function = FUNCTION * weight if trail.function and patch.names(trail.function) else 0.0
+    function = CHANGED_FUNCTION * weight if trail.function and patch.names(trail.function) else 0.0
     distance = fate.distance if fate else None
     near = distance is not None and distance <= NEAR_LINES
     if fate and not near:
-        touched *= FAR
+        touched *= FAR_FACTOR
     if written:
         trail.settled = True
-        points = LINE * trail.weight
+        points = WROTE_LINE * trail.weight
         return _FrameChange(trail, patch.path, touched, line=points, function=function)
     if distance is None or not near:
         return _FrameChange(trail, patch.path, touched, function=function)
     beside = distance <= BESIDE_LINES
-    points = weight * (BESIDE if beside else NEAR * (1 - distance / (2 * NEAR_LINES)))
+    points = weight * (
+        CHANGED_BESIDE if beside else CHANGED_NEAR * (1 - distance / (2 * NEAR_LINES))
+    )
     return _FrameChange(
         trail, patch.path, touched, line=points, distance=distance, function=function
     )

@@ -9,8 +9,8 @@ from phases.record.findings import Hypothesis, HypothesisKind, Suspect, Verdict
 from phases.root_cause.commit_ranking import Ranking
 from phases.text.wording import counted, short
 
-SUBJECT, REASON = 120, 160  # characters of the nearest commit: it stays in the record
-LEAST = 0.1
+SUBJECT_LIMIT, REASON_LIMIT = 120, 160  # characters of the nearest commit: it stays in the record
+LEAST_WEIGHT = 0.1
 """The weight that data, flags, traffic and neighbours have at least against each other: most of
 them leave no trace in what is looked at."""
 
@@ -27,8 +27,8 @@ def nearest_commit(ranking: Ranking) -> Suspect | None:
     """Return the commit to show where none stands out, with its strongest reason alone."""
     if ranking.nearest is None or not ranking.nobody_leads:
         return None
-    reason = short(ranking.nearest.reasons[0], REASON)
-    subject = short(ranking.nearest.subject, SUBJECT)
+    reason = short(ranking.nearest.reasons[0], REASON_LIMIT)
+    subject = short(ranking.nearest.subject, SUBJECT_LIMIT)
     return ranking.nearest.model_copy(update={"subject": subject, "reasons": (reason,)})
 
 
@@ -41,10 +41,10 @@ def rank_elsewhere_first(hypotheses: Sequence[Hypothesis], nobody: float) -> lis
     alive = [h for h in hypotheses if h.kind is not release and h.verdict is not Verdict.RULED_OUT]
     if not alive:
         return list(hypotheses)
-    whole = sum(max(h.confidence, LEAST) for h in alive)
+    whole = sum(max(h.confidence, LEAST_WEIGHT) for h in alive)
 
     def shared(hypothesis: Hypothesis) -> float:
-        part = round(nobody * max(hypothesis.confidence, LEAST) / whole, 2)
+        part = round(nobody * max(hypothesis.confidence, LEAST_WEIGHT) / whole, 2)
         return max(hypothesis.confidence, part)
 
     most = math.floor(100 * min([1 - nobody, *map(shared, alive)])) / 100

@@ -130,12 +130,12 @@ class Patch:
                     False, _nearer(nearest, hunk.new_start - line + NEAR_LINES), line - shift
                 )
             if line < hunk.new_start + hunk.new_count:
-                return self._inside(hunk, line, nearest)
+                return self._fate_inside_hunk(hunk, line, nearest)
             nearest = _nearer(nearest, line - hunk.new_start - hunk.new_count + 1 + NEAR_LINES)
             shift = hunk.new_start + hunk.new_count - hunk.old_start - hunk.old_count
         return LineFate(False, nearest, line - shift)
 
-    def _inside(self, hunk: Hunk, line: int, nearest: int | None) -> LineFate:
+    def _fate_inside_hunk(self, hunk: Hunk, line: int, nearest: int | None) -> LineFate:
         old, new = hunk.old_start, hunk.new_start
         written, before, text = False, hunk.old_start, ""
         for row in self.text[hunk.begin : hunk.end].split("\n"):

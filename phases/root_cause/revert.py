@@ -10,7 +10,7 @@ from phases.messages.effects import Revert
 from phases.messages.results import RevertPrepared
 from phases.record.findings import Suspect
 from phases.record.incident import Incident
-from phases.record.limits import HEARD
+from phases.record.limits import HEARD_MOST
 from phases.record.tokens import mentioned
 from phases.root_cause.leading_cause import leading_cause
 from phases.shared.announce import clear_failures, tell
@@ -42,7 +42,7 @@ def prepare_revert(draft: Draft, action: PrepareRevert) -> Refused | None:
         )
     if revert_was_asked(incident, pull_request):
         return Refused("stale", "That revert is prepared already, or on its way.")
-    draft.set(heard=(*incident.heard, _revert_key(pull_request))[-HEARD:]).dirty("tree")
+    draft.set(heard=(*incident.heard, _revert_key(pull_request))[-HEARD_MOST:]).dirty("tree")
     text = f"{mentioned(action.by)} prepares the revert of {short(suspect.subject, 100)}"
     draft.note("decision", text, by=action.by)
     draft.want(Revert(pull_request=pull_request))
@@ -55,7 +55,7 @@ def revert_prepared(draft: Draft, action: RevertPrepared) -> None:
     if key in incident.heard:
         return  # told twice
     text = f"The revert of {action.pull_request} is prepared: {action.url}"
-    draft.set(heard=(*incident.heard, key)[-HEARD:]).note("decision", text)
+    draft.set(heard=(*incident.heard, key)[-HEARD_MOST:]).note("decision", text)
     if incident.open:
         merge = "Merge it when its checks are green, or ship it now with *Hotfix*."
         tell(draft, f"{text}. {merge}")

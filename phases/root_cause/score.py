@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from phases.root_cause.line_history import Signal
 
-REASONS = 5
+REASONS_MOST = 5
 
 
 @dataclass(slots=True)
@@ -53,6 +53,6 @@ class Score:
         strongest = sorted(self.signals, key=lambda signal: -signal.points)
         worth_saying = [s.reason for s in strongest if s.reason and s.points >= 0.3]
         discounts = (signal.reason for signal in self.discounts)
-        reasons = (*dict.fromkeys(worth_saying[:REASONS]), *discounts)
+        reasons = (*dict.fromkeys(worth_saying[:REASONS_MOST]), *discounts)
         blame = (signal.reason for signal in self.blame)
         return (*blame, *(reasons or ("nothing links it to the crash",)))

@@ -11,7 +11,7 @@ from phases.text.wording import short
 
 TITLE = 160
 VALUE = 90
-COMPARED = 100
+COMPARED_CHARACTERS = 100
 """Characters of two lines of code that are held against each other."""
 REPORTS = {
     "csp": "a Content Security Policy report",
@@ -120,5 +120,5 @@ def other_line(frame: Frame, snippet: Sequence[tuple[int, str]]) -> str:
     shown, source = (dict(rows).get(frame.line or 0, "") for rows in (frame.context, snippet))
     if "{snip}" in shown or "…" in shown:
         return ""  # Sentry cuts long lines, and addresses of people are taken out
-    shown, source = (" ".join(text.split())[:COMPARED] for text in (shown, source))
+    shown, source = (" ".join(text.split())[:COMPARED_CHARACTERS] for text in (shown, source))
     return source if shown and source and shown != source else ""

@@ -26,18 +26,24 @@ from phases.record.incident import ActionKind, Incident, Round, RoundAction, Sta
 from phases.record.tokens import mentioned, what_was_done
 from phases.root_cause.hypotheses import best_hypotheses
 from phases.root_cause.hypothesis_updates import after_bisect, merge_hypotheses
-from phases.shared.announce import EVERYWHERE, await_action, clear_failures, tell, update_outside
+from phases.shared.announce import (
+    LIVE_EVERYWHERE,
+    await_action,
+    clear_failures,
+    tell,
+    update_outside,
+)
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import broken_rollbacks, open_round
 from phases.text.wording import short
 
-BISECT = "bisect"  # timer
+BISECT_TIMER = "bisect"  # timer
 FOLLOW_SECONDS = 2
-WALKED = 3  # steps of the walk that may go into the timeline
+WALK_STEPS = 3  # steps of the walk that may go into the timeline
 NEW_IN = ": new in "
 """Ends the sentence about a line that the suspected release brought."""
-HYPOTHESES = 12  # kept in the record
+HYPOTHESES_KEPT = 12  # kept in the record
 
 
 def ask_for_tree(draft: Draft) -> Draft:
@@ -62,11 +68,11 @@ def investigated(draft: Draft, action: Investigated) -> None:
         suspects=findings.suspects,
     )
     known = incident.investigation.walk if incident.investigation else ()
-    for number, line in enumerate(findings.walk[:WALKED]):
+    for number, line in enumerate(findings.walk[:WALK_STEPS]):
         noteworthy = (
             number == 0 or NEW_IN in line
         )  # who wrote the older lines stands in the evidence
-        if noteworthy and (news := _unsaid(line, known)):
+        if noteworthy and (news := _new_sentences(line, known)):
             draft.note("evidence", news)
     can_bisect = service.bisect and service.checkout and incident.bisect is None
     good, bad = findings.good, findings.bad
@@ -77,7 +83,7 @@ def investigated(draft: Draft, action: Investigated) -> None:
     ask_for_tree(draft).dirty("status")
 
 
-def _unsaid(line: str, known: Sequence[str]) -> str:
+def _new_sentences(line: str, known: Sequence[str]) -> str:
     """Return the sentences of a step of the walk that no earlier walk had; none may be left.
 
     A second walk that knows who wrote a line tells that, and not the place of the crash again.
@@ -142,7 +148,7 @@ def _next_number(hypotheses: Sequence[Hypothesis]) -> int:
 
 def _likeliest_hypotheses(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
     """Return as many as are kept, in their order; the least likely go first."""
-    likeliest = {known.id for known in best_hypotheses(hypotheses, HYPOTHESES)}
+    likeliest = {known.id for known in best_hypotheses(hypotheses, HYPOTHESES_KEPT)}
     return tuple(known for known in hypotheses if known.id in likeliest)
 
 
@@ -159,10 +165,10 @@ def _bisect_runs(incident: Incident, bisect_id: str) -> bool:
 def move_bisect(draft: Draft, bisect: Bisect) -> None:
     draft.set(bisect=bisect).dirty("tree")
     if bisect.state == "running":
-        draft.timer(BISECT, FOLLOW_SECONDS, BisectTick(bisect_id=bisect.id))
+        draft.timer(BISECT_TIMER, FOLLOW_SECONDS, BisectTick(bisect_id=bisect.id))
         return
     hypotheses = _likeliest_hypotheses(after_bisect(draft.incident.hypotheses, bisect))
-    draft.set(hypotheses=hypotheses).cancel(BISECT)
+    draft.set(hypotheses=hypotheses).cancel(BISECT_TIMER)
     culprit = bisect.culprit
     if culprit is None:
         text = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
@@ -202,8 +208,10 @@ def add_hypothesis(draft: Draft, action: AddHypothesis) -> Refused | None:
         return Refused("input", "Say the hypothesis in a sentence.")
     if (same := next((known for known in hypotheses if known.says == says), None)) is not None:
         return Refused("stale", f"{same.id} says that already.")
-    if len(hypotheses) >= HYPOTHESES:
-        return Refused("state", f"There are {HYPOTHESES} hypotheses already; rule one out first.")
+    if len(hypotheses) >= HYPOTHESES_KEPT:
+        return Refused(
+            "state", f"There are {HYPOTHESES_KEPT} hypotheses already; rule one out first."
+        )
     number = f"H{_next_number(hypotheses)}"
     raised = Hypothesis(
         id=number,
@@ -257,7 +265,7 @@ def name_cause(draft: Draft, action: NameCause) -> Refused | None:
         release=action.release,
     )
     draft.set(cause=cause).note("cause", f"{mentioned(action.by)}: {text}", by=action.by)
-    draft.dirty("tree", *EVERYWHERE)
+    draft.dirty("tree", *LIVE_EVERYWHERE)
     confirmed = f"Root cause, confirmed by {mentioned(action.by)}: {text}"
     if incident.status is Status.MITIGATED and incident.adr is not None:
         resolve_if_ready(draft, confirmed)

@@ -20,8 +20,8 @@ from phases.messages.effects import (
 from phases.record.incident import Failure, Severity, Status
 from phases.shared.change import Draft
 
-EVERYWHERE = ("status", "announcement")
-NOBODY = "nobody"  # timer: nobody acted on a SEV1
+LIVE_EVERYWHERE = ("status", "announcement")
+NOBODY_TIMER = "nobody"  # timer: nobody acted on a SEV1
 NOBODY_SECONDS = 600  # rules, Severity: nobody acts on a SEV1 within 10 minutes
 
 
@@ -44,7 +44,7 @@ def await_action(draft: Draft) -> Draft:
     waits = current is None or (current.action is None and current.investigate_by is None)
     if draft.incident.severity is not Severity.SEV1 or not waits:
         return draft
-    return draft.timer(NOBODY, NOBODY_SECONDS, NobodyActed())
+    return draft.timer(NOBODY_TIMER, NOBODY_SECONDS, NobodyActed())
 
 
 def page(draft: Draft, key: str, text: str) -> Draft:
@@ -82,17 +82,17 @@ def update_outside(draft: Draft, text: str) -> Draft:
     """Follow a change with a comment on the ticket, with Discord and with the pinned status."""
     if draft.incident.ticket is not None and not draft.incident.private:
         draft.want(CommentTicket(text=text))
-    return tell_discord(draft).dirty(*EVERYWHERE)
+    return tell_discord(draft).dirty(*LIVE_EVERYWHERE)
 
 
-def tell_discord(draft: Draft) -> Draft:
-    """Post once, edit afterwards.
+def tell_discord(draft: Draft, effect: TellDiscord | None = None) -> Draft:
+    """Post once, edit afterwards. `effect`: one that was given up, and is tried again.
 
     While the first post is under way its id is not known; its end asks again.
     """
     if draft.incident.apart or (draft.incident.discord_asked and draft.incident.discord_id is None):
         return draft
-    return pin_discord(draft.set(discord_asked=True).want(TellDiscord()))
+    return pin_discord(draft.set(discord_asked=True).want(effect or TellDiscord()))
 
 
 def pin_discord(draft: Draft) -> Draft:

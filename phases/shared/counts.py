@@ -1,9 +1,9 @@
 """Counts of events: how many a rate brings by chance, and how few.
 
-Errors come in bursts, so counts scatter more than Poisson's: up to `SPREAD` × as much (variance
-over mean) and sometimes more, as in a negative binomial distribution. A rate is an estimate itself:
-the shorter it was measured, the more scatter is allowed for. Phase 1 asks whether there are more
-events than the baseline brings, phase 5 whether there are no more of them.
+Errors come in bursts, so counts scatter more than Poisson's: up to `SPREAD_ASSUMED` × as much
+(variance over mean) and sometimes more, as in a negative binomial distribution. A rate is an
+estimate itself: the shorter it was measured, the more scatter is allowed for. Phase 1 asks whether
+there are more events than the baseline brings, phase 5 whether there are no more of them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
 
-SPREAD = 3.0  # overdispersion 1–3; the worst is assumed where it was not measured
+SPREAD_ASSUMED = 3.0  # overdispersion 1–3; the worst is assumed where it was not measured
 POISSON = 1.0  # events that have nothing to do with one another; no counts are taken for steadier
 SPREAD_MOST = 10.0
 """Counts that scatter more than this are another fire in the calm, or no single rate."""
-DOUBTED = 10.0
+ASSUMPTION_PAIRS = 10.0
 """So many pairs of minutes weigh as much as the assumption."""
-HALF = 0.5
+PRIOR_EVENTS = 0.5
 """Of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)."""
-LARGE = 700
+LARGE_EXPONENT = 700
 """From a chance of silence of exp(-700) on, the normal distribution with its skewness is exact."""
 
 
@@ -32,11 +32,13 @@ class Measured:
 
     per_minute: float
     minutes: float
-    spread: float = SPREAD
+    spread: float = SPREAD_ASSUMED
     """Variance over mean."""
 
 
-def scatter(counts: Sequence[int], assumed: float = SPREAD, most: float = SPREAD_MOST) -> float:
+def scatter(
+    counts: Sequence[int], assumed: float = SPREAD_ASSUMED, most: float = SPREAD_MOST
+) -> float:
     """Return variance over mean of counts that follow each other, minute by minute.
 
     It is that of neighbours, so that a day's hours are no scatter (the mean square successive
@@ -51,7 +53,9 @@ def scatter(counts: Sequence[int], assumed: float = SPREAD, most: float = SPREAD
     # The relative variance of a variance goes with 2 / pairs, and that of rare counts with
     # 1 / events as well.
     weight = events * len(pairs) / (2 * events + len(pairs))
-    estimate = (assumed * DOUBTED + squares / events * weight) / (DOUBTED + weight)
+    estimate = (assumed * ASSUMPTION_PAIRS + squares / events * weight) / (
+        ASSUMPTION_PAIRS + weight
+    )
     return min(max(math.ceil(10 * estimate) / 10, POISSON), most)
 
 
@@ -61,7 +65,7 @@ def most_usual(baseline: Measured, minutes: float, chance: float) -> int:
     if baseline.minutes <= 0:
         return at_most(expected, baseline.spread, chance)
     spread = baseline.spread * (1 + minutes / baseline.minutes)
-    return at_most(expected + HALF * minutes / baseline.minutes, spread, chance)
+    return at_most(expected + PRIOR_EVENTS * minutes / baseline.minutes, spread, chance)
 
 
 def at_most(mean: float, spread: float, chance: float) -> int:
@@ -71,7 +75,7 @@ def at_most(mean: float, spread: float, chance: float) -> int:
     """
     if mean <= 0:
         return 0
-    if _log_chance_of_none(mean, spread) < -LARGE:
+    if _log_chance_of_none(mean, spread) < -LARGE_EXPONENT:
         return math.ceil(_normal_quantile(mean, spread, 1 - chance))
     return _quantile(mean, spread, 1 - chance)
 
@@ -80,7 +84,7 @@ def at_least_above(mean: float, spread: float, chance: float) -> int:
     """The largest number that such a count stays at or below with at most this chance; -1: none."""
     if mean <= 0:
         return -1
-    if _log_chance_of_none(mean, spread) < -LARGE:
+    if _log_chance_of_none(mean, spread) < -LARGE_EXPONENT:
         return max(math.floor(_normal_quantile(mean, spread, chance)), -1)
     return _quantile(mean, spread, chance) - 1
 

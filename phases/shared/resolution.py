@@ -6,6 +6,7 @@ understanding why".
 
 from __future__ import annotations
 
+from phases.messages.actions import ArchiveDue
 from phases.messages.commands import Cancel, Resolve
 from phases.messages.effects import (
     CloseTicket,
@@ -16,7 +17,6 @@ from phases.messages.effects import (
     SetTopic,
     policy,
 )
-from phases.messages.results import ArchiveDue
 from phases.record.claims import deploying_claim, fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned

@@ -15,7 +15,7 @@ from phases.messages.effects import (
 from phases.record.findings import ChangeSeen, Recommendation
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.tokens import what_was_done
-from phases.shared.announce import EVERYWHERE, await_action, update_outside
+from phases.shared.announce import LIVE_EVERYWHERE, await_action, update_outside
 from phases.shared.change import Draft, Refused
 from phases.text.wording import capital, short, stamp
 
@@ -38,7 +38,7 @@ def replace_round(draft: Draft, changed: Round) -> Draft:
         changed if current.number == changed.number else current
         for current in draft.incident.rounds
     )
-    return draft.set(rounds=rounds).dirty(decision_name(changed.number), *EVERYWHERE)
+    return draft.set(rounds=rounds).dirty(decision_name(changed.number), *LIVE_EVERYWHERE)
 
 
 def change_action(draft: Draft, current: Round, **fields: object) -> Round:
@@ -60,7 +60,7 @@ def open_round(draft: Draft, why: str, recommendation: Recommendation | None) ->
     if before is not None:
         draft.dirty(decision_name(before.number))
         draft.note("decision", f"Round {number}: {why}")
-    draft.dirty(*EVERYWHERE)
+    draft.dirty(*LIVE_EVERYWHERE)
     return ask_for_decision(draft)
 
 

@@ -17,22 +17,22 @@ from phases.text.wording import lasting, stamp
 
 LOOKED_BACK = timedelta(hours=2)
 """A change is a suspect for so long: as a release is (`hypotheses.py`, `LATER`)."""
-NEAR = timedelta(minutes=15)
+NEAR_BEGINNING = timedelta(minutes=15)
 """A change leads by its time alone only so near to the beginning (workflow, phase 2)."""
-CLOCKS = timedelta(minutes=1)
+CLOCK_TOLERANCE = timedelta(minutes=1)
 """A change may seem to follow what it brought: the beginning is known to a minute, and two systems
 have two clocks."""
 SKEW = timedelta(seconds=15)
 """A change that is seen so long after the first event does not go before a deploy that is near."""
 RIGHT_AFTER = timedelta(seconds=5)  # less is said as "right after"
-EVENTS = 5
+EVENTS_LEAST = 5
 """With fewer events a share says nothing."""
-CARRIED = 2 / 3
+CARRIED_SHARE = 2 / 3
 """Share of the events with the flag on above which it explains them: old errors burn beside it, and
 drawn incidents (`tests/judgement/`) are judged better so than with more."""
 NOT_CARRIED = 1 / 2
 """Share below which most of what fails has nothing to do with the flag."""
-APART = 3 / 10
+APART_SHARE = 3 / 10
 """The share among the other errors must be lower by so much, before the flag tells the two apart:
 with a flag that is on for everybody every error carries it."""
 
@@ -57,15 +57,15 @@ class Suspected:
     @property
     def carried(self) -> bool:
         """The events of the fire carry the flag."""
-        return self.evidence is not None and _share_on(self.evidence) >= CARRIED
+        return self.evidence is not None and _share_on(self.evidence) >= CARRIED_SHARE
 
     @property
     def tells_apart(self) -> bool:
         """The events with the flag on fail, and those without do not."""
         evidence = self.evidence
-        if evidence is None or not self.carried or evidence.others < EVENTS:
+        if evidence is None or not self.carried or evidence.others < EVENTS_LEAST:
             return False
-        return _share_on(evidence) - evidence.others_on / evidence.others >= APART
+        return _share_on(evidence) - evidence.others_on / evidence.others >= APART_SHARE
 
     @property
     def innocent(self) -> bool:
@@ -83,7 +83,7 @@ class Suspected:
         if self.evidence is None:
             return ""
         own = f"{round(100 * _share_on(self.evidence))} % of the events have it on"
-        if self.evidence.others < EVENTS:
+        if self.evidence.others < EVENTS_LEAST:
             return f"{own}."
         others = round(100 * self.evidence.others_on / self.evidence.others)
         return f"{own}, against {others} % of the other errors."
@@ -152,7 +152,7 @@ def change_is_known(change: ChangeSeen, keys: Iterable[str]) -> bool:
     """Return whether it was heard of already, by this source or another one."""
     begins = _change_key_prefix(change)
     times = (datetime.fromisoformat(k.removeprefix(begins)) for k in keys if k.startswith(begins))
-    return any(abs(at - change.at) <= CLOCKS for at in times)
+    return any(abs(at - change.at) <= CLOCK_TOLERANCE for at in times)
 
 
 def _change_key_prefix(change: ChangeSeen) -> str:
@@ -174,7 +174,7 @@ def changes_near(changes: Iterable[ChangeSeen], began: datetime | None) -> tuple
     gone: set[tuple[str, str]] = set()
     for change in every:
         key = (change.kind, change.name)
-        if change.at > began + CLOCKS:
+        if change.at > began + CLOCK_TOLERANCE:
             if key not in gone and turned_off(change):
                 gone.add(key)
             continue
@@ -194,7 +194,7 @@ def merge_changes(*sources: Iterable[ChangeSeen]) -> tuple[ChangeSeen, ...]:
         same = any(
             (other.kind, other.name) == (change.kind, change.name)
             and other.source != change.source
-            and abs(other.at - change.at) <= CLOCKS
+            and abs(other.at - change.at) <= CLOCK_TOLERANCE
             for other in merged
         )
         if not same and change not in merged:
@@ -223,7 +223,7 @@ def _evidence_of(change: ChangeSeen, evidence: FlagEvidence | None) -> FlagEvide
     Events with a flag on say nothing of one that was turned off.
     """
     fits = change.kind == "flag" and evidence is not None and evidence.flag == change.name
-    if not fits or evidence is None or evidence.events < EVENTS or turned_off(change):
+    if not fits or evidence is None or evidence.events < EVENTS_LEAST or turned_off(change):
         return None
     return evidence
 
@@ -242,11 +242,11 @@ def change_leads(first: Suspected, deploy: DeploySeen | None, *, likely: bool = 
     if likely or (first.evidence is not None and not first.carried):
         return False
     if deploy is None:
-        return first.before <= NEAR
+        return first.before <= NEAR_BEGINNING
     before = first.before + (first.change.at - deploy.started_at)
-    if first.before < -SKEW and timedelta(0) <= before <= NEAR:
+    if first.before < -SKEW and timedelta(0) <= before <= NEAR_BEGINNING:
         return False  # it burned already, and a deploy had begun minutes before
-    return first.change.at > deploy.started_at and first.before <= NEAR
+    return first.change.at > deploy.started_at and first.before <= NEAR_BEGINNING
 
 
 def reasons_for(first: Suspected, began: datetime) -> tuple[str, ...]:

@@ -85,23 +85,23 @@ def chat(text: str, names: Names, limit: int = 500) -> str:
     return "".join([*parts, _CHAT.sub(r"\\\g<0>", words[end:])])
 
 
-def in_git(text: str, names: Names, limit: int = 100) -> str:
+def in_git(text: str, names: Names) -> str:
     """Return one line for a commit or a pull request that closes no issue and mentions nobody.
 
     https://docs.github.com/en/issues/tracking-your-work-with-issues/using-issues/linking-a-pull-request-to-an-issue
     """
-    return _REFERENCE.sub("\\g<0>\u200b", one_line(text, names, limit))
+    return _REFERENCE.sub("\\g<0>\u200b", one_line(text, names, 100))
 
 
 def _escaped(text: str) -> str:
     parts: list[str] = []
     end = 0
     for url in _URL.finditer(text):
-        parts += [_words(text[end : url.start()]), f"<{url[0].replace('|', '%7C')}>"]
+        parts += [_escaped_words(text[end : url.start()]), f"<{url[0].replace('|', '%7C')}>"]
         end = url.end()
-    return "".join([*parts, _words(text[end:])])
+    return "".join([*parts, _escaped_words(text[end:])])
 
 
-def _words(text: str) -> str:
+def _escaped_words(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKS.sub(lambda mark: f"\\{mark[0]}", text)

@@ -26,7 +26,7 @@ from phases.record.findings import (
 from phases.record.incident import Incident
 from phases.record.service import ReleaseNames
 from phases.shared.rounds import broken_rollbacks, not_taken_back, shipped_hotfixes, tried_sentences
-from phases.shared.suspected_changes import NEAR, merge_changes
+from phases.shared.suspected_changes import NEAR_BEGINNING, merge_changes
 from phases.triage.deploys.deploy_history import suspect_of
 from phases.triage.deploys.taken_back import NO_PAST, Past, what_rollback_takes_back
 from phases.triage.deploys.targets import earlier_fire
@@ -279,7 +279,11 @@ async def _others_or_flag(
     few = ask.sources.service.window <= HOUR and too_few_others(
         trouble.series, since, own, OTHERS_EVENTS
     )
-    if flag is not None and trouble.about is not None and (few or trouble.about - flag.at <= NEAR):
+    if (
+        flag is not None
+        and trouble.about is not None
+        and (few or trouble.about - flag.at <= NEAR_BEGINNING)
+    ):
         return NO_OTHERS, await ask.flag_off(flag)
     more = len(trouble.rows) > len(trouble.by_minute)
     if few or (more and ask.flags_used):

@@ -14,7 +14,7 @@ from phases.record.findings import (
     TriageReport,
     Word,
 )
-from phases.record.limits import NOTHING
+from phases.record.limits import NOTHING_UNUSUAL
 from phases.record.service import Service
 from phases.text.wording import capital, listed, short
 from phases.triage.picture.who_is_hit import how_many
@@ -76,7 +76,7 @@ def with_reported(measured: TriageReport, people: TriageReport) -> TriageReport:
         update={
             "blast": people.blast,
             "manual_by": people.manual_by,
-            "notes": tuple(dict.fromkeys((*measured.notes, NOTHING))),
+            "notes": tuple(dict.fromkeys((*measured.notes, NOTHING_UNUSUAL))),
             "recommendation": recommended,
         }
     )

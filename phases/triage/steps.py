@@ -14,13 +14,13 @@ from phases.messages.results import Triaged
 from phases.record.claims import fingerprint_claim
 from phases.record.findings import Choice, TriageReport, Word
 from phases.record.incident import Entry, Incident, Severity, Status
-from phases.record.limits import HEARD, MEASURE, NOTHING, OVERDUE
+from phases.record.limits import HEARD_MOST, MEASURE_TIMER, NOTHING_UNUSUAL, OVERDUE_TIMER
 from phases.record.memories import Recollection
 from phases.record.tokens import mentioned
 from phases.root_cause.stack_trace import title_with_cause
 from phases.root_cause.steps import recommended_by_cause
 from phases.shared.announce import (
-    EVERYWHERE,
+    LIVE_EVERYWHERE,
     NOBODY_SECONDS,
     clear_failures,
     page,
@@ -105,7 +105,9 @@ def _with_former(report: TriageReport, before: TriageReport | None) -> TriageRep
 
 def _record_report(draft: Draft, action: Triaged, report: TriageReport) -> None:
     incident = draft.incident
-    draft.set(triage=report, recollection=_newest_recollection(incident, action)).cancel(OVERDUE)
+    draft.set(triage=report, recollection=_newest_recollection(incident, action)).cancel(
+        OVERDUE_TIMER
+    )
     if incident.source.kind == "sentry":  # what people called it stays
         draft.set(title=title_with_cause(incident.title, report))
     for issue in action.report.issue_ids[:FINGERPRINTS]:
@@ -117,7 +119,7 @@ def _note_changes(draft: Draft, report: TriageReport) -> None:
     """Write changes near the beginning into the timeline, each once, at their own time."""
     for change in report.changes:
         if not change_is_known(change, draft.incident.heard):
-            draft.set(heard=(*draft.incident.heard, change_key(change))[-HEARD:])
+            draft.set(heard=(*draft.incident.heard, change_key(change))[-HEARD_MOST:])
             text = capital(change_in_words(change, author=True))
             draft.enter(Entry(at=change.at, kind="change", text=text, url=change.url))
 
@@ -138,10 +140,10 @@ def decide_without_report(draft: Draft, why: str) -> Draft:
     incident = draft.incident
     if incident.triage is not None or incident.triage_overdue or not incident.open:
         return draft
-    draft.set(triage_overdue=True).note("triage", why).cancel(OVERDUE)
+    draft.set(triage_overdue=True).note("triage", why).cancel(OVERDUE_TIMER)
     if incident.round is None:
         open_round(draft, why, None)
-    return draft.dirty(*EVERYWHERE)
+    return draft.dirty(*LIVE_EVERYWHERE)
 
 
 def measure_due(draft: Draft, action: MeasureDue) -> None:
@@ -161,10 +163,10 @@ def manual_triage(draft: Draft, action: ManualTriage) -> Refused | None:
             "state", "Sentry has answered meanwhile; its numbers are in the decision message."
         )
     report = manual_report(action, draft.service, draft.now)
-    if known is not None and (known.manual_by is None or NOTHING in known.notes):
+    if known is not None and (known.manual_by is None or NOTHING_UNUSUAL in known.notes):
         report = with_reported(known, report)
     overdue = incident.triage_overdue or known is None
-    draft.set(triage=report, triage_overdue=overdue).cancel(OVERDUE)
+    draft.set(triage=report, triage_overdue=overdue).cancel(OVERDUE_TIMER)
     who = mentioned(action.by)
     draft.note("triage", f"{who} reports: {action.report}", by=action.by)
     update_outside(draft, f"Reported by {who}: {action.report}")
@@ -243,7 +245,7 @@ def _update_decision(draft: Draft, report: TriageReport) -> None:
     current = draft.incident.round
     if current is not None:
         draft.dirty(decision_name(current.number))
-    ask_for_decision(draft.dirty(*EVERYWHERE))
+    ask_for_decision(draft.dirty(*LIVE_EVERYWHERE))
 
 
 def _say_growth(
@@ -315,7 +317,7 @@ def _measure_again(draft: Draft, *, soon: bool = False) -> None:
     open_for = draft.now - current.opened_at
     if soon or open_for < service.window:
         early = soon and open_for < wait * SOON_FOR
-        draft.timer(MEASURE, (wait / SOON if early else wait).total_seconds(), MeasureDue())
+        draft.timer(MEASURE_TIMER, (wait / SOON if early else wait).total_seconds(), MeasureDue())
 
 
 def _page_if_urgent(draft: Draft, report: TriageReport) -> None:

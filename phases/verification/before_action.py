@@ -13,7 +13,7 @@ from phases.ports.tracker_values import Minutes
 from phases.record.incident import Incident, Round
 from phases.record.service import Service
 from phases.record.traffic_seen import BeforeAction, TrafficBefore, TrafficSeen
-from phases.shared.counts import SPREAD, Measured, scatter
+from phases.shared.counts import SPREAD_ASSUMED, Measured, scatter
 from phases.verification.burning_span import acted_at, burning_span
 from phases.verification.jobs import by_runs, found_job
 
@@ -42,13 +42,13 @@ def baseline(incident: Incident, before: BeforeAction | None = None) -> Measured
         return NEVER
     rounds = (round.before for round in reversed(incident.rounds))
     known = (counts.calm_spread for counts in (before, *rounds) if counts is not None)
-    spread = next((spread for spread in known if spread is not None), SPREAD)
+    spread = next((spread for spread in known if spread is not None), SPREAD_ASSUMED)
     return Measured(report.baseline_per_minute, report.baseline_minutes, spread)
 
 
 def burning_rate(before: BeforeAction) -> Measured:
     """Return the rate while trouble was left alone."""
-    spread = SPREAD if before.burning_spread is None else before.burning_spread
+    spread = SPREAD_ASSUMED if before.burning_spread is None else before.burning_spread
     return Measured(before.events / before.minutes, before.minutes, spread)
 
 

@@ -2,10 +2,10 @@
 would ever bring by chance.
 
 Errors come in bursts, so counts scatter more than Poisson's, as in a negative binomial
-distribution: as much as they did minute by minute before the action, and `SPREAD` × where that is
-not known (variance over mean). The rate before is an estimate itself: the shorter it was measured,
-the more scatter is allowed for. `make bench` measures the rates of wrong
-verdicts over simulated series.
+distribution: as much as they did minute by minute before the action, and `SPREAD_ASSUMED` ×
+where that is not known (variance over mean). The rate before is an estimate itself: the shorter it
+was measured, the more scatter is allowed for. `make bench` measures the rates of wrong verdicts
+over simulated series.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from phases.shared.counts import HALF, SPREAD, Measured, at_least_above, at_most, most_usual
+from phases.shared.counts import (
+    PRIOR_EVENTS,
+    SPREAD_ASSUMED,
+    Measured,
+    at_least_above,
+    at_most,
+    most_usual,
+)
 from phases.verification.traffic import LATE_MINUTES, STEADY, Traffic, arrived
 
 FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
@@ -122,7 +129,7 @@ def limits_for(
         unchanged=unchanged * traffic.of_fire,
         allowed=max(most_usual(normal, minutes, MISSED_RECOVERY), STRAGGLERS),
         quiet=min(quiet(traffic.of_fire_least), likelier),
-        grew=at_most(SIZE, SPREAD, GREW),
+        grew=at_most(SIZE, SPREAD_ASSUMED, GREW),
         quiet_if_steady=quiet(1.0),
         less=min(quiet(steady, SURELY_LESS), math.floor(HALVED * unchanged * steady)),
     )
@@ -178,7 +185,7 @@ def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Traffic)
 
 def most_stragglers(would_have_come: float) -> int:
     """Return how many events of a release that was taken back are no more than its stragglers."""
-    return max(at_most(STRAGGLING * would_have_come, SPREAD, HIDDEN), STRAGGLERS)
+    return max(at_most(STRAGGLING * would_have_come, SPREAD_ASSUMED, HIDDEN), STRAGGLERS)
 
 
 def most_stragglers_later(would_have_come: float, since_recovery: float) -> int:
@@ -187,7 +194,7 @@ def most_stragglers_later(would_have_come: float, since_recovery: float) -> int:
     They decline with the minutes: a release whose events do not still answers, or runs again.
     """
     share = max(OLD_RATE * 0.5 ** (max(since_recovery, 0) / HALVES_MINUTES), STRAGGLING)
-    scattered = at_most(share * would_have_come, SPREAD, FALSE_SOON)
+    scattered = at_most(share * would_have_come, SPREAD_ASSUMED, FALSE_SOON)
     return max(min(math.ceil(OLD_RATE * would_have_come) - 1, scattered), STRAGGLERS)
 
 
@@ -205,6 +212,6 @@ def _likelier(normal: float, remains: float, spread: float) -> int:
     By the ratio of two Poisson likelihoods, which scatter flattens. What was never seen is not
     impossible.
     """
-    usual = max(normal, HALF)
+    usual = max(normal, PRIOR_EVENTS)
     remains = max(remains, SPIKE * usual)
     return math.floor((remains - usual + spread * math.log(ODDS)) / math.log(remains / usual))

@@ -26,7 +26,7 @@ from phases.record.incident import (
 )
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.shared.change import Draft
-from phases.shared.counts import SPREAD, Measured, most_usual
+from phases.shared.counts import SPREAD_ASSUMED, Measured, most_usual
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
@@ -171,9 +171,9 @@ async def look_back(
         since = min(since, look.alarm.at - look_interval(service))
     begin = max(recovery_of(look), since)
     minutes = max((now - begin) / MINUTE, 0.0)
-    answer = GuardLooked(look=look, at=now, found="cannot tell", minutes=minutes)
+    answer = GuardLooked(look=look, at=now, outcome="cannot tell", minutes=minutes)
     if tracker is None:
-        return answer if look.alarm is None else _updated(answer, found="not set up")
+        return answer if look.alarm is None else _updated(answer, outcome="not set up")
     if doubt:
         return _updated(answer, minutes=0.0, text=doubt)
     ids = guarded_issues(incident, look)
@@ -184,7 +184,7 @@ async def look_back(
             answer
         )
     except PortError as error:
-        return _updated(answer, found="not asked", text=error.text)
+        return _updated(answer, outcome="not asked", text=error.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ class _GuardMeasurement:
         current = next((r for r in reversed(self.incident.rounds) if r.verdict in VERIFIED), None)
         base, quiet = baseline(self.incident), quiet_rate(current)
         # Sixty looks find the rarest burst, of which a calm half day tells little.
-        base = replace(base, spread=max(base.spread, SPREAD))
+        base = replace(base, spread=max(base.spread, SPREAD_ASSUMED))
         events, burning = await asyncio.gather(self._count(self.begin), self._burning_rate(current))
         burned_at = self.look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})
         answer = _updated(answer, look=burned_at)
@@ -222,7 +222,7 @@ class _GuardMeasurement:
             if runs_again or test(count - old.events, base, burning, quiet, minutes):
                 allowed = limits_for(base, burning, counted_over).allowed
                 return _updated(
-                    answer, found="back", events=count, minutes=counted_over, allowed=allowed
+                    answer, outcome="back", events=count, minutes=counted_over, allowed=allowed
                 )
         limits = limits_for(base, burning, answer.minutes)
         if self.look.alarm is not None:
@@ -234,7 +234,7 @@ class _GuardMeasurement:
             is_quiet = judged is LookVerdict.RECOVERED
         answer = _updated(
             answer,
-            found="quiet" if is_quiet else "cannot tell",
+            outcome="quiet" if is_quiet else "cannot tell",
             events=events,
             allowed=limits.allowed,
             stragglers=old.events,
@@ -256,12 +256,12 @@ class _GuardMeasurement:
     async def _without_monitor(self, answer: GuardLooked) -> GuardLooked:
         """Return no quiet for an issue that is a monitor's: errors that stop say nothing of it."""
         issue = self.look.issue
-        if answer.found != "quiet" or not issue:
+        if answer.outcome != "quiet" or not issue:
             return answer
         if not await monitor_short_id(self.incident, self.tracker, issue):
             return answer
         why = "it is not counted as errors, so whether that is a return is not known: please look"
-        return _updated(answer, found="cannot tell", text=why)
+        return _updated(answer, outcome="cannot tell", text=why)
 
     async def _count(self, since: datetime, until: datetime | None = None) -> int:
         return await self.tracker.count([self.service], self.ids, since, until or self.now)
@@ -301,7 +301,7 @@ class _GuardMeasurement:
                     continue
             lately = f"{counted(row.events, 'event')} in {lasting(self.now - self.begin)}"
             text = foreign(f"{row.short_id} {row.title}: {lately}")
-            return _updated(answer, found="fires", text=text)
+            return _updated(answer, outcome="fires", text=text)
         return answer
 
     def _is_loud(self, row: IssueRow) -> bool:

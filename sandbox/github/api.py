@@ -44,7 +44,9 @@ def _rest(github: GitHub, faults: Faults, endpoint: Endpoint) -> Route:
             return await _write(github, endpoint, request)
 
         refused = _refusal(github, request)
-        return refused or await faults.around(f"github.{endpoint.name}", request, answer, _staged)
+        return refused or await faults.around(
+            f"github.{endpoint.name}", request, answer, _fault_response
+        )
 
     path = f"/repos/{github.repository}{endpoint.path}"
     return Route(path, handle, methods=[endpoint.method])
@@ -98,7 +100,7 @@ def _graphql(github: GitHub, faults: Faults) -> Route:
             return await answer_document(await request.json())
 
         refused = _refusal(github, request)
-        return refused or await faults.around("github.graphql", request, answer, _staged)
+        return refused or await faults.around("github.graphql", request, answer, _fault_response)
 
     return Route("/graphql", handle, methods=["POST"])
 
@@ -113,7 +115,7 @@ def _refusal(github: GitHub, request: Request) -> Response | None:
     return None
 
 
-def _staged(fault: Fault) -> Response:
+def _fault_response(fault: Fault) -> Response:
     return _error(fault.status or 400, fault.error or "Server Error", fault.retry_header())
 
 

@@ -54,12 +54,14 @@ def linear_app(linear: Linear, faults: Faults) -> Starlette:
                 linear.on_change()
             return JSONResponse({"data": data})
 
-        return await faults.around(f"linear.{operation.root_field}", request, perform, _staged)
+        return await faults.around(
+            f"linear.{operation.root_field}", request, perform, _fault_response
+        )
 
     return Starlette(routes=[Route("/graphql", graphql, methods=["POST"])])
 
 
-def _staged(fault: Fault) -> Response:
+def _fault_response(fault: Fault) -> Response:
     """The answer of a fault: its `error` is a code of Linear's, for instance `RATELIMITED`."""
     headers: dict[str, str] = {}
     if fault.retry_after is not None:
@@ -108,6 +110,9 @@ class Root:
 
     def commentCreate(self, _: object, input: Mapping[str, Any]) -> Json:
         return {"success": True, "comment": _comment(self._linear.create_comment(input))}
+
+    def commentUpdate(self, _: object, id: str, input: Mapping[str, Any]) -> Json:
+        return {"success": True, "comment": _comment(self._linear.update_comment(id, input))}
 
     def attachmentCreate(self, _: object, input: Mapping[str, Any]) -> Json:
         return {"success": True, "attachment": _attachment(self._linear.attach(input))}

@@ -245,6 +245,14 @@ class Linear:
         self.comments.append(comment)
         return comment
 
+    def update_comment(self, id: str, given: Mapping[str, Any]) -> Comment:
+        """Apply a `CommentUpdateInput`. Raises `LinearError`."""
+        comment = next((comment for comment in self.comments if comment.id == id), None)
+        if comment is None:
+            raise unknown("Comment")
+        comment.body = given.get("body") or comment.body
+        return comment
+
     def attach(self, given: Mapping[str, Any]) -> Attachment:
         """Make an attachment of an `AttachmentCreateInput`. Raises `LinearError`.
 

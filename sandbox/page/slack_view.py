@@ -117,7 +117,7 @@ class SlackView:
                 ChannelRow(APP, "Firebreak", "app"),
                 topic="The app's Home, and what it told you alone",
             )
-        where = self._visible(me, channel)
+        where = self._visible_channel(me, channel)
         if where is None:
             return None
         pins = [message for pin in where.pins if (message := where.message(pin["ts"]))]
@@ -132,17 +132,17 @@ class SlackView:
 
     def messages(self, me: str, channel: str) -> list[Json]:
         """Return root messages and those that only `me` can see, oldest first."""
-        where = self._where(me, channel)
+        where = self._channel_or_direct(me, channel)
         if where is None:
             return []
-        messages = [*where.roots(), *self._whispers(me, where, None)]
+        messages = [*where.roots(), *self._ephemerals(me, where, None)]
         return sorted(messages, key=lambda message: message["ts"])
 
     def thread(self, me: str, channel: str, ts: str) -> list[Json]:
-        where = self._where(me, channel)
+        where = self._channel_or_direct(me, channel)
         if where is None:
             return []
-        messages = [*where.thread(ts), *self._whispers(me, where, ts)]
+        messages = [*where.thread(ts), *self._ephemerals(me, where, ts)]
         return sorted(messages, key=lambda message: message["ts"])
 
     def view(self, me: str) -> Json | None:
@@ -264,7 +264,7 @@ class SlackView:
 
     def _row(self, me: str, channel: Channel) -> ChannelRow:
         unread = self._unread(
-            me, channel.id, [*channel.roots(), *self._whispers(me, channel, None)]
+            me, channel.id, [*channel.roots(), *self._ephemerals(me, channel, None)]
         )
         return ChannelRow(
             channel.id,
@@ -284,16 +284,16 @@ class SlackView:
             if m["ts"] > mark and m.get("user") != me and m.get("subtype") not in QUIET
         ]
 
-    def _whispers(self, me: str, channel: Channel, thread: str | None) -> list[Json]:
+    def _ephemerals(self, me: str, channel: Channel, thread: str | None) -> list[Json]:
         whispered = self.workspace.ephemerals.get(me, [])
         return [m for m in whispered if m["channel"] == channel.id and m.get("thread_ts") == thread]
 
-    def _visible(self, me: str, channel: str) -> Channel | None:
+    def _visible_channel(self, me: str, channel: str) -> Channel | None:
         where = self.workspace.channels.get(channel) or self.workspace.channel_named(channel)
         return where if where and self.workspace.may_see(where, me) else None
 
-    def _where(self, me: str, channel: str) -> Channel | None:
-        return self._direct(me) if channel == APP else self._visible(me, channel)
+    def _channel_or_direct(self, me: str, channel: str) -> Channel | None:
+        return self._direct(me) if channel == APP else self._visible_channel(me, channel)
 
     def _direct(self, me: str) -> Channel | None:
         return next((c for c in self.workspace.channels.values() if c.im_user == me), None)
@@ -305,7 +305,7 @@ class SlackView:
         if "view" in where:
             view = self._people[me].modal()
             return view if view and view["id"] == where["view"] else None
-        channel = self._where(me, where["channel"])
+        channel = self._channel_or_direct(me, where["channel"])
         if channel is None:
             return None
         for message in self._people[me].ephemerals(channel):

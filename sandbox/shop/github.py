@@ -142,7 +142,7 @@ class ShopGitHub(GitHub):
         known = {pull.head_sha for pull in self.pulls}
         for sha, parents, who, at, says in repository.main:
             if sha not in known and who in PEOPLE and len(parents) < 2:
-                self._arrived(sha, who, at, says)
+                self._add_merged_pull(sha, who, at, says)
         numbers = {pull.head_sha: pull.number for pull in self.pulls if pull.merged}
         self.commits = [
             Commit(
@@ -166,7 +166,7 @@ class ShopGitHub(GitHub):
                     {"action": "closed", "number": pull.number, "pull_request": pull},
                 )
 
-    def _arrived(self, sha: str, who: str, at: datetime, says: str) -> None:
+    def _add_merged_pull(self, sha: str, who: str, at: datetime, says: str) -> None:
         """Add the merged pull request of a change that is on main already."""
         pull = Pull(self.next_number(), says, sha, f"change/{sha[:7]}", by=login(who), merged=True)
         pull.opened_at = pull.merged_at = at

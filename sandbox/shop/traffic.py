@@ -71,13 +71,13 @@ class Traffic:
             raise RuntimeError("traffic is not started")
         # Who goes leaves the request to end by itself: httpcore forgets a socket that is connected
         # in the moment in which its request is cancelled.
-        asking = asyncio.create_task(self._ask(self._client, user, path))
+        asking = asyncio.create_task(self._request(self._client, user, path))
         self._asking.add(asking)
         asking.add_done_callback(self._asking.discard)
         return await asyncio.shield(asking)
 
     @staticmethod
-    async def _ask(client: httpx.AsyncClient, user: User, path: str) -> int:
+    async def _request(client: httpx.AsyncClient, user: User, path: str) -> int:
         headers = {"X-User": user.id, "X-Forwarded-For": user.address}
         try:
             return (await client.get(path, headers=headers)).status_code
@@ -100,15 +100,15 @@ class Traffic:
                 continue
             feature = self._wishes.pop(user.id, chosen)
             path = dice.choice(PAGES[feature])
-            worked = await self._insist(user, path, dice)
+            worked = await self._visit_with_reloads(user, path, dice)
             if not worked and dice.random() < COME_BACK:
                 self._wishes.setdefault(user.id, feature)
             await self._rest(awake, dice.expovariate(1 / self.pause) if worked else self.pause / 2)
 
-    async def _insist(self, user: User, path: str, dice: random.Random) -> bool:
+    async def _visit_with_reloads(self, user: User, path: str, dice: random.Random) -> bool:
         """Visit, and reload for a while when the page fails. Return whether it worked."""
         for _ in range(TRIES):
-            await self._turn()
+            await self._wait_for_turn()
             if 0 < await self.visit(user, path) < 500:
                 return True
             await asyncio.sleep(dice.expovariate(1 / self.retry))
@@ -124,7 +124,7 @@ class Traffic:
             return
         awake.clear()
 
-    async def _turn(self) -> None:
+    async def _wait_for_turn(self) -> None:
         """Wait until one more page fits under `most`."""
         now = time.monotonic()
         ours = max(self._free_at, now)

@@ -59,7 +59,7 @@ class SlackApi:
             scopes = ",".join(sorted(self.workspace.scopes))
             return JSONResponse(body, headers={"X-OAuth-Scopes": scopes})
 
-        return await self.faults.around(f"slack.{method}", request, answer, _staged)
+        return await self.faults.around(f"slack.{method}", request, answer, _fault_response)
 
     def _perform(self, method: str, args: Json, request: Request) -> Json:
         perform = METHODS.get(method)
@@ -103,7 +103,7 @@ class SlackApi:
                 return PlainTextResponse(error.error, 404 if gone else 400)
             return PlainTextResponse("ok")
 
-        return await self.faults.around("slack.response_url", request, answer, _staged)
+        return await self.faults.around("slack.response_url", request, answer, _fault_response)
 
 
 def slack_app(workspace: Workspace, delivery: Delivery, faults: Faults, **tokens: str) -> Starlette:
@@ -111,7 +111,7 @@ def slack_app(workspace: Workspace, delivery: Delivery, faults: Faults, **tokens
     return Starlette(routes=SlackApi(workspace, delivery, faults, **tokens).routes())
 
 
-def _staged(fault: Fault) -> Response:
+def _fault_response(fault: Fault) -> Response:
     limited = fault.status == 429 or fault.error == "ratelimited"
     error = fault.error or ("ratelimited" if limited else "internal_error")
     status = fault.status or (429 if limited else 200)

@@ -37,7 +37,7 @@ class Viewer:
         """
 
         def newest() -> Json | None:
-            for message in reversed(self._everything(channel)):
+            for message in reversed(self._all_messages(channel)):
                 if message["ts"] > after and text in plain(message):
                     return message
             return None
@@ -141,7 +141,7 @@ class Viewer:
     def _copy(self, channel: Channel, message: Json) -> Json:
         return {**deepcopy(message), "channel": channel.id}
 
-    def _everything(self, channel: str | Channel | None) -> list[Json]:
+    def _all_messages(self, channel: str | Channel | None) -> list[Json]:
         """Return messages and ephemeral ones of the channel, or of all that are visible."""
         if channel is None:
             places = self.workspace.channels_of(self.id)

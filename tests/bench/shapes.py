@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from phases.ports.tracker_values import Minutes
 from phases.record.traffic_seen import MINUTE, BeforeAction, Job
-from phases.shared.counts import SPREAD, Measured
+from phases.shared.counts import SPREAD_ASSUMED, Measured
 from phases.verification.before_action import burning_rate, with_scatter
 from tests.bench.series import counted
 from tests.bench.watched import (
@@ -218,7 +218,7 @@ def measured(
         (begin, began),
         (began, ACTION),
     )
-    base = Measured(a_minute, minutes, before.calm_spread or SPREAD)
+    base = Measured(a_minute, minutes, before.calm_spread or SPREAD_ASSUMED)
     return base, burning_rate(before), before.job
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import gallery_more
 
 from handlers import views
-from handlers.incident.correction import DONE
+from handlers.incident.correction import CORRECTED_NOTE
 from handlers.slack.interaction import STRANGER
 from handlers.views import forms, merge_and_reopen, notes, postmortem
 from handlers.views.blocks import Message, View
@@ -377,7 +377,7 @@ def messages() -> dict[str, Message]:
         "which": notes.which_incident("rollback", [deciding(), MITIGATED], 2, {"name": "rollback"}),
         "timeline": timeline(MITIGATED, TIMELINE),
         "timeline-long": timeline(deciding(), TIMELINE * 8),
-        "timeline-corrected": timeline(MITIGATED, gallery_more.CORRECTED, said=DONE),
+        "timeline-corrected": timeline(MITIGATED, gallery_more.CORRECTED, said=CORRECTED_NOTE),
         "reminder": views.reminder(
             "checkout is failing: no update for 30 min. What is the status?",
             deciding(channel=_CHANNEL),

@@ -28,7 +28,7 @@ if __name__ == "__main__":
     edit_budget.A_MINUTE *= MORE
     edit_budget.BURST *= MORE
     edit_budget.STRICT = {kind: limit * MORE for kind, limit in edit_budget.STRICT.items()}
-    worker.DELIVERIES = 20
+    worker.DELIVERIES_MOST = 20
     worker.RENEW_SECONDS, worker.RECLAIM_SECONDS = 2.0, 8.0
     github.SEEN_SECONDS = 20.0
     sys.exit(serve())

@@ -7,37 +7,36 @@ over.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from phases.record.incident import Entry, Incident, Status
-from sandbox.slack.channels import Channel
 from sandbox.slack.people import plain
 from tests.lives.life import SEEN, Life
+from tests.lives.place import Place, marks_of
 from tests.lives.stale import stale
 from tests.lives.town import Town
 from tests.lives.versions import UNKNOWN_FIELD
 
+AGAIN = "Tried again: "
+"""Begins what is said when somebody presses *Try again*, as often as they do."""
 EACH_ROUND = ("triage", "decision", "deploy", "check")
 """Kinds of entries of which each round may have one in the same words."""
-DIED = "times while it did this."
-"""Of several effects this may be so where replicas die often."""
 
 
 async def faults(town: Town, life: Life) -> list[str]:
     """Every fault of a life. Empty: nothing was lost, doubled or left stale."""
-    found = life.channels
+    found = life.places
     if len(found) != 1:
-        return [f"{len(found)} channels"]
+        return [f"{len(found)} channels or threads: {found!r:.600}"]
     incident, timeline = _record(town, life), _timeline_of(town, life)
     return [
         *life.faults,
         *_counted(town, life, incident),
-        *_messages(town, life.channel, incident),
+        *_messages(town, life.place, incident),
         *_deploys(town, life, incident),
         *_written(life, incident),
         *_ticket(town, life, incident),
         *_pages(town, incident, timeline),
-        *_timeline(life, incident, timeline),
+        *_timeline(town, life, incident, timeline),
         *_claims(town, life, incident),
         *_kept(town, incident),
         *await stale(town, incident),
@@ -82,31 +81,38 @@ def _counted(town: Town, life: Life, incident: Incident) -> list[str]:
     titled = [one for one in town.linear.issues if name in one.title and one.parent_id is None]
     common = town.workspace.channel("incidents")
     live = f"{incident.ulid}:announcement"
-    announced = [message for message in common.roots() if _marks(message).get("live") == live]
+    announced = [message for message in common.roots() if marks_of(message).get("live") == live]
+    in_thread = life.place.root is not None  # its first message is the announcement
     return other_than_one(
         {
             "incidents of this service": len(_lines(answer)),
-            "pinned messages": len(life.channel.pins),
+            "pinned messages": life.place.pins(),
             "tickets": max(len(titled), int(incident.ticket is None)),
             "posts on Discord": len(of_discord),
-            "announcements": len(announced),
-            "recorded incidents with this channel": int(incident.channel is not None),
+            "announcements": len(announced) + in_thread,
+            "recorded incidents with this channel": int(_is_recorded(life.place, incident)),
         }
     )
 
 
-def _marks(message: dict[str, Any]) -> dict[str, Any]:
-    return (message.get("metadata") or {}).get("event_payload") or {}
+def _is_recorded(place: Place, incident: Incident) -> bool:
+    known = incident.channel
+    return known is not None and (known.id, known.thread_ts) == (place.channel.id, place.root)
 
 
-def _messages(town: Town, channel: Channel, incident: Incident) -> list[str]:
+def _messages(town: Town, place: Place, incident: Incident) -> list[str]:
     common = town.workspace.channel("incidents")
-    ours = [m for m in common.messages if _marks(m).get("incident") == incident.id]
-    effects = [_marks(message).get("effect") for message in (*channel.messages, *ours)]
-    wrong = [f"posted {n} times: {one}" for one, n in Counter(effects).items() if one and n > 1]
-    titles = Counter(mark["title"] for mark in channel.bookmarks)
+    beside = [] if place.root is not None else place.messages()
+    ours = [m for m in common.messages if marks_of(m).get("incident") == incident.id]
+    posted = dict[str, list[str]]()
+    for message in (*beside, *ours):
+        if effect := marks_of(message).get("effect"):
+            where = f" in {message['thread_ts']}" if "thread_ts" in message else ""
+            posted.setdefault(effect, []).append(f"{plain(message)[:60]!r}{where}")
+    wrong = [f"posted {len(n)} times: {one}: {n}" for one, n in posted.items() if len(n) > 1]
+    titles = Counter(mark["title"] for mark in place.channel.bookmarks)
     wrong += [f"{n} bookmarks {title}" for title, n in titles.items() if n > 1]
-    texts = [plain(m) for m in channel.roots() if m.get("bot_id")]
+    texts = [plain(m) for m in place.roots() if m.get("bot_id")]
     for number in range(1, len(incident.rounds) + 1):
         times = sum(f"Decision {number}" in text for text in texts)
         asked = incident.rounds[number - 1].asked
@@ -185,21 +191,26 @@ def _pages(town: Town, incident: Incident, timeline: list[Entry]) -> list[str]:
     return wrong
 
 
-def _timeline(life: Life, incident: Incident, entries: list[Entry]) -> list[str]:
+def _timeline(town: Town, life: Life, incident: Incident, entries: list[Entry]) -> list[str]:
     said = Counter((entry.kind, entry.text) for entry in entries)
     rounds = max(1, len(incident.rounds))
     may = {**dict.fromkeys(EACH_ROUND, rounds), "page": max(1, len(set(incident.paged)))}
     may["lead"] = 11  # to and fro (tests/lives/restless.py)
     # Two looks that can measure nothing say so in the same words.
     may["check"] = max(rounds, sum(len(one.looks) for one in incident.rounds))
-    # A try that somebody asks for may fail in the same words.
-    may["failure"] = 1 + sum(one.text.startswith("Tried again") for one in entries)
     # An investigation while Sentry or GitHub is away walks otherwise, the next one as before.
     walked = set(incident.investigation.walk if incident.investigation else ())
+    again = sum(one.text.startswith(AGAIN) for one in entries)
+
+    def most(kind: str, text: str) -> int:
+        if kind != "failure":
+            return may.get(kind, 1)
+        return again if text.startswith(AGAIN) else town.given_up.times(incident.id, text)
+
     wrong = [
         f"{times} times in the timeline: {kind}: {text[:80]!r}"
         for (kind, text), times in said.items()
-        if times > may.get(kind, 1) and text not in walked and not text.endswith(DIED)
+        if times > most(kind, text) and text not in walked
     ]
     kinds = {entry.kind for entry in entries}
     if incident.status in (Status.RESOLVED, Status.CLOSED):

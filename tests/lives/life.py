@@ -16,6 +16,7 @@ from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Json, Person
 from tests.lives.patience import AGAIN, LOOKS, PATIENCE, Lost
+from tests.lives.place import Place, places
 from tests.lives.plot import Plot
 from tests.lives.rest import unrest
 from tests.lives.restless import comes_anew, restless
@@ -44,7 +45,7 @@ class Life:
         self.ended = False
         people = {id: Person(town.workspace, town.delivery, id) for id in (ALICE, BOB, GUEST)}
         self.alice, self.bob, self.guest = people[ALICE], people[BOB], people[GUEST]
-        self._channel: Channel | None = None
+        self._place: Place | None = None
         self._read: tuple[bytes, dict[str, Any]] = (b"", {})
         self.faults: list[str] = []
         """What went wrong while it was lived, beside what its end shows."""
@@ -55,21 +56,21 @@ class Life:
     # --- what people see --------------------------------------------------------------------------
 
     @property
-    def channels(self) -> list[Channel]:
-        return [
-            one
-            for one in self.town.workspace.channels.values()
-            if re.match(rf"inc-\d+-.*{self.shop.name}", one.name)
-        ]
+    def places(self) -> list[Place]:
+        return places(self.town.workspace, self.shop.name)
+
+    @property
+    def place(self) -> Place:
+        assert self._place is not None
+        return self._place
 
     @property
     def channel(self) -> Channel:
-        assert self._channel is not None
-        return self._channel
+        return self.place.channel
 
     @property
     def id(self) -> str:
-        return f"INC-{self.channel.name.split('-')[1]}"
+        return self.place.incident
 
     def record(self) -> dict[str, Any]:
         """The newest record, past every replica. Empty: there is none."""
@@ -85,7 +86,7 @@ class Life:
 
     def offered(self, action: str) -> Json | None:
         """The newest message of the channel that offers this button."""
-        for message in reversed(self.channel.roots()):
+        for message in reversed(self.place.roots()):
             if action in json.dumps(message.get("blocks") or []):
                 return {**message, "channel": self.channel.id}
         return None
@@ -130,7 +131,7 @@ class Life:
 
     async def _through(self) -> None:
         if self.plot.pins:
-            await self.act(self.bob.command(f"/incident update {UPDATE}", self.channel))
+            await self.types(self.bob, "update", UPDATE)
         await self._mended(self.plot.decide)
         if self.plot.closes_ticket:
             await self._ticket_closed_too_early()
@@ -153,13 +154,13 @@ class Life:
             taken = taken or await self._declare_once()
             waits = time.monotonic() + AGAIN
             while time.monotonic() < waits:
-                if found := self.channels:
-                    self._channel = found[0]
+                if found := self.places:
+                    self._place = found[0]
                     for person in (BOB, *([GUEST] if self.plot.wrong else ())):
                         self.town.workspace.join(self.channel, person)  # else they can do nothing
                     if self.plot.pins:  # the bot may not know yet that it is its channel
                         self.alice.join(self.channel)
-                        self.alice.react(self.alice.say(self.channel, SEEN))
+                        self.alice.react(self.alice.say(self.channel, SEEN, self.place.root))
                         self.pinned = True
                     await self.until("its channel in the record", self._has_channel)
                     return
@@ -196,6 +197,10 @@ class Life:
         await asyncio.sleep(3)
         words = f"/incident {self.shop.name} is failing"
         return _taken(await self.act(self.alice.command(words)))
+
+    async def types(self, person: Person, verb: str, rest: str = "") -> Any:
+        """Type a command where the incident runs."""
+        return await self.act(person.command(self.place.words(verb, rest), self.channel))
 
     async def act(self, act: Any) -> Any:
         """Do it; what a client would not let them do, and what is gone by now, they leave."""
@@ -291,7 +296,7 @@ class Life:
     async def _fixed(self) -> None:
         self.shop.on_fire = False
         sentence = "switched the flag off by hand"
-        await self.act(self.alice.command(f"/incident fixed {sentence}", self.channel))
+        await self.types(self.alice, "fixed", sentence)
 
     async def _form(self, person: Person, callback: str, text: str) -> Json | None:
         with suppress(AssertionError, TimeoutError):
@@ -302,7 +307,7 @@ class Life:
         """What people should not do: none of it may change anything."""
         for words in ("resolve", "rollback 9.9.9", "recovery", "reopen", "merge INC-9999"):
             if self.dice.random() < 0.4:
-                await self.act(self.bob.command(f"/incident {words}", self.channel))
+                await self.types(self.bob, *words.split())
         if (message := self.offered("decision.rollback")) is not None:
             await self.act(self.guest.click(message, "decision.rollback"))
 
@@ -348,7 +353,7 @@ class Life:
         else:
             await asyncio.sleep(self.dice.uniform(0, 30))
         while self.record()["status"] != "cancelled":
-            await self.act(self.alice.command("/incident cancel false alarm", self.channel))
+            await self.types(self.alice, "cancel", "false alarm")
             with suppress(Lost):
                 await self.until(
                     "it is cancelled", lambda: self.record()["status"] == "cancelled", AGAIN, 0.1

@@ -26,7 +26,7 @@ async def restless(life: Life) -> None:
         turns += [_leads(life, life.dice.choice((life.alice, life.bob)), 0.3) for _ in range(2)]
         await asyncio.gather(*turns)
     await _is_quiet(life)
-    if life.plot.twice:
+    if life.plot.twice and life.place.root is None:
         await _there_and_back(life)
         await _is_quiet(life)
 
@@ -61,6 +61,8 @@ async def _is_quiet(life: Life) -> None:
 
 async def comes_anew(life: Life) -> None:
     """Whoever comes is shown how things stand, once, however often Slack tells of it."""
+    if life.place.root is not None:  # nobody comes to a thread
+        return
     shown = len(life.bob.ephemerals(life.channel))
     if life.bob.id in life.channel.members:
         life.bob.leave(life.channel)
@@ -73,4 +75,4 @@ async def comes_anew(life: Life) -> None:
 
 async def _leads(life: Life, person: Person, within: float) -> None:
     await asyncio.sleep(life.dice.uniform(0, within))
-    await life.act(person.command("/incident lead", life.channel))
+    await life.types(person, "lead")

@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from bot.connection.embedded import _program
 from tests.lives import clock, pace, protocol
 from tests.lives.judge import faults
 from tests.lives.life import Life
+from tests.lives.planted import FAULTS, Plant
 from tests.lives.store import Redis, Server
 from tests.lives.town import Town
 from tests.lives.weather import Forecast
@@ -85,15 +86,22 @@ def _listens(path: str) -> bool:
         return asking.connect_ex(path) == 0
 
 
-def forked(seed: int, path: str, tell: Tell | None = None) -> int:
-    """Begin a world in a process of its own; return the file that it writes its end to."""
+def forked(
+    seed: int, path: str, tell: Tell | None = None, plant: Plant | None = None
+) -> tuple[int, int]:
+    """Begin a world in a process of its own; return it, and the file that it writes its end to.
+
+    `plant` puts a fault into the product there.
+    """
     reading, writing = os.pipe()
-    if os.fork():
+    if child := os.fork():
         os.close(writing)
-        return reading
+        return child, reading
     os.close(reading)
     signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     try:
+        if plant is not None:
+            plant()
         ended = lived(seed, path, tell)
     except BaseException:  # noqa: BLE001  whatever it is, the parent prints it
         ended = Ended(seed, wrong={f"{seed * SIDE_BY_SIDE}": [traceback.format_exc()]})
@@ -111,7 +119,7 @@ def lived(seed: int, path: str, tell: Tell | None = None) -> Ended:
     loop = clock.Loop()
     asyncio.set_event_loop(loop)
     logging.basicConfig(
-        level=logging.INFO if tell else logging.CRITICAL,
+        level=logging.INFO if tell else logging.CRITICAL + 1,  # a world is told, or silent
         format="    %(name)s: %(message)s",
         stream=sys.stdout,
     )
@@ -162,27 +170,38 @@ async def _faults(town: Town, life: Life, end: BaseException | None) -> list[str
 # --- many of them ---------------------------------------------------------------------------------
 
 
-def many(seeds: list[int], processes: int, until_found: bool = False) -> Iterator[Ended]:
-    """Live these worlds, `processes` at a time."""
-    waiting = list(reversed(seeds))
+def many(
+    seeds: Iterable[int], processes: int, plant: Plant | None = None
+) -> Generator[Ended, None, None]:
+    """Live these worlds, `processes` at a time; who closes this ends those that run."""
+    waiting = list(reversed(list(seeds)))
     with ExitStack() as stack:
         free = [stack.enter_context(valkey()) for _ in range(processes)]
-        running: dict[int, tuple[int, str, bytearray]] = {}
+        running: dict[int, tuple[int, str, int, bytearray]] = {}
+        stack.callback(_kill, running)
         while waiting or running:
             while waiting and free:
                 seed, path = waiting.pop(), free.pop()
-                running[forked(seed, path)] = (seed, path, bytearray())
+                child, pipe = forked(seed, path, plant=plant)
+                running[pipe] = (seed, path, child, bytearray())
             readable, _, _ = select.select(list(running), [], [])
             for pipe in readable:
-                seed, path, said = running[pipe]
+                seed, path, child, said = running[pipe]
                 if more := os.read(pipe, 1 << 20):
                     said.extend(more)
                     continue
                 os.close(pipe)
-                os.wait()
+                os.waitpid(child, 0)
                 del running[pipe]
                 free.append(path)
                 yield _ended(seed, bytes(said))
+
+
+def _kill(running: dict[int, tuple[int, str, int, bytearray]]) -> None:
+    for pipe, (_, _, child, _) in running.items():
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(pipe)
 
 
 def _ended(seed: int, said: bytes) -> Ended:
@@ -199,10 +218,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="tell the story of this life again")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--first-fault", action="store_true", help="end with the first fault")
+    parser.add_argument(
+        "--faults", nargs="?", const="", help="plant each fault (with this in its name)"
+    )
     given = parser.parse_args(arguments)
     if given.seed is not None:
         return told(given.seed)
     worlds = range(given.first // SIDE_BY_SIDE, -(-(given.first + given.lives) // SIDE_BY_SIDE))
+    if given.faults is not None:
+        return planted(worlds, given.processes, given.faults)
     lives = wrong = deaths = calls = 0
     cpu = 0.0
     for ended in many(list(worlds), given.processes):
@@ -224,15 +248,37 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if wrong else 0
 
 
+def planted(worlds: range, processes: int, named: str) -> int:
+    """Plant one fault after the other, and live until a life finds it. Prints a table."""
+    missed = 0
+    print("| fault | found by seed | lives | what the judge says |\n| --- | --- | --- | --- |")
+    for name, plant in FAULTS.items():
+        if named not in name:
+            continue
+        lives, found, said = 0, "-", "nothing"
+        with closing(many(worlds, processes, plant)) as ends:
+            for ended in ends:
+                lives += ended.lives or SIDE_BY_SIDE
+                if ended.wrong:
+                    found, words = next(iter(ended.wrong.items()))
+                    said = " ".join(words[min(1, len(words) - 1)].split())[-100:]
+                    break
+        missed += found == "-"
+        print(f"| {name} | {found} | {lives} | {said.replace('|', '/')} |", flush=True)
+    return 1 if missed else 0
+
+
 def told(life: int) -> int:
     """Tell the story of one life; it is lived with the others of its world."""
 
     def tell(text: str) -> None:
         print(f"{clock.CLOCK.passed:9.3f} {text}")
 
-    with valkey() as path, os.fdopen(forked(life // SIDE_BY_SIDE, path, tell)) as pipe:
-        ended = _ended(life // SIDE_BY_SIDE, pipe.read().encode())
-    os.wait()
+    with valkey() as path:
+        child, reading = forked(life // SIDE_BY_SIDE, path, tell)
+        with os.fdopen(reading) as pipe:
+            ended = _ended(life // SIDE_BY_SIDE, pipe.read().encode())
+        os.waitpid(child, 0)
     for other, words in ended.wrong.items():
         print(f"✗ life {other}", *words, sep="\n    ")
     print(ended)

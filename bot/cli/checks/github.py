@@ -99,7 +99,7 @@ async def deployed(service: Service, github: GitHub) -> list[str]:
     rows = await deployments.newest(service)
     own = await deployments.named(service, rows)
     names = dict.fromkeys(
-        _called(service, row.ref, release)
+        _release_title(service, row.ref, release)
         for row, release in own
         if not HOTFIX.fullmatch(release.version)
     )
@@ -110,7 +110,7 @@ async def deployed(service: Service, github: GitHub) -> list[str]:
     return list(names or foreign)
 
 
-def _called(service: Service, ref: str, release: Release) -> str:
+def _release_title(service: Service, ref: str, release: Release) -> str:
     name = ref.removeprefix("refs/tags/")
     if service.version_in(name) == release.version:
         return name

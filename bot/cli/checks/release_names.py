@@ -19,7 +19,7 @@ from bot.wiring import STATE_BESIDE_REDIS
 from phases.record.findings import Release
 from phases.record.service import DeployCommands, Service
 
-LAST = 3
+RELEASES_SHOWN = 3
 SYSTEMS = {"sentry": "Sentry", "tag": "Git", "deploy": "the deployer"}
 Side = tuple[str, str, Sequence[str]]
 """The key of `SYSTEMS`, its pattern, and the names that the system has, newest first."""
@@ -88,7 +88,7 @@ def side_by_side(
     findings: list[Finding] = []
     read: list[tuple[Side, set[str]]] = []
     for side in sides:
-        finding, versions = _read(what, service, side, sides)
+        finding, versions = _read_names(what, service, side, sides)
         findings.append(finding)
         if versions:
             read.append((side, versions))
@@ -108,7 +108,7 @@ def side_by_side(
     return findings
 
 
-def _read(
+def _read_names(
     what: str, service: Service, side: Side, sides: Sequence[Side]
 ) -> tuple[Finding, set[str]]:
     """Return the finding of one system, and the versions that its pattern reads."""
@@ -125,7 +125,7 @@ def _read(
         if (reader := _reader(service, key, patterns, name)) is not None
     }
     # In a repository of several services most tags may be of others: they are no fault.
-    shown = [*readers, *(name for name in names if name not in readers)][:LAST]
+    shown = [*readers, *(name for name in names if name not in readers)][:RELEASES_SHOWN]
     says = f"{system}: {', '.join(shown)} (read by {readers.get(shown[0], pattern)})"
     if not readers:
         return broken(what, f"{says}: none fits.", _advice(service, side, sides)), set()

@@ -92,7 +92,7 @@ async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
     what, name = "INCIDENTS_CHANNEL", settings.incidents_channel
     if name is None:
         return []
-    channel = await _find(what, client, name)
+    channel = await _find_channel(what, client, name)
     if isinstance(channel, Finding):
         return [channel]
     if channel is None or channel.archived:
@@ -111,7 +111,7 @@ async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
     return [await check(what, _there_and_back(client, channel.id), judge, REINSTALL)]
 
 
-async def _find(what: str, client: Slack, name: str) -> Found | Finding | None:
+async def _find_channel(what: str, client: Slack, name: str) -> Found | Finding | None:
     """Find the channel as the bot does; where Slack asks to wait, go on when it says so."""
     ends = time.monotonic() + LIST_SECONDS
     while True:
@@ -138,7 +138,7 @@ async def _there_and_back(client: Slack, channel: str) -> bool:
 async def _watched(client: Slack, name: str, bot: str) -> Finding:
     """Check that the bot is a member: Slack sends what is written only where it is one."""
     what = "WATCHED_CHANNELS"
-    channel = await _find(what, client, name)
+    channel = await _find_channel(what, client, name)
     if isinstance(channel, Finding):
         return channel
     if channel is None or channel.archived:

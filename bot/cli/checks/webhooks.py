@@ -18,7 +18,7 @@ A_DAY = timedelta(days=1)
 
 async def webhooks(settings: Settings, stack: AsyncExitStack) -> list[Finding]:
     wanted = opened(settings)
-    url = await _url(settings) if wanted else None
+    url = await _store_url(settings) if wanted else None
     if url is None:
         return []  # where it should be there, the store's own row says why it is not
     store = Store.open(url)
@@ -60,7 +60,7 @@ def finding_of(webhook: Webhook, known: Arrived, port: int, now: datetime) -> Fi
     return unproven(what, says, mend)
 
 
-async def _url(settings: Settings) -> str | None:
+async def _store_url(settings: Settings) -> str | None:
     if settings.redis_url is not None:
         return settings.redis_url.get_secret_value()
     return await running(settings.data_dir) if settings.data_dir is not None else None

@@ -41,7 +41,7 @@ class CommandDeployer:
         It is a version, or the commit of a hotfix started from here.
         """
         commands = _commands(service)
-        output = await self._ask(service, commands.current, "what runs now")
+        output = await self._output_of(service, commands.current, "what runs now")
         name = _first_line(output.text)
         if name is None:
             return None
@@ -56,7 +56,9 @@ class CommandDeployer:
 
     async def release_names(self, service: Service) -> list[str]:
         """Return the lines that the `releases` command prints (`firebreak doctor`)."""
-        output = await self._ask(service, _commands(service).releases, "which releases there are")
+        output = await self._output_of(
+            service, _commands(service).releases, "which releases there are"
+        )
         return [line.strip() for line in output.text.splitlines() if line.strip()]
 
     async def releases(self, service: Service) -> Sequence[Release]:
@@ -142,7 +144,7 @@ class CommandDeployer:
             filled["{commit}"] = to.commit
         return [filled.get(argument, argument) for argument in commands.run]
 
-    async def _ask(self, service: Service, argv: Sequence[str], what: str) -> Output:
+    async def _output_of(self, service: Service, argv: Sequence[str], what: str) -> Output:
         commands = _commands(service)
         if not argv:
             raise NotSetUp("deployer", f"{service.name} has no command that tells {what}")

@@ -134,7 +134,7 @@ class GitHubDeployer:
         branch = "" if by_deployment else await self._github.default_branch(repository)
         if await self._ledger.known(deploy_id) is not None:
             return
-        find = self._by_deployments.find if by_deployment else self._find
+        find = self._by_deployments.find if by_deployment else self._newest_run
         if await find(service, deploy_id) is not None:
             return
         if not await self._ledger.first(deploy_id):
@@ -188,8 +188,8 @@ class GitHubDeployer:
             deployment = await self._by_deployments.find(service, deploy_id)
             if deployment is not None:
                 return await self._by_deployments.state(service, deployment)
-        elif (run := await self._run(service, deploy_id, handed)) is not None:
-            return await self._state(service, run)
+        elif (run := await self._run_of(service, deploy_id, handed)) is not None:
+            return await self._deploy_state(service, run)
         what = "deployment" if by_deployment else "run"
         if handed is None:
             return DeployState(state="unknown", reason=f"GitHub has no {what} for it")
@@ -204,12 +204,12 @@ class GitHubDeployer:
 
     # --- a run ------------------------------------------------------------------------------------
 
-    async def _run(
+    async def _run_of(
         self, service: Service, deploy_id: str, handed: Handed | None
     ) -> WorkflowRun | None:
         repository, _ = _workflow(service)
         if handed is None or handed.run is None:
-            run = await self._find(service, deploy_id)
+            run = await self._newest_run(service, deploy_id)
             if run is not None and handed is not None:
                 await self._ledger.became(deploy_id, run.id)
             return run
@@ -217,7 +217,7 @@ class GitHubDeployer:
         answer = await or_none(asked)  # None: not there yet, or deleted
         return None if answer is None else read(WorkflowRun, answer)
 
-    async def _find(self, service: Service, deploy_id: str) -> WorkflowRun | None:
+    async def _newest_run(self, service: Service, deploy_id: str) -> WorkflowRun | None:
         """Return the newest run whose title holds the id as a whole word."""
         repository, deploy = _workflow(service)
         titled = re.compile(rf"(?<![\w-]){re.escape(deploy_id)}(?![\w-])", re.IGNORECASE)
@@ -238,7 +238,7 @@ class GitHubDeployer:
         answer = await or_none(runs)  # None: a repository without this workflow
         return () if answer is None else read(WorkflowRuns, answer).workflow_runs
 
-    async def _state(self, service: Service, run: WorkflowRun) -> DeployState:
+    async def _deploy_state(self, service: Service, run: WorkflowRun) -> DeployState:
         started = run.run_started_at or run.created_at
         if run.status != "completed":
             words = _WORDS.get(run.status or "", str(run.status))

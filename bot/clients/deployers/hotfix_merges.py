@@ -8,17 +8,16 @@ anybody: 405 where the pull request may not be merged (yet), 409 where its head 
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
 
 from bot.clients.git.source import LocalGit
 from bot.clients.github import endpoints as calls
-from bot.clients.github.checks import rollup_of
 from bot.clients.github.client import GitHub, or_none, read
+from bot.clients.github.graphql_models import RollupAnswer
 from bot.clients.github.http import SYSTEM
 from bot.clients.github.models import Comparison, PullState, Repository
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
 from bot.clients.github.source import names_of, repository_of
-from bot.clients.github.values import CHECKS
+from bot.clients.github.values import Checks, checks_state
 from bot.clients.http.errors import HttpError
 from phases.mitigation.hotfix_merge import pull_of
 from phases.ports.ports import NotSetUp, PortError
@@ -64,7 +63,7 @@ class HotfixMerges:
         github, repository = self._github, repository_of(service)
         pull = read(PullState, await github.get(calls.PULL, repository, pull_number=number))
         if pull.merged:
-            return await self._state(github, repository, pull, commit)
+            return await self._merge_state(github, repository, pull, commit)
         if pull.state != "open":
             text = "it was closed without a merge. Open it again on GitHub, then merge it"
             raise _refusal(f"{text}: {pull.html_url}")
@@ -85,9 +84,9 @@ class HotfixMerges:
     async def _pull(self, github: GitHub, service: Service, number: int, commit: str) -> MergeState:
         repository = repository_of(service)
         pull = read(PullState, await github.polled(calls.PULL, repository, pull_number=number))
-        return await self._state(github, repository, pull, commit)
+        return await self._merge_state(github, repository, pull, commit)
 
-    async def _state(
+    async def _merge_state(
         self, github: GitHub, repository: str, pull: PullState, commit: str
     ) -> MergeState:
         return MergeState(
@@ -96,10 +95,14 @@ class HotfixMerges:
             at=pull.merged_at,
             by=pull.merged_by.login[:60] if pull.merged_by else "",
             head=pull.head.sha,
-            holds=await self._holds(github, repository, pull, commit) if pull.merged else None,
+            holds=await self._contains_commit(github, repository, pull, commit)
+            if pull.merged
+            else None,
         )
 
-    async def _holds(self, github: GitHub, repository: str, pull: PullState, commit: str) -> bool:
+    async def _contains_commit(
+        self, github: GitHub, repository: str, pull: PullState, commit: str
+    ) -> bool:
         """Return whether the merged head holds what was shipped: it is the same, or built on it."""
         head = pull.head.sha
         if head == commit:
@@ -112,22 +115,21 @@ class HotfixMerges:
 
     async def _checks(
         self, github: GitHub, repository: str, number: int, head: str
-    ) -> Literal["green", "red", "running"] | None:
+    ) -> Checks | None:
         """Return the state of the checks.
 
         Where a branch is not protected GitHub would merge red checks, too; the bot does not.
         """
         asked = {**names_of(repository), "number": number}
         try:
-            data = await github.graphql(
-                ROLLUP, asked, permission="Pull requests, Checks and Commit statuses: read"
-            )
-            rollup = rollup_of((data.get("repository") or {}).get("pullRequest") or {})
+            permission = "Pull requests, Checks and Commit statuses: read"
+            answer = await github.graphql(RollupAnswer, ROLLUP, asked, permission=permission)
+            rollup = answer.rollup
         except HttpError as error:
             if not without_graphql(error):
                 raise
             rollup = await RestInstead(github).rollup(repository, head)
-        return CHECKS.get(str(rollup.get("state"))) if rollup else None
+        return checks_state(rollup)
 
 
 def _method(known: Repository) -> str:

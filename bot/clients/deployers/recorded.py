@@ -92,16 +92,16 @@ class RecordedCommands:
         output = _printed(folder, going_on=result is None)
         started = records.when((watcher or job)["at"])
         if result is not None:
-            return _ended(result, job, output, started)
+            return _ended_state(result, job, output, started)
         if watcher is None:
             return _never_seen(started)
         if process == "running":
-            return _state("running", output, started)
+            return _deploy_state("running", output, started)
         if process == "elsewhere":
             reason = (
                 f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
             )
-            return _state("unknown", output, started, reason)
+            return _deploy_state("unknown", output, started, reason)
         return self._without_watcher(folder, job, output, started)
 
     def give_up(self, id: str) -> bool:
@@ -130,20 +130,20 @@ class RecordedCommands:
         if records.find(child) == "running":
             limit = timedelta(seconds=float(job["limit_seconds"]))
             if started is not None and datetime.now(UTC) - started <= limit:
-                return _state("running", output, started)
+                return _deploy_state("running", output, started)
             records.stop_group(child, SIGTERM)
             reason = f"it hung past its limit of {_minutes(job['limit_seconds'])} and was stopped"
-            return _state("unknown", output, started, reason)
+            return _deploy_state("unknown", output, started, reason)
         reason = (
             "its process is gone without an exit code: it was killed, or the host was restarted"
         )
-        return _state("unknown", output, started, reason)
+        return _deploy_state("unknown", output, started, reason)
 
     def _folder(self, id: str) -> Path:
         return records.folder_of(self._state_dir, "deploys", id)
 
 
-def _ended(
+def _ended_state(
     result: dict[str, Any], job: dict[str, Any], output: DeployOutput, started: datetime | None
 ) -> DeployState:
     finished = records.when(result["at"])
@@ -152,13 +152,13 @@ def _ended(
     elif result.get("limit"):
         reason = f"it hung past its limit of {_minutes(job['limit_seconds'])} and was stopped"
     elif result["code"] == 0:
-        return _state("done", output, started, finished=finished, end="exit code 0")
+        return _deploy_state("done", output, started, finished=finished, end="exit code 0")
     else:
         end = _exit(int(result["code"]))
-        return _state(
+        return _deploy_state(
             "failed", output, started, _with_its_last_word(end, output), finished, end=end
         )
-    return _state("failed", output, started, reason, finished, end=reason)
+    return _deploy_state("failed", output, started, reason, finished, end=reason)
 
 
 def _with_its_last_word(end: str, output: DeployOutput) -> str:
@@ -170,7 +170,7 @@ def _with_its_last_word(end: str, output: DeployOutput) -> str:
     return f"{end}: {short(last, LAST_WORD)}" if last and last != HIDDEN else end
 
 
-def _state(
+def _deploy_state(
     state: Literal["running", "done", "failed", "unknown"],
     output: DeployOutput,
     started: datetime | None,

@@ -29,7 +29,7 @@ from phases.text.markdown import in_git
 log = logging.getLogger(__name__)
 
 SYSTEM = "git"
-DEEP = 3
+FOLDERS_DEEP = 3
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _NOTHING = "0" * 40
 _READING = ("show", "ls-tree", "read-tree")
@@ -72,7 +72,7 @@ class LocalArchive:
     async def numbering(self, service: Service) -> Numbering:
         """Return the numbering of the files that are there and those of the branch."""
         directory = _directory(service)
-        return Numbering.of(await _names(directory, await _clone(directory)))
+        return Numbering.of(await _file_paths(directory, await _clone(directory)))
 
     async def template(self, service: Service) -> str:
         """Return the template of the branch, else as it lies in the directory."""
@@ -102,7 +102,7 @@ class LocalArchive:
         async with lock:
             if clone is None:
                 ways = Numbering.of(_listed(directory))
-                name = _earlier(directory, incident) or ways.file(incident, number)
+                name = _earlier_file(directory, incident) or ways.file(incident, number)
                 _write_whole(directory, name, text)
                 log.warning(
                     "the post-mortem is in a directory outside git", extra={"incident": incident.id}
@@ -125,7 +125,7 @@ class LocalArchive:
         lock = self._locks.setdefault(clone.top if clone else directory, asyncio.Lock())
         async with lock:
             if clone is None:
-                if (name := _earlier(directory, incident)) is not None:
+                if (name := _earlier_file(directory, incident)) is not None:
                     _rewrite(directory, name, revised)
                 return None
             await _revise_in(clone, incident, revised, why)
@@ -159,14 +159,14 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
             if incident.ulid in file.text:
                 await _in_index(clone, name)
                 return Adr(number=_number(name, ways, number), path=clone.path(name))
-    name = (_earlier(directory, incident) if clone.checked_out else None) or ways.file(
+    name = (_earlier_file(directory, incident) if clone.checked_out else None) or ways.file(
         incident, number
     )
     number = _number(name, ways, number)
     if clone.checked_out:
         _write_whole(directory, name, text)
     await _commit(
-        clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
+        clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {})}"
     )
     await _in_index(clone, name)
     return Adr(number=number, path=clone.path(name))
@@ -186,11 +186,11 @@ async def _revise_in(
             await _commit(clone, name, changed, why)
         if clone.checked_out and (clone.top / clone.inside / name).is_file():
             _rewrite(clone.top / clone.inside, name, revised)
-            await _staged(clone, name, changed)
+            await _stage_unchanged(clone, name, changed)
         return
 
 
-async def _staged(clone: _Clone, name: str, text: str) -> None:
+async def _stage_unchanged(clone: _Clone, name: str, text: str) -> None:
     """Leave `git status` as clean as before, where nobody has changed the file beside us."""
     path = clone.top / clone.path(name)
     if path.read_text(encoding="utf-8", errors="replace") == text:
@@ -320,7 +320,7 @@ def _existing(directory: Path) -> Path | None:
     return directory if directory.is_dir() else None
 
 
-async def _names(directory: Path, clone: _Clone | None) -> list[str]:
+async def _file_paths(directory: Path, clone: _Clone | None) -> list[str]:
     """Return paths below the directory, of the files that are there and of the branch's."""
     names = _listed(directory)
     if clone is not None:
@@ -337,7 +337,7 @@ async def _committed(clone: _Clone) -> list[str]:
     listing = await _try_git(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
     if listing.code:
         return []
-    return [name for name in listing.text.split("\0") if 0 < len(Path(name).parts) <= DEEP]
+    return [name for name in listing.text.split("\0") if 0 < len(Path(name).parts) <= FOLDERS_DEEP]
 
 
 def _path_below(top: Path, there: Path, directory: Path) -> str:
@@ -359,13 +359,13 @@ def _listed(directory: Path) -> list[str]:
     paths: list[str] = []
     for folder, folders, names in os.walk(directory):
         inside = Path(folder).relative_to(directory)
-        deeper = len(inside.parts) < DEEP - 1
+        deeper = len(inside.parts) < FOLDERS_DEEP - 1
         folders[:] = [name for name in folders if not name.startswith(".")] if deeper else []
         paths += [(inside / name).as_posix() for name in names]
     return paths
 
 
-def _earlier(directory: Path, incident: Incident) -> str | None:
+def _earlier_file(directory: Path, incident: Incident) -> str | None:
     """Return the file that was written for this very incident before.
 
     Ids may begin again at 1; the record's own id does not.

@@ -27,7 +27,7 @@ STEP_SECONDS = 180.0
 """The script's time for one commit; after that the commit cannot be told."""
 WHOLE_SECONDS = 3600.0
 START_SECONDS = 10.0
-ATTEMPTS = 3
+ATTEMPTS_MOST = 3
 _ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -84,9 +84,9 @@ class LocalBisector:
 
     async def look(self, service: Service, bisect_id: str) -> Bisect:
         async with self._taking_up:
-            return await self._look(bisect_id)
+            return await self._read_state(bisect_id)
 
-    async def _look(self, bisect_id: str) -> Bisect:
+    async def _read_state(self, bisect_id: str) -> Bisect:
         folder = self._folder(bisect_id)
         job = _job(folder)
         attempts = len(list(folder.glob("process-*.json")))
@@ -120,8 +120,8 @@ class LocalBisector:
     async def _take_up(
         self, folder: Path, job: dict[str, Any], state: dict[str, Any], attempts: int
     ) -> Bisect:
-        if attempts >= ATTEMPTS:
-            reason = f"its process was gone without a word, {ATTEMPTS} times"
+        if attempts >= ATTEMPTS_MOST:
+            reason = f"its process was gone without a word, {ATTEMPTS_MOST} times"
             state = {**state, "state": "failed", "reason": reason}
             records.replace(folder / "state.json", state)
             await _clear(folder, job)

@@ -15,15 +15,15 @@ from collections.abc import Collection, Mapping, Sequence
 
 from bot.clients.git.bisect_run import CANNOT_TELL, Ended, Run, answer, culprit
 
-AGAIN = 2
+EXTRA_RUNS = 2
 """Runs of the script at one commit beside the first, before its answer is believed."""
-PROBES = 6
+PROBE_RUNS = 6
 """Runs at each end that show how often a flaky script fails there."""
-RUNS = 100
+RUNS_MOST = 100
 """Runs of a flaky script at most."""
 SURE = 0.95
 """The probability from which a commit is named."""
-APART = 0.25
+RATES_APART = 0.25
 """How much more often the script has to fail at the bad end than at the good one."""
 
 
@@ -93,7 +93,7 @@ def at_end(run: Run, commit: str, *, fails: bool) -> int:
     One that is not what it should be is asked for again: a flaky script may only have had luck.
     """
     code = answer(run, commit)
-    while len(run.answers[commit]) <= AGAIN and code != CANNOT_TELL and (code != 0) != fails:
+    while len(run.answers[commit]) <= EXTRA_RUNS and code != CANNOT_TELL and (code != 0) != fails:
         code = answer(run, commit, again=True)
     return code
 
@@ -102,7 +102,7 @@ def confirm(run: Run, sha: str) -> None:
     """Run the script again at the commit that was found and at its parents, as far as time goes."""
     parents = run.git("rev-parse", f"{sha}^@").split()[:2]
     for commit in (sha, *parents):
-        while len(run.answers.get(commit, ())) <= AGAIN and time.monotonic() < run.deadline:
+        while len(run.answers.get(commit, ())) <= EXTRA_RUNS and time.monotonic() < run.deadline:
             answer(run, commit, again=True)
             if run.flaky or CANNOT_TELL in run.answers[commit]:
                 break
@@ -113,14 +113,14 @@ def in_spite_of_noise(run: Run, good: str, bad: str) -> None:
     rates: list[float] = []
     shown: list[str] = []
     for name, commit in (("bad", bad), ("good", good)):
-        while len(telling_answers(run, commit)) < PROBES:
+        while len(telling_answers(run, commit)) < PROBE_RUNS:
             answer(run, commit, again=True)
         codes = telling_answers(run, commit)
         failed = sum(code != 0 for code in codes)
         rates.append(failure_rate(failed, len(codes)))
         shown.append(f"{failed} of {len(codes)} runs at {run.job[name]}")
     flaky = f"the script is flaky: it fails in {' and in '.join(shown)}"
-    if rates[0] - rates[1] < APART:
+    if rates[0] - rates[1] < RATES_APART:
         raise Ended("cannot tell", flaky)
     rows = run.git("rev-list", "--topo-order", "--reverse", "--parents", f"{good}..{bad}")
     search = Search({c: p for c, *p in map(str.split, rows.splitlines())}, *rates)
@@ -130,7 +130,7 @@ def in_spite_of_noise(run: Run, good: str, bad: str) -> None:
     while search.likeliest[1] < SURE:
         untestable = [c for c, codes in run.answers.items() if CANNOT_TELL in codes]
         commit = search.ask_next(untestable)
-        if commit is None or run.runs >= RUNS:
+        if commit is None or run.runs >= RUNS_MOST:
             sha, sure = search.likeliest
             raise Ended("cannot tell", f"{flaky}; the likeliest is {sha[:9]} ({sure:.0%})")
         code = answer(run, commit, again=True)

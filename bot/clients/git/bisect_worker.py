@@ -26,7 +26,7 @@ import sys
 import time
 from pathlib import Path
 
-from bot.clients.git.bisect_noise import AGAIN, at_end, confirm, in_spite_of_noise
+from bot.clients.git.bisect_noise import EXTRA_RUNS, at_end, confirm, in_spite_of_noise
 from bot.clients.git.bisect_run import CANNOT_TELL, Ended, Run, answer, culprit
 from bot.clients.processes import records
 
@@ -102,7 +102,7 @@ def bisect(run: Run) -> None:
             "cannot tell",
             f"there is no commit in {run.job['bad']} that is not in {run.job['good']} too",
         )
-    steps = 2 + 2 * AGAIN + (math.ceil(math.log2(commits)) if commits > 1 else 0)
+    steps = 2 + 2 * EXTRA_RUNS + (math.ceil(math.log2(commits)) if commits > 1 else 0)
     run.write_state(step=run.runs, steps=steps)
     run.deadline = time.monotonic() + float(run.job["whole_seconds"])
     at_bad, at_good = at_end(run, bad, fails=True), at_end(run, good, fails=False)

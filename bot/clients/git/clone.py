@@ -39,7 +39,7 @@ FETCH_SECONDS = 8.0
 FETCH_EVERY_SECONDS = 60.0
 DEEPER = ("--deepen=500", "--unshallow")
 """First a little more history, which is there soon; then all of it."""
-BROUGHT = 4000
+OBJECTS_AT_ONCE = 4000
 """Objects that are asked for in one request at most."""
 
 _BLOBS = re.compile(rb":\d{6} \d{6} ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ")
@@ -108,7 +108,7 @@ class Clones:
                 tags = () if await cut_at(directory) else ("--tags",)
                 words, head = await asyncio.gather(
                     _fetched(directory, *tags, "--no-recurse-submodules", remote),
-                    _answer(directory, "ls-remote", "--symref", remote, "HEAD"),
+                    _remote_answer(directory, "ls-remote", "--symref", remote, "HEAD"),
                 )
                 known.answers, known.head = head is not None, _head(head or "")
                 if known.head is not None and await commit_of(directory, known.head[1]) is None:
@@ -162,13 +162,15 @@ class Clones:
             asked, commit, why = known.alone.get(name, (None, None, ""))
             if asked is None or time.monotonic() - asked >= FETCH_EVERY_SECONDS:
                 at = await _at_remote(directory, remote, name) if tag is not None else None
-                commit, why = await self._brought(directory, remote, at, name) if at else (None, "")
+                commit, why = (
+                    await self._fetched_alone(directory, remote, at, name) if at else (None, "")
+                )
                 if commit is None and whole is not None:
-                    commit, why = await self._brought(directory, remote, whole, whole)
+                    commit, why = await self._fetched_alone(directory, remote, whole, whole)
                 known.alone[name] = (time.monotonic(), commit, why)
         return commit, why
 
-    async def _brought(
+    async def _fetched_alone(
         self, directory: str, remote: str, at: str, name: str
     ) -> tuple[str | None, str]:
         why = ""
@@ -274,7 +276,7 @@ class Clones:
             "--no-renames",
             "--no-abbrev",
             "--format=",
-            f"--max-count={BROUGHT}",
+            f"--max-count={OBJECTS_AT_ONCE}",
             *of_log,
         )
         listed = await attempt(directory, *listing)
@@ -285,7 +287,7 @@ class Clones:
                 "rev-list",
                 "--boundary",
                 "--format=%T",
-                f"--max-count={BROUGHT}",
+                f"--max-count={OBJECTS_AT_ONCE}",
                 *commits,
             )
             shas = [row for row in trees.text.split("\n") if COMMIT.fullmatch(row)]
@@ -299,7 +301,7 @@ class Clones:
     async def _objects(self, directory: str, remote: str, objects: Sequence[str]) -> None:
         """Fetch objects as git itself asks for them:
         https://git-scm.com/docs/partial-clone#_fetching_missing_objects"""
-        wanted = list(dict.fromkeys(objects))[:BROUGHT]
+        wanted = list(dict.fromkeys(objects))[:OBJECTS_AT_ONCE]
         if wanted and remote:
             words = await _fetched(
                 directory, *_BESIDE, "--filter=blob:none", remote, *wanted, before=_ALL_OF_IT
@@ -349,7 +351,7 @@ async def _ref_exists(directory: str, ref: str) -> bool:
 
 async def _at_remote(directory: str, remote: str, ref: str) -> str | None:
     """Return the commit of a tag at the remote; it stands below an annotated one."""
-    answer = await _answer(directory, "ls-remote", remote, ref, f"{ref}^{{}}") or ""
+    answer = await _remote_answer(directory, "ls-remote", remote, ref, f"{ref}^{{}}") or ""
     rows = {name: sha for sha, _, name in (row.partition("\t") for row in answer.splitlines())}
     sha = rows.get(f"{ref}^{{}}") or rows.get(ref, "")
     return sha if COMMIT.fullmatch(sha) else None
@@ -381,7 +383,7 @@ def _fault_in(words: str) -> str:
     return complaint(Output(1, b"", words.encode())) if failed else ""
 
 
-async def _answer(directory: str, *arguments: str) -> str | None:
+async def _remote_answer(directory: str, *arguments: str) -> str | None:
     """Return the remote's answer, or None where it does not answer."""
     try:
         output = await git(directory, *arguments, seconds=FETCH_SECONDS, online=True)

@@ -19,7 +19,7 @@ from phases.record.findings import ABBREVIATED
 from phases.record.service import Service
 from phases.text.cleaning import foreign
 
-SECONDS = 10.0
+GIT_SECONDS = 10.0
 CONTENTS_SECONDS = 8.0
 """The time of a call that asks the network for what a partial clone lacks."""
 LOG_BYTES = 8 * 1024 * 1024
@@ -106,7 +106,7 @@ _ERROR = re.compile(rb"(?m)^(?:error|fatal): ")
 async def git(
     directory: str,
     *arguments: str,
-    seconds: float = SECONDS,
+    seconds: float = GIT_SECONDS,
     limit: int = LOG_BYTES,
     online: bool = False,
     extra: Mapping[str, str] | None = None,
@@ -130,7 +130,7 @@ async def _quiet_programs(directory: str) -> dict[str, str]:
     settings = await run(
         ["git", "config", "--get-regexp", r"^core\.(sshcommand|askpass)$"],
         cwd=directory,
-        seconds=SECONDS,
+        seconds=GIT_SECONDS,
         extra=_ENVIRONMENT,
     )
     set_there = {row.split(" ", 1)[0] for row in settings.text.splitlines()}
@@ -157,7 +157,7 @@ def checkout_of(service: Service) -> str:
 
 
 async def attempt(
-    directory: str, *arguments: str, seconds: float = SECONDS, limit: int = LOG_BYTES
+    directory: str, *arguments: str, seconds: float = GIT_SECONDS, limit: int = LOG_BYTES
 ) -> Output:
     """Return a call whose failure is an answer. Only a git that cannot be asked is an error."""
     try:
@@ -186,7 +186,7 @@ def refusal(output: Output) -> NotSetUp | None:
 async def read(
     directory: str,
     *arguments: str,
-    seconds: float = SECONDS,
+    seconds: float = GIT_SECONDS,
     limit: int = LOG_BYTES,
     before: Callable[[], Awaitable[None]] | None = None,
 ) -> Output:
@@ -209,7 +209,7 @@ async def read(
 async def ask(
     directory: str,
     *arguments: str,
-    seconds: float = SECONDS,
+    seconds: float = GIT_SECONDS,
     limit: int = LOG_BYTES,
     before: Callable[[], Awaitable[None]] | None = None,
 ) -> Output:

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from bot.clients.git.blame import blame_line
 from bot.clients.git.clone import Clones, cut_at, remote_of
 from bot.clients.git.log import FORMAT, patches, read_log
-from bot.clients.git.run import SECONDS, ask, attempt, checked, checkout_of, read, resolve
+from bot.clients.git.run import GIT_SECONDS, ask, attempt, checked, checkout_of, read, resolve
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, Covered, Place, placed
@@ -65,7 +65,7 @@ class LocalGit:
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         directory = checkout_of(service)
-        ends = (await self._commit(service, older), await self._commit(service, newer))
+        ends = (await self.clones.commit(service, older), await self.clones.commit(service, newer))
         await self.clones.whole(directory, partial(self.clones.cut_between, directory, *ends))
         span = ("--end-of-options", "..".join(ends), "--")
         self._without.pop((directory, "patches"), None)
@@ -92,19 +92,19 @@ class LocalGit:
             "-p",
             "-U3",
             *common,
-            seconds=2 * SECONDS,
+            seconds=2 * GIT_SECONDS,
             limit=PATCH_BYTES,
         )
         return read_log(listed.out, patches(patched.out, PATCH_OF_A_FILE))
 
     async def place(self, service: Service, release: str, frame: Frame) -> Place:
         directory = checkout_of(service)
-        index, whole = await self._index(directory, await self._commit(service, release))
+        index, whole = await self._index(directory, await self.clones.commit(service, release))
         return placed(index, frame, complete=whole)
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         directory = checkout_of(service)
-        commit = await self._commit(service, release)
+        commit = await self.clones.commit(service, release)
         path = await self._path(directory, commit, file)
         if path is None or line < 1:
             return None
@@ -122,7 +122,7 @@ class LocalGit:
         self, service: Service, release: str, file: str, line: int
     ) -> Sequence[tuple[int, str]]:
         directory = checkout_of(service)
-        commit = await self._commit(service, release)
+        commit = await self.clones.commit(service, release)
         path = await self._path(directory, commit, file)
         if path is None:
             return ()
@@ -167,7 +167,7 @@ class LocalGit:
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
         directory = checkout_of(service)
-        ends = (await self._commit(service, older), await self._commit(service, newer))
+        ends = (await self.clones.commit(service, older), await self.clones.commit(service, newer))
         output = await ask(
             directory,
             "diff",
@@ -196,12 +196,12 @@ class LocalGit:
         )
         if there.code:
             return None
-        if await self._holds(directory, main.commit, commit):
+        if await self._is_ancestor(directory, main.commit, commit):
             return True
         await self.clones.whole(
             directory, partial(self.clones.cut_between, directory, main.commit, commit)
         )
-        if await self._holds(directory, main.commit, commit):
+        if await self._is_ancestor(directory, main.commit, commit):
             return True
         if not main.fresh:
             why = self.clones.trouble(directory) or "its remote did not answer"
@@ -210,7 +210,7 @@ class LocalGit:
             )
         return False
 
-    async def _holds(self, directory: str, main: str, commit: str) -> bool:
+    async def _is_ancestor(self, directory: str, main: str, commit: str) -> bool:
         ancestor = await read(
             directory, "merge-base", "--is-ancestor", "--end-of-options", commit, main
         )
@@ -274,7 +274,7 @@ class LocalGit:
     async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
         """Return tests that are called after the file, then those that import or name it."""
         directory = checkout_of(service)
-        commit = await self._commit(service, release)
+        commit = await self.clones.commit(service, release)
         path = await self._path(directory, commit, file)
         if path is None:
             return None
@@ -305,9 +305,6 @@ class LocalGit:
         return Covered(naming=tuple(naming[:TESTS_SHOWN]), files=len(tests), read=not unread)
 
     # --- names ------------------------------------------------------------------------------------
-
-    async def _commit(self, service: Service, name: str) -> str:
-        return await self.clones.commit(service, name)
 
     async def _path(self, directory: str, commit: str, file: str) -> str | None:
         """Return the repository's path for a frame's file, or None where not exactly one fits."""

@@ -25,10 +25,10 @@ from phases.record.incident import Incident
 from phases.record.service import AdrPlace, Service
 from phases.text.markdown import in_git
 
-LISTED = 1000
+LISTED_MOST = 1000
 """Most entries of a folder that GitHub lists:
 https://docs.github.com/en/rest/repos/contents#get-repository-content"""
-FOLDERS = 30
+FOLDERS_MOST = 30
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
 
@@ -82,7 +82,7 @@ class GitHubArchive:
         there = (name for name in names if is_of(name, incident) and ways.number(name) == number)
         path = f"{place.path}/{next(there, None) or ways.file(incident, number)}"
         if url is None:
-            title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
+            title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {})}"
             await self._file(repository, branch, path, text, title)
             url = await self._open_pull(repository, branch, base, title, incident)
         return Adr(number=number, path=path, url=url)
@@ -132,16 +132,16 @@ class GitHubArchive:
 
         Raises where GitHub does not tell all of them.
         """
-        rows = await self._rows(repository, path, ref)
+        rows = await self._directory_entries(repository, path, ref)
         folders = [
             row.name
             for row in rows
             if row.type == "dir" and row.name[:1] != "." and row.name.isprintable()
         ]
-        if len(folders) > FOLDERS:
-            folders = sorted(folders)[-FOLDERS:]  # years and numbers: the newest
+        if len(folders) > FOLDERS_MOST:
+            folders = sorted(folders)[-FOLDERS_MOST:]  # years and numbers: the newest
         inside = await asyncio.gather(
-            *(self._rows(repository, f"{path}/{folder}", ref) for folder in folders)
+            *(self._directory_entries(repository, f"{path}/{folder}", ref) for folder in folders)
         )
         files = [row.name for row in rows if row.type != "dir"]
         return files + [
@@ -150,14 +150,16 @@ class GitHubArchive:
             for row in entries
         ]
 
-    async def _rows(self, repository: str, path: str, ref: str) -> Sequence[shapes.Entry]:
+    async def _directory_entries(
+        self, repository: str, path: str, ref: str
+    ) -> Sequence[shapes.Entry]:
         asked = {"ref": ref} if ref else None
         answer = await or_none(self._github.get(calls.CONTENTS, repository, asked, path=path))
         if answer is None:
             return ()  # the directory begins with its first file
         rows = read(list[shapes.Entry], answer)
-        if len(rows) >= LISTED:
-            text = f"{path} has {LISTED} entries or more, and GitHub lists no more"
+        if len(rows) >= LISTED_MOST:
+            text = f"{path} has {LISTED_MOST} entries or more, and GitHub lists no more"
             text += ": which number is free is not known. Move old ones into folders"
             raise PortError(SYSTEM, text)
         return rows

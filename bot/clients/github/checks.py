@@ -6,11 +6,7 @@ https://docs.github.com/en/graphql/reference/enums#checkconclusionstate and …#
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from bot.clients.github.http import SYSTEM
-from bot.clients.http.errors import HttpError
+from bot.clients.github.graphql_models import CheckContext, Pull
 from phases.ports.source_values import Check, PullChecks
 
 ASK_CHECKS = """
@@ -55,42 +51,21 @@ _WORDS = {
 }
 
 
-def rollup_of(pull: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the `statusCheckRollup` of a pull request's newest commit.
-
-    None: no check ran, or none may be seen.
-    """
-    commits = (pull.get("commits") or {}).get("nodes") or []
-    newest = commits[-1] if commits else None
-    return ((newest or {}).get("commit") or {}).get("statusCheckRollup")
-
-
-def pull_checks(node: Mapping[str, Any]) -> PullChecks:
-    """Return the checks of a `PullRequest` as `ASK_CHECKS` asks for it.
-
-    Raises `HttpError` where it has not the documented shape.
-    """
-    rollup = rollup_of(node) or {}
-    try:
-        nodes = (rollup.get("contexts") or {}).get("nodes") or []
-        # A token that may not see check runs, as a fine-grained one, gets null in their places:
-        # https://github.com/kirodotdev/KiroCrew/pull/4830
-        checks = [_check(context) for context in nodes if context is not None]
-        if hidden := nodes.count(None):
-            name = f"{hidden} check run{'s' if hidden > 1 else ''}"
-            checks.append(Check(name=name, conclusion="hidden from our token"))
-        return PullChecks(
-            pull_request=f"#{node['number']}", url=node.get("url"), checks=tuple(checks)
-        )
-    except KeyError as error:
-        raise HttpError(
-            SYSTEM, "GitHub's checks have not the documented shape", retryable=True
-        ) from error
+def pull_checks(pull: Pull) -> PullChecks:
+    """Return the checks of a pull request as `ASK_CHECKS` asks for it."""
+    contexts = (pull.rollup.contexts if pull.rollup else None) or ()
+    # A token that may not see check runs, as a fine-grained one, gets null in their places:
+    # https://github.com/kirodotdev/KiroCrew/pull/4830
+    checks = [_check(context) for context in contexts if context is not None]
+    if hidden := contexts.count(None):
+        name = f"{hidden} check run{'s' if hidden > 1 else ''}"
+        checks.append(Check(name=name, conclusion="hidden from our token"))
+    return PullChecks(pull_request=f"#{pull.number}", url=pull.url, checks=tuple(checks))
 
 
-def _check(context: Mapping[str, Any]) -> Check:
-    run = context["__typename"] == "CheckRun"
-    state = (context["conclusion"] if run else context["state"]) or ""
-    name = str(context["name"] if run else context["context"])
+def _check(context: CheckContext) -> Check:
+    run = context.kind == "CheckRun"
+    state = (context.conclusion if run else context.state) or ""
     words = (state or "did not end").lower().replace("_", " ")
+    name = context.name if run else context.context
     return Check(name=name[:60], conclusion=_WORDS.get(state, words))

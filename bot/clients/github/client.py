@@ -27,10 +27,10 @@ from phases.ports.ports import PortError
 log = logging.getLogger(__name__)
 
 PAGE = 100
-REMEMBERED = 200
+ANSWERS_KEPT = 200
 """Answers kept with their ETag."""
 BRANCH_SECONDS = 600.0
-PAGES = 5
+PAGES_MOST = 5
 """Of a list that goes on and on no more is read."""
 HOPS = 3
 TAG_PAGES = 3
@@ -64,7 +64,7 @@ class GitHub:
         wait_until: dict[str, float] = {}
         self._rest = Rest(api_url, token, wait_until)
         self._graphql = GraphQL(graphql_url(api_url), token, wait_until)
-        self._etags = Cache[tuple[str, str], tuple[str, Any, bool | None]](most=REMEMBERED)
+        self._etags = Cache[tuple[str, str], tuple[str, Any, bool | None]](most=ANSWERS_KEPT)
         self._branches = Cache[str, str](seconds=BRANCH_SECONDS)
         self._base = httpx.URL(api_url.rstrip("/"))
         self._moved: dict[str, str] = {}
@@ -117,7 +117,7 @@ class GitHub:
         repository: str,
         params: Mapping[str, Any] | None = None,
         *,
-        most: int = PAGES,
+        most: int = PAGES_MOST,
     ) -> list[Any]:
         """Return the rows of a list, page by page as `Link` says that it goes on.
 
@@ -168,9 +168,9 @@ class GitHub:
         return self._branches[repository]
 
     async def graphql(
-        self, document: str, variables: Mapping[str, Any], *, permission: str
-    ) -> dict[str, Any]:
-        """Return `data`. Raises where there is none."""
+        self, shape: type[S], document: str, variables: Mapping[str, Any], *, permission: str
+    ) -> S:
+        """Return `data` as its shape. Raises where there is none, or it does not fit."""
         answer = await self._graphql.request(
             "POST",
             "",
@@ -178,7 +178,7 @@ class GitHub:
             scope=permission,
             repeatable=not document.lstrip().startswith("mutation"),
         )
-        return self._graphql.json(answer)["data"]
+        return read(shape, self._graphql.json(answer)["data"])
 
     # --- one request ------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 LOOKED_AT = 15
 """The newest deployments; each costs a question for its statuses until it has ended."""
-ENOUGH = 2
+DEPLOYMENTS_ENOUGH = 2
 """The running release, and the one before.
 
 Where fewer are found among the newest, the others are failures, or the neighbours' of one
@@ -116,7 +116,7 @@ class GitHubDeployments:
         if service.repository:
             try:
                 async with asyncio.timeout(NAME_SECONDS):
-                    known = await self._known(service, [ref])
+                    known = await self._known_refs(service, [ref])
             except (PortError, TimeoutError):
                 log.warning(
                     "the tags of %s are not known: a deployment is named without them",
@@ -133,7 +133,7 @@ class GitHubDeployments:
         """
         known = _UNKNOWN
         try:
-            known = await self._known(service, [row.ref for row in rows]) if rows else _UNKNOWN
+            known = await self._known_refs(service, [row.ref for row in rows]) if rows else _UNKNOWN
         except HttpError as error:
             log.warning("the tags of %s are not known: %s", service.repository, error.text)
         releases = ((row, named(service, row, known)) for row in rows)
@@ -171,7 +171,7 @@ class GitHubDeployments:
                 return row, release
         return None
 
-    async def _known(self, service: Service, refs: Sequence[str]) -> Known:
+    async def _known_refs(self, service: Service, refs: Sequence[str]) -> Known:
         """The repository's tags, and of `refs` which are no branch either. Raises `PortError`."""
         repository = service.repository or ""
         tags = await self._github.tags(repository)
@@ -208,7 +208,7 @@ class GitHubDeployments:
         repository = service.repository or ""
         rows = await self.newest(service)
         deploys = await self._all_seen(service, repository, await self.named(service, rows))
-        if len(deploys) < ENOUGH and len(rows) >= LOOKED_AT:
+        if len(deploys) < DEPLOYMENTS_ENOUGH and len(rows) >= LOOKED_AT:
             ours = await self.named(service, await self.newest(service, PAGE))
             deploys = await self._all_seen(service, repository, ours[:LOOKED_AT_THEN])
         return deploys

@@ -2,24 +2,25 @@
 
 They are pull requests with their checks, and files. GraphQL has outages and a limit of its own, and
 a token may be refused there. It needs fewer calls and alone has blame and reverts, so it is asked
-first. Rows have GraphQL's names, so that readers need not know which of the two it was.
+first. The answers are GraphQL's models, so that readers need not know which of the two it was.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
 from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
 from bot.clients.github.client import PAGE, GitHub, or_none, read
+from bot.clients.github.graphql_models import CheckContext, Pull, Rollup
 from bot.clients.http.errors import HttpError
 from bot.clients.http.shape import Shape
 
-SHOWN = 50
-CHECKED = 10
+PULLS_SHOWN = 50
+PULLS_CHECKED = 10
 """The checks of so many of the pull requests changed last are asked for: two calls each."""
 AT_ONCE = 8
 FOLDERS = 12
@@ -93,24 +94,24 @@ class RestInstead:
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
-    async def pulls(self, repository: str) -> list[dict[str, Any]]:
+    async def pulls(self, repository: str) -> list[Pull]:
         """Return the open ones, changed last first."""
-        asked = {"state": "open", "sort": "updated", "direction": "desc", "per_page": SHOWN}
+        asked = {"state": "open", "sort": "updated", "direction": "desc", "per_page": PULLS_SHOWN}
         rows = read(list[_Pull], await self._github.polled(calls.PULLS, repository, asked))
         rollups = await at_once(
-            AT_ONCE, lambda pull: self.rollup(repository, pull.head.sha), rows[:CHECKED]
+            AT_ONCE, lambda pull: self.rollup(repository, pull.head.sha), rows[:PULLS_CHECKED]
         )
-        return [_node(pull, rollup) for pull, rollup in zip_longest(rows, rollups)]
+        return [_as_pull(pull, rollup) for pull, rollup in zip_longest(rows, rollups)]
 
-    async def pulls_of(self, repository: str, sha: str) -> list[dict[str, Any]]:
+    async def pulls_of(self, repository: str, sha: str) -> list[Pull]:
         """Return the one that brought a commit, with its checks: a merged one before others."""
         rows = read(
             list[_Pull], await self._github.polled(calls.COMMIT_PULLS, repository, commit_sha=sha)
         )
         pull = next((row for row in rows if row.merged_at), rows[0] if rows else None)
-        return [_node(pull, await self.rollup(repository, pull.head.sha))] if pull else []
+        return [_as_pull(pull, await self.rollup(repository, pull.head.sha))] if pull else []
 
-    async def rollup(self, repository: str, sha: str) -> Mapping[str, Any] | None:
+    async def rollup(self, repository: str, sha: str) -> Rollup | None:
         """Return check runs and commit statuses together, or None where there are none.
 
         It has no state where not all may be seen.
@@ -123,16 +124,12 @@ class RestInstead:
         contexts = read(_Statuses, statuses).statuses if statuses is not None else ()
         if not checks and not contexts:
             return None
-        nodes: list[dict[str, Any]] = [
-            {
-                "__typename": "CheckRun",
-                "name": check.name,
-                "conclusion": check.conclusion and check.conclusion.upper(),
-            }
-            for check in checks
+        shown = [
+            CheckContext(kind="CheckRun", name=run.name, conclusion=(run.conclusion or "").upper())
+            for run in checks
         ]
-        nodes += [
-            {"__typename": "StatusContext", "context": row.context, "state": row.state.upper()}
+        shown += [
+            CheckContext(kind="StatusContext", context=row.context, state=row.state.upper())
             for row in contexts
         ]
         ended = [c.conclusion for c in checks if c.status == "completed" and c.conclusion]
@@ -145,7 +142,7 @@ class RestInstead:
             state = "PENDING"
         else:
             state = "SUCCESS" if runs is not None and statuses is not None else None
-        return {"state": state, "contexts": {"nodes": nodes}}
+        return Rollup(state=state, contexts=tuple(shown))
 
     async def files(self, repository: str, commit: str, places: Sequence[str]) -> list[str]:
         """Return those of the paths at which there is a file, in their order."""
@@ -169,20 +166,20 @@ class RestInstead:
         return await or_none(asked, 403, 404)
 
 
-def _node(pull: _Pull, rollup: Mapping[str, Any] | None) -> dict[str, Any]:
+def _as_pull(pull: _Pull, rollup: Rollup | None) -> Pull:
     own = (
         pull.head.repo is not None
         and pull.base.repo is not None
         and pull.head.repo == pull.base.repo
     )
-    return {
-        "number": pull.number,
-        "title": pull.title,
-        "body": pull.body,
-        "url": pull.html_url,
-        "headRefName": pull.head.ref,
-        "headRefOid": pull.head.sha,
-        "isCrossRepository": not own,
-        "merged": pull.merged_at is not None,
-        "commits": {"nodes": [{"commit": {"statusCheckRollup": rollup}}]},
-    }
+    return Pull(
+        number=pull.number,
+        title=pull.title,
+        body=pull.body,
+        url=pull.html_url,
+        branch=pull.head.ref,
+        head=pull.head.sha,
+        of_a_fork=not own,
+        merged=pull.merged_at is not None,
+        rollup=rollup,
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from bot.clients.github.client import GitHub
+from bot.clients.github.graphql_models import RevertableAnswer, RevertMade
 from bot.clients.github.http import SYSTEM
 from bot.clients.github.source import names_of, repository_of
 from phases.ports.ports import PortError
@@ -52,23 +53,19 @@ class GitHubReverts:
         if number is None:
             raise PortError(SYSTEM, f"{pull_request[:100]} is no pull request")
         asked = {**names_of(repository), "number": int(number.group(1))}
-        answer = await self._github.graphql(FIND, asked, permission=PERMISSION)
-        there = answer.get("repository") or {}
-        pull = there.get("pullRequest")
-        if pull is None:
+        answer = await self._github.graphql(RevertableAnswer, FIND, asked, permission=PERMISSION)
+        if answer.pull is None:
             raise PortError(SYSTEM, f"{repository} has no pull request #{asked['number']}")
-        for node in (there.get("pullRequests") or {}).get("nodes") or []:
-            if str(node["headRefName"]).startswith(f"revert-{asked['number']}-"):
-                return str(node["url"])
-        if not pull["merged"]:
+        for branch in answer.open or ():
+            if branch.name.startswith(f"revert-{asked['number']}-"):
+                return branch.url
+        if not answer.pull.merged:
             text = f"#{asked['number']} is not merged, so there is nothing to revert"
             raise PortError(SYSTEM, text)
-        wanted = {"pullRequestId": pull["id"], "body": why}
-        made = (await self._github.graphql(MAKE, {"input": wanted}, permission=PERMISSION)).get(
-            "revertPullRequest"
-        )
-        if not made or not made.get("revertPullRequest"):
+        wanted = {"input": {"pullRequestId": answer.pull.id, "body": why}}
+        made = await self._github.graphql(RevertMade, MAKE, wanted, permission=PERMISSION)
+        if not made.url:
             raise PortError(
                 SYSTEM, f"#{asked['number']} cannot be reverted by itself: git has conflicts"
             )
-        return str(made["revertPullRequest"]["url"])
+        return made.url

@@ -18,6 +18,7 @@ from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
 from bot.clients.github.checks import ASK_CHECKS, pull_checks
 from bot.clients.github.client import PAGE, GitHub, or_none, read
+from bot.clients.github.graphql_models import BlameAnswer, OpenPulls, Places, PullsOfCommit
 from bot.clients.github.http import SYSTEM
 from bot.clients.github.paths import candidates
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
@@ -79,7 +80,7 @@ class GitHubSource:
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         repository = repository_of(service)
-        base, head = await self._ends(service, older, newer)
+        base, head = await self._range_ends(service, older, newer)
         first = await self._compare(repository, base, head, 1)
         pages = -(-first.total_commits // PAGE)
         wanted = range(max(2, (first.total_commits - COMMITS) // PAGE + 1), pages + 1)
@@ -112,15 +113,12 @@ class GitHubSource:
             return None
         asked = {**names_of(repository), "commit": commit, "path": path}
         asked |= {"here": f"{commit}:{IGNORED_REVISIONS}", "main": f"HEAD:{IGNORED_REVISIONS}"}
-        data = await self._github.graphql(BLAME, asked, permission="Contents: read")
-        answer = data.get("repository") or {}
-        blamed = (answer.get("object") or {}).get("blame") or {}
-        for span in blamed.get("ranges") or []:
-            if span["startingLine"] <= line <= span["endingLine"]:
-                suspect = suspect_of(span["commit"])
-                lists = [(answer.get(of) or {}).get("text") or "" for of in ("here", "main")]
+        answer = await self._github.graphql(BlameAnswer, BLAME, asked, permission="Contents: read")
+        for span in answer.ranges or ():
+            if span.first <= line <= span.last:
+                ignored = ignored_revisions(answer.here or "", answer.main or "")
                 # Who wrote the line before it was only tidied, GitHub does not tell.
-                return None if suspect.sha in ignored_revisions(*lists) else suspect
+                return None if span.commit.oid in ignored else suspect_of(span.commit)
         return None
 
     async def snippet(
@@ -153,22 +151,22 @@ class GitHubSource:
         """
         repository = repository_of(service)
         try:
-            data = await self._github.graphql(
-                PULLS, names_of(repository), permission="Pull requests: read"
+            answer = await self._github.graphql(
+                OpenPulls, PULLS, names_of(repository), permission="Pull requests: read"
             )
-            nodes = ((data.get("repository") or {}).get("pullRequests") or {}).get("nodes") or []
+            pulls = answer.pulls or ()
         except HttpError as error:
             if not without_graphql(error):
                 raise
-            nodes = await self._rest.pulls(repository)
-        own = [node for node in nodes if node and not node.get("isCrossRepository", True)]
-        fixes = [n for n in own if not str(n.get("headRefName") or "").startswith(BRANCH)]
-        return tuple(hotfix_of(node) for node in fixes[:HOTFIXES])
+            pulls = await self._rest.pulls(repository)
+        own = [pull for pull in pulls if pull and not pull.of_a_fork]
+        fixes = [pull for pull in own if not pull.branch.startswith(BRANCH)]
+        return tuple(hotfix_of(pull) for pull in fixes[:HOTFIXES])
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
         """Return the paths. Raises where GitHub shows only a part: a one-way path may be hidden."""
         repository = repository_of(service)
-        base, head = await self._ends(service, older, newer)
+        base, head = await self._range_ends(service, older, newer)
         there = await self._compare(repository, base, head, 1)
         sides = [there]
         if there.status in ("behind", "diverged"):
@@ -217,17 +215,15 @@ class GitHubSource:
         repository = repository_of(service)
         asked = {**names_of(repository), "commit": sha}
         try:
-            data = await self._github.graphql(
-                ASK_CHECKS, asked, permission="Pull requests: read, Checks: read"
+            answer = await self._github.graphql(
+                PullsOfCommit, ASK_CHECKS, asked, permission="Pull requests: read, Checks: read"
             )
-            there = (data.get("repository") or {}).get("object") or {}
-            pulls = there.get("associatedPullRequests") or {}
-            nodes = [node for node in pulls.get("nodes") or [] if node]
+            pulls = [pull for pull in answer.pulls or () if pull]
         except HttpError as error:
             if not without_graphql(error):
                 raise
-            nodes = await self._rest.pulls_of(repository, sha)
-        pull = next((node for node in nodes if node.get("merged")), nodes[0] if nodes else None)
+            pulls = await self._rest.pulls_of(repository, sha)
+        pull = next((pull for pull in pulls if pull.merged), pulls[0] if pulls else None)
         return pull_checks(pull) if pull else None
 
     # --- pages and details ------------------------------------------------------------------------
@@ -270,7 +266,7 @@ class GitHubSource:
 
     # --- names ------------------------------------------------------------------------------------
 
-    async def _ends(self, service: Service, older: str, newer: str) -> tuple[str, str]:
+    async def _range_ends(self, service: Service, older: str, newer: str) -> tuple[str, str]:
         base, head = await asyncio.gather(self._sha(service, older), self._sha(service, newer))
         return base, head
 
@@ -357,19 +353,16 @@ class GitHubSource:
             f"{{ repository(owner: $owner, name: $name) {{ {asked} }} }}"
         )
         try:
-            data = await self._github.graphql(
-                document, {**names_of(repository), **variables}, permission="Contents: read"
+            answer = await self._github.graphql(
+                Places, document, {**names_of(repository), **variables}, permission="Contents: read"
             )
         except HttpError as error:
             if not without_graphql(error):
                 raise
             return await self._rest.files(repository, commit, places)
-        there = data.get("repository") or {}
-        return [
-            p
-            for n, p in enumerate(places)
-            if (there.get(f"p{n}") or {}).get("__typename") == "Blob"
-        ]
+        there = answer.repository or {}
+        found = {name for name, entry in there.items() if entry and entry.kind == "Blob"}
+        return [place for n, place in enumerate(places) if f"p{n}" in found]
 
 
 def repository_of(service: Service) -> str:

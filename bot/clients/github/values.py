@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Literal
-
-from pydantic import ValidationError
+from datetime import UTC
+from typing import Literal
 
 from bot.clients.github import models as shapes
-from bot.clients.github.checks import rollup_of
-from bot.clients.github.http import SYSTEM
-from bot.clients.http.errors import HttpError
+from bot.clients.github.graphql_models import BlamedCommit, Pull, Rollup
 from phases.ports.ports import HotfixRef
 from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Suspect
@@ -97,37 +93,27 @@ def commit_of(shape: shapes.Commit) -> Commit:
     )
 
 
-def suspect_of(blamed: Mapping[str, Any]) -> Suspect:
-    pulls = (blamed.get("associatedPullRequests") or {}).get("nodes") or []
-    try:
-        return Suspect(
-            sha=blamed["oid"],
-            author=(blamed.get("author") or {}).get("name") or "",
-            at=datetime.fromisoformat(
-                str(blamed["authoredDate"]).replace("Z", "+00:00")
-            ).astimezone(UTC),
-            subject=str(blamed.get("messageHeadline") or "")[:200],
-            url=blamed.get("url"),
-            pull_request=pulls[0]["url"] if pulls else None,
-        )
-    except (KeyError, ValueError, ValidationError) as error:
-        raise HttpError(
-            SYSTEM, "GitHub's blame has not the shape that is documented", retryable=True
-        ) from error
+def suspect_of(blamed: BlamedCommit) -> Suspect:
+    return Suspect(
+        sha=blamed.oid,
+        author=blamed.author or "",
+        at=blamed.at.astimezone(UTC),
+        subject=blamed.subject[:200],
+        url=blamed.url,
+        pull_request=blamed.pull_request,
+    )
 
 
-def hotfix_of(node: Mapping[str, Any]) -> HotfixRef:
-    rollup = rollup_of(node)
-    try:
-        return HotfixRef(
-            name=f"#{node['number']}",
-            commit=node["headRefOid"],
-            subject=str(node.get("title") or "")[:200],
-            body=str(node.get("body") or "")[:BODY_LIMIT],
-            url=node.get("url"),
-            checks=CHECKS.get(str(rollup.get("state"))) if rollup else None,
-        )
-    except (KeyError, ValidationError) as error:
-        raise HttpError(
-            SYSTEM, "GitHub's pull requests have not the documented shape", retryable=True
-        ) from error
+def hotfix_of(pull: Pull) -> HotfixRef:
+    return HotfixRef(
+        name=f"#{pull.number}",
+        commit=pull.head,
+        subject=(pull.title or "")[:200],
+        body=(pull.body or "")[:BODY_LIMIT],
+        url=pull.url,
+        checks=checks_state(pull.rollup),
+    )
+
+
+def checks_state(rollup: Rollup | None) -> Checks | None:
+    return CHECKS.get(rollup.state or "") if rollup else None

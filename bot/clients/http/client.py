@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -271,16 +271,6 @@ def place_of(error: ValidationError) -> str:
     """Return the place in an answer at which its shape is another one."""
     where = error.errors(include_input=False)[0]["loc"]
     return ".".join(str(part) for part in where) or "as a whole"
-
-
-def path_part(text: str, system: str) -> str:
-    """Return one part of a path, quoted.
-
-    Raises `HttpError` for what would lead to another path: `..` is no id of anything.
-    """
-    if text in ("", ".", ".."):
-        raise Unanswered(system, f"{text[:80]!r} is nothing that can be asked for")
-    return quote(text, safe="")
 
 
 def _is_secret(header: str) -> bool:

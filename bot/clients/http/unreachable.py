@@ -75,7 +75,9 @@ def cause_of(system: str, error: BaseException, url: str = "") -> Why:
     chain = list(_chain(error))
     # aiohttp's own classes are TLS's, too, and empty.
     below = [cause for cause in chain if not isinstance(cause, aiohttp.ClientError)]
-    if fault := _first(below, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
+    if fault := _first_of_kind(
+        below, ssl.SSLCertVerificationError
+    ):  # a ValueError, too: it comes first
         unknown = (f"is not accepted: {fault.verify_message}", "")
         says, mend = NOT_TRUSTED.get(fault.verify_code, unknown)
         return Why(f"{system}'s certificate {says}", mend, by_people=True)
@@ -88,9 +90,9 @@ def cause_of(system: str, error: BaseException, url: str = "") -> Why:
             f"{system} cannot be reached through the proxy: {by}",
             "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
         )
-    if (broken := _first(below, ssl.SSLError)) and not _broken_off(broken):
+    if (broken := _first_of_kind(below, ssl.SSLError)) and not _broken_off(broken):
         return _without_tls(system, broken)
-    if (odd := _first(chain, httpx.RemoteProtocolError)) and "illegal" in str(odd):
+    if (odd := _first_of_kind(chain, httpx.RemoteProtocolError)) and "illegal" in str(odd):
         return _no_http(system, odd)
     if (reason := _not_connected(chain)) is not None:
         through = " through the proxy" if _proxied(url) else ""
@@ -144,15 +146,17 @@ def _no_http(system: str, error: BaseException) -> Why:
 
 def _not_connected(chain: list[BaseException]) -> str | None:
     """Return why there was no connection; None where there was one, or nobody knows."""
-    if unknown := _first(chain, socket.gaierror):
+    if unknown := _first_of_kind(chain, socket.gaierror):
         away = unknown.errno == socket.EAI_AGAIN
         why = "the name server does not answer" if away else "no such name"
         return f"its host name cannot be resolved ({why})"
-    if _first(chain, ConnectionRefusedError):
+    if _first_of_kind(chain, ConnectionRefusedError):
         return "connection refused, nothing listens there"
     if any(isinstance(cause, OSError) and cause.errno in NO_ROUTE for cause in chain):
         return "there is no route to it"
-    if _first(chain, httpx.ConnectError) or _first(chain, aiohttp.ClientConnectorError):
+    if _first_of_kind(chain, httpx.ConnectError) or _first_of_kind(
+        chain, aiohttp.ClientConnectorError
+    ):
         numbers = (cause.errno for cause in reversed(chain) if isinstance(cause, OSError))
         number = next(filter(None, numbers), None)
         return os.strerror(number).lower() if number else "no connection"
@@ -189,5 +193,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [deeper for deeper in below if isinstance(deeper, BaseException)]
 
 
-def _first(chain: list[BaseException], kind: type[E]) -> E | None:
+def _first_of_kind(chain: list[BaseException], kind: type[E]) -> E | None:
     return next((cause for cause in chain if isinstance(cause, kind)), None)

@@ -101,7 +101,7 @@ class NewIssue:
     body: str
 
 
-def _written(new: NewIssue, untitled: str) -> dict[str, Any]:
+def _issue_input(new: NewIssue, untitled: str) -> dict[str, Any]:
     return {
         "id": made_id("issue", new.key),
         "title": short(" ".join(new.title.split()) or untitled, TITLE_LIMIT),
@@ -130,7 +130,7 @@ class Linear:
         """
         team = await self._team(service)
         given = {
-            **_written(new, "Incident"),
+            **_issue_input(new, "Incident"),
             "teamId": team.id,
             "priority": priority,
             "stateId": team.state("started"),
@@ -147,7 +147,7 @@ class Linear:
         """
         team = await self._team_of(parent.id)
         given = {
-            **_written(new, "Action item"),
+            **_issue_input(new, "Action item"),
             "teamId": team.id,
             "parentId": parent.id,
             "stateId": team.state("unstarted"),
@@ -180,7 +180,7 @@ class Linear:
     async def look(self, id: str) -> Sequence[LinearIssue]:
         """Return the issue and its sub-issues; nothing where it was deleted."""
         try:
-            issue = await self._look(id)
+            issue = await self._issue_with_children(id)
         except LinearError as error:
             if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
                 return ()
@@ -210,13 +210,13 @@ class Linear:
             )
         return moved.issue.linear_issue
 
-    async def _look(self, id: str) -> shapes.IssueWithChildren:
+    async def _issue_with_children(self, id: str) -> shapes.IssueWithChildren:
         return await self._ask(shapes.LOOK, {"id": id}, shapes.IssueWithChildren)
 
     async def _team_of(self, id: str) -> shapes.Team:
         """Return the team that an issue is in by now: people may move it to another one."""
         if id not in self._teams:
-            self._teams[id] = (await self._look(id)).team
+            self._teams[id] = (await self._issue_with_children(id)).team
         return self._teams[id]
 
     async def _create(self, given: Mapping[str, Any]) -> shapes.Issue:
@@ -228,11 +228,11 @@ class Linear:
             self._teams.clear()  # the team or its states may have changed; the next try asks again
             if error.code != "INPUT_ERROR":
                 raise
-            issue = await self._find(given["id"])
+            issue = await self._find_issue(given["id"])
             if issue is None:
                 raise
             return issue
-        made = created.issue or await self._find(given["id"])
+        made = created.issue or await self._find_issue(given["id"])
         if not created.success or made is None:
             raise PortError(
                 SYSTEM, "Linear did not create the issue and does not say why", retryable=True
@@ -248,20 +248,27 @@ class Linear:
         }
         await self._ask(shapes.ATTACH, {"input": given}, shapes.Changed)
 
-    async def comment(self, ticket: Ticket, *, key: str, body: str) -> None:
-        """Comment once for each `key`."""
+    async def comment(self, ticket: Ticket, *, key: str, body: str) -> bool:
+        """Comment once for each `key`. Return False where the comment is there already."""
         id = made_id("comment", key)
         given = {"id": id, "issueId": ticket.id, "body": short(body, BODY_LIMIT)}
         try:
             await self._ask(shapes.COMMENT, {"input": given}, shapes.Changed)
         except LinearError as error:
             if error.already_there:
-                return
+                return False
             if error.code != "INPUT_ERROR":
                 raise
             there = await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.Nodes[shapes.Node])
             if not there.nodes:
                 raise
+            return False
+        return True
+
+    async def mend_comment(self, *, key: str, body: str) -> None:
+        """Give the comment that was made under this `key` another text."""
+        given = {"id": made_id("comment", key), "input": {"body": short(body, BODY_LIMIT)}}
+        await self._ask(shapes.MEND_COMMENT, given, shapes.Changed)
 
     async def check(self) -> str:
         """Return the name of the key's owner (`firebreak doctor`)."""
@@ -296,7 +303,7 @@ class Linear:
                 return None
             raise
 
-    async def _find(self, id: str) -> shapes.Issue | None:
+    async def _find_issue(self, id: str) -> shapes.Issue | None:
         issues = (await self._ask(shapes.FIND_ISSUE, {"id": id}, shapes.Nodes[shapes.Issue])).nodes
         return issues[0] if issues else None
 

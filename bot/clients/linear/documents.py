@@ -62,6 +62,11 @@ mutation FirebreakComment($input: CommentCreateInput!) {
   commentCreate(input: $input) { success comment { id } }
 }
 """
+MEND_COMMENT = """
+mutation FirebreakMendComment($id: String!, $input: CommentUpdateInput!) {
+  commentUpdate(id: $id, input: $input) { success comment { id } }
+}
+"""
 LOOK = """
 query FirebreakLook($id: String!) {
   issue(id: $id) {

@@ -14,7 +14,6 @@ from urllib.parse import quote
 import httpx
 
 from bot.clients.cache import Cache
-from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import (
     TOTALS,
@@ -30,7 +29,7 @@ from bot.clients.sentry.blast_radius import (
 from bot.clients.sentry.event import EventShape
 from bot.clients.sentry.flags import SentryFlags
 from bot.clients.sentry.glitchtip import REFUSED, GlitchTip, cannot_count
-from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp
+from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp, path_part
 from bot.clients.sentry.laptops import NO_LAPTOPS
 from bot.clients.sentry.models import (
     IssueShape,
@@ -186,12 +185,12 @@ class Sentry:
         """https://docs.sentry.io/api/events/retrieve-an-issue/"""
         if self.glitchtip:
             return await self._glitchtip.issue(id)
-        answer = await self._http.get(f"/issues/{path_part(id, 'Sentry')}/", scope=EVENTS)
+        answer = await self._http.get(f"/issues/{path_part(id)}/", scope=EVENTS)
         return self._http.read(IssueShape, answer).row()
 
     async def by_short_id(self, short_id: str) -> IssueRow:
         """https://docs.sentry.io/api/organizations/resolve-a-short-id/"""
-        answer = await self._http.get(f"/shortids/{path_part(short_id, 'Sentry')}/", scope=EVENTS)
+        answer = await self._http.get(f"/shortids/{path_part(short_id)}/", scope=EVENTS)
         return self._http.read(ShortIdShape, answer).group.row()
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
@@ -211,7 +210,7 @@ class Sentry:
     async def _latest(self, issue: str, params: Pairs) -> EventDetail | None:
         if self.glitchtip:
             return await self._glitchtip.latest(issue)
-        path = f"/issues/{path_part(issue, 'Sentry')}/events/latest/"
+        path = f"/issues/{path_part(issue)}/events/latest/"
         answer = await self._http.get_or_none(path, params)
         return None if answer is None else self._http.read(EventShape, answer).detail()
 
@@ -268,7 +267,9 @@ class Sentry:
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
-        rows = await self._rows(services, (since, until), ["min(timestamp)"], of_issues(issues))
+        rows = await self._event_table(
+            services, (since, until), ["min(timestamp)"], of_issues(issues)
+        )
         value = next((r.get("min(timestamp)") for r in rows.data), None) if rows else None
         return moment(value) if value else None
 
@@ -277,7 +278,7 @@ class Sentry:
     ) -> int:
         if not issues or until <= since:
             return 0
-        rows = await self._rows(
+        rows = await self._event_table(
             services, (since, until), ["count()"], of_issues(issues), anywhere=True
         )
         if rows is not None:
@@ -302,7 +303,7 @@ class Sentry:
     async def releases(
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
-        rows = await self._rows(
+        rows = await self._event_table(
             [service], (since, until), ["release", "count()"], of_issues(issues), "-count()"
         )
         if rows is not None and any(number(r.get("count()")) is None for r in rows.data):
@@ -316,7 +317,7 @@ class Sentry:
     async def transactions(
         self, services: Sequence[Service], since: datetime, until: datetime
     ) -> Sequence[Share] | None:
-        rows = await self._rows(
+        rows = await self._event_table(
             services, (since, until), ["transaction", "count()"], ERRORS, "-count()"
         )
         if rows is None:
@@ -326,7 +327,7 @@ class Sentry:
         return shares((r.get("transaction"), count_of(r, "count()")) for r in rows.data)
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
-        rows = await self._rows([service], (since, until), ["count_unique(user.ip)"], "")
+        rows = await self._event_table([service], (since, until), ["count_unique(user.ip)"], "")
         counts = (count_of(r, "count_unique(user.ip)") for r in (rows.data if rows else ()))
         return next(counts, None)
 
@@ -334,7 +335,7 @@ class Sentry:
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> OtherErrors:
         fields, query = (*place_fields(service), "count()"), f"{ERRORS} !{of_issues(issues)}"
-        rows = await self._rows([service], (since, until), fields, query, "-count()")
+        rows = await self._event_table([service], (since, until), fields, query, "-count()")
         return of_others(service, rows.data) if rows else OtherErrors()
 
     async def picture(
@@ -347,7 +348,7 @@ class Sentry:
         query, most = f"{of_issues(issues)} {NO_LAPTOPS}", "-count()"
 
         def table(*fields: str, sort: str | None = most) -> Awaitable[RowsShape | HttpError | None]:
-            return tried(self._rows(services, (since, until), fields, query, sort))
+            return tried(self._event_table(services, (since, until), fields, query, sort))
 
         totals, people, transactions, places = await asyncio.gather(
             table(*TOTALS, sort=None),
@@ -370,11 +371,11 @@ class Sentry:
     async def _tag(self, issue: str, key: str) -> TagDetailShape | None:
         if self.glitchtip:
             return await self._glitchtip.tag(issue, key)
-        path = f"/issues/{path_part(issue, 'Sentry')}/tags/{path_part(key, 'Sentry')}/"
+        path = f"/issues/{path_part(issue)}/tags/{path_part(key)}/"
         answer = await self._http.get_or_none(path)
         return None if answer is None else self._http.read(TagDetailShape, answer)
 
-    async def _rows(
+    async def _event_table(
         self,
         services: Sequence[Service],
         span: tuple[datetime, datetime],

@@ -189,7 +189,7 @@ class EventShape(Shape):
         ]
         if self.sdk.newest_first and all(value.mechanism.exception_id is None for value in values):
             values.reverse()
-        raised = _raised(values)
+        raised = _exception_chain(values)
         marked, frames = self._frames(values, raised)
         tags = {t.key: t.value for t in self.tags}
         release = (self.release or {}).get("version") or tags.get("release")
@@ -278,7 +278,7 @@ class _Raised:
     """The others of groups, and what was suppressed."""
 
 
-def _raised(values: Sequence[ExceptionShape]) -> _Raised:
+def _exception_chain(values: Sequence[ExceptionShape]) -> _Raised:
     """Return the chain from what was caught last inwards.
 
     Of a group it goes into the first of its members that is more than a cancellation.

@@ -31,7 +31,7 @@ from phases.record.service import Service
 from phases.text.cleaning import foreign, visible
 
 SCOPE = "org:read"
-LACKING = (404, 405)
+LACKING_STATUSES = (404, 405)
 MOST_FLAGS = 100
 NAME = 100
 """Characters of a flag's name in Sentry's model (`flags/models.py`)."""
@@ -105,7 +105,7 @@ class SentryFlags:
             if not self._http.read(FlagLogShape, answer).data:
                 self._unused["log"] = True
         except HttpError as error:
-            if error.status in LACKING:
+            if error.status in LACKING_STATUSES:
                 self._lacks["log"] = _lacking(error.status)
 
     def unused(self) -> bool:
@@ -129,11 +129,11 @@ class SentryFlags:
         try:
             answer = await self._http.get("/flags/logs/", params, scope=SCOPE)
         except HttpError as error:
-            if error.status not in LACKING:
+            if error.status not in LACKING_STATUSES:
                 raise
             self._lacks["log"] = _lacking(error.status)
             raise self._lacks["log"] from error
-        rows = (_row(value) for value in self._http.read(FlagLogShape, answer).data)
+        rows = (_parsed_change(value) for value in self._http.read(FlagLogShape, answer).data)
         return tuple(
             row.seen(self._page) for row in rows if row is not None and row.counts_for(service)
         )
@@ -146,9 +146,11 @@ class SentryFlags:
         if where is None or until <= since or not searchable(flag):
             return {}
         pairs: Pairs = [("start", _naive(since)), ("end", _naive(until))]
-        return await self._found(where, pairs, term(flag, "false"))
+        return await self._events_by_issue(where, pairs, term(flag, "false"))
 
-    async def _found(self, where: Pairs, span: Pairs, search: str) -> dict[str, tuple[int, int]]:
+    async def _events_by_issue(
+        self, where: Pairs, span: Pairs, search: str
+    ) -> dict[str, tuple[int, int]]:
         """Return, by issue, the events that the search finds, and all of the span."""
         params: Pairs = [*span, ("query", f"level:[error,fatal] {search}"), ("sort", "freq")]
         params += [("limit", str(PAGE))]
@@ -192,7 +194,7 @@ def _lacking(status: int | None) -> HttpError:
     return HttpError("Sentry", text, retryable=False, status=status)
 
 
-def _row(value: Any) -> FlagChangeShape | None:
+def _parsed_change(value: Any) -> FlagChangeShape | None:
     try:
         return FlagChangeShape.model_validate(value)
     except ValidationError:

@@ -16,10 +16,9 @@ from datetime import datetime
 
 import httpx
 
-from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.event import EventShape
-from bot.clients.sentry.http import EVENTS, PAGE, Pairs, SentryHttp, next_cursor
+from bot.clients.sentry.http import EVENTS, PAGE, Pairs, SentryHttp, next_cursor, path_part
 from bot.clients.sentry.models import IssueShape, TagDetailShape, utc
 from phases.ports.tracker_values import EventDetail, IssuePage, IssueRow
 from phases.triage.picture.blast_radius import LEVELS, NEW
@@ -41,7 +40,7 @@ class GlitchTip:
         answer = await self._list([*where, ("sort", "-last_seen"), *more])
         issues = self._http.read(list[IssueShape], answer)
         seen_since = [i for i in issues if i.lastSeen is None or utc(i.lastSeen) >= since]
-        rows = [_counted(issue.row(), since) for issue in seen_since if issue.level in LEVELS]
+        rows = [_in_window(issue.row(), since) for issue in seen_since if issue.level in LEVELS]
         rows.sort(key=lambda row: -row.events)
         cursor = next_cursor(answer) if len(seen_since) == len(issues) else None
         return IssuePage(rows=tuple(rows), next=cursor)
@@ -59,18 +58,16 @@ class GlitchTip:
         return [row for row in rows if row.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
-        answer = await self._site.get(f"/issues/{path_part(id, 'Sentry')}/", scope=EVENTS)
+        answer = await self._site.get(f"/issues/{path_part(id)}/", scope=EVENTS)
         return self._site.read(IssueShape, answer).row()
 
     async def latest(self, issue: str) -> EventDetail | None:
-        answer = await self._site.get_or_none(
-            f"/issues/{path_part(issue, 'Sentry')}/events/latest/"
-        )
+        answer = await self._site.get_or_none(f"/issues/{path_part(issue)}/events/latest/")
         return None if answer is None else self._site.read(EventShape, answer).detail()
 
     async def tag(self, issue: str, key: str) -> TagDetailShape | None:
         """Return the tag, or None where no event has it."""
-        path = f"/issues/{path_part(issue, 'Sentry')}/tags/"
+        path = f"/issues/{path_part(issue)}/tags/"
         answer = await self._site.get(path, [("key", key)], scope=EVENTS)
         details = self._site.read(list[TagDetailShape], answer)
         return next((detail for detail in details if detail.key in ("", key)), None)
@@ -85,6 +82,6 @@ def cannot_count() -> HttpError:
     return HttpError("Sentry", text, retryable=False)
 
 
-def _counted(row: IssueRow, since: datetime) -> IssueRow:
+def _in_window(row: IssueRow, since: datetime) -> IssueRow:
     """Return the row with the events of the window, as far as they are known."""
     return row if row.first_seen >= since - NEW else row.model_copy(update={"events": 1})

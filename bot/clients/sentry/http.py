@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import re
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from bot.clients.http.client import Http, Params
-from bot.clients.http.errors import HttpError
+from bot.clients.http.errors import HttpError, Unanswered
 
 EVENTS = "event:read"
 """The scope that reading issues and events needs."""
@@ -49,6 +50,16 @@ _OVERLOAD = re.compile(
 
 Pairs = list[tuple[str, str]]
 T = TypeVar("T")
+
+
+def path_part(text: str) -> str:
+    """Return one part of a path, quoted.
+
+    Raises `HttpError` for what would lead to another path: `..` is no id of anything.
+    """
+    if text in ("", ".", ".."):
+        raise Unanswered("Sentry", f"{text[:80]!r} is nothing that can be asked for")
+    return quote(text, safe="")
 
 
 class SentryHttp(Http):
@@ -80,7 +91,7 @@ class SentryHttp(Http):
         try:
             return msgspec.json.decode(answer.content, type=shape, strict=False)
         except msgspec.ValidationError as error:
-            text = self.unknown_shape.format(system=self.system, where=_place(str(error)))
+            text = self.unknown_shape.format(system=self.system, where=_json_path(str(error)))
             status = answer.status_code
             raise HttpError(self.system, text, retryable=False, status=status) from None
         except msgspec.DecodeError as error:
@@ -89,7 +100,7 @@ class SentryHttp(Http):
             raise HttpError(self.system, text, retryable=True) from error
 
 
-def _place(said: str) -> str:
+def _json_path(said: str) -> str:
     """Return `timeSeries.0.values` of "… - at `$.timeSeries[0].values`", or what is missing."""
     words = re.findall(r"`([^`]*)`", said)
     path = next((word[1:] for word in words if word.startswith("$")), "")

@@ -28,7 +28,7 @@ from phases.record.service import Service
 from phases.text.cleaning import foreign
 from phases.triage.deploys.deploy_history import STANDS_IN, UNTOLD
 
-ROLLOUT = timedelta(minutes=15)
+ROLLOUT_MOST = timedelta(minutes=15)
 """A deploy whose start is not told took at most this long."""
 
 _SALT = secrets.token_bytes(16)
@@ -36,7 +36,7 @@ _SALT = secrets.token_bytes(16)
 _PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}|\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
-EARLIEST, LATEST = 2000, 2999
+EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
 """Years in which something may have been deployed."""
 
 
@@ -49,7 +49,7 @@ def told(at: datetime | None) -> datetime | None:
 
     Go's zero time is of year 1 (https://pkg.go.dev/time#Time.IsZero), others' are of 1970 or 9999.
     """
-    return utc(at) if at is not None and EARLIEST <= at.year <= LATEST else None
+    return utc(at) if at is not None and EARLIEST_YEAR <= at.year <= LATEST_YEAR else None
 
 
 def scrubbed(text: str) -> str:
@@ -244,7 +244,7 @@ class DeployShape(Shape):
             return started
         if (finished := told(self.dateFinished)) is None:
             return None
-        if first_event is not None and finished - ROLLOUT <= first_event < finished:
+        if first_event is not None and finished - ROLLOUT_MOST <= first_event < finished:
             return first_event
         return finished
 

@@ -230,7 +230,9 @@ def joined(tables: Sequence[RowsShape], sort: str | None) -> RowsShape:
         key = tuple(value for name, value in row.items() if "(" not in name)
         known = rows.setdefault(key, row)
         if known is not row:
-            rows[key] = {name: _sum(name, known.get(name), value) for name, value in row.items()}
+            rows[key] = {
+                name: _added_cells(name, known.get(name), value) for name, value in row.items()
+            }
     data = list(rows.values())
     if sort:
         data.sort(key=lambda row: row.get(sort.lstrip("-")) or 0, reverse=sort.startswith("-"))
@@ -240,7 +242,7 @@ def joined(tables: Sequence[RowsShape], sort: str | None) -> RowsShape:
     return RowsShape(data=data, meta=partial)
 
 
-def _sum(name: str, first: Any, second: Any) -> Any:
+def _added_cells(name: str, first: Any, second: Any) -> Any:
     if "(" not in name or first is None or second is None:
         return first if second is None else second
     if name == "count()":

@@ -11,18 +11,17 @@ import re
 from collections.abc import Sequence
 
 from bot.clients.gather import at_once
-from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
 from bot.clients.sentry.blast_radius import tried
-from bot.clients.sentry.http import RELEASES, Pairs, SentryHttp, next_cursor
+from bot.clients.sentry.http import RELEASES, Pairs, SentryHttp, next_cursor, path_part
 from bot.clients.sentry.models import DeployShape, ReleaseShape
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import Service
 
-BUILDS = 100
+BUILDS_MOST = 100
 """Builds of one version that are asked about."""
 LOOKED_AT = 30
-LOOKUPS = 6
+LOOKUPS_MOST = 6
 """Releases whose deploys are asked for one by one, beside the list."""
 _COMMIT = re.compile(r"(?=.*[a-f])[0-9a-f]{7,64}|[0-9]{40}")
 _SHORT = 7
@@ -73,8 +72,8 @@ class Releases:
         """
         listed = await self._newest(where)
         counted = {e for s in services for e in s.environments}
-        elsewhere = [r for r in listed if r.deployed_elsewhere(counted)][:LOOKUPS]
-        answers = await at_once(LOOKUPS, lambda r: tried(self._deploys_of(r)), elsewhere)
+        elsewhere = [r for r in listed if r.deployed_elsewhere(counted)][:LOOKUPS_MOST]
+        answers = await at_once(LOOKUPS_MOST, lambda r: tried(self._deploys_of(r)), elsewhere)
         more = {
             release.version: deploys
             for release, deploys in zip(elsewhere, answers, strict=True)
@@ -115,7 +114,7 @@ class Releases:
                 return listed[:LOOKED_AT]
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
-        path = f"/releases/{path_part(release.version, 'Sentry')}/deploys/"
+        path = f"/releases/{path_part(release.version)}/deploys/"
         return self._http.read(list[DeployShape], await self._http.get(path, scope=RELEASES))
 
     async def _listed(self, service: Service, where: Pairs, release: str) -> Sequence[str] | None:
@@ -133,7 +132,7 @@ class Releases:
         longest = max(re.findall(r"[A-Za-z0-9._+-]+", release), key=len, default="")
         projects = [pair for pair in where if pair[0] == "project"]
         query = release[:_SHORT] if is_commit else longest
-        params = [*projects, ("query", query), ("per_page", str(BUILDS))]
+        params = [*projects, ("query", query), ("per_page", str(BUILDS_MOST))]
         try:
             answer = await self._http.get("/releases/", params, scope=RELEASES)
         except HttpError as error:

@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.clients.gather import at_once
-from bot.clients.http.client import path_part
 from bot.clients.http.errors import HttpError
-from bot.clients.sentry.http import AT_ONCE, RELEASES, SentryHttp
+from bot.clients.sentry.http import AT_ONCE, RELEASES, SentryHttp, path_part
 from bot.clients.sentry.models import ReleaseShape
 
 SCOPE = "event:write"
@@ -125,7 +124,7 @@ class SentryIssues:
         in no release.
         """
         body = {"status": "resolved", **way.details}
-        path = f"/issues/{path_part(issue, 'Sentry')}/"
+        path = f"/issues/{path_part(issue)}/"
         answer = await self._http.request("PUT", path, json=body, scope=SCOPE)
         issue_now = self._http.json(answer) if answer.content else None
         taken = not isinstance(issue_now, dict) or issue_now.get("statusDetails")

@@ -59,7 +59,7 @@ class Traces:
         end = utc(until).replace(microsecond=0)
         start = min(utc(since).replace(microsecond=0), end - timedelta(seconds=1))
         points = await self._points(service, start, end, _interval(end - start))
-        return None if points is None else _sum(points, end - start)
+        return None if points is None else _total_traffic(points, end - start)
 
     async def around(
         self, service: Service, since: datetime, at: datetime, until: datetime
@@ -78,7 +78,7 @@ class Traces:
             return None
         before = [point for point in points if point.timestamp < middle.timestamp() * 1000]
         after = [point for point in points if point.timestamp >= middle.timestamp() * 1000]
-        return _sum(before, middle - start), _sum(after, end - middle)
+        return _total_traffic(before, middle - start), _total_traffic(after, end - middle)
 
     async def _points(
         self, service: Service, start: datetime, end: datetime, interval: str
@@ -104,15 +104,15 @@ class Traces:
         return None
 
 
-def _sum(points: Iterable[PointShape], lasts: timedelta) -> TrafficSeen:
+def _total_traffic(points: Iterable[PointShape], lasts: timedelta) -> TrafficSeen:
     requests = stored = 0.0
     for point in points:
         requests += point.value or 0.0
-        stored += _kept(point.sampleCount, point.value)
+        stored += _stored_samples(point.sampleCount, point.value)
     return TrafficSeen(requests=requests, kept=round(stored), minutes=lasts / MINUTE)
 
 
-def _kept(samples: float | None, value: float | None) -> float:
+def _stored_samples(samples: float | None, value: float | None) -> float:
     """Return what was kept; where Sentry does not say, nothing was left out."""
     return (value or 0.0) if samples is None else samples
 

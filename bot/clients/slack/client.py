@@ -14,7 +14,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.clients.clocks import APART
+from bot.clients.clocks import CLOCKS_APART
 from bot.clients.http.call_counts import NO_ANSWER, count
 from bot.clients.http.certificates import context
 from bot.clients.http.client import AGAIN_PAUSES, repeated
@@ -51,6 +51,11 @@ class MessageKey:
     """An earlier try may have posted it: it is looked for in history first."""
     live: str | None = None
     """The name of a live message, of which there is one, whichever effect posts it."""
+    threads: tuple[str | None, ...] = ()
+    """Other threads of the channel in which an earlier try may have posted it.
+
+    None is the channel itself.
+    """
 
 
 class Slack:
@@ -77,7 +82,7 @@ class Slack:
         """Open the kept session; without it the SDK opens a connection a call."""
         stay = aiohttp.TraceConfig()
         stay.on_request_redirect.append(refuse_redirects)
-        stay.on_request_end.append(self._answered)
+        stay.on_request_end.append(self._count_traced_answer)
         stay.on_request_exception.append(self._unanswered)
         self.session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), trace_configs=[stay]
@@ -88,7 +93,7 @@ class Slack:
         if self.session is not None:
             await self.session.close()
 
-    async def _answered(
+    async def _count_traced_answer(
         self, session: object, context: object, params: aiohttp.TraceRequestEndParams
     ) -> None:
         self._count_answer(str(params.url), params.response.status)
@@ -168,8 +173,10 @@ class Slack:
         self, channel: str, message: Message, key: MessageKey, thread_ts: str | None = None
     ) -> str:
         """Post once, and return the `ts`."""
-        if key.maybe_posted and (ts := await self.posted(channel, key, thread_ts)) is not None:
-            return ts
+        places = dict.fromkeys((thread_ts, *key.threads)) if key.maybe_posted else ()
+        for place in places:
+            if (ts := await self.posted(channel, key, place)) is not None:
+                return ts
         marked = {"incident": key.incident, "effect": key.effect}
         marked |= {"live": key.live} if key.live else {}
         answer = await self._send_message(
@@ -198,19 +205,22 @@ class Slack:
     ) -> str | None:
         """Return the `ts` of the message whose metadata names this effect or live message."""
         # https://docs.slack.dev/reference/methods/conversations.history
-        oldest = f"{(key.since - APART).timestamp():.6f}"
+        oldest = f"{(key.since - CLOCKS_APART).timestamp():.6f}"
         method, more = (
             ("conversations.replies", {"ts": thread_ts})
             if thread_ts
             else ("conversations.history", {})
         )
-        async for message in self.pages(
-            method, "messages", channel=channel, oldest=oldest, include_all_metadata="true", **more
-        ):
-            payload = (message.get("metadata") or {}).get("event_payload") or {}
-            same = key.live is not None and payload.get("live") == key.live
-            if same or payload.get("effect") == key.effect:
-                return str(message["ts"])
+        given = {"channel": channel, "oldest": oldest, "include_all_metadata": "true", **more}
+        try:
+            async for message in self.pages(method, "messages", **given):
+                payload = (message.get("metadata") or {}).get("event_payload") or {}
+                same = key.live is not None and payload.get("live") == key.live
+                if same or payload.get("effect") == key.effect:
+                    return str(message["ts"])
+        except SlackRefused as refused:
+            if refused.error != "thread_not_found":
+                raise
         return None
 
     async def message(self, channel: str, ts: str) -> dict[str, Any] | None:
@@ -286,7 +296,7 @@ class Slack:
                 continue
             purpose = (channel.get("purpose") or {}).get("value") or ""
             created = float(channel.get("created") or 0)
-            if marker in purpose or (not purpose and created >= (since - APART).timestamp()):
+            if marker in purpose or (not purpose and created >= (since - CLOCKS_APART).timestamp()):
                 return str(channel["id"])
         return None
 

@@ -80,14 +80,14 @@ class Listing(Generic[T]):
             async with self._reading:
                 if self._rows is rows and self._cursor == cursor and not self._complete:
                     with patient(0):
-                        await self._ask()
+                        await self._read_page()
         except SlackRefused as refused:
             if refused.error == "invalid_cursor" and cursor is not None:
                 self.begin_anew()
             elif refused.error not in LIMITS or not await waited(refused.retry_after):
                 raise
 
-    async def _ask(self) -> None:
+    async def _read_page(self) -> None:
         answer = await self._slack.get(
             self._method, limit=LISTED, cursor=self._cursor, **self._arguments
         )

@@ -57,14 +57,14 @@ class SlackPeople:
             return known
         asking = self._asking.get(id)
         if asking is None:
-            asking = self._asking[id] = asyncio.create_task(self._ask(id))
+            asking = self._asking[id] = asyncio.create_task(self._read_person(id))
             asking.add_done_callback(lambda _: self._asking.pop(id, None))
             # Seen, though nobody waits.
             asking.add_done_callback(lambda done: done.cancelled() or done.exception())
         # Who waits no longer leaves the answer to the next click, which so finds it.
         return await asyncio.shield(asking)
 
-    async def _ask(self, id: str) -> Person:
+    async def _read_person(self, id: str) -> Person:
         try:
             user = (await self._slack.get("users.info", user=id))["user"]
         except SlackRefused as refused:

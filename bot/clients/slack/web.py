@@ -33,7 +33,7 @@ class Counting(AsyncWebClient):
             answer = await super().api_call(api_method, **arguments)
             status = str(answer.status_code)
         except SlackApiError as error:
-            status = _word(error)
+            status = _error_code(error)
             if status in LIMITS or error.response.status_code == 429:
                 count_limited("Slack")
             raise
@@ -54,7 +54,7 @@ async def refuse_redirects(
 
 def refusal(method: str, error: SlackApiError) -> SlackRefused:
     data = error.response.data if isinstance(error.response.data, dict) else {}
-    word = _word(error)
+    word = _error_code(error)
     details = (data.get("response_metadata") or {}).get("messages") or []
     again = (
         word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
@@ -68,7 +68,7 @@ def refusal(method: str, error: SlackApiError) -> SlackRefused:
     return refused
 
 
-def _word(error: SlackApiError) -> str:
+def _error_code(error: SlackApiError) -> str:
     """Return Slack's word for why, or the HTTP status where its answer has none."""
     data = error.response.data if isinstance(error.response.data, dict) else {}
     return str(data.get("error") or f"HTTP {error.response.status_code}")

@@ -13,9 +13,9 @@ from phases.record.documents import Contradiction
 from phases.record.incident import Entry, Incident
 from phases.text.wording import short
 
-QUOTED = 90
+QUOTE_LIMIT = 90
 """Characters of people's words in a sentence about them: one line on a phone."""
-SAYS = 240
+SAYS_LIMIT = 240
 WHYS = ("root_cause", "monitoring", "tests", "factors")
 TEXTS = ("timeline", "impact", *WHYS, "went_well", "revisit")
 _ENDS = re.compile(r"(?<=[.!?])(?<!i\.e\.)(?<!e\.g\.)(?<!approx\.)\s+(?=[\"“(]?[A-Z0-9<@])|\n+")
@@ -46,7 +46,7 @@ def split_sentences(text: str) -> list[str]:
     return [sentence.strip() for sentence in _ENDS.split(text) if sentence.strip()]
 
 
-def quoted(text: str, limit: int = QUOTED) -> str:
+def quoted(text: str, limit: int = QUOTE_LIMIT) -> str:
     return f"“{short(' '.join(text.split()).rstrip('.'), limit)}”"
 
 
@@ -54,4 +54,4 @@ def contradiction(rule: str, part: str, says: str, quote: str) -> Contradiction:
     """Name a contradiction by the words in which it stands."""
     words = "|".join((rule, part, " ".join(quote.split())))
     key = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-    return Contradiction(rule=rule, part=part, says=short(says, SAYS), key=key)
+    return Contradiction(rule=rule, part=part, says=short(says, SAYS_LIMIT), key=key)

@@ -14,12 +14,12 @@ from phases.postmortem.contradictions import (
     times,
     users,
 )
-from phases.postmortem.contradictions.case import SAYS, Case
+from phases.postmortem.contradictions.case import SAYS_LIMIT, Case
 from phases.postmortem.form_parts import Parts
 from phases.record.documents import IN_THE_ADR, Contradiction, Postmortem
 from phases.text.wording import short
 
-MOST = 12
+NAMED_MOST = 12
 """As many are named at once: more is a list that nobody reads. The next come as these are settled.
 """
 RULES: tuple[Callable[[Case], Iterable[Contradiction]], ...] = (
@@ -61,7 +61,8 @@ def contradictions(case: Case) -> tuple[Contradiction, ...]:
         for contradiction in case.incident.contradictions
         if not contradiction.open
     }
-    return tuple(settled.get(key, contradiction) for key, contradiction in every.items())[:MOST]
+    named = (settled.get(key, contradiction) for key, contradiction in every.items())
+    return tuple(named)[:NAMED_MOST]
 
 
 def _both(first: Contradiction, second: Contradiction) -> Contradiction:
@@ -69,7 +70,7 @@ def _both(first: Contradiction, second: Contradiction) -> Contradiction:
     if second.says in first.says:
         return first
     says = f"{first.says.rstrip('.')}; {second.says}"
-    return first.model_copy(update={"says": short(says, SAYS)})
+    return first.model_copy(update={"says": short(says, SAYS_LIMIT)})
 
 
 def still_open(some: Sequence[Contradiction]) -> list[Contradiction]:

@@ -10,7 +10,7 @@ from phases.messages.commands import KeepContradiction, MendPostmortem
 from phases.messages.effects import MendAdr, PostLive
 from phases.messages.results import AdrMended
 from phases.postmortem.action_items import want_sub_issues
-from phases.postmortem.contradictions.named import MOST, is_whole, still_open
+from phases.postmortem.contradictions.named import NAMED_MOST, is_whole, still_open
 from phases.record.documents import Contradiction
 from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
@@ -71,7 +71,7 @@ def keep_contradiction(draft: Draft, action: KeepContradiction) -> Refused | Non
         return None
     signed = contradiction.model_copy(update={"kept_by": action.by, "kept_at": draft.now})
     every = {**known, contradiction.key: signed}
-    draft.set(contradictions=tuple(every.values())[-2 * MOST :])
+    draft.set(contradictions=tuple(every.values())[-2 * NAMED_MOST :])
     draft.note(
         "post-mortem", f"{mentioned(action.by)} keeps it: {contradiction.says}", by=action.by
     )

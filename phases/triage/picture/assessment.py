@@ -8,7 +8,7 @@ from datetime import datetime
 
 from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import BlastRadius, EndpointAnswer, IssueSeen, Share, Word
-from phases.record.limits import NOTHING
+from phases.record.limits import NOTHING_UNUSUAL
 from phases.record.service import Service
 from phases.triage.picture.blast_radius import ERROR, blast_radius
 from phases.triage.picture.false_alarms import (
@@ -105,7 +105,7 @@ def _assess_transactions(
 def _assess_silence(seen: Observations) -> BlastRadius:
     events = sum(row.events for row in seen.rows)
     sentences = silence_in_words(seen.series, events, seen.service.window, seen.unasked)
-    unknown = sentences[0] != NOTHING
+    unknown = sentences[0] != NOTHING_UNUSUAL
     return BlastRadius(
         users=Word.NOBODY,
         user_count=0,

@@ -20,7 +20,7 @@ from phases.record.findings import (
     Word,
 )
 from phases.record.incident import Severity
-from phases.record.limits import NOTHING
+from phases.record.limits import NOTHING_UNUSUAL
 from phases.text.wording import capital, counted, listed, per_minute_text, short
 from phases.triage.picture.fire import DAY, MINUTE, Fire, own_rate
 from phases.triage.picture.who_is_hit import USERS_UNKNOWN, how_many
@@ -309,7 +309,7 @@ def blast_radius(
             users=Word.NOBODY,
             user_count=0,
             features=Word.NOBODY,
-            sentences=who.says or (NOTHING,),
+            sentences=who.says or (NOTHING_UNUSUAL,),
         )
     shares = events_by_feature((*picture.transactions, *picture.not_counted), features)
     named = NAMELESS * picture.events_without_user <= picture.events

@@ -15,7 +15,7 @@ from statistics import fmean
 
 from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import IssueSeen, Share
-from phases.shared.counts import SPREAD, Measured, at_least_above, at_most, most_usual
+from phases.shared.counts import SPREAD_ASSUMED, Measured, at_least_above, at_most, most_usual
 from phases.text.wording import capital, counted, listed, short, stamp
 from phases.triage.picture.fire import (
     CHANCE,
@@ -100,7 +100,7 @@ class Rhythm:
         first = began - (PERIODS - 1) * self.period
         there = [i for i in issues if i.first_seen < first]
         old = {i.id for i in there if _came_in_hours_before(rows.get(i.id), self, began)}
-        most = at_most(self.typical, SPREAD, CHANCE)
+        most = at_most(self.typical, SPREAD_ASSUMED, CHANCE)
         of_old = sum(i.events for i in issues if i.id in old)
         if of_old >= self.typical / 2:
             return old if of_old <= most else set()
@@ -124,7 +124,9 @@ def find_rhythm(series: Series, began: datetime) -> Rhythm | None:
             side = max(min(length + 1, (shift - length - 1) // 2), 1)
             beside = max(series.events(start - side, start), series.events(stop, stop + side))
             beside *= (length + 1) / side
-            if burst >= max(TOGETHER, PEAK * beside) and burst > at_most(beside, SPREAD, ODD):
+            if burst >= max(TOGETHER, PEAK * beside) and burst > at_most(
+                beside, SPREAD_ASSUMED, ODD
+            ):
                 bursts.append(burst)
         if len(bursts) >= PERIODS:
             return Rhythm(period, fmean(bursts), began)
@@ -188,7 +190,7 @@ class TransactionFailures:
     def has_ceased(self) -> bool:
         """Return whether the older issues are quieter than before, and that is no chance."""
         expected = sum(self.before.values()) * self.minutes / (BEFORE / MINUTE)
-        return sum(self.others.values()) <= at_least_above(expected, SPREAD, CEASED)
+        return sum(self.others.values()) <= at_least_above(expected, SPREAD_ASSUMED, CEASED)
 
     def _before(self, names: Collection[str]) -> int:
         return sum(self.before.get(name, 0) for name in names)
@@ -216,7 +218,7 @@ def ended_before(series: Series, began: datetime) -> bool:
     fire = step_of(began)
     hour = series.events(fire - BEFORE // STEP, fire)
     just_before = series.events(fire - JUST_BEFORE // STEP, fire)
-    return just_before <= at_least_above(hour * (JUST_BEFORE / BEFORE), SPREAD, CEASED)
+    return just_before <= at_least_above(hour * (JUST_BEFORE / BEFORE), SPREAD_ASSUMED, CEASED)
 
 
 def new_issues(issues: Sequence[IssueSeen], since: datetime) -> list[IssueSeen]:

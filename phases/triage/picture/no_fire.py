@@ -10,8 +10,8 @@ import math
 from datetime import timedelta
 
 from phases.record.findings import BlastRadius, Confidence, EndpointAnswer, Usual, Word
-from phases.record.limits import NOTHING
-from phases.shared.counts import SPREAD, at_least_above, most_usual
+from phases.record.limits import NOTHING_UNUSUAL
+from phases.shared.counts import SPREAD_ASSUMED, at_least_above, most_usual
 from phases.text.wording import counted, per_minute_text
 from phases.triage.picture.fire import CHANCE, FEW, MINUTE, Series, find_rise, step_of
 
@@ -36,7 +36,7 @@ def silence_in_words(
     louder = find_rise(series, window)
     if louder is None:
         return (
-            NOTHING,
+            NOTHING_UNUSUAL,
             f"{came}, as usual at this time of day ({per_minute_text(usually.per_minute)}/min).",
         )
     if events <= max(most_usual(usually, minutes, CHANCE), FEW):
@@ -52,11 +52,11 @@ def silence_in_words(
 def _silence_meaning(series: Series | None, window: timedelta) -> tuple[str, ...]:
     """Return what silence means: in a service that always has errors it is no good sign."""
     if series is None:
-        return (NOTHING,)
+        return (NOTHING_UNUSUAL,)
     minutes = window / MINUTE
     expected = series.usual(step_of(series.now - window), series.end).per_minute * minutes
-    if at_least_above(expected, SPREAD, CHANCE) < 0:
-        return (NOTHING,)
+    if at_least_above(expected, SPREAD_ASSUMED, CHANCE) < 0:
+        return (NOTHING_UNUSUAL,)
     came = (
         f"Sentry has no error of the last {minutes:.0f} min, where about {expected:.0f} are usual"
     )

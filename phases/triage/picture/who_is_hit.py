@@ -6,7 +6,7 @@ The texts are plain: views pass them through their escaping.
 from __future__ import annotations
 
 from phases.record.findings import BlastRadius, TriageReport, Word
-from phases.record.limits import NOTHING
+from phases.record.limits import NOTHING_UNUSUAL
 from phases.text.wording import capital, counted, listed
 
 USERS_UNKNOWN, FEATURES_UNKNOWN = "users not known", "features not known"
@@ -42,4 +42,4 @@ def scope(blast: BlastRadius) -> str:
 
 def nobody(report: TriageReport) -> str:
     """Return why nobody counts as hit: nothing unusual, or what is no new fire."""
-    return next(iter(report.blast.sentences), NOTHING).rstrip(".")
+    return next(iter(report.blast.sentences), NOTHING_UNUSUAL).rstrip(".")

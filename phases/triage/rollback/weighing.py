@@ -16,7 +16,7 @@ from phases.record.findings import (
     DeploySeen,
 )
 from phases.record.going_back import Likelihood
-from phases.shared.counts import SPREAD, at_least_above
+from phases.shared.counts import SPREAD_ASSUMED, at_least_above
 from phases.text.wording import capital, lasting, listed, short
 from phases.triage.deploys.beginning_text import (
     CLOCKS,
@@ -243,7 +243,10 @@ class SuspectPoints:
         events = sum(
             n for at, n in self.situation.minutes.items() if self.began - MINUTE <= at <= last
         )
-        if silent <= 0 or at_least_above(OVER * events / burned * silent, SPREAD, OVER_CHANCE) < 0:
+        if (
+            silent <= 0
+            or at_least_above(OVER * events / burned * silent, SPREAD_ASSUMED, OVER_CHANCE) < 0
+        ):
             return
         came = f"about {events / burned * silent:.0f} would have come"
         yield Point(f"No event for {lasting(self.situation.now - last)}, where {came}.", -DECISIVE)

@@ -59,7 +59,7 @@ def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
 def _flag_hooks(sentry: Sentry, faults: Faults) -> Endpoint:
     async def handle(request: Request) -> Response:
         return await faults.around(
-            "ingest.flags", request, lambda: flag_routes.receive(sentry, request), _staged
+            "ingest.flags", request, lambda: flag_routes.receive(sentry, request), _fault_response
         )
 
     return handle
@@ -76,7 +76,7 @@ def _guarded(sentry: Sentry, faults: Faults, call: Call) -> Endpoint:
             response.headers.update(QUOTA)
             return response
 
-        return await faults.around(f"sentry.{call.name}", request, answer, _staged)
+        return await faults.around(f"sentry.{call.name}", request, answer, _fault_response)
 
     return handle
 
@@ -90,7 +90,7 @@ QUOTA: Mapping[str, str] = {
 }
 
 
-def _staged(fault: Fault) -> Response:
+def _fault_response(fault: Fault) -> Response:
     headers, detail = fault.retry_header(), "Internal Error"
     if fault.status == 429:
         headers["X-Sentry-Rate-Limit-Remaining"] = "0"
@@ -169,6 +169,8 @@ def _envelopes(sentry: Sentry, faults: Faults) -> Endpoint:
         return JSONResponse({"id": stored})
 
     async def handle(request: Request) -> Response:
-        return await faults.around("ingest.envelope", request, lambda: store(request), _staged)
+        return await faults.around(
+            "ingest.envelope", request, lambda: store(request), _fault_response
+        )
 
     return handle

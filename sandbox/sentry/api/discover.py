@@ -106,7 +106,7 @@ def utc(seconds: float) -> str:
 
 
 @lru_cache
-def _called(function: str) -> tuple[str, str]:
+def _parsed_function(function: str) -> tuple[str, str]:
     """`count_unique(user)` → ("count_unique", "user")."""
     match = FUNCTION.fullmatch(function)
     if match is None:
@@ -124,7 +124,7 @@ def aggregate(
     read: Callable[[Event, str], Value], events: Sequence[Event], function: str, span: float
 ) -> Any:
     """The value of `count()`, `count_unique(user)`, `min(timestamp)`, … over these events."""
-    name, argument = _called(function)
+    name, argument = _parsed_function(function)
     match name:
         case "count":
             return len(events)
@@ -225,10 +225,10 @@ def ordered(rows: list[Json], sort: Sequence[str], fields: Sequence[str]) -> Non
         name = order.lstrip("-")
         if name not in fields and name not in aliases:
             raise InvalidQuery("Cannot sort by a field that is not selected.")
-        rows.sort(key=_by(aliases.get(name, name)), reverse=order.startswith("-"))
+        rows.sort(key=_sort_key(aliases.get(name, name)), reverse=order.startswith("-"))
 
 
-def _by(name: str) -> Callable[[Json], tuple[bool, Any]]:
+def _sort_key(name: str) -> Callable[[Json], tuple[bool, Any]]:
     return lambda row: _comparable(row[name])
 
 

@@ -176,7 +176,14 @@ class Story:
         """The look at Sentry that the last word wanted comes back with this."""
         (effect,) = self.wants(wanted.LookBack)
         at = self.now + timedelta(seconds=after)
-        told = {"look": effect.look, "at": at, "found": found, "minutes": 15, "allowed": 3, **seen}
+        told = {
+            "look": effect.look,
+            "at": at,
+            "outcome": found,
+            "minutes": 15,
+            "allowed": 3,
+            **seen,
+        }
         return self.say(said.GuardLooked.model_validate(told), after=after)
 
     # --- asking -----------------------------------------------------------------------------------
@@ -195,8 +202,8 @@ class Story:
         return f"{self.record.mark}-{self.round}"
 
     def wants(self, kind: type[E]) -> list[E]:
-        """Return the last action's effects of this kind."""
-        return [e for e in self.last.effects if isinstance(e, kind)]
+        """Return the last action's effects of this kind, whether or not they are tried again."""
+        return [e.anew() for e in self.last.effects if isinstance(e, kind)]
 
     @property
     def in_channel(self) -> list[str]:

@@ -146,19 +146,20 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             heads = st.sampled_from([None, "a" * 40, "b" * 40])
             states = st.builds(MergeState, merged=st.booleans(), closed=st.booleans(), head=heads)
             return st.builds(said.MergeSeen, round=st.just(number), state=st.none() | states)
-        case wanted.LookAgain(round=number, number=look):
+        case wanted.LookAgain(round=number, number=look, minute=minute):
+            counted = {"number": look, "minute": minute, "at": now}
             return st.sampled_from(LookVerdict).map(
-                lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))
+                lambda v: said.Looked(round=number, look=Look(**counted, verdict=v))
             )
         case wanted.LookBack(look=look):
-            found = st.sampled_from(
+            outcome = st.sampled_from(
                 ["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
             )
             return st.builds(
                 said.GuardLooked,
                 look=st.just(look),
                 at=st.just(now),
-                found=found,
+                outcome=outcome,
                 minutes=st.just(15.0),
             )
         case wanted.OpenTicket():

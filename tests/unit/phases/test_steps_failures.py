@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from phases.failures import KEPT, kept
+from phases.failures import FAILURES_KEPT, kept, was_given_up
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
@@ -148,18 +148,43 @@ def test_a_storm_of_failures_does_not_push_out_what_is_tried_again():
         return Failure(effect_id=str(n), kind=kind, reason="r", at=NOW, effect="{}")
 
     all_of_them = (failure(0, "ticket.open"), *(failure(n, "say") for n in range(1, 20)))
-    left = kept(all_of_them, KEPT)
-    assert len(left) == KEPT
+    left = kept(all_of_them, FAILURES_KEPT)
+    assert len(left) == FAILURES_KEPT
     assert left[0].kind == "ticket.open"
     assert left[-1].effect_id == "19"
 
 
-def test_a_live_message_that_a_person_tries_again_knows_that_it_may_be_there():
+@pytest.mark.parametrize(
+    "effect", [wanted.PostLive(name="tree"), wanted.PostSummary(), wanted.TellDiscord()]
+)
+def test_however_often_it_is_given_up_its_first_id_is_known(effect: wanted.Effect):
+    """By that id its performer finds what went out before."""
+    story = Story()
+    for id in ("INC-0001.9.1", "INC-0001.10.1", "INC-0001.11.1"):
+        story.fails(effect, "Slack did not answer.", id=id)
+        story.say(said.TryAgain(by="U0ALICE", effect_id=id))
+        [effect] = [one for one in story.last.effects if one.same_as(effect)]
+        assert effect.wanted_as == "INC-0001.9.1"
+
+
+def test_what_is_tried_again_by_itself_keeps_its_first_id_and_stays_one_failure():
     story = opened()
-    story.fails(wanted.PostLive(name="tree"), "Slack did not answer.")
-    [failure] = [one for one in story.record.failures if one.kind == "post.live"]
-    story.say(said.TryAgain(by="U0ALICE", effect_id=failure.effect_id))
-    assert wanted.PostLive(name="tree", again=True) in story.wants(wanted.PostLive)
+    story.fails(wanted.PostLive(name="tree"))
+    for id in ("INC-0001.10.1", "INC-0001.11.1"):
+        story.fires(RETRY)
+        [effect] = [one for one in story.last.effects if isinstance(one, wanted.PostLive)]
+        assert effect.wanted_as == "INC-0001.9.1"
+        story.fails(effect, id=id)
+    assert [failure.effect_id for failure in story.record.failures] == ["INC-0001.9.1"]
+
+
+def test_a_summary_that_is_wanted_anew_is_another_one():
+    story = mitigated().written()
+    story.fails(wanted.PostSummary())
+    story.say(said.Reopen(by="U0BOB"))
+    assert not was_given_up(story.record, wanted.TellDiscord())
+    effects = [one for one in story.last.effects if isinstance(one, wanted.PostSummary)]
+    assert all(one.wanted_as is None for one in effects)
 
 
 def test_an_item_that_worked_takes_back_its_own_failure_alone():

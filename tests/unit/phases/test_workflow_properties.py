@@ -502,11 +502,9 @@ class Life(RuleBasedStateMachine):
 
         It is under way by itself or on a person's request, or has failed.
         """
-        same = [effect]
-        if isinstance(effect, wanted.PostLive):
-            same.append(effect.model_copy(update={"again": True}))
-        return any(one in self.pending for one in same) or any(
-            wanted.EFFECT.validate_json(f.effect) in same and f"retry:{f.effect_id}" in self.timers
+        return any(effect.same_as(one) for one in self.pending) or any(
+            effect.same_as(wanted.EFFECT.validate_json(f.effect))
+            and f"retry:{f.effect_id}" in self.timers
             for f in self.incident.failures
         )
 

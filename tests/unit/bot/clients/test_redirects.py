@@ -23,12 +23,12 @@ from starlette.routing import Route
 from bot.clients.discord import Discord
 from bot.clients.github import endpoints as calls
 from bot.clients.github.client import GitHub
-from bot.clients.http.client import path_part
 from bot.clients.http.endpoint import HttpEndpoint
 from bot.clients.http.errors import HttpError
 from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.client import Sentry
+from bot.clients.sentry.http import path_part
 from bot.clients.slack.client import Slack
 from bot.clients.slack.socket_mode import SocketMode
 from handlers.app import build_app
@@ -123,7 +123,7 @@ async def github(url: str, stack: AsyncExitStack) -> None:
 async def github_graphql(url: str, stack: AsyncExitStack) -> None:
     client = GitHub(url, TOKEN)
     stack.push_async_callback(client.aclose)
-    await client.graphql("query { viewer { login } }", {}, permission="x")
+    await client.graphql(dict, "query { viewer { login } }", {}, permission="x")
 
 
 async def pagerduty(url: str, stack: AsyncExitStack) -> None:
@@ -241,5 +241,5 @@ async def test_addresses_in_sentrys_answers_are_shown_and_never_called() -> None
 @pytest.mark.parametrize("id", ["", ".", ".."])
 def test_no_id_leads_to_another_path(id: str) -> None:
     with pytest.raises(HttpError):
-        path_part(id, "Sentry")
-    assert path_part("../x?y#z", "Sentry") == "..%2Fx%3Fy%23z"
+        path_part(id)
+    assert path_part("../x?y#z") == "..%2Fx%3Fy%23z"

@@ -68,7 +68,7 @@ def more(draft: Draft, action: Action) -> Draft | Refused:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("bot.live.editor.COOL", 0.0)
+    monkeypatch.setattr("bot.live.editor.COOL_DOWN_SECONDS", 0.0)
     monkeypatch.setattr("bot.live.editor.LOOK_SECONDS", 0.05)
     monkeypatch.setattr("bot.live.editor.NOT_POSTED_SECONDS", 0.05)
     caplog.set_level(logging.WARNING)
@@ -239,7 +239,8 @@ async def test_the_important_goes_first_and_leaves_room_for_what_matters_more(
     monkeypatch.setattr("bot.live.edit_budget.BURST", 5)
     monkeypatch.setattr("bot.live.edit_budget.A_MINUTE", 1)
     monkeypatch.setattr(
-        "bot.live.edit_budget.LEAVE", {"decision": 0, "status": 1, "tree": 3, "announcement": 4}
+        "bot.live.edit_budget.LEFT_FOR_OTHERS",
+        {"decision": 0, "status": 1, "tree": 3, "announcement": 4},
     )
     monkeypatch.setattr("bot.live.editor.AT_ONCE", 1)
     for number, name in enumerate(NAMES[1:], start=2):
@@ -267,7 +268,7 @@ async def test_the_bucket_fills_again(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.live.edit_budget.BURST", 1)
-    monkeypatch.setattr("bot.live.edit_budget.LEAVE", {"announcement": 0})
+    monkeypatch.setattr("bot.live.edit_budget.LEFT_FOR_OTHERS", {"announcement": 0})
     monkeypatch.setattr("bot.live.edit_budget.A_MINUTE", 60)
     slack = Slack()
     async with running(Live(store, render, slack).run()):
@@ -318,7 +319,7 @@ async def test_where_somebody_acted_comes_first_then_what_is_worse(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.live.editor.AT_ONCE", 1)
-    monkeypatch.setattr("bot.live.editor.COOL", 5.0)
+    monkeypatch.setattr("bot.live.editor.COOL_DOWN_SECONDS", 5.0)
     slack = Slack()
     slack.go.clear()
     for number, (severity, acted) in enumerate(
@@ -431,7 +432,7 @@ async def test_a_rendering_that_fails_is_dropped_until_the_next_change(
 async def test_a_message_is_left_alone_for_a_moment_after_an_edit(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.live.editor.COOL", 1.0)
+    monkeypatch.setattr("bot.live.editor.COOL_DOWN_SECONDS", 1.0)
     slack = Slack()
     async with running(Live(store, render, slack).run()):
         await change(incidents, "a [status]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -59,10 +59,7 @@ async def test_where_the_pager_refuses_the_owners_read_that_nobody_was_called() 
             "catalogue": SimpleNamespace(get=lambda name: service()),
         }
         ctx = EffectContext(**nothing | given)
-        job = cast(
-            "Job",
-            SimpleNamespace(incident="INC-0001", effect_id="INC-0001.2.1", created=NOW, attempt=1),
-        )
+        job = Job("INC-0001", "INC-0001.2.1", NOW, 1)
         done = await page(Page(key="sev1", text="INC-0001 checkout is failing"), job, ctx)
         (said,) = (m for m in world.workspace.channel("general").messages if "checkout" in str(m))
         assert done is not None

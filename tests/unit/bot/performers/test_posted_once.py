@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -41,10 +41,7 @@ async def render(name: str, of: Incident, now: datetime) -> Message:
 
 
 def job(effect_id: str) -> Job:
-    return cast(
-        "Job",
-        SimpleNamespace(incident="INC-0001", effect_id=effect_id, created=NOW, attempt=1),
-    )
+    return Job("INC-0001", effect_id, NOW, 1)
 
 
 @pytest.mark.parametrize("by_itself", [True, False])
@@ -81,7 +78,7 @@ async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_ne
 
         # It was given up, and is tried again: by itself, its failure in sight; or by a person.
         known[0] = record.model_copy(update={"failures": (FAILURE,)}) if by_itself else record
-        effect = STATUS if by_itself else PostLive(name="status", again=True)
+        effect = STATUS if by_itself else PostLive(name="status", wanted_as="INC-0001.2.1")
         done = await post_live(effect, job("INC-0001.9.1"), ctx)
         posted = [
             m for m in world.workspace.channel("general").messages if "INC-0001 status" in m["text"]

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.command.grammar import (
-    BARE,
     HELP,
     MARKS,
     NAMES,
+    WITHOUT_TEXT,
     Ambiguous,
     Declare,
     Near,
@@ -307,7 +307,7 @@ def test_nothing_is_lost(text: str, here: bool, one_open: bool) -> None:
             assert slack_text.spelled(text).strip().lower().lstrip(MARKS + " ").startswith(name)
 
 
-@given(st.sampled_from(BARE), st.text(min_size=1, max_size=40))
+@given(st.sampled_from(WITHOUT_TEXT), st.text(min_size=1, max_size=40))
 def test_a_bare_subcommand_with_other_words_declares(name: str, rest: str) -> None:
     read = parse(f"{name} is {rest}", here=True)
     assert isinstance(read, Declare)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.cli import export_format
 from bot.store.incident_store import Store
 from handlers.views.timeline import timeline
-from phases.coordination.corrections import BEFORE, earliest_time
+from phases.coordination.corrections import LONGEST_BEFORE, earliest_time
 from phases.coordination.duplicates import joined_entry
 from phases.coordination.ticket import catch_up_text
 from phases.messages.commands import CorrectEntry
@@ -200,7 +200,7 @@ def test_what_cannot_be_is_refused(more: dict[str, object], says: str) -> None:
 
 
 def test_the_earliest_time_is_two_weeks_before_it_began() -> None:
-    assert earliest_time(incident()) == incident().detected_at - BEFORE
+    assert earliest_time(incident()) == incident().detected_at - LONGEST_BEFORE
     assert isinstance(told(incident(), at=earliest_time(incident())), Change)
     assert isinstance(told(incident(), at=NOW), Change)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phases.coordination.updates import (
+    CADENCE,
     CHANNEL_AFTER,
-    EVERY,
     SNOOZE,
     awaits_update,
     follow_updates,
@@ -162,7 +162,7 @@ def test_the_clock_after_any_change(
     elif timer is not None:
         assert at is None or (before != severity and not after.update_promised)
         assert timer.at == change.incident.update_due
-        assert timer.at - NOW == EVERY.get(severity or Severity.SEV2, EVERY[Severity.SEV2])
+        assert timer.at - NOW == CADENCE.get(severity or Severity.SEV2, CADENCE[Severity.SEV2])
         assert change.incident.reminded == ""
     else:
         assert change is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.store.incident_store import Store
 from handlers.views.timeline import PAGE, timeline
-from phases.coordination.pinned_messages import PINNED
+from phases.coordination.pinned_messages import PINS_FOLLOWED
 from phases.messages.commands import MessageTouched
 from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
@@ -132,9 +132,9 @@ def test_whatever_comes_in_which_order_the_newest_is_what_is_shown(
 
 def test_the_newest_pins_are_followed_and_the_record_stays_small() -> None:
     record = incident()
-    for number in range(3 * PINNED):
+    for number in range(3 * PINS_FOLLOWED):
         record = told(record, touched(1, pinned=True, ts=f"17670{number:05d}.000100")).incident
-    assert len(record.pins) == PINNED
+    assert len(record.pins) == PINS_FOLLOWED
     draft = Draft(record, NOW)
     fit(draft)
     assert len(draft.incident.model_dump_json()) < 8_000

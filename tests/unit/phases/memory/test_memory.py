@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from phases.memory.recall import (
     MEMORY_LIMIT_BYTES,
-    SPAN,
+    PATTERN_SPAN,
     STEPS,
     cause_kind,
     day_of,
@@ -65,7 +65,7 @@ def asked(**changes: Any) -> Question:
     fields: dict[str, Any] = {
         "service": "shop",
         "before": "INC-0042",
-        "since": NOW - SPAN,
+        "since": NOW - PATTERN_SPAN,
         "file": "shop/cart.py",
     }
     return Question(**{**fields, **changes})

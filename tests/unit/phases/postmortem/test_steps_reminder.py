@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from phases.messages import actions as said
 from phases.messages import effects as wanted
-from phases.postmortem.reminders import LEAST
+from phases.postmortem.reminders import REMINDER_LEAST
 from phases.postmortem.working_hours import MORNING, next_morning
 from phases.record.documents import Adr
 from phases.record.findings import LookVerdict
@@ -38,7 +38,7 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     ],
 )
 def test_the_next_working_morning(now: datetime, offset: int, morning: datetime):
-    assert next_morning(now + LEAST, offset) == morning
+    assert next_morning(now + REMINDER_LEAST, offset) == morning
 
 
 @given(
@@ -46,12 +46,12 @@ def test_the_next_working_morning(now: datetime, offset: int, morning: datetime)
     st.integers(-12 * 4, 14 * 4).map(lambda quarters: quarters * 900),
 )
 def test_a_morning_is_a_working_one_and_never_far(now: datetime, offset: int):
-    due = next_morning(now + LEAST, offset)
+    due = next_morning(now + REMINDER_LEAST, offset)
     there = due + timedelta(seconds=offset)
     assert there.weekday() < 5
     assert there.time() == MORNING
-    assert LEAST <= due - now <= timedelta(days=4)
-    assert next_morning(due + LEAST, offset) - due >= timedelta(days=1)
+    assert REMINDER_LEAST <= due - now <= timedelta(days=4)
+    assert next_morning(due + REMINDER_LEAST, offset) - due >= timedelta(days=1)
 
 
 def test_begun_with_recovery_moved_to_the_lead_and_said_every_working_day():

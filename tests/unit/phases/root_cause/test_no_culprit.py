@@ -10,8 +10,8 @@ from phases.ports.source_values import Commit, CommitFile
 from phases.record.findings import Frame, Hypothesis, HypothesisKind, Verdict
 from phases.root_cause.commit_ranking import RaisedError, Ranking, rank_commits
 from phases.root_cause.no_culprit import (
-    REASON,
-    SUBJECT,
+    REASON_LIMIT,
+    SUBJECT_LIMIT,
     nearest_commit,
     no_culprit_finding,
     rank_elsewhere_first,
@@ -160,9 +160,9 @@ def test_the_nearest_commit_is_one_that_something_links_to_the_crash() -> None:
     assert shown is not None
     assert (shown.sha, shown.author) == ("n", "Ann")
     assert shown.reasons[0].startswith("changes shop/pay.py")
-    assert len(shown.subject) <= SUBJECT
+    assert len(shown.subject) <= SUBJECT_LIMIT
     assert len(shown.reasons) == 1
-    assert len(shown.reasons[0]) <= REASON
+    assert len(shown.reasons[0]) <= REASON_LIMIT
     assert 0 < shown.confidence < (ranked.nobody or 0)
     assert nearest_commit(rank_commits(frames, RaisedError(), others)) is None, "nothing links them"
 

@@ -76,7 +76,7 @@ async def test_an_alarm_is_judged_by_count_and_by_release(
         incident = await recovered(w, 5)
         events(w, release, minutes=14.5, times=times, every=every)
         told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
-    assert (told.found, told.events, told.stragglers) == (found, times, stragglers)
+    assert (told.outcome, told.events, told.stragglers) == (found, times, stragglers)
     assert told.gone == (("v3",) if stragglers else ())
 
 
@@ -87,7 +87,7 @@ async def test_a_return_that_began_a_moment_ago_is_not_lost_in_a_quarter_of_an_h
         told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
         own = answers(incident, whole=False, alarm=False)
         soon = await look_back(incident, SHOP, own, w.client, LOOK)
-    assert (told.found, soon.found) == ("back", "back")
+    assert (told.outcome, soon.outcome) == ("back", "back")
     assert (told.events, told.minutes) == (soon.events, soon.minutes) == (18, 3.0)
 
 
@@ -115,8 +115,10 @@ async def test_what_was_deployed_again_is_no_straggler():
         again = incident.model_copy(update={"heard": (f"deploy:v3@{ago(0).isoformat()}",)})
         assert taken_back_names(again) == frozenset()
         events(w, "v3", minutes=14, times=25, every=30)
-        assert (await look_back(incident, SHOP, answers(incident), w.client, LOOK)).found == "quiet"
-        assert (await look_back(again, SHOP, answers(incident), w.client, LOOK)).found == "back"
+        assert (
+            await look_back(incident, SHOP, answers(incident), w.client, LOOK)
+        ).outcome == "quiet"
+        assert (await look_back(again, SHOP, answers(incident), w.client, LOOK)).outcome == "back"
 
 
 async def test_what_was_taken_back_is_known_by_its_commit_and_by_an_abbreviation_of_it():
@@ -136,7 +138,7 @@ async def test_what_was_taken_back_is_known_by_its_commit_and_by_an_abbreviation
         told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
         again = incident.model_copy(update={"heard": (f"deploy:{sha[:12]}@{ago(0).isoformat()}",)})
         assert taken_back_names(again) == frozenset()
-    assert (told.found, told.stragglers) == ("quiet", 24)
+    assert (told.outcome, told.stragglers) == ("quiet", 24)
 
 
 def down(w: World) -> str:
@@ -165,9 +167,9 @@ async def test_a_monitor_that_fires_after_recovery_is_never_not_a_return():
         later = await look_back(
             resolved, SHOP, look.model_copy(update={"issue": issue}), w.client, LOOK
         )
-    assert other.found == own.found == "fires"
+    assert other.outcome == own.outcome == "fires"
     assert other.text.endswith("Downtime detected for https://shop.example: 1 event in 15 min")
-    assert later.found == "cannot tell"
+    assert later.outcome == "cannot tell"
     assert "not counted as errors" in later.text
 
 
@@ -176,10 +178,12 @@ async def test_something_else_that_burns_is_seen_and_what_old_tabs_send_is_not()
         incident = await recovered(w, 5)
         events(w, "v2", minutes=10, times=9, every=5, error="Few: b")
         events(w, "v3", minutes=10, times=30, every=5, error="Gone: c")
-        assert (await look_back(incident, SHOP, answers(incident), w.client, LOOK)).found == "quiet"
+        assert (
+            await look_back(incident, SHOP, answers(incident), w.client, LOOK)
+        ).outcome == "quiet"
         events(w, "v2", minutes=10, times=30, every=5, error="Other: d")
         told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
-    assert told.found == "fires"
+    assert told.outcome == "fires"
     assert told.text.endswith("Other: d: 30 events in 15 min")
 
 
@@ -187,12 +191,14 @@ async def test_without_releases_every_event_counts_and_without_an_answer_none():
     async with world(discover=False) as w:
         incident = await recovered(w, 5)
         events(w, "v3", minutes=14, times=25, every=30)
-        assert (await look_back(incident, SHOP, answers(incident), w.client, LOOK)).found == "back"
+        assert (
+            await look_back(incident, SHOP, answers(incident), w.client, LOOK)
+        ).outcome == "back"
         w.faults.always("sentry.*", Fault(status=503))
         away = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
-    assert away.found == "not asked"
+    assert away.outcome == "not asked"
     assert away.text
-    assert (await look_back(incident, SHOP, answers(incident), None, LOOK)).found == "not set up"
+    assert (await look_back(incident, SHOP, answers(incident), None, LOOK)).outcome == "not set up"
 
 
 # --- what comes of it -----------------------------------------------------------------------------
@@ -374,7 +380,7 @@ def test_an_answer_that_comes_twice_or_late_changes_nothing():
     story.say(alarm(story), after=60)
     (effect,) = story.wants(wanted.LookBack)
     told = said.GuardLooked(
-        look=effect.look, at=story.now, found="back", events=240, minutes=1, allowed=3
+        look=effect.look, at=story.now, outcome="back", events=240, minutes=1, allowed=3
     )
     story.say(told)
     rounds = story.record.rounds

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from phases.record.findings import EndpointAnswer, Look, LookVerdict
 from phases.record.traffic_seen import BeforeAction
-from phases.shared.counts import POISSON, SPREAD, SPREAD_MOST, Measured, scatter
+from phases.shared.counts import POISSON, SPREAD_ASSUMED, SPREAD_MOST, Measured, scatter
 from phases.verification.before_action import baseline, before_action, burning_rate
 from phases.verification.event_counts import limits_for
 from phases.verification.recheck import Recheck
@@ -25,13 +25,13 @@ counts = st.lists(st.integers(0, 500), max_size=60)
 def test_scatter_is_that_of_the_counts_in_either_direction_and_bounded(minutes: list[int]) -> None:
     assert POISSON <= scatter(minutes) <= SPREAD_MOST
     assert scatter(minutes) == scatter(minutes[::-1])
-    assert scatter(minutes, 1.0) <= scatter(minutes, SPREAD)
+    assert scatter(minutes, 1.0) <= scatter(minutes, SPREAD_ASSUMED)
 
 
 @given(st.integers(0, 3), st.integers(0, 200))
 def test_few_minutes_or_no_events_tell_little(many: int, count: int) -> None:
-    assert scatter([0] * many) == SPREAD
-    assert abs(scatter([count] * many) - SPREAD) < 0.7
+    assert scatter([0] * many) == SPREAD_ASSUMED
+    assert abs(scatter([count] * many) - SPREAD_ASSUMED) < 0.7
 
 
 def test_bursts_are_scatter_and_the_hours_of_a_day_are_none():
@@ -40,7 +40,7 @@ def test_bursts_are_scatter_and_the_hours_of_a_day_are_none():
     assert scatter(steady) == POISSON
     assert scatter(hours) == POISSON
     assert scatter(bursts) == SPREAD_MOST
-    assert scatter([*steady, *bursts]) > SPREAD
+    assert scatter([*steady, *bursts]) > SPREAD_ASSUMED
 
 
 def test_trouble_of_a_job_may_be_as_quiet_as_the_minutes_between_its_runs():
@@ -61,7 +61,7 @@ async def before(w: World) -> BeforeAction:
     found, remembered = answer
     assert remembered
     known = baseline(burning, found)
-    assert known.spread == (SPREAD if found.calm_spread is None else found.calm_spread)
+    assert known.spread == (SPREAD_ASSUMED if found.calm_spread is None else found.calm_spread)
     in_round = burning.rounds[0].model_copy(update={"before": found})
     remembering = burning.model_copy(update={"rounds": (in_round,)})
     assert baseline(remembering) == known, "the guard knows it from the round"
@@ -75,9 +75,9 @@ def ids_of(report: object) -> tuple[str, ...]:
 async def test_a_steady_fire_scatters_less_than_is_assumed():
     async with world() as w:
         found = await before(w)
-    assert found.calm_spread == SPREAD, "nothing came before, so nothing tells"
+    assert found.calm_spread == SPREAD_ASSUMED, "nothing came before, so nothing tells"
     assert found.burning_spread is not None
-    assert found.burning_spread < SPREAD
+    assert found.burning_spread < SPREAD_ASSUMED
     assert burning_rate(found).spread == found.burning_spread
 
 
@@ -87,9 +87,9 @@ async def test_where_sentry_has_no_minutes_the_widest_scatter_is_assumed():
         w.refusing.refuse("/events-stats/", status=404)
         found = await before(w)
     assert (found.calm_spread, found.burning_spread) == (None, None)
-    assert burning_rate(found).spread == SPREAD
+    assert burning_rate(found).spread == SPREAD_ASSUMED
     old = BeforeAction.model_validate({"events": 60, "minutes": 10})
-    assert burning_rate(old).spread == SPREAD, "a record of an older version"
+    assert burning_rate(old).spread == SPREAD_ASSUMED, "a record of an older version"
 
 
 # --- the newest minutes of the last check ---------------------------------------------------------

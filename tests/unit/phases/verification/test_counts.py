@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phases.shared.counts import LARGE, SPREAD, Measured, at_least_above, at_most
+from phases.shared.counts import LARGE_EXPONENT, SPREAD_ASSUMED, Measured, at_least_above, at_most
 from phases.verification.event_counts import (
     FALSE_RECOVERY,
     GREW,
@@ -59,7 +59,7 @@ def test_the_limits_are_those_of_the_distribution(
 @pytest.mark.parametrize("spread", [1.0, 3.0, 4.8])
 @pytest.mark.parametrize("chance", [MISSED_RECOVERY, FALSE_RECOVERY, GREW])
 def test_large_counts_go_on_where_the_exact_ones_end(spread: float, chance: float) -> None:
-    end = LARGE * (spread - 1) / math.log(spread) if spread > 1 else LARGE
+    end = LARGE_EXPONENT * (spread - 1) / math.log(spread) if spread > 1 else LARGE_EXPONENT
     for limit in (at_most, at_least_above):
         assert abs(limit(end - 0.1, spread, chance) - limit(end + 0.1, spread, chance)) <= 3
 
@@ -108,7 +108,7 @@ def test_numbers_that_people_can_check() -> None:
 def test_below_the_size_nothing_is_recovery_and_only_much_more_is_none() -> None:
     held = limits_for(Measured(0, DAY), Measured(4.9, 60), 4)
     assert (held.small, held.recovered) == (True, -1)
-    assert held.burning == at_most(SIZE, SPREAD, GREW) > 2 * SIZE
+    assert held.burning == at_most(SIZE, SPREAD_ASSUMED, GREW) > 2 * SIZE
     grown = limits_for(Measured(20, DAY), Measured(4.9, 60), 4)
     assert grown.burning == grown.allowed > held.burning, "what the baseline brings is no growth"
 

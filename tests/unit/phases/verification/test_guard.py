@@ -135,12 +135,12 @@ def fire(w: World, *, minutes: float, times: int = 60, error: str = "Oops: a") -
 async def test_a_fire_that_came_back_is_seen_and_what_burned_before_recovery_is_not_counted():
     async with world() as w:
         incident = await recovered(w, 5)
-        assert (await seen(w, incident)).found == "quiet", (
+        assert (await seen(w, incident)).outcome == "quiet", (
             "the fire of before lies within these 15 minutes"
         )
         fire(w, minutes=2)
         told = await seen(w, incident)
-    assert (told.found, told.events, told.minutes, told.allowed) == ("back", 60, 5.0, 3)
+    assert (told.outcome, told.events, told.minutes, told.allowed) == ("back", 60, 5.0, 3)
 
 
 async def test_only_the_last_quarter_of_an_hour_counts():
@@ -149,8 +149,8 @@ async def test_only_the_last_quarter_of_an_hour_counts():
         fire(w, minutes=4)
         soon = await seen(w, incident, now=NOW + timedelta(minutes=10))
         later = await seen(w, incident, now=NOW + timedelta(minutes=25))
-    assert (soon.events, soon.minutes, soon.found) == (60, 15.0, "back")
-    assert (later.events, later.minutes, later.found) == (0, 15.0, "quiet"), "it burns no more"
+    assert (soon.events, soon.minutes, soon.outcome) == (60, 15.0, "back")
+    assert (later.events, later.minutes, later.outcome) == (0, 15.0, "quiet"), "it burns no more"
 
 
 async def test_an_issue_that_was_named_after_recovery_is_another_matter():
@@ -169,9 +169,9 @@ async def test_a_clock_that_was_set_says_nothing_is_back():
     async with world() as w:
         incident = await recovered(w, 5)
         fire(w, minutes=2)
-        assert (await seen(w, incident, doubt="the clock was set")).found == "cannot tell"
+        assert (await seen(w, incident, doubt="the clock was set")).outcome == "cannot tell"
         back = await seen(w, incident, now=ago(30))  # when it burned for the first time
-    assert (back.found, back.events, back.minutes) == ("cannot tell", 0, 0.0)
+    assert (back.outcome, back.events, back.minutes) == ("cannot tell", 0, 0.0)
 
 
 async def test_sentry_that_cannot_be_asked_is_no_news():
@@ -179,8 +179,8 @@ async def test_sentry_that_cannot_be_asked_is_no_news():
         incident = await recovered(w, 5)
         fire(w, minutes=2)
         w.faults.always("sentry.*", Fault(status=429, retry_after=600))
-        assert (await seen(w, incident)).found == "not asked"
-    assert (await look_back(incident, SHOP, first(incident), None, NOW)).found == "cannot tell", (
+        assert (await seen(w, incident)).outcome == "not asked"
+    assert (await look_back(incident, SHOP, first(incident), None, NOW)).outcome == "cannot tell", (
         "nobody to ask later"
     )
 
@@ -269,7 +269,7 @@ def test_what_is_back_twice_is_one_round():
     story.fires("guard")
     (effect,) = story.wants(wanted.LookBack)
     ending = said.GuardLooked(
-        look=effect.look, at=story.now, found="back", events=99, minutes=15, allowed=3
+        look=effect.look, at=story.now, outcome="back", events=99, minutes=15, allowed=3
     )
     story.say(ending)
     rounds = story.record.rounds
@@ -353,7 +353,7 @@ def test_a_clock_that_was_set_back_moves_the_looks_and_makes_no_more_of_them():
     story.say(action, after=15 * 60)
     (effect,) = story.wants(wanted.LookBack)
     assert (effect.look.number, effect.look.whole) == (1, False)
-    story.say(said.GuardLooked(look=effect.look, at=story.now, found="cannot tell"))
+    story.say(said.GuardLooked(look=effect.look, at=story.now, outcome="cannot tell"))
     assert story.due("guard") == pytest.approx(60)
 
 

@@ -298,7 +298,7 @@ async def test_whoever_has_the_time_waits_as_long_as_github_says_and_goes_on(wor
             'query { repository(owner: "acme", name: "shop") { object(expression: "v1.2.0") { '
             "oid } } }"
         )
-        assert await world.client.graphql(asked, {}, permission="Contents: read")
+        assert await world.client.graphql(dict, asked, {}, permission="Contents: read")
     assert [run.inputs["decision"] for run in world.github.runs] == [ID]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from bot.clients.git.bisect import LocalBisector
-from bot.clients.git.bisect_noise import AGAIN, Search
+from bot.clients.git.bisect_noise import EXTRA_RUNS, Search
 from bot.clients.git.clone import Clones
 from bot.clients.processes import records
 from phases.ports.ports import NotSetUp, PortError
@@ -71,7 +71,7 @@ async def test_the_commit_that_broke_it_is_named(tmp_path: Path) -> None:
         "Grace",
         "Change 8",
     )
-    assert told.step == told.steps <= 6 + 2 * AGAIN
+    assert told.step == told.steps <= 6 + 2 * EXTRA_RUNS
     assert "reproduce.sh" in told.culprit.reasons[0]
     # Nothing of it is left in the clone, and what is checked out there was never touched.
     assert repository.git("worktree", "list").count("\n") == 0
@@ -91,7 +91,7 @@ async def test_progress_says_which_step_of_about_how_many(tmp_path: Path) -> Non
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     told = await until(bisector, service(repository), "b", lambda told: told.step == 2)
-    assert (told.state, told.step, told.steps) == ("running", 2, 6 + 2 * AGAIN)
+    assert (told.state, told.step, told.steps) == ("running", 2, 6 + 2 * EXTRA_RUNS)
     gate.touch()
     assert (await until_over(bisector, service(repository), "b")).state == "found"
 
@@ -104,7 +104,7 @@ async def test_ends_that_agree_are_said_so(tmp_path: Path, broken_at: int, word:
     told = await until_over(bisector, service(repository), "b")
     assert told.state == "cannot tell"
     assert f"good and bad agree: the script {word} at 1 and 2" in told.reason
-    assert told.step == 2 + AGAIN
+    assert told.step == 2 + EXTRA_RUNS
 
 
 async def test_a_script_that_cannot_tell_is_believed(tmp_path: Path) -> None:

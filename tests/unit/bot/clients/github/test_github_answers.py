@@ -22,8 +22,9 @@ from bot.clients.deployers.hotfix_merges import HotfixMerges
 from bot.clients.git.source import LocalGit
 from bot.clients.github import endpoints as calls
 from bot.clients.github.checks import pull_checks
-from bot.clients.github.client import GitHub
+from bot.clients.github.client import GitHub, read
 from bot.clients.github.deployments import named
+from bot.clients.github.graphql_models import Pull
 from bot.clients.github.models import Deployment
 from bot.clients.github.rest_fallback import RestInstead
 from bot.clients.github.source import GitHubSource
@@ -197,7 +198,7 @@ async def test_limits_of_graphql_come_with_200(
     async with hub(answer) as there:
         for _ in range(2):
             with pytest.raises(HttpError, match="slow down") as refused:
-                await there.github.graphql("query { viewer { login } }", {}, permission="x")
+                await there.github.graphql(dict, "query { viewer { login } }", {}, permission="x")
             assert refused.value.retryable
         assert len(there.asked) == 1, "nothing is sent meanwhile"
         if rest_waits:
@@ -271,7 +272,7 @@ async def test_errors_of_graphql(body: dict[str, Any], said: str, retryable: boo
     async with hub(lambda method, path, sent: JSONResponse(body)) as there:
         with pytest.raises(HttpError, match=said) as refused:
             await there.github.graphql(
-                "query { viewer { login } }", {}, permission="Pull requests: write"
+                dict, "query { viewer { login } }", {}, permission="Pull requests: write"
             )
         assert refused.value.retryable is retryable
 
@@ -373,12 +374,13 @@ def test_checks_that_a_fine_grained_token_may_not_see_are_null() -> None:
         {"__typename": "StatusContext", "context": "ci/lint", "state": "SUCCESS"},
     ]
     commit = {"commit": {"statusCheckRollup": {"contexts": {"nodes": contexts}}}}
-    found = pull_checks({"number": 7, "url": None, "commits": {"nodes": [commit]}})
+    found = pull_checks(read(Pull, {"number": 7, "url": None, "commits": {"nodes": [commit]}}))
     assert [(one.name, one.conclusion) for one in found.checks] == [
         ("ci/lint", "passed"),
         ("2 check runs", "hidden from our token"),
     ]
-    assert pull_checks({"number": 7, "url": None, "commits": {"nodes": [None]}}).checks == ()
+    nobody = read(Pull, {"number": 7, "url": None, "commits": {"nodes": [None]}})
+    assert pull_checks(nobody).checks == ()
 
 
 def test_a_payload_may_be_text() -> None:
