@@ -22,7 +22,6 @@ STORIES = Path(__file__).with_name("workspace")
 
 # Little of what is imported and collected is garbage, and looking for it takes a fifth of that.
 gc.disable()
-COLLECT_AFTER = 10_000
 
 # Containers often forbid bytecode files. Then each worker of pytest rewrites every test anew, and
 # each process that a test starts compiles the whole bot: a third of the run's processor time.
@@ -91,7 +90,6 @@ def pytest_collection_finish() -> None:
     """Leave out of each later garbage collection what stays to the end: modules and tests."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 20)  # the end of each file collects, too
     gc.enable()
 
 
