@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
+from redis.asyncio import Redis
+
 from bot.connection.client import StoreError, call, connect
 
 log = logging.getLogger(__name__)
@@ -79,12 +81,9 @@ async def running(data_dir: Path) -> str | None:
         return None
     redis = connect(url, connections=1)
     try:
-        await call(redis, "PING")
-    except StoreError:
-        return None
+        return url if await _answers(redis) else None
     finally:
         await redis.aclose()
-    return url
 
 
 def _read_note(data_dir: Path) -> str | None:
@@ -183,18 +182,22 @@ async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> N
     ends = clock() + START_SECONDS
     redis = connect(f"unix://{socket}")
     try:
-        while True:
-            try:
-                await call(redis, "PING")
-                return
-            except StoreError as error:
-                if watcher.poll() is not None or clock() > ends:
-                    raise ValkeyError(
-                        f"The embedded Valkey does not start in {data}: {_last_line(data)}"
-                    ) from error
+        while not (os.access(socket, os.W_OK) and await _answers(redis)):
+            if watcher.poll() is not None or clock() > ends:
+                raise ValkeyError(
+                    f"The embedded Valkey does not start in {data}: {_last_line(data)}"
+                )
             await asyncio.sleep(0.01)
     finally:
         await redis.aclose()
+
+
+async def _answers(redis: Redis) -> bool:
+    try:
+        await call(redis, "PING")
+    except StoreError:
+        return False
+    return True
 
 
 async def _restart_when_ended(
