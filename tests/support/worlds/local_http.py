@@ -12,6 +12,9 @@ from starlette.types import ASGIApp
 
 from sandbox.serving import KEEP_ALIVE_SECONDS
 
+TURNS = 10
+"""Of the event loop: whoever was just let in is a connection by then, and is closed, too."""
+
 
 class _Server(uvicorn.Server):
     """Up and down at once: uvicorn's own ways look every tenth of a second, and sleep for one."""
@@ -25,9 +28,11 @@ class _Server(uvicorn.Server):
     async def close(self) -> None:
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110  no event
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        while self.server_state.connections or self.server_state.tasks:
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
             await asyncio.sleep(0.001)
         for server in self.servers:
             await server.wait_closed()
