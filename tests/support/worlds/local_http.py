@@ -10,10 +10,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from sandbox.serving import KEEP_ALIVE_SECONDS
-
-TURNS = 10
-"""Of the event loop: whoever was just let in is a connection by then, and is closed, too."""
+from sandbox.serving import KEEP_ALIVE_SECONDS, shut
 
 
 class _Server(uvicorn.Server):
@@ -27,9 +24,9 @@ class _Server(uvicorn.Server):
 
     async def close(self) -> None:
         for server in self.servers:
+            for listening in server.sockets:
+                await shut(listening.fileno())
             server.close()
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
         while self.server_state.connections or self.server_state.tasks:
             for connection in list(self.server_state.connections):
                 connection.shutdown()
