@@ -31,7 +31,7 @@ class Job:
 
     @property
     def maybe_done(self) -> bool:
-        """Whether an earlier try may have done it, of this effect or of the one given up."""
+        """An earlier try may have done it, of this effect or of the one given up."""
         return self.attempt > 1 or self.wanted_as is not None
 
 

@@ -361,8 +361,8 @@ class GitHubSource:
                 raise
             return await self._rest.files(repository, commit, places)
         there = answer.repository or {}
-        found = {name for name, entry in there.items() if entry and entry.kind == "Blob"}
-        return [place for n, place in enumerate(places) if f"p{n}" in found]
+        files = {name for name, entry in there.items() if entry and entry.kind == "Blob"}
+        return [place for n, place in enumerate(places) if f"p{n}" in files]
 
 
 def repository_of(service: Service) -> str:

@@ -55,10 +55,10 @@ def in_figures(sentence: str) -> str:
 
     Fractions keep their words, as does `two and a half hours`.
     """
-    kept = _NOT_A_COUNT.split(sentence)
+    parts = _NOT_A_COUNT.split(sentence)
     every = (
         part if index % 2 else _WORD.sub(lambda word: str(_WORDS[word[0].lower()]), part)
-        for index, part in enumerate(kept)
+        for index, part in enumerate(parts)
     )
     return _LENGTH_IN_WORDS.sub(_length_in_figures, "".join(every))
 

@@ -1,4 +1,4 @@
-"""How many people were hit: held to what triage measured, and to what is said elsewhere."""
+"""The number of people who were hit: held to the measured one, and to what is said elsewhere."""
 
 from __future__ import annotations
 
