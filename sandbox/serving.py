@@ -80,6 +80,20 @@ def _reserve(port: int) -> bool:
     return True
 
 
+TURNS = 10
+"""Of the event loop: whoever was just let in is a connection by then."""
+
+
+async def shut(listening: int) -> None:
+    """Let nobody in any more at this descriptor.
+
+    Whoever is being let in while asyncio closes a server would be left open.
+    """
+    asyncio.get_running_loop().remove_reader(listening)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
 def forgiving(app: ASGIApp) -> ASGIApp:
     """Return the app; a caller who is gone before it was read is no fault of it, and not logged.
 
@@ -117,5 +131,6 @@ async def serving(
         yield
     finally:
         before_stop()
+        await shut(listening.fileno())
         server.should_exit = True
         await running

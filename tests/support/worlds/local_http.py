@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from sandbox.serving import KEEP_ALIVE_SECONDS
+from sandbox.serving import KEEP_ALIVE_SECONDS, shut
 
 
 class _Server(uvicorn.Server):
@@ -24,10 +24,12 @@ class _Server(uvicorn.Server):
 
     async def close(self) -> None:
         for server in self.servers:
+            for listening in server.sockets:
+                await shut(listening.fileno())
             server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110  no event
+        while self.server_state.connections or self.server_state.tasks:
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
             await asyncio.sleep(0.001)
         for server in self.servers:
             await server.wait_closed()
