@@ -328,6 +328,7 @@ def _observations(ask: Questions, found: Answers) -> Observations:
         titled=titled_since(trouble.issues, ask.since),
         before=impact.before,
         from_laptop=impact.event is not None and impact.event.from_laptop,
+        deployed=[deploy.started_at for deploy in found.deploys.known.deploys],
     )
 
 

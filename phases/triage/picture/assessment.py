@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from phases.ports.tracker_values import EventPicture, IssueRow
 from phases.record.findings import BlastRadius, EndpointAnswer, IssueSeen, Share, Word
@@ -25,7 +25,7 @@ from phases.triage.picture.false_alarms import (
     same_few_users,
     single_user_picture,
 )
-from phases.triage.picture.fire import DAY, MINUTE, Series, find_rise
+from phases.triage.picture.fire import DAY, MINUTE, STEP, Series, find_rise
 from phases.triage.picture.no_fire import as_usual, silence_in_words, with_endpoint
 
 LAPTOP = "Only a developer's machine ran into it."
@@ -52,6 +52,8 @@ class Observations:
     """When the fire had its titles."""
     before: Mapping[str, int] = field(default_factory=dict[str, int])
     from_laptop: bool = False
+    deployed: Sequence[datetime] = ()
+    """When deploys of the service started."""
 
     @property
     def only_errors(self) -> bool:
@@ -121,7 +123,7 @@ def _renamed_transactions(seen: Observations) -> set[str]:
     if (
         began is None
         or not seen.before
-        or (seen.series is not None and _is_another_fire(seen.series, began, seen.service.window))
+        or (seen.series is not None and _is_another_fire(seen, seen.series, began))
     ):
         return set()
     new = new_issues(seen.issues, seen.since)
@@ -137,13 +139,19 @@ def _renamed_transactions(seen: Observations) -> set[str]:
     )
 
 
-def _is_another_fire(series: Series, began: datetime, window: timedelta) -> bool:
-    """Say whether what failed before had ended, or was itself a fire of this day.
+def _is_another_fire(seen: Observations, series: Series, began: datetime) -> bool:
+    """Say whether what failed before had ended, or was a release's fire that a later one ended.
 
-    A fire that goes on under another title, or has given way to another one, is still a fire.
+    What a hotfix breaks begins as the fire ends that it was for. Any other failure that goes on
+    under another title is still the same, however long it has failed.
     """
-    rise = find_rise(series, window)
-    return ended_before(series, began) or (rise is not None and rise.since > began - DAY)
+    if ended_before(series, began):
+        return True
+    rise = find_rise(series, seen.service.window)
+    if rise is None or rise.since <= began - DAY:
+        return False
+    brought = any(at - STEP <= rise.since <= at + seen.service.window for at in seen.deployed)
+    return brought and any(rise.since < at <= began for at in seen.deployed)
 
 
 def _other_transactions(seen: Observations, names: frozenset[str] | set[str]) -> tuple[Share, ...]:
