@@ -233,7 +233,10 @@ def _service(ctx: Context, slugs: list[str]) -> Service | None:
         if (service := ctx.catalogue.by_sentry_project(slug)) is not None:
             return service
     every = ctx.catalogue.all()
-    return every[0] if len(every) == 1 and not every[0].sentry else None
+    if len(every) == 1 and not every[0].sentry:
+        return every[0]
+    log.info("an alarm of a Sentry project that no service in the catalogue has: %s", slugs)
+    return None
 
 
 def _from_issue(ctx: Context, hook: _Hook, issue: _Issue) -> Alert | None:

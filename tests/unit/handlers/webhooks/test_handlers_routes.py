@@ -196,6 +196,14 @@ async def test_what_does_not_count_is_taken_and_changes_nothing(
     assert await home.count() == 0
 
 
+async def test_an_alarm_of_a_project_that_nobody_has_is_in_the_log(
+    home: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        await home.sentry("issue", issue(project={"slug": "renamed-shop"}))
+    assert "renamed-shop" in caplog.text
+
+
 async def test_an_event_without_environment_counts(home: House) -> None:
     await home.sentry("event_alert", event_alert(environment=None))
     assert await home.count() == 1
