@@ -37,6 +37,9 @@ COOL_DOWN_SECONDS = 1.0
 EDIT_SECONDS = 8.0
 """Shorter than the lease: an edit has ended before anybody else may begin one."""
 LOOK_SECONDS = 0.5
+SPENT_SECONDS = 10.0
+"""A kind whose edits are used up is asked about again after this at most: the wait was told by the
+clock of Redis, and is an hour too long where that was set back by an hour just then."""
 APART_SECONDS = 0.05
 """Between two looks: many changes in a row cost one look, not one each."""
 AT_MOST = 500
@@ -260,7 +263,7 @@ class Live(Worker):
             return _End(clear=True)
         if wait := await self._budget.spend(_kind(marked), begun.token, changes=marked):
             self.counts["put off"] += 1
-            self._spent[_kind(marked)] = time.monotonic() + wait
+            self._spent[_kind(marked)] = time.monotonic() + min(wait, SPENT_SECONDS)
             return _End()
         return await self._send(marked, ref, message, fingerprint, begun.token)
 

@@ -281,6 +281,20 @@ async def test_the_bucket_fills_again(
     assert slack.edits[-1] == ("1.1", "status: b [status]")
 
 
+async def test_a_wait_that_a_wrong_clock_of_redis_told_is_asked_about_again(
+    store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.live.editor.SPENT_SECONDS", 0.1)
+    slack = Slack()
+    live = Live(store, render, slack)
+    await store.redis.set("{fb}:live:pause", "429", px=3_600_000)
+    async with running(live.run()):
+        await change(incidents, "a [status]")
+        await until(lambda: live.counts["put off"] > 0)
+        await store.redis.delete("{fb}:live:pause")  # as clock_rewind.lua shortens it
+        await until(lambda: len(slack.edits) == 1)
+
+
 async def test_a_hundred_edits_go_at_once_after_a_quiet_time_and_progress_leaves_them(
     store: Store,
 ) -> None:
