@@ -314,3 +314,9 @@ def transcript(world: World) -> str:
     for user, notices in world.workspace.toasts.items():
         lines += [f"Slack tells {user}: {notice}" for notice in notices]
     return "\n".join(lines)
+
+
+def log_lines(world: World) -> list[str]:
+    """Return the whole lines of the bot's log: the last one may be half written just now."""
+    text, _, _ = (world.folder / "bot.log").read_text().rpartition("\n")
+    return text.splitlines()

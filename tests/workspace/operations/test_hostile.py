@@ -11,7 +11,15 @@ from copy import deepcopy
 from sandbox.slack.people import plain
 from sandbox.slack.to_app import payloads
 from sandbox.world import World
-from tests.support.bots.stage import DEPLOY, asked, burn, declared, eventually, everything
+from tests.support.bots.stage import (
+    DEPLOY,
+    asked,
+    burn,
+    declared,
+    eventually,
+    everything,
+    log_lines,
+)
 from tests.support.values.formatted import formatted
 
 EVIL = "evil.example"
@@ -84,5 +92,5 @@ async def test_nothing_that_an_attacker_writes_mentions_links_or_runs(small: Wor
         assert "](https://" not in told.replace("\\]", "").replace("\\[", ""), told
         assert "<img" not in told.replace("\\<", "")
         assert "@everyone" not in told
-    for line in (world.folder / "bot.log").read_text().splitlines():
+    for line in log_lines(world):
         assert json.loads(line)["said"], "a line of the log is one line"

@@ -18,7 +18,7 @@ from bot.runtime.ending import STOP_SECONDS
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, declared, eventually, said, told
+from tests.support.bots.stage import burn, declared, eventually, log_lines, said, told
 
 PROMISED = 10.0
 """docs/operations.md: "SIGTERM ends it within 10 seconds"."""
@@ -46,7 +46,7 @@ async def test_a_hung_call_outside_does_not_hold_the_stop(sentry_hangs: World):
         lambda: not Path(f"/proc/{process}").exists(),
         "the bot has ended",
     )
-    log = [json.loads(line) for line in (world.folder / "bot.log").read_text().splitlines()]
+    log = [json.loads(line) for line in log_lines(world)]
     handed = [line["said"] for line in log if "handed back unfinished" in line["said"]]
     assert handed, "effects that hung were handed back"
     assert not [line for line in log if "not stopped within" in line["said"]], (
@@ -123,7 +123,7 @@ async def test_metrics_and_log_tell_of_an_incident(small: World):
         assert one("worker_running", worker=worker) == 1
     assert one("redis_up") == 1
 
-    log = [json.loads(line) for line in (world.folder / "bot.log").read_text().splitlines()]
+    log = [json.loads(line) for line in log_lines(world)]
     decided = next(line for line in log if line["said"] == "INC-0001 decide.rollback")
     assert decided["incident"] == "INC-0001"
     assert re.fullmatch(r"trigger:\S+", decided["delivery"])
