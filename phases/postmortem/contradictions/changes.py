@@ -64,8 +64,6 @@ def wrong_way(case: Case) -> Iterator[Contradiction]:
 
 def _against_its_word(match: re.Match[str]) -> str:
     before, after = _amount(match, "a"), _amount(match, "b")
-    if before is None or after is None:
-        return ""
     if before[0] != after[0]:
         return ""
     word = match["word"].lower()
@@ -81,11 +79,9 @@ def _against_its_word(match: re.Match[str]) -> str:
     return ""
 
 
-def _amount(match: re.Match[str], side: str) -> tuple[str, float] | None:
-    """Return kind and size in the kind's smallest unit; None where a unit is missing beside one."""
-    unit = (match[f"{side}_unit"] or "").lower()
+def _amount(match: re.Match[str], side: str) -> tuple[str, float]:
+    """Return kind and size in the kind's smallest unit; `2` of `from 2 to 5 %` is a share, too."""
+    other = "b" if side == "a" else "a"
+    unit = (match[f"{side}_unit"] or match[f"{other}_unit"] or "").lower()
     kind, factor = _UNITS.get(unit, ("", 1.0))
-    other = (match["b_unit" if side == "a" else "a_unit"] or "").lower()
-    if unit not in _UNITS and other in _UNITS:
-        kind, factor = _UNITS[other]  # `from 2 to 5 %`
     return kind, number_in(match[side]) * factor

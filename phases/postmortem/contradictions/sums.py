@@ -45,13 +45,11 @@ _OF_ALL = re.compile(
 )
 _WORKED = r"succeeded|worked|went through|passed|were fine|were unaffected|completed"
 _BROKE = r"failed|errored|timed out|were lost|were rejected|broke"
-_COMPLEMENT = re.compile(
-    rf"(?P<a>{NUMBER})\s?% (?:of (?:[\w-]+ ){{1,3}}?)?(?:{{first}})(?: and|,? while|,| but)"
-    rf"(?: the (?:other|remaining))? (?P<b>{NUMBER})\s?% (?:of (?:them |[\w-]+ ))?(?:{{second}})"
-)
 _COMPLEMENTS = tuple(
     re.compile(
-        _COMPLEMENT.pattern.replace("{first}", first).replace("{second}", second), re.IGNORECASE
+        rf"(?P<a>{NUMBER})\s?% (?:of (?:[\w-]+ ){{1,3}}?)?(?:{first})(?: and|,? while|,| but)"
+        rf"(?: the (?:other|remaining))? (?P<b>{NUMBER})\s?% (?:of (?:them |[\w-]+ ))?(?:{second})",
+        re.IGNORECASE,
     )
     for first, second in ((_WORKED, _BROKE), (_BROKE, _WORKED))
 )

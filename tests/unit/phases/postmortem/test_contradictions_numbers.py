@@ -81,6 +81,7 @@ The p95 dropped from 0.8 s to 4 s.
 All in all 55 refunds: 20 on Friday and 15 on Saturday.
 """.strip().splitlines()
 RIGHT = """
+Retries grew from 100 requests to 20 % of the traffic.
 Of 150 users 120 could not pay.
 37 users were hit: 20 on iOS and 17 on Android.
 The outage lasted 16 minutes (14:03–14:19 UTC).
