@@ -33,6 +33,7 @@ from phases.ports.source_values import (
     Place,
     PullChecks,
     ignored_revisions,
+    lines_around,
     placed,
 )
 from phases.postmortem import test_coverage
@@ -54,7 +55,6 @@ FILES_SHOWN = 300
 """A comparison shows no more files than these."""
 HOTFIXES = 25
 TESTS_SHOWN = 5
-SNIPPET_AROUND = 2
 REMEMBERED = 1000
 NAME_SECONDS = 300.0
 """How long it is remembered which commit a tag names."""
@@ -135,11 +135,7 @@ class GitHubSource:
         )
         if content.type == "file" and content.encoding != "base64":
             raise PortError(SYSTEM, f"{path[:200]} is too large for GitHub to show its lines")
-        lines = content.text.splitlines()
-        if not 1 <= line <= len(lines):
-            return ()
-        first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
-        return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
+        return lines_around(content.text, line)
 
     def remarks(self, service: Service) -> Sequence[str]:
         return ()
