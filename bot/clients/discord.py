@@ -103,6 +103,8 @@ class BotApi(Http):
             return super().refusal(answer, scope)
         if answer.request.method == "DELETE" and answer.status_code == 404:
             return None
+        if answer.status_code == 403 and json_of(answer) is None:
+            return super().refusal(answer, scope)  # a page of a wall, which knows no permissions
         refusal = _refusal_in(answer)
         return _slow_down(answer, refusal) or _pin_refused(answer, refusal)
 

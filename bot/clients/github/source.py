@@ -48,6 +48,8 @@ DETAILED = 120
 """Of so many of the newest commits the files are asked for: a call each …"""
 DETAIL_SECONDS = 12.0
 """… and not for longer than this."""
+HIDDEN_MOST = 3
+"""Commits whose files GitHub does not show, after which no more are asked for."""
 AT_ONCE = 8
 """No bursts:
 https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api"""
@@ -237,10 +239,19 @@ class GitHubSource:
         Where the time or the calls run out, those that came by then are returned.
         """
 
+        hidden: list[HttpError] = []
+
         async def detail(sha: str) -> None:
-            if (repository, sha) not in self._detailed:
+            if (repository, sha) in self._detailed:
+                return
+            try:
                 answer = await self._github.get(calls.COMMIT, repository, ref=sha)
                 self._detailed[repository, sha] = read(shapes.Commit, answer)
+            except HttpError as error:
+                # One commit may be too large for GitHub to show: the others stand.
+                hidden.append(error)
+                if error.limited or len(hidden) > HIDDEN_MOST:
+                    raise
 
         try:
             async with asyncio.timeout(DETAIL_SECONDS):
@@ -257,6 +268,8 @@ class GitHubSource:
             log.warning(
                 "GitHub does not show the files of all %d commits: %s", len(shas), error.text
             )
+        if hidden and not hidden[0].retryable and len(hidden) == len(shas):
+            raise hidden[0]  # not one may be seen: that is the token
         details = ((sha, self._detailed.get((repository, sha))) for sha in shas)
         return {sha: detail for sha, detail in details if detail is not None}
 
