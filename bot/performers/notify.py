@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.clients.pagerduty import PagerDuty
-from bot.performers.context import EffectContext, performs
+from bot.performers.context import EffectContext, helps_soon, performs
 from bot.store.job import Job
 from handlers import views
 from phases.coordination.discord import discord_text
@@ -78,7 +78,7 @@ async def page(effect: Page, job: Job, context: EffectContext) -> Paged:
             await _page(context.pager, incident, effect.key, one_line(text, {}, PAGE_LIMIT))
             return Paged(key=effect.key, via="PagerDuty")
         except PortError as error:
-            if error.retryable and job.attempt < PAGER_TRIES:
+            if helps_soon(error, job, PAGER_TRIES):
                 raise
             via = f"mention, because {error.system} failed: {error.text}"
             unheard = f"\nNobody was called: {ended(error.text)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -67,9 +68,19 @@ def refusal(method: str, error: SlackApiError) -> SlackRefused:
     kind = BlocksRefused if word in rich.REFUSALS else SlackRefused
     refused = kind(method, word, retryable=again, retry_after=retry_after(error.response.headers))
     refused.text = f"Slack refused {method}: {reason}"
+    refused.people = refused_people(data)
     if word.startswith("HTTP ") and status < 500 and status != 429:
         refused.text = f"what answers {method} does not answer as Slack does ({word})"
     return refused
+
+
+def refused_people(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return those for whom a part of a call was refused, with Slack's word for each.
+
+    `{"errors": [{"user": "U123", "ok": false, "error": "cant_invite"}]}`
+    """
+    rows = answer.get("errors") or ()
+    return {str(row["user"]): str(row.get("error")) for row in rows if row.get("user")}
 
 
 def _error_code(error: SlackApiError) -> str:

@@ -216,6 +216,22 @@ async def test_a_thread_in_place_of_a_channel_is_begun_once(world: World) -> Non
     assert world.posted("INC-0001: ") == 1
 
 
+@pytest.mark.parametrize("word", ["no_permission", "too_many_convos_for_team", "ekm_access_denied"])
+async def test_whatever_slack_refuses_a_channel_for_the_incident_has_its_place(
+    world: World, word: str
+) -> None:
+    """https://docs.slack.dev/reference/methods/conversations.create#errors"""
+    world.record = world.record.model_copy(update={"channel": None})
+    world.faults.always("slack.conversations.create", Fault(error=word))
+    opened = await world(wanted.OpenChannel(), FIRST)
+    assert isinstance(opened, ChannelOpened)
+    assert (opened.channel.id, opened.reason) == (
+        "C0GENERAL",
+        f"Slack refused conversations.create: {word}",
+    )
+    assert opened.channel.thread_ts is not None
+
+
 async def test_a_channel_whose_purpose_was_not_set_is_taken_by_the_next_effect(
     world: World,
 ) -> None:
