@@ -15,7 +15,7 @@ from phases.record.incident import ActionKind, Incident, Severity, Status
 from phases.record.tokens import what_was_done
 from phases.shared.change import Draft
 from phases.shared.rounds import action_in_effect
-from phases.text.wording import capital, counted, listed, stamp
+from phases.text.wording import capital, counted, ended, listed, stamp
 from phases.triage.picture import who_is_hit
 
 UPDATE = "update"
@@ -134,14 +134,14 @@ def _doing_text(incident: Incident) -> str:
     done = incident.status in (Status.VERIFYING, Status.MITIGATED)
     match action.kind:
         case ActionKind.FIXED:
-            words = capital(action.sentence[:300].rstrip("."))
+            words = capital(action.sentence[:300])
         case ActionKind.HOTFIX if done:
             words = f"A {what_was_done(action)} is out"
         case _ if done:
             words = capital(what_was_done(action, "past"))
         case _:
             words = f"We are {what_was_done(action, 'doing')}"
-    return f"{words}. {_whether_it_helped(incident)}".strip()
+    return f"{ended(words)} {_whether_it_helped(incident)}".strip()
 
 
 def _whether_it_helped(incident: Incident) -> str:

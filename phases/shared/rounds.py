@@ -24,7 +24,7 @@ from phases.record.incident import (
 from phases.record.tokens import what_was_done
 from phases.shared.announce import LIVE_EVERYWHERE, await_action, update_outside
 from phases.shared.change import Draft, Refused
-from phases.text.wording import capital, short, stamp
+from phases.text.wording import capital, ended, short, stamp
 
 GUARD_TIMER = "guard"  # the bot's own looks after recovery
 
@@ -156,8 +156,8 @@ def refuse_if_ended(incident: Incident) -> Refused | None:
         case Status.CANCELLED:
             why = incident.cancel_reason or "no reason given"
             there = f" Say it in {incident.duplicate_of}." if incident.duplicate_of else ""
-            refusal = f"{incident.id} was cancelled: {why}. Nothing was changed.{there}"
-            return Refused("state", refusal)
+            was = ended(f"{incident.id} was cancelled: {why}")
+            return Refused("state", f"{was} Nothing was changed.{there}")
         case Status.RESOLVED | Status.CLOSED:
             return Refused(
                 "state",
