@@ -146,14 +146,24 @@ async def comment(effect: CommentTicket, job: Job, context: EffectContext) -> No
 
 @performs(CatchUp)
 async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> None:
-    """Say everything that could not be said while Linear was away, in one comment."""
+    """Say everything that could not be said while Linear was away, in one comment.
+
+    Comments that are wanted meanwhile, or were since an earlier try, are left to this one: its text
+    is mended until it says them, too.
+    """
     on = await on_ticket(job, context)
-    if on is not None and on.public:
-        text = catch_up_text(await context.dispatcher.timeline(on.incident.id), effect.since)
-        if not await _comment(on, text, job, context):
-            # What was said since an earlier try was left to this comment.
-            key, body = _comment_key(on, job), await _prose(context, text)
-            await on.tickets.mend_comment(key=key, body=body)
+    if on is None or not on.public:
+        return
+    text = await _missed(effect, on, context)
+    said = text if await _comment(on, text, job, context) else ""
+    while (text := await _missed(effect, on, context)) != said:
+        key, body = _comment_key(on, job), await _prose(context, text)
+        await on.tickets.mend_comment(key=key, body=body)
+        said = text
+
+
+async def _missed(effect: CatchUp, on: OnTicket, context: EffectContext) -> str:
+    return catch_up_text(await context.dispatcher.timeline(on.incident.id), effect.since)
 
 
 @performs(CommentParent)

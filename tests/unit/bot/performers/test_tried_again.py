@@ -7,7 +7,7 @@ anew, say because the incident was reopened, it is done anew.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +56,8 @@ class World:
     def __init__(self, slack: SlackWorld, linear: Linear, discord: Discord, faults: Faults) -> None:
         self.slack, self.linear, self.discord, self.faults = slack, linear, discord, faults
         self.entries: list[Entry] = []
+        self.meanwhile: list[Coroutine[Any, Any, None]] = []
+        """Happen one after the other, each when the timeline was just read."""
         self.record = incident(
             declared_at=BEGAN,
             channel=Channel(id="C0GENERAL", name="general"),
@@ -67,7 +69,15 @@ class World:
         return self.record
 
     async def timeline(self, id: str) -> list[Entry]:
-        return self.entries
+        read = [*self.entries]
+        if self.meanwhile:
+            await self.meanwhile.pop(0)
+        return read
+
+    async def says(self, words: str) -> None:
+        """Somebody says it: it is in the timeline, and wanted as a comment."""
+        self.entries.append(Entry(at=BEGAN, kind="update", text=words))
+        await self(wanted.CommentTicket(text=words), f"INC-0001.{20 + len(self.entries)}.1")
 
     async def __call__(
         self, effect: wanted.Effect, id: str, wanted_as: str | None = None, later: float = 0
@@ -277,3 +287,23 @@ async def test_what_was_said_meanwhile_is_in_the_one_comment_that_catches_up(wor
     await world(effect, AGAIN, wanted_as=FIRST)
     [comment] = world.linear.comments
     assert comment.body.split() == catch_up_text(world.entries, since).split()
+
+
+@pytest.mark.parametrize("tried_before", [False, True])
+async def test_what_is_said_while_the_ticket_catches_up_is_in_its_comment(
+    world: World, tried_before: bool
+) -> None:
+    """Comments are left to the one that catches up for as long as its failure is known."""
+    effect = wanted.CatchUp(since=BEGAN - timedelta(minutes=1))
+    body = wanted.EFFECT.dump_json(effect).decode()
+    failure = Failure(effect_id=FIRST, kind=effect.type, reason="late", at=BEGAN, effect=body)
+    changes = {"ticket": await ticket(world), "failures": (failure,)}
+    world.record = world.record.model_copy(update=changes)
+    world.entries = [Entry(at=BEGAN, kind="update", text="Half of the carts are empty")]
+    if tried_before:
+        await world.lost("linear.commentCreate", effect)
+    world.meanwhile = [world.says("All of them"), world.says("And no vouchers")]
+    await world(effect, AGAIN, wanted_as=FIRST)
+    assert not world.meanwhile
+    [comment] = world.linear.comments
+    assert comment.body.split() == catch_up_text(world.entries, effect.since).split()
