@@ -56,6 +56,19 @@ def git_ref(call: Call) -> Json:
     return {"ref": f"refs/{name}", "object": {"type": "commit", "sha": sha}}
 
 
+def matching_refs(call: Call) -> list[Json]:
+    """The tags whose names begin so, all of them: there are no pages.
+
+    https://docs.github.com/en/rest/git/refs#list-matching-references
+    """
+    begin, tags = call.path("ref").removeprefix("tags/"), call.github.tags
+    return [
+        {"ref": f"refs/tags/{name}", "object": {"type": "commit", "sha": tags[name]}}
+        for name in sorted(tags)
+        if name.startswith(begin)
+    ]
+
+
 def create_ref(call: Call) -> Json:
     ref, sha = call.body["ref"], call.body["sha"]
     call.github.create_ref(ref, sha)
@@ -150,6 +163,7 @@ ENDPOINTS = (
     Endpoint("releases", "GET", "/releases", releases),
     Endpoint("tags", "GET", "/tags", tags),
     Endpoint("git_ref", "GET", "/git/ref/{ref:path}", git_ref),
+    Endpoint("matching_refs", "GET", "/git/matching-refs/{ref:path}", matching_refs),
     Endpoint("create_ref", "POST", "/git/refs", create_ref, 201),
     Endpoint("compare", "GET", "/compare/{basehead:path}", compare),
     Endpoint("commit_pulls", "GET", "/commits/{sha}/pulls", commit_pulls),

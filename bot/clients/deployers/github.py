@@ -109,9 +109,10 @@ class GitHubDeployer:
         releases may be commits: then those that were deployed before come first.
         """
         repository, _ = _workflow(service)
+        begin = service.release.tag.partition("{")[0]
         released, tags = await asyncio.gather(
             self._github.polled(calls.RELEASES, repository, {"per_page": PAGE}),
-            self._github.tags(repository),
+            self._github.tags_beginning(repository, begin),
         )
         names = [r.tag_name for r in read(list[Published], released) if not r.draft]
         others = [name for name in tags if name not in names]

@@ -43,8 +43,15 @@ class RecordedCommands:
         return records.read(self._folder(id) / "job.json")
 
     def record(self, id: str, job: Mapping[str, Any]) -> None:
-        """Record a job, once; `argv`, `cwd` and `limit_seconds` say what is run."""
-        records.create(self._folder(id) / "job.json", {**job, "at": records.now()})
+        """Record a job, once; `argv`, `cwd` and `limit_seconds` say what is run.
+
+        Raises `PortError` where it cannot be written, as on a disk that is full.
+        """
+        try:
+            records.create(self._folder(id) / "job.json", {**job, "at": records.now()})
+        except OSError as error:
+            text = f"nothing was started: its record cannot be written ({error.strerror})"
+            raise PortError("deployer", text, retryable=True) from error
 
     def all(self) -> Iterator[dict[str, Any]]:
         """Return every job of this host."""

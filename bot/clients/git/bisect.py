@@ -79,7 +79,11 @@ class LocalBisector:
                 "whole_seconds": WHOLE_SECONDS,
                 "at": records.now(),
             }
-            records.create(folder / "job.json", job)
+            try:
+                records.create(folder / "job.json", job)
+            except OSError as error:
+                text = f"nothing was started: its record cannot be written ({error.strerror})"
+                raise PortError("bisect", text, retryable=True) from error
         return await self.look(service, bisect_id)
 
     async def look(self, service: Service, bisect_id: str) -> Bisect:

@@ -17,9 +17,9 @@ import httpx
 from pydantic import ValidationError
 
 from bot.clients.cache import Cache
-from bot.clients.github.endpoints import REPOSITORY, TAGS, Call
+from bot.clients.github.endpoints import MATCHING_REFS, REPOSITORY, TAGS, Call
 from bot.clients.github.http import REDIRECTS, SYSTEM, GraphQL, Rest
-from bot.clients.github.models import Repository, Tag
+from bot.clients.github.models import GitRef, Repository, Tag
 from bot.clients.http.client import adapter, place_of, with_query
 from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
@@ -156,8 +156,22 @@ class GitHub:
         There may be more of them where there are `TAGS_LISTED`.
         """
         rows = await self.pages(TAGS, repository, most=TAG_PAGES)
-        tags = {tag.name: tag.commit.sha for tag in read(list[Tag], rows)}
-        return {name: tags[name] for name in sorted(tags, key=_natural, reverse=True)}
+        return _highest_first({tag.name: tag.commit.sha for tag in read(list[Tag], rows)})
+
+    async def tags_beginning(self, repository: str, begin: str) -> dict[str, str]:
+        """Return the tags, with those that begin so also where there are more than are listed.
+
+        In a repository of many services the neighbours' tags fill the list. The commit of an
+        annotated tag beyond it is empty.
+        """
+        tags = await self.tags(repository)
+        if len(tags) < TAGS_LISTED or not begin.strip("/"):
+            return tags
+        rows = await self.polled(MATCHING_REFS, repository, ref=f"tags/{begin.strip('/')}")
+        for row in read(list[GitRef], rows):
+            sha = row.object.sha if row.object.type == "commit" else ""
+            tags.setdefault(row.ref.removeprefix("refs/tags/"), sha)
+        return _highest_first(tags)
 
     async def default_branch(self, repository: str) -> str:
         """Return the branch whose workflow files run. It is not remembered: it may be renamed."""
@@ -245,6 +259,10 @@ async def or_none(answer: Awaitable[Any], *absent: int) -> Any:
 def _root(repository: str) -> str:
     owner, _, name = repository.partition("/")
     return f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
+
+
+def _highest_first(tags: Mapping[str, str]) -> dict[str, str]:
+    return {name: tags[name] for name in sorted(tags, key=_natural, reverse=True)}
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

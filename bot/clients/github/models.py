@@ -203,9 +203,13 @@ class Pull(Shape):
 
 class _Object(Shape):
     sha: str
+    type: str = "commit"
 
 
 class GitRef(Shape):
+    """`object` is a tag itself where the tag is an annotated one."""
+
+    ref: str = ""
     object: _Object
 
 

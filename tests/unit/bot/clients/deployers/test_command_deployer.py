@@ -235,6 +235,16 @@ async def test_a_deploy_that_hangs_is_stopped_with_its_children(tmp_path: Path) 
     assert await deployer.running(service) == Release(version="43")
 
 
+async def test_a_disk_that_takes_no_record_is_said_and_nothing_is_started(tmp_path: Path) -> None:
+    (tmp_path / "full").write_text("no folder")
+    deployer = CommandDeployer(tmp_path / "full" / "state")
+    with pytest.raises(PortError, match="record cannot be written") as refused:
+        await deployer.start(
+            shop(tmp_path / "shop", "true"), "d", Release(version="42"), hotfix=False
+        )
+    assert refused.value.retryable
+
+
 async def test_nothing_is_started_where_the_command_is_not_there(tmp_path: Path) -> None:
     service = shop(tmp_path / "shop", "true")
     (tmp_path / "shop" / "deploy.sh").unlink()

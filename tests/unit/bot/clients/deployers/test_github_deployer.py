@@ -21,7 +21,7 @@ from bot.store.dispatch_ledger import Dispatches
 from bot.store.incident_store import Store
 from phases.ports.ports import Deployer, HotfixRef, PortError
 from phases.record.findings import Release
-from phases.record.service import DeployWorkflow
+from phases.record.service import DeployWorkflow, ReleaseNames
 from sandbox.faults import Fault
 from sandbox.github.state import TOKEN, Pull
 from tests.support.worlds.github_world import SHOP, World, github_world, operation
@@ -399,3 +399,12 @@ async def test_a_refused_deployment_may_be_tried_again(world: World) -> None:
         await world.deployer.start(BY_DEPLOYMENTS, ID, TO, hotfix=False)
     await world.deployer.start(BY_DEPLOYMENTS, ID, TO, hotfix=False)
     assert len(world.github.deployments) == 3
+
+
+async def test_behind_the_tags_of_many_neighbours_a_services_own_are_found(world: World) -> None:
+    """GitHub lists tags by name, and 300 of them are read."""
+    world.github.tags |= {f"web-v{n}": "1" * 40 for n in range(400)}
+    world.github.tags |= {"api/v1.9.0": "2" * 40, "api/v1.10.0": "3" * 40}
+    api = SHOP.model_copy(update={"release": ReleaseNames(tag="api/v{version}")})
+    found = await world.deployer.releases(api)
+    assert [(r.version, r.commit) for r in found] == [("1.10.0", "3" * 40), ("1.9.0", "2" * 40)]

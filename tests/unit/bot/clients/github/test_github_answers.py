@@ -563,3 +563,15 @@ async def test_red_checks_are_seen_before_a_merge_without_graphql() -> None:
         with pytest.raises(PortError, match="its checks have failed"):
             await merges.merge(Service(name="shop", repository=PLACE), 7, sha)
         assert all(method != "PUT" for method, _, _ in there.asked)
+
+
+async def test_checks_that_a_limit_hides_are_not_taken_for_none() -> None:
+    """A limit may come as 403, as does what a token may not see."""
+
+    def answer(method: str, path: str, body: Any) -> Response:
+        words = {"message": "You have exceeded a secondary rate limit."}
+        return JSONResponse(words, 403, {"Retry-After": "60"})
+
+    async with hub(answer) as there:
+        with pytest.raises(HttpError, match="slow down"):
+            await RestInstead(there.github).rollup(PLACE, "1" * 40)
