@@ -103,15 +103,22 @@ class EffectContext(Context):
         thread: str | None = None,
     ) -> str:
         """Post what an effect says, once over all its tries. Return the message's `ts`."""
+        key = self._key(job, incident, channel, thread)
+        return await self.slack.post(channel, message, key, thread)
+
+    async def find_posted(self, job: Job, incident: Incident, channel: str) -> str | None:
+        """Return the `ts` of what an earlier try of an effect has posted; None where none did."""
+        return await self.slack.posted(channel, self._key(job, incident, channel, None))
+
+    def _key(self, job: Job, incident: Incident, channel: str, thread: str | None) -> MessageKey:
         since = incident.declared_at if job.wanted_as else job.created
-        key = MessageKey(
+        return MessageKey(
             job.incident,
             job.key,
             since,
             maybe_posted=job.maybe_done,
             threads=other_threads(incident, channel, thread),
         )
-        return await self.slack.post(channel, message, key, thread)
 
     async def owners(self, incident: Incident) -> tuple[tuple[str, ...], str]:
         """Return the owners that a message mentions, and why there are none.

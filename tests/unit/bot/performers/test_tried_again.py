@@ -219,6 +219,23 @@ async def test_a_thread_in_place_of_a_channel_is_begun_once(world: World) -> Non
     assert world.posted("INC-0001: ") == 1
 
 
+async def test_a_thread_that_was_begun_stays_the_place_where_a_channel_could_be_opened_later(
+    world: World,
+) -> None:
+    world.record = incident(declared_at=BEGAN)
+    world.faults.always("slack.conversations.create", Fault(error="restricted_action"))
+    world.faults.next("slack.chat.postMessage", Fault(lose_answer=True), times=3)
+    with pytest.raises(PortError):
+        await world(wanted.OpenChannel(), FIRST)
+    world.faults.clear()
+    for id in (FIRST, AGAIN):  # another try of it, and one of what was given up
+        done = await world(wanted.OpenChannel(), id, wanted_as=FIRST)
+        assert isinstance(done, ChannelOpened)
+        assert done.channel.thread_ts
+    assert world.posted("INC-0001: ") == 1
+    assert not [name for name in names(world) if name.startswith("inc-0001-")]
+
+
 @pytest.mark.parametrize("word", ["no_permission", "too_many_convos_for_team", "ekm_access_denied"])
 async def test_whatever_slack_refuses_a_channel_for_the_incident_has_its_place(
     world: World, word: str
