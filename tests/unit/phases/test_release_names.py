@@ -190,7 +190,7 @@ def test_ci_names_no_branch_and_no_other_services_tag() -> None:
     shop, _ = Catalogue((SHOP, BILLING)).all()
     assert version_told(shop, "refs/tags/shop-v1.4.0") == "1.4.0"
     assert [
-        version_told(shop, told) for told in ("main", "refs/heads/main", "refs/pull/1/merge")
+        version_told(shop, ref) for ref in ("main", "refs/heads/main", "refs/pull/1/merge")
     ] == [None] * 3
     assert (version_told(shop, "main", X), version_told(shop, "billing-v7.1.0", X)) == (X, None)
     assert version_told(shop, "abcdefa") == "abcdefa", "an abbreviated commit may have no digit"
@@ -316,8 +316,8 @@ def test_what_an_incident_rolled_back_is_known_by_its_commit_too() -> None:
     story = mitigated()
     story.incident = story.record.model_copy(update={"rolled_back": ("abababa",)})
     at = story.now
-    seen = DeploySeen(
+    github_deploy = DeploySeen(
         release=Release(version="1.9.0", commit=X), service="shop", started_at=at, source="github"
     )
-    story.say(DeployedByOthers(deploy=seen))
+    story.say(DeployedByOthers(deploy=github_deploy))
     assert "This incident rolled it back." in story.in_channel[0]
