@@ -52,16 +52,16 @@ async def december(store: Store) -> AsyncIterator[Month]:
         month = Month(world, store, memory)
         slack = Slack(world.client.token or "", world.client.base_url)
         await slack.start()
-        found = world.workspace.channel("incidents")
+        announcements = world.workspace.channel("incidents")
 
         async def channel() -> str | None:
-            return found.id
+            return announcements.id
 
         month.replicas = [
             MonthlyTrends(store, memory, slack, channel, now=lambda: month.at) for _ in range(2)
         ]
         try:
-            await slack.join(found.id)
+            await slack.join(announcements.id)
             yield month
         finally:
             await slack.aclose()
@@ -143,20 +143,20 @@ async def test_history_and_trends_are_told_to_who_asks(store: Store):
     async with house(store) as home:
         alice = home.slack.alice
 
-        async def told(command: str) -> Any:
+        async def answer_to(command: str) -> Any:
             await alice.command(command)
             await home.idle()
             return alice.ephemerals()[-1]
 
-        history = await told("/incident history")
+        history = await answer_to("/incident history")
         assert "*12 past incidents*, 1 to 10, newest first" in plain(history)
         assert "INC-0013" not in plain(history)
         await alice.click(history, "incident.history")
         await home.idle()
         assert "INC-0001" in plain(alice.ephemerals()[-1])
         assert "*6 past incidents of shop*, newest first" in plain(
-            await told("/incident history shop")
+            await answer_to("/incident history shop")
         )
-        trends = plain(await told("/incident trends"))
+        trends = plain(await answer_to("/incident trends"))
         assert ": 12 incidents" in trends
         assert "*Most fragile:* shop/cart.py" in trends

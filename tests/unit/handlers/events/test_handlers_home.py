@@ -19,8 +19,8 @@ from tests.support.worlds.handlers_world import House, house
 
 @pytest.fixture
 async def place(store: Store) -> AsyncIterator[House]:
-    async with house(store) as one:
-        yield one
+    async with house(store) as home:
+        yield home
 
 
 def published(place: House) -> int:

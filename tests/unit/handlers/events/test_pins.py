@@ -32,7 +32,7 @@ async def test_a_pin_between_the_channel_and_its_record_is_sent_again_and_kept(
     alice.join(channel)
     alice.react(alice.say(channel, "The pool is full"))
     await delivery.idle()
-    (pin,) = [one for one in delivery.log if "reaction_added" in str(one.body)]
+    (pin,) = [delivered for delivered in delivery.log if "reaction_added" in str(delivered.body)]
     assert not any(ack.ok for ack in pin.acks)
     await home.said(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
     assert (await delivery.again(pin)).ok
@@ -48,7 +48,7 @@ async def test_in_a_channel_of_nobodys_it_is_nothing_once_all_have_theirs(home: 
     alice.join(other)
     alice.react(alice.say(other, "Pizza"))
     await delivery.idle()
-    assert all(ack.ok for one in delivery.log for ack in one.acks)
+    assert all(ack.ok for delivered in delivery.log for ack in delivered.acks)
     assert not (await home.newest()).pins
 
 

@@ -60,9 +60,13 @@ def filled(view: dict[str, Any], kind: str) -> Any:
 
 
 async def entry(home: House, incident: Incident, words: str) -> Shown:
-    found = [one for one in await home.dispatcher.timeline(incident.id) if words in one.text]
-    assert len(found) == 1, found
-    return found[0]
+    matches = [
+        candidate
+        for candidate in await home.dispatcher.timeline(incident.id)
+        if words in candidate.text
+    ]
+    assert len(matches) == 1, matches
+    return matches[0]
 
 
 async def updated(home: House, text: str = "cards work again") -> Incident:
@@ -133,7 +137,7 @@ async def test_two_who_correct_the_same_words_at_once_see_each_other(home: House
     await alice.submit(again)
     after = await entry(home, incident, "cards work")
     assert after.text == "cards work for most"
-    assert [one.text for one in after.corrections] == [
+    assert [correction.text for correction in after.corrections] == [
         "cards work in the EU",
         "cards work for most",
     ]
@@ -217,12 +221,12 @@ async def test_the_choice_names_times_as_this_persons_clock_shows_them(home: Hou
 async def test_an_entry_of_a_duplicate_is_corrected_in_its_own_record(home: House) -> None:
     alice, gone = home.slack.alice, await updated(home)
     await alice.command("/incident the search is slow")
-    kept = await home.newest()
-    assert kept.id != gone.id
-    await home.said(MergeDuplicates(by="U0ALICE", others=(gone.id,)), kept.id)
-    view = await form(home, alice, kept, "cards work again")
+    original = await home.newest()
+    assert original.id != gone.id
+    await home.said(MergeDuplicates(by="U0ALICE", others=(gone.id,)), original.id)
+    view = await form(home, alice, original, "cards work again")
     assert filled(view, "plain_text_input") == "cards work again"
     await alice.submit(view, {"text": "cards work for most"})
     assert (await entry(home, gone, "cards work")).text == "cards work for most"
-    after = await entry(home, kept, "cards work")
+    after = await entry(home, original, "cards work")
     assert after.text == f"{gone.id}: cards work for most"

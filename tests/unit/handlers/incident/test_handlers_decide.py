@@ -104,8 +104,8 @@ async def test_two_clicks_of_one_person_at_once_are_one_decision(home: House) ->
     incident = await home.newest()
     assert len(incident.rounds) == 1
     # Refused by whoever sees it first: the handler, the door, or the deploy that waits.
-    told = str(alice.ephemerals())
-    assert re.search(r"Nothing (more )?was done|<@U0ALICE> decided roll|already decided", told)
+    answers = str(alice.ephemerals())
+    assert re.search(r"Nothing (more )?was done|<@U0ALICE> decided roll|already decided", answers)
 
 
 async def test_a_click_on_an_old_picture_changes_nothing(home: House) -> None:

@@ -64,13 +64,13 @@ async def posted(home: House, incident: Incident, message: Any) -> dict[str, Any
         channel=incident.channel.id, **message.payload()
     )
     where = home.slack.workspace.channel(incident.channel.id)
-    found = home.slack.workspace.message(where, str(answer["ts"]))
-    return {**found, "channel": incident.channel.id}
+    original = home.slack.workspace.message(where, str(answer["ts"]))
+    return {**original, "channel": incident.channel.id}
 
 
 async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> None:
     incident, _ = await home.decision()
-    found = Investigation(
+    investigation = Investigation(
         hypotheses=(
             Hypothesis(
                 id="H1", kind=HypothesisKind.DATA, says="One customer's data", confidence=0.2
@@ -83,7 +83,7 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
             ),
         )
     )
-    incident = await home.said(Investigated(investigation=found), incident.id)
+    incident = await home.said(Investigated(investigation=investigation), incident.id)
     tree = await posted(home, incident, views.tree(incident))
     alice = home.slack.alice
     await alice.click(tree, "incident.evidence")
@@ -110,8 +110,10 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
 
 async def test_a_person_adds_a_hypothesis(home: House) -> None:
     incident, _ = await home.decision()
-    found = Investigation(hypotheses=(Hypothesis(id="H1", kind=HypothesisKind.DATA, says="x"),))
-    incident = await home.said(Investigated(investigation=found), incident.id)
+    investigation = Investigation(
+        hypotheses=(Hypothesis(id="H1", kind=HypothesisKind.DATA, says="x"),)
+    )
+    incident = await home.said(Investigated(investigation=investigation), incident.id)
     tree = await posted(home, incident, views.tree(incident))
     await home.slack.bob.click(tree, "incident.hypothesis")
     await home.slack.bob.submit(

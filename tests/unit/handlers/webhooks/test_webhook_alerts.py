@@ -114,8 +114,11 @@ async def test_an_alert_of_each_kind_opens_an_incident(
 
 async def test_labels_are_for_people_to_read(home: House) -> None:
     await post(home, grouped(fires(region="eu-west", instance="shop-3:9090")))
-    said = (await home.newest()).description
-    assert said == "7 % of requests fail\nseverity critical · region eu-west · instance shop-3:9090"
+    description = (await home.newest()).description
+    assert (
+        description
+        == "7 % of requests fail\nseverity critical · region eu-west · instance shop-3:9090"
+    )
 
 
 async def test_nothing_in_an_alert_mentions_anybody(home: House) -> None:
@@ -199,8 +202,8 @@ async def test_resolved_is_evidence_and_never_recovery(home: House) -> None:
     incident = await home.newest()
     assert incident.status is not Status.MITIGATED
     entries = await home.heard.ctx.dispatcher.timeline(incident.id)
-    said = [entry.text for entry in entries if "resolved there" in entry.text]
-    assert said == [
+    lines = [entry.text for entry in entries if "resolved there" in entry.text]
+    assert lines == [
         "Alertmanager: resolved there: HighErrorRate of the shop. Users may still be hit"
     ]
 

@@ -129,9 +129,9 @@ async def test_an_open_incident_hears_of_the_deploy_once(home: House) -> None:
     body = told()
     for _ in range(2):
         assert (await post(home, body)).json() == {"hold": False, "incident": incident.id}
-    said = [e.text for e in await home.dispatcher.timeline(incident.id) if e.kind == "deploy"]
-    assert len(said) == 1, said
-    assert "1.4.0 was deployed by CI" in said[0]
+    lines = [e.text for e in await home.dispatcher.timeline(incident.id) if e.kind == "deploy"]
+    assert len(lines) == 1, lines
+    assert "1.4.0 was deployed by CI" in lines[0]
 
 
 async def rolled_back(home: House) -> Incident:
@@ -166,8 +166,8 @@ async def test_a_resolved_incident_holds_until_somebody_says_that_the_cause_is_f
     assert (await home.newest()).status is Status.RESOLVED
 
     assert (await post(home, told())).json() == {"hold": True, "incident": incident.id}
-    said = [e.text for e in await home.dispatcher.timeline(incident.id) if e.kind == "deploy"]
-    assert "1.4.0 was deployed by CI" in said[-1]
+    lines = [e.text for e in await home.dispatcher.timeline(incident.id) if e.kind == "deploy"]
+    assert "1.4.0 was deployed by CI" in lines[-1]
     await home.said(CauseFixed(by="U0ALICE"), incident.id)
     assert (await post(home, told(version="1.5.0"))).json() == {"hold": False, "incident": None}
     assert await home.dispatcher.holding("shop") == []
@@ -206,8 +206,8 @@ async def test_what_ci_deployed_by_tag_or_commit(
 ) -> None:
     answer = await post(home, told(version=version, **({"commit": commit} if commit else {})))
     assert answer.status_code == 200
-    [kept] = await Deploys(store, watching=True).known("shop")
-    assert kept.release == release
+    [deploy] = await Deploys(store, watching=True).known("shop")
+    assert deploy.release == release
 
 
 @pytest.mark.parametrize(

@@ -172,9 +172,9 @@ def test_the_bots_settings_stay_with_the_bot(monkeypatch: pytest.MonkeyPatch) ->
         "GIT_DIR",
     ):
         monkeypatch.setenv(name, "x")
-    kept = child_environment({"LC_ALL": "C"})
-    assert kept["LC_ALL"] == "C"
-    assert kept["PATH"] == os.environ["PATH"]
+    environment = child_environment({"LC_ALL": "C"})
+    assert environment["LC_ALL"] == "C"
+    assert environment["PATH"] == os.environ["PATH"]
     assert not {
         "SLACK_BOT_TOKEN",
         "SENTRY_AUTH_TOKEN",
@@ -182,7 +182,7 @@ def test_the_bots_settings_stay_with_the_bot(monkeypatch: pytest.MonkeyPatch) ->
         "REDIS_URL",
         "DEPLOY_WEBHOOK_SECRET",
         "GIT_DIR",
-    } & set(kept)
+    } & set(environment)
 
 
 def test_records_are_written_once_and_whole(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_log_that_grows_too_large_keeps_its_tail(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x" * (records.KEEP_OUTPUT_BYTES + 1) + b"\nlast")
     records.cut_down(path)
-    kept = path.read_bytes()
-    assert len(kept) < 2 * records.TAIL_BYTES
-    assert kept.startswith(b"[earlier output was cut]")
-    assert kept.endswith(b"\nlast")
+    tail = path.read_bytes()
+    assert len(tail) < 2 * records.TAIL_BYTES
+    assert tail.startswith(b"[earlier output was cut]")
+    assert tail.endswith(b"\nlast")

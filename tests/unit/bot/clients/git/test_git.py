@@ -121,16 +121,16 @@ async def test_hotfixes_are_the_unmerged_branches_newest_first(tmp_path: Path) -
     repository.git("checkout", "--quiet", "-b", "firebreak/adr-0008-inc-0001-0pc6w9", "v2")
     repository.commit("ADR-0008", {"docs/adr/0008-inc-0001.md": "# ADR-0008\n"})
     repository.git("checkout", "--quiet", "main")
-    found = await LocalGit().hotfixes(service(repository))
-    assert [(f.name, f.commit, f.subject) for f in found] == [
+    hotfixes = await LocalGit().hotfixes(service(repository))
+    assert [(f.name, f.commit, f.subject) for f in hotfixes] == [
         ("fix/taxes", new, "Taxes again"),
         ("fix/rounding", old, "Round less"),
     ]
-    assert found[0].release.version == f"hotfix fix/taxes@{new[:7]}"
-    assert found[0].release.commit == new
+    assert hotfixes[0].release.version == f"hotfix fix/taxes@{new[:7]}"
+    assert hotfixes[0].release.commit == new
     # A hotfix that runs can be walked like any release.
     blamed = await LocalGit().blame(
-        service(repository), found[0].release.version, "shop/taxes.py", 1
+        service(repository), hotfixes[0].release.version, "shop/taxes.py", 1
     )
     assert blamed is not None
     assert blamed.sha == new

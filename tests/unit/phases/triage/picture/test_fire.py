@@ -147,15 +147,15 @@ def test_the_same_time_three_times_is_a_rhythm_and_twice_is_none(
     began = NOON - timedelta(minutes=min(ago, 25))
     quiet = {time_of(n): noise for n in range(step_of(NOON - HISTORY), step_of(NOON) + 1)}
 
-    def seen(times: int) -> object:
+    def rhythm_after(times: int) -> object:
         counts = dict(quiet)
         for number in range(times + 1):
             at = time_of(step_of(began - number * timedelta(minutes=period)))
             counts[at] = counts.get(at, 0) + volume + 60 * noise
         return find_rhythm(Series(Minutes(counts=counts), NOON - HISTORY, NOON), began)
 
-    assert seen(2) is None
-    assert seen(3) is not None
+    assert rhythm_after(2) is None
+    assert rhythm_after(3) is not None
 
 
 def test_a_level_is_no_rhythm() -> None:
