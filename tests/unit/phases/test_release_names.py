@@ -182,8 +182,8 @@ def test_a_release_of_the_whole_organisation_is_the_services_whose_pattern_says_
     shop, billing = Catalogue((shop, billing)).all()
     projects = [ProjectShape(id="1", slug="shop-web"), ProjectShape(id="2", slug="billing-api")]
     made = [ReleaseShape(version=name, projects=projects) for name in ("billing@7.1.0", X)]
-    assert [one.release(shop) for one in made] == [None, Release(version=X)]
-    assert [one.release(billing) for one in made] == [Release(version="7.1.0"), None]
+    assert [shape.release(shop) for shape in made] == [None, Release(version=X)]
+    assert [shape.release(billing) for shape in made] == [Release(version="7.1.0"), None]
 
 
 def test_ci_names_no_branch_and_no_other_services_tag() -> None:

@@ -24,7 +24,7 @@ from bot.store.incident_store import Store
 from phases.ports.ports import PortError
 from sandbox.serving import free_port
 from tests.support.bots.forked import firebreak
-from tests.support.redis.redis_doctor import doctor, refused, told, waited_for
+from tests.support.redis.redis_doctor import doctor, nothing_recorded, refused, waited_for
 from tests.support.redis.replicated import MASTER, eventually, replicated
 from tests.support.redis.servers import EMBEDDED, behind_tls, pump, served
 from tests.support.worlds.small_world import until
@@ -59,7 +59,7 @@ async def test_a_cluster(tmp_path: Path) -> None:
     async with served(tmp_path / "a", "--cluster-enabled", "yes") as server:
         [finding] = await doctor(server.tcp)
         assert "cluster" in finding.says
-        await told(server.tcp, "cluster")
+        await nothing_recorded(server.tcp, "cluster")
 
 
 async def test_tls_on_one_side_only(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from phases.messages.effects import SetTopic
 from phases.shared.change import Draft
 from tests.support.redis.replicated import eventually
 from tests.support.redis.scripts import scripts
-from tests.support.redis.servers import Served, found, served
+from tests.support.redis.servers import Served, installed_servers, served
 from tests.support.worlds.small_world import declare, dispatcher, update
 
 
@@ -40,7 +40,7 @@ async def test_every_script_is_one_that_redis_6_2_can_read(store: Store) -> None
     assert shebang != "read"
 
 
-@pytest.fixture(params=found(), ids=lambda binary: binary.name)
+@pytest.fixture(params=installed_servers(), ids=lambda binary: binary.name)
 async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path / "data", binary=request.param) as instance:
         if await instance.version() < (6, 2):
@@ -174,7 +174,7 @@ async def _failed(store: Store) -> bool:
     return info["rdb_last_bgsave_status"] == "err" and not info["rdb_bgsave_in_progress"]
 
 
-@pytest.mark.parametrize("binary", found(), ids=lambda binary: binary.name)
+@pytest.mark.parametrize("binary", installed_servers(), ids=lambda binary: binary.name)
 async def test_an_older_one_is_refused_with_its_version(binary: Path, tmp_path: Path) -> None:
     async with served(tmp_path / "data", binary=binary) as redis:
         version = await redis.version()

@@ -22,7 +22,7 @@ from bot.self_test import CannotUse, check_at_start
 from bot.store.incident_store import Store
 from tests.support.redis.redis_rights import besides, least
 from tests.support.redis.scripts import scripts
-from tests.support.redis.servers import Served, found, served
+from tests.support.redis.servers import Served, installed_servers, served
 from tests.support.redis.stores import commit, new
 
 CALLED = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
@@ -45,7 +45,7 @@ def test_every_command_of_every_script_is_in_the_docs() -> None:
     assert used(FORGET.text) <= set(least()) | besides()
 
 
-@pytest.fixture(params=found(), ids=lambda binary: binary.name)
+@pytest.fixture(params=installed_servers(), ids=lambda binary: binary.name)
 async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path / "data", binary=request.param) as instance:
         if await instance.version() < (6, 2):

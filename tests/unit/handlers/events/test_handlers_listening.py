@@ -288,7 +288,7 @@ async def test_an_incident_is_named_by_its_channel_also_a_private_one(
     alice = home.slack.alice
     await alice.command("/incident the shop is down")
     channel = home.slack.workspace.create_channel("inc-0001-shop", BOT_USER, is_private=True)
-    await home.said(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
+    await home.dispatch(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
     await alice.command(f"/incident {typed.format(id=channel.id)}")
     await home.idle()
     assert await home.count() == 1

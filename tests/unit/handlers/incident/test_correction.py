@@ -20,7 +20,7 @@ from phases.record.incident import Incident
 from phases.record.timeline import Shown, correction_note
 from sandbox.slack.block_kit.blocks import elements, plain
 from sandbox.slack.people import Person
-from tests.support.bots.stage import told
+from tests.support.bots.stage import ephemeral_with
 from tests.support.worlds.handlers_world import House, house
 
 
@@ -33,7 +33,7 @@ async def home(store: Store) -> AsyncIterator[House]:
 async def page(home: House, person: Person, incident: Incident) -> dict[str, Any]:
     before = max((m["ts"] for m in person.ephemerals()), default="")
     await person.command(f"/incident timeline {incident.id}")
-    return await told(person, f"*{incident.id}*", after=before)
+    return await ephemeral_with(person, f"*{incident.id}*", after=before)
 
 
 async def which(home: House, person: Person, incident: Incident) -> dict[str, Any]:
@@ -71,7 +71,7 @@ async def entry(home: House, incident: Incident, words: str) -> Shown:
 
 async def updated(home: House, text: str = "cards work again") -> Incident:
     incident, _ = await home.decision()
-    return await home.said(PostUpdate(by="U0BOB", text=text), incident.id)
+    return await home.dispatch(PostUpdate(by="U0BOB", text=text), incident.id)
 
 
 async def test_words_and_time_are_corrected_and_the_page_shows_it(home: House) -> None:
@@ -87,7 +87,9 @@ async def test_words_and_time_are_corrected_and_the_page_shows_it(home: House) -
     assert (after.text, int(after.at.timestamp())) == ("cards work for most", earlier)
     assert after.by == "U0BOB", "whose update it is"
     assert "corrected by <@U0ALICE>" in correction_note(after)
-    shown = plain(await told(alice, "Corrected. What was recorded first stays in the record."))
+    shown = plain(
+        await ephemeral_with(alice, "Corrected. What was recorded first stays in the record.")
+    )
     assert "cards work for most" in shown
     assert "“cards work again”" in shown
     record = await home.dispatcher.load(incident.id)
@@ -173,7 +175,7 @@ async def test_a_pin_that_is_taken_off_meanwhile_is_not_corrected(home: House) -
     alice, incident = home.slack.alice, await updated(home)
     ts = "1767000000.000100"
     told_first = MessageTouched(ts=ts, event_ts="1767000001.000000", pinned=True)
-    await home.said(told_first, incident.id)
+    await home.dispatch(told_first, incident.id)
     read = MessageRead(
         ts=ts,
         event_ts="1767000001.000000",
@@ -181,12 +183,12 @@ async def test_a_pin_that_is_taken_off_meanwhile_is_not_corrected(home: House) -
         text="db-2 is full",
         by="U0BOB",
     )
-    await home.said(read, incident.id)
+    await home.dispatch(read, incident.id)
     view = await form(home, alice, incident, "db-2 is full")
     gone = MessageRead(
         ts=ts, event_ts="1767000002.000000", at=incident.declared_at, text="", by=None
     )
-    await home.said(gone, incident.id)
+    await home.dispatch(gone, incident.id)
     await alice.submit(view, {"text": "db-3 is full"})
     await alice.open_modal(text="was taken back meanwhile. Nothing was changed.")
     assert "db-" not in str(await home.dispatcher.timeline(incident.id))
@@ -194,7 +196,7 @@ async def test_a_pin_that_is_taken_off_meanwhile_is_not_corrected(home: House) -
 
 async def test_people_are_named_in_the_form_and_mentioned_in_the_record(home: House) -> None:
     alice, (incident, _) = home.slack.alice, await home.decision()
-    await home.said(TakeLead(by="U0ALICE", lead="U0BOB"), incident.id)
+    await home.dispatch(TakeLead(by="U0ALICE", lead="U0BOB"), incident.id)
     view = await form(home, alice, incident, "leads")
     text = filled(view, "plain_text_input")
     assert "<@" not in text
@@ -223,7 +225,7 @@ async def test_an_entry_of_a_duplicate_is_corrected_in_its_own_record(home: Hous
     await alice.command("/incident the search is slow")
     original = await home.newest()
     assert original.id != gone.id
-    await home.said(MergeDuplicates(by="U0ALICE", others=(gone.id,)), original.id)
+    await home.dispatch(MergeDuplicates(by="U0ALICE", others=(gone.id,)), original.id)
     view = await form(home, alice, original, "cards work again")
     assert filled(view, "plain_text_input") == "cards work again"
     await alice.submit(view, {"text": "cards work for most"})

@@ -18,7 +18,7 @@ from phases.memory.trends import trends
 from phases.record.memories import PastIncident
 from sandbox.slack.block_kit.limits import check_message_blocks
 from tests.support.values.draws import draws
-from tests.support.values.memories import one
+from tests.support.values.memories import past_incident
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def text(message: Message) -> str:
 
 def test_history_says_what_was_done_and_whether_it_worked() -> None:
     past_incidents = [
-        one(
+        past_incident(
             42,
             11,
             action="rolled back to v41",
@@ -48,8 +48,8 @@ def test_history_says_what_was_done_and_whether_it_worked() -> None:
             severity=1,
             channel="C1",
         ),
-        one(7, action="rolled back to v6", minutes=None, tried=("rollback",), drill=True),
-        one(3, private=True, title="private incident"),
+        past_incident(7, action="rolled back to v6", minutes=None, tried=("rollback",), drill=True),
+        past_incident(3, private=True, title="private incident"),
     ]
     shown_text = text(views.history(past_incidents, "", {"INC-0003": "a key leaked"}))
     assert "*2 past incidents and 1 drill*, newest first" in shown_text
@@ -65,7 +65,7 @@ def test_history_says_what_was_done_and_whether_it_worked() -> None:
 
 
 def test_history_page_by_page() -> None:
-    past_incidents = [one(n) for n in range(25, 0, -1)]
+    past_incidents = [past_incident(n) for n in range(25, 0, -1)]
     second = views.history(past_incidents, "shop", {}, start=10, more=True)
     assert "*At least 25 past incidents of shop*, 11 to 20, newest first" in text(second)
     buttons = [e for b in second.blocks if b["type"] == "actions" for e in b["elements"]]
@@ -77,11 +77,11 @@ def test_history_page_by_page() -> None:
 
 def test_trends_in_words() -> None:
     past_incidents = [
-        one(1, 9),
-        one(2, 10),
-        one(3, 11, cause_kind="data"),
-        one(4, 11, service="mail", file=""),
-        one(5, drill=True),
+        past_incident(1, 9),
+        past_incident(2, 10),
+        past_incident(3, 11, cause_kind="data"),
+        past_incident(4, 11, service="mail", file=""),
+        past_incident(5, drill=True),
     ]
     shown_text = text(views.trends(trends(past_incidents, NOW)))
     assert "*Trends, June 2026 to November 2026: 4 incidents*" in shown_text
@@ -97,7 +97,7 @@ def test_trends_in_words() -> None:
     assert "November 2026: 2 (shop 1 and mail 1)" in shown_text
     assert "*shop*: 3 incidents · 36 min of user impact" in shown_text
     assert "no incident has ended" in text(views.trends(trends([], NOW)))
-    drills = views.trends(trends([one(1, drill=True), one(2, drill=True)], NOW))
+    drills = views.trends(trends([past_incident(1, drill=True), past_incident(2, drill=True)], NOW))
     assert "no incident has ended. 2 drills." in text(drills)
     assert not drills.rich, "there is nothing to draw"
 
@@ -105,7 +105,7 @@ def test_trends_in_words() -> None:
 def test_ten_thousand_incidents_of_thirty_services_keep_every_sentence_and_lose_old_rows() -> None:
     names = [f"service-{n:02d}" for n in range(30)]
     past_incidents = [
-        one(
+        past_incident(
             n,
             6 + n // 30 % 6,
             service=names[n % 30],
@@ -130,7 +130,11 @@ def test_ten_thousand_incidents_of_thirty_services_keep_every_sentence_and_lose_
 
 
 def test_the_post_is_about_the_month_that_has_ended() -> None:
-    overview = trends([one(1, 9), one(2, 10), one(3, 10), one(4, 11)], NOW, upto=1)
+    overview = trends(
+        [past_incident(1, 9), past_incident(2, 10), past_incident(3, 10), past_incident(4, 11)],
+        NOW,
+        upto=1,
+    )
     posted = views.trends(overview, post=True)
     assert "*Incidents in October 2026: 2* (1 the month before)" in text(posted)
     assert posted.text == "Trends, October 2026: 2 incidents, 24 min of user impact"
@@ -149,7 +153,7 @@ WORDS = st.text(max_size=300)
 @given(
     st.lists(
         st.builds(
-            one,
+            past_incident,
             st.integers(1, 200),
             at=st.integers(0, 200).map(lambda days: NOW - timedelta(days=days)),
             service=WORDS,

@@ -39,7 +39,7 @@ from tests.support.worlds.handlers_world import (
 from tests.support.worlds.slack_world import SECRET
 from tests.support.worlds.webhook_bodies import body as deployment
 from tests.support.worlds.webhook_bodies import changed, event_alert, issue, metric
-from tests.support.worlds.webhook_bodies import told as finished
+from tests.support.worlds.webhook_bodies import deploy_body as finished
 
 CANARY = "canary-4f2a"
 SECONDS = 30.0

@@ -173,7 +173,7 @@ async def test_the_repository_is_found_whatever_its_case_and_deployer(home: Hous
 async def test_a_hotfix_of_ours_is_not_somebody_elses_deploy(home: House) -> None:
     incident, _ = await home.decision()
     fix = HotfixRef(name="#13", commit="f" * 40).release
-    await home.said(
+    await home.dispatch(
         DecideHotfix(by="U0ALICE", round=1, fix=fix, running=Release(version="1.3.0")), incident.id
     )
     ours = body("f" * 40, deployment__sha="f" * 40, deployment__payload={"release": fix.version})
@@ -208,12 +208,12 @@ def closed(sha: str, *, number: int = 12, merged: bool = True) -> dict[str, Any]
 async def shipped(home: House) -> None:
     incident = await home.newest()
     fix = HotfixRef(name="#12", commit="ab" * 20).release
-    incident = await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
+    incident = await home.dispatch(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
     assert incident.round is not None
     assert incident.round.action is not None
     id = incident.round.action.deploy_id or ""
-    await home.said(DeployStarted(deploy_id=id), incident.id)
-    await home.said(
+    await home.dispatch(DeployStarted(deploy_id=id), incident.id)
+    await home.dispatch(
         DeployFinished(deploy_id=id, result="done", proof=DeployProof(after=fix.version)),
         incident.id,
     )
@@ -247,7 +247,7 @@ async def test_a_merge_by_people_ends_the_line(home: House) -> None:
 async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
     incident = await home.newest()
     fix = HotfixRef(name="#12", commit="ab" * 20).release
-    await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
+    await home.dispatch(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
     run = {
         "workflow_run": {"display_title": f"Hotfix #12 ({incident.mark}-1)"},
         "repository": {"full_name": "acme/shop"},

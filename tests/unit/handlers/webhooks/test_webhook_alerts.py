@@ -157,7 +157,7 @@ async def test_the_same_key_leads_to_its_incident_and_comes_back_after_its_end(
     # Relabelled meanwhile: it is the same alert.
     await post(home, plain(service="search"))
     assert await home.count() == 1
-    await home.said(Cancel(by="U0ALICE", reason="a test"), first.id)
+    await home.dispatch(Cancel(by="U0ALICE", reason="a test"), first.id)
     await post(home, plain())
     assert await home.count() == 2
 
@@ -212,10 +212,10 @@ async def test_a_key_of_a_duplicate_leads_to_the_incident_that_goes_on(home: Hou
     await post(home, plain())
     await post(home, plain(service="search", key="index", title="The index is stale"))
     merged = MergeDuplicates(by="U0ALICE", others=("INC-0002",))
-    await home.said(merged, "INC-0001")
+    await home.dispatch(merged, "INC-0001")
     again = await post(home, plain(service="search", key="index", title="Stale", at=ago(0)))
     assert again.json()["incident"] == "INC-0001"
-    await home.said(SplitOff(by="U0ALICE", others=("INC-0001",)), "INC-0002")
+    await home.dispatch(SplitOff(by="U0ALICE", others=("INC-0001",)), "INC-0002")
     again = await post(home, plain(service="search", key="index", title="Staler", at=ago(0)))
     assert again.json()["incident"] == "INC-0002"
 

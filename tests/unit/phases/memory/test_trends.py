@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from phases.memory.trends import Month, trends, visible_memories
 from phases.record.memories import PastIncident
-from tests.support.values.memories import one
+from tests.support.values.memories import past_incident
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 
 
 def test_by_service_and_month() -> None:
     past_incidents = [
-        one(1, 6, impact_minutes=30, recover_seconds=1800),
-        one(2, 9, cause_kind="data", detect_seconds=180),
-        one(3, 11),
-        one(3, 11),  # the same one twice is one
-        one(
+        past_incident(1, 6, impact_minutes=30, recover_seconds=1800),
+        past_incident(2, 9, cause_kind="data", detect_seconds=180),
+        past_incident(3, 11),
+        past_incident(3, 11),  # the same one twice is one
+        past_incident(
             4,
             11,
             service="search",
@@ -30,8 +30,8 @@ def test_by_service_and_month() -> None:
             open_items=0,
             items_total=0,
         ),
-        one(5, 5),  # too long ago
-        one(6, 11, status="cancelled"),
+        past_incident(5, 5),  # too long ago
+        past_incident(6, 11, status="cancelled"),
     ]
     overview = trends(past_incidents, NOW)
     assert overview.months == ("2026-06", "2026-07", "2026-08", "2026-09", "2026-10", "2026-11")
@@ -66,7 +66,15 @@ def test_months_over_the_year_and_up_to_the_last_whole_one() -> None:
 
 
 def test_drills_are_counted_apart_and_in_nothing_else() -> None:
-    overall = trends([one(1), one(2, drill=True), one(3, drill=True), one(4)], NOW).all
+    overall = trends(
+        [
+            past_incident(1),
+            past_incident(2, drill=True),
+            past_incident(3, drill=True),
+            past_incident(4),
+        ],
+        NOW,
+    ).all
     assert (overall.total.incidents, overall.total.drills, overall.total.impact_minutes) == (
         2,
         2,
@@ -76,7 +84,11 @@ def test_drills_are_counted_apart_and_in_nothing_else() -> None:
 
 
 def test_private_ones_count_for_their_members_only() -> None:
-    past_incidents = [one(1), one(2, private=True), one(3, private=True)]
+    past_incidents = [
+        past_incident(1),
+        past_incident(2, private=True),
+        past_incident(3, private=True),
+    ]
     assert [each.id for each in visible_memories(past_incidents)] == ["INC-0001"]
     assert [each.id for each in visible_memories(past_incidents, {"INC-0003"})] == [
         "INC-0001",
@@ -86,17 +98,17 @@ def test_private_ones_count_for_their_members_only() -> None:
 
 def test_the_most_fragile_area_is_a_file_else_a_feature_else_the_service() -> None:
     files = [
-        one(1),
-        one(2),
-        one(3),
-        one(4, file="a.py"),
-        one(5, file="a.py", impact_minutes=900),
-        one(6, file="a.py"),
+        past_incident(1),
+        past_incident(2),
+        past_incident(3),
+        past_incident(4, file="a.py"),
+        past_incident(5, file="a.py", impact_minutes=900),
+        past_incident(6, file="a.py"),
     ]
     assert _fragile(files) == "a.py"  # as often, and it cost more
-    spread = [one(n, file=f"{n}.py") for n in range(3)]
+    spread = [past_incident(n, file=f"{n}.py") for n in range(3)]
     assert _fragile(spread) == "payment"
-    plain = [one(n, file="", features=(), cause_kind="", open_items=0) for n in range(3)]
+    plain = [past_incident(n, file="", features=(), cause_kind="", open_items=0) for n in range(3)]
     assert _fragile(plain) == "shop"
     assert _fragile(plain[:2]) is None
 
@@ -108,7 +120,7 @@ def _fragile(past_incidents: list[PastIncident]) -> str | None:
 
 MEMORIES = st.lists(
     st.builds(
-        one,
+        past_incident,
         st.integers(1, 40),
         at=st.integers(0, 700).map(lambda days: NOW - timedelta(days=days)),
         service=st.sampled_from(["shop", "search", "mail"]),

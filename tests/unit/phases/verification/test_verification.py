@@ -356,7 +356,7 @@ async def test_what_counts_alone_say_stands_whatever_else_could_not_be_asked() -
 async def test_counts_that_could_not_be_asked_are_never_recovery(message: str) -> None:
     async with world() as w:
         burning = await burned(w)
-        w.refusing.refuse("/events/", said=message)
+        w.refusing.refuse("/events/", message=message)
         measurement = await look(w, burning)
     assert measurement.verdict is LookVerdict.UNREACHABLE
     assert message.partition(".")[0] in measurement.reasons[0]

@@ -89,7 +89,7 @@ async def test_without_the_log_one_line_says_so_and_the_rest_stands(
         w.deployed("v2", 600)
         w.deployed("v3", 9)
         w.burn("/cart", "/pay", "/search")
-        w.refusing.refuse("/flags/logs/", status=status, said="no")
+        w.refusing.refuse("/flags/logs/", status=status, message="no")
         report = await w.triage()
     lines = [note for note in report.notes if note.startswith("Flag changes are not known")]
     assert len(lines) == 1
@@ -103,7 +103,7 @@ async def test_an_odd_shape_is_an_error_and_an_odd_row_is_left_out() -> None:
         w.local.flag_log.append(w.local.flag_log[0].__class__(2, None, 7, ago(4).timestamp()))  # pyright: ignore[reportArgumentType]
         (a,) = await w.client.flags.changes(SHOP, ago(60), NOW)
         assert a.name == "a"
-        w.refusing.refuse("/flags/logs/", status=200, said="nothing of the kind")
+        w.refusing.refuse("/flags/logs/", status=200, message="nothing of the kind")
         with pytest.raises(HttpError, match="shape that is not known"):
             await w.client.flags.changes(SHOP, ago(60), NOW)
 

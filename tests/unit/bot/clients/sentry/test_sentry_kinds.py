@@ -165,7 +165,7 @@ async def test_an_older_sentry_has_errors_within_discover() -> None:
         w.burn("/cart", "/pay", "/search")
         w.refusing.refuse(
             "dataset=errors",
-            said="dataset must be one of: discover, metrics, metricsEnhanced, profiles",
+            message="dataset must be one of: discover, metrics, metricsEnhanced, profiles",
         )
         w.refusing.refuse("/events-timeseries/", status=404)
         report = await w.triage()

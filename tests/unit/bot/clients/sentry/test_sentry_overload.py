@@ -261,7 +261,7 @@ async def test_an_overloaded_store_of_events_leaves_a_decision_as_for_many(
     async with world() as w:
         await fire(w, "/cart")
         for call in ("/events/", "/events-stats/", "/events-timeseries/"):
-            w.refusing.refuse(call, status=status, said=message)
+            w.refusing.refuse(call, status=status, message=message)
         report = await w.triage()
     assert report.events == 40
     assert report.began_at == ago(6), "first seen of what is new"
@@ -278,7 +278,7 @@ async def test_what_is_refused_for_good_is_unknown_too_and_is_not_asked_for_agai
 ):
     async with world() as w:
         await fire(w)
-        w.refusing.refuse("/events/", said="Invalid query. Argument to function is wrong type.")
+        w.refusing.refuse("/events/", message="Invalid query. Argument to function is wrong type.")
         report = await w.triage()
     assert report.recommendation.choice is Choice.ROLLBACK
     assert not report.incomplete
@@ -347,7 +347,7 @@ async def test_one_release_whose_deploys_are_gone_leaves_the_others() -> None:
         for version in ("v2", "v3"):
             w.local.add_deploy(version, environment="staging", finished=ago(2).timestamp())
         w.refusing.refuse(
-            "/releases/v3/deploys/", status=404, said="The requested resource does not exist"
+            "/releases/v3/deploys/", status=404, message="The requested resource does not exist"
         )
         report = await w.triage()
     assert report.suspect == Release(version="v3"), (
@@ -366,7 +366,7 @@ async def test_where_no_deploy_is_told_because_the_lists_were_refused_that_is_sa
         w.local.add_deploy("v9", finished=ago(9).timestamp())
         w.local.add_deploy("v9", environment="staging", finished=ago(1).timestamp())
         w.burn("/cart", "/pay", since=6, release=None)
-        w.refusing.refuse("/releases/v9/deploys/", status=500, said="boom")
+        w.refusing.refuse("/releases/v9/deploys/", status=500, message="boom")
         report = await w.triage()
     assert report.deploys == ()
     assert any(note.startswith("Sentry's deploys are not known") for note in report.notes)

@@ -125,7 +125,7 @@ async def test_old_issues_that_each_grew_a_little_belong_where_the_service_is_lo
 async def test_what_could_not_be_looked_for_is_not_called_unusual_or_not() -> None:
     async with world() as w:
         chatter(w)
-        w.refusing.refuse("interval=5m", status=503, said="Service unavailable")
+        w.refusing.refuse("interval=5m", status=503, message="Service unavailable")
         report = await w.triage()
     assert report.blast.sentences[0].startswith("I cannot tell whether anything is unusual")
     assert "(503)" in report.blast.sentences[0]
