@@ -119,14 +119,14 @@ async def test_a_rule_of_the_repository_is_said_and_no_token_is_blamed(world: Wo
 
 
 async def test_a_file_that_somebody_changed_meanwhile_is_read_anew(world: World) -> None:
-    archive, one = GitHubArchive(world.client), incident()
-    written = one.model_copy(update={"adr": await archive.write(PLACED, one, 1, TEXT)})
-    for said, again in (
+    archive, record = GitHubArchive(world.client), incident()
+    written = record.model_copy(update={"adr": await archive.write(PLACED, record, 1, TEXT)})
+    for message, again in (
         ("docs/adr/0001-x.md does not match 3d21ec53a331a6f037a91c368710b99387d012c1", True),
         ("is at 3d21ec53a331a6f037a91c368710b99387d012c1 but expected 7d1f", True),
         ("Changes must be made through a pull request.", False),
     ):
-        world.faults.next("github.put_contents", Fault(status=409, error=said))
+        world.faults.next("github.put_contents", Fault(status=409, error=message))
         with pytest.raises(PortError) as refused:
             await archive.revise(PLACED, written, lambda text: f"{text}More.\n", "why")
         assert refused.value.retryable is again

@@ -126,7 +126,7 @@ async def test_a_branch_with_a_linear_history_is_merged_as_it_allows(
     refused = Fault(status=405, error="This branch must not contain merge commits.")
     world.faults.next("github.merge", refused)
     assert (await merges.merge(SHOP, 12, HEAD)).merged
-    sent = [one.body["merge_method"] for one in world.sent("PUT", "/merge")]
+    sent = [request.body["merge_method"] for request in world.sent("PUT", "/merge")]
     assert sent == ["merge", "squash"]
 
 

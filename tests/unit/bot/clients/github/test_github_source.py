@@ -251,8 +251,8 @@ async def test_a_commit_that_is_too_large_to_show_hides_no_other(world: World) -
     world.faults.next(
         "github.commit", Fault(status=422, error="Sorry, this diff is taking too long to generate.")
     )
-    found = await world.source.commits(SHOP, "3" * 40, "c" * 40)
-    assert sorted(bool(commit.files) for commit in found) == [False, True]
+    commits = await world.source.commits(SHOP, "3" * 40, "c" * 40)
+    assert sorted(bool(commit.files) for commit in commits) == [False, True]
     world.faults.next("github.commit", Fault(status=404), times=9)
     with pytest.raises(PortError, match="Contents: read"):
         await GitHubSource(world.client).commits(SHOP, "3" * 40, "c" * 40)
