@@ -22,7 +22,7 @@ import httpx
 from multidict import CIMultiDict
 from starlette.types import ASGIApp, Message
 
-from tests.lives.clock import WHOSE, Runs, context_of
+from tests.lives.clock import context_of
 
 LATENCY = (0.002, 0.03)
 """Seconds on one half of the way to an outside system."""
@@ -137,8 +137,6 @@ class Wire:
     weather: dict[str, Weather] = field(default_factory=dict)
     """System → its weather; without one it is fine."""
     log: Callable[[str], None] = lambda _: None
-    observe: Callable[[Runs | None, Asked, Heard | None], None] = lambda *_: None
-    """Called with each call of the bot's, and its answer as the bot has it."""
     away: set[str] = field(default_factory=set[str])
     """Systems that cannot be reached at all."""
     unheard: dict[bytes, int] = field(default_factory=dict[bytes, int])
@@ -155,7 +153,6 @@ class Wire:
                     return await self._in(asked)
                 return await self._out(asked)
         except TimeoutError:
-            self.observe(WHOSE.get(), asked, None)
             raise NoAnswer(sent=True, late=True) from None
 
     async def _in(self, asked: Asked) -> Heard:
@@ -170,7 +167,6 @@ class Wire:
         await asyncio.sleep(self.dice.uniform(*LATENCY))
         if fate < weather.refused or system in self.away:
             self.log(f"{asked.method} {asked.path}: no connection")
-            self.observe(WHOSE.get(), asked, None)
             raise NoAnswer(sent=False)
         fate -= weather.refused
         if self.dice.random() * 1000 < weather.late:
@@ -192,10 +188,8 @@ class Wire:
             raise NoAnswer(sent=True)
         if fate < lost or self._is_unheard(asked):
             self.log(f"{asked.method} {asked.path}: done, and its answer is lost")
-            self.observe(WHOSE.get(), asked, None)
             raise NoAnswer(sent=True)
         await asyncio.sleep(self.dice.uniform(*LATENCY))
-        self.observe(WHOSE.get(), asked, heard)
         return heard
 
     def _is_unheard(self, asked: Asked) -> bool:
