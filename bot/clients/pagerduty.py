@@ -28,7 +28,7 @@ class _Refusal(Shape):
 
 
 class _Taken(Shape):
-    """The answer to an event that was taken, with 202.
+    """The answer to an event that was taken.
 
     A page in its place (a login, a proxy) has called nobody.
     """
@@ -94,4 +94,5 @@ class PagerDuty:
             "dedup_key": key[:KEY_LIMIT],
         }
         answer = await self._http.request("POST", "", json=event | more)
-        self._http.read(_Taken, answer)
+        if answer.status_code != httpx.codes.ACCEPTED:  # which PagerDuty alone answers
+            self._http.read(_Taken, answer)
