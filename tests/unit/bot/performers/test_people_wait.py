@@ -57,7 +57,7 @@ def context(**given: Any) -> EffectContext:
     async def look(id: str, version: int = 0) -> Any:
         return record
 
-    nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+    nothing: dict[str, Any] = {field.name: None for field in dataclasses.fields(EffectContext)}
     usual = {
         "dispatcher": SimpleNamespace(load=look, recent=look),
         "catalogue": SimpleNamespace(get=lambda name: SHOP),

@@ -147,7 +147,7 @@ async def world() -> AsyncIterator[World]:
         async def heard(id: str, name: str, message: Message | None) -> None:
             return
 
-        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+        nothing: dict[str, Any] = {field.name: None for field in dataclasses.fields(EffectContext)}
         given = {
             "dispatcher": SimpleNamespace(
                 load=world.look, recent=world.look, timeline=world.timeline
@@ -180,7 +180,9 @@ IN_SLACK: list[tuple[wanted.Effect, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("effect", "words"), IN_SLACK, ids=lambda one: getattr(one, "type", ""))
+@pytest.mark.parametrize(
+    ("effect", "words"), IN_SLACK, ids=lambda value: getattr(value, "type", "")
+)
 async def test_a_message_that_was_given_up_is_posted_once(
     world: World, effect: wanted.Effect, words: str
 ) -> None:

@@ -363,8 +363,8 @@ def test_a_reason_that_says_nothing_is_asked_for() -> None:
 
 
 def test_what_is_said_in_a_channel_of_its_own_keeps_its_words() -> None:
-    said = parse("fixed\u00a0flag “new–pricing” off", here=True)
-    assert said == Subcommand("fixed", text="flag “new–pricing” off")
+    subcommand = parse("fixed\u00a0flag “new–pricing” off", here=True)
+    assert subcommand == Subcommand("fixed", text="flag “new–pricing” off")
     assert isinstance(parse("cancel the button isn’t there", here=True), Ambiguous), (
         "a curly apostrophe is one, too"
     )
@@ -403,8 +403,8 @@ anything = st.text(max_size=60) | st.lists(
 def test_nothing_is_lost(text: str, here: bool, some_open: bool) -> None:
     """Whatever is typed means something, and a declaration keeps every word."""
     match parse(text, here=here, some_open=some_open):
-        case Declare(text=kept):
-            assert kept == text.strip() or text.strip().lower().startswith("declare")
+        case Declare(text=reported):
+            assert reported == text.strip() or text.strip().lower().startswith("declare")
         case Ambiguous(declare=read) | Near(declare=read):
             assert read.text.split() == text.split()
         case Subcommand(name="help") if text.strip().lower() in HELP:
@@ -420,11 +420,11 @@ def test_a_bare_subcommand_with_other_words_declares(name: str, rest: str) -> No
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
-def test_letters_apart_is_a_distance(one: str, other: str) -> None:
-    apart = letters_apart(one, other)
-    assert apart == letters_apart(other, one)
-    assert (apart == 0) == (one == other)
-    assert abs(len(one) - len(other)) <= apart <= max(len(one), len(other))
+def test_letters_apart_is_a_distance(first: str, other: str) -> None:
+    apart = letters_apart(first, other)
+    assert apart == letters_apart(other, first)
+    assert (apart == 0) == (first == other)
+    assert abs(len(first) - len(other)) <= apart <= max(len(first), len(other))
 
 
 @given(st.sampled_from(NAMES), st.data())
