@@ -4,8 +4,6 @@ The front answers `/readyz` and `/metrics` for both. The other way a byte says t
 has to be looked at.
 """
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import json
@@ -15,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
 from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.live.editor import Live
@@ -53,7 +52,7 @@ class Report:
     @classmethod
     def of(
         cls, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[WorkerEntry]
-    ) -> Report:
+    ) -> Self:
         return cls(
             running={
                 worker.name: worker.running() for worker in workers if worker.running is not None

@@ -1,7 +1,5 @@
 """All listeners on one Bolt app, the HTTP routes beside it, and the answer to every exception."""
 
-from __future__ import annotations
-
 import logging
 import traceback
 from dataclasses import dataclass

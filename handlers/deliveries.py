@@ -1,7 +1,5 @@
 """The claims that make a delivery count once (rules: Delivery claims). Pure."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Any

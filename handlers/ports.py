@@ -1,7 +1,5 @@
 """The ports of handlers, as small protocols; `bot/` implements them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

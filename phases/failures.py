@@ -4,8 +4,6 @@ Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall
 "Rollback fails → page humans".
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from phases.coordination.after_recovery import guard_looked

@@ -15,8 +15,6 @@ What the answers of a cluster mean here
 - CLUSTERDOWN, READONLY, a connection that is lost: the nodes are asked again who serves the slot.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 from collections.abc import Mapping

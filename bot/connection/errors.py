@@ -5,8 +5,6 @@ beginning with: …"), and redis-py's errors hold what was taken for a host. An 
 guessed: then only its code is said.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import os

@@ -4,8 +4,6 @@ A deploy is read back. That a flag or a switch is off is not: no command of the 
 checks after it do.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The merge of a shipped hotfix: looked at, and made by the ordinary call."""
 
-from __future__ import annotations
-
 from bot.performers.context import EffectContext, performs
 from bot.store.job import Job
 from phases.messages.effects import LookAtMerge, MergePullRequest

@@ -1,7 +1,5 @@
 """*Prepare revert*, done on GitHub."""
 
-from __future__ import annotations
-
 from bot.performers.context import EffectContext, performs
 from bot.store.job import Job
 from phases.messages.effects import Revert

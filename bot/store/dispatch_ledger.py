@@ -4,8 +4,6 @@ So no replica sends a second one. A workflow dispatch has no key of its own, and
 some seconds later (docs/code.md, What each effect does).
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime

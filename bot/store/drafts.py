@@ -3,8 +3,6 @@
 They stand beside the record, so that its 32 KiB are not used up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any

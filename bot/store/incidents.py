@@ -1,7 +1,5 @@
 """Dispatches actions: load, step, commit, and again after a conflict. The only caller of `step`."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import logging

@@ -3,11 +3,10 @@
 Pure: the same words mean the same in the same place.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Self
 
 from handlers.slack import slack_text
 from phases.record.incident import Severity
@@ -181,7 +180,7 @@ def parse(
 
 
 def _id_first(
-    words: _Words, text: str, *, here: bool, services: Collection[str]
+    words: "_Words", text: str, *, here: bool, services: Collection[str]
 ) -> Ambiguous | None:
     """Read `INC-0042` alone, and `INC-0042 rollback`: both may be commands, and are asked about."""
     id = _ID.match(words.read)
@@ -226,7 +225,7 @@ class _Words:
     """The place of each letter of `read` in `typed`."""
 
     @classmethod
-    def of(cls, typed: str) -> _Words:
+    def of(cls, typed: str) -> Self:
         letters = [
             (" " if letter.isspace() else letter, place)
             for letter, place in slack_text.letters(typed)
@@ -246,17 +245,17 @@ class _Words:
             tuple(place for _, place in letters[begin:end]),
         )
 
-    def after(self, letters: int) -> _Words:
+    def after(self, letters: int) -> Self:
         """Return what stands behind so many letters, and behind the colon or dash after them."""
         begin = letters
         while begin < len(self.read) and self.read[begin] in STOPS + "- ":
             begin += 1
         if begin == len(self.read):
-            return _Words("", "", ())
+            return type(self)("", "", ())
         if " " not in self.read[letters:begin]:
             begin = letters
         first = self.places[begin]
-        return _Words(
+        return type(self)(
             self.typed[first:].strip(),
             self.read[begin:],
             tuple(p - first for p in self.places[begin:]),

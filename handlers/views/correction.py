@@ -4,8 +4,6 @@ A moment is chosen in the person's own zone: Slack's picker knows it.
 https://docs.slack.dev/reference/block-kit/block-elements/datetime-picker-element
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections import Counter

@@ -4,8 +4,6 @@ Field names are block ids; the action id of every field is `value`. The incident
 the metadata.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """App Home: open incidents with the one thing to do, what is owed, and how this month goes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

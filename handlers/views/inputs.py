@@ -3,8 +3,6 @@
 https://docs.slack.dev/reference/block-kit/block-elements
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

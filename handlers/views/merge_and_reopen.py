@@ -1,7 +1,5 @@
 """Questions before an incident becomes another one's duplicate, parts from it, or opens again."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from handlers.views.blocks import (

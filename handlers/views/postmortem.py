@@ -5,8 +5,6 @@ that shall show *other* texts (somebody else's draft) gets new block ids: `timel
 https://docs.slack.dev/surfaces/modals#updating_views
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

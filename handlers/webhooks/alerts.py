@@ -5,8 +5,6 @@ and never recovery: an alert ends when its own threshold says so, and users may 
 The answer: `{"incident": "INC-0042", "incidents": ["INC-0042"]}`.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

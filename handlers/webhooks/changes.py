@@ -6,8 +6,6 @@ Contract: the body is `{"service","kind":"flag"|"config"|"infrastructure","name"
 The answer: `{"recorded": true, "incident": "INC-0042"}`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal

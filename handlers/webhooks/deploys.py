@@ -6,8 +6,6 @@ Contract: the body is `{"service","version","environment","event":"finished"|"ne
 The answer: `{"hold": true, "incident": "INC-0042"}`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal

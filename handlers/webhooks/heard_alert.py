@@ -1,7 +1,5 @@
 """One alert of another system, as each of their bodies is read into it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

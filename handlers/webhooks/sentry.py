@@ -5,8 +5,6 @@ Headers, signature, resources:
 https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Mapping

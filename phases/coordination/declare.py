@@ -4,8 +4,6 @@ Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a
 track timeline".
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from phases.coordination.evidence import KEY_SECONDS, named_alert_key

@@ -3,8 +3,6 @@
 Each returns findings, and raises nothing that an outside system did.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar

@@ -4,8 +4,6 @@ Each runs under a record (`recorded.py`). The running release is never concluded
 the caller reads it back with `running`.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path

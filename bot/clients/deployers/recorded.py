@@ -5,8 +5,6 @@ claims it. Past its `limit_seconds` it is stopped (see `watcher.py`) and has fai
 meanwhile.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator, Mapping

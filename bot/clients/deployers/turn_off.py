@@ -3,8 +3,6 @@
 The change's name fills one whole argument, and is never an option (`ARGUMENT`).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bot.clients.deployers.recorded import RecordedCommands

@@ -1,7 +1,5 @@
 """Slack's refusals, and those of its words that ask for patience."""
 
-from __future__ import annotations
-
 from bot.clients.http.errors import HttpError
 from handlers.slack import rich_blocks
 

@@ -1,7 +1,5 @@
 """The Slack SDK's client, counted, with its errors as ours."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import aiohttp
