@@ -5,11 +5,10 @@ Importing this package registers all of them.
 
 from bot.performers import (  # noqa: F401  importing them registers their functions
     deploys,
-    hotfix_merge,
     notify,
     postmortem,
+    pull_requests,
     resolve_issues,
-    revert,
     sentry,
     slack,
     tickets,
