@@ -44,7 +44,7 @@ def which(
         )
         for entry in entries
     ]
-    chooser = select(ENTRY_CHOSEN, options, placeholder="Choose an entry")
+    chooser = select(options, action_id=ENTRY_CHOSEN, placeholder="Choose an entry")
     text = "Which entry is wrong? What was recorded first stays in the record."
     return View(CALLBACK, TITLE, (section(text, accessory=chooser),), metadata=metadata)
 
@@ -74,7 +74,6 @@ def correction(
     """
     names, edition = metadata.get("names") or {}, int(metadata.get("edition") or 1)
     words = text_input(
-        VALUE,
         initial=entered.text or with_names(entry.text, names),
         multiline=True,
         longest=LONGEST,

@@ -15,9 +15,9 @@ VALUE = "value"
 
 
 def select(
-    action_id: str,
     options: Sequence[Element],
     *,
+    action_id: str = VALUE,
     initial: Element | None = None,
     placeholder: str = "Choose one",
 ) -> Element:
@@ -36,9 +36,7 @@ def radio(options: Sequence[Element]) -> Element:
     return {"type": "radio_buttons", "action_id": VALUE, "options": list(options[:10])}
 
 
-def person_select(
-    action_id: str, *, initial: str = "", placeholder: str = "Choose somebody"
-) -> Element:
+def person_select(action_id: str, placeholder: str, initial: str) -> Element:
     """`initial`: a Slack user id, or nothing."""
     element: Element = {
         "type": "users_select",
@@ -50,9 +48,7 @@ def person_select(
     return element
 
 
-def date_picker(
-    action_id: str, *, initial: date | None = None, placeholder: str = "Choose a day"
-) -> Element:
+def date_picker(action_id: str, placeholder: str, initial: date | None) -> Element:
     element: Element = {
         "type": "datepicker",
         "action_id": action_id,
@@ -64,7 +60,6 @@ def date_picker(
 
 
 def text_input(
-    action_id: str,
     *,
     initial: str = "",
     multiline: bool = False,
@@ -73,7 +68,7 @@ def text_input(
 ) -> Element:
     element: Element = {
         "type": "plain_text_input",
-        "action_id": action_id,
+        "action_id": VALUE,
         "multiline": multiline,
         "max_length": longest,
     }

@@ -93,7 +93,7 @@ def which_are_one(some: Sequence[Incident], here: Incident | None) -> View:
         "incident.merge",
         "Merge incidents",
         (
-            field_input("keep", "Which one goes on?", select(VALUE, options, initial=initial)),
+            field_input("keep", "Which one goes on?", select(options, initial=initial)),
             field_input("end", "Which are the same?", boxes, hint="The one that goes on stays."),
             context(note),
         ),

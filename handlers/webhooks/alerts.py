@@ -92,7 +92,9 @@ async def _record(
         for part, some in (("fires", fires), ("rest", rest)):
             if not some:
                 continue
-            delivery = deliveries.sub_delivery(deliveries.alert(raw), f"{part}:{service.name}")
+            delivery = deliveries.sub_delivery(
+                deliveries.of_body("alert", raw), f"{part}:{service.name}"
+            )
             owner = await _dispatch_alerts(ctx, service, some, delivery, fires=part == "fires")
             if owner is None:
                 return None

@@ -100,7 +100,7 @@ def changes_route(ctx: Context, secret: str) -> Route:
         change = body.seen(service, now)
         if not change.name:
             raise Unreadable("`name` has no letter that is seen")
-        recording = _record(ctx, change, deliveries.change(raw))
+        recording = _record(ctx, change, deliveries.of_body("change", raw))
         return await finished(ctx.tasks, recording, "the change webhook")
 
     return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)

@@ -84,7 +84,7 @@ def deploys_route(ctx: Context, secret: str) -> Route:
         if version is None:
             raise Unreadable(NO_VERSION)
         record = _record_deploy if body.event == "finished" else _raise_alarm
-        recording = record(ctx, service, body, version, deliveries.deploy(raw))
+        recording = record(ctx, service, body, version, deliveries.of_body("deploy", raw))
         return await finished(ctx.tasks, recording, "the deploy webhook")
 
     return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)

@@ -194,7 +194,7 @@ def sentry_route(ctx: Context, secret: str) -> Route:
         if alert is None:
             return {"incident": None}
         raising = ctx.tasks.start(
-            _raise_alarm(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook"
+            _raise_alarm(ctx, alert, deliveries.of_body("sentry", raw)), "Sentry's webhook"
         )
         done, _ = await asyncio.wait({raising}, timeout=ANSWER_SECONDS)
         if not done:
