@@ -301,7 +301,9 @@ def test_items_of_an_incident_elsewhere_would_not_have_prevented_this_one() -> N
         3, file="shop/session.py", items=(PastItem(kind="tests", text="import an account"),)
     )
     assert set(elsewhere.features) & set(asked(features=("payment",)).features)
-    recalled = recollect(Recalled(in_span=1, newest=(elsewhere,)), asked(features=("payment",)), NOW)
+    recalled = recollect(
+        Recalled(in_span=1, newest=(elsewhere,)), asked(features=("payment",)), NOW
+    )
     assert recalled is not None
     assert [line.split(":")[0] for line in recalled.lines] == ["Last time (INC-0003, 12 Oct)"]
 
