@@ -8,6 +8,7 @@ from typing import Protocol
 from phases.postmortem.form_parts import Parts
 from phases.record.findings import ChangeSeen, DeploySeen, Release
 from phases.record.service import Service
+from phases.record.value import Value
 
 
 class Once(Protocol):
@@ -31,8 +32,7 @@ class Changes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Value):
     """A person's form: its draft, or only that they have it open."""
 
     by: str
