@@ -16,6 +16,8 @@ KEPT_SECONDS = 24 * 3600
 class Dispatch(Value):
     at: datetime
     run: int | None = None
+    given_up: bool = False
+    """It was never sent, and is not from now on."""
 
 
 class Dispatches:
@@ -26,8 +28,13 @@ class Dispatches:
 
     async def first(self, deploy_id: str) -> bool:
         """True once for each `deploy_id`: whoever hears it may dispatch."""
-        value = Dispatch(at=datetime.now(UTC))
-        return await self._keys.first(deploy_id, KEPT_SECONDS, value.model_dump_json())
+        value = Dispatch(at=datetime.now(UTC)).model_dump_json()
+        return await self._keys.first(deploy_id, KEPT_SECONDS, value)
+
+    async def give_up(self, deploy_id: str) -> bool:
+        """Take the turn of whoever would dispatch. False: somebody has dispatched, or may have."""
+        value = Dispatch(at=datetime.now(UTC), given_up=True).model_dump_json()
+        return await self._keys.first(deploy_id, KEPT_SECONDS, value)
 
     async def known(self, deploy_id: str) -> Dispatch | None:
         value = await self._keys.get(deploy_id)
