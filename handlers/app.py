@@ -12,10 +12,10 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.routing import Route
 
-from handlers.command import router  # noqa: F401  likewise
+from handlers.command import router  # noqa: F401  importing these registers their functions
 from handlers.dispatcher import StoreUnavailable
 from handlers.events import app_home, declare_phrases, join, pins  # noqa: F401
-from handlers.incident import (  # noqa: F401  importing them registers their functions
+from handlers.incident import (  # noqa: F401
     action_items,
     cancel,
     cause,

@@ -87,7 +87,7 @@ class _Asked:
 
     @property
     def first(self) -> bool:
-        """Whether people wait for it: housekeeping that ends at the same time gives way."""
+        """True where people wait for it: housekeeping that ends at the same time gives way."""
         return isinstance(self.trigger, Delivery) or isinstance(self.action, WAITED_FOR)
 
 
