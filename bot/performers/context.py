@@ -1,7 +1,5 @@
 """The context of performers, with every store and client, and their register."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass

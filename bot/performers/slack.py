@@ -1,7 +1,5 @@
 """Effects in Slack: channel, topic, invitations, live messages, sentences, the summary."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

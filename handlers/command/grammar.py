@@ -3,8 +3,6 @@
 Pure: the same words mean the same in the same place.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The answer rides on the ack.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

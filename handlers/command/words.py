@@ -1,7 +1,5 @@
 """The words that people type: their letters, the ids of incidents in them, what says nothing."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 
