@@ -1,7 +1,5 @@
 """Live messages: rendered from the newest state under a lease, so that the last state wins."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

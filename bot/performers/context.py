@@ -1,7 +1,5 @@
 """The context of performers, with every store and client, and their register."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -104,14 +102,7 @@ class EffectContext(Context):
         thread: str | None = None,
     ) -> str:
         """Post what an effect says, once over all its tries. Return the message's `ts`."""
-        since = incident.declared_at if job.wanted_as else job.created
-        key = MessageKey(
-            job.incident,
-            job.key,
-            since,
-            maybe_posted=job.maybe_done,
-            threads=other_threads(incident, channel, thread),
-        )
+        key = self._key(job, incident, channel, thread)
         return await self.post_once(incident, channel, message, key, thread)
 
     async def post_once(
@@ -137,6 +128,20 @@ class EffectContext(Context):
             own = incident.own_channel
             again = incident.open and own is not None and own.id == channel
             raise PortError("slack", refused.text, retryable=again) from refused
+
+    async def find_posted(self, job: Job, incident: Incident, channel: str) -> str | None:
+        """Return the `ts` of what an earlier try of an effect has posted; None where none did."""
+        return await self.slack.posted(channel, self._key(job, incident, channel, None))
+
+    def _key(self, job: Job, incident: Incident, channel: str, thread: str | None) -> MessageKey:
+        since = incident.declared_at if job.wanted_as else job.created
+        return MessageKey(
+            job.incident,
+            job.key,
+            since,
+            maybe_posted=job.maybe_done,
+            threads=other_threads(incident, channel, thread),
+        )
 
     async def owners(self, incident: Incident) -> tuple[tuple[str, ...], str]:
         """Return the owners that a message mentions, and why there are none.

@@ -5,8 +5,6 @@ https://docs.slack.dev/reference/methods/conversations.unarchive, "Bot tokens ca
 used to unarchive conversations"
 """
 
-from __future__ import annotations
-
 from phases.coordination.evidence import ARCHIVED, DELETED, replace_channel, want_missing_parts
 from phases.messages.actions import ArchiveDue
 from phases.messages.commands import Reopen

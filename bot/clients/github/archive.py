@@ -4,8 +4,6 @@ Each incident has a branch and a pull request. The branch carries the number and
 so that writing it twice is writing it once. Nothing is merged.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

@@ -4,8 +4,6 @@ https://docs.github.com/en/rest. The calls are listed in `endpoints.py`; limits 
 `http.py`. The deployer and the source code stand on this.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Awaitable, Mapping

@@ -152,7 +152,7 @@ async def world() -> AsyncIterator[World]:
         async def heard(id: str, name: str, message: Message | None) -> None:
             return
 
-        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+        nothing: dict[str, Any] = {field.name: None for field in dataclasses.fields(EffectContext)}
         given = {
             "dispatcher": SimpleNamespace(
                 load=world.look,
@@ -188,7 +188,9 @@ IN_SLACK: list[tuple[wanted.Effect, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("effect", "words"), IN_SLACK, ids=lambda one: getattr(one, "type", ""))
+@pytest.mark.parametrize(
+    ("effect", "words"), IN_SLACK, ids=lambda value: getattr(value, "type", "")
+)
 async def test_a_message_that_was_given_up_is_posted_once(
     world: World, effect: wanted.Effect, words: str
 ) -> None:
@@ -225,6 +227,23 @@ async def test_a_thread_in_place_of_a_channel_is_begun_once(world: World) -> Non
     done = await world(wanted.OpenChannel(), AGAIN, wanted_as=FIRST)
     assert isinstance(done, ChannelOpened)
     assert world.posted("INC-0001: ") == 1
+
+
+async def test_a_thread_that_was_begun_stays_the_place_where_a_channel_could_be_opened_later(
+    world: World,
+) -> None:
+    world.record = incident(declared_at=BEGAN)
+    world.faults.always("slack.conversations.create", Fault(error="restricted_action"))
+    world.faults.next("slack.chat.postMessage", Fault(lose_answer=True), times=3)
+    with pytest.raises(PortError):
+        await world(wanted.OpenChannel(), FIRST)
+    world.faults.clear()
+    for id in (FIRST, AGAIN):  # another try of it, and one of what was given up
+        done = await world(wanted.OpenChannel(), id, wanted_as=FIRST)
+        assert isinstance(done, ChannelOpened)
+        assert done.channel.thread_ts
+    assert world.posted("INC-0001: ") == 1
+    assert not [name for name in names(world) if name.startswith("inc-0001-")]
 
 
 async def test_a_message_for_an_archived_channel_waits_for_its_successor(world: World) -> None:
