@@ -191,6 +191,16 @@ class Linear:
         self, id: str, *, state: str | None = None, priority: int | None = None
     ) -> LinearIssue:
         """Move an issue into the first state of that type of the team that it is in by now."""
+        remembered = id in self._teams
+        try:
+            return await self._move(id, state, priority)
+        except LinearError as error:
+            self._teams.clear()  # the team or its states may have changed
+            if error.code != "INPUT_ERROR" or not remembered:
+                raise
+        return await self._move(id, state, priority)
+
+    async def _move(self, id: str, state: str | None, priority: int | None) -> LinearIssue:
         given: dict[str, Any] = {} if priority is None else {"priority": priority}
         if state is not None:
             team = await self._team_of(id)
@@ -199,11 +209,7 @@ class Linear:
                 text = f"team {team.key} has no state of type {state}"
                 text += ": add one in Linear, then try again"
                 raise PortError(SYSTEM, text)
-        try:
-            moved = await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.Changed)
-        except LinearError:
-            self._teams.clear()  # the team or its states may have changed; the next try asks again
-            raise
+        moved = await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.Changed)
         if not moved.success or moved.issue is None:
             raise PortError(
                 SYSTEM, "Linear did not change the issue and does not say why", retryable=True

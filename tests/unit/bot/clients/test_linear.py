@@ -200,6 +200,20 @@ async def test_action_items_hang_below_the_ticket(world: World) -> None:
     assert await world.client.look(str(uuid.uuid4())) == ()
 
 
+async def test_a_ticket_that_people_moved_to_another_team_is_moved_there() -> None:
+    """Its old team is remembered, and Linear refuses that team's states."""
+    linear = Linear(teams={"SHOP": "Shop", "OPS": "Operations"})
+    async with serving(linear_app(linear, Faults())) as url:
+        client = Client(f"{url}/graphql", API_KEY)
+        ticket = await client.open(SHOP, NewIssue("k", "checkout is failing", "x"), priority=1)
+        await client.move(ticket.id, state="completed")
+        (issue,) = linear.issues
+        issue.team = linear.teams[1]
+        assert (await client.move(ticket.id, state="started")).state == "started"
+        assert issue.state in issue.team.states
+        await client.aclose()
+
+
 async def test_a_wrong_key_says_which_setting(world: World) -> None:
     client = Client(f"{world.url}/graphql", "lin_api_wrong")
     with pytest.raises(PortError) as refused:
