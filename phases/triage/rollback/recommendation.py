@@ -7,6 +7,7 @@ that it is not safe, or not possible.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from phases.record.findings import (
@@ -183,16 +184,20 @@ def _leading_change(
 ) -> Suspected | None:
     """Return the change that leads: turning it off goes before everything else.
 
-    Where few are hit, its time alone is not enough.
+    A release that is unlikely without the change, too, is no rival, however near its deploy. Where
+    few are hit, the time alone is not enough.
     """
+    if situation.change is None:
+        return None
     likely = (
         weighed is not None
         and weighed.likely is Likelihood.LIKELY
         and _crash_is_in_changed_file(situation)
     )
-    if situation.change is None or not change_leads(
-        situation.change, situation.suspect, likely=likely
-    ):
+    alone = weigh(replace(situation, other_changes=()))
+    cleared = alone is None or alone.likely is Likelihood.UNLIKELY
+    suspect = None if cleared else situation.suspect
+    if not change_leads(situation.change, suspect, likely=likely):
         return None
     return situation.change if many or situation.change.carried else None
 
