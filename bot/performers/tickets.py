@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.clients.linear.client import Linear, NewIssue
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, performs
+from bot.performers.context import EffectContext, helps_soon, performs
 from bot.store.job import Job
 from handlers import views
 from phases.coordination.ticket import (
@@ -53,8 +53,6 @@ from phases.text.markdown import one_line, paragraphs
 TITLE_LIMIT = 250  # https://linear.app/docs/creating-issues: a title is one line
 TRIES = 3
 """Some seconds: people are told then, and it is tried again by itself (phases/failures.py)."""
-PATIENCE_SECONDS = 10.0
-"""Where Linear asks us to wait for longer than this, people are told at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +104,7 @@ async def open_ticket(effect: OpenTicket, job: Job, context: EffectContext) -> T
 
 def _final_when_it_lasts(error: PortError, job: Job) -> PortError:
     """Return the error; one that has lasted, or will last, as one that people are told of now."""
-    lasts = job.attempt >= TRIES or (error.retry_after or 0) > PATIENCE_SECONDS
-    if not (error.retryable and lasts):
+    if not error.retryable or helps_soon(error, job, TRIES):
         return error
     return PortError(error.system, error.text)
 
@@ -146,14 +143,24 @@ async def comment(effect: CommentTicket, job: Job, context: EffectContext) -> No
 
 @performs(CatchUp)
 async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> None:
-    """Say everything that could not be said while Linear was away, in one comment."""
+    """Say everything that could not be said while Linear was away, in one comment.
+
+    Comments that are wanted meanwhile, or were since an earlier try, are left to this one: its text
+    is mended until it says them, too.
+    """
     on = await on_ticket(job, context)
-    if on is not None and on.public:
-        text = catch_up_text(await context.dispatcher.timeline(on.incident.id), effect.since)
-        if not await _comment(on, text, job, context):
-            # What was said since an earlier try was left to this comment.
-            key, body = _comment_key(on, job), await _prose(context, text)
-            await on.tickets.mend_comment(key=key, body=body)
+    if on is None or not on.public:
+        return
+    text = await _missed(effect, on, context)
+    said = text if await _comment(on, text, job, context) else ""
+    while (text := await _missed(effect, on, context)) != said:
+        key, body = _comment_key(on, job), await _prose(context, text)
+        await on.tickets.mend_comment(key=key, body=body)
+        said = text
+
+
+async def _missed(effect: CatchUp, on: OnTicket, context: EffectContext) -> str:
+    return catch_up_text(await context.dispatcher.timeline(on.incident.id), effect.since)
 
 
 @performs(CommentParent)

@@ -6,6 +6,7 @@ The answer rides on the ack.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from handlers.command.grammar import (
@@ -56,6 +57,25 @@ _TAKES = {
     "severity": "`/incident severity` takes 1 (worst) to 4.",
     "lead": "`/incident lead` takes a person of this workspace: `@name`.",
     "history": "`/incident history` takes a service by its name.",
+}
+_BARE: Mapping[str, Callable[[Interaction, Incident], Awaitable[Message | None]]] = {
+    "status": status.status,
+    "timeline": status.timeline,
+    "rollback": decide.rollback,
+    "hotfix": decide.hotfix,
+    "investigate": decide.investigate,
+    "recheck": recheck.recheck,
+    "postmortem": postmortem.postmortem,
+    "resolve": resolve.resolve,
+    "reopen": merge_and_reopen.reopen,
+}
+_WITH_TEXT: Mapping[str, Callable[[Interaction, Incident, str], Awaitable[Message | None]]] = {
+    "update": update.update,
+    "fixed": decide.fixed,
+    "cause": cause.cause,
+    "cancel": cancel.cancel,
+    "merge": merge_and_reopen.merge,
+    "split": merge_and_reopen.split,
 }
 
 
@@ -134,45 +154,19 @@ async def _run_subcommand(interaction: Interaction, subcommand: Subcommand) -> M
 async def _run_on(
     interaction: Interaction, incident: Incident, subcommand: Subcommand
 ) -> Message | None:
+    if (bare := _BARE.get(subcommand.name)) is not None:
+        return await bare(interaction, incident)
+    if (with_text := _WITH_TEXT.get(subcommand.name)) is not None:
+        return await with_text(interaction, incident, subcommand.text)
     match subcommand.name:
-        case "status":
-            return await status.status(interaction, incident)
-        case "timeline":
-            return await status.timeline(interaction, incident)
-        case "update":
-            return await update.update(interaction, incident, subcommand.text)
-        case "rollback":
-            return await decide.rollback(interaction, incident)
-        case "hotfix":
-            return await decide.hotfix(interaction, incident)
-        case "investigate":
-            return await decide.investigate(interaction, incident)
-        case "fixed":
-            return await decide.fixed(interaction, incident, subcommand.text)
-        case "recheck":
-            return await recheck.recheck(interaction, incident)
-        case "cause":
-            return await cause.cause(interaction, incident, subcommand.text)
-        case "postmortem":
-            return await postmortem.postmortem(interaction, incident)
-        case "resolve":
-            return await resolve.resolve(interaction, incident)
-        case "cancel":
-            return await cancel.cancel(interaction, incident, subcommand.text)
-        case "merge":
-            return await merge_and_reopen.merge(interaction, incident, subcommand.text)
-        case "split":
-            return await merge_and_reopen.split(interaction, incident, subcommand.text)
-        case "reopen":
-            return await merge_and_reopen.reopen(interaction, incident)
         case "lead":
             return await lead_and_severity.lead(interaction, incident, subcommand.person)
-        case "severity":
-            if subcommand.severity is None:
-                return notes.note(
-                    f"How severe is {incident.id}? Say `/incident severity 1` (worst) to `4`."
-                )
+        case "severity" if subcommand.severity is not None:
             return await lead_and_severity.severity(interaction, incident, subcommand.severity)
+        case "severity":
+            return notes.note(
+                f"How severe is {incident.id}? Say `/incident severity 1` (worst) to `4`."
+            )
         case name:
             return notes.note(f"`/incident {name}` is not known. `/incident help` shows what is.")
 
@@ -226,21 +220,22 @@ def _as_value(subcommand: Subcommand) -> dict[str, str]:
     return value | ({"severity": str(subcommand.severity.value)} if subcommand.severity else {})
 
 
-def _from_value(value: dict[str, Any]) -> Subcommand:
-    severity = str(value.get("severity") or "")
+def _clicked(interaction: Interaction) -> Subcommand:
+    """Return the subcommand of a button."""
+    severity = interaction.clicked("severity")
     return Subcommand(
-        str(value.get("name", "")),
-        incident=str(value.get("incident") or "") or None,
-        text=str(value.get("text", "")),
-        person=str(value.get("person") or "") or None,
+        interaction.clicked("name"),
+        incident=interaction.clicked("incident") or None,
+        text=interaction.clicked("text"),
+        person=interaction.clicked("person") or None,
         severity=Severity(int(severity)) if severity in ("1", "2", "3", "4") else None,
     )
 
 
 @on_click("incident.meant", replace=True)
-async def subcommand_chosen(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+async def subcommand_chosen(interaction: Interaction) -> Message | None:
     """Run the subcommand. One that ends an incident or uses up a round opens its form first."""
-    subcommand = _from_value(value)
+    subcommand = _clicked(interaction)
     if subcommand.name not in ("cancel", "fixed"):
         return await _run_subcommand(interaction, subcommand)
     incident = await _incident_meant(interaction, subcommand)
@@ -251,5 +246,5 @@ async def subcommand_chosen(interaction: Interaction, value: dict[str, Any]) -> 
 
 
 @on_click("incident.meant_new", replace=True)
-async def declaration_chosen(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-    return await declare.declare_text(interaction, str(value.get("text", "")))
+async def declaration_chosen(interaction: Interaction) -> Message | None:
+    return await declare.declare_text(interaction, interaction.clicked("text"))

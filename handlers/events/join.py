@@ -20,9 +20,7 @@ NEWCOMER_AFTER = timedelta(seconds=60)
 
 
 @on_incident("incident.join")
-async def join_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def join_clicked(interaction: Interaction, incident: Incident) -> Message | None:
     if incident.own_channel is None or incident.private:
         return notes.note(f"{incident.id} has no channel to join.")
     interaction.ctx.tasks.start(_invite(interaction, incident.own_channel.id), "invite a person")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_incident
@@ -13,9 +12,10 @@ from phases.record.incident import Incident
 
 
 async def mark_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any], *, done: bool
+    interaction: Interaction, incident: Incident, *, done: bool
 ) -> Message | None:
-    action = MarkItem(by=interaction.user, number=int(value.get("item") or 0), done=done)
+    number = int(interaction.clicked("item") or 0)
+    action = MarkItem(by=interaction.user, number=number, done=done)
     return await interaction.act(action, incident.id)
 
 

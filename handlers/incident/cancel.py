@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
@@ -21,18 +19,12 @@ def open_form(interaction: Interaction, incident: Incident, reason: str = "") ->
     return None
 
 
-async def cancel(interaction: Interaction, incident: Incident, reason: str) -> Message | None:
+@on_incident("incident.cancel")
+async def cancel(interaction: Interaction, incident: Incident, reason: str = "") -> Message | None:
     if not reason:
         return open_form(interaction, incident)
     done = interaction.unless_in_channel(incident, f"{incident.id} is cancelled.")
     return await interaction.act(Cancel(by=interaction.user, reason=reason), incident.id, done)
-
-
-@on_incident("incident.cancel")
-async def cancel_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return open_form(interaction, incident)
 
 
 @on_submit("incident.cancel", "reason")

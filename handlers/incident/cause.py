@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from handlers.dispatcher import Recorded
 from handlers.slack.interaction import Interaction
@@ -56,8 +55,8 @@ def _from_hypothesis(lead: LeadingCause, hypothesis: Hypothesis) -> Proposal:
     )
 
 
-def open_form(interaction: Interaction, incident: Incident, hypothesis: str | None = None) -> None:
-    proposed = proposal(incident, hypothesis)
+def _open_form(interaction: Interaction, incident: Incident) -> None:
+    proposed = proposal(incident, interaction.clicked("hypothesis") or None)
     metadata = {
         "commit": proposed.commit or "",
         "release": proposed.release or "",
@@ -66,20 +65,13 @@ def open_form(interaction: Interaction, incident: Incident, hypothesis: str | No
     interaction.open(forms.cause(incident, text=proposed.text, metadata=metadata))
 
 
-async def cause(interaction: Interaction, incident: Incident, text: str) -> Message | None:
+@on_incident("incident.cause")
+async def cause(interaction: Interaction, incident: Incident, text: str = "") -> Message | None:
     if not text:
-        open_form(interaction, incident)
+        _open_form(interaction, incident)
         return None
     done = f"{incident.id}: the cause is recorded under your name."
     return await interaction.act(NameCause(by=interaction.user, text=text), incident.id, done)
-
-
-@on_incident("incident.cause")
-async def cause_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    open_form(interaction, incident, str(value.get("hypothesis") or "") or None)
-    return None
 
 
 @on_submit("incident.cause", "text")

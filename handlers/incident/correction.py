@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -32,11 +32,9 @@ CORRECTED_NOTE = "Corrected. What was recorded first stays in the record."
 
 
 @on_incident("incident.correct")
-async def correct_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def correct_clicked(interaction: Interaction, incident: Incident) -> Message | None:
     """Ask which entry of the page is meant."""
-    ctx, until = interaction.ctx, int(value.get("until") or 0) or None
+    ctx, until = interaction.ctx, int(interaction.clicked("until") or 0) or None
     entries = await ctx.dispatcher.timeline(incident.id)
     shown = [entries[number] for number in page(len(entries), until)]
     if not shown:
@@ -62,24 +60,22 @@ async def _offset(interaction: Interaction) -> int:
 
 
 @on_incident(views.ENTRY_CHOSEN)
-async def entry_chosen(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def entry_chosen(interaction: Interaction, incident: Incident) -> Message | None:
     """Show the entry in the form."""
-    entry = await _entry(interaction, incident, value)
+    entry = await _entry(interaction, incident, interaction.value)
     if entry is None:
         return notes.note(ENTRY_GONE)
     before = json_object(str(interaction.view.get("private_metadata") or ""))
     names = await _names(interaction, [entry])
     named = dict(sorted(views.told_apart(names).items())[: views.PEOPLE_NAMED])
     page_again = {"until": before.get("until"), "url": before.get("url")}
-    metadata = {**page_again, "of": str(value.get("of") or ""), "names": named}
+    metadata = {**page_again, "of": interaction.clicked("of"), "names": named}
     interaction.show(views.correction(incident, entry, metadata))
     return None
 
 
 async def _entry(
-    interaction: Interaction, incident: Incident, meant: dict[str, Any]
+    interaction: Interaction, incident: Incident, meant: Mapping[str, Any]
 ) -> Shown | None:
     """Return the entry as it is now, as its own record has it; None where it was taken back."""
     owner = str(meant.get("of") or "") or incident.id

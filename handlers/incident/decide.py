@@ -125,38 +125,37 @@ async def carry_out(interaction: Interaction, plan: Plan, reason: str | None = N
 # --- the buttons of the decision message ---------------------------------------------------------
 
 
-def open_round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
+def open_round(interaction: Interaction, incident: Incident) -> Round | str:
     """Return the round of a button, if it is open; else who decided it, how and when."""
-    number = int(value.get("round") or 0)
-    if (refused := may_act(incident, number)) is not None:
+    if (refused := may_act(incident, interaction.round)) is not None:
         return refused.text
-    return incident.round_of(number) or "That decision is no longer open. Nothing was done."
+    gone = "That decision is no longer open. Nothing was done."
+    return incident.round_of(interaction.round) or gone
 
 
 def own_action(
-    interaction: Interaction, incident: Incident, value: Mapping[str, Any], kind: ActionKind
+    interaction: Interaction, incident: Incident, kind: ActionKind
 ) -> RoundAction | None:
     """Return what this person has decided in the round of a button, where it is of this kind.
 
     It is dispatched again: that tells a second delivery of their click from a second click.
     """
-    current = incident.round_of(int(value.get("round") or 0))
+    current = incident.round_of(interaction.round)
     acted = current.action if current is not None else None
     own = acted is not None and acted.kind is kind and acted.by == interaction.user
     return acted if own else None
 
 
 @on_incident("decision.rollback")
-async def rollback_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    acted = own_action(interaction, incident, value, ActionKind.ROLLBACK)
+async def rollback_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    acted = own_action(interaction, incident, ActionKind.ROLLBACK)
     if acted is not None and acted.to_release is not None:
-        number = int(value.get("round") or 0)
-        decided = Plan(incident.id, number, "rollback", acted.to_release, acted.from_release)
+        decided = Plan(
+            incident.id, interaction.round, "rollback", acted.to_release, acted.from_release
+        )
         if isinstance(await carry_out(interaction, decided), Recorded):
             return None  # the same click, delivered twice
-    current = open_round(incident, value)
+    current = open_round(interaction, incident)
     if isinstance(current, str):
         return notes.note(current)
     target = rollback_target(incident, current)
@@ -176,57 +175,40 @@ async def rollback_clicked(
 
 
 @on_incident("incident.rollback")
-async def other_release_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    current = open_round(incident, value)
+async def other_release_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    current = open_round(interaction, incident)
     if isinstance(current, str):
         return notes.note(current)
     return await rollback(interaction, incident)
 
 
 @on_incident("decision.hotfix")
-async def hotfix_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    current = open_round(incident, value)
+async def hotfix_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    current = open_round(interaction, incident)
     if isinstance(current, str):
         return notes.note(current)
-    return await hotfix(interaction, incident)
-
-
-@on_incident("incident.hotfix")
-async def fix_forward_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
     return await hotfix(interaction, incident)
 
 
 @on_incident("decision.investigate")
-async def investigate_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    action = DecideInvestigate(by=interaction.user, round=int(value.get("round") or 0))
+async def investigate_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    action = DecideInvestigate(by=interaction.user, round=interaction.round)
     return await interaction.act(action, incident.id)
 
 
 @on_incident("decision.fixed")
-async def fixed_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    current = open_round(incident, value)
+async def fixed_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    current = open_round(interaction, incident)
     if isinstance(current, str):
         return notes.note(current)
-    interaction.open(forms.fixed(incident, current.number, str(value.get("sentence", ""))))
+    interaction.open(forms.fixed(incident, current.number, interaction.clicked("sentence")))
     return None
 
 
 @on_incident("incident.fixed")
-async def foreign_deploy_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def foreign_deploy_clicked(interaction: Interaction, incident: Incident) -> Message | None:
     """Open the form with a deploy by somebody else as the fix."""
-    return open_fixed_form(interaction, incident, str(value.get("sentence", "")))
+    return open_fixed_form(interaction, incident, interaction.clicked("sentence"))
 
 
 # --- the forms, which the subcommands open, too --------------------------------------------------
@@ -268,6 +250,7 @@ async def rollback(interaction: Interaction, incident: Incident) -> Message | No
     return None
 
 
+@on_incident("incident.hotfix")
 async def hotfix(interaction: Interaction, incident: Incident) -> Message | None:
     """Open the form in which a branch or pull request is chosen; its head commit is shipped."""
     service = interaction.ctx.service(incident)
@@ -388,11 +371,9 @@ async def fixed_submitted(interaction: Interaction, form: Form) -> Outcome:
 
 
 @on_incident("incident.break_glass")
-async def break_glass_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def break_glass_clicked(interaction: Interaction, incident: Incident) -> Message | None:
     service = interaction.ctx.service(incident)
-    plan = Plan.read(value)
+    plan = Plan.read(interaction.value)
     interaction.open(forms.break_glass(incident, service, plan.words(service), plan.value()))
     return None
 

@@ -247,10 +247,10 @@ async def shortcut(ctx: Context, body: dict[str, Any]) -> Ack | None:
 
 
 @on_click("incident.declare")
-async def declare_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+async def declare_clicked(interaction: Interaction) -> Message | None:
     """Open the form: with the words of a phrase, or from App Home."""
-    text = str(value.get("text", ""))
-    channel, link = str(value.get("channel") or ""), str(value.get("link") or "")
+    text = interaction.clicked("text")
+    channel, link = interaction.clicked("channel"), interaction.clicked("link")
     await open_form(interaction, text, Origin("phrase" if text else "form", channel, link))
     return None
 
@@ -290,17 +290,17 @@ def _severity(entered: str) -> Severity | None:
 
 
 @on_click("incident.go_there", replace=True)
-async def same_incident_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+async def same_incident_clicked(interaction: Interaction) -> Message | None:
     """Add the words as evidence to the incident that is open."""
-    id = str(value.get("incident", ""))
+    id = interaction.clicked("incident")
     incident = await interaction.find(id)
     if incident is None:
         return notes.note(f"There is no incident {id} any more.")
-    text = str(value.get("title") or "")
+    text = interaction.clicked("title")
     noted = False
     if text:
         source = f"<@{interaction.user}> reports"
-        link = str(value.get("link") or "") or None
+        link = interaction.clicked("link") or None
         evidence = Evidence(at=interaction.ctx.now(), source=source, text=text, url=link)
         action = AddEvidence(evidence=evidence, key=f"{source}: {text}")  # not by its link
         noted = isinstance(await interaction.dispatch(action, id), Recorded)
@@ -308,17 +308,17 @@ async def same_incident_clicked(interaction: Interaction, value: dict[str, Any])
 
 
 @on_click("incident.something_else", replace=True)
-async def something_else_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-    other = await interaction.find(str(value.get("of", "")))
+async def something_else_clicked(interaction: Interaction) -> Message | None:
+    other, clicked = await interaction.find(interaction.clicked("of")), interaction.clicked
     report = Report(
-        title=str(value.get("title", "")),
-        description=str(value.get("more", "")),
-        service=str(value.get("service", "")),
-        way=str(value.get("way") or "command"),
-        channel=str(value.get("channel", "")),
-        place=str(value.get("place", "")),
-        link=str(value.get("link", "")),
-        private=bool(value.get("private")),
+        title=clicked("title"),
+        description=clicked("more"),
+        service=clicked("service"),
+        way=clicked("way") or "command",
+        channel=clicked("channel"),
+        place=clicked("place"),
+        link=clicked("link"),
+        private=bool(clicked("private")),
         else_of=other.id if other else None,
     )
     return await answer(interaction, report, await declare(interaction, report))

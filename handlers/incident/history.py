@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_click
@@ -59,6 +58,6 @@ async def _visible_private(
 
 
 @on_click("incident.history", "incident.history_newer", replace=True)
-async def page_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-    start = max(0, int(value.get("start") or 0))
-    return await history(interaction, str(value.get("service", "")), start)
+async def page_clicked(interaction: Interaction) -> Message | None:
+    start = max(0, int(interaction.clicked("start") or 0))
+    return await history(interaction, interaction.clicked("service"), start)

@@ -5,8 +5,6 @@ One is confirmed by naming it as the cause.
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers import views
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
@@ -19,26 +17,19 @@ from phases.record.incident import Incident
 
 
 @on_incident("incident.rule_out")
-async def ruled_out(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    action = JudgeHypothesis(
-        by=interaction.user, id=str(value.get("hypothesis", "")), verdict=Verdict.RULED_OUT
-    )
+async def ruled_out(interaction: Interaction, incident: Incident) -> Message | None:
+    hypothesis = interaction.clicked("hypothesis")
+    action = JudgeHypothesis(by=interaction.user, id=hypothesis, verdict=Verdict.RULED_OUT)
     return await interaction.act(action, incident.id)
 
 
 @on_incident("incident.evidence")
-async def evidence_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def evidence_clicked(interaction: Interaction, incident: Incident) -> Message | None:
     return views.evidence(incident)
 
 
 @on_incident("incident.hypothesis")
-async def add_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def add_clicked(interaction: Interaction, incident: Incident) -> Message | None:
     interaction.open(forms.hypothesis(incident))
     return None
 
@@ -50,16 +41,13 @@ async def add_submitted(interaction: Interaction, form: Form) -> Outcome:
 
 
 @on_incident("incident.bisect_cancel")
-async def bisect_stopped(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def bisect_stopped(interaction: Interaction, incident: Incident) -> Message | None:
     return await interaction.act(CancelBisect(by=interaction.user), incident.id)
 
 
 @on_incident("incident.revert")
-async def revert_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    action = PrepareRevert(by=interaction.user, pull_request=str(value.get("pull_request", "")))
+async def revert_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    pull_request = interaction.clicked("pull_request")
+    action = PrepareRevert(by=interaction.user, pull_request=pull_request)
     done = "The revert is on its way; its pull request will be posted here."
     return await interaction.act(action, incident.id, done)

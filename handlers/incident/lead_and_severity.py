@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_incident
 from handlers.views import notes
@@ -12,7 +10,10 @@ from phases.messages.commands import SetSeverity, TakeLead
 from phases.record.incident import Incident, Severity
 
 
-async def lead(interaction: Interaction, incident: Incident, person: str | None) -> Message | None:
+@on_incident("incident.lead")
+async def lead(
+    interaction: Interaction, incident: Incident, person: str | None = None
+) -> Message | None:
     leads = person or interaction.user
     if person is not None and not (await interaction.ctx.people.person(person, None)).member:
         return notes.note(
@@ -31,19 +32,10 @@ async def severity(interaction: Interaction, incident: Incident, level: Severity
     )
 
 
-@on_incident("incident.lead")
-async def lead_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await lead(interaction, incident, None)
-
-
 @on_incident("incident.more")
-async def menu_chosen(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def menu_chosen(interaction: Interaction, incident: Incident) -> Message | None:
     """Set what was chosen in the menu of the status: a severity, or the lead."""
-    level = value.get("severity")
+    level = interaction.value.get("severity")
     if level in list(Severity):
         return await severity(interaction, incident, Severity(level))
-    return await lead(interaction, incident, None)
+    return await lead(interaction, incident)

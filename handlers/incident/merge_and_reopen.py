@@ -58,14 +58,16 @@ async def _form(interaction: Interaction, here: Incident | None) -> Message | No
 
 
 @on_click("incident.merge", "incident.merge_other", replace=True)
-async def merge_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-    return await _merge(interaction, str(value.get("keep", "")), str(value.get("end", "")).split())
+async def merge_clicked(interaction: Interaction) -> Message | None:
+    return await _merge(
+        interaction, interaction.clicked("keep"), interaction.clicked("end").split()
+    )
 
 
 @on_click("incident.merge_into", replace=True)
-async def merge_into_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-    gone = [str(value.get("incident", ""))]
-    return await _merge(interaction, str(value.get("of", "")), gone)
+async def merge_into_clicked(interaction: Interaction) -> Message | None:
+    gone = [interaction.clicked("incident")]
+    return await _merge(interaction, interaction.clicked("of"), gone)
 
 
 @on_submit("incident.merge", "end")
@@ -94,7 +96,7 @@ async def _merge(interaction: Interaction, kept: str, gone: list[str]) -> Messag
 async def split(interaction: Interaction, incident: Incident, of: str = "") -> Message | None:
     """Take a duplicate out again. `of`: the incident of which it is said to be no part."""
     if incident.duplicate_of is not None and of in ("", incident.duplicate_of):
-        return await _split(interaction, incident, None)
+        return await _split(interaction, incident)
     if of:
         return notes.note(f"{incident.id} is not part of {of}. Nothing was changed.")
     merged = [await interaction.find(id) for id in incident.merged]
@@ -105,19 +107,20 @@ async def split(interaction: Interaction, incident: Incident, of: str = "") -> M
 
 
 @on_incident("incident.split")
-async def split_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    beside = await interaction.find(str(value.get("of") or ""))
-    return await _split(interaction, incident, beside.id if beside else None)
+async def split_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    return await _split(interaction, incident)
 
 
-async def _split(
-    interaction: Interaction, incident: Incident, beside: str | None
-) -> Message | None:
+async def _beside(interaction: Interaction) -> str | None:
+    """Return the open incident that a button says this one is different from."""
+    beside = await interaction.find(interaction.clicked("of"))
+    return beside.id if beside else None
+
+
+async def _split(interaction: Interaction, incident: Incident) -> Message | None:
     surviving = incident.duplicate_of or ""
     others = (surviving,) if surviving else ()
-    action = SplitOff(by=interaction.user, others=others, beside=beside)
+    action = SplitOff(by=interaction.user, others=others, beside=await _beside(interaction))
     answer = await interaction.dispatch(action, incident.id)
     if (owner := await _in_the_way(interaction, answer)) is not None:
         return merge_and_reopen.reopen_beside(incident, owner, split=True)
@@ -146,23 +149,15 @@ def _goes_on_in(incident: Incident) -> str:
     return f" It goes on in <#{incident.channel.id}>." if incident.channel is not None else ""
 
 
-async def reopen(
-    interaction: Interaction, incident: Incident, beside: str | None = None
-) -> Message | None:
+@on_incident("incident.reopen")
+async def reopen(interaction: Interaction, incident: Incident) -> Message | None:
     if incident.duplicate_of is not None:
-        return await _split(interaction, incident, beside)
-    answer = await interaction.dispatch(Reopen(by=interaction.user, beside=beside), incident.id)
+        return await _split(interaction, incident)
+    action = Reopen(by=interaction.user, beside=await _beside(interaction))
+    answer = await interaction.dispatch(action, incident.id)
     if (owner := await _in_the_way(interaction, answer)) is not None:
         return merge_and_reopen.reopen_beside(incident, owner)
     return reply(answer, f"{incident.id} is open again.{_goes_on_in(incident)}")
-
-
-@on_incident("incident.reopen")
-async def reopen_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    beside = await interaction.find(str(value.get("of") or ""))
-    return await reopen(interaction, incident, beside.id if beside else None)
 
 
 @listens("event", "channel_archive", "group_archive", "channel_deleted", "group_deleted")

@@ -37,6 +37,7 @@ WRITING = timedelta(hours=1)
 NOT_SAVED = "the draft is not saved: Redis cannot be reached. Copy what matters"
 
 
+@on_incident("incident.postmortem")
 async def postmortem(interaction: Interaction, incident: Incident) -> Message | None:
     """Open the form, unless nothing that is written in it could be kept."""
     if (refused := refuse_postmortem(incident)) is not None:
@@ -126,9 +127,7 @@ async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> 
 
 
 @on_incident(MEND)
-async def mend_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def mend_clicked(interaction: Interaction, incident: Incident) -> Message | None:
     """Open the form again with what was written."""
     if (refused := refuse_to_mend(incident)) is not None:
         return notes.note(refused.text)
@@ -137,11 +136,10 @@ async def mend_clicked(
 
 
 @on_incident(KEEP)
-async def keep_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def keep_clicked(interaction: Interaction, incident: Incident) -> Message | None:
     """Keep what the message names; one that was mended meanwhile is gone."""
-    contradiction = next((c for c in incident.contradictions if c.key == value.get("key")), None)
+    key = interaction.value.get("key")
+    contradiction = next((c for c in incident.contradictions if c.key == key), None)
     if contradiction is None:
         return notes.note("That was mended meanwhile. Nothing was changed.")
     action = KeepContradiction(by=interaction.user, contradiction=contradiction)
@@ -149,13 +147,11 @@ async def keep_clicked(
 
 
 @on_incident(KEEP_HERE)
-async def keep_in_form(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def keep_in_form(interaction: Interaction, incident: Incident) -> Message | None:
     """Keep what the open form names, as it stands in it now."""
     parts = _parts(read_form(interaction.view))
     named = await unfit(interaction.ctx, incident, parts)
-    contradiction = next((c for c in named if c.key == value.get("key")), None)
+    contradiction = next((c for c in named if c.key == interaction.value.get("key")), None)
     if contradiction is not None:
         action = KeepContradiction(by=interaction.user, contradiction=contradiction)
         answer = await interaction.act(action, incident.id)
@@ -210,32 +206,23 @@ async def _show_again(
     return None
 
 
-@on_incident("incident.postmortem")
-async def postmortem_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await postmortem(interaction, incident)
-
-
 @on_click(views.ADD)
-async def row_added(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+async def row_added(interaction: Interaction) -> Message | None:
     return await _show_again(interaction, more_rows=1)
 
 
 @on_click(views.SAVE)
-async def draft_saved(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+async def draft_saved(interaction: Interaction) -> Message | None:
     return await _show_again(interaction, saved=True)
 
 
 @on_incident(views.TAKE)
-async def draft_taken(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def draft_taken(interaction: Interaction, incident: Incident) -> Message | None:
     """Show somebody else's draft in place of one's own, which stays kept."""
     form = read_form(interaction.view)
     await _keep_draft(interaction, form)
     drafts = await interaction.ctx.drafts.of(incident.id)
-    theirs = next((draft for draft in drafts if draft.by == value.get("of")), None)
+    theirs = next((draft for draft in drafts if draft.by == interaction.value.get("of")), None)
     if theirs is not None and theirs.parts is not None:
         view = views.postmortem(
             incident,

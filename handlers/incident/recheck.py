@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_incident
@@ -12,23 +11,16 @@ from phases.messages.commands import ConfirmRecovery, RecheckNow, TryAgain
 from phases.record.incident import Incident
 
 
+@on_incident("incident.recheck")
 async def recheck(interaction: Interaction, incident: Incident) -> Message | None:
     done = f"{incident.id}: I look at Sentry and the endpoint now; the answer comes in the channel."
     return await interaction.act(RecheckNow(by=interaction.user), incident.id, done)
 
 
-@on_incident("incident.recheck")
-async def recheck_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await recheck(interaction, incident)
-
-
 async def recovery_confirmed(
-    interaction: Interaction, incident: Incident, value: dict[str, Any], *, recovered: bool
+    interaction: Interaction, incident: Incident, *, recovered: bool
 ) -> Message | None:
-    number = int(value.get("round") or 0)
-    action = ConfirmRecovery(by=interaction.user, round=number, recovered=recovered)
+    action = ConfirmRecovery(by=interaction.user, round=interaction.round, recovered=recovered)
     return await interaction.act(action, incident.id)
 
 
@@ -37,9 +29,7 @@ on_incident("incident.not_recovered")(partial(recovery_confirmed, recovered=Fals
 
 
 @on_incident("incident.try_again")
-async def try_again(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def try_again(interaction: Interaction, incident: Incident) -> Message | None:
     """Do an effect again that failed."""
-    action = TryAgain(by=interaction.user, effect_id=str(value.get("effect", "")))
+    action = TryAgain(by=interaction.user, effect_id=interaction.clicked("effect"))
     return await interaction.act(action, incident.id)

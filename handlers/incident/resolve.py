@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers.slack.interaction import Interaction, reply
 from handlers.slack.listening import on_incident
 from handlers.views import notes
@@ -13,15 +11,9 @@ from phases.record.incident import Incident
 from phases.shared.change import Refused
 
 
+@on_incident("incident.resolve")
 async def resolve(interaction: Interaction, incident: Incident) -> Message | None:
     answer = await interaction.dispatch(Resolve(by=interaction.user), incident.id)
     if isinstance(answer, Refused) and answer.code == "missing":
         return notes.lacking(incident, answer.text)
     return reply(answer, f"{incident.id} is resolved.")
-
-
-@on_incident("incident.resolve")
-async def resolve_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await resolve(interaction, incident)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers import views
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_click
@@ -35,8 +33,8 @@ async def timeline(
 
 
 @on_click("incident.timeline", "incident.timeline_newer", replace=True)
-async def page_clicked(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-    incident = await interaction.find(str(value.get("incident", "")))
+async def page_clicked(interaction: Interaction) -> Message | None:
+    incident = await interaction.find(interaction.clicked("incident"))
     if incident is None:
         return notes.note("That incident no longer exists.")
-    return await timeline(interaction, incident, int(value.get("until") or 0))
+    return await timeline(interaction, incident, int(interaction.clicked("until") or 0))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
@@ -16,10 +14,8 @@ from phases.text.wording import short
 
 
 @on_incident("incident.triage")
-async def triage_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    interaction.open(forms.triage(incident, int(value.get("round") or 1)))
+async def triage_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    interaction.open(forms.triage(incident, interaction.round or 1))
     return None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers.dispatcher import Recorded
 from handlers.incident.decide import Plan, carry_out, not_allowed, open_round, own_action
 from handlers.slack.interaction import Interaction, reply
@@ -19,15 +17,13 @@ DECISION_CHANGED = "The decision changed while you looked at it. Nothing was don
 
 
 @on_incident("decision.turn_off")
-async def turn_off_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    acted = own_action(interaction, incident, value, ActionKind.TURN_OFF)
+async def turn_off_clicked(interaction: Interaction, incident: Incident) -> Message | None:
+    acted = own_action(interaction, incident, ActionKind.TURN_OFF)
     if acted is not None and acted.change is not None:
-        decided = _plan(incident, int(value.get("round") or 0), acted.change)
+        decided = _plan(incident, interaction.round, acted.change)
         if isinstance(await carry_out(interaction, decided), Recorded):
             return None  # the same click, delivered twice
-    current = open_round(incident, value)
+    current = open_round(interaction, incident)
     if isinstance(current, str):
         return notes.note(current)
     change = current.recommendation.change if current.recommendation is not None else None

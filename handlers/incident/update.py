@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form
@@ -16,7 +14,8 @@ from phases.shared.rounds import refuse_if_ended
 from phases.text.wording import lasting
 
 
-async def update(interaction: Interaction, incident: Incident, text: str) -> Message | None:
+@on_incident("incident.update")
+async def update(interaction: Interaction, incident: Incident, text: str = "") -> Message | None:
     if not text:
         if (refused := refuse_if_ended(incident)) is not None:
             return notes.note(refused.text)
@@ -29,13 +28,6 @@ async def update(interaction: Interaction, incident: Incident, text: str) -> Mes
         return None
     done = interaction.unless_in_channel(incident, f"{incident.id}: your update is posted.")
     return await interaction.act(PostUpdate(by=interaction.user, text=text), incident.id, done)
-
-
-@on_incident("incident.update")
-async def update_clicked(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
-    return await update(interaction, incident, "")
 
 
 @on_submit("incident.update", "text")
@@ -52,8 +44,6 @@ async def update_submitted(interaction: Interaction, form: Form) -> Outcome:
 
 
 @on_incident("incident.snooze")
-async def snoozed(
-    interaction: Interaction, incident: Incident, value: dict[str, Any]
-) -> Message | None:
+async def snoozed(interaction: Interaction, incident: Incident) -> Message | None:
     done = f"{incident.id}: I ask again in {lasting(SNOOZE)}."
     return await interaction.act(SnoozeUpdate(by=interaction.user), incident.id, done)

@@ -51,6 +51,8 @@ class Interaction(Answering):
     delivery: Delivery
     block_id: str = ""
     """The block in which they clicked."""
+    value: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The value of the button or menu option that they clicked."""
     place: str = ""
     """The channel as texts name it: its link with its name, or the kind of place that it is."""
     message: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -61,6 +63,15 @@ class Interaction(Answering):
     """The id of what was clicked, submitted or typed; for the log."""
     received_at: float = field(default_factory=time.monotonic)
     """When it came here; Slack waits for its ack from then on."""
+
+    @property
+    def round(self) -> int:
+        """The round that a button is about; 0 where it names none."""
+        return int(self.value.get("round") or 0)
+
+    def clicked(self, name: str) -> str:
+        """Return a part of the value that they clicked; empty where it has none."""
+        return str(self.value.get(name) or "")
 
     def question_limit(self) -> asyncio.Timeout:
         """Be around questions about the person. Raises `TimeoutError` once they took too long."""

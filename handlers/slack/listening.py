@@ -20,7 +20,7 @@ from handlers.dispatcher import DELIVERY_SECONDS, Recorded, Unknown
 from handlers.slack.bolt import App, BoundListener
 from handlers.slack.context import Context
 from handlers.slack.interaction import GONE, Answer, Interaction
-from handlers.slack.payloads import Form, button_value, from_interaction, read_form
+from handlers.slack.payloads import Form, from_interaction, read_form
 from handlers.views import forms, notes
 from handlers.views.blocks import Message, View
 from phases.record.incident import Incident
@@ -37,9 +37,10 @@ R = TypeVar("R", bound=Run)
 Errors = dict[str, str]
 """Sentences by field name."""
 Outcome = Answer | View | Errors | None
-Click = Callable[[Interaction, dict[str, Any]], Awaitable[Message | None]]
-IncidentClick = Callable[[Interaction, Incident, dict[str, Any]], Awaitable[Message | None]]
+Click = Callable[[Interaction], Awaitable[Message | None]]
+IncidentClick = Callable[[Interaction, Incident], Awaitable[Message | None]]
 Submit = Callable[[Interaction, Form], Awaitable[Outcome]]
+AnyClick = TypeVar("AnyClick", bound=IncidentClick)
 
 ANY_ID = re.compile("")
 NUMBER = "0123456789"
@@ -84,7 +85,7 @@ def on_click(*action_ids: str, replace: bool = False) -> Callable[[Click], Click
             refusal = await interaction.refusal()
             if refusal is not None:
                 interaction.tell(notes.note(refusal))
-            elif (message := await click(interaction, button_value(body))) is not None:
+            elif (message := await click(interaction)) is not None:
                 interaction.tell(message, replace=replace)
 
         listens("click", *action_ids)(run)
@@ -93,15 +94,19 @@ def on_click(*action_ids: str, replace: bool = False) -> Callable[[Click], Click
     return add
 
 
-def on_incident(*action_ids: str) -> Callable[[IncidentClick], IncidentClick]:
-    """Add the function of a button that is about the incident in its value."""
+def on_incident(*action_ids: str) -> Callable[[AnyClick], AnyClick]:
+    """Add the function of a button that is about the incident in its value.
 
-    def add(click: IncidentClick) -> IncidentClick:
-        async def about(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-            incident = await interaction.find(str(value.get("incident", "")))
+    It may be that of a subcommand: both are given a person and an incident.
+    """
+
+    def add(click: AnyClick) -> AnyClick:
+        async def about(interaction: Interaction) -> Message | None:
+            id = interaction.clicked("incident")
+            incident = await interaction.find(id)
             if incident is None:
-                return notes.note(GONE.format(id=value.get("incident", "of that name")))
-            return await click(interaction, incident, value)
+                return notes.note(GONE.format(id=id or "of that name"))
+            return await click(interaction, incident)
 
         on_click(*action_ids)(about)
         return click

@@ -78,6 +78,7 @@ def from_interaction(ctx: Context, body: Mapping[str, Any]) -> Interaction:
         response_url=str(body.get("response_url") or ""),
         view_id="" if view.get("type") == "home" else str(view.get("id") or ""),
         block_id=str(_clicked(body).get("block_id") or ""),
+        value=_button_value(body),
         place=_named_channel(str(channel.get("id") or ""), str(channel.get("name") or "")),
         message=body.get("message") or {},
         view=view,
@@ -102,7 +103,7 @@ def from_view(ctx: Context, body: Mapping[str, Any]) -> Interaction:
     )
 
 
-def button_value(body: Mapping[str, Any]) -> dict[str, Any]:
+def _button_value(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of the button or menu option that was clicked."""
     clicked = _clicked(body)
     return json_object(clicked.get("value") or (clicked.get("selected_option") or {}).get("value"))

@@ -28,11 +28,12 @@ from phases.messages.effects import policy
 from phases.mitigation.deploy_hold import hold
 from phases.mitigation.hotfix_merge import unmerged
 from phases.postmortem.action_items import items_settled, open_items
-from phases.postmortem.reminders import postmortem_owed
+from phases.postmortem.reminders import postmortem_owed, postmortem_sent
 from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
 from phases.record.tokens import what_was_done
+from phases.shared.rounds import action_in_effect, round_of_recovery
 from phases.text.wording import capital, lasting
 from phases.triage.picture.who_is_hit import how_many, nobody
 
@@ -197,20 +198,24 @@ def _decision_fact(incident: Incident) -> Fact:
     current = incident.round
     if current is None or incident.status is Status.CANCELLED:
         return Fact("", (1,))
-    if (action := current.action) is not None:
+    if (action := action_in_effect(incident)) is not None:
         return Fact(_action_line(action), (1, 5, 6), short=_action_in_short(action))
     which = f" (round {current.number})" if current.number > 1 else ""
     if current.investigate_by:
         return Fact(f"*Decided*: investigate, {person(current.investigate_by)}{which}", (1, 5))
     if advice := phrasing.recommended(current.recommendation):
         return Fact(f"*Recommended*: {advice}{_last_result(incident)}", (1, 5))
-    return Fact(f"*Decided*: nothing yet{which}", (1, 5))
+    return Fact(f"*Decided*: nothing yet{which}{_last_result(incident)}", (1, 5))
 
 
 def _last_result(incident: Incident) -> str:
     """Return the end of the round before: the reason why it is to be decided again."""
-    before = incident.rounds[-2].action if len(incident.rounds) > 1 else None
-    return f"; before: {_action_in_short(before)}" if before is not None else ""
+    before = incident.rounds[-2] if len(incident.rounds) > 1 else None
+    if before is None or before.action is None:
+        return ""
+    if before.verdict == "not recovered":
+        return f"; before: {WRONG} {_what_in_short(before.action)} did not help"
+    return f"; before: {_action_in_short(before.action)}"
 
 
 def _action_line(action: RoundAction) -> str:
@@ -221,20 +226,23 @@ def _action_line(action: RoundAction) -> str:
 
 
 def _action_in_short(action: RoundAction) -> str:
-    to = inline_code(action.to_release.version if action.to_release else "?", VERSION_BRIEFLY)
-    match action.kind:
-        case ActionKind.ROLLBACK:
-            what = f"*Rollback* to {to}"
-        case ActionKind.TURN_OFF:
-            what = f"*{capital(words(what_was_done(action, 'past'), VERSION))}*"
-        case ActionKind.HOTFIX:
-            what = f"*Hotfix* {to.replace('hotfix ', '')}"
-        case ActionKind.FIXED:
-            what = "*Fixed* another way"
-    went = phrasing.how_it_went(action)
+    what, went = _what_in_short(action), phrasing.how_it_went(action)
     return (
         f"{went[0]} {what}, {person(action.by)}" if action.result == "done" else f"{went}: {what}"
     )
+
+
+def _what_in_short(action: RoundAction) -> str:
+    to = inline_code(action.to_release.version if action.to_release else "?", VERSION_BRIEFLY)
+    match action.kind:
+        case ActionKind.ROLLBACK:
+            return f"*Rollback* to {to}"
+        case ActionKind.TURN_OFF:
+            return f"*{capital(words(what_was_done(action, 'past'), VERSION))}*"
+        case ActionKind.HOTFIX:
+            return f"*Hotfix* {to.replace('hotfix ', '')}"
+        case ActionKind.FIXED:
+            return "*Fixed* another way"
 
 
 def _next_events(incident: Incident, now: datetime, service: Service) -> str:
@@ -249,15 +257,20 @@ def _next_events(incident: Incident, now: datetime, service: Service) -> str:
     elif incident.status is Status.VERIFYING:
         coming.append("somebody says whether users have it back")
     if incident.update_due is not None and awaits_update(incident):
-        coming.append(f"update {when(incident.update_due, '{time}')}")
+        late = incident.update_due <= now
+        due_at = when(incident.update_due, "{time}")
+        coming.append(f"update {'was due ' if late else ''}{due_at}")
     if postmortem_owed(incident):
-        sent = incident.postmortem is not None and not incident.rewriting
         asked = (
             f", asked for {when(incident.postmortem_due, '{date_short_pretty}')}"
             if incident.postmortem_due
             else ""
         )
-        coming.append("the post-mortem is being written" if sent else f"post-mortem{asked}")
+        coming.append(
+            "the post-mortem is being written"
+            if postmortem_sent(incident)
+            else f"post-mortem{asked}"
+        )
     if incident.status is Status.RESOLVED and open_items(incident):
         coming.append(items_settled(incident))
     return f"*Next*: {', '.join(coming)}" if coming else ""
@@ -274,7 +287,8 @@ def _recovered(incident: Incident, *, brief: bool = False) -> str:
 
 
 def _not_measured(incident: Incident) -> str:
-    confirmed = any(r.verdict == "confirmed by a person" for r in incident.rounds[-1:])
+    current = round_of_recovery(incident)
+    confirmed = current is not None and current.verdict == "confirmed by a person"
     return " (a person's word, not measured)" if confirmed else ""
 
 
@@ -383,7 +397,7 @@ def _cause_found(incident: Incident) -> str:
 
 
 def _action(incident: Incident) -> str:
-    action = incident.round.action if incident.round else None
+    action = action_in_effect(incident)
     if action is None:
         return WAITING
     return {"waiting": RUNNING, "running": RUNNING, "done": DONE}.get(action.result, WRONG)
@@ -409,7 +423,7 @@ def _check(incident: Incident) -> str:
 def _postmortem(incident: Incident) -> str:
     if incident.adr is not None:
         return DONE
-    return RUNNING if incident.postmortem is not None else WAITING
+    return RUNNING if postmortem_sent(incident) else WAITING
 
 
 def short(incident: Incident) -> str:

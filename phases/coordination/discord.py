@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from phases.mitigation.hotfix_merge import unmerged
 from phases.record.incident import Incident, Status
 from phases.record.tokens import what_was_done
+from phases.shared.rounds import action_in_effect
 from phases.text.markdown import Names, chat
 from phases.triage.steps import headline
 
@@ -32,9 +33,8 @@ def discord_text(incident: Incident, names: Names) -> str:
     ]
     if incident.triage is not None:
         lines.append(chat(headline(incident.triage), names, 300))
-    current = incident.round
-    if current is not None and current.action is not None:
-        lines.append(chat(f"{what_was_done(current.action)} ({current.action.result})", names, 300))
+    if (action := action_in_effect(incident)) is not None:
+        lines.append(chat(f"{what_was_done(action)} ({action.result})", names, 300))
     if (open_end := unmerged(incident)) is not None:
         lines.append(chat(open_end, names, 200))
     if incident.latest_update:

@@ -7,23 +7,25 @@ duplicate that parts again has its own, whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from phases.coordination.evidence import STORM_SECONDS
 from phases.coordination.reopening import open_again
 from phases.messages.actions import MeasureDue
 from phases.messages.commands import MergeDuplicates, SplitOff
 from phases.messages.effects import CloseTicket, Invite
+from phases.mitigation.deploy_hold import hold
+from phases.mitigation.hotfix_merge import newest_deploy, unmerged
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
-from phases.record.incident import Brought, Incident, Status
+from phases.record.incident import Brought, Incident, Severity, Status
 from phases.record.limits import HEARD_MOST, MEASURE_TIMER, SEEDS_MOST
 from phases.record.timeline import Shown
-from phases.record.tokens import mentioned
-from phases.shared.announce import LIVE_EVERYWHERE, tell
+from phases.record.tokens import mentioned, what_was_done
+from phases.shared.announce import LIVE_EVERYWHERE, page_if_urgent, tell
 from phases.shared.change import Draft, Refused
 from phases.shared.resolution import end_incident
 from phases.shared.rounds import GUARD_TIMER, decision_name
-from phases.text.wording import listed, short
+from phases.text.wording import ended, listed, short
 
 AT_ONCE = 10
 """So many duplicates one command takes: each is a part of the same commit."""
@@ -50,7 +52,11 @@ def merge_duplicates(draft: Draft, action: MergeDuplicates) -> Refused | None:
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in draft.incident.seeds:
         draft.claim(fingerprint_claim(issue), soft=True)
-    _say_merged(draft, action)
+    worse = _take_worse_severity(draft, action.records)
+    _say_merged(draft, action, worse)
+    _go_on_where_it_burns(draft, action)
+    if worse:
+        page_if_urgent(draft, f"{incident.id} {incident.title}: {worse}")
     new = {issue for gone in action.records for issue in issues_of(gone)} - set(issues_of(incident))
     if new:
         _measure_again(draft)
@@ -82,10 +88,11 @@ def split_off(draft: Draft, action: SplitOff) -> Refused | None:
         )
         return Refused("state", f"{chain}: `/incident split {surviving.id}`. Nothing was changed.")
     other = Draft(surviving, draft.now)
-    _give_parts_back(other, gone, action.by)
-    who, ended_by_merge = mentioned(action.by), gone.cancel_reason == merged_into(surviving.id)
+    who = mentioned(action.by)
+    goes_on = gone.status is Status.CANCELLED and gone.cancel_reason == merged_into(surviving.id)
+    _give_parts_back(other, gone, action.by, goes_on=goes_on)
     draft.set(duplicate_of=None)
-    if gone.status is Status.CANCELLED and ended_by_merge:
+    if goes_on:
         same = (gone.service, gone.environment) == (surviving.service, surviving.environment)
         open_again(
             draft,
@@ -131,13 +138,60 @@ def _why_not_merged(incident: Incident, gone: Incident) -> str | None:
     if gone.duplicate_of is not None:
         return f"{gone.id} is already merged into {gone.duplicate_of}."
     if gone.status is Status.MITIGATING:
-        return f"A deploy of {gone.id} is under way. Merge it when that has ended."
+        deploy = f"A deploy of {gone.id} is under way"
+        return f"{deploy}. Keep {gone.id}, or merge it when that is checked."
     if gone.private != incident.private:
         people = "people would see too much or too little"
         return f"A private and a public incident are not merged: {people}."
     if gone.drill != incident.drill:
         return "A drill is not merged with a real incident."
-    return None
+    return _why_it_goes_on(incident, gone)
+
+
+def _why_it_goes_on(incident: Incident, gone: Incident) -> str | None:
+    """Say why a duplicate has to be the one that goes on: what it did to production is followed.
+
+    Its check, its hold and its unmerged hotfix would end with it.
+    """
+    if gone.status is Status.VERIFYING:
+        checked = f"What was done in {gone.id} is being checked"
+        return f"{checked}. Keep {gone.id}, or merge it when that has ended."
+    newest = newest_deploy(gone)
+    open_end = hold(gone) or unmerged(gone)
+    if not gone.open or open_end is None or newest is None or newest.action is None:
+        return None
+    if newest_deploy(incident) is not None:
+        return None
+    done = what_was_done(newest.action)
+    return f"{gone.id} changed production ({done}): keep {gone.id}, which follows that."
+
+
+def _burns(gone: Incident) -> bool:
+    return gone.open and not gone.status.fine
+
+
+def _take_worse_severity(draft: Draft, records: Sequence[Incident]) -> str:
+    """Take the severity of the worst duplicate that burns, unless a person has set ours."""
+    incident = draft.incident
+    known = [gone for gone in records if _burns(gone) and gone.severity is not None]
+    worst = min(known, key=lambda gone: gone.severity or Severity.SEV4, default=None)
+    if worst is None or worst.severity is None or incident.severity_by is not None:
+        return ""
+    if incident.severity is not None and incident.severity <= worst.severity:
+        return ""
+    former = f"SEV{incident.severity.value} → " if incident.severity else ""
+    text = f"{former}SEV{worst.severity.value}, as {worst.id}"
+    draft.set(severity=worst.severity, severity_by=worst.severity_by).note("severity", text)
+    return text
+
+
+def _go_on_where_it_burns(draft: Draft, action: MergeDuplicates) -> None:
+    """Open again what seemed fine, where a duplicate of it is not: that would be lost."""
+    burning = [gone.id for gone in action.records if _burns(gone)]
+    if draft.incident.status is not Status.MITIGATED or not burning:
+        return
+    has = "is the same and has" if len(burning) == 1 else "are the same and have"
+    open_again(draft, f"{listed(burning)} {has} not recovered", by=action.by, beside=None)
 
 
 def _take_over_parts(draft: Draft, gone: Incident, by: str) -> None:
@@ -156,7 +210,7 @@ def _take_over_parts(draft: Draft, gone: Incident, by: str) -> None:
         rolled_back=tuple(dict.fromkeys((*incident.rolled_back, *gone.rolled_back))),
         heard=tuple(dict.fromkeys((*incident.heard, *gone.heard)))[-HEARD_MOST:],
     )
-    text = f"{gone.id} is the same: {gone.title}. Its timeline is now part of this one"
+    text = f"{gone.id} is the same: {ended(gone.title)} Its timeline is now part of this one"
     draft.note("merged", text, by=by)
 
 
@@ -177,19 +231,22 @@ def _without_values(values: Iterable[str], gone: Iterable[str]) -> tuple[str, ..
     return tuple(value for value in values if value not in out)
 
 
-def _say_merged(draft: Draft, action: MergeDuplicates) -> None:
+def _say_merged(draft: Draft, action: MergeDuplicates, worse: str) -> None:
     """Say it in the channel, once for all of them, and bring their people along."""
-    first, *more = action.records
-    titles = ". ".join(short(gone.title, 150).rstrip(".") for gone in action.records)
-    if more:
-        here = (
-            f"Their timelines and people have moved here; they are closed. ({mentioned(action.by)})"
-        )
-        are = f"{listed([gone.id for gone in action.records])} are the same:"
-    else:
-        here = f"Its timeline and people have moved here; it is closed. ({mentioned(action.by)})"
-        are = f"{first.id} is the same:"
-    tell(draft, f"{titles}. {here}", strong=are)
+    ids = [gone.id for gone in action.records]
+    titles = " ".join(ended(short(gone.title, 150)) for gone in action.records)
+    one, people = len(ids) == 1, draft.incident.own_channel is not None
+    what = f"{'Its timeline' if one else 'Their timelines'}{' and people' if people else ''}"
+    have = "has" if one and not people else "have"
+    ends = [gone.id for gone in action.records if gone.open]
+    over = f"; {_which_end(ids, ends)} cancelled" if ends else ""
+    more = f" {worse}." if worse else ""
+    are = f"{ids[0]} is the same:" if one else f"{listed(ids)} are the same:"
+    tell(
+        draft,
+        f"{titles} {what} {have} moved here{over}.{more} ({mentioned(action.by)})",
+        strong=are,
+    )
     if draft.incident.own_channel is None:
         return
     for gone in action.records:
@@ -199,11 +256,18 @@ def _say_merged(draft: Draft, action: MergeDuplicates) -> None:
         draft.want(Invite(people=people, members_of=room))
 
 
+def _which_end(ids: Sequence[str], ends: Sequence[str]) -> str:
+    """Return who is cancelled: what was over before stays as it ended."""
+    if len(ends) < len(ids):
+        return f"{listed(ends)} {'is' if len(ends) == 1 else 'are'}"
+    return "it is" if len(ids) == 1 else "they are"
+
+
 def _end_duplicate(draft: Draft, by: str, into: Incident) -> Draft:
     """End the duplicate, and say where it goes on; what was over stays as it ended."""
     gone = draft.incident
     there = into.own_channel
-    where = f" in <#{there.id}|{there.name}>" if there is not None else ""
+    where = f"{_place_of(into)}; you are invited there" if there is not None else _place_of(into)
     ticket = (
         f" Its ticket: {into.ticket.identifier} {into.ticket.url}"
         if into.ticket is not None
@@ -223,7 +287,7 @@ def _end_duplicate(draft: Draft, by: str, into: Incident) -> Draft:
             draft.want(CloseTicket(cancelled=True))
     tell(
         draft,
-        f"work goes on{where}; you are invited there.{ticket}",
+        f"work goes on{where}.{ticket}",
         strong=f"Duplicate of {into.id}:",
     )
     current = gone.round
@@ -232,7 +296,15 @@ def _end_duplicate(draft: Draft, by: str, into: Incident) -> Draft:
     )
 
 
-def _give_parts_back(draft: Draft, gone: Incident, by: str) -> None:
+def _place_of(incident: Incident) -> str:
+    if incident.channel is None:
+        return ""
+    if incident.own_channel is None:
+        return f" in a thread in <#{incident.channel.id}>"
+    return f" in <#{incident.channel.id}|{incident.channel.name}>"
+
+
+def _give_parts_back(draft: Draft, gone: Incident, by: str, *, goes_on: bool) -> None:
     """Give back what the duplicate brought, but for what is this one's own or another's, too."""
     surviving, brought = draft.incident, draft.incident.brought.get(gone.id, Brought())
     left = {id: part for id, part in surviving.brought.items() if id != gone.id}
@@ -250,15 +322,13 @@ def _give_parts_back(draft: Draft, gone: Incident, by: str) -> None:
         rolled_back=_without_values(surviving.rolled_back, versions),
     )
     draft.give_up_claim(*(fingerprint_claim(issue) for issue in issues))
-    text = f"{gone.id} is something else: {gone.title}. Its timeline is its own again"
+    text = f"{gone.id} is something else: {ended(gone.title)} Its timeline is its own again"
     draft.note("split", text, by=by)
-    where = f" in <#{gone.own_channel.id}|{gone.own_channel.name}>" if gone.own_channel else ""
-    there = (
-        f"It goes on by itself{where}. ({mentioned(by)}){_warn_of_unknown_parts(surviving, gone)}"
-    )
+    goes = f"It goes on by itself{_place_of(gone)}" if goes_on else f"It stays {gone.status.value}"
+    there = f"{goes}. ({mentioned(by)}){_warn_of_unknown_parts(surviving, gone)}"
     tell(
         draft,
-        f"{short(gone.title, 150).rstrip('.')}. {there}",
+        f"{ended(short(gone.title, 150))} {there}",
         strong=f"{gone.id} is something else:",
     )
     if issues:

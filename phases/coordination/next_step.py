@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from phases.postmortem.reminders import postmortem_sent
 from phases.record.incident import Incident, Status
 from phases.shared.resolution import missing_to_resolve
 
@@ -40,7 +41,7 @@ def next_step(incident: Incident, person: str, now: datetime) -> Step:
             if incident.drill or not missing_to_resolve(incident):
                 return "resolve"
             if incident.adr is None:
-                return "write post-mortem" if incident.postmortem is None else "look"
+                return "look" if postmortem_sent(incident) else "write post-mortem"
             return "name cause" if incident.cause is None else "look"
         case _:
             return "look"

@@ -10,11 +10,12 @@ from datetime import timedelta
 
 from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate
-from phases.record.findings import TriageReport, Value, Word
+from phases.record.findings import Value, Word
 from phases.record.incident import ActionKind, Incident, Severity, Status
 from phases.record.tokens import what_was_done
 from phases.shared.change import Draft
-from phases.text.wording import capital, counted, listed
+from phases.shared.rounds import action_in_effect
+from phases.text.wording import capital, counted, ended, listed, stamp
 from phases.triage.picture import who_is_hit
 
 UPDATE = "update"
@@ -33,9 +34,7 @@ def awaits_update(incident: Incident) -> bool:
 
     Users are hit, and the severity or somebody's word promises one.
     """
-    going = (
-        incident.open and incident.status is not Status.MITIGATED and incident.channel is not None
-    )
+    going = incident.open and incident.recovered_at is None and incident.channel is not None
     return going and (incident.severity in CADENCE or incident.update_promised)
 
 
@@ -78,7 +77,7 @@ class Template(Value):
 
 def update_template(incident: Incident) -> Template:
     return Template(
-        knows=_known_text(incident), users=_users_text(incident.triage), doing=_doing_text(incident)
+        knows=_known_text(incident), users=_users_text(incident), doing=_doing_text(incident)
     )
 
 
@@ -104,7 +103,10 @@ def _known_text(incident: Incident) -> str:
     return unknown
 
 
-def _users_text(report: TriageReport | None) -> str:
+def _users_text(incident: Incident) -> str:
+    report = incident.triage
+    if incident.recovered_at is not None:
+        return f"Users have been fine since {stamp(incident.recovered_at)}."
     if report is None:
         return "How many are hit is not known yet."
     blast = report.blast
@@ -125,19 +127,30 @@ def _users_text(report: TriageReport | None) -> str:
 
 
 def _doing_text(incident: Incident) -> str:
-    current = incident.round
-    if current is None or current.action is None:
+    current, action = incident.round, action_in_effect(incident)
+    if action is None:
         investigates = current is not None and current.investigate_by
         return "We are investigating." if investigates else "We are deciding what to do."
-    action = current.action
-    done = incident.status is Status.VERIFYING
+    done = incident.status in (Status.VERIFYING, Status.MITIGATED)
     match action.kind:
         case ActionKind.FIXED:
-            words = capital(action.sentence[:300].rstrip("."))
+            words = capital(action.sentence[:300])
         case ActionKind.HOTFIX if done:
             words = f"A {what_was_done(action)} is out"
         case _ if done:
             words = capital(what_was_done(action, "past"))
         case _:
             words = f"We are {what_was_done(action, 'doing')}"
-    return f"{words}. We are checking whether it helped." if done else f"{words}."
+    return f"{ended(words)} {_whether_it_helped(incident)}".strip()
+
+
+def _whether_it_helped(incident: Incident) -> str:
+    match incident.status:
+        case Status.MITIGATED:
+            return "It helped."
+        case Status.VERIFYING if incident.recovered_at is not None:
+            return "We are checking that users stay fine."
+        case Status.VERIFYING:
+            return "We are checking whether it helped."
+        case _:
+            return ""

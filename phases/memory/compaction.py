@@ -13,10 +13,12 @@ from typing import Any
 from phases.messages.actions import ShrinkDue
 from phases.postmortem.form_parts import OPTIONAL
 from phases.record.documents import IN_THE_ADR, Postmortem
-from phases.record.incident import Incident
+from phases.record.findings import Look
+from phases.record.incident import VERIFIED, Incident, Round
 from phases.record.shortening import fitted_into
 from phases.root_cause.leading_cause import leading_cause
 from phases.shared.change import Draft
+from phases.shared.rounds import look_of_recovery
 
 SHRINK = "shrink"  # timer
 SHRINK_SECONDS = 30 * 24 * 3600  # rules: 30 days after *closed*
@@ -70,7 +72,7 @@ def compacted(incident: Incident, now: datetime) -> Incident:
     """Return the same incident in at most 4 KiB (as `as_json` writes it)."""
     best = leading_cause(incident).supported
     acted = [
-        round.model_copy(update={"looks": round.looks[-1:]})
+        round.model_copy(update={"looks": _look_to_keep(round)})
         for round in incident.rounds
         if round.action is not None
     ]
@@ -98,6 +100,12 @@ def compacted(incident: Incident, now: datetime) -> Incident:
     return fitted_into(
         Incident.model_validate(fields), SHRUNK_LIMIT_BYTES, STEPS, exclude_defaults=True
     )
+
+
+def _look_to_keep(round: Round) -> tuple[Look, ...]:
+    """Return the look that verified recovery; one that somebody asked for later proves none."""
+    look = look_of_recovery(round) if round.verdict in VERIFIED else None
+    return round.looks[-1:] if look is None else (look,)
 
 
 def _parts_in_adr(written: Postmortem, incident: Incident) -> Postmortem:

@@ -274,8 +274,7 @@ def recollect(recalled: Recalled, question: Question, now: datetime) -> Recollec
             likeness = f"Same change ({question.change})"
         lines.append(f"{likeness} before {_summary(past, now, question.service)}")
     listed = {past.id for past in same[: INCIDENTS_SAID - 1]}
-    shared = [past for past in newest if set(past.features) & set(question.features)]
-    lines += _open_items_of(same or shared, now)
+    lines += _open_items_of(same, now)
     rest = [past for past in newest if past.id not in listed]
     for past in rest[: INCIDENTS_SAID - len(listed)]:
         order = "Last time" if past.id == newest[0].id else "Before that"

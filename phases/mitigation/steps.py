@@ -47,7 +47,7 @@ from phases.shared.rounds import (
     replace_round,
     start_investigation,
 )
-from phases.text.wording import capital, lasting, short
+from phases.text.wording import capital, ended, lasting, short
 from phases.verification.steps import first_look, start_clock
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
@@ -248,7 +248,7 @@ def decide_fixed(draft: Draft, action: DecideFixed) -> Refused | None:
         finished_at=draft.now,
         result="done",
     )
-    text = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
+    text = ended(f"{mentioned(action.by)} fixed it another way: {sentence}")
     _act_and_check(draft, current, fixed, text)
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import UTC
 
 from phases.postmortem.adr_status import contradiction_line
 from phases.postmortem.adr_template import Content, Section, follow_template
@@ -13,14 +13,17 @@ from phases.postmortem.entry_table import entry_table
 from phases.postmortem.proofs import proofs
 from phases.postmortem.sources import sources
 from phases.record.documents import ActionItem, Postmortem
-from phases.record.findings import BlastRadius, Look, LookVerdict, Share, Word
-from phases.record.incident import VERIFIED, Entry, Incident
+from phases.record.findings import BlastRadius, Look, Share, Word
+from phases.record.incident import Entry, Incident
 from phases.record.tokens import Form, what_was_done
 from phases.root_cause.leading_cause import leading_cause
+from phases.shared.rounds import look_of_recovery, round_of_recovery
 from phases.text.markdown import Names, inline, one_line, paragraphs
 from phases.text.wording import counted, listed, per_minute_text, stamp
 from phases.triage.picture.who_is_hit import FEATURES_UNKNOWN, users
 from phases.verification.event_chart import chart_in_words, letters_explained, mermaid_chart
+from phases.verification.steps import look_sentence
+from phases.verification.verdicts import was_measured
 
 KINDS = ("tests", "monitors", "gates")
 BESIDE = {"factors": "Contributing factors", "went_well": "What went well"}
@@ -28,8 +31,6 @@ BESIDE = {"factors": "Contributing factors", "went_well": "What went well"}
 BRANCH = "firebreak/adr-"
 """The beginning of branches of post-mortems: our own texts, which nobody ships as a hotfix."""
 _SUMMARY = re.compile(r"```text\nPRODUCTION INCIDENT — .*?\n```", re.DOTALL)
-RECORDED_WITHIN = timedelta(seconds=60)
-"""The longest time between a look and its record: no effect lasts longer than 30 s."""
 
 
 # --- the summary ---------------------------------------------------------------------------------
@@ -146,23 +147,12 @@ def _resolution_line(incident: Incident) -> str:
 
 
 def _rates_before_and_after(incident: Incident) -> str:
-    """Return events a minute before and after, from the look that verified recovery.
-
-    After a fix forward that worked the first verified recovery counts (rules: Verification), and
-    the last one of an incident that was opened again: `recovered_at` says which. A round without a
-    verified recovery does not count.
-    """
-    ends = [round for round in incident.rounds if round.verdict in VERIFIED]
-    looks = [
-        look for round in ends for look in round.looks if look.verdict is LookVerdict.RECOVERED
-    ]
-    look = next(
-        (look for look in looks if _verified_recovery(look, incident)), looks[-1] if looks else None
-    )
-    if look is not None:
+    """Return events a minute before and after, from the look that verified recovery."""
+    current = round_of_recovery(incident)
+    if (look := look_of_recovery(current)) is not None:
         return f"{_before_after(look)} events a minute before / after"
     report = incident.triage
-    confirmed = bool(ends) and ends[-1].verdict == "confirmed by a person"
+    confirmed = current is not None and current.verdict == "confirmed by a person"
     after = "not measured, confirmed by a person" if confirmed else "not measured"
     if report is None or report.manual_by:
         return after
@@ -171,12 +161,6 @@ def _rates_before_and_after(incident: Incident) -> str:
 
 def _before_after(look: Look) -> str:
     return f"{per_minute_text(look.before_per_minute)} / {per_minute_text(look.after_per_minute)}"
-
-
-def _verified_recovery(look: Look, incident: Incident) -> bool:
-    """True if this look verified recovery. It was recorded as soon as it had been made."""
-    recovered = incident.recovered_at
-    return recovered is not None and timedelta() <= recovered - look.at <= RECORDED_WITHIN
 
 
 # --- the ADR -------------------------------------------------------------------------------------
@@ -355,14 +339,21 @@ def _what_was_done(incident: Incident, names: Names) -> list[str]:
         if action.break_glass:
             done += f", break glass: {action.break_glass}"
         lines.append(f"- Round {round.number}: {inline(done, names)}")
-        for look in round.looks:
-            words = f"{look.said}, {_before_after(look)} events a minute before / after"
-            if look.endpoint:
-                words += f", endpoint {look.endpoint.said}"
-            if look.reasons:
-                words += f" ({'; '.join(look.reasons)})"
-            lines.append(f"  - {stamp(look.at)}: {inline(words, names)}")
+        lines += [
+            f"  - {stamp(look.at)}: {inline(_look_in_words(look), names)}" for look in round.looks
+        ]
+        if round.verdict == "confirmed by a person":
+            lines.append("  - recovered on a person's word, not measured")
     return lines or ["Nothing was done in production."]
+
+
+def _look_in_words(look: Look) -> str:
+    if not was_measured(look):
+        return look_sentence(look)
+    words = f"{look.said}, {_before_after(look)} events a minute before / after"
+    if look.endpoint:
+        words += f", endpoint {look.endpoint.said}"
+    return f"{words} ({'; '.join(look.reasons)})" if look.reasons else words
 
 
 def _event_chart(incident: Incident, names: Names) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
-from phases.record.findings import LookVerdict
 from phases.record.incident import ActionKind, Incident
 from phases.record.tokens import what_was_done
+from phases.shared.rounds import look_of_recovery, round_of_recovery
 from phases.text.wording import counted, lasting, stamp
 
 
@@ -85,11 +85,10 @@ def _recovery_proof(incident: Incident) -> Proof:
     if incident.recovered_at is None:
         return Proof(name, False, "recovery is not verified")
     at = stamp(incident.recovered_at)
-    last = incident.rounds[-1] if incident.rounds else None
-    if last is not None and last.verdict == "confirmed by a person":
+    current = round_of_recovery(incident)
+    if current is not None and current.verdict == "confirmed by a person":
         return Proof(name, True, f"{at}, confirmed by a person, not measured")
-    looks = reversed(last.looks) if last is not None else ()
-    look = next((look for look in looks if look.verdict is LookVerdict.RECOVERED), None)
+    look = look_of_recovery(current)
     if look is None:
         return Proof(name, True, at)
     endpoint = f", endpoint {look.endpoint.said}" if look.endpoint else ""

@@ -29,6 +29,11 @@ def postmortem_owed(incident: Incident) -> bool:
     return incident.status is Status.MITIGATED and not incident.drill and incident.adr is None
 
 
+def postmortem_sent(incident: Incident) -> bool:
+    """True if its parts are handed in; where it went on since, they are asked for once more."""
+    return incident.postmortem is not None and not incident.rewriting
+
+
 def follow_reminder(draft: Draft) -> None:
     """Begin the reminder with recovery, move it with the lead, end it with the file."""
     incident = draft.incident
@@ -69,7 +74,7 @@ def postmortem_due(draft: Draft, action: PostmortemDue) -> None:
 
 
 def _reminder_text(incident: Incident, now: datetime) -> str:
-    if incident.postmortem is not None and not incident.rewriting:
+    if postmortem_sent(incident):
         hinders = "see the pinned status"
         return f"The post-mortem was submitted but is not written yet: {hinders}."
     days = (now - incident.recovered_at).days if incident.recovered_at else 0

@@ -9,6 +9,7 @@ from phases.messages.commands import SubmitPostmortem
 from phases.messages.effects import NumberAdr, WriteAdr
 from phases.messages.results import AdrNumbered, AdrWritten
 from phases.postmortem.contradictions.steps import keep_contradictions
+from phases.postmortem.reminders import postmortem_sent
 from phases.record.claims import adr_claim
 from phases.record.documents import Postmortem
 from phases.record.findings import Cause
@@ -44,8 +45,9 @@ def submit_postmortem(draft: Draft, action: SubmitPostmortem) -> Refused | None:
     incident = draft.incident
     if (refused := refuse_postmortem(incident)) is not None:
         return refused
-    sent = incident.postmortem is not None and not incident.rewriting
-    if sent and not any(f.kind in ("adr.number", "adr.write") for f in incident.failures):
+    if postmortem_sent(incident) and not any(
+        f.kind in ("adr.number", "adr.write") for f in incident.failures
+    ):
         return Refused(
             "state", "The post-mortem was submitted and is being written. Nothing was changed."
         )

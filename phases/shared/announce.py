@@ -17,7 +17,7 @@ from phases.messages.effects import (
     TellDiscord,
     TellPager,
 )
-from phases.record.incident import Failure, Severity, Status
+from phases.record.incident import Failure, Severity
 from phases.shared.change import Draft
 
 LIVE_EVERYWHERE = ("status", "announcement")
@@ -30,7 +30,7 @@ def page_if_urgent(draft: Draft, said: str) -> Draft:
 
     Once users are fine nobody is woken by what somebody writes into a ticket.
     """
-    fine = draft.incident.status is Status.MITIGATED
+    fine = draft.incident.recovered_at is not None
     if fine or draft.incident.severity is not Severity.SEV1:
         return draft
     if "sev1" in draft.incident.paged and draft.before.severity is Severity.SEV1:

@@ -18,11 +18,12 @@ from phases.messages.effects import (
     policy,
 )
 from phases.record.claims import deploying_claim, fingerprint_claim, issues_of, open_claim
-from phases.record.incident import Incident, Status
-from phases.record.tokens import mentioned
+from phases.record.incident import ActionKind, Incident, Status
+from phases.record.tokens import mentioned, what_was_done
 from phases.shared.announce import resolve_page, tell, update_outside
 from phases.shared.change import Draft, Refused
 from phases.shared.rounds import GUARD_TIMER, decision_name
+from phases.text.wording import ended
 
 NO_POSTMORTEM = (
     "A drill needs no post-mortem. End it with `/incident resolve` or `/incident cancel <why>`."
@@ -161,9 +162,19 @@ def cancel(draft: Draft, action: Cancel) -> Refused | None:
     )
     draft.give_up_claim(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
-    tell(end_incident(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
+    was = ended(f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}")
+    tell(end_incident(draft), f"{was}{_what_stays(incident)}")
     if incident.ticket is not None:
         draft.want(CloseTicket(cancelled=True))
     current = incident.round
     draft.dirty("status", "announcement", "tree", decision_name(current.number if current else 1))
     return None
+
+
+def _what_stays(incident: Incident) -> str:
+    """Say what an incident that is no more leaves changed in production."""
+    actions = (current.action for current in reversed(incident.rounds))
+    left = (a for a in actions if a and a.result == "done" and a.kind is not ActionKind.FIXED)
+    newest = None if incident.drill else next(left, None)
+    done = what_was_done(newest, "past") if newest is not None else ""
+    return f" Production stays as it is: {done}." if done else ""

@@ -12,12 +12,19 @@ from phases.messages.effects import (
     PostLive,
     Triage,
 )
-from phases.record.findings import ChangeSeen, Recommendation
-from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
+from phases.record.findings import ChangeSeen, Look, LookVerdict, Recommendation
+from phases.record.incident import (
+    VERIFIED,
+    ActionKind,
+    Incident,
+    Round,
+    RoundAction,
+    Status,
+)
 from phases.record.tokens import what_was_done
 from phases.shared.announce import LIVE_EVERYWHERE, await_action, update_outside
 from phases.shared.change import Draft, Refused
-from phases.text.wording import capital, short, stamp
+from phases.text.wording import capital, ended, short, stamp
 
 GUARD_TIMER = "guard"  # the bot's own looks after recovery
 
@@ -99,6 +106,39 @@ def write_again(draft: Draft) -> Draft:
     return draft.set(adr=None, adr_before=draft.incident.adr, rewriting=True)
 
 
+def action_in_effect(incident: Incident) -> RoundAction | None:
+    """Return the newest round's action; a fix forward that never started does not hide the cure."""
+    action = incident.round.action if incident.round is not None else None
+    if action is None or action.result != "not started":
+        return action
+    actions = (current.action for current in reversed(incident.rounds))
+    return next((began for began in actions if began is not None and began.began), action)
+
+
+def round_of_recovery(incident: Incident) -> Round | None:
+    """Return the round that verified the recovery which counts (`recovered_at`).
+
+    After a fix forward that is not the newest verified one: users were fine all the while.
+    """
+    verified = [current for current in incident.rounds if current.verdict in VERIFIED]
+    at = incident.recovered_at
+    if at is None or not verified:
+        return None
+    before = [current for current in verified if current.opened_at <= at]
+    return (before or verified)[-1]
+
+
+def look_of_recovery(current: Round | None) -> Look | None:
+    """Return the look that verified a round's recovery; one that a person asked for verifies none.
+
+    None where a person's word counts, and nobody had measured it.
+    """
+    looks = current.looks if current is not None else ()
+    recovered = [look for look in looks if look.verdict is LookVerdict.RECOVERED]
+    verified = [look for look in recovered if look.number > 0]
+    return next(reversed(verified or recovered), None)
+
+
 def start_investigation(draft: Draft, *, again: bool = False) -> Draft:
     """Start to investigate, beside everything; it only reads, and uses up no round.
 
@@ -116,8 +156,8 @@ def refuse_if_ended(incident: Incident) -> Refused | None:
         case Status.CANCELLED:
             why = incident.cancel_reason or "no reason given"
             there = f" Say it in {incident.duplicate_of}." if incident.duplicate_of else ""
-            refusal = f"{incident.id} was cancelled: {why}. Nothing was changed.{there}"
-            return Refused("state", refusal)
+            was = ended(f"{incident.id} was cancelled: {why}")
+            return Refused("state", f"{was} Nothing was changed.{there}")
         case Status.RESOLVED | Status.CLOSED:
             return Refused(
                 "state",

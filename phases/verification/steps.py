@@ -266,7 +266,7 @@ def look_sentence(look: Look) -> str:
     answered = look.endpoint is not None and look.endpoint.ok  # else a reason says it
     called = f" Endpoint: {look.endpoint.said}." if answered and look.endpoint else ""
     reasons = "".join(f" {capital(why)}." for why in look.reasons) + called
-    return f"{capital(look.said)}: {rates} in {span}.{reasons}"
+    return f"{capital(look.said)}: {rates} over {span}.{reasons}"
 
 
 def look_unreachable(draft: Draft, number: int, look: int, reason: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phases.record.findings import EndpointAnswer, LookVerdict
+from phases.record.findings import EndpointAnswer, Look, LookVerdict
 from phases.text.wording import counted, listed
 from phases.verification.event_counts import SIZE, Limits
 from phases.verification.traffic import STEADY, UNKNOWN, Traffic
@@ -82,3 +82,10 @@ def traffic_in_words(share: float | None) -> tuple[str, ...]:
 
 NOT_MEASURED = ", so nothing was measured"
 """Ends the reason of a look that had nothing to count: no number of it may be shown."""
+
+
+def was_measured(look: Look) -> bool:
+    """Return whether the numbers of a look say anything."""
+    if look.verdict is LookVerdict.UNREACHABLE:
+        return False
+    return not (look.reasons and look.reasons[0].endswith(NOT_MEASURED))

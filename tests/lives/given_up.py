@@ -35,3 +35,7 @@ class GivenUp:
     def times(self, incident: str, text: str) -> int:
         """Return how many effects of this incident were given up in these words."""
         return len(self._ids[incident, text])
+
+    def ever(self, incident: str, words: str) -> bool:
+        """Return whether an effect of this incident was given up that is said in these words."""
+        return any(of == incident and text.startswith(words) for of, text in self._ids)

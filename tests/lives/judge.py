@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from phases.messages.notifications import PostLive
 from phases.record.incident import Entry, Incident, Status
 from sandbox.slack.people import plain
 from tests.lives.life import SEEN, Life
@@ -26,7 +27,7 @@ async def faults(town: Town, life: Life) -> list[str]:
     """Every fault of a life. Empty: nothing was lost, doubled or left stale."""
     found = life.places
     if len(found) != 1:
-        return [f"{len(found)} channels or threads: {found!r:.600}"]
+        return [f"{len(found)} channels or threads: {[one.told() for one in found]}"]
     incident, timeline = _record(town, life), _timeline_of(town, life)
     return [
         *life.faults,
@@ -86,13 +87,19 @@ def _counted(town: Town, life: Life, incident: Incident) -> list[str]:
     return other_than_one(
         {
             "incidents of this service": len(_lines(answer)),
-            "pinned messages": life.place.pins(),
+            "pinned messages": max(life.place.pins(), int(_status_was_given_up(town, incident))),
             "tickets": max(len(titled), int(incident.ticket is None)),
             "posts on Discord": len(of_discord),
             "announcements": len(announced) + in_thread,
             "recorded incidents with this channel": int(_is_recorded(life.place, incident)),
         }
     )
+
+
+def _status_was_given_up(town: Town, incident: Incident) -> bool:
+    """Return whether the status could not be posted, and is not wanted in what is cancelled."""
+    cancelled = incident.status is Status.CANCELLED and "status" not in incident.messages
+    return cancelled and town.given_up.ever(incident.id, PostLive.words)
 
 
 def _is_recorded(place: Place, incident: Incident) -> bool:

@@ -15,6 +15,7 @@ from phases.record.incident import Incident
 from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Json, Person
+from sandbox.webhook_delivery import LATER_SECONDS
 from tests.lives.patience import AGAIN, LOOKS, PATIENCE, Lost
 from tests.lives.place import Place, places
 from tests.lives.plot import Plot
@@ -211,7 +212,7 @@ class Life:
 
     async def _press(self, person: Person, message: Json, action: str) -> None:
         now = person.now(message)
-        before, told = self._undecided(), len(person.ephemerals())
+        before, told, forms = self._undecided(), len(person.ephemerals()), self._forms(person)
         deaths = self.town.fleet.deaths
         twice = [self.act(person.click(now, action))]
         if self.plot.twice:
@@ -220,10 +221,15 @@ class Life:
         acked = any(ack is not None and ack.ok for ack in acks)
         if acked and before and action == "decision.rollback" and self.town.answers_surely:
             await asyncio.sleep(AGAIN)
-            answered = len(person.ephemerals()) > told or person.modal() is not None
+            answered = len(person.ephemerals()) > told or self._forms(person) > forms
             survived = self.town.fleet.deaths == deaths  # else a refusal may have died unsaid
             if survived and self._undecided() == before and not answered:
                 self.faults.append(f"{action} by {person.id} was acked, and nothing came of it")
+
+    def _forms(self, person: Person) -> int:
+        """Return how many forms were opened for somebody, who may have closed them since."""
+        triggers = self.town.workspace.modals.triggers.values()
+        return sum(one.exchanged for one in triggers if one.user == person.id)
 
     def _undecided(self) -> int:
         """The number of the round in which nothing is decided; 0: there is none."""
@@ -251,6 +257,7 @@ class Life:
             elif time.monotonic() > said + AGAIN and self._asked():
                 said = time.monotonic()
                 await self._says_how_it_is()
+            await self._tries_again()
             await asyncio.sleep(LOOKS)
 
     def _asked(self) -> bool:
@@ -342,6 +349,8 @@ class Life:
         await self.act(self.alice.command(f"/incident reopen {self.id}", self.channel))
 
     async def _cancelled(self) -> None:
+        if self.plot.twice and self.town.delivery.twice:
+            await asyncio.sleep(LATER_SECONDS)  # told again after the end it is another incident
         self.shop.on_fire = False
         away = self.town.wire.away
         if self.plot.late:
@@ -404,19 +413,27 @@ class Life:
         self.step = "it comes to rest"
         while not self.at_rest():
             if time.monotonic() > ends:
-                raise Lost(f"it does not come to rest: {self.unrest()}")
+                failed = [one["kind"] for one in self.record()["failures"]]
+                status = self.record()["status"]
+                raise Lost(f"it does not come to rest: {status}, {self.unrest()}, {failed} failed")
             await self._tries_again()
             await asyncio.sleep(LOOKS)
 
     async def _tries_again(self) -> None:
-        """What failed for good, say because the bot died five times at it, has a button."""
-        status = self.record()["messages"].get("status")
-        if self.record()["failures"] and status and time.monotonic() > self._pressed + AGAIN:
-            self._pressed = time.monotonic()
-            message = self.channel.message(status["ts"])
-            if message is not None:
-                shown = {**message, "channel": self.channel.id}
-                await self.act(self.alice.click(shown, "incident.try_again"))
+        """What failed for good, say because the bot died five times at it, has a button.
+
+        Bob presses it: what failed may be Alice's invitation.
+        """
+        failed = [one["effect_id"] for one in self.record()["failures"]]
+        if not failed or time.monotonic() < self._pressed + AGAIN:
+            return
+        self._pressed = time.monotonic()
+        for message in reversed(self.place.messages()):
+            shown = json.dumps(message.get("blocks") or [])
+            if "incident.try_again" in shown and any(id in shown for id in failed):
+                where = {**message, "channel": self.channel.id}
+                await self.act(self.bob.click(where, "incident.try_again"))
+                return
 
     def at_rest(self) -> bool:
         over = self.record()["status"] in ("resolved", "closed", "cancelled")

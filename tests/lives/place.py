@@ -31,6 +31,11 @@ class Place:
         here = {message["ts"] for message in self.messages()}
         return sum(pin["ts"] in here for pin in self.channel.pins)
 
+    def told(self) -> str:
+        """Return what it is called, and what stands first in it."""
+        first = next(iter(self.messages()), None)
+        return f"{self.channel.name} {self.root or ''}: {plain(first) if first else ''}"[:200]
+
     def words(self, verb: str, rest: str = "") -> str:
         """Return the command as one has to type it here: in a thread the incident is named."""
         named = "" if self.root is None else self.incident

@@ -199,25 +199,19 @@ def of_tags(
     """Return the picture of the loudest issues over their lives.
 
     Source: https://docs.sentry.io/api/events/retrieve-tag-details/. An answer of None is a 404: the
-    issue has no such tag, or Sentry has no such call. Where every answer is None, nothing is known.
-    Raises `HttpError` where no tag was answered.
+    issue has no such tag, or Sentry has no such call. Raises `HttpError` where no tag was answered.
     """
     tags = {at: answer for at, answer in answers.items() if isinstance(answer, TagDetailShape)}
     errors = [answer for answer in answers.values() if isinstance(answer, HttpError)]
-    if answers and len(errors) == len(answers):
-        raise errors[0]
+    if issues and not tags:
+        text = "Sentry has no tags of these issues"
+        nothing = HttpError("Sentry", text, retryable=False, status=404)
+        raise max(errors, key=lambda error: error.retryable, default=nothing)
     passing = any(error.retryable for error in errors)
-    if not tags:
-        return EventPicture(
-            events=0,
-            unknown=("users", "features", "places"),
-            per_issue=True,
-            why=_reasons(errors) or ("Sentry has no tags of these issues",),
-            passing=passing,
-        )
 
     def failed(*keys: str) -> bool:
-        return any(isinstance(answers.get((i, key)), HttpError) for i in issues for key in keys)
+        asked = [answers.get((i, key)) for i in issues for key in keys]
+        return not issues or any(isinstance(answer, HttpError) for answer in asked)
 
     def values(key: str) -> list[tuple[str | None, int]]:
         details = [detail for (_, its_key), detail in tags.items() if its_key == key]

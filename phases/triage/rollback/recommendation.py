@@ -184,8 +184,8 @@ def _leading_change(
 ) -> Suspected | None:
     """Return the change that leads: turning it off goes before everything else.
 
-    A release that is unlikely without the change, too, is no rival, however near its deploy. Where
-    few are hit, the time alone is not enough.
+    A release that is unlikely without the change, too, is no rival of a setting, however near its
+    deploy. Where few are hit, the time alone is not enough.
     """
     if situation.change is None:
         return None
@@ -196,7 +196,8 @@ def _leading_change(
     )
     alone = weigh(replace(situation, other_changes=()))
     cleared = alone is None or alone.likely is Likelihood.UNLIKELY
-    suspect = None if cleared else situation.suspect
+    is_flag = situation.change.change.kind == "flag"  # what fails elsewhere clears a flag, too
+    suspect = None if cleared and not is_flag else situation.suspect
     if not change_leads(situation.change, suspect, likely=likely):
         return None
     return situation.change if many or situation.change.carried else None

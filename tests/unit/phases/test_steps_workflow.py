@@ -134,7 +134,7 @@ def test_a_whole_life_brings_one_message_a_change_of_state_and_a_comment_for_eac
         "<@U0ALICE> rolls shop back from 1.3.0 to 1.2.0.",
         "Deployed: 1.3.0 → 1.2.0 in 12 s. First check in 5 min.",
         (
-            "*Recovered.* 14.3 → 0 events a minute in 4 min. 0 events where up to 3 are normal, "
+            "*Recovered.* 14.3 → 0 events a minute over 4 min. 0 events where up to 3 are normal, "
             "about 57 if nothing had changed."
         ),
     ]

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from phases.coordination.duplicates import AT_ONCE
 from phases.messages.commands import MergeDuplicates, PostUpdate, Reopen, SplitOff
-from phases.messages.effects import CloseTicket, Say, Triage
+from phases.messages.effects import CloseTicket, Page, Say, Triage
 from phases.record.claims import fingerprint_claim, open_claim
-from phases.record.incident import Incident, Status
+from phases.record.incident import Channel, Incident, Severity, Status
 from phases.shared.change import Change, Refused
 from phases.workflow import step
-from tests.support.bots.story import Story
-from tests.support.values.factories import NOW, incident, service
+from tests.support.bots.story import Story, mitigated, verifying
+from tests.support.values.factories import NOW, incident, one_feature, service
 
 KEPT = "INC-0001"
 ISSUES, KEYS, VERSIONS = ("11", "12", "13", "14"), ("alert:a", "alert:b"), ("1.1.0", "1.2.0")
@@ -218,3 +218,110 @@ def test_split_off_again_in_any_order_each_has_what_it_had(
         released = {name for other in part.also for name in other.releases}
         assert not released & {fingerprint_claim(issue) for issue in now.seeds}
     assert has(now) == has(kept)
+
+
+# --- what burns, and what was done, is not lost ---------------------------------------------------
+
+
+def test_what_seemed_fine_opens_again_where_its_duplicate_still_burns():
+    kept = mitigated().record
+    change = merged(kept, one(2), one(3, status=Status.MITIGATED))
+    assert change.incident.status is Status.DECIDING
+    assert change.incident.recovered_at is None
+    assert change.incident.round is not None
+    assert change.incident.round.why == "INC-0002 is the same and has not recovered"
+    assert any(isinstance(effect, Triage) for effect in change.effects)
+    fine = merged(kept, one(2, status=Status.MITIGATED), one(3, status=Status.RESOLVED))
+    assert (fine.incident.status, fine.incident.rounds) == (Status.MITIGATED, kept.rounds)
+
+
+def test_the_worst_that_burns_says_how_bad_it_is_and_its_page_goes_on():
+    kept = Story().opened().measured(one_feature()).record
+    assert kept.severity is Severity.SEV2
+    change = merged(kept, one(2, severity=Severity.SEV1, severity_by="U0BOB"))
+    assert (change.incident.severity, change.incident.severity_by) == (Severity.SEV1, "U0BOB")
+    (said,) = [effect.text for effect in change.effects if isinstance(effect, Say)]
+    assert "SEV2 → SEV1, as INC-0002." in said
+    assert any(isinstance(effect, Page) for effect in change.effects), "that of the other one ends"
+    assert "nobody" in {timer.name for timer in change.timers}
+
+
+@pytest.mark.parametrize(
+    ("kept", "gone"),
+    [
+        ({"severity": Severity.SEV3, "severity_by": "U0ALICE"}, {"severity": Severity.SEV1}),
+        ({"severity": Severity.SEV1}, {"severity": Severity.SEV2}),
+        (
+            {"severity": Severity.SEV3},
+            {"severity": Severity.SEV1, "status": Status.MITIGATED},
+        ),
+    ],
+)
+def test_a_persons_word_a_worse_one_and_one_that_is_fine_leave_the_severity(
+    kept: Mapping[str, object], gone: Mapping[str, object]
+):
+    before = one(1, **kept)
+    change = merged(before, one(2, **gone))
+    assert change.incident.severity is before.severity
+    assert not any(isinstance(effect, Page) for effect in change.effects)
+
+
+def test_what_is_being_checked_is_merged_when_the_check_has_ended():
+    action = MergeDuplicates(by="U0BOB", others=("INC-0001",), records=(verifying().record,))
+    refused = step(one(2), action, service(), NOW)
+    assert isinstance(refused, Refused)
+    assert refused.text == (
+        "What was done in INC-0001 is being checked. Keep INC-0001, or merge it when that has "
+        "ended. Nothing was changed."
+    )
+
+
+def test_the_one_that_changed_production_goes_on_so_that_its_hold_does():
+    rolled_back = mitigated().record
+    action = MergeDuplicates(by="U0BOB", others=("INC-0001",), records=(rolled_back,))
+    refused = step(one(2), action, service(), NOW)
+    assert isinstance(refused, Refused)
+    assert refused.text.startswith("INC-0001 changed production (rollback to 1.2.0): keep INC-0001")
+    both = one(2, rounds=rolled_back.rounds)
+    assert isinstance(step(both, action, service(), NOW), Change), "both did: one has to end"
+
+
+# --- the words -----------------------------------------------------------------------------------
+
+
+def in_channel(change: Change) -> str:
+    (text,) = [effect.text for effect in change.effects if isinstance(effect, Say)]
+    return text
+
+
+def test_a_title_that_asks_ends_in_its_question_mark_alone():
+    change = merged(one(1), one(2, title="is the cart empty?"))
+    assert "is the cart empty? Its timeline" in in_channel(
+        merged(Story().opened().measured().record, one(2, title="is the cart empty?"))
+    )
+    assert "?." not in change.entries[0].text
+
+
+def test_only_what_was_open_is_called_cancelled():
+    kept = Story().opened().measured().record
+    assert in_channel(merged(kept, one(2))).endswith("moved here; it is cancelled. (<@U0BOB>)")
+    over = one(2, status=Status.RESOLVED)
+    assert in_channel(merged(kept, over)).endswith("have moved here. (<@U0BOB>)")
+    mixed = in_channel(merged(kept, over, one(3)))
+    assert mixed.endswith("have moved here; INC-0003 is cancelled. (<@U0BOB>)")
+
+
+def test_nobody_is_told_to_go_where_there_is_no_channel():
+    thread = Channel(id="C9", name="a thread", thread_ts="1.2")
+    room = Channel(id="C2", name="inc-0002-cart")
+    change = merged(one(1, channel=thread), one(2, channel=room))
+    assert "Its timeline has moved here" in in_channel(change)
+    assert "work goes on in a thread in <#C9>." in in_channel(change.also[0])
+    assert "invited" not in in_channel(change.also[0])
+
+
+def test_what_stays_over_after_a_split_does_not_go_on_by_itself():
+    kept = Story().opened().measured().record
+    change = merged(kept, one(2, status=Status.CANCELLED, cancel_reason="load test"))
+    _, part = parted(change.incident, change.also[0].incident)
+    assert "It stays cancelled. (" in in_channel(part.also[0])

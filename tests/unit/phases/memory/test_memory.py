@@ -296,6 +296,18 @@ def test_what_is_known_in_its_order() -> None:
     assert recollect(Recalled(), asked(), NOW) is None
 
 
+def test_items_of_an_incident_elsewhere_would_not_have_prevented_this_one() -> None:
+    elsewhere = rolled_back(
+        3, file="shop/session.py", items=(PastItem(kind="tests", text="import an account"),)
+    )
+    assert set(elsewhere.features) & set(asked(features=("payment",)).features)
+    recalled = recollect(
+        Recalled(in_span=1, newest=(elsewhere,)), asked(features=("payment",)), NOW
+    )
+    assert recalled is not None
+    assert [line.split(":")[0] for line in recalled.lines] == ["Last time (INC-0003, 12 Oct)"]
+
+
 def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
     found = Recollection(
         pattern="Third fire in shop/cart.py in 90 days.", lines=("Last time (INC-0003, 12 Oct): …",)

@@ -91,8 +91,8 @@ def test_the_rates_are_those_of_the_look_that_verified_recovery() -> None:
     later = first.looks[0].model_copy(
         update={"at": minute(90), "before_per_minute": 0.4, "after_per_minute": 0.2}
     )
-    forward = incidents.rollback(number=2, looks=(later,))
-    nothing = incidents.rollback(number=3, looks=(), verdict=None)
+    forward = incidents.rollback(number=2, opened_at=minute(80), looks=(later,))
+    nothing = incidents.rollback(number=3, opened_at=minute(99), looks=(), verdict=None)
     measured = "Sentry:      42.3 / 0 events a minute"
     assert measured in summary(incidents.incident(rounds=(first, forward)), NAMES)
     assert measured in summary(incidents.incident(rounds=(first, nothing)), NAMES)

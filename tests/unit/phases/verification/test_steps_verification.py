@@ -94,13 +94,13 @@ def test_the_first_clean_look_is_recovery():
     assert story.record.recovered_at == story.now
     assert story.in_channel == [
         (
-            "*Recovered.* 14.3 → 0 events a minute in 4 min. 0 events where up to 3 are normal, "
+            "*Recovered.* 14.3 → 0 events a minute over 4 min. 0 events where up to 3 are normal, "
             "about 57 if nothing had changed."
         )
     ]
     assert story.on_ticket == [
         (
-            "Recovered. 14.3 → 0 events a minute in 4 min. 0 events where up to 3 are normal, "
+            "Recovered. 14.3 → 0 events a minute over 4 min. 0 events where up to 3 are normal, "
             "about 57 if nothing had changed."
         )
     ]
@@ -151,7 +151,7 @@ def test_a_second_look_that_is_not_clean_opens_a_round_pages_and_rules_out_what_
     assert [r.verdict for r in story.record.rounds] == ["not recovered", None]
     why = story.record.rounds[-1].why
     assert why.startswith(
-        "not recovered: rollback to 1.2.0 did not help. 14.3 → 10 events a minute in 4 min. "
+        "not recovered: rollback to 1.2.0 did not help. 14.3 → 10 events a minute over 4 min. "
         "40 events where"
     )
     assert story.record.rounds[-1].recommendation is None, (

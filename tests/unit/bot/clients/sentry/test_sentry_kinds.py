@@ -173,6 +173,19 @@ async def test_an_older_sentry_has_errors_within_discover() -> None:
     assert report.recommendation.choice is Choice.ROLLBACK
 
 
+async def test_without_discover_and_tags_the_issue_list_still_counts_the_events() -> None:
+    async with world(discover=False) as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", "/pay", "/search")
+        w.refusing.refuse("/tags/", status=404)
+        report = await w.triage()
+    assert report.blast.unknown == ("users", "features", "places")
+    assert report.blast.features is Word.MANY
+    assert report.blast.sentences[0].startswith("Users not known, 120 events in the last 15 min")
+    assert report.recommendation.choice is Choice.ROLLBACK
+
+
 async def test_without_discover_what_more_issues_hold_is_not_known() -> None:
     async with world(discover=False) as w:
         w.deployed("v2", 600)
