@@ -23,6 +23,7 @@ from phases.triage.deploys.beginning_text import beginning_sentence
 from phases.triage.picture.blast_radius import UNSURE_EVENTS
 from phases.triage.picture.who_is_hit import scope
 from phases.triage.rollback.changed_code import code_overlap
+from phases.triage.rollback.edge_errors import edge_of
 from phases.triage.rollback.situation import Situation
 from phases.triage.rollback.weighing import Weighing, is_near, weigh
 
@@ -200,7 +201,14 @@ def _leading_change(
     suspect = None if cleared and not is_flag else situation.suspect
     if not change_leads(situation.change, suspect, likely=likely):
         return None
+    if situation.change.turned_off and _is_at_edge(situation):
+        return None  # that the flag is off for all is not even known for sure
     return situation.change if many or situation.change.carried else None
+
+
+def _is_at_edge(situation: Situation) -> bool:
+    crash = situation.crash
+    return crash is not None and edge_of(crash.exception_type, crash.exception_value) is not None
 
 
 def _crash_is_in_changed_file(situation: Situation) -> bool:
