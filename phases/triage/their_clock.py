@@ -1,7 +1,5 @@
 """Sentry's clock, where ours is another one: a window would lie beside the fire, and look quiet."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
