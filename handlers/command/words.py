@@ -66,7 +66,7 @@ class Words:
     """The place of each letter of `read` in `typed`."""
 
     @classmethod
-    def of(cls, typed: str) -> Words:
+    def of(cls, typed: str) -> "Words":
         letters = [
             (" " if letter.isspace() else letter, place)
             for letter, place in slack_text.letters(typed)
@@ -86,7 +86,7 @@ class Words:
             tuple(place for _, place in letters[begin:end]),
         )
 
-    def after(self, letters: int) -> Words:
+    def after(self, letters: int) -> "Words":
         """Return what stands behind so many letters, and behind the colon or dash after them."""
         begin = letters
         while begin < len(self.read) and self.read[begin] in STOPS + "- ":

@@ -34,7 +34,7 @@ REMIND = "items"  # timer
 REMIND_DAYS = 7  # an overdue item is said to its owner weekly
 
 _KINDS = {"tests": "A test to add", "monitors": "A monitor to add", "gates": "A gate to tighten"}
-_STATES = {"completed": "done", "canceled": "dropped"}
+_STATES = {"completed": "done", "canceled": "dropped", "duplicate": "dropped"}
 """An item's state by that of its sub-issue in Linear; every other one is open."""
 
 

@@ -78,7 +78,8 @@ def refused_people(answer: Mapping[str, Any]) -> dict[str, str]:
     `{"errors": [{"user": "U123", "ok": false, "error": "cant_invite"}]}`
     """
     rows = answer.get("errors") or ()
-    return {str(row["user"]): str(row.get("error")) for row in rows if row.get("user")}
+    people = (row for row in rows if isinstance(row, Mapping) and row.get("user"))
+    return {str(row["user"]): str(row.get("error")) for row in people}
 
 
 def _error_code(error: SlackApiError) -> str:
