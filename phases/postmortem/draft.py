@@ -24,6 +24,7 @@ from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import earlier_versions, entry_line
 from phases.root_cause.leading_cause import leading_cause
+from phases.shared.people_left import person_in_charge
 from phases.text.markdown import Names, readable
 from phases.text.wording import lasting, listed, short, stamp
 from phases.triage.picture import who_is_hit
@@ -162,7 +163,7 @@ def cause_text(incident: Incident) -> str:
 def proposed_items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
     """Return a row of each kind, with a proposal if the evidence speaks for one."""
     report = incident.triage
-    who = incident.lead or incident.declared_by
+    who = person_in_charge(incident)
     features = [share.name for share in report.blast.top_features] if report else []
     what = (report.exception_type if report else None) or "this failure"
     place = (
