@@ -26,8 +26,9 @@ def remember_who_left(draft: Draft, people: Sequence[str]) -> None:
     draft.set(lead=None).note("lead", f"Nobody leads: {gone}").dirty("status")
     if incident.open:
         owners = () if incident.apart else draft.service.owners
+        here = tuple(owner for owner in owners if owner not in draft.incident.left)
         text = f"{gone}. `/incident lead` takes over."
-        say = Say(text=text, mention=owners)
+        say = Say(text=text, mention=here)
         tell(draft, say, strong=f"Nobody leads {incident.id}:", ticket=False)
 
 
