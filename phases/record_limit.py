@@ -26,6 +26,8 @@ def fit(draft: Draft) -> None:
 
     Each cut is made only if the one before was not enough.
     """
+    if draft.incident is draft.before:
+        return
     incident = draft.incident
     record = as_json(incident)
     for step in (None, *STEPS):

@@ -47,6 +47,7 @@ class Discord:
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.posts: list[Post] = []
+        self._made = 0
         self.may_see = self.may_read = self.may_pin = True
         """Permissions of the bot: VIEW_CHANNEL, READ_MESSAGE_HISTORY, PIN_MESSAGES."""
         self.pins_elsewhere = 0
@@ -55,9 +56,8 @@ class Discord:
         self._now = now
 
     def post(self, content: str, author: str = "incidents") -> Post:
-        post = Post(
-            str(1_000_000_000_000_000_000 + len(self.posts) + 1), content, self._now(), author
-        )
+        self._made += 1
+        post = Post(str(1_000_000_000_000_000_000 + self._made), content, self._now(), author)
         self.posts.append(post)
         self.on_change()
         return post

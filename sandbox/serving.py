@@ -30,7 +30,9 @@ class _Server(uvicorn.Server):
 
 def bound(port: int) -> socket.socket:
     """Return a listening socket of this machine; port 0 is any free one. Raises `PortTaken`."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small answers at once (TCP_NODELAY) only where the socket says that it is TCP.
+    # https://github.com/python/cpython/blob/3.11/Lib/asyncio/base_events.py (_set_nodelay)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))

@@ -103,6 +103,8 @@ class BotApi(Http):
             return super().refusal(answer, scope)
         if answer.request.method == "DELETE" and answer.status_code == 404:
             return None
+        if answer.status_code == 403 and json_of(answer) is None:
+            return super().refusal(answer, scope)  # a page of a wall, which knows no permissions
         refusal = _refusal_in(answer)
         return _slow_down(answer, refusal) or _pin_refused(answer, refusal)
 
@@ -143,8 +145,15 @@ class Discord:
             raise PortError(SYSTEM, "Discord took the post and does not say its id")
         return Posted(id=answer.id, channel=answer.channel_id)
 
-    async def edit(self, id: str, text: str) -> None:
-        await self._send("PATCH", f"/messages/{id}", text, {})
+    async def edit(self, id: str, text: str) -> bool:
+        """Give a post another text. Return False where somebody has deleted the post."""
+        try:
+            await self._send("PATCH", f"/messages/{id}", text, {})
+        except HttpError as error:
+            if error.text != POST_DELETED:
+                raise
+            return False
+        return True
 
     async def pin(self, id: str, channel: str | None, *, pinned: bool) -> None:
         """Pin a post, or take its pin off; nothing without a bot token. Both may come twice."""

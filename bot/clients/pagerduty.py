@@ -27,13 +27,22 @@ class _Refusal(Shape):
     errors: tuple[str, ...] = ()
 
 
+class _Taken(Shape):
+    """The answer to an event that was taken.
+
+    A page in its place (a login, a proxy) has called nobody.
+    """
+
+    status: Literal["success"]
+
+
 class EventsApi(Http):
     def __init__(self, url: str, routing_key: str) -> None:
         super().__init__(SYSTEM, url, {})
         self._routing_key = routing_key
 
     def refusal(self, answer: httpx.Response, scope: str | None) -> PortError | None:
-        if answer.status_code != 400:
+        if answer.status_code != 400 or json_of(answer) is None:
             return super().refusal(answer, scope)
         try:
             refusal = _Refusal.model_validate(json_of(answer))
@@ -84,4 +93,6 @@ class PagerDuty:
             "event_action": action,
             "dedup_key": key[:KEY_LIMIT],
         }
-        await self._http.request("POST", "", json=event | more)
+        answer = await self._http.request("POST", "", json=event | more)
+        if answer.status_code != httpx.codes.ACCEPTED:  # which PagerDuty alone answers
+            self._http.read(_Taken, answer)

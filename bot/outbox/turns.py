@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 
+from bot.runtime.turns import Turns
 from phases.messages.base import Effect
 from phases.messages.effects import OpenChannel, Triage
 from phases.messages.notifications import PostLive
@@ -33,7 +33,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.first = 0
-        self.turns: list[Turns] = []
+        self.turns: list[TurnsOfSystem] = []
 
     def ended(self) -> None:
         self.first -= 1
@@ -42,7 +42,7 @@ class Waiting:
                 turns.wake()
 
 
-class Turns:
+class TurnsOfSystem(Turns):
     """The turns of one outside system.
 
     `most` effects run at once. What a decision waits for goes before everything else, and finds
@@ -52,61 +52,25 @@ class Turns:
     """
 
     def __init__(self, most: int, more: int = 0, waiting: Waiting | None = None) -> None:
-        self._most, self._more = most, more
+        super().__init__(most)
+        self._more = more
         self._waiting = waiting or Waiting()
         self._waiting.turns.append(self)
-        self._taken = 0
-        self._first: deque[asyncio.Future[None]] = deque()
-        self._others: deque[asyncio.Future[None]] = deque()
 
-    @asynccontextmanager
-    async def turn(self, *, first: bool = False) -> AsyncIterator[None]:
-        waiting = self._first if first else self._others
-        if not waiting and self._free_turn(first):
-            self._taken += 1
-        elif first:
-            self._waiting.first += 1
-            try:
-                await self._wait(waiting)
-            finally:
-                self._waiting.ended()
-        else:
-            await self._wait(waiting)
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    async def _wait(self, waiting: deque[asyncio.Future[None]]) -> None:
-        given = asyncio.get_running_loop().create_future()
-        waiting.append(given)
-        try:
-            await given
-        except asyncio.CancelledError:
-            if given.cancelled():
-                with suppress(ValueError):
-                    waiting.remove(given)
-            else:  # it was given in the moment of the cancellation
-                self._give_back()
-            raise
-
-    def _free_turn(self, first: bool) -> bool:
+    def _is_free(self, first: bool) -> bool:
         if first:
             return self._taken < self._most + self._more
         return self._taken < (LEAST if self._waiting.first else self._most)
 
-    def _give_back(self) -> None:
-        self._taken -= 1
-        self.wake()
-
-    def wake(self) -> None:
-        """Give the free turns to those who wait."""
-        for waiting, first in ((self._first, True), (self._others, False)):
-            while waiting and self._free_turn(first):
-                given = waiting.popleft()
-                if not given.done():
-                    self._taken += 1
-                    given.set_result(None)
+    async def _wait(self, waiting: deque[asyncio.Future[None]]) -> None:
+        if waiting is self._others:
+            await super()._wait(waiting)
+            return
+        self._waiting.first += 1
+        try:
+            await super()._wait(waiting)
+        finally:
+            self._waiting.ended()
 
 
 class SystemTurns:
@@ -119,11 +83,11 @@ class SystemTurns:
         self._systems = systems
         self._limits = {**LIMITS, **(limits or {})}
         self._waiting = Waiting()
-        self._turns: dict[str, Turns] = {}
+        self._turns: dict[str, TurnsOfSystem] = {}
 
-    def of(self, effect: Effect) -> Turns:
+    def of(self, effect: Effect) -> TurnsOfSystem:
         system = self._systems.get(effect.type, effect.type)
         if system not in self._turns:
             most, more = self._limits.get(system, AT_ONCE), FOR_DECISIONS.get(system, 0)
-            self._turns[system] = Turns(most, more, self._waiting)
+            self._turns[system] = TurnsOfSystem(most, more, self._waiting)
         return self._turns[system]

@@ -33,6 +33,8 @@ from phases.record.incident import Entry, Incident
 from phases.record.service import Service
 from phases.shared.rounds import decision_name
 
+PATIENCE_SECONDS = 10.0
+"""What people wait for is not put off for longer than this: they are told at once."""
 PEOPLE = re.compile(r'<@([UW][A-Z0-9]{2,})>|"(?:by|lead|declared_by)":"([UW][A-Z0-9]{2,})"')
 """People in a record's JSON: mentioned in a text, or the author of something."""
 
@@ -192,6 +194,12 @@ def registered(context: EffectContext) -> dict[str, Performer]:
         return perform
 
     return {kind.model_fields["type"].default: bound(kind) for kind in _functions}
+
+
+def helps_soon(error: PortError, job: Job, tries: int) -> bool:
+    """Return whether another of so many tries may help while people wait."""
+    soon = (error.retry_after or 0) <= PATIENCE_SECONDS
+    return error.retryable and soon and job.attempt < tries
 
 
 def need_tracker(context: EffectContext) -> ErrorTracker:

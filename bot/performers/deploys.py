@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
-from bot.performers.context import EffectContext, performs
+from bot.performers.context import EffectContext, helps_soon, performs
 from bot.store.job import Job
 from phases.messages.effects import FollowDeploy, StartDeploy, StartTurnOff
 from phases.messages.results import (
@@ -79,7 +79,7 @@ async def _not_started(
     Raises `PortError` while another try may help, and where nobody knows whether it started: then
     people are paged.
     """
-    if error.retryable and job.attempt < START_TRIES:
+    if helps_soon(error, job, START_TRIES):
         raise error
     if error.retryable and not await _given_up(give_up):
         raise PortError(error.system, error.text) from error
@@ -132,7 +132,7 @@ async def follow_deploy(
     try:
         after = await _running(deployer, service)
     except PortError as error:
-        if error.retryable and job.attempt < ASKED_WHAT_RUNS:
+        if helps_soon(error, job, ASKED_WHAT_RUNS):
             raise
         # It has ended, and people wait: what runs is said to be unknown, and not asked for minutes.
         result = "failed" if result == "failed" else "unknown"

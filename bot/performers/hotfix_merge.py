@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.performers.context import EffectContext, performs
+from bot.performers.context import EffectContext, helps_soon, performs
 from bot.store.job import Job
 from phases.messages.effects import LookAtMerge, MergePullRequest
 from phases.messages.results import MergeRefused, MergeSeen
@@ -22,7 +22,7 @@ async def merge(
     try:
         state = await context.merges.merge(service, effect.number, effect.commit)
     except PortError as error:
-        if error.retryable and job.attempt < TRIES:
+        if helps_soon(error, job, TRIES):
             raise
         return MergeRefused(round=effect.round, reason=error.text)
     return MergeSeen(round=effect.round, state=state)

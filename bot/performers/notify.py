@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bot.clients.discord import Discord
 from bot.clients.pagerduty import PagerDuty
-from bot.performers.context import EffectContext, performs
+from bot.performers.context import EffectContext, helps_soon, performs
 from bot.store.job import Job
 from handlers import views
 from phases.coordination.discord import discord_text
@@ -29,26 +30,43 @@ PAGER_TRIES = 3
 async def tell_discord(
     effect: TellDiscord, job: Job, context: EffectContext
 ) -> DiscordPosted | None:
-    incident = await context.incident(job)
-    if context.announcer is None or incident.apart:
+    """Post the status, or edit what was posted; what somebody deleted is posted anew.
+
+    When the incident is over, what people delete stays deleted.
+    """
+    if context.announcer is None:
         return None
-    text = discord_text(incident, await context.names(incident))
-    if incident.discord_id is not None:
-        for _ in range(NEWEST_TRIES):
-            await context.announcer.edit(incident.discord_id, text)
-            # Another replica may have sent a newer text meanwhile, and this edit came last.
-            incident, sent = await context.incident(job), text
-            text = discord_text(incident, await context.names(incident))
-            if text == sent or incident.discord_id is None:
-                break
-        return None
+    deleted: str | None = None
+    while True:
+        incident = await context.incident(job)
+        if incident.apart or (deleted is not None and not incident.open):
+            return None
+        if incident.discord_id in (None, deleted):
+            break
+        if await _edited(context.announcer, incident, job, context):
+            return None
+        deleted = incident.discord_id
     maybe_posted = job.maybe_done or was_given_up(incident, effect)
     posted = await context.announcer.post(
-        text,
+        discord_text(incident, await context.names(incident)),
         author=f"Firebreak {incident.id}",
         maybe_posted_since=incident.declared_at if maybe_posted else None,
     )
     return DiscordPosted(id=posted.id, channel=posted.channel)
+
+
+async def _edited(announcer: Discord, incident: Incident, job: Job, context: EffectContext) -> bool:
+    """Edit the post until it shows the newest state. Return False where it was deleted."""
+    text, id = discord_text(incident, await context.names(incident)), incident.discord_id
+    for _ in range(NEWEST_TRIES):
+        if id is None or not await announcer.edit(id, text):
+            return False
+        # Another replica may have sent a newer text meanwhile, and this edit came last.
+        incident, sent = await context.incident(job), text
+        text, id = discord_text(incident, await context.names(incident)), incident.discord_id
+        if text == sent or id is None:
+            break
+    return True
 
 
 @performs(PinDiscord)
@@ -78,7 +96,7 @@ async def page(effect: Page, job: Job, context: EffectContext) -> Paged:
             await _page(context.pager, incident, effect.key, one_line(text, {}, PAGE_LIMIT))
             return Paged(key=effect.key, via="PagerDuty")
         except PortError as error:
-            if error.retryable and job.attempt < PAGER_TRIES:
+            if helps_soon(error, job, PAGER_TRIES):
                 raise
             via = f"mention, because {error.system} failed: {error.text}"
             unheard = f"\nNobody was called: {ended(error.text)}"

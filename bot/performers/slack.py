@@ -44,15 +44,6 @@ CHANNEL_LIMIT = 80  # https://docs.slack.dev/reference/methods/conversations.cre
 GIVE_UP_SECONDS = 10  # rules, When Slack itself gets in the way: 10 s of errors
 DECISION_TRIES = 4
 """Some seconds: then the output of a deploy is posted without its decision."""
-NO_CHANNEL = frozenset(
-    {
-        "restricted_action",
-        "limit_exceeded",
-        "too_many_channels",
-        "user_is_restricted",
-        "missing_scope",
-    }
-)
 STILL_TALKING = timedelta(days=1)
 """A channel in which somebody wrote within this time is not archived."""
 USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
@@ -84,7 +75,7 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
         )
     except PortError as error:
         waited = (await context.redis_now() - job.created).total_seconds()
-        refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
+        refused = isinstance(error, SlackRefused) and not error.retryable
         if not refused and waited < GIVE_UP_SECONDS:
             raise
         # It may be there, and only Slack's answer was lost.

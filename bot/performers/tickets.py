@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.clients.linear.client import Linear, NewIssue
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, performs
+from bot.performers.context import EffectContext, helps_soon, performs
 from bot.store.job import Job
 from handlers import views
 from phases.coordination.ticket import (
@@ -53,8 +53,6 @@ from phases.text.markdown import one_line, paragraphs
 TITLE_LIMIT = 250  # https://linear.app/docs/creating-issues: a title is one line
 TRIES = 3
 """Some seconds: people are told then, and it is tried again by itself (phases/failures.py)."""
-PATIENCE_SECONDS = 10.0
-"""Where Linear asks us to wait for longer than this, people are told at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +104,7 @@ async def open_ticket(effect: OpenTicket, job: Job, context: EffectContext) -> T
 
 def _final_when_it_lasts(error: PortError, job: Job) -> PortError:
     """Return the error; one that has lasted, or will last, as one that people are told of now."""
-    lasts = job.attempt >= TRIES or (error.retry_after or 0) > PATIENCE_SECONDS
-    if not (error.retryable and lasts):
+    if not error.retryable or helps_soon(error, job, TRIES):
         return error
     return PortError(error.system, error.text)
 

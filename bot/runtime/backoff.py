@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+LEAST_SECONDS = 0.2
+"""Who says that no time has to pass is not asked hundreds of times a second either."""
 LONGEST_SECONDS = 10.0
 """An effect that has to wait longer goes back to the queue, so that others have their turn."""
 
@@ -31,6 +33,7 @@ def patient(seconds: float) -> Iterator[None]:
 
 async def waited(seconds: float | None) -> bool:
     """Wait as long as a system said, and return True; False where there is no time for that."""
+    seconds = seconds if seconds is None else max(seconds, LEAST_SECONDS)
     if seconds is None or seconds > LONGEST_SECONDS or time.monotonic() + seconds > _until.get():
         return False
     await asyncio.sleep(seconds)

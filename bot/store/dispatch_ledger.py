@@ -20,6 +20,8 @@ KEPT_SECONDS = 24 * 3600
 class Dispatch:
     at: datetime
     run: int | None = None
+    given_up: bool = False
+    """It was never sent, and is not from now on."""
 
 
 class Dispatches:
@@ -30,15 +32,19 @@ class Dispatches:
 
     async def first(self, deploy_id: str) -> bool:
         """True once for each `deploy_id`: whoever hears it may dispatch."""
-        value = json.dumps({"at": datetime.now(UTC).isoformat()})
-        return await self._keys.first(deploy_id, KEPT_SECONDS, value)
+        return await self._first(deploy_id)
+
+    async def give_up(self, deploy_id: str) -> bool:
+        """Take the turn of whoever would dispatch. False: somebody has dispatched, or may have."""
+        return await self._first(deploy_id, given_up=True)
 
     async def known(self, deploy_id: str) -> Dispatch | None:
         value = await self._keys.get(deploy_id)
         if value is None:
             return None
         dispatch = json.loads(value)
-        return Dispatch(datetime.fromisoformat(dispatch["at"]), dispatch.get("run"))
+        at, given_up = datetime.fromisoformat(dispatch["at"]), bool(dispatch.get("given_up"))
+        return Dispatch(at, dispatch.get("run"), given_up)
 
     async def became(self, deploy_id: str, run: int) -> None:
         """Remember the run that the dispatch became."""
@@ -46,6 +52,10 @@ class Dispatches:
         at = known.at if known else datetime.now(UTC)
         value = json.dumps({"at": at.isoformat(), "run": run})
         await self._keys.set(deploy_id, KEPT_SECONDS, value)
+
+    async def _first(self, deploy_id: str, **more: bool) -> bool:
+        value = json.dumps({"at": datetime.now(UTC).isoformat(), **more})
+        return await self._keys.first(deploy_id, KEPT_SECONDS, value)
 
     async def forget(self, deploy_id: str) -> None:
         """GitHub surely took nothing: it may be tried again."""

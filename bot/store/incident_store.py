@@ -41,6 +41,7 @@ TOGETHER = 50
 RECORDS_KEPT = 250
 """Records that are kept as they were read or written last: 32 kB each, 8 MB at most."""
 COMMIT = Script("commit")
+END = Script("outbox_end")
 INCIDENTS_IN = Script("incidents_in")
 
 
@@ -359,6 +360,17 @@ class Store:
     async def write(self, request: Request, *records: str) -> Answer:
         """Runs the script of a commit, once. Raises as `bot.connection.client.call`."""
         return _parsed_answer(await self.run(COMMIT, *records, **request))
+
+    async def end_effect(self, loaded: Loaded, entry: str) -> Answer:
+        """End an effect whose result changes nothing, while the record is still the loaded one.
+
+        `Done` with its version, `Conflict` or `Gone`. Raises as `bot.connection.client.call`.
+        """
+        assert loaded.incident is not None
+        incident, version = loaded.incident.id, loaded.version
+        return _parsed_answer(
+            await self.run(END, group=GROUP, incident=incident, version=version, entry=entry)
+        )
 
     async def copied(self) -> None:
         """Wait until all that was written has its replicas. Raises `AnswerLost`."""

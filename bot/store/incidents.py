@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from bot.connection.client import DISPATCH_SECONDS, AnswerLost, NotRecorded, NotThisVersion
 from bot.runtime.clock_jump import passed
+from bot.runtime.turns import Turns
 from bot.store.incident_store import (
     RECORDS_KEPT,
     Already,
@@ -30,18 +31,19 @@ from bot.store.incident_store import (
     Taken,
     TimeLimit,
 )
+from bot.store.refusals import number_of, taken_text, too_large
 from bot.store.short_records import short_records
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
 from phases.coordination.duplicates import joined_entry
 from phases.coordination.short_records import Index, ShortRecord
 from phases.messages.base import Action
 from phases.messages.commands import Declare, WithOthers
+from phases.messages.results import ChannelOpened, MessagePosted, Triaged
 from phases.ports.ports import Catalogue
-from phases.record.claims import number_claim
-from phases.record.incident import RECORD_LIMIT_BYTES, Incident
+from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.record.timeline import Shown
-from phases.shared.change import Change, Claim, Refused
+from phases.shared.change import Change, Refused
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,8 @@ LOOKED_SECONDS = 0.25
 KEPT_SECONDS = 2.0
 """The same for the bot's own work: effects of one incident end one after the other. So long the
 time of a step may be wrong where the clock of Redis is set."""
+WAITED_FOR = (ChannelOpened, Triaged, MessagePosted)
+"""Results without which people see no channel, no decision and no pinned status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,11 @@ class _Asked:
     def left(self) -> float:
         return self.ends - asyncio.get_running_loop().time()
 
+    @property
+    def first(self) -> bool:
+        """Whether people wait for it: housekeeping that ends at the same time gives way."""
+        return isinstance(self.trigger, Delivery) or isinstance(self.action, WAITED_FOR)
+
 
 class Incidents:
     """Keeps `handlers.dispatcher.Dispatcher` over a store. Raises `StoreError`.
@@ -104,8 +113,8 @@ class Incidents:
         self._catalogue = catalogue
         self._now = now
         # One at a time an incident in this process. The version decides; this spares work.
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._declaring = asyncio.Lock()
+        self._turns: WeakValueDictionary[str, Turns] = WeakValueDictionary()
+        self._declaring = Turns()
         """One new incident at a time: twenty at once would all try for the same number."""
         self._kept: dict[str, _Read] = {}
         """The records read or written last.
@@ -133,10 +142,9 @@ class Incidents:
         patience = min(DISPATCH_SECONDS, seconds or DISPATCH_SECONDS)
         ends = asyncio.get_running_loop().time() + patience
         try:
-            async with self._turn(incident, ends):
-                return await self._step_and_commit(
-                    _Asked(action, incident, trigger, deadline, ends)
-                )
+            asked = _Asked(action, incident, trigger, deadline, ends)
+            async with self._turn(asked):
+                return await self._step_and_commit(asked)
         except NotThisVersion as error:
             log.error("nothing recorded of %s: %s", action.type, error.text)
             return Refused("version", f"{error.text}. Run the newest one. Nothing was changed.")
@@ -187,11 +195,14 @@ class Incidents:
                 continue
             if loaded.incident is None:
                 change = dataclasses.replace(
-                    change, claims=(*change.claims, _number(change.incident))
+                    change, claims=(*change.claims, number_of(change.incident))
                 )
-            if too_large := _too_large(change, asked.trigger):
-                return too_large
-            answer = await self._commit(commit_id, asked, read, change, others)
+            if isinstance(asked.trigger, EffectEnded) and change.is_nothing(loaded.incident):
+                answer = await self._end_effect(asked.trigger, read)
+            elif refused := too_large(change, asked.trigger):
+                return refused
+            else:
+                answer = await self._commit(commit_id, asked, read, change, others)
             if guess is not None and isinstance(answer, Conflict | Gone):
                 guess = None  # somebody else wrote, or did it; or all of it is lost
                 if len(self._shared) >= RECORDS_KEPT:
@@ -241,6 +252,14 @@ class Incidents:
             self._remember_record(_Read(written, read.at, newest))
         return answer
 
+    async def _end_effect(self, trigger: EffectEnded, read: _Read) -> Answer:
+        """End an effect that succeeded and changes nothing, as most do: that is no commit."""
+        newest = passed()
+        answer = await self._store.end_effect(read.loaded, trigger.entry)
+        if isinstance(answer, Done):
+            self._remember_record(dataclasses.replace(read, newest=newest))
+        return answer
+
     async def _outcome(
         self,
         answer: Answer,
@@ -264,10 +283,10 @@ class Incidents:
                 return Unknown(NOTHING)
             case Late():
                 return Refused("late", f"This came too late and was not carried out. {NOTHING}")
-            case Taken(claim=claim) if claim == _number(changed).key:
+            case Taken(claim=claim) if claim == number_of(changed).key:
                 return None  # the next free number
             case Taken():
-                return Refused("taken", _taken_text(answer), owner=answer.owner, claim=answer.claim)
+                return Refused("taken", taken_text(answer), owner=answer.owner, claim=answer.claim)
             case Conflict():
                 return None
             case _:
@@ -296,6 +315,9 @@ class Incidents:
     def _remember_record(self, read: _Read) -> None:
         if (incident := read.loaded.incident) is None:
             return
+        kept = self._kept.get(incident.id)
+        if kept is not None and kept.loaded.version > read.loaded.version:
+            return  # it was on its way while a newer one was written
         if len(self._kept) >= RECORDS_KEPT:
             self._kept.clear()
         self._kept[incident.id] = read
@@ -367,21 +389,21 @@ class Incidents:
         return self._now() if self._now else read.now
 
     @asynccontextmanager
-    async def _turn(self, incident: str | None, ends: float) -> AsyncIterator[None]:
-        lock = (
+    async def _turn(self, asked: _Asked) -> AsyncIterator[None]:
+        turns = (
             self._declaring
-            if incident is None
-            else self._turns.setdefault(incident, asyncio.Lock())
+            if asked.incident is None
+            else self._turns.setdefault(asked.incident, Turns())
         )
         try:
-            async with asyncio.timeout_at(ends):
-                await lock.acquire()
+            async with asyncio.timeout_at(asked.ends):
+                await turns.take(first=asked.first)
         except TimeoutError as error:
             raise NotRecorded("Too much happens at once") from error
         try:
             yield
         finally:
-            lock.release()
+            turns.give_back()
 
 
 def _log(incident: Incident, action: Action, trigger: Trigger | None) -> None:
@@ -400,48 +422,3 @@ def _log_fields(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
             return {**fields, "entry": entry}
         case None:
             return fields
-
-
-def _number(incident: Incident) -> Claim:
-    return Claim(number_claim(incident.number))
-
-
-def _taken_text(answer: Taken) -> str:
-    """Say what a taken claim means (docs/code.md, What makes it safe, 3)."""
-    kind, _, rest = answer.claim.partition(":")
-    match kind:
-        case "open":
-            return f"{answer.owner} is already open for {rest.partition(':')[0]}."
-        case "deploying":
-            return (
-                f"{answer.owner} is deploying {rest} right now; one deploy a service at a time. "
-                "Wait for its result."
-            )
-        case "fingerprint":
-            return f"This Sentry issue belongs to {answer.owner}."
-        case "adr":
-            return f"{answer.owner} has this ADR number."
-        case _:
-            return f"{answer.owner} was first."
-
-
-def _too_large(change: Change, trigger: Trigger | None) -> Refused | None:
-    """Refuse a record over its limit (rules: Size and memory).
-
-    The bot's own timers and effects are never turned away: they would be lost.
-    """
-    sizes = [len(part.record.encode()) for part in (change, *change.also)]
-    if max(sizes) <= RECORD_LIMIT_BYTES:
-        return None
-    log.error(
-        "record of %s has %s bytes, the limit is %s",
-        change.incident.id,
-        max(sizes),
-        RECORD_LIMIT_BYTES,
-    )
-    if trigger is None or isinstance(trigger, Delivery):
-        return Refused(
-            "input",
-            "This incident's record is full; put it in the channel instead. Nothing was changed.",
-        )
-    return None

@@ -37,8 +37,9 @@ class ReportedIssue:
     issue: str | None
     text: str
     url: str | None = None
-    key: str | None = None
-    """The sender's own key of it: the same while it fires, and whenever it fires again."""
+    keys: tuple[str, ...] = ()
+    """The sender's own key of it: the same while it fires, and whenever it fires again. Several
+    where the line is about several."""
     heard: str | None = None
     """The key with its beginning: this fire alone."""
 
@@ -64,7 +65,7 @@ class Alarm:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(f.key for f in self.reported if f.key))
+        return tuple(dict.fromkeys(key for f in self.reported for key in f.keys))
 
 
 async def raise_alarm(
@@ -191,7 +192,7 @@ def _evidence(alarm: Alarm, incident: Incident, *, quiet: bool = False) -> list[
             issue=burning.issue,
             looked=looked,
             key=burning.heard,
-            keys=(burning.key,) if burning.key else (),
+            keys=burning.keys,
             quiet=quiet,
         )
         for burning in alarm.reported or (ReportedIssue(None, alarm.title, alarm.source.url),)

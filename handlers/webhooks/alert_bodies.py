@@ -18,20 +18,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from handlers.webhooks.datadog_alert import MARKS, Datadog
-from handlers.webhooks.heard_alert import (
-    PLACES,
-    Body,
-    HeardAlert,
-    Labels,
-    Word,
-    first,
-    names_of,
-)
-from handlers.webhooks.route import Part, Time, Unreadable, unreadable
+from handlers.webhooks.heard_alert import PLACES, Body, HeardAlert, Labels, first, names_of
+from handlers.webhooks.route import Part, Time, Unreadable, Word, unreadable
 from phases.text.wording import counted
 
 KNOWN = "Alertmanager, Grafana, Datadog, PagerDuty (V3) or our own (service, title, status, key)"
@@ -80,14 +72,14 @@ def read(raw: bytes) -> tuple[HeardAlert, ...]:
 
 class _GroupAlert(Part):
     status: Literal["firing", "resolved"]
-    labels: Labels = Field(default_factory=Labels)
-    annotations: Labels = Field(default_factory=Labels)
+    labels: Labels = Field(default_factory=dict[str, str])
+    annotations: Labels = Field(default_factory=dict[str, str])
     startsAt: Time = None
     endsAt: Time = None
-    generatorURL: str = ""
-    fingerprint: str = ""
-    dashboardURL: str = ""
-    panelURL: str = ""
+    generatorURL: Word = ""
+    fingerprint: Word = ""
+    dashboardURL: Word = ""
+    panelURL: Word = ""
 
 
 class _Group(Body):
@@ -95,17 +87,19 @@ class _Group(Body):
 
     status: Literal["firing", "resolved"]
     alert_list: list[_GroupAlert] = Field(alias="alerts", min_length=1)
-    groupKey: str = ""
-    orgId: int | None = None
-    truncatedAlerts: int = 0
+    groupKey: Word = ""
+    orgId: Word = ""
+    truncatedAlerts: Word = ""
 
     def alerts(self) -> Iterator[HeardAlert]:
-        left_out = self.truncatedAlerts + max(0, len(self.alert_list) - MOST)
-        for number, alert in enumerate(self.alert_list[:MOST]):
+        truncated = int(self.truncatedAlerts) if self.truncatedAlerts.isdecimal() else 0
+        left_out = truncated + max(0, len(self.alert_list) - MOST)
+        firing_first = sorted(self.alert_list, key=lambda alert: alert.status != "firing")
+        for number, alert in enumerate(firing_first[:MOST]):
             yield self._heard_alert(alert, left_out if number == 0 else 0)
 
     def _heard_alert(self, alert: _GroupAlert, left_out: int) -> HeardAlert:
-        system = "Alertmanager" if self.orgId is None else "Grafana"
+        system = "Grafana" if self.orgId else "Alertmanager"
         labels, notes = alert.labels, alert.annotations
         name = labels.get("alertname", "") or self.groupKey
         if name in _NO_ANSWER and labels.get("rulename"):
@@ -140,9 +134,9 @@ class _LegacyGrafana(Body):
     state: Literal["ok", "paused", "alerting", "pending", "no_data", "unknown"]
     ruleId: Word = ""
     ruleName: str = Field(min_length=1)
-    ruleUrl: str = ""
-    message: str = ""
-    tags: Labels = Field(default_factory=Labels)
+    ruleUrl: Word = ""
+    message: Word = ""
+    tags: Labels = Field(default_factory=dict[str, str])
 
     def alerts(self) -> Iterator[HeardAlert]:
         if self.state in ("paused", "pending", "unknown"):
@@ -162,30 +156,36 @@ class _LegacyGrafana(Body):
         )
 
 
-class _Reference(Part):
-    id: str = ""
-    summary: str = ""
-    name: str = ""
+class _Aside(Part):
+    """Beside the alert: what is no object is not told."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _object(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {}
 
 
-class _Reason(Part):
-    type: str = ""
+class _Reference(_Aside):
+    summary: Word = ""
+    name: Word = ""
+
+
+class _Reason(_Aside):
+    type: Word = ""
 
 
 class _Data(Part):
-    id: str = ""
-    type: str = ""
-    html_url: str = ""
-    title: str = ""
-    incident_key: str = ""
-    urgency: str = ""
+    id: Word = ""
+    html_url: Word = ""
+    title: Word = ""
+    incident_key: Word = ""
+    urgency: Word = ""
     priority: _Reference = _Reference()
     service: _Reference = _Reference()
     resolve_reason: _Reason = _Reason()
 
 
 class _Event(Part):
-    id: str = ""
     event_type: str
     occurred_at: Time = None
     data: _Data = _Data()
@@ -222,13 +222,13 @@ class _PagerDuty(Body):
 
 class _Plain(Body):
     service: str = Field(default="", max_length=200)
-    title: str = Field(min_length=1, max_length=1000)
+    title: str = Field(min_length=1)
     severity: Word = Field(default="", max_length=100)
     key: Word = Field(default="", max_length=500)
     status: Literal["firing", "resolved"]
     environment: str | None = Field(default=None, max_length=200)
-    description: str = Field(default="", max_length=3000)
-    url: str | None = Field(default=None, max_length=2000)
+    description: str = ""
+    url: str | None = None
     at: Annotated[datetime | None, Field(strict=False)] = None
 
     def alerts(self) -> Iterator[HeardAlert]:

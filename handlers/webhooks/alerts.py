@@ -8,6 +8,7 @@ The answer: `{"incident": "INC-0042", "incidents": ["INC-0042"]}`.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -18,12 +19,14 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
-from handlers.webhooks.alarms import Alarm, ReportedIssue, add_quietly, raise_alarm
+from handlers.webhooks.alarms import Alarm, add_quietly, raise_alarm
 from handlers.webhooks.alert_bodies import read
 from handlers.webhooks.alert_senders import secrets_of, sent_by
+from handlers.webhooks.alert_storm import reported
 from handlers.webhooks.deploys import service_of
 from handlers.webhooks.heard_alert import HeardAlert
 from handlers.webhooks.route import Unreadable, address, finished, one_line, webhook
+from handlers.webhooks.signature import BODY_LIMIT
 from phases.record.incident import Source
 from phases.record.service import Service, environment_among
 from phases.text.cleaning import foreign, visible
@@ -32,9 +35,18 @@ from phases.text.wording import counted, short
 log = logging.getLogger(__name__)
 
 PATH = "/webhooks/alerts"
-CLOCK_AHEAD = timedelta(minutes=5)
-"""A sender's clock may be so far ahead; its alert is then taken as of now."""
+CLOCK_AHEAD = timedelta(days=1)
+"""A sender's clock, or its zone, may be so far ahead; its alert is then taken as of now.
+
+Nobody reads the answer that a monitoring system gets, and a refused alert is lost.
+"""
+OWN_PAGE = re.compile(r"INC-\d{4,9}\b")
+"""Every page of the bot's begins with its incident."""
 TEXT_LIMIT = 1000
+"""So much of a text may name the service."""
+STORM_LIMIT = 8 * BODY_LIMIT
+"""Alertmanager puts a whole group into one body: thousands of alerts are more than a megabyte, and
+what is refused is not sent again (https://github.com/alerta/docker-alerta/issues/441)."""
 STANDING_AFTER = timedelta(minutes=5)
 """An alert that has fired for longer says since when: it may have waited for the bot."""
 ALERTS_SHOWN = 5
@@ -55,7 +67,13 @@ def alerts_route(ctx: Context, secret: str) -> Route:
         answer = await finished(ctx.tasks, _record(ctx, placed, raw), "the alert webhook")
         return {"incident": answer[0] if answer else None, "incidents": answer}
 
-    return webhook(PATH, sent_by(secrets_of(secret)), receive)
+    signed = sent_by(secrets_of(secret))
+
+    def limit(request: Request) -> int:
+        """A token or a password is seen before the body is read; a signature is not."""
+        return STORM_LIMIT if signed(request, b"") else BODY_LIMIT
+
+    return webhook(PATH, signed, receive, limit)
 
 
 def _by_service(
@@ -74,12 +92,16 @@ def _by_service(
 
 
 def _service(ctx: Context, alert: HeardAlert) -> Service | None:
-    """Return the service that a label names, else the one in the words, else the only one."""
+    """Return the service that a label names, else the one in the words, else the only one.
+
+    Where neither does, any label may: `ingress`, `queue`, `pod`.
+    """
     for name in alert.names:
         if (service := service_of(ctx, name)) is not None:
             return service
-    words = (" ".join(alert.names), alert.title, alert.text[:TEXT_LIMIT])
-    return next((named for text in words if (named := ctx.catalogue.named_in(text))), None)
+    words = (" ".join(alert.names), alert.title, alert.text, " ".join(alert.labels.values()))
+    cut = (text[:TEXT_LIMIT] for text in words)
+    return next((named for text in cut if (named := ctx.catalogue.named_in(text))), None)
 
 
 async def _record(
@@ -88,7 +110,11 @@ async def _record(
     """Return the incidents that the alerts went to. None: not all of it is recorded."""
     incident_ids: list[str] = []
     for service, alerts in placed:
-        ours = [alert for alert in alerts if _in_scope(service, alert)]
+        ours = [
+            alert
+            for alert in alerts
+            if _in_scope(service, alert) and not await _is_own_page(ctx, alert)
+        ]
         fires = [alert for alert in ours if alert.firing and not alert.quiet]
         rest = [alert for alert in ours if alert not in fires]
         for part, some in (("fires", fires), ("rest", rest)):
@@ -105,7 +131,21 @@ async def _record(
 def _in_scope(service: Service, alert: HeardAlert) -> bool:
     """Return whether its environment counts; an alert without one does (rules: The picture)."""
     named = alert.environment
-    return not named or environment_among(named, service.environments) is not None
+    if not named or environment_among(named, service.environments) is not None:
+        return True
+    log.info("an alarm about %s is of an environment that does not count", service.name)
+    return False
+
+
+async def _is_own_page(ctx: Context, alert: HeardAlert) -> bool:
+    """Return whether the bot itself paged this: PagerDuty sends it back.
+
+    Its key tells it where PagerDuty gives the key on. It does not for a service that makes alerts,
+    as most do (https://github.com/PagerDuty/pdpyras/issues/44): there the title does.
+    """
+    page = OWN_PAGE.match(alert.title) if alert.system == "PagerDuty" else None
+    incident = await ctx.dispatcher.load(page.group()) if page is not None else None
+    return incident is not None and bool(incident.paged)
 
 
 async def _dispatch_alerts(
@@ -117,28 +157,12 @@ async def _dispatch_alerts(
         title=one_line(first.title) or first.system,
         source=Source(kind="alert", text=first.system, url=address(first.url)),
         at=min(first.at or now, now) if not fires else now,
-        reported=tuple(_reported_issue(alert) for alert in alerts),
+        reported=reported(alerts),
         description=_description(alerts, now),
     )
     if fires:
         return await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)
     return await add_quietly(ctx.dispatcher, alarm, delivery)
-
-
-def _reported_issue(alert: HeardAlert) -> ReportedIssue:
-    says = one_line(alert.line)
-    if not alert.firing:
-        says = f"resolved there: {one_line(alert.title)}. Users may still be hit"
-    # Another alert of the same key begins at another time.
-    began = alert.at.isoformat(timespec="seconds") if alert.at is not None else ""
-    state = "" if alert.firing else " resolved"
-    return ReportedIssue(
-        issue=None,
-        text=says,
-        url=address(alert.url),
-        key=alert.key,
-        heard=f"{alert.key} {began}{state}",
-    )
 
 
 def _description(alerts: list[HeardAlert], now: datetime) -> str:

@@ -38,6 +38,7 @@ from phases.record.incident import Incident, Severity, Source
 from phases.record.service import Service, environment_among
 from phases.shared.change import Refused
 from phases.text.cleaning import foreign, visible
+from phases.text.wording import short
 
 PATH = "/api/incidents"
 CHANNEL_SECONDS = 5.0
@@ -45,7 +46,7 @@ CHANNEL_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 SOURCE = "a script"
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Body(BaseModel):
@@ -54,9 +55,9 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     title: Line
-    service: Line | None = None
-    environment: Line | None = None
-    description: Annotated[str, Field(max_length=slack_text.DESCRIPTION - 200)] = ""
+    service: Annotated[Line, Field(max_length=200)] | None = None
+    environment: Annotated[Line, Field(max_length=200)] | None = None
+    description: str = ""
     severity: Severity | None = None
     key: Annotated[Line, Field(max_length=200)] | None = None
 
@@ -146,7 +147,8 @@ def _service(ctx: Context, told: dict[str, Any]) -> Service | None:
     """Return the service by name or alias; without a name the one in the words, or the only one."""
     if "service" in told:
         return service_of(ctx, told["service"].strip())
-    return ctx.catalogue.named_in(f"{told.get('title', '')} {told.get('description', '')}")
+    words = f"{told.get('title', '')} {told.get('description', '')}"
+    return ctx.catalogue.named_in(words[: slack_text.DESCRIPTION])
 
 
 async def _declare(ctx: Context, body: Body, service: Service) -> tuple[Incident, bool] | None:
@@ -159,7 +161,8 @@ async def _declare(ctx: Context, body: Body, service: Service) -> tuple[Incident
     action = Declare(
         ulid=ctx.ulid(),
         title=slack_text.title(foreign(slack_text.typed(body.title))),
-        description=foreign(visible(body.description)),
+        # The end of a log is longer just when something is wrong.
+        description=short(foreign(visible(body.description)), slack_text.DESCRIPTION - 200),
         service=service.name,
         environment=body.environment or service.environment,
         source=Source(kind="script", text=SOURCE),

@@ -8,6 +8,7 @@ The answer: `{"recorded": true, "incident": "INC-0042"}`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -47,10 +48,10 @@ BAD_KIND = "`kind` must be flag, config or infrastructure"
 
 
 def _value_text(value: object) -> object:
-    """Return a value of a flag as text: `true`, `20`, `blue`."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
+    """Return a value of a flag as text: `true`, `20`, `blue`, `{"limit": 3}`."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 Text = Annotated[str | None, BeforeValidator(_value_text)]

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from handlers.webhooks.heard_alert import PLACES, Body, HeardAlert, Word, first, names_of
-from handlers.webhooks.route import Part
+from handlers.webhooks.heard_alert import PLACES, Body, HeardAlert, first, names_of
+from handlers.webhooks.route import Word
 
 MARKS = frozenset({"event_type", "last_updated", "alert_transition", "alert_type", "aggreg_key"})
 """One of these is in every payload of Datadog's, and in no other system's."""
@@ -30,8 +30,10 @@ The priority first, where the monitor has one; `[TEST]` for its *Test Notificati
 https://docs.datadoghq.com/monitors/notify/, https://docs.datadoghq.com/monitors/guide/
 """
 _OVER = frozenset({"recovered", "resolved", "ok"})
-_UNFILLED = re.compile(r"\$[A-Z][A-Z_]*(?:\[[^\]]*\])?")
-"""A variable of Datadog's that has no value for this event and stands as it was written."""
+_AGAIN = ("re-", "renotify")
+"""It was told before, and goes on: `Re-Triggered`, `Re-Warn`, `Renotify`."""
+_UNFILLED = re.compile(r"null|\$[A-Z][A-Z_]*(?:\[[^\]]*\])?")
+"""A variable of Datadog's that has no value for this event: as it was written, or `null`."""
 _FOOTER = re.compile(r"^\s*(?:- - -|---)\s*$", re.MULTILINE)
 """Below it stand links to the monitor."""
 _MONITOR = re.compile(r"\[Monitor Status\]\((https://[^\s()]+)\)")
@@ -41,9 +43,11 @@ _MENTION = re.compile(r"(?<![\w.])@[\w.-]+(?:@[\w.-]+)?")
 """Whom Datadog tells, too: `@webhook-firebreak @slack-ops @ann@example.com`."""
 
 
-class _Organisation(Part):
-    id: Word = ""
-    name: str = ""
+def _tag_list(value: object) -> list[str]:
+    """Return tags that are told with commas between them, or as a list."""
+    if isinstance(value, str):
+        return value.split(",")
+    return [tag for tag in value if isinstance(tag, str)] if isinstance(value, list) else []
 
 
 class Datadog(Body):
@@ -61,29 +65,27 @@ class Datadog(Body):
             if not (isinstance(part, str) and _UNFILLED.fullmatch(part.strip()))
         }
 
-    id: Word = ""
     title: str = Field(min_length=1)
-    body: str = ""
-    message: str = ""
-    event_type: str = ""
+    body: Word = ""
+    message: Word = ""
+    event_type: Word = ""
     date: Word = ""
     last_updated: Word = ""
-    org: _Organisation = _Organisation()
-    tags: str | list[str] = ""
-    service: str = ""
-    aggreg_key: str = ""
-    alert_cycle_key: str = ""
+    tags: Annotated[list[str], BeforeValidator(_tag_list)] = Field(default_factory=list[str])
+    service: Word = ""
+    aggreg_key: Word = ""
+    alert_cycle_key: Word = ""
     alert_id: Word = ""
-    alert_transition: str = ""
-    alert_type: str = ""
-    alert_priority: str = ""
-    link: str = ""
-    event_url: str = ""
+    alert_transition: Word = ""
+    alert_type: Word = ""
+    alert_priority: Word = ""
+    link: Word = ""
+    event_url: Word = ""
 
     def alerts(self) -> Iterator[HeardAlert]:
-        tags = self.tags if isinstance(self.tags, list) else self.tags.split(",")
         labels = {
-            name.strip(): value.strip() for name, _, value in (tag.partition(":") for tag in tags)
+            name.strip(): value.strip()
+            for name, _, value in (tag.partition(":") for tag in self.tags)
         }
         marks, title = _marks(self.title)
         state = (self.alert_transition or marks.get("state", "")).strip().casefold()
@@ -105,6 +107,7 @@ class Datadog(Body):
             at=_milliseconds(self.date) or _milliseconds(self.last_updated),
             labels=labels,
             test="test" in marks,
+            key_of_fire=bool(self.alert_cycle_key) or state.startswith(_AGAIN),
         )
 
 

@@ -32,6 +32,7 @@ from phases.verification.post_deploy import deploy_told, headline, version_told
 PATH = "/webhooks/deploys"
 OLDEST = timedelta(minutes=5)  # rules, Delivery claims; nor may `at` be later than that
 MOST_ISSUES = 50
+"""So many are taken; the worst deploys have more."""
 
 NO_VERSION = (
     "`version` is a branch, or a tag of another service: "
@@ -53,7 +54,7 @@ class DeployBody(BaseModel):
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
     environment: str = Field(min_length=1, max_length=200)
     event: Literal["finished", "new_errors"]
-    sentry_issues: list[IssueId] = Field(default_factory=list[IssueId], max_length=MOST_ISSUES)
+    sentry_issues: list[IssueId] = Field(default_factory=list[IssueId])
     at: AwareDatetime
 
     @field_validator("version", mode="before")
@@ -63,6 +64,11 @@ class DeployBody(BaseModel):
         if isinstance(value, float):
             raise ValueError("a version is text")
         return value
+
+    @field_validator("sentry_issues", mode="before")
+    @classmethod
+    def _first_issues(cls, value: object) -> object:
+        return value[:MOST_ISSUES] if isinstance(value, list) else value or []
 
     @field_validator("commit", mode="before")
     @classmethod

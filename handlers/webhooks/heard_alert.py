@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from handlers.webhooks.route import Part, address
+from handlers.webhooks.route import Part, Word, address
 
 QUIET = frozenset({"info", "informational", "information", "debug", "low", "p4", "p5"})
 """Severities at which people are not woken: evidence of what is open, and no incident."""
@@ -58,15 +58,18 @@ SHOWN_LABELS = (
     "status",
     "queue",
 )
-PLACES = ("env", "environment", "deployment_environment")
+PLACES = ("env", "environment", "deployment_environment", "deployment_environment_name")
+"""The last two are OpenTelemetry's, before and since version 1.27 of its conventions.
+
+https://opentelemetry.io/docs/specs/semconv/registry/attributes/deployment/
+"""
 
 
-def _scalar_text(value: object) -> object:
-    return str(value) if isinstance(value, bool | int | float) else value
+def _mapping(value: object) -> object:
+    return value if isinstance(value, dict) else {}
 
 
-Word = Annotated[str, BeforeValidator(_scalar_text)]
-Labels = dict[str, Word]
+Labels = Annotated[dict[str, Word], BeforeValidator(_mapping)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class HeardAlert:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     test: bool = False
     """Somebody tries the sender out: nothing burns."""
+    key_of_fire: bool = False
+    """Its key names this fire until it is over, and `at` is only when it was told."""
 
     @property
     def quiet(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -26,7 +27,7 @@ from starlette.routing import Route
 
 from handlers.slack import slack_text
 from handlers.slack.background import Tasks
-from handlers.webhooks.signature import hmac_fits, refused, signed_body
+from handlers.webhooks.signature import BODY_LIMIT, hmac_fits, refused, signed_body
 from phases.text.cleaning import foreign
 
 DELIVERY_CHARACTERS = 100
@@ -61,14 +62,18 @@ Signed = Callable[[Request, bytes], bool]
 Receive = Callable[[Request, bytes], Awaitable[Response | Mapping[str, object]]]
 
 
-def webhook(path: str, signed: Signed, receive: Receive) -> Route:
+def webhook(
+    path: str, signed: Signed, receive: Receive, limit: Callable[[Request], int] | None = None
+) -> Route:
     """Return the route of a webhook.
 
-    `receive` is given signed bodies only. A mapping that it returns is the JSON of a 200.
+    `receive` is given signed bodies only. A mapping that it returns is the JSON of a 200. `limit`:
+    the largest body, in bytes, where it is another than `BODY_LIMIT`.
     """
 
     async def endpoint(request: Request) -> Response:
-        raw = await signed_body(request, lambda body: signed(request, body))
+        largest = limit(request) if limit is not None else BODY_LIMIT
+        raw = await signed_body(request, lambda body: signed(request, body), largest)
         if isinstance(raw, Response):
             return raw
         try:
@@ -145,6 +150,17 @@ class Part(BaseModel):
         return {name: part for name, part in value.items() if part is not None}
 
 
+def _scalar_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, bool | int | float) else ""
+
+
+Word = Annotated[str, BeforeValidator(_scalar_text)]
+"""Text that may be left out. A number is taken as its text, and another shape as not told: no alarm
+is lost because of what stands beside it."""
+
+
 def _time_or_none(value: Any, read: ValidatorFunctionWrapHandler) -> datetime | None:
     try:
         at: datetime | None = read(value)
@@ -153,7 +169,7 @@ def _time_or_none(value: Any, read: ValidatorFunctionWrapHandler) -> datetime | 
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
-Foreign = Annotated[str, AfterValidator(foreign)]
+Foreign = Annotated[Word, AfterValidator(foreign)]
 """Text of another program, in which nothing mentions anybody in Slack."""
 Time = Annotated[datetime | None, WrapValidator(_time_or_none)]
 """A time; None where what stands there is none. Without a zone it is UTC."""

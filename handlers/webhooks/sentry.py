@@ -13,7 +13,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,7 +31,7 @@ from handlers.dispatcher import Delivery
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.alarms import Alarm, ReportedIssue, raise_alarm
-from handlers.webhooks.route import Part, Signature, Time, one_line, parsed, webhook
+from handlers.webhooks.route import Part, Signature, Time, Word, one_line, parsed, webhook
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
@@ -49,6 +57,14 @@ OPENS = {
 """Actions that mean fire, by resource. Others (resolved, assigned, archived) need nothing."""
 
 
+def _level(value: object) -> str:
+    """Return the level; what is none is no reason to think that nothing burns."""
+    return value if isinstance(value, str) and value else ERROR
+
+
+Level = Annotated[str, BeforeValidator(_level)]
+
+
 class _Part(Part):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
@@ -66,11 +82,11 @@ class _Issue(_Part):
     """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/"""
 
     id: str
-    shortId: str = ""
-    title: str = ""
-    level: str = "error"
-    web_url: str | None = None
-    permalink: str | None = None
+    shortId: Word = ""
+    title: Word = ""
+    level: Level = ERROR
+    web_url: Word = ""
+    permalink: Word = ""
     project: _Project = _Project()
     substatus: str = ""
     """`regressed` is Sentry's own word for a return.
@@ -91,12 +107,12 @@ class _Event(_Part):
     """
 
     issue_id: str | None = None
-    title: str = ""
-    level: str = "error"
+    title: Word = ""
+    level: Level = ERROR
     url: str = ""
-    web_url: str | None = None
+    web_url: Word = ""
     environment: str | None = None
-    tags: list[tuple[str, str | None]] = Field(default_factory=list[tuple[str, str | None]])
+    tags: list[tuple[Word, Word]] = Field(default_factory=list[tuple[str, str]])
     datetime: Time = None
 
     @field_validator("tags", mode="before")
@@ -122,7 +138,7 @@ class _Rule(_Part):
 class _MetricAlert(_Part):
     """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/metric-alerts/"""
 
-    title: str = ""
+    title: Word = ""
     projects: list[str] = Field(default_factory=list[str])
     alert_rule: _Rule = _Rule()
 
@@ -132,16 +148,16 @@ class _Data(_Part):
     event: _Event | None = None
     error: _Event | None = None
     metric_alert: _MetricAlert | None = None
-    triggered_rule: str = ""
-    description_title: str = ""
-    description_text: str = ""
-    web_url: str | None = None
+    triggered_rule: Word = ""
+    description_title: Word = ""
+    description_text: Word = ""
+    web_url: Word = ""
 
 
 class _Actor(_Part):
     # getsentry/sentry, src/sentry/sentry_apps/api/serializers/app_platform_event.py
 
-    type: str = ""
+    type: Word = ""
 
 
 class _Hook(_Part):
@@ -257,7 +273,7 @@ def _from_issue(ctx: Context, hook: _Hook, issue: _Issue) -> Alert | None:
         title=title,
         source=f"Sentry {name}",
         text=f"{name} {title}",
-        url=issue.web_url or issue.permalink,
+        url=issue.web_url or issue.permalink or None,
         issue=issue.id,
         at=at,
         names_environment=False,
@@ -279,7 +295,7 @@ def _from_event(ctx: Context, event: _Event, source: str) -> Alert | None:
         title=title,
         source=source,
         text=title,
-        url=event.web_url,
+        url=event.web_url or None,
         issue=event.issue_id,
         at=at,
         doubted=ctx.now() - at > LONG_AGO,
@@ -296,14 +312,17 @@ def _from_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | Non
         title=title,
         source="Sentry metric alert",
         text=f"{title}: {data.description_text}" if data.description_text else title,
-        url=data.web_url,
+        url=data.web_url or None,
         at=ctx.now(),
     )
 
 
 def _in_scope(service: Service, environment: str | None) -> bool:
     """Return whether it counts; an event without an environment does (rules: The picture)."""
-    return not environment or environment in service.environments
+    if not environment or environment in service.environments:
+        return True
+    log.info("an alarm about %s is of an environment that does not count", service.name)
+    return False
 
 
 async def _raise_alarm(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:

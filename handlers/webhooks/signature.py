@@ -6,6 +6,7 @@ Nothing of a refused body reaches a log.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import hashlib
 import hmac
 import logging
@@ -25,31 +26,38 @@ class TooLarge(Exception):
     """The body is over the limit; what was read of it is dropped."""
 
 
-async def raw_body(request: Request) -> bytes:
-    """Return the body's bytes, read up to `BODY_LIMIT`. Raises `TooLarge`."""
+async def raw_body(request: Request, limit: int) -> bytes:
+    """Return the body's bytes, read up to `limit`. Raises `TooLarge`."""
     declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > BODY_LIMIT:
+    if not declared.isdigit() or int(declared) > limit:
         raise TooLarge
     read = bytearray()
     async for chunk in request.stream():
         read += chunk
-        if len(read) > BODY_LIMIT:
+        if len(read) > limit:
             raise TooLarge
     return bytes(read)
 
 
-async def signed_body(request: Request, signed: Callable[[bytes], bool]) -> bytes | Response:
-    """Return the raw body that is signed, or the answer that refuses it: 413, 408, 400, 401."""
+async def signed_body(
+    request: Request, signed: Callable[[bytes], bool], limit: int = BODY_LIMIT
+) -> bytes | Response:
+    """Return the body that is signed, or the answer that refuses it: 413, 408, 400, 401.
+
+    A byte order mark, which Windows writes before a text, is signed and is no part of the body.
+    """
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            raw = await raw_body(request)
+            raw = await raw_body(request, limit)
     except TimeoutError:
         return refused(request, 408, "the body did not come in time")
     except TooLarge:
-        return refused(request, 413, "the body is larger than 1 MiB")
+        return refused(request, 413, f"the body is larger than {limit // BODY_LIMIT} MiB")
     except ClientDisconnect:
         return Response(status_code=400)
-    return raw if signed(raw) else refused(request, 401, "the signature does not fit")
+    if not signed(raw):
+        return refused(request, 401, "the signature does not fit")
+    return raw.removeprefix(codecs.BOM_UTF8)
 
 
 def hmac_fits(raw: bytes, secret: str, signature: str, *, prefix: str = "") -> bool:

@@ -47,6 +47,7 @@ from phases.shared.announce import (
     clear_failures,
     nobody_paged,
     page_if_urgent,
+    pin_discord,
     resolve_page,
     tell_discord,
 )
@@ -209,6 +210,8 @@ def discord_posted(draft: Draft, action: DiscordPosted) -> None:
     clear_failures(draft, "discord").set(**known)
     if incident.discord_id is None:
         tell_discord(draft)
+    elif incident.discord_id != action.id:  # the one before was deleted, and its pin with it
+        pin_discord(draft.set(discord_pinned=False))
 
 
 def paged(draft: Draft, action: Paged) -> None:

@@ -81,6 +81,23 @@ def placed(index: PathIndex, frame: Frame, *, complete: bool = True) -> Place:
     return Place(several=tuple(paths[:PATHS_NAMED]), built_from=built_from, complete=complete)
 
 
+SNIPPET_AROUND = 2
+"""Lines of code before and after the crashing one."""
+
+
+def lines_around(text: str, line: int) -> tuple[tuple[int, str], ...]:
+    """Return a line of a file with those around it; nothing where it has fewer lines.
+
+    Runtimes count the ends of lines alone. `str.splitlines` also counts form feeds, which stand in
+    many sources between sections, and line separators of Unicode.
+    """
+    lines = text.removesuffix("\n").split("\n")
+    if not 1 <= line <= len(lines):
+        return ()
+    first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
+    return tuple((n, lines[n - 1].rstrip("\r")[:300]) for n in range(first, last + 1))
+
+
 IGNORED_REVISIONS = ".git-blame-ignore-revs"
 """The file at the root of a repository that names commits which only tidied.
 

@@ -70,6 +70,10 @@ class Change:
     """A record with its JSON, as the rule that limits its size made it; used if it is `incident`.
     """
 
+    def is_nothing(self, before: Incident | None) -> bool:
+        """Return whether it leaves the record as it was, and brings nothing else."""
+        return before is not None and self.incident is before and self == Change(before)
+
     @property
     def record(self) -> str:
         """Return the incident as the JSON that is stored."""

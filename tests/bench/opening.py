@@ -125,6 +125,7 @@ async def rows(times: int = TIMES) -> list[Row]:
     folder = Path(tempfile.mkdtemp(prefix="firebreak-bench-"))
     services = SERVICES.format(folder=folder)
     async with World(folder, with_shop=False, services=services, window=900) as world:
+        world.alerts.enabled = False
         staged(world)
         questions = Questions(world)
         floor = Floor(world, questions)

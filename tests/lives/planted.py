@@ -132,7 +132,7 @@ async def _made(*_: object) -> Any:
     return editor._End(clear=True)  # pyright: ignore[reportPrivateUsage]
 
 
-COMMIT = incident_store.COMMIT
+COMMIT, END = incident_store.COMMIT, incident_store.END
 GONE = "if pending.err or #pending == 0 then return {'gone'} end"
 TIMER_GONE = "if not due or tonumber(due) ~= request.timer.at then return {'gone'} end"
 SEEN = "if seen then return {'duplicate', seen, claim} end"
@@ -151,6 +151,10 @@ FAULTS: dict[str, Plant] = {
         COMMIT, "if request.timer then drop_timer(request.timer.member) end", ""
     ),
     "a commit does not end its effect": _script(COMMIT, "  end_entry(request.entry)\n", ""),
+    "an effect that changes nothing does not end": _script(END, "end_entry(arguments.entry)\n", ""),
+    "what changes nothing is judged by an old record": _script(
+        END, "if version ~= arguments.version then return {'conflict', version} end\n", ""
+    ),
     "a mark keeps its number": _script(
         COMMIT,
         "local counter = redis.call('INCR', key('dirty', 'counter'))",

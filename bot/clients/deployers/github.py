@@ -69,12 +69,16 @@ class Handed(Protocol):
     def at(self) -> datetime: ...
     @property
     def run(self) -> int | None: ...
+    @property
+    def given_up(self) -> bool: ...
 
 
 class Ledger(Protocol):
     """The deploys that were handed to GitHub, over all replicas. Raises `PortError`."""
 
     async def first(self, deploy_id: str) -> bool: ...
+
+    async def give_up(self, deploy_id: str) -> bool: ...
 
     async def known(self, deploy_id: str) -> Handed | None: ...
 
@@ -178,8 +182,8 @@ class GitHubDeployer:
         return await self._github.write(calls.DISPATCH, repository, plain, workflow_id=workflow)
 
     async def give_up(self, service: Service, deploy_id: str) -> bool:
-        """Return False: a deploy that was handed to GitHub may begin at any time."""
-        return False
+        """Return False of a deploy that was handed to GitHub: it may begin at any time."""
+        return await self._ledger.give_up(deploy_id)
 
     async def look(self, service: Service, deploy_id: str) -> DeployState:
         by_deployment = _workflow(service)[1].via == "deployments"
@@ -191,6 +195,9 @@ class GitHubDeployer:
         elif (run := await self._run_of(service, deploy_id, handed)) is not None:
             return await self._deploy_state(service, run)
         what = "deployment" if by_deployment else "run"
+        if handed is not None and handed.given_up:
+            reason = "nothing was started: it was given up"
+            return DeployState(state="failed", reason=reason, started_at=handed.at)
         if handed is None:
             return DeployState(state="unknown", reason=f"GitHub has no {what} for it")
         if datetime.now(UTC) - handed.at < timedelta(seconds=SEEN_SECONDS):

@@ -74,12 +74,25 @@ class HotfixMerges:
         if checks in ("red", "running"):
             words = "have failed" if checks == "red" else "are still running"
             raise _refusal(f"its checks {words}. Merge it when they are green: {pull.html_url}")
-        body = {"sha": commit, "merge_method": _method(read(Repository, known))}
         try:
-            await github.write(calls.MERGE, repository, body, pull_number=number)
+            await self._merge(github, repository, number, commit, read(Repository, known))
         except HttpError as error:
             raise _merge_refusal(error, pull, commit) from error
         return MergeState(merged=True, head=commit)
+
+    async def _merge(
+        self, github: GitHub, repository: str, number: int, commit: str, known: Repository
+    ) -> None:
+        first, *others = _methods(known)
+        body = {"sha": commit, "merge_method": first}
+        try:
+            await github.write(calls.MERGE, repository, body, pull_number=number)
+        except HttpError as error:
+            # The repository allows them, and a rule of the branch does not: a linear history.
+            if error.status != 405 or not others or "merge commits" not in error.said.lower():
+                raise
+            again = {**body, "merge_method": others[0]}
+            await github.write(calls.MERGE, repository, again, pull_number=number)
 
     async def _pull(self, github: GitHub, service: Service, number: int, commit: str) -> MergeState:
         repository = repository_of(service)
@@ -132,17 +145,22 @@ class HotfixMerges:
         return checks_state(rollup)
 
 
-def _method(known: Repository) -> str:
-    """Return `merge`, which keeps what ran in production as it is, or what is allowed instead."""
-    if known.allow_merge_commit is not False:
-        return "merge"
+def _methods(known: Repository) -> tuple[str, ...]:
+    """Return `merge`, which keeps what ran in production as it is, and what is allowed instead."""
     rebase = known.allow_squash_merge is False and known.allow_rebase_merge
-    return "rebase" if rebase else "squash"
+    other = "rebase" if rebase else "squash"
+    return ("merge", other) if known.allow_merge_commit is not False else (other,)
 
 
 def _merge_refusal(error: HttpError, pull: PullState, commit: str) -> PortError:
     """Return a refused merge, with what mends it; another failure as it is."""
     reason = f" (“{error.said.rstrip('.')}”)" if error.said else ""
+    if error.status == 405 and "merge queue" in error.said.lower():
+        # https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/configuring-pull-request-merges/managing-a-merge-queue
+        text = (
+            f"it has a merge queue before it{reason}. Add it to the queue on GitHub, if it is not"
+        )
+        return _refusal(f"{text} there yet: {pull.html_url}")
     if error.status == 405:
         text = f"GitHub does not allow it yet{reason}. See what it waits for, then click again"
         return _refusal(f"{text}: {pull.html_url}")

@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 SYSTEM = "git"
 FOLDERS_DEEP = 3
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
-_NOTHING = "0" * 40
+_NOTHING = ""
+"""For `git update-ref`: the branch must not be there yet. Zeros would go by the hash."""
 _READING = ("show", "ls-tree", "read-tree")
 """Calls for which a partial clone may have to ask its remote."""
 _AUTHOR = {

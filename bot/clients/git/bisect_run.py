@@ -12,10 +12,10 @@ import shutil
 import signal
 import subprocess
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bot.clients.git.moments import moment
 from bot.clients.processes import records
 
 CANNOT_TELL = 125
@@ -124,7 +124,7 @@ def culprit(run: Run, sha: str, noise: str = "") -> dict[str, Any]:
     return {
         "sha": sha,
         "author": author,
-        "at": datetime.fromtimestamp(int(at), tz=UTC).isoformat(),
+        "at": when.isoformat() if (when := moment(at)) is not None else None,
         "subject": subject[:200],
         "score": 1.0,
         "reasons": [f"bisect: {noise or plain}"],

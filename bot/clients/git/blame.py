@@ -9,10 +9,10 @@ https://git-scm.com/docs/git-config#Documentation/git-config.txt-blameignoreRevs
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, datetime
 from functools import partial
 
 from bot.clients.git.clone import Clones
+from bot.clients.git.moments import moment
 from bot.clients.git.run import attempt, checked, read
 from phases.ports.source_values import IGNORED_REVISIONS, ignored_revisions
 from phases.record.findings import COMMIT, Suspect
@@ -61,6 +61,6 @@ def _blamed(porcelain: str) -> Suspect | None:
     fields = dict(row.split(" ", 1) for row in rest if " " in row and not row.startswith("\t"))
     if not COMMIT.fullmatch(sha):
         return None
-    at = datetime.fromtimestamp(int(fields["author-time"]), tz=UTC)
+    at = moment(fields.get("author-time", ""))
     author, subject = foreign(fields.get("author", "")), foreign(fields.get("summary", ""))
     return Suspect(sha=sha, author=author, at=at, subject=subject[:200])

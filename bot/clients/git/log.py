@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import pairwise
 
+from bot.clients.git.moments import moment
 from phases.ports.source_values import Commit, CommitFile
 from phases.text.cleaning import foreign
 
-FORMAT = "%x1e%H%x00%an%x00%aI%x00%s%x00%b%x00"
+FORMAT = "%x1e%H%x00%an%x00%at%x00%s%x00%b%x00"
 """For `git log -z --numstat`: everything ends with NUL, which no message or file name can hold.
 
 For `git rev-list`, too, which writes `commit <sha>` in front of each.
@@ -38,7 +38,7 @@ def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commi
             Commit(
                 sha=sha,
                 author=author,
-                at=datetime.fromisoformat(at),
+                at=moment(at),
                 subject=subject[:300],
                 body=body.strip()[:BODY_LIMIT],
                 files=tuple(

@@ -18,7 +18,7 @@ from bot.clients.git.log import FORMAT, patches, read_log
 from bot.clients.git.run import GIT_SECONDS, ask, attempt, checked, checkout_of, read, resolve
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.source_paths import PathIndex
-from phases.ports.source_values import Commit, Covered, Place, placed
+from phases.ports.source_values import Commit, Covered, Place, lines_around, placed
 from phases.postmortem import test_coverage
 from phases.postmortem.adr import BRANCH
 from phases.record.findings import COMMIT, Frame, Suspect
@@ -28,8 +28,6 @@ from phases.text.cleaning import foreign
 COMMITS = 500
 HOTFIXES = 25
 TESTS_SHOWN = 5
-SNIPPET_AROUND = 2
-"""Lines of code before and after the crashing one."""
 
 HISTORY_SECONDS = 18.0
 """The time for the commits of a range with their patches; then their names must do.
@@ -127,13 +125,10 @@ class LocalGit:
         if path is None:
             return ()
         blob = await ask(directory, "cat-file", "blob", f"{commit}:{path}", limit=4 * 1024 * 1024)
-        lines = blob.text.splitlines()
-        if not 1 <= line <= len(lines):
-            if blob.truncated:
-                raise PortError("git", f"{path[:200]} is too large to look at line {line}")
-            return ()
-        first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
-        return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
+        shown = lines_around(blob.text, line)
+        if not shown and blob.truncated:
+            raise PortError("git", f"{path[:200]} is too large to look at line {line}")
+        return shown
 
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
         directory = checkout_of(service)

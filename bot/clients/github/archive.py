@@ -30,6 +30,8 @@ LISTED_MOST = 1000
 https://docs.github.com/en/rest/repos/contents#get-repository-content"""
 FOLDERS_MOST = 30
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
+_CHANGED = ("does not match", "but expected")
+"""GitHub's words where the file or its branch has changed since it was read."""
 _BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
 
 
@@ -194,8 +196,10 @@ class GitHubArchive:
         except HttpError as error:
             if error.status != 422:
                 raise
-            # "Reference already exists", or it cannot be made: then it is not there.
-            await self._github.get(calls.GIT_REF, repository, ref=f"heads/{branch}")
+            # "Reference already exists", or a rule of the repository forbids it.
+            asked = self._github.get(calls.GIT_REF, repository, ref=f"heads/{branch}")
+            if await or_none(asked) is None:
+                raise
 
     async def _file(self, repository: str, branch: str, path: str, text: str, message: str) -> None:
         asked = self._github.get(calls.CONTENTS, repository, {"ref": branch}, path=path)
@@ -209,6 +213,7 @@ class GitHubArchive:
         """Make one commit.
 
         Sent again after a fault, it is refused where it was taken before: the branch shows it then.
+        What somebody else changed meanwhile is read anew by the next try.
         """
         body = {**more, "content": base64.b64encode(text.encode()).decode(), "branch": branch}
         try:
@@ -221,8 +226,11 @@ class GitHubArchive:
                 if error.status in (409, 422)
                 else None
             )
-            if there is None or there[1] != text:
-                raise
+            if there is not None and there[1] == text:
+                return
+            if error.status == 409 and any(words in error.said for words in _CHANGED):
+                raise HttpError(SYSTEM, error.text, retryable=True, status=409) from error
+            raise
 
     async def _open_pull(
         self, repository: str, branch: str, base: str, title: str, incident: Incident

@@ -241,7 +241,7 @@ async def or_none(answer: Awaitable[Any], *absent: int) -> Any:
     try:
         return await answer
     except HttpError as error:
-        if error.status not in (absent or (404,)):
+        if error.limited or error.status not in (absent or (404,)):
             raise
         return None
 
@@ -265,13 +265,19 @@ def graphql_url(api_url: str) -> str:
     return f"{base.removesuffix('/v3')}/graphql"
 
 
+def may_be_asked(text: str) -> bool:
+    """Return whether a name may be filled into a path. One that leads elsewhere may not."""
+    steps = text.split("/")
+    return text.isprintable() and not any(step in ("", ".", "..") for step in steps)
+
+
 def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
     """Return the path of a call. Raises `PortError` for a part that leads to another path."""
     owner, _, name = repository.partition("/")
     path = call.whole_path
     for key, value in {"owner": owner, "repo": name, **parts}.items():
         text = str(value)
-        if any(step in ("", ".", "..") for step in text.split("/")) or not text.isprintable():
+        if not may_be_asked(text):
             raise PortError(SYSTEM, f"{text[:80]!r} is nothing that can be asked for")
         path = path.replace(f"{{{key}}}", quote(text, safe="/" if key in ("path", "ref") else ""))
     return path

@@ -20,7 +20,7 @@ from typing import Any
 from bot.clients.cache import Cache
 from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, TAGS_LISTED, GitHub, or_none, read
+from bot.clients.github.client import PAGE, TAGS_LISTED, GitHub, may_be_asked, or_none, read
 from bot.clients.github.http import SYSTEM
 from bot.clients.github.models import Deployment, DeploymentStatus
 from bot.clients.github.source import AT_ONCE
@@ -53,7 +53,7 @@ NAME_SECONDS = 2.0
 """A webhook does not wait longer for the tags: GitHub ends a delivery after 10 s
 (https://docs.github.com/en/webhooks/using-webhooks/handling-webhook-deliveries)."""
 
-_GOING_ON = frozenset({"in_progress", "queued", "pending"})
+_GOING_ON = frozenset({"in_progress", "queued", "pending", "waiting"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class GitHubDeployments:
         names = [
             name
             for name in dict.fromkeys(refs)
-            if name not in tags and not name.startswith("refs/")
+            if name not in tags and not name.startswith("refs/") and may_be_asked(name)
         ]
         # A name that fits no pattern and is no tag is a branch, or was one: no more is needed.
         unclear = [name for name in names if not complete or service.version_in(name) is not None]
@@ -246,7 +246,8 @@ class GitHubDeployments:
             self._ended[key] = succeeded[-1].created_at
             return _deploy(service, deployment, release, succeeded[-1].created_at)
         if statuses and statuses[0].state not in _GOING_ON:
-            self._ended[key] = None
+            if datetime.now(UTC) - statuses[0].created_at > UNDER_WAY:  # else it may be tried again
+                self._ended[key] = None
             return None
         return (
             _deploy(service, deployment, release, None)

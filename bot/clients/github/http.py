@@ -23,6 +23,7 @@ from bot.clients.http.errors import (
     Limited,
     Passing,
     is_limited,
+    json_of,
     reason_in,
     retry_after,
 )
@@ -82,6 +83,8 @@ class GitHubHttp(Http):
         reason = reason_in(answer)
         if is_limited(answer) or "rate limit" in reason.lower():
             return self._slow_down(answer)
+        if json_of(answer) is None:
+            return super().refusal(answer, scope)  # a page of a wall, which knows no permissions
         text = redact(forbidden(scope, reason))
         return HttpError(SYSTEM, text, status=403, said=reason)
 

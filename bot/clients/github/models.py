@@ -60,7 +60,8 @@ class Deployment(Shape):
     sha: str
     ref: str
     environment: str
-    payload: dict[str, Any] | str | None = None
+    payload: Any = None
+    """An object or its text. Whoever makes a deployment may have put in anything else."""
     description: str | None = None
     created_at: datetime
     creator: Account | None = None

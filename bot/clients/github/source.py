@@ -33,6 +33,7 @@ from phases.ports.source_values import (
     Place,
     PullChecks,
     ignored_revisions,
+    lines_around,
     placed,
 )
 from phases.postmortem import test_coverage
@@ -47,6 +48,8 @@ DETAILED = 120
 """Of so many of the newest commits the files are asked for: a call each …"""
 DETAIL_SECONDS = 12.0
 """… and not for longer than this."""
+HIDDEN_MOST = 3
+"""Commits whose files GitHub does not show, after which no more are asked for."""
 AT_ONCE = 8
 """No bursts:
 https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api"""
@@ -54,7 +57,6 @@ FILES_SHOWN = 300
 """A comparison shows no more files than these."""
 HOTFIXES = 25
 TESTS_SHOWN = 5
-SNIPPET_AROUND = 2
 REMEMBERED = 1000
 NAME_SECONDS = 300.0
 """How long it is remembered which commit a tag names."""
@@ -135,11 +137,7 @@ class GitHubSource:
         )
         if content.type == "file" and content.encoding != "base64":
             raise PortError(SYSTEM, f"{path[:200]} is too large for GitHub to show its lines")
-        lines = content.text.splitlines()
-        if not 1 <= line <= len(lines):
-            return ()
-        first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
-        return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
+        return lines_around(content.text, line)
 
     def remarks(self, service: Service) -> Sequence[str]:
         return ()
@@ -241,10 +239,19 @@ class GitHubSource:
         Where the time or the calls run out, those that came by then are returned.
         """
 
+        hidden: list[HttpError] = []
+
         async def detail(sha: str) -> None:
-            if (repository, sha) not in self._detailed:
+            if (repository, sha) in self._detailed:
+                return
+            try:
                 answer = await self._github.get(calls.COMMIT, repository, ref=sha)
                 self._detailed[repository, sha] = read(shapes.Commit, answer)
+            except HttpError as error:
+                # One commit may be too large for GitHub to show: the others stand.
+                hidden.append(error)
+                if error.limited or len(hidden) > HIDDEN_MOST:
+                    raise
 
         try:
             async with asyncio.timeout(DETAIL_SECONDS):
@@ -261,6 +268,8 @@ class GitHubSource:
             log.warning(
                 "GitHub does not show the files of all %d commits: %s", len(shas), error.text
             )
+        if hidden and not hidden[0].retryable and len(hidden) == len(shas):
+            raise hidden[0]  # not one may be seen: that is the token
         details = ((sha, self._detailed.get((repository, sha))) for sha in shas)
         return {sha: detail for sha, detail in details if detail is not None}
 

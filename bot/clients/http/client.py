@@ -236,7 +236,7 @@ class Http:
             if isinstance(error, httpx.ConnectTimeout):
                 text = f"{self.system} cannot be reached: no connection within {self._connect:g} s"
             raise Unanswered(self.system, text, retryable=True, sent=connected) from error
-        except (httpx.TransportError, ssl.SSLError) as error:
+        except (httpx.TransportError, httpx.DecodingError, ssl.SSLError) as error:
             # An alert after the handshake comes as it is: httpx maps it to no error of its own.
             count(self.system, request.method, NO_ANSWER)
             cause = cause_of(self.system, error, str(request.url))

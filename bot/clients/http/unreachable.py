@@ -85,6 +85,8 @@ def cause_of(system: str, error: BaseException, url: str = "") -> Why:
         error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError
     ):
         return _never_sent(system, error)
+    if isinstance(error, httpx.DecodingError):
+        return Why(f"{system} answered with something that cannot be unpacked", sent=True)
     if (by := _by_proxy(chain)) is not None:
         return Why(
             f"{system} cannot be reached through the proxy: {by}",

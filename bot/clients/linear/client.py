@@ -77,6 +77,8 @@ class LinearHttp(Http):
         if not answer.is_success and answer.status_code not in (400, 401, 403, 429):
             return super().refusal(answer, scope)
         body = json_of(answer)
+        if not answer.is_success and not isinstance(body, dict):
+            return super().refusal(answer, scope)  # a page of a wall, which knows no key
         errors = body.get("errors") if isinstance(body, dict) else None
         if not errors and answer.is_success:
             return None

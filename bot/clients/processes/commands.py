@@ -26,7 +26,7 @@ Without it git leaves its lock files behind, and nobody gets past them.
 
 _OURS = re.compile(
     r"(?:SLACK|SENTRY|LINEAR|DISCORD|PAGERDUTY)_\w*|GITHUB_(?:TOKEN|WEBHOOK_SECRET)"
-    r"|DEPLOY_WEBHOOK_SECRET|REDIS_URL"
+    r"|(?:DEPLOY|CHANGE|ALERT)_WEBHOOK_SECRET|API_TOKEN|REDIS_URL"
 )
 """The bot's own settings: a deploy script or an old commit under bisect has no use for them."""
 _GIT_PLACE = re.compile(

@@ -26,6 +26,7 @@ from bot.clients.slack.web import (
     Counting,
     refusal,
     refuse_redirects,
+    refused_people,
     unanswered,
 )
 from handlers.slack import rich_blocks as rich
@@ -35,6 +36,22 @@ from handlers.views.blocks import Message
 METADATA = "firebreak_message"
 """`event_type` of the metadata on every message of an effect: a redelivery finds the post by it."""
 PAGE = 200
+INVITED_AT_ONCE = 100
+"""People in one call: https://docs.slack.dev/reference/methods/conversations.invite"""
+IN_ALREADY = frozenset({"already_in_channel", "cant_invite_self"})
+OF_THE_CHANNEL = frozenset(
+    {
+        "channel_not_found",
+        "ekm_access_denied",
+        "is_archived",
+        "method_not_supported_for_channel_type",
+        "missing_scope",
+        "no_permission",
+        "not_in_channel",
+        "team_access_not_granted",
+    }
+)
+"""Slack's words where no invitation would be taken, whomever it is for."""
 
 Blocks = Sequence[Mapping[str, Any]]
 
@@ -312,34 +329,30 @@ class Slack:
         await self.call("conversations.setTopic", channel=channel, topic=topic[:250])
 
     async def invite(self, channel: str, people: Sequence[str]) -> dict[str, str]:
-        """Invite people, one by one where all at once fails.
+        """Invite people, in few calls. Return Slack's word for each who could not be invited.
 
-        Return Slack's word for each who could not be invited.
+        Raises `SlackRefused` where it is the channel or our token that Slack refuses.
         """
-        if not people:
-            return {}
-        try:
-            # One who is in already stops all the others:
-            # https://docs.slack.dev/reference/methods/conversations.invite
-            await self.call("conversations.invite", channel=channel, users=",".join(people))
-        except SlackRefused as refused:
-            if refused.retryable:
-                raise
-        else:
-            return {}
         failed: dict[str, str] = {}
-        for person in people:
+        left, at_once = list(people), INVITED_AT_ONCE
+        while left:
+            some = left[:at_once]
+            users = ",".join(some)
             try:
-                await self._call_unless_refused(
-                    {"already_in_channel", "cant_invite_self"},
-                    "conversations.invite",
-                    channel=channel,
-                    users=person,
+                # Forced: one who is in already stops none of the others.
+                answer = await self.call(
+                    "conversations.invite", channel=channel, users=users, force=True
                 )
-            except SlackRefused as refused:
-                if refused.retryable:
+                refused, settled = refused_people(answer), frozenset(some)
+            except SlackRefused as error:
+                if error.retryable or error.error in OF_THE_CHANNEL:
                     raise
-                failed[person] = refused.error
+                alone = {some[0]: error.error} if len(some) == 1 else {}
+                refused = dict(error.people) or alone
+                settled = frozenset(refused).intersection(some)
+                at_once = INVITED_AT_ONCE if settled else 1  # it does not say whom it means
+            failed |= {person: word for person, word in refused.items() if word not in IN_ALREADY}
+            left = [person for person in left if person not in settled]
         return failed
 
     async def members(self, channel: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bot.clients.http.errors import HttpError
 from handlers.slack import rich_blocks
 
@@ -22,6 +24,9 @@ LIMITS = frozenset({"ratelimited", "rate_limited", "HTTP 429"})
 
 class SlackRefused(HttpError):
     """Slack answered `ok: false`; `error` is its word, such as `channel_not_found`."""
+
+    people: Mapping[str, str] = {}
+    """Its word for each person, where the call was about several."""
 
     def __init__(
         self, method: str, error: str, *, retryable: bool, retry_after: float | None = None

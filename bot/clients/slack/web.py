@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -33,6 +34,9 @@ class Counting(AsyncWebClient):
             answer = await super().api_call(api_method, **arguments)
             status = str(answer.status_code)
         except SlackApiError as error:
+            if not isinstance(error.response, AsyncSlackResponse):
+                # The SDK's error for JSON that ends too soon has no answer that could be read.
+                raise aiohttp.ClientPayloadError("the answer was cut") from None
             status = _error_code(error)
             if status in LIMITS or error.response.status_code == 429:
                 count_limited("Slack")
@@ -56,16 +60,27 @@ def refusal(method: str, error: SlackApiError) -> SlackRefused:
     data = error.response.data if isinstance(error.response.data, dict) else {}
     word = _error_code(error)
     details = (data.get("response_metadata") or {}).get("messages") or []
-    again = (
-        word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
-    )
+    status = error.response.status_code
+    # A page with status 200 is a proxy's, and may be gone soon. So it is with every other system.
+    no_word = word == f"HTTP {status}" and status < 400
+    again = word in WAITABLE or status >= 500 or status == 429 or no_word
     reason = f"{word} ({'; '.join(str(d) for d in details[:2])})" if details else word
     kind = BlocksRefused if word in rich.REFUSALS else SlackRefused
     refused = kind(method, word, retryable=again, retry_after=retry_after(error.response.headers))
     refused.text = f"Slack refused {method}: {reason}"
-    if word.startswith("HTTP ") and not again:
+    refused.people = refused_people(data)
+    if word.startswith("HTTP ") and status < 500 and status != 429:
         refused.text = f"what answers {method} does not answer as Slack does ({word})"
     return refused
+
+
+def refused_people(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return those for whom a part of a call was refused, with Slack's word for each.
+
+    `{"errors": [{"user": "U123", "ok": false, "error": "cant_invite"}]}`
+    """
+    rows = answer.get("errors") or ()
+    return {str(row["user"]): str(row.get("error")) for row in rows if row.get("user")}
 
 
 def _error_code(error: SlackApiError) -> str:

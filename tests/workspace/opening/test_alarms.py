@@ -119,7 +119,7 @@ async def test_what_cannot_be_taken_is_refused_with_words_and_leaves_nothing(sma
         ("/webhooks/alerts", {"hello": CANARY}, ALERT_SECRET, 400, "Alertmanager, Grafana"),
         ("/webhooks/alerts", plain_one, "wrong", 401, "signature does not fit"),
         ("/webhooks/alerts", {**plain_one, "at": next_year}, ALERT_SECRET, 400, "of the future"),
-        ("/webhooks/alerts", {**plain_one, "x": "y" * 10**7}, ALERT_SECRET, 413, "1 MiB"),
+        ("/webhooks/alerts", {**plain_one, "x": "y" * 10**7}, ALERT_SECRET, 413, "8 MiB"),
         ("/api/incidents", {"title": CANARY}, "wrong", 401, "token does not fit"),
         ("/api/incidents", {"title": CANARY, "x": "y" * 10**7}, API_TOKEN, 413, "1 MiB"),
         ("/api/incidents", {"titel": CANARY, "severity": 9}, API_TOKEN, 422, "severity"),

@@ -176,6 +176,21 @@ async def test_who_has_the_time_waits_as_long_as_a_system_asks_and_nobody_else()
     assert len(calls) == 1
 
 
+async def test_who_says_that_no_time_has_to_pass_is_not_asked_hundreds_of_times() -> None:
+    calls: list[str] = []
+
+    async def handle(request: Request) -> Response:
+        calls.append(request.method)
+        return PlainTextResponse("{}", 429, {"Retry-After": "0"})
+
+    async with serving(Starlette(routes=[Route("/", handle, methods=["POST"])])) as url:
+        http = Http("Discord", url, {})
+        with patient(0.5), pytest.raises(HttpError, match="slow down"):
+            await http.request("POST", "/")
+        await http.aclose()
+    assert 1 < len(calls) <= 4
+
+
 async def test_quoted_paths_and_repeated_parameters_arrive_as_sent() -> None:
     async def handle(request: Request) -> Response:
         return PlainTextResponse(f"{request.scope['raw_path'].decode()}?{request.url.query}")

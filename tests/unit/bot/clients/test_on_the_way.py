@@ -69,7 +69,7 @@ def anything(answer: Response | None = None) -> Starlette:
     async def handle(_: Request) -> Response:
         return answer or JSONResponse(ANSWER)
 
-    return Starlette(routes=[Route("/{rest:path}", handle, methods=["GET", "POST"])])
+    return Starlette(routes=[Route("/{rest:path}", handle, methods=["GET", "POST", "PUT"])])
 
 
 @pytest.fixture
@@ -396,6 +396,36 @@ async def test_a_wall_before_a_system_is_not_the_token() -> None:
             await http.aclose()
         assert "our token may not" not in caught.value.text
         assert advice(caught.value, "a token with other scopes") == caught.value.mend != ""
+
+
+async def test_a_wall_before_a_system_knows_neither_keys_nor_permissions() -> None:
+    async with serving(anything(PlainTextResponse("<html>Access denied</html>", 403))) as url:
+        github, linear = GitHub(url, "token-7d1f"), Linear(url, "lin_api_1")
+        discord = Discord(f"{url}/api/webhooks/1/x", "bot-token")
+        calls = (
+            github.about("acme/shop"),
+            github.graphql(dict[str, str], "query { x }", {}, permission="Contents: read"),
+            linear.check(),
+            discord.pin("1", "2", pinned=True),
+        )
+        for call in calls:
+            with pytest.raises(HttpError, match="or what stands before it answers") as refused:
+                await call
+            assert "token" not in refused.value.text
+            assert refused.value.mend
+        for client in (github, linear, discord):
+            await client.aclose()
+
+
+async def test_an_answer_that_cannot_be_unpacked_is_a_lost_one() -> None:
+    packed = Response(b'{"ok": true}', headers={"Content-Encoding": "gzip"})
+    async with serving(anything(packed)) as url:
+        http = Http("Sentry", url, {})
+        with pytest.raises(HttpError, match="cannot be unpacked") as lost:
+            await http.request("POST", "/", json={})
+        await http.aclose()
+    assert lost.value.retryable
+    assert lost.value.sent
 
 
 def test_the_context_checks_names_and_certificates() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from bot.clients.pagerduty import PagerDuty as Client
 from phases.ports.ports import PortError
@@ -103,3 +105,15 @@ async def test_acknowledged_and_resolved_with_the_key_it_was_triggered_with(worl
         ("01JD", "resolved"),
         ("01JD", "triggered"),
     ]
+
+
+async def test_a_page_of_a_proxy_has_called_nobody() -> None:
+    async def login(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("<html>Please log in</html>")(scope, receive, send)
+
+    async with serving(login) as url:
+        client = Client(f"{url}/v2/enqueue", ROUTING_KEY)
+        with pytest.raises(PortError, match="not JSON") as refused:
+            await client.page(key="k", text="t")
+        await client.aclose()
+    assert refused.value.retryable

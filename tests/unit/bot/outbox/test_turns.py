@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 
-from bot.outbox.turns import Turns, Waiting, decides
+from bot.outbox.turns import TurnsOfSystem, Waiting, decides
+from bot.runtime.turns import Turns
 from phases.messages.effects import OpenChannel, Triage
 from phases.messages.notifications import PostLive
 
@@ -47,7 +48,7 @@ class Work:
 
 
 async def test_others_run_up_to_their_limit_and_in_their_order() -> None:
-    work = Work(Turns(2, 1))
+    work = Work(TurnsOfSystem(2, 1))
     await work.want("a", "b", "c", "d")
     assert work.running == ["a", "b"]
     await work.end("a")
@@ -56,7 +57,7 @@ async def test_others_run_up_to_their_limit_and_in_their_order() -> None:
 
 
 async def test_what_a_decision_waits_for_finds_a_turn_and_goes_before_the_others() -> None:
-    work = Work(Turns(2, 1))
+    work = Work(TurnsOfSystem(2, 1))
     await work.want("a", "b", "c")
     await work.want("decision", "decision 2", first=True)
     assert work.running == ["a", "b", "decision"]
@@ -70,7 +71,7 @@ async def test_what_a_decision_waits_for_finds_a_turn_and_goes_before_the_others
 
 async def test_while_a_triage_waits_at_sentry_the_rest_goes_one_by_one_at_slack() -> None:
     waiting = Waiting()
-    slack, sentry = Work(Turns(3, 1, waiting)), Work(Turns(1, 0, waiting))
+    slack, sentry = Work(TurnsOfSystem(3, 1, waiting)), Work(TurnsOfSystem(1, 0, waiting))
     await sentry.want("triage", first=True)
     await slack.want("a")
     await sentry.want("triage 2", first=True)
@@ -86,7 +87,7 @@ async def test_while_a_triage_waits_at_sentry_the_rest_goes_one_by_one_at_slack(
 async def test_no_turn_is_lost_whatever_is_cancelled() -> None:
     dice = random.Random(7)
     for _ in range(50):
-        work = Work(Turns(2, 1))
+        work = Work(TurnsOfSystem(2, 1))
         names = [f"e{n}" for n in range(12)]
         for name in names:
             await work.want(name, first=dice.random() < 0.4)

@@ -20,9 +20,10 @@ from bot.clients.slack.client import Slack
 from bot.performers.context import EffectContext, registered
 from bot.store.job import Job
 from handlers.views.blocks import Message
+from phases.coordination.declare import discord_posted
 from phases.coordination.ticket import catch_up_text
 from phases.messages import effects as wanted
-from phases.messages.results import BookmarkSet, ChannelOpened
+from phases.messages.results import BookmarkSet, ChannelOpened, EffectDone
 from phases.ports.ports import PortError
 from phases.record.documents import Ticket
 from phases.record.incident import (
@@ -33,7 +34,9 @@ from phases.record.incident import (
     Incident,
     MessageRef,
     Round,
+    Status,
 )
+from phases.shared.change import Draft
 from phases.shared.rounds import decision_name
 from sandbox.discord import BOT_TOKEN as DISCORD_BOT_TOKEN
 from sandbox.discord import Discord, discord_app
@@ -216,6 +219,22 @@ async def test_a_thread_in_place_of_a_channel_is_begun_once(world: World) -> Non
     assert world.posted("INC-0001: ") == 1
 
 
+@pytest.mark.parametrize("word", ["no_permission", "too_many_convos_for_team", "ekm_access_denied"])
+async def test_whatever_slack_refuses_a_channel_for_the_incident_has_its_place(
+    world: World, word: str
+) -> None:
+    """https://docs.slack.dev/reference/methods/conversations.create#errors"""
+    world.record = world.record.model_copy(update={"channel": None})
+    world.faults.always("slack.conversations.create", Fault(error=word))
+    opened = await world(wanted.OpenChannel(), FIRST)
+    assert isinstance(opened, ChannelOpened)
+    assert (opened.channel.id, opened.reason) == (
+        "C0GENERAL",
+        f"Slack refused conversations.create: {word}",
+    )
+    assert opened.channel.thread_ts is not None
+
+
 async def test_a_channel_whose_purpose_was_not_set_is_taken_by_the_next_effect(
     world: World,
 ) -> None:
@@ -260,6 +279,28 @@ async def ticket(world: World) -> Ticket:
     given = {"teamId": world.linear.teams[0].id, "title": "checkout is failing"}
     issue = world.linear.create_issue(given)
     return Ticket(id=issue.id, identifier=issue.identifier, url="https://linear.app/ENG-1")
+
+
+async def test_a_post_that_somebody_deleted_is_made_anew_while_the_incident_is_open(
+    world: World,
+) -> None:
+    posted = await world(wanted.TellDiscord(), FIRST)
+    known = {"discord_id": posted.id, "discord_channel": posted.channel, "discord_pinned": True}
+    world.record = world.record.model_copy(update=known)
+    assert await world(wanted.TellDiscord(), AGAIN) == EffectDone(kind="discord")
+    world.discord.posts.clear()
+    anew = await world(wanted.TellDiscord(), ANEW)
+    assert [post.id for post in world.discord.posts] == [anew.id]
+    draft = Draft(world.record, BEGAN, service())
+    discord_posted(draft, anew)
+    assert (draft.incident.discord_id, draft.incident.discord_pinned) == (anew.id, True)
+    assert [wanted.PinDiscord()] == [
+        effect for effect in draft.effects if isinstance(effect, wanted.PinDiscord)
+    ]
+    world.discord.posts.clear()
+    world.record = draft.incident.model_copy(update={"status": Status.RESOLVED})
+    assert await world(wanted.TellDiscord(), "INC-0001.30.1") == EffectDone(kind="discord")
+    assert world.discord.posts == []
 
 
 async def test_comments_that_were_given_up_are_made_once(world: World) -> None:

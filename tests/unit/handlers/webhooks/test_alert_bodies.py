@@ -158,6 +158,38 @@ def test_grafanas_legacy_alerting(state: str, firing: bool) -> None:
     assert silent({"ruleName": "Errors of the shop", "state": "paused"})
 
 
+def odd(value: Any) -> Any:
+    """Return another shape in the place of a text."""
+    return {"text": value} if isinstance(value, str) else 7
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [(monitored(org="Acme"), ""), (monitored(tags={"service": "shop"}, service="shop"), "")]
+    + [(grouped(), name) for name in ("groupKey", "truncatedAlerts", "orgId")]
+    + [(monitored(), name) for name in ("body", "date", "last_updated", "event_type", "id")]
+    + [(paged(), "event.data." + name) for name in ("priority", "urgency", "html_url")]
+    + [(grouped(), "alerts.0." + name) for name in ("generatorURL", "fingerprint", "annotations")]
+    + [(grouped(), "alerts.0.labels." + name) for name in ("severity", "alertname")],
+)
+def test_what_stands_beside_an_alarm_in_an_odd_shape_loses_none(body: Any, field: str) -> None:
+    """A webhook's template is written by people, and its values by whatever is broken."""
+    where = body
+    *path, last = field.split(".") if field else [""]
+    for name in path:
+        where = where[int(name) if name.isdecimal() else name]
+    if last:
+        where[last] = odd(where.get(last))
+    heard = only(body)
+    assert (heard.firing, heard.names) == (True, ("shop",))
+
+
+def test_a_label_without_a_value_is_none() -> None:
+    alert = fires()
+    alert["labels"] |= {"severity": None, "pod": None}
+    assert only(grouped(alert)).severity == ""
+
+
 # --- Datadog --------------------------------------------------------------------------------------
 
 
@@ -202,6 +234,11 @@ def test_the_body_of_datadog_becomes_plain_text_and_its_link_is_kept() -> None:
     heard = only(monitored(body=body))
     assert heard.text == "We get high latency\nNotify:\nlatency over * was > 100.0 on average."
     assert heard.url == "https://app.datadoghq.com/monitors/1?event_id=2"
+
+
+def test_a_transition_that_is_null_is_read_from_the_title() -> None:
+    """https://docs.datadoghq.com/integrations/webhooks/, on `$ALERT_TRANSITION`"""
+    assert not only(monitored("[Recovered] CPU is high", alert_transition="null")).firing
 
 
 def test_a_status_of_datadogs_own_is_no_status_of_ours() -> None:

@@ -56,7 +56,6 @@ async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
         (told(service="nobody"), "no such service"),
         (told(name=""), "name"),
         (told(name="\u200f"), "`name` has no letter that is seen"),
-        (told(to={"a": 1}), "to"),
         (told(at="yesterday"), "at"),
         (told(at="2026-01-01T00:00:00"), "at"),
         (told(minutes=-60), "`at` is in the future"),
@@ -101,6 +100,13 @@ async def test_an_odd_link_is_left_out_and_the_change_stands(
     [change] = await Changes(store).known("shop")
     assert (change.url, change.new) == (None, "20")
     assert "<!channel>" not in change.name
+
+
+async def test_a_flag_may_hold_an_object(home: House, store: Store) -> None:
+    answer = await post(home, told(**{"from": {"limit": 20}, "to": ["käse", True]}))
+    assert answer.status_code == 200
+    [change] = await Changes(store).known("shop")
+    assert (change.old, change.new) == ('{"limit": 20}', '["käse", true]')
 
 
 async def test_a_clock_that_is_a_little_ahead_counts_as_now(home: House, store: Store) -> None:

@@ -62,7 +62,6 @@ async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
         told(commit="1a2b3c4"),
         told(service="nobody"),
         told(sentry_issues=["SHOP-3"]),
-        told(sentry_issues=[str(n) for n in range(51)]),
         told(at="yesterday"),
         told(at="2026-01-01T00:00:00"),
         told(at=(datetime.now(UTC) - timedelta(minutes=6)).isoformat()),
@@ -185,6 +184,17 @@ async def test_new_errors_declare_and_a_second_word_is_evidence(home: House) -> 
     assert again.json()["incident"] == incident.id
     assert await home.count() == 1
     assert (await home.newest()).seeds == ("41", "42", "43", "44")
+
+
+async def test_the_worst_deploys_bring_more_issues_than_are_taken(home: House) -> None:
+    issues = [str(number) for number in range(100, 180)]
+    answer = await post(home, told("new_errors", sentry_issues=issues))
+    assert answer.json()["incident"] == "INC-0001"
+    assert (await home.newest()).seeds == tuple(issues[:50])
+
+
+async def test_no_issues_may_be_told_as_null(home: House) -> None:
+    assert (await post(home, told(sentry_issues=None))).status_code == 200
 
 
 # --- what was deployed ----------------------------------------------------------------------------

@@ -162,6 +162,7 @@ async def test_a_monitors_issue_has_no_errors_that_could_show_it_quiet(
         ({"lastSeen": ""}, None),
         ({"lastSeen": "a moment ago"}, None),
         ({"project": "shop"}, None),
+        ({"title": {"text": "Oops"}, "level": ["error"], "web_url": 7}, None),
         ({}, "sentry"),
         ({}, []),
     ],

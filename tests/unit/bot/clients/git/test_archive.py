@@ -155,9 +155,11 @@ async def test_two_incidents_at_once_are_two_commits(shop: Repository) -> None:
     assert shop.git("status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("hash", ["sha1", "sha256"])
 async def test_a_directory_that_is_not_there_yet_and_a_clone_without_a_commit(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hash: str
 ) -> None:
+    monkeypatch.setenv("GIT_DEFAULT_HASH", hash)
     fresh = Repository(tmp_path / "fresh")
     assert await LocalArchive().highest(service(fresh)) == 0
     await LocalArchive().write(service(fresh), incidents.incident(), 3, text())

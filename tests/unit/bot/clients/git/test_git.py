@@ -209,3 +209,57 @@ async def test_odd_histories_are_read(tmp_path: Path) -> None:
     assert by_subject["Nothing"].files == ()
     assert [f.path for f in by_subject["Side"].files] == ["shop/side.py"]
     assert "Merge branch 'side'" in by_subject
+
+
+@pytest.mark.parametrize(
+    ("author", "told"),
+    [
+        ("Bo <bo@example.com> 1300000000 +051800", "2011-03-13T07:06:40+00:00"),
+        ("Bo <bo@example.com> 99999999999999 +0000", None),
+        ("Bo <bo@example.com>", None),
+    ],
+)
+async def test_a_commit_whose_date_cannot_be_hides_no_other(
+    tmp_path: Path, author: str, told: str | None
+) -> None:
+    """Older tools wrote such author lines, and git keeps them for ever."""
+    repository, _ = shop(tmp_path)
+    repository.write("shop/rates.py", "one\n")
+    repository.git("add", "--all")
+    ends = f"tree {repository.git('write-tree')}\nparent {repository.git('rev-parse', 'HEAD')}\n"
+    text = f"{ends}author {author}\ncommitter Ada <ada@example.com> 1714604400 +0000\n\nOdd\n"
+    repository.write(".git/odd", text)
+    odd = repository.git("hash-object", "-t", "commit", "-w", "--literally", ".git/odd")
+    repository.git("reset", "--quiet", "--hard", odd)
+    repository.commit("After", {"shop/late.py": "pass\n"}, tag="v3")
+    after, before = await LocalGit().commits(service(repository), "2", "3")
+    assert (after.subject, before.subject) == ("After", "Odd")
+    assert after.at is not None
+    assert (before.at.isoformat() if before.at else None) == told
+    blamed = await LocalGit().blame(service(repository), "3", "shop/rates.py", 1)
+    assert blamed is not None
+    assert blamed.sha == odd
+
+
+async def test_lines_are_counted_as_runtimes_count_them(tmp_path: Path) -> None:
+    """A form feed between sections, a line separator of Unicode and CRLF end no line or one."""
+    repository, _ = shop(tmp_path)
+    text = "import rates\r\n\f\r\ndef charge():\r\n    word = '\u2028'\r\n    boom()\r\n"
+    repository.commit("Sections", {})
+    (tmp_path / "shop" / "odd.py").write_bytes(text.encode())
+    repository.commit("Odd", {}, tag="v3")
+    shown = await LocalGit().snippet(service(repository), "3", "shop/odd.py", 5)
+    assert shown == ((3, "def charge():"), (4, "    word = '\u2028'"), (5, "    boom()"))
+    assert await LocalGit().snippet(service(repository), "3", "shop/odd.py", 6) == ()
+
+
+async def test_colours_of_the_clones_settings_are_not_read_as_text(tmp_path: Path) -> None:
+    repository, _ = shop(tmp_path)
+    repository.commit("Test", {"tests/test_money.py": "from shop import pay\n"}, tag="v3")
+    for name in ("diff", "grep"):
+        repository.git("config", f"color.{name}", "always")
+    _, _, rounded = await LocalGit().commits(service(repository), "1", "3")
+    assert "+    return round(total) * rate(cart)" in rounded.files[0].patch
+    found = await LocalGit().tests_of(service(repository), "3", "shop/pay.py")
+    assert found is not None
+    assert found.naming == ("tests/test_money.py",)

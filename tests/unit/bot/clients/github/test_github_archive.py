@@ -110,6 +110,28 @@ async def test_a_refusal_says_what_is_missing(world: World) -> None:
         await GitHubArchive(world.client).write(PLACED, incident(), 1, TEXT)
 
 
+async def test_a_rule_of_the_repository_is_said_and_no_token_is_blamed(world: World) -> None:
+    rule = "Repository rule violations found: Cannot create ref due to creations being restricted."
+    world.faults.next("github.create_ref", Fault(status=422, error=rule))
+    with pytest.raises(PortError, match="creations being restricted") as refused:
+        await GitHubArchive(world.client).write(PLACED, incident(), 1, TEXT)
+    assert "our token" not in refused.value.text
+
+
+async def test_a_file_that_somebody_changed_meanwhile_is_read_anew(world: World) -> None:
+    archive, one = GitHubArchive(world.client), incident()
+    written = one.model_copy(update={"adr": await archive.write(PLACED, one, 1, TEXT)})
+    for said, again in (
+        ("docs/adr/0001-x.md does not match 3d21ec53a331a6f037a91c368710b99387d012c1", True),
+        ("is at 3d21ec53a331a6f037a91c368710b99387d012c1 but expected 7d1f", True),
+        ("Changes must be made through a pull request.", False),
+    ):
+        world.faults.next("github.put_contents", Fault(status=409, error=said))
+        with pytest.raises(PortError) as refused:
+            await archive.revise(PLACED, written, lambda text: f"{text}More.\n", "why")
+        assert refused.value.retryable is again
+
+
 async def test_each_service_has_its_own_place(world: World, store: Store, tmp_path: Path) -> None:
     code = Code(world.client, store, tmp_path)
     assert code.archive_for(PLACED).repository(PLACED) == "acme/shop:docs/adr"

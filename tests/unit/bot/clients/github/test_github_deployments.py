@@ -215,3 +215,23 @@ async def test_one_that_is_deleted_meanwhile_hides_no_other(
     world.faults.next("github.deployment_statuses", Fault(status=404), times=3)
     with pytest.raises(PortError, match="Deployments: read"):
         await GitHubDeployments(world.client).deploys((SHOP,))
+
+
+@pytest.mark.parametrize("first", ["waiting", "failure"])
+async def test_one_that_was_approved_or_tried_again_after_a_look_is_a_deploy(
+    world: World, hub: DeployHistory, first: str
+) -> None:
+    """https://docs.github.com/en/actions/managing-workflow-runs-and-deployments/managing-deployments/reviewing-deployments"""
+    world.github.deploy("v1.1.0", at=back(300))
+    deployment = world.github.deploy("v1.2.0", first, at=back(5))
+    assert await told(hub) == [("1.1.0", True)]
+    world.github.set_status(deployment, "success", at=back(1))
+    assert await told(hub) == [("1.2.0", True), ("1.1.0", True)]
+
+
+async def test_an_odd_branch_or_payload_hides_no_other(world: World, hub: DeployHistory) -> None:
+    world.github.tags |= {f"z{n}": "1" * 40 for n in range(310)}
+    world.github.branches["fix-\u200d"] = HEAD
+    world.github.deploy("v1.1.0", at=back(300))
+    world.github.deploy("fix-\u200d", at=back(200)).payload = []  # PHP's object without fields
+    assert ("1.1.0", True) in await told(hub)

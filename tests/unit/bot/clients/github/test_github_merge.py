@@ -72,6 +72,12 @@ async def test_twice_is_once_even_where_the_answer_is_lost(
             1,
             "approving review",
         ),
+        (
+            {"blocked": "Repository rule violations: Changes must be made through the merge queue"},
+            1,
+            "Add it to the queue on GitHub",
+        ),
+        ({"blocked": "Pull Request is in the merge queue"}, 1, "it has a merge queue before it"),
         ({"conflicts": True}, 1, "Pull Request is not mergeable"),
         ({"draft": True}, 1, "still a draft"),
         ({"head_sha": NEXT}, 1, "its head has moved from abababa to cdcdcdc"),
@@ -111,6 +117,17 @@ async def test_a_repository_without_merge_commits_merges_as_it_allows(
     world.github.merge_methods = ("squash",)
     await merges.merge(SHOP, 12, HEAD)
     assert world.sent("PUT", "/merge")[0].body["merge_method"] == "squash"
+
+
+async def test_a_branch_with_a_linear_history_is_merged_as_it_allows(
+    world: World, merges: HotfixMerges
+) -> None:
+    """https://github.com/chdsbd/kodiak/issues/295 shows the words."""
+    refused = Fault(status=405, error="This branch must not contain merge commits.")
+    world.faults.next("github.merge", refused)
+    assert (await merges.merge(SHOP, 12, HEAD)).merged
+    sent = [one.body["merge_method"] for one in world.sent("PUT", "/merge")]
+    assert sent == ["merge", "squash"]
 
 
 @pytest.mark.parametrize("holds", [True, False])

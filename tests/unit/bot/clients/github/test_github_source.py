@@ -242,3 +242,14 @@ async def test_tests_are_known_by_their_names_and_without_a_list_where_they_usua
     assert commit is not None
     assert [f.path for f in commit.files] == ["src/shop/cart.py", "logo.png"]
     assert await world.source.commit(SHOP, "9" * 40) is None
+
+
+async def test_a_commit_that_is_too_large_to_show_hides_no_other(world: World) -> None:
+    world.faults.next(
+        "github.commit", Fault(status=422, error="Sorry, this diff is taking too long to generate.")
+    )
+    found = await world.source.commits(SHOP, "3" * 40, "c" * 40)
+    assert sorted(bool(commit.files) for commit in found) == [False, True]
+    world.faults.next("github.commit", Fault(status=404), times=9)
+    with pytest.raises(PortError, match="Contents: read"):
+        await GitHubSource(world.client).commits(SHOP, "3" * 40, "c" * 40)

@@ -22,9 +22,10 @@ Content-Length: 11\r
 class Ending:
     """A server that ends so many connections where it should answer."""
 
-    def __init__(self, ends: int) -> None:
+    def __init__(self, ends: int, answer: bytes = ANSWER) -> None:
         self.asked = 0
         self._ends = ends
+        self._answer = answer
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readline():
@@ -37,7 +38,7 @@ class Ending:
             self.asked += 1
             if self.asked <= self._ends:
                 break
-            writer.write(ANSWER)
+            writer.write(self._answer)
         writer.close()
 
 
@@ -74,3 +75,24 @@ async def test_what_writes_is_sent_once() -> None:
         with pytest.raises(PortError):
             await slack.call("chat.postMessage", channel="C1", text="x")
     assert server.asked == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"ok":tru',
+        b"Content-Type: text/html\r\nContent-Length: 12\r\n\r\n<html>Log in",
+        b"Content-Type: application/json\r\nContent-Length: 4\r\n\r\nnull",
+        b"Content-Length: 0\r\n\r\n",
+    ],
+)
+async def test_an_answer_that_was_cut_or_is_a_proxys_page_is_asked_for_again(answer: bytes) -> None:
+    server = Ending(0, b"HTTP/1.1 200 OK\r\n" + answer)
+    async with asked(server) as slack:
+        with pytest.raises(PortError) as lost:
+            await slack.get("users.info", user="U0ALICE")
+        assert lost.value.retryable
+        assert server.asked == 3
+        with pytest.raises(PortError):
+            await slack.call("chat.postMessage", channel="C1", text="x")
+    assert server.asked == 4
