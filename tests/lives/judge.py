@@ -11,7 +11,7 @@ from collections import Counter
 from phases.messages.notifications import PostLive
 from phases.record.incident import Entry, Incident, Status
 from sandbox.slack.people import plain
-from tests.lives.life import SEEN, Life
+from tests.lives.life import SEEN, UPDATE, Life
 from tests.lives.place import Place, marks_of
 from tests.lives.stale import stale
 from tests.lives.town import Town
@@ -40,6 +40,7 @@ async def faults(town: Town, life: Life) -> list[str]:
         *_timeline(town, life, incident, timeline),
         *_claims(town, life, incident),
         *_unknown_field_lost(town, incident),
+        *town.committed.twice(incident.id),
         *await stale(town, incident),
     ]
 
@@ -227,6 +228,8 @@ def _timeline(town: Town, life: Life, incident: Incident, entries: list[Entry]) 
         wrong += [f"no entry of kind {kind}" for kind in needed if kind not in kinds]
     if life.pinned and _heard(life) and not any(entry.text == SEEN for entry in entries):
         wrong.append("the pin is not in the timeline")
+    if life.updated and not any(UPDATE in entry.text for entry in entries):
+        wrong.append("an update was acked, and is not in the timeline")
     return wrong
 
 

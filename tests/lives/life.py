@@ -50,7 +50,8 @@ class Life:
         self._read: tuple[bytes, dict[str, Any]] = (b"", {})
         self.faults: list[str] = []
         """What went wrong while it was lived, beside what its end shows."""
-        self.pinned = False
+        self.pinned = self.updated = False
+        """Somebody pinned a message; an update was acked, and nothing but a death is in its way."""
         self._pressed = 0.0
         """When somebody tried again what had failed."""
 
@@ -132,7 +133,8 @@ class Life:
 
     async def _through(self) -> None:
         if self.plot.pins:
-            await self.types(self.bob, "update", UPDATE)
+            surely = self.town.answers_surely
+            self.updated = _taken(await self.types(self.bob, "update", UPDATE)) and surely
         await self._mended(self.plot.decide)
         if self.plot.closes_ticket:
             await self._ticket_closed_too_early()

@@ -27,7 +27,7 @@ from tests.lives.wire import Asked, Heard, NoAnswer, called
 
 RARE, RARELY = 6, 10.0
 """What was answered less often than this kills so many times as often."""
-KIND = re.compile(r"text=\w+|(action_id|callback_id)\W+[\w.]+")
+KIND = re.compile(r"text=\w+|(action_id|callback_id)\W+[\w.]+|\"type\": *\"\w+_(added|channel)\"")
 SOON_SECONDS = (1.0, 8.0)
 """From the death of a bot to its next start, by whatever keeps it."""
 BACK_SECONDS = 1.0

@@ -39,6 +39,7 @@ from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
 from sandbox.webhook_delivery import WebhookDelivery
 from tests.lives import clock
+from tests.lives.committed import Committed
 from tests.lives.given_up import GivenUp
 from tests.lives.host import Host
 from tests.lives.replica import Fleet, Start
@@ -135,7 +136,8 @@ class Town:
         )
         self.linear_webhooks.retry_delays = (60.0, 3600.0)
         self.discord, self.pagerduty = Discord(), PagerDuty()
-        self.given_up = GivenUp()
+        self.given_up, self.committed = GivenUp(), Committed()
+        self.redis.server.heard = self.committed.heard
         self.shops = {n: self._shop(n) for n in range(1, self.services + 1)}
         host_dice = random.Random(f"{self.seed} host")
         for shop in self.shops.values():

@@ -1,7 +1,5 @@
 """The Slack SDK's client, counted, with its errors as ours."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

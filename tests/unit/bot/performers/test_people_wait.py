@@ -16,8 +16,8 @@ from bot.clients.pagerduty import PagerDuty as Pager
 from bot.clients.slack.client import Slack
 from bot.performers.context import EffectContext
 from bot.performers.deploys import START_TRIES, start_deploy
-from bot.performers.hotfix_merge import merge
 from bot.performers.notify import page
+from bot.performers.pull_requests import merge
 from bot.store.incident_store import Store
 from bot.store.job import Job
 from phases.messages.effects import MergePullRequest, Page, StartDeploy

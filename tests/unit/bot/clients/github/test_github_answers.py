@@ -21,6 +21,7 @@ from bot.clients.deployers.github import GitHubDeployer
 from bot.clients.deployers.hotfix_merges import HotfixMerges
 from bot.clients.git.source import LocalGit
 from bot.clients.github import endpoints as calls
+from bot.clients.github.archive import GitHubArchive
 from bot.clients.github.checks import pull_checks
 from bot.clients.github.client import GitHub, read
 from bot.clients.github.deployments import named
@@ -33,7 +34,8 @@ from bot.store.dispatch_ledger import Dispatches
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError
 from phases.record.findings import Release
-from phases.record.service import DeployWorkflow, ReleaseNames, Service
+from phases.record.service import AdrPlace, DeployWorkflow, ReleaseNames, Service
+from tests.support.values.factories import incident
 from tests.support.worlds.local_http import serving
 
 PLACE = "acme/shop"
@@ -111,6 +113,39 @@ async def test_a_renamed_repository_is_followed_on_the_same_host(below: str) -> 
         assert [path for _, path, _ in there.asked][2:] == [tags["path"]], (
             "the second call goes there at once"
         )
+
+
+async def test_a_post_mortem_is_found_where_the_repository_has_another_owner_now() -> None:
+    """A pull request is looked for by the owner of its branch."""
+    pulls: list[str] = []
+
+    def answer(method: str, path: str, body: Any) -> Response:
+        if path.startswith("/repos/acme/shop"):
+            where = path.removeprefix("/repos/acme/shop").partition("?")[0]
+            return Response(None, 307, {"Location": f"/repositories/77{where}"})
+        shown = [{"number": 1, "html_url": "u", "head": {"ref": branch}} for branch in pulls]
+        match method, path.removeprefix("/repositories/77").partition("?")[0]:
+            case "GET", "":
+                return JSONResponse({"full_name": "newco/shop", "default_branch": "main"})
+            case "GET", "/pulls":
+                return JSONResponse(shown if "head=newco%3A" in path else [])
+            case "POST", "/pulls":
+                pulls.append(body["head"])
+                return JSONResponse(
+                    {"number": 1, "html_url": "u", "head": {"ref": body["head"]}}, 201
+                )
+            case "GET", place if "/git/ref/" in place:
+                return JSONResponse({"object": {"sha": "1" * 40}})
+            case "GET", _:
+                return JSONResponse({}, 404)
+            case _:
+                return JSONResponse({}, 201)
+
+    placed = Service(name="shop", adr=AdrPlace(repository=PLACE, path="docs/adr"))
+    async with hub(answer) as there:
+        for _ in range(2):
+            await GitHubArchive(there.github).write(placed, incident(), 1, "# ADR-0001\n")
+    assert len(pulls) == 1
 
 
 async def test_doctor_says_that_it_was_renamed() -> None:

@@ -13,6 +13,7 @@ from bot.store.incident_store import Store
 from bot.wiring import Code
 from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
+from phases.record.findings import Release
 from phases.record.service import AdrPlace, Service
 from sandbox.faults import Fault
 from tests.support.values.factories import incident
@@ -130,6 +131,14 @@ async def test_a_file_that_somebody_changed_meanwhile_is_read_anew(world: World)
         with pytest.raises(PortError) as refused:
             await archive.revise(PLACED, written, lambda text: f"{text}More.\n", "why")
         assert refused.value.retryable is again
+
+
+async def test_a_default_branch_that_was_renamed_is_the_new_one_at_once(world: World) -> None:
+    assert await world.client.default_branch("acme/shop") == "main"
+    world.github.default_branch = "trunk"
+    await GitHubArchive(world.client).write(PLACED, incident(), 1, TEXT)
+    await world.deployer.start(SHOP, "inc-0001-1", Release(version="1.2.0"), hotfix=False)
+    assert len(world.github.runs) == 1
 
 
 async def test_each_service_has_its_own_place(world: World, store: Store, tmp_path: Path) -> None:
