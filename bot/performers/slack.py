@@ -1,7 +1,5 @@
 """Effects in Slack: channel, topic, invitations, live messages, sentences, the summary."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 
@@ -67,6 +65,8 @@ async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) ->
         return ChannelOpened(channel=incident.channel)
     if incident.in_thread and await context.incidents_channel() is not None:
         return await _open_thread(incident, job, context, None)
+    if job.maybe_done and (thread := await _begun_thread(incident, job, context)) is not None:
+        return ChannelOpened(channel=thread)
     name = channel_name(incident)
     try:
         id, name = await context.slack.create_channel(
@@ -93,19 +93,44 @@ async def _open_thread(
 
     `error`: why no channel could be opened; None where none is wanted.
     """
-    if not incident.private:
-        channel = await context.incidents_channel()
-    elif incident.declared_by is not None:
-        channel = await context.slack.direct_message(incident.declared_by)
-    else:
-        channel = None
+    channel = await _place_of_threads(incident, context)
     if channel is None and error is not None:
         raise error
     assert channel is not None  # asked before, where no channel of its own is wanted
     message = views.say(Say(text=f"{incident.id}: {incident.title}"), incident)
     ts = await context.post(job, incident, message, channel)
-    thread = Channel(id=channel, name="a thread", thread_ts=ts)
+    thread = _thread(channel, ts)
     return ChannelOpened(channel=thread, reason=error.text if error is not None else "")
+
+
+async def _begun_thread(incident: Incident, job: Job, context: EffectContext) -> Channel | None:
+    """Return the thread that an earlier try began, of which nobody heard.
+
+    People may talk there already: a channel that could be opened by now would be a second place.
+    """
+    channel = await _place_of_threads(incident, context)
+    if channel is None:
+        return None
+    try:
+        ts = await context.find_posted(job, incident, channel)
+    except SlackRefused as refused:
+        if refused.retryable:
+            raise
+        return None  # where we may not read, a channel is better than nothing
+    return _thread(channel, ts) if ts is not None else None
+
+
+async def _place_of_threads(incident: Incident, context: EffectContext) -> str | None:
+    """Return the channel in which an incident without one of its own has its thread."""
+    if not incident.private:
+        return await context.incidents_channel()
+    if incident.declared_by is not None:
+        return await context.slack.direct_message(incident.declared_by)
+    return None
+
+
+def _thread(channel: str, ts: str) -> Channel:
+    return Channel(id=channel, name="a thread", thread_ts=ts)
 
 
 @performs(SetPurpose)
@@ -206,19 +231,15 @@ async def post_live(effect: PostLive, job: Job, context: EffectContext) -> Messa
     message = await context.render(effect.name, incident, context.now())
     given_up = was_given_up(incident, effect)
     earlier = given_up or job.maybe_done
-    ts = await context.slack.post(
-        channel,
-        message,
-        MessageKey(
-            job.incident,
-            job.key,
-            since=incident.declared_at if given_up else job.created,
-            maybe_posted=earlier,
-            live=f"{incident.ulid}:{effect.name}",
-            threads=other_threads(incident, channel, thread),
-        ),
-        thread,
+    key = MessageKey(
+        job.incident,
+        job.key,
+        since=incident.declared_at if given_up else job.created,
+        maybe_posted=earlier,
+        live=f"{incident.ulid}:{effect.name}",
+        threads=other_threads(incident, channel, thread),
     )
+    ts = await context.post_once(incident, channel, message, key, thread)
     # What an earlier try posted shows the state of that time, and nobody knows which.
     await context.posted(incident.id, effect.name, None if earlier else message)
     return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))

@@ -41,6 +41,12 @@ RARE = 20
 """After so many of one kind its sender dies half as often."""
 SLOW_SECONDS = 1.2
 """Longer than the bot waits for an answer (bot/connection/client.py READ_SECONDS)."""
+AWAY = 0.25
+"""The chance that nobody reaches Redis for a while after an answer was lost."""
+AWAY_SECONDS = 3.0
+"""Longer than a dispatch lasts (bot/connection/client.py DISPATCH_SECONDS): it ends without knowing
+whether it has committed, and is made again.
+"""
 
 
 class Server:
@@ -55,6 +61,8 @@ class Server:
         self.offset = 0.0
         """Seconds by which the clock of Redis is set away from the true time."""
         self.commands = 0
+        self.heard: Callable[[Command, bytes], None] = lambda *_: None
+        """Called with each command of the bot's that was carried out, and its answer."""
         self.added = False
         """The last batch added to the outbox."""
         self._entries = b""
@@ -109,9 +117,11 @@ class Server:
         answers = iter(self.ask(*asked, *(NEWS if news else ())) if asked else ())
         if is_told:
             next(answers)
-        answer = b"".join([next(answers) if here is None else here for here in given])
+        said = [next(answers) if here is None else here for here in given]
+        for command, answer in zip(batch, said, strict=True):
+            self.heard(command, answer)
         self.added = news and self._looked(*answers)
-        return answer
+        return b"".join(said)
 
     def _looked(self, entries: bytes, ends: bytes) -> bool:
         """See which key ends next, and whether there are new entries."""
@@ -161,11 +171,12 @@ class Redis:
     trouble: Trouble = field(default_factory=Trouble)
     far: float = 1.0
     """So many times as long as usual is the way to it."""
-    said: Callable[[str], None] = lambda _: None
+    log: Callable[[str], None] = lambda _: None
     """Called with each trouble."""
     deadly: float = 0.0
     """Of a kind of command that was never sent before, the chance that its sender dies with it."""
     sent: Counter[bytes] = field(default_factory=Counter[bytes])
+    away_until: float = 0.0
     links: list[_Link] = field(default_factory=list)
     _blocked: deque[_Blocked] = field(default_factory=deque)
 
@@ -173,10 +184,16 @@ class Redis:
         self, path: str | None = None, **_: object
     ) -> tuple[asyncio.StreamReader, _Link]:
         """In the place of `asyncio.open_unix_connection`."""
+        if self.is_away:
+            raise ConnectionRefusedError(111, "Connection refused")
         reader = asyncio.StreamReader(limit=1 << 26)
-        self.links = [one for one in self.links if not one.gone]
+        self.links = [other for other in self.links if not other.gone]
         self.links.append(link := _Link(self, reader))
         return reader, link
+
+    @property
+    def is_away(self) -> bool:
+        return asyncio.get_running_loop().time() < self.away_until
 
     def cut(self, whose: Runs) -> None:
         """Close the connections of a replica that is dead."""
@@ -255,8 +272,8 @@ class _Link:
             raise ConnectionResetError(104, "Connection reset by peer")
         self._written += b"".join(parts)
         batch: list[Command] = []
-        while self._written and (found := unpacked(self._written)) is not None:
-            command, end = found
+        while self._written and (parsed := unpacked(self._written)) is not None:
+            command, end = parsed
             batch.append(command)
             self._written = self._written[end:]
         if batch:
@@ -284,26 +301,29 @@ class _Link:
         fate, trouble = redis.dice.random() * 1000, redis.trouble
         delay = redis.dice.uniform(*LATENCY) * redis.far
         what = self._perform
-        if fate < trouble.lost_requests:
+        if fate < trouble.lost_requests or redis.is_away:
             what = self._lose_request
         elif (fate := fate - trouble.lost_requests) < trouble.lost_answers:
             what = self._lose_answer
         elif fate - trouble.lost_answers < trouble.slow:
-            redis.said("redis: an answer is slow")
+            redis.log("redis: an answer is slow")
             delay += SLOW_SECONDS
         self._last = max(self._last, loop.time() + delay)
         loop.call_at(self._last, what, batch, context=context_of(None))
 
     def _lose_request(self, batch: list[Command]) -> None:
-        self._redis.said(f"redis: a request is lost ({batch[0][0].decode()})")
+        self._redis.log(f"redis: a request is lost ({batch[0][0].decode()})")
         self._break()
 
     def _lose_answer(self, batch: list[Command]) -> None:
-        self._redis.said(f"redis: an answer is lost ({batch[0][0].decode()})")
+        self._redis.log(f"redis: an answer is lost ({batch[0][0].decode()})")
         self._redis.server.perform(batch)
         if self._redis.server.added:
             self._redis.wake()
         self._break()
+        if self._redis.dice.random() < AWAY:
+            self._redis.said(f"redis: is away for {AWAY_SECONDS:.0f} s")
+            self._redis.away_until = asyncio.get_running_loop().time() + AWAY_SECONDS
 
     def _break(self) -> None:
         if not self.gone:
@@ -318,7 +338,7 @@ class _Link:
                 return
         answer = self._redis.server.perform(batch)
         if not self.gone and self._redis.kills(self.whose, batch[-1]):
-            self._redis.said(f"redis: that was at {batch[-1][0].decode()}, which was carried out")
+            self._redis.log(f"redis: that was at {batch[-1][0].decode()}, which was carried out")
         if seconds is not None and answer.startswith((b"*-1", b"$-1")):
             self._redis.block(self, batch[0], seconds)
             return

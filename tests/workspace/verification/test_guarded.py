@@ -10,14 +10,14 @@ import re
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.support.bots.stage import (
+    ephemeral_with,
     eventually,
     everything,
     go_on_burning,
     log_lines,
-    said,
+    messages_with,
     status,
     ticket,
-    told,
 )
 from tests.support.worlds.resolved import recovered
 
@@ -28,7 +28,7 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     channel = await recovered(small)
     await eventually(
         small,
-        lambda: said(alice, channel, "set to resolved in the next release"),
+        lambda: messages_with(alice, channel, "set to resolved in the next release"),
         "everything of it is said",
     )
     small.kill_bot()
@@ -49,10 +49,10 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
         "the ticket follows",
     )
     assert len(comments) == 1
-    assert len(said(alice, channel, "Decision 2")) == 1
+    assert len(messages_with(alice, channel, "Decision 2")) == 1
 
 
-def looked(world: World, before: int) -> int:
+def looks_after(world: World, before: int) -> int:
     """Return how often the bot looked after recovery, once it is more often than `before`."""
     looks = sum("INC-0001 guard.looked" in line for line in log_lines(world))
     return looks if looks > before else 0
@@ -63,17 +63,17 @@ async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
     channel = await recovered(small)
     await eventually(
         small,
-        lambda: said(alice, channel, "set to resolved in the next release"),
+        lambda: messages_with(alice, channel, "set to resolved in the next release"),
         "everything of it is said",
     )
     before = len(everything(alice, channel))
-    last, seen, looks = "", "", 0
-    while "Still quiet" not in seen:
-        seen_until = looks
-        looks = await eventually(small, lambda n=seen_until: looked(small, n), "it looks again")
+    last, text, looks = "", "", 0
+    while "Still quiet" not in text:
+        known = looks
+        looks = await eventually(small, lambda n=known: looks_after(small, n), "it looks again")
         await alice.command("/incident timeline", channel)
-        answer = await told(alice, "Recovered", after=last)
-        last, seen = answer["ts"], plain(answer)
-    assert re.search(r"0 events in \d+ s, where up to 3 are normal", seen)
+        answer = await ephemeral_with(alice, "Recovered", after=last)
+        last, text = answer["ts"], plain(answer)
+    assert re.search(r"0 events in \d+ s, where up to 3 are normal", text)
     assert len(everything(alice, channel)) == before
     assert "Users are fine" in status(channel)
